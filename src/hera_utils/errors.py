@@ -37,6 +37,11 @@ class HeraUtilsError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def with_fix(self) -> str:
+        """The sentence and its fix in one line, for messages of pods and events."""
+        return f"{self.message}: {self.fix}" if self.fix else self.message
+
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it (IPython asks for this): the sentence and its fix, as a terminal does."""
         return [f"{type(self).__name__}: {self.message}", *([f"  fix: {self.fix}"] if self.fix else [])]

@@ -29,7 +29,7 @@ def progress_text(image: str, progress: PullProgress | None, bar: str, start: st
     if progress.done < progress.total:
         length = _BAR * progress.done // progress.total
         return f"{image}  {bar * length}{' ' * (_BAR - length)}  {size(progress.done)} of {size(progress.total)}"
-    return f"{image}  unpacks layer {min(progress.unpacked + 1, progress.layers)} of {progress.layers}"
+    return f"{image}  {progress.unpacking}"
 
 
 class PullDisplay:

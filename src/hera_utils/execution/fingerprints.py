@@ -11,12 +11,13 @@ python      the packages of the Python that runs script tasks on this machine
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.argo.template_containers import containers_beside
+from hera_utils.digests import short_digest
 from hera_utils.experiment.entry_tasks import arguments_of, entry_tasks, items_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef
@@ -33,7 +34,7 @@ _MOST_NAMES = 3
 def digest(value: Any) -> str:
     """16 hexadecimal digits of a text, or of the JSON of anything else."""
     words = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return short_digest(words.encode("utf-8", "surrogatepass"))
 
 
 def _no_inputs(point: Point) -> Mapping[str, str]:
@@ -201,7 +202,8 @@ class _DocumentReader:
                 if template.get(key):
                     images.append(_with_digest(str(template[key].get("image") or ""), digests))
                     template[key] = {part: value for part, value in template[key].items() if part != "image"}
-            images += [_with_digest(image, digests) for image in _images_beside(template) if image in digests]
+            beside = (str(container.get("image") or "") for container in containers_beside(template))
+            images += [_with_digest(image, digests) for image in beside if image in digests]
             template = self._without_defaults(name, template)
             command = " ".join((template.get("script") or {}).get("command") or ())
             sources = dict(self.fingerprinter.sources(template))
@@ -226,13 +228,6 @@ class _DocumentReader:
 def _with_digest(image: str, digests: Mapping[str, str]) -> str:
     """The image as it is pulled here; its name alone where it is not, or names a digest itself."""
     return f"{image}@{digests[image]}" if image in digests and "@" not in image else image
-
-
-def _images_beside(template: Json) -> Iterator[str]:
-    """The images of a template's other containers."""
-    inside = (template.get("containerSet") or {}).get("containers") or ()
-    for container in (*inside, *(template.get("sidecars") or ()), *(template.get("initContainers") or ())):
-        yield str(container.get("image") or "")
 
 
 _CODE_PARTS = (

@@ -12,7 +12,6 @@ Docker writes both since version 25; its own list is read first, for it has the 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import subprocess
@@ -23,9 +22,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from hera_utils.errors import ResourceError, SettingsError
-from hera_utils.images.config import ImageConfig, UnreadableImage
-from hera_utils.images.decompress import tar_entries, unpacked_chunks
-from hera_utils.images.manifest import ImageManifest, choose, fits, no_such_platform, parse, this_platform
+from hera_utils.images.config import ImageConfig, UnreadableImage, digest_of
+from hera_utils.images.decompress import GZIP, ZSTD, tar_entries, unpacked_chunks
+from hera_utils.images.manifest import ImageManifest, check_platform, choose, parse, this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
 from hera_utils.images.unpack import room_on
@@ -113,7 +112,7 @@ def _add(image: _ArchivedImage, files: _Files, store: Store, progress: Progress)
         )
     for digest, document in image.documents.items():
         store.add_blob(digest, document)
-    config_digest = _digest(image.config)
+    config_digest = digest_of(image.config)
     store.add_blob(config_digest, image.config)
     missing = store.missing_layers(config)
     for done, number in enumerate(missing):
@@ -143,11 +142,9 @@ def _docker_images(path: Path, files: _Files, name: str, platform: str) -> list[
         ):
             raise UnreadableImage(f"{path} is damaged: its manifest.json does not say what its images consist of")
         config = _document(files, entry["Config"])
-        kind = ImageConfig.parse(config).platform
-        if not fits(kind, platform):
-            raise no_such_platform(name or ", ".join(tags or ()) or str(path), platform, [kind])
+        check_platform(ImageConfig.parse(config).platform, platform, name or ", ".join(tags or ()) or str(path))
         for reference in _names(path, name, tags or [], len(entries)):
-            images.append(_ArchivedImage(reference, _digest(config), config, tuple(layers), {}))
+            images.append(_ArchivedImage(reference, digest_of(config), config, tuple(layers), {}))
     return images
 
 
@@ -182,9 +179,7 @@ def _oci_images(path: Path, files: _Files, name: str, platform: str) -> list[_Ar
                 raise UnreadableImage(f"the manifest of {reference} is an index of indexes without end")
             manifest = parse(_blob(files, choose(manifest, platform, reference).digest, documents), reference)
         config = _blob(files, manifest.config.digest, {})
-        kind = ImageConfig.parse(config).platform
-        if not fits(kind, platform):
-            raise no_such_platform(reference, platform, [kind])
+        check_platform(ImageConfig.parse(config).platform, platform, reference)
         layers = tuple(_blob_name(layer.digest) for layer in manifest.layers)
         kept = {entry.digest: documents[entry.digest]}
         images.append(_ArchivedImage(reference, entry.digest, config, layers, kept))
@@ -202,8 +197,7 @@ def _blob_name(digest: str) -> str:
 
 def _blob(files: _Files, digest: str, documents: dict[str, bytes]) -> bytes:
     data = _document(files, _blob_name(digest))
-    algorithm, _, expected = digest.partition(":")
-    if hashlib.new(algorithm, data).hexdigest() != expected:
+    if digest_of(data, digest) != digest:
         raise UnreadableImage(f"the archive is damaged: {_blob_name(digest)} is not what its name says")
     documents[digest] = data
     return data
@@ -234,7 +228,7 @@ def _opened(path: Path, store: Store) -> Iterator[_Files]:
 def _is_compressed(file: BinaryIO) -> bool:
     first = file.read(4)
     file.seek(0)
-    return first.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+    return first.startswith((GZIP, ZSTD))
 
 
 class _FolderFiles:
@@ -322,7 +316,3 @@ def _json(files: _Files, name: str) -> Any:
 
 def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) and "\0" not in one for one in value)
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -67,6 +67,11 @@ class ThisMachine(NamedTuple):
     python: str
     has: Callable[[str], bool]
 
+    def is_of(self, major: str | None, minor: str | None) -> bool:
+        """Whether its Python is of this version; None where nothing is said."""
+        own_major, own_minor = self.python.split(".")[:2]
+        return major in (None, own_major) and minor in (None, own_minor)
+
 
 class StandIn(NamedTuple):
     """This machine's programs, with these settings of the image table. reason: what stands in, in a few words.
@@ -103,6 +108,20 @@ class RefusedImage(NamedTuple):
 
 
 Choice = StandIn | Pull | RefusedImage
+
+
+def uses_of_containers(containers: Iterable[Json], source: str | None = None) -> dict[str, list[ImageUse]]:
+    """image → how the containers of one template use it. source: that of its script, which its container `main` runs."""
+    uses: dict[str, list[ImageUse]] = {}
+    for container in containers:
+        command, args = (tuple(map(str, container.get(part) or ())) for part in ("command", "args"))
+        own = container.get("source") if isinstance(container.get("source"), str) else None
+        if own is None and container.get("name") == "main":
+            own = source
+        uses.setdefault(str(container.get("image") or ""), []).append(
+            ImageUse(command, args, own, container.get("imagePullPolicy") != "Never")
+        )
+    return uses
 
 
 def choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
@@ -168,12 +187,8 @@ def python_with(image: str, requirements: Sequence[str], machine: ThisMachine) -
     name, _, tag = of_docker_hub(image).partition(":")
     if name != "python" or "@" in tag:
         return None
-    version = _PYTHON_TAG.match(tag)
-    major, minor = version.groups() if version else (None, None)
-    own = machine.python.split(".")[:2]
-    python = (
-        "current" if major in (None, own[0]) and minor in (None, own[1]) else f"{major}.{minor}" if minor else major
-    )
+    major, minor = _version_of_tag(tag)
+    python = "current" if machine.is_of(major, minor) else f"{major}.{minor}" if minor else major
     return {"python": python, "cmd": ["python3"], "requirements": list(requirements)}
 
 
@@ -205,13 +220,17 @@ def _auto(image: str, uses: Sequence[ImageUse], machine: ThisMachine) -> StandIn
 def _python(image: str, tag: str, machine: ThisMachine) -> StandIn | Pull:
     """A tag names a minor (3.12, 3.12.4-slim), a major (3) or no version at all (latest, slim)."""
     stand_in = StandIn({"python": "current", "cmd": ["python3"]}, f"Python {machine.python}")
-    version = _PYTHON_TAG.match(tag)
-    major, minor = version.groups() if version else (None, None)
-    own_major, own_minor = machine.python.split(".")[:2]
-    if major in (None, own_major) and minor in (None, own_minor):
+    major, minor = _version_of_tag(tag)
+    if machine.is_of(major, minor):
         return stand_in
     why = f"this machine's Python is {machine.python}"
-    return Pull(image, why, stand_in if major == own_major else None)
+    return Pull(image, why, stand_in if machine.is_of(major, None) else None)
+
+
+def _version_of_tag(tag: str) -> tuple[str | None, str | None]:
+    """Major and minor, None where the tag does not say it."""
+    version = _PYTHON_TAG.match(tag)
+    return (version[1], version[2]) if version else (None, None)
 
 
 def _obstacle(name: str, use: ImageUse, machine: ThisMachine) -> str:

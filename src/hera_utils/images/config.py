@@ -44,7 +44,7 @@ class ImageConfig:
     @classmethod
     def parse(cls, document: bytes, digest: str = "") -> ImageConfig:
         """Read the JSON document, which has that digest. Raises UnreadableImage."""
-        if digest and hashlib.new(digest.partition(":")[0], document).hexdigest() != digest.partition(":")[2]:
+        if digest and digest_of(document, digest) != digest:
             raise UnreadableImage("the config of the image is damaged: it is not what its digest says")
         try:
             top = json.loads(document)
@@ -82,9 +82,14 @@ def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
     """For each layer the digest that names it together with all layers below it (the specification's ChainID)."""
     chains: list[str] = []
     for diff_id in diff_ids:
-        text = f"{chains[-1]} {diff_id}" if chains else ""
-        chains.append(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" if text else diff_id)
+        chains.append(digest_of(f"{chains[-1]} {diff_id}".encode()) if chains else diff_id)
     return tuple(chains)
+
+
+def digest_of(content: bytes, like: str = "sha256") -> str:
+    """The digest that names a content. like: another digest, whose algorithm is taken."""
+    algorithm = like.partition(":")[0]
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 def check_digest(digest: object) -> str:

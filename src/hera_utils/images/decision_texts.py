@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hera_utils.errors import SettingsError
-from hera_utils.images.choice import ImageUse, Pull, StandIn
+from hera_utils.images.choice import Pull, StandIn
 
 Json = dict[str, Any]
 LOCK = "requirements.txt"
@@ -85,17 +85,3 @@ def stand_ins_of(annotation: str) -> list[str]:
     except SettingsError:
         return []  # the pods that need them say so
     return [sentence(image, one.choice) for image, one in decisions.items() if isinstance(one.choice, StandIn)]
-
-
-def uses_of_containers(containers: Iterable[Json], source: str | None = None) -> dict[str, list[ImageUse]]:
-    """image → how the containers of one template use it. source: that of its script, which its container `main` runs."""
-    uses: dict[str, list[ImageUse]] = {}
-    for container in containers:
-        command, args = (tuple(map(str, container.get(part) or ())) for part in ("command", "args"))
-        own = container.get("source") if isinstance(container.get("source"), str) else None
-        if own is None and container.get("name") == "main":
-            own = source
-        uses.setdefault(str(container.get("image") or ""), []).append(
-            ImageUse(command, args, own, container.get("imagePullPolicy") != "Never")
-        )
-    return uses

@@ -21,7 +21,8 @@ from hera_utils.images.config import UnreadableImage
 
 _PIECE = 1 << 20
 _PACKED_PIECE = 1 << 16
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+"""How packed data begin."""
 _ZSTD_SKIPPABLE = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
 _OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _WINDOW_BITS = 27  # the most that zstd may look back: 128 MiB of memory, which is what its own program permits
@@ -130,9 +131,9 @@ def tar_entries(archive: Any) -> Iterator[tarfile.TarInfo]:
 def unpacked_chunks(packed: BinaryIO) -> Iterator[bytes]:
     """The bytes without compression (gzip, zstd, none), in pieces of at most about a MiB. Raises UnreadableImage."""
     first = packed.read(6)
-    if first.startswith(_GZIP):
+    if first.startswith(GZIP):
         return _gzip_chunks(packed, first)
-    if first.startswith((_ZSTD, *_ZSTD_SKIPPABLE)):
+    if first.startswith((ZSTD, *_ZSTD_SKIPPABLE)):
         packed.seek(0)
         return _zstd_chunks(packed)
     for magic, name in _OTHERS.items():

@@ -110,7 +110,7 @@ def choose(index: ImageIndex, platform: str, image: str) -> Descriptor:
     unnamed = [entry for entry in candidates if not entry.platform]
     if len(unnamed) == 1:  # its config says whom it is for
         return unnamed[0]
-    raise no_such_platform(image, platform, sorted({entry.platform for entry in candidates if entry.platform}))
+    raise _no_such_platform(image, platform, sorted({entry.platform for entry in candidates if entry.platform}))
 
 
 def fits(platform: str, machine_kind: str) -> bool:
@@ -118,7 +118,13 @@ def fits(platform: str, machine_kind: str) -> bool:
     return "/" not in platform or _normal(platform) in _runs(machine_kind)
 
 
-def no_such_platform(image: str, machine_kind: str, existing: list[str]) -> NoSuchPlatform:
+def check_platform(platform: str, machine_kind: str, image: str) -> None:
+    """Raises NoSuchPlatform for the image of a config whose platform does not fit the kind of machine."""
+    if not fits(platform, machine_kind):
+        raise _no_such_platform(image, machine_kind, [platform])
+
+
+def _no_such_platform(image: str, machine_kind: str, existing: list[str]) -> NoSuchPlatform:
     exists = f"only for {', '.join(existing)}" if existing else "for no platform that it names"
     return NoSuchPlatform(
         f"the image {image} does not exist for {machine_kind}, {exists}",

@@ -6,7 +6,6 @@ It is safe to be killed at any moment and to be called by several processes at o
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 import threading
 import time
@@ -23,14 +22,15 @@ from hera_utils.images.login import Logins
 from hera_utils.images.manifest import (
     Descriptor,
     ImageManifest,
+    check_platform,
     choose,
     fits,
-    no_such_platform,
     parse,
     this_platform,
 )
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
+from hera_utils.images.unpack import DISK_FULL
 
 if TYPE_CHECKING:
     from hera_utils.images.registry import RegistryClient
@@ -50,6 +50,11 @@ class PullProgress:
     total: int = 0
     unpacked: int = 0
     layers: int = 0
+
+    @property
+    def unpacking(self) -> str:
+        """Which layer is unpacked, in words; it has come."""
+        return f"unpacks layer {min(self.unpacked + 1, self.layers)} of {self.layers}"
 
 
 def pull(
@@ -160,8 +165,7 @@ class _Pull:
             )
         with self._damage_is_not_kept(descriptor):
             config = ImageConfig.parse(self._file(descriptor).read_bytes(), descriptor.digest)
-        if not fits(config.platform, self._platform):
-            raise no_such_platform(str(self._reference), self._platform, [config.platform])
+        check_platform(config.platform, self._platform, str(self._reference))
         if len(config.diff_ids) != len(manifest.layers):
             raise UnreadableImage(
                 f"the manifest of {self._reference} names {len(manifest.layers)} layers, its config {len(config.diff_ids)}"
@@ -227,7 +231,7 @@ class _Pull:
         try:
             yield
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in DISK_FULL:
                 raise
             partial.unlink(missing_ok=True)
             raise self._no_room(0) from error

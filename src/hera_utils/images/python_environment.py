@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from hera_utils.errors import PlatformError, ResourceError
 from hera_utils.images.choice import PYTHON_VERSION
+from hera_utils.images.config import digest_of
 from hera_utils.images.decision_texts import LOCK
 from hera_utils.images.file_locks import held
 from hera_utils.images.interpreters import version_of
@@ -39,7 +40,7 @@ class PackagedPython(NamedTuple):
 
     @property
     def lock_digest(self) -> str:
-        return "sha256:" + hashlib.sha256(self.lock.encode()).hexdigest()
+        return digest_of(self.lock.encode())
 
 
 def prepare(

@@ -7,7 +7,6 @@ is answered with what is asked for or one of the errors of faults.py.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import random
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 import requests
 
 from hera_utils.images.answers import BodyCut, Exchange, Failure, NoAnswer, read
-from hera_utils.images.config import UnreadableImage, check_digest
+from hera_utils.images.config import UnreadableImage, check_digest, digest_of
 from hera_utils.images.endpoints import Endpoint, elsewhere, endpoints_of
 from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreachable, Stopped
 from hera_utils.images.login import Logins
@@ -106,8 +105,7 @@ class RegistryClient:
             if content is None:
                 raise UnreadableImage(f"the manifest of {reference} is larger than {LARGEST >> 20} MiB")
             wanted = reference.digest or (digest if digest.startswith(("sha256:", "sha512:")) else "")
-            algorithm = wanted.partition(":")[0] or "sha256"
-            actual = f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+            actual = digest_of(content, wanted or "sha256")
             if not wanted or actual == wanted:
                 return actual, content
             if reading == _MOST_READINGS - 1:

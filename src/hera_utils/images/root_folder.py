@@ -15,7 +15,7 @@ from typing import IO, Any, BinaryIO
 
 from hera_utils.errors import ResourceError
 from hera_utils.images import whiteouts
-from hera_utils.images.config import ImageConfig, UnreadableImage
+from hera_utils.images.config import ImageConfig, UnreadableImage, digest_of
 from hera_utils.images.manifest import this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
@@ -39,7 +39,7 @@ def import_folder(folder: Path, store: Store, *, name: str, run: dict[str, Any])
         "rootfs": {"type": "layers", "diff_ids": [digest.text()]},
     }
     data = json.dumps(document, sort_keys=True).encode()
-    config, config_digest = ImageConfig.parse(data), f"sha256:{hashlib.sha256(data).hexdigest()}"
+    config, config_digest = ImageConfig.parse(data), digest_of(data)
     with store.using():
         store.add_blob(config_digest, data)
         if store.missing_layers(config):

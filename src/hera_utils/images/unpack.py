@@ -33,7 +33,7 @@ from hera_utils.images.lower_layers import LowerLayers, Names
 _MOST_GLOBAL_HEADERS = 64
 _MOST_REMARKS = 5
 _LATEST = 1 << 33  # seconds: a later time is none that every disk can hold
-_DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _BAD_NAME = frozenset(
     (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.ENOENT, errno.EFBIG, errno.EISDIR, errno.EEXIST, errno.EMLINK)
 )
@@ -84,7 +84,7 @@ def unpack(
         stream.drain()
         layer.finish()
     except OSError as error:
-        if error.errno in _DISK_FULL:
+        if error.errno in DISK_FULL:
             raise disk_full(folder) from error
         if isinstance(error, (BlockingIOError, InterruptedError)) or error.errno not in _BAD_NAME:
             raise
@@ -108,7 +108,7 @@ def room_on(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK_FULL:
+        if error.errno in DISK_FULL:
             raise disk_full(folder) from error
         raise
 

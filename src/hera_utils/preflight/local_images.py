@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.template_containers import containers_of
 from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.images.choice import (
@@ -25,8 +26,9 @@ from hera_utils.images.choice import (
     choose,
     is_described,
     python_with,
+    uses_of_containers,
 )
-from hera_utils.images.decision_texts import ImageDecision, uses_of_containers
+from hera_utils.images.decision_texts import ImageDecision
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable
 from hera_utils.installed import version_of as version_of_package
@@ -227,17 +229,6 @@ def uses_of_templates(reach: Reach) -> dict[str, list[ImageUse]]:
         return values.get(tag[1], tag[0])
 
     for template in reach.spec.get("templates") or ():
-        for image, of_template in uses_of_containers(container for _, container in containers_of(template)).items():
+        for image, of_template in uses_of_containers(containers_of(template)).items():
             uses.setdefault(_WORKFLOW_PARAMETER.sub(value, image), []).extend(of_template)
     return uses
-
-
-def containers_of(template: Json) -> Iterator[tuple[str, Json]]:
-    """(template, container) of every container of a template."""
-    name = str(template.get("name") or "")
-    for part in ("container", "script"):
-        if isinstance(template.get(part), dict):
-            yield name, template[part]
-    inside = (template.get("containerSet") or {}).get("containers") or ()
-    for container in (*inside, *(template.get("sidecars") or ()), *(template.get("initContainers") or ())):
-        yield name, container

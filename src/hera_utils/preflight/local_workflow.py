@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.template_containers import containers_of
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.images.choice import StandIn
@@ -27,7 +28,7 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
-from hera_utils.preflight.local_images import Say, containers_of, decide_images, remarks, requirements_of_run, silent
+from hera_utils.preflight.local_images import Say, decide_images, remarks, requirements_of_run, silent
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.preflight.size_limits import argument_breaches, breaches
@@ -160,7 +161,8 @@ def _templates(reach: Reach) -> Iterator[Finding]:
 def _containers(reach: Reach) -> Iterator[tuple[str, Json]]:
     """(template, container) of every container of every template."""
     for template in reach.spec.get("templates") or ():
-        yield from containers_of(template)
+        name = str(template.get("name") or "")
+        yield from ((name, container) for container in containers_of(template))
 
 
 def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:

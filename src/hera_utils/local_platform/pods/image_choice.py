@@ -9,11 +9,20 @@ from typing import Any
 
 from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES, PYTHON
 from hera_utils.errors import ResourceError
-from hera_utils.images.choice import Choice, RefusedImage, StandIn, ThisMachine, choose, is_described
-from hera_utils.images.decision_texts import ImageDecision, of_text, sentence, uses_of_containers
+from hera_utils.images.choice import (
+    Choice,
+    RefusedImage,
+    StandIn,
+    ThisMachine,
+    choose,
+    is_described,
+    uses_of_containers,
+)
+from hera_utils.images.decision_texts import ImageDecision, of_text, sentence
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable, checked_entry
 
+from .pod.pod_folder import containers_of
 from .runtime import Launch
 
 Json = dict[str, Any]
@@ -68,9 +77,8 @@ class ImageChooser:
     def _own_choice(self, image: str, launch: Launch) -> Choice:
         """What this server decides for the containers of this pod."""
         entry = self._table.entry(image, launch.annotations.get(IMAGES, ""))
-        spec, script = launch.pod["spec"], launch.template.get("script") or {}
-        containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-        uses = uses_of_containers(containers, script.get("source")).get(image, [])
+        script = launch.template.get("script") or {}
+        uses = uses_of_containers(containers_of(launch.pod), script.get("source")).get(image, [])
         machine = ThisMachine(version_of(launch.annotations.get(PYTHON) or sys.executable), self._has)
         return choose(image, entry.policy, entry.stand_in, uses, machine)
 

@@ -226,7 +226,7 @@ class ImagePulls:
         image = self._stored(reference)
         if image is not None:
             self.store.touch(reference)
-            self._ready(pull, settings_of(image, self._nothing()))
+            self._ready(pull, self._settings_of(pull, reference, image))
 
     def lost(self, uid: str) -> None:
         """The layers of a pod's image are gone: what was known of it holds no longer."""
@@ -251,6 +251,11 @@ class ImagePulls:
     def settings(self, uid: str) -> dict[str, Json]:
         """The settings of the images of a pod that is ready: image → what the launch says of it."""
         return {pull.request.image: pull.settings for pull in self._by_pod.get(uid, ())}
+
+    def _settings_of(self, pull: _Pull, reference: Reference, image: StoredImage) -> Json:
+        """Of the image that the name means now: another process may have given it to another one than `image`, or away."""
+        pull.entry = self.store.entry(reference)  # before the look at the image
+        return settings_of(self._stored(reference) or image, self._nothing())
 
     def _nothing(self) -> Path:
         folder = self._folder / "empty"
@@ -335,7 +340,7 @@ class ImagePulls:
             settings = None
         except HeraUtilsError as error:
             settings = None
-            self._failed(pull, f"{_reason(error)}: {error}{f': {error.fix}' if error.fix else ''}")
+            self._failed(pull, f"{_reason(error)}: {error.with_fix}")
         except Exception as error:  # noqa: BLE001 - pods must hear of whatever it is
             _log.exception("an image could not be pulled")
             settings = None
@@ -348,13 +353,6 @@ class ImagePulls:
 
     def _ready(self, pull: _Pull, settings: Json) -> None:
         pull.settings, pull.ready_at, pull.failures = settings, time.monotonic(), 0
-        if "layers" in settings:
-            reference = Reference.parse(pull.request.reference)
-            pull.entry = self.store.entry(
-                reference
-            )  # before the look at the image: another process may give the name to another one
-            if (image := self._stored(reference)) is not None:
-                pull.settings = settings_of(image, self._nothing())
         pull.state = "ready"
 
     def _failed(self, pull: _Pull, error: str) -> None:
@@ -374,13 +372,13 @@ class ImagePulls:
         if request.policy == "Never":
             if stored is None:
                 raise _NeverPulled(waiting.not_present(request.image))
-            return settings_of(stored, self._nothing())
+            return self._settings_of(pull, reference, stored)
         logins = Logins.of_this_user().with_pull_secrets(request.secrets)
         pull.holds = _FRESH
         try:
             # a question that is soon answered, or soon known to have no answer
             if stored is not None and resolve(reference, logins) == stored.digest:
-                return settings_of(stored, self._nothing())
+                return self._settings_of(pull, reference, stored)
             image = pull_image(
                 reference,
                 self.store,
@@ -391,11 +389,11 @@ class ImagePulls:
         except RegistryUnreachable:
             pull.holds = _UNREACHABLE
             if stored is not None:  # not as Kubernetes, which fails: a machine without network goes on with what it has
-                return settings_of(stored, self._nothing())
+                return self._settings_of(pull, reference, stored)
             if request.otherwise is not None:
                 return {**request.otherwise, "stand_in": waiting.stand_in(request.image)}
             raise
-        return settings_of(image, self._nothing())
+        return self._settings_of(pull, reference, image)
 
     def _advanced(self, pull: _Pull, progress: PullProgress) -> None:
         if pull.stop.is_set():
@@ -403,7 +401,7 @@ class ImagePulls:
         if progress.total:
             pull.progress = f"{progress.done >> 20} of {-(-progress.total >> 20)} MiB"
         if progress.done == progress.total and progress.layers:
-            pull.progress = f"unpacks layer {min(progress.unpacked + 1, progress.layers)} of {progress.layers}"
+            pull.progress = progress.unpacking
 
 
 class _NeverPulled(HeraUtilsError):

@@ -508,9 +508,8 @@ class ProcessRuntime:
             self._admit()
 
 
-def _sentence(error: Exception) -> str:
-    fix = getattr(error, "fix", None)
-    return f"{error}: {fix}" if fix else str(error)
+def _sentence(error: HeraUtilsError | OSError) -> str:
+    return error.with_fix if isinstance(error, HeraUtilsError) else str(error)
 
 
 def _of_workers() -> dict[str, str]:

@@ -1,0 +1,22 @@
+"""The containers of a template, wherever Argo lets it have some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def containers_of(template: Json) -> Iterator[Json]:
+    """All of them; a script is one."""
+    for part in ("container", "script"):
+        if isinstance(template.get(part), dict):
+            yield template[part]
+    yield from containers_beside(template)
+
+
+def containers_beside(template: Json) -> Iterator[Json]:
+    """Those of a container set, sidecars and init containers."""
+    inside = (template.get("containerSet") or {}).get("containers") or ()
+    yield from (*inside, *(template.get("sidecars") or ()), *(template.get("initContainers") or ()))
