@@ -52,14 +52,14 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
     from hera_utils.local_platform.storage import disk
 
     settings, seconds = context(), seconds_of(older_than)
-    images = ImageRemoval.of(Path(settings.state), None if unused_images is None else seconds_of(unused_images))
+    unused = None if unused_images is None else seconds_of(unused_images)
     with reached(settings) as client:
         runs = client.list(fields=_FIELDS)
         measured = _measured(client, settings.state, runs)
         doomed = [run for run in runs if _ended_before(run, time.time() - seconds)]
         sizes = {run["metadata"]["name"]: _size(measured, run) for run in doomed}
         leftovers = disk.old(measured.leftovers, seconds) if measured else {}
-        images = images if measured is not None else ImageRemoval()
+        images = ImageRemoval.of(Path(settings.state), unused) if measured is not None else ImageRemoval()
         total = sum(sizes.values()) + sum(leftovers.values()) + images.size
         records = _records(client, time.time() - seconds) if measured is not None else []
         if not doomed and not leftovers and not records and not images.lines():

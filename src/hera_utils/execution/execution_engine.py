@@ -134,7 +134,8 @@ class ExecutionEngine:
         resume: look at what earlier runs have done (default: whether --resume was given).
         """
         definition, estimate = self._define(self._experiment(experiment))
-        images = self._image_outcomes(definition, estimate)
+        local = self.context.platform == "local"
+        images = self._image_outcomes(definition, largest_document(definition, estimate)) if local else {}
         resume = self.options.resume if resume is None else resume
         return Plan(definition, estimate, self._decisions(definition, estimate) if resume else None, images)
 
@@ -246,13 +247,11 @@ class ExecutionEngine:
         definition = Definition(experiment, self.context)
         return definition, estimate_size(definition, limits_of(self.context))
 
-    def _image_outcomes(self, definition: Definition, estimate: SizeEstimate) -> dict[str, str]:
+    def _image_outcomes(self, definition: Definition, largest: Json) -> dict[str, str]:
         """image → what happens to it on this machine; what is decided goes along with the workflows, and counts in fingerprints."""
-        if self.context.platform != "local":
-            return {}
         from hera_utils.preflight.local_images import outcomes_of
 
-        return outcomes_of(self.context, definition.environment, _documents(definition, estimate))
+        return outcomes_of(self.context, definition.environment, _documents(definition, largest))
 
     def _decisions(self, definition: Definition, estimate: SizeEstimate) -> Decisions:
         """By the records alone: no server is asked what became of runs that were left."""
@@ -316,14 +315,14 @@ class ExecutionEngine:
                 if connection.local:
                     environment = with_named_volumes(environment, self.context, [document])
                 provisioned = self._provision(connection, environment)
-                if self.options.no_preflight:
-                    self._image_outcomes(definition, estimate)
-                else:
-                    documents = _documents(definition, estimate) if connection.local else [document]
+                if not self.options.no_preflight:
+                    documents = _documents(definition, document) if connection.local else [document]
                     findings = assert_ready(
                         self.context, environment, documents, lambda line: self.reporter.lines([line])
                     )
                     self.reporter.lines([one.message if one.verdict == "good" else one.line() for one in findings])
+                elif connection.local:
+                    self._image_outcomes(definition, document)
                 self.reporter.provisioned(provisioned)
                 try:
                     session.open(provisioned)
@@ -382,7 +381,7 @@ class ExecutionEngine:
         return script_host().deadline or NEVER if timeout is None else Deadline.after(timeout)
 
 
-def _documents(definition: Definition, estimate: SizeEstimate) -> list[Json]:
+def _documents(definition: Definition, largest: Json) -> list[Json]:
     """What is sent of an experiment: the largest of the workflows of points, and what gathers them."""
     gather = definition.gather
-    return [largest_document(definition, estimate), *([] if gather is None else [gather.document])]
+    return [largest, *([] if gather is None else [gather.document])]

@@ -241,7 +241,7 @@ def _last_words(log: Path, begin: int) -> str:
 
 
 def background() -> None:
-    """The process that `_start` starts: argv is the state folder, the settings and the pipe to which it writes whether it is ready."""
+    """The process that `_begin` starts: argv is the state folder, the settings and the pipe to which it writes whether it is ready."""
     from hera_utils.local_platform.server import Serving
 
     state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])

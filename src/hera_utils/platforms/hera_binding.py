@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from hera_utils.images.decision_texts import ImageDecision
     from hera_utils.settings.resolve import CLIContext
 
-"""The annotation that says how this machine stands in for a workflow's images."""
 _NAMES = ("host", "namespace", "service_account_name", "verify_ssl", "client_certs")
 _WORDS = ("Argo server", "token", "namespace")
 _PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper()))

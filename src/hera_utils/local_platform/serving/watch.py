@@ -117,7 +117,8 @@ class WatchHistory:
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
-            self._horizon[kind] = platform.list("Namespace")[1]  # the version of the whole, whatever is listed
+        version = platform.list("Namespace")[1]  # of the whole, whatever is listed
+        self._horizon.update(dict.fromkeys(self._deleted, version))
 
     def _note(self, change: ObjectChange) -> None:
         stored = change.stored
@@ -224,11 +225,15 @@ class ObjectWatch:
             first = len(self._pending) == 1
             ends = (change.over or change.type == "DELETED") and change.stored.uid not in self._ended
             (self._ended.add if change.over else self._ended.discard)(change.stored.uid)
-        if self._loop is not None and not self._loop.is_closed():
-            if first and self._wake is not None:
-                self._loop.call_soon_threadsafe(self._wake.set)
-            if ends and self._urgent is not None:
-                self._loop.call_soon_threadsafe(self._urgent.set)
+        if first:
+            self._set(self._wake)
+        if ends:
+            self._set(self._urgent)
+
+    def _set(self, event: asyncio.Event | None) -> None:
+        """From any thread; before and after `batches` runs nobody waits."""
+        if event is not None and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(event.set)
 
     def serve_now(self) -> list[str]:
         """What is due at this moment, without waiting."""
@@ -305,6 +310,6 @@ class ObjectWatch:
             with self._lock:
                 self._pending.setdefault(uid, change)
                 first = len(self._pending) == 1
-            if first and self._loop is not None and self._wake is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._wake.set)
+            if first:
+                self._set(self._wake)
         return latest
