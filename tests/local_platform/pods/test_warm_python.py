@@ -294,5 +294,14 @@ def test_a_script_task_is_a_fork(machine: Stage) -> None:
     assert python_task(machine, container={"resources": {"limits": {"memory": "100Mi"}}}) == ["False"]
 
 
+def test_the_server_can_have_every_task_start_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERA_UTILS_WARM_PYTHON", "off")
+    stage = Stage(tmp_path / "state")
+    try:
+        assert python_task(stage) == ["False"]
+    finally:
+        stage.close()
+
+
 def test_a_worker_that_knows_a_secret_makes_no_forks(machine: Stage) -> None:
     assert python_task(machine, secrets={"key": {"word": "hidden"}}) == ["False"]

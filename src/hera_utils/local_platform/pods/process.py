@@ -45,6 +45,7 @@ Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
 _WAY_TO_THE_WEB = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
+_OF_WORKERS = (*_WAY_TO_THE_WEB, "hera_utils_warm_python")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(one.name for one in fields(Launch) if one.name != "pull_secrets")
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
@@ -513,8 +514,8 @@ def _sentence(error: HeraUtilsError | OSError) -> str:
 
 
 def _of_workers() -> dict[str, str]:
-    """The variables of workers: those of tasks, and the way to the web, on which they fetch and store artifacts."""
-    return _environment() | {k: v for k, v in os.environ.items() if k.lower() in _WAY_TO_THE_WEB}
+    """The variables of workers: those of tasks, the way to the web for their artifacts, and whether tasks are forks of them."""
+    return _environment() | {k: v for k, v in os.environ.items() if k.lower() in _OF_WORKERS}
 
 
 def _environment() -> dict[str, str]:
