@@ -25,6 +25,8 @@ from typing import Any
 import yaml
 
 Json = dict[str, Any]
+Key = tuple[str, str]
+"""The name of a stored object ("" for the workflow itself), and of its template."""
 _DRAWS = re.compile(r"\brandom\b|\bRANDOM\b")
 _SEEDS = 2000
 _APART = 0.7  # seconds between two tasks of which the recording has one first
@@ -42,35 +44,44 @@ _Loader.yaml_implicit_resolvers = {
 
 def load(recordings: list[Path], folder: Path) -> None:
     """Write the draws of every recorded case below `folder`, one file a generateName."""
-    shared = [
-        template
+    shared = {
+        key: template
         for root in recordings
         for file in sorted((root / "objects").glob("*.yaml"))
-        for template in _templates(file)
-    ]
+        for key, template in _templates(file)
+    }
     for recording in (path for root in recordings for path in sorted(root.glob("*/*.json"))):
         document = yaml.load(recording.with_suffix(".yaml").read_text(), _Loader)
         recorded = json.loads(recording.read_text())
         base = document["metadata"].get("generateName")
         if not base or recorded["outcome"] != "completed":
             continue
-        templates = [*shared, *(document["spec"].get("templates") or [])]
-        lines = _lines(recorded, {str(template.get("name")): template for template in templates})
+        own = {("", str(template.get("name"))): template for template in document["spec"].get("templates") or []}
+        lines = _lines(recorded, {**shared, **own})
         if lines:
             with (folder / base).open("a", encoding="utf-8") as file:  # cases of one name have nodes of other names
                 file.writelines(lines)
 
 
-def _templates(file: Path) -> Iterator[Json]:
+def _templates(file: Path) -> Iterator[tuple[Key, Json]]:
+    """Of stored objects, also as a workflow calls them that is made of one (workflowTemplateRef): by their own name alone."""
     for document in yaml.load_all(file.read_text(), _Loader):
-        yield from (document.get("spec") or {}).get("templates") or []
+        for template in (document.get("spec") or {}).get("templates") or []:
+            yield ("", str(template.get("name"))), template
+            yield (str(document["metadata"]["name"]), str(template.get("name"))), template
 
 
-def _lines(recorded: Json, templates: dict[str, Json]) -> list[str]:
+def _key(node: Json) -> Key:
+    """Which template a node runs: one of its own workflow, or one that a stored object has."""
+    reference = node.get("templateRef") or {}
+    return str(reference.get("name") or ""), str(reference.get("template") or node.get("templateName") or "")
+
+
+def _lines(recorded: Json, templates: dict[Key, Json]) -> list[str]:
     later = _later(recorded)
     found = []
     for node in recorded["nodes"]:
-        seed = _seed(node, templates.get(node.get("templateName") or "", {}))
+        seed = _seed(node, templates.get(_key(node), {}))
         if seed or later.get(node["name"]):
             found.append(f"{node['name']}\t{seed or '-'}\t{later.get(node['name'], 0)}\n")
     return found

@@ -34,7 +34,7 @@ def node(template: str, **more: object) -> dict:
 @pytest.mark.parametrize("face", ["h", "t"])
 def test_a_seed_gives_the_recorded_result(face: str) -> None:
     recorded = {"nodes": [node("flip", exitCode="0", result=face)]}
-    (line,) = dice._lines(recorded, {"flip": FLIP})
+    (line,) = dice._lines(recorded, {("", "flip"): FLIP})
     name, seed, seconds = line.rstrip("\n").split("\t")
     assert (name, seconds) == ("<wf>.flip", "0")
     assert random.Random(int(seed)).choice("ht") == face
@@ -42,8 +42,15 @@ def test_a_seed_gives_the_recorded_result(face: str) -> None:
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3])
 def test_a_seed_gives_the_recorded_exit_code(code: int) -> None:
-    (line,) = dice._lines({"nodes": [node("fail", exitCode=str(code))]}, {"fail": FAIL})
+    (line,) = dice._lines({"nodes": [node("fail", exitCode=str(code))]}, {("", "fail"): FAIL})
     assert random.Random(int(line.split("\t")[1])).randint(0, 3) == code
+
+
+def test_a_template_of_a_stored_object_throws_dice_too() -> None:
+    stored = {**node("x", exitCode="2"), "templateName": None, "templateRef": {"name": "shared", "template": "fail"}}
+    other = {**FAIL, "container": {"command": ["sh"], "args": ["exit 0"]}}
+    (line,) = dice._lines({"nodes": [stored]}, {("shared", "fail"): FAIL, ("", "fail"): other})
+    assert random.Random(int(line.split("\t")[1])).randint(0, 3) == 2
 
 
 def test_of_two_that_ended_at_once_the_recorded_order_is_kept() -> None:
@@ -101,7 +108,7 @@ def test_artifacts_that_are_recorded_by_their_names_alone_have_no_order() -> Non
         "outputs": {"artifacts": ["a"]},
         "nodes": [node("flip", exitCode="0", result="h", outputArtifacts=["a"])],
     }
-    assert len(dice._lines(recorded, {"flip": FLIP})) == 1
+    assert len(dice._lines(recorded, {("", "flip"): FLIP})) == 1
 
 
 def test_draws_and_suites_are_those_of_all_the_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
