@@ -51,7 +51,7 @@ def command(source: str, target: str, unpack: bool) -> int:
 
 
 def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
-    from hera_utils.cli.run_lookup import reached_run
+    from hera_utils.cli.run_names import reached_run
     from hera_utils.results.artifacts import absent, artifacts_of_run
 
     run, _, rest = source.removeprefix(ARTIFACT).partition("/")

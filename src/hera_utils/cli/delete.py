@@ -12,7 +12,7 @@ from hera_utils.cli.options import settings_options
 @settings_options
 def command(names: tuple[str, ...]) -> int:
     """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain."""
-    from hera_utils.cli.run_lookup import reached, workflows_of
+    from hera_utils.cli.run_names import reached, workflows_of
     from hera_utils.cli.terminal import say
 
     with reached() as client:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
-from hera_utils.cli.run_lookup import LATEST, by_turn, run_name, run_of, runs_folders
+from hera_utils.cli.run_names import LATEST, by_turn, run_name, run_of, runs_folders
 from hera_utils.errors import WaitTimeout
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
     Files on existing claims are never touched. The space is shown first; without a terminal nothing is deleted unless --yes is given.
     """
     from hera_utils.cli.cp import size
-    from hera_utils.cli.run_lookup import reached
+    from hera_utils.cli.run_names import reached
     from hera_utils.cli.terminal import say
     from hera_utils.local_platform.storage import disk
 

@@ -28,7 +28,7 @@ def command(name: str, everything: bool, output: str) -> int:
     """Show a run: its status, its parameters and its tasks, and why tasks failed."""
     from hera_utils.cli.following import followed
     from hera_utils.cli.outcome import tell_warning
-    from hera_utils.cli.run_lookup import reached
+    from hera_utils.cli.run_names import reached
     from hera_utils.cli.terminal import print_json, say
 
     with reached() as client:

@@ -29,7 +29,7 @@ def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
     Referenced templates are looked up among all checked files, then on the platform. The exit status is 1 when
     something is wrong.
     """
-    from hera_utils.cli.run_lookup import reached
+    from hera_utils.cli.run_names import reached
     from hera_utils.cli.terminal import note, print_json, say, symbols
 
     settings = context()

@@ -40,7 +40,7 @@ def command(  # noqa: PLR0913  a command's flags are its signature
     Logs of deleted pods are included where Argo keeps them (archiveLogs).
     """
     from hera_utils.cli.following import followed
-    from hera_utils.cli.run_lookup import reached
+    from hera_utils.cli.run_names import reached
 
     limit = deadline(waits="" if follow else "without --follow")
     wanted = {"container": container, "follow": follow, "tail": tail, "grep": grep}

@@ -35,7 +35,7 @@ _MOST_OF_A_MESSAGE = 100
 def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
     """List the runs of the namespace, newest first. A run of several workflows is one line (as JSON: one object per workflow)."""
     from hera_utils.argo.phases import COMPLETED
-    from hera_utils.cli.run_lookup import by_age, reached
+    from hera_utils.cli.run_names import by_age, reached
     from hera_utils.cli.terminal import note, painted, print_json, print_table, say
 
     with reached() as client:
@@ -82,7 +82,7 @@ class ListedRun:
 
 def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     """The list with the workflows of one run put together, where its newest one stands."""
-    from hera_utils.cli.run_lookup import by_turn
+    from hera_utils.cli.run_names import by_turn
     from hera_utils.runs.record import RUN_LABEL
 
     members: dict[str, list[Json]] = {}
@@ -116,7 +116,7 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
 
 def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
     """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
-    from hera_utils.cli.run_lookup import runs_folders
+    from hera_utils.cli.run_names import runs_folders
     from hera_utils.runs.remaining import remaining
     from hera_utils.runs.whole_run import record_folder
 

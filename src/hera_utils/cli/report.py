@@ -11,7 +11,7 @@ from hera_utils.cli.options import name_argument, settings_options
 from hera_utils.errors import ResourceError
 
 if TYPE_CHECKING:
-    from hera_utils.cli.run_lookup import Reached
+    from hera_utils.cli.run_names import Reached
 
 _SUFFIXES = {"html": ".html", "md": ".md"}
 
@@ -33,7 +33,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     As html: one self-contained file; as md (Markdown): for the appendix of a paper. It is written into the run's folder
     (runs/NAME), or where -o says. With --crate that folder becomes an RO-Crate, from which hera-utils rerun repeats the run.
     """
-    from hera_utils.cli.run_lookup import reached_run
+    from hera_utils.cli.run_names import reached_run
     from hera_utils.cli.terminal import say
     from hera_utils.report.run_folder import write_report
 

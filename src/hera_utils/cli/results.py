@@ -52,7 +52,7 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     The columns are the inputs that differ, the outputs, status, seconds and attempts; then the failures, with the last lines of
     their logs. The formats csv, json and parquet hold every task and every value, unabridged, numbers as numbers.
     """
-    from hera_utils.cli.run_lookup import reached_run
+    from hera_utils.cli.run_names import reached_run
 
     output = output or _format_of(to)
     with reached_run(name) as run:
@@ -88,7 +88,7 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
 
     The exit status is 1 when they differ. Times and attempts are not compared.
     """
-    from hera_utils.cli.run_lookup import reached_run
+    from hera_utils.cli.run_names import reached_run
     from hera_utils.cli.terminal import print_json, say
     from hera_utils.results.comparison import Tolerance, compare
 

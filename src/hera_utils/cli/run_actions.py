@@ -31,7 +31,7 @@ def act_on(
     """
     from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
-    from hera_utils.cli.run_lookup import LATEST, reached, run_of, workflows_of
+    from hera_utils.cli.run_names import LATEST, reached, run_of, workflows_of
     from hera_utils.cli.terminal import say
 
     options.deadline(waits="" if watch else "without --watch")
