@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import requests
@@ -137,7 +138,7 @@ def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_
         assert not follower.is_alive()
         assert client.connection.argo_server != connection.argo_server
         with pytest.raises(HeraUtilsError, match="another user of this machine has that port"):
-            ArgoClient(connection).version()
+            ArgoClient(replace(connection, rejoin=None)).version()
         with bind_hera(connection, insist=True), pytest.raises(requests.ConnectionError):
             WorkflowsService().list_workflows()
     assert phases[-1] == "Succeeded"
@@ -189,8 +190,8 @@ def session():
 
 def test_a_process_of_this_user_is_believed_and_asked_once_a_connection(answering, monkeypatch):
     asked = []
-    real = own_server.is_ours
-    monkeypatch.setattr(own_server, "is_ours", lambda sock: asked.append(sock) or real(sock))
+    real = own_server.owner
+    monkeypatch.setattr(own_server, "owner", lambda sock: asked.append(sock) or real(sock))
     with session() as made:
         for _ in range(3):
             assert made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=5).text == "{}"
@@ -198,10 +199,13 @@ def test_a_process_of_this_user_is_believed_and_asked_once_a_connection(answerin
     assert len(asked) <= 3
 
 
-@pytest.mark.parametrize("owner", [os.geteuid() + 1, None])
-def test_another_user_and_nobody_known_get_nothing(answering, monkeypatch, owner):
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [(os.geteuid() + 1, "another user of this machine has that port"), (None, "its process has just ended")],
+)
+def test_another_user_and_nobody_known_get_nothing(answering, monkeypatch, owner, told):
     monkeypatch.setattr(own_server, "end_uid", lambda *_, **__: owner)
-    with session() as made, pytest.raises(requests.ConnectionError, match="another user of this machine has that port"):
+    with session() as made, pytest.raises(requests.ConnectionError, match=told):
         made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=5)
     assert answering.asked == []
 
@@ -212,10 +216,10 @@ def test_a_connection_that_is_not_accepted_yet_is_the_listeners():
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         with socket.create_connection(listener.getsockname()) as client:
-            assert own_server.is_ours(client)
+            assert own_server.owner(client) == os.geteuid()
             accepted, _ = listener.accept()
             with accepted:
-                assert own_server.is_ours(client)
+                assert own_server.owner(client) == os.geteuid()
 
 
 LISTENER = """
@@ -237,7 +241,7 @@ def test_somebody_elses_listener_that_accepts_nothing(address):
     try:
         port = int(process.stdout.readline())
         with socket.create_connection(("127.0.0.1", port)) as client:
-            assert not own_server.is_ours(client)
+            assert own_server.owner(client) != os.geteuid()
     finally:
         process.kill()
         process.communicate()

@@ -22,7 +22,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
-from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder, private, unusable
+from hera_utils.local_platform.state_folder import (
+    check_state_folder,
+    open_state_folder,
+    private,
+    unusable,
+    write_private,
+)
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.server import Serving
@@ -92,8 +98,14 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
     with lock:
         from hera_utils.local_platform.server import Serving, run
 
-        (state / "server.json").unlink(missing_ok=True)  # what a killed server left behind
+        _announce_start(state)
         run(state, serving or Serving(), version=_version(), ready=ready)
+
+
+def _announce_start(state: Path) -> None:
+    """In the place of what a killed server left behind. There is no moment without the file: that means that the server was stopped."""
+    with contextlib.suppress(OSError):  # a full disk; a server that was killed is known by its process
+        write_private(state / "server.json", json.dumps({"pid": os.getpid(), "version": _version()}).encode())
 
 
 def status(state: Path) -> Json | None:
@@ -107,7 +119,7 @@ def status(state: Path) -> Json | None:
         raise unusable(state, error) from error
     except (OSError, ValueError):
         return None
-    if not isinstance(server, dict) or not _is_locked(state):
+    if not isinstance(server, dict) or "argo_server" not in server or not _is_locked(state):
         return None
     try:
         os.kill(int(server["pid"]), 0)  # the file of a killed server may still be there while the next one starts

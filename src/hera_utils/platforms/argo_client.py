@@ -43,9 +43,12 @@ class ArgoClient:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
         self.namespace = connection.namespace
         self._http = ArgoHttp(connection)
+
+    @property
+    def connection(self) -> Connection:
+        return self._http.connection
 
     def __enter__(self) -> ArgoClient:
         return self
@@ -233,10 +236,7 @@ class ArgoClient:
 
     def rejoin(self) -> None:
         """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""
-        if self.connection.rejoin is not None:
-            self.connection = replace(self.connection.rejoin(), namespace=self.namespace, flags=self.connection.flags)
-            self._http.close()
-            self._http = ArgoHttp(self.connection)
+        self._http.rejoin()
 
     def _events(
         self, name: str, deadline: float | None, rest: Callable[[], float] | None

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -73,6 +74,19 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+def _session(connection: Connection) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = not connection.direct  # no proxy between this machine and itself
+    session.cert = connection.client_certificate
+    if connection.local:
+        session.mount("http://", OwnServerAdapter())
+    if not connection.direct:
+        session.proxies = proxies_of(proxy_for(connection.argo_server, connection.proxy))
+    if connection.verify_tls is False:
+        allow_unverified_tls()
+    return session
+
+
 class ArgoHttp:
     """A session with one Argo server. Not for use by several threads at once."""
 
@@ -80,18 +94,20 @@ class ArgoHttp:
         self.connection = connection
         self._deadline: float | None = None
         self._sent = ""  # the token that was sent last: no answer repeats it
-        self._session = requests.Session()
-        self._session.trust_env = not connection.direct  # no proxy between this machine and itself
-        self._session.cert = connection.client_certificate
-        if connection.local:
-            self._session.mount("http://", OwnServerAdapter())
-        if not connection.direct:
-            self._session.proxies = proxies_of(proxy_for(connection.argo_server, connection.proxy))
-        if connection.verify_tls is False:
-            allow_unverified_tls()
+        self._session = _session(connection)
 
     def close(self) -> None:
         self._session.close()
+
+    def rejoin(self) -> None:
+        """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""
+        before = self.connection
+        if before.rejoin is None:
+            return
+        self.connection = replace(before.rejoin(), namespace=before.namespace, flags=before.flags)
+        if (self.connection.argo_server, self.connection.token) != (before.argo_server, before.token):
+            self._session.close()
+            self._session = _session(self.connection)
 
     @contextlib.contextmanager
     def by(self, deadline: float | None) -> Iterator[None]:
@@ -222,6 +238,7 @@ class ArgoHttp:
                 if pause is None or late or not (reading or unanswered.undone):
                     raise unanswered.why from None
                 time.sleep(max(pause, unanswered.pause))
+                self.rejoin()
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
     def _send(
@@ -236,6 +253,10 @@ class ArgoHttp:
         """The reply, once it says yes. silence: for a stream, how many seconds nothing may come; None for a whole reply."""
         reply, token = self._request(method, path, query, body, silence, headers)
         stream = silence is not None
+        if (
+            reply.status_code == 401 and self.connection.rejoin is not None
+        ):  # the next server, on the port of a crashed one
+            raise Unanswered(refusal(self.connection, reply, token), undone=True)
         if reply.status_code == 401:  # a token that has ended or was withdrawn; maybe there is a newer one
             newer = self.connection.renewed_token(token)
             if newer:
@@ -295,9 +316,10 @@ class ArgoHttp:
             )
         except requests.RequestException as error:
             why = unreachable(self.connection, error)
-            if _never_sent(error):
+            never_sent = _never_sent(error)
+            if never_sent and self.connection.rejoin is None:
                 raise why from None
-            raise Unanswered(why) from None
+            raise Unanswered(why, undone=never_sent) from None
         except (OSError, ValueError) as error:  # a certificate or a key that cannot be loaded
             raise unusable_certificate(self.connection, error) from None
         return reply, token

@@ -221,6 +221,7 @@ class _Bringing:
                 return self._attempt()
             except Unanswered as unanswered:
                 why = unanswered.why
+                self._http.rejoin()
             except Broken as broken:
                 why = broken
         if isinstance(why, HeraUtilsError):

@@ -33,23 +33,28 @@ class OwnServerAdapter(requests.adapters.HTTPAdapter):
 class _Connection(urllib3.connection.HTTPConnection):
     def connect(self) -> None:
         super().connect()
-        if self.sock is not None and not is_ours(self.sock):
+        if self.sock is None:
+            return
+        whose = owner(self.sock)
+        if whose != os.geteuid() and sys.platform.startswith("linux"):  # nobody can tell elsewhere, and it is believed
             self.close()
-            raise urllib3.exceptions.NewConnectionError(self, "another user of this machine has that port")
+            why = "its process has just ended" if whose is None else "another user of this machine has that port"
+            raise urllib3.exceptions.NewConnectionError(self, why)
 
 
 class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-def is_ours(connection: socket.socket) -> bool:
-    """Whether a process of this user has the other end. Elsewhere than on Linux nobody can tell, and it is believed."""
-    if not sys.platform.startswith("linux"):
-        return True
-    here, there = connection.getsockname()[:2], connection.getpeername()[:2]
+def owner(connection: socket.socket) -> int | None:
+    """The user id of the process that has the other end; None when there is none, as it was killed, or nobody can tell."""
+    try:
+        here, there = connection.getsockname()[:2], connection.getpeername()[:2]
+    except OSError:  # it is closed already
+        return None
     for pause in _PAUSES:
         time.sleep(pause)
-        owner = end_uid(there, here, awaited=True)
-        if owner is not None:
-            return owner == os.geteuid()
-    return False
+        user = end_uid(there, here, awaited=True)
+        if user is not None:
+            return user
+    return None

@@ -55,6 +55,7 @@ class Reconnection:
                 raise error from None
         except Unanswered as unanswered:
             error, pause = unanswered.why, unanswered.pause
+            self._rejoin()
         except HeraUtilsError as refusal:
             if not self._has_begun or isinstance(refusal, Refused):
                 raise  # it never worked, or the server says no: gone while we were cut off

@@ -139,6 +139,7 @@ def local_server(subject: Subject) -> Iterator[Finding]:
     try:
         server = json.loads(file.read_text(encoding="utf-8"))
         os.kill(int(server["pid"]), 0)
+        address = server["argo_server"]  # not there while it starts
     except FileNotFoundError:
         yield good("local platform", "the local platform is not running; it starts when it is needed")
     except (OSError, ValueError, KeyError, TypeError):
@@ -149,6 +150,4 @@ def local_server(subject: Subject) -> Iterator[Finding]:
         mode = file.stat().st_mode & 0o077
         if mode:
             yield problem("local platform", f"{file} holds a token and others can read it", f"chmod 600 {file}")
-        yield good(
-            "local platform", f"the local platform runs at {server.get('argo_server')}, version {server.get('version')}"
-        )
+        yield good("local platform", f"the local platform runs at {address}, version {server.get('version')}")

@@ -1,0 +1,79 @@
+"""This machine's server is killed: whatever a client asks next, it finds the server that takes its place."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hera_utils.errors import PlatformError
+from hera_utils.local_platform import daemon
+from hera_utils.local_platform.server import Serving
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.connect import connect
+from hera_utils.settings.sources import Surroundings, read_settings
+
+WAITING = {
+    "metadata": {"name": "waiting"},
+    "spec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]},
+}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "state"
+    yield folder
+    daemon.stop(folder)
+
+
+@pytest.fixture
+def client(state: Path, tmp_path: Path) -> Iterator[ArgoClient]:
+    around = Surroundings(environ={}, directory=tmp_path, home=tmp_path)
+    with ArgoClient(connect(read_settings({"state": str(state)}, around=around))) as found:
+        yield found
+
+
+def kill(state: Path) -> None:
+    known = daemon.status(state)
+    assert known is not None
+    os.kill(known["pid"], signal.SIGKILL)
+    for process in daemon._STARTED:
+        if process.pid == known["pid"]:
+            process.wait()
+
+
+def test_any_call_is_answered_by_the_next_server(client: ArgoClient, state: Path) -> None:
+    """A reading, a submission and a change each came to nobody, and said so with status 2."""
+    assert client.list() == []
+    kill(state)
+    assert client.list() == []
+    kill(state)
+    client.create(WAITING)
+    kill(state)
+    client.act("waiting", "resume")
+    kill(state)
+    assert client.wait("waiting", timeout=60)["status"]["phase"] == "Succeeded"
+
+
+def test_the_next_server_on_the_same_port_has_another_token(client: ArgoClient, state: Path) -> None:
+    client.create(WAITING)
+    port = int(client.connection.argo_server.rpartition(":")[2])
+    kill(state)
+    daemon.start_or_join(state, Serving(port=port))
+    assert [one["metadata"]["name"] for one in client.list()] == ["waiting"]
+
+
+def test_while_the_next_server_starts_nobody_takes_it_for_stopped(client: ArgoClient, state: Path) -> None:
+    kill(state)
+    lock = daemon._take_lock(state)
+    assert lock is not None
+    with lock:
+        daemon._announce_start(state)
+        assert daemon.status(state) is None  # nobody is sent to the one that was killed, whoever has its number now
+    client.rejoin()
+    daemon.stop(state)
+    with pytest.raises(PlatformError, match="the local platform was stopped"):
+        client.rejoin()
