@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 # Debian's pip asks for no newer one; a pip cache elsewhere is the user's own choice (PIP_CACHE_DIR).
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test setup setup-dev check lint types imports format lock conformance clean
+.PHONY: run test setup setup-dev check lint types imports format lock conformance benchmarks clean
 
 run: setup
 	$(BIN)/python examples/experiment/experiment.py
@@ -48,6 +48,11 @@ imports: setup-dev
 # Recorded workflows of a real Argo against this checkout: some six minutes, see conformance/run.
 conformance: setup-dev
 	bash conformance/run
+
+# This platform and its peers side by side: about half an hour of both cores, see benchmarks/README.md.
+benchmarks: setup-dev
+	$(BIN)/python benchmarks/peers --build
+	$(BIN)/python benchmarks/peers
 
 format: setup-dev
 	$(BIN)/ruff check --fix .
