@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import stat
 
 import pytest
 
@@ -77,6 +78,27 @@ def test_a_file_of_an_older_schema_keeps_its_runs_and_pods(tmp_path):
     assert [pod.uid for pod in read_model.pods_of_run("u")] == ["p1", "p2"]
     assert journal.read("last_positions") == [(2, 0, 0)]
     journal.close()
+    copy = tmp_path / "journal-schema-2.sqlite"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with sqlite3.connect(copy) as before:
+        assert before.execute("PRAGMA user_version").fetchone() == (2,)
+        assert before.execute("SELECT * FROM runs").fetchall() == [run]
+        assert before.execute("SELECT count(*) FROM pods").fetchone() == (2,)
+    before.close()
+
+
+def test_without_a_copy_nothing_is_changed(tmp_path):
+    """The disk may have no room for it."""
+    path = tmp_path / "journal.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(f"{SQL['schema_1']}; PRAGMA user_version = 1")
+    connection.close()
+    (tmp_path / "journal-schema-1.sqlite.partial").mkdir()
+    with pytest.raises(PlatformError):
+        Journal(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
 
 
 def test_a_newer_file_is_refused_with_its_fix(tmp_path):

@@ -7,11 +7,13 @@ says how to reach it. A client of another version replaces an idle server, else 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +39,8 @@ Json = dict[str, Any]
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 LOG_LIMIT = 4 * 2**20
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What flock answers on a network file system without locks."""
 # kept: Python warns when a Popen object goes while its process still runs
 _STARTED: list[subprocess.Popen[bytes]] = []
 _BEGUN: dict[Path, _Starting] = {}
@@ -104,8 +108,9 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
 
 def _announce_start(state: Path) -> None:
     """In the place of what a killed server left behind. There is no moment without the file: that means that the server was stopped."""
+    known = {"pid": os.getpid(), "host": socket.gethostname(), "version": _version()}
     with contextlib.suppress(OSError):  # a full disk; a server that was killed is known by its process
-        write_private(state / "server.json", json.dumps({"pid": os.getpid(), "version": _version()}).encode())
+        write_private(state / "server.json", json.dumps(known).encode())
 
 
 def status(state: Path) -> Json | None:
@@ -119,8 +124,15 @@ def status(state: Path) -> Json | None:
         raise unusable(state, error) from error
     except (OSError, ValueError):
         return None
-    if not isinstance(server, dict) or "argo_server" not in server or not _is_locked(state):
+    if not isinstance(server, dict) or not _is_locked(state):
         return None
+    if server.get("host", socket.gethostname()) != socket.gethostname():
+        raise PlatformError(
+            f"a server on the machine {server['host']} has the state folder {state}",
+            fix="work there, or choose another folder for this machine with HERA_UTILS_STATE",
+        )
+    if "argo_server" not in server:
+        return None  # it starts
     try:
         os.kill(int(server["pid"]), 0)  # the file of a killed server may still be there while the next one starts
     except (ProcessLookupError, PermissionError, KeyError, ValueError):
@@ -160,7 +172,17 @@ def _is_locked(state: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise unusable(state, error) from error
+        raise _no_lock(state, error) from error
+
+
+def _no_lock(state: Path, error: OSError) -> PlatformError:
+    """Without locks two servers could work on one folder, and each task would run twice: such a folder is refused."""
+    if error.errno not in _WITHOUT_LOCKS:
+        return unusable(state, error)
+    return PlatformError(
+        f"the file system of the state folder {state} has no file locks ({error.strerror})",
+        fix="choose a folder on a disk of this machine with HERA_UTILS_STATE",
+    )
 
 
 def _take_lock(state: Path) -> IO[bytes] | None:
@@ -175,6 +197,9 @@ def _take_lock(state: Path) -> IO[bytes] | None:
             return file
         except BlockingIOError:
             time.sleep(0.01)  # perhaps only a client that looks whether a server lives: it does not hold it for long
+        except OSError as error:
+            file.close()
+            raise _no_lock(state, error) from error
     file.close()
     return None
 
@@ -266,7 +291,10 @@ def background() -> None:
     try:
         serve(state, serving, ready=lambda server: answer({"ready": server}))
     except HeraUtilsError as error:
-        answer({"taken": True} if _is_locked(state) else {"error": error.message, "fix": error.fix})
+        taken = False
+        with contextlib.suppress(HeraUtilsError):  # it may be the lock that cannot be had
+            taken = _is_locked(state)
+        answer({"taken": True} if taken else {"error": error.message, "fix": error.fix})
         raise SystemExit(error.exit_status) from None
 
 

@@ -102,6 +102,11 @@ class LocalPlatform:
         else:
             self.update("Node", "", document)
 
+    def end_pods(self) -> None:
+        """Kill all pods: the state folder was removed, and no later server could find them."""
+        for pod in list(self._controller.effects.outstanding.values()):
+            self._launcher.kill(pod, force=True)
+
     def close(self) -> None:
         """End the controller; pods go on by themselves, and the next server finds them."""
         self._cron.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import secrets
 import signal
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo import timestamps
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.serving.certificate import Certificate, certificate
-from hera_utils.local_platform.state_folder import write_private
+from hera_utils.local_platform.state_folder import HeldFolder, write_private
 
 if TYPE_CHECKING:
     import uvicorn
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
     from hera_utils.local_platform.platform import LocalPlatform
 
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 ARGO_PORT = 2746
 """Argo's own port: the default when it is free."""
 IDLE_SECONDS = 30 * 60.0
+FOLDER_SECONDS = 1.0
+"""Between two looks at whether the state folder is still there."""
 HANDLER_THREADS = 24
 SWITCH_SECONDS = 0.001
 """After so long a thread of ours lets another one run. Python's own 5 ms are longer than a small task: the controller, busy with a turn,
@@ -139,6 +143,7 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
         raise failure(state / "journal.sqlite", error) from error
     return {
         "pid": os.getpid(),
+        "host": socket.gethostname(),
         "started": timestamps.text(time.time()),
         "version": version,
         "argo_server": f"http://127.0.0.1:{argo}",
@@ -230,9 +235,13 @@ async def _serve(
                 task.result()
     write_private(state / "server.json", (json.dumps(server_json, indent=2) + "\n").encode())
     ready(server_json)
-    watcher = asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop))
+    watchers = [
+        asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop)),
+        asyncio.ensure_future(_watch_folder(platform, stop)),
+    ]
     await asyncio.gather(*tasks)
-    watcher.cancel()
+    for watcher in watchers:
+        watcher.cancel()
 
 
 async def _watch_idleness(
@@ -247,6 +256,18 @@ async def _watch_idleness(
         if min(attention.idle_since(), time.monotonic() - last_busy) >= idle_seconds:
             stop()
             return
+
+
+async def _watch_folder(platform: LocalPlatform, stop: Callable[[], None]) -> None:
+    """End the server when its folder is gone: what it did from then on would be lost. Pods that nobody can find any more end too."""
+    held = HeldFolder(platform.state)
+    while not (loss := held.loss()):
+        await asyncio.sleep(FOLDER_SECONDS)
+    log.error("the state folder %s was %s: this server ends", platform.state, loss)
+    held.close()
+    if loss == "removed":
+        platform.end_pods()
+    stop()
 
 
 def _kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:

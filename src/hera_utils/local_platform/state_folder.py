@@ -34,6 +34,35 @@ def open_state_folder(state: Path) -> None:
                 os.chmod(path, status.st_mode & mode)
 
 
+class HeldFolder:
+    """The folder of a running server, which somebody may remove or move away meanwhile."""
+
+    def __init__(self, state: Path) -> None:
+        self._lock, self._journal = state / "server.lock", state / "journal.sqlite"
+        self._descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
+        self._begun_with = _identity(self._journal)  # not opened: closing it would give SQLite's own locks back
+
+    def loss(self) -> str:
+        """What has happened to it: "" (nothing), "removed" or "moved"."""
+        mine = os.fstat(self._descriptor)
+        if not mine.st_nlink or (_identity(self._lock) and not _identity(self._journal)):
+            return "removed"
+        if _identity(self._lock) != (mine.st_dev, mine.st_ino) or _identity(self._journal) != self._begun_with:
+            return "moved"
+        return ""
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def private(path: str, flags: int) -> int:
     """For `open`: a file that is new is its owner's alone, whatever the umask."""
     return os.open(path, flags, 0o600)

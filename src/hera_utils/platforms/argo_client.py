@@ -234,9 +234,9 @@ class ArgoClient:
         look = self.connection.command("get", name)
         return f"it may have been submitted nevertheless: {look}; else submit it again"
 
-    def rejoin(self) -> None:
-        """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""
-        self._http.rejoin()
+    def rejoin(self) -> bool:
+        """After a crash of this machine's server: speak to the one that takes its place; whether it is another one. Nothing on a cluster."""
+        return self._http.rejoin()
 
     def _events(
         self, name: str, deadline: float | None, rest: Callable[[], float] | None

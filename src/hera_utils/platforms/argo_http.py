@@ -99,15 +99,17 @@ class ArgoHttp:
     def close(self) -> None:
         self._session.close()
 
-    def rejoin(self) -> None:
-        """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""
+    def rejoin(self) -> bool:
+        """After a crash of this machine's server: speak to the one that takes its place; whether it is another one. Nothing on a cluster."""
         before = self.connection
         if before.rejoin is None:
-            return
+            return False
         self.connection = replace(before.rejoin(), namespace=before.namespace, flags=before.flags)
-        if (self.connection.argo_server, self.connection.token) != (before.argo_server, before.token):
-            self._session.close()
-            self._session = _session(self.connection)
+        if (self.connection.argo_server, self.connection.token) == (before.argo_server, before.token):
+            return False
+        self._session.close()
+        self._session = _session(self.connection)
+        return True
 
     @contextlib.contextmanager
     def by(self, deadline: float | None) -> Iterator[None]:

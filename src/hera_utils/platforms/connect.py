@@ -83,6 +83,11 @@ def _refuse_other(context: CLIContext, server: dict[str, Any]) -> None:
 
 def _after_a_crash(context: CLIContext) -> Connection:
     """The server of a state folder again. One that was stopped on purpose is not started: it took its server.json with it."""
+    if not Path(context.state).exists():
+        raise PlatformError(
+            f"the state folder {context.state} was removed, and the runs in it with it",
+            fix="submit what is still needed again",
+        )
     if not (Path(context.state) / "server.json").exists():
         raise PlatformError("the local platform was stopped", fix="any command starts it again, and its runs continue")
     return _local(context)

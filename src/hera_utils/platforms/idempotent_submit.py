@@ -65,7 +65,7 @@ def submit(
     *,
     ask: Callable[[str], Json],
     look: Callable[[str], Json],
-    rejoin: Callable[[], None],
+    rejoin: Callable[[], object],
     unclear: Callable[[str], str],
 ) -> Json:
     """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after.

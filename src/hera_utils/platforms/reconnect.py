@@ -19,7 +19,7 @@ class Reconnection:
     """The attempts at one stream: `while stream.may_go_on(): with stream.attempt(): …`, and `received()` for each event.
 
     timeout: seconds after which it ends, None: never. broken: the error that says that the stream was interrupted, and why.
-    rejoin: finds the server that took the place of one that crashed. restartable: whether the stream may begin again after its first event.
+    rejoin: finds the server that took the place of one that crashed, and says whether it is another one. restartable: whether the stream may begin again after its first event.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Reconnection:
         timeout: float | None,
         *,
         broken: Callable[[object], HeraUtilsError],
-        rejoin: Callable[[], None],
+        rejoin: Callable[[], bool],
         restartable: bool = True,
     ) -> None:
         self.deadline = None if timeout is None else time.monotonic() + timeout
@@ -55,13 +55,18 @@ class Reconnection:
                 raise error from None
         except Unanswered as unanswered:
             error, pause = unanswered.why, unanswered.pause
-            self._rejoin()
+            self._find_server()
         except HeraUtilsError as refusal:
             if not self._has_begun or isinstance(refusal, Refused):
                 raise  # it never worked, or the server says no: gone while we were cut off
             error, pause = refusal, 0.0
-            self._rejoin()
+            self._find_server()
         self._pause(error, pause)
+
+    def _find_server(self) -> None:
+        """Another server than before has all its time to answer: the one that was silent has been killed."""
+        if self._rejoin():
+            self._failures = 0
 
     def _pause(self, error: HeraUtilsError, at_least: float) -> None:
         now = time.monotonic()

@@ -173,6 +173,7 @@ class ProcessRuntime:
             if self._pulls.is_due():
                 self._attempt(self._on_pulls)
             self._attempt(self._sweep)
+        self._attempt(self._take_calls)  # a pod that is to be killed is not left
         self._close()
 
     def _attempt(self, action: Callable[[], object]) -> None:
@@ -186,6 +187,9 @@ class ProcessRuntime:
 
     def _on_wake(self) -> None:
         os.read(self._wake_read, 65536)
+        self._take_calls()
+
+    def _take_calls(self) -> None:
         while True:
             try:
                 self._calls.get_nowait()()

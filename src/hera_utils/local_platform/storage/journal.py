@@ -83,12 +83,28 @@ class Journal:
                 f"{self.path} was written by a newer hera_utils (journal schema {version}, this version knows {SCHEMA})",
                 fix="update hera_utils, or choose another state folder with HERA_UTILS_STATE",
             )
+        if 0 < version < SCHEMA:
+            self._keep_copy(version)
         for number in range(version + 1, SCHEMA + 1):
             with self.transaction():
                 for statement in SQL[f"schema_{number}"].split(";\n"):
                     if statement.strip():
                         self._writing.execute(statement)
                 self._writing.execute(f"PRAGMA user_version = {number}")
+
+    def _keep_copy(self, version: int) -> None:
+        """The file as the version before wrote it, for who goes back to that version. It is whole when it has its name."""
+        copy = self.path.with_name(f"{self.path.stem}-schema-{version}{self.path.suffix}")
+        partial = copy.with_name(f"{copy.name}.partial")
+        partial.unlink(missing_ok=True)
+        try:
+            with open(partial, "xb", opener=private):
+                pass
+            self._writing.execute("VACUUM INTO ?", (str(partial),))
+            partial.replace(copy)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
