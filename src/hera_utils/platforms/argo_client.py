@@ -235,7 +235,7 @@ class ArgoClient:
         return f"it may have been submitted nevertheless: {look}; else submit it again"
 
     def rejoin(self) -> bool:
-        """After a crash of this machine's server: speak to the one that takes its place; whether it is another one. Nothing on a cluster."""
+        """After a crash of this machine's server: speak to the one that takes its place. Whether it is another one."""
         return self._http.rejoin()
 
     def _events(

@@ -100,7 +100,7 @@ class ArgoHttp:
         self._session.close()
 
     def rejoin(self) -> bool:
-        """After a crash of this machine's server: speak to the one that takes its place; whether it is another one. Nothing on a cluster."""
+        """After a crash of this machine's server: speak to the one that takes its place. Whether it is another one."""
         before = self.connection
         if before.rejoin is None:
             return False

@@ -19,7 +19,8 @@ class Reconnection:
     """The attempts at one stream: `while stream.may_go_on(): with stream.attempt(): …`, and `received()` for each event.
 
     timeout: seconds after which it ends, None: never. broken: the error that says that the stream was interrupted, and why.
-    rejoin: finds the server that took the place of one that crashed, and says whether it is another one. restartable: whether the stream may begin again after its first event.
+    rejoin: finds the server that took the place of one that crashed, and says whether it is another one.
+    restartable: whether the stream may begin again after its first event.
     """
 
     def __init__(
