@@ -101,7 +101,7 @@ def test_a_profile_that_a_project_chooses_leads_no_other_token(desk):
 def test_the_token_of_a_profile_that_a_project_chooses_goes_to_no_other_server(desk):
     own_profile(desk)
     say(desk, "hera-utils.toml", profile="lab")
-    refused(desk, {"argo_server": "https://other.example"})
+    assert read_settings({"argo_server": "https://other.example"}, around=desk.around).argo_token is None
 
 
 def test_a_profile_that_a_project_chooses_is_the_users_own(desk):
@@ -169,12 +169,147 @@ def test_no_project_file_names_what_acts_as_the_user(desk, file, name, value):
     assert getattr(read_settings(around=desk.around), name)
 
 
+ENTRIES = {
+    "python": '{python = "./evil"}',
+    "path": '{python = "current", path = ["bin"]}',
+    "files": '{files = {"/tool" = "bin/tool"}}',
+    "env": '{env = {LD_PRELOAD = "/evil.so"}}',
+    "requirements": '{python = "3.12", requirements = ["evil"]}',
+    "entrypoint": '{entrypoint = ["/bin/sh", "-c", "evil"]}',
+}
+
+
+@pytest.mark.parametrize("brings", ENTRIES)
+def test_no_project_file_says_what_runs_in_the_place_of_an_image(desk, brings):
+    """Also for a workflow of the user's own, that is run while standing in the project's folder."""
+    (desk.project / "hera-utils.toml").write_text(f'images."tool*" = {ENTRIES[brings]}\nimages."lab/*" = "pull"\n')
+    refused(desk, what=rf"in the place of the image tool\* \(images: .*{brings}")
+    own = desk.home / "images.yaml"
+    own.write_text('"tool*": {python: current}\n')
+    assert read_settings({"images": [str(own)]}, around=desk.around).images["tool*"] == {"python": "current"}
+    trust([str(desk.project / "hera-utils.toml")], desk.user)
+    assert read_settings(around=desk.around).images["tool*"]
+
+
+@pytest.mark.parametrize("file", ["hera-utils.toml", "hera.config"])
+def test_nor_does_a_table_in_a_file_of_its_own(desk, file):
+    (desk.project / "images.yaml").write_text('"tool*": {python: ./evil}\n')
+    say(desk, file, images="images.yaml")
+    refused(desk, what="in the place of the image")
+
+
+def test_policies_and_this_python_need_no_trust(desk):
+    (desk.project / "hera-utils.toml").write_text(
+        '[images]\n"lab/*" = "pull"\n"small*" = {hide = ["bash"]}\n"python*" = {python = "current"}\n"*" = "never"\n'
+    )
+    assert len(read_settings(around=desk.around).images) == 4
+
+
+@pytest.mark.parametrize("name", ["k8s_config_file", "client_certificate", "client_key", "runs"])
+@pytest.mark.parametrize("how", ["absolute", "above", "home", "link", "list"])
+def test_no_project_file_names_files_that_are_not_the_projects(desk, name, how):
+    (desk.home / "kubeconfig").write_text("{}")
+    (desk.project / "here").write_text("{}")
+    (desk.project / "link").symlink_to(desk.home)
+    path = {
+        "absolute": str(desk.home / "kubeconfig"),
+        "above": "../kubeconfig",
+        "home": "~/kubeconfig",
+        "link": "link/kubeconfig",
+        "list": "here:../kubeconfig",
+    }[how]
+    say(desk, "hera-utils.toml", **{name: path})
+    refused(desk, what=rf"which is not in the project's folder \({name}\)")
+    say(desk, "hera-utils.toml", **{name: "here"})
+    read_settings(around=desk.around)
+
+
+def test_nor_folders_as_claims(desk):
+    (desk.project / "hera-utils.toml").write_text('volumes = {data = "~/.ssh"}\n')
+    refused(desk, what=r"names .*\.ssh, which is not in the project's folder \(volumes\)")
+    (desk.project / "hera-utils.toml").write_text('volumes = {data = "results"}\n')
+    assert read_settings({"volumes": ["more=/srv"]}, around=desk.around).volumes == {
+        "more": "/srv",
+        "data": str(desk.project / "results"),
+    }
+
+
+def test_a_client_certificate_is_led_by_no_project(desk):
+    desk.environ |= {"HERA_UTILS_CLIENT_CERTIFICATE": "me.pem"}
+    say(desk, "hera-utils.toml", argo_server="https://evil.example")
+    refused(desk, what="decides where your client certificate goes: argo_server")
+
+
+# --- a token of one server, and another server -----------------------------------------------------------------------------
+
+
+def test_the_token_of_a_profile_goes_to_its_own_server(desk):
+    own_profile(desk)
+    for other in (
+        {"argo_server": "https://other.example"},
+        {"argo_server": "http://argo.lab.example"},
+        {"argo_server": "https://argo.lab.example:444"},
+    ):
+        context = read_settings({"profile": "lab", **other}, around=desk.around)
+        assert context.argo_token is None
+        assert context.origin("argo_token").endswith("but it is for https://argo.lab.example")
+    for same in ("argo.lab.example", "https://ARGO.lab.example:443/", "https://argo.lab.example/base"):
+        assert read_settings({"profile": "lab", "argo_server": same}, around=desk.around).argo_token.reveal() == TOKEN
+    desk.environ["ARGO_SERVER"] = "other.example"
+    assert read_settings({"profile": "lab"}, around=desk.around).argo_token is None
+    desk.environ["ARGO_TOKEN"] = "its-own-token"
+    assert read_settings({"profile": "lab"}, around=desk.around).argo_token.reveal() == "its-own-token"
+
+
+@pytest.mark.parametrize("way", ["argo_token_file", "argo_token_command", "argo_token_keyring", "client_certificate"])
+def test_however_it_is_given(desk, way):
+    (desk.user / "config.toml").write_text(f'argo_server = "https://argo.lab.example"\n{way} = "x"\n')
+    assert getattr(read_settings(around=desk.around), way)
+    assert getattr(read_settings({"argo_server": "https://other.example"}, around=desk.around), way) is None
+
+
+def test_variables_belong_together_too(desk):
+    """After `eval "$(hera-utils connection)"` this machine's token goes to no server that is typed."""
+    desk.environ |= {"ARGO_SERVER": "127.0.0.1:2746", "ARGO_SECURE": "false", "ARGO_TOKEN": TOKEN}
+    own_profile(desk, token="y" * 20)
+    context = read_settings({"profile": "lab", "argo_server": "https://argo.lab.example"}, around=desk.around)
+    assert context.argo_token.reveal() == "y" * 20
+    assert read_settings({"argo_server": "http://localhost:2746"}, around=desk.around).argo_token.reveal() == TOKEN
+    del desk.environ["ARGO_SERVER"]
+    context = read_settings({"argo_server": "https://argo.lab.example"}, around=desk.around)
+    assert context.argo_token.reveal() == TOKEN, "a token beside which no server is named is for any"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to another user")
 @pytest.mark.parametrize("file", PROJECT_FILES)
 def test_a_file_of_another_user_is_not_taken(desk, file):
     say(desk, file, argo_namespace="theirs")
     os.chown(desk.project / file, 65534, 65534)
     refused(desk, what="belongs to another user")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a link to another user")
+def test_a_link_of_another_user_to_a_file_of_the_users_own_is_not_taken_either(desk):
+    (desk.home / "own.toml").write_text('argo_namespace = "mine"\n')
+    (desk.project / "hera-utils.toml").symlink_to(desk.home / "own.toml")
+    os.chown(desk.project / "hera-utils.toml", 65534, 65534, follow_symlinks=False)
+    refused(desk, what="belongs to another user")
+
+
+@pytest.mark.parametrize("place", ["config.toml", "credentials.toml", "hera.config"])
+def test_the_users_own_files_are_nobody_elses_word(desk, place):
+    file = desk.home / place if place == "hera.config" else desk.user / place
+    file.write_text("" if place == "hera.config" else "# nothing\n")
+    file.chmod(0o600)
+    read_settings(around=desk.around)
+    file.chmod(0o602)
+    with pytest.raises(SettingsError, match="others can write to it"):
+        read_settings(around=desk.around)
+    if os.geteuid() == 0:
+        file.chmod(0o600)
+        os.chown(file, 65534, 65534)
+        with pytest.raises(SettingsError, match="belongs to another user"):
+            read_settings(around=desk.around)
 
 
 def test_trust_is_of_one_file_as_it_is(desk):
@@ -254,6 +389,20 @@ def test_at_the_command_line(desk):
     assert "no Argo server answers" in types(desk, "-m", "hera_utils", "ls").stderr
     types(desk, "-m", "hera_utils", "trust", "--remove")
     assert "hera-utils trust" in types(desk, "-m", "hera_utils", "ls").stderr
+
+
+def test_no_module_of_the_folder_is_imported_by_what_is_looked_at(desk):
+    """Python puts the current folder before its own library where it is given a program as a word."""
+    for module in ("ctypes", "json", "importlib", "platform", "os"):
+        (desk.project / f"{module}.py").write_text(f"open({str(desk.project / 'ran')!r}, 'w')\n")
+    console = (
+        "import sys; sys.path = [one for one in sys.path if one]; sys.argv[0] = 'hera-utils'; "
+        "from hera_utils.__main__ import main; main()"
+    )
+    for words in (["doctor"], ["settings"], ["ls"]):
+        types(desk, "-I", "-c", console, *words)
+    types(desk, "-I", "-c", console, "serve", "--stop")
+    assert not (desk.project / "ran").exists()
 
 
 def test_where_the_list_cannot_be_written(desk):

@@ -34,4 +34,4 @@ def runs_beginning(incomplete: str) -> list[str]:
     from pathlib import Path
 
     names = ["@latest", *sorted(record.parent.name for record in Path("runs").glob("*/run.json"))]
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in names if name.startswith(incomplete) and name.isprintable()]

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
 
 from hera_utils.cli.options import context, settings_options
+
+if TYPE_CHECKING:
+    from hera_utils.settings.resolve import CLIContext
 
 
 @click.command()
@@ -13,8 +20,9 @@ from hera_utils.cli.options import context, settings_options
 def command(remove: bool) -> int:
     """Trust this folder's hera-utils.toml, pyproject.toml and hera.config, as they are now.
 
-    The files may then decide where your token goes (Argo server, proxy, certificates), and name the Python and the state folder that
-    are used here. Read them first. A file that changes must be trusted again.
+    The files may then decide where your token goes (Argo server, proxy, certificates), name the Python and the state folder that
+    are used here, say what runs in the place of images, and name files outside their folder. Read them first. A file that changes
+    must be trusted again.
     """
     from hera_utils.cli.terminal import note, say
     from hera_utils.settings.sources import Surroundings, project_files
@@ -34,8 +42,16 @@ def command(remove: bool) -> int:
     trust(files, around.user_folder)
     for file in files:
         say(f"trusted in its present form: {file}")
-        for row in settings.rows():
-            source = settings.project(row.name)
+        for name, value in _values(settings):
+            source = settings.project(name)
             if source is not None and source.file == file:
-                say(f"  {row.name} = {row.value}" + (f" (your profile {source.profile})" if source.profile else ""))
+                say(f"  {name} = {value}" + (f" (your profile {source.profile})" if source.profile else ""))
     return 0
+
+
+def _values(settings: CLIContext) -> Iterator[tuple[str, str]]:
+    """Each setting, and each entry of the tables, with its value as text."""
+    yield from ((row.name, row.value) for row in settings.rows())
+    for table in ("images", "volumes"):
+        for key, entry in getattr(settings, table).items():
+            yield f"{table}.{key}", entry if isinstance(entry, str) else json.dumps(entry)

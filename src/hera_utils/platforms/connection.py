@@ -20,6 +20,7 @@ class Connection:
     client_certificate: (file, its key's file) to show the server. proxy: the setting's; it may hold a password.
     kubeconfig, context: how to reach the Kubernetes API (None: as Kubernetes clients do by themselves).
     origin: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
+    no_token: why none of the tokens that the settings give is for this server, "" where none is given.
     local: whether it is the server of this machine that hera_utils started.
     flags: what a command has to be given to reach it too, where variables and files do not say it.
     rejoin: gives the connection anew when that server has crashed (it is started again, maybe on another port).
@@ -36,6 +37,7 @@ class Connection:
     context: str | None = None
     service_account: str | None = None
     origin: str = ""
+    no_token: str = ""
     local: bool = False
     flags: tuple[str, ...] = field(default=(), repr=False, compare=False)
     tunnel: object | None = field(default=None, repr=False, compare=False)

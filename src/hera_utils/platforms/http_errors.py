@@ -281,9 +281,10 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
             fix="another state folder's server answers there: stop it with hera-utils serve --stop, or name another --state",
         )
     if not token:
+        why = f" ({connection.no_token})" if connection.no_token not in ("", "default") else ""
         return AccessError(
-            f"the Argo server at {url} requires a token and none is given",
-            fix="give one with ARGO_TOKEN or --argo_token, or name a service account and a kubeconfig",
+            f"the Argo server at {url} requires a token and none is given{why}",
+            fix="give one with ARGO_TOKEN or --argo_token_file, or name a service account and a kubeconfig",
         )
     ended = expiry(token)
     if ended is not None and ended <= time.time():

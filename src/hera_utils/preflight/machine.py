@@ -71,7 +71,9 @@ def private_mounts(subject: Subject) -> Iterator[Finding]:
             "name an Argo server with --argo_server, or use a virtual machine with Linux; on Windows run inside WSL",
         )
         return
-    tried = subprocess.run([sys.executable, "-c", _TRY_NAMESPACES], capture_output=True, text=True, check=False)
+    tried = subprocess.run(
+        [sys.executable, "-I", "-c", _TRY_NAMESPACES], capture_output=True, text=True, check=False, cwd="/"
+    )
     if tried.returncode == 0:
         yield good("private mounts", "the kernel allows private mounts")
         return
@@ -92,7 +94,9 @@ def python(subject: Subject) -> Iterator[Finding]:
         "print(json.dumps([platform.python_version(), m.version('hera') if u.find_spec('hera') else None]))"
     )
     try:
-        answer = subprocess.run([program, "-c", question], capture_output=True, text=True, timeout=60, check=True)
+        answer = subprocess.run(  # elsewhere: a file of this folder may be called like a module that is imported
+            [program, "-c", question], capture_output=True, text=True, timeout=60, check=True, cwd="/"
+        )
         version, hera = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         yield problem("python", f"{program} cannot run script tasks: it is not a Python that starts", fix)

@@ -84,7 +84,7 @@ def _layers() -> Iterator[Finding]:
 
     with tempfile.TemporaryDirectory() as folder:
         tried = subprocess.run(
-            [sys.executable, "-c", _TRY_OVERLAY, folder], capture_output=True, text=True, check=False
+            [sys.executable, "-I", "-c", _TRY_OVERLAY, folder], capture_output=True, text=True, check=False, cwd="/"
         )
     if tried.returncode == 0:
         yield good(_CHECK, "the kernel mounts the layers of images")

@@ -51,7 +51,8 @@ def without_credentials(url: str) -> str:
 def _git(folder: Path, *words: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words],
+            # a folder that was copied, not cloned, brings its own settings of git: this one would name a program
+            ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *words],
             capture_output=True,
             text=True,
             timeout=20,

@@ -38,7 +38,9 @@ def python_environment(interpreter: str = "") -> PythonEnvironment:
         and Path(interpreter).is_file()
     ):
         try:
-            answer = subprocess.run([interpreter, "-c", _LIST], capture_output=True, text=True, timeout=30, check=True)
+            answer = subprocess.run(
+                [interpreter, "-c", _LIST], capture_output=True, text=True, timeout=30, check=True, cwd="/"
+            )
             version, listed = json.loads(answer.stdout)
             return PythonEnvironment(str(version), system, _sorted(listed))
         except (OSError, subprocess.SubprocessError, ValueError, TypeError):

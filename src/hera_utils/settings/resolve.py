@@ -125,7 +125,7 @@ class CLIContext:
         return str(self._origins.get(name, DEFAULT))
 
     def project(self, name: str) -> ProjectSource | None:
-        """What of a project gave this value; None when the user did."""
+        """What of a project gave this value (an entry of a table: `images.PATTERN`); None when the user did."""
         source: ProjectSource | None = self._projects.get(name)
         return source
 
@@ -176,6 +176,8 @@ def resolve(
     projects: dict[str, ProjectSource | None] = {}
     for field in FIELDS:
         values[field.name], origins[field.name], projects[field.name] = _winner(field, layers)
+        if field.kind == "table":
+            projects.update(_entries_of_projects(field.name, layers))
     _one_token(layers, values, origins)
     if values["argo_server"] is not None:
         values["argo_server"] = server_url(
@@ -200,6 +202,15 @@ def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, ProjectSou
         if candidates
         else (field.default, DEFAULT, None)
     )
+
+
+def _entries_of_projects(name: str, layers: Iterable[Layer]) -> dict[str, ProjectSource | None]:
+    """`TABLE.KEY` → what of a project gave that entry of a table."""
+    sources: dict[str, ProjectSource | None] = {}
+    for layer in layers:
+        for key in layer[name].value if name in layer else ():
+            sources.setdefault(f"{name}.{key}", layer[name].project)
+    return sources
 
 
 def _one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[str, str]) -> None:

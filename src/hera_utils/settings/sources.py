@@ -17,7 +17,8 @@ from hera_utils.errors import SettingsError
 from hera_utils.image_policies import POLICIES, policy_for_all
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.resolve import DEFAULT, CLIContext, GivenValue, Layer, ProjectSource, resolve, without_password
-from hera_utils.settings.trust import concerns, refuse_untrusted
+from hera_utils.settings.server_credentials import for_their_own_servers
+from hera_utils.settings.trust import concerns, refuse_untrusted, refuse_what_others_write
 from hera_utils.settings.values import Place, typed
 
 PROJECT_FILE = "hera-utils.toml"
@@ -91,7 +92,8 @@ def foreign_files(around: Surroundings) -> list[str]:
     if not hasattr(os, "geteuid"):
         return []
     files = [str(path) for path in project_files(around)]
-    return [file for file in files if os.stat(file).st_uid not in (os.geteuid(), 0)]
+    ours = (os.geteuid(), 0)
+    return [file for file in files if os.stat(file).st_uid not in ours or os.lstat(file).st_uid not in ours]
 
 
 def project_files(around: Surroundings) -> list[Path]:
@@ -155,14 +157,18 @@ def gather(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroun
     names = _names_of(profile, [project, user, credentials]) if profile is not None else ()
     # a profile of the user's that the project chose counts by the project's word
     chooser = replace(profile.project, profile=names[0]) if profile and profile.project else None
-    return [
-        *near,
-        *(_checked(layer, Path(project.path).parent) for layer in _project_tables(project, names, around)),
-        *far,
-        *_of_their_own_servers(names, [_tables(one, names, around, chooser) for one in (user, credentials)]),
-        _layer(program, "script", around.place("script")),
-        {"state": GivenValue(str(around.state_folder), "default")},
-    ]
+    return for_their_own_servers(
+        [
+            *near,
+            *(_checked(layer, Path(project.path).parent) for layer in _project_tables(project, names, around)),
+            *far,
+            *(layer for one in (user, credentials) for layer in _tables(one, names, around, chooser)),
+            _layer(program, "script", around.place("script")),
+            {"state": GivenValue(str(around.state_folder), "default")},
+        ],
+        str(around.user_folder),
+        names,
+    )
 
 
 def own_server(state: str) -> str | None:
@@ -305,6 +311,8 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
     ):
         if path not in visited and path.is_file():
             visited.add(path)
+            if rank == "far":
+                refuse_what_others_write(path)
             layer = _hera_config(path, origin, around, foreign)
             if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
                 _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
@@ -409,43 +417,6 @@ def _names_of(profile: GivenValue, documents: list[Document]) -> tuple[str, ...]
     return names
 
 
-_CREDENTIALS = (
-    "argo_token",
-    "argo_token_file",
-    "argo_token_command",
-    "argo_token_keyring",
-    "client_certificate",
-    "client_key",
-)
-
-
-def _of_their_own_servers(names: Sequence[str], documents: list[list[Layer]]) -> Iterator[Layer]:
-    """The layers of the user's files, the strongest of a file first. Of several profiles, the credentials of one whose server another
-    one replaces are left out: they were given for that server.
-    """
-    replaced: set[str] = set()
-    for weaker, stronger in ((one, names[place + 1 :]) for place, one in enumerate(names)):
-        if any(_names_server(layer, stronger) for layers in documents for layer in layers):
-            replaced.add(weaker)
-    for layers in documents:
-        for layer in layers:
-            yield {
-                name: said
-                for name, said in layer.items()
-                if name not in _CREDENTIALS or _profile_of(said) not in replaced
-            }
-
-
-def _names_server(layer: Layer, names: Sequence[str]) -> bool:
-    return "argo_server" in layer and _profile_of(layer["argo_server"]) in names
-
-
-def _profile_of(setting: GivenValue) -> str:
-    """The profile that said it, "" for none."""
-    words = setting.origin.split(" ")
-    return words[1] if words[0] == "profile" and len(words) > 1 else ""
-
-
 def _project_tables(document: Document, profiles: Sequence[str], around: Surroundings) -> list[Layer]:
     layers = _tables(document, profiles, around)
     return [_of_the_project(layer, Path(document.path), around) for layer in layers]
@@ -534,9 +505,10 @@ def _checked(layer: Layer, folder: Path) -> Layer:
 
 
 def _private(document: Document, *, holds_secrets: bool) -> Document:
-    """A file with a token in it is its owner's alone. SettingsError when others may read (or write) it."""
+    """The user's own file, as nobody else could write it; with a token in it nobody else reads it. SettingsError otherwise."""
     if not document.path or not hasattr(os, "getuid"):
         return document
+    refuse_what_others_write(Path(document.path))
     tables = [document.table, *document.profiles.values()]
     if not holds_secrets and not any(_holds_a_secret(table) for table in tables):
         return document

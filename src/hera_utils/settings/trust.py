@@ -2,29 +2,39 @@
 
 A project's file (hera-utils.toml, pyproject.toml, ./hera.config) is somebody else's text: one clones it. It may say where and how the
 project's workflows run. It may not lead the user's credential to a server, through a proxy or past a certificate check; it may not name
-a program, or a state folder, whose content would act as the user. `hera-utils trust` allows it, for that file as it is now.
+a program, or a state folder, whose content would act as the user, nor files outside its own folder. `hera-utils trust` allows it, for
+that file as it is now.
 
-`concerns` is pure; below it are what reads and writes the list of trusted files.
+`concerns` says what a file decides; below it is what reads and writes the list of trusted files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import TOKEN_FIELDS
-from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.resolve import CLIContext, ProjectSource
 
 TRUSTED_FILE = "trusted.json"
 _ACTING = {
     "python": "the Python that runs tasks as you",
     "state": "the folder of the local platform, whose journal says what runs as you",
 }
+_HARMLESS = (
+    "policy",
+    "pull",
+    "hide",
+    "workdir",
+    "python",
+)  # of an image: what brings no program or file of somebody else's
+_FILES = ("k8s_config_file", "client_certificate", "client_key", "runs")  # read or written as the user
 _WAY = ("proxy", "verify_tls", "ca_file")  # on the way to a server, whoever names it
 _SERVER = ("argo_server", "argo_secure", "argo_base_href", *_WAY)
 _CLUSTER = ("k8s_config_file", "k8s_context")  # what the Argo server is found by when nobody names it
@@ -49,14 +59,51 @@ class Concern:
 
 def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
     """What files of the project decide about the user. foreign: those that belong to another user of the machine."""
-    result = [Concern(file, "belongs to another user of this machine") for file in foreign]
+    return [
+        *(Concern(file, "belongs to another user of this machine") for file in foreign),
+        *_programs(context),
+        *_files_elsewhere(context),
+        *_leading(context),
+    ]
+
+
+def _programs(context: CLIContext) -> Iterator[Concern]:
+    """What would run as the user, also in workflows that are not the project's."""
     for name, what in _ACTING.items():
         source = context.project(name)
         if source is not None and not source.profile:
-            result.append(Concern(source.file, f"names {what} ({name})", f"--{name}"))
+            yield Concern(source.file, f"names {what} ({name})", f"--{name}")
+    for pattern, entry in context.images.items():
+        source = context.project(f"images.{pattern}")
+        python = str(entry.get("python") or "")
+        brings = [name for name in entry if name not in _HARMLESS] + (["python"] if "/" in python else [])
+        if source is not None and not source.profile and brings:
+            what = f"says what runs as you in the place of the image {pattern} (images: {', '.join(brings)})"
+            yield Concern(source.file, what, "--images")
+
+
+def _files_elsewhere(context: CLIContext) -> Iterator[Concern]:
+    """Files and folders that are not the project's and that it names: they would be read or written as the user."""
+    for name in _FILES:
+        for path in str(getattr(context, name) or "").split(os.path.pathsep):
+            yield from _elsewhere(context.project(name), name, path, f"--{name}")
+    for claim, folder in context.volumes.items():
+        yield from _elsewhere(context.project(f"volumes.{claim}"), "volumes", folder, "--volume")
+
+
+def _elsewhere(source: ProjectSource | None, name: str, path: str, flag: str) -> Iterator[Concern]:
+    if source is None or source.profile or not path:
+        return
+    folder = os.path.realpath(os.path.dirname(source.file))
+    if not Path(os.path.realpath(path)).is_relative_to(folder):
+        yield Concern(source.file, f"names {path}, which is not in the project's folder ({name})", flag)
+
+
+def _leading(context: CLIContext) -> Iterator[Concern]:
+    """Where a credential of the user's would go by the project's word."""
     credential, way = _credential(context)
     if credential is None:
-        return result
+        return
     own = context.project(credential) if credential else None
     leading: dict[str, list[str]] = {}
     for name in way:
@@ -65,13 +112,17 @@ def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
             leading.setdefault(source.file, []).append("profile" if source.profile else name)
     if own is not None and own.profile and context.argo_server is not None and context.project("argo_server") != own:
         leading.setdefault(own.file, []).append("profile")  # whose token would go to a server of another
-    whose = (
-        f"your token ({context.origin(credential)})" if credential in TOKEN_FIELDS else "your kubeconfig's credential"
-    )
+    whose = _CREDENTIALS.get(credential) or f"your token ({context.origin(credential)})"
     for file, names in leading.items():
         listed = ", ".join(dict.fromkeys(names))
-        result.append(Concern(file, f"decides where {whose} goes: {listed}", f"--{names[0]}"))
-    return result
+        yield Concern(file, f"decides where {whose} goes: {listed}", f"--{names[0]}")
+
+
+_CREDENTIALS = {
+    "": "your kubeconfig's credential",
+    "k8s_config_file": "your kubeconfig's credential",
+    "client_certificate": "your client certificate",
+}
 
 
 def _credential(context: CLIContext) -> tuple[str | None, tuple[str, ...]]:
@@ -87,7 +138,9 @@ def _credential(context: CLIContext) -> tuple[str | None, tuple[str, ...]]:
     cluster = "k8s_config_file" if context.k8s_config_file else ""
     if context.argo_server is None:
         return cluster, _WAY
-    return cluster, _SERVER if context.argo_service_account and context.k8s_config_file else ("proxy",)
+    if context.argo_service_account and context.k8s_config_file:
+        return cluster, _SERVER
+    return ("client_certificate", _SERVER) if context.client_certificate else (cluster, ("proxy",))
 
 
 def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
@@ -101,6 +154,22 @@ def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
         [one.file for one in left],
         fix=f"read it; if that is right: hera-utils trust{instead}",
     )
+
+
+def refuse_what_others_write(file: Path) -> None:
+    """SettingsError for a file of the user's settings that another user of the machine owns (root and the home's owner aside) or can
+    write to: it would lead the token.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    status, owners = os.stat(file), {os.geteuid(), 0}
+    with contextlib.suppress(OSError):
+        owners.add(os.stat(os.path.expanduser("~")).st_uid)  # of whoever calls sudo
+    if status.st_uid not in owners or status.st_mode & 0o002:
+        raise SettingsError(
+            f"{file} belongs to another user of this machine, or others can write to it",
+            fix=f"check what it says, then make it yours alone: chown and chmod go-w {file}",
+        )
 
 
 # --- the list of trusted files -------------------------------------------------------------------------------------------

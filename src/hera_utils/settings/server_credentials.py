@@ -1,0 +1,75 @@
+"""A credential belongs to the server that the same source names: where another server wins, it is left out. Pure.
+
+A source is the command line, the environment, one hera.config file, a profile of the user's (its settings and its token are in two
+files), or what those two files say of no profile. Who names no server beside the token gives it to whichever server is named.
+Where a project's file names the server, trust.py decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hera_utils.errors import SettingsError
+from hera_utils.settings.address import host_and_port, server_url
+from hera_utils.settings.fields import TOKEN_FIELDS
+from hera_utils.settings.resolve import GivenValue, Layer
+
+_CREDENTIALS = (*TOKEN_FIELDS, "client_certificate", "client_key")
+
+
+def for_their_own_servers(layers: Sequence[Layer], user_folder: str, profiles: Sequence[str] = ()) -> list[Layer]:
+    """The layers (strongest first) without the credentials of other servers than the one that wins.
+
+    user_folder: where the user's two files are; profiles: those of theirs that count, the weakest first. The last layer says why there
+    is no token, where there would be one.
+    """
+    sources = [_source(layer, number, user_folder) for number, layer in enumerate(layers)]
+    servers = {
+        source: layer["argo_server"] for source, layer in zip(sources, layers, strict=True) if "argo_server" in layer
+    }
+    winner = next((servers[source] for source in sources if source in servers), None)
+    if winner is None or winner.project is not None:
+        return list(layers)
+    remaining: list[Layer] = []
+    left_out: Layer = {}
+    for source, layer in zip(sources, layers, strict=True):
+        server = _server_of(source, servers, profiles)
+        stronger = source in profiles and any(
+            servers.get(name) is winner for name in profiles[profiles.index(source) :]
+        )
+        if (server is None and not stronger) or (server is not None and _same(server, winner, layers)):
+            remaining.append(layer)
+            continue
+        remaining.append({name: given for name, given in layer.items() if name not in _CREDENTIALS})
+        token = next((layer[name] for name in TOKEN_FIELDS if name in layer), None)
+        if token is not None and not left_out:
+            whose = f"it is for {server.value}" if server is not None else f"{winner.origin} names the server"
+            left_out = {"argo_token": replace(token, value=None, origin=f"{token.origin}, but {whose}")}
+    return [*remaining, left_out]
+
+
+def _source(layer: Mapping[str, GivenValue], number: int, user_folder: str) -> str:
+    """Which source a layer belongs to: the name of the profile for one of the user's files, "" beside their profiles."""
+    origin = next(iter(layer.values())).origin if layer else ""
+    if f" {user_folder}/" not in origin:
+        return str(number)
+    return origin.split(" ")[1] if origin.startswith("profile ") else ""
+
+
+def _server_of(source: str, servers: Mapping[str, GivenValue], profiles: Sequence[str]) -> GivenValue | None:
+    """Which server a source's credentials are for, None for any. A profile without one is for that of the profiles before it."""
+    if source in servers or source not in profiles:
+        return servers.get(source)
+    weaker = [*reversed(profiles[: profiles.index(source)]), ""]
+    return next((servers[name] for name in weaker if name in servers), None)
+
+
+def _same(this: GivenValue, other: GivenValue, layers: Sequence[Layer]) -> bool:
+    """Whether two addresses are of one server."""
+    secure = next((layer["argo_secure"].value for layer in layers if "argo_secure" in layer), None)
+    try:
+        here, there = (server_url(str(given.value), secure=secure) for given in (this, other))
+    except SettingsError:  # told when it is used
+        return str(this.value) == str(other.value)
+    return here.partition(":")[0] == there.partition(":")[0] and host_and_port(here) == host_and_port(there)
