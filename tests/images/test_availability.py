@@ -67,6 +67,31 @@ def test_an_image_of_the_store_for_another_kind_of_machine_is_none(store, regist
     assert isinstance(decide(store, Pull(image, registry=False))[image], RefusedImage)
 
 
+def test_an_image_for_other_machines_is_refused_before_the_run(store, registry):
+    other = "linux/riscv64" if this_platform() != "linux/riscv64" else "linux/amd64"
+    there = registry.add_image("lab/alone", "1", [layer({"x": "2"})], platform=other)
+    registry.add_index("lab/alone", "many", {other: there, "unknown/unknown": there})
+    images = [f"{registry.host}/lab/alone:{tag}" for tag in ("1", "many")]
+    found = decide(store, *map(Pull, images))
+    for image in images:
+        assert found[image].reason == f"the image {image} does not exist for {this_platform()}, only for {other}"
+        assert this_platform() in found[image].fix
+
+
+def test_what_the_look_before_the_run_read_is_not_read_again_by_the_pull(store, registry):
+    image = f"{registry.host}/lab/hello:1"
+    decide(store, Pull(image))
+    assert len([one for one in registry.asked("GET") if "/manifests/" in one.path]) == 1
+    pull(Reference.parse(image), store, logins=Logins.anonymous())
+    assert len([one for one in registry.asked("GET") if "/manifests/" in one.path]) == 1
+
+
+def test_an_image_whose_platform_cannot_be_asked_is_left_to_its_pull(store, registry):
+    registry.fail("/blobs/", status=500, times=-1)
+    image = f"{registry.host}/lab/hello:1"
+    assert decide(store, Pull(image)) == {image: ImageDecision(Pull(image), registry.digest_of_hello)}
+
+
 def test_all_that_lacks_is_refused_at_once_each_with_what_would_help(store, registry):
     unknown, closed = f"{registry.host}/lab/hello:2", "127.0.0.1:1/lab/x:1"
     found = decide(store, Pull(unknown), Pull(closed, "the reason"), Pull("Bad/Name:1"), Pull("lab/x", registry=False))

@@ -238,6 +238,12 @@ def test_a_blob_that_is_damaged_once_is_fetched_again(registry, store):
     assert contents(pull(reference_of(registry), store, logins=ANYBODY))["data"] == b"\0" * 200_000
 
 
+def test_what_cannot_be_unpacked_says_of_which_image(registry, store):
+    registry.add_image("tools/broken", "1", [b"MZ" + b"x" * 4000])
+    with pytest.raises(UnreadableImage, match=f"^{registry.host}/tools/broken:1: the tar of a layer is damaged"):
+        pull(Reference.parse(f"{registry.host}/tools/broken:1"), store, logins=ANYBODY)
+
+
 def test_a_blob_that_stays_damaged_is_refused_and_nothing_is_left(registry, store):
     add(registry)
     registry.fail(f"/blobs/{sha256(UPPER)}", corrupt=True, times=-1)

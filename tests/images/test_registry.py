@@ -94,7 +94,7 @@ def test_what_does_not_pass_is_a_sentence_with_what_the_registry_says(registry, 
     with pytest.raises(RegistryUnreachable) as caught:
         pull(reference_of(registry), store, logins=ANYBODY)
     assert str(caught.value) == f'the registry {registry.host} fails with status 503: "the database is away"'
-    assert len(registry.requests) == 5
+    assert len(registry.asked("GET")) == 5
 
 
 def test_the_registry_says_when_to_ask_again(registry, store):

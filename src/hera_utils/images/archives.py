@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.images.config import ImageConfig, UnreadableImage, digest_of
 from hera_utils.images.decompress import GZIP, ZSTD, tar_entries, unpacked_chunks
+from hera_utils.images.faults import naming
 from hera_utils.images.manifest import ImageManifest, check_platform, choose, parse, this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
@@ -117,7 +118,7 @@ def _add(image: _ArchivedImage, files: _Files, store: Store, progress: Progress)
     missing = store.missing_layers(config)
     for done, number in enumerate(missing):
         progress(image.reference, done, len(missing))
-        with files.open(image.layers[number]) as packed:
+        with files.open(image.layers[number]) as packed, naming(Reference.parse(image.reference).familiar):
             store.add_layer(config, number, packed)
     progress(image.reference, len(missing), len(missing))
     return store.add_image(image.reference, digest=image.digest, config_digest=config_digest)

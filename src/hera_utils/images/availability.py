@@ -59,7 +59,7 @@ def decide_pulls(
             questions[image] = (pull, reference)
     if questions:
         references = {image: reference for image, (_, reference) in questions.items()}
-        answers = ask_registries(references, logins_of, patience)
+        answers = ask_registries(references, logins_of, patience, store)
         for image, (pull, reference) in questions.items():
             answer = answers.get(image)
             if answer is None:
@@ -91,9 +91,13 @@ def _refused(image: str, error: HeraUtilsError) -> RefusedImage:
 
 
 def ask_registries(
-    references: Mapping[str, Reference], logins_of: LoginsOf, patience: float
+    references: Mapping[str, Reference], logins_of: LoginsOf, patience: float, store: Store | None = None
 ) -> dict[str, str | HeraUtilsError]:
-    """image → its digest, or why there is none; without those whose registry does not answer in time."""
+    """image → its digest, or why there is none; without those whose registry does not answer in time.
+
+    store: where it is also asked whether the images run on this kind of machine, as far as there is time for it.
+    """
+    from hera_utils.images.pull import look_up
     from hera_utils.images.registry import resolve
 
     logins = logins_of()
@@ -101,7 +105,10 @@ def ask_registries(
 
     def ask(image: str, reference: Reference) -> None:
         try:
-            answers[image] = resolve(reference, logins)
+            if store is None:
+                answers[image] = resolve(reference, logins)
+            else:
+                look_up(reference, store, logins, lambda digest: answers.update({image: digest}))
         except HeraUtilsError as error:
             answers[image] = error
         except Exception as error:  # noqa: BLE001 - the run must hear of whatever it is

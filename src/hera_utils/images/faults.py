@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hera_utils.errors import AccessError, ResourceError
+import contextlib
+from collections.abc import Iterator
+
+from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 
 
 class RegistryUnreachable(AccessError):
@@ -27,3 +30,14 @@ class ImageNotFound(ResourceError):
 
 class Stopped(Exception):
     """A thread of a pull that has failed elsewhere ends. Nobody outside sees it."""
+
+
+@contextlib.contextmanager
+def naming(image: str) -> Iterator[None]:
+    """What is wrong with a part of an image says of which image: the part does not know."""
+    try:
+        yield
+    except HeraUtilsError as error:
+        if image not in error.message:
+            error.message = f"{image}: {error.message}"
+        raise

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hera_utils.errors import PlatformError
-from hera_utils.images.config import ImageConfig, UnreadableImage
-from hera_utils.images.faults import Stopped
+from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.images.config import ImageConfig, UnreadableImage, digest_of
+from hera_utils.images.faults import Stopped, TooManyPulls, naming
 from hera_utils.images.login import Logins
 from hera_utils.images.manifest import (
     Descriptor,
+    ImageIndex,
     ImageManifest,
+    NoSuchPlatform,
     check_platform,
     choose,
     fits,
@@ -99,6 +101,76 @@ def stored(reference: Reference, store: Store, platform: str | None = None) -> S
     return image if image is not None and fits(image.config.platform, platform or this_platform()) else None
 
 
+def look_up(reference: Reference, store: Store, logins: Logins, found: Callable[[str], None]) -> None:
+    """Ask what can be known of an image before its pull. found: is told its digest as soon as that is known.
+
+    Raises NoSuchPlatform and UnreadableImage for what cannot run on this machine, and what RegistryClient.digest raises. What is read to
+    know it is kept for the pull.
+    """
+    from hera_utils.images.registry import ASKING, RegistryClient
+
+    with RegistryClient(reference.registry, logins, patience=ASKING) as client:
+        digest = client.digest(reference)
+        found(digest)
+        try:
+            document = parse(_document(client, store, reference.at(digest))[1], str(reference))
+            if isinstance(document, ImageIndex):
+                choose(document, this_platform(), str(reference))
+            elif document.config.size <= _LARGEST_CONFIG:
+                config = _small_blob(client, store, reference, document.config)
+                platform = ImageConfig.parse(config, document.config.digest).platform
+                check_platform(platform, this_platform(), str(reference))
+        except (NoSuchPlatform, UnreadableImage):
+            raise
+        except (HeraUtilsError, OSError):
+            return  # no answer to this question is no reason to refuse a run: the pull will say what is wrong
+
+
+def _manifest(client: RegistryClient, store: Store, reference: Reference, platform: str) -> tuple[str, ImageManifest]:
+    """The digest that the name means, and the manifest for the platform."""
+    name = str(reference)
+    digest, content = _document(client, store, reference)
+    for _ in range(_DEEPEST_INDEX):
+        document = parse(content, name)
+        if isinstance(document, ImageManifest):
+            return digest, document
+        _, content = _document(client, store, reference.at(choose(document, platform, name).digest))
+    raise UnreadableImage(f"the manifest of {name} is an index of indexes without end")
+
+
+def _document(client: RegistryClient, store: Store, reference: Reference) -> tuple[str, bytes]:
+    """An index or a manifest and its digest. Registries count those that are fetched: it may be here since the look before the run."""
+    from hera_utils.images.answers import NoAnswer  # brings requests
+
+    try:
+        digest = reference.digest or client.digest(reference)
+    except (NoAnswer, TooManyPulls):
+        raise
+    except HeraUtilsError:  # the answer to that question has no body, which says what is wrong
+        digest = ""
+    if digest and (kept := _kept(store, digest)) is not None:
+        return digest, kept
+    digest, content = client.manifest(reference)
+    store.add_blob(digest, content)
+    return digest, content
+
+
+def _small_blob(client: RegistryClient, store: Store, reference: Reference, blob: Descriptor) -> bytes:
+    if (kept := _kept(store, blob.digest)) is not None:
+        return kept
+    with client.blob(reference, blob.digest) as reply:
+        content = reply.raw.read(blob.size, decode_content=False)
+    store.add_blob(blob.digest, content)
+    return bytes(content)
+
+
+def _kept(store: Store, digest: str) -> bytes | None:
+    """A small content of the store, if the disk has kept it whole."""
+    path = store.blob(digest)
+    content = path.read_bytes() if path is not None else b""
+    return content if path is not None and digest_of(content, digest) == digest else None
+
+
 class _Pull:
     """One pull of one image."""
 
@@ -118,7 +190,7 @@ class _Pull:
         self._error: BaseException | None = None  # the first of a thread; the others were stopped because of it
 
     def run(self) -> StoredImage:
-        digest, manifest = self._manifest()
+        digest, manifest = _manifest(self._client, self._store, self._reference, self._platform)
         config = self._config(manifest)
         missing = self._store.missing_layers(config)
         self.packed = tuple(blob.digest for blob in manifest.layers)
@@ -144,26 +216,13 @@ class _Pull:
         self._meter.end()
         return self._store.add_image(self._reference, digest=digest, config_digest=manifest.config.digest)
 
-    def _manifest(self) -> tuple[str, ImageManifest]:
-        """The digest that the name means, and the manifest for the platform."""
-        name = str(self._reference)
-        digest, content = self._client.manifest(self._reference)
-        self._store.add_blob(digest, content)
-        for _ in range(_DEEPEST_INDEX):
-            document = parse(content, name)
-            if isinstance(document, ImageManifest):
-                return digest, document
-            chosen = choose(document, self._platform, name)
-            _, content = self._client.manifest(self._reference.at(chosen.digest))
-        raise UnreadableImage(f"the manifest of {name} is an index of indexes without end")
-
     def _config(self, manifest: ImageManifest) -> ImageConfig:
         descriptor = manifest.config
         if descriptor.size > _LARGEST_CONFIG:
             raise UnreadableImage(
                 f"the config of {self._reference} has {descriptor.size >> 20} MiB, which no image needs"
             )
-        with self._damage_is_not_kept(descriptor):
+        with self._damage_is_not_kept(descriptor), naming(self._reference.familiar):
             config = ImageConfig.parse(self._file(descriptor).read_bytes(), descriptor.digest)
         check_platform(config.platform, self._platform, str(self._reference))
         if len(config.diff_ids) != len(manifest.layers):
@@ -177,7 +236,7 @@ class _Pull:
         blob = manifest.layers[number]
         with self._store.alone(_packed(blob)):
             if self._store.layer(config.chain_ids[number]) is None:
-                with self._damage_is_not_kept(blob):
+                with self._damage_is_not_kept(blob), naming(self._reference.familiar):
                     self._store.add_layer(config, number, self._file(blob))
             if all(later.digest != blob.digest for later in manifest.layers[number + 1 :]):
                 self._store.drop_blob(blob.digest)
@@ -213,7 +272,7 @@ class _Pull:
                 partial = self._store.partial(blob.digest)
                 with self._full_disk_is_a_sentence(partial):
                     download(self._client, self._reference, blob, partial, advance)
-                    path = self._store.keep(blob.digest)
+                    path = self._store.keep(blob.digest, is_checked=True)
         return path
 
     @contextlib.contextmanager

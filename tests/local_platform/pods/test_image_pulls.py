@@ -245,12 +245,37 @@ def test_pull_secrets(tmp_path: Path) -> None:
             "metadata": {"name": "door"}, "type": "kubernetes.io/dockerconfigjson",
             "data": {".dockerconfigjson": base64.b64encode(json.dumps(auths).encode()).decode()},
         }  # fmt: skip
-        pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]}, pull_secrets=(secret,))
+        pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]}, pull_secrets=lambda: (secret,))
         assert stage.run(pod).phase == "Succeeded"
         assert "s3cret-word" not in "".join(
             path.read_text() for path in (tmp_path / "state" / "pods" / uid(pod)).glob("*.json")
         )
         stage.runtime.kill(uid(denied))
+        stage.close()
+
+
+@needs_busybox
+def test_a_pull_secret_that_was_changed_counts_for_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_pulls, "_FIRST_PAUSE", 0.3)
+
+    def secret(password: str) -> Json:
+        auth = base64.b64encode(f"me:{password}".encode()).decode()
+        text = json.dumps({"auths": {server.host: {"auth": auth}}})
+        return {"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": text}}
+
+    with Registry(login="basic", users={"me": "right"}) as server:
+        add(server)
+        stage = Stage(tmp_path / "state", images=ImageTable(PULLED))
+        secrets = [secret("wrong")]
+        pod = stage.pod(
+            {"image": image(server), "command": ["cat", "/etc/version"]}, pull_secrets=lambda: tuple(secrets)
+        )
+        node = stage.launch(pod)
+        assert eventually(lambda: any("ErrImagePull" in text for text in messages(stage, node)))
+        secrets[:] = [secret("right")]
+        assert stage.finished(node).phase == "Succeeded"
         stage.close()
 
 

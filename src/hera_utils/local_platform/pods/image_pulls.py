@@ -23,7 +23,7 @@ from hera_utils.images.reference import DEFAULT_TAG, InvalidImageName, Reference
 from . import waiting
 from .pod.pod_folder import PodFolder, containers_of
 from .pod.processes import born
-from .runtime import Launch
+from .runtime import Launch, PullSecrets
 
 if TYPE_CHECKING:
     from hera_utils.images.pull import PullProgress
@@ -42,7 +42,8 @@ _FRESH, _UNREACHABLE = (
 
 
 class WantedImage(NamedTuple):
-    """An image that a pod needs. policy: Always, IfNotPresent, Never. secrets: the pod's pull secrets, as the API gives them.
+    """An image that a pod needs. policy: Always, IfNotPresent, Never. secrets: the pod's pull secrets as the API gave them then;
+    secrets_now: gives those that a pull takes, which may have changed.
 
     otherwise: the settings that stand in for it where no registry answers; None where nothing does.
     """
@@ -52,6 +53,7 @@ class WantedImage(NamedTuple):
     policy: str
     secrets: tuple[Json, ...] = ()
     otherwise: Json | None = None
+    secrets_now: PullSecrets = tuple
 
     @property
     def key(self) -> str:
@@ -75,7 +77,8 @@ def wanted_images(launch: Launch, images: Mapping[str, Json | None]) -> list[Wan
             policy = "Never"
         if image not in request or policy == "Always":
             name = str(settings["pull"] or image)
-            request[image] = WantedImage(image, name, policy, launch.pull_secrets, settings.get("otherwise"))
+            secrets = launch.pull_secrets
+            request[image] = WantedImage(image, name, policy, secrets(), settings.get("otherwise"), secrets)
     return list(request.values())
 
 
@@ -373,7 +376,7 @@ class ImagePulls:
             if stored is None:
                 raise _NeverPulled(waiting.not_present(request.image))
             return self._settings_of(pull, reference, stored)
-        logins = Logins.of_this_user().with_pull_secrets(request.secrets)
+        logins = Logins.of_this_user().with_pull_secrets(request.secrets_now())
         pull.holds = _FRESH
         try:
             # a question that is soon answered, or soon known to have no answer

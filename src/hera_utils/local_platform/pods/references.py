@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json, b
         secrets=secrets,
         annotations=read_model.annotations(pod.run),
         places=_places(read_model, template, pod.namespace),
-        pull_secrets=_pull_secrets(read_model, body.get("spec") or {}, pod.namespace),
+        pull_secrets=partial(_pull_secrets, read_model, body.get("spec") or {}, pod.namespace),
     )
 
 

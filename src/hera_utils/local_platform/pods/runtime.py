@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from hera_utils.interpreter.events import Event
 
 Json = dict[str, Any]
+PullSecrets = Callable[[], tuple[Json, ...]]
 Report = Callable[[str, Event], None]
 """Called by a runtime, from any thread, with (run uid, event): PodStarted, PodProgressed, PodWaiting and at last one PodFinished."""
 
@@ -22,7 +23,7 @@ class Launch:
     bytes as latin-1).
     places: {"inputs" | "outputs": {artifact's name: place}, "logs", "source" (of a data template): place} of the artifacts that are
     not in the platform's own store; a place is what artifacts/locations.place_of answers, with the values of the secrets that it names.
-    pull_secrets: the secrets with which its images are pulled, as the API has them; they stay with the server.
+    pull_secrets: gives the secrets with which its images are pulled, as the API has them now; they stay with the server.
     annotations: the workflow's (hera-utils/python, hera-utils/script, hera-utils/directory say where a @script() task comes from).
     """
 
@@ -36,7 +37,7 @@ class Launch:
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     places: Json = field(default_factory=dict)
-    pull_secrets: tuple[Json, ...] = ()
+    pull_secrets: PullSecrets = tuple
 
 
 class Runtime(Protocol):
