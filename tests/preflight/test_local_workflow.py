@@ -367,6 +367,15 @@ def test_a_policy_of_the_settings(settings, policy, image, runs):
         assert f'"{image}" is not on this machine' in said
 
 
+def test_a_python_that_is_not_there_stands_in_for_nothing(settings):
+    document = workflow(script("a", "print(1)", image="python:3"))
+    settings.python = "python-of-nobody"
+    assert "is not on this machine: python-of-nobody" in refused(settings, document)
+    settings.python = None
+    settings.images = {"python:*": {"python": "/no/such/python"}}
+    assert "is not on this machine: /no/such/python" in refused(settings, document)
+
+
 def test_all_images_that_lack_are_refused_at_once(settings):
     said = refused(
         settings,

@@ -116,6 +116,16 @@ def test_the_variables_of_the_original_and_ours(desk, variable, name, value):
     assert context.origin(name) == f"variable {variable}"
 
 
+def test_a_program_on_the_path_is_meant_by_its_path(desk, tmp_path, monkeypatch):
+    (tmp_path / "python9").write_text("")
+    (tmp_path / "python9").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    desk.environ["HERA_UTILS_PYTHON"] = "python9"
+    assert read_settings(around=desk.around).python == str(tmp_path / "python9")
+    desk.environ["HERA_UTILS_PYTHON"] = "python8"
+    assert read_settings(around=desk.around).python == "python8"
+
+
 def test_nothing_configured_is_this_machine(desk):
     context = read_settings(around=desk.around)
     assert (context.platform, context.argo_server, context.argo_namespace) == ("local", None, "default")

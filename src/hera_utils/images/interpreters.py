@@ -9,7 +9,17 @@ import shutil
 import subprocess
 import sys
 
+from hera_utils.images.choice import PYTHON_VERSION
+
 _PATIENCE = 10.0  # seconds
+
+
+def path_of(python: str) -> str:
+    """The path of the interpreter that a name on PATH means (python3.12); what is a path, a version or `current` stays."""
+    if "/" in python or python == "current" or PYTHON_VERSION.match(python):
+        return python
+    path = shutil.which(python)
+    return os.path.abspath(path) if path else python
 
 
 def version_of(python: str) -> str:

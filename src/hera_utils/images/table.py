@@ -25,6 +25,7 @@ import yaml
 from hera_utils.errors import SettingsError
 from hera_utils.image_policies import ALL, POLICIES, policy_for_all
 from hera_utils.images.choice import of_docker_hub
+from hera_utils.images.interpreters import path_of
 
 Json = dict[str, Any]
 VARIABLE = "HERA_UTILS_IMAGES"
@@ -148,6 +149,8 @@ def checked_entry(name: str, entry: Any, folder: Path, where: str) -> Json:
             f'{where}: "python" of "{name}" must be a text', fix=f'write it in quotes: python: "{entry["python"]}"'
         )
     settings = _with_policy(name, dict(entry), where)
+    if "python" in settings:
+        settings["python"] = path_of(settings["python"])
     if "path" in settings:
         settings["path"] = [str(folder / p) for p in settings["path"]]
     if "files" in settings:

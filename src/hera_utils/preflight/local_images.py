@@ -6,6 +6,7 @@ The decisions are kept with the settings (`decisions_of`): the workflow takes th
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -104,7 +105,7 @@ def decide_images(
     decisions: dict[str, ImageDecision] = {}
     findings: dict[str, Finding] = {}
     for image, where in where_by_image.items():
-        outcome = outcomes[image]
+        outcome = chooser.checked(image, outcomes[image])
         if isinstance(outcome, RefusedImage):
             findings[image] = problem("images", f"{outcome.reason} ({where})", outcome.fix)
         else:
@@ -153,6 +154,19 @@ class _Chooser:
             return RefusedImage(f'"{image}" stands for a Python with packages: {error}', error.fix or "")
         words = f"Python {packaged.version} with {len(packages)} package{'s' if len(packages) != 1 else ''}, locked"
         return ImageDecision(StandIn({**settings, "python": packaged.python}, words), packaged.lock_digest)
+
+    def checked(self, image: str, outcome: Outcome) -> Outcome:
+        """Refused where the interpreter that is to stand in for an image is not there."""
+        choice = outcome.choice if isinstance(outcome, ImageDecision) else None
+        named = choice.settings.get("python") if isinstance(choice, StandIn) else None
+        python = self._python if named == "current" else str(named)
+        if named is None or os.access(python, os.X_OK):
+            return outcome
+        where = "--python or HERA_UTILS_PYTHON" if named == "current" else "the image table"
+        return RefusedImage(
+            f'the Python that is to stand in for "{image}" is not on this machine: {python}',
+            f"correct {where}: a path, or a name on PATH such as python3.12",
+        )
 
 
 def _names(requirements: Iterable[str], package: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,10 @@ def _text(field: Field, text: str, place: Place) -> Any:
         return Secret(text)
     if field.name == "proxy":
         return _proxy(field, text, place)
-    if field.kind == "path" or (field.kind == "program" and "/" in text):
+    if field.kind == "program" and "/" not in text:
+        program = shutil.which(text)
+        return os.path.abspath(program) if program else text
+    if field.kind in ("path", "program"):
         return place.path(text)
     if field.kind == "paths":
         return os.path.pathsep.join(place.path(part) for part in text.split(os.path.pathsep) if part)
