@@ -31,6 +31,14 @@ spec:
 """
 
 
+WAITS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: waits-, annotations: {hera-utils/image-decisions: 'DECIDED'}}
+spec: {entrypoint: w, templates: [{name: w, suspend: {}}]}
+"""
+
+
 @pytest.fixture
 def store(user):
     return Store(Path(user.platform.context.state) / "images")
@@ -176,6 +184,27 @@ def test_gc_removes_unused_images_when_asked_alone(user, store):
 
 
 @needs_busybox
+def test_gc_removes_unused_pythons_with_packages_when_asked_alone(user, store):
+    folder = store.folder.parent / "python"
+    used, unused, named = (folder / name for name in ("1" * 24, "2" * 24, "3" * 24))
+    for home in (used, unused, named):
+        home.mkdir(parents=True)
+        home.with_suffix(".lock").touch()
+        (home / "complete").write_text("3.12.1")
+    for home in (unused, named):
+        aged(home / "complete", 100 * 86400)
+    decided = json.dumps({"x": {"stand_in": {"python": f"{named}/bin/python"}, "reason": "r"}})
+    name = user.start(WAITS.replace("DECIDED", decided))
+    assert "Python" not in user.type("gc", "--older-than", "90d", "--yes")
+    said = user.type("gc", "--older-than", "90d", "--unused-images", "90d", "--yes")
+    assert f"Python with packages {unused.name}" in said
+    assert [home.is_dir() for home in (used, unused, named)] == [True, False, True]
+    user.type("terminate", name)
+    user.type("gc", "--older-than", "90d", "--unused-images", "90d", "--yes")
+    assert [home.is_dir() for home in (used, unused, named)] == [True, False, False]
+    shutil.rmtree(folder)
+
+
 def test_an_image_that_a_pod_uses_stays(user, rootfs):
     shutil.copy(BUSYBOX, rootfs / "bin" / "busybox")
     (rootfs / "etc").mkdir()

@@ -1,9 +1,11 @@
 """A Python with packages for an image, made by uv from packages of this machine: no network."""
 
+import os
 import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,20 @@ def test_it_has_the_packages_and_no_others_and_its_lock_says_so(tmp_path):
     assert "--hash=sha256:" in made.lock
     assert made.lock_digest.startswith("sha256:")
     assert made.version == answer(made, "import platform; print(platform.python_version())")
+
+
+def test_one_that_was_not_used_for_long_is_found_and_made_again_of_its_lock(tmp_path):
+    folder = tmp_path / "python"
+    made = prepare(folder, sys.executable, ["moo"])
+    home = Path(made.python).parents[1]
+    assert python_environment.unused(folder, 60) == []
+    os.utime(home / "complete", (0, 0))
+    assert python_environment.unused(folder, 60) == [home]
+    prepare(folder, sys.executable, ["moo"])
+    assert python_environment.unused(folder, 60) == []
+    python_environment.remove(home)
+    assert not home.exists()
+    assert prepare(folder, sys.executable, ["moo"]) == made
 
 
 def test_what_was_locked_stays_though_the_index_goes_on(tmp_path, index, monkeypatch):

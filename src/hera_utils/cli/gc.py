@@ -36,7 +36,7 @@ _MOST_LINES = 20
 @click.option(
     "--unused-images",
     metavar="AGE",
-    help="Also remove images that no task used for so long: 90d. Without it images stay, and only their remains go.",
+    help="Also remove images, and Pythons with packages, that no task used for so long: 90d. Without it only the remains of images go.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("-y", "--yes", is_flag=True, help="Delete without asking.")
@@ -59,7 +59,10 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
         doomed = [run for run in runs if _ended_before(run, time.time() - seconds)]
         sizes = {run["metadata"]["name"]: _size(measured, run) for run in doomed}
         leftovers = disk.old(measured.leftovers, seconds) if measured else {}
-        images = ImageRemoval.of(Path(settings.state), unused) if measured is not None else ImageRemoval()
+        images = ImageRemoval()
+        if measured is not None:
+            unfinished = "" if unused is None else _unfinished(client)
+            images = ImageRemoval.of(Path(settings.state), unused, unfinished)
         total = sum(sizes.values()) + sum(leftovers.values()) + images.size
         records = _records(client, time.time() - seconds) if measured is not None else []
         if not doomed and not leftovers and not records and not images.lines():
@@ -110,13 +113,24 @@ def _measured(client: ArgoClient, state: str, runs: list[Json]) -> Usage | None:
 
 
 def _every_run(client: ArgoClient) -> frozenset[str]:
+    return frozenset(run["metadata"]["uid"] for run in _everywhere(client, "items.metadata.uid"))
+
+
+def _unfinished(client: ArgoClient) -> str:
+    """The annotations of all runs that go on: they say which Python their tasks have."""
+    from hera_utils.argo.phases import COMPLETED
+
+    runs = _everywhere(client, "items.metadata.annotations,items.status.phase")
+    going = (run for run in runs if (run.get("status") or {}).get("phase") not in COMPLETED)
+    return "\n".join(text for run in going for text in ((run.get("metadata") or {}).get("annotations") or {}).values())
+
+
+def _everywhere(client: ArgoClient, fields: str) -> Iterator[Json]:
     from hera_utils.platforms.cluster import Cluster
 
-    uids: set[str] = set()
     for namespace in Cluster(client.connection).list("Namespace"):
         with type(client)(_in_namespace(client, namespace["metadata"]["name"])) as other:
-            uids |= {run["metadata"]["uid"] for run in other.list(fields="items.metadata.uid")}
-    return frozenset(uids)
+            yield from other.list(fields=fields)
 
 
 def _in_namespace(client: ArgoClient, namespace: str) -> Any:

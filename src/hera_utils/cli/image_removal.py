@@ -1,4 +1,7 @@
-"""What of the store of images `hera-utils gc` may free: what no image needs, and on request images that nobody used for long."""
+"""What of the store of images `hera-utils gc` may free: what no image needs, and on request images that nobody used for long.
+
+A Python with packages stands in for an image, and goes as images do.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageRemoval:
-    """images: unused ones that nobody has mounted. leftovers, leftover_size: folders and files of interrupted pulls and replaced images."""
+    """images: unused ones that nobody has mounted. pythons: unused environments that stand in for images, with their sizes.
+    leftovers, leftover_size: folders and files of interrupted pulls and replaced images.
+    """
 
     state: Path = Path()
     images: list[StoredImage] = field(default_factory=list)
+    pythons: dict[Path, int] = field(default_factory=dict)
     leftovers: int = 0
     leftover_size: int = 0
 
     @classmethod
-    def of(cls, state: Path, unused: float | None) -> ImageRemoval:
-        """state: the state folder. unused: images that were not used for so many seconds go too; None: none go."""
+    def of(cls, state: Path, unused: float | None, unfinished: str = "") -> ImageRemoval:
+        """state: the state folder. unused: images that were not used for so many seconds go too; None: none go.
+        unfinished: the annotations of runs that go on; a Python that they name stays.
+        """
         from hera_utils.local_platform.pods.image_pulls import layers_in_use
 
+        pythons = {} if unused is None else _unused_pythons(state, unused, unfinished)
         if not (state / "images").is_dir():
-            return cls()
+            return cls(state, pythons=pythons)
         from hera_utils.images.store import InUse, Store
 
         store, mounted = Store(state / "images"), layers_in_use(state)
@@ -36,19 +45,20 @@ class ImageRemoval:
         try:
             collected = store.collect(lambda: mounted, dry_run=True)
         except InUse:  # an image is being pulled: what it leaves is the next time's
-            return cls(state, idle)
-        return cls(state, idle, collected.layers + collected.blobs, collected.size)
+            return cls(state, idle, pythons)
+        return cls(state, idle, pythons, collected.layers + collected.blobs, collected.size)
 
     @property
     def size(self) -> int:
         """About: layers that images share are freed with the last of them."""
-        return sum(image.size for image in self.images) + self.leftover_size
+        return sum(image.size for image in self.images) + sum(self.pythons.values()) + self.leftover_size
 
     def lines(self) -> list[str]:
         from hera_utils.cli.cp import size
         from hera_utils.images.reference import Reference
 
         lines = [f"image {Reference.parse(image.reference).familiar}  {size(image.size)}" for image in self.images]
+        lines += [f"Python with packages {home.name}  {size(of_home)}" for home, of_home in self.pythons.items()]
         if self.leftovers:
             things = "thing" if self.leftovers == 1 else "things"
             lines.append(f"{self.leftovers} {things} that no image needs  {size(self.leftover_size)}")
@@ -56,9 +66,14 @@ class ImageRemoval:
 
     def remove(self) -> list[str]:
         """Do it; what could not be removed, a line each. Pods that began meanwhile keep theirs."""
+        from hera_utils.images import python_environment
         from hera_utils.images.store import InUse, Store
 
         if not self.lines():
+            return []
+        for home in self.pythons:
+            python_environment.remove(home)
+        if not (self.state / "images").is_dir():
             return []
         store, refusals = Store(self.state / "images"), []
         for image in self.images:
@@ -76,3 +91,11 @@ class ImageRemoval:
         from hera_utils.local_platform.pods.image_pulls import layers_in_use
 
         return layers_in_use(self.state)
+
+
+def _unused_pythons(state: Path, unused: float, unfinished: str) -> dict[Path, int]:
+    from hera_utils.images import python_environment
+    from hera_utils.local_platform.storage.disk import bytes_of
+
+    homes = python_environment.unused(state / "python", unused)
+    return {home: bytes_of(home) for home in homes if home.name not in unfinished}

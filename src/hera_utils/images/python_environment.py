@@ -1,7 +1,7 @@
 """A Python with named packages, for an image that is no more than that: made by uv, locked, kept in the state folder, shared by runs.
 
     python/locks/<key>.txt     what the requirements meant when they were first asked for, with hashes
-    python/<digest>/           the environment of that lock; `complete` in it is written last
+    python/<digest>/           the environment of that lock; `complete` in it is written last, and its time is that of the last use
 
 uv is optional: the command on PATH, else the package `uv`.
 """
@@ -15,6 +15,7 @@ import platform
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,6 +69,24 @@ def prepare(
         ) from None
 
 
+def unused(folder: Path, seconds: float) -> list[Path]:
+    """The environments that no run asked for so long; those that were never completed count from their beginning. folder: as in prepare."""
+    limit = time.time() - seconds
+    homes = (lock.with_suffix("") for lock in folder.glob("*.lock"))
+    return sorted(home for home in homes if home.is_dir() and _used(home) <= limit)
+
+
+def _used(home: Path) -> float:
+    complete = home / "complete"
+    return (complete if complete.is_file() else home).stat().st_mtime
+
+
+def remove(home: Path) -> None:
+    """An environment. Its lock stays: made again, it has the same packages."""
+    with held(home.with_suffix(".lock")):
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def _lock(path: Path, python: str, requirements: Sequence[str]) -> str:
     if path.is_file():
         return path.read_text()
@@ -95,6 +114,7 @@ def _environment(home: Path, python: str, lock: str) -> PackagedPython:
         if lock:
             _uv(("pip", "sync", "--quiet", "--python", str(program), str(file)), python, lock.split())
         complete.write_text(version_of(str(program)))
+    os.utime(complete)
     return PackagedPython(str(program), complete.read_text(), lock)
 
 

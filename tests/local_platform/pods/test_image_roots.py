@@ -235,7 +235,26 @@ def test_heras_runner_of_the_image_runs_a_function_of_the_image(tmp_path: Path, 
     pod.template.update({"script": {"source": '[{"name": "n", "value": "21"}]', "command": ["python"]}})
     assert stage.run(pod, timeout=60).phase == "Succeeded", "\n".join(stage.log(pod))
     assert stage.log(pod) == ["/opt/packages/lab.py", "42"]
+
+    (folder / "lab.py").unlink()
+    pod = stage.pod({"image": "lab/hera:1", "command": argv[:1], "args": argv[1:]})
+    assert stage.run(pod, timeout=60).phase == "Failed"
+    (line,) = stage.log(pod)
+    assert line.startswith(
+        'hera-utils: the image lab/hera:1 lacks the module "lab" with the task\'s function "double":'
+    )
     stage.close()
+
+
+def test_an_image_without_hera_says_so(stage: Stage) -> None:
+    argv = ["python", "-m", "hera.workflows.runner", "-e", "lab:double", "/argo/staging/script"]
+    pod = stage.pod({"image": "lab/plain:1", "command": argv})
+    assert stage.run(pod).phase == "Failed"
+    (line,) = stage.log(pod)
+    assert line.startswith(
+        "hera-utils: the image lab/plain:1 lacks Hera, which runs the task's function: its /usr/bin/python"
+    )
+    assert "--images here" in line
 
 
 @pytest.mark.parametrize(

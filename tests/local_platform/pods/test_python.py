@@ -111,6 +111,15 @@ def test_a_function_of_the_script_that_was_run_is_found(stage: Stage, tmp_path: 
     assert end.outputs["result"] == "42"
 
 
+def test_a_script_that_says_no_namespace_submits_nothing_in_its_task(stage: Stage, tmp_path: Path) -> None:
+    script = tmp_path / "plain.py"
+    script.write_text(
+        SCRIPT.replace(', namespace="n"', "").replace("import neighbour", "").replace("neighbour.times(x, 2)", "2 * x")
+    )
+    pod = hera_task(stage, script, "double", {"x": 21}, annotations=annotations(script), include_script_output=True)
+    assert stage.run(pod).outputs["result"] == "42", stage.log(pod)
+
+
 def test_a_function_of_an_installed_module_is_found_without_annotations(stage: Stage, tmp_path: Path) -> None:
     pod = hera_task(stage, tmp_path / "x.py", "dumps", {"obj": 3}, "json:dumps", include_script_output=True)
     end = stage.run(pod)

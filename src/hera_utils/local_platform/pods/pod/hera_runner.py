@@ -4,6 +4,8 @@ Hera's runner imports the function's module by name. When the function stands in
 name is `__main__` or made from the file's place, and need not be importable (hera issues 573 and 1412). Here the script is
 loaded from its file under the name that the runner will ask for; a submission in it that no `if __name__ == "__main__"`
 guards ends the loading instead of submitting again from inside the task: what the function needs stands above it.
+
+In an image the runner finds what the image has, as on a cluster: this only says what it lacks.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import importlib.util
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 
@@ -21,11 +24,18 @@ class _Submission(BaseException):
 
 def main() -> None:
     script, directory = os.environ.pop("HERA_UTILS_SCRIPT", ""), os.environ.pop("HERA_UTILS_DIRECTORY", "")
+    image = os.environ.pop("HERA_UTILS_IMAGE", "")
     sys.path[0] = ""
     sys.path += [p for p in dict.fromkeys([os.path.dirname(script), directory]) if p and p not in sys.path]
     try:
+        from hera.workflows import Workflow
         from hera.workflows.service import WorkflowsService
     except ImportError as error:
+        if image:
+            _refuse(
+                f"the image {image} lacks Hera, which runs the task's function: its {sys.executable} cannot import it ({error}); "
+                "install hera in the image, or run the script with --images here"
+            )
         _refuse(
             f"the task's Python ({sys.executable}) cannot import Hera ({error}): install hera in it, or name another one"
         )
@@ -35,8 +45,13 @@ def main() -> None:
         module = os.path.splitext(os.path.basename(script))[0]
         sys.argv[place] = f"{module}:{function}"
     if script and _means(module, script):
-        _load(module, script, WorkflowsService)
+        _load(module, script, ((Workflow, "create"), (WorkflowsService, "create_workflow")))
     elif module and not _exists(module):
+        if image:
+            _refuse(
+                f'the image {image} lacks the module "{module}" with the task\'s function "{function}": copy its file into a folder of '
+                "the image's PYTHONPATH or working directory, or run the script with --images here"
+            )
         _refuse(
             f'the task\'s function "{function}" is in the module "{module}", which {sys.executable} cannot import: run the '
             "script with `hera-utils run`, install the module in that Python, or put its folder on PYTHONPATH of the template"
@@ -50,7 +65,9 @@ def _means(module: str, script: str) -> bool:
     return ("/" + stem.lstrip("/").replace("/", ".")).endswith(("." + module, "/" + module))
 
 
-def _load(name: str, script: str, service: Any) -> None:
+def _load(name: str, script: str, submissions: Sequence[tuple[Any, str]]) -> None:
+    """submissions: the methods (class, name) that submit a workflow."""
+
     def stop(*_: Any, **__: Any) -> NoReturn:
         raise _Submission
 
@@ -59,13 +76,16 @@ def _load(name: str, script: str, service: Any) -> None:
         _refuse(f"the script {script} is not a Python file that can be imported: give it a name that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    submit, service.create_workflow = service.create_workflow, stop
+    originals = [(owner, method, getattr(owner, method)) for owner, method in submissions]
+    for owner, method, _ in originals:
+        setattr(owner, method, stop)
     try:
         spec.loader.exec_module(module)
     except _Submission:
         pass
     finally:
-        service.create_workflow = submit
+        for owner, method, original in originals:
+            setattr(owner, method, original)
 
 
 def _exists(module: str) -> bool:

@@ -94,6 +94,10 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
             argv, more, files = python.runner(job, argv)
             env.update(more)
             written.update(files)
+    elif settings.get("layers") and python.runs_hera(container):
+        argv, more, files = python.runner_in_image(argv, image)
+        env.update(more)
+        written.update(files)
     mounts = volumes.mounts(container, env)
     mounts += [Mount(source, path, True) for path, source in (settings.get("files") or {}).items()]
     mounts += volumes.hosts()

@@ -122,6 +122,17 @@ def runner(job: Json, argv: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str,
     return (*argv[: place - 1], _RUNNER_FILE, *argv[place + 1 :]), env, {_RUNNER_FILE: (_source(_OWN_RUNNER), 0o644)}
 
 
+def runner_in_image(
+    argv: tuple[str, ...], image: str
+) -> tuple[tuple[str, ...], dict[str, str], dict[str, tuple[bytes, int]]]:
+    """As runner, of an image: the function is one that the image has."""
+    place = argv.index(_RUNNER)
+    if place == 0 or argv[place - 1] != "-m":
+        return argv, {}, {}
+    files = {_RUNNER_FILE: (_source(_OWN_RUNNER), 0o644)}
+    return (*argv[: place - 1], _RUNNER_FILE, *argv[place + 1 :]), {"HERA_UTILS_IMAGE": image}, files
+
+
 @functools.lru_cache(maxsize=2)
 def _source(path: str) -> bytes:
     with open(path, "rb") as file:
