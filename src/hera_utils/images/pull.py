@@ -101,8 +101,8 @@ def stored(reference: Reference, store: Store, platform: str | None = None) -> S
     return image if image is not None and fits(image.config.platform, platform or this_platform()) else None
 
 
-def look_up(reference: Reference, store: Store, logins: Logins, found: Callable[[str], None]) -> None:
-    """Ask what can be known of an image before its pull. found: is told its digest as soon as that is known.
+def look_up(reference: Reference, store: Store, logins: Logins, report: Callable[[str], None]) -> None:
+    """Ask what can be known of an image before its pull. report: is told its digest as soon as that is known.
 
     Raises NoSuchPlatform and UnreadableImage for what cannot run on this machine, and what RegistryClient.digest raises. What is read to
     know it is kept for the pull.
@@ -111,7 +111,7 @@ def look_up(reference: Reference, store: Store, logins: Logins, found: Callable[
 
     with RegistryClient(reference.registry, logins, patience=ASKING) as client:
         digest = client.digest(reference)
-        found(digest)
+        report(digest)
         try:
             document = parse(_document(client, store, reference.at(digest))[1], str(reference))
             if isinstance(document, ImageIndex):
@@ -148,23 +148,23 @@ def _document(client: RegistryClient, store: Store, reference: Reference) -> tup
         raise
     except HeraUtilsError:  # the answer to that question has no body, which says what is wrong
         digest = ""
-    if digest and (kept := _kept(store, digest)) is not None:
-        return digest, kept
+    if digest and (content := _whole_blob(store, digest)) is not None:
+        return digest, content
     digest, content = client.manifest(reference)
     store.add_blob(digest, content)
     return digest, content
 
 
 def _small_blob(client: RegistryClient, store: Store, reference: Reference, blob: Descriptor) -> bytes:
-    if (kept := _kept(store, blob.digest)) is not None:
-        return kept
+    if (content := _whole_blob(store, blob.digest)) is not None:
+        return content
     with client.blob(reference, blob.digest) as reply:
         content = reply.raw.read(blob.size, decode_content=False)
     store.add_blob(blob.digest, content)
     return bytes(content)
 
 
-def _kept(store: Store, digest: str) -> bytes | None:
+def _whole_blob(store: Store, digest: str) -> bytes | None:
     """A small content of the store, if the disk has kept it whole."""
     path = store.blob(digest)
     content = path.read_bytes() if path is not None else b""
