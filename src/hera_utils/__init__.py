@@ -9,6 +9,11 @@ from __future__ import annotations
 import sys
 import types
 
+if any(word.startswith(("--argo", "--proxy")) for word in getattr(sys, "argv", ())):
+    from hera_utils.settings.hide_argv import hide_typed_secrets
+
+    hide_typed_secrets(sys.argv)  # before anything else is imported, by a script too: others may read it meanwhile
+
 __title__ = "hera_utils"
 
 # Each name is imported when it is first used (PEP 562): `import hera_utils` costs a few milliseconds.

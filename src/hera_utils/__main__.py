@@ -11,11 +11,6 @@ _BETWEEN_COLLECTIONS = 100_000
 
 def main() -> None:
     gc.set_threshold(_BETWEEN_COLLECTIONS)
-    if any("token" in word or "proxy" in word for word in sys.argv):
-        from hera_utils.settings.hide_argv import hide_typed_secrets
-
-        hide_typed_secrets(sys.argv)  # before anything else is imported: others may read it meanwhile
-
     from hera_utils.cli.main import enter
 
     status = enter(sys.argv[1:])

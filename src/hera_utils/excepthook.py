@@ -83,7 +83,9 @@ def place_in_the_experiment(trace: TracebackType | None) -> str:
 
 def sentence(error: HeraUtilsError, *, where: str = "") -> str:
     """An error as people read it, with its fix and a final line break."""
-    return f"hera-utils: {where}{error}\n" + (f"  fix: {error.fix}\n" if error.fix else "")
+    from hera_utils.terminal_text import visible  # late: most scripts end well
+
+    return visible(f"hera-utils: {where}{error}\n" + (f"  fix: {error.fix}\n" if error.fix else ""))
 
 
 def first_words(error: BaseException) -> str:

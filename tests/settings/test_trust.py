@@ -405,6 +405,20 @@ def test_no_module_of_the_folder_is_imported_by_what_is_looked_at(desk):
     assert not (desk.project / "ran").exists()
 
 
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="where the list of processes is written is known of Linux"
+)
+@pytest.mark.parametrize(
+    "words", [["--argo_token", TOKEN], [f"--argo-token={TOKEN}"], ["--proxy", f"http://me:{TOKEN}@p"]]
+)
+def test_a_typed_token_is_blotted_out_before_anything_else_is_imported(desk, words):
+    look = "print('hera' in sys.modules, 'click' in sys.modules, open('/proc/self/cmdline').read())"
+    for program in ("import sys, hera_utils", "import sys; from hera_utils.__main__ import main"):
+        answer = types(desk, "-c", f"{program}; {look}", *words)
+        assert answer.stdout.startswith("False False "), answer
+        assert TOKEN not in answer.stdout
+
+
 def test_where_the_list_cannot_be_written(desk):
     folder = desk.home / "file"
     folder.write_text("")

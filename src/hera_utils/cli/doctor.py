@@ -77,6 +77,7 @@ def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:
 
     from hera_utils.cli.terminal import say, use_colour
     from hera_utils.preflight.findings_text import lines, summary
+    from hera_utils.terminal_text import StyledText, visible
 
     colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
     coloured = use_colour()
@@ -85,12 +86,13 @@ def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:
             say(finding.line(marks))
     else:
         for line in lines(findings, shutil.get_terminal_size().columns, marks):
-            text = line.text
+            text = visible(line.text)
             if coloured and line.verdict is None:
-                text = click.style(text, bold=True)
+                text = StyledText(click.style(text, bold=True))
             elif coloured and line.mark:
-                text = click.style(text[: line.mark], fg=colours[line.verdict or "good"]) + text[line.mark :]
+                mark = click.style(text[: line.mark], fg=colours[line.verdict or "good"])
+                text = StyledText(mark + text[line.mark :])
             elif coloured and line.fix and line.verdict == "problem":
-                text = click.style(text, bold=True)
+                text = StyledText(click.style(text, bold=True))
             say(text)
     say(summary(findings))

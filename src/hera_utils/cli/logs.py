@@ -59,7 +59,8 @@ def command(  # noqa: PLR0913  a command's flags are its signature
 
 def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> bool:
     """The lines of a run or a task of it; whether there were any. options: what of the logs, as the client is asked for it."""
-    from hera_utils.cli.terminal import use_colour
+    from hera_utils.cli.terminal import say, use_colour
+    from hera_utils.terminal_text import StyledText, log_lines, visible
 
     colour, spoken, painted, limit = use_colour(), False, colours(), deadline()
     for workflow, pods, names in _chosen(run, task, follow=options["follow"]):
@@ -67,11 +68,13 @@ def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> b
             for source, line in run.client.logs(workflow, pod=pod, timeout=limit.left, **options):
                 if "argo=true" in line:  # the emissary's own lines, on a cluster
                     continue
-                spoken = True
+                spoken, begin = True, ""
                 if prefix and (task is None or len(pods) > 1):
                     source = names.get(source) or _named_now(run.client, workflow, source, names)
-                    line = f"{painted(source) if colour else source}: {line}"
-                click.echo(line)
+                    source = visible(source)
+                    begin = f"{painted(source) if colour else source}: "
+                for text in log_lines(line, colours=colour):
+                    say(StyledText(begin + text))
             limit.check(run.name)
     return spoken
 

@@ -10,6 +10,7 @@ import click
 
 from hera_utils.argo import faults
 from hera_utils.cli.commands import commands
+from hera_utils.cli.terminal import note
 from hera_utils.errors import HeraUtilsError, Refused
 
 INTERRUPTED = 130
@@ -35,10 +36,10 @@ def enter(arguments: Sequence[str]) -> int:
             return 0
         return _misused(error)
     except click.ClickException as error:
-        click.echo(f"hera-utils: {error.format_message()}", err=True)
+        note(f"hera-utils: {error.format_message()}")
         return 2
     except (click.Abort, KeyboardInterrupt) as stop:
-        click.echo(str(stop.__cause__ or stop), err=True)  # who follows a run says how to come back to it
+        note(str(stop.__cause__ or stop))  # who follows a run says how to come back to it
         return INTERRUPTED
     except BrokenPipeError:
         # the reader left (`| head`): nothing more to say, and nothing to flush at exit
@@ -48,8 +49,6 @@ def enter(arguments: Sequence[str]) -> int:
 
 def complain(error: HeraUtilsError, command: str = "") -> None:
     """`hera-utils: sentence` and `  fix: what to do` on stderr. command: what was asked for, for fixes that depend on it."""
-    from hera_utils.cli.terminal import note
-
     note(f"hera-utils: {error}")
     fix = error.fix or (_fix_of(error, command) if isinstance(error, Refused) else None)
     if fix:
@@ -76,7 +75,7 @@ def _fix_of(refused: Refused, command: str) -> str | None:
 
 def _misused(error: click.UsageError) -> int:
     message = error.format_message().rstrip(".")
-    click.echo(f"hera-utils: {message[:1].lower()}{message[1:]}", err=True)
+    note(f"hera-utils: {message[:1].lower()}{message[1:]}")
     if error.ctx is not None:
         click.echo(f"  fix: see {error.ctx.command_path} --help", err=True)
     return 2

@@ -99,12 +99,13 @@ def _allowed(untrusted: Untrusted) -> bool:
     """What the user at the terminal answers; a yes is remembered."""
     import sys
 
+    from hera_utils.cli.terminal import note
     from hera_utils.settings.sources import Surroundings
     from hera_utils.settings.trust import trust
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    click.echo(f"hera-utils: {untrusted}", err=True)
+    note(f"hera-utils: {untrusted}")
     if not click.confirm("Trust it, as it is now?", default=False, err=True):
         return False
     trust(untrusted.files, Surroundings().user_folder)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hera_utils.cli.cp import size
+from hera_utils.terminal_text import visible
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -29,7 +30,7 @@ def progress_text(image: str, progress: PullProgress | None, bar: str, start: st
     if progress.done < progress.total:
         length = _BAR * progress.done // progress.total
         return f"{image}  {bar * length}{' ' * (_BAR - length)}  {size(progress.done)} of {size(progress.total)}"
-    return f"{image}  {progress.unpacking}"
+    return visible(f"{image}  {progress.unpacking}")
 
 
 class PullDisplay:

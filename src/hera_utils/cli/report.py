@@ -34,7 +34,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     (runs/NAME), or where -o says. With --crate that folder becomes an RO-Crate, from which hera-utils rerun repeats the run.
     """
     from hera_utils.cli.run_names import reached_run
-    from hera_utils.cli.terminal import say
+    from hera_utils.cli.terminal import print_data, say
     from hera_utils.report.run_folder import write_report
 
     kind = kind or ("md" if target and target.endswith((".md", ".markdown")) else "html")
@@ -49,7 +49,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
             )
         text = _text(reached, kind)
         if target == "-":
-            click.echo(text, nl=False)
+            print_data(text)
             return 0
         write_report(path, text)
         say(str(path))

@@ -146,6 +146,7 @@ def _text(results: Results, by: str | None, *, wide: bool) -> str:
     from hera_utils.cli.tables import Table
     from hera_utils.cli.terminal import symbols, table_lines, width
     from hera_utils.results.terminal_table import failure_lines, sheets
+    from hera_utils.terminal_text import StyledText, visible
 
     lines: list[str] = []
     fit = not wide and width() is not None
@@ -153,14 +154,19 @@ def _text(results: Results, by: str | None, *, wide: bool) -> str:
         table = Table(
             sheet.header, sheet.lines, sheet.numeric, first_to_go=("artifacts", "attempts", "task", "seconds")
         )
-        lines += ([""] if number else []) + [sheet.title, *table_lines(table, fit=fit, all_of_them="--wide, or -o csv")]
+        lines += ([""] if number else []) + [
+            visible(sheet.title),
+            *table_lines(table, fit=fit, all_of_them="--wide, or -o csv"),
+        ]
     failed = failure_lines(results.failures, mark=symbols().failed)
-    return "\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n"
+    return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 
 def _out(text: str, to: Path | None) -> None:
+    from hera_utils.cli.terminal import print_data
+
     if to is None:
-        click.echo(text, nl=False)
+        print_data(text)
         return
     from hera_utils.results.exports import written
 

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
-
 from hera_utils.cli.script_recorder import ScriptRecording, recorded
+from hera_utils.cli.terminal import note
 from hera_utils.errors import Detached, HeraUtilsError, SettingsError
 from hera_utils.settings.script_host import ScriptHost, hosting
 
@@ -148,7 +147,7 @@ def document_built(template: Any, path: Path) -> dict[str, Any]:
 def _exit_status(stop: SystemExit) -> int:
     if stop.code is None or isinstance(stop.code, int):
         return stop.code or 0
-    click.echo(str(stop.code), err=True)
+    note(str(stop.code))
     return 1
 
 
@@ -164,7 +163,7 @@ def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
         frames = frames.tb_next
     frames = users_frames(frames)
     line = f", line {frames.tb_lineno}" if frames is not None else ""
-    click.echo("".join(traceback.format_exception(type(error), error, frames)).rstrip(), err=True)
+    note("".join(traceback.format_exception(type(error), error, frames)).rstrip())
     words = first_words(error)
     return SettingsError(
         f"the script {path}{line} raised {type(error).__name__}{': ' + words if words else ''}",

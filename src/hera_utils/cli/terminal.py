@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.watch.terminal_text import visible
+from hera_utils.terminal_text import StyledText, cell, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from hera_utils.cli.tables import Paint, Table
     from hera_utils.watch.progress_text import Symbols
+
+
+_control = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -32,7 +36,8 @@ def symbols() -> Symbols:
 
 
 def say(text: str, *, stderr: bool = False) -> None:
-    click.echo(visible(text), err=stderr)
+    """A text without control sequences; one in colours of ours as it is."""
+    click.echo(text if isinstance(text, StyledText) else visible(text), err=stderr)
 
 
 def note(text: str) -> None:
@@ -41,7 +46,14 @@ def note(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # JSON may say any character by its number
+    click.echo(_control.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def print_data(text: str) -> None:
+    """A whole document for a program: as it is in a pipe, without control sequences on a terminal."""
+    cleaned = isinstance(text, StyledText) or not sys.stdout.isatty()
+    click.echo(text if cleaned else visible(text), nl=False)
 
 
 def width() -> int | None:
@@ -54,16 +66,18 @@ def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint:
 
     fit: whether it is made to fit. all_of_them: what shows every column. paint: (line, column, padded cell) → the cell in colours.
     """
-    from hera_utils.cli.tables import laid_out
+    from hera_utils.cli.tables import Table, laid_out
 
     coloured = use_colour()
+    header, texts = [cell(name) for name in table.header], [[cell(one) for one in line] for line in table.lines]
+    table = Table(header, texts, table.numeric, [cell(name) for name in table.first_to_go])
     rows, kept, omitted = laid_out(table, width() if fit else None, symbols().more)
-    lines = []
+    lines: list[str] = []
     for number, cells in enumerate(rows):
         if number and coloured and paint is not None:
-            cells = [paint(number - 1, column, cell) for column, cell in zip(kept, cells, strict=True)]
+            cells = [paint(number - 1, column, one) for column, one in zip(kept, cells, strict=True)]
         text = "  ".join(cells).rstrip()
-        lines.append(click.style(text, dim=True) if number == 0 and coloured else text)
+        lines.append(StyledText(click.style(text, dim=True) if number == 0 and coloured else text))
     if omitted:
         more = f"; all of them: {all_of_them}" if all_of_them else ""
         lines.append(f"{symbols().more} no room for: {', '.join(omitted)}{more}")
@@ -83,10 +97,10 @@ def painted(phase: str, text: str) -> str:
     """A text in the colour of a phase, where there are colours."""
     from hera_utils.watch.progress_text import style_of
 
-    style = style_of(phase)
+    style, text = style_of(phase), visible(text)
     if not use_colour():
         return text
-    return click.style(text, dim=True) if style == "dim" else click.style(text, fg=style)
+    return StyledText(click.style(text, dim=True) if style == "dim" else click.style(text, fg=style))
 
 
 def use_colour(stream: Any = None) -> bool:

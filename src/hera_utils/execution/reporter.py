@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from hera_utils.terminal_text import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -98,7 +100,9 @@ class ConsoleReporter:
             return
         colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
         for line in lines(findings, self.console.width):
-            text = Text(line.text, "bold" if line.verdict is None or (line.fix and line.verdict == "problem") else "")
+            text = Text(
+                visible(line.text), "bold" if line.verdict is None or (line.fix and line.verdict == "problem") else ""
+            )
             if line.verdict is not None and line.mark:
                 text.stylize(colours[line.verdict], 0, line.mark)
             self.console.print(text)
@@ -106,4 +110,4 @@ class ConsoleReporter:
 
     def lines(self, lines: Sequence[str]) -> None:
         for line in lines:
-            self.console.print(line)
+            self.console.print(visible(line))

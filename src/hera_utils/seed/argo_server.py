@@ -11,6 +11,7 @@ from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.seed.arguments import context_of
 from hera_utils.settings.parser import address_as_given
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.terminal_text import visible
 
 
 class argo_server(ArgoServer):
@@ -68,7 +69,7 @@ class argo_server(ArgoServer):
             print(f"    {line}")  # noqa: T201
 
     def print_version(self) -> None:
-        print(f"Argo server {self.server} {self.version()}")  # noqa: T201 - a script asks for it by this method's name
+        print(f"Argo server {self.server} {visible(self.version())}")  # noqa: T201 - a script asks for it by this method's name
 
     def check_version(self, version_to_check: str) -> bool:
         """Whether the server has that version (`4.1`, `>=3.7,<5`)."""

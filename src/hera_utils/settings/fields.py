@@ -66,7 +66,13 @@ FIELDS: tuple[Field, ...] = (
         ("--argo_service_account",),
         ("ARGO_SERVICE_ACCOUNT",),
     ),
-    Field("argo_token", "the token for the Argo server", ("--argo_token",), ("ARGO_TOKEN",), secret=True),
+    Field(
+        "argo_token",
+        "the token for the Argo server; better in ARGO_TOKEN or a file: others may read a command line",
+        ("--argo_token",),
+        ("ARGO_TOKEN",),
+        secret=True,
+    ),
     Field(
         "argo_token_file",
         "a file that holds the token; read again when it changes",

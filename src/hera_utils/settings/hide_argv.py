@@ -1,8 +1,9 @@
 """What was typed as a flag stands in the list of processes, for every user of the machine to read. A token there is blotted out.
 
 Linux keeps a process's arguments in its own memory, between two addresses that /proc tells; what is written there is what `ps` shows.
-Elsewhere, and where the system does not allow it, nothing happens. Even so it can be read for as long as Python takes to start: nobody
-but the kernel could prevent that. A variable or a file is the better way, and the documentation says so.
+Elsewhere, and where the system does not allow it, nothing happens. Even so it can be read for as long as Python takes to start, and a
+script to import what it imports before us: nobody but the kernel could prevent that. A variable or a file is the better way, and the
+documentation says so.
 """
 
 from __future__ import annotations

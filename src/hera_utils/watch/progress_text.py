@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hera_utils.argo.node_tree import Branch
 from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
 from hera_utils.spans import stopwatch
+from hera_utils.terminal_text import visible
 from hera_utils.watch.progress import Progress
-from hera_utils.watch.terminal_text import visible
 from hera_utils.watch.waits import is_ordinary
 
 SUSPENDED = "suspended"

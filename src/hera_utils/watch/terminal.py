@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
+from hera_utils.terminal_text import visible
 from hera_utils.watch.progress import Progress, RunClock, ordered
 from hera_utils.watch.progress_text import (
     ASCII,
@@ -111,7 +112,7 @@ class LineDisplay:
 
     def _line(self, text: str) -> None:
         self.last_line = self.clock()
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[int, int]) -> Text:
@@ -130,7 +131,7 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
     if not (len(progress.rows) == 1 and progress.rows[0].label == progress.name):
         _tasks(text, progress, symbols, (width, most - len(notes)))
     for note in notes:
-        text.append(f"\n  {note}", style="yellow")
+        text.append(f"\n  {visible(note)}", style="yellow")
     return text
 
 
@@ -164,7 +165,7 @@ def _folded(text: str, width: int) -> list[str]:
 
 def _headline(text: Text, progress: Progress, remarks: str, symbols: Symbols, width: int) -> None:
     """The name, the phase, the count, a bar as wide as there is room for, the remarks (below, where there is none)."""
-    text.append(progress.name, style="bold")
+    text.append(visible(progress.name), style="bold")
     text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
     text.append(f"  {count_text(progress)}  ")
     bar = max(0, min(BAR_WIDTH, width - len(text.plain) - len(remarks) - 3))

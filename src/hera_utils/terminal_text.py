@@ -1,0 +1,55 @@
+"""Text of others on a terminal: what the terminal would obey (its title, the cursor, the clipboard) is shown instead. Pure.
+
+A pod's message, a parameter, a name, a log line, a server's error may hold anything. What turns the direction of reading round is shown as
+well: it makes a text look like another one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+_DIRECTIONS = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_control = re.compile(f"[{_CONTROLS}{_DIRECTIONS}]")
+_colour = re.compile(r"\x1b\[([0-9;]*)m")
+_CONCEALED = {"8", "08"}  # of the colours' numbers: text that is there and not seen
+
+
+class StyledText(str):
+    """A line in colours of ours: whoever made it has cleaned what others said in it."""
+
+    __slots__ = ()
+
+
+def visible(text: str) -> str:
+    """Line ends and tabs stay, colours go, other controls are shown as `\\x1b`."""
+    return _control.sub(_as_number, _colour.sub("", text))
+
+
+def cell(text: str) -> str:
+    """As `visible`, in one line: a table's cell begins no row of its own."""
+    return visible(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def log_lines(line: str, *, colours: bool) -> Iterator[str]:
+    """What a task wrote in one line, as a terminal shows it. colours: whether those of the task stay; they end with the line.
+
+    A carriage return, with which a line would be written over what stands before it, begins a line of its own.
+    """
+    for part in line.rstrip("\r\n").split("\r"):
+        if not colours or not _colour.search(part):
+            yield visible(part)
+            continue
+        pieces = _colour.split(part)  # text, numbers, text, numbers, …, text
+        kept = [visible(piece) if not place % 2 else _colour_of(piece) for place, piece in enumerate(pieces)]
+        yield StyledText("".join(kept) + "\x1b[0m")
+
+
+def _colour_of(numbers: str) -> str:
+    return "" if _CONCEALED & set(numbers.split(";")) else f"\x1b[{numbers}m"
+
+
+def _as_number(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
