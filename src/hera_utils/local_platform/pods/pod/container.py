@@ -15,6 +15,9 @@ from .root_fs import Root
 from .warm_python import WarmPython
 
 Json = dict[str, Any]
+# opened before anything of a container is seen: its /dev may be a volume, in which a task has put something else
+_NOTHING = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+_NOWHERE = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
 NOT_STARTED = 64  # Argo's emissary exits so when it cannot start the command
 
 
@@ -67,11 +70,9 @@ class Container:
             return (
                 f"failed to find name in PATH: exec: {json.dumps(plan.argv[0], ensure_ascii=False)}: {error.strerror}"
             )
-        nothing = -1
         try:
             self._go_to_its_folder()
-            nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-            descriptors = {0: stdout if plan.terminal else nothing, 1: stdout, 2: stderr}
+            descriptors = {0: stdout if plan.terminal else _NOTHING, 1: stdout, 2: stderr}
             if self._takes_forks() and python.may_start(path, plan.argv, self.env):
                 self.pid = python.start(path, plan.argv, self.env, descriptors)
             else:
@@ -81,16 +82,15 @@ class Container:
                 raise
             text = (getattr(error, "strerror", None) or str(error)).lower()
             return f"failed to start command: fork/exec {path}: {text}"
-        finally:
-            if nothing >= 0:
-                os.close(nothing)
         self.started_at, self.up = time.time(), True
         return ""
 
     def _takes_forks(self) -> bool:
-        """Not with an image's own files or user, or a terminal; and a limit of memory counts what a process has from its start."""
+        """Not with an image's own files, a user or rights of its own, or a terminal; and a limit of memory counts what a process has
+        from its start.
+        """
         plan = self.plan
-        return not plan.layers and self.user is None and not plan.terminal and not plan.memory_limit
+        return not plan.layers and not plan.terminal and not plan.memory_limit and self._rights().are_usual
 
     def _choose_user(self, wish: users.WantedUser) -> None:
         """As the image's own files say. Raises PodFault."""
@@ -100,17 +100,15 @@ class Container:
 
     def _go_to_its_folder(self) -> None:
         plan = self.plan
-        if not os.path.isdir(plan.cwd):
-            os.makedirs(plan.cwd)
         home = plan.env.get("HOME") or ""
         in_volume = any(home.startswith(f"{mount.target.rstrip('/')}/") for mount in plan.mounts)  # there it would stay
-        if home and not plan.layers and not in_volume and not os.path.isdir(home):
+        if home.startswith("/") and not plan.layers and not in_volume:
             with contextlib.suppress(OSError):  # it lies where a container has its own, empty folders
-                os.makedirs(home)
-        os.chdir(plan.cwd)
+                program.go_to(home, only_make=True)
+        program.go_to(plan.cwd)
 
     def _start(self, path: str, argv: program.Argv, descriptors: dict[int, int]) -> int:
-        rights = program.Rights(self.user, self.plan.capabilities)
+        rights = self._rights()
         try:
             return program.start(path, argv, self.env, descriptors, rights)
         except program.CannotAppear:
@@ -118,14 +116,14 @@ class Container:
             self.warning, self.user = users.impossible(self.plan.image, self.user), None
             return program.start(path, argv, self.env, descriptors, rights._replace(user=None))
 
+    def _rights(self) -> program.Rights:
+        view = self.root.view if self.root is not None else -1
+        return program.Rights(self.user, self.plan.capabilities, self.plan.gains_rights, view)
+
     def run(self, argv: list[str]) -> bool:
         """Run one more command in the root that this process is in; whether it exited with 0."""
-        nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        try:
-            path = program.look_up(argv[0], self.env.get("PATH", ""))
-            pid = self._start(path, argv, dict.fromkeys(range(3), nothing))
-        finally:
-            os.close(nothing)
+        path = program.look_up(argv[0], self.env.get("PATH", ""))
+        pid = self._start(path, argv, dict.fromkeys(range(3), _NOWHERE))
         return os.waitpid(pid, 0)[1] == 0
 
     def state(self) -> Json:

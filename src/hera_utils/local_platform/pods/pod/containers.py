@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from typing import NamedTuple
 
-from . import disk_room, file_trees, processes, syscalls
+from . import disk_room, file_trees, processes, syscalls, terminals
 from .container import NOT_STARTED, Container
 from .errors import PodFault
 from .logs import Log
@@ -84,7 +84,7 @@ class Containers:
 
     def _spawn(self, container: Container) -> None:
         """A container with `tty` has one end of a terminal as stdin, stdout and stderr; the other end is read."""
-        out = os.openpty() if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
+        out = terminals.open_one(self._sandbox.roots.devices) if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
         separate = container.log and container.log.captures and not container.plan.terminal
         err = os.pipe2(os.O_CLOEXEC) if separate else out
         try:

@@ -66,14 +66,14 @@ def at(folder: str | int, path: str = "", *, rooted: bool = False, make: bool = 
             os.close(entry)
 
 
-def make_folder(folder: int, path: str) -> int:
+def make_folder(folder: int, path: str, *, rooted: bool = False) -> int:
     """A descriptor of the folder `path`; it and the folders above it are created where they are missing. Raises OSError (LeadsOut)."""
     here = open_path(folder, ".", _FOLDER)
     parts = [part for part in path.split("/") if part not in ("", ".")]
     for number, part in enumerate(parts, 1):
         so_far = "/".join(parts[:number])
         try:
-            following = open_path(folder, so_far, _FOLDER)
+            following = open_path(folder, so_far, _FOLDER, rooted=rooted)
         except FileNotFoundError:
             try:
                 # another process was first, or it is a link to nowhere, which the next line refuses

@@ -15,7 +15,7 @@ SCRIPT = "/argo/staging/script"  # where Argo's init container leaves a script's
 
 class ContainerPlan(NamedTuple):
     """kind: init | main | sidecar | wait (no command: only collects outputs). layers: of its image, the uppermost first; () and no
-    user: it runs with this machine's files. capabilities: what root of it may do; None for what this process may.
+    user: it runs with this machine's files. capabilities: what root of it may do; None for all. gains_rights: see program.Rights.
     """
 
     name: str
@@ -38,7 +38,8 @@ class ContainerPlan(NamedTuple):
     image_id: str = ""
     layers: tuple[str, ...] = ()
     user: users.WantedUser | None = None
-    capabilities: frozenset[str] | None = None
+    capabilities: frozenset[str] | None = root_rights.USUAL
+    gains_rights: bool = True
 
 
 def container_plans(job: Json, folder: str) -> list[ContainerPlan]:
@@ -124,7 +125,8 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         user=users.wanted_user(job["pod"], container, str(settings.get("user") or ""))
         if settings.get("layers")
         else None,
-        capabilities=root_rights.capabilities_of(container) if settings.get("layers") else None,
+        capabilities=root_rights.capabilities_of(container),
+        gains_rights=(container.get("securityContext") or {}).get("allowPrivilegeEscalation") is not False,
     )
 
 

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
-from . import root_rights, syscalls, users
+from . import open_beneath, root_rights, syscalls, users, worker_rights
 from .users import User
 
 Argv = tuple[str, ...] | list[str]
@@ -24,14 +24,25 @@ _MOST = 1 << 20  # bytes that are read of /etc/passwd
 
 
 class Rights(NamedTuple):
-    """user: None for this process's own. capabilities: what it may do as root; None for what this process may."""
+    """user: None for this process's own. capabilities: what it may do as root; None for all (privileged). gains: whether a setuid
+    program may give it more (allowPrivilegeEscalation). view: descriptor of the mount namespace that this process is in.
+    """
 
     user: User | None
     capabilities: frozenset[str] | None
+    gains: bool = True
+    view: int = -1
 
     @property
-    def are_all(self) -> bool:
-        return self.capabilities is None and (self.user is None or self.user.is_root)
+    def are_usual(self) -> bool:
+        """Whether a child of the main thread has them without further ado (worker_rights.py)."""
+        return self.capabilities == root_rights.USUAL and self.gains and (self.user is None or self.user.is_root)
+
+    @property
+    def are_more(self) -> bool:
+        return (self.user is None or self.user.is_root) and (
+            self.capabilities is None or not self.capabilities <= root_rights.USUAL
+        )
 
 
 def look_up(name: str, path: str) -> str:
@@ -60,20 +71,36 @@ def start(
     descriptors: Mapping[int, int],
     rights: Rights | None = None,
 ) -> int:
-    """The process id of the program, which leads a session. descriptors: its descriptor → one of this process. rights: None for this
-    process's own. Raises OSError (CannotAppear), ValueError.
+    """The process id of the program, which leads a session. descriptors: its descriptor → one of this process. rights: None for those
+    of this thread's children. Raises OSError (CannotAppear), ValueError.
     """
-    if rights is None or rights.are_all:
+    if rights is None or rights.are_usual:
         return _spawn(program, argv, env, descriptors)
+    if rights.are_more:
+        return _spawn_with_more(rights, lambda: _spawn(program, argv, env, descriptors))
     user = None if rights.user is None or rights.user.is_root else rights.user
     if user is not None and not (users.is_possible(user) and syscalls.threads_can_change):
         return _start_with(rights, program, argv, env, descriptors)
     if user is not None:
         _give_away(descriptors, user)
-    return _spawn_in_thread(rights.capabilities, user, lambda: _spawn(program, argv, env, descriptors))
+    return _spawn_in_thread(rights._replace(user=user), lambda: _spawn(program, argv, env, descriptors))
 
 
-def _spawn_in_thread(capabilities: frozenset[str] | None, user: User | None, spawn: Callable[[], int]) -> int:
+def _spawn_with_more(rights: Rights, spawn: Callable[[], int]) -> int:
+    """From the thread that has kept them, in the folder that this one is in."""
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def go_there_and_spawn() -> int:
+        os.fchdir(here)
+        return _spawn_in_thread(rights._replace(user=None), spawn)
+
+    try:
+        return worker_rights.call(go_there_and_spawn, rights.view)
+    finally:
+        os.close(here)
+
+
+def _spawn_in_thread(rights: Rights, spawn: Callable[[], int]) -> int:
     """The kernel gives rights to a thread, and a program has those of the thread that starts it: so this process keeps its own. A fork
     of it would take several times as long as all else here.
     """
@@ -86,10 +113,12 @@ def _spawn_in_thread(capabilities: frozenset[str] | None, user: User | None, spa
             syscalls.unshare(
                 syscalls.CLONE_FS
             )  # the other threads could not change their mount namespace as long as this one is there
-            if capabilities is not None:
-                root_rights.limit(capabilities)
-            if user is not None:
-                syscalls.change_thread(user.uid, user.gid, user.groups)
+            if rights.capabilities is not None:
+                root_rights.limit(rights.capabilities)
+            if rights.user is not None:
+                syscalls.change_thread(rights.user.uid, rights.user.gid, rights.user.groups)
+            if not rights.gains:
+                syscalls.gain_nothing()
             results.append(spawn())
         except (OSError, ValueError) as error:
             results.append(error)
@@ -175,6 +204,8 @@ def _become(
         if rights.capabilities is not None:
             root_rights.limit(rights.capabilities)
         number = _become_user(rights.user)
+        if not rights.gains:
+            syscalls.gain_nothing()
         if not number:
             os.execve(program, argv, dict(env))
     except OSError as error:
@@ -211,12 +242,37 @@ def _appear(user: User) -> int:
     return 0
 
 
+def go_to(folder: str, *, only_make: bool = False) -> None:
+    """Make a folder of the root that this process is in its working folder, and create it where it is missing.
+
+    A volume may lie on the way, where a task has put a link to /proc/<pid>/root or the like: such a link is not followed. Raises OSError.
+    """
+    if folder == "/" or (only_make and os.path.isdir(folder)):
+        return
+    top = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            there = open_beneath.open_path(top, folder, os.O_PATH | os.O_DIRECTORY, rooted=True)
+        except FileNotFoundError:
+            there = open_beneath.make_folder(top, folder, rooted=True)
+        try:
+            if not only_make:
+                os.fchdir(there)
+        finally:
+            os.close(there)
+    finally:
+        os.close(top)
+
+
 def read_text(path: str) -> str:
     """A small file of the root that this process is in; "" where there is none, or no plain file."""
+    top = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_beneath.open_path(top, path, os.O_RDONLY | os.O_NONBLOCK, rooted=True)
     except OSError:
         return ""
+    finally:
+        os.close(top)
     try:
         return os.read(file, _MOST).decode(errors="replace") if stat.S_ISREG(os.fstat(file).st_mode) else ""
     finally:

@@ -10,6 +10,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
+from . import worker_rights
 from .artifact_keys import WEB, with_key
 from .errors import PodFault
 
@@ -90,14 +91,17 @@ def ask(python: str, request: Json, *, seconds: float | None = None) -> Json:
     import subprocess  # not at the top: a fork of a bigger process takes longer
 
     try:
-        process = subprocess.run(
-            [python, "-m", "hera_utils.local_platform.artifacts.object_stores"],
-            input=json.dumps(request),
-            capture_output=True,
-            text=True,
-            cwd="/",
-            check=False,
-            timeout=seconds,
+        # with more rights than a task has: a sidecar must not look into it
+        process = worker_rights.call(
+            lambda: subprocess.run(
+                [python, "-m", "hera_utils.local_platform.artifacts.object_stores"],
+                input=json.dumps(request),
+                capture_output=True,
+                text=True,
+                cwd="/",
+                check=False,
+                timeout=seconds,
+            )
         )
     except subprocess.TimeoutExpired:
         return {"error": f"the store did not answer in {seconds:.0f} seconds"}

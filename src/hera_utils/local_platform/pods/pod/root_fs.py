@@ -2,13 +2,14 @@
 
     /            overlay: this machine's `/` below, the container's own changes above (also each further real file system)
     /tmp /var/tmp /run /argo   the container's own, empty at its start
-    /proc        of the pod's own processes; /sys read-only; /dev: null, zero, full, random, tty, pts; its own shm
+    /proc        of the pod's own processes, settings of the machine read-only; /sys read-only; /dev: null, zero, full, random, tty;
+                 terminals (pts) of the worker's own, shm of the container's own
     volumes      bound at their mount paths: the only places of this machine that a task can change
     state folder hidden: no task sees another's files, the journal or the token
 
-With an image, its layers take the place of this machine's `/`: nothing of this machine is in it but /proc (its settings of the machine
-read-only), /sys, /dev, the volumes, and the names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are as the image
-has them; only /argo and /var/run/argo are added, as Argo does.
+With an image, its layers take the place of this machine's `/`: nothing of this machine is in it but /proc, /sys, /dev, the volumes, and
+the names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are as the image has them; only /argo and /var/run/argo are
+added, as Argo does.
 
 A root costs a dozen mounts, so a worker keeps it: a container that changed nothing outside its own empty folders leaves
 the overlay as it found it, or only added files to it, and the next one gets it again. Any other change ends the root.
@@ -38,13 +39,6 @@ _IMAGES_OWN = {
 _IMAGES_PLACES = (("/proc", True), ("/sys", True), ("/dev", True), *((path, True) for path in _IMAGES_OWN.values()))
 _NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
 _HOST_NAME = "/etc/hostname"  # the pod's
-_SETTINGS = (
-    "sys",
-    "sysrq-trigger",
-    "irq",
-    "bus",
-    "fs",
-)  # of the machine, below /proc: root could write them without any capability
 
 
 class RootKind(NamedTuple):
@@ -177,9 +171,6 @@ class Root:
 
     def _fill_image(self, shared: SharedMounts, proc: str) -> None:
         self._fill_system(shared, proc)
-        for name in _SETTINGS:
-            if os.path.exists(f"{proc}/{name}"):
-                mount_points.bind_into(self.place, Mount(f"{proc}/{name}", f"/proc/{name}", True))
         for path in _NAMES:
             if os.path.exists(path):
                 mount_points.bind_into(self.place, Mount(os.path.realpath(path), path, True))
@@ -192,7 +183,7 @@ class Root:
         root = self.place
         for source, path in ((proc, "/proc"), (f"{shared.folder}/sys", "/sys"), (f"{shared.folder}/dev", "/dev")):
             with open_beneath.at(root, path) as target:
-                syscalls.bind(source, target, recursive=path != "/proc")
+                syscalls.bind(source, target, recursive=True)
         syscalls.mount("tmpfs", f"{root}/dev/shm", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=1777")
         for name, path in self._owns.items():
             own = f"{self.folder}/own{name}"
@@ -340,6 +331,11 @@ class Roots:
         except OSError:
             pass
         root.discard()
+
+    @property
+    def devices(self) -> str:
+        """/dev of this worker's containers."""
+        return f"{self._shared.folder}/dev"
 
     def close(self) -> None:
         for root in self._free:

@@ -1,8 +1,7 @@
-"""What root of a container with an image may do: the capabilities that container runtimes leave it, and those of its securityContext.
+"""What root of a container may do: the capabilities that container runtimes leave it, and those of its securityContext.
 
-An image is somebody else's program. With all capabilities its root could mount this machine's disks, or see this machine's files through
-the process that started it (/proc/1/root). One of the usual fourteen is missing, MKNOD: container runtimes forbid to open devices, and
-here nobody does.
+With all capabilities it could mount this machine's disks, or see this machine's files through the process that started it
+(/proc/1/root). One of the usual fourteen is missing, MKNOD: container runtimes forbid to open devices, and here nobody does.
 """
 
 from __future__ import annotations
@@ -19,7 +18,12 @@ _BY_NUMBER = """
     SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON
     BPF CHECKPOINT_RESTORE
 """  # as the kernel numbers them
-_USUAL = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT AUDIT_WRITE SETFCAP"
+USUAL = frozenset(
+    ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP")
+    + ("NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP")
+)
+"""Of a container whose securityContext says nothing of them."""
+_NUMBERS = {name: number for number, name in enumerate(_BY_NUMBER.split())}
 
 
 def capabilities_of(container: Json) -> frozenset[str] | None:
@@ -29,7 +33,7 @@ def capabilities_of(container: Json) -> frozenset[str] | None:
         return None
     named = context.get("capabilities") or {}
     added, dropped = _set(named.get("add")), _set(named.get("drop"))
-    base = _set(() if "ALL" in dropped else (_BY_NUMBER if "ALL" in added else _USUAL).split())
+    base: frozenset[str] = frozenset() if "ALL" in dropped else _set(_NUMBERS) if "ALL" in added else USUAL
     return (base - dropped) | (added - {"ALL"})
 
 
@@ -39,7 +43,7 @@ def _set(names: Any) -> frozenset[str]:
 
 def limit(names: frozenset[str]) -> None:
     """No program that this process starts from now on has others. Raises OSError."""
-    for number, name in enumerate(_BY_NUMBER.split()):
+    for name, number in _NUMBERS.items():
         if name in names:
             continue
         try:
@@ -48,3 +52,14 @@ def limit(names: frozenset[str]) -> None:
             if error.errno == errno.EINVAL:
                 return  # an older kernel has no more of them
             raise
+
+
+def have_usual() -> None:
+    """This process itself has no others from now on; `limit` was called before it was forked. Raises OSError."""
+    try:
+        syscalls.set_capabilities(_USUAL_BITS)
+    except PermissionError:  # it has not even those
+        syscalls.set_capabilities(0)
+
+
+_USUAL_BITS = sum(1 << _NUMBERS[name] for name in USUAL)

@@ -70,6 +70,18 @@ _READ_ONLY = frozenset(
     ]
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_READ_ONLY_SETTINGS = (
+    "sys",
+    "sysrq-trigger",
+    "irq",
+    "bus",
+    "fs",
+)  # below /proc: root could write them without any capability
+_MASKED = (
+    *("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list"),
+    "timer_stats",
+)  # below /proc: of the machine, and no task's business
+_MASKED_SYSTEM = ("firmware", "devices/virtual/powercap")  # below /sys
 _ACCELERATORS = ("nvidia", "kfd", "dri")
 
 
@@ -105,7 +117,11 @@ def prepare(folder: str, *, nested: bool) -> SharedMounts:
     for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc", "layers", "empty"):
         os.mkdir(f"{folder}/{name}")
     _devices(f"{folder}/dev")
+    syscalls.bind(f"{folder}/empty", f"{folder}/empty", read_only=True)
     syscalls.bind("/sys", f"{folder}/sys", recursive=True)
+    for name in _MASKED_SYSTEM:
+        if os.path.isdir(f"{folder}/sys/{name}"):
+            syscalls.bind(f"{folder}/empty", f"{folder}/sys/{name}")
     with contextlib.suppress(OSError):  # a kernel before 5.12: as writable as it is to this user
         syscalls.set_read_only(f"{folder}/sys")
     probe = _Probe(folder, nested)
@@ -119,6 +135,29 @@ def prepare(folder: str, *, nested: bool) -> SharedMounts:
     return SharedMounts(
         folder, whole, tuple(overlaid), _show(read_only, folder), _resolver(), probe.options, probe.in_memory
     )
+
+
+def limit_kernel(folder: str) -> None:
+    """What the containers of a worker see of the kernel in /proc, as container runtimes limit it, and terminals of their own.
+
+    The worker has mounted its /proc in the shared folder. Raises OSError.
+    """
+    for name in _READ_ONLY_SETTINGS:
+        path = f"{folder}/proc/{name}"
+        if os.path.exists(path):
+            syscalls.bind(path, path, read_only=True)
+    for name in _MASKED:
+        path = f"{folder}/proc/{name}"
+        if os.path.exists(path):
+            syscalls.bind(f"{folder}/{'empty' if os.path.isdir(path) else 'dev/null'}", path)
+    with contextlib.suppress(OSError):  # without it a program in a container finds no terminals at all
+        syscalls.mount(
+            "devpts",
+            f"{folder}/dev/pts",
+            "devpts",
+            syscalls.MS_NOSUID | syscalls.MS_NOEXEC,
+            "newinstance,ptmxmode=0666",
+        )
 
 
 def _show(paths: list[str], folder: str) -> tuple[str, ...]:
@@ -172,9 +211,6 @@ def _devices(folder: str) -> None:
             syscalls.bind(f"/dev/{name}", f"{folder}/{name}", recursive=True)
     for name in ("pts", "shm", "mqueue"):
         os.mkdir(f"{folder}/{name}")
-    if os.path.isdir("/dev/pts"):
-        with contextlib.suppress(OSError):
-            syscalls.bind("/dev/pts", f"{folder}/pts", recursive=True)
     links = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
     for name, target in {**links, "termination-log": "/argo/termination-log"}.items():
         os.symlink(target, f"{folder}/{name}")

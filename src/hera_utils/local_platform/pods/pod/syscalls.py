@@ -138,6 +138,26 @@ def drop_capability(number: int) -> None:
     _check(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0), "prctl")
 
 
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def gain_nothing() -> None:
+    """prctl(2): no program that this thread starts gets rights by its file's mode (setuid)."""
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0), "prctl")
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+def set_capabilities(bits: int) -> None:
+    """capset(2): this thread has these capabilities and no others, and lends none."""
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    header = _CapabilityHeader(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)  # effective, permitted, inheritable; twice
+    _check(_libc.capset(ctypes.byref(header), data), "capset")
+
+
 _SYS_IDS = {  # machine: setgroups(2), setresgid(2), setresuid(2)
     "x86_64": (116, 119, 117),
     "aarch64": (159, 149, 147),

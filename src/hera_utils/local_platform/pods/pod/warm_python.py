@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
-from . import python_process
+from . import python_process, root_rights
 from .preloaded_modules import PreloadedModules
 
 _NAMES = 1 << 16  # bytes for the names of the modules that a task imported
@@ -117,6 +117,7 @@ class WarmPython:
         try:
             os.setsid()
             _take(descriptors)
+            root_rights.have_usual()
             for name in [n for n in sys.modules if n.partition(".")[0] == "pod"]:
                 del sys.modules[name]
             python_process.run_file(argv, program, env, [*_python_path(env), *self._path], self._note_imports)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from . import disk_room, image_layers, launch_socket, supervisor, syscalls, wire
+from . import disk_room, image_layers, launch_socket, shared_mounts, supervisor, syscalls, wire, worker_rights
 from .containers import Sandbox
 from .network import Network
 from .pod_folder import PodFolder, write_outcome
@@ -43,11 +43,13 @@ def main(
         proc = f"{shared.folder}/proc"
         syscalls.mount("proc", proc, "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
+        shared_mounts.limit_kernel(shared.folder)
         home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         roots = Roots(folder, shared, proc, state, home)
         network = Network(proc)
         if own_addresses:
             network.open()
+        worker_rights.give_up(home, f"{shared.folder}/empty")
         server = wire.Sender(state)
         sandbox = Sandbox(state, roots, network, proc, home, _signals(), WarmPython(started_with))
         for _ in range(_MOST_PODS):

@@ -1,0 +1,122 @@
+"""Tasks try to get out of their pod: of its files, processes, rights and devices. Stand-ins, images, and all as an ordinary user too."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand_made_image import HandMadeImages
+from stage import Stage
+
+Json = dict[str, Any]
+
+_ATTEMPTS = {
+    "this machine's files, through whoever started it": "ls /proc/1/root/ || ls /proc/1/task/*/root/ || ls /proc/1/cwd/",
+    "its variables": "cat /proc/1/environ",
+    "its files that are open": "for one in /proc/1/fd/*; do test -e $one && exit 0; done; false",
+    "its memory": "cat /proc/1/maps || : < /proc/1/mem",
+    "another mount": "mount -t tmpfs none /mnt || mount -t proc p /mnt",
+    "a mount less": "umount -l / || umount /proc/sys || umount /dev/pts",
+    "a device": "mknod /disk b 1 0 || mknod /memory c 1 1",
+    "a setting of the kernel": ": >> /proc/sys/kernel/core_pattern || : >> /proc/sys/vm/swappiness || : >> /proc/irq/default_smp_affinity",
+    "a key of the kernel": ": >> /proc/sysrq-trigger",
+    "what the kernel knows of the machine": "cat /proc/keys /proc/timer_list /proc/interrupts | grep -q .",
+    "the kernel's memory": "head -c 1 /proc/kcore | grep -q .",
+    "the machine's firmware": "ls -A /sys/firmware | grep -q .",
+    "a setting below /sys": "mkdir /sys/fs/cgroup/new || : >> /sys/kernel/uevent_helper || touch /sys/new",
+    "somebody's terminal": "ls /dev/pts | grep -q '[0-9]'",
+    "a shared folder of nobody": "touch /proc/scsi/new || touch /sys/firmware/new || touch /proc/acpi/new",
+    "another host name": "echo other > /proc/sys/kernel/hostname",
+}
+
+
+def shell_attempts(attempts: dict[str, str]) -> str:
+    """Each in a process of its own; what succeeds is printed."""
+    return "\n".join(f'({command}) > /dev/null 2>&1 && echo "{what}"' for what, command in attempts.items())
+
+
+def test_a_task_finds_no_way_out(stage: Stage) -> None:
+    pod = stage.shell(shell_attempts(_ATTEMPTS) + "\necho end")
+    assert stage.run(pod).phase == "Succeeded"
+    assert stage.log(pod) == ["end"]
+
+
+_TRACING = """
+import ctypes, os
+
+library = ctypes.CDLL(None, use_errno=True)
+print(library.ptrace(16, os.getppid(), 0, 0), ctypes.get_errno())  # PTRACE_ATTACH
+for path in ("/proc/1/root/etc", "/proc/1/cwd/etc", "/proc/1/task"):
+    try:
+        print(len(os.listdir(path)) and path)
+    except OSError as error:
+        print(type(error).__name__)
+for line in open("/proc/self/status"):
+    if line.startswith(("CapPrm", "CapEff", "CapInh", "CapAmb")):
+        print(int(line.split()[1], 16) & ~0xA00425FB)
+print(sorted(os.listdir("/proc/self/fd")))
+"""
+
+
+def test_a_python_task_that_is_a_fork_of_its_worker_has_no_more_rights(stage: Stage) -> None:
+    """The fork never executes another program, which would take them."""
+    image = isinstance(stage.images, HandMadeImages)
+    command = ["python3" if image else sys.executable, "/argo/staging/script"]
+    script = {"image": "x", "source": _TRACING}
+    pod = stage.pod({"command": command}, template={"script": script})
+    assert stage.run(pod).phase == "Succeeded"
+    assert stage.log(pod) == [
+        *("-1 1", "PermissionError", "PermissionError", "/proc/1/task", "0", "0", "0", "0", "['0', '1', '2', '3']")
+    ]
+
+
+@pytest.mark.parametrize("place", ["task/2/root", "task/3/root", "root", "cwd", "fd/9", "fd/10", "fd/11", "fd/12"])
+def test_no_working_folder_is_where_a_link_to_a_process_leads(stage: Stage, tmp_path: Path, place: str) -> None:
+    """As runc's CVE-2024-21626: what goes there is the worker, before the task has lost its rights."""
+    claim = tmp_path / "claim"
+    claim.mkdir()
+    (claim / "link").symlink_to(f"/proc/1/{place}")
+    mounts = [{"name": "v", "mountPath": "/v"}]
+    spec = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}
+    home = [{"name": "HOME", "value": f"/v/link{tmp_path}/made"}]
+    for main in ({"workingDir": "/v/link"}, {"workingDir": f"/v/link{tmp_path}/made"}, {"env": home}):
+        pod = stage.shell(
+            "pwd; ls -a; touch written", main={"volumeMounts": mounts, **main}, spec=spec, claims={"c": str(claim)}
+        )
+        stage.run(pod)
+        assert not [line for line in stage.log(pod) if "claim" in line or "supervisor" in line]
+    assert sorted(os.listdir(tmp_path)) == ["claim"]
+    assert os.listdir(claim) == ["link"]
+
+
+def test_a_dev_that_is_a_volume_gives_no_file_of_the_worker(stage: Stage, tmp_path: Path) -> None:
+    """A probe's command must not get a file of the worker as its /dev/null."""
+    claim = tmp_path / "claim"
+    claim.mkdir()
+    for number in range(5, 20):
+        (claim / f"null{number}").symlink_to(f"/proc/1/fd/{number}")
+    secret = tmp_path / "secret"
+    secret.write_text("of the machine")
+    for target in (*(f"/proc/1/fd/{number}" for number in (8, 9, 10, 11, 12)), f"/proc/1/task/2/root{secret}"):
+        (claim / "null").unlink(missing_ok=True)
+        (claim / "null").symlink_to(target)
+        probe = {"exec": {"command": ["sh", "-c", "echo overwritten >&0; echo overwritten; true"]}}
+        main = {"volumeMounts": [{"name": "v", "mountPath": "/dev"}], "readinessProbe": probe}
+        pod = stage.shell(
+            "read line; echo $line; echo overwritten >&0; sleep 0.3",
+            main=main,
+            spec={"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]},
+            claims={"c": str(claim)},
+        )
+        assert stage.run(pod).phase == "Succeeded"
+        assert "of the machine" not in stage.log(pod)
+    assert secret.read_text() == "of the machine"
+
+
+def test_a_container_with_a_terminal_has_one_of_its_own(stage: Stage) -> None:
+    pod = stage.shell("test -t 0 && test -t 1 && ls /dev/pts | tr '\\n' ' '; tty", main={"tty": True})
+    assert stage.run(pod).phase == "Succeeded"
+    assert "".join(stage.log(pod)).split() == ["0", "ptmx", "/dev/pts/0"]
