@@ -1,5 +1,6 @@
 """The product from outside: the installed command, its own processes, its HTTP addresses. Nothing is imported from it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -62,8 +63,34 @@ class Machine:
         """kill -9 of the server alone; its tasks go on."""
         pid = self.server_pid()
         os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists() and "(zombie)" not in Path(f"/proc/{pid}/status").read_text():
+        while self.process_state(pid) not in "XZ":
             time.sleep(0.002)
+
+    @staticmethod
+    def process(pid):
+        return Path(f"/proc/{pid}")
+
+    def process_fields(self, pid):
+        """What the kernel says of it, from its state on; ["X"] when it is gone."""
+        try:
+            return (self.process(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return ["X"]
+
+    def process_state(self, pid):
+        return self.process_fields(pid)[0]
+
+    def born(self, pid):
+        """The tick at which it started, "" when it is gone."""
+        fields = self.process_fields(pid)
+        return "" if fields[0] in "XZ" else fields[19]
+
+    def children(self, pid):
+        found = []
+        with contextlib.suppress(OSError):
+            for task in (self.process(pid) / "task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        return found
 
     def call(self, method, path, body=None, *, api="argo_server", token=None):
         """-> (status, parsed answer) of one HTTP call to the local platform."""
@@ -84,6 +111,11 @@ class Machine:
         status, answer = self.call("POST", f"/api/v1/workflows/{namespace}", {"workflow": document})
         assert status == 200, answer
         return answer["metadata"]["name"]
+
+    def phase(self, name, namespace="default"):
+        status, answer = self.call("GET", f"/api/v1/workflows/{namespace}/{name}?fields=status.phase")
+        assert status == 200, answer
+        return (answer.get("status") or {}).get("phase")
 
     def wait(self, name, namespace="default", limit=120.0):
         deadline = time.monotonic() + limit

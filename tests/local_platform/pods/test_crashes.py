@@ -14,6 +14,7 @@ import pytest
 from stage import Stage, eventually, uid
 
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
+from hera_utils.local_platform.pods.pod.processes import born
 
 HERE = Path(__file__).parent
 
@@ -133,6 +134,38 @@ def test_a_killed_spawner_is_replaced(own_stage: Stage) -> None:
         own_stage.launch(other)
     assert [own_stage.finished(p.node_id).phase for p in (pod, *others)] == ["Succeeded"] * 7
     assert own_stage.log(pod) == ["done"]
+
+
+def test_a_supervisor_that_was_quicker_is_watched(own_stage: Stage) -> None:
+    """A worker of an earlier server had the launch in its hands, and waited for room on the disk, say. The one that
+    comes too late has nothing to do with the pod any more.
+    """
+    quicker = subprocess.Popen(["sleep", "1000"])
+    pod, files = own_stage.shell("echo never"), []
+    workers = own_stage.runtime._workers
+    assign = workers.assign
+
+    def too_late(pod_uid: str, launch: bytes) -> object:
+        files.append(PodFolder(str(own_stage.state / "pods" / pod_uid)))
+        os.close(files[-1].claim({"pid": quicker.pid, "born": born(quicker.pid), "run": "run"}))
+        workers.assign = assign  # type: ignore[method-assign]
+        return assign(pod_uid, launch)
+
+    workers.assign = too_late  # type: ignore[method-assign, assignment]
+    try:
+        own_stage.launch(pod)
+        assert eventually(lambda: workers.worker_of(uid(pod)) and workers.worker_of(uid(pod)).pid == quicker.pid)
+        other = own_stage.shell("sleep 765432197")  # on the worker that came too late
+        own_stage.launch(other)
+        own_stage.started(other.node_id)
+    finally:
+        quicker.kill()
+        quicker.wait()
+    end = own_stage.finished(pod.node_id)
+    assert (end.phase, end.message) == ("Failed", "pod deleted")
+    os.kill(worker_of(own_stage, other), signal.SIGKILL)
+    end = own_stage.finished(other.node_id)
+    assert (end.phase, end.message) == ("Failed", "pod deleted")
 
 
 def test_no_process_is_left_when_the_runtime_closes(own_stage: Stage) -> None:

@@ -39,7 +39,7 @@ from .pod.processes import born, usage
 from .pod.wire import Wire
 from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import Launch, Report
-from .workers import Workers
+from .workers import Worker, Workers
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -110,9 +110,7 @@ class ProcessRuntime:
         self._wire = Wire(str(self._state))
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
         spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
-        self._workers = Workers(
-            self._state, self._selector, lambda uid: self._read_outcome(uid, ended=True), spare, _of_workers()
-        )
+        self._workers = Workers(self._state, self._selector, self._on_pod_left, spare, _of_workers())
         self._waits: dict[str, dict[str, str]] = {}
         self._waits_until = 0.0
         self._reported: dict[str, tuple[str, int]] = {}
@@ -362,8 +360,16 @@ class ProcessRuntime:
         event = pod_events.started(pod.launch, at, host=self._host, ip=ip, image_ids=pod.image_ids)
         self._report(pod.launch.run_uid, event)
 
+    def _on_pod_left(self, worker: Worker) -> None:
+        """A worker has exited with its pod, or goes on without it."""
+        uid = worker.uid
+        self._hear()
+        if worker.uid == uid:  # nothing that it had said before was about that
+            self._workers.release(uid)
+            self._read_outcome(uid, ended=True)
+
     def _read_outcome(self, uid: str, *, ended: bool = False) -> None:
-        """Report the pod's outcome if it has one. ended: its supervisor has exited, so it must have one."""
+        """Report the pod's outcome if it has one. ended: its worker has left it, so it must have one."""
         pod = self._pods.get(uid)
         if pod is None:
             return
@@ -374,12 +380,24 @@ class ProcessRuntime:
             self._on_lost_worker(uid, pod)
 
     def _on_lost_worker(self, uid: str, pod: _Pod) -> None:
-        """The worker has exited without an outcome. A pod that it had not begun goes to another worker."""
+        """There is no outcome. If another worker has the pod, that one counts; if none had begun it, another one gets it."""
+        lines = self._folder(uid).claim_lines()
+        if self._join(uid, pod, lines):
+            return
         pod.lost += 1
-        if pod.lost < _TRIES and not self._folder(uid).is_claimed():
+        if pod.lost < _TRIES and not lines:
             self._start(uid)
         else:
             self._finish(uid, pod_events.failed(pod.launch, "pod deleted", reason="PodDeleted"))
+
+    def _join(self, uid: str, pod: _Pod, lines: list[Json]) -> bool:
+        """Watch the pod's supervisor, if it lives: of an earlier server, or one that was quicker. lines: what it said."""
+        for line in lines:
+            if "started" in line:
+                self._on_started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
+        claim = lines[0] if lines else None
+        alive = claim is not None and born(claim["pid"]) == claim["born"]
+        return claim is not None and alive and self._workers.adopt(uid, claim["pid"])
 
     def _finish(self, uid: str, event: PodFinished) -> None:
         pod = self._pods.pop(uid)
@@ -407,12 +425,7 @@ class ProcessRuntime:
         self._ports.take(launch.run_uid, pod.ports)
         self._queue.hold(uid, pod.need)
         pod.image_ids = lines[0].get("images", {}) if lines else {}
-        for line in lines:
-            if "started" in line:
-                self._on_started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
-        claim = lines[0] if lines else {}
-        alive = bool(claim) and born(claim["pid"]) == claim["born"]
-        if folder.is_over() or not alive or not self._workers.adopt(uid, claim["pid"]):
+        if not self._join(uid, pod, lines) or folder.is_over():
             self._read_outcome(uid, ended=True)
 
     def _kill(self, uid: str, grace: float, force: bool) -> None:

@@ -62,19 +62,19 @@ class Worker:
 class Workers:
     """Used by one thread.
 
-    on_pod_lost: called with the uid of a pod whose worker has exited. spare: how many may be idle. environment: what tasks see of the
-    server's variables; the spawner has no others.
+    on_pod_left: called with a worker that has exited with its pod, or goes on without an outcome of it. spare: how many may be idle.
+    environment: what tasks see of the server's variables; the spawner has no others.
     """
 
     def __init__(
         self,
         state: Path,
         selector: selectors.BaseSelector,
-        on_pod_lost: Callable[[str], None],
+        on_pod_left: Callable[[Worker], None],
         spare: int,
         environment: Mapping[str, str],
     ) -> None:
-        self._state, self._selector, self._on_pod_lost, self._spare = state, selector, on_pod_lost, spare
+        self._state, self._selector, self._on_pod_left, self._spare = state, selector, on_pod_left, spare
         self._environment = dict(environment)
         self._idle: collections.deque[Worker] = collections.deque()
         self._busy: dict[str, Worker] = {}
@@ -129,6 +129,8 @@ class Workers:
             answer = worker.link.recv(64)
         except OSError:
             answer = b""
+        if answer and worker.uid:
+            self._on_pod_left(worker)
         if not answer or len(self._idle) >= self._spare:
             self._retire(worker)
         else:
@@ -219,11 +221,9 @@ class Workers:
             self._selector.register(worker.link, selectors.EVENT_READ, lambda: self._on_message(worker))
 
     def _on_exit(self, worker: Worker) -> None:
-        uid = worker.uid
-        self._busy.pop(uid, None)
         self._drop(worker)
-        if uid:
-            self._on_pod_lost(uid)
+        if worker.uid:
+            self._on_pod_left(worker)
 
     def _drop(self, worker: Worker) -> None:
         self._retire(worker)

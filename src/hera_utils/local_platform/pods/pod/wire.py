@@ -19,6 +19,7 @@ from typing import Any
 
 Json = dict[str, Any]
 _TRIES = 200
+_ALL = 1 << 16  # bytes that a pipe holds
 
 
 def _path(state: str) -> str:
@@ -62,7 +63,10 @@ class Wire:
 
     def read(self) -> list[Json]:
         """The messages that have come since the last time."""
-        data = self._rest + os.read(self._fd, 1 << 16)
+        try:
+            data = self._rest + os.read(self._fd, _ALL)
+        except BlockingIOError:
+            return []
         *lines, self._rest = data.split(b"\n")
         return [json.loads(line) for line in lines]
 
