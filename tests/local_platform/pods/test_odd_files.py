@@ -226,7 +226,7 @@ def test_hard_links_of_an_archive_from_elsewhere(stage: Stage, tmp_path: Path) -
 
 def test_a_pod_that_waits_for_a_store_can_be_ended(own_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server there takes the connection and never answers."""
-    monkeypatch.setattr("hera_utils.local_platform.pods.process._LATE", 0.5)
+    monkeypatch.setattr("hera_utils.local_platform.pods.pod_deadlines.LATE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
         template = {"inputs": {"artifacts": [{"name": "a", "path": "/in", "http": {"url": url}}]}}

@@ -11,6 +11,8 @@ from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarte
 from .runtime import Launch
 
 Json = dict[str, Any]
+DELETED = "pod deleted"
+"""As Argo says it of a pod that is gone without a word."""
 
 
 def started(launch: Launch, at: float, *, host: str, ip: str, image_ids: Mapping[str, str]) -> PodStarted:

@@ -34,9 +34,11 @@ from .image_choice import ImageChooser
 from .image_pulls import ImagePulls, wanted_images
 from .node_fit import Ports, host_ports, misfit
 from .pod import disk_room
+from .pod.errors import DEADLINE, UNENDABLE
 from .pod.pod_folder import PodFolder, containers_of, image_ids
 from .pod.processes import born, usage
 from .pod.wire import Wire
+from .pod_deadlines import END_WORKER, PodDeadlines
 from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import Launch, Report
 from .workers import Worker, Workers
@@ -52,8 +54,7 @@ _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those 
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _SOON = 0.1  # seconds before the first look at a pod: most short ones are over by then
 _TELL = 1.0  # seconds before a waiting pod is reported, and between two looks at which pods wait
-_LATE = 15.0  # seconds after its grace that a killed pod has to be over
-_TRIES = 3  # workers that a pod may lose before it has begun
+_TRIES = 20  # workers that a pod may lose before it has begun
 
 
 @dataclass
@@ -66,6 +67,7 @@ class _Pod:
     looked_at: float = 0.0
     queued_at: float = 0.0
     lost: int = 0
+    has_dead_claim: bool = False
     images: dict[str, Json] = field(default_factory=dict)
     """What each of its images is; one that is pulled is known when the pod starts."""
     image_ids: dict[str, str] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class ProcessRuntime:
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
         self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))
-        self._kill_deadlines: dict[str, float] = {}  # killed pods → when their worker is killed too
+        self._deadlines = PodDeadlines()
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -211,7 +213,13 @@ class ProcessRuntime:
         if self._folder(uid).is_claimed():
             self._reattach(launch)
             return
+        self._enter(launch)
+
+    def _enter(self, launch: Launch, *, has_dead_claim: bool = False) -> None:
+        """has_dead_claim: whether a worker took it and ended before it had begun."""
+        uid = launch.pod["metadata"]["uid"]
         pod = self._pods[uid] = self._pod_of(launch)
+        pod.has_dead_claim = has_dead_claim
         if never := misfit(launch.pod):
             self._held_back[uid] = None
             self._wait(pod, never)
@@ -295,11 +303,15 @@ class ProcessRuntime:
         return bool(len(self._queue) and self._disk.shortage())
 
     def _start(self, uid: str) -> None:
-        launch = self._pods[uid].launch
+        launch, folder = self._pods[uid].launch, self._folder(uid)
         self._pods[uid].looked_at = time.monotonic() + _SOON - _IDLE
         try:
-            self._folder(uid).make()
+            folder.make()
+            if self._pods[uid].has_dead_claim:
+                folder.release()
+                self._pods[uid].has_dead_claim = False
             self._workers.assign(uid, self._job(uid, launch))
+            self._deadlines.begin(uid, launch.pod, time.monotonic())
         except (HeraUtilsError, OSError) as error:
             if isinstance(error, OSError) and disk_room.is_full(error):
                 self._disk.failed(error)
@@ -380,15 +392,19 @@ class ProcessRuntime:
             self._on_lost_worker(uid, pod)
 
     def _on_lost_worker(self, uid: str, pod: _Pod) -> None:
-        """There is no outcome. If another worker has the pod, that one counts; if none had begun it, another one gets it."""
-        lines = self._folder(uid).claim_lines()
+        """There is no outcome. If another worker has the pod, that one counts; if no command of it had begun, another one gets it."""
+        folder = self._folder(uid)
+        lines = folder.claim_lines()
         if self._join(uid, pod, lines):
             return
-        pod.lost += 1
-        if pod.lost < _TRIES and not lines:
-            self._start(uid)
-        else:
-            self._finish(uid, pod_events.failed(pod.launch, "pod deleted", reason="PodDeleted"))
+        if folder.has_begun():
+            self._finish(uid, self._ended_early(uid, pod_events.DELETED))
+            return
+        pod.lost, pod.has_dead_claim = pod.lost + 1, bool(lines)
+        if pod.lost >= _TRIES:
+            self._finish(uid, pod_events.failed(pod.launch, f"{pod.lost} processes ended that were to run the pod"))
+            return
+        self._start(uid)
 
     def _join(self, uid: str, pod: _Pod, lines: list[Json]) -> bool:
         """Watch the pod's supervisor, if it lives: of an earlier server, or one that was quicker. lines: what it said."""
@@ -401,6 +417,7 @@ class ProcessRuntime:
 
     def _finish(self, uid: str, event: PodFinished) -> None:
         pod = self._pods.pop(uid)
+        self._deadlines.forget(uid)
         self._pulls.drop(uid)
         self._workers.release(uid)
         self._queue.release(uid)
@@ -418,13 +435,16 @@ class ProcessRuntime:
             return
         folder = self._folder(uid)
         lines = folder.claim_lines()
-        if not lines and not folder.is_over():
-            self._add(launch)
+        claim = lines[0] if lines else {}
+        alive = bool(claim) and born(claim["pid"]) == claim["born"]
+        if not folder.is_over() and not alive and not folder.has_begun():
+            self._enter(launch, has_dead_claim=bool(lines))
             return
         pod = self._pods[uid] = self._pod_of(launch)
         self._ports.take(launch.run_uid, pod.ports)
         self._queue.hold(uid, pod.need)
         pod.image_ids = lines[0].get("images", {}) if lines else {}
+        self._deadlines.begin(uid, launch.pod, time.monotonic())
         if not self._join(uid, pod, lines) or folder.is_over():
             self._read_outcome(uid, ended=True)
 
@@ -444,7 +464,7 @@ class ProcessRuntime:
             return
         if worker is not None:
             worker.wake()
-            self._kill_deadlines[uid] = time.monotonic() + (0.0 if force else grace) + _LATE
+            self._deadlines.killed(uid, 0.0 if force else grace, time.monotonic())
 
     def _forget(self, uid: str) -> None:
         if uid in self._pods:
@@ -463,19 +483,29 @@ class ProcessRuntime:
             self._waits, self._reported = {}, {}
         if now - self._swept >= _SWEEP:
             self._swept = now
-            self._end_late_workers(now)
+            self._end_late_pods(now)
             for uid in self._workers.busy():
                 self._read_outcome(uid)
 
-    def _end_late_workers(self, now: float) -> None:
-        """Kill workers that have not ended a killed pod in time (a store may not answer), but not while the disk is full."""
-        for uid, at in list(self._kill_deadlines.items()):
+    def _end_late_pods(self, now: float) -> None:
+        """See to pods that should have ended (a store or a disk may not answer), but not while the disk is full."""
+        if self._disk.shortage():
+            return
+        for uid, step in self._deadlines.due(now):
             worker = self._workers.worker_of(uid)
             if uid not in self._pods or worker is None:
-                del self._kill_deadlines[uid]
-            elif now >= at and not self._disk.shortage():
-                del self._kill_deadlines[uid]
+                self._deadlines.forget(uid)
+            elif step == END_WORKER:
                 worker.end()
+            else:
+                self._finish(uid, self._ended_early(uid, UNENDABLE))
+
+    def _ended_early(self, uid: str, message: str) -> PodFinished:
+        """The end of a pod whose supervisor cannot tell it."""
+        launch = self._pods[uid].launch
+        if self._deadlines.has_passed(uid):
+            return pod_events.failed(launch, DEADLINE, reason="DeadlineExceeded")
+        return pod_events.failed(launch, message, reason="PodDeleted" if message == pod_events.DELETED else "")
 
     def _find_waits(self) -> dict[str, dict[str, str]]:
         """Why each pod of the queue waits. For the first pod of a run it is reported too, so that those who watch the run see it.

@@ -25,6 +25,7 @@ from .warm_python import WarmPython
 
 _TICK = 0.5  # seconds between two looks
 _MEMORY_TICK = 0.1  # the same, when a container has a memory limit
+PATIENCE = 10.0  # seconds for what was killed to end
 _RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full disk
 
 
@@ -43,12 +44,16 @@ class Sandbox(NamedTuple):
 
 
 class Containers:
-    """stopping: the server or the deadline ended the pod: no command is tried again."""
+    """stopping: the server or the deadline ended the pod: no command is tried again.
+
+    unendable: something is left that even SIGKILL does not end, as it waits in the kernel. Nothing of the pod is touched then: who reads
+    where that process writes may wait for ever too.
+    """
 
     def __init__(self, files: PodFolder, sandbox: Sandbox) -> None:
         self._files, self._sandbox = files, sandbox
         self.by_name: dict[str, Container] = {}
-        self.stopping = False
+        self.stopping = self.unendable = False
         self._unread: dict[int, tuple[Container, int]] = {}
         """Pipes that are not read while the disk has no room for their data: descriptor → (container, stream)."""
         self._selector = selectors.DefaultSelector()
@@ -122,18 +127,21 @@ class Containers:
         """The command ended: so does everything else in its container."""
         container.pid = 0
         self.kill(container)
+        self._read_to_its_end(container)
+        if code != 0 and container.retries > 0 and not self.stopping and not message:
+            container.retries -= 1
+            container.retry_at = time.monotonic() + container.plan.retry_pause
+            return
+        container.end(code, message)
+        if container.log is not None:
+            container.log.finish_lines()
+
+    def _read_to_its_end(self, container: Container) -> None:
         for fd, (other, stream) in list(self._unread.items()):
             if other is container:
                 self._read_again(fd, stream, container)
         for key in [k for k in self._selector.get_map().values() if k.data and k.data[0] is container]:
             self._drain(container, key.fd, key.data[1])
-        if code != 0 and container.retries > 0 and not self.stopping and not message:
-            container.retries -= 1
-            container.retry_at = time.time() + container.plan.retry_pause
-            return
-        container.end(code, message)
-        if container.log is not None:
-            container.log.finish_lines()
 
     def kill(self, container: Container) -> None:
         """SIGKILL to every process of the container; those that are not its command are reaped here."""
@@ -150,19 +158,30 @@ class Containers:
         with contextlib.suppress(OSError):
             os.kill(-1, signal.SIGKILL)  # process 1: everything in this namespace but itself
         if not container.pid:
-            _reap_all()
+            self._reap_all()
+
+    def give_up(self) -> None:
+        """What SIGKILL did not end is left to the kernel, which ends it when it can."""
+        self.unendable = True
+        for container in self.live:
+            self._read_to_its_end(container)
+            container.end(137)
 
     def kill_all(self) -> None:
         """Nothing of the pod may outlive it."""
         with contextlib.suppress(OSError):
             os.kill(-1, signal.SIGKILL)
+        until = time.monotonic() + PATIENCE
         while left := self.live:
             for container in left:
                 if not container.pid:
                     container.end(137)
             self.listen(1.0)
             self.reap()
-        _reap_all()
+            if time.monotonic() >= until:
+                self.give_up()
+        if not self.unendable:
+            self._reap_all()
 
     def give_back(self) -> None:
         """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
@@ -244,6 +263,21 @@ class Containers:
                     code = os.waitstatus_to_exitcode(status)
                     self._ended(container, code if code >= 0 else 128 - code)
 
+    def _reap_all(self) -> None:
+        """Wait for processes that were killed."""
+        pause, until = 0.0005, time.monotonic() + PATIENCE
+        while True:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0]:
+                    continue
+            except ChildProcessError:
+                return
+            if time.monotonic() >= until:
+                self.unendable = True
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+
     def _read(self, container: Container, stream: int, fd: int) -> None:
         try:
             data = os.read(fd, 1 << 16)
@@ -293,12 +327,3 @@ class Containers:
         self._selector.unregister(fd)
         os.close(fd)
         container.open.discard(fd)
-
-
-def _reap_all() -> None:
-    """Wait for processes that were killed."""
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 
+DEADLINE = "Pod was active on the node longer than the specified deadline"
+UNENDABLE = "a process of the pod cannot be ended: it waits in the kernel, for a disk or a network that does not answer"
+
 
 class PodFault(Exception):
     """The pod cannot run; the message is one sentence with its fix. `reason` is the kubelet's word, if it has one."""

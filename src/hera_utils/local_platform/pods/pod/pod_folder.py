@@ -1,7 +1,9 @@
 """The folder of one pod, `pods/<uid>`: what must outlive the server and the pod's supervisor, and the server's wish that it ends.
 
-supervisor.jsonl   supervisor  a link: who makes it owns the pod, so that it runs exactly once. {"pid", "born", "run"} and,
+supervisor.jsonl   supervisor  a link: who makes it owns the pod, so that it runs exactly once.
+                               {"pid", "born", "run", "tells_begin": true} and,
                                with images, {"images": container → image by digest, "layers": their folders}, then
+                               {"begun": time} just before the first command runs,
                                {"started": time, "at": time, "ip": address}, at last {"outcome": what PodFinished will say}
 <name>.log         supervisor  what a container wrote
 kill.json          server      {"grace": seconds, "force": bool}: the pod shall end; announced by SIGTERM
@@ -13,11 +15,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from . import file_trees
+
 Json = dict[str, Any]
 _OUTCOME = b'{"outcome": '
+_BEGUN = b'{"begun": '
 
 
 class PodFolder:
@@ -53,6 +59,20 @@ class PodFolder:
     def claim_lines(self) -> list[Json]:
         """What the supervisor said of itself and of the pod's start; [] when none has taken it."""
         return [json.loads(line) for line in self._lines() if not line.startswith(_OUTCOME)]
+
+    def has_begun(self) -> bool:
+        """Whether a command of the pod may have run: then it is not started a second time."""
+        lines = self._lines()
+        if lines and b'"tells_begin": true' not in lines[0]:
+            return True  # a supervisor of an older version, which did not tell
+        return any(line.startswith((_BEGUN, _OUTCOME)) for line in lines)
+
+    def release(self) -> None:
+        """Forget a supervisor that ended before a command ran: another one may own the pod, as soon as the claim is gone."""
+        for name in os.listdir(self.path):
+            if name != "kill.json" and not name.startswith("supervisor.jsonl"):
+                file_trees.remove(f"{self.path}/{name}")
+        file_trees.remove(f"{self.path}/supervisor.jsonl")
 
     def is_over(self) -> bool:
         lines = self._lines()
@@ -108,6 +128,11 @@ def write_line(claim: int, text: str) -> None:
     except OSError:
         os.ftruncate(claim, size)
         raise
+
+
+def write_begun(claim: int) -> None:
+    """Raises OSError."""
+    write_line(claim, f"{_BEGUN.decode()}{time.time()}}}")
 
 
 def write_outcome(claim: int, outcome: str) -> None:

@@ -13,15 +13,14 @@ from typing import Any, TypeVar
 
 from . import disk_room, inputs, outputs, ports, probes, syscalls
 from .container import NOT_STARTED, Container, ended_container
-from .containers import Containers, Sandbox
-from .errors import PodFault
+from .containers import PATIENCE, Containers, Sandbox
+from .errors import DEADLINE, UNENDABLE, PodFault
 from .plan import ContainerPlan, container_plans
-from .pod_folder import PodFolder, write_line
+from .pod_folder import PodFolder, write_begun, write_line
 from .volumes import Volumes
 
 Json = dict[str, Any]
 T = TypeVar("T")
-DEADLINE = "Pod was active on the node longer than the specified deadline"
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the disk while it is full
 _ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
@@ -56,10 +55,10 @@ class Pod:
         self.collected: outputs.CollectedOutputs | None = None
         self.errors: list[str] = []
         self.message = self.reason = ""
-        self.kill_at = 0.0
+        self.kill_at = self.killed_since = 0.0
         self.deadline = 0.0
         self.progress = self.short_of_room = ""
-        self.reported_start = False
+        self.has_begun = self.reported_start = False
         self.probe_at = self.probed_since = 0.0
         self.probe_problem = ""
 
@@ -74,6 +73,9 @@ class Pod:
         except OSError as error:
             self.message = self.message or f"the pod could not be run: {error}"
         self.containers.kill_all()
+        if self.containers.unendable:
+            self.message = self.message or UNENDABLE
+            return self._outcome()
         try:
             while (full := self.containers.catch_up()) is not None:
                 self._wait_for_room(full)
@@ -85,7 +87,7 @@ class Pod:
         self._obey_kill()
         spec = self.job["pod"]["spec"]
         if spec.get("activeDeadlineSeconds"):
-            self.deadline = time.time() + float(spec["activeDeadlineSeconds"]) + _KUBELET
+            self.deadline = time.monotonic() + float(spec["activeDeadlineSeconds"]) + _KUBELET
         with contextlib.suppress(OSError):
             syscalls.set_host_name(self.job["pod"]["metadata"]["name"])
         if not ports.uses_host(self.job["pod"]):
@@ -137,6 +139,8 @@ class Pod:
                 break
             self._report_start(plans, waiting)
             self.turn()
+        if self.containers.unendable:
+            return
         if self.collected is None and self._has_outputs():
             main = self.containers.by_name.get("main")
             if main is not None and main.root is not None:
@@ -168,13 +172,13 @@ class Pod:
         return True
 
     def _end_sidecars(self, sidecars: list[Container]) -> None:
-        until = time.time() + self._grace()
+        until = time.monotonic() + self._grace()
         for container in sidecars:
             container.signal(signal.SIGTERM)
         while any(not c.over for c in sidecars):
             self.turn(until)
-            if time.time() >= until:
-                until = time.time() + 5
+            if time.monotonic() >= until:
+                until = time.monotonic() + 5
                 for container in sidecars:
                     self.containers.kill(container)
 
@@ -184,6 +188,9 @@ class Pod:
 
     def _begin(self, plan: ContainerPlan) -> Container:
         capture = bool(self.job.get("include_script_output")) and plan.name == "main"
+        if not self.has_begun:
+            self._retry_on_full_disk(lambda: write_begun(self.claim))
+            self.has_begun = True
         return self._retry_on_full_disk(lambda: self.containers.start(plan, capture=capture))
 
     # --- room on the disk ------------------------------------------------------------------------------------------
@@ -204,10 +211,10 @@ class Pod:
     def _wait_for_room(self, error: OSError | None) -> None:
         """Wait until more is free than now, while the pod goes on; for some seconds at most: it may be another disk that is full."""
         self._report_room(error)
-        then, until = disk_room.free(self.sandbox.state), time.time() + _ROOM_TICK
+        then, until = disk_room.free(self.sandbox.state), time.monotonic() + _ROOM_TICK
         while True:
-            self.turn(time.time() + _TICK)
-            if self.stopping or time.time() >= until or disk_room.free(self.sandbox.state) >= then + _MORE_ROOM:
+            self.turn(time.monotonic() + _TICK)
+            if self.stopping or time.monotonic() >= until or disk_room.free(self.sandbox.state) >= then + _MORE_ROOM:
                 return
 
     def _report_room(self, error: OSError | None) -> None:
@@ -299,7 +306,7 @@ class Pod:
             self._report_room(self.containers.catch_up())
 
     def _pause(self, until: float) -> float:
-        now = time.time()
+        now = time.monotonic()
         times = [t for t in (self.deadline, self.kill_at, until) if t]
         times.append(self.containers.next_watch(now))
         if not self.reported_start and any(c.plan.readiness for c in self.containers.live):
@@ -309,15 +316,17 @@ class Pod:
     # --- time ------------------------------------------------------------------------------------------------------
 
     def _watch_clock(self) -> None:
-        now = time.time()
+        now = time.monotonic()
         if self.deadline and now >= self.deadline:
             self.deadline = 0.0
             self.message, self.reason = DEADLINE, "DeadlineExceeded"
             self._stop(self._grace())
         if self.kill_at and now >= self.kill_at:
-            self.kill_at = now + 5
+            self.kill_at, self.killed_since = now + 5, self.killed_since or now
             with contextlib.suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
+            if now - self.killed_since >= PATIENCE:
+                self.containers.give_up()
         self.containers.watch(now)
         self._report_progress()
 
@@ -351,7 +360,7 @@ class Pod:
 
     def _are_ready(self, containers: list[Container]) -> bool:
         """Probes are made less often the longer it takes: they must not be what keeps the pod busy."""
-        now = time.time()
+        now = time.monotonic()
         if now < self.probe_at:
             return False
         self.probed_since = self.probed_since or now
@@ -359,9 +368,9 @@ class Pod:
         waited = now - self.probed_since
         if problem not in ("", self.probe_problem) and waited > _SILENCE:
             self.probe_problem = problem
-            self.send({"is": "waiting", "at": now, "message": problem})
+            self.send({"is": "waiting", "message": problem})
         shortest, longest = _PROBE_PAUSES
-        self.probe_at = time.time() + min(longest, max(shortest, waited / 10))
+        self.probe_at = time.monotonic() + min(longest, max(shortest, waited / 10))
         return not problem
 
     def _probe(self, container: Container) -> str:
@@ -381,7 +390,7 @@ class Pod:
 
     def _stop(self, grace: float) -> None:
         self.stopping = self.containers.stopping = True
-        self.kill_at = time.time() + grace
+        self.kill_at = time.monotonic() + grace
         if grace > 0:
             for container in self.containers.by_name.values():
                 container.signal(signal.SIGTERM)

@@ -84,7 +84,7 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
         server.send({"uid": uid, **message})
 
     try:
-        who = {**identity, "run": handed.launch["run_uid"]}
+        who = {**identity, "run": handed.launch["run_uid"], "tells_begin": True}
         claim = _until_written(sandbox.state, tell, lambda: image_layers.claim(files, who, handed.launch))
     except image_layers.LayersGone:
         server.send({"uid": uid, "is": "image gone"})
@@ -101,11 +101,16 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
     except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
         outcome = supervisor.failure(f"the supervisor failed: {error!r}")
         fit = False
-    sandbox.network.end()
+    if pod.containers.unendable:
+        fit = False
+    else:
+        sandbox.network.end()
     text = json.dumps(outcome)
     _until_written(sandbox.state, tell, lambda: write_outcome(claim, text))
     server.send({"uid": uid, "is": "finished"}, text)
     os.close(claim)
+    if pod.containers.unendable:
+        return False
     try:
         pod.containers.give_back()
         sandbox.python.learn()

@@ -1,0 +1,63 @@
+"""When a pod that has to end must be over: one that was killed, and one whose `activeDeadlineSeconds` have passed. Pure.
+
+A supervisor ends its pod by itself. It cannot while it waits in the kernel (for a network disk, a store) or is stopped: then the server
+kills the supervisor, and with it all that is below. What even the kernel does not end is given up after a while.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+LATE = 15.0
+"""Seconds that a pod has after its grace before its worker is killed."""
+HOPELESS = 10.0
+"""Seconds after that before the pod is given up."""
+END_WORKER, GIVE_UP = "end the worker", "give the pod up"
+
+
+@dataclass
+class _Deadline:
+    at: float
+    is_own: bool
+    worker_killed: bool = False
+
+
+class PodDeadlines:
+    """Times are those of the caller's clock, which never jumps."""
+
+    def __init__(self) -> None:
+        self._deadlines: dict[str, _Deadline] = {}
+
+    def begin(self, uid: str, pod: Json, now: float) -> None:
+        """A pod is given to a worker."""
+        seconds = pod["spec"].get("activeDeadlineSeconds")
+        if seconds:
+            grace = pod["spec"].get("terminationGracePeriodSeconds")
+            own = now + float(seconds) + (30.0 if grace is None else float(grace)) + LATE
+            self._deadlines[uid] = _Deadline(own, is_own=True)
+
+    def killed(self, uid: str, grace: float, now: float) -> None:
+        self._deadlines[uid] = _Deadline(now + grace + LATE, is_own=False)
+
+    def forget(self, uid: str) -> None:
+        self._deadlines.pop(uid, None)
+
+    def has_passed(self, uid: str) -> bool:
+        """Whether the pod's own deadline is why its worker was killed."""
+        found = self._deadlines.get(uid)
+        return found is not None and found.is_own and found.worker_killed
+
+    def due(self, now: float) -> list[tuple[str, str]]:
+        """(pod, END_WORKER or GIVE_UP) of those that should have been over; each once."""
+        steps = []
+        for uid, deadline in list(self._deadlines.items()):
+            if now < deadline.at:
+                continue
+            if deadline.worker_killed:
+                steps.append((uid, GIVE_UP))
+                continue
+            deadline.worker_killed, deadline.at = True, now + HOPELESS
+            steps.append((uid, END_WORKER))
+        return steps
