@@ -149,15 +149,13 @@ def _asker(answer: e.Event) -> str:
     return answer.holder if isinstance(answer, e.LockAnswered) else str(getattr(answer, "key", ""))
 
 
-def no_semaphores(place: tuple[str, str, str]) -> int:
-    return 1
-
-
 class Answering(Play):
     """A run whose questions are answered at once: locks by a real table, which others may hold too, and config maps of memoization.
 
-    late: the answers are kept in `answers` until `answer()` hands out the next one.
+    late: the answers are kept in `answers` until `answer()` hands out the next one. limit: of every semaphore.
     """
+
+    limit = 1
 
     def __init__(
         self, document: dict[str, Any], mode: str = "live", *, late: bool = False, cached: tuple[str, ...] = ()
@@ -189,22 +187,26 @@ class Answering(Play):
 
     def hold(self, mutex: str) -> None:
         """Another run takes a mutex."""
-        self.table.ask(
-            no_semaphores, Holder("other", "", "default/other"), locks_of({"mutexes": [{"name": mutex}]}, "default")
-        )
+        self.hold_all({"mutexes": [{"name": mutex}]})
+
+    def hold_all(self, synchronization: dict[str, Any]) -> None:
+        self.table.ask(self.limit_of, Holder("other", "", "default/other"), locks_of(synchronization, "default"))
 
     def let_go(self) -> None:
-        self._hear(self.table.release(no_semaphores, "other", ""))
+        self._hear(self.table.release(self.limit_of, "other", ""))
         while self.answers and not self.late:
             self.answer()
+
+    def limit_of(self, place: tuple[str, str, str]) -> int:
+        return self.limit
 
     def _consider(self, command: c.Command) -> None:
         if isinstance(command, c.AskLock):
             name = f"default/wf/{command.holder}" if command.holder not in ("", "wf") else "default/wf"
             wanted = locks_of(command.synchronization, "default")
-            self._hear([self.table.ask(no_semaphores, Holder("wf", command.holder, name), wanted)])
+            self._hear([self.table.ask(self.limit_of, Holder("wf", command.holder, name), wanted)])
         elif isinstance(command, c.ReleaseLock):
-            self._hear(self.table.release(no_semaphores, "wf", command.holder))
+            self._hear(self.table.release(self.limit_of, "wf", command.holder))
         elif isinstance(command, c.ReadObject):
             self.answers.append(e.ObjectRead(self.at, "seed", command.key, self.maps.get(command.name)))
         elif isinstance(command, c.WriteObject) and command.document["kind"] == "ConfigMap":
@@ -214,5 +216,7 @@ class Answering(Play):
     def _hear(self, answers: list[LockAnswer]) -> None:
         for one in answers:
             if one.holder.run == "wf":
-                status = {"holding": list(one.names)} if one.granted else {"waiting": one.waiting_for, "holders": []}
+                status = (
+                    {"holding": list(one.names)} if one.granted else {"waiting": one.waiting_for, "limit": one.limit}
+                )
                 self.answers.append(e.LockAnswered(self.at, "seed", one.holder.key, one.granted, one.message, status))

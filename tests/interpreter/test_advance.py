@@ -440,6 +440,10 @@ templates:
             'spec.resources[storage]: Invalid value: "0": must be greater than zero, '
             'spec.volumeMode: Unsupported value: "Tape": supported values: "Block", "Filesystem"]',
         ),
+        (
+            "accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, selector: {matchExpressions: [{key: a, operator: Is}]}",
+            'spec.selector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator',
+        ),
     ],
 )
 def test_a_claim_that_kubernetes_refuses_ends_the_workflow_before_it_begins(mode: str, spec: str, message: str) -> None:
@@ -452,7 +456,34 @@ def test_a_claim_that_kubernetes_refuses_ends_the_workflow_before_it_begins(mode
         f'pvc create error: PersistentVolumeClaim "wf-work" is invalid: {message}',
     )
     assert play.run.nodes == {}
+    assert play.run.document["status"]["progress"] == "0/0"
     assert not [one for one in play.commands if isinstance(one, c.WriteObject)]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ("", "volumeClaimTemplates[0].metadata.name is required"),
+        (
+            "name: Work_Dir",
+            'PersistentVolumeClaim "wf-Work_Dir" is invalid: metadata.name: Invalid value: "wf-Work_Dir": a lowercase RFC 1123 subdomain',
+        ),
+        (
+            "name: w, labels: {a: b c}",
+            'metadata.labels: Invalid value: "b c": a valid label must be an empty string or',
+        ),
+        ("name: w, annotations: {a b: c}", 'metadata.annotations: Invalid value: "a b": name part must consist of'),
+    ],
+)
+def test_the_metadata_of_a_claim_is_checked_as_kubernetes_does(mode: str, metadata: str, message: str) -> None:
+    spec = "accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}"
+    claims = f"[{{metadata: {{{metadata}}}, spec: {{{spec}}}}}]"
+    play = Play(
+        workflow(f"{{entrypoint: main, volumeClaimTemplates: {claims}, templates: [{{name: main, {POD}}}]}}"), mode
+    )
+    assert (play.phase, play.run.nodes) == ("Error", {})
+    assert play.message.startswith("pvc create error: ")
+    assert message in play.message
 
 
 @pytest.mark.parametrize(

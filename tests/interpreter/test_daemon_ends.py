@@ -77,3 +77,48 @@ def test_a_task_that_had_no_room_is_omitted_when_its_daemon_fails_meanwhile(mode
     assert (play.phases()[".b"], play.node("b")["message"]) == ("Omitted", "omitted: depends condition not met")
     play.end("a")
     assert play.phase == "Failed"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_task_that_began_after_a_daemon_goes_on_while_the_exit_handler_of_the_daemon_runs(
+    cached: bool, mode: str
+) -> None:
+    """What depends on that task is judged when it ends; it need not wait for the handler. A server that starts anew knows it too."""
+    tasks = (
+        "{name: d, template: daemon, onExit: work}, {name: a, template: plain, depends: d}, "
+        "{name: b, template: work, depends: a.Succeeded}"
+    )
+    memoize = ", memoize: {key: k, cache: {configMap: {name: cache}}}" if cached else ""
+    plain = yaml.safe_load(f"{{name: plain, container: {{image: i, command: [c]}}{memoize}}}")
+    templates = [{"name": "main", **yaml.safe_load(f"{{dag: {{tasks: [{tasks}]}}}}")}, plain, *yaml.safe_load(LEAVES)]
+    play = playbook.Answering(playbook.workflow({"entrypoint": "main", "templates": templates}), mode, late=True)
+    play.start("d")
+    play.end("d", 1)
+    if cached:
+        assert ".a" not in play.phases()  # it waits for the cache
+        play.answer()
+    play.start("a")
+    play.end("a", 1)
+    assert play.phases()[".b"] == "Omitted"
+    play.end("d.onExit")
+    assert play.phase == "Failed"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_later_step_runs_goes_on_while_the_exit_handler_of_an_earlier_daemon_runs(mode: str) -> None:
+    """Its own steps go on, however often the server starts anew meanwhile."""
+    templates = yaml.safe_load(
+        "[{name: main, steps: [[{name: d, template: daemon, onExit: work, continueOn: {failed: true}}], [{name: a, template: inner}]]},"
+        " {name: inner, steps: [[{name: x, template: work}], [{name: y, template: work}]]}]"
+    )
+    templates += yaml.safe_load(LEAVES)
+    play = playbook.Play(playbook.workflow({"entrypoint": "main", "templates": templates}), mode)
+    play.start("d")
+    play.end("d")
+    assert play.phases()["[0].d.onExit"] == "Pending"
+    play.end("x")
+    assert play.phases()["[1].a[1].y"] == "Pending"
+    play.end("y")
+    play.end("d.onExit")
+    assert play.phase == "Succeeded"

@@ -129,7 +129,7 @@ def test_what_is_answered_while_the_run_is_suspended_is_opened_when_it_goes_on(h
     spec["templates"][1].update(yaml.safe_load(HELD[held]))
     play = playbook.Answering(playbook.workflow(spec), mode, late=True)
     if "mutex" in held:
-        play.table.release(playbook.no_semaphores, "wf", play.answers[0].holder)  # type: ignore[attr-defined]
+        play.table.release(play.limit_of, "wf", play.answers[0].holder)  # type: ignore[attr-defined]
         play.answers.clear()
         play.hold("m")
         play._consider(c.AskLock(play.run.index.ledger.id_of("wf[0].a"), spec["templates"][1]["synchronization"]))
@@ -152,7 +152,7 @@ def test_a_stopped_node_waits_no_more_for_its_lock_and_the_exit_handler_gets_it(
         f"entrypoint: job\nonExit: end\ntemplates: [{{name: job, {HELD['mutex']}}}, {{name: end, {HELD['mutex']}}}]"
     )
     play = playbook.Answering(playbook.workflow(spec), mode, late=True)
-    play.table.release(playbook.no_semaphores, "wf", "wf")
+    play.table.release(play.limit_of, "wf", "wf")
     play.hold("m")
     play.answers = [e.LockAnswered(play.at, "seed", "wf", False, "waits", {"waiting": "default/Mutex/m"})]
     play.answer()
@@ -296,7 +296,17 @@ def test_a_hook_that_cannot_be_evaluated_is_an_error_of_the_dag_when_nothing_fol
         )
     )
     assert play.message.startswith("error in entry template execution: unexpected token EOF (1:20)")
-    assert play.phases() == {"": "Error", ".a": "Error"}
+    assert play.phases() == {"": "Error", ".a": "Pending"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("expression", "shown"), [("1", "%!s(int=1)"), ("'x'", "x"), ("nil", "%!s(<nil>)")])
+def test_a_hook_whose_expression_is_no_boolean_is_told_in_gos_words(expression: str, shown: str, mode: str) -> None:
+    spec = _spec(
+        f'entrypoint: work\nhooks: {{a: {{template: work, expression: "{expression}"}}}}\ntemplates: [{{name: work}}]'
+    )
+    play = playbook.Play(playbook.workflow(spec), mode)
+    assert play.message == f"unable to cast expression result '{shown}' to bool"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -426,3 +436,60 @@ def test_a_hook_that_waits_for_an_answer_when_its_template_ends_gives_its_lock_b
     _to_the_end(play)
     assert (play.phase, play.phases()[".onExit"]) == ("Failed", "Succeeded")
     assert not play.table.of("wf")
+
+
+OWN_LOCK = {
+    "mutex": "synchronization: {mutexes: [{name: m}]}",
+    "semaphore": "synchronization: {semaphores: [{configMapKeyRef: {name: limits, key: one}}]}",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("outer", ["workflow", "template"])
+@pytest.mark.parametrize("lock", OWN_LOCK)
+def test_a_lock_that_only_the_run_itself_holds_is_not_waited_for(lock: str, outer: str, mode: str) -> None:
+    """In Argo such a run stays Running until somebody ends it."""
+    whole, around = (OWN_LOCK[lock], "") if outer == "workflow" else ("", f", {OWN_LOCK[lock]}")
+    spec = _spec(
+        f"entrypoint: main\n{whole}\ntemplates: [{{name: main, steps: [[{{name: a, template: t}}, {{name: b, template: free}}]]{around}}}, "
+        f"{{name: t, {OWN_LOCK[lock]}}}, {{name: free}}]"
+    )
+    play = _StalledAnswering(playbook.workflow(spec), mode, late=True)
+    while play.answers:
+        play.answer()
+    assert play.phase == "Running"  # `b` runs: what it does is not lost
+    _to_the_end(play)
+    name = "default/Mutex/m" if lock == "mutex" else "default/ConfigMap/limits/one"
+    assert (play.phase, play.message) == (
+        "Error",
+        f"{stall.MESSAGE}: wf[0].a waits for {name}, which this run itself holds",
+    )
+    assert not play.table.of("wf")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_lock_that_another_run_holds_too_is_waited_for(mode: str) -> None:
+    """Of two places of a semaphore this run has one: when the other run leaves, the inner node goes on."""
+    lock = "synchronization: {semaphores: [{configMapKeyRef: {name: limits, key: two}}]}"
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, steps: [[{{name: a, template: t}}]], {lock}}}, {{name: t, {lock}}}]"
+    )
+    play = _TwoPlaces(playbook.workflow(spec), mode)
+    assert (play.phase, play.node("a")["phase"]) == ("Running", "Pending")
+    play.let_go()
+    assert _to_the_end(play).phase == "Succeeded"
+
+
+class _StalledAnswering(playbook.Answering):
+    stalls = True
+
+
+class _TwoPlaces(playbook.Answering):
+    """A semaphore of two places, of which another run takes one before this one begins."""
+
+    limit = 2
+
+    def _consider(self, command: c.Command) -> None:
+        if isinstance(command, c.AskLock) and not self.table.of("other"):
+            self.hold_all(command.synchronization)
+        super()._consider(command)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from test_interleavings import workflows
 
 from hera_utils.interpreter import events as e
+from hera_utils.interpreter import stall
 
 Json = dict[str, Any]
 MANY = int(os.environ.get("HERA_UTILS_HISTORIES", "0"))
@@ -26,7 +27,7 @@ ANSWER, HOLD = "answer", "hold"
 
 @st.composite
 def waiting_workflows(draw: st.DrawFn) -> Json:
-    """Workflows whose templates have locks (of their own: one within another would wait for itself) and are memoized."""
+    """Workflows whose templates have locks, of their own or a common one (within another such it waits for itself), and are memoized."""
     spec: Json = draw(workflows())
     spec["templates"].append({"name": "daemon", "daemon": True, "container": {"image": "i", "command": ["c"]}})
     spec["templates"].append(histories.pausing(draw))
@@ -37,10 +38,11 @@ def waiting_workflows(draw: st.DrawFn) -> Json:
                 step["template"] = ("daemon", "pause")[chosen]
         if template["name"] in ("main", "daemon"):
             continue
+        name = template["name"] if draw(st.integers(0, 5)) else "common"
         if draw(st.booleans()):
-            template["synchronization"] = {"mutexes": [{"name": template["name"]}]}
+            template["synchronization"] = {"mutexes": [{"name": name}]}
         elif draw(st.booleans()):
-            reference = {"name": "limits", "key": template["name"]}
+            reference = {"name": "limits", "key": name}
             template["synchronization"] = {"semaphores": [{"configMapKeyRef": reference}]}
         if "container" in template and draw(st.integers(0, 2)) == 0:
             template["memoize"] = {"key": "k", "cache": {"configMap": {"name": "cache"}}}
@@ -49,15 +51,19 @@ def waiting_workflows(draw: st.DrawFn) -> Json:
     return spec
 
 
+class _Answering(playbook.Answering):
+    stalls = True
+
+
 class Waiting(histories.Telling):
     """Answers come when they come, and other runs take and give back the mutex of a template."""
 
-    play: playbook.Answering
+    play: _Answering
 
     def __post_init__(self) -> None:
         self.started: set[str] = set()
         self.held = False
-        self.play = playbook.Answering(playbook.workflow(self.spec), self.mode, late=True)
+        self.play = _Answering(playbook.workflow(self.spec), self.mode, late=True)
         self.story.append(self.play.picture())
 
     def _possible(self) -> list[str]:
@@ -72,7 +78,7 @@ class Waiting(histories.Telling):
         elif chosen == HOLD:
             self.held = not self.held
             if self.held:
-                self.play.hold(("plain", "handler", "inner", "whole")[number % 4])
+                self.play.hold(("plain", "handler", "inner", "whole", "common")[number % 5])
             else:
                 self.play.let_go()
         else:
@@ -87,6 +93,7 @@ def test_every_run_ends_alike_however_it_is_walked_and_holds_no_lock_then(
     runs = [Waiting(spec, numbers, seed, mode, users).tell() for mode in ("live", "restored", "naive")]
     for run in runs:
         assert run.play.run.finished, run.play.phases()
+        assert stall.MESSAGE not in run.play.message or "which this run itself holds" in run.play.message
         assert not run.play.table.of("wf")
     for live, restored, naive in zip(*(run.story for run in runs), strict=False):
         assert live == restored

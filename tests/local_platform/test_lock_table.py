@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.errors import InvalidWorkflow
-from hera_utils.local_platform.controller.lock_table import Holder, Lock, LockRequest, LockTable, locks_of
+from hera_utils.local_platform.controller.lock_table import (
+    Holder,
+    ImpossibleName,
+    Lock,
+    LockRequest,
+    LockTable,
+    locks_of,
+)
 
 LIMITS = {("argo", "limits", "two"): 2}
 
@@ -100,12 +107,6 @@ def test_the_blocks_of_a_workflow_name_their_locks():
         "argo",
     )
     assert [lock.name for lock in found] == ["argo/ConfigMap/limits/two", "argo/Mutex/m", "other/Mutex/n"]
-    with pytest.raises(InvalidWorkflow, match="database"):
-        locks_of({"mutexes": [{"name": "m", "database": True}]}, "argo")
-    with pytest.raises(InvalidWorkflow):
-        LockTable().ask(
-            limit_of, holder("a"), locks_of({"semaphore": {"configMapKeyRef": {"name": "x", "key": "y"}}}, "argo")
-        )
 
 
 def test_a_semaphore_whose_limit_is_gone_keeps_the_last_one_known(monkeypatch):
@@ -148,3 +149,62 @@ def test_never_more_holders_than_the_limit_and_nobody_starves(steps):
         assert {f"uid-{name}" for name in held} == {run for run, granted in told.items() if granted}
         if len(held) < 2:
             assert all(told.values())
+
+
+INVALID = "requested configuration is invalid"
+
+
+@pytest.mark.parametrize(
+    ("synchronization", "message"),
+    [
+        ({"mutexes": [{"name": "a"}, {"name": "b"}, {"name": "a", "namespace": ""}]}, f"{INVALID}: duplicate synchronization item found"),
+        ({"semaphores": [{}]}, f"{INVALID}: cannot get LockName for a Semaphore without a ConfigMapRef or Database"),
+        (
+            {"semaphores": [{"configMapKeyRef": {"name": "m", "key": "k"}, "database": {"key": "k"}}]},
+            f"{INVALID}: invalid semaphore with both ConfigMapKeyRef and Database",
+        ),
+    ],
+)  # fmt: skip
+def test_locks_that_argo_finds_invalid(synchronization, message):
+    with pytest.raises(InvalidWorkflow) as refused:
+        locks_of(synchronization, "argo")
+    assert (refused.value.message, isinstance(refused.value, ImpossibleName)) == (message, False)
+
+
+@pytest.mark.parametrize(
+    ("synchronization", "name", "reason"),
+    [
+        ({"mutexes": [{}]}, "argo/Mutex/", "Invalid lock key: ResourceName is missing"),
+        (
+            {"semaphores": [{"configMapKeyRef": {"name": "m", "key": "a/b"}}]},
+            "argo/ConfigMap/m/a/b",
+            "Invalid ConfigMap lock key: unknown format",
+        ),
+        (
+            {"semaphores": [{"configMapKeyRef": {"name": "m"}}]},
+            "argo/ConfigMap/m/",
+            "Invalid lock key: Key is missing for ConfigMap lock",
+        ),
+    ],
+)  # fmt: skip
+def test_names_at_which_argos_controller_panics(synchronization, name, reason):
+    with pytest.raises(ImpossibleName) as refused:
+        locks_of(synchronization, "argo")
+    assert refused.value.message == f"bug: unable to decode lock ({name}) that was just encoded: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("synchronization", "message"),
+    [
+        ({"mutexes": [{"name": "a", "database": True}]}, "database session is not available for mutex argo/Database/a"),
+        ({"semaphores": [{"database": {"key": "x"}}]}, "database session is not available for semaphore argo/Database/x"),
+        (
+            {"mutexes": [{"name": "a", "database": True}], "semaphores": [{"configMapKeyRef": {"name": "no", "key": "k"}}]},
+            "no such limit",
+        ),
+    ],
+)  # fmt: skip
+def test_there_is_no_database_of_locks(synchronization, message):
+    with pytest.raises(InvalidWorkflow) as refused:
+        LockTable().ask(limit_of, holder("a"), locks_of(synchronization, "argo"))
+    assert refused.value.message == message

@@ -1,30 +1,36 @@
-"""What Kubernetes finds wrong with the spec of a persistent volume claim (ValidatePersistentVolumeClaimSpec)."""
+"""What Kubernetes finds wrong with a persistent volume claim (ValidatePersistentVolumeClaim)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hera_utils.argo.names import aggregate
+from hera_utils.argo import selectors
+from hera_utils.argo.names import aggregate, metadata_faults, subdomain_faults
 from hera_utils.argo.quantities import QuantityError, quantity
 
 _ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _VOLUME_MODES = ("Block", "Filesystem")
 
 
-def complaint(spec: dict[str, Any]) -> str:
-    """Why a claim of this spec is invalid; "" when it is not."""
-    faults = []
+def complaint(spec: dict[str, Any], metadata: dict[str, Any] | None = None) -> str:
+    """Why a claim of this spec (and metadata, if they were not checked before) is invalid; "" when it is not."""
+    faults = metadata_faults(metadata) if metadata is not None else []
     modes = [str(mode) for mode in spec.get("accessModes") or ()]
     if not modes:
         faults.append("spec.accessModes: Required value: at least 1 access mode is required")
+    faults += selectors.label_selector_faults(spec.get("selector") or {}, "spec.selector")
     faults += [_unsupported("spec.accessModes", mode, _ACCESS_MODES) for mode in modes if mode not in _ACCESS_MODES]
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
+    if "ReadWriteOncePod" in modes and any(mode in _ACCESS_MODES[:-1] for mode in modes):
         faults.append("spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes")
     storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if storage is None:
         faults.append("spec.resources[storage]: Required value")
     elif not _positive(str(storage)):
         faults.append(f'spec.resources[storage]: Invalid value: "{storage}": must be greater than zero')
+    storage_class = str(spec.get("storageClassName") or "")
+    if storage_class:
+        field = f'spec.storageClassName: Invalid value: "{storage_class}": '
+        faults += [field + fault for fault in subdomain_faults(storage_class)]
     mode = spec.get("volumeMode")
     if mode and mode not in _VOLUME_MODES:
         faults.append(_unsupported("spec.volumeMode", str(mode), _VOLUME_MODES))

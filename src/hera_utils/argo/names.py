@@ -204,11 +204,10 @@ def config_key_faults(key: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def check_metadata(kind: str, metadata: Mapping[str, Any], *, label_name: bool = False) -> None:
-    """Refuse metadata as Kubernetes does: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: Invalid value: …`.
+def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) -> list[str]:
+    """What Kubernetes has against an object's metadata: `metadata.name: Invalid value: …`.
 
-    kind: `Kind` or `Kind.group`. label_name: the name must be an RFC 1123 label (a namespace) instead of a subdomain.
-    Raises Refused (INVALID_ARGUMENT, reason Invalid).
+    label_name: the name must be an RFC 1123 label (a namespace) instead of a subdomain.
     """
     name = str(metadata.get("name") or "")
     generate = str(metadata.get("generateName") or "")
@@ -227,7 +226,17 @@ def check_metadata(kind: str, metadata: Mapping[str, Any], *, label_name: bool =
         faults += [_invalid("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
     for key in metadata.get("annotations") or {}:
         faults += [_invalid("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
+    return faults
+
+
+def check_metadata(kind: str, metadata: Mapping[str, Any], *, label_name: bool = False) -> None:
+    """Refuse metadata as Kubernetes does: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: Invalid value: …`.
+
+    kind: `Kind` or `Kind.group`. label_name: as of `metadata_faults`. Raises Refused (INVALID_ARGUMENT, reason Invalid).
+    """
+    faults = metadata_faults(metadata, label_name=label_name)
     if faults:
+        name = str(metadata.get("name") or "")
         raise Refused(INVALID_ARGUMENT, f'{kind} "{name}" is invalid: {aggregate(faults)}', reason="Invalid")
 
 

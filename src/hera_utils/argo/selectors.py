@@ -5,6 +5,7 @@ Grammar and messages are apimachinery's (pkg/labels, pkg/fields); node field sel
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -318,3 +319,33 @@ def _bad(message: str) -> Refused:
 
 def _term(message: str) -> Refused:
     return _bad(f"unable to parse requirement: {message}")
+
+
+def label_selector_faults(selector: Mapping[str, Any], field: str) -> list[str]:
+    """What Kubernetes has against a selector in an object (ValidateLabelSelector); empty when it is legal."""
+    faults: list[str] = []
+    for key, value in (selector.get("matchLabels") or {}).items():
+        faults += [_invalid(f"{field}.matchLabels", key, fault) for fault in label_key_faults(str(key))]
+        faults += [_invalid(f"{field}.matchLabels", value, fault) for fault in label_value_faults(str(value))]
+    for index, requirement in enumerate(selector.get("matchExpressions") or ()):
+        path = f"{field}.matchExpressions[{index}]"
+        operator, values = str(requirement.get("operator") or ""), requirement.get("values") or ()
+        if operator in ("In", "NotIn"):
+            if not values:
+                faults.append(f"{path}.values: Required value: must be specified when `operator` is 'In' or 'NotIn'")
+        elif operator in ("Exists", "DoesNotExist"):
+            if values:
+                faults.append(
+                    f"{path}.values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                )
+        else:
+            faults.append(_invalid(f"{path}.operator", operator, "not a valid selector operator"))
+        key = str(requirement.get("key") or "")
+        faults += [_invalid(f"{path}.key", key, fault) for fault in label_key_faults(key)]
+        for place, value in enumerate(values):
+            faults += [_invalid(f"{path}.values[{place}]", value, fault) for fault in label_value_faults(str(value))]
+    return faults
+
+
+def _invalid(field: str, value: object, fault: str) -> str:
+    return f"{field}: Invalid value: {json.dumps(str(value), ensure_ascii=False)}: {fault}"

@@ -11,6 +11,9 @@ def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
     """A lock was granted, or its holder has to wait."""
     if not lock_requests.answered(walk, event):
         return
+    if event.status.get("bug"):
+        finish.fail(walk, event.status["error"])
+        return
     if event.holder:
         walk.reopen(event.holder)
         walk.answers.pop(f"lock:{event.holder}", None)

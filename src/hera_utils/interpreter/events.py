@@ -118,8 +118,9 @@ class TimerFired(Event):
 class LockAnswered(Event):
     """The answer to AskLock: the locks are granted, or the holder has to wait (then `message` is Argo's).
 
-    status: granted: {"holding": [lock names]}; waiting: {"waiting": lock name, "holders": [who holds it, as Argo's holder keys]};
-    impossible (no such config map, a database lock): {"error": message}. Lock names as Argo's: `ns/Mutex/name`, `ns/ConfigMap/name/key`.
+    status: granted: {"holding": [lock names]}; waiting: {"waiting": lock name, "limit": how many may hold it};
+    impossible (no such config map, a database lock): {"error": message, "bug": whether Argo's controller panics at it}. Lock names as
+    Argo's: `ns/Mutex/name`, `ns/ConfigMap/name/key`.
     """
 
     holder: str = ""

@@ -86,7 +86,22 @@ def close(context: Context, phase: str, message: str) -> None:
     metrics.of_workflow(context, ended=True)
     lock_requests.release_all(context)
     gc.run_ended(context)
+    note_totals(context)
     context.say(Finish(gc.seconds_to_live(context.spec, phase)))
+
+
+def note_totals(context: Context) -> None:
+    """Progress and use of resources of the whole, and whether any pod runs."""
+    whole = context.ledger.tally.whole
+    context.document["status"]["progress"] = whole.text()
+    context.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
+    running = "True" if context.ledger.running_pods else "False"
+    conditions = context.document["status"].setdefault("conditions", [])
+    found = next((one for one in conditions if one["type"] == "PodRunning"), None)
+    if found is None:
+        conditions.insert(0, {"type": "PodRunning", "status": running})
+    else:
+        found["status"] = running
 
 
 def duration_variable(context: Context) -> None:

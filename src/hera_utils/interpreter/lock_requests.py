@@ -1,6 +1,7 @@
 """Asking for mutexes and semaphores: a node or workflow stays Pending until the controller grants its locks (Argo: synchronization).
 
 `run.memory["locks"]` has who asked for locks or holds them: "" is the workflow itself, else the id of a node.
+`run.memory["full_locks"]` has the lock that a node was told to wait for, and how many may hold it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,30 @@ def waits(context: Context, holder: str) -> bool:
     return bool((context.run.memory.get("locks") or {}).get(holder) == _ASKED)
 
 
-def any_waits(context: Context) -> bool:
-    return _ASKED in (context.run.memory.get("locks") or {}).values()
+def any_may_be_granted(context: Context) -> bool:
+    """Whether somebody waits for a lock that is not held by this run alone, which has nothing left that could release it."""
+    states: dict[str, str] = context.run.memory.get("locks") or {}
+    return any(state == _ASKED and _own_lock(context, holder) is None for holder, state in states.items())
+
+
+def waits_for_itself(context: Context) -> list[tuple[str, str]]:
+    """(id of a node, name of the lock that it waits for and that this run alone holds)."""
+    states: dict[str, str] = context.run.memory.get("locks") or {}
+    found = ((holder, _own_lock(context, holder)) for holder, state in states.items() if state == _ASKED)
+    return [(holder, lock) for holder, lock in found if lock is not None]
+
+
+def _own_lock(context: Context, holder: str) -> str | None:
+    """The lock for which a holder waits, when all who may hold it are of this run."""
+    name, limit = (context.run.memory.get("full_locks") or {}).get(holder) or ("", 0)
+    if not limit:
+        return None
+    status = context.document["status"].get("synchronization") or {}
+    holders = [one["holder"] for one in (status.get("mutex") or {}).get("holding") or () if one["mutex"] == name]
+    for one in (status.get("semaphore") or {}).get("holding") or ():
+        if one["semaphore"] == name:
+            holders += one["holders"]
+    return name if len(set(holders)) >= limit else None
 
 
 def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
@@ -74,6 +97,10 @@ def answered(context: Context, event: LockAnswered) -> bool:
     if event.granted:
         states[event.holder] = _HELD
         _note_holding(context, event)
+        context.run.memory.get("full_locks", {}).pop(event.holder, None)
+    elif event.status.get("limit"):
+        full = [event.status["waiting"], event.status["limit"]]
+        context.run.memory.setdefault("full_locks", {})[event.holder] = full
     context.answers[f"lock:{event.holder}"] = event
     return True
 
@@ -99,6 +126,7 @@ def release(context: Context, holder: str) -> None:
     states: dict[str, str] = context.run.memory.get("locks") or {}
     if states.pop(holder, None) is None:
         return
+    context.run.memory.get("full_locks", {}).pop(holder, None)
     context.answers.pop(f"lock:{holder}", None)
     context.say(ReleaseLock(holder))
     status = context.document["status"].get("synchronization") or {}

@@ -31,7 +31,11 @@ def stalled(context: Context) -> bool:
         return False
     if killed.awaited(context.run):
         return False
-    if context.run.memory.get("asked") or lock_requests.any_waits(context) or limits.workflow_deadline(context):
+    if (
+        context.run.memory.get("asked")
+        or lock_requests.any_may_be_granted(context)
+        or limits.workflow_deadline(context)
+    ):
         return False
     return not any(_due(context, key) for key in context.timers) and not _room_may_come(context)
 
@@ -49,6 +53,11 @@ def _room_may_come(context: Context) -> bool:
 
 def reason(context: Context) -> str:
     """The open nodes, the innermost first, and what holds them back."""
+    locks = lock_requests.waits_for_itself(context)
+    if locks:
+        return _listed(
+            [f"{_name_of(context, node_id)} waits for {lock}, which this run itself holds" for node_id, lock in locks]
+        )
     waiting = context.run.memory.get("unopened") or {}
     if waiting:
         return _listed([f"{name} waits for an answer that will never come" for name in waiting.values()])
@@ -61,6 +70,11 @@ def reason(context: Context) -> str:
     ]
     above = {node.get("boundaryID") for node in open_nodes}
     return _listed([_path_of(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"])
+
+
+def _name_of(context: Context, node_id: str) -> str:
+    node = context.ledger.get(node_id)
+    return str(node["name"]) if node is not None else context.run.name
 
 
 def _path_of(node: Json) -> str:

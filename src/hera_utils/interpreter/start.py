@@ -69,7 +69,6 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
         place = f"{reference.get('configMap', '')}#{reference.get('key', '')}"
         message = f'failed to find any artifact repository for artifact repository ref "{place}"'
         finish.close(walk, phases.ERROR, f"failed to resolve artifact repository: {message}")
-        note_totals(walk)
         return
     name = reference.get("configMap") or "artifact-repositories"
     repository = yaml.safe_load(text) or {}
@@ -214,21 +213,7 @@ def settle(walk: Walk) -> None:
     walk.open_waiting()
     lock_requests.release_ended(walk)
     stall.end(walk)
-    note_totals(walk)
-
-
-def note_totals(walk: Walk) -> None:
-    """Progress and use of resources of the whole, and whether any pod runs."""
-    whole = walk.ledger.tally.whole
-    walk.document["status"]["progress"] = whole.text()
-    walk.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
-    running = "True" if walk.ledger.running_pods else "False"
-    conditions = walk.document["status"].setdefault("conditions", [])
-    found = next((one for one in conditions if one["type"] == "PodRunning"), None)
-    if found is None:
-        conditions.insert(0, {"type": "PodRunning", "status": running})
-    else:
-        found["status"] = running
+    finish.note_totals(walk)
 
 
 def create_claims(walk: Walk) -> None:
@@ -243,11 +228,11 @@ def create_claims(walk: Walk) -> None:
     }  # fmt: skip
     volumes: list[Any] = []
     status["persistentVolumeClaims"] = volumes
-    for claim in templates:
+    for index, claim in enumerate(templates):
         metadata = claim.get("metadata") or {}
-        name = f"{walk.run.name}-{metadata.get('name', '')}"
-        if wrong := claims.complaint(claim.get("spec") or {}):
-            raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
+        if not metadata.get("name"):
+            raise Fault(f"volumeClaimTemplates[{index}].metadata.name is required")
+        name = f"{walk.run.name}-{metadata['name']}"
         labels = {**(metadata.get("labels") or {}), "workflows.argoproj.io/workflow": walk.run.name}
         metadata_of_claim = {
             **metadata,
@@ -256,6 +241,8 @@ def create_claims(walk: Walk) -> None:
             "labels": labels,
             "ownerReferences": [owner],
         }
+        if wrong := claims.complaint(claim.get("spec") or {}, metadata_of_claim):
+            raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
         walk.say(
             WriteObject(
                 {
@@ -266,4 +253,4 @@ def create_claims(walk: Walk) -> None:
                 }
             )
         )
-        volumes.append({"name": metadata.get("name", ""), "persistentVolumeClaim": {"claimName": name}})
+        volumes.append({"name": metadata["name"], "persistentVolumeClaim": {"claimName": name}})

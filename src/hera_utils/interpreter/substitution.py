@@ -62,15 +62,9 @@ def evaluate(expression: str, variables: Variables) -> Any:
 def true(expression: str, variables: Variables) -> bool:
     """The value of a boolean expression over dotted variables (Argo: argoexpr.EvalBool). Raises Fault."""
     try:
-        compiled = program.parse(expression)
-        value = compiled.evaluate(variables, entropy=variables.entropy)
-    except program.CompileError as error:
-        raise Fault(error.message) from None
+        return program.evaluate_truth(expression, variables, entropy=variables.entropy)
     except ExpressionError as error:
-        raise Fault(f"unable to evaluate expression '{expression}': {error.message}") from None
-    if not isinstance(value, bool):
-        raise Fault(f"unable to cast expression result '{value}' to bool")
-    return value
+        raise Fault(error.message) from None
 
 
 def true_of(expression: str, environment: Mapping[str, Any]) -> bool:

@@ -87,11 +87,18 @@ class _Visit:
 
     # --- opening --------------------------------------------------------------------------------------------------
     def open_ready(self) -> Plan:
-        """Open the tasks that wait for nothing; those that are skipped at once make others ready."""
+        """Open the tasks that wait for nothing; those that are skipped at once make others ready.
+
+        One that began already goes on: it may have begun after a daemon that is over by now, whose exit handler is not.
+        """
         while self.state.ready:
             name = self.state.ready.popleft()
-            if not self.state.tasks[name].waits_for:
+            task = self.state.tasks[name]
+            if not task.waits_for or self._is_begun(task.node_id):
                 yield from self._start(name)
+
+    def _is_begun(self, node_id: str) -> bool:
+        return self.ledger.get(node_id) is not None or unopened.waits(self.context.run, node_id)
 
     def _start(self, name: str) -> Plan:
         """Everything that the task waits for is over: open it, skip it or omit it."""
@@ -106,7 +113,7 @@ class _Visit:
             yield from self._shut(name, phases.ERROR, NO_TEMPLATE)
             raise Fault(NO_TEMPLATE)
         try:
-            if node is None and not self._is_target(task):
+            if not self._is_begun(task.node_id) and not self._is_target(task):
                 yield from self._shut(name, phases.OMITTED, "omitted: depends condition not met")
                 return
             state.open.add(name)
@@ -299,7 +306,8 @@ class _Visit:
         try:
             done = yield from node_hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
         except Fault as fault:
-            self._fail(node, fault.message)
+            if node["phase"] != phases.PENDING:
+                self._fail(node, fault.message)
             if target:
                 raise
             return True

@@ -66,6 +66,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
         return
     if frame.state is None:
         frame.state = StepsState(Scope(frame.template, context.variables.entropy))
+        yield from _Visit(context, frame, frame.state).take_up_later_groups()
     visit = _Visit(context, frame, frame.state)
     visit.look_back(dirty)
     while visit.has_group():
@@ -113,6 +114,33 @@ class _Visit:
             if int(found[1]) < self.state.index:
                 self.state.index = int(found[1])
                 self.state.group = Group(self.ledger.nodes[self.ledger.id_of(f"{self.boundary['name']}[{found[1]}]")])
+
+    def take_up_later_groups(self) -> Plan:
+        """After a restart: when a group is open again (`look_back`), those after it have begun too, and what runs in them goes on."""
+        names = (f"{self.boundary['name']}[{index}]" for index in range(len(self.frame.template["steps"])))
+        begun = [node for node in map(self.ledger.node_named, names) if node is not None]
+        again = next((index for index, node in enumerate(begun[:-1]) if not phases.ended(node)), len(begun))
+        if again == len(begun):
+            return
+        for index in range(len(begun)):
+            self.state.index, self.state.group = index, None
+            if index > again:
+                yield from self._take_up()
+            for step in self.frame.template["steps"][index]:
+                self._remember(step)
+        self.state.index, self.state.group = 0, None
+
+    def _take_up(self) -> Plan:
+        """Call the steps of a group that began once more, and no others."""
+        try:
+            for step in self._expand(self.frame.template["steps"][self.state.index]):
+                child_id = self.ledger.reserve(self._name(step))
+                node = self.ledger.get(child_id)
+                if unopened.waits(self.context.run, child_id) or (node is not None and node["type"] != "Skipped"):
+                    self.group.steps[child_id] = step
+                    yield from self._open_one(child_id)
+        except (TimedOut, Fault):
+            pass  # the group says so itself when its turn comes
 
     def _begin(self, index: int) -> Group:
         """The node of the group; its parents are the last nodes of the group before it."""

@@ -27,7 +27,14 @@ from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval, Outcome
 from hera_utils.local_platform.clock import new_uid, seed
-from hera_utils.local_platform.controller.lock_table import Holder, LockAnswer, LockRequest, LockTable, locks_of
+from hera_utils.local_platform.controller.lock_table import (
+    Holder,
+    ImpossibleName,
+    LockAnswer,
+    LockRequest,
+    LockTable,
+    locks_of,
+)
 from hera_utils.local_platform.controller.metrics import Metrics
 from hera_utils.local_platform.controller.timers import Timers
 from hera_utils.local_platform.controller.turn import ActiveRun, Turn
@@ -205,9 +212,8 @@ class Effects:
             answer = self.locks.ask(limit_of, holder, locks, priority=command.priority, created=command.created_at)
         except InvalidWorkflow as error:
             # Argo: a lock that can never be granted is an error of the node or workflow that requests it.
-            return [
-                (run.uid, LockAnswered(turn.at, seed(), command.holder, False, error.message, {"error": error.message}))
-            ]
+            status = {"error": error.message, "bug": isinstance(error, ImpossibleName)}
+            return [(run.uid, LockAnswered(turn.at, seed(), command.holder, False, error.message, status))]
         request = {
             "synchronization": command.synchronization, "namespace": run.namespace, "lock_key": lock_key,
             "priority": command.priority, "created": command.created_at,
@@ -252,7 +258,7 @@ class Effects:
                 turn.add_statement("delete_lock", holder.run, holder.key)
                 status = {"error": answer.message}
             elif not answer.granted:
-                status = {"waiting": answer.waiting_for, "holders": self.locks.holders(answer.waiting_for)}
+                status = {"waiting": answer.waiting_for, "limit": answer.limit}
             events.append(
                 (holder.run, LockAnswered(turn.at, seed(), holder.key, answer.granted, answer.message, status))
             )

@@ -31,10 +31,14 @@ class Holder:
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock by its name; config_map (namespace, name, key) is the place of a semaphore's limit (None: a mutex)."""
+    """A lock by its name; config_map (namespace, name, key) is the place of a semaphore's limit (None: a mutex).
+
+    database: what a lock would be that is kept in a database (`mutex`, `semaphore`): there is none here.
+    """
 
     name: str
     config_map: tuple[str, str, str] | None = None
+    database: str = ""
 
 
 @dataclass
@@ -52,7 +56,7 @@ class LockRequest:
 
 @dataclass(frozen=True)
 class LockAnswer:
-    """granted, or what is waited for: Argo's message and the name of the first lock that was not free.
+    """granted, or what is waited for: Argo's message, the name of the first lock that was not free and how many may hold it.
 
     impossible: it can never be granted, for the message's reason.
     """
@@ -61,42 +65,81 @@ class LockAnswer:
     granted: bool
     message: str = ""
     waiting_for: str = ""
+    limit: int = 0
     names: tuple[str, ...] = field(default=())
     impossible: bool = False
 
+
+_INVALID = "requested configuration is invalid"
+_BUG = "bug: unable to decode lock ({}) that was just encoded: {}"
 
 LimitOf = Callable[[tuple[str, str, str]], int]
 """(namespace, config map, key) → the limit of a semaphore; raises InvalidWorkflow when it cannot be known."""
 
 
+class ImpossibleName(InvalidWorkflow):
+    """A name of a lock at which Argo's controller panics: not the node but the workflow ends, as Error."""
+
+
 def locks_of(synchronization: Json, namespace: str) -> tuple[Lock, ...]:
-    """The locks of a `synchronization` block (of a workflow or a template), the deprecated single forms included."""
-    mutexes = [*(synchronization.get("mutexes") or ())]
+    """The locks of a `synchronization` block (of a workflow or a template), the deprecated single forms included.
+
+    Raises InvalidWorkflow (Argo: allSyncItems, lockName) and ImpossibleName (validateEncoding).
+    """
     semaphores = [*(synchronization.get("semaphores") or ())]
+    mutexes = [*(synchronization.get("mutexes") or ())]
     if synchronization.get("semaphore"):
         semaphores.append(synchronization["semaphore"])
     if synchronization.get("mutex"):
         mutexes.append(synchronization["mutex"])
-    locks: list[Lock] = []
-    for semaphore in semaphores:
-        place = semaphore.get("namespace") or namespace
-        reference = semaphore.get("configMapKeyRef")
-        if not reference:
-            what = (
-                "synchronization database session is not available"
-                if semaphore.get("database")
-                else (
-                    "requested configuration is invalid: cannot get LockName for a Semaphore without a ConfigMapRef or Database"
-                )
-            )
-            raise InvalidWorkflow(what)
-        name, key = str(reference.get("name", "")), str(reference.get("key", ""))
-        locks.append(Lock(f"{place}/ConfigMap/{name}/{key}", (str(place), name, key)))
-    for mutex in mutexes:
-        if mutex.get("database"):
-            raise InvalidWorkflow("synchronization database session is not available")
-        locks.append(Lock(f"{mutex.get('namespace') or namespace}/Mutex/{mutex.get('name', '')}"))
-    return tuple(locks)
+    if _has_twice(semaphores) or _has_twice(mutexes):
+        raise InvalidWorkflow(f"{_INVALID}: duplicate synchronization item found")
+    semaphore_locks = [_of_semaphore(one, str(one.get("namespace") or namespace)) for one in semaphores]
+    return (*semaphore_locks, *(_of_mutex(one, str(one.get("namespace") or namespace)) for one in mutexes))
+
+
+def _has_twice(items: list[Json]) -> bool:
+    bare = [_without_empty(one) for one in items]
+    return any(one in bare[:index] for index, one in enumerate(bare))
+
+
+def _without_empty(value: Any) -> Any:
+    """As Go reads it: an empty field is one that is not there."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_empty(one) for key, one in value.items() if one not in ("", None, False)}
+
+
+def _of_semaphore(semaphore: Json, namespace: str) -> Lock:
+    reference, database = semaphore.get("configMapKeyRef"), semaphore.get("database")
+    if reference is not None and database is not None:
+        raise InvalidWorkflow(f"{_INVALID}: invalid semaphore with both ConfigMapKeyRef and Database")
+    if database is not None:
+        key = str(database.get("key") or "")
+        return Lock(_checked(f"{namespace}/Database/{key}", key), database="semaphore")
+    if reference is None:
+        raise InvalidWorkflow(f"{_INVALID}: cannot get LockName for a Semaphore without a ConfigMapRef or Database")
+    name, key = str(reference.get("name") or ""), str(reference.get("key") or "")
+    encoded = f"{namespace}/ConfigMap/{name}/{key}"
+    if "/" in name or "/" in key:
+        raise ImpossibleName(_BUG.format(encoded, "Invalid ConfigMap lock key: unknown format"))
+    _checked(encoded, name)
+    if not key:
+        raise ImpossibleName(_BUG.format(encoded, "Invalid lock key: Key is missing for ConfigMap lock"))
+    return Lock(encoded, (namespace, name, key))
+
+
+def _of_mutex(mutex: Json, namespace: str) -> Lock:
+    name = str(mutex.get("name") or "")
+    if mutex.get("database"):
+        return Lock(_checked(f"{namespace}/Database/{name}", name), database="mutex")
+    return Lock(_checked(f"{namespace}/Mutex/{name}", name))
+
+
+def _checked(encoded: str, name: str) -> str:
+    if not name:
+        raise ImpossibleName(_BUG.format(encoded, "Invalid lock key: ResourceName is missing"))
+    return encoded
 
 
 class LockTable:
@@ -213,7 +256,7 @@ class LockTable:
             message = self._obstacle(limit_of, lock, request)
             if message:
                 request.message = message
-                return LockAnswer(request.holder, False, message, lock.name, names)
+                return LockAnswer(request.holder, False, message, lock.name, self._limit(limit_of, lock), names)
         request.granted, request.message = True, ""
         for lock in request.locks:
             self._dequeue(lock.name, request)
@@ -233,6 +276,8 @@ class LockTable:
 
     def _limit(self, limit_of: LimitOf, lock: Lock) -> int:
         """The limit of a lock. Where a known one cannot be read any more (its config map was deleted), the last one known."""
+        if lock.database:
+            raise InvalidWorkflow(f"database session is not available for {lock.database} {lock.name}")
         if lock.config_map is None:
             return 1
         try:

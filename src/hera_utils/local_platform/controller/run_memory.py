@@ -15,7 +15,7 @@ from hera_utils.local_platform.storage.records import RunUpdate
 
 Json = dict[str, Any]
 FIXED = ("templates", "config_maps")
-NOTED = ("locks", "unopened", "asked")
+NOTED = ("locks", "full_locks", "unopened", "asked")
 
 
 class Notes(dict[str, Any]):
