@@ -40,6 +40,7 @@ user's browser (`docs/decisions/0002-page-without-token.md`). Foreign clients th
 | message of a pending node | as it was written | why its pod waits at this moment, with numbers (decision 0017) |
 | a pod's address | its own, for everything | its own of 127.64.0.0/10 for TCP servers; else the machine's network (decision 0016) |
 | who may do what | roles | whoever holds the token may do everything served here |
+| how large a request may be | see [limits](limits.md) | see there |
 
 """
 

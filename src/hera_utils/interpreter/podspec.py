@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hera_utils.argo import yaml_limits
 from hera_utils.argo.merge_patches import PatchError, strategic_merge
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
@@ -103,7 +104,7 @@ def patched(spec: Json, patches: list[str]) -> Json:
     """The spec with podSpecPatches (YAML or JSON) merged over it, in order."""
     for text in patches:
         try:
-            patch: Any = yaml.safe_load(text)
+            patch: Any = yaml_limits.parse(text)
         except yaml.YAMLError as error:
             raise Fault(f"Error applying PodSpecPatch: {error}") from None
         if not isinstance(patch, dict):

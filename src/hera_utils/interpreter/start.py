@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
-from hera_utils.argo import claims, phases, timestamps
+from hera_utils.argo import claims, phases, timestamps, yaml_limits
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
@@ -71,7 +69,7 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
         finish.close(walk, phases.ERROR, f"failed to resolve artifact repository: {message}")
         return
     name = reference.get("configMap") or "artifact-repositories"
-    repository = yaml.safe_load(text) or {}
+    repository = yaml_limits.parse(text) or {}
     walk.document["status"]["artifactRepositoryRef"] = {
         "configMap": name, "key": key, "namespace": walk.run.namespace, "artifactRepository": repository,
     }  # fmt: skip

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from hera_utils.local_platform.platform import LocalPlatform
+    from hera_utils.local_platform.serving.connections import Connections
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -204,6 +205,7 @@ async def _serve(
     ready: Callable[[Json], None],
 ) -> None:
     from hera_utils.local_platform.argo_api.app import argo_app
+    from hera_utils.local_platform.serving.connections import Connections
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler"))
@@ -213,7 +215,8 @@ async def _serve(
     tls = certificate(state / "tls")
     argo = attention.around(argo_app(platform, token))
     kubernetes = attention.around(_kubernetes_app(platform, token))
-    servers = [_server(argo, tls, plain_too=True), _server(kubernetes), _server(kubernetes, tls)]
+    connections = Connections()
+    servers = [_server(argo, connections, tls), _server(kubernetes, connections), _server(kubernetes, connections, tls)]
 
     def stop() -> None:
         for server in servers:
@@ -238,10 +241,17 @@ async def _serve(
     watchers = [
         asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop)),
         asyncio.ensure_future(_watch_folder(platform, stop)),
+        asyncio.ensure_future(_end_late(connections)),
     ]
     await asyncio.gather(*tasks)
     for watcher in watchers:
         watcher.cancel()
+
+
+async def _end_late(connections: Connections) -> None:
+    while True:
+        await asyncio.sleep(5.0)
+        connections.close_late()
 
 
 async def _watch_idleness(
@@ -277,28 +287,30 @@ def _kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
     return app
 
 
-def _server(app: ASGIApp, tls: Certificate | None = None, *, plain_too: bool = False) -> uvicorn.Server:
-    """plain_too: a client that begins without TLS is answered without."""
+def _server(app: ASGIApp, connections: Connections, tls: Certificate | None = None) -> uvicorn.Server:
+    """A server of one port. tls: it speaks TLS with who begins so, and plain HTTP with who does not."""
     import uvicorn
+
+    from hera_utils.local_platform.serving.connections import BoundedHttp
 
     options: Json = {"ssl_certfile": str(tls.server), "ssl_keyfile": str(tls.key)} if tls is not None else {}
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, ws="none", server_header=False, loop="asyncio",
+        app, http=BoundedHttp, lifespan="off", log_config=None, access_log=False, ws="none", server_header=False, loop="asyncio",
         timeout_graceful_shutdown=1, timeout_keep_alive=75, **options,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    if plain_too:
-        server.startup = partial(_startup_of_both, server)
+    server.startup = partial(_startup, server, connections)
     server.capture_signals = contextlib.nullcontext  # one server among several in a loop: signals are the process's
     return server
 
 
-async def _startup_of_both(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
-    """As uvicorn's own, for a port that speaks TLS and plain HTTP."""
+async def _startup(server: uvicorn.Server, connections: Connections, sockets: list[socket.socket]) -> None:
+    """As uvicorn's own, for ports that speak TLS and plain HTTP, and whose connections are counted."""
     from hera_utils.local_platform.serving.tls_or_plain import TlsOrPlain
 
     config = server.config
-    assert config.ssl is not None
-    speaks = partial(config.http_protocol_class, config=config, server_state=server.server_state, app_state={})
-    server.servers = [TlsOrPlain(one, speaks, config.ssl, config.backlog) for one in sockets]
+    speaks = partial(
+        config.http_protocol_class, config=config, server_state=server.server_state, app_state={}, ledger=connections
+    )
+    server.servers = [TlsOrPlain(one, speaks, config.ssl, config.backlog, connections) for one in sockets]
     server.started = True

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import socket
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,36 @@ def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iter
         if owner is not None:
             return owner if awaited or not waits else None
     return None
+
+
+def quick_peer_uid(client: Address, server: Address) -> int | None:
+    """As `peer_uid`, for servers that ask often: the kernel looks up the one connection, where a table of all takes milliseconds."""
+    with contextlib.suppress(OSError, struct.error, AttributeError):
+        return _ask_kernel(client, server)
+    return peer_uid(client, server)
+
+
+_SOCK_DIAG, _BY_FAMILY, _REQUEST, _ERROR = 4, 20, 1, 2  # linux/sock_diag.h, linux/netlink.h
+_ANY = 0xFFFFFFFF
+
+
+def _ask_kernel(end: Address, other: Address) -> int | None:
+    """Ask the kernel (sock_diag(7)) about the socket whose own address is `end`. Raises OSError when it cannot be asked."""
+    ports = struct.pack("!HH", end[1], other[1])
+    hosts = b"".join(socket.inet_aton(host).ljust(16, b"\0") for host in (end[0], other[0]))
+    request = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, _ANY)
+    request += ports + hosts + struct.pack("=III", 0, _ANY, _ANY)  # on any interface, any cookie
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
+        kernel.settimeout(1.0)
+        kernel.send(struct.pack("=IHHII", 16 + len(request), _BY_FAMILY, _REQUEST, 1, 0) + request)
+        answer = kernel.recv(8192)
+    if struct.unpack_from("=H", answer, 4)[0] == _ERROR:
+        number = -struct.unpack_from("=i", answer, 16)[0]
+        if number == errno.ENOENT:
+            return None
+        raise OSError(number, "sock_diag")
+    state, uid, inode = *struct.unpack_from("=B", answer, 17), *struct.unpack_from("=II", answer, 80)
+    return int(uid) if state == 1 and inode else None
 
 
 _ESTABLISHED, _LISTENING, _NOBODYS = "01", "0A", "0"

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hera_utils.argo import yaml_limits
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.templates import kind_of
 from hera_utils.interpreter.validation.fields import (
@@ -117,7 +118,7 @@ def _check_resource(at: str, template: Json) -> None:
             )
     if manifest and not is_placeholder(manifest):
         try:
-            yaml.load(_EXPRESSION.sub("placeholder", manifest), Loader=yaml.CSafeLoader)
+            yaml_limits.parse(_EXPRESSION.sub("placeholder", manifest))
         except (yaml.YAMLError, ValueError):
             raise InvalidWorkflow(f"{at}.resource.manifest must be a valid yaml") from None
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo import yaml_limits
 from hera_utils.argo.names import aggregate
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.argo.unknown_fields import dotted, unknown_fields
@@ -168,7 +169,7 @@ class _Action:
         if not text.strip():
             return None
         try:
-            found = yaml.safe_load(text)
+            found = yaml_limits.parse(text)
         except yaml.YAMLError as error:
             raise Failed(f"error: error parsing {FILE}: {' '.join(str(error).split())}") from error
         owner = self._template.get("setOwnerReference")

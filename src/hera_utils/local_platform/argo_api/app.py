@@ -9,7 +9,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
@@ -35,7 +35,7 @@ from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import Gate
-from hera_utils.local_platform.serving.http import EventResponse, lifespan, raw_path_of, read_body
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, lifespan, parsed, query_of, raw_path_of
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.socket_owner import Address
 
@@ -59,6 +59,7 @@ class ArgoApi:
     platform: LocalPlatform
     gate: Gate
     history: WatchHistory
+    bodies: Bodies = field(default_factory=Bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -93,13 +94,12 @@ class ArgoApi:
             return fault_response(Refused(UNIMPLEMENTED, "Not Implemented"))
         route, path = matched
         try:
-            data = await read_body(request)
-            body = {} if route.operation == _ANY_VALUE else parse_body(data)
-            headers = {name: request.headers.getlist(name) for name in request.headers}
-            argo_request = ArgoRequest(
-                self.platform, path, dict(request.query_params), body, raw_path, self.history, headers, data
-            )
-            reply = await asyncio.to_thread(handler_of(route), argo_request)
+            async with self.bodies.read(request) as data:
+                body = {} if route.operation == _ANY_VALUE else await parsed(parse_body, data)
+                argo_request = ArgoRequest(
+                    self.platform, path, query_of(request), body, raw_path, self.history, _headers_of(request), data
+                )
+                reply = await asyncio.to_thread(handler_of(route), argo_request)
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
         except ClientDisconnect:
@@ -130,6 +130,14 @@ class ArgoApi:
             if self.gate.check_browser(request.headers, cast("Address", client), cast("Address", server)):
                 return None
         return Refused(UNAUTHENTICATED, decision.message)
+
+
+def _headers_of(request: Request) -> dict[str, list[str]]:
+    """All values of each name."""
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name, []).append(value)
+    return headers
 
 
 _HANDLERS: dict[str, Handler] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from hera_utils.argo import support
+from hera_utils.argo import support, yaml_limits
 from hera_utils.argo.conditions import add_spec_warning
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow
@@ -78,7 +78,7 @@ class Admission:
         if text is None:
             return {}
         try:
-            repository = yaml.safe_load(text) or {}
+            repository = yaml_limits.parse(text) or {}
         except yaml.YAMLError as error:
             raise InvalidWorkflow(
                 f'failed to unmarshall config map key "{key}" for artifact repository ref "{namespace}/{REPOSITORIES}"',

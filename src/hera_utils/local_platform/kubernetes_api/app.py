@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -24,10 +25,10 @@ from hera_utils.local_platform.kubernetes_api.request import (
     target_of,
     verb_of,
 )
-from hera_utils.local_platform.kubernetes_api.tables import table
+from hera_utils.local_platform.kubernetes_api.tables import table as table_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import AccessDecision, Gate
-from hera_utils.local_platform.serving.http import EventResponse, lifespan, raw_path_of, read_body
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, lifespan, parsed, query_of, raw_path_of
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.storage.resources import STORED
 
@@ -56,6 +57,7 @@ class KubernetesApi:
     platform: LocalPlatform
     gate: Gate
     history: WatchHistory
+    bodies: Bodies = field(default_factory=Bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -78,12 +80,13 @@ class KubernetesApi:
         target: RequestTarget | None = None
         try:
             target = target_of(path)
-            query = dict(request.query_params)
+            query = query_of(request)
             verb = verb_of(request.method, target, query)
-            body, media_type = parse_body(await read_body(request), request.headers.get("content-type", ""))
-            accept = request.headers.get("accept", "")
-            kubernetes_request = KubernetesRequest(verb, target, query, body, media_type, table="as=Table" in accept)
-            return await self.perform(kubernetes_request)
+            async with self.bodies.read(request) as data:
+                content_type = request.headers.get("content-type", "")
+                body, media_type = await parsed(partial(parse_body, content_type=content_type), data)
+                table = "as=Table" in request.headers.get("accept", "")
+                return await self.perform(KubernetesRequest(verb, target, query, body, media_type, table))
         except HeraUtilsError as error:
             return _fault(error, target)
         except ClientDisconnect:
@@ -114,7 +117,7 @@ class KubernetesApi:
             document = json.loads(answer) if isinstance(answer, str) else answer
             listed = document["items"] if request.verb == "list" else [document]
             head = document["metadata"] if request.verb == "list" else {}
-            answer = table(request.target.resource, listed, head)
+            answer = table_of(request.target.resource, listed, head)
         return _json(status, answer)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import yaml
 
+from hera_utils.argo import yaml_limits
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api import protobuf
@@ -133,7 +134,9 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType")
     try:
-        value = yaml.load(data, _Loader) if media_type.endswith("yaml") else read_json(data)
+        value = (
+            yaml_limits.parse(data, yaml_limits.LoaderWithoutDates) if media_type.endswith("yaml") else read_json(data)
+        )
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {reason}", reason="BadRequest") from None
@@ -142,13 +145,3 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
     if not isinstance(value, dict):
         raise Refused(INVALID_ARGUMENT, "the object provided is unrecognized: it is not an object", reason="BadRequest")
     return value, media_type
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: a date stays a text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}

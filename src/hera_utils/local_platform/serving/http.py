@@ -9,20 +9,32 @@ import logging
 import math
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from hera_utils.argo.faults import RESOURCE_EXHAUSTED
+from hera_utils.argo.faults import INVALID_ARGUMENT, RESOURCE_EXHAUSTED
 from hera_utils.errors import Refused
 
 log = logging.getLogger("hera_utils.server")
 
-LARGEST_BODY = 64 * 2**20
+LARGEST_BODY = 32 * 2**20
 """Bytes of a request's body. Argo takes 100 MB; Kubernetes behind it 3 MiB."""
+MOST_VALUES = 1_000_000
+"""Numbers, texts, lists and maps of a body: each needs some hundred bytes as a value, however short it is written."""
+MOST_DEPTH = 200
+"""Levels of lists and maps in a body. Kubernetes takes 10,000; no object of its has thirty."""
+_TOO_DEEP = "exceeded max depth"
+MOST_QUERY = 10_000
+"""Parameters in a URL: Go's own bound (urlmaxqueryparams)."""
+_LONG = 64 * 2**10
+"""Bytes of a body that is read beside the event loop."""
+_LARGE = 2**20
+_LARGE_AT_ONCE = 2
+"""Bodies of more bytes than _LARGE wait for each other: together they could need more memory than a server should have."""
 
 _MOST_WAITING = 1000
 Item = TypeVar("Item")
@@ -36,13 +48,45 @@ def raw_path_of(request: Request) -> str:
 
 def read_json(data: bytes) -> Any:
     """The JSON value in a request's body. As Go reads it: no NaN, no Infinity (nor a number that is as large), and whatever is no
-    Unicode becomes U+FFFD (half a surrogate pair could be neither stored nor answered). Raises ValueError or RecursionError.
+    Unicode becomes U+FFFD (half a surrogate pair could be neither stored nor answered). Raises ValueError.
     """
+    _check_size(data)
     text = data.decode("utf-8", "replace")
-    value = json.loads(text, parse_constant=_not_json, parse_float=_number, parse_int=_number)
+    try:
+        value = json.loads(text, parse_constant=_not_json, parse_float=_number, parse_int=_number)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _check_depth(value)
     return _well_formed(value) if _SURROGATE.search(data) else value
 
 
+def _check_size(data: bytes) -> None:
+    """Raise ValueError when the text has too many values. Commas of texts do not count, but are counted before they are left out."""
+    if _values(data) > MOST_VALUES and _values(_TEXT.sub(b"", data)) > MOST_VALUES:
+        raise ValueError(f"the body has more than {MOST_VALUES} values")
+
+
+def _check_depth(value: Any) -> None:
+    """Raise ValueError when lists and maps are nested so deep that a function which calls itself for each level would fail."""
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [
+            below
+            for one in level
+            if isinstance(one, (dict, list))
+            for below in (one.values() if isinstance(one, dict) else one)
+            if isinstance(below, (dict, list))
+        ]
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
+def _values(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -83,17 +127,46 @@ def whole_number(text: str) -> int | None:
     return number if -(2**63) <= number < 2**63 else None
 
 
-async def read_body(request: Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise Refused(
-                RESOURCE_EXHAUSTED, f"the request is larger than {LARGEST_BODY} bytes", reason="RequestEntityTooLarge"
-            )
-        chunks.append(chunk)
-    return b"".join(chunks)
+class Bodies:
+    """The bodies of an application's requests: none is larger than LARGEST_BODY, few are large at the same time."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    @contextlib.asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The request's body, for as long as it is worked on."""
+        chunks: list[bytes] = []
+        size, waited = 0, False
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > LARGEST_BODY:
+                    raise Refused(
+                        RESOURCE_EXHAUSTED,
+                        f"the request is larger than {LARGEST_BODY} bytes",
+                        reason="RequestEntityTooLarge",
+                    )
+                chunks.append(chunk)
+                if size > _LARGE and not waited:
+                    await self._large.acquire()
+                    waited = True
+            yield b"".join(chunks)
+        finally:
+            if waited:
+                self._large.release()
+
+
+async def parsed(parse: Callable[[bytes], Item], data: bytes) -> Item:
+    """What a function makes of a body: beside the event loop when that may take long."""
+    return parse(data) if len(data) <= _LONG else await asyncio.to_thread(parse, data)
+
+
+def query_of(request: Request) -> dict[str, str]:
+    """The last value of each parameter of the URL. Raises Refused when there are too many."""
+    if request.scope.get("query_string", b"").count(b"&") >= MOST_QUERY:
+        raise Refused(INVALID_ARGUMENT, "number of URL query parameters exceeded limit", reason="BadRequest")
+    return dict(request.query_params)
 
 
 class EventResponse(Response):

@@ -12,6 +12,9 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
+
+from hera_utils.local_platform.serving.connections import Connections
 
 _HANDSHAKE = 0x16
 """The first byte of a TLS record that begins a handshake (RFC 8446, 5.1)."""
@@ -21,12 +24,21 @@ _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class TlsOrPlain:
-    """Takes connections of a listening socket. protocol: makes what speaks HTTP on a connection. Used within its event loop."""
+    """Takes connections of a listening socket. protocol: makes what speaks HTTP on a connection. context: None speaks no TLS.
+
+    connections: those of all ports. Used within its event loop.
+    """
 
     def __init__(
-        self, listener: socket.socket, protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext, backlog: int
+        self,
+        listener: socket.socket,
+        protocol: Callable[[], asyncio.Protocol],
+        context: ssl.SSLContext | None,
+        backlog: int,
+        connections: Connections,
     ) -> None:
         self._listener, self._protocol, self._context = listener, protocol, context
+        self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._silent: set[socket.socket] = set()
         self._beginning: set[asyncio.Task[None]] = set()
@@ -39,10 +51,8 @@ class TlsOrPlain:
         """Accept no more connections. Those that are open are ended by their protocol."""
         self._closed = True
         self._loop.remove_reader(self._listener)
-        for connection in self._silent:
-            self._loop.remove_reader(connection)
-            connection.close()
-        self._silent.clear()
+        for connection in list(self._silent):
+            self._drop(connection)
 
     async def wait_closed(self) -> None:
         """Until the connections that were being opened at `close` are open, or have failed."""
@@ -64,8 +74,12 @@ class TlsOrPlain:
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(_PAUSE, self._listen)
                 return
+            if not self._connections.admits(connection):
+                connection.close()
+                continue
             connection.setblocking(False)
             self._silent.add(connection)
+            self._connections.wait(connection, partial(self._drop, connection))
             self._loop.add_reader(connection, self._look, connection)
 
     def _look(self, connection: socket.socket) -> None:
@@ -76,16 +90,28 @@ class TlsOrPlain:
             return
         except OSError:
             first = b""
+        if not first:
+            self._drop(connection)
+            return
         self._loop.remove_reader(connection)
         self._silent.discard(connection)
-        if not first:
-            connection.close()
-            return
         beginning = self._loop.create_task(self._begin(connection, first[0] == _HANDSHAKE))
+        self._connections.wait(connection, beginning.cancel)
         self._beginning.add(beginning)
         beginning.add_done_callback(self._beginning.discard)
 
     async def _begin(self, connection: socket.socket, secure: bool) -> None:
         # A handshake that fails is the client's affair: it knows, and the connection is closed
-        with contextlib.suppress(OSError, ssl.SSLError):
-            await self._loop.connect_accepted_socket(self._protocol, connection, ssl=self._context if secure else None)
+        try:
+            with contextlib.suppress(OSError, ssl.SSLError):
+                context = self._context if secure else None
+                await self._loop.connect_accepted_socket(self._protocol, connection, ssl=context)
+        finally:
+            self._connections.leave(connection)  # its protocol is known instead, or it is closed
+
+    def _drop(self, connection: socket.socket) -> None:
+        """End a connection on which nothing has come."""
+        self._loop.remove_reader(connection)
+        self._silent.discard(connection)
+        self._connections.leave(connection)
+        connection.close()

@@ -1,0 +1,163 @@
+"""What a client may cost by its connections alone: how many there are, how long a request takes to come, how large its head is.
+
+The servers' descriptors are the user's own runs'. Other users of the machine, who have no token, get none once a few connections are
+open; when even the user's own are too many, one that has not sent a whole request makes room for the next. Go's server has the same
+bound on a request's head; Argo's limits calls by their number a second, which would not help here.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hera_utils.local_platform.socket_owner import Address, quick_peer_uid
+
+MOST_HEAD = 2**20
+"""Bytes of a request's line and headers: Go's DefaultMaxHeaderBytes."""
+MOST_HEADERS = 1000
+"""Lines of it: each costs some microseconds before anybody can look whose request it is."""
+REQUEST_SECONDS = 80.0
+"""Within so long a request has to come as a whole (a connection that is kept ends before, by the server's own rule)."""
+OPEN_TO_ALL = 64
+"""Of more connections than this it is asked whose they are."""
+_LARGEST = 1000
+
+
+def most_connections() -> int:
+    """Half of the descriptors that this process may have: runs need the rest."""
+    return max(OPEN_TO_ALL, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, _LARGEST))
+
+
+class Connections:
+    """The open connections of a server's ports, and which of them wait for a request. Used within one event loop.
+
+    owner: asked about a connection (its own address, ours); the user id at its other end, or None.
+    """
+
+    def __init__(
+        self,
+        most: int | None = None,
+        owner: Callable[[Address, Address], int | None] = quick_peer_uid,
+        *,
+        user: int | None = None,
+    ) -> None:
+        self._most = most_connections() if most is None else most
+        self._owner, self._user = owner, os.geteuid() if user is None else user
+        self._all: set[Hashable] = set()
+        self._waiting: OrderedDict[Hashable, tuple[float, Callable[[], object]]] = OrderedDict()
+
+    def admits(self, connection: socket.socket) -> bool:
+        """Whether a connection that was just opened is taken."""
+        if len(self._all) < OPEN_TO_ALL:
+            return True
+        try:
+            owner = self._owner(connection.getpeername(), connection.getsockname())
+        except OSError:
+            return False  # gone already
+        if owner is not None and owner != self._user:
+            return False
+        if len(self._all) < self._most:
+            return True
+        return self._close_oldest()
+
+    def wait(self, who: Hashable, close: Callable[[], object]) -> None:
+        """A connection is open and has sent no whole request. close: called when it has to go."""
+        self._all.add(who)
+        self._waiting.pop(who, None)
+        self._waiting[who] = (time.monotonic(), close)
+
+    def serve(self, who: Hashable) -> None:
+        """Its request has come."""
+        self._waiting.pop(who, None)
+
+    def leave(self, who: Hashable) -> None:
+        self._waiting.pop(who, None)
+        self._all.discard(who)
+
+    def close_late(self) -> None:
+        """Close those whose request did not come in time."""
+        until = time.monotonic() - REQUEST_SECONDS
+        while self._waiting and next(iter(self._waiting.values()))[0] < until:
+            self._close_oldest()
+
+    def _close_oldest(self) -> bool:
+        if not self._waiting:
+            return False
+        who, (_, close) = self._waiting.popitem(last=False)
+        self._all.discard(who)
+        close()
+        return True
+
+
+class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
+    """uvicorn's protocol, with a bound on the head of a request, and known to the Connections."""
+
+    def __init__(self, *args: Any, ledger: Connections, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._ledger = ledger
+        self._head = self._read = 0  # bytes that came since a request began; those of its headers
+        self._in_head = True
+        self._too_large = False
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._ledger.wait(self, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ledger.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        if self._in_head and self._head > MOST_HEAD and not self.transport.is_closing():
+            self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._too_large, self._read = True, False, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._read += len(name) + len(value) + 4
+        if len(self.headers) < MOST_HEADERS and self._read <= MOST_HEAD:
+            super().on_header(name, value)
+        else:
+            self._too_large = True
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head = False, 0
+        if self._too_large:
+            self._refuse_head()
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._too_large:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._too_large:
+            self._ledger.serve(self)
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if (self.cycle.response_complete or self.cycle.more_body) and not self.transport.is_closing():
+            self._ledger.wait(self, self.transport.abort)
+
+    def _refuse_head(self) -> None:
+        """As Go's server does, in its words."""
+        self._too_large = True
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            b"Connection: close\r\n\r\n431 Request Header Fields Too Large"
+        )
+        cast("Any", self.transport).close()
