@@ -39,12 +39,12 @@ DOORS = {
     "excepthook.py",  # the last hook of a script that the user runs: a mistake is told as a sentence
     "local_platform/daemon.py",  # the server's own process
     # what runs beside the server: each is a process of its own
+    "local_platform/pods/pod/fork_server.py",  # a process of a worker's
     "local_platform/pods/pod/hera_runner.py",
     "local_platform/pods/pod/pip_of_task.py",
     "local_platform/pods/pod/preloaded_modules.py",  # in a fork that does nothing
     "local_platform/pods/pod/program.py",  # in a fork that becomes the program
     "local_platform/pods/pod/spawner.py",
-    "local_platform/pods/pod/warm_python.py",  # in a fork that becomes the program
     "local_platform/pods/pod/worker.py",
 }
 

@@ -1,4 +1,4 @@
-"""A process as a worker is to Python tasks: runs commands one after the other as forks of itself, and prints how each ended as JSON.
+"""A process as a worker is to Python tasks: runs commands one after the other as forks, and prints how each ended as JSON.
 
 python -c "exec(open('forking_worker.py').read())" FOLDER COMMANDS      FOLDER: of the package `pod`; COMMANDS: JSON, see below
 """
@@ -24,16 +24,17 @@ _thread.start_new_thread(time.sleep, (1000,))
 os.chdir(asked["folder"])
 ends = []
 for argv in asked["runs"]:
-    end = {"forked": warm.may_start(argv[0], argv, asked["env"])}
+    end = {"forked": not warm.obstacle(argv[0], argv, asked["env"])}
     if end["forked"]:
         nothing, out, err = os.open("/dev/null", os.O_RDONLY), os.memfd_create("out"), os.memfd_create("err")
         pid = warm.start(argv[0], argv, asked["env"], {0: nothing, 1: out, 2: err})
-        end["code"] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        ((ended, end["code"]),) = warm.server.ends()
+        assert ended == pid
         for name, fd in (("out", out), ("err", err)):
             end[name] = os.pread(fd, 1 << 20, 0).decode()
         for fd in (nothing, out, err):
             os.close(fd)
     warm.learn()
-    ends.append({**end, "fit": warm.fit})
+    ends.append({**end, "fit": warm.server is not None})
 print(json.dumps(ends), flush=True)
 os._exit(0)

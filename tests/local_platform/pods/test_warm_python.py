@@ -261,7 +261,8 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
     )
     task = written(tmp_path, "import busy\nprint(1)")
     ends = run(tmp_path, [[program, task], [program, task]], ENV_ALONE)
-    assert [(end["forked"], end.get("out"), end["fit"]) for end in ends] == [(True, "1\n", False), (False, None, False)]
+    # the fork server has ended, and the next one has no such package
+    assert [(end["forked"], end["out"], end["fit"]) for end in ends] == [(True, "1\n", False), (True, "1\n", True)]
 
 
 # --- in pods -------------------------------------------------------------------------------------------------------------------
@@ -269,14 +270,14 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
 SHOW = "print('started_with' in open('/proc/self/cmdline').read())"
 
 
-def python_task(stage: Stage, **more: Any) -> list[str]:
+def python_task(stage: Stage, source: str = SHOW, **more: Any) -> list[str]:
     container = {
         "image": "python:3.11",
         "command": ["python"],
         "args": ["/argo/staging/script"],
         **more.pop("container", {}),
     }
-    pod = stage.pod(container, template={"script": {"source": SHOW}}, **more)
+    pod = stage.pod(container, template={"script": {"source": source}}, **more)
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)
     return stage.log(pod)
 
@@ -305,3 +306,44 @@ def test_the_server_can_have_every_task_start_anew(tmp_path: Path, monkeypatch: 
 
 def test_a_worker_that_knows_a_secret_makes_no_forks(machine: Stage) -> None:
     assert python_task(machine, secrets={"key": {"word": "hidden"}}) == ["False"]
+
+
+LEAVE = """
+import os, subprocess
+subprocess.Popen(["sleep", "1000"], start_new_session=True)
+print(os.getppid(), sorted(set(map(int, filter(str.isdigit, os.listdir("/proc")))) - {1, os.getpid(), os.getppid()})[1:])
+"""
+
+
+def test_what_a_task_leaves_ends_and_the_fork_server_goes_on(machine: Stage) -> None:
+    """A task sees the worker, the fork server, itself, and what it starts."""
+    first, second = python_task(machine, LEAVE), python_task(machine, LEAVE)
+    assert first == second
+    assert first[0].endswith(" []")
+
+
+def test_a_task_may_kill_the_fork_server(machine: Stage) -> None:
+    kill = "import os, time\nparent = os.getppid()\nos.kill(parent, 9)\nwhile os.getppid() == parent: time.sleep(0.01)\nprint(os.getppid())"
+    assert python_task(machine, kill) == ["1"]
+    assert python_task(machine) == ["True"]
+    every = "import os\nos.kill(-1, 9)\nprint('goes on')"
+    assert python_task(machine, every) == ["goes on"]
+    assert python_task(machine) == ["True"]
+
+
+LOOK = """
+import os
+for name in ("root/", "cwd/", "fd/0", "mem", "environ"):
+    try:
+        os.open(f"/proc/{os.getppid()}/{name}", 0)
+    except PermissionError:
+        continue
+    print(name)
+print("started_with" in open("/proc/self/cmdline").read())
+"""
+
+
+def test_a_fork_server_from_before_a_secret_goes_on_and_no_task_looks_into_it(machine: Stage) -> None:
+    """It does not read what tasks are given, and sees the machine as the worker does."""
+    assert python_task(machine) == ["True"]
+    assert python_task(machine, LOOK, secrets={"key": {"word": "hidden"}}) == ["True"]

@@ -22,7 +22,7 @@ _START = (
     "import sys; started_with = frozenset(sys.modules); sys.path[0] = sys.argv[1]; from pod import spawner; "
     "spawner.main(sys.argv[2], int(sys.argv[3]), started_with)"
 )
-"""The spawner is an interpreter as every Python task has one, with site-packages: tasks are forks of its workers (pod/warm_python.py)."""
+"""The spawner is an interpreter as every Python task has one, with site-packages: tasks are forks of its forks (pod/warm_python.py)."""
 _FIX = (
     "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
@@ -91,7 +91,7 @@ class Workers:
     def assign(self, uid: str, launch: bytes) -> Worker:
         """Hand the pod to a worker. launch: as JSON. Raises PlatformError."""
         while True:
-            worker = self._idle.popleft() if self._idle else self._new()
+            worker = self._idle.pop() if self._idle else self._new()
             try:
                 if worker.link is None:  # it closed the connection while it was idle
                     raise ConnectionResetError

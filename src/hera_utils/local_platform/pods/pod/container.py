@@ -41,6 +41,7 @@ class Container:
         self.code: int | None = None
         self.message = ""
         self.reason = ""
+        self.not_forked = ""  # why a Python task is no fork
 
     @property
     def over(self) -> bool:
@@ -73,9 +74,7 @@ class Container:
         try:
             self._go_to_its_folder()
             descriptors = {0: stdout if plan.terminal else _NOTHING, 1: stdout, 2: stderr}
-            if self._takes_forks() and python.may_start(path, plan.argv, self.env):
-                self.pid = python.start(path, plan.argv, self.env, descriptors)
-            else:
+            if not self._fork(path, descriptors, python):
                 self.pid = self._start(path, plan.argv, descriptors)
         except (OSError, ValueError) as error:
             if disk_room.is_full(error):
@@ -85,12 +84,29 @@ class Container:
         self.started_at, self.up = time.time(), True
         return ""
 
-    def _takes_forks(self) -> bool:
-        """Not with an image's own files, a user or rights of its own, or a terminal; and a limit of memory counts what a process has
-        from its start.
-        """
+    def _fork(self, path: str, descriptors: dict[int, int], python: WarmPython) -> bool:
+        """Start a Python task as a fork, when that means the same. Whether it was done. Raises OSError."""
+        assert self.root is not None
+        self.not_forked = self._obstacle() or python.obstacle(path, self.plan.argv, self.env)
+        if self.not_forked:
+            return False
+        try:
+            self.pid = python.start(path, self.plan.argv, self.env, descriptors, self.root.view)
+        except ConnectionError:
+            self.not_forked = "the fork server of its worker was killed"
+            return False
+        return True
+
+    def _obstacle(self) -> str:
         plan = self.plan
-        return not plan.layers and not plan.terminal and not plan.memory_limit and self._rights().are_usual
+        if plan.layers:
+            return "it runs in an image's own files"
+        if not self._rights().are_usual:
+            return "it has a user or rights of its own"
+        if plan.terminal:
+            return "it has a terminal"
+        # what a process has from its start counts, too
+        return "it has a limit of memory" if plan.memory_limit else ""
 
     def _choose_user(self, wish: users.WantedUser) -> None:
         """As the image's own files say. Raises PodFault."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from . import disk_room, file_trees, processes, syscalls, terminals
 from .container import NOT_STARTED, Container
 from .errors import PodFault
+from .fork_server import WorkersEnd
 from .logs import Log
 from .mount_points import Mount
 from .network import Network
@@ -56,6 +57,10 @@ class Containers:
         self.stopping = self.unendable = False
         self._unread: dict[int, tuple[Container, int]] = {}
         """Pipes that are not read while the disk has no room for their data: descriptor → (container, stream)."""
+        self._fork_ends: list[tuple[int, int]] = []
+        self._watched: WorkersEnd | None = None
+        """The fork server whose messages this selector waits for."""
+        self._watched_fd = -1
         self._selector = selectors.DefaultSelector()
         self._selector.register(sandbox.wakeup, selectors.EVENT_READ, None)
 
@@ -102,6 +107,7 @@ class Containers:
         finally:
             for fd in {out[1], err[1]}:
                 os.close(fd)
+            self._watch_fork_server()
         for fd, stream in dict.fromkeys([(out[0], 1), (err[0], 2)] if err != out else [(out[0], 1)]):
             os.set_blocking(fd, False)
             container.open.add(fd)
@@ -125,8 +131,8 @@ class Containers:
 
     def _ended(self, container: Container, code: int, message: str = "") -> None:
         """The command ended: so does everything else in its container."""
-        container.pid = 0
-        self.kill(container)
+        dead, container.pid = container.pid, 0
+        self.kill(container, dead)
         self._read_to_its_end(container)
         if code != 0 and container.retries > 0 and not self.stopping and not message:
             container.retries -= 1
@@ -140,11 +146,15 @@ class Containers:
         for fd, (other, stream) in list(self._unread.items()):
             if other is container:
                 self._read_again(fd, stream, container)
-        for key in [k for k in self._selector.get_map().values() if k.data and k.data[0] is container]:
+        for key in [
+            k for k in self._selector.get_map().values() if isinstance(k.data, tuple) and k.data[0] is container
+        ]:
             self._drain(container, key.fd, key.data[1])
 
-    def kill(self, container: Container) -> None:
-        """SIGKILL to every process of the container; those that are not its command are reaped here."""
+    def kill(self, container: Container, dead: int = 0) -> None:
+        """SIGKILL to every process of the container; those that are not its command are reaped here. dead: the id of its command, when
+        that has ended.
+        """
         if any(c.pid for c in self.by_name.values() if c is not container):
             for _ in range(1000):  # again, for those that were just being born
                 members = processes.members(self._sandbox.proc, container.root.namespace if container.root else "")
@@ -154,11 +164,11 @@ class Containers:
                 if not members:
                     return
                 time.sleep(0.001)
-            return
-        with contextlib.suppress(OSError):
-            os.kill(-1, signal.SIGKILL)  # process 1: everything in this namespace but itself
-        if not container.pid:
-            self._reap_all()
+        elif container.pid:
+            with contextlib.suppress(OSError):
+                os.kill(-1, signal.SIGKILL)  # process 1: everything in this namespace but itself
+        else:
+            self._end_others(dead)
 
     def give_up(self) -> None:
         """What SIGKILL did not end is left to the kernel, which ends it when it can."""
@@ -169,8 +179,9 @@ class Containers:
 
     def kill_all(self) -> None:
         """Nothing of the pod may outlive it."""
-        with contextlib.suppress(OSError):
-            os.kill(-1, signal.SIGKILL)
+        if self.live:
+            with contextlib.suppress(OSError):
+                os.kill(-1, signal.SIGKILL)
         until = time.monotonic() + PATIENCE
         while left := self.live:
             for container in left:
@@ -181,7 +192,13 @@ class Containers:
             if time.monotonic() >= until:
                 self.give_up()
         if not self.unendable:
-            self._reap_all()
+            self._end_others()
+
+    def _end_others(self, dead: int = 0) -> None:
+        server = self._sandbox.python.server
+        spared = server.pid if server is not None else 0
+        if not processes.end_others(self._sandbox.proc, spared, dead, PATIENCE):
+            self.unendable = True
 
     def give_back(self) -> None:
         """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
@@ -243,14 +260,40 @@ class Containers:
         signals = b""
         for key, _ in self._selector.select(seconds):
             if key.data is None:
-                signals = os.read(self._sandbox.wakeup, 4096)
+                signals += os.read(self._sandbox.wakeup, 4096)
+            elif key.data is self._watched:
+                signals += self._hear_fork_server()
             else:
                 container, stream = key.data
                 self._read(container, stream, key.fd)
         return signals
 
+    def _watch_fork_server(self) -> None:
+        server = self._sandbox.python.server
+        if server is self._watched:
+            return
+        if self._watched is not None:
+            self._selector.unregister(self._watched_fd)
+        if server is not None:
+            self._watched_fd = server.fileno()
+            self._selector.register(self._watched_fd, selectors.EVENT_READ, server)
+        self._watched = server
+
+    def _hear_fork_server(self) -> bytes:
+        """Note which of its tasks have ended. The signal that stands for that: `reap` then."""
+        assert self._watched is not None
+        try:
+            self._fork_ends += self._watched.ends()
+        except OSError:  # it was killed: its tasks are this process's
+            self._sandbox.python.end()
+            self._watch_fork_server()
+        return bytes([signal.SIGCHLD])
+
     def reap(self) -> None:
         """See which commands have ended."""
+        ends, self._fork_ends = self._fork_ends, []
+        for pid, code in ends:
+            self._command_ended(pid, code)
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -258,25 +301,13 @@ class Containers:
                 return
             if pid == 0:
                 return
-            for container in self.by_name.values():
-                if container.pid == pid:
-                    code = os.waitstatus_to_exitcode(status)
-                    self._ended(container, code if code >= 0 else 128 - code)
+            self._command_ended(pid, os.waitstatus_to_exitcode(status))
 
-    def _reap_all(self) -> None:
-        """Wait for processes that were killed."""
-        pause, until = 0.0005, time.monotonic() + PATIENCE
-        while True:
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0]:
-                    continue
-            except ChildProcessError:
-                return
-            if time.monotonic() >= until:
-                self.unendable = True
-                return
-            time.sleep(pause)
-            pause = min(2 * pause, 0.05)
+    def _command_ended(self, pid: int, code: int) -> None:
+        """code: negative: by that signal."""
+        for container in self.by_name.values():
+            if container.pid == pid:
+                self._ended(container, code if code >= 0 else 128 - code)
 
     def _read(self, container: Container, stream: int, fd: int) -> None:
         try:

@@ -44,6 +44,10 @@ class PreloadedModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return name in self._modules
 
     @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._modules)
+
+    @property
     def top_names(self) -> set[str]:
         return {name.partition(".")[0] for name in self._modules}
 

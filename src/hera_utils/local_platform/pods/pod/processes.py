@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import time
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -69,3 +72,47 @@ def usage(pid: int) -> tuple[float, bool]:
         except (OSError, IndexError, ValueError):
             continue
     return ticks / os.sysconf("SC_CLK_TCK"), is_short
+
+
+def end_others(proc: str, spared: int, dead: int, seconds: float) -> bool:
+    """SIGKILL to every process of this namespace but its first, which is this one. Whether they are gone, after so many seconds at most.
+
+    spared: one that goes on, 0 for none. dead: one that has ended, and is waited for by another; 0. proc: a mounted /proc of the namespace.
+    """
+    until, pause = time.monotonic() + seconds, 0.0005
+    while spared and time.monotonic() < until - seconds / 2:
+        _reap()
+        newest = _newest()
+        others = {int(name) for name in os.listdir(proc) if name.isdigit()} - {1, spared, dead}
+        if not others and newest == _newest():  # none was born meanwhile: these were all
+            return True
+        for pid in others:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if others:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+    with contextlib.suppress(OSError):
+        os.kill(-1, signal.SIGKILL)
+    while not _reap():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
+    return True
+
+
+def _newest() -> bytes:
+    """The process id that this namespace gave last."""
+    with open("/proc/loadavg", "rb", buffering=0) as file:
+        return file.read().split()[-1]
+
+
+def _reap() -> bool:
+    """Wait for the children that have ended. Whether none is left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False

@@ -16,6 +16,7 @@ import gc
 import importlib.machinery
 import io
 import os
+import resource
 import signal
 import sys
 import threading
@@ -23,37 +24,67 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
+
+MOST_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
-def run_file(
-    argv: Sequence[str], program: str, env: Mapping[str, str], path: Sequence[str], at_end: Callable[[], None]
-) -> NoReturn:
-    """Run `argv[1]` as `__main__`. The process has its descriptors and working folder. Never returns.
-
-    program: the file of the interpreter, as sys.executable names it. path: sys.path without the script's folder. at_end: called after
-    the file's code, before the interpreter's end.
+class Task(NamedTuple):
+    """argv: the command's; program: the file of the interpreter, as sys.executable names it. set_variables, removed_variables: how its
+    environment differs from this process's. path: what PYTHONPATH names.
     """
-    script = os.path.abspath(argv[1])
+
+    argv: tuple[str, ...]
+    program: str
+    set_variables: dict[str, str]
+    removed_variables: tuple[str, ...]
+    path: tuple[str, ...]
+
+
+def take(descriptors: Mapping[int, int]) -> None:
+    """Only these stay open: number → one of this process, of which none is a number that is wanted."""
+    for number, fd in descriptors.items():
+        os.dup2(fd, number)
+    os.closerange(max(descriptors) + 1, MOST_DESCRIPTORS)
+
+
+def run(task: Task, path: Sequence[str], loaded: frozenset[str], at_end: Callable[[list[str]], None]) -> NoReturn:
+    """Run `argv[1]` as `__main__`. The process has its descriptors and working folder, and the signals of a new one. Never returns.
+
+    path: sys.path without the script's folder and PYTHONPATH. loaded: the modules that are there. at_end: called with the names of new
+    ones after the file's code, before the interpreter's end.
+    """
+    _change_environment(task)
+    script = os.path.abspath(task.argv[1])
     try:
         with io.open_code(script) as file:
             code = compile(file.read(), script, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
-        os.execve(program, list(argv), dict(env))  # a new interpreter finds the words for it
-    _reset_signals()
-    _reset_environment(env)
-    sys.executable, sys.argv, sys.orig_argv = program, list(argv[1:]), list(argv)
-    sys.path[:] = [os.path.dirname(os.path.realpath(script)), *path]
+        os.execv(task.program, task.argv)  # a new interpreter finds the words for it
+    sys.executable, sys.argv, sys.orig_argv = task.program, list(task.argv[1:]), list(task.argv)
+    sys.path[:] = [os.path.dirname(os.path.realpath(script)), *task.path, *path]
     _reset_streams()
-    gc.freeze()  # what was here before is nobody's garbage
-    before = set(sys.modules)
+    gc.enable()
     status = _run(code, _new_main(script))
-    at_end()
-    _finish(before)
+    new = _new_modules(loaded)
+    at_end(new)
+    _finish(loaded)
     if status is None:  # so that whoever waits for it knows
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     _exit(status or 0)
+
+
+def _new_modules(loaded: frozenset[str]) -> list[str]:
+    """The names of the modules that have come. They are the last ones: to look at a name copies the page of memory that it lies on."""
+    new = []
+    for name in reversed(sys.modules):
+        if name in loaded:
+            break
+        new.append(name)
+    if len(new) + len(loaded) != len(sys.modules):  # the task has removed some of what was there
+        new = [name for name in sys.modules if name not in loaded]
+    return new[::-1]
 
 
 def _run(code: types.CodeType, main: types.ModuleType) -> int | None:
@@ -100,8 +131,8 @@ def _status(error: SystemExit) -> int:
     return 1
 
 
-def _finish(before: set[str]) -> None:
-    """The end of the interpreter, in its order, for what is not from `before` the file's code."""
+def _finish(loaded: frozenset[str]) -> None:
+    """The end of the interpreter, in its order, for what is not of the modules that were loaded before."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     _flush()
@@ -110,8 +141,10 @@ def _finish(before: set[str]) -> None:
             setattr(sys, name, None)
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, name, getattr(sys, f"__{name}__"))
-    added = [name for name in sys.modules if name not in before or name == "__main__"]
-    alive = [weakref.ref(sys.modules.pop(name)) for name in added if isinstance(sys.modules[name], types.ModuleType)]
+    added = ["__main__", *_new_modules(loaded)]
+    modules = [sys.modules.pop(name) for name in added if isinstance(sys.modules.get(name), types.ModuleType)]
+    alive = [weakref.ref(module) for module in modules]
+    del modules
     gc.collect()
     for reference in reversed(alive):
         if (module := reference()) is not None:
@@ -149,7 +182,8 @@ def _new_main(script: str) -> types.ModuleType:
     return main
 
 
-def _reset_signals() -> None:
+def reset_signals() -> None:
+    """As a new interpreter has them."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
@@ -162,13 +196,13 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _reset_environment(env: Mapping[str, str]) -> None:
-    for name in os.environ.keys() - env.keys():
+def _change_environment(task: Task) -> None:
+    for name in task.removed_variables:
         del os.environ[name]
-    for name, value in env.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
-    time.tzset()
+    for name, value in task.set_variables.items():
+        os.environ[name] = value
+    if "TZ" in task.set_variables or "TZ" in task.removed_variables:
+        time.tzset()
 
 
 def _reset_streams() -> None:

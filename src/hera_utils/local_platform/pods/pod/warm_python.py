@@ -1,30 +1,23 @@
-"""Python tasks as forks of the worker: the interpreter has started already, and has what earlier tasks imported.
+"""Python tasks as forks: the interpreter has started already, and has what earlier tasks imported.
 
 A task is forked when its command is `python FILE ...` with the very interpreter that this worker runs in, and nothing asks for another
 start: options, variables that the interpreter or a library reads when it starts, a terminal, a limit of memory, a module beside the file
-that is called as one that is loaded. Everything else starts a new process, and so does a worker that has seen secrets: a fork has its
-memory.
+that is called as one that is loaded. Everything else starts a new process. A worker that has seen secrets makes no fork server any more:
+that would have its memory.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
-import resource
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
 
-from . import python_process, root_rights
-from .preloaded_modules import PreloadedModules
+from .fork_server import NAMES, WorkersEnd
+from .python_process import Task
 
-_NAMES = 1 << 16  # bytes for the names of the modules that a task imported
 _MOST_NAMES = 10_000  # entries of a folder that are compared with modules
-_PATIENCE = 30.0  # seconds for the imports between two pods
-_MOST_MEMORY = 512 << 20  # bytes of a worker that imports no more
 _READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "LC_")
 _SAME = ("LANG", "LANGUAGE", "HOME")
 _SWITCH = "HERA_UTILS_WARM_PYTHON"  # off, as a variable of the server or of a template: every task has a new process
@@ -44,144 +37,146 @@ _OF_THE_POD = (
 """Variables that every pod has, and that no library reads while it is imported."""
 
 
-class WarmPython:
-    """Of one worker. started_with: the modules of an interpreter that has just started."""
+_AT_START = {"usercustomize", "sitecustomize"}
 
-    def __init__(self, started_with: frozenset[str]) -> None:
-        self._started_with = started_with
+
+class WarmPython:
+    """Of one worker. started_with: the modules of an interpreter that has just started. namespace: of the worker's mounts; -1: a task
+    has this process's.
+    """
+
+    def __init__(self, started_with: frozenset[str], namespace: int = -1) -> None:
+        self._started_with, self._namespace = started_with, namespace
         self._environment = dict(os.environ)
         self._path = [entry for entry in sys.path[1:] if entry]
-        self._preloaded = PreloadedModules()
         self._executable = os.path.realpath(sys.executable)
         self._folder = os.path.dirname(sys.executable)
-        self._imported = mmap.mmap(-1, _NAMES)
-        self.fit = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
-        """Whether this process may still be forked for tasks."""
-        sys.meta_path.insert(0, self._preloaded)
+        self._imported = mmap.mmap(-1, NAMES)
+        self._loaded: set[str] = set()
+        self._packages: set[str] = set()
+        """Packages that the fork server has imported for tasks."""
+        self._requested: set[str] = set()
+        """Modules that it was asked to import."""
+        self._refused: set[str] = set()
+        """Modules whose import left what no fork must have."""
+        self._server: WorkersEnd | None = None
+        self._is_on = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
+        self._has_secrets = False
 
-    def may_start(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> bool:
-        """Whether a fork means the same as a new process. program: the file that the command names, in the root of the container."""
-        if (
-            not self.fit
-            or env.get(_SWITCH) == "off"
-            or len(argv) < 2
-            or argv[1].startswith("-")
-            or os.path.dirname(program) != self._folder
-        ):
-            return False
-        if os.path.realpath(program) != self._executable or not os.path.isfile(argv[1]):
-            return False
-        if any(env.get(name) != self._environment.get(name) for name in _SAME):
-            return False
-        for name in env.keys() | {name for name in self._environment if name.startswith("LC_")}:
-            if (
-                name.startswith(_READ_AT_START)
-                and name != "PYTHONPATH"
-                and env.get(name) != self._environment.get(name)
-            ):
-                return False
-            if (
-                len(self._preloaded)
-                and not name.startswith(_OF_THE_POD)
-                and env.get(name) != self._environment.get(name)
-            ):
-                return False
-        return not self._is_shadowed([os.path.dirname(os.path.realpath(argv[1])), *_python_path(env)])
+    @property
+    def server(self) -> WorkersEnd | None:
+        """The fork server, while there is one."""
+        return self._server
 
-    def _is_shadowed(self, folders: Sequence[str]) -> bool:
+    def note_secrets(self) -> None:
+        """From now on this process's memory has secrets: no fork server is made any more, an earlier one goes on."""
+        self._has_secrets = True
+
+    def obstacle(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> str:
+        """Why a fork would not mean the same as a new process; "" when it does. program: the file that the command names, in the root of
+        the container, in which this process is.
+        """
+        if not self._is_on or env.get(_SWITCH) == "off":
+            return f"{_SWITCH} is off"
+        if os.path.dirname(program) != self._folder or os.path.realpath(program) != self._executable:
+            return f"it is no task of {sys.executable}"
+        if len(argv) < 2 or argv[1].startswith("-"):
+            return "its command is not `python FILE`"
+        if not os.path.isfile(argv[1]):
+            return f"{argv[1]} is no file"
+        if self._server is None and self._has_secrets:
+            return "an earlier task of its worker had secrets"
+        return self._different_variable(env) or self._shadow([os.path.dirname(os.path.realpath(argv[1])), *_path(env)])
+
+    def _different_variable(self, env: Mapping[str, str]) -> str:
+        for name in env.keys() | {name for name in self._environment if name.startswith((*_SAME, "LC_"))}:
+            if env.get(name) == self._environment.get(name) or name == "PYTHONPATH":
+                continue
+            if name in _SAME or name.startswith(_READ_AT_START):
+                return f"the variable {name} counts for a start of Python"
+            if self._packages and not name.startswith(_OF_THE_POD):
+                return f"packages that are loaded may have read the variable {name}"
+        return ""
+
+    def _shadow(self, folders: Sequence[str]) -> str:
         """Whether a file there would be imported instead of a module that is loaded, or at the start."""
-        loaded = (
-            {name.partition(".")[0] for name in sys.modules}
-            | self._preloaded.top_names
-            | {"usercustomize", "sitecustomize"}
-        )
+        loaded = (self._loaded if self._server is not None else _top_names()) | self._packages | _AT_START
         for folder in folders:
             with contextlib.suppress(OSError):
                 names = os.listdir(folder or ".")
-                if len(names) > _MOST_NAMES or any(name.partition(".")[0] in loaded for name in names):
-                    return True
-        return False
+                if len(names) > _MOST_NAMES:
+                    return f"{folder} has too many files to look at"
+                for name in names:
+                    if name.partition(".")[0] in loaded:
+                        return f"{folder}/{name} is called as a module that is loaded"
+        return ""
 
-    def start(self, program: str, argv: Sequence[str], env: Mapping[str, str], descriptors: Mapping[int, int]) -> int:
-        """Fork. descriptors: of the task → of this process. The process id."""
-        self._imported.seek(0)
-        self._imported.write(bytes(4))
-        pid = os.fork()
-        if pid:
-            return pid
-        self._become(program, argv, env, descriptors)
+    def start(
+        self,
+        program: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        descriptors: Mapping[int, int],
+        namespace: int = -1,
+    ) -> int:
+        """Fork, in this process's folder. descriptors: of the task → of this process. namespace: of its mounts. The process id. Raises
+        OSError; ConnectionError: there is no fork server, and nothing was started.
+        """
+        task = Task(
+            argv=tuple(argv),
+            program=program,
+            set_variables={name: value for name, value in env.items() if self._environment.get(name) != value},
+            removed_variables=tuple(self._environment.keys() - env.keys()),
+            path=tuple(_path(env)),
+        )
+        for is_last in (self._has_secrets, True):
+            try:
+                return self._running().start(task, descriptors, namespace)
+            except ConnectionError:  # it was killed before the task began
+                self.end()
+                if is_last:
+                    raise
+        raise AssertionError
 
-    def _become(
-        self, program: str, argv: Sequence[str], env: Mapping[str, str], descriptors: Mapping[int, int]
-    ) -> NoReturn:
-        try:
-            os.setsid()
-            _take(descriptors)
-            root_rights.have_usual()
-            for name in [n for n in sys.modules if n.partition(".")[0] == "pod"]:
-                del sys.modules[name]
-            python_process.run_file(argv, program, env, [*_python_path(env), *self._path], self._note_imports)
-        finally:
-            os._exit(70)  # this line is never reached but by a fault of ours
+    def _running(self) -> WorkersEnd:
+        if self._server is None:
+            self._loaded = _top_names()
+            self._server = WorkersEnd(self._namespace, self._started_with, self._path, self._imported)
+        return self._server
 
-    def _note_imports(self) -> None:
-        """Leave the names of what the task imported for the worker."""
-        names = [
-            name
-            for name, module in list(sys.modules.items())
-            if name not in self._started_with and self._preloaded.is_of_interpreter(module)
-        ]
-        text = "\n".join(names).encode()
-        if len(text) + 4 <= _NAMES:
-            self._imported.seek(0)
-            self._imported.write(len(text).to_bytes(4, "little") + text)
+    def end(self) -> None:
+        """The fork server has gone, or shall go."""
+        if self._server is not None:
+            self._server.close()
+        self._server = None
+        self._packages, self._requested = set(), set()
 
     def learn(self) -> None:
-        """Between two pods: import what the last task imported. A process that is not fit afterwards makes no more forks."""
+        """Between two pods: have imported what the last task imported."""
         self._imported.seek(0)
         size = int.from_bytes(self._imported.read(4), "little")
-        names = self._imported.read(size).decode().split("\n") if self.fit and size else []
-        new = [name for name in names if name not in sys.modules and name not in self._preloaded]
+        names = self._imported.read(size).decode().split("\n") if size else []
         self._imported.seek(0)
         self._imported.write(bytes(4))
-        if not new or _resident() > _MOST_MEMORY:
+        new = [name for name in names if name not in self._requested and name not in self._refused]
+        if not new or self._server is None:
             return
+        self._requested.update(new)
         try:
-            with _limited(_PATIENCE):
-                self._preloaded.preload(new)
-        except BaseException:  # noqa: BLE001 - whatever a module does at its import: this process imports and forks no more
-            self.fit = False
+            packages = self._server.learn(new)
+        except OSError:
+            packages = None
+        if packages is None:
+            self._refused.update(new)
+            self.end()
+        else:
+            self._packages = packages
 
 
-def _python_path(env: Mapping[str, str]) -> list[str]:
+def _top_names() -> set[str]:
+    """What a fork server that is made now has loaded."""
+    return {name.partition(".")[0] for name in sys.modules} - {"pod"}
+
+
+def _path(env: Mapping[str, str]) -> list[str]:
     return env["PYTHONPATH"].split(":") if env.get("PYTHONPATH") else []
-
-
-def _take(descriptors: Mapping[int, int]) -> None:
-    """Only these stay open."""
-    last = max(descriptors)
-    copies = {number: fcntl.fcntl(fd, fcntl.F_DUPFD, last + 1) for number, fd in descriptors.items()}
-    for number, copy in copies.items():
-        os.dup2(copy, number)
-    os.closerange(last + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-
-
-@contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError when it takes longer."""
-
-    def late(*_: object) -> NoReturn:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _resident() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

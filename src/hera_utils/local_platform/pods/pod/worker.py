@@ -51,7 +51,7 @@ def main(
             network.open()
         worker_rights.give_up(home, f"{shared.folder}/empty")
         server = wire.Sender(state)
-        sandbox = Sandbox(state, roots, network, proc, home, _signals(), WarmPython(started_with))
+        sandbox = Sandbox(state, roots, network, proc, home, _signals(), WarmPython(started_with, home))
         for _ in range(_MOST_PODS):
             try:
                 pod = launch_socket.receive(link)
@@ -94,7 +94,7 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
 
     fit = True
     if handed.launch.get("secrets") or handed.launch.get("places"):
-        sandbox.python.fit = False  # this process knows them now, and a fork of it would too
+        sandbox.python.note_secrets()
     pod = supervisor.Pod(files, handed.launch, sandbox, claim, tell)
     try:
         outcome = pod.run()
