@@ -31,7 +31,7 @@ def act_on(
     """
     from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
-    from hera_utils.cli.run_names import LATEST, reached, run_of, workflows_of
+    from hera_utils.cli.run_names import LATEST, own_name, reached, run_of, workflows_of
     from hera_utils.cli.terminal import say
 
     options.deadline(waits="" if watch else "without --watch")
@@ -52,7 +52,7 @@ def act_on(
             )
         if not watch:
             return 0
-        return follow_run(client, name if name != LATEST else run_of(client, names[0]))
+        return follow_run(client, own_name(name) if name != LATEST else run_of(client, names[0]))
 
 
 def _phase(document: Json) -> str:

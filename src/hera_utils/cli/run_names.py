@@ -33,9 +33,9 @@ def reached(context: CLIContext | None = None) -> Iterator[ArgoClient]:
 
 
 def run_name(client: ArgoClient, name: str) -> str:
-    """The name itself; for @latest, that of the newest run of the namespace."""
+    """The run that a name of the user's own stands for, else the name itself; for @latest, that of the newest run of the namespace."""
     if name != LATEST:
-        return name
+        return own_name(name)
     newest = client.list(fields="items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion")
     if not newest:
         raise ResourceError(
@@ -50,8 +50,7 @@ def workflows_of(client: ArgoClient, name: str) -> list[str]:
     from hera_utils.runs.record import RUN_LABEL, label_of
 
     fields = "items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion"
-    if name == LATEST:
-        name = run_of(client, run_name(client, name))
+    name = run_of(client, run_name(client, name)) if name == LATEST else own_name(name)
     found = client.list(selector=f"{RUN_LABEL}={label_of(name)}", fields=fields) if name else []
     return [str(one["metadata"]["name"]) for one in sorted(found, key=by_turn)] or [name]
 
@@ -105,6 +104,29 @@ def runs_folders() -> list[Path]:
     return [Path(str(context.runs))] if "runs" in context and context.runs else [Path("runs")]
 
 
+def own_name(name: str) -> str:
+    """The newest recorded run whose user calls it so (runs/notes.py); the name itself where there is none."""
+    from hera_utils.runs.notes import named_runs
+
+    folders = record_folders()
+    if any((folder / name / "run.json").is_file() for folder in folders):
+        return name
+    called = [folder for runs in folders for folder in named_runs(runs, name)]
+    return max(called, key=lambda folder: (folder / "run.json").stat().st_ctime).name if called else name
+
+
+def record_folders() -> list[Path]:
+    """Where runs are recorded: the folder that the settings name, else runs/ of this folder and every one that is known."""
+    from hera_utils.cli import options
+    from hera_utils.runs.record_folders import known_folders
+
+    context = options.context()
+    named = runs_folders()
+    if "runs" in context and context.runs:
+        return named
+    return list(dict.fromkeys(folder.resolve() for folder in (*named, *known_folders(Path(context.state)))))
+
+
 @contextmanager
 def reached_run(name: str) -> Iterator[Reached]:
     """The run that NAME means: a run's or a workflow's name, @latest, or the folder of a record."""
@@ -117,5 +139,5 @@ def reached_run(name: str) -> Iterator[Reached]:
     if given.parent != Path() and (given / "run.json").is_file():
         runs, name = [given.resolve().parent], given.resolve().name
     with reached(context) as client:
-        run = run_of(client, run_name(client, name)) if name == LATEST else name
+        run = run_of(client, run_name(client, name)) if name == LATEST else own_name(name)
         yield Reached(load_run(client, run, runs), client, context)

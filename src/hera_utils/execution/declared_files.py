@@ -5,7 +5,7 @@ there. Files in a cluster's volume cannot be seen from here; `unseen` says so.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hera_utils.digests import sha256_of, short_digest_of
@@ -13,7 +13,7 @@ from hera_utils.experiment.declarations import declared
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.layout_paths import File
 from hera_utils.experiment.points import Point
-from hera_utils.provenance.manifest import KnownFile
+from hera_utils.runs.file_digests import PRESENT, READ, WRITTEN, FileUse
 
 ABSENT = ""
 MOST_FILES = 1000
@@ -91,31 +91,45 @@ def _digest_of(path: Path) -> str:
         return ABSENT
 
 
-def checksums(files: DeclaredFiles, points: Iterable[Point]) -> tuple[KnownFile, ...]:
-    """Of what a run read and wrote, for its manifest: each file once, inputs first. Folders, what is not there, and what is beyond the
-    bounds are left out.
+def file_uses(
+    files: DeclaredFiles, points: Iterable[Point], wrote: Callable[[str], bool] = lambda point: True
+) -> tuple[FileUse, ...]:
+    """What a run read and wrote: each file once a point that has it, or once for all points; inputs first. Folders, what is not
+    there, and what is beyond the bounds are left out.
+
+    wrote: whether the run has computed a point (by its id; "": what comes after all points), so that the outputs are its own.
     """
     room = MOST_BYTES
-    by_path: dict[str, KnownFile] = {}
-    for file, written in _inputs_and_outputs(files, points):
+    digests: dict[Path, tuple[str, int]] = {}
+    uses: dict[tuple[str, str], FileUse] = {}
+    for file, use, point in _uses(files, points):
         path = files.path(file)
-        if file.path in by_path or path is None or not path.is_file():
+        if (file.path, point) in uses or path is None or not path.is_file():
             continue
-        if len(by_path) >= MOST_FILES or path.stat().st_size > room:
-            break
-        room -= path.stat().st_size
-        by_path[file.path] = KnownFile(file.path, path.stat().st_size, sha256_of(path), written)
-    return tuple(by_path.values())
+        if path not in digests:
+            size = path.stat().st_size
+            if len(digests) >= MOST_FILES or size > room:
+                break
+            room -= size
+            digests[path] = sha256_of(path), size
+        use = PRESENT if use == WRITTEN and not wrote(point) else use
+        uses[file.path, point] = FileUse(*digests[path], use, point, file.path)
+    return tuple(uses.values())
 
 
-def _inputs_and_outputs(files: DeclaredFiles, points: Iterable[Point]) -> Iterator[tuple[File, bool]]:
-    """(file, whether the run wrote it)."""
+def _uses(files: DeclaredFiles, points: Iterable[Point]) -> Iterator[tuple[File, str, str]]:
+    """(file, read or written, id of the point, "" for all of them)."""
     layout = files.layout
     if layout is None:
         return
     every = {file.path for file in layout.outputs_of_all()}
-    yield from ((file, False) for file in layout.inputs_of_all() if file.path not in every)
-    yield from ((file, True) for file in layout.outputs_of_all())
+    shared = {file.path for file in layout.inputs_of_all()}
+    yield from ((file, READ, "") for file in layout.inputs_of_all() if file.path not in every)
+    yield from ((file, WRITTEN, "") for file in layout.outputs_of_all())
     for point in points:
-        yield from ((file, False) for file in layout.inputs_of(point) if file.path not in every)
-        yield from ((file, True) for file in layout.outputs(point))
+        yield from (
+            (file, READ, point.id)
+            for file in layout.inputs_of(point)
+            if file.path not in every and file.path not in shared
+        )
+        yield from ((file, WRITTEN, point.id) for file in layout.outputs(point))

@@ -13,7 +13,7 @@ from typing import Any
 from hera_utils.errors import NoRun, RunFailed, SettingsError
 from hera_utils.execution.batches import SizeEstimate, estimate_size, largest_document, limits_of
 from hera_utils.execution.cautions import cautions
-from hera_utils.execution.declared_files import DeclaredFiles, checksums
+from hera_utils.execution.declared_files import DeclaredFiles, file_uses
 from hera_utils.execution.definition import Definition, environment_of
 from hera_utils.execution.flags import RunOptions, add_flags, apply_input_flags, check_layout, point_lines
 from hera_utils.execution.history import (
@@ -358,7 +358,10 @@ class ExecutionEngine:
             return
         points = session.definition.inputs.points
         secrets = (*self.context.secrets(), *secret_values(session.definition.environment))
-        left_out = write_run_folder(session.client, run.record, secrets, lambda: checksums(session.files, points))
+        wrote = session.wrote
+        left_out = write_run_folder(
+            session.client, run.record, secrets, lambda: file_uses(session.files, points, wrote)
+        )
         if left_out:
             self.reporter.lines([left_out])
 

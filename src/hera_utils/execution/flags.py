@@ -23,6 +23,7 @@ class RunOptions:
 
     inputs_file, inputs_set: other inputs. resume: run only what is not done; keep_done: though its code has changed; explain: say why.
     provision: create what the environment describes, force: though others have set it otherwise. no_preflight: check nothing before.
+    run_name, run_note, run_tags: what the user says of the run (runs/notes.py).
     detach: submit and leave. wait_timeout: how long to wait, as it was typed.
     The rest ask for something else than a run: list_points, plan (plan_output: text or json), picture (ascii or mermaid), doctor, role
     (the file for missing permissions), dry_run.
@@ -38,6 +39,9 @@ class RunOptions:
     no_preflight: bool = False
     detach: bool = False
     wait_timeout: str | None = None
+    run_name: str = ""
+    run_note: str = ""
+    run_tags: tuple[str, ...] = ()
     list_points: bool = False
     plan: bool = False
     plan_output: str = "text"
@@ -54,7 +58,8 @@ class RunOptions:
             for option in fields(cls)
             if _ATTRIBUTE + option.name in context
         }
-        typed["inputs_set"] = tuple(typed.get("inputs_set", ()))
+        for name in ("inputs_set", "run_tags"):
+            typed[name] = tuple(typed.get(name, ()))
         return cls(**typed)
 
     def check(self, resume: bool) -> None:
@@ -110,6 +115,9 @@ _VALUES: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "help": "wait at most this long (90, 90s, 10m, 1h), then exit; the run continues",
         },
     ),
+    ("--name", "run_name", {"metavar": "TEXT", "help": "a name of your own for the run, beside the generated one"}),
+    ("--note", "run_note", {"metavar": "TEXT", "help": "a note on the run"}),
+    ("--tag", "run_tags", {"metavar": "WORD", "action": "append", "help": "a tag for the run; may be repeated"}),
     ("--output", "plan_output", {"choices": ("text", "json"), "help": "with --plan: the output format"}),
 )
 

@@ -52,7 +52,9 @@ from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import breaches
+from hera_utils.runs.notes import read_notes, write_notes
 from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
+from hera_utils.runs.record_folders import remember
 from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.watch.deadline import NEVER, Deadline
@@ -118,7 +120,9 @@ class Session:
         is_new = self.record is None
         if is_new and (self.plan.to_run or self._has_more_than_points(history)):
             self.record = self._new_record()
+            remember(Path(self.context.state), self.runs)
         if self.record is not None:
+            self._note(self.record.folder)
             self.record.drive()
             images = decisions_of(self.context)
             self.record.update(points=self.plan.points, gather=self.plan.gather is not None, images=as_json(images))
@@ -258,6 +262,29 @@ class Session:
         if full is None or self.estimate.ownership.whole:
             return ""
         return self.fingerprinter.of_fan_in(full.document, self.estimate.ownership)
+
+    def wrote(self, point: str) -> bool:
+        """Whether this run has computed a point; of "": what comes after all points."""
+        if self.record is None:
+            return False
+        if not point:
+            return self.record.facts.get("phase") == DONE
+        return point in self._computed
+
+    @cached_property
+    def _computed(self) -> frozenset[str]:
+        if self.record is None:
+            return frozenset()
+        with RunRecord.open(self.record.folder) as record:  # its own is closed when the files are looked at
+            return frozenset(row.id for row in record.points(status=DONE) if not row.run)
+
+    def _note(self, folder: Path) -> None:
+        """What the command line says of the run, beside what was said before."""
+        options, before = self.caller.options, read_notes(folder)
+        notes = replace(before.tagged(options.run_tags), name=options.run_name or before.name)
+        notes = replace(notes, note=options.run_note or before.note)
+        if notes != before:
+            write_notes(folder, notes)
 
     # --- the record --------------------------------------------------------------------------------------------------
     def _new_record(self) -> RunRecord:

@@ -19,6 +19,7 @@ from hera_utils.report.page_html import page
 from hera_utils.results.last_lines import with_last_lines
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, secrets_of, without_secrets
+from hera_utils.runs.file_digests import READ, FileUse, write_file_uses
 from hera_utils.runs.whole_run import WholeRun, load_run
 from hera_utils.settings.secret import Secret
 
@@ -32,11 +33,11 @@ def write_run_folder(
     client: ArgoClient,
     folder: Path,
     secrets: Iterable[str | Secret | None] = (),
-    checksums: Callable[[], tuple[KnownFile, ...]] = tuple,
+    file_uses: Callable[[], tuple[FileUse, ...]] = tuple,
 ) -> str:
     """Write them; "" when that went well, else a sentence. What went wrong here never makes a run fail.
 
-    checksums: of the files that the run read and wrote.
+    file_uses: the files that the run read and wrote, by their digests.
     """
     every_secret = tuple(secrets)
     try:
@@ -48,10 +49,18 @@ def write_run_folder(
     except (HeraUtilsError, OSError) as error:
         return f"the report of {folder.name} could not be written: {_with_fix(error)}"
     try:
-        write_crate(run, Results.of_run(run), folder, replace(crate_context(client, every_secret), outside=checksums()))
+        uses = file_uses()
+        write_file_uses(folder, uses)
+        context = replace(crate_context(client, every_secret), outside=_each_once(uses))
+        write_crate(run, Results.of_run(run), folder, context)
     except (HeraUtilsError, OSError) as error:
         return f"the manifest of {folder.name} could not be written: {_with_fix(error)}"
     return ""
+
+
+def _each_once(uses: Iterable[FileUse]) -> tuple[KnownFile, ...]:
+    files = {use.path: KnownFile(use.path, use.size, use.sha256, use.use != READ) for use in uses}
+    return tuple(files.values())
 
 
 def _with_fix(error: Exception) -> str:

@@ -1,0 +1,104 @@
+"""The catalogue of runs as a command line sees it: which folders have records, which run a name means, how its tables are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hera_utils.cli.run_names import LATEST, record_folders
+from hera_utils.errors import HeraUtilsError, ResourceError
+
+if TYPE_CHECKING:
+    from hera_utils.runs.catalogue import CatalogueEntry
+
+
+def recorded() -> list[CatalogueEntry]:
+    """The runs with a record, the newest first. No server is asked."""
+    from hera_utils.runs.catalogue import catalogue
+
+    return catalogue(record_folders())
+
+
+def every_run() -> list[CatalogueEntry]:
+    """The runs with a record, and those that the platform has; a platform that does not answer is said, and its runs left out."""
+    from hera_utils.cli.run_names import reached
+    from hera_utils.cli.terminal import note
+    from hera_utils.runs.catalogue import NEEDED_FIELDS, catalogue
+
+    folders = record_folders()
+    try:
+        with reached() as client:
+            workflows = client.list(fields=",".join(f"items.{path}" for path in NEEDED_FIELDS))
+    except HeraUtilsError as error:
+        note(f"hera-utils: only recorded runs are shown: {error}")
+        workflows = []
+    return catalogue(folders, workflows)
+
+
+def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:
+    """The recorded runs of these names (its own, the one that its user gave, @latest, the folder of a record), in this order.
+
+    ResourceError for a name without a record.
+    """
+    entries = recorded()
+    return [_entry_of(name, entries) for name in names]
+
+
+def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
+    if name == LATEST and entries:
+        return entries[0]
+    folder = Path(name)
+    if folder.parent != Path() and (folder / "run.json").is_file():
+        from hera_utils.runs.catalogue import recorded_runs
+
+        where = folder.resolve()
+        return next(entry for entry in recorded_runs(where.parent) if entry.folder == where)
+    found = next((entry for entry in entries if entry.name == name), None) or next(
+        (entry for entry in entries if entry.notes.name == name), None
+    )
+    if found is not None:
+        return found
+    near = get_close_matches(name, [entry.name for entry in entries], 1, 0.6)
+    raise ResourceError(
+        f"there is no record of a run {name}",
+        fix=f"did you mean {near[0]}?" if near else "list the recorded runs with: hera-utils runs",
+    )
+
+
+def write_rows(header: Sequence[str], rows: Sequence[Sequence[str]], form: str, to: Path | None = None) -> None:
+    """A table on stdout or into a file, as text, csv or json (a list of objects, numbers as numbers, empty cells left out)."""
+    from hera_utils.cli.terminal import print_table
+    from hera_utils.runs.conditions import number
+
+    if form == "text" and to is None:
+        numeric = [all(row[at] == "" or number(row[at]) is not None for row in rows) for at in range(len(header))]
+        print_table(header, rows, numeric)
+        return
+    _out(text_of(header, rows, form), to)
+
+
+def text_of(header: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
+    """As csv or json."""
+    import json
+
+    from hera_utils.runs.comparison_table import ComparisonTable
+
+    if form == "json":
+        table = ComparisonTable(tuple(header), tuple(map(tuple, rows)))
+        return json.dumps(table.as_json(), indent=2, ensure_ascii=False) + "\n"
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
+
+
+def _out(text: str, to: Path | None) -> None:
+    from hera_utils.results.exports import written
+
+    written(text, to)
+    if to is None:
+        sys.stdout.write(text)

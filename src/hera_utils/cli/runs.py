@@ -1,0 +1,86 @@
+"""`hera-utils runs`: search the runs of all experiments by inputs, outputs, tags and facts."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hera_utils.cli.options import settings_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hera_utils.runs.conditions import RunMatch
+
+_USUAL = ("status", "created", "points", "tag", "name")
+_FORMATS = ("text", "name", "csv", "json")
+
+
+@click.command()
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only runs with this, e.g. vintages=2009, 'nu<0.1', status=Failed, tag=paper, note~mesh. May be repeated: all must hold.",
+)
+@click.option(
+    "--columns",
+    default="",
+    metavar="NAMES",
+    help="What is shown, e.g. 'vintages,max(mean),commit'.  [default: status…]",
+)
+@click.option("--points", is_flag=True, help="One line per point that was found, with its inputs and outputs.")
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="At most N runs, the newest first.")
+@click.option("-o", "--output", type=click.Choice(_FORMATS), default="text", help="The output format.  [default: text]")
+@settings_options
+def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int | None, output: str) -> int:
+    """Search the runs: of this folder, of every script that recorded runs on this machine, and those of the platform.
+
+    A condition is NAME=VALUE, or with != < <= > >= ~ (contains) in place of the =. NAME is an input, an output, or one of: run, status,
+    experiment, script, arguments, platform, namespace, created, ended, seconds, points, name, note, tag, commit, branch, python,
+    hera, hera_utils. `inputs.NAME` and `outputs.NAME` tell two of the same name apart.
+    """
+    from hera_utils.cli.run_catalogue import every_run, write_rows
+    from hera_utils.cli.terminal import note
+    from hera_utils.runs.conditions import Condition, check_columns, search
+
+    parsed = [Condition.parse(one) for one in conditions]
+    entries = every_run()
+    chosen = [name.strip() for name in columns.split(",") if name.strip()]
+    check_columns(chosen, entries)
+    matches = search(entries, parsed)[:limit]
+    if output == "name":
+        sys.stdout.write("".join(f"{match.entry.name}\n" for match in matches))
+        return 0
+    header, rows = _points(matches, chosen) if points else _runs(matches, chosen)
+    if rows or output != "text":
+        write_rows(header, rows, output)
+    else:
+        note(
+            "no runs are recorded here"
+            if not entries
+            else f"none of {len(entries)} runs satisfies {' and '.join(conditions)}"
+        )
+    return 0
+
+
+def _runs(matches: Sequence[RunMatch], chosen: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    from hera_utils.runs.conditions import cell
+
+    names = list(chosen) or [name for name in _USUAL if any(cell(match, name) for match in matches)]
+    return ["run", *names], [[match.entry.name, *(cell(match, name) for name in names)] for match in matches]
+
+
+def _points(matches: Sequence[RunMatch], chosen: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    rows = [(match.entry, row) for match in matches for row in match.points]
+    names = list(chosen) or list(
+        dict.fromkeys(name for match in matches for name in (*match.entry.axes, *match.entry.output_names))
+    )
+    from hera_utils.runs.conditions import RunMatch, cell
+
+    return ["run", *names], [
+        [entry.name, *(cell(RunMatch(entry, (row,)), name) for name in names)] for entry, row in rows
+    ]

@@ -1,0 +1,140 @@
+"""The catalogue of runs: of each its facts, what its user says of it, its inputs and its outputs, to be searched and compared.
+
+A run with a record is read from the record's folder (run.json, notes.json, results.csv); one without, such as a plain Hera script's,
+from the document of its workflow. No status of a single task is read: two hundred runs take a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo.annotations import SCRIPT
+from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.timestamps import read
+from hera_utils.runs.notes import RunNotes, read_notes
+from hera_utils.runs.record import RUN_LABEL
+
+Json = dict[str, Any]
+
+NEEDED_FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.creationTimestamp", "metadata.labels", "metadata.annotations",
+    "spec.arguments", "status.phase", "status.startedAt", "status.finishedAt", "status.outputs", "status.progress",
+)  # fmt: skip
+"""Of a workflow's document."""
+_MEASURES = ("point", "workflow", "artifacts", "status", "started", "finished", "seconds", "attempts", "message")
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """A run. folder: its record's, None where there is none. facts: as run.json has them. constants, axes: name → value, values.
+
+    outputs: of a run without a record, name → value.
+    """
+
+    name: str
+    phase: str
+    created: float
+    ended: float | None
+    facts: Json = field(default_factory=dict)
+    folder: Path | None = None
+    notes: RunNotes = RunNotes()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float | None:
+        """From its creation to its end."""
+        return None if self.ended is None else round(self.ended - self.created, 3)
+
+    @cached_property
+    def points(self) -> tuple[Mapping[str, str], ...]:
+        """What results.csv says: a row a point, its cells as texts, an empty cell left out. () while the run has no results."""
+        if self.folder is None:
+            return ()
+        try:
+            with open(self.folder / "results.csv", encoding="utf-8", newline="") as file:
+                rows = [{name: cell for name, cell in row.items() if name and cell} for row in csv.DictReader(file)]
+        except (OSError, ValueError, csv.Error):
+            return ()
+        return tuple(rows) if not rows or "point" in rows[0] else ()
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """Of the points' results, in the order of their columns; else of the run's own outputs."""
+        columns = dict.fromkeys(name for row in self.points for name in row)
+        return (*(name for name in columns if name not in _MEASURES and name not in self.axes), *self.outputs)
+
+
+def catalogue(folders: Iterable[Path], workflows: Iterable[Json] = ()) -> list[CatalogueEntry]:
+    """Every run once, the newest first. folders: in which records are. workflows: documents (with NEEDED_FIELDS), of runs that may
+    have no record.
+    """
+    by_name: dict[str, CatalogueEntry] = {}
+    for runs in folders:
+        for entry in recorded_runs(runs):
+            by_name.setdefault(entry.name, entry)
+    recorded = set(by_name)
+    for document in workflows:
+        labels = document["metadata"].get("labels") or {}
+        name = str(document["metadata"].get("name", ""))
+        if recorded.isdisjoint((name, str(labels.get(RUN_LABEL) or name))):
+            by_name.setdefault(name, _of_document(document))
+    return sorted(by_name.values(), key=lambda entry: (entry.created, entry.name), reverse=True)
+
+
+def recorded_runs(runs: Path) -> Iterator[CatalogueEntry]:
+    """The runs whose records are in a folder, in no order. What cannot be read is left out."""
+    with contextlib.suppress(OSError):
+        for folder in runs.iterdir():
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                yield _of_record(folder, json.loads((folder / "run.json").read_bytes()))
+
+
+def _of_record(folder: Path, facts: Json) -> CatalogueEntry:
+    inputs = facts.get("inputs") or {}
+    ended = facts.get("ended")
+    return CatalogueEntry(
+        folder.name,
+        str(facts.get("phase") or ("Running" if ended is None else "")),
+        float(facts["created"]),
+        None if ended is None else float(ended),
+        facts,
+        folder,
+        read_notes(folder),
+        dict(inputs.get("constants") or {}),
+        {name: list(values) for name, values in (inputs.get("parameters") or {}).items()},
+    )
+
+
+def _of_document(document: Json) -> CatalogueEntry:
+    metadata, status = document["metadata"], document.get("status") or {}
+    created = read(metadata.get("creationTimestamp")) or time.time()
+    phase = str(status.get("phase") or "Pending")
+    script = str((metadata.get("annotations") or {}).get(SCRIPT) or "")
+    facts = {"script": script, "namespace": metadata.get("namespace") or ""}
+    return CatalogueEntry(
+        str(metadata.get("name", "")),
+        phase,
+        created,
+        read(status.get("finishedAt")) if phase in COMPLETED else None,
+        facts,
+        constants=_parameters((document.get("spec") or {}).get("arguments")),
+        outputs=_parameters(status.get("outputs")),
+    )
+
+
+def _parameters(holder: Json | None) -> dict[str, Any]:
+    return {
+        str(one["name"]): one.get("value")
+        for one in (holder or {}).get("parameters") or ()
+        if one.get("value") is not None
+    }

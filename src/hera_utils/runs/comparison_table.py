@@ -1,0 +1,161 @@
+"""Runs side by side: the columns in which they differ (inputs, code, images, packages, platform), then their results. Pure, but that the
+script and the packages of a run are read from the folder of its record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.experiment.values import text
+from hera_utils.runs.catalogue import CatalogueEntry
+from hera_utils.runs.conditions import RunMatch, cell, check_columns, names_of, number, run_values
+
+Json = dict[str, Any]
+
+_ALWAYS = ("run",)
+_OF_THE_RUN = ("name", "tag", "experiment", "platform", "namespace", "python", "hera", "hera_utils", "branch", "commit")
+_RESULTS = ("status", "points", "seconds")
+_ABSENT = ""
+
+
+@dataclass(frozen=True)
+class ComparisonTable:
+    """header: column names; lines: a line for each run (or point). numeric: which columns hold only numbers.
+
+    code: files of the scripts that differ between the runs.
+    """
+
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    code: tuple[str, ...] = ()
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        cells = zip(*self.lines, strict=True)
+        return tuple(all(one == "" or number(one) is not None for one in column) for column in cells)
+
+    def as_json(self) -> list[Json]:
+        return [
+            {name: _json_value(value) for name, value in zip(self.header, line, strict=True) if value != _ABSENT}
+            for line in self.lines
+        ]
+
+
+def side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
+    """A line for each run. columns: what of the results is shown, else every output (the mean, where its points have several numbers)."""
+    check_columns(columns, entries)
+    sources = [_sources(entry) for entry in entries]
+    packages = [_packages(entry) for entry in entries]
+    images = [_images(entry) for entry in entries]
+    matches = [RunMatch(entry, entry.points) for entry in entries]
+    table: dict[str, list[str]] = {"run": [entry.name for entry in entries]}
+    for name in _input_names(entries):
+        _add_if_different(table, name, [_input_text(match, name) for match in matches])
+    for name in _OF_THE_RUN:
+        _add_if_different(table, name, [" ".join(map(text, run_values(entry, name))) for entry in entries])
+    _add_if_different(table, "code", [_digest(one) for one in sources])
+    for kind, per_run in (("image", images), ("package", packages)):
+        for name in sorted({name for one in per_run for name in one}):
+            _add_if_different(table, f"{kind} {name}", [one.get(name, _ABSENT) for one in per_run])
+    for name in (*_RESULTS, *(columns or _output_columns(entries))):
+        table[name] = [cell(match, name) for match in matches]
+    if "commit" in table:
+        table["commit"] = [commit[:10] for commit in table["commit"]]
+    return ComparisonTable(tuple(table), tuple(zip(*table.values(), strict=True)), _different_files(sources))
+
+
+def points_side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
+    """A line for each point that one of the runs has, in the order of the first: its values, then each output in every run."""
+    check_columns(columns, entries)
+    axes = list(dict.fromkeys(name for entry in entries for name in entry.axes))
+    outputs = list(columns) or list(dict.fromkeys(name for entry in entries for name in entry.output_names))
+    rows: dict[tuple[str, ...], dict[int, Any]] = {}
+    for index, entry in enumerate(entries):
+        for row in entry.points:
+            rows.setdefault(tuple(row.get(axis, _ABSENT) for axis in axes), {})[index] = row
+    header = (*axes, *(f"{name} {entry.name}" for name in outputs for entry in entries))
+    lines = [
+        (*values, *(str(runs.get(index, {}).get(name, _ABSENT)) for name in outputs for index in range(len(entries))))
+        for values, runs in rows.items()
+    ]
+    return ComparisonTable(header, tuple(lines))
+
+
+def _add_if_different(table: dict[str, list[str]], name: str, cells: list[str]) -> None:
+    if len(set(cells)) > 1:
+        table[name] = cells
+
+
+def _input_names(entries: Sequence[CatalogueEntry]) -> list[str]:
+    names = (name for entry in entries for name in sorted(names_of(entry)) if name.startswith("inputs."))
+    return [name.partition(".")[2] for name in dict.fromkeys(names)]
+
+
+def _input_text(match: RunMatch, name: str) -> str:
+    return cell(RunMatch(match.entry, ()), f"inputs.{name}") or cell(match, f"inputs.{name}")
+
+
+def _output_columns(entries: Sequence[CatalogueEntry]) -> list[str]:
+    columns = []
+    for name in dict.fromkeys(f"outputs.{name}" for entry in entries for name in entry.output_names):
+        values = [run_values(entry, name) for entry in entries]
+        several = any(len(one) > 1 for one in values)
+        numeric = all(number(value) is not None for one in values for value in one)
+        columns.append(f"mean({name.partition('.')[2]})" if several and numeric else name.partition(".")[2])
+    return columns
+
+
+# --- what is in the folder of a record -------------------------------------------------------------------------------
+
+
+def _sources(entry: CatalogueEntry) -> dict[str, str]:
+    """File of the script → digest."""
+    if entry.folder is None:
+        return {}
+    script, digests = entry.folder / "script", {}
+    with contextlib.suppress(OSError):
+        for file in sorted(script.rglob("*")):
+            if file.is_file():
+                digests[file.relative_to(script).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return digests
+
+
+def _digest(sources: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()[:10] if sources else _ABSENT
+
+
+def _different_files(sources: Sequence[dict[str, str]]) -> tuple[str, ...]:
+    known = [one for one in sources if one]
+    names = sorted({name for one in known for name in one})
+    return tuple(name for name in names if len({one.get(name) for one in known}) > 1)
+
+
+def _packages(entry: CatalogueEntry) -> dict[str, str]:
+    if entry.folder is None:
+        return {}
+    try:
+        lines = (entry.folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    return {name: version for name, sign, version in (line.partition("==") for line in lines) if sign}
+
+
+def _images(entry: CatalogueEntry) -> dict[str, str]:
+    """Image → what ran (images/decision_texts.py has the form of run.json)."""
+    words = {}
+    for image, decision in (entry.facts.get("images") or {}).items():
+        digest = str(decision.get("digest") or decision.get("lock") or "")[:19]
+        words[image] = digest or (
+            f"stand-in: {decision.get('reason')}" if "stand_in" in decision else str(decision.get("pull"))
+        )
+    return words
+
+
+def _json_value(value: str) -> Any:
+    found = number(value)
+    return value if found is None else int(found) if found.is_integer() and "." not in value else found

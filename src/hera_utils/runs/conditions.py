@@ -1,0 +1,250 @@
+"""Searching the catalogue of runs: conditions on inputs, outputs and facts, and the columns that are asked for. Pure.
+
+    vintages=2009      nu<0.1      status!=Succeeded      tag=paper      note~mesh      outputs.status=ok
+
+A condition holds where one of the values does what it says (`!=`: where none is equal). Numbers are compared as numbers, other texts by
+their letters, `~` looks for a part of a text without regard to capitals. Conditions on axes and outputs are about one point: a run matches
+where one of its points satisfies all of them.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from hera_utils.argo import timestamps
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.values import text
+from hera_utils.runs.catalogue import CatalogueEntry
+
+FACTS: dict[str, Callable[[CatalogueEntry], Any]] = {
+    "run": lambda entry: entry.name,
+    "status": lambda entry: entry.phase,
+    "experiment": lambda entry: entry.facts.get("experiment"),
+    "script": lambda entry: entry.facts.get("script"),
+    "arguments": lambda entry: " ".join(map(str, entry.facts.get("arguments") or ())) or None,
+    "platform": lambda entry: entry.facts.get("platform"),
+    "namespace": lambda entry: entry.facts.get("namespace"),
+    "created": lambda entry: timestamps.text(entry.created),
+    "ended": lambda entry: None if entry.ended is None else timestamps.text(entry.ended),
+    "seconds": lambda entry: entry.seconds,
+    "points": lambda entry: entry.facts.get("points"),
+    "name": lambda entry: entry.notes.name or None,
+    "note": lambda entry: entry.notes.note or None,
+    "tag": lambda entry: entry.notes.tags,
+    "commit": lambda entry: (entry.facts.get("git") or {}).get("commit"),
+    "branch": lambda entry: (entry.facts.get("git") or {}).get("branch"),
+    "python": lambda entry: (entry.facts.get("versions") or {}).get("python"),
+    "hera": lambda entry: (entry.facts.get("versions") or {}).get("hera"),
+    "hera_utils": lambda entry: (entry.facts.get("versions") or {}).get("hera_utils"),
+}
+"""What is known of every run: name → its value, None for nothing, a tuple for several."""
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "!=": operator.eq,
+    ">=": operator.ge,
+    "<=": operator.le,
+    "=": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+    "~": lambda value, part: str(part).lower() in str(value).lower(),
+}
+_CONDITION = re.compile(r"\s*([^\s=<>!~]+)\s*(!=|>=|<=|=|>|<|~)\s*(.*?)\s*", re.DOTALL)
+_SUMMARY = re.compile(r"(\w+)\((.+)\)")
+_SUMMARIES: dict[str, Callable[[Sequence[float]], float]] = {
+    "min": min,
+    "max": max,
+    "mean": statistics.fmean,
+    "median": statistics.median,
+    "std": lambda values: statistics.stdev(values) if len(values) > 1 else 0.0,
+    "sum": lambda values: sum(values),
+    "count": len,
+}
+_GROUPS = ("inputs", "outputs")
+_MOST_SHOWN = 4  # values of an axis in a cell
+
+
+@dataclass(frozen=True)
+class Condition:
+    """NAME, what is asked of it, and the value as it was typed."""
+
+    name: str
+    sign: str
+    value: str
+
+    @classmethod
+    def parse(cls, written: str) -> Condition:
+        """SettingsError for a text that is no condition."""
+        match = _CONDITION.fullmatch(written)
+        if match is None:
+            raise SettingsError(
+                f"'{written}' is not a condition", fix="write NAME=VALUE, or with != < <= > >= ~ (contains) for the ="
+            )
+        return cls(*match.groups())
+
+    def holds(self, values: Iterable[Any]) -> bool:
+        one = any(_compared(value, self.sign, self.value) for value in values if value is not None)
+        return not one if self.sign == "!=" else one
+
+
+def _compared(value: Any, sign: str, typed: str) -> bool:
+    if sign == "~":
+        return _OPERATORS[sign](text(value), typed)
+    ours, theirs = number(value), number(typed)
+    if ours is not None and theirs is not None:
+        return _OPERATORS[sign](ours, theirs)
+    if sign in ("<", ">", "<=", ">=") and (ours is None) != (theirs is None):
+        return False  # a number is neither before nor after a word
+    return _OPERATORS[sign](text(value), typed)
+
+
+def number(value: Any) -> float | None:
+    """A value as a number, None for what is none (a truth value is none)."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class RunMatch:
+    """A run that was found. points: those of its points that satisfy the conditions (all of them where none is about points)."""
+
+    entry: CatalogueEntry
+    points: tuple[Mapping[str, str], ...]
+
+
+def search(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -> list[RunMatch]:
+    """The runs that satisfy every condition. SettingsError for a name that no run knows."""
+    names = [names_of(entry) for entry in entries]
+    for condition in conditions:
+        _refuse_unknown(condition.name, names)
+    return [match for entry in entries if (match := _match(entry, conditions)) is not None]
+
+
+def names_of(entry: CatalogueEntry) -> set[str]:
+    """Every name that can be asked of a run."""
+    inputs, outputs = {*entry.axes, *_flat(entry.constants)}, set(entry.output_names)
+    prefixed = {f"inputs.{name}" for name in inputs} | {f"outputs.{name}" for name in outputs}
+    return {*FACTS, *inputs, *outputs, *prefixed}
+
+
+def _refuse_unknown(name: str, every_name: Sequence[set[str]]) -> None:
+    if not every_name or any(name in names for names in every_name):
+        return
+    every = sorted(set().union(*every_name))
+    near = get_close_matches(name, every, 1, 0.6)
+    own = [one for one in every if one not in FACTS and not one.startswith(("inputs.", "outputs."))]
+    rest = f"; inputs and outputs: {', '.join(own[:12])}{', …' if len(own) > 12 else ''}" if own else ""
+    raise SettingsError(
+        f"no run has an input, an output or a fact named {name}",
+        fix=f"did you mean {near[0]}?" if near else f"facts: {', '.join(FACTS)}{rest}",
+    )
+
+
+def _match(entry: CatalogueEntry, conditions: Sequence[Condition]) -> RunMatch | None:
+    by_point: list[Condition] = []
+    for condition in conditions:
+        if is_of_points(entry, condition.name):
+            by_point.append(condition)
+        elif not condition.holds(run_values(entry, condition.name)):
+            return None
+    if not by_point:
+        return RunMatch(entry, entry.points)
+    found = tuple(row for row in entry.points if all(one.holds((row.get(_bare(one.name)),)) for one in by_point))
+    return RunMatch(entry, found) if found else None
+
+
+def is_of_points(entry: CatalogueEntry, name: str) -> bool:
+    """Whether a name has a value in each point of a run that has results."""
+    group, bare = _group(name), _bare(name)
+    if not entry.points or (group == "" and name in FACTS):
+        return False
+    return (group != "outputs" and bare in entry.axes) or (group != "inputs" and bare in entry.output_names)
+
+
+def run_values(entry: CatalogueEntry, name: str) -> list[Any]:
+    """The values of a name in a run as a whole; [] where it has none."""
+    group, bare = _group(name), _bare(name)
+    if not group and name in FACTS:
+        value = FACTS[name](entry)
+        return list(value) if isinstance(value, tuple) else [] if value is None else [value]
+    if group != "outputs":
+        constants = _flat(entry.constants)
+        if bare in constants:
+            return [constants[bare]]
+        if bare in entry.axes:
+            return list(entry.axes[bare])
+    if group != "inputs":
+        rows = [row[bare] for row in entry.points if bare in row] if bare not in entry.axes else []
+        return rows or ([entry.outputs[bare]] if bare in entry.outputs else [])
+    return []
+
+
+def cell(match: RunMatch, column: str) -> str:
+    """A column of a run that was found: its value; of several points the value that all share, else the range of numbers, else the
+    first values. `max(NAME)` and its like (min, mean, median, std, sum, count) summarize the points that were found.
+    """
+    summary = _SUMMARY.fullmatch(column)
+    values = _values(match, summary[2] if summary else column)
+    if summary:
+        numbers = [one for value in values if (one := number(value)) is not None]
+        return short(_SUMMARIES[summary[1]](numbers)) if numbers else ""
+    distinct = list(dict.fromkeys(short(value) for value in values))
+    if len(distinct) <= _MOST_SHOWN:
+        return " ".join(distinct)
+    ordered = [number(value) for value in values]
+    if all(one is not None for one in ordered):
+        numbers = [one for one in ordered if one is not None]
+        return f"{short(min(numbers))} … {short(max(numbers))}"
+    return f"{' '.join(distinct[: _MOST_SHOWN - 1])} … ({len(distinct)})"
+
+
+def _values(match: RunMatch, name: str) -> list[Any]:
+    if is_of_points(match.entry, name):
+        return [row[_bare(name)] for row in match.points if _bare(name) in row]
+    return run_values(match.entry, name)
+
+
+def check_columns(columns: Sequence[str], entries: Sequence[CatalogueEntry]) -> None:
+    """SettingsError for a column that no run has, or an unknown summary."""
+    names = [names_of(entry) for entry in entries]
+    for column in columns:
+        summary = _SUMMARY.fullmatch(column)
+        if summary and summary[1] not in _SUMMARIES:
+            raise SettingsError(f"{summary[1]}() cannot summarize a column", fix=f"use one of: {', '.join(_SUMMARIES)}")
+        _refuse_unknown(summary[2] if summary else column, names)
+
+
+def short(value: Any) -> str:
+    """A value in a cell: numbers with six digits, everything in one line."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return " ".join(text(value).split())
+
+
+def _group(name: str) -> str:
+    group, dot, _ = name.partition(".")
+    return group if dot and group in _GROUPS else ""
+
+
+def _bare(name: str) -> str:
+    return name.partition(".")[2] if _group(name) else name
+
+
+def _flat(constants: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Constants with those inside of others as `solver.tol`."""
+    flat: dict[str, Any] = {}
+    for name, value in constants.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{path}{name}.")
+        else:
+            flat[f"{path}{name}"] = value
+    return flat

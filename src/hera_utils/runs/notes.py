@@ -1,0 +1,62 @@
+"""What its user says of a run: a name of their own, a note, tags. In `notes.json` of the record's folder, apart from run.json,
+which the process that runs the run rewrites.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from hera_utils.errors import ResourceError, SettingsError
+
+FILE = "notes.json"
+_TAG = re.compile(r"[^\s,=<>!~]+")
+
+
+@dataclass(frozen=True)
+class RunNotes:
+    """name: by which the run can be called besides its own. tags: words without blanks, sorted."""
+
+    name: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+    def tagged(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunNotes:
+        """With some tags more and others less. SettingsError for what cannot be a tag."""
+        added, removed = list(add), set(remove)
+        for tag in added:
+            if not _TAG.fullmatch(tag):
+                raise SettingsError(
+                    f"'{tag}' cannot be a tag", fix="give a word without blanks, commas and the signs = < > ! ~"
+                )
+        return replace(self, tags=tuple(sorted({*self.tags, *added} - removed)))
+
+
+def read_notes(folder: Path) -> RunNotes:
+    """The notes of a run; empty ones where there are none, or none that can be read."""
+    try:
+        raw = json.loads((folder / FILE).read_bytes())
+        return RunNotes(str(raw.get("name") or ""), str(raw.get("note") or ""), tuple(map(str, raw.get("tags") or ())))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return RunNotes()
+
+
+def write_notes(folder: Path, notes: RunNotes) -> None:
+    """ResourceError when they cannot be written."""
+    target = folder / FILE
+    fresh = target.with_suffix(f".{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps(asdict(notes), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(fresh, target)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and permissions") from None
+
+
+def named_runs(runs: Path, name: str) -> list[Path]:
+    """The records in a folder whose user gave them this name."""
+    return [file.parent for file in runs.glob(f"*/{FILE}") if read_notes(file.parent).name == name]
