@@ -1,9 +1,10 @@
-"""Which user has an end of a TCP connection: the server asks it about a browser, a client about the server that it found."""
+"""Which user and which processes have an end of a TCP connection: the server asks it about a browser, a client about its server."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import struct
 from collections.abc import Iterable
@@ -67,6 +68,36 @@ def _ask_kernel(end: Address, other: Address) -> int | None:
         raise OSError(number, "sock_diag")
     state, uid, inode = *struct.unpack_from("=B", answer, 17), *struct.unpack_from("=II", answer, 80)
     return int(uid) if state == 1 and inode else None
+def inode(end: Address, other: Address) -> str:
+    """What identifies the end `end` of an established connection for as long as the machine runs; "" when the kernel knows none."""
+    here, there = _kernel_address(end), _kernel_address(other)
+    try:
+        with open("/proc/self/net/tcp", encoding="ascii") as lines:
+            found = [words[9] for words in map(str.split, lines) if words[1:4] == [here, there, _ESTABLISHED]]
+    except (OSError, IndexError):
+        return ""
+    return found[0] if found and found[0] != _NOBODYS else ""
+
+
+def holders(socket_inode: str, uid: int) -> list[int]:
+    """The processes of a user that are seen to have a socket open. None of them may be all: a socket can be hidden."""
+    link = f"socket:[{socket_inode}]"
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _has(name, uid, link)]
+
+
+def _has(pid: str, uid: int, link: str) -> bool:
+    folder = f"/proc/{pid}/fd"
+    try:
+        return os.stat(folder).st_uid == uid and any(_link(f"{folder}/{name}") == link for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 _ESTABLISHED, _LISTENING, _NOBODYS = "01", "0A", "0"

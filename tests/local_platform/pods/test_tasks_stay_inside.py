@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 from hand_made_image import HandMadeImages
+from memory_platform import MemoryPlatform
+from serving import served
 from stage import Stage
+
+from hera_utils.local_platform.argo_api.app import argo_app
 
 Json = dict[str, Any]
 
@@ -120,3 +124,47 @@ def test_a_container_with_a_terminal_has_one_of_its_own(stage: Stage) -> None:
     pod = stage.shell("test -t 0 && test -t 1 && ls /dev/pts | tr '\\n' ' '; tty", main={"tty": True})
     assert stage.run(pod).phase == "Succeeded"
     assert "".join(stage.log(pod)).split() == ["0", "ptmx", "/dev/pts/0"]
+
+
+_PRETENDS = """
+import ctypes, http.client, json, os, socket, sys, threading, time
+host, port = {address!r}
+
+def call(own_files=False):
+    end = socket.create_connection((host, port))
+    if own_files:
+        ctypes.CDLL(None).unshare(0x400)  # CLONE_FILES
+    lines = ["GET /api/v1/version HTTP/1.1", f"Host: 127.0.0.1:{{port}}", "Sec-Fetch-Site: same-origin", "", ""]
+    end.sendall("\\r\\n".join(lines).encode())
+    if {hides!r}:
+        one, other = socket.socketpair(socket.AF_UNIX)
+        socket.send_fds(one, [b"x"], [end.fileno()])
+        end.close()
+        time.sleep(0.3)
+        end = socket.socket(fileno=socket.recv_fds(other, 1, 1)[1][0])
+    print(end.recv(100).split()[1].decode(), flush=True)
+
+thread = threading.Thread(target=call, args=({own_files!r},))
+thread.start()
+thread.join()
+if {forks!r} and os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid()
+        call()
+    os._exit(0)
+if {forks!r}:
+    os.wait()
+    time.sleep(0.5)
+"""
+
+
+@pytest.mark.parametrize("way", ["", "own_files", "hides", "forks"])
+def test_no_task_is_taken_for_this_users_browser(stage: Stage, way: str) -> None:
+    """docs/decisions/0002-page-without-token.md: what a browser says of itself a task can say too."""
+    ways = {name: name == way for name in ("own_files", "hides", "forks")}
+    with served(argo_app(MemoryPlatform(), "token")) as url:
+        program = _PRETENDS.format(address=("127.0.0.1", int(url.rpartition(":")[2])), **ways)
+        image = isinstance(stage.images, HandMadeImages)
+        pod = stage.pod({"command": ["python3" if image else sys.executable, "-c", program]})
+        assert stage.run(pod).phase == "Succeeded", stage.log(pod)
+    assert set(stage.log(pod)) == {"401"}

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from hera_utils.errors import PlatformError
 
-from .pod import launch_socket
+from .pod import launch_socket, processes
 
 _START = (
-    "import sys; started_with = frozenset(sys.modules); sys.path[0] = sys.argv[1]; from pod import spawner; "
-    "spawner.main(sys.argv[2], int(sys.argv[3]), started_with)"
+    f"import sys; started_with = frozenset(sys.modules); sys.path[0] = sys.argv[1]; {processes.SPAWNER}"
+    "sys.argv[2], int(sys.argv[3]), started_with)"
 )
 """The spawner is an interpreter as every Python task has one, with site-packages: tasks are forks of its forks (pod/warm_python.py)."""
 _FIX = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import json
@@ -19,7 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.local_platform.socket_owner import Address, peer_uid
+from hera_utils.local_platform.pods.pod.processes import is_of_a_pod
+from hera_utils.local_platform.socket_owner import Address, holders, inode, peer_uid
 
 Json = dict[str, Any]
 
@@ -78,11 +80,22 @@ class Gate:
         """Whether a call without a token comes from our own page in a browser of the user who runs this server.
 
         Sec-Fetch-Site is written by the browser, never by a page: `same-origin` says that our page asks. The user id of the
-        connection's other end keeps other users of the machine out.
+        connection's other end keeps other users of the machine out. Neither a task may write that header, nor make this server write it
+        (an http template): so the other end must be seen to be of a process that is neither in a pod nor this one.
         """
         if headers.get("sec-fetch-site") not in _SAFE_SITES or client is None or server is None:
             return False
-        return peer_uid(client, server) == os.geteuid()
+        if peer_uid(client, server) != os.geteuid():
+            return False
+        connection = inode(client, server)
+        return bool(connection) and _is_elsewhere(connection)
+
+
+@functools.lru_cache(maxsize=256)  # a browser keeps its connections, and to look at all open files takes a while
+def _is_elsewhere(connection: str) -> bool:
+    """Whether a process of this user has the connection, and none that is in a pod or this one."""
+    found = holders(connection, os.geteuid())
+    return bool(found) and not any(pid == os.getpid() or is_of_a_pod(pid) for pid in found)
 
 
 def host_name(host: str) -> str:

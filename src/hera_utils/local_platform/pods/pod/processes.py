@@ -20,6 +20,24 @@ def born(pid: int | str) -> str:
         return ""
 
 
+SPAWNER = "from pod import spawner; spawner.main("
+"""What the command line of the spawner holds, and of the workers that it forks. No task can change it: it has fewer rights than they."""
+
+
+def is_of_a_pod(pid: int) -> bool:
+    """Whether a process is a worker, or was started below one. A process whose parents have ended is its worker's child."""
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if SPAWNER.encode() in file.read():
+                    return True
+            with open(f"/proc/{pid}/stat") as text:
+                pid = int(text.read().rpartition(")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            return True  # it has just ended: nothing is known of it
+    return False
+
+
 def descendants(pid: int) -> list[int]:
     """The process and everything it started, by this namespace's process ids."""
     pids, todo = [], [pid]
