@@ -68,6 +68,8 @@ def _ask_kernel(end: Address, other: Address) -> int | None:
         raise OSError(number, "sock_diag")
     state, uid, inode = *struct.unpack_from("=B", answer, 17), *struct.unpack_from("=II", answer, 80)
     return int(uid) if state == 1 and inode else None
+
+
 def inode(end: Address, other: Address) -> str:
     """What identifies the end `end` of an established connection for as long as the machine runs; "" when the kernel knows none."""
     here, there = _kernel_address(end), _kernel_address(other)
