@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -76,7 +75,10 @@ def test_what_another_user_wrote_is_refused(state, name, loose):
 
 
 @as_root
-@pytest.mark.parametrize("name", ["tls/server.key", "pods/a", "pods/a/supervisor.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    ["tls/server.key", "pods/a", "pods/a/supervisor.jsonl", "images/references/busybox.json", "python/abc/pyvenv.cfg"],
+)
 def test_also_below_the_folder_when_it_was_open(state, name):
     path = state / name
     path.parent.mkdir(parents=True)
@@ -104,34 +106,77 @@ def test_what_others_could_write_to_is_refused(state):
     assert mode(journal) == 0o600
 
 
+def test_nor_is_a_folder_that_others_could_change(state):
+    (state / "images").mkdir(parents=True)
+    (state / "images").chmod(0o777)
+    state.chmod(0o755)
+    with pytest.raises(PlatformError, match="images in the state folder could be written to by other"):
+        check_state_folder(state)
+
+
+@as_root
+def test_a_link_of_another_user_leads_nowhere(state, tmp_path):
+    """Not even to a folder of this user's: it would be taken for the state folder."""
+    (tmp_path / "real").mkdir(mode=0o700)
+    state.symlink_to(tmp_path / "real")
+    os.chown(state, NOBODY, NOBODY, follow_symlinks=False)
+    for use in (open_state_folder, daemon.status, daemon.start_or_join):
+        with pytest.raises(PlatformError, match="belongs to another user"):
+            use(state)
+
+
+def test_where_modes_are_not_kept_it_is_refused(state, monkeypatch):
+    """As on FAT, or on a folder of Windows that Linux sees."""
+    state.mkdir(mode=0o755)
+    monkeypatch.setattr(os, "chmod", lambda *_: None)
+    with pytest.raises(PlatformError, match="does not keep modes") as refused:
+        open_state_folder(state)
+    assert "HERA_UTILS_STATE" in refused.value.fix
+
+
 def test_a_link_to_a_folder_is_fine(state, tmp_path):
     (tmp_path / "real").mkdir(mode=0o700)
     state.symlink_to(tmp_path / "real")
     open_state_folder(state)
 
 
-def test_nothing_in_it_can_be_read_by_others_whatever_the_umask(state, tmp_path):
+WORK = """
+from hera.workflows import *
+with Workflow(generate_name='a-', entrypoint='main', archive_logs=True) as w:
+    first = Container(name='first', image='busybox', command=['sh', '-c', 'umask; echo said > /tmp/x; mkdir /tmp/y; cp /tmp/x /tmp/y'],
+        outputs=[Artifact(name='tar', path='/tmp/x'), Artifact(name='zip', path='/tmp/y', archive=ZipArchiveStrategy())])
+    @script(image='python:3.11', inputs=[Artifact(name='tar', path='/tmp/in')])
+    def second():
+        import os
+        print(oct(os.umask(0)), open('/tmp/in').read())
+    with Steps(name='main'):
+        one = first()
+        second(arguments={'tar': one.get_artifact('tar')})
+"""
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_nothing_in_it_can_be_read_by_others_whatever_the_umask(state, tmp_path, umask):
     script = tmp_path / "script.py"
-    script.write_text(
-        "from hera.workflows import *\n"
-        "with Workflow(generate_name='a-', entrypoint='c') as w:\n"
-        "    Container(name='c', image='busybox', command=['sh', '-c', 'echo said; umask'])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "hera_utils", "run", script],
-        env=os.environ | {"HERA_UTILS_STATE": str(state), "HOME": str(tmp_path)},
-        cwd=tmp_path,
-        umask=0,
-        capture_output=True,
-        text=True,
-        timeout=120,
+    script.write_text(WORK)
+    environ = os.environ | {"HERA_UTILS_STATE": str(state), "HOME": str(tmp_path)}
+    commands = ([sys.executable, "-m", "hera_utils", *words] for words in (["run", script], ["logs", "@latest"]))
+    done, logs = (
+        subprocess.run(
+            command, env=environ, cwd=tmp_path, umask=umask, capture_output=True, text=True, timeout=120, check=False
+        )
+        for command in commands
     )
     assert done.returncode == 0, done.stderr
-    time.sleep(0.1)
-    files = [path for path in state.rglob("*") if path.is_file() and ".roots" not in path.parts]
-    ours = [path for path in files if path.suffix in (".json", ".jsonl", ".log", ".lock", ".sqlite", ".key", ".pem")]
-    assert {"journal.sqlite", "supervisor.jsonl", "main.log", "server.log"} <= {path.name for path in ours}
-    ours += [path for path in files if path.name.startswith(("journal.sqlite-", "kubeconfig"))]
-    assert [str(path) for path in ours if mode(path) & 0o077] == []
+    assert "first: 0022" in logs.stdout, "tasks have the umask of a container"
+    assert "0o22 said" in logs.stdout
+    daemon.stop(state)
+    files = [
+        path for path in state.rglob("*") if not path.is_symlink() and ".roots" not in path.relative_to(state).parts
+    ]
+    assert {"journal.sqlite", "supervisor.jsonl", "main.log", "server.log", "tar.tgz", "zip.zip"} <= {
+        path.name for path in files
+    }
+    assert [str(path) for path in files if not path.is_dir() and mode(path) & 0o077] == []
     assert [str(path) for path in state.iterdir() if path.is_dir() and mode(path) & 0o077] == []
     assert [str(path) for path in state.glob("pods/*-*") if mode(path) & 0o077] == []

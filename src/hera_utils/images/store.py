@@ -209,7 +209,8 @@ class Store:
                 _remove(leftover)
             folder = self.folder / "layers" / f"{prefix}-{secrets.token_hex(3)}"
             with room_on(self.folder):
-                folder.mkdir(0o755)
+                folder.mkdir()
+                folder.chmod(0o755)  # whatever the umask: it is the root of containers
             try:
                 with packed.open("rb") if isinstance(packed, Path) else contextlib.nullcontext(packed) as file:
                     unpacked = unpack(file, folder, below=below[::-1], limits=LayerLimits.of(folder))

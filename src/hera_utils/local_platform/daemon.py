@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
 from hera_utils.local_platform.state_folder import (
+    OTHERS,
     check_state_folder,
     open_state_folder,
     private,
@@ -102,8 +103,14 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
     with lock:
         from hera_utils.local_platform.server import Serving, run
 
-        _announce_start(state)
-        run(state, serving or Serving(), version=_version(), ready=ready)
+        umask = os.umask(
+            OTHERS
+        )  # whatever is written here is the owner's alone; tasks have a container's (pods/pod/spawner.py)
+        try:
+            _announce_start(state)
+            run(state, serving or Serving(), version=_version(), ready=ready)
+        finally:
+            os.umask(umask)
 
 
 def _announce_start(state: Path) -> None:

@@ -17,6 +17,7 @@ from hera_utils.errors import PlatformError
 log = logging.getLogger(__name__)
 
 OTHERS = 0o077
+_SAY_WHAT_RUNS = ("pods", "tls", "images", "python")
 _FIX = "choose another folder with HERA_UTILS_STATE, or make this one accessible to you alone"
 
 
@@ -87,7 +88,7 @@ def check_state_folder(state: Path) -> None:
         raise unusable(state, error) from error
     if not stat.S_ISDIR(status.st_mode) or not hasattr(os, "geteuid"):
         return  # opening it will raise what it is
-    if status.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid() or os.lstat(state).st_uid not in (os.geteuid(), 0):  # also a link that leads there
         raise PlatformError(f"the state folder {state} belongs to another user of this machine", fix=_FIX)
     loose = status.st_mode & OTHERS
     with contextlib.suppress(FileNotFoundError):  # removed meanwhile
@@ -97,6 +98,11 @@ def check_state_folder(state: Path) -> None:
             os.chmod(state, status.st_mode & 0o700)
         except OSError as error:
             raise unusable(state, error) from error
+        if os.stat(state).st_mode & OTHERS:
+            raise PlatformError(
+                f"the file system of the state folder {state} does not keep modes: other users can read it",
+                fix="choose a folder on another file system with HERA_UTILS_STATE",
+            )
         log.warning("hera-utils: other users could read the state folder %s: its mode is now 0700", state)
 
 
@@ -108,7 +114,7 @@ def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> No
                 f"{path} in the state folder was written by another user of this machine",
                 fix="remove it if you did not expect it, or choose another folder with HERA_UTILS_STATE",
             )
-        if reached and stat.S_ISREG(status.st_mode) and status.st_mode & 0o022:
+        if reached and not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o022:
             raise PlatformError(
                 f"{path} in the state folder could be written to by other users of this machine",
                 fix=f"check that its content is yours, then: chmod -R go= {state}; or choose another folder with "
@@ -125,8 +131,10 @@ def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
             except FileNotFoundError:
                 continue
             yield Path(entry.path), status
-            below = folder.name == "pods" or entry.name in ("pods", "tls")
-            if depth > 1 and below and stat.S_ISDIR(status.st_mode):
+            below = folder.name in _SAY_WHAT_RUNS or entry.name in _SAY_WHAT_RUNS
+            if (
+                depth > 1 and below and stat.S_ISDIR(status.st_mode) and status.st_mode & 0o011
+            ):  # else nobody came there
                 yield from _entries(Path(entry.path), depth - 1)
 
 

@@ -263,7 +263,8 @@ class ImagePulls:
     def _nothing(self) -> Path:
         folder = self._folder / "empty"
         if not folder.is_dir():
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o755)  # whatever the umask: it is the root of containers
         return folder
 
     def ready(self) -> list[str]:

@@ -27,12 +27,16 @@ def pack_tar(top: int, name: str, label: str, target: str, level: int) -> None:
     A file that has several names is written under each, as Argo does: a reader of the archive need not know hard links.
     """
     with (
-        open(target, "wb") as raw,
+        open(target, "wb", opener=_private) as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=level, mtime=0, filename="") as packed,
         tarfile.open(fileobj=packed, mode="w|") as archive,
     ):
         for entry in file_trees.entries(top, label):
             archive.addfile(_tar_header(entry, name), entry.file)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _tar_header(entry: file_trees.Entry, top: str) -> tarfile.TarInfo:
@@ -63,7 +67,7 @@ def pack_zip(top: int, name: str, label: str, target: str) -> None:
                 return raw, self.flag_bits
             return raw, self.flag_bits if raw.isascii() else self.flag_bits | _ZIP_UTF8
 
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with open(target, "wb", opener=_private) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
         for entry in file_trees.entries(top, label):
             inner = f"{name}/{entry.name}" if entry.name else name
             header = Header(inner + ("/" if entry.is_folder else ""), _zip_date(entry.status.st_mtime))

@@ -99,6 +99,7 @@ def save_logs(job: Json, collected: CollectedOutputs, folder: str, names: list[s
                 partial = f"{target}.{os.getpid()}.partial"
                 try:
                     shutil.copyfile(text, partial)
+                    os.chmod(partial, 0o600)
                     os.rename(partial, target)
                 finally:
                     file_trees.remove(partial)

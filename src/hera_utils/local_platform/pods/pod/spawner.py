@@ -16,6 +16,7 @@ import socket
 from . import file_trees, network, shared_mounts, syscalls, worker
 from .processes import born
 
+_UMASK = 0o022  # of containers; what is in the state folder is behind a folder that only its owner may enter
 _PATIENCE = 5.0  # seconds for the kernel to show that it can
 
 
@@ -25,6 +26,7 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(_UMASK)
     link = socket.socket(fileno=fd)
     try:
         shared = prepare(state)
