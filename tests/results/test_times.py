@@ -52,6 +52,16 @@ def test_the_containers_that_do_the_work_count():
     assert ran(states[:1], {"script": {}}) is None
 
 
+def test_how_a_python_started():
+    state = ContainerState("main", exit_code=0, started_at=2.5, finished_at=4.0, python="new: it has a terminal")
+    times = ran([state], {"script": {}})
+    assert times["python"] == "new: it has a terminal"
+    results = Results.of([document(a={**WAITED, RAN: times}, b={**WAITED, RAN: TIMES})])
+    assert [row.python for row in results] == ["new: it has a terminal", ""]
+    assert "python" in results.to_csv(by="tasks").splitlines()[0].split(",")
+    assert "python" not in Results.of([document(b={**WAITED, RAN: TIMES})]).to_csv(by="tasks").splitlines()[0]
+
+
 @script(image="python:3.11")
 def work():
     print("done")
@@ -62,6 +72,7 @@ def test_the_local_platform_knows_them(local_platform):
         work(name="work")
     run = local_platform.run(w)
     (node,) = [node for node in run.workflow["status"]["nodes"].values() if node["type"] == "Pod"]
-    assert sorted(node[RAN]) == ["finishedAt", "startedAt"]
+    assert sorted(node[RAN]) == ["finishedAt", "python", "startedAt"]
+    assert run["work"].python == node[RAN]["python"] == "warm"
     assert "." in run["work"].started
     assert len(node["startedAt"]) == len("2026-01-01T00:00:00Z")

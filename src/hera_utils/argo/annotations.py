@@ -8,7 +8,8 @@ GATHER = "hera-utils/gather"
 """That a gather follows the points of its run."""
 RAN = "hera-utils/ran"
 """The field of a pod's node: when its main containers ran, {startedAt, finishedAt} in microseconds. Argo's own times are whole seconds, and
-begin when the node is made: waiting for a free place counts in them.
+begin when the node is made: waiting for a free place counts in them. `python`, of a task in Python: "warm" when it was a fork of an
+interpreter that ran already, else "new: " and why not.
 """
 FOLDER = "hera-utils/folder"
 """On a claim of the local platform: the folder of this machine that it stands for (see claim_folders.py)."""

@@ -67,7 +67,8 @@ class PodWaiting(Event):
 class ContainerState:
     """The state of one container of a pod; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed.
 
-    image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in.
+    image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in. python: how its interpreter started, as
+    argo.annotations.RAN has it; "" where that is not known.
     """
 
     name: str
@@ -78,6 +79,7 @@ class ContainerState:
     finished_at: float | None = None
     init: bool = False
     image_id: str = ""
+    python: str = ""
 
 
 REJECTED = "Rejected"

@@ -128,14 +128,16 @@ def finished_at(containers: Sequence[ContainerState], now: float) -> float:
 
 
 def ran(containers: Sequence[ContainerState], template: Json) -> Json | None:
-    """When the containers that do the template's work ran; None when none of them started."""
+    """When the containers that do the template's work ran, and how; None when none of them started."""
     names = main_names(template)
     own = [one for one in containers if one.name in names and one.started_at is not None]
     starts = [one.started_at for one in own if one.started_at is not None]
     ends = [one.finished_at for one in own if one.finished_at is not None]
     if not starts or not ends:
         return None
-    return {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends))}
+    python = next((one.python for one in own if one.python), "")
+    how = {"python": python} if python else {}
+    return {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends)), **how}
 
 
 _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}

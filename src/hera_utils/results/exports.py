@@ -76,6 +76,8 @@ def _json_row(result: TaskResult | PointResult, inputs: Json, outputs: Json) -> 
         head = {"task": result.task, "template": result.template, "workflow": result.workflow, "inputs": inputs}
         if result.point:
             head = {"point": result.point, **head}
+        if result.python:
+            head["python"] = result.python
     row = {
         **head,
         "outputs": outputs,

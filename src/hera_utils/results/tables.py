@@ -14,7 +14,7 @@ _KEYS = ("point", "task", "template", "workflow", "artifacts")
 
 
 def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> ResultTable:
-    """Every input, output and measure of every task. with_points: and the id of its point."""
+    """Every input, output and measure of every task, and how tasks in Python started. with_points: and the id of its point."""
     several = len({row.workflow for row in tasks}) > 1
     columns = [
         _column("task", "key", (row.task for row in tasks)),
@@ -25,12 +25,13 @@ def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> Res
     if with_points:
         columns.insert(0, _column("point", "key", (row.point for row in tasks)))
     inputs, outputs = _names(row.inputs for row in tasks), _names(row.outputs for row in tasks)
-    reserved = {*_KEYS, *MEASURES}
+    python = [_column("python", "measure", (row.python for row in tasks))] if any(row.python for row in tasks) else []
+    reserved = {*_KEYS, *MEASURES, *(column.name for column in python)}
     columns += _spread("input", inputs, reserved, [row.inputs for row in tasks])
     columns += _spread("output", outputs, reserved | set(inputs), [row.outputs for row in tasks])
     if any(row.artifacts for row in tasks):
         columns.append(_column("artifacts", "artifact", (" ".join(row.artifacts) for row in tasks)))
-    return ResultTable("tasks", (*columns, *_measures(tasks)))
+    return ResultTable("tasks", (*columns, *python, *_measures(tasks)))
 
 
 def point_table(points: Sequence[PointResult]) -> ResultTable:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.argo.annotations import RAN
 from hera_utils.argo.names import pod_name
 from hera_utils.argo.node_tree import Branch, seconds, span, tree
 from hera_utils.runs.outcome import short_name, values
@@ -22,7 +23,8 @@ class TaskResult:
     task: its path in the run (`A.collect(3:value)`). outputs: its output parameters, and `result` for what a script printed. artifacts:
     names of its output artifacts. seconds: of its last attempt, None while it runs. started, finished: RFC 3339 in UTC, "" before
     (argo.node_tree.span says what is timed). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last
-    attempt, "" where it needs none. point: the id of its point, "" for none. log: the last lines of a failed task's log.
+    attempt, "" where it needs none. point: the id of its point, "" for none. python: how the interpreter of a task in Python started on
+    this machine (argo.annotations.RAN), "" for others. log: the last lines of a failed task's log.
     """
 
     task: str
@@ -41,6 +43,7 @@ class TaskResult:
     pod: str = ""
     point: str = ""
     usage: dict[str, int] = field(default_factory=dict)
+    python: str = ""
     log: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -93,6 +96,7 @@ def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
         node_id=str(last.get("id", "")),
         pod=pod,
         usage=usage(leaf.attempts or (node,)),
+        python=str((last.get(RAN) or {}).get("python") or ""),
     )
 
 

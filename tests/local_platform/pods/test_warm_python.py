@@ -289,6 +289,22 @@ def machine(tmp_path: Path) -> Any:
     made.close()
 
 
+def test_the_end_of_a_task_says_how_its_interpreter_started(machine: Stage) -> None:
+    def how(container: Json) -> str:
+        script = {"script": {"source": "pass"}}
+        end = machine.run(machine.pod({"image": "python:3.11", **container}, template=script))
+        return end.containers[0].python
+
+    python = {"command": ["python"], "args": ["/argo/staging/script"]}
+    assert how(python) == "warm"
+    assert how({**python, "resources": {"limits": {"memory": "100Mi"}}}) == "new: it has a limit of memory"
+    off = {"env": [{"name": "HERA_UTILS_WARM_PYTHON", "value": "off"}]}
+    assert how(python | off) == "new: HERA_UTILS_WARM_PYTHON is off"
+    hash_seed = {"env": [{"name": "PYTHONHASHSEED", "value": "1"}]}
+    assert how(python | hash_seed) == "new: the variable PYTHONHASHSEED counts for a start of Python"
+    assert how({"command": ["true"]}) == ""
+
+
 def test_a_script_task_is_a_fork(machine: Stage) -> None:
     assert python_task(machine) == ["True"]
     assert python_task(machine, container={"env": [{"name": "HERA_UTILS_WARM_PYTHON", "value": "off"}]}) == ["False"]

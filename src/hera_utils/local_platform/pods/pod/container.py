@@ -41,7 +41,7 @@ class Container:
         self.code: int | None = None
         self.message = ""
         self.reason = ""
-        self.not_forked = ""  # why a Python task is no fork
+        self.python = ""  # of a task in Python: "warm" when it is a fork, else why not
 
     @property
     def over(self) -> bool:
@@ -87,15 +87,15 @@ class Container:
     def _fork(self, path: str, descriptors: dict[int, int], python: WarmPython) -> bool:
         """Start a Python task as a fork, when that means the same. Whether it was done. Raises OSError."""
         assert self.root is not None
-        self.not_forked = self._obstacle() or python.obstacle(path, self.plan.argv, self.env)
-        if self.not_forked:
-            return False
-        try:
-            self.pid = python.start(path, self.plan.argv, self.env, descriptors, self.root.view)
-        except ConnectionError:
-            self.not_forked = "the fork server of its worker was killed"
-            return False
-        return True
+        obstacle = self._obstacle() or python.obstacle(path, self.plan.argv, self.env)
+        if not obstacle:
+            try:
+                self.pid = python.start(path, self.plan.argv, self.env, descriptors, self.root.view)
+            except ConnectionError:
+                obstacle = "the fork server of its worker was killed"
+        if os.path.basename(path).startswith("python"):
+            self.python = f"new: {obstacle}" if obstacle else "warm"
+        return not obstacle
 
     def _obstacle(self) -> str:
         plan = self.plan
@@ -153,6 +153,7 @@ class Container:
             "finished_at": self.finished_at,
             "init": self.plan.kind == "init",
             "image_id": self.plan.image_id,
+            **({"python": self.python} if self.python else {}),
         }
 
 

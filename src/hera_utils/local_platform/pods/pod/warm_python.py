@@ -79,7 +79,7 @@ class WarmPython:
         if not self._is_on or env.get(_SWITCH) == "off":
             return f"{_SWITCH} is off"
         if os.path.dirname(program) != self._folder or os.path.realpath(program) != self._executable:
-            return f"it is no task of {sys.executable}"
+            return f"its interpreter is not {sys.executable}"
         if len(argv) < 2 or argv[1].startswith("-"):
             return "its command is not `python FILE`"
         if not os.path.isfile(argv[1]):
