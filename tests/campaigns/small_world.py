@@ -169,6 +169,8 @@ class World:
         self.kinds: dict[str, str] = {}
         self.clients: list[Client] = []
         self.killed_pods: set[str] = set()
+        self.may_be_refused: tuple[str, ...] = ()
+        """Words of what a client may be told, and end with: the disk is full."""
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -214,7 +216,8 @@ class World:
             except urllib.error.HTTPError as error:
                 if error.code == 404:
                     return {}
-                raise
+                if error.code != 401:  # the next server, on the port of a killed one
+                    raise
             except OSError:
                 if time.monotonic() > end:
                     raise
@@ -267,6 +270,11 @@ class World:
                 self.again(client.name)
             return
         self.findings.figures["clients that ended by themselves"] += 1
+        if client.process.returncode == 2 and any(words in said for words in self.may_be_refused):
+            self.findings.figures["clients that were told why not"] += 1
+            if found is None:
+                self.again(client.name)
+            return
         if found is None:
             if client.process.returncode == 0:
                 self.findings.lost.append(f"{client.name}: its client ended well, and there is no run\n{said}")

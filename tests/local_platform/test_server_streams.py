@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 import threading
 import time
@@ -315,19 +316,26 @@ def test_following_ends_with_the_run(url, platform, logged):
     assert [e["content"] for e in events.results][5:] == ["b3", "d1"]
 
 
-def test_following_readers_leave_with_their_client(url, platform, logged):
-    platform.live = {"one-b"}
-    document = json.loads(platform.get("Pod", "argo", "one-b").text)
-    document["status"]["phase"] = "Running"
-    platform.put("Pod", document)
-    events = Events(f"{url}/api/v1/workflows/argo/one/log?logOptions.container=main&logOptions.follow=true")
-    events.wait(5)
-    readers = [thread for thread in threading.enumerate() if thread.name == "log reader"]
-    assert readers
-    events.hang_up()
-    for reader in readers:
-        reader.join(5)
-        assert not reader.is_alive()
+def test_followers_have_no_threads_and_are_forgotten_with_their_clients(url, platform, logged):
+    """Each had one for each pod that ran: of sixty pods and sixty followers no other call was answered for a minute."""
+    platform.live = {"one-a", "one-b"}
+    for name in platform.live:
+        document = json.loads(platform.get("Pod", "argo", name).text)
+        document["status"]["phase"] = "Running"
+        platform.put("Pod", document)
+    before, listeners = threading.active_count(), len(platform.listeners.get("Pod", ()))
+    address = f"{url}/api/v1/workflows/argo/one/log?logOptions.container=main&logOptions.follow=true"
+    followers = [Events(address) for _ in range(40)]
+    for events in followers:
+        events.wait(5)
+    own = sum(events.thread.is_alive() for events in followers)
+    assert threading.active_count() - own - before <= min(32, (os.cpu_count() or 1) + 4), "those of calls"
+    for events in followers:
+        events.hang_up()
+    end = time.monotonic() + 60
+    while len(platform.listeners.get("Pod", ())) > listeners:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_server_sent_events_breathe(url, platform, monkeypatch):

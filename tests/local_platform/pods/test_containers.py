@@ -12,6 +12,7 @@ from stage import Stage, eventually, uid
 
 from hera_utils.image_policies import policy_for_all
 from hera_utils.images.table import ImageTable
+from hera_utils.local_platform.pods import log_lines
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 from hera_utils.local_platform.pods.runtime import Launch
 
@@ -220,7 +221,8 @@ def test_progress_is_reported_while_the_pod_runs(stage: Stage) -> None:
 def test_logs_can_be_followed(stage: Stage) -> None:
     pod = stage.shell("for i in 1 2 3; do echo $i; sleep 0.1; done; printf last")
     stage.launch(pod)
-    found = [entry for entry in stage.runtime.logs(uid(pod), "main", follow=True) if entry[0]]  # less the heartbeats
+    entries = log_lines.paced(stage.runtime.logs(uid(pod), "main", follow=True))
+    found = [entry for entry in entries if entry[0]]  # less the heartbeats
     assert [line for _, line in found] == ["1", "2", "3", "last"]
     assert [t for t, _ in found] == sorted(t for t, _ in found)
     assert found[2][0] - found[0][0] > 0.15

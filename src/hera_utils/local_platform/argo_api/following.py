@@ -1,6 +1,6 @@
-"""Following the logs of a run: one reader thread for each pod that runs, one for all that ended before; batches in the order of time.
+"""Following the logs of a run: batches in the order of time, four a second, read when the client is ready for them.
 
-The client gets a batch four times a second. Readers wait when the client is slow, so nothing piles up.
+No follower has a thread: hundreds of them may follow a run of which a hundred pods are running.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
+from itertools import islice
 
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.local_platform.argo_api.answers import encode
@@ -19,8 +19,8 @@ from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
 PAUSE = 0.25
 """Seconds between batches."""
-_MOST_WAITING = 5000
-"""Lines that may wait for the client before readers wait for it."""
+_MOST_LINES = 5000
+"""Of a batch. Pods share them, so that none is in the way of the others."""
 _COMPLETED = "workflows.argoproj.io/completed"
 
 
@@ -38,33 +38,27 @@ class Follower:
         self._run = run
         self._log_of = log_of
         self._options = options
-        self._lock = threading.Condition()
-        self._lines: list[tuple[float, str, str]] = []
+        self._lock = threading.Lock()
         self._changed_pods: dict[str, StoredObject] = {}
         self._followed: set[str] = set()
-        self._readers = 0
-        self._closed = False
+        self._live: dict[str, tuple[str, Iterator[Line]]] = {}
+        self._ended: Iterator[tuple[float, PodLog, str]] | None = None
 
     async def results(self) -> AsyncIterator[list[str]]:
         """Batches of log entries as JSON text, until the run and all its pods are over."""
-        stops = [self._platform.subscribe("Pod", self._note)]
+        stop = self._platform.subscribe("Pod", self._note)
         try:
             await asyncio.to_thread(self._begin)
             while True:
-                over = await asyncio.to_thread(self._turn)
-                batch = self._take()
+                batch, over = await asyncio.to_thread(self._turn)
                 if batch:
                     yield batch
-                if over and not batch:
+                if over:
                     return
-                if not batch or not over:
+                if len(batch) < _MOST_LINES // 2:
                     await asyncio.sleep(PAUSE)
         finally:
-            for stop in stops:
-                stop()
-            with self._lock:
-                self._closed = True
-                self._lock.notify_all()
+            stop()
 
     def _note(self, change: ObjectChange) -> None:
         """In the writer's thread: remember that the pod changed."""
@@ -85,11 +79,10 @@ class Follower:
                 self._followed.add(log.uid)
                 ended.append(log)
         if ended:
-            lines = merged(ended, lambda pod: pod.lines(self._platform, self._options))
-            self._start((at, pod.pod, text) for at, pod, text in lines)
+            self._ended = merged(ended, lambda pod: pod.lines(self._platform, self._options))
 
-    def _turn(self) -> bool:
-        """Follow the pods that began; whether everything is over."""
+    def _turn(self) -> tuple[list[str], bool]:
+        """What is new, also of pods that began; whether everything is over."""
         completed = self._run_is_over()
         with self._lock:
             changed, self._changed_pods = self._changed_pods, {}
@@ -97,8 +90,33 @@ class Follower:
             log = self._log_of(stored)
             if log is not None:
                 self._follow(log)
-        with self._lock:
-            return completed and not self._readers and not self._lines
+        lines = self._lines()
+        lines.sort(key=lambda line: line[0])
+        batch = [encode({"content": self._options.text((at, text)), "podName": pod}) for at, pod, text in lines]
+        return batch, completed and not (lines or self._live or self._ended)
+
+    def _lines(self) -> list[tuple[float, str, str]]:
+        if self._ended is not None:
+            lines = [(at, pod.pod, text) for at, pod, text in islice(self._ended, _MOST_LINES)]
+            if lines:
+                return lines
+            self._ended = None
+        lines, each = [], _MOST_LINES // max(1, len(self._live))
+        for uid, (pod, entries) in list(self._live.items()):
+            left = max(1, each)
+            try:
+                for at, text in entries:
+                    if is_heartbeat((at, text)):
+                        break
+                    lines.append((at, pod, text))
+                    left -= 1
+                    if not left:
+                        break
+                else:
+                    del self._live[uid]
+            except HeraUtilsError:
+                del self._live[uid]  # the pod is gone: what was read stays
+        return lines
 
     def _run_is_over(self) -> bool:
         try:
@@ -112,37 +130,4 @@ class Follower:
         if log.uid in self._followed:
             return
         self._followed.add(log.uid)
-        lines = replace(log).lines(self._platform, self._options, follow=True)
-        self._start((line[0], log.pod, line[1]) for line in lines)
-
-    def _start(self, entries: Iterator[tuple[float, str, str]]) -> None:
-        with self._lock:
-            self._readers += 1
-        threading.Thread(target=self._read, args=(entries,), name="log reader", daemon=True).start()
-
-    def _read(self, entries: Iterator[tuple[float, str, str]]) -> None:
-        try:
-            for at, pod, text in entries:
-                line: Line = (at, text)
-                with self._lock:
-                    while len(self._lines) >= _MOST_WAITING and not self._closed:
-                        self._lock.wait()
-                    if self._closed:
-                        return
-                    if not is_heartbeat(line):
-                        self._lines.append((at, pod, text))
-        except HeraUtilsError:
-            return  # the pod is gone: what was read stays
-        finally:
-            close = getattr(entries, "close", None)
-            if close is not None:
-                close()
-            with self._lock:
-                self._readers -= 1
-
-    def _take(self) -> list[str]:
-        with self._lock:
-            lines, self._lines = self._lines, []
-            self._lock.notify_all()
-        lines.sort(key=lambda entry: entry[0])
-        return [encode({"content": self._options.text((at, text)), "podName": pod}) for at, pod, text in lines]
+        self._live[log.uid] = log.pod, log.lines(self._platform, self._options, follow=True)

@@ -11,7 +11,7 @@ from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, is_heartbeat
+from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, is_heartbeat, paced
 from hera_utils.local_platform.serving.http import from_thread
 
 
@@ -27,7 +27,7 @@ def log(platform: LocalPlatform, request: KubernetesRequest) -> AsyncIterator[by
 
 
 async def _bytes(lines: Iterator[tuple[float, str]], options: LogOptions) -> AsyncIterator[bytes]:
-    async for batch in from_thread(lines):
+    async for batch in from_thread(paced(lines)):
         text = "".join(options.text(line) + "\n" for line in batch if not is_heartbeat(line))
         if text:
             yield text.encode("utf-8", "replace")

@@ -21,38 +21,72 @@ from .pod.pod_folder import PodFolder
 
 Line = tuple[float, str]
 HEARTBEAT: Line = (0.0, "")
-"""Between looks at a log that does not grow: a reader who left can close it then."""
-_PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds between looks at a log that does not grow
+"""A followed log has nothing new: its reader may leave, or wait a little and read on."""
+_PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds that `paced` waits when a log does not grow
+_FRESH = 0.1  # seconds for which what was seen of a log holds for all its readers
+_MANY = 1000
+_MOST_AT_ONCE = 1 << 18
 
 
-def read(folder: Path, container: str, *, follow: bool) -> Iterator[Line]:
-    """The lines of a container of the pod in `folder`; with follow, until the pod has an outcome."""
+class LogSizes:
+    """How large logs are and whether their pods are over, looked up once for all who follow them."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[float, int, bool]] = {}
+
+    def look(self, path: Path, pod: PodFolder) -> tuple[int, bool]:
+        """(bytes, -1 for none; whether the pod is over)"""
+        now = time.monotonic()
+        seen = self._seen.get(path)
+        if seen is None or now - seen[0] > _FRESH:
+            over = pod.is_over()  # looked at before the size: nothing is written after it
+            try:
+                size = path.stat().st_size
+            except OSError:
+                size = -1
+            if len(self._seen) > _MANY:
+                self._seen = {}
+            seen = self._seen[path] = (now, size, over)
+        return seen[1], seen[2]
+
+
+def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iterator[Line]:
+    """The lines of a container of the pod in `folder`; with follow, until the pod has an outcome, with a heartbeat whenever none is new."""
     pod = PodFolder(str(folder))
     path = Path(pod.log(container))
-    idle = 0
     while not path.exists():
-        if not follow or pod.is_over():
+        if not follow or sizes.look(path, pod)[1] or not folder.exists():
             return
         yield HEARTBEAT
-        time.sleep(_PAUSES[min(idle, 3)])
-        idle += 1
-    with path.open("rb") as file:
-        rest = b""
-        while True:
-            over = pod.is_over()  # looked at before the log is read: nothing is written after it
-            data = file.read(1 << 16)
-            if data:
-                idle = 0
-                *whole, rest = (rest + data).split(b"\n")
-                for line in whole:
-                    stamp, _, text = line.partition(b" ")
-                    yield float(stamp), text.decode(errors="replace")
-            elif not follow or over:
-                return
-            else:
-                yield HEARTBEAT
-                time.sleep(_PAUSES[min(idle, 3)])
-                idle += 1
+    rest, place = b"", 0
+    while True:
+        size, over = sizes.look(path, pod) if follow else (0, True)
+        if follow and not over and 0 <= size <= place:
+            yield HEARTBEAT
+            continue
+        try:
+            with path.open("rb") as file:  # not kept open: there may be more readers than descriptors
+                file.seek(place)
+                data = file.read(_MOST_AT_ONCE)
+        except FileNotFoundError:  # it was removed
+            return
+        if not data and (over or size < 0):
+            return
+        place += len(data)
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            stamp, _, text = line.partition(b" ")
+            yield float(stamp), text.decode(errors="replace")
+
+
+def paced(lines: Iterable[Line]) -> Iterator[Line]:
+    """A followed log for a thread that has nothing else to do: it waits at heartbeats."""
+    idle = 0
+    for line in lines:
+        yield line
+        idle = idle + 1 if is_heartbeat(line) else 0
+        if idle:
+            time.sleep(_PAUSES[min(idle, len(_PAUSES)) - 1])
 
 
 class LogSource(Protocol):

@@ -103,6 +103,7 @@ class ProcessRuntime:
         self._disk = DiskPressure(self._state)
         self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))
         self._deadlines = PodDeadlines()
+        self._log_sizes = log_lines.LogSizes()
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -147,7 +148,7 @@ class ProcessRuntime:
         self._call(lambda: self._forget(pod_uid))
 
     def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        return log_lines.read(self._pods_folder / pod_uid, container, follow=follow)
+        return log_lines.read(self._pods_folder / pod_uid, container, self._log_sizes, follow=follow)
 
     def close(self) -> None:
         self._closing = True

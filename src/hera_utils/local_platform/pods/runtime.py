@@ -55,7 +55,7 @@ class Runtime(Protocol):
     def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
         """(time, line without its newline) of a container, oldest first; with follow, until it ends.
 
-        With follow, (0.0, "") comes at least once a second while there is nothing new, so that a reader who left can close it.
+        With follow, (0.0, "") comes whenever there is nothing new: the reader closes it, or waits a little and reads on.
         """
 
     def waiting(self) -> dict[str, dict[str, str]]:
