@@ -32,22 +32,22 @@ class LogSizes:
     """How large logs are and whether their pods are over, looked up once for all who follow them."""
 
     def __init__(self) -> None:
-        self._seen: dict[Path, tuple[float, int, bool]] = {}
+        self._looks: dict[Path, tuple[float, int, bool]] = {}
 
     def look(self, path: Path, pod: PodFolder) -> tuple[int, bool]:
         """(bytes, -1 for none; whether the pod is over)"""
         now = time.monotonic()
-        seen = self._seen.get(path)
-        if seen is None or now - seen[0] > _FRESH:
+        last_look = self._looks.get(path)
+        if last_look is None or now - last_look[0] > _FRESH:
             over = pod.is_over()  # looked at before the size: nothing is written after it
             try:
                 size = path.stat().st_size
             except OSError:
                 size = -1
-            if len(self._seen) > _MANY:
-                self._seen = {}
-            seen = self._seen[path] = (now, size, over)
-        return seen[1], seen[2]
+            if len(self._looks) > _MANY:
+                self._looks = {}
+            last_look = self._looks[path] = (now, size, over)
+        return last_look[1], last_look[2]
 
 
 def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iterator[Line]:
