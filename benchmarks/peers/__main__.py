@@ -40,6 +40,7 @@ def main() -> int:
         for number in range(1 if given.small else given.rounds):
             for workload in given.workloads:
                 rounds.run(number, workload)
+            _write(given.out, rounds, table.lines(rounds.measured))
     except KeyboardInterrupt:
         end_children()
         print("interrupted: what follows is what was measured until then")
@@ -51,6 +52,7 @@ def main() -> int:
     for one in problems:
         print(f"PROBLEM: {one.tool} {one.workload} × {one.size}: {one.problem}")
     _write(given.out, rounds, found)
+    print(f"written: {given.out}")
     return 1 if problems or not rounds.measured else 0
 
 
@@ -58,9 +60,10 @@ class Rounds:
     """What was measured, and why something was not."""
 
     def __init__(self, given: argparse.Namespace) -> None:
-        self._small, self._limit = given.small, given.limit
+        self._small, self._limit, self._once, self._rest = given.small, given.limit, given.once, given.rest
         self.measured: list[Measured] = []
         self.left_out: dict[str, str] = {}
+        self._last: dict[str, float] = {}
         self._tools = []
         for tool in (by_name()[name] for name in given.tools):
             try:
@@ -87,11 +90,15 @@ class Rounds:
         name = f"{tool.name} at {workload.name} × {size}"
         if name in self.left_out:
             return
+        if self._last.get(name, 0.0) > self._once:
+            return
         if (seconds := self._expected(tool, workload, size)) > self._limit:
             self.left_out[name] = f"it would take {seconds:.0f} s or more"
             return
         one = measure(tool, workload, size, number, self._python, self._limit)
+        time.sleep(self._rest * one.seconds)
         self.measured.append(one)
+        self._last[name] = one.seconds
         if one.problem:
             self.left_out[name] = "see its problem"
         print(
@@ -118,6 +125,8 @@ def _command_line() -> argparse.ArgumentParser:
     words.add_argument(
         "--limit", type=float, default=120.0, help="seconds after which a run is given up (default: 120)"
     )
+    words.add_argument("--once", type=float, default=60.0, help="what takes more seconds has one round (default: 60)")
+    words.add_argument("--rest", type=float, default=0.0, help="after a run, rest for so many times its length")
     words.add_argument("--small", action="store_true", help="few tasks and one round")
     words.add_argument("--out", type=Path, default=environments.CACHE / "results")
     return words
@@ -177,7 +186,6 @@ def _write(out: Path, rounds: Rounds, found: list[table.Line]) -> None:
             cells = [f"{n:.4g}" if isinstance(n, float) else n for n in numbers]
             writer.writerow([line.workload, line.size, line.tool, *cells, line.rounds])
     (out / "times.svg").write_text(plot.picture(found, WORKLOADS))
-    print(f"written: {out}")
 
 
 def _processors() -> str:

@@ -69,7 +69,7 @@ def text(found: Iterable[Line]) -> str:
         before = (line.workload, line.size)
         ratio = "" if line.ratio is None else f"{_short(line.ratio.middle):>7}  {_range(line.ratio)}"
         each = f"{_short(line.each.middle):>7}  {_range(line.each):<17}"
-        rows.append(f"  {line.tool:<18} {each} {_short(line.processor):>12}    {ratio}".rstrip())
+        rows.append(f"  {line.tool:<18} {each} {_short(line.processor):>12} {line.rounds:>7}    {ratio}".rstrip())
     return "\n".join(rows[1:])
 
 
