@@ -1,6 +1,7 @@
-"""kill -9 of the server, of its spawner and of workers (the warm parents of Python tasks), at any moment: every task runs once.
+"""kill -9 of the server, its spawner, workers and fork servers (the parents of Python tasks), at any moment: every task runs once.
 
-What is killed with a worker is its pod, and nothing else: that pod says "pod deleted", as on a node that is lost, and is not run again.
+With a worker goes the pod whose command has begun there, and nothing else: that pod says "pod deleted", as on a node that is lost, and is
+not run again. A fork server's tasks go on without it.
 Many kills, printed as they were: HERA_UTILS_KILLS=200 pytest -s tests/acceptance/test_every_task_once.py
 """
 
@@ -21,7 +22,17 @@ KILLS = int(os.environ.get("HERA_UTILS_KILLS", "12"))
 SEED = int(os.environ.get("HERA_UTILS_SEED", "20261129"))
 CAMPAIGN = KILLS > 50
 MOST = max(6, KILLS // 10)  # kills of one run
-KINDS = ("worker", "worker", "server", "worker", "spawner", "worker", "server and worker", "server twice")
+KINDS = (
+    "worker",
+    "worker",
+    "worker",
+    "fork server",
+    "fork server",
+    "server",
+    "spawner",
+    "server and worker",
+    "server twice",
+)
 PYTHON = f"python:{sys.version_info.major}.{sys.version_info.minor}"
 TASKS = {
     "shell": {
@@ -79,6 +90,9 @@ class Campaign:
         if not self.left:
             self.left = self.dice.sample(KINDS, len(KINDS))
         kind = self.left.pop()
+        if kind == "fork server":
+            self.kill_fork_server()
+            return
         if "server" in kind:
             self.machine.kill_server()
             self.kills["server"] += 1
@@ -110,42 +124,71 @@ class Campaign:
         process.wait()
         self.kills["starting server"] += 1
 
-    def kill_worker(self):
-        """Stop it first: then it is certain whether it has a pod, and which."""
+    def a_worker(self):
+        """(process id, when it was born) of one that lives, or None."""
         workers = [folder.name.partition("-") for folder in self.pods.glob(".roots/*")]
         alive = [(int(pid), age) for pid, _, age in workers if self.machine.born(pid) == age]
-        if not alive:
-            return
-        pid, age = self.dice.choice(alive)
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        try:
-            signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
-            while (state := self.machine.process_state(pid)) not in "TXZ":
-                time.sleep(0.001)
-            if state != "T" or self.machine.born(pid) != age:
-                return
-            of_worker = {folder.name for folder in self.pods.glob("[!.]*") if self.is_begun(folder, pid, age)}
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        finally:
-            os.close(descriptor)
-        assert len(of_worker) <= 1
-        self.doomed |= of_worker
-        self.kills["worker with a pod" if of_worker else "worker without a pod"] += 1
+        return self.dice.choice(alive) if alive else None
 
-    @staticmethod
-    def is_begun(folder, pid, age):
-        """Whether this worker has the pod, and the pod has not ended."""
+    def kill_worker(self):
+        if (worker := self.a_worker()) is None:
+            return
+        with self.stopped(worker[0]) as end:
+            if self.machine.born(worker[0]) == worker[1]:
+                of_worker = {folder.name for folder in self.pods.glob("[!.]*") if is_begun(folder, *worker)}
+                end()
+                assert len(of_worker) <= 1
+                self.doomed |= of_worker
+                self.kills["worker with a pod" if of_worker else "worker without a pod"] += 1
+
+    def kill_fork_server(self):
+        for pid in self.machine.children((self.a_worker() or (0, ""))[0]):
+            with self.stopped(pid) as end:
+                if is_fork_server(self.machine.process(pid)):
+                    tasks = self.machine.children(pid)
+                    end()
+                    self.kills["fork server with a task" if tasks else "fork server without a task"] += 1
+
+    @contextlib.contextmanager
+    def stopped(self, pid):
+        """Stop a process, so that it is certain what it does. Gives what kills it; else it goes on."""
         try:
-            lines = (folder / "supervisor.jsonl").read_text().split("\n")[:-1]
+            process = os.pidfd_open(pid)
         except OSError:
-            return False
-        claims = json.loads(lines[0])
-        return (claims["pid"], claims["born"]) == (pid, age) and not lines[-1].startswith('{"outcome"')
+            yield lambda: None
+            return
+        try:
+            signal.pidfd_send_signal(process, signal.SIGSTOP)
+            while self.machine.process_state(pid) not in "TXZ":
+                time.sleep(0.001)
+            yield lambda: signal.pidfd_send_signal(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process, signal.SIGCONT)
+            os.close(process)
+
+
+def is_begun(folder, pid, age):
+    """Whether this worker has begun the pod's command, and the pod has not ended."""
+    try:
+        lines = (folder / "supervisor.jsonl").read_text().split("\n")[:-1]
+    except OSError:
+        return False
+    claim = json.loads(lines[0])
+    begun = any(line.startswith('{"begun"') for line in lines)
+    return begun and (claim["pid"], claim["born"]) == (pid, age) and not lines[-1].startswith('{"outcome"')
+
+
+def is_fork_server(process):
+    """It has a socket to its worker, and holds nothing else but the tasks that it has forked."""
+    try:
+        held = {int(fd.name): os.readlink(fd) for fd in (process / "fd").iterdir()}
+    except OSError:
+        return False
+    others = {text for number, text in held.items() if number > 3}
+    return held.get(3, "").startswith("socket:") and others <= {"anon_inode:[pidfd]", "pidfd"}
 
 
 @pytest.mark.timeout(3600 if CAMPAIGN else 300)
