@@ -18,16 +18,24 @@ from hera_utils.settings.sources import Surroundings, read_settings
 
 
 class Turnstile:
-    """Lets answers through in waves: all that are under way when nothing new has been asked for a moment. `waves` counts them."""
+    """Lets answers through in waves: all that are under way when nothing new has been asked for a moment. `waves` counts them.
 
-    def __init__(self, quiet: float = 0.15) -> None:
+    A request counts from its arrival: on a busy machine its answer takes longer than the moment to come from the server behind.
+    """
+
+    def __init__(self, quiet: float = 0.5) -> None:
         self.quiet, self.waves = quiet, 0
+        self._arrived = 0
         self._waiting: list[threading.Event] = []
         self._last = time.monotonic()
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def arrive(self) -> None:
+        with self._lock:
+            self._arrived += 1
 
     def wait(self) -> None:
         mine = threading.Event()
@@ -39,8 +47,10 @@ class Turnstile:
     def _run(self) -> None:
         while not self._over.wait(0.01):
             with self._lock:
-                if self._waiting and time.monotonic() - self._last > self.quiet:
+                whole = len(self._waiting) == self._arrived
+                if self._waiting and whole and time.monotonic() - self._last > self.quiet:
                     self.waves += 1
+                    self._arrived = 0
                     for one in self._waiting:
                         one.set()
                     self._waiting = []
@@ -56,6 +66,8 @@ class _Front(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
+        if server.turnstile is not None:
+            server.turnstile.arrive()
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else None
         headers = {
