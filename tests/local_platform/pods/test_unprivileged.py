@@ -52,6 +52,7 @@ def environment(home: Path) -> dict[str, str]:
         "test_users.py",
         "test_root_rights.py",
         "test_tasks_stay_inside.py",
+        "test_paths_stay_inside.py",
         "test_network.py",
         "test_root_fs.py",
         pytest.param("test_pods.py", marks=pytest.mark.slow),

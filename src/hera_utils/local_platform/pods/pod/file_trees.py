@@ -7,16 +7,19 @@ entry is opened from the folder at the top without following a link, and looked 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shutil
+import re
 import stat
-from collections.abc import Iterator
-from typing import IO, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import IO, NamedTuple, TypeVar
 
 from . import open_beneath
 from .errors import SpecialFile
 
+T = TypeVar("T")
 _PATH = os.O_PATH | os.O_CLOEXEC
+_PROCESS = re.compile(r"/proc(/[0-9]+(/.*)?)?")
 _PIECE = 1 << 20
 _ZEROS = bytes(_PIECE)
 _KINDS = {
@@ -53,9 +56,23 @@ def top_of(path: str) -> int:
     """A descriptor of a path of the container that this process sees. Links of the path are the container's own. Raises OSError."""
     root = os.open("/", _PATH | os.O_DIRECTORY)
     try:
-        return open_beneath.open_path(root, path, os.O_PATH, rooted=True)
+        top = open_beneath.open_path(root, path, os.O_PATH, rooted=True)
     finally:
         os.close(root)
+    if _is_of_a_process(top):  # this process may read what the task may not
+        os.close(top)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return top
+
+
+def _is_of_a_process(top: int) -> bool:
+    """Whether it is /proc, or a process's part of it."""
+    try:
+        return os.fstat(top).st_dev == os.stat("/proc/self").st_dev and bool(
+            _PROCESS.fullmatch(os.readlink(f"/proc/self/fd/{top}"))
+        )
+    except OSError:  # a volume covers /proc
+        return False
 
 
 def entries(top: int, label: str) -> Iterator[Entry]:
@@ -186,15 +203,38 @@ def remove(path: str) -> None:
 
 
 def discard(folder: str) -> None:
-    """Remove a folder that a container wrote, whatever its modes (an overlay's work folder is not even readable for its owner)."""
-    shutil.rmtree(folder, onerror=_make_removable)
+    """Remove a folder that a container wrote, whatever its modes (an overlay's work folder is not even readable for its owner).
+
+    A task may put a link in the place of any folder meanwhile: so each entry is removed from the folder that holds it. What cannot be
+    removed stays.
+    """
+    above, name = os.path.split(folder.rstrip("/"))
+    parent = os.open(above or ".", _PATH | os.O_DIRECTORY)
+    try:
+        _remove_from(parent, name)
+    finally:
+        os.close(parent)
 
 
-def _make_removable(function: object, path: str, _: object) -> None:
+def _remove_from(parent: int, name: str) -> None:
     with contextlib.suppress(OSError):
-        os.chmod(os.path.dirname(path), 0o700)
-        os.chmod(path, 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
+        try:
+            folder = os.open(name, _PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        except NotADirectoryError:
+            _permitted(parent, lambda: os.unlink(name, dir_fd=parent))
+            return
+        try:
+            for one in _permitted(folder, lambda: _names(folder)):
+                _remove_from(folder, one)
+        finally:
+            os.close(folder)
+        _permitted(parent, lambda: os.rmdir(name, dir_fd=parent))
+
+
+def _permitted(folder: int, action: Callable[[], T]) -> T:
+    """What the action in a folder returns, which is made writable for its owner when it is not."""
+    try:
+        return action()
+    except PermissionError:
+        os.chmod(f"/proc/self/fd/{folder}", 0o700)
+        return action()

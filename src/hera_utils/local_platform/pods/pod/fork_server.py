@@ -115,6 +115,7 @@ class ForkServer:
         try:
             task = self._enter(fds)
             python_process.take({0: fds[1], 1: fds[2], 2: fds[3]})
+            root_rights.have_usual()  # last: from here on other containers of the pod may look into it
             python_process.run(task, self._path, self._loaded, self._note_imports)
         finally:
             os._exit(70)  # this line is never reached but by a fault of ours
@@ -125,7 +126,6 @@ class ForkServer:
                 syscalls.setns(fds[5], syscalls.CLONE_NEWNS)
             os.fchdir(fds[4])
             os.setsid()
-            root_rights.have_usual()
             task = python_process.Task(*marshal.loads(os.pread(fds[0], os.fstat(fds[0]).st_size, 0)))
         except OSError as error:
             self._link.send(b"!%d" % (error.errno or 0))

@@ -10,24 +10,40 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from . import open_beneath, syscalls
+from .errors import PodFault
 
 _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
 
 
 class Mount(NamedTuple):
-    """`source` (a file or folder of this machine), or what is `below` it (a subPath), appears at `target`."""
+    """`source` (a file or folder of this machine), or what is `below` it (a subPath), appears at `target`.
+
+    is_plain: a path that a workflow names (hostPath), in which no link is left.
+    """
 
     source: str
     target: str
     read_only: bool = False
     below: str = ""
+    is_plain: bool = False
 
     def open(self) -> contextlib.AbstractContextManager[str]:
         """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (LeadsOut)."""
-        return open_beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
+        if not self.is_plain:
+            return open_beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
+        return self._open_plain()
+
+    @contextlib.contextmanager
+    def _open_plain(self) -> Iterator[str]:
+        with (
+            open_beneath.at("/", self.source, links=False) as source,
+            open_beneath.at(source, self.below) if self.below else contextlib.nullcontext(source) as place,
+        ):
+            yield place
 
 
 def hide(name: str, layer: str, base: str = "") -> None:
@@ -73,10 +89,19 @@ def _make_folders(folder: str, layer: str, base: str) -> None:
                 os.chmod(layer + here, stat.S_IMODE(there.st_mode))
 
 
-def bind_into(root: str, mount: Mount) -> None:
-    """Mount it below `root`. The way to the mount point may lead through a volume that other tasks write to: see open_beneath.py."""
+def bind_into(root: str, mount: Mount, hidden: str = "") -> None:
+    """Mount it below `root`. The way to the mount point may lead through a volume that other tasks write to: see open_beneath.py.
+
+    hidden: the state folder, which no path that a workflow names shows. Raises OSError, PodFault.
+    """
     target = inside(root, mount.target)
     with mount.open() as source:
+        real = os.readlink(source) if mount.is_plain and hidden else ""
+        if real and open_beneath.is_in(real, hidden):
+            raise PodFault(
+                f"the hostPath at {mount.target} lies in the state folder of the local platform, which no task sees: mount a claim",
+                "FailedMount",
+            )
         is_folder = os.path.isdir(source)
         with open_beneath.at(root, target if is_folder else os.path.dirname(target), make=True) as parent:
             if not is_folder:
@@ -88,6 +113,12 @@ def bind_into(root: str, mount: Mount) -> None:
     if mount.read_only:
         with open_beneath.at(root, target) as place:  # opened again: now it is the mount
             syscalls.set_read_only(place)
+    if real and open_beneath.is_in(hidden, real):
+        with (
+            contextlib.suppress(FileNotFoundError),
+            open_beneath.at(root, target + hidden[len(real.rstrip("/")) :]) as place,
+        ):
+            syscalls.mount("tmpfs", place, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k")
 
 
 def inside(root: str, path: str) -> str:

@@ -27,8 +27,11 @@ _MOST_LINKS = 40  # as the kernel
 _kernel = True  # whether there is openat2; the first call finds out
 
 
-def open_path(folder: int, path: str, flags: int, *, rooted: bool = False, follow: bool = True) -> int:
-    """A descriptor of `path` below the folder that `folder` is a descriptor of. follow: whether the last name may be a link.
+def open_path(
+    folder: int, path: str, flags: int, *, rooted: bool = False, follow: bool = True, links: bool = True
+) -> int:
+    """A descriptor of `path` below the folder that `folder` is a descriptor of. follow: whether the last name may be a link, links:
+    whether any may.
 
     flags: as os.open, without O_CREAT. Raises OSError (LeadsOut).
     """
@@ -36,6 +39,7 @@ def open_path(folder: int, path: str, flags: int, *, rooted: bool = False, follo
     flags |= os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     if _kernel:
         limits = syscalls.RESOLVE_NO_MAGICLINKS | (syscalls.RESOLVE_IN_ROOT if rooted else syscalls.RESOLVE_BENEATH)
+        limits |= 0 if links else syscalls.RESOLVE_NO_SYMLINKS
         for _ in range(100):
             try:
                 return syscalls.openat2(folder, path.lstrip("/") or ".", flags, limits)
@@ -48,22 +52,29 @@ def open_path(folder: int, path: str, flags: int, *, rooted: bool = False, follo
                 if error.errno != errno.EAGAIN:  # something was renamed at that moment
                     error.filename = path
                     raise
-    return _walked(folder, path, flags, rooted=rooted, follow=follow)
+    return _walked(folder, path, flags, rooted=rooted, follow=follow, most=_MOST_LINKS if links else 0)
 
 
 @contextlib.contextmanager
-def at(folder: str | int, path: str = "", *, rooted: bool = False, make: bool = False) -> Iterator[str]:
+def at(
+    folder: str | int, path: str = "", *, rooted: bool = False, make: bool = False, links: bool = True
+) -> Iterator[str]:
     """A file or folder below a folder, under a name that cannot be turned elsewhere while it is used. make: create missing folders."""
     top = os.open(folder, _FOLDER) if isinstance(folder, str) else folder
     entry = -1
     try:
-        entry = make_folder(top, path) if make else open_path(top, path, _PATH, rooted=rooted)
+        entry = make_folder(top, path) if make else open_path(top, path, _PATH, rooted=rooted, links=links)
         yield f"/proc/self/fd/{entry}"
     finally:
         if isinstance(folder, str):
             os.close(top)
         if entry >= 0:
             os.close(entry)
+
+
+def is_in(path: str, folder: str) -> bool:
+    """Whether a path names a folder or what is below it; both without links and dots."""
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def make_folder(folder: int, path: str, *, rooted: bool = False) -> int:
@@ -114,8 +125,8 @@ def read_end(folder: str, path: str, most: int) -> bytes | None:
         return lines.read(most)
 
 
-def _walked(folder: int, path: str, flags: int, *, rooted: bool, follow: bool) -> int:
-    """As the kernel would: `stack` holds descriptors of the folders from the top to here."""
+def _walked(folder: int, path: str, flags: int, *, rooted: bool, follow: bool, most: int) -> int:
+    """As the kernel would: `stack` holds descriptors of the folders from the top to here. most: how many links."""
     stack = [os.dup(folder)]
     todo = [part for part in path.split("/") if part not in ("", ".")]
     links = 0
@@ -133,7 +144,7 @@ def _walked(folder: int, path: str, flags: int, *, rooted: bool, follow: bool) -
             if not stat.S_ISLNK(os.fstat(entry).st_mode) or (not todo and not follow):
                 continue
             links += 1
-            if links > _MOST_LINKS:
+            if links > most:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             target = os.readlink("", dir_fd=entry)
             os.close(stack.pop())

@@ -56,7 +56,7 @@ class Root:
     """One mounted root. folder: on this machine, holds its changes. place: where it is mounted."""
 
     def __init__(self, folder: str, kind: RootKind, shared: SharedMounts, proc: str, masked: str) -> None:
-        self.folder, self.kind = folder, kind
+        self.folder, self.kind, self._masked = folder, kind, masked
         self.view = -1  # descriptor of its last mount namespace
         self.namespace = ""  # the same as /proc names it
         self._view_mounts: tuple[object, ...] = ()
@@ -263,7 +263,7 @@ class Root:
 
     def _bind(self, mounts: list[Mount]) -> None:
         for mount in mounts:
-            mount_points.bind_into(self.place, mount)
+            mount_points.bind_into(self.place, mount, self._masked)
         os.chdir(self.place)
         # as a switch of roots at boot: nothing of the old one can be reached
         syscalls.mount(".", "/", None, syscalls.MS_MOVE)

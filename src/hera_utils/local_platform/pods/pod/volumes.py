@@ -11,6 +11,7 @@ from .errors import LeadsOut, PodFault
 from .mount_points import Mount
 
 Json = dict[str, Any]
+_WRITTEN_BY_THE_NODE = frozenset(("configMap", "secret", "downwardAPI", "projected"))  # no task writes to them
 
 
 class Volumes:
@@ -31,11 +32,9 @@ class Volumes:
                 _prepare(source, sub_path, str(item["name"]), str(container.get("name") or "main"))
             volume = self._volumes[item["name"]]
             claim = volume.get("persistentVolumeClaim") or {}
-            read_only = bool(
-                item.get("readOnly") or claim.get("readOnly") or "configMap" in volume or "secret" in volume
-            )
+            read_only = bool(item.get("readOnly") or claim.get("readOnly") or _WRITTEN_BY_THE_NODE & volume.keys())
             below = os.path.normpath(sub_path) if sub_path else ""
-            mounts.append(Mount(source, os.path.normpath(item["mountPath"]), read_only, below))
+            mounts.append(Mount(source, os.path.normpath(item["mountPath"]), read_only, below, "hostPath" in volume))
         return mounts
 
     def input_mounts(self, container: Json) -> list[Mount]:
@@ -91,7 +90,7 @@ class Volumes:
             os.makedirs(folder, exist_ok=True)
             source = str(folder)
         elif host is not None:
-            source = host_paths.prepare(str(host.get("path")), str(host.get("type") or ""), name)
+            source = self._host_path(host, name)
         else:
             source = f"{self._folder}/volumes/{name}"
             os.makedirs(source, exist_ok=True)
@@ -102,6 +101,17 @@ class Volumes:
             volume_groups.give(source, group, read_only=not {"persistentVolumeClaim", "emptyDir"} & set(volume))
         self._sources[name] = source
         return source
+
+    def _host_path(self, host: Json, name: str) -> str:
+        """With no link left in it: what is looked at here is what is mounted."""
+        path, state = str(host.get("path")), self._job.get("state") or ""
+        if state and open_beneath.is_in(os.path.realpath(host_paths.absolute(path)), state):
+            raise PodFault(
+                f'hostPath "{path}" of the volume "{name}" lies in the state folder of the local platform, which no task '
+                "sees: mount a claim",
+                "FailedMount",
+            )
+        return os.path.realpath(host_paths.prepare(path, str(host.get("type") or ""), name))
 
     def _fill(self, volume: Json, folder: str) -> None:
         if "configMap" in volume:

@@ -1,0 +1,185 @@
+"""Doors through which a path could lead out of a pod: hostPath, volumes that the node writes, outputs from /proc, removal under a swap."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stage import Stage
+
+from hera_utils.local_platform.pods.pod import file_trees, open_beneath
+
+Json = dict[str, Any]
+_MOUNT = [{"name": "h", "mountPath": "/h"}]
+
+
+def on_host(stage: Stage, script: str, path: str, **mount: Any) -> tuple[Any, list[str]]:
+    pod = stage.shell(
+        script,
+        main={"volumeMounts": [{**_MOUNT[0], **mount}]},
+        spec={"volumes": [{"name": "h", "hostPath": {"path": path}}]},
+    )
+    return stage.run(pod), stage.log(pod)
+
+
+@pytest.fixture
+def token(stage: Stage) -> str:
+    (stage.state / "token").write_text("the token")
+    return str(stage.state.resolve())
+
+
+def test_no_host_path_is_the_state_folder(stage: Stage, token: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(token)
+    (tmp_path / "above").symlink_to(os.path.dirname(token))
+    name = os.path.basename(token)
+    for path in (
+        token,
+        f"{token}/pods",
+        f"{token}/new",
+        f"{tmp_path}/link",
+        f"{tmp_path}/above/{name}",
+        f"/proc/self/root{token}",
+    ):
+        end, _ = on_host(stage, "cat /h/token", path)
+        assert end.phase == "Failed"
+        assert "lies in the state folder of the local platform, which no task sees: mount a claim" in end.message
+    assert not os.path.exists(f"{token}/new")
+
+
+def test_a_host_path_around_the_state_folder_shows_it_empty(stage: Stage, token: str) -> None:
+    above, name = os.path.split(token)
+    end, lines = on_host(stage, f"ls -A /h/{name}; cat /h/{name}/token; ls /h", above)
+    assert "the token" not in lines
+    assert name in lines
+    end, lines = on_host(stage, f"cat /h/{name}/token; true", os.path.dirname(above), subPath=os.path.basename(above))
+    assert (end.phase, "the token" in lines) == ("Succeeded", False)
+    for inside in (name, f"{name}/pods"):
+        end, lines = on_host(stage, "cat /h/token", above, subPath=inside)
+        assert end.phase == "Failed"
+        assert "lies in the state folder" in end.message
+
+
+def test_a_link_in_a_host_path_that_comes_and_goes_leads_not_to_the_state_folder(
+    stage: Stage, token: str, tmp_path: Path
+) -> None:
+    (tmp_path / "good").mkdir()
+    (tmp_path / "bad").symlink_to(token)
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for one in ("good", "bad"):
+                os.rename(tmp_path / one, tmp_path / "h")
+                os.rename(tmp_path / "h", tmp_path / one)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(10):
+            pod = stage.shell(
+                "cat /h/token",
+                main={"volumeMounts": _MOUNT},
+                spec={"volumes": [{"name": "h", "hostPath": {"path": f"{tmp_path}/h", "type": "Directory"}}]},
+            )
+            stage.run(pod)
+            assert "the token" not in stage.log(pod)
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        {"projected": {"sources": [{"configMap": {"name": "c"}}]}},
+        {"configMap": {"name": "c"}},
+        {"downwardAPI": {"items": [{"path": "x", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+    ],
+)
+def test_what_the_node_writes_no_task_changes(stage: Stage, tmp_path: Path, volume: Json) -> None:
+    """A link in it would be written through when outputs are collected in a container of their own."""
+    outside = tmp_path / "outside"
+    outside.write_text("of the machine")
+    mounts = [{"name": "h", "mountPath": "/h"}, {"name": "e", "mountPath": "/e"}]
+    members = [
+        {"name": "a", "command": ["sh", "-c", f"ln -sf {outside} /h/x; rm /h/x; touch /h/y; echo x > /e/x; true"]}
+    ]
+    template = {
+        "containerSet": {"containers": members, "volumeMounts": mounts},
+        "outputs": {"artifacts": [{"name": "a", "path": "/e/x"}]},
+    }
+    main = {"name": "a", "command": members[0]["command"], "volumeMounts": mounts}
+    pod = stage.pod(main, template=template, spec={"volumes": [{"name": "h", **volume}, {"name": "e", "emptyDir": {}}]},
+                    config_maps={"c": {"x": "overwritten"}})  # fmt: skip
+    end = stage.run(pod)
+    assert any("ead-only" in line for line in stage.log(pod, "a")), stage.log(pod, "a")
+    assert outside.read_text() == "of the machine", end
+
+
+@pytest.mark.parametrize("path", ["/proc/1/environ", "/proc/self/environ", "/proc/1/maps", "/proc/1", "/proc", "/v"])
+def test_no_output_is_what_only_the_worker_may_read(stage: Stage, path: str) -> None:
+    outputs = {"artifacts": [{"name": "a", "path": path}], "parameters": [{"name": "p", "valueFrom": {"path": path}}]}
+    pod = stage.shell("ln -s /proc/1/environ /v", template={"outputs": outputs})
+    end = stage.run(pod)
+    assert end.phase == "Failed"
+    assert "PATH=" not in str(end)
+    assert not end.outputs.get("artifacts")
+    assert not end.outputs.get("parameters")
+
+
+def test_what_the_kernel_says_of_the_machine_may_be_an_output(stage: Stage) -> None:
+    parameters = [{"name": "p", "valueFrom": {"path": "/proc/loadavg"}}]
+    end = stage.run(stage.shell("true", template={"outputs": {"parameters": parameters}}))
+    assert end.phase == "Succeeded"
+    assert end.outputs["parameters"][0]["value"]
+
+
+def test_a_link_in_the_place_of_a_folder_is_not_followed_by_its_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task swaps a folder for a link exactly when what is in the folder is listed."""
+    outside = tmp_path / "outside" / "deep"
+    outside.mkdir(parents=True)
+    (outside / "file").write_text("of the machine")
+    (tmp_path / "tree" / "swapped" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "swapped" / "deep" / "file").write_text("of the task")
+    listed = file_trees._names
+
+    def listed_and_swapped(folder: int) -> list[str]:
+        names = listed(folder)
+        if names == ["deep"] and not (tmp_path / "tree" / "aside").exists():
+            (tmp_path / "tree" / "swapped").rename(tmp_path / "tree" / "aside")
+            (tmp_path / "tree" / "swapped").symlink_to(tmp_path / "outside")
+            (tmp_path / "tree" / "aside" / "deep" / "new").write_text("so that it is not empty")
+        return names
+
+    monkeypatch.setattr(file_trees, "_names", listed_and_swapped)
+    file_trees.discard(str(tmp_path / "tree"))
+    assert (outside / "file").read_text() == "of the machine"
+    assert outside.stat().st_mode & 0o777 != 0o700
+    file_trees.discard(str(tmp_path / "tree"))
+    assert not (tmp_path / "tree").exists()
+
+
+def test_folders_without_rights_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "tree" / "closed" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "closed" / "deep" / "file").touch()
+    for folder in ("tree/closed/deep", "tree/closed", "tree"):
+        (tmp_path / folder).chmod(0)
+    file_trees.discard(str(tmp_path / "tree"))
+    assert not (tmp_path / "tree").exists()
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_path_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: bool) -> None:
+    monkeypatch.setattr(open_beneath, "_kernel", kernel)
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("folder")
+    with open_beneath.at("/", f"{tmp_path}/folder/inner", links=False) as place:
+        assert os.path.isdir(place)
+    for path in ("link", "link/inner"):
+        with pytest.raises(OSError), open_beneath.at("/", f"{tmp_path}/{path}", links=False):
+            pass
