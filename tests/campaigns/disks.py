@@ -1,4 +1,4 @@
-"""A disk that fills up, becomes read-only and has room again, while runs of several kinds go on; the server is killed meanwhile too.
+"""A disk that fills up and has room again, while runs of several kinds go on; the server is killed meanwhile too.
 
 python tests/campaigns/disks.py [TIMES [SEED]]        # as root: it mounts a small tmpfs
 """
@@ -17,9 +17,11 @@ from pathlib import Path
 
 from small_world import Findings, World, processes
 
+from small_disk import Disk
+
 AT_ONCE = 3
 SIZE = 48 << 20
-SHARES = {"full": 6, "nearly full": 3, "read-only": 1}
+SHARES = {"full": 3, "to the last byte": 3, "nearly full": 3}
 MEANWHILE = {"nothing": 5, "kill of server": 2, "gc": 1, "submission": 2, "doctor": 1}
 
 
@@ -33,42 +35,15 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=False)
 
 
-class Filler:
-    """disk: the folder where it is mounted."""
-
-    def __init__(self, disk: Path) -> None:
-        self.disk, self.file = disk, disk / "filler"
-
-    def fill(self, free: int, *, reserve: Path | None = None) -> None:
-        """Until so many bytes are free. reserve: a file that is given up first, as by a task that goes on writing."""
-        if reserve is not None:
-            reserve.unlink(missing_ok=True)
-        with contextlib.suppress(OSError), self.file.open("ab", buffering=0) as file:
-            while (left := self._free() - free) > 0:
-                file.write(bytes(min(1 << 16, left)))
-
-    def _free(self) -> int:
-        found = os.statvfs(self.disk)
-        return found.f_bavail * found.f_frsize
-
-    def empty(self) -> None:
-        self.file.unlink(missing_ok=True)
-
-    def remount(self, how: str) -> bool:
-        """Whether it could be done: not while a file is open for writing."""
-        command = ["mount", "-o", f"remount,{how}", str(self.disk)]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def ill_treat(world: World, filler: Filler) -> str:
+def ill_treat(world: World, disk: Disk) -> str:
     """Fill the disk, let something happen meanwhile, and give the room back; what was done."""
     how = world.dice.choices(list(SHARES), list(SHARES.values()))[0]
-    if how == "read-only" and not filler.remount("ro"):
-        how = "full"
-    if how == "full":
-        filler.fill(0, reserve=world.state / "reserve" if world.dice.random() < 0.5 else None)
-    elif how == "nearly full":
-        filler.fill(world.dice.choice([50_000, 200_000, 1_000_000]))
+    if how == "to the last byte":
+        (world.state / "reserve").unlink(missing_ok=True)  # as a task does that goes on writing
+    if how == "nearly full":
+        disk.fill(world.dice.choice([50_000, 200_000, 1_000_000]))
+    else:
+        disk.fill()
     meanwhile = world.dice.choices(list(MEANWHILE), list(MEANWHILE.values()))[0]
     time.sleep(world.dice.uniform(0.0, 0.7))
     if meanwhile == "kill of server":
@@ -82,10 +57,7 @@ def ill_treat(world: World, filler: Filler) -> str:
         words = ["gc", "--older-than", "1000d", "--yes"] if meanwhile == "gc" else ["doctor"]
         tell(world, how, words)
     time.sleep(world.dice.uniform(0.3, 1.5))
-    if how == "read-only":
-        while not filler.remount("rw"):
-            time.sleep(0.05)
-    filler.empty()
+    disk.empty()
     world.findings.figures[f"while it was so: {meanwhile}"] += 1
     return how
 
@@ -100,7 +72,7 @@ def tell(world: World, how: str, words: list[str]) -> None:
         world.findings.wrong.append(f"{words[0]} on a disk that is {how}: {done.returncode} {done.stderr[-500:]}")
 
 
-def campaign(world: World, filler: Filler, times: int, *, say: bool = False) -> Findings:
+def campaign(world: World, disk: Disk, times: int, *, say: bool = False) -> Findings:
     world.may_be_refused = "the disk with", "the file system with", "the state folder"
     begun = time.monotonic()
     world.serve()
@@ -109,7 +81,7 @@ def campaign(world: World, filler: Filler, times: int, *, say: bool = False) -> 
         while len(world.unfinished()) < AT_ONCE:
             world.submit()
         time.sleep(world.dice.uniform(0.2, 1.5))
-        world.findings.figures[f"times {ill_treat(world, filler)}"] += 1
+        world.findings.figures[f"times {ill_treat(world, disk)}"] += 1
         if say and number % 5 == 0:
             print(f"{time.monotonic() - begun:.0f} s: {number} times, {len(world.kinds)} runs", flush=True)
             if world.findings.wrong or world.findings.lost:
@@ -123,9 +95,9 @@ def main() -> None:
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
     folder = Path(tempfile.mkdtemp(prefix="disks-"))
     print(f"{times} full disks, seed {seed}, in {folder}", flush=True)
-    with small_disk(folder / "disk") as disk:
-        world = World(folder / "world", seed, disk / "state")
-        findings = campaign(world, Filler(disk), times, say=True)
+    with small_disk(folder / "disk") as mounted:
+        world = World(folder / "world", seed, mounted / "state")
+        findings = campaign(world, Disk(mounted), times, say=True)
     print(findings.text(), flush=True)
     sys.exit(bool(findings.lost or findings.twice or findings.wrong))
 

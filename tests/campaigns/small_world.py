@@ -113,13 +113,21 @@ def served(name: str, out: Path, dice: random.Random) -> Json:
     return _workflow(name, out, {"steps": steps}, server, _work(**ALWAYS))
 
 
+def timed(name: str, out: Path, dice: random.Random) -> Json:
+    """What waits for a time: a suspension, and the pause before a new attempt."""
+    again = {"retryStrategy": {**ALWAYS["retryStrategy"], "backoff": {"duration": "1"}}}
+    steps = [[{"name": "pause", "template": "pause"}], [_task("a")]]
+    return _workflow(name, out, {"steps": steps}, {"name": "pause", "suspend": {"duration": "1"}}, _work(**again))
+
+
 KINDS: dict[str, Callable[[str, Path, random.Random], Json]] = {
     "fan": fan,
     "parcel": parcel,
     "once": once,
     "served": served,
+    "timed": timed,
 }
-LOGICAL = {"fan": 7, "parcel": 4, "once": 3, "served": 3}
+LOGICAL = {"fan": 7, "parcel": 4, "once": 3, "served": 3, "timed": 1}
 """How many pods of each kind of run succeed when all goes well; the daemon is ended."""
 
 
