@@ -632,3 +632,26 @@ def test_items_whose_names_have_the_same_hash_all_run(main: str, limit: str, mod
     assert len(play.launched) == len(set(play.launched)) == 2
     assert len(names) == len(launched)
     assert play.run.nodes["wf"]["phase"] == "Succeeded"
+
+
+def test_why_a_pod_waited_is_no_message_of_one_that_runs(mode: str) -> None:
+    """It may be told after the start, by another thread."""
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {POD}}}]}}"), mode)
+    play.start("wf")
+    play.tell(e.PodWaiting(play.at, "s", "wf", "Unschedulable: waits for a free core"))
+    play.end("wf")
+    assert play.node("wf").get("message") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("retryStrategy: {limit: x}", "value 'x' cannot be resolved to an int"),
+        ("timeout: abc", 'invalid timeout format unable to parse abc as a duration: time: invalid duration "abc"'),
+    ],
+)
+def test_what_is_no_number_or_duration_is_told_as_argo_does(mode: str, fields: str, message: str) -> None:
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {fields}, {POD}}}]}}"), mode)
+    if play.run.nodes and not play.run.finished:
+        play.end(play.active[0], 1)
+    assert (play.phase, play.message) == ("Error", f"error in entry template execution: {message}")

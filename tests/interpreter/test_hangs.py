@@ -493,3 +493,39 @@ class _TwoPlaces(playbook.Answering):
         if isinstance(command, c.AskLock) and not self.table.of("other"):
             self.hold_all(command.synchronization)
         super()._consider(command)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_whose_entry_is_a_daemon_succeeds_when_it_is_ready(mode: str) -> None:
+    play = playbook.Play(playbook.workflow(_spec("entrypoint: d\ntemplates: [{name: d, daemon: true}]")), mode)
+    play.start("wf")
+    assert (play.phase, play.phases(), play.message) == ("Succeeded", {"": "Succeeded"}, "")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("field", ["timeout", "pendingTimeout"])
+def test_a_node_that_waits_for_a_lock_ends_when_its_time_is_over(field: str, mode: str) -> None:
+    lock = OWN_LOCK["mutex"]
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, steps: [[{{name: a, template: t}}]]}}, {{name: t, {field}: 4s, {lock}}}]"
+    )
+    play = playbook.Answering(playbook.workflow(spec), mode, late=True)
+    play.hold("m")
+    play.answer()
+    assert (play.phase, play.node("a")["phase"]) == ("Running", "Pending")
+    play.wait(f"{field}:{play.id('a')}")
+    assert (play.phase, play.message) == ("Failed", "timeout")
+    assert (play.node("a")["phase"], play.node("a")["message"]) == ("Failed", "timeout")
+    assert not play.table.of("wf")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_results_of_a_loop_that_are_no_json_are_an_error_of_the_dag_whose_target_follows(mode: str) -> None:
+    tasks = "{name: a, template: t, withItems: [1, 2]}, {name: b, template: t, depends: a}"
+    spec = _spec(f"entrypoint: main\ntemplates: [{{name: main, dag: {{tasks: [{tasks}]}}}}, {{name: t}}]")
+    play = playbook.Play(playbook.workflow(spec), mode)
+    for name in ("a(0:1)", "a(1:2)"):
+        play.end(name, outputs={"result": "hello"})
+    said = "invalid character 'h' looking for beginning of value"
+    assert (play.phase, play.message) == ("Error", f"error in entry template execution: {said}")
+    assert (play.node("")["message"], play.node(".b")["message"]) == (said, said)

@@ -163,14 +163,14 @@ def test_resource_waits_for_a_workflow(platform):
     assert node["phase"] == "Failed"
     assert (
         node["message"]
-        == "main: Error (exit code 64): failure condition 'status.phase in (Error,Failed)' evaluated true"
+        == "main: Error (exit code 64): failure condition '{status.phase in [Error Failed]}' evaluated true"
     )
 
 
 def test_resource_refuses_what_it_does_not_know(platform):
-    deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n"
+    deployment = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata:\n  name: web\n"
     node = run(platform, {"resource": {"action": "create", "manifest": deployment}})
-    assert 'no matches for kind "Deployment" in version "apps/v1"' in node["message"]
+    assert 'no matches for kind "DaemonSet" in version "apps/v1"' in node["message"]
     wrong = {"spec": {"templates": [{"name": "a", "resources": {}}]}}
     unknown = unknown_fields(wrong, "Workflow", any_case=False)
     assert [dotted(field.path) for field in unknown] == ["spec.templates[0].resources"]
@@ -230,8 +230,9 @@ def test_queries():
     document = {"metadata": {"name": "x"}, "items": [{"n": 1}, {"n": 2}], "a.b": {"c": True}}
     assert queries.json_path(document, "{.metadata.name}-{.items[*].n}-{.items[1].n}") == "x-1 2-2"
     assert queries.json_path(document, "{['a.b'].c}") == "true"
-    with pytest.raises(InvalidWorkflow):
-        queries.json_path(document, "{.absent}")
+    assert queries.json_path(document, "<{.absent.too}>") == "<>"
+    with pytest.raises(InvalidWorkflow, match="error parsing jsonpath {.absent, unclosed action"):
+        queries.json_path(document, "{.absent")
     fields = queries.Fields(document)
     assert (fields["items.#"], fields["items.1.n"], "status.phase" in fields) == ("2", "2", False)
 
@@ -245,3 +246,83 @@ def test_secrets_are_checked(platform):
     document = json.loads(stored.text)
     assert {k: base64.b64decode(v) for k, v in document["data"].items()} == {"a": b"1", "b": b"2"}
     assert "stringData" not in document
+
+
+SET = """
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: web}}
+spec:
+  selector: {{matchLabels: {{a: b}}}}
+  template: {{metadata: {{labels: {{a: {label}}}}}, spec: {{containers: [{{name: main, image: i}}]}}}}
+"""
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {a: b}, ports: [{port: 80}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "path", "value", "patch", "patched", "now"),
+    [
+        (SERVICE, "{.spec.type} {.spec.ports[0].targetPort} {.spec.ports[0].protocol}", "ClusterIP 80 TCP",
+         "spec: {ports: [{port: 80, targetPort: 8080}]}", "{.spec.ports[0].targetPort}", "8080"),
+        (SET.format(kind="Deployment", label="b"), "{.spec.replicas} {.spec.strategy.type}", "1 RollingUpdate",
+         "spec: {replicas: 0, template: {spec: {containers: [{name: main, image: other}]}}}",
+         "{.spec.replicas} {.spec.template.spec.containers[*].image}", "0 other"),
+        (SET.format(kind="StatefulSet", label="b"), "{.spec.replicas} {.spec.podManagementPolicy}", "1 OrderedReady",
+         "", "{.metadata.labels.x}{.nope}", "other"),
+    ],
+    ids=["Service", "Deployment", "StatefulSet"],
+)  # fmt: skip
+def test_services_and_sets_are_created_patched_read_and_deleted(platform, manifest, path, value, patch, patched, now):
+    def parameter(read):
+        return {"outputs": {"parameters": [{"name": "p", "valueFrom": {"jsonPath": read}}]}}
+
+    made = run(platform, {"resource": {"action": "create", "manifest": manifest}, **parameter(path)})
+    assert made["outputs"]["parameters"][0]["value"] == value
+    head = manifest.strip().partition("metadata:")[0] + "metadata: {name: web, labels: {x: other}}"
+    changed = run(platform, {"resource": {"action": "patch", "manifest": f"{head}\n{patch}\n"}, **parameter(patched)})
+    assert (changed.get("message"), changed["outputs"]["parameters"][0]["value"]) == (None, now)
+    assert run(platform, {"resource": {"action": "delete", "manifest": manifest}})["phase"] == "Succeeded"
+    assert "NotFound" in run(platform, {"resource": {"action": "get", "manifest": manifest}})["message"]
+
+
+PREFIX = "main: Error (exit code 64): "
+
+
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        ({"action": "create", "manifest": SERVICE.replace("80", "99999")},
+         'no more retries The Service "web" is invalid: \n* spec.ports[0].port: Invalid value: 99999: must be between 1 and 65535, '
+         "inclusive\n* spec.ports[0].targetPort: Invalid value: 99999: must be between 1 and 65535, inclusive\n"),
+        ({"action": "create", "manifest": SET.format(kind="StatefulSet", label="c")},
+         'no more retries The StatefulSet "web" is invalid: spec.template.metadata.labels: Invalid value: {"a":"c"}: '
+         "`selector` does not match template `labels`\n"),
+        ({"action": "create", "manifest": "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n"},
+         'no more retries The ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required\n'),
+        ({"action": "create", "manifest": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndataa: {a: b}\n"},
+         'no more retries Error from server (BadRequest): error when creating "/tmp/manifest.yaml": ConfigMap in version "v1" cannot be '
+         'handled as a ConfigMap: strict decoding error: unknown field "dataa"'),
+        ({"action": "create", "manifest": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: 1}\n"},
+         'no more retries Error from server (BadRequest): error when creating "/tmp/manifest.yaml": ConfigMap in version "v1" cannot be '
+         "handled as a ConfigMap: json: cannot unmarshal number into Go struct field ConfigMap.data of type string"),
+        ({"action": "create", "manifest": "hello"},
+         'no more retries error: error validating "/tmp/manifest.yaml": error validating data: invalid object to validate; '
+         "if you choose to ignore these errors, turn validation off with --validate=false"),
+        ({"action": "apply", "manifest": "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: x-}\n"},
+         "no more retries error: from x-: cannot use generate name with apply"),
+        ({"action": "get", "manifest": "apiVersion: v1\nkind: ConfigMap\n"},
+         "Kind and name are both required but at least one of them is missing from the manifest"),
+        ({"action": "get", "manifest": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nosuch}\n"},
+         'no more retries Error from server (NotFound): namespaces "nosuch" not found'),
+        ({"action": "get", "flags": ["configmap", "x", "--nope"]},
+         "no more retries unknown flag: --nope\nSee 'kubectl get --help' for usage."),
+    ],
+)  # fmt: skip
+def test_what_kubectl_says_of_a_resource_template(platform, resource, message):
+    assert run(platform, {"resource": resource})["message"] == PREFIX + message
+
+
+def test_a_condition_that_can_never_hold_here_is_not_waited_for(platform):
+    resource = {"action": "create", "manifest": SET.format(kind="Deployment", label="b").replace("web", "awaited")}
+    node = run(platform, {"resource": {**resource, "successCondition": "status.availableReplicas == 1"}})
+    assert "of Deployment awaited can never hold on this machine" in node["message"]

@@ -203,8 +203,8 @@ def test_questions_and_discovery(api):
         return api("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body).json()["status"]["allowed"]
 
     assert may(verb="create", resource="workflows", group="argoproj.io", namespace="default")
-    assert not may(verb="create", resource="deployments", group="apps", namespace="default")
-    for path in ("/apis/apps/v1/namespaces/default/deployments", "/api/v1/nothing", f"{CORE}/pods/p/exec"):
+    assert not may(verb="create", resource="daemonsets", group="apps", namespace="default")
+    for path in ("/apis/apps/v1/namespaces/default/daemonsets", "/api/v1/nothing", f"{CORE}/pods/p/exec"):
         assert api("GET", path).status_code == 404
     assert api("DELETE", "/api/v1/namespaces").json()["reason"] == "MethodNotAllowed"
     assert requests.get(api.url + "/version", timeout=5).status_code == 401

@@ -55,6 +55,14 @@ def test_a_small_workflow_breaks_nothing():
             {"spec": {"templates": [{"name": "t", "script": {"env": [{"name": "E", "value": "y" * 140_000}]}}]}},
             "spec.templates[t].script.env[E] has 137 KiB, a program accepts 128 per argument",
         ),
+        (
+            {"spec": {"templates": [{"name": "d", "dag": {"tasks": [{"name": f"t{n}"} for n in range(201)]}}]}},
+            "spec.templates[d].dag.tasks has 201 elements, a cluster accepts 200",
+        ),
+        (
+            {"spec": {"templates": [{"name": f"t{n}"} for n in range(201)]}},
+            "spec.templates has 201 elements, a cluster accepts 200",
+        ),
         ({"metadata": {"name": "a" * 64}}, "metadata.name has 64 characters, at most 63 are legal"),
         ({"metadata": {"name": "Big_Name"}}, "metadata.name `Big_Name` is not a legal name"),
         ({"metadata": {"generateName": "a" * 60}}, "metadata.generateName has 60 characters, at most 58 are legal"),

@@ -29,6 +29,7 @@ _MERGE_KEYS: dict[tuple[str, str], str] = {
     **{(f"v1alpha1.{kind}", "parameters"): "name" for kind in ("Inputs", "Outputs", "Arguments")},
     **{(f"v1alpha1.{kind}", "artifacts"): "name" for kind in ("Inputs", "Outputs", "Arguments")},
     ("v1alpha1.DAGTemplate", "tasks"): "name",
+    ("v1.ServiceSpec", "ports"): "port",
     **{(kind, "env"): "name" for kind in _CONTAINERS},
     **{(kind, "volumeMounts"): "mountPath" for kind in _CONTAINERS},
     **{(kind, "volumeDevices"): "devicePath" for kind in _CONTAINERS},
@@ -57,6 +58,9 @@ _FIELDS: dict[str, dict[str, str]] = {
     "v1.EphemeralContainer": {},
     "v1.Job": {"metadata": "v1.ObjectMeta", "spec": "v1.JobSpec", "status": "v1.JobStatus"},
     "v1.JobSpec": {"template": "v1.PodTemplateSpec"},
+    **dict.fromkeys(("v1.Deployment", "v1.StatefulSet"), {"metadata": "v1.ObjectMeta", "spec": "v1.SetSpec", "status": "v1.SetStatus"}),
+    "v1.SetSpec": {"template": "v1.PodTemplateSpec"},
+    "v1.Service": {"metadata": "v1.ObjectMeta", "spec": "v1.ServiceSpec", "status": "v1.ServiceStatus"},
     **{f"v1.{kind}": {"metadata": "v1.ObjectMeta", "status": f"v1.{kind}Status"} for kind in ("Namespace", "PersistentVolumeClaim")},
 }  # fmt: skip
 """The fields with structs inside, of the structs that Argo's schema does not hold."""

@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[ \t\r\n]*(?:(?P<symbol>!=|==|[=!(),<>])|(?P<word>[^ \t\r\
 
 @dataclass(frozen=True)
 class Requirement:
-    """key, operator (exists, !, in, notin, =, !=, gt, lt) and values of one term."""
+    """key, operator (exists, !, in, notin, =, ==, !=, gt, lt) and values of one term."""
 
     key: str
     operator: str
@@ -32,7 +32,7 @@ class Requirement:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         present = self.key in labels
-        if self.operator in ("in", "="):
+        if self.operator in ("in", "=", "=="):
             return present and labels[self.key] in self.values
         if self.operator in ("notin", "!="):
             return not present or labels[self.key] not in self.values
@@ -61,7 +61,7 @@ class LabelSelector:
     def required_value(self, key: str) -> str | None:
         """The only value that `key` may have, or None: what an index can use."""
         for requirement in self.requirements:
-            if requirement.key == key and requirement.operator in ("in", "=") and len(requirement.values) == 1:
+            if requirement.key == key and requirement.operator in ("in", "=", "==") and len(requirement.values) == 1:
                 return requirement.values[0]
         return None
 
@@ -145,7 +145,7 @@ class _LabelParser:
             faults = label_value_faults(value)
             if faults:
                 raise _term(f'values[0][{key}]: Invalid value: "{value}": {"; ".join(faults)}')
-        names = {"==": "=", ">": "gt", "<": "lt"}
+        names = {">": "gt", "<": "lt"}
         operator = names.get(operator, operator)
         if operator in ("gt", "lt") and not re.fullmatch(r"[+-]?[0-9]+", values[0]):
             raise _term(

@@ -172,7 +172,8 @@ EXECUTED: Table = {
     "v1alpha1.HTTPBodySource": _all("bytes"),
     "v1alpha1.ResourceTemplate": _all(
         "action failureCondition flags manifest manifestFrom mergeStrategy setOwnerReference successCondition",
-        "the objects are those of the platform's own Kubernetes API; a Pod runs once, a Job has completions, parallelism and backoffLimit",
+        "the objects are those of the platform's own Kubernetes API; a Pod runs once, a Job has completions, parallelism and backoffLimit; "
+        "Services, Deployments and StatefulSets are stored, nothing runs them",
     ),
     "v1alpha1.ManifestFrom": _all("artifact"),
     "v1alpha1.Memoize": _all("cache key maxAge"),

@@ -139,7 +139,7 @@ def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
 
 def _pod_waiting(walk: Walk, event: events.PodWaiting) -> None:
     node = walk.ledger.get(event.node_id)
-    if node is not None and not phases.ended(node):
+    if node is not None and node["phase"] == phases.PENDING:  # else what it waited for was told too late
         walk.ledger.change(node, message=event.message or None)
 
 
@@ -241,6 +241,9 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         return
     if walk.spec.get("suspend"):
         return  # Argo looks at no node of a suspended workflow; what is due then is done when it is resumed
+    if key in ("timeout", "pendingTimeout") and node_id in walk.held:  # it waits for a lock
+        walk.reopen(node_id)
+        return
     frame = walk.frames.get(node_id)
     node = walk.ledger.get(node_id)
     if frame is None or node is None or not walk.alive(frame):

@@ -22,7 +22,8 @@ def conclude(context: Context, node: Json, handler: Json | None) -> None:
     """The entry node and the exit handler are over: close the run, unless killed pods have not ended yet."""
     if killed.awaited(context.run):
         return
-    phase = phases.WORKFLOW_PHASES[node["phase"]]
+    ready = phases.fulfilled(node) and not phases.ended(node)  # a daemon, which ends now
+    phase = phases.SUCCEEDED if ready else phases.WORKFLOW_PHASES[node["phase"]]
     message = node.get("message") or ""
     if phases.unsuccessful(node) and limits.shutdown(context):
         message = f"Stopped with strategy '{limits.shutdown(context)}'"

@@ -24,7 +24,7 @@ def whole(value: object) -> int | None:
     try:
         return int(str(value))
     except ValueError:
-        raise Fault(f'strconv.ParseInt: parsing "{value}": invalid syntax') from None
+        raise Fault(f"value '{value}' cannot be resolved to an int") from None
 
 
 def duration(text: str) -> float:
@@ -33,6 +33,14 @@ def duration(text: str) -> float:
         return durations.seconds_or_duration(text)
     except HeraUtilsError as error:
         raise Fault(error.message) from None
+
+
+def timeout(text: str) -> float:
+    """The seconds of a template's `timeout` or `pendingTimeout`."""
+    try:
+        return duration(text)
+    except Fault as fault:
+        raise Fault(f"invalid timeout format {fault.message}") from None
 
 
 def workflow_full(context: Context) -> bool:
@@ -105,7 +113,7 @@ def check_pending(context: Context, template: Json, node: Json) -> None:
     started = timestamps.seconds(node.get("startedAt"))
     for field in ("timeout", "pendingTimeout"):
         if template.get(field):
-            deadline = started + duration(str(template[field]))
+            deadline = started + timeout(str(template[field]))
             if context.ledger.now > deadline:
                 raise TimedOut("timeout")
             context.timer(f"{field}:{node['id']}", deadline + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases, timestamps
-from hera_utils.interpreter import new_nodes, unopened
+from hera_utils.interpreter import limits, new_nodes, unopened
 from hera_utils.interpreter.commands import AskLock, ReleaseLock
 from hera_utils.interpreter.events import LockAnswered
 from hera_utils.interpreter.faults import Fault
@@ -86,6 +86,7 @@ def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
             node = new_nodes.new_node(context, frame, new_nodes.node_type(context, frame.template), phases.PENDING)
         waiting = {"waiting": answer.status.get("waiting", "")}
         context.ledger.change(node, synchronizationStatus=waiting, message=answer.message)
+        limits.check_pending(context, frame.template, node)
     return False
 
 

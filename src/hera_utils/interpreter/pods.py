@@ -103,7 +103,7 @@ def _active_deadline(context: Context, frame: Frame, template: Json) -> int | No
     if template.get("timeout"):
         node = context.run.nodes[frame.node_id]
         left = int(
-            timestamps.seconds(node.get("startedAt")) + limits.duration(str(template["timeout"])) - context.ledger.now
+            timestamps.seconds(node.get("startedAt")) + limits.timeout(str(template["timeout"])) - context.ledger.now
         )
         if left <= 1:
             raise Fault(f"{frame.call.name} exceeded its deadline")

@@ -2,8 +2,8 @@
 
 Sources: etcd's request limit of 1.5 MiB, of which Argo uses 1 MiB an object (docs/offloading-large-workflows.md; offloading helps the
 status only); Kubernetes' 3 MiB a request; Argo's 256 KiB a parameter; the kernel's 128 KiB one argument or variable (MAX_ARG_STRLEN);
-RFC 1123 for names; Kubernetes' 63 characters a label value, 256 KiB the annotations of an object. On this machine
-only the kernel's limit holds.
+RFC 1123 for names; the full resource definitions of Argo 4.1 for numbers of elements; Kubernetes' 63 characters a label value, 256 KiB
+the annotations of an object. On this machine only the kernel's limit holds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ REQUEST_BYTES = 3 * 1024 * 1024
 PARAMETER_BYTES = 256 * 1024
 ARGUMENT_BYTES = 128 * 1024
 ANNOTATIONS_BYTES = 256 * 1024
+TEMPLATES, TASKS, PARAMETERS = 200, 200, 500
 GENERATED = 5  # characters that the server adds to a generateName
 
 _SPLIT = "use with_items or with_param instead of one task per point, or split the sweep"
@@ -43,7 +44,7 @@ def size(document: Json) -> Size:
 
 def breaches(document: Json) -> list[tuple[str, str]]:
     """(what breaks a limit, the fix) for a document that goes to a cluster."""
-    return [*_sizes(document), *_names(document), *_arguments(document)]
+    return [*_sizes(document), *_counts(document), *_names(document), *_arguments(document)]
 
 
 def argument_breaches(document: Json) -> list[tuple[str, str]]:
@@ -64,6 +65,20 @@ def _sizes(document: Json) -> Iterator[tuple[str, str]]:
     held = sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotations.items())
     if held > ANNOTATIONS_BYTES:
         yield f"metadata.annotations has {held / 1024:.0f} KiB, Kubernetes accepts 256", "shorten them"
+
+
+def _counts(document: Json) -> Iterator[tuple[str, str]]:
+    """Lists that are longer than Argo's full resource definitions allow (maxItems)."""
+    root, spec = _spec(document)
+    yield from _too_many(f"{root}.templates", spec.get("templates"), TEMPLATES)
+    for at, template in _items(spec.get("templates"), f"{root}.templates"):
+        yield from _too_many(f"{at}.dag.tasks", (template.get("dag") or {}).get("tasks"), TASKS)
+        yield from _too_many(f"{at}.inputs.parameters", (template.get("inputs") or {}).get("parameters"), PARAMETERS)
+
+
+def _too_many(path: str, items: Any, most: int) -> Iterator[tuple[str, str]]:
+    if isinstance(items, list) and len(items) > most:
+        yield f"{path} has {len(items)} elements, a cluster accepts {most}", _SPLIT
 
 
 def _spec(document: Json) -> tuple[str, Json]:

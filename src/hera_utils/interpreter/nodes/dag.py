@@ -120,6 +120,8 @@ class _Visit:
             resolved, several = self._expand(task)
         except Fault as fault:
             yield from self._shut(name, phases.ERROR, fault.message)
+            if name in self.state.targets:
+                self._check_scope(task)
             return
         if several is None:
             yield from self._open_one(name, resolved, task.node_id)
@@ -129,6 +131,10 @@ class _Visit:
             yield from self._shut(name, phases.SKIPPED, "Skipped, empty params")
             return
         yield from self._settle(name, task.node_id)
+
+    def _check_scope(self, task: DagTask) -> None:
+        """Raise Fault, which is then an error of the DAG, when a loop before a target has results that are no JSON."""
+        dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
 
     def _is_target(self, task: DagTask) -> bool:
         """Whether the task runs, according to how the tasks before it ended."""

@@ -41,7 +41,7 @@ def field_name_fault(name: str) -> str | None:
     """Why Argo refuses the name of a template, a step or a task, "" when it does not."""
     faults = []
     if len(name.encode()) > _FIELD_NAME_LENGTH:
-        faults.append(f"must be no more than {_FIELD_NAME_LENGTH} bytes")
+        faults.append(f"must be no more than {_FIELD_NAME_LENGTH} characters")
     if not _FIELD_NAME.match(name):
         faults.append(
             "name must consist of alpha-numeric characters or '-', and must start with an alpha-numeric character"

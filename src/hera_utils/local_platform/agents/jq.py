@@ -72,8 +72,9 @@ def values(document: Any, program: str) -> list[Any]:
     except subprocess.TimeoutExpired:
         answer = {}
     if "values" not in answer:
-        why = _as_gojq(answer["error"]) if "error" in answer else "it takes too much time or memory"
-        raise InvalidWorkflow(f"the jq filter {program!r} failed: {why}")
+        if "error" in answer:
+            raise InvalidWorkflow(_as_gojq(answer["error"]))
+        raise InvalidWorkflow(f"the jq filter {program!r} failed: it takes too much time or memory")
     return [json.loads(value, parse_int=float) for value in answer["values"]]
 
 

@@ -63,14 +63,9 @@ def fulfilled(document: Any, success: LabelSelector, failure: LabelSelector) -> 
 
 
 def condition_text(requirement: Requirement) -> str:
-    """A requirement as Kubernetes writes it."""
-    values = ",".join(sorted(requirement.values))
-    if requirement.operator in ("exists", "!"):
-        return ("!" if requirement.operator == "!" else "") + requirement.key
-    if requirement.operator in ("in", "notin"):
-        return f"{requirement.key} {requirement.operator} ({values})"
-    sign = {"gt": ">", "lt": "<"}.get(requirement.operator, requirement.operator)
-    return f"{requirement.key}{sign}{values}"
+    """A requirement as Argo writes it: in Go's words for a struct."""
+    values = sorted(requirement.values)
+    return f"{{{requirement.key} {requirement.operator} [{' '.join(values)}]}}"
 
 
 def as_text(value: Any) -> str:
@@ -81,8 +76,10 @@ def as_text(value: Any) -> str:
 
 
 def json_path(document: Any, template: str) -> str:
-    """kubectl's `-o jsonpath=TEMPLATE`: text with {paths}. Raises InvalidWorkflow for what it cannot read or find."""
+    """kubectl's `-o jsonpath=TEMPLATE`: text with {paths}; a field that is not there gives nothing. Raises InvalidWorkflow."""
     text = template if "{" in template else "{" + template + "}"
+    if text.count("{") > text.count("}"):
+        raise InvalidWorkflow(f"error: error parsing jsonpath {template}, unclosed action")
     result: list[str] = []
     for literal, path in re.findall(r"([^{]*)(?:\{([^}]*)\})?", text):
         result.append(literal)
@@ -116,7 +113,7 @@ def _step(value: Any, step: re.Match[str], path: str) -> list[Any]:
     if name is not None:
         if isinstance(value, dict) and name in value:
             return [value[name]]
-        raise InvalidWorkflow(f"error executing jsonpath {{{path}}}: {name} is not found")
+        return []
     if isinstance(value, list) and index is not None and -len(value) <= int(index) < len(value):
         return [value[int(index)]]
     raise InvalidWorkflow(f"error executing jsonpath {{{path}}}: array index out of bounds: index {index}")

@@ -6,6 +6,7 @@ Argo runs `kubectl ACTION -f /tmp/manifest.yaml -o json` and shows its complaint
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,18 +23,47 @@ from hera_utils.local_platform.agents.jq import jq
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.runtime import Launch
-from hera_utils.local_platform.storage import objects
+from hera_utils.local_platform.storage import objects, services
 from hera_utils.local_platform.storage.patches import patched
 from hera_utils.local_platform.storage.resources import RESOURCES, Resource
 
 Json = dict[str, Any]
 FILE = "/tmp/manifest.yaml"
 POLL_SECONDS = 0.2
+_NO_NAME = "Kind and name are both required but at least one of them is missing from the manifest"
+_INVALID_DATA = (
+    f'error: error validating "{FILE}": error validating data: {{}}; '
+    "if you choose to ignore these errors, turn validation off with --validate=false"
+)
 _MEDIA = {
     "json": "application/json-patch+json",
     "merge": "application/merge-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
+
+
+_CAUSE = re.compile(
+    r", (?=[\w.\[\]-]+: (?:Invalid|Unsupported|Required|Duplicate) value|[\w.\[\]-]+: (?:Forbidden|Too long|Too many))"
+)
+_CORE_FIELDS = {
+    "ConfigMap": {"data", "binaryData", "immutable"},
+    "Secret": {"data", "stringData", "type", "immutable"},
+}
+"""What an object of the kind has beside apiVersion, kind and metadata."""
+_KUBECTL_FLAGS = frozenset(
+    re.findall(
+        r"[\w-]+",
+        """
+all all-namespaces allow-missing-template-keys as as-group as-uid cache-dir cascade certificate-authority client-certificate
+client-key cluster context disable-compression dry-run edit field-manager field-selector filename force force-conflicts grace-
+period ignore-not-found insecure-skip-tls-verify kubeconfig kustomize label-columns log-flush-frequency match-server-version
+namespace no-headers now openapi-patch output output-watch-events overwrite patch patch-file password profile profile-output prune
+prune-allowlist raw record recursive request-timeout save-config selector server server-print server-side show-kind show-labels
+show-managed-fields sort-by subresource template timeout tls-server-name token type user username v validate vmodule wait
+warnings-as-errors watch watch-only windows-line-endings chunk-size
+""",
+    )
+)
 
 
 @dataclass
@@ -46,11 +76,14 @@ class _Flags:
     ignore_not_found: bool = False
 
     @classmethod
-    def read(cls, flags: list[str]) -> _Flags:
+    def read(cls, flags: list[str], action: str) -> _Flags:
+        """Raises Failed with kubectl's words for a flag that it does not know."""
         parsed, rest = cls(), list(flags)
         while rest:
             word = rest.pop(0)
             name, equals, value = word.partition("=")
+            if name.startswith("--") and name[2:] and name[2:] not in _KUBECTL_FLAGS:
+                raise Failed(f"unknown flag: {name}\nSee 'kubectl {action} --help' for usage.")
             if name in ("--selector", "-l", "--namespace", "-n"):
                 text = value if equals else (rest.pop(0) if rest else "")
                 if name in ("--selector", "-l"):
@@ -95,6 +128,15 @@ class ResourceAgent:
                 raise InvalidWorkflow(text + refused.message) from refused
             if queries.fulfilled(document, *conditions):
                 return
+            if place[0] in services.KINDS and any(
+                requirement.key.startswith("status.")
+                for condition in conditions
+                for requirement in condition.requirements
+            ):
+                raise InvalidWorkflow(
+                    f"the conditions of {place[0]} {place[2]} can never hold on this machine, which runs no pods of a {place[0]}: "
+                    "leave them out, or run the workflow on a cluster"
+                )
             if stop.wait(POLL_SECONDS):
                 raise InvalidWorkflow("the wait for the resource was ended")
 
@@ -137,7 +179,7 @@ class _Action:
     def __init__(self, platform: Objects, launch: Launch, template: Json) -> None:
         self._platform, self._launch, self._template = platform, launch, template
         self.action = str(template.get("action", ""))
-        self.flags = _Flags.read([str(flag) for flag in template.get("flags") or ()])
+        self.flags = _Flags.read([str(flag) for flag in template.get("flags") or ()], self.action)
         self.manifest = self._read_manifest()
         self.namespace = self.flags.namespace or str(launch.pod["metadata"]["namespace"])
         if isinstance(self.manifest, dict):
@@ -156,7 +198,15 @@ class _Action:
         }
         if self.action not in actions:
             raise Failed(f'error: unknown command "{self.action}" for "kubectl"')
+        if self.action in ("get", "delete", "patch"):
+            self._check_namespace()
         return actions[self.action]()
+
+    def _check_namespace(self) -> None:
+        try:
+            self._platform.get("Namespace", "", self.namespace)
+        except Refused as refused:
+            raise Failed(_refusal(refused)) from refused
 
     # --- what it is about ---------------------------------------------------------------------------------------------
     def _read_manifest(self) -> Any:
@@ -200,6 +250,12 @@ class _Action:
 
     def _resource(self) -> Resource:
         """The kind of the manifest, or of the first word of the flags."""
+        if (
+            self.manifest is not None
+            and not isinstance(self.manifest, dict)
+            and self.action in ("create", "apply", "replace")
+        ):
+            raise Failed(_INVALID_DATA.format("invalid object to validate"))
         manifest: Json = self.manifest if isinstance(self.manifest, dict) else {}
         kind, version = str(manifest.get("kind") or ""), str(manifest.get("apiVersion") or "")
         if not kind and self.flags.words:
@@ -224,10 +280,7 @@ class _Action:
         """kubectl's words for a manifest that does not say what it is: some of its commands check it first."""
         missing = [f"{field} not set" for field in ("apiVersion", "kind") if manifest.get(field) is None]
         if missing and self.action in ("create", "apply", "replace"):
-            return (
-                f'error: error validating "{FILE}": error validating data: {aggregate(missing)}; '
-                "if you choose to ignore these errors, turn validation off with --validate=false"
-            )
+            return _INVALID_DATA.format(aggregate(missing))
         field = "apiVersion" if manifest.get("kind") else "Kind"
         text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return f"error: unable to decode \"{FILE}\": Object '{field}' is missing in '{text}'"
@@ -260,10 +313,12 @@ class _Action:
 
     def _check_strictly(self, resource: Resource) -> None:
         """Kubernetes' strict decoding, which kubectl asks for."""
-        if resource.kind not in objects.ARGO_KINDS:
-            return
         checked = {key: value for key, value in self._document().items() if key not in ("apiVersion", "kind", "status")}
-        unknown = [dotted(field.path) for field in unknown_fields(checked, resource.kind, any_case=False)]
+        if resource.kind in objects.ARGO_KINDS:
+            unknown = [dotted(field.path) for field in unknown_fields(checked, resource.kind, any_case=False)]
+        else:
+            own = _CORE_FIELDS.get(resource.kind, set(checked)) | {"metadata"}
+            unknown = sorted(field for field in checked if field not in own)
         if unknown:
             complaint = ", ".join(f'unknown field "{path}"' for path in unknown)
             raise Failed(
@@ -273,6 +328,9 @@ class _Action:
 
     def _apply(self) -> tuple[str, str, str]:
         resource, name = self._resource(), self._name()
+        generated = (self._document().get("metadata") or {}).get("generateName")
+        if generated and not name:
+            raise Failed(f"error: from {generated}: cannot use generate name with apply")
         try:
             old = json.loads(self._platform.get(resource.kind, self.namespace, name).text)
         except Refused as refused:
@@ -313,6 +371,8 @@ class _Action:
         if self.flags.selector:
             found = self._selected(resource)
             return (resource.kind, found[0].namespace, found[0].name) if found else None
+        if not self._name():  # kubectl answers with a list, which has no name
+            raise InvalidWorkflow(_NO_NAME)
         try:
             stored = self._platform.get(resource.kind, self.namespace, self._name())
         except Refused as refused:
@@ -341,6 +401,10 @@ class _Action:
 def _refusal(error: HeraUtilsError, where: str = "") -> str:
     """As kubectl shows what the API server says."""
     if isinstance(error, Refused) and error.reason == "Invalid":
-        return f"The {error.message[:1].upper()}{error.message[1:]}"
+        kind, _, rest = error.message.partition(" ")
+        about, _, text = rest.partition(" is invalid: ")
+        listed = _CAUSE.split(text[1:-1]) if text.startswith("[") else [text]
+        causes = f"{text}\n" if len(listed) == 1 else "\n" + "".join(f"* {cause}\n" for cause in listed)
+        return f"The {kind.partition('.')[0]} {about} is invalid: {causes}"
     reason = error.reason if isinstance(error, Refused) and error.reason else "BadRequest"
     return f"Error from server ({reason}): {where}{error.message}"

@@ -69,6 +69,8 @@ def _checked(document: Json) -> Json:
         text = (
             f'spec.template.spec.restartPolicy: Unsupported value: "{policy}": supported values: "OnFailure", "Never"'
         )
+        if policy == "Always":
+            text = 'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"'
         raise objects.invalid("Job", name, text)
     for field in ("backoffLimit", "completions", "parallelism"):
         value = spec.get(field, 0)

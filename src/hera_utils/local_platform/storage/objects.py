@@ -10,9 +10,10 @@ import binascii
 import json
 from typing import Any
 
-from hera_utils.argo import claims, faults, names, timestamps
+from hera_utils.argo import claims, definitions, faults, names, timestamps
 from hera_utils.argo.scalars import json_type
 from hera_utils.errors import Refused
+from hera_utils.local_platform.storage import services
 from hera_utils.local_platform.storage.records import StoredObject
 from hera_utils.local_platform.storage.resources import RESOURCES, resource_of
 
@@ -22,7 +23,6 @@ ARGO_KINDS = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate
 """The kinds that Argo's schema describes whole."""
 _NOT_SERVED = {
     "PersistentVolume": "persistentvolumes",
-    "Service": "services",
     "StorageClass": "storageclasses.storage.k8s.io",
     "WorkflowArtifactGCTask": "workflowartifactgctasks.argoproj.io",
 }
@@ -119,6 +119,8 @@ def complete_object(kind: str, document: Json, at: float) -> Json:
     if kind in ARGO_KINDS:
         document.pop("apiVersion", None)
         document.pop("kind", None)
+        if wrong := definitions.faults(document, kind):
+            raise invalid(kind, name, names.aggregate(wrong))
     elif kind == "Secret":
         _complete_secret(document)
     elif kind == "ConfigMap":
@@ -126,9 +128,12 @@ def complete_object(kind: str, document: Json, at: float) -> Json:
         for key in [*(document.get("data") or {}), *(document.get("binaryData") or {})]:
             for fault in names.config_key_faults(key):
                 raise invalid(kind, name, f'data[{key}]: Invalid value: "{key}": {fault}')
-        _check_texts(kind, name, document.get("data") or {})
+        _check_texts(kind, document.get("data") or {})
     elif kind == "PersistentVolumeClaim":
         _complete_claim(document)
+    elif kind in services.KINDS:
+        if found := services.complete(kind, document):
+            raise invalid(kind, name, names.aggregate(found))
     elif kind == "Namespace":
         document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
         document.setdefault("spec", {"finalizers": ["kubernetes"]})
@@ -136,18 +141,19 @@ def complete_object(kind: str, document: Json, at: float) -> Json:
     return document
 
 
-def _check_texts(kind: str, name: str, data: Json) -> None:
-    for key, value in data.items():
+def _check_texts(kind: str, data: Json) -> None:
+    for value in data.values():
         if not isinstance(value, str):
             text = f"json: cannot unmarshal {json_type(value)} into Go struct field {kind}.data of type string"
-            raise Refused(faults.INVALID_ARGUMENT, f"{text} (key {key} of {name})", reason="BadRequest")
+            handled = f'{kind} in version "v1" cannot be handled as a {kind}: '
+            raise Refused(faults.INVALID_ARGUMENT, handled + text, reason="BadRequest")
 
 
 def _complete_secret(document: Json) -> None:
     name = document["metadata"]["name"]
     _check_objects("Secret", document, "data", "stringData")
     data = dict(document.get("data") or {})
-    _check_texts("Secret", name, data)
+    _check_texts("Secret", data)
     for key, value in data.items():
         try:
             base64.b64decode(value, validate=True)
@@ -155,7 +161,7 @@ def _complete_secret(document: Json) -> None:
             message = f'Secret in version "v1" cannot be handled as a Secret: illegal base64 data (key {key} of {name})'
             raise Refused(faults.INVALID_ARGUMENT, message, reason="BadRequest") from error
     plain = document.pop("stringData", None) or {}
-    _check_texts("Secret", name, plain)
+    _check_texts("Secret", plain)
     for key, value in plain.items():
         data[key] = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode("ascii")
     for key in data:

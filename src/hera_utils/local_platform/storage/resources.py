@@ -69,6 +69,16 @@ RESOURCES: tuple[Resource, ...] = (
         "Job", "jobs", "batch",
         columns=(("Completions", "spec.completions"), ("Succeeded", "status.succeeded"), ("Failed", "status.failed")),
     ),
+    Resource(
+        "Service", "services", short=("svc",), subresources=("status",),
+        columns=(("Type", "spec.type"), ("Cluster-IP", "spec.clusterIP")),
+    ),
+    Resource(
+        "Deployment", "deployments", "apps", short=("deploy",), subresources=("status",), columns=(("Ready", "spec.replicas"),),
+    ),
+    Resource(
+        "StatefulSet", "statefulsets", "apps", short=("sts",), subresources=("status",), columns=(("Ready", "spec.replicas"),),
+    ),
     Resource("Role", "roles", "rbac.authorization.k8s.io"),
     Resource("RoleBinding", "rolebindings", "rbac.authorization.k8s.io", columns=(("Role", "roleRef.name"),)),
     _argo(

@@ -1,0 +1,187 @@
+"""What Kubernetes refuses by Argo's resource definitions, after Argo's server has found nothing wrong. Pure.
+
+Source: the full definitions (manifests/base/crds/full of Argo 4.1), which an installation of Argo 4 has: patterns, choices and least and
+largest values of fields, and names that must not occur twice in a list. How many elements a list may have there (200 templates, 200 tasks,
+500 parameters, 100 metrics) does not count here; preflight/size_limits.py tells it whose workflow goes to a cluster. Messages:
+apiextensions-apiserver.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from hera_utils.argo import schema
+
+Json = dict[str, Any]
+Rule = Callable[[str, Any], Iterator[str]]
+"""(path, value) → what is wrong with it."""
+
+_NAME = r"^[a-zA-Z0-9][-a-zA-Z0-9]*$"
+_METRIC = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+_LONGEST_NAME = 128
+_MOST_FAULTS = 10
+
+
+def _pattern(pattern: str, longest: int = 0) -> Rule:
+    matches = re.compile(pattern.removesuffix("$") + r"\Z").match
+
+    def check(path: str, value: Any) -> Iterator[str]:
+        if not isinstance(value, str):
+            return
+        if longest and len(value) > longest:
+            yield f"{path}: Too long: may not be more than {longest} bytes"
+        if not matches(value):
+            yield f"{path}: Invalid value: {_quoted(value)}: {path} in body should match '{pattern}'"
+
+    return check
+
+
+def _one_of(*choices: str) -> Rule:
+    supported = ", ".join(f'"{choice}"' for choice in choices)
+
+    def check(path: str, value: Any) -> Iterator[str]:
+        if isinstance(value, str) and value not in choices:
+            yield f"{path}: Unsupported value: {_quoted(value)}: supported values: {supported}"
+
+    return check
+
+
+def _between(least: int, largest: int | None = None) -> Rule:
+    def check(path: str, value: Any) -> Iterator[str]:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return
+        if value < least:
+            yield f"{path}: Invalid value: {value}: {path} in body should be greater than or equal to {least}"
+        elif largest is not None and value > largest:
+            yield f"{path}: Invalid value: {value}: {path} in body should be less than or equal to {largest}"
+
+    return check
+
+
+def _length(least: int, largest: int = 0) -> Rule:
+    def check(path: str, value: Any) -> Iterator[str]:
+        if isinstance(value, str) and len(value) < least:
+            yield f"{path}: Invalid value: {_quoted(value)}: {path} in body should be at least {least} chars long"
+        elif isinstance(value, str) and largest and len(value) > largest:
+            yield f"{path}: Too long: may not be more than {largest} bytes"
+
+    return check
+
+
+def _filled(path: str, value: Any) -> Iterator[str]:
+    if isinstance(value, list) and not value:
+        yield f"{path}: Invalid value: 0: {path} in body should have at least 1 items"
+
+
+def _unique(*keys: str) -> Rule:
+    """A list whose elements are told apart by these fields."""
+
+    def check(path: str, value: Any) -> Iterator[str]:
+        keys_before: set[str] = set()
+        for index, element in enumerate(value if isinstance(value, list) else ()):
+            own = {key: element[key] for key in keys if isinstance(element, dict) and key in element}
+            text = json.dumps(own, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+            if text in keys_before:
+                yield f"{path}[{index}]: Duplicate value: {text}"
+            keys_before.add(text)
+
+    return check
+
+
+_CONTAINERS = ("v1.Container", "v1alpha1.UserContainer", "v1alpha1.ScriptTemplate", "v1alpha1.ContainerNode")
+_RULES: dict[tuple[str, str], Rule] = {
+    **{(f"v1alpha1.{kind}", "parallelism"): _between(1) for kind in ("WorkflowSpec", "Template")},
+    **{
+        (f"v1alpha1.{kind}", "name"): _pattern(_NAME, _LONGEST_NAME) for kind in ("Template", "WorkflowStep", "DAGTask")
+    },
+    ("v1alpha1.Parameter", "name"): _pattern("^[-a-zA-Z0-9_]+$"),
+    ("v1alpha1.Parameter", "enum"): _filled,
+    ("v1alpha1.Artifact", "name"): _pattern("^[-a-zA-Z0-9_{}.]+$"),
+    ("v1alpha1.Artifact", "mode"): _between(0, 511),
+    ("v1alpha1.Template", "steps"): _filled,
+    ("v1alpha1.DAGTemplate", "tasks"): _filled,
+    ("v1alpha1.ResourceTemplate", "action"): _one_of("get", "create", "apply", "delete", "replace", "patch"),
+    ("v1alpha1.ResourceTemplate", "mergeStrategy"): _one_of("strategic", "merge", "json"),
+    ("v1alpha1.RetryStrategy", "retryPolicy"): _one_of("Always", "OnFailure", "OnError", "OnTransientError"),
+    ("v1alpha1.PodGC", "strategy"): _one_of(
+        "", "OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"
+    ),
+    ("v1alpha1.ArtifactGC", "strategy"): _one_of("", "OnWorkflowCompletion", "OnWorkflowDeletion", "Never"),
+    ("v1alpha1.S3Bucket", "addressingStyle"): _one_of("", "path", "virtual-hosted"),
+    ("v1alpha1.Prometheus", "name"): _pattern(_METRIC),
+    ("v1alpha1.Prometheus", "help"): _length(1),
+    ("v1alpha1.MetricLabel", "key"): _pattern(_METRIC),
+    ("v1alpha1.Counter", "value"): _length(1, 256),
+    ("v1alpha1.Gauge", "value"): _length(1, 256),
+    ("v1alpha1.Gauge", "operation"): _one_of("Set", "Add", "Sub"),
+    ("v1alpha1.Histogram", "value"): _length(1, 256),
+    **{(kind, "env"): _unique("name") for kind in _CONTAINERS},
+    **{(kind, "volumeMounts"): _unique("mountPath") for kind in _CONTAINERS},
+    **{(kind, "ports"): _unique("containerPort", "protocol") for kind in _CONTAINERS},
+}
+
+
+def faults(document: Json, kind: str) -> list[str]:
+    """What is wrong with the spec of an Argo object of that kind; [] when nothing is."""
+    complaints: list[str] = []
+    for fault in _walk(document.get("spec") or {}, schema.fields(f"v1alpha1.{kind}").get("spec", ""), "spec"):
+        complaints.append(fault)
+        if len(complaints) == _MOST_FAULTS:
+            break
+    return complaints
+
+
+def _walk(value: Any, go_type: str, path: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _walk(element, go_type, f"{path}[{index}]")
+        return
+    if not isinstance(value, dict):
+        return
+    struct = schema.struct_of(go_type)
+    if struct is None:
+        return
+    if schema.is_map(go_type):
+        for key, element in value.items():
+            yield from _walk(element, struct, f"{path}.{key}")
+        return
+    types, rules = _of_struct(struct)
+    for field, inner in value.items():
+        below = f"{path}.{field}"
+        if field in rules:
+            yield from rules[field](below, inner)
+        if inner and field in types:
+            yield from _walk(inner, types[field], below)
+
+
+@cache
+def _of_struct(struct: str) -> tuple[dict[str, str], dict[str, Rule]]:
+    """(field → Go type, of those with structs inside that may hold something to check; field → its own rule)."""
+    own = [struct]
+    for name in own:
+        own += schema.embedded(name)
+    rules = {field: rule for (kind, field), rule in _RULES.items() if kind in own}
+    types = {field: kind for field, kind in schema.fields(struct).items() if _checked(schema.struct_of(kind) or "")}
+    return types, rules
+
+
+@cache
+def _checked(struct: str) -> bool:
+    """Whether a struct, or one inside of it, has rules."""
+    todo, visited = [struct] if struct else [], {struct}
+    while todo:
+        name = todo.pop()
+        inside = [*schema.embedded(name), *(schema.struct_of(kind) or "" for kind in schema.fields(name).values())]
+        if any(kind == name for kind, _ in _RULES):
+            return True
+        todo += [one for one in inside if one and one not in visited]
+        visited.update(inside)
+    return False
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
