@@ -90,9 +90,10 @@ def main() -> None:
         alone: dict[str, list[float]] = {kind: [] for kind in benches}
         many: dict[str, list[float]] = {kind: [] for kind in benches}
         for number in range(rounds):
-            for kind, bench in benches.items():
+            pair = list(benches.items())
+            for kind, bench in pair if number % 2 else reversed(pair):  # neither is always the first after a pause
                 alone[kind].append(bench.tasks(1) * 1e3)
-                if number % 20 == 0:
+                if number % 5 == 0:
                     many[kind].append(bench.tasks(100) * 10)
         for bench in benches.values():
             bench.runtime.close()

@@ -55,10 +55,19 @@ def state_folder(subject: Subject) -> Iterator[Finding]:
 _TRY_NAMESPACES = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
-flags = CLONE_NEWNS | (0 if os.geteuid() == 0 else CLONE_NEWUSER)
-if libc.unshare(flags) and libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
-    raise SystemExit(os.strerror(ctypes.get_errno()))
+CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE = 0x20000, 0x10000000, 0x4000, 0x80000
+user, group = os.geteuid(), os.getegid()
+try:
+    if user or libc.unshare(CLONE_NEWNS):
+        if libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
+            raise OSError(ctypes.get_errno(), "")
+        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    if libc.mount(None, b"/", None, MS_REC | MS_SLAVE, None):
+        raise OSError(ctypes.get_errno(), "")
+except OSError as error:
+    raise SystemExit(os.strerror(error.errno))
 """
 
 

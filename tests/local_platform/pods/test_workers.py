@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from stage import Stage
 
 from hera_utils.local_platform.pods import workers
+from hera_utils.local_platform.pods.pod import spawner
 
 
 def test_workers_killed_while_idle(tmp_path: Path) -> None:
@@ -72,10 +74,28 @@ def test_a_spawner_that_never_starts_is_told_as_such(tmp_path: Path, monkeypatch
         stage.runtime.close()
 
 
+def test_the_obstacle_of_private_mounts_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"apparmor_restrict_unprivileged_userns": "1"}
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(spawner, "_setting", lambda name: settings.get(name, ""))
+    denied = PermissionError(errno.EPERM, "Operation not permitted")
+    assert spawner._obstacle(denied) == "AppArmor restricts user namespaces"
+    old = OSError(errno.EPERM, "Linux 5.4.0 does not permit overlays", "/state")
+    assert spawner._obstacle(old) == "Linux 5.4.0 does not permit overlays: /state"
+    settings = {"unprivileged_userns_clone": "0"}
+    assert spawner._obstacle(denied) == "only root may create user namespaces"
+    settings = {}
+    assert spawner._obstacle(denied) == "Operation not permitted"
+    assert spawner._obstacle(OSError(errno.EUSERS, "Too many users", "unshare")).startswith("no more user namespaces")
+
+
 @pytest.mark.parametrize(
     ("answer", "fix"),
     [
-        ("! no user namespaces can be created: unshare", "allow unprivileged user namespaces (sysctl -w "),
+        ("! no more user namespaces can be created", "sudo sysctl -w user.max_user_namespaces=10000"),
+        ("! AppArmor restricts user namespaces", "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("! only root may create user namespaces", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("! Operation not permitted: unshare", "allow unprivileged user namespaces"),
         ("! Linux 5.4.0 does not permit overlays: /state/pods/.shared", "use Linux 5.11 or a later one"),
     ],
 )

@@ -23,11 +23,14 @@ _START = (
     "sys.argv[2], int(sys.argv[3]), started_with)"
 )
 """The spawner is an interpreter as every Python task has one, with site-packages: tasks are forks of its forks (pod/warm_python.py)."""
-_FIX = (
-    "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
-    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
-)
-_OVERLAY_FIX = "use Linux 5.11 or a later one, whose overlays every user may mount, or run the server as root"
+_FIX = "allow unprivileged user namespaces (in a container: with its security options), or run the server as root"
+_FIXES = {
+    "overlays": "use Linux 5.11 or a later one, whose overlays every user may mount, or run the server as root",
+    "AppArmor": "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or run the server as root",
+    "only root": "sudo sysctl -w kernel.unprivileged_userns_clone=1, or run the server as root",
+    "no more": "sudo sysctl -w user.max_user_namespaces=10000, or run the server as root",
+}
+"""A word of what the spawner says → what helps."""
 _SPAWNERS = 5  # attempts to start one before a pod fails
 _SPAWNER_FIX = "see server.log in the state folder; if something ended the process, run again"
 
@@ -35,7 +38,7 @@ _SPAWNER_FIX = "see server.log in the state folder; if something ended the proce
 def refusal(answer: str) -> PlatformError:
     """Why no task can run here, stand-in or image. answer: what the spawner says."""
     reason = answer.removeprefix("! ")
-    fix = _OVERLAY_FIX if "overlays" in reason else _FIX
+    fix = next((fix for word, fix in _FIXES.items() if word in reason), _FIX)
     return PlatformError(f"this machine's kernel refuses private mounts for tasks ({reason})", fix=fix)
 
 

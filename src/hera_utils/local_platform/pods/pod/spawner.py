@@ -31,8 +31,7 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     try:
         shared = prepare(state)
     except OSError as error:
-        why = "no user namespace can be created" if error.errno in (errno.ENOSPC, errno.EUSERS) else error.strerror
-        link.send(f"! {why}: {error.filename}".encode())
+        link.send(f"! {_obstacle(error)}".encode())
         return
     _sweep(f"{state}/pods/.roots")
     gc.disable()
@@ -51,6 +50,26 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
         ours.close()
         socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
         theirs.close()
+
+
+def _obstacle(error: OSError) -> str:
+    """What keeps tasks from having private mounts, in a few words: workers.py knows what helps against each."""
+    if error.errno in (errno.ENOSPC, errno.EUSERS):
+        return "no more user namespaces can be created"
+    if error.errno in (errno.EPERM, errno.EACCES) and os.getuid() != 0 and "overlays" not in (error.strerror or ""):
+        if _setting("apparmor_restrict_unprivileged_userns") == "1":
+            return "AppArmor restricts user namespaces"
+        if _setting("unprivileged_userns_clone") == "0":
+            return "only root may create user namespaces"
+    return ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+
+
+def _setting(name: str) -> str:
+    try:
+        with open(f"/proc/sys/kernel/{name}") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _has_own_addresses() -> bool:
