@@ -67,7 +67,7 @@ try:
     if libc.mount(None, b"/", None, MS_REC | MS_SLAVE, None):
         raise OSError(ctypes.get_errno(), "")
 except OSError as error:
-    raise SystemExit(os.strerror(error.errno))
+    raise SystemExit(str(error.errno))
 """
 
 
@@ -86,12 +86,12 @@ def private_mounts(subject: Subject) -> Iterator[Finding]:
     if tried.returncode == 0:
         yield good("private mounts", "the kernel allows private mounts")
         return
-    why = (tried.stderr.strip().splitlines() or ["refused"])[-1].lower()
-    knob = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    fix = "sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000"
-    if knob.is_file() and knob.read_text().strip() == "1":
-        fix = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-    yield problem("private mounts", f"the kernel refuses private mounts ({why})", fix + "; or use containers")
+    from hera_utils.local_platform.pods.pod.spawner import obstacle
+    from hera_utils.local_platform.pods.workers import refusal
+
+    number = (tried.stderr.split() or [""])[-1]
+    refused = refusal(obstacle(OSError(int(number), os.strerror(int(number))) if number.isdigit() else OSError(number)))
+    yield problem("private mounts", refused.message, refused.fix or "")
 
 
 def python(subject: Subject) -> Iterator[Finding]:

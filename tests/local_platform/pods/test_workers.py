@@ -79,14 +79,14 @@ def test_the_obstacle_of_private_mounts_has_its_name(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     monkeypatch.setattr(spawner, "_setting", lambda name: settings.get(name, ""))
     denied = PermissionError(errno.EPERM, "Operation not permitted")
-    assert spawner._obstacle(denied) == "AppArmor restricts user namespaces"
+    assert spawner.obstacle(denied) == "AppArmor restricts user namespaces"
     old = OSError(errno.EPERM, "Linux 5.4.0 does not permit overlays", "/state")
-    assert spawner._obstacle(old) == "Linux 5.4.0 does not permit overlays: /state"
+    assert spawner.obstacle(old) == "Linux 5.4.0 does not permit overlays: /state"
     settings = {"unprivileged_userns_clone": "0"}
-    assert spawner._obstacle(denied) == "only root may create user namespaces"
+    assert spawner.obstacle(denied) == "only root may create user namespaces"
     settings = {}
-    assert spawner._obstacle(denied) == "Operation not permitted"
-    assert spawner._obstacle(OSError(errno.EUSERS, "Too many users", "unshare")).startswith("no more user namespaces")
+    assert spawner.obstacle(denied) == "Operation not permitted"
+    assert spawner.obstacle(OSError(errno.EUSERS, "Too many users", "unshare")).startswith("no more user namespaces")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     try:
         shared = prepare(state)
     except OSError as error:
-        link.send(f"! {_obstacle(error)}".encode())
+        link.send(f"! {obstacle(error)}".encode())
         return
     _sweep(f"{state}/pods/.roots")
     gc.disable()
@@ -52,7 +52,7 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
         theirs.close()
 
 
-def _obstacle(error: OSError) -> str:
+def obstacle(error: OSError) -> str:
     """What keeps tasks from having private mounts, in a few words: workers.py knows what helps against each."""
     if error.errno in (errno.ENOSPC, errno.EUSERS):
         return "no more user namespaces can be created"
