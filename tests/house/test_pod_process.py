@@ -18,6 +18,7 @@ SHARED = {
     "errors",
     "host_paths",
     "launch_socket",
+    "mount_faults",
     "open_beneath",
     "pod_folder",
     "ports",

@@ -86,11 +86,13 @@ def private_mounts(subject: Subject) -> Iterator[Finding]:
     if tried.returncode == 0:
         yield good("private mounts", "the kernel allows private mounts")
         return
-    from hera_utils.local_platform.pods.pod.spawner import obstacle
+    from hera_utils.local_platform.pods.pod.mount_faults import reason_of
     from hera_utils.local_platform.pods.workers import refusal
 
     number = (tried.stderr.split() or [""])[-1]
-    refused = refusal(obstacle(OSError(int(number), os.strerror(int(number))) if number.isdigit() else OSError(number)))
+    refused = refusal(
+        reason_of(OSError(int(number), os.strerror(int(number))) if number.isdigit() else OSError(number))
+    )
     yield problem("private mounts", refused.message, refused.fix or "")
 
 

@@ -12,7 +12,7 @@ import pytest
 from stage import Stage
 
 from hera_utils.local_platform.pods import workers
-from hera_utils.local_platform.pods.pod import spawner
+from hera_utils.local_platform.pods.pod import mount_faults
 
 
 def test_workers_killed_while_idle(tmp_path: Path) -> None:
@@ -77,16 +77,18 @@ def test_a_spawner_that_never_starts_is_told_as_such(tmp_path: Path, monkeypatch
 def test_the_obstacle_of_private_mounts_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"apparmor_restrict_unprivileged_userns": "1"}
     monkeypatch.setattr(os, "getuid", lambda: 1000)
-    monkeypatch.setattr(spawner, "_setting", lambda name: settings.get(name, ""))
+    monkeypatch.setattr(mount_faults, "_setting", lambda name: settings.get(name, ""))
     denied = PermissionError(errno.EPERM, "Operation not permitted")
-    assert spawner.obstacle(denied) == "AppArmor restricts user namespaces"
+    assert mount_faults.reason_of(denied) == "AppArmor restricts user namespaces"
     old = OSError(errno.EPERM, "Linux 5.4.0 does not permit overlays", "/state")
-    assert spawner.obstacle(old) == "Linux 5.4.0 does not permit overlays: /state"
+    assert mount_faults.reason_of(old) == "Linux 5.4.0 does not permit overlays: /state"
     settings = {"unprivileged_userns_clone": "0"}
-    assert spawner.obstacle(denied) == "only root may create user namespaces"
+    assert mount_faults.reason_of(denied) == "only root may create user namespaces"
     settings = {}
-    assert spawner.obstacle(denied) == "Operation not permitted"
-    assert spawner.obstacle(OSError(errno.EUSERS, "Too many users", "unshare")).startswith("no more user namespaces")
+    assert mount_faults.reason_of(denied) == "Operation not permitted"
+    assert mount_faults.reason_of(OSError(errno.EUSERS, "Too many users", "unshare")).startswith(
+        "no more user namespaces"
+    )
 
 
 @pytest.mark.parametrize(

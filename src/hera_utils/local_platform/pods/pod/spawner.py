@@ -6,14 +6,13 @@ Any packet asks for a worker; the answer is its process id, with the descriptor 
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import os
 import select
 import signal
 import socket
 
-from . import file_trees, network, shared_mounts, syscalls, worker
+from . import file_trees, mount_faults, network, shared_mounts, syscalls, worker
 from .processes import born
 
 _UMASK = 0o022  # of containers; what is in the state folder is behind a folder that only its owner may enter
@@ -31,7 +30,7 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     try:
         shared = prepare(state)
     except OSError as error:
-        link.send(f"! {obstacle(error)}".encode())
+        link.send(f"! {mount_faults.reason_of(error)}".encode())
         return
     _sweep(f"{state}/pods/.roots")
     gc.disable()
@@ -50,26 +49,6 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
         ours.close()
         socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
         theirs.close()
-
-
-def obstacle(error: OSError) -> str:
-    """What keeps tasks from having private mounts, in a few words: workers.py knows what helps against each."""
-    if error.errno in (errno.ENOSPC, errno.EUSERS):
-        return "no more user namespaces can be created"
-    if error.errno in (errno.EPERM, errno.EACCES) and os.getuid() != 0 and "overlays" not in (error.strerror or ""):
-        if _setting("apparmor_restrict_unprivileged_userns") == "1":
-            return "AppArmor restricts user namespaces"
-        if _setting("unprivileged_userns_clone") == "0":
-            return "only root may create user namespaces"
-    return ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
-
-
-def _setting(name: str) -> str:
-    try:
-        with open(f"/proc/sys/kernel/{name}") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def _has_own_addresses() -> bool:
