@@ -38,15 +38,13 @@ def test_the_main_job_runs_in_the_image_that_its_registry_has(machine, registry)
     asked = len(registry.requests)
     for _ in range(5):
         run = machine.python(folder / "experiment.py", "--registry", f"{registry.host}/lab", timeout=600)
-        if (
-            "did not answer within" not in run.stderr
-        ):  # the registry is this very process, on a machine that may be busy
+        # the registry is this very process, on a machine that may be busy
+        if "did not answer within" not in run.stderr:
             break
     assert run.returncode == 0, run.stderr
     assert "vintage,states,mean,theil,between,within" in run.stdout
     assert "stands in" not in run.stderr
     assert len(registry.requests) > asked
-    (record,) = folder.glob("runs/*/run.json")
-    assert registry.digest in json.dumps(json.loads(record.read_text()))
+    assert any(registry.digest in record.read_text() for record in folder.glob("runs/*/run.json"))
     images = machine.run("image", "ls", "--output", "json")
     assert [image["digest"] for image in json.loads(images.stdout)] == [registry.digest]
