@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, SettingsError, grid
+from hera_utils.errors import ResourceError
 from hera_utils.execution import write_conflicts
 from hera_utils.execution.write_conflicts import Writes, writes_of
 from hera_utils.experiment.declarations import writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
-from hera_utils.runs.record import RunRecord, records
+from hera_utils.runs.record import RunRecord, is_driven, records
 
 
 class Files(Layout):
@@ -203,3 +204,18 @@ def test_a_retry_does_not_put_older_results_in_the_place_of_newer_ones(lab, monk
     assert f"the run {second.name} has written since files that {first} would write again" in capsys.readouterr().err
     assert enter(["retry", first, "--python", "/usr/bin/python3"]) == 2
     assert "--python is for a new run" in capsys.readouterr().err
+
+
+def test_a_folder_without_locks_is_refused(tmp_path, monkeypatch):
+    """As on NFS without its lock service: it was told that another process, which there was not, still runs the run."""
+    import errno
+    import fcntl
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with RunRecord.create(tmp_path / "runs", "sweep", {"run": "sweep", "format": 1}) as record:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        assert not is_driven(record.folder)
+        with pytest.raises(ResourceError, match=r"runs/sweep has no file locks \(No locks available\)"):
+            record.drive()

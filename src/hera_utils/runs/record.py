@@ -168,7 +168,15 @@ class RunRecord:
         if self._lock is not None:
             return
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not _lock_now(lock):
+        try:
+            is_mine = _lock_now(lock)
+        except OSError as error:
+            os.close(lock)
+            raise ResourceError(
+                f"the file system of {self.folder} has no file locks ({error.strerror}): two scripts could write to one run",
+                fix="work in a folder on a disk of this machine",
+            ) from None
+        if not is_mine:
             owner = os.read(lock, 64).decode("ascii", "replace").partition(" ")[0]
             os.close(lock)
             raise SettingsError(
@@ -328,13 +336,16 @@ class RunRecord:
 
 
 def _lock_now(lock: int) -> bool:
-    """Take the lock of a record. Who only looks whether it is held (`is_driven`) holds it for a moment: so it is tried again."""
+    """Take the lock of a record. Who only looks whether it is held (`is_driven`) holds it for a moment: so it is tried again.
+
+    OSError where there are no locks.
+    """
     import fcntl
 
     for pause in (0.01, 0.02, 0.05, 0.1, 0.0):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             time.sleep(pause)
         else:
             return True
@@ -360,8 +371,10 @@ def is_driven(folder: Path) -> bool:
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:  # a file system without locks: nobody has any
+        return False
     finally:
         os.close(lock)
     return False

@@ -62,3 +62,9 @@ def test_a_pod_that_is_removed_is_not_followed_for_ever(pod: Path, monkeypatch: 
     assert next(unseen) == HEARTBEAT
     shutil.rmtree(pod)
     assert list(followed) == list(unseen) == []
+
+
+def test_the_log_of_a_pod_that_an_older_version_ran(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "main.log").write_text("1.5 one\n")
+    assert list(read(tmp_path, "main", LogSizes(), follow=False)) == [(1.5, "one")]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hera_utils.local_platform.pods.pod import launch_socket, wire
-from hera_utils.local_platform.pods.pod.pod_folder import PodFolder, write_line, write_outcome
+from hera_utils.local_platform.pods.pod.pod_folder import PodFolder, write_begun, write_line, write_outcome
 
 
 def test_a_launch_of_any_size_comes_whole_and_leaves_no_file(tmp_path: Path) -> None:
@@ -93,3 +93,32 @@ def test_messages_come_whole_and_are_lost_without_a_server(tmp_path: Path) -> No
     worker.send({"is": "finished"}, json.dumps("x" * 4096))
     assert server.read() == [{"is": "finished", "outcome": {"phase": "Failed"}}, {"is": "finished"}]
     server.close()
+
+
+def test_a_supervisor_of_an_older_version_is_understood(tmp_path: Path) -> None:
+    """It outlives its server, and the next one may be of this version: its pod had ended as `pod deleted`."""
+    pod = PodFolder(str(tmp_path))
+    (tmp_path / "supervisor.jsonl").write_text('{"pid": 1, "born": "2", "run": "u"}\n')
+    assert pod.has_begun(), "nobody knows, and it must not run twice"
+    assert not pod.is_over()
+    assert pod.outcome() is None
+    (tmp_path / "outcome.json").write_text('{"phase": "Succeeded"}')
+    assert pod.is_over()
+    assert pod.outcome() == {"phase": "Succeeded"}
+
+
+def test_whether_a_command_of_a_pod_has_begun(tmp_path: Path) -> None:
+    pod = PodFolder(str(tmp_path))
+    assert not pod.has_begun()
+    claim = pod.claim({"pid": 1, "tells_begin": True})
+    (tmp_path / "kill.json").write_text("{}")
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs" / "half").touch()
+    assert not pod.has_begun()
+    pod.release()
+    assert os.listdir(tmp_path) == ["kill.json"]
+    os.close(claim)
+    claim = pod.claim({"pid": 2, "tells_begin": True})
+    write_begun(claim)
+    assert pod.has_begun()
+    os.close(claim)

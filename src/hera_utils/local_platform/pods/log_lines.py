@@ -54,7 +54,11 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iter
     """The lines of a container of the pod in `folder`; with follow, until the pod has an outcome, with a heartbeat whenever none is new."""
     pod = PodFolder(str(folder))
     path = Path(pod.log(container))
+    older = folder / "logs" / path.name  # of a pod that an older version ran
     while not path.exists():
+        if older.exists():
+            path = older
+            break
         if not follow or sizes.look(path, pod)[1] or not folder.exists():
             return
         yield HEARTBEAT

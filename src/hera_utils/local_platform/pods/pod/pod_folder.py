@@ -63,9 +63,7 @@ class PodFolder:
     def has_begun(self) -> bool:
         """Whether a command of the pod may have run: then it is not started a second time."""
         lines = self._lines()
-        if lines and b'"tells_begin": true' not in lines[0]:
-            return True  # a supervisor of an older version, which did not tell
-        return any(line.startswith((_BEGUN, _OUTCOME)) for line in lines)
+        return _is_of_older_version(lines) or any(line.startswith((_BEGUN, _OUTCOME)) for line in lines)
 
     def release(self) -> None:
         """Forget a supervisor that ended before a command ran: another one may own the pod, as soon as the claim is gone."""
@@ -76,14 +74,25 @@ class PodFolder:
 
     def is_over(self) -> bool:
         lines = self._lines()
-        return bool(lines) and lines[-1].startswith(_OUTCOME)
+        return bool(lines) and (lines[-1].startswith(_OUTCOME) or self._older_outcome(lines) is not None)
 
     def outcome(self) -> Json | None:
         """How the pod ended, None while it goes on."""
         lines = self._lines()
         if not lines or not lines[-1].startswith(_OUTCOME):
-            return None
+            return self._older_outcome(lines)
         outcome: Json = json.loads(lines[-1])["outcome"]
+        return outcome
+
+    def _older_outcome(self, lines: list[bytes]) -> Json | None:
+        """Of a supervisor of an older version, which outlived its server: it wrote a file of its own."""
+        if not _is_of_older_version(lines):
+            return None
+        try:
+            with open(f"{self.path}/outcome.json", "rb") as file:
+                outcome: Json = json.loads(file.read())
+        except (OSError, ValueError):
+            return None
         return outcome
 
     def _lines(self) -> list[bytes]:
@@ -117,6 +126,11 @@ class PodFolder:
         except (OSError, ValueError):
             return None
         return kill
+
+
+def _is_of_older_version(lines: list[bytes]) -> bool:
+    """Whether a supervisor claimed the pod that did not tell when its commands began."""
+    return bool(lines) and b'"tells_begin": true' not in lines[0]
 
 
 def write_line(claim: int, text: str) -> None:
