@@ -145,9 +145,12 @@ def test_nobody_waits_longer_than_the_patience(store):
     server, host = a_silent_port()
     with server:
         start = time.monotonic()
-        found = decide(store, *(Pull(f"{host}/lab/{number}") for number in range(5)), patience=0.5)
+        found = decide(store, *(Pull(f"{host}/lab/{number}") for number in range(5)), last_patience=0.5)
         assert time.monotonic() - start < 3
+        python = Pull(f"{host}/library/python:3.9", "why", PYTHON)
+        (stands_in,) = decide(store, python, patience=0.4).values()
     assert all("did not answer within 0.5 s" in one.reason for one in found.values())
+    assert stands_in.choice.settings == PYTHON.settings
 
 
 def test_a_store_that_cannot_be_written_is_no_obstacle(tmp_path, registry):

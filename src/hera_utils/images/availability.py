@@ -26,14 +26,20 @@ from hera_utils.images.store import Store
 if TYPE_CHECKING:
     from hera_utils.images.login import Logins
 
-PATIENCE = 8.0  # seconds for all registries together
+PATIENCE = 8.0  # seconds for all registries together, where something stands in for their images
+LAST_PATIENCE = 30.0  # the same, where without an answer the run is refused
 _REMEMBERED = 300.0  # seconds
 Outcome = ImageDecision | RefusedImage
 LoginsOf = Callable[[], "Logins"]
 
 
 def decide_pulls(
-    pulls: Mapping[str, Pull], store: Store, logins_of: LoginsOf, *, patience: float = PATIENCE
+    pulls: Mapping[str, Pull],
+    store: Store,
+    logins_of: LoginsOf,
+    *,
+    patience: float = PATIENCE,
+    last_patience: float = LAST_PATIENCE,
 ) -> dict[str, Outcome]:
     """image → that it is pulled (with its digest), what stands in for it where no registry answers, or why neither.
 
@@ -59,12 +65,14 @@ def decide_pulls(
             questions[image] = (pull, reference)
     if questions:
         references = {image: reference for image, (_, reference) in questions.items()}
-        answers = ask_registries(references, logins_of, patience, store)
+        is_last = any(pull.otherwise is None for pull, _ in questions.values())
+        seconds = last_patience if is_last else patience
+        answers = ask_registries(references, logins_of, seconds, store)
         for image, (pull, reference) in questions.items():
             answer = answers.get(image)
             if answer is None:
                 answer = RegistryUnreachable(
-                    f"the registry {reference.registry} did not answer within {patience:g} s",
+                    f"the registry {reference.registry} did not answer within {seconds:g} s",
                     fix="check the network and its proxy",
                 )
             if isinstance(answer, RegistryUnreachable):
