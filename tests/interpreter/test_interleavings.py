@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import events as e
+from hera_utils.interpreter import start as begin
 
 Json = dict[str, Any]
 
@@ -176,6 +177,27 @@ def test_incremental_restored_and_naive_agree(spec: Json, choices: list[int], se
         assert one == three
     assert len(story) == len(restored_story) == len(naive_story)
     assert sorted(live.launched) == sorted(restored.launched) == sorted(naive.launched)
+
+
+def _limited(spec: Json) -> bool:
+    return any("parallelism" in one or one.get("failFast") for one in [spec, *spec["templates"]])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(workflows(), st.lists(st.integers(0, 1000), min_size=1, max_size=40), st.integers(0, 50), st.integers(0, 200))
+def test_a_run_that_others_interrupt_tells_the_same_story(
+    spec: Json, choices: list[int], seed: int, stop_after: int
+) -> None:
+    """What an event has no time for is done in the next ones, a node at a time. Under a limit the order of the nodes may differ."""
+    live, story = _history(spec, choices, seed, "live", stop_after)
+    for mode in ("hurried", "hurried, restored"):
+        hurried, hurried_story = _history(spec, choices, seed, mode, stop_after)
+        assert hurried.run.finished, hurried.phases()
+        assert begin.GO_ON not in hurried.run.memory
+        if not _limited(spec):
+            for one, two in zip(story, hurried_story, strict=True):
+                assert one == two
+            assert sorted(live.launched) == sorted(hurried.launched)
 
 
 def _abandoned(play: playbook.Play, node: Json) -> bool:

@@ -52,7 +52,7 @@ NONE = Variables({}, Entropy())
     ],
 )
 def test_loops(step: dict[str, object], names: list[str]) -> None:
-    expanded = loops.expand({"name": "t", "template": "x", **step}, NONE)
+    expanded = list(loops.expand({"name": "t", "template": "x", **step}, NONE, 100))
     assert [one["name"] for one in expanded] == names
     assert all(key not in one for one in expanded for key in ("withItems", "withParam", "withSequence"))
 
@@ -63,14 +63,14 @@ def test_items_are_filled_in() -> None:
         "arguments": {"parameters": [{"name": "x", "value": "{{item.a}}-{{item}}"}]},
         "withItems": [{"a": "<1>"}],
     }
-    (one,) = loops.expand(step, NONE)
+    (one,) = loops.expand(step, NONE, 100)
     assert one["arguments"]["parameters"][0]["value"] == '<1>-{"a":"\\u003c1\\u003e"}'  # as Go writes JSON
 
 
 def test_a_loop_over_rubbish() -> None:
     with pytest.raises(Fault, match="withParam value could not be parsed as a JSON list: nonsense"):
-        loops.expand({"name": "t", "withParam": "nonsense"}, NONE)
-    assert loops.expand({"name": "t", "withParam": "nonsense", "when": "1 == 2"}, NONE) == []
+        list(loops.expand({"name": "t", "withParam": "nonsense"}, NONE, 100))
+    assert list(loops.expand({"name": "t", "withParam": "nonsense", "when": "1 == 2"}, NONE, 100)) == []
 
 
 @pytest.mark.parametrize(
@@ -186,15 +186,15 @@ def test_an_item_is_the_text_that_it_was_written_as(given_item: str, item: str, 
 )
 def test_what_is_no_list_is_refused_in_the_words_of_go(text: str, complaint: str) -> None:
     with pytest.raises(Fault) as fault:
-        loops.expand({"name": "t", "withParam": text or " "}, NONE)
+        list(loops.expand({"name": "t", "withParam": text or " "}, NONE, 100))
     assert fault.value.message == f"withParam value could not be parsed as a JSON list: {text}: {complaint}"
 
 
 def test_a_tag_within_the_items_of_a_task_must_be_known_but_not_within_those_of_a_step() -> None:
     loop = {"name": "t", "withParam": '["{{x}}"]'}
-    assert [one["name"] for one in loops.expand(loop, NONE)] == ["t(0:{{x}})"]
+    assert [one["name"] for one in loops.expand(loop, NONE, 100)] == ["t(0:{{x}})"]
     with pytest.raises(Fault, match=r"failed to resolve \{\{x\}\}"):
-        loops.expand(loop, NONE, task=True)
+        list(loops.expand(loop, NONE, 100, task=True))
 
 
 @given(_logic(), st.lists(st.booleans(), min_size=16, max_size=16))

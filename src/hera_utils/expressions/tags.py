@@ -64,6 +64,10 @@ class Tag(NamedTuple):
     expression: bool
 
 
+MOST_CHARACTERS = 20_000_000
+"""Of a template with its values: whoever hands on twice what it got has a text of gigabytes after thirty levels."""
+
+
 class Prepared:
     """A document cut at its tags, so that replacing them again costs little.
 
@@ -102,6 +106,8 @@ class Prepared:
             parts.append(following)
         if not changed:
             return self.document
+        if sum(map(len, parts)) > MOST_CHARACTERS:
+            raise ExpressionError(f"the template has more than {MOST_CHARACTERS} characters with its values")
         try:
             return json.loads("".join(parts))
         except ValueError:

@@ -244,6 +244,9 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     if key in ("timeout", "pendingTimeout") and node_id in walk.held:  # it waits for a lock
         walk.reopen(node_id)
         return
+    if key == start.GO_ON:
+        walk.go_on()
+        return
     frame = walk.frames.get(node_id)
     node = walk.ledger.get(node_id)
     if frame is None or node is None or not walk.alive(frame):

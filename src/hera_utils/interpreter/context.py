@@ -20,7 +20,8 @@ class Context:
 
     spec: the executed one, with `workflow.*` substituted. variables: `workflow.*`. waiting: frames with children that the
     workflow's parallelism holds back. held: node id → the frame of a call that waits for a lock or a cache before it opens.
-    timers: those that are set and not due yet.
+    timers: those that are set and not due yet. later: frames that go on in the next event, because this one has taken long enough;
+    opened: how much was done in this one. rebuilds: all open nodes are visited to get their frames; opens: nodes may be added.
     """
 
     def __init__(self, run: Run, spec: Json, variables: Variables) -> None:
@@ -39,6 +40,10 @@ class Context:
         self.held: dict[str, Frame] = {}
         self.answers: dict[str, Any] = {}
         self.timers: set[str] = set()
+        self.later: dict[str, Frame] = {}
+        self.opened = 0
+        self.rebuilds = False
+        self.opens = True
         local = "" if run.document["spec"].get("workflowTemplateRef") else run.name
         self.home = TemplateHolder("local", local)
         self.root = Frame(TemplateCall("", {}, self.home), "", "Workflow", {}, self.home)
@@ -49,6 +54,17 @@ class Context:
         self.ledger.now = at
         self.variables.entropy = Entropy(at, seed)
         self.commands = []
+        self.opened = 0
+        self.rebuilds = False
+        self.opens = True
+
+    def goes_on_later(self) -> bool:
+        """Whether the rest is done in a later event. While frames are rebuilt, all that led to open nodes is done again at once."""
+        return not self.rebuilds and self.has_no_time()
+
+    def has_no_time(self) -> bool:
+        """Whether others wait, and this event has done a little."""
+        return self.opened >= self.run.least and self.run.is_late()
 
     def entropy_of(self, what: str, name: str, since: Json | None) -> Entropy:
         """The time and randomness for the expressions in a part of a node (`what`). since: the node whose start is the time of that part.

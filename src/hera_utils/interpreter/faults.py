@@ -15,6 +15,14 @@ class Full(Fault):
     """A limit of parallelism holds the node back; it is tried again when another one ends."""
 
 
+class Oversize(Exception):
+    """A workflow is larger than one may be: it cannot go on (Argo: packer.go)."""
+
+    def __init__(self, most: str) -> None:
+        self.message = f"workflow is longer than maximum allowed size. more than {most}"
+        super().__init__(self.message)
+
+
 class TooDeep(Fault):
     """Templates call each other more than a hundred levels deep."""
 

@@ -82,6 +82,7 @@ def close(context: Context, phase: str, message: str) -> None:
     context.frames.clear()
     context.waiting.clear()
     context.held.clear()
+    context.later.clear()
     killed.forget(context.run)
     context.variables["workflow.status"] = phase
     metrics.of_workflow(context, ended=True)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from hera_utils.argo import names, phases, timestamps
+from hera_utils.interpreter.faults import Oversize
 from hera_utils.interpreter.progress import LEAVES, Tally, of
 from hera_utils.interpreter.state import Json, Run
 
@@ -22,6 +23,14 @@ _WEIGHED = frozenset(
 )
 """The fields on which what is counted of a node depends."""
 _LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
+
+
+MOST_CHARACTERS = 50_000_000
+"""Of the values of all nodes' input parameters: a node, its pod and what is stored of both have them."""
+
+
+def _characters(inputs: Json | None) -> int:
+    return sum(len(str(one.get("value") or "")) for one in (inputs or {}).get("parameters") or ())
 
 
 class Ledger:
@@ -45,6 +54,7 @@ class Ledger:
         self.unsuccessful_children: dict[str, int] = defaultdict(int)
         self.daemons: dict[str, set[str]] = defaultdict(set)
         self.touched: set[str] = set()
+        self.characters = sum(_characters(node.get("inputs")) for node in self.nodes.values())
         self.tally = Tally(run.nodes)
         self._ids: dict[str, str] = {}
         self._reserved: dict[str, str] = {}
@@ -104,6 +114,11 @@ class Ledger:
     # --- writing --------------------------------------------------------------------------------------------------
     def add(self, name: str, kind: str, phase: str, **fields: Any) -> Json:
         """Add a node. Its display name is its name without that of its boundary."""
+        self.characters += _characters(fields.get("inputs"))
+        if len(self.nodes) >= self.run.most_nodes:
+            raise Oversize(f"{self.run.most_nodes} nodes")
+        if self.characters > MOST_CHARACTERS:
+            raise Oversize(f"{MOST_CHARACTERS} characters of input parameters")
         node_id = self.reserve(name)
         self._reserved.pop(node_id, None)
         boundary = self.nodes.get(fields.get("boundaryID") or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import gojson
 from hera_utils.expressions import tags
@@ -15,6 +15,12 @@ from hera_utils.interpreter.sprintf import sprintf
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import plain_json, text_of
 
+if TYPE_CHECKING:
+    from hera_utils.interpreter.context import Context
+
+_MOST_WRITTEN = 10_000_000
+"""Characters of all items of a sequence."""
+_MOST_DIGITS, _INT64 = 4000, 1 << 63
 _LOOPS = ("withItems", "withParam", "withSequence")
 
 
@@ -23,12 +29,14 @@ def looped(step: Mapping[str, Any]) -> bool:
     return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence"))
 
 
-def expand(step: Json, variables_above: substitution.Variables, *, task: bool = False) -> list[Json]:
+def expand(step: Json, variables_above: substitution.Variables, most: int, *, task: bool = False) -> Iterator[Json]:
     """The steps of the items of a loop, named `NAME(INDEX:ITEM)`. variables_above: every variable in scope. task: of a DAG.
+
+    most: so many items a loop may have.
 
     Raises Fault with Argo's message when the items cannot be read and the step would run.
     """
-    items = _items(step)
+    items = _items(step, most)
     bare = {key: value for key, value in step.items() if key not in _LOOPS}
     loop = {key: value for key, value in step.items() if key in _LOOPS}
     # Argo fills the items of a task in once more (not those of a step), which can only raise faults (expandTask).
@@ -36,7 +44,6 @@ def expand(step: Json, variables_above: substitution.Variables, *, task: bool = 
     lenient = _never_runs(bare.get("when"))
     present = {key: value for key, value in variables_above.items() if not (lenient and value is None)}
     variables = substitution.Variables(present, variables_above.entropy)
-    expanded = []
     for index, item in enumerate(items):
         added = dict(item.variables())
         variables.update(added)
@@ -48,24 +55,38 @@ def expand(step: Json, variables_above: substitution.Variables, *, task: bool = 
         expanded_step["name"] = f"{step['name']}({index}:{item.display()})"
         if "template" in step:
             expanded_step["template"] = step["template"]
-        expanded.append(expanded_step)
-    return expanded
+        yield expanded_step
 
 
-def _items(step: Json) -> list[Item]:
+def _items(step: Json, most: int) -> list[Item]:
     if step.get("withItems"):
+        _check_count("withItems", len(step["withItems"]), most)
         return [Item.of(value) for value in step["withItems"]]
     try:
         if step.get("withParam"):
-            return parsed(text_of(step["withParam"]))
-        return [*_sequence(step["withSequence"])]
+            return parsed(text_of(step["withParam"]), most)
+        return [*_sequence(step["withSequence"], most)]
     except Fault:
         if _never_runs(step.get("when")):
             return []
         raise
 
 
-def parsed(text: str) -> list[Item]:
+def may_pause(context: Context, written: int) -> bool:
+    """Whether a loop of which so many items are written out goes on in a later event. A hundred are as much work as a node."""
+    if written % 100:
+        return False
+    context.opened += 1
+    return context.goes_on_later()
+
+
+def _check_count(field: str, count: int, most: int) -> None:
+    """Each item is a node at least, and Argo expands a loop as a whole before it opens the first."""
+    if count > most:
+        raise Fault(f"{field} has more than {most} items: workflow is longer than maximum allowed size.")
+
+
+def parsed(text: str, most: int) -> list[Item]:
     """The items of a withParam. Raises Fault."""
     wrong = f"withParam value could not be parsed as a JSON list: {text.strip()}: "
     try:
@@ -78,10 +99,12 @@ def parsed(text: str) -> list[Item]:
     if first != "[":
         kind = {"{": "object", '"': "string", "t": "bool", "f": "bool"}.get(first, "number")
         raise Fault(f"{wrong}json: cannot unmarshal {kind} into Go value of type []v1alpha1.Item")
-    return [Item(element) for element in gojson.elements(text)]
+    elements = gojson.elements(text)
+    _check_count("withParam", len(elements), most)
+    return [Item(element) for element in elements]
 
 
-def _sequence(sequence: Json) -> Iterator[Item]:
+def _sequence(sequence: Json, most: int) -> Iterator[Item]:
     start = _whole(sequence.get("start"), 0)
     if sequence.get("end") is not None:
         end = _whole(sequence["end"], 0)
@@ -94,8 +117,15 @@ def _sequence(sequence: Json) -> Iterator[Item]:
         raise Fault("neither end nor count was specified in withSequence")
     form = sequence.get("format") or "%d"
     numbers = range(start, end + 1) if start <= end else range(start, end - 1, -1)
+    _check_count("withSequence", abs(end - start) + 1, most)
+    written = 0
     for number in numbers:
         raw = f'"{sprintf(form, number)}"'
+        written += len(raw)
+        if written > _MOST_WRITTEN:
+            raise Fault(
+                f"withSequence: the format {form[:40]!r} is too wide: its items have more than {_MOST_WRITTEN} characters"
+            )
         try:
             gojson.check(raw)
         except gojson.NotJson as error:
@@ -107,9 +137,12 @@ def _whole(value: Any, default: int) -> int:
     if value is None:
         return default
     text = text_of(value)
-    if not re.fullmatch(r"[+-]?\d+", text):
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise Fault(f"strconv.Atoi: parsing {plain_json(text)}: invalid syntax")
-    return int(text)
+    number = int(text) if len(text) <= _MOST_DIGITS else _INT64
+    if not -_INT64 <= number < _INT64:
+        raise Fault(f"strconv.Atoi: parsing {plain_json(text)}: value out of range")
+    return number
 
 
 def _never_runs(when: str | None) -> bool:

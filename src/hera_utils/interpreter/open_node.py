@@ -34,7 +34,7 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
     if call.attempt is not None:
         return _dispatch(context, _frame(context, call, parent, call.attempt, call.home), node)
     if node is None:
-        _check_room(context, call)
+        _check_room(context, call, parent)
     try:
         if parent.depth + 1 >= MAX_DEPTH:
             raise TooDeep(_TOO_DEEP)
@@ -63,10 +63,15 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
     return _dispatch(context, frame, context.ledger.node_named(call.name))
 
 
-def _check_room(context: Context, call: TemplateCall) -> None:
-    """Raise Full when a limit leaves no room for the node."""
+def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:
+    """Raise Full when a limit leaves no room for the node, or this event no time: then the caller goes on in a later one."""
     try:
+        new = not unopened.waits(context.run, context.ledger.id_of(call.name))
+        if new and (not context.opens or context.has_no_time()):
+            context.later[parent.node_id] = parent
+            raise Full(limits.FULL)
         limits.check_open(context, call.boundary)
+        context.opened += 1
     except Full:
         lock_requests.release_without_room(context, context.ledger.id_of(call.name))
         raise

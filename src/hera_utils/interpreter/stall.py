@@ -29,7 +29,7 @@ def stalled(context: Context) -> bool:
     """Whether the run is not over and waits for no event."""
     if context.run.finished or context.ledger.pending_ends or context.spec.get("suspend"):
         return False
-    if killed.awaited(context.run):
+    if killed.awaited(context.run) or context.later:
         return False
     if (
         context.run.memory.get("asked")

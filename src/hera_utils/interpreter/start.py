@@ -18,6 +18,8 @@ from hera_utils.interpreter.substitution import Variables
 from hera_utils.interpreter.variables import output_variables, workflow_variables
 from hera_utils.interpreter.walk import Walk
 
+GO_ON = "later"
+"""The timer after which the interpreter goes on with what an event had no time for (Argo: MAX_OPERATION_TIME)."""
 _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 _DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
@@ -180,6 +182,7 @@ def restored(run: Run, event: Event) -> Walk:
         # The time is that of the last event while the frames are rebuilt: no node may reach a deadline without an event.
         walk.ledger.now = 0.0
         if not walk.spec.get("suspend"):
+            walk.rebuilds, walk.opens = True, not run.memory.get("later")
             walk.visit(walk.root)
         # The timers are set already; setting them again would repeat those that just fired.
         kept = [command for command in walk.commands if not isinstance(command, SetTimer)]
@@ -198,17 +201,24 @@ def walk_again(walk: Walk) -> None:
     fresh = _walk(run, _spec(run))
     walk.__dict__.update(fresh.__dict__)
     walk.commands, walk.ledger.now, walk.variables.entropy = commands, now, entropy
+    walk.rebuilds = True
     walk.ledger.touched |= touched
     walk.variables.update(output_variables(run.document))
     walk.variables["workflow.status"] = run.phase
     finish.duration_variable(walk)
     if not walk.spec.get("suspend"):
         walk.visit(walk.root)
+    walk.rebuilds = False
 
 
 def settle(walk: Walk) -> None:
     """After every event: use free room, release the locks of ended nodes, end a stalled run, update the totals."""
     walk.open_waiting()
+    if walk.later:
+        walk.run.memory["later"] = True
+        walk.timer(GO_ON, walk.ledger.now)
+    else:
+        walk.run.memory.pop("later", None)
     lock_requests.release_ended(walk)
     stall.end(walk)
     finish.note_totals(walk)

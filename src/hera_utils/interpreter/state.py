@@ -6,11 +6,20 @@ elsewhere (timers, counters that cannot be derived…). Indices and counters are
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hera_utils.argo.phases import COMPLETED
 
 Json = dict[str, Any]
+
+
+MOST_NODES = 50_000
+"""So many a workflow may have, unless its run says otherwise. Argo keeps less than 1 MiB of them, compressed."""
+
+
+def _never() -> bool:
+    return False
 
 
 class Run:
@@ -26,6 +35,11 @@ class Run:
         self.changed: set[str] = set()
         self.removed: set[str] = set()
         self.index: Any = None  # what the interpreter derives from the run; None: derive it again
+        self.is_late: Callable[[], bool] = (
+            _never  # whether others wait: then what is not opened yet is opened in a later event
+        )
+        self.least = 10  # so much is done in any event: small workflows open as a whole, and each event makes progress
+        self.most_nodes = MOST_NODES
 
     @property
     def name(self) -> str:

@@ -145,6 +145,22 @@ class Walk(Context):
             above = above.parent
         return lowest, fault
 
+    def go_on(self) -> None:
+        """What the last event left for lack of time."""
+        frames, self.later = self.later, {}
+        while frames:
+            node_id = next(iter(frames))
+            frame = frames.pop(node_id)
+            fault = None
+            try:
+                self.visit(frame)
+            except Fault as raised:
+                fault = raised
+            self._rise(frame, fault)
+            if self.later:
+                self.later |= frames
+                return
+
     def open_waiting(self) -> None:
         """There is room: let the frames that wait for the workflow's parallelism try again.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
@@ -91,46 +91,73 @@ class _Visit:
 
         One that began already goes on: it may have begun after a daemon that is over by now, whose exit handler is not.
         """
+        kept = []
         while self.state.ready:
+            if self.context.goes_on_later():
+                self.context.later[self.frame.node_id] = self.frame
+                break
             name = self.state.ready.popleft()
             task = self.state.tasks[name]
-            if not task.waits_for or self._is_begun(task.node_id):
-                yield from self._start(name)
+            if task.waits_for and not self._is_begun(task.node_id):
+                continue
+            if not self.context.opens and not self._is_begun(task.node_id):
+                kept.append(name)
+            elif not (yield from self._start(name)):
+                self.state.ready.appendleft(name)
+        if kept:
+            self.state.ready.extend(kept)
+            self.context.later[self.frame.node_id] = self.frame
 
     def _is_begun(self, node_id: str) -> bool:
         return self.ledger.get(node_id) is not None or unopened.waits(self.context.run, node_id)
 
-    def _start(self, name: str) -> Plan:
-        """Everything that the task waits for is over: open it, skip it or omit it."""
+    def _start(self, name: str) -> Opened:
+        """Everything that the task waits for is over: open it, skip it or omit it. False when its loop is not written out yet."""
         task, state = self.state.tasks[name], self.state
         if task.over or name in state.open:
-            return
+            return True
         node = self.ledger.get(task.node_id)
         if node is not None and phases.ended(node):
             yield from self._settle(name, task.node_id)
-            return
+            return True
         if self.state.inline_loops and dag_tasks.after_inline_loop(self.ledger, self.state, name):
             yield from self._shut(name, phases.ERROR, NO_TEMPLATE)
             raise Fault(NO_TEMPLATE)
         try:
             if not self._is_begun(task.node_id) and not self._is_target(task):
                 yield from self._shut(name, phases.OMITTED, "omitted: depends condition not met")
-                return
+                return True
+            if task.expansion is None:
+                task.expansion = self._expand(task)
+            resolved, several = task.expansion
+            if several is not None and not self._written_out(task, several):
+                return False
             state.open.add(name)
-            resolved, several = self._expand(task)
         except Fault as fault:
+            state.open.add(name)
             yield from self._shut(name, phases.ERROR, fault.message)
             if name in self.state.targets:
                 self._check_scope(task)
-            return
+            return True
+        task.expansion = None
         if several is None:
             yield from self._open_one(name, resolved, task.node_id)
-        elif several:
-            yield from self._open_group(name, several)
+        elif task.written:
+            yield from self._open_group(name, task.written)
+            task.written = []
         else:
             yield from self._shut(name, phases.SKIPPED, "Skipped, empty params")
-            return
+            return True
         yield from self._settle(name, task.node_id)
+        return True
+
+    def _written_out(self, task: DagTask, several: Iterator[Json]) -> bool:
+        """Write out the items of a loop, as far as this event has time; whether all are."""
+        for item in several:
+            task.written.append(item)
+            if loops.may_pause(self.context, len(task.written)):
+                return False
+        return True
 
     def _check_scope(self, task: DagTask) -> None:
         """Raise Fault, which is then an error of the DAG, when a loop before a target has results that are no JSON."""
@@ -146,7 +173,7 @@ class _Visit:
             results[dependency] = depends.results_of(node, self.ledger.children(node))
         return depends.holds(task.needs.logic, results)
 
-    def _expand(self, task: DagTask) -> tuple[Json, list[Json] | None]:
+    def _expand(self, task: DagTask) -> tuple[Json, Iterator[Json] | None]:
         """(the task with its references filled in, its items when it is a loop)."""
         scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
         name, node = f"{self.boundary['name']}.{task.spec['name']}", self.ledger.get(task.node_id)
@@ -155,7 +182,9 @@ class _Visit:
         if not loops.looped(task.spec):
             return resolved, None
         scope.at(self.context.entropy_of("items", name, node))
-        return resolved, loops.expand(resolved, scope.parameters(self.context.variables), task=True)
+        return resolved, loops.expand(
+            resolved, scope.parameters(self.context.variables), self.context.run.most_nodes, task=True
+        )
 
     def _shut(self, name: str, phase: str, reason: str) -> Plan:
         """Give a task that never runs a Skipped node."""
@@ -213,6 +242,10 @@ class _Visit:
         """Open a task or an item; False when a limit held it back (then it waits)."""
         task, ledger = self.state.tasks[name], self.ledger
         fresh = ledger.get(node_id) is None
+        if fresh and not self.context.opens and not unopened.waits(self.context.run, node_id):
+            self.context.later[self.frame.node_id] = self.frame
+            self._hold(node_id)
+            return False
         if fresh:
             try:
                 runs = substitution.should_run(item.get("when"))
@@ -399,7 +432,7 @@ class _Visit:
     def conclude(self) -> None:
         """When nothing of the DAG runs any more, set how it ended."""
         stopped = bool(limits.shutdown(self.context)) and not self.frame.on_exit and self._exits_done()
-        if not stopped and (self.state.open or self.state.waiting):
+        if not stopped and (self.state.open or self.state.waiting or self.state.ready):
             return
         node = self.boundary
         ids = {name: self.state.tasks[name].node_id for name in self.state.targets}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class DagTask:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
-    left: the items that are not over. over: the task and its hooks are, so that its dependents may begin; daemon: it runs nevertheless.
+    left: the items that are not over. expansion, written: the task with its values and what is left of its loop's items, while these are
+    written out. over: the task and its hooks are, so that its dependents may begin; daemon: it runs nevertheless.
     """
 
     spec: Json
@@ -34,6 +36,8 @@ class DagTask:
     left: set[str] = field(default_factory=set)
     over: bool = False
     daemon: bool = False
+    expansion: tuple[Json, Iterator[Json] | None] | None = None
+    written: list[Json] = field(default_factory=list)
 
 
 @dataclass

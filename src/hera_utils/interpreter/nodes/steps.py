@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,8 @@ class Group:
     """steps: node id → step of each child of the group that does not skip. open: those not over yet, hooks included.
 
     waiting: those that a limit holds back, in order; blocked: those with hooks that it holds back. opened: the first visit is done.
-    places: node id → the place of its step, by which they wait.
+    places: node id → the place of its step, by which they wait. expansion: what is left of the steps, until all loops are written out as
+    `expanded`.
     """
 
     node: Json
@@ -51,6 +52,20 @@ class Group:
     blocked: set[str] = field(default_factory=set)
     opened: bool = False
     places: dict[str, int] = field(default_factory=dict)
+    expansion: Iterator[Json] | None = None
+    expanded: list[Json] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+
+    def hold(self, child_id: str) -> None:
+        """A limit holds the step back: it waits in the order of the steps."""
+        before = bisect.bisect_left(self.waiting, self.places[child_id], key=self.places.__getitem__)
+        self.waiting.insert(before, child_id)
+        self.held.add(child_id)
+
+    def next_waiting(self) -> str:
+        child_id = self.waiting.popleft()
+        self.held.discard(child_id)
+        return child_id
 
 
 @dataclass
@@ -179,6 +194,9 @@ class _Visit:
             return
         try:
             if not group.opened:
+                if not self._expanded():
+                    self.context.later[self.frame.node_id] = self.frame
+                    return
                 yield from self._open_all()
             else:
                 yield from self._changes(dirty)
@@ -228,8 +246,9 @@ class _Visit:
         for child, fault in dirty.items():
             if fault is not None:
                 self._raise_child(child, fault)
-            if child in group.waiting:
+            if child in group.held:
                 group.waiting.remove(child)
+                group.held.discard(child)
                 yield from self._open_one(child)
             yield from self._settle(self._owner(child))
         blocked, group.blocked = sorted(group.blocked), set()
@@ -255,10 +274,9 @@ class _Visit:
     def _open_all(self) -> Plan:
         """The first visit of a group: resolve what the steps refer to, expand loops, open every step."""
         group = self.group
-        steps = self._expand(self.frame.template["steps"][self.state.index])
         group.opened = True
         full = False
-        for step in steps:
+        for step in group.expanded:
             try:
                 runs = substitution.should_run(step.get("when"))
             except Fault as fault:
@@ -272,6 +290,7 @@ class _Visit:
             group.places[child_id] = len(group.places)
             if full and self.ledger.get(child_id) is None:
                 group.waiting.append(child_id)
+                group.held.add(child_id)
                 lock_requests.release_without_room(self.context, child_id)
             else:
                 full = not (yield from self._open_one(child_id)) or full
@@ -280,23 +299,36 @@ class _Visit:
         if group.waiting:
             self.context.wait(self.frame)
 
-    def _expand(self, steps: list[Json]) -> list[Json]:
+    def _expanded(self) -> bool:
+        """Write out the loops of the group, as far as this event has time; whether all are."""
+        group = self.group
+        if group.expansion is None:
+            if not self.context.opens and not group.node.get("children"):
+                return False
+            group.expansion = self._expand(self.frame.template["steps"][self.state.index])
+        for step in group.expansion:
+            group.expanded.append(step)
+            if loops.may_pause(self.context, len(group.expanded)):
+                return False
+        return True
+
+    def _expand(self, steps: list[Json]) -> Iterator[Json]:
         """The steps with their references filled in, and of a loop its items."""
         try:
             resolved = [self._resolve(step) for step in steps]
         except Fault as fault:
             raise Fault(f"failed to resolve references: {fault.message}") from None
-        expanded = []
         for step in resolved:
             if not loops.looped(step):
-                expanded.append(step)
+                yield step
                 continue
             self.scope.at(self.context.entropy_of("items", self._name(step), self.group.node))
-            several = loops.expand(step, self.scope.parameters(self.context.variables))
-            if not several:
+            empty = True
+            for one in loops.expand(step, self.scope.parameters(self.context.variables), self.context.run.most_nodes):
+                empty = False
+                yield one
+            if empty:
                 self._skip(step, "Skipped, empty params")
-            expanded += several
-        return expanded
 
     def _resolve(self, step: Json) -> Json:
         """The step with references to earlier steps replaced; if its `when` is false, only that is."""
@@ -328,8 +360,7 @@ class _Visit:
             )
         except Full:
             if self.ledger.get(child_id) is None:
-                before = bisect.bisect_left(group.waiting, group.places[child_id], key=group.places.__getitem__)
-                group.waiting.insert(before, child_id)
+                group.hold(child_id)
                 return False
         except TooDeep:
             pass
@@ -350,7 +381,7 @@ class _Visit:
         """Try those that a limit held back, in order, until it does again."""
         group = self.group
         while group.waiting:
-            child_id = group.waiting.popleft()
+            child_id = group.next_waiting()
             if not (yield from self._open_one(child_id)):
                 self.context.wait(self.frame)
                 return
@@ -363,7 +394,7 @@ class _Visit:
         """Look at one step: its hooks, and whether it is over."""
         group = self.group
         step = group.steps.get(child_id)
-        if step is None or child_id in group.waiting:
+        if step is None or child_id in group.held:
             return
         node = self.ledger.get(child_id)
         if node is None or unopened.waits(self.context.run, child_id):

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -34,7 +36,8 @@ from hera_utils.interpreter.events import (
     PodWaiting,
     TimerFired,
 )
-from hera_utils.interpreter.state import Run
+from hera_utils.interpreter.faults import Oversize
+from hera_utils.interpreter.state import MOST_NODES, Run
 from hera_utils.local_platform import this_machine
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval
@@ -68,6 +71,8 @@ POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
 MACHINE_EVENTS = (*POD_EVENTS, TimerFired, LockAnswered, ObjectRead)
 MOST_IN_A_TURN = 400
 LONGEST_WAIT = 3600.0
+LONGEST_TURN = 0.1
+"""Seconds of processor time after which a turn is written, and what is left of it waits for the next: others wait for the writer too."""
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
@@ -88,6 +93,8 @@ class Controller:
         """Run → what its pods last reported to wait for."""
         self._warned: dict[str, set[str]] = {}
         """Run → what was said of its images."""
+        self._late_at = 0.0
+        self._most_nodes = int(os.environ.get("HERA_UTILS_MOST_NODES") or MOST_NODES)
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
         self.launcher: Launcher
@@ -206,7 +213,12 @@ class Controller:
     def _take_turn(self, items: list[Item]) -> None:
         turn = Turn(self.read_model.version + 1, now(), self.read_model.object)
         answers: list[tuple[Future[Any], Callable[[], Any]]] = []
-        for item in items:
+        self._late_at = time.thread_time() + LONGEST_TURN
+        for place, item in enumerate(items):
+            if place and self._is_late():
+                self._later, self._again_at = items[place:] + self._later, now()
+                del items[place:]
+                break
             if isinstance(item, RunEvent):
                 self._take_event(turn, item)
                 continue
@@ -327,6 +339,7 @@ class Controller:
             active = self.active(uid)
             if active is None or uid in turn.deleted:
                 continue
+            active.run.is_late, active.run.most_nodes = self._is_late, self._most_nodes
             try:
                 with measure_step(self.effects.metrics, active.run):
                     commands = self._advance_run(active.run, event)
@@ -342,6 +355,9 @@ class Controller:
             for command in commands:
                 waiting.extend(self.effects.carry_out(turn, active, command))
 
+    def _is_late(self) -> bool:
+        return time.thread_time() > self._late_at
+
     def _note(self, turn: Turn, active: ActiveRun, event: Event) -> None:
         if not isinstance(event, MACHINE_EVENTS):
             active.spec_mark = ""  # a user may change anything of a spec (the parameters of a retry…)
@@ -352,8 +368,11 @@ class Controller:
     def _broken(self, turn: Turn, active: ActiveRun, error: Exception) -> EventsOfRuns:
         """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
         run = active.run
-        log.error("the run %s/%s cannot continue", run.namespace, run.name, exc_info=error)
-        message = str(error) if isinstance(error, HeraUtilsError) else f"{type(error).__name__}: {error}"
+        plain = isinstance(error, HeraUtilsError | Oversize)
+        log.error(
+            "the run %s/%s cannot continue: %s", run.namespace, run.name, error, exc_info=None if plain else error
+        )
+        message = str(error) if plain else f"{type(error).__name__}: {error}"
         status = run.document.setdefault("status", {})
         status |= {"phase": "Error", "message": message, "finishedAt": timestamps.text(turn.at)}
         status.setdefault("startedAt", timestamps.text(turn.at))

@@ -1,0 +1,107 @@
+"""What one workflow may cost: loops, nodes, texts; and that the rest of it waits when others do."""
+
+import pytest
+from playbook import Play, workflow
+
+from hera_utils.interpreter import loops
+from hera_utils.interpreter import start as begin
+from hera_utils.interpreter.faults import Fault, Oversize
+from hera_utils.interpreter.substitution import Variables
+
+NONE = Variables({}, None)
+POD = {"name": "t", "container": {"image": "i", "command": ["true"]}}
+SMALL = "workflow is longer than maximum allowed size."
+
+
+def expanded(**loop):
+    return list(loops.expand({"name": "s", "template": "t", **loop}, NONE, 100))
+
+
+@pytest.mark.parametrize(
+    ("loop", "complaint"),
+    [
+        ({"withSequence": {"count": "101"}}, f"withSequence has more than 100 items: {SMALL}"),
+        ({"withSequence": {"count": "1000000000"}}, f"withSequence has more than 100 items: {SMALL}"),
+        ({"withSequence": {"end": "999999999"}}, f"withSequence has more than 100 items: {SMALL}"),
+        (
+            {"withSequence": {"start": "9" * 18, "end": "-" + "9" * 18}},
+            f"withSequence has more than 100 items: {SMALL}",
+        ),
+        (
+            {"withSequence": {"count": "1" + "0" * 30}},
+            f'strconv.Atoi: parsing "1{"0" * 30}": value out of range',
+        ),
+        ({"withSequence": {"count": "9" * 5000}}, f'strconv.Atoi: parsing "{"9" * 5000}": value out of range'),
+        ({"withSequence": {"count": "²"}}, 'strconv.Atoi: parsing "²": invalid syntax'),
+        ({"withItems": list(range(101))}, f"withItems has more than 100 items: {SMALL}"),
+        ({"withParam": str(list(range(101)))}, f"withParam has more than 100 items: {SMALL}"),
+    ],
+)
+def test_a_loop_has_a_bound(loop, complaint):
+    with pytest.raises(Fault) as fault:
+        expanded(**loop)
+    assert fault.value.message == complaint
+
+
+def test_the_items_of_a_sequence_have_a_width():
+    assert len(expanded(withSequence={"count": "3", "format": "%0100000d"})) == 3
+    with pytest.raises(Fault, match="too wide"):
+        expanded(withSequence={"count": "100", "format": "%0200000d"})
+
+
+class Short(Play):
+    """A run that may have few nodes."""
+
+    def tell(self, event):
+        self.run.most_nodes = 200
+        return super().tell(event)
+
+
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_template_that_calls_itself_twice_has_a_bound(kind):
+    calls = [{"name": f"s{n}", "template": "m"} for n in range(2)]
+    main = {"name": "m", "steps": [calls]} if kind == "steps" else {"name": "m", "dag": {"tasks": calls}}
+    with pytest.raises(Oversize, match="maximum allowed size. more than 200 nodes"):
+        Short(workflow({"entrypoint": "m", "templates": [main]}))
+
+
+def test_a_text_that_doubles_has_a_bound():
+    doubled = {"parameters": [{"name": "x", "value": "{{inputs.parameters.x}}{{inputs.parameters.x}}"}]}
+    first = {"parameters": [{"name": "x", "value": "0123456789"}]}
+    templates = [{"name": "m", "steps": [[{"name": "s", "template": "t0", "arguments": first}]]}]
+    for level in range(40):
+        call = {"name": "s", "template": f"t{level + 1}", "arguments": doubled}
+        templates.append(
+            {"name": f"t{level}", "inputs": {"parameters": [{"name": "x"}]}, "steps": [[call]]},
+        )
+    templates.append(POD | {"name": "t40", "inputs": {"parameters": [{"name": "x"}]}})
+    play = Play(workflow({"entrypoint": "m", "templates": templates}))
+    assert play.phase in ("Failed", "Error")
+    assert any("more than 20000000 characters" in node.get("message", "") for node in play.run.nodes.values())
+
+
+def test_the_inputs_of_all_nodes_have_a_bound():
+    given = {"parameters": [{"name": "x", "value": "{{workflow.parameters.big}}"}]}
+    one = {"name": "s", "template": "t", "arguments": given, "withSequence": {"count": 100}}
+    spec = {
+        "entrypoint": "m",
+        "arguments": {"parameters": [{"name": "big", "value": "x" * 1_000_000}]},
+        "templates": [
+            {"name": "m", "steps": [[one]]},
+            POD | {"inputs": {"parameters": [{"name": "x"}]}},
+        ],
+    }
+    with pytest.raises(Oversize, match="characters of input parameters"):
+        Play(workflow(spec))
+
+
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_long_loop_is_written_out_and_opened_in_pieces(kind):
+    loop = {"name": "s", "template": "t", "withSequence": {"count": 250}}
+    main = {"name": "m", "steps": [[loop]]} if kind == "steps" else {"name": "m", "dag": {"tasks": [loop]}}
+    spec = {"entrypoint": "m", "templates": [main, POD]}
+    hurried, live = Play(workflow(spec), "hurried"), Play(workflow(spec))
+    assert hurried.launched == live.launched
+    assert len(hurried.launched) == 250
+    assert list(hurried.run.nodes) == list(live.run.nodes)
+    assert begin.GO_ON not in hurried.timers

@@ -1,0 +1,74 @@
+"""The only writer does not stay with one workflow: whatever that one wants, others have their turn."""
+
+import json
+import time
+
+import toy_parts
+
+from hera_utils.interpreter.advance import advance
+from hera_utils.local_platform.controller import controller
+from hera_utils.local_platform.platform import LocalPlatform
+
+POD = {"name": "t", "container": {"image": "busybox", "command": ["true"]}}
+
+
+def loop(count):
+    one = {"name": "s", "template": "t", "withSequence": {"count": count}}
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "dag": {"tasks": [one]}}, POD]}
+    return {"metadata": {"generateName": "loop-"}, "spec": spec}
+
+
+def nodes_of(platform, name):
+    document = json.loads(platform.get("Workflow", "default", name).text)
+    return document["status"].get("nodes") or {}
+
+
+def until(condition):
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_large_workflow_opens_in_many_turns(tmp_path, monkeypatch):
+    monkeypatch.setattr(controller, "LONGEST_TURN", 0.0)
+    platform = LocalPlatform(tmp_path, advance=advance, runtime=toy_parts.ToyRuntime)
+    try:
+        before = platform.list("Workflow")[1]
+        large = platform.submit("default", loop(300)).name
+        small = platform.submit("default", loop(2)).name  # answered although the large one is not open yet
+        until(lambda: len(nodes_of(platform, large)) == 302)
+        until(lambda: len(nodes_of(platform, small)) == 4)
+        assert platform.list("Workflow")[1] > before + 10  # turns
+    finally:
+        platform.close()
+
+
+def test_a_restart_in_between_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(controller, "LONGEST_TURN", 0.0)
+    first = LocalPlatform(tmp_path, advance=advance, runtime=toy_parts.ToyRuntime)
+    name = first.submit("default", loop(400)).name
+    first.close()
+    second = LocalPlatform(tmp_path, advance=advance, runtime=toy_parts.ToyRuntime)
+    try:
+        until(lambda: len(nodes_of(second, name)) == 402)
+        assert all(node["startedAt"] > "2000" for node in nodes_of(second, name).values())
+    finally:
+        second.close()
+
+
+def test_a_workflow_that_is_too_large_ends_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("HERA_UTILS_MOST_NODES", "100")
+    platform = LocalPlatform(tmp_path, advance=advance, runtime=toy_parts.ToyRuntime)
+    try:
+        calls = [{"name": f"s{n}", "template": "m"} for n in range(2)]
+        spec = {"entrypoint": "m", "templates": [{"name": "m", "steps": [calls]}]}
+        name = platform.submit("default", {"metadata": {"generateName": "r-"}, "spec": spec}).name
+
+        def status():
+            return json.loads(platform.get("Workflow", "default", name, nodes=False).text)["status"]
+
+        until(lambda: status().get("phase") == "Error")
+        assert status()["message"] == "workflow is longer than maximum allowed size. more than 100 nodes"
+    finally:
+        platform.close()
