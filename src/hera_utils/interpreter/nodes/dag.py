@@ -91,7 +91,7 @@ class _Visit:
 
         One that began already goes on: it may have begun after a daemon that is over by now, whose exit handler is not.
         """
-        kept = []
+        later_names = []
         while self.state.ready:
             if self.context.goes_on_later():
                 self.context.later[self.frame.node_id] = self.frame
@@ -101,11 +101,11 @@ class _Visit:
             if task.waits_for and not self._is_begun(task.node_id):
                 continue
             if not self.context.opens and not self._is_begun(task.node_id):
-                kept.append(name)
+                later_names.append(name)
             elif not (yield from self._start(name)):
                 self.state.ready.appendleft(name)
-        if kept:
-            self.state.ready.extend(kept)
+        if later_names:
+            self.state.ready.extend(later_names)
             self.context.later[self.frame.node_id] = self.frame
 
     def _is_begun(self, node_id: str) -> bool:
