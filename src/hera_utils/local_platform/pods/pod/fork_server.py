@@ -81,8 +81,7 @@ class ForkServer:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._loaded = frozenset(sys.modules)
-        self._hidden = self._preloaded.names
+        self._loaded = python_process.Loaded(frozenset(sys.modules), self._preloaded.names)
 
     def _report(self, fd: int) -> None:
         """Tell how a task ended before its process is gone for good: if this one is killed in between, the worker sees it itself."""
@@ -134,13 +133,11 @@ class ForkServer:
         return task
 
     def _note_imports(self, names: list[str]) -> None:
-        """Leave the names of what a task imported for the worker. names: of all modules that are new."""
+        """Leave the names of what a task imported for the worker. names: of modules that are new."""
         new = [
             name
             for name in names
-            if name not in self._hidden
-            and name not in self._started_with
-            and self._preloaded.is_of_interpreter(sys.modules.get(name))
+            if name not in self._started_with and self._preloaded.is_of_interpreter(sys.modules.get(name))
         ]
         text = "\n".join(new).encode()
         if new and len(text) + 4 <= NAMES:

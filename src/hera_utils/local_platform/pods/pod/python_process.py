@@ -2,8 +2,8 @@
 
 Everything that a new process would find fresh is made so: `__main__`, sys.argv, sys.path, environment, streams, signals, descriptors.
 At the end comes what a program sees of an interpreter's end: threads are waited for, atexit functions run, what the program's modules
-hold is deleted, so that files are flushed, and the C library's exit functions run. What was here before the fork stays: to take the whole
-interpreter down would touch all its memory, which costs more than all the rest.
+hold is deleted, so that files are flushed, and the C library's exit functions run. What was here before the fork stays, packages as well:
+to take the whole interpreter down would touch all its memory, which costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -48,11 +48,18 @@ def take(descriptors: Mapping[int, int]) -> None:
     os.closerange(max(descriptors) + 1, MOST_DESCRIPTORS)
 
 
-def run(task: Task, path: Sequence[str], loaded: frozenset[str], at_end: Callable[[list[str]], None]) -> NoReturn:
+class Loaded(NamedTuple):
+    """modules: the names of those that a task finds loaded; packages: of those that it has when it imports them."""
+
+    modules: frozenset[str]
+    packages: frozenset[str]
+
+
+def run(task: Task, path: Sequence[str], loaded: Loaded, at_end: Callable[[list[str]], None]) -> NoReturn:
     """Run `argv[1]` as `__main__`. The process has its descriptors and working folder, and the signals of a new one. Never returns.
 
-    path: sys.path without the script's folder and PYTHONPATH. loaded: the modules that are there. at_end: called with the names of new
-    ones after the file's code, before the interpreter's end.
+    path: sys.path without the script's folder and PYTHONPATH. at_end: called with the names of new modules after the file's code, before
+    the interpreter's end.
     """
     _change_environment(task)
     script = os.path.abspath(task.argv[1])
@@ -66,8 +73,7 @@ def run(task: Task, path: Sequence[str], loaded: frozenset[str], at_end: Callabl
     _reset_streams()
     gc.enable()
     status = _run(code, _new_main(script))
-    new = _new_modules(loaded)
-    at_end(new)
+    at_end(_new_modules(loaded))
     _finish(loaded)
     if status is None:  # so that whoever waits for it knows
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -75,16 +81,18 @@ def run(task: Task, path: Sequence[str], loaded: frozenset[str], at_end: Callabl
     _exit(status or 0)
 
 
-def _new_modules(loaded: frozenset[str]) -> list[str]:
-    """The names of the modules that have come. They are the last ones: to look at a name copies the page of memory that it lies on."""
+def _new_modules(loaded: Loaded) -> list[str]:
+    """The names of the modules that have come, without packages that were here. They are among the last: to look at a name copies the page
+    of memory that it lies on.
+    """
     new = []
     for name in reversed(sys.modules):
-        if name in loaded:
+        if name in loaded.modules:
             break
         new.append(name)
-    if len(new) + len(loaded) != len(sys.modules):  # the task has removed some of what was there
-        new = [name for name in sys.modules if name not in loaded]
-    return new[::-1]
+    if len(new) + len(loaded.modules) != len(sys.modules):  # the task has removed some of what was there
+        new = [name for name in reversed(sys.modules) if name not in loaded.modules]
+    return [name for name in reversed(new) if name not in loaded.packages]
 
 
 def _run(code: types.CodeType, main: types.ModuleType) -> int | None:
@@ -131,7 +139,7 @@ def _status(error: SystemExit) -> int:
     return 1
 
 
-def _finish(loaded: frozenset[str]) -> None:
+def _finish(loaded: Loaded) -> None:
     """The end of the interpreter, in its order, for what is not of the modules that were loaded before."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
