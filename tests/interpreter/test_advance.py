@@ -655,3 +655,21 @@ def test_what_is_no_number_or_duration_is_told_as_argo_does(mode: str, fields: s
     if play.run.nodes and not play.run.finished:
         play.end(play.active[0], 1)
     assert (play.phase, play.message) == ("Error", f"error in entry template execution: {message}")
+
+
+@pytest.mark.parametrize(("code", "progress"), [(0, "100/100"), (1, "0/100")])
+def test_the_progress_of_a_pod_begins_as_its_template_says(mode: str, code: int, progress: str) -> None:
+    said = "metadata: {annotations: {workflows.argoproj.io/progress: 0/100}}"
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {said}, {POD}}}]}}"), mode)
+    assert play.run.document["status"]["progress"] == "0/100"
+    play.end("wf", code)
+    assert play.run.document["status"]["progress"] == progress
+
+
+def test_a_retried_node_that_is_stopped_between_its_attempts_has_no_outputs(mode: str) -> None:
+    again = "retryStrategy: {limit: 3, backoff: {duration: 30}}"
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {again}, {POD}}}]}}"), mode)
+    play.end("wf(0)", 1, outputs={"exitCode": "1"})
+    play.tell(e.ShutdownRequested(play.at, "s", "Stop"))
+    assert (play.node("wf")["phase"], play.node("wf")["message"]) == ("Failed", "Stopped with strategy 'Stop'")
+    assert "outputs" not in play.node("wf")

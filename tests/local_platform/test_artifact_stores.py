@@ -169,9 +169,9 @@ def test_what_the_store_refuses_fails_the_task_and_tells_no_secret(platform, s3,
     assert "not the secret of that key" not in text
 
 
-def test_an_optional_input_that_is_not_in_the_store_is_left_out(platform, s3):
+def test_an_optional_input_that_is_not_in_the_store_is_an_empty_folder(platform, s3):
     missing = {"name": "in", "path": "/in", "optional": True, "s3": place(s3, key="nothing/here")}
-    last, node = run(platform, reading("test ! -e /in", missing))
+    last, node = run(platform, reading("test -d /in && ! ls /in | grep .", missing))
     assert last["status"]["phase"] == "Succeeded", node
 
 

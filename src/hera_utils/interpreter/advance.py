@@ -17,6 +17,7 @@ from hera_utils.interpreter import (
     killed,
     outcomes,
     outputs,
+    progress,
     start,
     user_events,
 )
@@ -163,7 +164,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     outcome = outcomes.of_pod(event, template)
     collected = outcomes.outputs(event, template)
     if not outcomes.progress_reported(event.containers):
-        walk.ledger.change(node, progress="0/1")
+        walk.ledger.change(node, progress=progress.at_the_start(template.get("metadata")))
     failed = event.phase != "Succeeded"
     _containers(walk, node, event.containers, failed=failed)
     for child in walk.ledger.children(node):

@@ -21,6 +21,15 @@ LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Container", "Suspend"})
 _PROGRESS = re.compile(r"\d+/\d+\Z")
 
 
+_ANNOTATION = "workflows.argoproj.io/progress"
+
+
+def at_the_start(metadata: Json | None) -> str:
+    """The progress of a pod that has told none, from the metadata of its template or pod (Argo: createWorkflowPod)."""
+    text = ((metadata or {}).get("annotations") or {}).get(_ANNOTATION)
+    return str(text) if parse(text) else "0/1"
+
+
 def parse(text: object) -> tuple[int, int] | None:
     """(done, all) of a text such as 3/10; None when it is not one (Argo: 0 <= N <= M, M > 0)."""
     return _parse(text) if isinstance(text, str) else None

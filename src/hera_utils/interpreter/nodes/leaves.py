@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases, timestamps
-from hera_utils.interpreter import limits, new_nodes, pods
+from hera_utils.interpreter import limits, new_nodes, pods, progress
 from hera_utils.interpreter.commands import LaunchPod
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -47,6 +47,7 @@ def _launch(context: Context, frame: Frame, node: Json) -> None:
         return
     limits.check_pending(context, frame.template, node)
     pod = pods.build(context, frame)
+    context.ledger.change(node, progress=progress.at_the_start(pod["metadata"]))
     pods.open_containers(context, frame, node)
     included = pods.result_wanted(context, frame)
     template = pods.for_the_executor(context, frame, str(pod["metadata"]["name"]))

@@ -106,8 +106,9 @@ def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: li
         ledger.mark(node, phases.SUCCEEDED)
         return False
     why = _stopped(context, frame)
-    if why:
-        return _give_up(context, node, last, why)
+    if why:  # what the last attempt gave is not taken over
+        ledger.mark(node, last["phase"], why)
+        return False
     if strategy.get("backoff") is not None:
         pause = _backoff(context, strategy, tried)
         if pause.hopeless:

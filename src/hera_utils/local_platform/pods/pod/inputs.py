@@ -85,6 +85,7 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
         _fetch(job, artifact, kind, fetched)
     except FileNotFoundError as error:
         if artifact.get("optional"):
+            os.makedirs(target, exist_ok=True)  # the mount point that a kubelet makes of what is not there
             return
         raise PodFault(f"artifact {name} failed to load: {error.strerror}") from error
     except (OSError, PodFault) as error:
