@@ -89,7 +89,8 @@ def main() -> None:
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
     folder = Path(tempfile.mkdtemp(prefix="clocks-"))
     print(f"{jumps} jumps, seed {seed}, in {folder}", flush=True)
-    findings = campaign(World(folder / "world", seed), jumps, say=True)
+    with World(folder / "world", seed) as world:
+        findings = campaign(world, jumps, say=True)
     print(findings.text(), flush=True)
     sys.exit(bool(findings.lost or findings.twice or findings.wrong))
 

@@ -95,8 +95,7 @@ def main() -> None:
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
     folder = Path(tempfile.mkdtemp(prefix="disks-"))
     print(f"{times} full disks, seed {seed}, in {folder}", flush=True)
-    with small_disk(folder / "disk") as mounted:
-        world = World(folder / "world", seed, mounted / "state")
+    with small_disk(folder / "disk") as mounted, World(folder / "world", seed, mounted / "state") as world:
         findings = campaign(world, Disk(mounted), times, say=True)
     print(findings.text(), flush=True)
     sys.exit(bool(findings.lost or findings.twice or findings.wrong))

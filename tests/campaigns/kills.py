@@ -75,9 +75,9 @@ def main() -> None:
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     print(f"{kills} kills, seed {seed}, in {folder}", flush=True)
-    world = World(folder, seed)
-    print(campaign(world, kills, say=True).text(), flush=True)
-    findings = world.findings
+    with World(folder / "world", seed) as world:
+        findings = campaign(world, kills, say=True)
+    print(findings.text(), flush=True)
     sys.exit(bool(findings.lost or findings.twice or findings.wrong))
 
 

@@ -188,6 +188,16 @@ class World:
             "NO_COLOR": "1",
         }
 
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing of it goes on."""
+        for client in self.clients:
+            client.process.kill()
+            client.process.communicate()
+        daemon.stop(self.state)
+
     # --- servers and clients ---------------------------------------------------------------------------------------
 
     def serve(self) -> Json:

@@ -32,16 +32,18 @@ def held(findings: Findings) -> None:
 @pytest.mark.timeout(600 + 10 * KILLS)
 def test_kills_of_server_workers_spawners_and_clients(tmp_path: Path) -> None:
     print(f"seed {SEED}")
-    held(kills.campaign(World(tmp_path / "world", SEED), KILLS, say=KILLS > 100))
+    with World(tmp_path / "world", SEED) as world:
+        held(kills.campaign(world, KILLS, say=KILLS > 100))
 
 
 @needs_root
 @pytest.mark.timeout(600 + 20 * DISKS)
 def test_full_disks(tmp_path: Path, disk: Disk) -> None:
-    world = World(tmp_path / "world", SEED, disk.folder / "state")
-    held(disks.campaign(world, disk, DISKS, say=DISKS > 20))
+    with World(tmp_path / "world", SEED, disk.folder / "state") as world:
+        held(disks.campaign(world, disk, DISKS, say=DISKS > 20))
 
 
 @pytest.mark.timeout(600 + 10 * JUMPS)
 def test_clocks_that_jump(tmp_path: Path) -> None:
-    held(clocks.campaign(World(tmp_path / "world", SEED), JUMPS, say=JUMPS > 20))
+    with World(tmp_path / "world", SEED) as world:
+        held(clocks.campaign(world, JUMPS, say=JUMPS > 20))
