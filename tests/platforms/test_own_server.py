@@ -19,6 +19,7 @@ from hera.workflows import WorkflowsService
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.local_platform import daemon
+from hera_utils.local_platform.socket_owner import is_listening
 from hera_utils.platforms import own_server
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
@@ -208,6 +209,47 @@ def test_another_user_and_nobody_known_get_nothing(answering, monkeypatch, owner
     with session() as made, pytest.raises(requests.ConnectionError, match=told):
         made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=5)
     assert answering.asked == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_another_process_of_this_user_gets_nothing(scheme, tmp_path):
+    """A task, for one, that took the port of a server that has died: the server is the process that has the lock."""
+    program = (
+        "import socket, sys; one = socket.create_server(('127.0.0.1', 0)); print(one.getsockname()[1], flush=True); "
+    )
+    program += "here, _ = one.accept(); print(here.recv(9), flush=True)"
+    with subprocess.Popen([sys.executable, "-I", "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        port = int(process.stdout.readline())
+        made = requests.Session()
+        made.trust_env = False
+        made.mount(f"{scheme}://", own_server.OwnServerAdapter(os.getpid()))
+        with made, pytest.raises(requests.ConnectionError) as error:
+            made.get(f"{scheme}://127.0.0.1:{port}/", headers={"Authorization": "Bearer x"}, timeout=20, verify=False)
+        assert scheme == "https" or "its port is another process's now" in str(error.value)
+        heard = process.stdout.read()
+    assert "GET" not in heard
+
+
+def test_the_very_process_is_believed(answering):
+    made = requests.Session()
+    made.trust_env = False
+    made.mount("http://", own_server.OwnServerAdapter(os.getpid()))
+    with made:
+        assert made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=20).text == "{}"
+
+
+def test_where_nobody_can_look_into_the_process_its_user_is_enough(monkeypatch):
+    def barred(folder):
+        raise PermissionError(folder)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        assert is_listening(os.getpid(), address)
+        assert not is_listening(os.getppid(), address)
+        monkeypatch.setattr(os, "listdir", barred)
+        assert is_listening(os.getpid(), address)
+    monkeypatch.undo()
+    assert not is_listening(2**22 + 1, address), "it has ended"
 
 
 def test_a_connection_that_is_not_accepted_yet_is_the_listeners():

@@ -81,6 +81,24 @@ def inode(end: Address, other: Address) -> str:
     return found[0] if found and found[0] != _NOBODYS else ""
 
 
+def is_listening(pid: int, address: Address) -> bool:
+    """Whether a process of this user listens at an address. True as well where that cannot be told: not Linux, a process that the kernel
+    lets nobody look into.
+    """
+    here = _kernel_address(address)
+    try:
+        with open("/proc/self/net/tcp", encoding="ascii") as lines:
+            links = {
+                f"socket:[{words[9]}]" for words in map(str.split, lines) if words[1] == here and words[3] == _LISTENING
+            }
+        folder = f"/proc/{pid}/fd"
+        return any(_link(f"{folder}/{name}") in links for name in os.listdir(folder))
+    except FileNotFoundError:
+        return not os.path.exists("/proc/self/net/tcp")
+    except (OSError, IndexError):
+        return True
+
+
 def holders(socket_inode: str, uid: int) -> list[int]:
     """The processes of a user that are seen to have a socket open. None of them may be all: a socket can be hidden."""
     link = f"socket:[{socket_inode}]"

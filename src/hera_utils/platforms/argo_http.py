@@ -78,8 +78,9 @@ def _session(connection: Connection) -> requests.Session:
     session = requests.Session()
     session.trust_env = not connection.direct  # no proxy between this machine and itself
     session.cert = connection.client_certificate
-    if connection.local:
-        session.mount("http://", OwnServerAdapter())
+    if connection.direct:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, OwnServerAdapter(connection.process))
     if not connection.direct:
         session.proxies = proxies_of(proxy_for(connection.argo_server, connection.proxy))
     if connection.verify_tls is False:

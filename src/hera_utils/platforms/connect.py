@@ -55,6 +55,7 @@ def _local(context: CLIContext) -> Connection:
             kubeconfig=str(server["kubeconfig"]),
             service_account=context.argo_service_account,
             local=True,
+            process=int(server["pid"]),
             rejoin=lambda: _after_a_crash(context),
         )
     except KeyError as missing:

@@ -22,6 +22,7 @@ class Connection:
     origin: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
     no_token: why none of the tokens that the settings give is for this server, "" where none is given.
     local: whether it is the server of this machine that hera_utils started.
+    process: that of this machine which listens at the address: the local server's, for a tunnel this one; None for a server elsewhere.
     flags: what a command has to be given to reach it too, where variables and files do not say it.
     rejoin: gives the connection anew when that server has crashed (it is started again, maybe on another port).
     """
@@ -41,6 +42,7 @@ class Connection:
     local: bool = False
     flags: tuple[str, ...] = field(default=(), repr=False, compare=False)
     tunnel: object | None = field(default=None, repr=False, compare=False)
+    process: int | None = field(default=None, repr=False, compare=False)
     fresh_token: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     rejoin: Callable[[], Connection] | None = field(default=None, repr=False, compare=False)
 

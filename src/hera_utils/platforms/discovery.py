@@ -8,6 +8,7 @@ service proxy would need no tunnel, but it takes the Authorization header for it
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass, replace
 from typing import Any
@@ -192,6 +193,7 @@ def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, 
         verify_tls=False,
         origin=f"{service.description}, through the Kubernetes API",
         tunnel=tunnel,
+        process=os.getpid(),
     )
 
 

@@ -254,11 +254,11 @@ def _no_proxy(connection: Connection) -> dict[str, str | None]:
 
 def _on_the_way(service: Any, connection: Connection) -> None:
     """Hera knows the environment's proxies; the one that the settings name is told to the service's own session. This machine's own
-    server has to prove that it is this user's.
+    server, and a tunnel, have to prove that they are.
     """
     session: Any = getattr(service, "session", None)
-    if connection.local and type(session).__module__.partition(".")[0] == "requests":
-        session.mount(connection.argo_server, OwnServerAdapter())
+    if connection.direct and type(session).__module__.partition(".")[0] == "requests":
+        session.mount(connection.argo_server, OwnServerAdapter(connection.process))
     if session is not None and connection.proxy and not connection.direct:
         session.proxies.update(proxies_of(proxy_for(connection.argo_server, connection.proxy)))
 

@@ -1,7 +1,8 @@
-"""The way to this machine's own server: a connection is used only when a process of this user has its other end.
+"""The way to this machine's own server: a connection is used only when the server's process has its other end.
 
-When the server has died, every user of the machine may take its port, and would be sent the token by a client that comes back. The
-kernel says whose the other end of a connection is; it is asked once a connection, before anything is sent.
+When the server has died, every user of the machine may take its port, and would be sent the token by a client that comes back; so could
+a task, which is this user's too. The kernel says whose the other end of a connection is, and which process listens; it is asked once a
+connection, before anything is sent.
 """
 
 from __future__ import annotations
@@ -16,34 +17,60 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
-from hera_utils.local_platform.socket_owner import end_uid
+from hera_utils.local_platform.socket_owner import end_uid, is_listening
 
 _PAUSES = (0.0, 0.001, 0.01, 0.1)  # seconds: the kernel may list a connection a moment after it is there
 
 
 class OwnServerAdapter(requests.adapters.HTTPAdapter):
-    """For a session that speaks to this machine's own server."""
+    """For a session that speaks to this machine's own server, or to a tunnel of this process."""
+
+    def __init__(self, process: int | None = None) -> None:
+        """process: the one that listens; None when it is not known, then any of this user's is believed."""
+        self._process = process
+        super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        pools = self.poolmanager.pool_classes_by_scheme
-        self.poolmanager.pool_classes_by_scheme = {**pools, "http": _Pool}
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _pool(urllib3.HTTPConnectionPool, _Connection, self._process),
+            "https": _pool(urllib3.HTTPSConnectionPool, _TlsConnection, self._process),
+        }
 
 
-class _Connection(urllib3.connection.HTTPConnection):
+def _pool(pool: Any, connection: Any, process: int | None) -> Any:
+    return type(
+        pool.__name__, (pool,), {"ConnectionCls": type(connection.__name__, (connection,), {"process": process})}
+    )
+
+
+class _OwnConnection:
+    """Looks whose the other end is, before anything is asked."""
+
+    process: int | None = None
+    sock: socket.socket | None
+
     def connect(self) -> None:
-        super().connect()
+        super().connect()  # type: ignore[misc]
         if self.sock is None:
             return
         whose = owner(self.sock)
         if whose != os.geteuid() and sys.platform.startswith("linux"):  # nobody can tell elsewhere, and it is believed
-            self.close()
+            self.close()  # type: ignore[attr-defined]
             why = "its process has just ended" if whose is None else "another user of this machine has that port"
-            raise urllib3.exceptions.NewConnectionError(self, why)
+            raise urllib3.exceptions.NewConnectionError(self, why)  # type: ignore[arg-type]
+        if self.process is not None and not is_listening(self.process, self.sock.getpeername()[:2]):
+            self.close()  # type: ignore[attr-defined]
+            why = "its port is another process's now"
+            raise urllib3.exceptions.NewConnectionError(self, why)  # type: ignore[arg-type]
 
 
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
+class _Connection(_OwnConnection, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _TlsConnection(_OwnConnection, urllib3.connection.HTTPSConnection):
+    pass
 
 
 def owner(connection: socket.socket) -> int | None:
