@@ -35,15 +35,21 @@ def picture(lines: Sequence[Line], workloads: Mapping[str, Workload]) -> str:
     parts = []
     for number, ((name, size), found) in enumerate(panels.items()):
         x, y = number % _COLUMNS * (_WIDTH + _GAP), number // _COLUMNS * (height + _GAP)
-        head = f"{name}: {workloads[name].what}, {size:,} task{'s' * (size != 1)}"
+        head = f"{name}  {workloads[name].what}" + (f" × {size:,}" if size > 1 else "")
         parts += [f'<g transform="translate({x} {y})">', *_panel(head, found, low, high), "</g>"]
     rows = -(-len(panels) // _COLUMNS)
-    wide, tall = _COLUMNS * (_WIDTH + _GAP) - _GAP, rows * (height + _GAP) + 4
-    title = "Milliseconds a task, start-up included: median, least and most of all rounds (logarithmic scale)"
+    wide, tall = _COLUMNS * (_WIDTH + _GAP) - _GAP, rows * (height + _GAP) + 14
+    title = "Milliseconds a task, start included: median, and from least to most; logarithmic scale"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" role="img">'
-        f"<title>{title}</title><style>{_STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
+        f"<title>{title}</title><style>{_STYLE}</style>\n"
+        + "\n".join(parts)
+        + f'\n<text class="what" x="0" y="{tall - 6}">{title}</text>\n</svg>\n'
     )
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _panel(head: str, lines: Sequence[Line], low: int, high: int) -> list[str]:
@@ -55,15 +61,14 @@ def _panel(head: str, lines: Sequence[Line], low: int, high: int) -> list[str]:
     for power in range(low, high + 1):
         at = x(10.0**power)
         parts.append(f'<path class="grid" d="M{at} {_HEAD - 6}V{bottom}"/>')
-        parts.append(f'<text class="tick" x="{at}" y="{bottom + 14}" text-anchor="middle">{10.0**power:g} ms</text>')
+        parts.append(f'<text class="tick" x="{at}" y="{bottom + 14}" text-anchor="middle">{_short(10.0**power)}</text>')
     for row, line in enumerate(lines):
         y = _HEAD + _ROW * row + _ROW / 2
         least, middle, most = x(line.each.least), x(line.each.middle), x(line.each.most)
-        value = f"{line.each.middle:.3g}"
         parts.append(
             f'<g class="{"ours" if line.tool == OURS else "peer"}">'
             f'<text x="0" y="{y + 4}">{"hera_utils" if line.tool == OURS else escape(line.tool)}</text>'
             f'<path class="span" stroke-width="2" d="M{least} {y}H{most}"/><circle class="dot" cx="{middle}" cy="{y}" r="4"/>'
-            f'<text x="{most + 9}" y="{y + 4}">{value}</text></g>'
+            f'<text x="{most + 9}" y="{y + 4}">{_short(line.each.middle)}</text></g>'
         )
     return parts

@@ -38,12 +38,12 @@ class Workload:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("W1", "shell tasks, independent", (500,), 6),
-        Workload("W2", "Python tasks, independent", (200,), 6),
-        Workload("W3", "shell tasks, each after the one before", (100,), 4),
-        Workload("W4", "shell tasks, and one that adds what they printed", (100,), 4),
+        Workload("W1", "independent shell tasks", (500,), 6),
+        Workload("W2", "independent Python tasks", (200,), 6),
+        Workload("W3", "shell tasks in a chain", (100,), 4),
+        Workload("W4", "shell tasks, one for all outputs", (100,), 4),
         Workload("W5", "Python tasks that import numpy", (100,), 4),
-        Workload("W6", "one shell task, from the command line to its end", (1,), 1),
+        Workload("W6", "hello, from the command line to its end", (1,), 1),
         Workload("W7", "as W1, ever more", (100, 1000, 10_000), 3),
     )
 }

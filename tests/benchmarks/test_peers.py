@@ -60,7 +60,7 @@ def test_the_picture_has_every_tool_of_every_workload(peers):
     root = ElementTree.fromstring(peers["plot"].picture(peers["table"].lines(runs), peers["services"].WORKLOADS))
     texts = ["".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts.count("hera_utils") == texts.count("xargs") == texts.count("dbos") == 4
-    assert "W5: Python tasks that import numpy, 10 tasks" in texts
+    assert "W5  Python tasks that import numpy × 10" in texts
 
 
 def test_every_tool_has_pinned_versions(peers):
