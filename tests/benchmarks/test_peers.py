@@ -21,11 +21,11 @@ def peers(monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     import measure
     import plot
-    import services
     import table
     import tools
+    import workloads
 
-    yield {"measure": measure, "plot": plot, "table": table, "tools": tools, "services": services}
+    yield {"measure": measure, "plot": plot, "table": table, "tools": tools, "workloads": workloads}
     for name in names:
         sys.modules.pop(name, None)
 
@@ -57,7 +57,7 @@ def test_the_picture_has_every_tool_of_every_workload(peers):
         for name in ("W1", "W2", "W5", "W6")
         for number in range(3)
     ]
-    root = ElementTree.fromstring(peers["plot"].picture(peers["table"].lines(runs), peers["services"].WORKLOADS))
+    root = ElementTree.fromstring(peers["plot"].picture(peers["table"].lines(runs), peers["workloads"].WORKLOADS))
     texts = ["".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts.count("hera_utils") == texts.count("xargs") == texts.count("dbos") == 4
     assert "W5  Python tasks that import numpy × 10" in texts
@@ -72,7 +72,7 @@ def test_every_tool_has_pinned_versions(peers):
 
 def test_a_short_run_names_who_is_left_out(tmp_path):
     environment = {**os.environ, "HERA_UTILS_BENCHMARKS": str(tmp_path / "cache")}
-    words = ["--small", "--services", "W4", "--tools", "ours,xargs,dbos", "--out", str(tmp_path / "out")]
+    words = ["--small", "--workloads", "W4", "--tools", "ours,xargs,dbos", "--out", str(tmp_path / "out")]
     done = subprocess.run(
         [sys.executable, str(PEERS), *words], env=environment, capture_output=True, text=True, timeout=240, check=False
     )
