@@ -140,6 +140,32 @@ def test_options_of_other_shapes_are_refused(servers: Servers) -> None:
         assert "failed to compile" in servers.ask("GET", log, grep=pattern).json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/json-patch+json", {"metadata": None}, 400),
+        ("application/json-patch+json", [{"op": "replace", "path": "/metadata", "value": "x"}], 422),
+        ("application/merge-patch+json", {"metadata": "x"}, 422),
+        ("application/strategic-merge-patch+json", {"metadata": "x"}, 422),
+        ("application/json-patch+json", [{"op": "add", "path": "/data/a", "value": "b"}] * 10_001, 413),
+        (
+            "application/json-patch+json",
+            [{"op": "copy", "from": "/data", "path": f"/data/b{n}"} for n in range(40)],
+            422,
+        ),
+    ],
+)
+def test_patches_of_other_shapes_and_sizes_are_refused(servers: Servers, kind: str, body: object, status: int) -> None:
+    servers.ask("POST", f"{CORE}/configmaps", {"metadata": {"name": "patched"}, "data": {"a": "x" * 100}})
+    answer = servers.session.patch(
+        f"{servers.kubernetes}{CORE}/configmaps/patched",
+        data=json.dumps(body),
+        headers={"Content-Type": kind},
+        timeout=60,
+    )
+    assert answer.status_code == status, answer.text
+
+
 def test_a_request_that_breaks_the_writer_costs_nobody_else(servers: Servers) -> None:
     """Its own client is told; a request of the same turn is answered as if it had been alone."""
     import threading

@@ -66,7 +66,8 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
 def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:
     """Raise Full when a limit leaves no room for the node, or this event no time: then the caller goes on in a later one."""
     try:
-        new = not unopened.waits(context.run, context.ledger.id_of(call.name))
+        # a hook is opened by the state that its node has now
+        new = not call.hooked and not unopened.waits(context.run, context.ledger.id_of(call.name))
         if new and (not context.opens or context.has_no_time()):
             context.later[parent.node_id] = parent
             raise Full(limits.FULL)

@@ -161,11 +161,13 @@ def patch(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     document = (
         _apply_config(live, request)
         if applied
-        else _unowned(untyped(patched(live, request.body, request.media_type, resource.kind)))
+        else untyped(patched(live, request.body, request.media_type, resource.kind))
     )
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") != target.name:
         raise Refused(INVALID_ARGUMENT, "metadata.name: Invalid value: field is immutable", reason="Invalid")
+    if not applied:
+        document = _unowned(document)
     if document == (live if applied else _unowned(live)):
         return 200, typed_text(resource, stored)  # nothing changes: no new version, as in Kubernetes
     return 200, typed_text(resource, _replace(platform, request, document))

@@ -5,6 +5,8 @@ Pure. The merges themselves are argo/merge_patches.py; server-side apply is in o
 
 from __future__ import annotations
 
+import copy
+import json
 from typing import Any, cast
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
@@ -14,13 +16,16 @@ from hera_utils.local_platform.storage.objects import ARGO_KINDS
 
 Json = dict[str, Any]
 
+_MOST_OPERATIONS, _MOST_COPIED = 10_000, 3 * 2**20
+"""Kubernetes' own bounds: operations of a JSON patch, and bytes that its copies may add."""
+
 APPLY = "application/apply-patch+yaml"
 
 
 def patched(document: Json, patch: Json, media_type: str, kind: str) -> Json:
     """The document of that kind after a patch of that media type; the one given is left alone. Raises Refused."""
     if media_type == "application/json-patch+json":
-        return json_patch(document, patch["patch"])
+        return json_patch(document, patch.get("patch"))
     if media_type == "application/merge-patch+json":
         return cast("Json", merge_patch(document, patch))
     if media_type == "application/strategic-merge-patch+json":
@@ -46,8 +51,20 @@ def json_patch(document: Json, operations: Any) -> Json:
 
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
         raise Refused(INVALID_ARGUMENT, "error decoding patch: it is not a list of operations", reason="BadRequest")
+    if len(operations) > _MOST_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(operations)}"
+        raise Refused(INVALID_ARGUMENT, message, reason="RequestEntityTooLarge")
+    result, copied = copy.deepcopy(document), 0
     try:
-        result = jsonpatch.JsonPatch(operations).apply(document)
+        for operation in operations:
+            if operation.get("op") == "copy":
+                source = jsonpatch.JsonPointer(str(operation.get("from"))).resolve(result, None)
+                copied += len(json.dumps(source))
+                if copied > _MOST_COPIED:
+                    raise _rejected(
+                        f"the accumulated size increase of copy is {copied}, exceeding the limit {_MOST_COPIED}"
+                    )
+            result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         raise _rejected(str(error)) from None
     if not isinstance(result, dict):
