@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hera.workflows import Suspend, Workflow, WorkflowsService
 
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform import daemon
 from hera_utils.local_platform.server import Serving
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
+from hera_utils.platforms.hera_binding import bind_hera
 from hera_utils.settings.sources import Surroundings, read_settings
 
 WAITING = {
@@ -64,6 +66,20 @@ def test_the_next_server_on_the_same_port_has_another_token(client: ArgoClient, 
     kill(state)
     daemon.start_or_join(state, Serving(port=port))
     assert [one["metadata"]["name"] for one in client.list()] == ["waiting"]
+
+
+def test_a_script_of_heras_goes_on_with_the_next_server(client: ArgoClient, state: Path) -> None:
+    """It has one service for its whole life, and that one address."""
+    with bind_hera(client.connection, insist=True):
+        service = WorkflowsService()
+        assert not service.list_workflows().items
+        kill(state)
+        with Workflow(name="made", entrypoint="wait") as workflow:
+            Suspend(name="wait")
+        workflow.create()
+        kill(state)
+        daemon.start_or_join(state, Serving(port=int(client.connection.argo_server.rpartition(":")[2])))
+        assert [one.metadata.name for one in service.list_workflows().items] == ["made"]
 
 
 def test_while_the_next_server_starts_nobody_takes_it_for_stopped(client: ArgoClient, state: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_
         assert client.connection.argo_server != connection.argo_server
         with pytest.raises(HeraUtilsError, match="another user of this machine has that port"):
             ArgoClient(replace(connection, rejoin=None)).version()
-        with bind_hera(connection, insist=True), pytest.raises(requests.ConnectionError):
+        with bind_hera(replace(connection, rejoin=None), insist=True), pytest.raises(requests.ConnectionError):
             WorkflowsService().list_workflows()
     assert phases[-1] == "Succeeded"
     said = seen.read_bytes()

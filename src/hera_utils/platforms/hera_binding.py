@@ -19,7 +19,7 @@ from hera_utils.errors import AccessError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_wide
 from hera_utils.platforms.http_session import proxies_of, proxy_for
-from hera_utils.platforms.own_server import OwnServerAdapter
+from hera_utils.platforms.own_server import OwnServerAdapter, RejoiningAdapter
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.platforms.token import bare_token
 
@@ -258,7 +258,8 @@ def _on_the_way(service: Any, connection: Connection) -> None:
     """
     session: Any = getattr(service, "session", None)
     if connection.direct and type(session).__module__.partition(".")[0] == "requests":
-        session.mount(connection.argo_server, OwnServerAdapter(connection.process))
+        own = RejoiningAdapter(connection) if connection.rejoin is not None else OwnServerAdapter(connection.process)
+        session.mount(connection.argo_server, own)
     if session is not None and connection.proxy and not connection.direct:
         session.proxies.update(proxies_of(proxy_for(connection.argo_server, connection.proxy)))
 
