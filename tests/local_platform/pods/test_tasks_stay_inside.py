@@ -14,6 +14,7 @@ from serving import served
 from stage import Stage
 
 from hera_utils.local_platform.argo_api.app import argo_app
+from hera_utils.local_platform.pods.pod import seccomp
 
 Json = dict[str, Any]
 
@@ -168,3 +169,43 @@ def test_no_task_is_taken_for_this_users_browser(stage: Stage, way: str) -> None
         pod = stage.pod({"command": ["python3" if image else sys.executable, "-c", program]})
         assert stage.run(pod).phase == "Succeeded", stage.log(pod)
     assert set(stage.log(pod)) == {"401"}
+
+
+_LEAVES = {
+    "shared memory": "import ctypes; assert ctypes.CDLL(None).shmget(77, 4096, 0o1666) >= 0",
+    "semaphores": "import ctypes; assert ctypes.CDLL(None).semget(77, 1, 0o1666) >= 0",
+    "a queue": "import ctypes; assert ctypes.CDLL(None).msgget(77, 0o1666) >= 0",
+    "a queue with a name": "import ctypes; assert ctypes.CDLL(None).mq_open(b'/left', 0o102, 0o666, None) >= 0",
+    "a limit of the worker": "import resource; resource.prlimit(1, resource.RLIMIT_NOFILE, (700, 700))",
+    "how soon it is killed for memory": "open('/proc/1/oom_score_adj', 'w').write('900')",
+}
+_SEES = """
+import ctypes, os, resource
+library = ctypes.CDLL(None)
+print(library.shmget(77, 1, 0), library.semget(77, 1, 0), library.msgget(77, 0), library.mq_open(b"/left", 0))
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 700, open("/proc/self/oom_score_adj").read().strip())
+"""
+
+
+def test_nothing_but_files_is_left_for_the_next_pod(own_stage: Stage) -> None:
+    python = "python3" if isinstance(own_stage.images, HandMadeImages) else sys.executable
+    adjusted = Path("/proc/self/oom_score_adj").read_text().strip()
+    for program in _LEAVES.values():
+        own_stage.run(own_stage.pod({"command": [python, "-c", program]}))
+        for _ in range(3):
+            pod = own_stage.pod({"command": [python, "-c", _SEES]})
+            assert own_stage.run(pod).phase == "Succeeded"
+            assert own_stage.log(pod) == ["-1 -1 -1 -1", f"False {adjusted}"], program
+
+
+@pytest.mark.skipif(not seccomp.AUDIT, reason="not for this processor")
+def test_calls_that_container_runtimes_refuse(stage: Stage) -> None:
+    calls = [(number, 0, 0, 0, 0, 0) for number in seccomp.REFUSED]
+    program = (
+        f"import ctypes\nlibrary = ctypes.CDLL(None, use_errno=True)\nfor call in {calls}:\n"
+        "    print(library.syscall(*call), ctypes.get_errno())"
+    )
+    python = "python3" if isinstance(stage.images, HandMadeImages) else sys.executable
+    pod = stage.pod({"command": [python, "-c", program]})
+    assert stage.run(pod).phase == "Succeeded"
+    assert set(stage.log(pod)) == {"-1 1"}

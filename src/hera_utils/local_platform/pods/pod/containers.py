@@ -23,6 +23,7 @@ from .plan import ContainerPlan
 from .pod_folder import PodFolder
 from .root_fs import Roots
 from .warm_python import WarmPython
+from .worker_state import WorkerState
 
 _TICK = 0.5  # seconds between two looks
 _MEMORY_TICK = 0.1  # the same, when a container has a memory limit
@@ -32,7 +33,8 @@ _RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full 
 
 class Sandbox(NamedTuple):
     """What a worker gives to the pods that it runs. state: the state folder. proc: the worker's own /proc. namespace: descriptor of its
-    mount namespace. wakeup: a pipe in which its signals arrive as bytes. python: forks of the worker for Python tasks.
+    mount namespace. wakeup: a pipe in which its signals arrive as bytes. python: forks of the worker for Python tasks. own: what no
+    pod may change.
     """
 
     state: str
@@ -42,6 +44,7 @@ class Sandbox(NamedTuple):
     namespace: int
     wakeup: int
     python: WarmPython
+    own: WorkerState
 
 
 class Containers:

@@ -21,10 +21,17 @@ _MACHINES = {  # machine: (its number for audits, seccomp(2), bind(2), connect(2
     "riscv64": (0xC00000F3, 277, 200, 203),
 }
 AUDIT, _SECCOMP, BIND, CONNECT = _MACHINES.get(platform.machine(), (0, 0, 0, 0))
+REFUSED = {
+    "x86_64": (248, 249, 250, 298, 321, 323, 425),
+    "aarch64": (217, 218, 219, 241, 280, 282, 425),
+    "riscv64": (217, 218, 219, 241, 280, 282, 425),
+}.get(platform.machine(), ())
+"""add_key, request_key, keyctl (the keys of all processes of a user), perf_event_open, bpf, userfaultfd (ways into the kernel), and
+io_uring_setup (with it a program connects and nobody is asked). Container runtimes refuse them, too."""
 _PIDFD_GETFD = 438  # the same on every architecture
 _PIDFD_THREAD = os.O_EXCL  # Linux 6.9: a descriptor of one thread
 _SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
-_ALLOW, _USER_NOTIF = 0x7FFF0000, 0x7FC00000
+_ALLOW, _USER_NOTIF, _ERROR = 0x7FFF0000, 0x7FC00000, 0x00050000
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _CONTINUE = 1
 _REQUEST = struct.Struct("=QIIiIQ6Q")  # id, thread, flags; number, architecture, instruction, arguments
@@ -46,12 +53,17 @@ class _Program(ctypes.Structure):
 
 
 def install(numbers: list[int]) -> int:
-    """The descriptor on which this thread's calls of these numbers arrive. Raises OSError where the kernel cannot or may not."""
+    """The descriptor on which this thread's calls of these numbers arrive. Raises OSError where the kernel cannot or may not.
+
+    REFUSED fail from now on.
+    """
     if not AUDIT:
         raise OSError(errno.ENOSYS, f"not for this processor ({platform.machine()})")
-    steps = [(_LOAD, 0, 0, 4), (_EQUAL, 0, len(numbers) + 1, AUDIT), (_LOAD, 0, 0, 0)]
-    steps += [(_EQUAL, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
-    steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _USER_NOTIF)]
+    both = len(numbers) + len(REFUSED)
+    steps = [(_LOAD, 0, 0, 4), (_EQUAL, 0, both + 1, AUDIT), (_LOAD, 0, 0, 0)]
+    steps += [(_EQUAL, both - place, 0, number) for place, number in enumerate(numbers)]
+    steps += [(_EQUAL, len(REFUSED) + 1 - place, 0, number) for place, number in enumerate(REFUSED)]
+    steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _USER_NOTIF), (_RETURN, 0, 0, _ERROR | errno.EPERM)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = _Program(len(steps), ctypes.cast(code, ctypes.c_void_p))
     # before 5.19 a signal interrupts the wait for the answer

@@ -150,6 +150,10 @@ def limit_kernel(folder: str) -> None:
         path = f"{folder}/proc/{name}"
         if os.path.exists(path):
             syscalls.bind(f"{folder}/{'empty' if os.path.isdir(path) else 'dev/null'}", path)
+    with contextlib.suppress(OSError):  # a kernel without message queues
+        syscalls.mount(
+            "mqueue", f"{folder}/dev/mqueue", "mqueue", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        )
     with contextlib.suppress(OSError):  # without it a program in a container finds no terminals at all
         syscalls.mount(
             "devpts",

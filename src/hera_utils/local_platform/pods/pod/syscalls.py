@@ -138,6 +138,18 @@ def drop_capability(number: int) -> None:
     _check(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0), "prctl")
 
 
+_SHM_INFO, _SEM_INFO, _MSG_INFO = 14, 19, 12
+
+
+def shared_objects() -> int:
+    """How many segments of shared memory, sets of semaphores and message queues (System V) this process's IPC namespace has."""
+    memory, semaphores, queues = ((ctypes.c_int * 64)() for _ in range(3))
+    _libc.shmctl(0, _SHM_INFO, memory)
+    _libc.semctl(0, 0, _SEM_INFO, semaphores)
+    _libc.msgctl(0, _MSG_INFO, queues)
+    return int(memory[0] + semaphores[7] + queues[0])  # shm_info.used_ids, seminfo.semusz, msginfo.msgpool
+
+
 _PR_SET_NO_NEW_PRIVS = 38
 
 

@@ -24,6 +24,7 @@ from .processes import born
 from .root_fs import Roots
 from .shared_mounts import SharedMounts
 from .warm_python import WarmPython
+from .worker_state import WorkerState
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -51,7 +52,11 @@ def main(
             network.open()
         worker_rights.give_up(home, f"{shared.folder}/empty")
         server = wire.Sender(state)
-        sandbox = Sandbox(state, roots, network, proc, home, _signals(), WarmPython(started_with, home))
+        sandbox = Sandbox(
+            *(state, roots, network, proc, home, _signals()),
+            WarmPython(started_with, home),
+            WorkerState(roots.devices),
+        )
         for _ in range(_MOST_PODS):
             try:
                 pod = launch_socket.receive(link)
@@ -114,6 +119,7 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
     try:
         pod.containers.give_back()
         sandbox.python.learn()
+        fit = fit and not sandbox.own.has_changed()
     except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
         fit = False
     return fit
