@@ -529,3 +529,29 @@ def test_results_of_a_loop_that_are_no_json_are_an_error_of_the_dag_whose_target
     said = "invalid character 'h' looking for beginning of value"
     assert (play.phase, play.message) == ("Error", f"error in entry template execution: {said}")
     assert (play.node("")["message"], play.node(".b")["message"]) == (said, said)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_handler_of_an_earlier_attempt_that_ends_while_the_retry_asks_for_its_lock_again_is_noticed(
+    mode: str,
+) -> None:
+    tasks = "{name: a, template: t, withItems: [1, 2], onExit: handler}"
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, dag: {{tasks: [{tasks}]}}}}, {{name: t}}, {{name: handler, {OWN_LOCK['mutex']}}}]"
+    )
+    play = playbook.Answering(playbook.workflow(spec), mode, late=True)
+    play.end("a(0:1)")
+    play.answer()
+    play.start("a(1:2)")
+    handler = play.id("a(0:1).onExit")
+    play.tell(e.ShutdownRequested(play.at, "seed", "Stop"))
+    play.end("a(1:2)", 1)
+    assert play.phase == "Failed"
+    play.launched.clear()
+    play.active.clear()
+    play.tell(e.RetryRequested(play.at, "seed"))
+    play.active = [one for one in (*play.active, handler) if one in play.run.nodes]
+    play.start(handler)
+    play.end(handler)  # the answer to the new request comes after it
+    assert _to_the_end(play).phase == "Succeeded"
+    assert not play.table.of("wf")

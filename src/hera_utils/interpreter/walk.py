@@ -87,6 +87,9 @@ class Walk(Context):
     def rise(self, node_id: str, fault: Fault | None = None) -> None:
         """A node has changed: visit its ancestors, nearest first, up to the workflow. fault: raised when it was opened."""
         frame = self.frames.get(node_id)
+        if frame is None and phases.ended(self.ledger.nodes[node_id]):
+            # A retry asks for the lock again, and the pod of the earlier attempt has ended meanwhile.
+            frame = self.held.pop(node_id, None)
         if frame is None:
             self._rise_from_orphan(node_id)
         else:
