@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,18 @@ def test_a_path_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
     for path in ("link", "link/inner"):
         with pytest.raises(OSError), open_beneath.at("/", f"{tmp_path}/{path}", links=False):
             pass
+
+
+def test_no_revision_is_an_option_of_git(stage: Stage, tmp_path: Path) -> None:
+    """`git checkout --pathspec-from-file=FILE` says in its message what stands in the file."""
+    repository, secret = tmp_path / "repository", tmp_path / "secret"
+    secret.write_text("of the machine\n")
+    person = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "init", "-q", repository], check=True)
+    subprocess.run(["git", "-C", repository, *person, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    place = {"repo": f"file://{repository}", "revision": f"--pathspec-from-file={secret}"}
+    artifact = {"name": "a", "path": "/tmp/a", "git": place}
+    end = stage.run(stage.shell("true", template={"inputs": {"artifacts": [artifact]}}))
+    assert end.phase == "Failed"
+    assert "is no name of a commit" in end.error
+    assert "of the machine" not in str(end)

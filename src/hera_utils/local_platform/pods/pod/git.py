@@ -13,6 +13,9 @@ def clone(place: Json, target: str) -> None:
     """Clone the repository of an input artifact's `git` into a new folder. PodFault says what git said."""
     import subprocess  # not at the top: it brings threading, which makes every fork slower
 
+    revision = str(place.get("revision") or "")
+    if revision.startswith("-"):  # an option, with which git would read files of this machine
+        raise PodFault(f"git: the revision {revision!r} is no name of a commit, branch or tag: correct it")
     command = ["git", "clone", "--quiet"]
     if place.get("depth"):
         command += ["--depth", str(place["depth"])]
@@ -21,9 +24,9 @@ def clone(place: Json, target: str) -> None:
     if place.get("singleBranch"):
         command.append("--single-branch")
     done = subprocess.run([*command, "--", str(place.get("repo")), target], capture_output=True, text=True, check=False)
-    if done.returncode == 0 and place.get("revision"):
+    if done.returncode == 0 and revision:
         done = subprocess.run(
-            ["git", "-C", target, "checkout", "--quiet", str(place["revision"])],
+            ["git", "-C", target, "checkout", "--quiet", revision],
             capture_output=True,
             text=True,
             check=False,
