@@ -148,7 +148,7 @@ def run(folder: Path, runs: list[list[str]], env: dict[str, str] = ENV) -> list[
     asked = json.dumps({"runs": runs, "env": env, "folder": str(folder)})
     code = (HERE / "forking_worker.py").read_text()
     command = [runs[0][0], "-c", code, str(PODS), asked]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENV_ALONE, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=ENV_ALONE, check=False, timeout=250)
     assert done.returncode == 0, done.stderr
     ends: list[Json] = json.loads(done.stdout)
     return ends
@@ -184,6 +184,38 @@ def test_a_fork_is_as_a_new_process(tmp_path: Path, name: str) -> None:
     assert left == (file.read_text() if file.exists() else "")
 
 
+AS_CODE = (
+    *(
+        "globals",
+        "sys",
+        "process",
+        "signals",
+        "streams",
+        "raises",
+        "chain",
+        "no syntax",
+        "exit with words",
+        "_exit",
+        "interrupt",
+    ),
+    *("own hook", "end of the interpreter", "module beside it", "subprocess", "depth", "a package"),
+)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="code of -c is a new process there")
+@pytest.mark.parametrize("name", AS_CODE)
+def test_a_fork_for_code_is_as_a_new_process(tmp_path: Path, name: str) -> None:
+    source = PROGRAMS[name]
+    assert isinstance(source, str)
+    (tmp_path / "beside.py").write_text("x = 1\n")
+    argv = [sys.executable, "-c", textwrap.dedent(source), "a", "b c"]
+    ends = run(tmp_path, [argv] * 2, ENV_ALONE)
+    how: Json = {"stdin": subprocess.DEVNULL, "start_new_session": True, "check": False, "timeout": 60}
+    new = subprocess.run(argv, capture_output=True, text=True, env=ENV_ALONE, cwd=tmp_path, **how)
+    expected = {"forked": True, "fit": True, "code": new.returncode, "out": new.stdout, "err": new.stderr}
+    assert ends == [expected] * 2
+
+
 def test_forks_draw_different_numbers(tmp_path: Path) -> None:
     pytest.importorskip("numpy")
     source = (
@@ -198,7 +230,7 @@ def test_numerical_libraries_compute_in_forks(tmp_path: Path) -> None:
     """OpenBLAS ends its threads before a fork, and each fork makes its own."""
     pytest.importorskip("numpy")
     source = "import numpy\na = numpy.ones((300, 300))\nprint((a @ a).sum(), numpy.linalg.eigvalsh(a)[-1].round())"
-    ends = run(tmp_path, [[sys.executable, written(tmp_path, source)]] * 40, ENV_ALONE)
+    ends = run(tmp_path, [[sys.executable, written(tmp_path, source)]] * 20, ENV_ALONE)
     assert {(end["forked"], end["out"]) for end in ends} == {(True, "27000000.0 300.0\n")}
 
 
@@ -206,7 +238,9 @@ def test_numerical_libraries_compute_in_forks(tmp_path: Path) -> None:
     ("arguments", "env"),
     [
         (["-u", "task"], {}),
-        (["-c", "print(1)"], {}),
+        (["-c"], {}),
+        (["-cprint(1)"], {}),
+        (["-I", "-c", "print(1)"], {}),
         (["-m", "json.tool"], {}),
         ([], {}),
         (["absent"], {}),

@@ -1,4 +1,4 @@
-"""A fork of this interpreter becomes what `python FILE ARGUMENTS` would be, without starting one.
+"""A fork of this interpreter becomes what `python FILE ARGUMENTS` or `python -c CODE ARGUMENTS` would be, without starting one.
 
 Everything that a new process would find fresh is made so: `__main__`, sys.argv, sys.path, environment, streams, signals, descriptors.
 At the end comes what a program sees of an interpreter's end: threads are waited for, atexit functions run, what the program's modules
@@ -56,20 +56,21 @@ class Loaded(NamedTuple):
 
 
 def run(task: Task, path: Sequence[str], loaded: Loaded, at_end: Callable[[list[str]], None]) -> NoReturn:
-    """Run `argv[1]` as `__main__`. The process has its descriptors and working folder, and the signals of a new one. Never returns.
+    """Run the file `argv[1]`, or the code that follows -c, as `__main__`. Never returns.
 
+    The process has its descriptors and working folder, and the signals of a new one.
     path: sys.path without the script's folder and PYTHONPATH. at_end: called with the names of new modules after the file's code, before
     the interpreter's end.
     """
     _change_environment(task)
-    script = os.path.abspath(task.argv[1])
+    first, *others = task.argv[1:]
+    script = "" if first == "-c" else os.path.abspath(first)
     try:
-        with io.open_code(script) as file:
-            code = compile(file.read(), script, "exec", dont_inherit=True)
+        code = _compiled(script) if script else compile(others.pop(0), "<string>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         os.execv(task.program, task.argv)  # a new interpreter finds the words for it
-    sys.executable, sys.argv, sys.orig_argv = task.program, list(task.argv[1:]), list(task.argv)
-    sys.path[:] = [os.path.dirname(os.path.realpath(script)), *task.path, *path]
+    sys.executable, sys.argv, sys.orig_argv = task.program, [first, *others], list(task.argv)
+    sys.path[:] = [os.path.dirname(os.path.realpath(script)) if script else "", *task.path, *path]
     _reset_streams()
     gc.enable()
     status = _run(code, _new_main(script))
@@ -79,6 +80,12 @@ def run(task: Task, path: Sequence[str], loaded: Loaded, at_end: Callable[[list[
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     _exit(status or 0)
+
+
+def _compiled(script: str) -> types.CodeType:
+    with io.open_code(script) as file:
+        code: types.CodeType = compile(file.read(), script, "exec", dont_inherit=True)
+    return code
 
 
 def _new_modules(loaded: Loaded) -> list[str]:
@@ -181,11 +188,16 @@ def _exit(status: int) -> NoReturn:
 
 
 def _new_main(script: str) -> types.ModuleType:
+    """script: "" for the code of -c."""
     main = types.ModuleType("__main__")
-    main.__loader__ = importlib.machinery.SourceFileLoader("__main__", script)
+    main.__loader__ = (
+        importlib.machinery.SourceFileLoader("__main__", script) if script else importlib.machinery.BuiltinImporter
+    )
     if sys.version_info < (3, 14):
         main.__annotations__ = {}
-    main.__dict__.update({"__builtins__": builtins, "__file__": script, "__cached__": None})
+    main.__dict__["__builtins__"] = builtins
+    if script:
+        main.__dict__.update({"__file__": script, "__cached__": None})
     sys.modules["__main__"] = main
     return main
 

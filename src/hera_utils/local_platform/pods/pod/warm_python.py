@@ -1,9 +1,9 @@
 """Python tasks as forks: the interpreter has started already, and has what earlier tasks imported.
 
-A task is forked when its command is `python FILE ...` with the very interpreter that this worker runs in, and nothing asks for another
-start: options, variables that the interpreter or a library reads when it starts, a terminal, a limit of memory, a module beside the file
-that is called as one that is loaded. Everything else starts a new process. A worker that has seen secrets makes no fork server any more:
-that would have its memory.
+A task is forked when its command is `python FILE ...` or `python -c CODE ...` with the very interpreter that this worker runs in, and
+nothing asks for another start: options, variables that the interpreter or a library reads when it starts, a terminal, a limit of memory, a
+module beside the file that is called as one that is loaded. Everything else starts a new process. A worker that has seen secrets makes no
+fork server any more: that would have its memory.
 """
 
 from __future__ import annotations
@@ -80,13 +80,17 @@ class WarmPython:
             return f"{_SWITCH} is off"
         if os.path.dirname(program) != self._folder or os.path.realpath(program) != self._executable:
             return f"its interpreter is not {sys.executable}"
-        if len(argv) < 2 or argv[1].startswith("-"):
-            return "its command is not `python FILE`"
-        if not os.path.isfile(argv[1]):
+        is_code = (
+            len(argv) > 2 and argv[1] == "-c" and sys.version_info < (3, 13)
+        )  # later ones treat the code in ways of their own
+        if not is_code and (len(argv) < 2 or argv[1].startswith("-")):
+            return "its command is not `python FILE` or `python -c CODE`"
+        if not is_code and not os.path.isfile(argv[1]):
             return f"{argv[1]} is no file"
         if self._server is None and self._has_secrets:
             return "an earlier task of its worker had secrets"
-        return self._different_variable(env) or self._shadow([os.path.dirname(os.path.realpath(argv[1])), *_path(env)])
+        folder = os.getcwd() if is_code else os.path.dirname(os.path.realpath(argv[1]))
+        return self._different_variable(env) or self._shadow([folder, *_path(env)])
 
     def _different_variable(self, env: Mapping[str, str]) -> str:
         for name in env.keys() | {name for name in self._environment if name.startswith((*_SAME, "LC_"))}:
