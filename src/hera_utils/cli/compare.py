@@ -39,7 +39,7 @@ def command(
     runs value by value: hera-utils results diff RUN RUN.
     """
     from hera_utils.cli.run_catalogue import entries_of, recorded, write_rows
-    from hera_utils.cli.terminal import note
+    from hera_utils.cli.terminal import note, print_data
     from hera_utils.report.comparison_html import comparison_page
     from hera_utils.results.exports import written
     from hera_utils.runs.comparison_table import points_side_by_side, side_by_side
@@ -60,7 +60,7 @@ def command(
     if form == "html":
         text = written(comparison_page(table, [entry.name for entry in entries]), to)
         if to is None:
-            click.echo(text, nl=False)
+            print_data(text)
         return 0
     write_rows(table.header, table.lines, "csv" if form == "text" and to is not None else form, to)
     if table.code and form == "text":
