@@ -100,6 +100,7 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
 
     Raises ExpressionError with Go's message for what JSON cannot hold.
     """
+    _check_size(value)
     try:
         return _marshalled(value, indent, level, html)
     except RecursionError:
@@ -107,6 +108,30 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
             value, "go_type", "map[string]interface {}" if isinstance(value, dict) else "[]interface {}"
         )
         raise ExpressionError(f"json: unsupported value: encountered a cycle via {type_name}") from None
+
+
+MOST_PARTS = 2_000_000
+
+
+def _check_size(value: Any) -> None:
+    """Raise ExpressionError for a value with too many parts: a list of one list many times over is large only when it is written."""
+    if isinstance(value, dict | list | tuple) and _parts(value, {}) > MOST_PARTS:
+        raise ExpressionError("memory budget exceeded")
+
+
+def _parts(value: Any, sizes: dict[int, int]) -> int:
+    """How many parts are written for a value. sizes: of lists and maps that were met (0 within themselves)."""
+    if not isinstance(value, dict | list | tuple):
+        return 1
+    size = sizes.get(id(value))
+    if size is None:
+        sizes[id(value)] = 0
+        try:
+            below = sum(_parts(one, sizes) for one in (value.values() if isinstance(value, dict) else value))
+        except RecursionError:
+            return 1  # whoever writes it meets the same depth, and says so
+        size = sizes[id(value)] = below + 1
+    return size
 
 
 def _marshalled(value: Any, indent: str, level: int, html: bool) -> str:
@@ -180,7 +205,12 @@ def json_string(text: str, *, html: bool = True) -> str:
 
 
 def text_of(value: Any) -> str:
-    """fmt's %v of a value."""
+    """fmt's %v of a value. Raises ExpressionError for one that is too large."""
+    _check_size(value)
+    return _text(value)
+
+
+def _text(value: Any) -> str:
     if value is None:
         return "<nil>"
     if isinstance(value, bool):
@@ -195,9 +225,9 @@ def text_of(value: Any) -> str:
         return "[" + " ".join(str(byte) for byte in value) + "]"
     if isinstance(value, dict):
         keys = sorted(value, key=_rank)
-        return "map[" + " ".join(f"{text_of(key)}:{text_of(value[key])}" for key in keys) + "]"
+        return "map[" + " ".join(f"{_text(key)}:{_text(value[key])}" for key in keys) + "]"
     if isinstance(value, list | tuple):
-        return "[" + " ".join(text_of(one) for one in value) + "]"
+        return "[" + " ".join(_text(one) for one in value) + "]"
     return str(value)
 
 

@@ -1,0 +1,25 @@
+"""Lists that are the same list many times over are small until somebody writes them."""
+
+import pytest
+
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions.expr import program
+
+TENFOLD = "let a = [1,2,3,4,5,6,7,8,9,0]; " + "".join(
+    f"let {chr(98 + n)} = [{','.join([chr(97 + n)] * 10)}]; " for n in range(9)
+)
+
+
+@pytest.mark.parametrize("written", ["toJson(j)", "toJSON(j)", "string(j)", "sprig.toString(j)"])
+def test_what_is_written_has_a_bound(written):
+    with pytest.raises(ExpressionError, match="memory budget exceeded"):
+        program.evaluate(TENFOLD + written, {})
+
+
+def test_sprig_gives_nothing_where_it_fails():
+    assert program.evaluate(TENFOLD + "sprig.toJson(j)", {}) == ""
+
+
+def test_what_is_small_is_written():
+    assert program.evaluate("let a = [1, 2]; toJson([a, a])", {}) == "[[1,2],[1,2]]"
+    assert program.evaluate("string([[1], [1]])", {}) == "[[1] [1]]"
