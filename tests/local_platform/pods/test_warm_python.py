@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 import venv
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,9 @@ def python_task(stage: Stage, source: str = SHOW, **more: Any) -> list[str]:
     }
     pod = stage.pod(container, template={"script": {"source": source}}, **more)
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)
+    end = time.monotonic() + 60
+    while not stage.runtime._workers._idle and time.monotonic() < end:  # so that the next pod gets the same worker
+        time.sleep(0.01)
     return stage.log(pod)
 
 
