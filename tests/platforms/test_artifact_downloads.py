@@ -131,7 +131,7 @@ def test_through_faults_all_of_it_or_a_sentence(local_platform, done, tmp_path):
     name, found = done["metadata"]["name"], choose_artifacts(artifacts_of(done))
     whole = {one.path: one.sha256 for one in download(local_platform.connection, name, found, tmp_path / "straight")}
     with faulty_proxy(local_platform.connection.argo_server) as proxy:
-        through = replace(local_platform.connection, argo_server=proxy.url, rejoin=None)
+        through = replace(local_platform.connection, argo_server=proxy.url, process=None, rejoin=None)
         for round_ in range(6):
             proxy.plans = [("cut", 300 + 977 * n * (round_ + 1) % 900_000) for n in range(8)] + [
                 ("instead", b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")

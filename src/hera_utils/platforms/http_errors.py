@@ -87,6 +87,14 @@ def was_closed(error: BaseException) -> bool:
     return any(words in str(error) for words in _CUT_TLS)
 
 
+REFUSED_ENDS = (
+    "another user of this machine has that port",
+    "its port is another process's now",
+    "its process has just ended",
+)
+"""What own_server.py says of a connection that it does not use."""
+
+
 def reason_of(error: BaseException) -> str:
     """The innermost cause in a few words."""
     current: BaseException | None = error
@@ -97,8 +105,8 @@ def reason_of(error: BaseException) -> str:
         argument = current.args[0] if current.args and isinstance(current.args[0], BaseException) else None
         current = inner if isinstance(inner, BaseException) else argument or current.__cause__ or current.__context__
     for cause in reversed(chain):
-        if "another user of this machine" in str(cause):
-            return "another user of this machine has that port"
+        if told := next((words for words in REFUSED_ENDS if words in str(cause)), ""):
+            return told
         if isinstance(cause, ConnectionRefusedError) or "Connection refused" in str(cause):
             return "connection refused"
         if isinstance(cause, urllib3.exceptions.NameResolutionError) or "Name or service not known" in str(cause):
