@@ -105,8 +105,8 @@ def reason_of(error: BaseException) -> str:
         argument = current.args[0] if current.args and isinstance(current.args[0], BaseException) else None
         current = inner if isinstance(inner, BaseException) else argument or current.__cause__ or current.__context__
     for cause in reversed(chain):
-        if told := next((words for words in REFUSED_ENDS if words in str(cause)), ""):
-            return told
+        if sentence := next((words for words in REFUSED_ENDS if words in str(cause)), ""):
+            return sentence
         if isinstance(cause, ConnectionRefusedError) or "Connection refused" in str(cause):
             return "connection refused"
         if isinstance(cause, urllib3.exceptions.NameResolutionError) or "Name or service not known" in str(cause):
