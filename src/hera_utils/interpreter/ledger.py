@@ -25,7 +25,7 @@ _WEIGHED = frozenset(
 _LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
 
 
-MOST_CHARACTERS = 50_000_000
+MOST_CHARACTERS = 20_000_000
 """Of the values of all nodes' input parameters: a node, its pod and what is stored of both have them."""
 
 
