@@ -23,3 +23,9 @@ def test_sprig_gives_nothing_where_it_fails():
 def test_what_is_small_is_written():
     assert program.evaluate("let a = [1, 2]; toJson([a, a])", {}) == "[[1,2],[1,2]]"
     assert program.evaluate("string([[1], [1]])", {}) == "[[1] [1]]"
+
+
+def test_items_that_are_compared_with_each_other_have_a_bound():
+    with pytest.raises(ExpressionError, match="memory budget exceeded"):
+        program.evaluate("sprig.uniq(map(1..30000, {[#]}))", {})
+    assert program.evaluate("len(sprig.uniq(map(1..900, {[#]})))", {}) == 900

@@ -30,9 +30,14 @@ def _within(values: list[Any], value: Any) -> bool:
     return any(deep_equal(value, one) for one in values)
 
 
+_MOST_COMPARED = 1_000_000
+
+
 def _unique(value: Any) -> list[Any]:
     unique_values: list[Any] = []
-    for one in _items(value, "find uniq on"):
+    for place, one in enumerate(_items(value, "find uniq on")):
+        if place * len(unique_values) > _MOST_COMPARED:
+            raise Failure("memory budget exceeded")
         if not _within(unique_values, one):
             unique_values.append(one)
     return unique_values
