@@ -29,3 +29,7 @@ def test_items_that_are_compared_with_each_other_have_a_bound():
     with pytest.raises(ExpressionError, match="memory budget exceeded"):
         program.evaluate("sprig.uniq(map(1..30000, {[#]}))", {})
     assert program.evaluate("len(sprig.uniq(map(1..900, {[#]})))", {}) == 900
+    with pytest.raises(ExpressionError, match="memory budget exceeded"):
+        program.evaluate("uniq(map(1..30000, {[#]}))", {})
+    assert program.evaluate("len(uniq(concat(1..30000, 1..30000)))", {}) == 30000
+    assert program.evaluate('uniq([1, 1.0, "1", true, 2, 2.0, "1", true])', {}) == [1, "1", True, 2]

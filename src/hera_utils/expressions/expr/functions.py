@@ -373,11 +373,25 @@ def from_pairs(pairs: Any) -> Wide:
     return result
 
 
+_MOST_COMPARED = 1_000_000
+
+
 def unique(values: Any) -> list[Any]:
     unique_values: list[Any] = []
-    for value in _list(values, "uniq"):
-        if not any(op.equal(value, one) for one in unique_values):
-            unique_values.append(value)
+    plain: set[tuple[type, Any]] = set()  # numbers and texts are not compared with each of their kind
+    others: list[Any] = []
+    for place, value in enumerate(_list(values, "uniq")):
+        is_plain = type(value) in (int, str)
+        compared = others if is_plain else unique_values
+        if place * len(compared) > _MOST_COMPARED:
+            raise Failure("memory budget exceeded")
+        if (is_plain and (type(value), value) in plain) or any(op.equal(value, one) for one in compared):
+            continue
+        unique_values.append(value)
+        if is_plain:
+            plain.add((type(value), value))
+        else:
+            others.append(value)
     return unique_values
 
 
