@@ -397,7 +397,7 @@ def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platfor
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.preflight.size_limits import size
 
-    small = batches.Limits(bytes=6000, nodes=1000, in_flight=2, most=6000)
+    small = batches.Limits(bytes=6000, nodes=1000, in_flight=2, most=6000, elements=200)
     monkeypatch.setattr(batches, "ON_A_CLUSTER", small)
     sent, create = [], ArgoClient.create
 
@@ -422,6 +422,35 @@ def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platfor
     assert len(sent) >= 3
     assert all(length < 6500 and going < 2 for length, going in sent), sent
     assert "status" in local_platform.client.get(f"{run.name}-1")
+
+
+@pytest.mark.parametrize("as_items", [False, True])
+def test_no_batch_for_a_cluster_has_longer_lists_than_its_definitions_allow(as_a_cluster, as_items):
+    """Argo's full resource definitions refuse more than 200 tasks in a DAG; items of a loop are one task."""
+    from hera_utils.execution.batches import ON_A_CLUSTER, batches_of, estimate_size
+    from hera_utils.execution.definition import Definition
+    from hera_utils.execution.fingerprints import Fingerprinter
+    from hera_utils.preflight.size_limits import breaches
+    from hera_utils.provenance.modules import Sources
+
+    def define(environment, inputs, layout):
+        with Workflow(generate_name="long-", entrypoint="dag") as w:
+            work = Container(name="work", image="alpine:3", command=["true"], inputs=[Parameter(name="n")])
+            with DAG(name="dag"):
+                if as_items:
+                    numbers = [point.n for point in inputs.points]
+                    Task(name="work-all", template=work, arguments={"n": "{{item}}"}, with_items=numbers)
+                else:
+                    for point in inputs.points:
+                        Task(name=f"work-{point.name}", template=work, arguments=point.arguments)
+        return w
+
+    experiment = Experiment(workflow=define, inputs=Inputs(parameters=grid(n=range(450))))
+    definition = Definition(experiment, as_a_cluster)
+    estimate = estimate_size(definition, ON_A_CLUSTER)
+    batches = list(batches_of(definition, estimate, Fingerprinter(Sources(Path())), experiment.inputs.points, {}))
+    assert [len(batch.points) for batch in batches] == ([450] if as_items else [200, 200, 50])
+    assert [breach for batch in batches for breach in breaches(batch.document)] == []
 
 
 def test_a_claim_that_only_the_settings_name_is_made(local_platform, tmp_path):

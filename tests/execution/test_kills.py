@@ -20,7 +20,7 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Task, Work
 from hera_utils import Environment, ExecutionEngine, Experiment, Inputs, PersistedVolume, grid
 from hera_utils.execution import batches
 
-batches.HERE = batches.Limits(bytes=1_000_000, nodes={nodes}, in_flight=2, most=1_000_000)
+batches.HERE = batches.Limits(bytes=1_000_000, nodes={nodes}, in_flight=2, most=1_000_000, elements=100_000)
 MOUNT = [ExistingVolume(name="out", claim_name="kills", mount_path="/out")]
 
 

@@ -349,7 +349,9 @@ def small_parts(monkeypatch):
     """Workflows of at most three points, two at once."""
     from hera_utils.execution import batches
 
-    monkeypatch.setattr(batches, "HERE", batches.Limits(bytes=100_000, nodes=3, in_flight=2, most=100_000))
+    monkeypatch.setattr(
+        batches, "HERE", batches.Limits(bytes=100_000, nodes=3, in_flight=2, most=100_000, elements=1000)
+    )
 
 
 @pytest.mark.parametrize("define", [loop, task_a_point])

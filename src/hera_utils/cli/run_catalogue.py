@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -97,8 +96,10 @@ def text_of(header: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> 
 
 
 def _out(text: str, to: Path | None) -> None:
+    from hera_utils.cli.terminal import print_data
     from hera_utils.results.exports import written
 
-    written(text, to)
     if to is None:
-        sys.stdout.write(text)
+        print_data(text)
+    else:
+        written(text, to)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +43,7 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     hera, hera_utils. `inputs.NAME` and `outputs.NAME` tell two of the same name apart.
     """
     from hera_utils.cli.run_catalogue import every_run, write_rows
-    from hera_utils.cli.terminal import note
+    from hera_utils.cli.terminal import note, say
     from hera_utils.runs.conditions import Condition, check_columns, search
 
     parsed = [Condition.parse(one) for one in conditions]
@@ -53,7 +52,8 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     check_columns(chosen, entries)
     matches = search(entries, parsed)[:limit]
     if output == "name":
-        sys.stdout.write("".join(f"{match.entry.name}\n" for match in matches))
+        for match in matches:
+            say(match.entry.name)
         return 0
     header, rows = _points(matches, chosen) if points else _runs(matches, chosen)
     if rows or output != "text":

@@ -12,7 +12,7 @@ from hera_utils.execution.definition import BuiltWorkflow, Definition
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef, prune, task_ownership
-from hera_utils.preflight.size_limits import size
+from hera_utils.preflight.size_limits import TASKS, TEMPLATES, longest_list, size
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -26,21 +26,23 @@ class Limits:
 
     A cluster stores a workflow and its status in one object of 1 MiB, and Argo adds about a kilobyte a node (compressed when it must):
     so half of it is left to the status. This machine has no such limit; but what is read of a run is a whole workflow at a time.
-    most: the bytes that cannot be exceeded, for a workflow that is large whatever its points are.
+    most: the bytes that cannot be exceeded, for a workflow that is large whatever its points are. elements: of its longest list, of
+    templates or of a DAG's tasks: Argo's full resource definitions refuse more (preflight/size_limits.py).
     """
 
     bytes: int
     nodes: int
     in_flight: int
     most: int
+    elements: int
 
     def room(self, fixed: float) -> float:
         """The bytes that a batch may have when `fixed` of them are in each."""
         return max(self.bytes, min(self.most, 2 * fixed))
 
 
-ON_A_CLUSTER = Limits(bytes=512 * 1024, nodes=1000, in_flight=4, most=1000 * 1024)
-HERE = Limits(bytes=4 * 1024 * 1024, nodes=2000, in_flight=2, most=64 * 1024 * 1024)
+ON_A_CLUSTER = Limits(bytes=512 * 1024, nodes=1000, in_flight=4, most=1000 * 1024, elements=min(TEMPLATES, TASKS))
+HERE = Limits(bytes=4 * 1024 * 1024, nodes=2000, in_flight=2, most=64 * 1024 * 1024, elements=1_000_000)
 
 
 def limits_of(context: CLIContext) -> Limits:
@@ -71,15 +73,16 @@ class SizeEstimate:
     """How large the workflows of a run will be, from defining all of it or a sample.
 
     sample: what was defined; full: the same where it has all points, else None. ownership: of the points that were defined.
-    each: (bytes, tasks) that one more point adds; fixed: bytes of what every batch has. limits: of a workflow.
+    each: (bytes, tasks, elements of the longest list) that one more point adds; fixed: bytes and elements of what every batch has.
+    limits: of a workflow.
     """
 
     sample: BuiltWorkflow
     full: BuiltWorkflow | None
     ownership: TaskOwnership
     limits: Limits
-    each: tuple[float, float] = (0.0, 1.0)
-    fixed: float = 0.0
+    each: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    fixed: tuple[float, float] = (0.0, 0.0)
 
     @property
     def unit(self) -> str:
@@ -95,14 +98,23 @@ class SizeEstimate:
 
     @property
     def points_per_batch(self) -> int:
-        grown, tasks = self.each
-        by_size = (self.limits.room(self.fixed) - self.fixed) / grown if grown > 0 else self.limits.nodes
-        return max(1, int(min(by_size, self.limits.nodes / max(1.0, tasks))))
+        grown, tasks, elements = self.each
+        size, length = self.fixed
+        by_size = (self.limits.room(size) - size) / grown if grown > 0 else self.limits.nodes
+        by_length = (self.limits.elements - length) / elements if elements > 0 else self.limits.nodes
+        return max(1, int(min(by_size, by_length, self.limits.nodes / max(1.0, tasks))))
 
     @property
     def fits(self) -> bool:
         """Whether all points fit into one workflow (of those that were defined)."""
-        return self.full is not None and bytes_of(self.full.document) <= self.limits.bytes
+        if self.full is None:
+            return False
+        document = self.full.document
+        return bytes_of(document) <= self.limits.bytes and longest_list(document) <= self.limits.elements
+
+    def accepts(self, document: Json) -> bool:
+        """Whether a batch can be sent so."""
+        return bytes_of(document) <= self.limits.room(self.fixed[0]) and longest_list(document) <= self.limits.elements
 
     @property
     def single(self) -> bool:
@@ -141,10 +153,16 @@ def estimate_size(definition: Definition, limits: Limits) -> SizeEstimate:
 def _measured(definition: Definition, estimate: SizeEstimate, points: Sequence[Point]) -> SizeEstimate:
     """With what one more point adds: by the workflow of half of the points."""
     half = points[: max(1, len(points) // 2)]
-    larger, smaller = bytes_of(estimate.sample.document), bytes_of(definition.workflow(half).document)
-    grown = max(1.0, (larger - smaller) / max(1, len(points) - len(half)))
+    larger, smaller = (
+        (bytes_of(document), longest_list(document))
+        for document in (estimate.sample.document, definition.workflow(half).document)
+    )
+    more = max(1, len(points) - len(half))
+    grown = max(1.0, (larger[0] - smaller[0]) / more)
+    longer = (larger[1] - smaller[1]) / more
     tasks = sum(map(len, estimate.ownership.tasks.values())) / len(points)
-    return replace(estimate, each=(grown, tasks), fixed=max(0.0, larger - grown * len(points)))
+    fixed = max(0.0, larger[0] - grown * len(points)), max(0.0, larger[1] - longer * len(points))
+    return replace(estimate, each=(grown, tasks, longer), fixed=fixed)
 
 
 def largest_document(definition: Definition, estimate: SizeEstimate) -> Json:
@@ -176,7 +194,7 @@ def batches_of(
         if not waiting:
             return
         batch = builder.split(waiting[:room])
-        if bytes_of(batch.document) > estimate.limits.room(estimate.fixed) and len(batch.points) > 1:
+        if len(batch.points) > 1 and not estimate.accepts(batch.document):
             room = max(1, len(batch.points) // 2)
             continue
         waiting = waiting[len(batch.points) :]

@@ -86,7 +86,7 @@ class Plan:
             full = self.estimate.full
             return 1, bytes_of(full.document) if full is not None else 0, full is not None
         room = min(self.points, self.estimate.points_per_batch)
-        return -(-self.points // room), int(self.estimate.fixed + room * self.estimate.each[0]), False
+        return -(-self.points // room), int(self.estimate.fixed[0] + room * self.estimate.each[0]), False
 
     def pods(self) -> tuple[int, bool]:
         """(how many tasks all points have, whether that is certain)."""

@@ -42,6 +42,13 @@ def size(document: Json) -> Size:
     return Size(len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()), largest)
 
 
+def longest_list(document: Json) -> int:
+    """How many elements the longest list has of those that grow with a sweep: the templates, and the tasks of a DAG."""
+    _, spec = _spec(document)
+    templates = spec.get("templates") or []
+    return max((len(templates), *(len((one.get("dag") or {}).get("tasks") or ()) for one in templates)), default=0)
+
+
 def breaches(document: Json) -> list[tuple[str, str]]:
     """(what breaks a limit, the fix) for a document that goes to a cluster."""
     return [*_sizes(document), *_counts(document), *_names(document), *_arguments(document)]
