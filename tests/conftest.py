@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socketserver
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +25,17 @@ os.environ.setdefault("HERA_UTILS_IMAGES", "stand-in")
 # What was started in the background ignores Ctrl-C, and so would every command that the tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A server of one test whose client has gone writes nothing between the lines that another test reads.
+_say_error = socketserver.BaseServer.handle_error
+
+
+def _say_error_of_ours(server, request, client_address):
+    if not isinstance(sys.exc_info()[1], ConnectionError):
+        _say_error(server, request, client_address)
+
+
+socketserver.BaseServer.handle_error = _say_error_of_ours
 
 # Where CI runs, everything is installed (see .ci/run) and root may do everything: these skips alone are right there.
 RIGHT_IN_CI = (

@@ -87,6 +87,15 @@ def test_refused_by_name(call: str) -> None:
         program.evaluate(f"sprig.{call}", {})
 
 
+@pytest.mark.parametrize(
+    "call", ["semverCompare(sprig.repeat(100000, '1'), '1.0.0')", "semver(sprig.repeat(100000, '1'))"]
+)
+def test_a_version_has_a_bounded_length(call: str) -> None:
+    """The patterns of constraints took minutes for a hundred thousand digits."""
+    with pytest.raises(ExpressionError, match="length is greater than 256 bytes"):
+        program.evaluate(f"sprig.{call}", {})
+
+
 def test_wrong_arguments() -> None:
     with pytest.raises(ExpressionError, match="reflect: Call using int as type string"):
         program.evaluate("sprig.trim(1)", {})

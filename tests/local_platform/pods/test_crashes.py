@@ -113,8 +113,7 @@ def test_a_killed_worker_takes_its_pod_with_it(own_stage: Stage, restart: bool) 
         own_stage.runtime.reattach(pod)
     end = own_stage.finished(pod.node_id)
     assert (end.phase, end.message) == ("Failed", "pod deleted")
-    found = subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
-    assert "765432198" not in found
+    assert eventually(lambda: "765432198" not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
     assert own_stage.run(own_stage.shell("true")).phase == "Succeeded"
     own_stage.restart()  # removes what the dead worker left
     own_stage.run(own_stage.shell("true"))

@@ -14,6 +14,8 @@ _VERSION = re.compile(
     r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?\Z"
 )
 
+LONGEST = 256  # characters of a version and of a constraint, as Masterminds/semver 3.4 bounds versions
+
 
 @dataclass(frozen=True)
 class Version:
@@ -67,9 +69,16 @@ def _prerelease_order(text: str) -> tuple[Any, ...]:
     return 0, tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in text.split("."))
 
 
+def _refuse_long(text: str) -> None:
+    """Nobody writes versions of a kilobyte, and the time that the patterns take grows faster than the text."""
+    if len(text) > LONGEST:
+        raise Failure(f"version string length is greater than {LONGEST} bytes")
+
+
 @lru_cache(maxsize=256)
 def version(text: str) -> Version:
     """Parse a version, also an incomplete one ("v1.2"). Raises Failure."""
+    _refuse_long(text)
     match = _VERSION.match(text)
     if match is None:
         raise Failure("invalid semantic version")
@@ -96,6 +105,7 @@ class _Term:
 
 @lru_cache(maxsize=256)
 def _constraint(text: str) -> tuple[tuple[_Term, ...], ...]:
+    _refuse_long(text)
     text = _RANGE.sub(lambda found: f">={_spelled(found, 1)},<={_spelled(found, 5)}", text)
     groups = []
     for alternative in text.split("||"):

@@ -55,12 +55,15 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iter
     pod = PodFolder(str(folder))
     path = Path(pod.log(container))
     older = folder / "logs" / path.name  # of a pod that an older version ran
+    was_there = False  # a pod that was just launched has no folder yet, one that was removed has none any more
     while not path.exists():
         if older.exists():
             path = older
             break
-        if not follow or sizes.look(path, pod)[1] or not folder.exists():
+        is_there = folder.exists()
+        if not follow or sizes.look(path, pod)[1] or (was_there and not is_there):
             return
+        was_there = is_there
         yield HEARTBEAT
     rest, place = b"", 0
     while True:
@@ -74,8 +77,11 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iter
                 data = file.read(_MOST_AT_ONCE)
         except FileNotFoundError:  # it was removed
             return
-        if not data and (over or size < 0):
-            return
+        if not data:
+            if over:
+                return
+            yield HEARTBEAT  # its size was looked up before it was there
+            continue
         place += len(data)
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:
