@@ -45,7 +45,9 @@ def test_it_arrives_through_bad_weather(typed: Typed, place, between, straight, 
     """Every fourth connection to the Argo server is spoiled: one run (its points, its table) all the same, and the right table."""
     weather = Weather(seed, 10**6)
     between.draw = lambda: weather() if weather.random.random() < 0.25 else ("pass",)
-    there = typed(EXAMPLE / "experiment.py", "--profile", "bed", "--argo_server", between.url)
+    # the profile's token is for the profile's server
+    elsewhere = ("--argo_server", between.url, "--argo_token", place.token("researcher"))
+    there = typed(EXAMPLE / "experiment.py", "--profile", "bed", *elsewhere)
     table = (place.folder("inequality") / "results" / "us" / "inequality.csv").read_text()
     assert there.stdout.endswith(table)
     with ArgoClient(straight) as client:

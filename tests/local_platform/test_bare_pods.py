@@ -146,7 +146,9 @@ def test_what_a_job_cannot_mean_here_is_refused(platform):
         platform.create("Job", "default", job("late", "true", activeDeadlineSeconds=5))
     always = job("p", "true")
     always["spec"]["template"]["spec"]["restartPolicy"] = "Always"
-    with pytest.raises(Refused, match=r'Job.batch "p" is invalid: spec.template.spec.restartPolicy: Unsupported value'):
+    with pytest.raises(
+        Refused, match=r'Job.batch "p" is invalid: spec.template.spec.restartPolicy: Required value: valid values'
+    ):
         platform.create("Job", "default", always)
 
 
