@@ -99,3 +99,10 @@ def test_importing_the_package_is_cheap():
 
 def test_every_door_is_there():
     assert {name for name in DOORS if not (PACKAGE / name).is_file()} == set()
+
+
+def test_test_files_have_names_of_their_own():
+    """Of two files of one name in folders that are no packages, pytest reads only the first."""
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    names = [path.name for path in files]
+    assert not sorted({name for name in names if names.count(name) > 1})
