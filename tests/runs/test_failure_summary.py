@@ -1,7 +1,7 @@
 """What is told of a run that failed."""
 
-from hera_utils.runs.outcome import Failure, Outcome
 from hera_utils.runs.failure_summary import lines
+from hera_utils.runs.outcome import Failure, Outcome
 
 
 def failure(number, **more):

@@ -38,10 +38,9 @@ def command(
     An output of several points is shown as its mean; --columns takes min, max, mean, median, std, sum and count. For a comparison of two
     runs value by value: hera-utils results diff RUN RUN.
     """
-    from hera_utils.cli.run_catalogue import entries_of, recorded, write_rows
-    from hera_utils.cli.terminal import note, print_data
+    from hera_utils.cli.run_catalogue import entries_of, recorded, write_table
+    from hera_utils.cli.terminal import note, write_data
     from hera_utils.report.comparison_html import comparison_page
-    from hera_utils.results.exports import written
     from hera_utils.runs.comparison_table import points_side_by_side, side_by_side
     from hera_utils.runs.conditions import Condition, search
 
@@ -58,11 +57,9 @@ def command(
     chosen = [name.strip() for name in columns.split(",") if name.strip()]
     table = (points_side_by_side if points else side_by_side)(entries, chosen)
     if form == "html":
-        text = written(comparison_page(table, [entry.name for entry in entries]), to)
-        if to is None:
-            print_data(text)
+        write_data(comparison_page(table, [entry.name for entry in entries]), to)
         return 0
-    write_rows(table.header, table.lines, "csv" if form == "text" and to is not None else form, to)
+    write_table(table, "csv" if form == "text" and to is not None else form, to)
     if table.code and form == "text":
         note(f"files of the script that differ: {', '.join(table.code)}")
     return 0

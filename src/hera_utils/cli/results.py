@@ -53,6 +53,7 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     their logs. The formats csv, json and parquet hold every task and every value, unabridged, numbers as numbers.
     """
     from hera_utils.cli.run_names import reached_run
+    from hera_utils.cli.terminal import write_data
 
     output = output or _format_of(to)
     with reached_run(name) as run:
@@ -61,11 +62,11 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     if output == "parquet":
         _parquet(chosen, by, to)
     elif output == "csv":
-        _out(chosen.to_csv(by=by), to)
+        write_data(chosen.to_csv(by=by), to)
     elif output == "json":
-        _out(chosen.to_json(by=by), to)
+        write_data(chosen.to_json(by=by), to)
     else:
-        _out(_text(chosen, by, wide=wide), to)
+        write_data(_text(chosen, by, wide=wide), to)
     return 0
 
 
@@ -160,17 +161,6 @@ def _text(results: Results, by: str | None, *, wide: bool) -> str:
         ]
     failed = failure_lines(results.failures, mark=symbols().failed)
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
-
-
-def _out(text: str, to: Path | None) -> None:
-    from hera_utils.cli.terminal import print_data
-
-    if to is None:
-        print_data(text)
-        return
-    from hera_utils.results.exports import written
-
-    written(text, to)
 
 
 def _parquet(results: Results, by: str | None, to: Path | None) -> None:

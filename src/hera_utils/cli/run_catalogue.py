@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +12,7 @@ from hera_utils.errors import HeraUtilsError, ResourceError
 
 if TYPE_CHECKING:
     from hera_utils.runs.catalogue import CatalogueEntry
+    from hera_utils.runs.comparison_table import ComparisonTable
 
 
 def recorded() -> list[CatalogueEntry]:
@@ -69,37 +68,16 @@ def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
     )
 
 
-def write_rows(header: Sequence[str], rows: Sequence[Sequence[str]], form: str, to: Path | None = None) -> None:
-    """A table on stdout or into a file, as text, csv or json (a list of objects, numbers as numbers, empty cells left out)."""
-    from hera_utils.cli.terminal import print_table
-    from hera_utils.runs.conditions import number
-
-    if form == "text" and to is None:
-        numeric = [all(row[at] == "" or number(row[at]) is not None for row in rows) for at in range(len(header))]
-        print_table(header, rows, numeric)
-        return
-    _out(text_of(header, rows, form), to)
-
-
-def text_of(header: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
-    """As csv or json."""
+def write_table(table: ComparisonTable, form: str, to: Path | None = None) -> None:
+    """On stdout or into a file, as text, csv or json (a list of objects, numbers as numbers, empty cells left out)."""
     import json
 
-    from hera_utils.runs.comparison_table import ComparisonTable
+    from hera_utils.cli.terminal import print_table, write_data
+    from hera_utils.results.exports import csv_of
 
-    if form == "json":
-        table = ComparisonTable(tuple(header), tuple(map(tuple, rows)))
-        return json.dumps(table.as_json(), indent=2, ensure_ascii=False) + "\n"
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue()
-
-
-def _out(text: str, to: Path | None) -> None:
-    from hera_utils.cli.terminal import print_data
-    from hera_utils.results.exports import written
-
-    if to is None:
-        print_data(text)
+    if form == "text" and to is None:
+        print_table(table.header, table.lines, table.numeric)
+    elif form == "json":
+        write_data(json.dumps(table.as_json(), indent=2, ensure_ascii=False) + "\n", to)
     else:
-        written(text, to)
+        write_data(csv_of([table.header, *table.lines]), to)

@@ -11,6 +11,7 @@ from hera_utils.cli.options import settings_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hera_utils.runs.comparison_table import ComparisonTable
     from hera_utils.runs.conditions import RunMatch
 
 _USUAL = ("status", "created", "points", "tag", "name")
@@ -42,7 +43,7 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     experiment, script, arguments, platform, namespace, created, ended, seconds, points, name, note, tag, commit, branch, python,
     hera, hera_utils. `inputs.NAME` and `outputs.NAME` tell two of the same name apart.
     """
-    from hera_utils.cli.run_catalogue import every_run, write_rows
+    from hera_utils.cli.run_catalogue import every_run, write_table
     from hera_utils.cli.terminal import note, say
     from hera_utils.runs.conditions import Condition, check_columns, search
 
@@ -55,9 +56,9 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
         for match in matches:
             say(match.entry.name)
         return 0
-    header, rows = _points(matches, chosen) if points else _runs(matches, chosen)
-    if rows or output != "text":
-        write_rows(header, rows, output)
+    table = (_points if points else _runs)(matches, chosen)
+    if table.lines or output != "text":
+        write_table(table, output)
     else:
         note(
             "no runs are recorded here"
@@ -67,20 +68,25 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     return 0
 
 
-def _runs(matches: Sequence[RunMatch], chosen: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def _runs(matches: Sequence[RunMatch], chosen: Sequence[str]) -> ComparisonTable:
+    from hera_utils.runs.comparison_table import ComparisonTable
     from hera_utils.runs.conditions import cell
 
     names = list(chosen) or [name for name in _USUAL if any(cell(match, name) for match in matches)]
-    return ["run", *names], [[match.entry.name, *(cell(match, name) for name in names)] for match in matches]
-
-
-def _points(matches: Sequence[RunMatch], chosen: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    rows = [(match.entry, row) for match in matches for row in match.points]
-    names = list(chosen) or list(
-        dict.fromkeys(name for match in matches for name in (*match.entry.axes, *match.entry.output_names))
+    return ComparisonTable(
+        ("run", *names), tuple((match.entry.name, *(cell(match, name) for name in names)) for match in matches)
     )
-    from hera_utils.runs.conditions import RunMatch, cell
 
-    return ["run", *names], [
-        [entry.name, *(cell(RunMatch(entry, (row,)), name) for name in names)] for entry, row in rows
+
+def _points(matches: Sequence[RunMatch], chosen: Sequence[str]) -> ComparisonTable:
+    from hera_utils.runs.comparison_table import ComparisonTable
+    from hera_utils.runs.conditions import RunMatch, cell, short_names
+
+    axes, outputs = short_names([match.entry for match in matches])
+    names = list(chosen) or [*axes, *outputs]
+    lines = [
+        (match.entry.name, *(cell(RunMatch(match.entry, (row,)), name) for name in names))
+        for match in matches
+        for row in match.points
     ]
+    return ComparisonTable(("run", *names), tuple(lines))

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,6 +55,16 @@ def print_data(text: str) -> None:
     """A whole document for a program: as it is in a pipe, without control sequences on a terminal."""
     cleaned = isinstance(text, StyledText) or not sys.stdout.isatty()
     click.echo(text if cleaned else visible(text), nl=False)
+
+
+def write_data(text: str, to: Path | None) -> None:
+    """A whole document into a file, or on stdout where none is named. ResourceError when the file cannot be written."""
+    if to is None:
+        print_data(text)
+        return
+    from hera_utils.results.exports import written
+
+    written(text, to)
 
 
 def width() -> int | None:

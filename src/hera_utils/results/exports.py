@@ -24,7 +24,11 @@ _PANDAS: dict[Kind, str] = {"integer": "Int64", "number": "float64", "boolean": 
 
 def csv_text(table: ResultTable) -> str:
     """A header, then a line per row; cells as the tasks wrote them."""
-    lines = [table.names, *([_cell(cell) for cell in line] for line in table.lines())]
+    return csv_of([table.names, *([_cell(cell) for cell in line] for line in table.lines())])
+
+
+def csv_of(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells, as csv."""
     # csv does not quote a lone carriage return when lines end with \n
     quoting: Literal[0, 1] = (
         csv.QUOTE_ALL if any("\r" in cell for line in lines for cell in line) else csv.QUOTE_MINIMAL

@@ -29,7 +29,9 @@ NEEDED_FIELDS = (
     "spec.arguments", "status.phase", "status.startedAt", "status.finishedAt", "status.outputs", "status.progress",
 )  # fmt: skip
 """Of a workflow's document."""
-_MEASURES = ("point", "workflow", "artifacts", "status", "started", "finished", "seconds", "attempts", "message")
+INPUT, OUTPUT = "inputs.", "outputs."
+"""What a name may begin with, to say of which kind it is; so does a column whose name something else has."""
+_NO_OUTPUTS = ("point", "workflow", "artifacts", "status", "started", "finished", "seconds", "attempts", "message")
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,24 @@ class CatalogueEntry:
         return tuple(rows) if not rows or "point" in rows[0] else ()
 
     @cached_property
+    def axis_columns(self) -> dict[str, str]:
+        """Axis → its column in `points`; {} while the run has no results."""
+        return {name: INPUT + name if INPUT + name in self._columns else name for name in self.axes if self.points}
+
+    @cached_property
+    def output_columns(self) -> dict[str, str]:
+        """Output of a point → its column in `points`, in the order of the columns."""
+        others = {*_NO_OUTPUTS, *self.axis_columns.values()}
+        return {name.removeprefix(OUTPUT): name for name in self._columns if name not in others}
+
+    @cached_property
     def output_names(self) -> tuple[str, ...]:
-        """Of the points' results, in the order of their columns; else of the run's own outputs."""
-        columns = dict.fromkeys(name for row in self.points for name in row)
-        return (*(name for name in columns if name not in _MEASURES and name not in self.axes), *self.outputs)
+        """Of the points' results, in the order of their columns; then of the run's own outputs."""
+        return tuple(dict.fromkeys((*self.output_columns, *self.outputs)))
+
+    @cached_property
+    def _columns(self) -> dict[str, None]:
+        return dict.fromkeys(name for row in self.points for name in row)
 
 
 def catalogue(folders: Iterable[Path], workflows: Iterable[Json] = ()) -> list[CatalogueEntry]:

@@ -7,13 +7,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.experiment.values import text
-from hera_utils.runs.catalogue import CatalogueEntry
-from hera_utils.runs.conditions import RunMatch, cell, check_columns, names_of, number, run_values
+from hera_utils.runs.catalogue import INPUT, CatalogueEntry
+from hera_utils.runs.conditions import (
+    RunMatch,
+    cell,
+    check_columns,
+    names_of,
+    number,
+    point_column,
+    run_values,
+    short_names,
+)
 
 Json = dict[str, Any]
 
@@ -72,18 +81,25 @@ def side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ())
 def points_side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
     """A line for each point that one of the runs has, in the order of the first: its values, then each output in every run."""
     check_columns(columns, entries)
-    axes = list(dict.fromkeys(name for entry in entries for name in entry.axes))
-    outputs = list(columns) or list(dict.fromkeys(name for entry in entries for name in entry.output_names))
+    axes, outputs = short_names(entries)
+    outputs = list(columns) or outputs
     rows: dict[tuple[str, ...], dict[int, Any]] = {}
     for index, entry in enumerate(entries):
         for row in entry.points:
-            rows.setdefault(tuple(row.get(axis, _ABSENT) for axis in axes), {})[index] = row
+            rows.setdefault(tuple(_of_point(entry, row, axis) for axis in axes), {})[index] = row
     header = (*axes, *(f"{name} {entry.name}" for name in outputs for entry in entries))
     lines = [
-        (*values, *(str(runs.get(index, {}).get(name, _ABSENT)) for name in outputs for index in range(len(entries))))
+        (
+            *values,
+            *(_of_point(entry, runs.get(index, {}), name) for name in outputs for index, entry in enumerate(entries)),
+        )
         for values, runs in rows.items()
     ]
     return ComparisonTable(header, tuple(lines))
+
+
+def _of_point(entry: CatalogueEntry, row: Mapping[str, str], name: str) -> str:
+    return row.get(point_column(entry, name) or name, _ABSENT)
 
 
 def _add_if_different(table: dict[str, list[str]], name: str, cells: list[str]) -> None:
@@ -92,21 +108,21 @@ def _add_if_different(table: dict[str, list[str]], name: str, cells: list[str]) 
 
 
 def _input_names(entries: Sequence[CatalogueEntry]) -> list[str]:
-    names = (name for entry in entries for name in sorted(names_of(entry)) if name.startswith("inputs."))
-    return [name.partition(".")[2] for name in dict.fromkeys(names)]
+    names = (name for entry in entries for name in sorted(names_of(entry)) if name.startswith(INPUT))
+    return [name.removeprefix(INPUT) for name in dict.fromkeys(names)]
 
 
 def _input_text(match: RunMatch, name: str) -> str:
-    return cell(RunMatch(match.entry, ()), f"inputs.{name}") or cell(match, f"inputs.{name}")
+    return cell(RunMatch(match.entry, ()), INPUT + name) or cell(match, INPUT + name)
 
 
 def _output_columns(entries: Sequence[CatalogueEntry]) -> list[str]:
     columns = []
-    for name in dict.fromkeys(f"outputs.{name}" for entry in entries for name in entry.output_names):
+    for name in short_names(entries)[1]:
         values = [run_values(entry, name) for entry in entries]
         several = any(len(one) > 1 for one in values)
         numeric = all(number(value) is not None for one in values for value in one)
-        columns.append(f"mean({name.partition('.')[2]})" if several and numeric else name.partition(".")[2])
+        columns.append(f"mean({name})" if several and numeric else name)
     return columns
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.values import text
-from hera_utils.runs.catalogue import CatalogueEntry
+from hera_utils.runs.catalogue import INPUT, OUTPUT, CatalogueEntry
 
 FACTS: dict[str, Callable[[CatalogueEntry], Any]] = {
     "run": lambda entry: entry.name,
@@ -65,7 +65,6 @@ _SUMMARIES: dict[str, Callable[[Sequence[float]], float]] = {
     "sum": lambda values: sum(values),
     "count": len,
 }
-_GROUPS = ("inputs", "outputs")
 _MOST_SHOWN = 4  # values of an axis in a cell
 
 
@@ -132,8 +131,19 @@ def search(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -
 def names_of(entry: CatalogueEntry) -> set[str]:
     """Every name that can be asked of a run."""
     inputs, outputs = {*entry.axes, *_flat(entry.constants)}, set(entry.output_names)
-    prefixed = {f"inputs.{name}" for name in inputs} | {f"outputs.{name}" for name in outputs}
+    prefixed = {INPUT + name for name in inputs} | {OUTPUT + name for name in outputs}
     return {*FACTS, *inputs, *outputs, *prefixed}
+
+
+def short_names(entries: Sequence[CatalogueEntry]) -> tuple[list[str], list[str]]:
+    """(axes, outputs) of some runs, each once, by the shortest names that mean them in all of the runs."""
+    axes = dict.fromkeys(name for entry in entries for name in entry.axes)
+    outputs = dict.fromkeys(name for entry in entries for name in entry.output_names)
+    inputs = {*axes, *(name for entry in entries for name in _flat(entry.constants))}
+    return (
+        [INPUT + name if name in FACTS else name for name in axes],
+        [OUTPUT + name if name in FACTS or name in inputs else name for name in outputs],
+    )
 
 
 def _refuse_unknown(name: str, every_name: Sequence[set[str]]) -> None:
@@ -141,7 +151,7 @@ def _refuse_unknown(name: str, every_name: Sequence[set[str]]) -> None:
         return
     every = sorted(set().union(*every_name))
     near = get_close_matches(name, every, 1, 0.6)
-    own = [one for one in every if one not in FACTS and not one.startswith(("inputs.", "outputs."))]
+    own = [one for one in every if one not in FACTS and not one.startswith((INPUT, OUTPUT))]
     rest = f"; inputs and outputs: {', '.join(own[:12])}{', …' if len(own) > 12 else ''}" if own else ""
     raise SettingsError(
         f"no run has an input, an output or a fact named {name}",
@@ -150,40 +160,43 @@ def _refuse_unknown(name: str, every_name: Sequence[set[str]]) -> None:
 
 
 def _match(entry: CatalogueEntry, conditions: Sequence[Condition]) -> RunMatch | None:
-    by_point: list[Condition] = []
+    by_point: list[tuple[str, Condition]] = []
     for condition in conditions:
-        if is_of_points(entry, condition.name):
-            by_point.append(condition)
+        column = point_column(entry, condition.name)
+        if column is not None:
+            by_point.append((column, condition))
         elif not condition.holds(run_values(entry, condition.name)):
             return None
     if not by_point:
         return RunMatch(entry, entry.points)
-    found = tuple(row for row in entry.points if all(one.holds((row.get(_bare(one.name)),)) for one in by_point))
+    found = tuple(row for row in entry.points if all(one.holds((row.get(column),)) for column, one in by_point))
     return RunMatch(entry, found) if found else None
 
 
-def is_of_points(entry: CatalogueEntry, name: str) -> bool:
-    """Whether a name has a value in each point of a run that has results."""
-    group, bare = _group(name), _bare(name)
-    if not entry.points or (group == "" and name in FACTS):
-        return False
-    return (group != "outputs" and bare in entry.axes) or (group != "inputs" and bare in entry.output_names)
+def point_column(entry: CatalogueEntry, name: str) -> str | None:
+    """The column of the points' rows that a name means; None where it is no value of points, or the run has no results."""
+    prefix, bare = _parts(name)
+    if not prefix and name in FACTS:
+        return None
+    column = entry.axis_columns.get(bare) if prefix != OUTPUT else None
+    return column or (entry.output_columns.get(bare) if prefix != INPUT else None)
 
 
 def run_values(entry: CatalogueEntry, name: str) -> list[Any]:
     """The values of a name in a run as a whole; [] where it has none."""
-    group, bare = _group(name), _bare(name)
-    if not group and name in FACTS:
+    prefix, bare = _parts(name)
+    if not prefix and name in FACTS:
         value = FACTS[name](entry)
         return list(value) if isinstance(value, tuple) else [] if value is None else [value]
-    if group != "outputs":
+    if prefix != OUTPUT:
         constants = _flat(entry.constants)
         if bare in constants:
             return [constants[bare]]
         if bare in entry.axes:
             return list(entry.axes[bare])
-    if group != "inputs":
-        rows = [row[bare] for row in entry.points if bare in row] if bare not in entry.axes else []
+    if prefix != INPUT:
+        column = entry.output_columns.get(bare)
+        rows = [row[column] for row in entry.points if column in row] if column else []
         return rows or ([entry.outputs[bare]] if bare in entry.outputs else [])
     return []
 
@@ -208,8 +221,9 @@ def cell(match: RunMatch, column: str) -> str:
 
 
 def _values(match: RunMatch, name: str) -> list[Any]:
-    if is_of_points(match.entry, name):
-        return [row[_bare(name)] for row in match.points if _bare(name) in row]
+    column = point_column(match.entry, name)
+    if column is not None:
+        return [row[column] for row in match.points if column in row]
     return run_values(match.entry, name)
 
 
@@ -230,13 +244,10 @@ def short(value: Any) -> str:
     return " ".join(text(value).split())
 
 
-def _group(name: str) -> str:
-    group, dot, _ = name.partition(".")
-    return group if dot and group in _GROUPS else ""
-
-
-def _bare(name: str) -> str:
-    return name.partition(".")[2] if _group(name) else name
+def _parts(name: str) -> tuple[str, str]:
+    """(INPUT, OUTPUT or nothing, the name without it)."""
+    prefix = next((one for one in (INPUT, OUTPUT) if name.startswith(one)), "")
+    return prefix, name.removeprefix(prefix)
 
 
 def _flat(constants: Mapping[str, Any], path: str = "") -> dict[str, Any]:

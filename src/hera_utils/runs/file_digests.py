@@ -40,7 +40,7 @@ class Trace:
     def values(self) -> dict[str, str]:
         """The values of the point; {} for a file of all points."""
         row = next((row for row in self.entry.points if self.use.point and row.get("point") == self.use.point), {})
-        return {name: row[name] for name in self.entry.axes if name in row}
+        return {name: row[column] for name, column in self.entry.axis_columns.items() if column in row}
 
 
 def write_file_uses(folder: Path, uses: Iterable[FileUse]) -> None:
