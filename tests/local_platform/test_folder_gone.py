@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -71,6 +72,21 @@ def test_a_server_whose_folder_was_removed_ends_with_its_pods(client: ArgoClient
     with pytest.raises(PlatformError, match=f"the state folder {state} was removed, and the runs in it with it"):
         client.list()
     assert not state.exists()
+
+
+def test_the_next_server_of_a_removed_folder_is_found_also_after_the_end_of_the_first(
+    client: ArgoClient, state: Path
+) -> None:
+    """The first one may notice the removal late, on a busy machine: what is in the folder by then is not its own."""
+    first = server_process()
+    first.send_signal(signal.SIGSTOP)
+    while state.exists():
+        shutil.rmtree(state, ignore_errors=True)
+    second = daemon.start_or_join(state)
+    first.send_signal(signal.SIGCONT)
+    assert first.wait(60) == 0
+    assert second["pid"] != first.pid
+    assert daemon.status(state) == second
 
 
 def test_a_server_whose_folder_was_moved_ends_and_its_runs_are_there(client: ArgoClient, state: Path) -> None:

@@ -108,7 +108,7 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
         )  # whatever is written here is the owner's alone; tasks have a container's (pods/pod/spawner.py)
         try:
             _announce_start(state)
-            run(state, serving or Serving(), version=_version(), ready=ready)
+            run(state, serving or Serving(), lock, version=_version(), ready=ready)
         finally:
             os.umask(umask)
 

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from hera_utils.argo import timestamps
 from hera_utils.errors import PlatformError
@@ -55,10 +55,10 @@ class Serving:
     idle_seconds: float = IDLE_SECONDS
 
 
-def run(state: Path, serving: Serving, *, version: str, ready: Callable[[Json], None]) -> None:
+def run(state: Path, serving: Serving, lock: IO[bytes], *, version: str, ready: Callable[[Json], None]) -> None:
     """Serve until a signal comes or nothing has happened for a while. `ready` is called with what server.json says.
 
-    The caller holds the lock of the state folder. Raises PlatformError when the server cannot start.
+    lock: the state folder's, which the caller holds. Raises PlatformError when the server cannot start.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     sockets = _listen(serving)
@@ -67,12 +67,20 @@ def run(state: Path, serving: Serving, *, version: str, ready: Callable[[Json], 
     platform = LocalPlatform(state)
     try:
         server_json = _write_files(state, serving, sockets, version)
-        asyncio.run(_serve(platform, serving, sockets, server_json, ready))
+        held = HeldFolder(state, lock)
+        asyncio.run(_serve(platform, serving, sockets, server_json, ready, held))
     finally:
-        (state / "server.json").unlink(missing_ok=True)
+        _remove_own_file(state / "server.json")
         platform.close()
         for listener in sockets:
             listener.close()
+
+
+def _remove_own_file(path: Path) -> None:
+    """Where the folder was removed, the next server may be there already, and this is its file."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid():
+            path.unlink()
 
 
 def _listen(serving: Serving) -> list[socket.socket]:
@@ -203,6 +211,7 @@ async def _serve(
     sockets: list[socket.socket],
     server_json: Json,
     ready: Callable[[Json], None],
+    held: HeldFolder,
 ) -> None:
     from hera_utils.local_platform.argo_api.app import argo_app
     from hera_utils.local_platform.serving.connections import Connections
@@ -240,7 +249,7 @@ async def _serve(
     ready(server_json)
     watchers = [
         asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop)),
-        asyncio.ensure_future(_watch_folder(platform, stop)),
+        asyncio.ensure_future(_watch_folder(platform, held, stop)),
         asyncio.ensure_future(_end_late(connections)),
     ]
     await asyncio.gather(*tasks)
@@ -268,13 +277,11 @@ async def _watch_idleness(
             return
 
 
-async def _watch_folder(platform: LocalPlatform, stop: Callable[[], None]) -> None:
+async def _watch_folder(platform: LocalPlatform, held: HeldFolder, stop: Callable[[], None]) -> None:
     """End the server when its folder is gone: what it did from then on would be lost. Pods that nobody can find any more end too."""
-    held = HeldFolder(platform.state)
     while not (loss := held.loss()):
         await asyncio.sleep(FOLDER_SECONDS)
     log.error("the state folder %s was %s: this server ends", platform.state, loss)
-    held.close()
     if loss == "removed":
         platform.end_pods()
     stop()

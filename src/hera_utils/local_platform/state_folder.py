@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from hera_utils.errors import PlatformError
 
@@ -36,24 +37,24 @@ def open_state_folder(state: Path) -> None:
 
 
 class HeldFolder:
-    """The folder of a running server, which somebody may remove or move away meanwhile."""
+    """The folder of a running server, which somebody may remove or move away meanwhile.
 
-    def __init__(self, state: Path) -> None:
+    lock: the server's own, an open file: by its name the next server's might be found. The journal is there.
+    """
+
+    def __init__(self, state: Path, lock: IO[bytes]) -> None:
         self._lock, self._journal = state / "server.lock", state / "journal.sqlite"
-        self._descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
+        self._mine = lock
         self._begun_with = _identity(self._journal)  # not opened: closing it would give SQLite's own locks back
 
     def loss(self) -> str:
         """What has happened to it: "" (nothing), "removed" or "moved"."""
-        mine = os.fstat(self._descriptor)
+        mine = os.fstat(self._mine.fileno())
         if not mine.st_nlink or (_identity(self._lock) and not _identity(self._journal)):
             return "removed"
         if _identity(self._lock) != (mine.st_dev, mine.st_ino) or _identity(self._journal) != self._begun_with:
             return "moved"
         return ""
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
