@@ -290,7 +290,7 @@ def test_artifacts_of_runs(user):
         assert archive.extractfile(archive.getmembers()[0]).read() == b"made\n"
     assert "it has: make/plain, make/packed" in user.type("cp", "artifact:@latest/make/none", ".", status=2)
     assert "names no run" in user.type("cp", "artifact:", ".", status=2)
-    assert '"x" not found' in user.type("cp", "artifact:x", ".", status=2)
+    assert "there is no run x" in user.type("cp", "artifact:x", ".", status=2)
     assert "cannot write" in user.type("cp", "artifact:@latest/make/plain", "absent/x", status=2)
     assert "2 artifacts" in user.type("cp", "artifact:@latest", "all")
     assert (user.folder / "all" / "make" / "plain.txt").read_text() == "made\n"

@@ -99,7 +99,7 @@ def test_search_compare_and_trace(studies, tmp_path):
     user.type("compare", "--where", "experiment=area", "--to", "all.html")
     assert second in (tmp_path / "all.html").read_text()
     assert "needs two runs" in user.type("compare", "base", status=2)
-    assert "no record of a run nope" in user.type("compare", "base", "nope", status=2)
+    assert "there is no run nope with a record" in user.type("compare", "base", "nope", status=2)
 
     made = volume(user) / "field-5-2.txt"
     (found,) = json.loads(user.type("which", made, "-o", "json"))

@@ -184,9 +184,9 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("results", "nosuch"), "not found"),
-        (("results", "diff", "nosuch", "other"), "not found"),
-        (("report", "nosuch"), "not found"),
+        (("results", "nosuch"), "there is no run nosuch"),
+        (("results", "diff", "nosuch", "other"), "there is no run nosuch"),
+        (("report", "nosuch"), "there is no run nosuch"),
         (("rerun", "nosuch.json"), "cannot be read"),
         (("rerun", "plain.yaml"), "is not JSON"),
         (("results", "diff", "one"), "missing argument"),

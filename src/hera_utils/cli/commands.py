@@ -87,7 +87,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="With nothing configured, workflows run on this machine; with an Argo server (--argo_server, ARGO_SERVER, "
     "a profile), the same script runs there."
-    " NAME may be @latest, the newest run.",
+    " NAME is a run: its name, or the beginning of it; @latest is the newest run, @latest~1 the one before.",
 )
 @click.version_option(package_name="hera_utils", prog_name="hera-utils")
 def commands() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.artifact_downloads import Artifact
     from hera_utils.platforms.connection import Connection
 
-ARTIFACT, LATEST = "artifact:", "@latest"
+ARTIFACT = "artifact:"
 
 
 @click.command()
@@ -64,10 +64,10 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
         connection = replace(reached.client.connection, namespace=reached.client.namespace)
         name = reached.run.name
     if any(document["metadata"]["name"] == run for document in reached.run.own) and run != name:
-        there = [one for one in there if one.workflow == run]  # a workflow of the run was named
+        there, name = [one for one in there if one.workflow == run], run  # a workflow of the run was named
     found, one = _chosen(there, rest)
     if not found:
-        raise absent(run if run != LATEST else name, there, rest)
+        raise absent(name, there, rest)
     if one:
         return _copy_one(connection, name, found[0], target, unpack)
     return _copy_several(connection, name, found, target, unpack)

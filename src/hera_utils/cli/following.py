@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
-from hera_utils.cli.run_names import LATEST, by_turn, own_name, run_name, run_of, runs_folders
+from hera_utils.cli.run_names import by_turn, chosen_run, runs_folders
 from hera_utils.errors import WaitTimeout
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ class Followed:
 
 
 def followed(client: ArgoClient, name: str) -> Followed:
-    """The run that a name (or @latest) means, as it is now. Without workflows where the name is one workflow's that is of no run."""
-    run = Followed(client, run_of(client, run_name(client, name)) if name == LATEST else own_name(name), runs_folders())
+    """The run that a typed name means, as it is now. Without workflows where the name is one workflow's that is of no run."""
+    run = Followed(client, chosen_run(client, name), runs_folders())
     run.look()
     return run
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_FINAL = ("stop", "terminate")
+"""What cannot be undone: for it a name is given in full."""
+
 
 def act_on(
     name: str,
@@ -31,12 +34,13 @@ def act_on(
     """
     from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
-    from hera_utils.cli.run_names import LATEST, own_name, reached, run_of, workflows_of
+    from hera_utils.cli.run_names import chosen_run, reached, workflows_of
     from hera_utils.cli.terminal import say
 
     options.deadline(waits="" if watch else "without --watch")
     with reached() as client:
-        names = workflows_of(client, name)
+        run = chosen_run(client, name, whole=verb in _FINAL)
+        names = workflows_of(client, run)
         for workflow in _workflows_of(client, names, verb):
             if first is not None:
                 first(client, workflow)
@@ -52,7 +56,7 @@ def act_on(
             )
         if not watch:
             return 0
-        return follow_run(client, own_name(name) if name != LATEST else run_of(client, names[0]))
+        return follow_run(client, run)
 
 
 def _phase(document: Json) -> str:

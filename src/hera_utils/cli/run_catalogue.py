@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hera_utils.cli.run_names import LATEST, record_folders
-from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.cli.run_choice import chosen_name
+from hera_utils.cli.run_names import record_folders
+from hera_utils.errors import HeraUtilsError
 
 if TYPE_CHECKING:
     from hera_utils.runs.catalogue import CatalogueEntry
@@ -39,7 +39,7 @@ def every_run() -> list[CatalogueEntry]:
 
 
 def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:
-    """The recorded runs of these names (its own, the one that its user gave, @latest, the folder of a record), in this order.
+    """The recorded runs of these names, in this order: each as in run_names, or the folder of a record.
 
     ResourceError for a name without a record.
     """
@@ -48,24 +48,17 @@ def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:
 
 
 def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
-    if name == LATEST and entries:
-        return entries[0]
     folder = Path(name)
     if folder.parent != Path() and (folder / "run.json").is_file():
         from hera_utils.runs.catalogue import recorded_runs
 
         where = folder.resolve()
         return next(entry for entry in recorded_runs(where.parent) if entry.folder == where)
-    found = next((entry for entry in entries if entry.name == name), None) or next(
-        (entry for entry in entries if entry.notes.name == name), None
-    )
-    if found is not None:
-        return found
-    near = get_close_matches(name, [entry.name for entry in entries], 1, 0.6)
-    raise ResourceError(
-        f"there is no record of a run {name}",
-        fix=f"did you mean {near[0]}?" if near else "list the recorded runs with: hera-utils runs",
-    )
+    called = next((entry for entry in entries if entry.notes.name == name), None)
+    own = [entry.name for entry in entries]
+    if called is not None and name not in own:
+        return called
+    return entries[own.index(chosen_name(name, own, where=" with a record", listing="hera-utils runs"))]
 
 
 def write_table(table: ComparisonTable, form: str, to: Path | None = None) -> None:

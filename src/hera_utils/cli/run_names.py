@@ -1,4 +1,4 @@
-"""Which run a command line means: a name, @latest, the folder of a record; and the platform that has it."""
+"""Which run a command line means: a name or its beginning, @latest~N, the folder of a record; and the platform that has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.errors import ResourceError
+from hera_utils.cli.run_choice import chosen_name, is_relative
+from hera_utils.errors import AccessError, Refused
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
-
-LATEST = "@latest"
 
 
 @contextmanager
@@ -32,27 +31,66 @@ def reached(context: CLIContext | None = None) -> Iterator[ArgoClient]:
         yield client
 
 
-def run_name(client: ArgoClient, name: str) -> str:
-    """The run that a name of the user's own stands for, else the name itself; for @latest, that of the newest run of the namespace."""
-    if name != LATEST:
-        return own_name(name)
-    newest = client.list(fields="items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion")
-    if not newest:
-        raise ResourceError(
-            f"there is no run in namespace {client.namespace}", fix="start one with: hera-utils run SCRIPT"
-        )
-    newest_name: str = max(newest, key=by_age)["metadata"]["name"]
-    return newest_name
+def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
+    """The run, or the workflow, that a typed name means: its own, the one that its user gave it, @latest~N, the only one that begins so.
+
+    whole: a beginning is not enough. ResourceError when there is none of that name.
+    """
+    if not is_relative(typed):
+        recorded = _recorded_name(typed)
+        if recorded is not None or _exists(client, typed):
+            return recorded or typed
+    where = f" in namespace {client.namespace}"
+    try:
+        names = _runs_of(client)
+    except AccessError:  # who may get a run may not be allowed to list them
+        names = []
+    if not (is_relative(typed) or any(name.startswith(typed) for name in names)):
+        names += [name for name in _recorded_names() if name not in names]
+    found = chosen_name(typed, names, where=where, whole=whole)
+    if not is_relative(typed) and found != typed:
+        from hera_utils.cli.terminal import note
+
+        note(f"hera-utils: {typed}: the run {found}")
+    return found
 
 
-def workflows_of(client: ArgoClient, name: str) -> list[str]:
-    """The workflows that a name means, oldest first: of a run that was split all of them, else the one of that name."""
+def _exists(client: ArgoClient, name: str) -> bool:
+    from hera_utils.argo import faults
+
+    if not name:
+        return False
+    try:
+        client.get(name, fields="metadata.name")
+    except Refused as refused:
+        if refused.code in (faults.NOT_FOUND, faults.INVALID_ARGUMENT):
+            return False
+        raise
+    return True
+
+
+def _runs_of(client: ArgoClient) -> list[str]:
+    """The names of the platform's runs, the newest first."""
+    from hera_utils.runs.record import RUN_LABEL
+
+    fields = "metadata.name,metadata.labels,metadata.creationTimestamp,metadata.resourceVersion"
+    workflows = client.list(fields=",".join(f"items.{path}" for path in fields.split(",")))
+    newest_first = sorted((one["metadata"] for one in workflows), key=_metadata_by_age, reverse=True)
+    return list(dict.fromkeys(str((one.get("labels") or {}).get(RUN_LABEL) or one["name"]) for one in newest_first))
+
+
+def _recorded_names() -> list[str]:
+    records = [file for folder in record_folders() for file in folder.glob("*/run.json")]
+    return [file.parent.name for file in sorted(records, key=lambda file: file.stat().st_mtime, reverse=True)]
+
+
+def workflows_of(client: ArgoClient, run: str) -> list[str]:
+    """The workflows of a run, oldest first: of one that was split all of them, else the one of that name."""
     from hera_utils.runs.record import RUN_LABEL, label_of
 
     fields = "items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion"
-    name = run_of(client, run_name(client, name)) if name == LATEST else own_name(name)
-    found = client.list(selector=f"{RUN_LABEL}={label_of(name)}", fields=fields) if name else []
-    return [str(one["metadata"]["name"]) for one in sorted(found, key=by_turn)] or [name]
+    found = client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields)
+    return [str(one["metadata"]["name"]) for one in sorted(found, key=by_turn)] or [run]
 
 
 def by_turn(workflow: Json) -> tuple[str, int, str]:
@@ -62,17 +100,12 @@ def by_turn(workflow: Json) -> tuple[str, int, str]:
     return workflow["metadata"].get("creationTimestamp") or "", int(number) if number.isdecimal() else 1 << 30, name
 
 
-def run_of(client: ArgoClient, workflow: str) -> str:
-    """The run that a workflow is part of; its own name when it is of none."""
-    from hera_utils.runs.record import RUN_LABEL
-
-    labels = client.get(workflow, fields="metadata.labels").get("metadata", {}).get("labels") or {}
-    return str(labels.get(RUN_LABEL) or workflow)
-
-
 def by_age(workflow: Json) -> tuple[str, int]:
     """Sorts runs, the oldest first. Kubernetes tells whole seconds; in one second, what was written last is the newest."""
-    metadata = workflow["metadata"]
+    return _metadata_by_age(workflow["metadata"])
+
+
+def _metadata_by_age(metadata: Json) -> tuple[str, int]:
     version = str(metadata.get("resourceVersion") or "")
     return metadata.get("creationTimestamp") or "", int(version) if version.isdigit() else 0
 
@@ -104,15 +137,15 @@ def runs_folders() -> list[Path]:
     return [Path(str(context.runs))] if "runs" in context and context.runs else [Path("runs")]
 
 
-def own_name(name: str) -> str:
-    """The newest recorded run whose user calls it so (runs/notes.py); the name itself where there is none."""
+def _recorded_name(name: str) -> str | None:
+    """The recorded run of that name, or the newest one whose user calls it so (runs/notes.py); None where there is none."""
     from hera_utils.runs.notes import named_runs
 
     folders = record_folders()
-    if any((folder / name / "run.json").is_file() for folder in folders):
+    if name and any((folder / name / "run.json").is_file() for folder in folders):
         return name
-    called = [folder for runs in folders for folder in named_runs(runs, name)]
-    return max(called, key=lambda folder: (folder / "run.json").stat().st_ctime).name if called else name
+    called = [folder for runs in folders for folder in named_runs(runs, name)] if name else []
+    return max(called, key=lambda folder: (folder / "run.json").stat().st_ctime).name if called else None
 
 
 def record_folders() -> list[Path]:
@@ -134,10 +167,10 @@ def reached_run(name: str) -> Iterator[Reached]:
     from hera_utils.runs.whole_run import load_run
 
     context = options.context()
-    runs = runs_folders()
-    given = Path(name)
-    if given.parent != Path() and (given / "run.json").is_file():
-        runs, name = [given.resolve().parent], given.resolve().name
+    record = Path(name)
     with reached(context) as client:
-        run = run_of(client, run_name(client, name)) if name == LATEST else own_name(name)
+        if record.parent != Path() and (record / "run.json").is_file():
+            run, runs = record.resolve().name, [record.resolve().parent]
+        else:
+            run, runs = chosen_run(client, name), runs_folders()
         yield Reached(load_run(client, run, runs), client, context)

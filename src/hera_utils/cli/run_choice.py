@@ -1,0 +1,63 @@
+"""Which of the names that exist a typed one means: itself, @latest~N, the only one that begins so. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from hera_utils.errors import ResourceError
+
+LATEST = "@latest"
+_MOST_NAMED = 5
+_back = re.compile(r"@latest(?:~([0-9]+))?")
+
+
+def is_relative(typed: str) -> bool:
+    """Whether a name is counted from the newest run. No run's own name begins with @."""
+    return typed.startswith("@")
+
+
+def chosen_name(
+    typed: str, names: Sequence[str], *, where: str = "", listing: str = "hera-utils ls", whole: bool = False
+) -> str:
+    """The name that is meant, of those that exist (the newest first). ResourceError says which ones are near.
+
+    where: said after "there is no run NAME". listing: the command that lists them. whole: a beginning is not enough, as what
+    follows cannot be undone.
+    """
+    if is_relative(typed):
+        return _counted_back(typed, names, where, listing)
+    if typed in names:
+        return typed
+    beginning = [name for name in names if typed and name.startswith(typed)]
+    if len(beginning) == 1 and not whole:
+        return beginning[0]
+    if len(beginning) > 1:
+        more = f" and {len(beginning) - _MOST_NAMED} more" if len(beginning) > _MOST_NAMED else ""
+        raise ResourceError(
+            f"{len(beginning)} runs begin with {typed}: {', '.join(beginning[:_MOST_NAMED])}{more}",
+            fix="write more of the name; the newest run is @latest, the one before it @latest~1",
+        )
+    near = beginning or get_close_matches(typed, names, 1, 0.6)
+    advice = f"did you mean {near[0]}? " if near else ""
+    whole_name = "a name is needed in full here; " if beginning else ""
+    raise ResourceError(f"there is no run {typed}{where}", fix=f"{advice}{whole_name}the runs are listed by: {listing}")
+
+
+def _counted_back(typed: str, names: Sequence[str], where: str, listing: str) -> str:
+    form = _back.fullmatch(typed)
+    if form is None:
+        near = f"did you mean {LATEST}? " if get_close_matches(typed, [LATEST], 1, 0.6) else ""
+        raise ResourceError(
+            f"{typed} names no run", fix=f"{near}the newest run is {LATEST}, the one before it {LATEST}~1"
+        )
+    back = int(form[1] or 0)
+    if back < len(names):
+        return names[back]
+    if not names:
+        raise ResourceError(f"there is no run{where}", fix="start one with: hera-utils run SCRIPT")
+    raise ResourceError(
+        f"{typed} goes back further than the {len(names)} runs{where}",
+        fix=f"the oldest is {LATEST}~{len(names) - 1}; they are listed by: {listing}",
+    )
