@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 # Debian's pip asks for no newer one; a pip cache elsewhere is the user's own choice (PIP_CACHE_DIR).
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test setup setup-dev check lint types imports format lock conformance benchmarks clean
+.PHONY: run test setup setup-dev setup-docs check lint types imports docs format lock conformance benchmarks clean
 
 run: setup
 	$(BIN)/python examples/experiment/experiment.py
@@ -33,6 +33,12 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.run requirements-docs.lock
+	$(PIP) install --require-hashes -r requirements-docs.lock
+	touch $@
+
+setup-docs: $(VENV)/.docs
+
 check: lint types imports
 
 lint: setup-dev
@@ -54,15 +60,22 @@ benchmarks: setup-dev
 	$(BIN)/python benchmarks/peers --build
 	$(BIN)/python benchmarks/peers
 
+# The documentation as a site, in build/site: the examples are run for it, and a warning is an error.
+docs: setup-docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/doctrees docs build/site
+	$(BIN)/hera-utils serve --stop --state build/state-of-gallery >/dev/null
+	@echo "build/site/index.html"
+
 format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Renew the two lock files from pyproject.toml, and that of the manifests' validator (for every Python from 3.10 on, Linux and macOS).
+# Renew the lock files from pyproject.toml, and that of the manifests' validator (for every Python from 3.10 on, the site for 3.11, Linux and macOS).
 lock: setup-dev
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --group docs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements-dev.lock --output-file requirements-docs.lock
 	$(BIN)/uv pip compile tests/provenance/validator.in --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file tests/provenance/validator.txt
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/gallery .pytest_cache .mypy_cache .ruff_cache .hypothesis

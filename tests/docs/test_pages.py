@@ -46,14 +46,40 @@ def test_the_links_of_a_page_lead_somewhere(page):
     assert not [target for target in targets if not (page.parent / target).exists()]
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=identity)
-def test_the_readme_leads_to_a_page(page):
-    linked = {"README.md"}
-    for source in (ROOT / "README.md", ROOT / "docs" / "architecture.md"):
-        linked |= {
-            Path(target).name for target in re.findall(r"\]\(([^)#\s]+\.md)", source.read_text(encoding="utf-8"))
-        }
-    assert page.name in linked
+def anchors(page):
+    """What the headings of a page are called in links, as its host and the site do it: `Where things are` is `where-things-are`."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return {
+        re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identity)
+def test_the_anchors_of_a_page_are_headings(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file = page if not target else (page.parent / target).resolve()
+        assert anchor in anchors(file), f"{target}#{anchor}"
+
+
+SITE = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+def test_each_page_has_one_place_on_the_site():
+    entries = [entry for tree in re.findall(r"```{toctree}\n(.*?)```", SITE, re.DOTALL) for entry in tree.split()]
+    entries = [entry for entry in entries if (ROOT / "docs" / f"{entry}.md").exists()]
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if not re.match(r"decisions/\d|gallery/", inside(path))]
+    assert sorted(entries) == sorted(inside(path) for path in pages if path.name != "index.md")
+
+
+def inside(path):
+    return str(path.relative_to(ROOT / "docs").with_suffix(""))
+
+
+def test_the_site_has_four_kinds_of_pages():
+    kinds = re.findall(r":caption: (.*)", SITE)
+    assert kinds[:4] == ["Tutorial", "How to", "Reference", "Explanation"]
 
 
 def test_the_index_of_decisions_has_each():

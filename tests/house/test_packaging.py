@@ -23,7 +23,7 @@ def test_the_seeds_line_leaves_it_installed():
 
 def test_the_locks_pin_everything_with_a_hash():
     makefile = (ROOT / "Makefile").read_text()
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-docs.lock"):
         assert f"--require-hashes -r {name}" in makefile
         entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())
         assert len(entries) > 10

@@ -9,6 +9,7 @@ from hera_utils.platforms.versions import demanded, hera_version, satisfies
 
 
 def print_version() -> None:
+    """Print the version of the installed Hera."""
     print("Installed Hera version: ", hera_version())  # noqa: T201 - a script asks for it by this function's name
 
 
