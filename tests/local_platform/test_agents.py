@@ -226,6 +226,29 @@ def test_data_lists_and_transforms_keys(platform):
     assert json.loads(run(platform, {"data": data})["outputs"]["result"]) == [True]
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ({"s3": {"key": "bucket"}}, "failed to list directory: Bucket name cannot be empty"),
+        ({"s3": {"bucket": "x", "key": "absent"}}, "no key found of name absent"),
+        ({}, "key unsupported: cannot get key for artifact location, because it is invalid"),
+    ],
+)
+def test_data_without_what_can_be_listed(platform, place, message):
+    (platform.state / "artifacts" / "default" / "bucket").mkdir(parents=True, exist_ok=True)
+    (platform.state / "artifacts" / "default" / "bucket" / "a").write_text("a")
+    node = run(platform, {"data": {"source": {"artifactPaths": {"name": "all", **place}}}})
+    wanted = f"unable to process data template: unable to process data source: unable to source artifact paths: {message}"
+    assert (node["phase"], wanted in node["message"]) == ("Failed", True)
+
+
+def test_data_that_is_an_object_and_no_folder(platform):
+    (platform.state / "artifacts" / "default").mkdir(parents=True, exist_ok=True)
+    (platform.state / "artifacts" / "default" / "one").write_text("a")
+    source = {"artifactPaths": {"name": "all", "s3": {"bucket": "x", "key": "one"}}}
+    assert run(platform, {"data": {"source": source}})["outputs"]["result"] == "null"
+
+
 def test_queries():
     document = {"metadata": {"name": "x"}, "items": [{"n": 1}, {"n": 2}], "a.b": {"c": True}}
     assert queries.json_path(document, "{.metadata.name}-{.items[*].n}-{.items[1].n}") == "x-1 2-2"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hera_utils.errors import HeraUtilsError
+from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import now
-from hera_utils.local_platform.pods.pod.artifact_keys import key_of
+from hera_utils.local_platform.pods.pod.artifact_keys import KEYED, key_of
 from hera_utils.local_platform.pods.runtime import Launch
 
 Json = dict[str, Any]
@@ -28,9 +28,8 @@ class DataAgent:
             raise Failed(
                 "unable to process data template: unable to process data source: no valid source is used for data template"
             )
-        place = launch.places.get("source")
         try:
-            paths: Any = remote.keys(place) if place else self._local(launch, source)
+            paths: Any = self._paths(launch, source)
         except HeraUtilsError as error:
             message = (
                 "unable to process data template: unable to process data source: unable to source artifact paths: "
@@ -41,9 +40,24 @@ class DataAgent:
                 paths = _transformed(str(step["expression"]), paths, number)
         return {"result": json.dumps(paths, separators=(",", ":"), ensure_ascii=False)}
 
-    def _local(self, launch: Launch, source: Json) -> list[str]:
+    def _paths(self, launch: Launch, source: Json) -> list[str] | None:
+        """The keys below the source's. Argo lists a bucket that the source itself names, never that of the artifact repository."""
+        if not any(isinstance(source.get(kind), dict) for kind in KEYED):
+            raise PlatformError("key unsupported: cannot get key for artifact location, because it is invalid")
+        if source.get("s3") is not None and not source["s3"].get("bucket"):
+            raise PlatformError("failed to list directory: Bucket name cannot be empty")
+        place = launch.places.get("source")
+        return remote.keys(place) if place else self._local(launch, source)
+
+    def _local(self, launch: Launch, source: Json) -> list[str] | None:
         store = ArtifactStore(self._platform.state, str(launch.pod["metadata"]["namespace"]))
-        return list(store.keys(key_of(source) or ""))
+        key = key_of(source) or ""
+        found = list(store.keys(key))
+        if source.get("s3") is None or (found and found != [key]):
+            return found
+        if not found:
+            raise PlatformError(f"no key found of name {key}")
+        return None  # it is an object, and no folder
 
 
 def _transformed(expression: str, data: Any, number: int) -> Any:

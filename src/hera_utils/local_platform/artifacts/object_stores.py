@@ -8,7 +8,7 @@ input, the answer one on the last line of standard output. A place is `{"kind", 
 | --- | --- | --- |
 | get | path: file or folder to make | {} |
 | put | path: file or folder to send | {} |
-| list | | {"keys": [...]}, sorted, of all below the key |
+| list | | {"keys": [...]}, sorted, of all below the key; null for an object of s3, which is no folder |
 | remove | | {}; what is not there is removed already |
 | several of these | requests: [one each] | {"answers": [one each]} |
 
@@ -138,6 +138,10 @@ def _put_file(store: _Store, place: Json, source: str, path: str) -> None:
 def _list(store: _Store, place: Json, _: str) -> Json:
     path = store.path(place["key"])
     objects = _below(store, path)
+    if not objects and place["kind"] == "s3":
+        if not store.files.isfile(path):
+            raise TransferError(f"no key found of name {place['key']}", missing=True)
+        return {"keys": None}
     if not objects and store.files.isfile(path):
         objects = [path]
     return {"keys": sorted(store.key(one) for one in objects)}

@@ -31,12 +31,13 @@ def fetch(place: Json, target: Path) -> None:
         raise PlatformError(str(getattr(error, "strerror", None) or error)) from None
 
 
-def keys(place: Json) -> list[str]:
-    """The keys below a place, sorted. Raises PlatformError."""
+def keys(place: Json) -> list[str] | None:
+    """The keys below a place, sorted; None when it is an object of s3, and no folder. Raises PlatformError."""
     answer = remote.ask(sys.executable, {"do": "list", "place": place}, seconds=SECONDS)
     if "error" in answer:
         raise PlatformError(answer["error"])
-    return list(answer["keys"])
+    found: list[str] | None = answer["keys"]
+    return found
 
 
 def remove(places: list[Json]) -> list[str]:
