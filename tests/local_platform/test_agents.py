@@ -12,7 +12,7 @@ import pytest
 import toy_parts as toys
 
 from hera_utils.argo.unknown_fields import dotted, unknown_fields
-from hera_utils.errors import InvalidWorkflow
+from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.certificate import certificate
@@ -209,6 +209,52 @@ def test_resource_without_a_kind(platform, action, manifest, message):
     assert message in node["message"]
 
 
+def _maps(*names, kind="---\n"):
+    return kind.join(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n" for name in names)
+
+
+LIST = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: one}}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: two}}\n"
+
+
+@pytest.mark.parametrize("manifest", [_maps("one", "two"), LIST])
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("create", "invalid character '{' after top-level value"),
+        ("apply", "Kind and name are both required but at least one of them is missing from the manifest"),
+    ],
+)
+def test_resource_of_several_objects_makes_all_and_fails_as_argo_cannot_read_the_answer(
+    platform, action, message, manifest
+):
+    node = run(platform, {"resource": {"action": action, "manifest": manifest}})
+    assert (node["phase"], message in node["message"]) == ("Failed", True)
+    assert {platform.get("ConfigMap", "default", name).name for name in ("one", "two")} == {"one", "two"}
+    assert run(platform, {"resource": {"action": "delete", "manifest": manifest}})["phase"] == "Succeeded"
+    for name in ("one", "two"):
+        with pytest.raises(Refused):
+            platform.get("ConfigMap", "default", name)
+
+
+def test_resource_whose_second_object_is_refused_makes_the_third(platform):
+    again = {"resource": {"action": "create", "manifest": _maps("here", "here", "there")}}
+    node = run(platform, again)
+    assert 'configmaps "here" already exists' in node["message"]
+    assert platform.get("ConfigMap", "default", "there").name == "there"
+
+
+def test_resource_of_one_object_in_a_list_is_that_object(platform):
+    manifest = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: single}, data: {a: b}}\n"
+    outputs = {"parameters": [{"name": "a", "valueFrom": {"jsonPath": "{.data.a}"}}]}
+    node = run(platform, {"resource": {"action": "create", "manifest": manifest}, "outputs": outputs})
+    assert (node["phase"], node["outputs"]["parameters"][0]["value"]) == ("Succeeded", "b")
+
+
+def test_resource_of_no_object(platform):
+    node = run(platform, {"resource": {"action": "create", "manifest": "---\n# nothing\n---\n"}})
+    assert "error: no objects passed to create" in node["message"]
+
+
 def test_data_lists_and_transforms_keys(platform):
     folder = platform.state / "artifacts" / "default" / "bucket"
     folder.mkdir(parents=True)
@@ -238,7 +284,9 @@ def test_data_without_what_can_be_listed(platform, place, message):
     (platform.state / "artifacts" / "default" / "bucket").mkdir(parents=True, exist_ok=True)
     (platform.state / "artifacts" / "default" / "bucket" / "a").write_text("a")
     node = run(platform, {"data": {"source": {"artifactPaths": {"name": "all", **place}}}})
-    wanted = f"unable to process data template: unable to process data source: unable to source artifact paths: {message}"
+    wanted = (
+        f"unable to process data template: unable to process data source: unable to source artifact paths: {message}"
+    )
     assert (node["phase"], wanted in node["message"]) == ("Failed", True)
 
 

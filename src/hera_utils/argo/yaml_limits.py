@@ -31,6 +31,20 @@ def parse(text: str | bytes, loader: Any = yaml.CSafeLoader if yaml.__with_libya
     return yaml.load(text, loader)
 
 
+def parse_all(text: str | bytes) -> list[Any]:
+    """The values of a stream of documents, without empty ones. Raises as parse does."""
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    _check(text, loader)
+    return [one for one in yaml.load_all(text, loader) if one is not None]
+
+
+def first(text: str | bytes) -> Any:
+    """The value of the first document. The others are not looked at, as Go does. Raises as parse does."""
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    _check(text, loader)
+    return next(iter(yaml.load_all(text, loader)), None)
+
+
 def _check(text: str | bytes, loader: Any) -> None:
     """Raise yaml.YAMLError for a document beyond the bounds. Only its events are looked at: no value is made."""
     sizes: dict[str, int] = {}

@@ -118,7 +118,7 @@ def _check_resource(at: str, template: Json) -> None:
             )
     if manifest and not is_placeholder(manifest):
         try:
-            yaml_limits.parse(_EXPRESSION.sub("placeholder", manifest))
+            yaml_limits.first(_EXPRESSION.sub("placeholder", manifest))
         except (yaml.YAMLError, ValueError):
             raise InvalidWorkflow(f"{at}.resource.manifest must be a valid yaml") from None
 

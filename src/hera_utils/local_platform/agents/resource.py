@@ -105,7 +105,7 @@ class ResourceAgent:
         """Outputs: the parameters that the template reads of the object."""
         template: Json = launch.template["resource"]
         try:
-            place = _Action(self._platform, launch, template).perform()
+            place = _performed(self._platform, launch, template)
             if place is not None:
                 self._wait(template, place, stop)
             return {"parameters": self._parameters(launch, place)}
@@ -161,6 +161,29 @@ class ResourceAgent:
         return parameters
 
 
+def _performed(platform: Objects, launch: Launch, template: Json) -> tuple[str, str, str] | None:
+    """The call for each object of the manifest: one that fails does not keep the others. The answer is that of a single object.
+
+    Argo cannot read what kubectl says of several: they were made, and the template fails.
+    """
+    action = str(template.get("action", ""))
+    manifests = _Manifest(platform, launch, template).objects()
+    flags = _Flags.read([str(flag) for flag in template.get("flags") or ()], action)
+    places, refused = [], []
+    for manifest in manifests:
+        try:
+            places.append(_Action(platform, launch, (template, flags), manifest).perform())
+        except Failed as failed:
+            refused.append(failed)
+    if refused:
+        raise refused[0] if len(refused) == 1 else Failed("\n".join(str(one) for one in refused))
+    if len(places) == 1 or action == "delete":
+        return places[0] if places else None
+    if action in ("apply", "get"):  # kubectl answers with a list
+        raise InvalidWorkflow(_NO_NAME)
+    raise InvalidWorkflow("invalid character '{' after top-level value")
+
+
 def _condition(word: str, text: str) -> LabelSelector:
     try:
         return label_selector(text)
@@ -173,14 +196,74 @@ def _type_of(kind: str) -> Json:
     return {"apiVersion": resource.group_version, "kind": kind}
 
 
-class _Action:
-    """One kubectl call. `perform` answers (kind, namespace, name) of the object, None when there is none to look at."""
+class _Manifest:
+    """The template's manifest, in the template or in an artifact."""
 
     def __init__(self, platform: Objects, launch: Launch, template: Json) -> None:
         self._platform, self._launch, self._template = platform, launch, template
-        self.action = str(template.get("action", ""))
-        self.flags = _Flags.read([str(flag) for flag in template.get("flags") or ()], self.action)
-        self.manifest = self._read_manifest()
+
+    def objects(self) -> list[Any]:
+        """Its objects: those of all its documents, and of lists in them; [None] when there is no manifest.
+
+        Argo gives an owner to the first document, and then knows no other.
+        """
+        import yaml
+
+        text = str(self._template.get("manifest") or "")
+        source = ((self._template.get("manifestFrom") or {}).get("artifact") or {}).get("name")
+        if source:
+            text = self._from_artifact(str(source))
+        if not text.strip():
+            return [None]
+        try:
+            found = yaml_limits.parse_all(text)
+        except (yaml.YAMLError, ValueError) as error:
+            raise Failed(f"error: error parsing {FILE}: {' '.join(str(error).split())}") from error
+        if self._template.get("setOwnerReference") and found and isinstance(found[0], dict):
+            found = [self._owned(found[0])]
+        listed = [one for document in found for one in _flat(document)]
+        if not listed:
+            raise Failed(f"error: no objects passed to {self._template.get('action', '')}")
+        return listed
+
+    def _from_artifact(self, name: str) -> str:
+        listed = (self._launch.template.get("inputs") or {}).get("artifacts") or ()
+        artifact: Json = next((one for one in listed if one.get("name") == name), {})
+        if artifact.get("raw"):
+            return str(artifact["raw"].get("data") or "")
+        place = self._launch.places.get("inputs", {}).get(name)
+        if place is not None:
+            with tempfile.TemporaryDirectory(prefix="hera-utils-manifest-") as folder:
+                remote.fetch(place, Path(folder) / "manifest")
+                return (Path(folder) / "manifest").read_text()
+        path = ArtifactStore(self._platform.state, str(self._launch.pod["metadata"]["namespace"])).find(artifact)
+        if path is None or path.is_dir():
+            raise Failed(f"the manifest artifact {name} is not in the artifact store")
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    def _owned(self, manifest: Json) -> Json:
+        metadata = dict(manifest.get("metadata") or {})
+        references = list(metadata.get("ownerReferences") or ())
+        owners = self._launch.pod["metadata"].get("ownerReferences") or ()
+        known = {reference.get("uid") for reference in references}
+        metadata["ownerReferences"] = references + [owner for owner in owners if owner.get("uid") not in known]
+        return {**manifest, "metadata": metadata}
+
+
+def _flat(document: Any) -> list[Any]:
+    """The objects of a list, at any depth, or the object itself."""
+    items = document.get("items") if isinstance(document, dict) else None
+    return [one for item in items for one in _flat(item)] if isinstance(items, list) else [document]
+
+
+class _Action:
+    """One kubectl call. `perform` answers (kind, namespace, name) of the object, None when there is none to look at."""
+
+    def __init__(self, platform: Objects, launch: Launch, call: tuple[Json, _Flags], manifest: Any) -> None:
+        self._platform, self._launch = platform, launch
+        self._template, self.flags = call
+        self.action = str(self._template.get("action", ""))
+        self.manifest = manifest
         self.namespace = self.flags.namespace or str(launch.pod["metadata"]["namespace"])
         if isinstance(self.manifest, dict):
             self.namespace = str((self.manifest.get("metadata") or {}).get("namespace") or self.namespace)
@@ -209,45 +292,6 @@ class _Action:
             raise Failed(_refusal(refused)) from refused
 
     # --- what it is about ---------------------------------------------------------------------------------------------
-    def _read_manifest(self) -> Any:
-        import yaml
-
-        text = str(self._template.get("manifest") or "")
-        source = ((self._template.get("manifestFrom") or {}).get("artifact") or {}).get("name")
-        if source:
-            text = self._manifest_artifact(str(source))
-        if not text.strip():
-            return None
-        try:
-            found = yaml_limits.parse(text)
-        except yaml.YAMLError as error:
-            raise Failed(f"error: error parsing {FILE}: {' '.join(str(error).split())}") from error
-        owner = self._template.get("setOwnerReference")
-        return self._owned(found) if owner and isinstance(found, dict) else found
-
-    def _manifest_artifact(self, name: str) -> str:
-        listed = (self._launch.template.get("inputs") or {}).get("artifacts") or ()
-        artifact: Json = next((one for one in listed if one.get("name") == name), {})
-        if artifact.get("raw"):
-            return str(artifact["raw"].get("data") or "")
-        place = self._launch.places.get("inputs", {}).get(name)
-        if place is not None:
-            with tempfile.TemporaryDirectory(prefix="hera-utils-manifest-") as folder:
-                remote.fetch(place, Path(folder) / "manifest")
-                return (Path(folder) / "manifest").read_text()
-        path = ArtifactStore(self._platform.state, str(self._launch.pod["metadata"]["namespace"])).find(artifact)
-        if path is None or path.is_dir():
-            raise Failed(f"the manifest artifact {name} is not in the artifact store")
-        return path.read_text(encoding="utf-8", errors="replace")
-
-    def _owned(self, manifest: Json) -> Json:
-        metadata = dict(manifest.get("metadata") or {})
-        references = list(metadata.get("ownerReferences") or ())
-        owners = self._launch.pod["metadata"].get("ownerReferences") or ()
-        known = {reference.get("uid") for reference in references}
-        metadata["ownerReferences"] = references + [owner for owner in owners if owner.get("uid") not in known]
-        return {**manifest, "metadata": metadata}
-
     def _resource(self) -> Resource:
         """The kind of the manifest, or of the first word of the flags."""
         if (
