@@ -32,6 +32,19 @@ def test_a_date_stays_text(tmp_path):
     )
 
 
+def test_numbers_are_those_of_the_argo_command(tmp_path):
+    text = "spec: {arguments: {parameters: [{name: a, value: 1e-3}, {name: b, value: 12:30}, {name: c, value: 2.0}]}}"
+    assert [one["value"] for one in read(tmp_path, text)[0]["spec"]["arguments"]["parameters"]] == [0.001, "12:30", 2]
+
+
+def test_a_key_that_stands_twice(tmp_path):
+    text = "spec:\n  entrypoint: a\n  entrypoint: b\n"
+    with pytest.raises(HeraUtilsError, match="line 3: .* the key `entrypoint` stands on line 2 already"):
+        read(tmp_path, text)
+    (tmp_path / "w.yaml").write_text(text)
+    assert read_documents(tmp_path / "w.yaml", strict=False)[0]["spec"] == {"entrypoint": "b"}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -8,6 +8,7 @@ import playbook
 import pytest
 import yaml
 
+from hera_utils.argo import timestamps
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import events as e
 from hera_utils.interpreter import stall
@@ -161,6 +162,45 @@ def test_a_stopped_node_waits_no_more_for_its_lock_and_the_exit_handler_gets_it(
     _to_the_end(play)
     assert (play.phase, play.phases()) == ("Failed", {"": "Failed", ".onExit": "Succeeded"})
     assert not play.table.of("wf")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("waits", ["suspend: {}", f"container: {{image: i, command: [c]}}, {HELD['mutex']}"])
+def test_what_would_wait_is_not_begun_after_a_stop(waits: str, mode: str) -> None:
+    """A suspended run is stopped and resumed: its next step opens only then, and nothing else would ever end it."""
+    spec = _spec(
+        "entrypoint: main\ntemplates: [{name: main, steps: [[{name: a, template: job}], [{name: b, template: waits}]]}, {name: job}, "
+        f"{{name: waits, {waits}}}]"
+    )
+    play = playbook.Answering(playbook.workflow(spec), mode)
+    play.hold("m")
+    play.tell(e.SuspendRequested(play.at, "seed"))
+    play.start("[0].a")
+    play.end("[0].a")
+    play.tell(e.ShutdownRequested(play.at, "seed", "Terminate"))
+    play.tell(e.ResumeRequested(play.at, "seed"))
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Terminate'")
+    assert play.node("[1].b")["message"] == "Stopped with strategy 'Terminate'"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_template_that_fails_fast_notices_what_failed_while_it_was_looked_at(kind: str, mode: str) -> None:
+    """A run is resumed whose first attempt failed meanwhile: the same look opens the second one. Argo looks once more."""
+    calls = "[{name: a, template: inner}]"
+    main = f"steps: [{calls}]" if kind == "steps" else f"dag: {{tasks: {calls}}}"
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, failFast: true, {main}}}, "
+        "{name: inner, retryStrategy: {limit: 1}, dag: {tasks: [{name: b, template: job}]}}, {name: job}]"
+    )
+    play = playbook.Play(playbook.workflow(spec), mode)
+    first = "[0].a(0).b" if kind == "steps" else ".a(0).b"
+    play.start(first)
+    play.tell(e.SuspendRequested(play.at, "seed"))
+    play.end(first, 1)
+    play.tell(e.ResumeRequested(play.at + 1, "seed"))
+    assert (play.phase, play.message) == ("Failed", "template has failed or errored children and failFast enabled")
+    assert play.run.document["status"]["finishedAt"] == timestamps.text(play.at + 1)
 
 
 # --- values that will never be there -----------------------------------------------------------------------------------

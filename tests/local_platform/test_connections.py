@@ -214,7 +214,7 @@ def test_yaml_has_bounds(text, complaint):
 
 def test_aliases_and_dates_are_read():
     assert yaml_limits.parse("a: &x [1, 2]\nb: *x\nc: 2020-01-01")["b"] == [1, 2]
-    assert yaml_limits.parse("c: 2020-01-01", yaml_limits.LoaderWithoutDates) == {"c": "2020-01-01"}
+    assert yaml_limits.parse("c: 2020-01-01") == {"c": "2020-01-01"}
 
 
 def test_a_manifest_that_is_nested_without_end_does_not_end_the_server(known):

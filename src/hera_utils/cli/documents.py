@@ -38,11 +38,12 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
     """
     import yaml
 
-    from hera_utils.cli.yaml_text import loader, mistake, text_of
+    from hera_utils.cli.yaml_text import loader, mistake, strict_loader, text_of
 
     text = text_of(path)
     try:
-        documents = [(number, one) for number, one in enumerate(yaml.load_all(text, loader()), 1) if one is not None]
+        loaded = yaml.load_all(text, strict_loader() if strict else loader())
+        documents = [(number, one) for number, one in enumerate(loaded, 1) if one is not None]
     except yaml.YAMLError as error:
         raise InvalidWorkflow(f"{path}{mistake(error)}", fix="correct it") from None
     if not documents:

@@ -10,20 +10,29 @@ from hera_utils.errors import SettingsError
 
 
 def loader() -> Any:
-    """PyYAML's loader for text that becomes JSON. PyYAML is imported here: it costs time that most commands need not spend."""
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        """Kubernetes reads YAML 1.1 through JSON: a date stays the text it is."""
-
-        yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-            for first, resolvers in base.yaml_implicit_resolvers.items()
-        }
+    """The loader for text that becomes JSON. It is imported here: PyYAML costs time that most commands need not spend."""
+    from hera_utils.argo.go_yaml import Loader
 
     return Loader
+
+
+def strict_loader() -> Any:
+    """The same, which refuses a key that stands twice in one object, as `argo lint` does: YAML takes the last one without a word."""
+    import yaml
+
+    class Strict(loader()):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            first: dict[Any, int] = {}
+            for key, _ in node.value:
+                if key.id != "scalar":
+                    continue
+                if key.value in first:
+                    problem = f"the key `{key.value}` stands on line {first[key.value]} already"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                first[key.value] = key.start_mark.line + 1
+            return super().construct_mapping(node, deep)
+
+    return Strict
 
 
 def text_of(path: Path) -> str:

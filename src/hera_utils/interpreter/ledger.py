@@ -34,7 +34,7 @@ def _characters(inputs: Json | None) -> int:
 
 
 class Ledger:
-    """`now` is the time of the event that is being applied (seconds since the epoch).
+    """`now` is the time of the event that is being applied (seconds since the epoch), 0 while a run is restored.
 
     pending_ends: the leaves whose end an event will report: pods, agents' tasks and suspend nodes that run. A daemon that is ready
     is not one of them, since nothing waits for its end. touched: the nodes that changed since their ends were last processed
@@ -127,7 +127,7 @@ class Ledger:
             display_name = _SEPARATOR.sub(
                 "", name[len(boundary["name"]) :] if name.startswith(boundary["name"]) else name
             )
-        stamp = timestamps.text(self.now)
+        stamp = self._stamp()
         node: Json = {
             "id": node_id,
             "name": name,
@@ -168,11 +168,17 @@ class Ledger:
             fields["message"] = message
         self.change(node, **fields)
         if not node.get("finishedAt") and phases.fulfilled(node):
-            node["finishedAt"] = timestamps.text(self.now if at is None else at)
+            node["finishedAt"] = self._stamp() if at is None else timestamps.text(at)
             self._note(node["id"])
         if phases.ended(node):
             self._sum_up(node)
         return node
+
+    def _stamp(self) -> str:
+        """The time of the event. While a run is restored there is none: then that of the last one that shows."""
+        if self.now:
+            return timestamps.text(self.now)
+        return max((node.get(key) or "" for node in self.nodes.values() for key in ("startedAt", "finishedAt")), default="")
 
     def _sum_up(self, node: Json) -> None:
         """Set the progress and the resources of a node that is over."""

@@ -106,6 +106,13 @@ def deadline_passed(context: Context) -> bool:
     return bool(deadline) and context.ledger.now > deadline
 
 
+def too_late(context: Context, on_exit: bool) -> str:
+    """Why a node that needs no pod, or waits for a lock, ends where it begins: the run is stopped, or over its time; "" when it is not."""
+    if not may_run(context, on_exit):
+        return f"Stopped with strategy '{shutdown(context)}'"
+    return "Step exceeded its deadline" if deadline_passed(context) and not on_exit else ""
+
+
 def check_pending(context: Context, template: Json, node: Json) -> None:
     """`timeout` and `pendingTimeout` of a node that has not started yet: TimedOut when over, else a timer to look again."""
     if node["phase"] != phases.PENDING:

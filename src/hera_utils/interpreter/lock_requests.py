@@ -86,7 +86,10 @@ def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
             node = new_nodes.new_node(context, frame, new_nodes.node_type(context, frame.template), phases.PENDING)
         waiting = {"waiting": answer.status.get("waiting", "")}
         context.ledger.change(node, synchronizationStatus=waiting, message=answer.message)
-        limits.check_pending(context, frame.template, node)
+        if reason := limits.too_late(context, frame.on_exit):
+            context.ledger.mark(node, phases.FAILED, reason)
+        else:
+            limits.check_pending(context, frame.template, node)
     return False
 
 

@@ -49,6 +49,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     yield from visit.open_waiting()
     yield from visit.open_ready()
     visit.conclude()
+    limits.failing_fast(context, frame)  # what this visit opened may have failed: Argo looks again at once
 
 
 class _Visit:

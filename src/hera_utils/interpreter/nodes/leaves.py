@@ -66,6 +66,9 @@ def open_suspend(context: Context, frame: Frame, node: Json | None) -> None:
         if node.get("inputs"):
             ledger.change(node, inputs=_with_choices(node["inputs"]))
         ledger.mark(node, phases.RUNNING)
+        if reason := limits.too_late(context, frame.on_exit):
+            ledger.mark(node, phases.FAILED, reason)
+            return
     wait = (frame.template.get("suspend") or {}).get("duration")
     if wait:
         context.timer(

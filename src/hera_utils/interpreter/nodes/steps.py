@@ -87,6 +87,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     while visit.has_group():
         yield from visit.advance(dirty)
         if not visit.is_group_over():
+            limits.failing_fast(context, frame)  # what this visit opened may have failed: Argo looks again at once
             return
         visit.next_group()
         dirty = {}

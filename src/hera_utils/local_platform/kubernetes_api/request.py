@@ -134,9 +134,7 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType")
     try:
-        value = (
-            yaml_limits.parse(data, yaml_limits.LoaderWithoutDates) if media_type.endswith("yaml") else read_json(data)
-        )
+        value = yaml_limits.parse(data) if media_type.endswith("yaml") else read_json(data)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {reason}", reason="BadRequest") from None
