@@ -213,7 +213,8 @@ def _maps(*names, kind="---\n"):
     return kind.join(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n" for name in names)
 
 
-LIST = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: one}}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: two}}\n"
+ITEM = "- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}}}}}\n"
+LIST = "apiVersion: v1\nkind: List\nitems:\n" + ITEM.format("one") + ITEM.format("two")
 
 
 @pytest.mark.parametrize("manifest", [_maps("one", "two"), LIST])
@@ -244,7 +245,8 @@ def test_resource_whose_second_object_is_refused_makes_the_third(platform):
 
 
 def test_resource_of_one_object_in_a_list_is_that_object(platform):
-    manifest = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: single}, data: {a: b}}\n"
+    one = "- {apiVersion: v1, kind: ConfigMap, metadata: {name: single}, data: {a: b}}\n"
+    manifest = "apiVersion: v1\nkind: List\nitems:\n" + one
     outputs = {"parameters": [{"name": "a", "valueFrom": {"jsonPath": "{.data.a}"}}]}
     node = run(platform, {"resource": {"action": "create", "manifest": manifest}, "outputs": outputs})
     assert (node["phase"], node["outputs"]["parameters"][0]["value"]) == ("Succeeded", "b")

@@ -178,7 +178,9 @@ class Ledger:
         """The time of the event. While a run is restored there is none: then that of the last one that shows."""
         if self.now:
             return timestamps.text(self.now)
-        return max((node.get(key) or "" for node in self.nodes.values() for key in ("startedAt", "finishedAt")), default="")
+        return max(
+            (node.get(key) or "" for node in self.nodes.values() for key in ("startedAt", "finishedAt")), default=""
+        )
 
     def _sum_up(self, node: Json) -> None:
         """Set the progress and the resources of a node that is over."""
