@@ -36,8 +36,8 @@ def keys(place: Json) -> list[str] | None:
     answer = remote.ask(sys.executable, {"do": "list", "place": place}, seconds=SECONDS)
     if "error" in answer:
         raise PlatformError(answer["error"])
-    found: list[str] | None = answer["keys"]
-    return found
+    listed: list[str] | None = answer["keys"]
+    return listed
 
 
 def remove(places: list[Json]) -> list[str]:
