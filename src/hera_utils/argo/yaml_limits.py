@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from hera_utils.argo.go_yaml import Loader
+from hera_utils.argo.kubernetes_yaml import Loader
 
 MOST_EVENTS = 200_000
 """Beginnings and ends of values: some megabytes of text. Kubernetes takes 3 MiB of any request."""

@@ -11,7 +11,7 @@ from hera_utils.errors import SettingsError
 
 def loader() -> Any:
     """The loader for text that becomes JSON. It is imported here: PyYAML costs time that most commands need not spend."""
-    from hera_utils.argo.go_yaml import Loader
+    from hera_utils.argo.kubernetes_yaml import Loader
 
     return Loader
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hera_utils.argo.go_yaml import Loader
+from hera_utils.argo.kubernetes_yaml import Loader
 
 # Answers of the Go library; a text stands in quotation marks.
 ANSWERS = """
