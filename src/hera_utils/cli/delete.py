@@ -1,4 +1,4 @@
-"""`hera-utils delete`: delete runs."""
+"""`hera-utils delete`: delete runs, and what is stored."""
 
 from __future__ import annotations
 
@@ -11,13 +11,24 @@ from hera_utils.cli.options import settings_options
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @settings_options
 def command(names: tuple[str, ...]) -> int:
-    """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain."""
+    """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain.
+
+    A cron workflow is named by its name or as cronwf/NAME, and takes its runs with it; a stored template as workflowtemplate/NAME.
+    """
     from hera_utils.cli.run_names import chosen_run, reached, workflows_of
+    from hera_utils.cli.stored_template import stored_by_name
     from hera_utils.cli.terminal import say
 
     with reached() as client:
-        runs = dict.fromkeys(chosen_run(client, name, whole=True) for name in names)  # all of them, before one is gone
+        # all names are looked up before one of them is gone
+        stored_by = {name: stored_by_name(client, name) for name in names}
+        runs = dict.fromkeys(
+            chosen_run(client, name, whole=True) for name, stored in stored_by.items() if stored is None
+        )
         for workflow in dict.fromkeys(one for run in runs for one in workflows_of(client, run)):
             client.delete(workflow)
             say(f"{workflow} deleted")
+        for reference, stored in {str(stored): stored for stored in stored_by.values() if stored is not None}.items():
+            client.delete_template(stored.kind, stored.name)
+            say(f"{reference} deleted" + ("; its runs go with it" if stored.kind == "CronWorkflow" else ""))
     return 0

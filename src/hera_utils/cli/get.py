@@ -12,6 +12,8 @@ from hera_utils.cli.options import name_argument, output_option, settings_option
 if TYPE_CHECKING:
     from hera_utils.argo.node_tree import Branch
     from hera_utils.cli.following import Followed
+    from hera_utils.cli.stored_template import StoredTemplate
+    from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.watch.progress_text import Symbols
 
 Json = dict[str, Any]
@@ -25,13 +27,21 @@ _MOST_WORKFLOWS = 4  # of a run of more the tasks are not shown with it
 @output_option("json", "yaml")
 @settings_options
 def command(name: str, everything: bool, output: str) -> int:
-    """Show a run: its status, its parameters and its tasks, and why tasks failed."""
+    """Show a run: its status, its parameters and its tasks, and why tasks failed.
+
+    A cron workflow is named by its name or as cronwf/NAME, a stored template as workflowtemplate/NAME.
+    """
     from hera_utils.cli.following import followed
     from hera_utils.cli.outcome import tell_warning
     from hera_utils.cli.run_names import reached
-    from hera_utils.cli.terminal import print_json, say
+    from hera_utils.cli.stored_template import stored_by_name
+    from hera_utils.cli.terminal import say
 
     with reached() as client:
+        stored = stored_by_name(client, name)
+        if stored is not None:
+            _print_stored(client, stored, output)
+            return 0
         run = followed(client, name)
         names = run.names or [run.name]
         if output == "text" and (len(names) > 1 or run.remaining.what):
@@ -43,17 +53,35 @@ def command(name: str, everything: bool, output: str) -> int:
             return 0
         document = client.get(names[0])
         link = client.link(document["metadata"]["name"])
-    if output == "json":
-        print_json(document)
-    elif output == "yaml":
-        import yaml
-
-        say(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
-    else:
+    if output == "text":
         for line in description(document, link, everything=everything):
             say(line)
+    else:
+        _print_document(document, output)
     tell_warning(document)
     return 0
+
+
+def _print_document(document: Json, output: str) -> None:
+    from hera_utils.cli.terminal import print_json, say
+
+    if output == "json":
+        print_json(document)
+        return
+    import yaml
+
+    say(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def _print_stored(client: ArgoClient, stored: StoredTemplate, output: str) -> None:
+    from hera_utils.cli.stored_template import description as description_of_stored
+    from hera_utils.cli.terminal import say
+
+    if output != "text":
+        _print_document(stored.document, output)
+        return
+    for line in description_of_stored(client, stored):
+        say(_cut(line))
 
 
 def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:

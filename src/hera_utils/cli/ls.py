@@ -12,6 +12,7 @@ import click
 from hera_utils.cli.options import output_option, settings_options
 
 if TYPE_CHECKING:
+    from hera_utils.cli.stored_template import StoredTemplate
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.runs.remaining import Remaining
 
@@ -30,14 +31,21 @@ _MOST_OF_A_MESSAGE = 100
 @click.option("--running", is_flag=True, help="Only runs that are still going.")
 @click.option("--completed", is_flag=True, help="Only runs that ended.")
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="At most N runs, the newest first.")
+@click.option("--stored", is_flag=True, help="What is stored instead: cron workflows and templates.")
 @output_option("name", "json")
 @settings_options
-def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
-    """List the runs of the namespace, newest first. A run of several workflows is one line (as JSON: one object per workflow)."""
+def command(selector: str | None, running: bool, completed: bool, limit: int | None, stored: bool, output: str) -> int:
+    """List the runs of the namespace, newest first. A run of several workflows is one line (as JSON: one object per workflow).
+
+    Cron workflows follow in a table of their own: what they start comes without being asked for.
+    """
     from hera_utils.argo.phases import COMPLETED
     from hera_utils.cli.run_names import by_age, reached
+    from hera_utils.cli.stored_template import all_stored
     from hera_utils.cli.terminal import note, painted, print_json, print_table, say
 
+    if stored:
+        return _list_stored(output)
     with reached() as client:
         workflows = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
         namespace = client.namespace
@@ -49,6 +57,8 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
         workflows = (
             [one for run in runs for one in run.workflows] if output == "json" else [run.document for run in runs]
         )[:limit]
+        filtered = bool(selector or running or completed)
+        crons = all_stored(client, ("CronWorkflow",)) if output == "text" and not filtered else []
     if output == "json":
         print_json(workflows)
     elif output == "name":
@@ -64,8 +74,39 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
             paint=lambda row, column, cell: painted(_phase(workflows[row]), cell) if column == 1 else cell,
         )
     else:
-        note(f"no runs in namespace {namespace}")
+        note(f"no runs in namespace {namespace}{' are selected' if filtered else ''}")
+    if crons:
+        say("")
+        _print_stored(crons)
     return 0
+
+
+def _list_stored(output: str) -> int:
+    from hera_utils.cli.run_names import reached
+    from hera_utils.cli.stored_template import all_stored
+    from hera_utils.cli.terminal import note, print_json, say
+
+    with reached() as client:
+        templates = all_stored(client)
+    if output == "json":
+        print_json([one.document for one in templates])
+    elif output == "name":
+        for one in templates:
+            say(str(one))
+    elif templates:
+        _print_stored(templates)
+    else:
+        note(
+            f"nothing is stored in namespace {client.namespace}; hera-utils run FILE stores templates and cron workflows"
+        )
+    return 0
+
+
+def _print_stored(stored: Sequence[StoredTemplate]) -> None:
+    from hera_utils.cli.stored_template import HEADER, lines
+    from hera_utils.cli.terminal import print_table
+
+    print_table(HEADER, lines(stored, time.time()))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,6 @@ from hera_utils.cli.run_actions import act_on, watch_option
 @watch_option
 @settings_options
 def command(name: str, node_field_selector: str, watch: bool) -> int:
-    """Resume a suspended run, or the suspended tasks of a run."""
+    """Resume a suspended run, or the suspended tasks of a run; or a suspended cron workflow (NAME, or cronwf/NAME)."""
     body = {"nodeFieldSelector": node_field_selector} if node_field_selector else None
     return act_on(name, "resume", "continues", body, watch=watch)

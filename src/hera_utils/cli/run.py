@@ -337,19 +337,16 @@ def submit_documents(
     return names
 
 
-_SHORT = {
-    "WorkflowTemplate": "workflowtemplate",
-    "ClusterWorkflowTemplate": "clusterworkflowtemplate",
-    "CronWorkflow": "cronwf",
-}
-
-
 def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
     """Store a template or a cron workflow and say so. how: say too how to run it."""
+    from hera_utils.cli.stored_template import StoredTemplate, sentence_after_storing
     from hera_utils.cli.terminal import note
 
-    kind, name = document["kind"], client.apply(document)["metadata"]["name"]
-    note(f"{kind} {name} stored" + (f"; run it with: hera-utils run --from {_SHORT[kind]}/{name}" if how else ""))
+    stored = client.apply(document)
+    kind, name = str(document["kind"]), str(stored["metadata"]["name"])
+    note(
+        sentence_after_storing(StoredTemplate(kind, name, {**stored, "kind": kind})) if how else f"{kind} {name} stored"
+    )
 
 
 def _created_if_missing(cluster: Cluster, document: Json) -> str:

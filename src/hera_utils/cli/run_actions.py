@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 _FINAL = ("stop", "terminate")
 """What cannot be undone: for it a name is given in full."""
+_OF_CRON_WORKFLOWS = ("suspend", "resume")
 
 
 def act_on(
@@ -35,10 +36,15 @@ def act_on(
     from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
     from hera_utils.cli.run_names import chosen_run, reached, workflows_of
+    from hera_utils.cli.stored_template import set_suspended, stored_by_name
     from hera_utils.cli.terminal import say
 
     options.deadline(waits="" if watch else "without --watch")
     with reached() as client:
+        stored = stored_by_name(client, name) if verb in _OF_CRON_WORKFLOWS and not body else None
+        if stored is not None:
+            say(set_suspended(client, stored, verb))
+            return 0
         run = chosen_run(client, name, whole=verb in _FINAL)
         names = workflows_of(client, run)
         for workflow in _workflows_of(client, names, verb):

@@ -1,24 +1,45 @@
-"""`--from KIND/NAME`: a workflow made of what is stored on the platform, as `argo submit --from` makes it."""
+"""What is stored on a platform and makes workflows: templates and cron workflows, named KIND/NAME; to run, list, show and change."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.errors import Refused, ResourceError, SettingsError
+from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
 from hera_utils.interpreter.document import resource_of
-from hera_utils.interpreter.submission import submitted_kind, workflow_from
+from hera_utils.interpreter.submission import CRON_LABEL, submitted_kind, workflow_from
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
 
+SHORT = {
+    "CronWorkflow": "cronwf",
+    "WorkflowTemplate": "workflowtemplate",
+    "ClusterWorkflowTemplate": "clusterworkflowtemplate",
+}
+_CRON = "CronWorkflow"
 _FIX = "write workflowtemplate/NAME, clusterworkflowtemplate/NAME or cronwf/NAME"
+_MOST_RUNS = 5
 
 
-def workflow_of(client: ArgoClient, reference: str) -> Json:
-    """The workflow that KIND/NAME means, before parameters are given. SettingsError, ResourceError say what is wrong."""
+@dataclass(frozen=True)
+class StoredTemplate:
+    """A stored template or cron workflow by its kind and name, with its document."""
+
+    kind: str
+    name: str
+    document: Json
+
+    def __str__(self) -> str:
+        return f"{SHORT[self.kind]}/{self.name}"
+
+
+def stored_template(client: ArgoClient, reference: str) -> StoredTemplate:
+    """What KIND/NAME means. SettingsError, ResourceError say what is wrong."""
     word, slash, name = reference.partition("/")
     if not (word and slash and name):
         raise SettingsError(f"`{reference}` names no stored template", fix=_FIX)
@@ -30,8 +51,157 @@ def workflow_of(client: ArgoClient, reference: str) -> Json:
     if stored is None:
         raise ResourceError(
             f'{resource_of(kind)} "{name}" not found in namespace {client.namespace}',
-            fix="store it with: hera-utils run FILE",
+            fix="store it with: hera-utils run FILE; what is stored is listed by: hera-utils ls --stored",
         )
-    workflow = workflow_from(stored, kind, at=time.time())
+    return StoredTemplate(kind, name, stored)
+
+
+def stored_by_name(client: ArgoClient, typed: str) -> StoredTemplate | None:
+    """What KIND/NAME means, or the cron workflow of exactly that name; None for what must be a run."""
+    from hera_utils.cli.run_choice import is_relative
+
+    if "/" in typed:
+        return stored_template(client, typed)
+    if not typed or is_relative(typed):
+        return None
+    try:
+        document = client.template(_CRON, typed)
+    except (AccessError, Refused):  # who may not see cron workflows means a run
+        return None
+    return None if document is None else StoredTemplate(_CRON, typed, document)
+
+
+def workflow_of(client: ArgoClient, reference: str) -> Json:
+    """The workflow that KIND/NAME means, before parameters are given, as `argo submit --from` makes it."""
+    stored = stored_template(client, reference)
+    workflow = workflow_from(stored.document, stored.kind, at=time.time())
     workflow.pop("status", None)
     return {"kind": "Workflow", **workflow}
+
+
+def set_suspended(client: ArgoClient, stored: StoredTemplate, verb: str) -> str:
+    """suspend or resume a cron workflow; the sentence that says what was done. SettingsError for a template, which starts nothing."""
+    if stored.kind != _CRON:
+        raise SettingsError(f"{stored} starts no runs by itself", fix="name a run or a cron workflow (cronwf/NAME)")
+    document = client.set_cron(stored.name, verb)
+    if verb == "suspend":
+        return f"{stored} is suspended: it starts no runs; resume it with: hera-utils resume {stored}"
+    return f"{stored} is scheduled again: {_schedules(document)}{_then(document, time.time())}"
+
+
+# --- as text ---------------------------------------------------------------------------------------------------------
+
+
+def sentence_after_storing(stored: StoredTemplate) -> str:
+    """How to run what was stored; of a cron workflow also when it runs by itself."""
+    run = f"hera-utils run --from {stored}"
+    if stored.kind != _CRON:
+        return f"{stored.kind} {stored.name} stored; run it with: {run}"
+    if state(stored.document) != "scheduled":
+        return f"{stored.kind} {stored.name} stored ({state(stored.document)}); run it with: {run}"
+    when = f"{_schedules(stored.document)}{_then(stored.document, time.time())}"
+    return (
+        f"{stored.kind} {stored.name} stored: it starts runs at {when}; run it now with: {run}; "
+        f"stop it with: hera-utils suspend {stored}"
+    )
+
+
+HEADER = ("name", "status", "schedules", "last run", "next run", "age")
+
+
+def lines(stored: Sequence[StoredTemplate], now: float) -> list[tuple[str, ...]]:
+    """A line of a table for each."""
+    return [_line(one, now) for one in stored]
+
+
+def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
+    from hera_utils.argo import timestamps
+    from hera_utils.spans import age
+
+    document = stored.document
+    last = timestamps.read((document.get("status") or {}).get("lastScheduledTime") or "")
+    created = timestamps.read(document["metadata"].get("creationTimestamp") or "")
+    following = _next(document, now)
+    return (
+        str(stored),
+        state(document) if stored.kind == _CRON else "",
+        _schedules(document) if stored.kind == _CRON else "",
+        "" if last is None else f"{age(now - last)} ago",
+        "" if following is None else f"in {age(following - now)}",
+        "" if created is None else age(now - created),
+    )
+
+
+def state(cron: Json) -> str:
+    """scheduled, suspended, or stopped: its stopStrategy has ended it."""
+    from hera_utils.interpreter.cron.cron_workflow import completed
+
+    if completed(cron):
+        return "stopped"
+    return "suspended" if (cron.get("spec") or {}).get("suspend") else "scheduled"
+
+
+def _schedules(cron: Json) -> str:
+    spec = cron.get("spec") or {}
+    zone = f" ({spec['timezone']})" if spec.get("timezone") else ""
+    return ", ".join(map(str, spec.get("schedules") or ())) + zone
+
+
+def _next(document: Json, now: float) -> float | None:
+    from hera_utils.interpreter.cron.cron_workflow import enabled, next_time
+    from hera_utils.interpreter.cron.schedules import ScheduleError
+
+    if document.get("kind", _CRON) != _CRON or not (document.get("spec") or {}).get("schedules"):
+        return None
+    try:
+        return next_time(document, now) if enabled(document) else None
+    except ScheduleError:
+        return None
+
+
+def _then(document: Json, now: float) -> str:
+    from hera_utils.spans import age
+
+    following = _next(document, now)
+    return "" if following is None else f" (next in {age(following - now)})"
+
+
+def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
+    """What `get` shows of it: when it runs, its parameters, the newest runs of a cron workflow."""
+    from hera_utils.argo import timestamps
+    from hera_utils.spans import age
+
+    document, now = stored.document, time.time()
+    yield str(stored)
+    if stored.kind == _CRON:
+        yield f"  {state(document)}: {_schedules(document)}{_then(document, now)}"
+        for condition in (document.get("status") or {}).get("conditions") or ():
+            yield f"  {condition.get('type')}: {condition.get('message')}"
+    spec = document.get("spec") or {}
+    spec = spec.get("workflowSpec") or spec
+    for parameter in (spec.get("arguments") or {}).get("parameters") or ():
+        yield f"  parameter {parameter['name']} = {parameter.get('value', '')}"
+    names = [one.get("name") for one in spec.get("templates") or ()]
+    if names:
+        yield f"  templates: {', '.join(map(str, names))}"
+    if stored.kind == _CRON:
+        fields = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase"
+        runs = client.list(selector=f"{CRON_LABEL}={stored.name}", fields=fields)
+        runs.sort(key=lambda one: str(one["metadata"].get("creationTimestamp")), reverse=True)
+        for one in runs[:_MOST_RUNS]:
+            created = timestamps.read(one["metadata"].get("creationTimestamp") or "")
+            ago = "" if created is None else f"  {age(now - created)} ago"
+            yield f"  run {one['metadata']['name']}  {(one.get('status') or {}).get('phase') or 'Pending'}{ago}"
+    yield f"  run it now with: hera-utils run --from {stored}"
+
+
+def all_stored(client: ArgoClient, kinds: Sequence[str] = tuple(SHORT)) -> list[StoredTemplate]:
+    """Everything that is stored of these kinds; what the user may not see is left out."""
+    templates = []
+    for kind in kinds:
+        try:
+            documents = client.templates(kind)
+        except (AccessError, Refused):
+            continue
+        templates += [StoredTemplate(kind, str(one["metadata"]["name"]), {"kind": kind, **one}) for one in documents]
+    return templates

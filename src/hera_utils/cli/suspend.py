@@ -12,5 +12,8 @@ from hera_utils.cli.run_actions import act_on
 @name_argument
 @settings_options
 def command(name: str) -> int:
-    """Suspend a run: it starts no more tasks until it is resumed; running tasks continue."""
+    """Suspend a run: it starts no more tasks until it is resumed; running tasks continue.
+
+    A cron workflow (NAME, or cronwf/NAME) starts no more runs.
+    """
     return act_on(name, "suspend", "is suspended; resume it with: hera-utils resume NAME")

@@ -172,15 +172,32 @@ class ArgoClient:
                 raise
             return None
 
+    def templates(self, kind: str) -> Sequence[Json]:
+        """What is stored of a kind of template, as in `template`, by name."""
+        service, singular, _ = _kind({"kind": kind})
+        items = self._object(f"{service}_List{singular}s", namespace=self.namespace).get("items") or []
+        return sorted(items, key=lambda one: str(one["metadata"]["name"]))
+
+    def delete_template(self, kind: str, name: str) -> None:
+        service, singular, _ = _kind({"kind": kind})
+        self._object(f"{service}_Delete{singular}", namespace=self.namespace, name=name)
+
     def clear_template(self, name: str) -> bool:
         """Delete the WorkflowTemplate of that name; whether there was one."""
         try:
-            self._object("WorkflowTemplateService_DeleteWorkflowTemplate", namespace=self.namespace, name=name)
+            self.delete_template("WorkflowTemplate", name)
         except Refused as error:
             if error.code != faults.NOT_FOUND:
                 raise
             return False
         return True
+
+    def set_cron(self, name: str, verb: str) -> Json:
+        """suspend or resume a cron workflow."""
+        request = {"namespace": self.namespace, "name": name}
+        return self._object(
+            f"CronWorkflowService_{verb.capitalize()}CronWorkflow", body=request, namespace=self.namespace, name=name
+        )
 
     def act(self, name: str, verb: str, body: Mapping[str, Any] | None = None) -> Json:
         """stop, terminate, suspend, resume, retry, resubmit or set a workflow; `body` holds the verb's own options."""
