@@ -1,5 +1,7 @@
 """Running what is not done: every reason for which a point runs again, and that nothing else does. On the real local platform."""
 
+import os
+import sqlite3
 import sys
 from types import SimpleNamespace
 
@@ -141,6 +143,87 @@ def test_what_changed_is_told_and_runs_again(lab, code, why):
     assert lab.ran() == {1: 2, 2: 2, 3: 2}
     assert lab.why(experiment(changed)) == {}
     assert lab.why(experiment()) == dict.fromkeys((1, 2, 3), why), "what is there was made by the other code"
+
+
+def square_file(lab, n):
+    return lab.claim / "squares" / str(n)
+
+
+def test_a_file_that_was_cut_or_changed_is_not_done(lab):
+    made = experiment(layout=Files)
+    lab.engine.run(made)
+    square_file(lab, 1).write_text("")
+    square_file(lab, 2).write_text("8\n")
+    assert lab.why(made) == {
+        1: "output changed: squares/1 (2 bytes before, 0 now)",
+        2: "output changed: squares/2 (of the same size)",
+    }
+    lab.engine.run(made, resume=True)
+    assert lab.why(made) == {}, "what ran again is known by what it wrote now"
+
+
+def test_a_change_is_seen_though_the_time_was_set_back(lab):
+    made = experiment(layout=Files)
+    lab.engine.run(made)
+    file = square_file(lab, 1)
+    times = file.stat()
+    file.write_text("8\n")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert lab.why(made) == {1: "output changed: squares/1 (of the same size)"}
+
+
+def test_a_copy_of_an_output_is_the_output(lab):
+    made = experiment(layout=Files, n=(1, 2, 3))
+    lab.engine.run(made)
+    file = square_file(lab, 1)
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content)
+    file.touch()
+    assert lab.why(made) == {}
+    second = lab.engine.run(experiment(layout=Files, n=(1, 2, 3, 4)), resume=True)
+    with RunRecord.open(second.record) as record:
+        known = record.outputs()
+    assert len(known) == 4, "also of the points that were taken over"
+    by_point = {point: files for point, files in known.items() if "squares/1" in files}
+    (facts,) = (files["squares/1"] for files in by_point.values())
+    assert facts.stamp.endswith(f":{file.stat().st_ino}"), "as it is known from now on"
+
+
+def test_a_record_without_facts_of_outputs_believes_that_they_exist(lab):
+    made = experiment(layout=Files)
+    record = records_without_outputs(lab.engine.run(made).record)
+    square_file(lab, 1).write_text("cut")
+    assert lab.why(made) == {}
+    square_file(lab, 1).unlink()
+    assert lab.why(made) == {1: "output missing: squares/1"}
+    assert record.is_dir()
+
+
+def records_without_outputs(folder):
+    """The record as an older version would have written it."""
+    with sqlite3.connect(folder / "points.sqlite") as base:
+        base.execute("drop table outputs")
+    base.close()
+    return folder
+
+
+class Gathered(Files):
+    @writes
+    def count(self):
+        return self.path("gathered")
+
+
+def test_what_was_gathered_and_has_changed_is_gathered_again(lab):
+    made = experiment(layout=Gathered, gather=gather)
+    first = lab.engine.run(made)
+    gathered = lab.claim / "gathered"
+    assert gathered.read_text() == "\n"
+    assert lab.engine.run(made, resume=True).name == first.name
+    gathered.write_text("")
+    second = lab.engine.run(made, resume=True)
+    assert (second.succeeded, gathered.read_text()) == (True, "\n")
+    assert lab.ran() == {1: 1, 2: 1, 3: 1}, "no point ran again"
 
 
 def test_what_is_done_can_be_kept_though_its_code_changed(lab):

@@ -1,11 +1,10 @@
-"""The files that an experiment's layout declares, where this machine can see them: what a point reads, and whether what it writes is
-there. Files in a cluster's volume cannot be seen from here; `unseen` says so.
+"""The files that an experiment's layout declares, where this machine can see them: what a point reads, and whether what it wrote is
+there as it was. Files in a cluster's volume cannot be seen from here; `unseen` says so.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hera_utils.digests import sha256_of, short_digest_of
@@ -14,9 +13,11 @@ from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.layout_paths import File
 from hera_utils.experiment.points import Point
 from hera_utils.runs.file_digests import PRESENT, READ, WRITTEN, FileUse
+from hera_utils.runs.file_facts import FileFacts, difference, facts_of
 
 ABSENT = ""
 MOST_FILES = 1000
+MOST_BYTES_OF_OUTPUTS = 4 << 30  # whose content is read of one run
 MOST_BYTES = 512 * 1024 * 1024  # read at the end of a run: a second or so
 
 
@@ -30,6 +31,7 @@ class DeclaredFiles:
         self.volume, self.script = volume, script
         self.unseen = 0
         self._digests: dict[Path, str] = {}
+        self._room = MOST_BYTES_OF_OUTPUTS
         self._outputs = {file.path for file in self.layout.outputs_of_all()} if self.layout is not None else set()
 
     def read(self, point: Point) -> dict[str, str]:
@@ -45,12 +47,52 @@ class DeclaredFiles:
                 digests[file.path] = self._digest(path)
         return digests
 
-    def missing(self, point: Point) -> list[str]:
-        """The outputs of a point that are not there."""
+    def outputs(self, point: Point | None) -> dict[str, FileFacts]:
+        """By what the outputs of a point are known again, path by path. None: of what comes after all points."""
+        found = {}
+        for file in self._outputs_of(point):
+            facts = self._facts(self.path(file) or Path("/"))
+            if facts is not None:
+                found[file.path] = facts
+        return found
+
+    def undone(self, point: Point | None, known: Mapping[str, FileFacts]) -> tuple[str, dict[str, FileFacts]]:
+        """(why the outputs of a point are not those that it wrote, "" when they are; by what they are known from now on).
+
+        known: as `outputs` gave them when it was done; of what is not in it only the existence counts. None: of what comes after all
+        points, where only what is known counts.
+        """
+        wrong: list[str] = []
+        found: dict[str, FileFacts] = {}
+        for file in self._outputs_of(point):
+            path, before = self.path(file) or Path("/"), known.get(file.path)
+            if before is None:
+                now = None if point is None else self._facts(path)
+                how = "missing" if now is None and point is not None else ""
+            else:
+                how, now = difference(path, before)
+            if how:
+                what, _, more = how.partition(" ")
+                wrong.append(f"output {what.rstrip(',')}: {file.path}{f' {more}' if more else ''}")
+            elif now is not None:
+                found[file.path] = now
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        return (f"{wrong[0]}{more}" if wrong else ""), found
+
+    @property
+    def sees_outputs(self) -> bool:
+        """Whether there may be outputs that this machine can see."""
+        return self.layout is not None and self.volume is not None and bool(declared(type(self.layout), "writes"))
+
+    def _facts(self, path: Path) -> FileFacts | None:
+        facts = facts_of(path, self._room)
+        self._room -= facts.size if facts is not None and facts.digest else 0
+        return facts
+
+    def _outputs_of(self, point: Point | None) -> list[File]:
         if self.layout is None:
             return []
-        outputs = self._visible(self.layout.outputs(point))
-        return [file.path for file in outputs if not os.path.lexists(self.path(file) or "/")]
+        return self._visible(self.layout.outputs_of_all() if point is None else self.layout.outputs(point))
 
     def absent_local(self, points: Iterable[Point]) -> tuple[str, Path] | None:
         """(method, path) of a file beside the script that the layout says the workflow carries with it, and that is not there."""

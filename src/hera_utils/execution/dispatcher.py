@@ -19,6 +19,7 @@ from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.reconnect import PATIENCE
+from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
 from hera_utils.runs.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
 from hera_utils.watch.deadline import NEVER, Deadline
@@ -47,7 +48,8 @@ class InFlight:
 @dataclass(frozen=True)
 class SubmitOptions:
     """How a run's documents are submitted. stamp: makes a document ready; check: refuses what the platform will not take; parallelism: of
-    each workflow, None for its own. labels, annotations: of each workflow.
+    each workflow, None for its own. labels, annotations: of each workflow. outputs: points (by their ids; "": what comes after all of
+    them) → by what the files that they wrote are known again.
     """
 
     stamp: Callable[[Json], Json]
@@ -56,6 +58,7 @@ class SubmitOptions:
     parallelism: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    outputs: Callable[[Iterable[str]], Mapping[str, Mapping[str, FileFacts]]] = lambda points: {}
 
 
 class Dispatcher:
@@ -261,6 +264,10 @@ class Dispatcher:
             if len(self.failures) < MOST_FAILURES:
                 self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
             self.last = document
+        done = [point for point, status in statuses.items() if status == DONE]
+        if phase == DONE and (flight.row.fingerprint or flight.row.role == "whole"):
+            done.append("")
+        self.record.keep_outputs(self.options.outputs(done))
         self.record.settle(name, phase, statuses)
         self.ended.append((flight.row, phase))
         if rows:

@@ -28,6 +28,7 @@ from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.modules import Sources
 from hera_utils.provenance.python import packages
 from hera_utils.results.secrecy import refuse_secret_inputs
+from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record import DONE, SUBMITTED, RunRecord, encoded, records
 from hera_utils.settings.command_line import without_secrets
 from hera_utils.settings.resolve import CLIContext
@@ -39,7 +40,7 @@ Json = dict[str, Any]
 class LastResult:
     """What became of a point when it last ran. run: the folder of the record that says so. fingerprint: as JSON.
 
-    computed: the run that computed it, in which workflow and tasks (as JSON).
+    computed: the run that computed it, in which workflow and tasks (as JSON). outputs: path → by what it is known again.
     """
 
     status: str
@@ -48,18 +49,21 @@ class LastResult:
     computed: str
     workflow: str
     tasks: str
+    outputs: Mapping[str, FileFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class History:
     """The runs of one experiment on one platform. results: point id → its last one. in_flight: ids of the points that run.
 
-    fan_ins: fingerprint → whether a gathering workflow (or the tasks after the points) of the newest run that ran anything succeeded.
+    fan_ins: fingerprint → whether a gathering workflow (or the tasks after the points) of the newest run that ran anything succeeded;
+    outputs_of_all: by what the files are known again that came after all points.
     """
 
     results: Mapping[str, LastResult] = field(default_factory=dict)
     in_flight: frozenset[str] = frozenset()
     fan_ins: Mapping[str, bool] = field(default_factory=dict)
+    outputs_of_all: Mapping[str, FileFacts] = field(default_factory=dict)
     _texts: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def text(self, run: Path, digest: str) -> str:
@@ -76,7 +80,7 @@ class Decisions:
     """What is to be done of a sweep. run: point id → why. done: id → the run that computed it.
 
     in_flight: id → the fingerprint that it would have now, of the points that still run. fingerprints: of the points that run.
-    unseen: whether some declared files could not be looked at.
+    unseen: whether some declared files could not be looked at. outputs: id → by what the files are known of the points that are done.
     """
 
     run: Mapping[str, str]
@@ -84,6 +88,7 @@ class Decisions:
     in_flight: Mapping[str, Fingerprint] = field(default_factory=dict)
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     unseen: bool = False
+    outputs: Mapping[str, Mapping[str, FileFacts]] = field(default_factory=dict)
 
     def only(self, points: set[str]) -> Decisions:
         """Of the points that run only these."""
@@ -98,22 +103,29 @@ def decide(
     done: dict[str, str] = {}
     in_flight: dict[str, Fingerprint] = {}
     fingerprints: dict[str, Fingerprint] = {}
+    outputs: dict[str, Mapping[str, FileFacts]] = {}
     unit = bool(estimate.ownership.whole)
     for point, fingerprint in fingerprints_of(definition, estimate, fingerprinter):
         if point.id in history.in_flight:
             in_flight[point.id] = fingerprint
             continue
-        reason = rerun_reason(point, fingerprint, history, fingerprinter, files)
+        reason = rerun_reason(point, fingerprint, history, fingerprinter)
+        if not reason:
+            reason, outputs[point.id] = files.undone(point, history.results[point.id].outputs)
         if reason:
             run[point.id] = reason
         else:
             done[point.id] = history.results[point.id].computed
         if reason or unit:
             fingerprints[point.id] = fingerprint
+    if unit and done and not run:
+        why, _ = files.undone(None, history.outputs_of_all)
+        run = dict.fromkeys(done, why) if why else {}
     if run and unit:
         run = {point.id: run.get(point.id, "it is part of one unit") for point in definition.inputs.points}
         done = {}
-    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0)
+    kept = {point: outputs[point] for point in done}
+    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0, kept)
 
 
 def fingerprinter_of(context: CLIContext, files: DeclaredFiles, *, keep_done: bool) -> Fingerprinter:
@@ -123,10 +135,8 @@ def fingerprinter_of(context: CLIContext, files: DeclaredFiles, *, keep_done: bo
     return Fingerprinter(Sources(script_folder()), here, inputs=files.read, digests=digests, code_counts=not keep_done)
 
 
-def rerun_reason(
-    point: Point, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
-) -> str:
-    """Why a point runs; "" for one that is done: it succeeded, nothing that it depends on has changed, its files are there."""
+def rerun_reason(point: Point, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter) -> str:
+    """Why a point runs; "" for one that succeeded, and of which nothing that it depends on has changed."""
     last = history.results.get(point.id)
     if last is None:
         return "new"
@@ -135,11 +145,7 @@ def rerun_reason(
     differences = changes_since(last, fingerprint, history, fingerprinter)
     if differences:
         return ", ".join(differences)
-    if last.status != DONE:
-        return f"it ended as {last.status} in {last.computed}"
-    missing = files.missing(point)
-    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-    return f"output missing: {missing[0]}{more}" if missing else ""
+    return "" if last.status == DONE else f"it ended as {last.status} in {last.computed}"
 
 
 def changes_since(
@@ -164,18 +170,21 @@ def history_of(runs: Path, facts: Json) -> History:
     """What the records of a folder know of the experiment that `facts` describe. A record that cannot be read counts as none."""
     results: dict[str, LastResult] = {}
     fan_ins: dict[str, bool] = {}
+    of_all: Mapping[str, FileFacts] = {}
     for folder in records(runs):
         with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
             if identity(record.facts) != identity(facts):
                 continue
-            workflows = record.workflows()
+            workflows, outputs = record.workflows(), record.outputs()
             if workflows and not fan_ins:
+                of_all = outputs.get("", {})
                 fan_ins = {row.fingerprint: row.phase == "Succeeded" for row in workflows if row.fingerprint}
                 fan_ins = fan_ins or {"": True}
             for point, status, fingerprint, workflow, run, tasks in record.results():
                 if status and point not in results:
-                    results[point] = LastResult(status, fingerprint, folder, run or record.name, workflow, tasks)
-    return History(results, fan_ins=fan_ins)
+                    files = outputs.get(point, {})
+                    results[point] = LastResult(status, fingerprint, folder, run or record.name, workflow, tasks, files)
+    return History(results, fan_ins=fan_ins, outputs_of_all=of_all)
 
 
 def newest_run(runs: Path, facts: Json | None = None) -> str:

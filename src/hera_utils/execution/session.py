@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,7 @@ from hera_utils.execution.printed_results import keep_results
 from hera_utils.execution.reporter import Reporter
 from hera_utils.execution.run import Run, run_of
 from hera_utils.execution.write_conflicts import WRITES, Writes, conflicting_run, writes_of
+from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import prune
 from hera_utils.experiment.values import plain
 from hera_utils.images.decision_texts import as_json
@@ -52,6 +53,7 @@ from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import breaches
+from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.notes import read_notes, write_notes
 from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
 from hera_utils.runs.record_folders import remember
@@ -92,6 +94,7 @@ class Session:
         self.folders: dict[str, str] = {}
         self.runs = runs_folder(self.context)
         self.facts = run_facts(definition.experiment, definition.key, self.context, client.namespace)
+        self._points: Mapping[str, Point] = {}
         self.record: RunRecord | None = None
         self.dispatcher: Dispatcher | None = None
 
@@ -129,6 +132,8 @@ class Session:
             self.record.keep_locks(lock for decision in images.values() if (lock := decision.lock_file))
             self._refuse_conflicting_writes(self.record, is_new=is_new)
             self.record.add_points(self._rows(history))
+            if self.plan.decisions is not None:
+                self.record.keep_outputs(self.plan.decisions.outputs)
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)
 
     def _plan(self, history: History) -> Plan:
@@ -252,7 +257,32 @@ class Session:
         if not self.caller.resume:
             return True
         fan_in = self._fan_in_fingerprint()
-        return bool(fan_in) and not history.fan_ins.get(fan_in, False)
+        if not fan_in or not history.fan_ins.get(fan_in, False):
+            return bool(fan_in)
+        return self._lacks_outputs_of_all(history.outputs_of_all)
+
+    def _lacks_outputs_of_all(self, known: Mapping[str, FileFacts]) -> bool:
+        """Whether the files that came after all points are not those any more that were written."""
+        why, _ = self.files.undone(None, known)
+        if why:
+            self.reporter.lines([f"what comes after the points runs again: {why}"])
+        return bool(why)
+
+    def _outputs(self, points: Iterable[str]) -> dict[str, Mapping[str, FileFacts]]:
+        """By what the files that these points wrote are known again."""
+        if not self._files_written.sees_outputs:
+            return {}
+        outputs: dict[str, Mapping[str, FileFacts]] = {}
+        for point in points:
+            if point and point not in self._points:
+                self._points = {one.id: one for one in self.definition.inputs.points}
+            if not point or point in self._points:  # else a point of an earlier run that this sweep does not have
+                outputs[point] = self._files_written.outputs(self._points[point] if point else None)
+        return outputs
+
+    @cached_property
+    def _files_written(self) -> DeclaredFiles:
+        return self.files
 
     def _fan_in_fingerprint(self) -> str:
         """Of `gather`, or of the tasks that come after the points in their own workflow; "" for neither."""
@@ -333,6 +363,7 @@ class Session:
             parallelism=None if parallelism is None else max(1, parallelism // in_flight),
             labels={} if self.writes is None else self.writes.labels(),
             annotations={} if self.writes is None else self.writes.annotations(),
+            outputs=self._outputs,
         )
         return Dispatcher(self.client, record, options, self.fingerprinter.texts, self.deadline)
 
@@ -418,7 +449,8 @@ class Session:
             return "Succeeded"
         batch = self._gather_batch()
         before = next((row for row in reversed(self.record.workflows()) if row.role == "gather"), None)
-        if before is not None and before.fingerprint == batch.rest and before.phase == "Succeeded":
+        gathered = before is not None and before.fingerprint == batch.rest and before.phase == "Succeeded"
+        if gathered and not self._lacks_outputs_of_all(self.record.outputs().get("", {})):
             return "Succeeded"
         document = self.dispatcher.follow_one(self.dispatcher.send(batch), self.reporter.display())
         return str((document.get("status") or {}).get("phase") or "Failed")

@@ -3,7 +3,8 @@
     run.json        what the run is: format, run, experiment, script, platform, namespace, created, ended, phase, inputs (constants,
                     axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
                     the points), git, versions, images (image → what happened to it on this machine; see images/decision_texts.py)
-    points.sqlite   one row a point, the workflows, and the texts that many rows share (`fingerprints`)
+    points.sqlite   one row a point, the workflows, the texts that many rows share (`fingerprints`), and by what the declared
+                    outputs of points are known again (`outputs`; of the point "": of what comes after all points)
     packages-*.txt  the locks of packages that stood in for images (images/python_environment.py)
     lock            held by the process that drives the run; it falls with the process
 
@@ -28,6 +29,7 @@ from typing import Any
 
 from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.runs.file_facts import FileFacts
 
 Json = dict[str, Any]
 
@@ -49,6 +51,10 @@ create table if not exists workflows (
 );
 create table if not exists fingerprints (digest text primary key, text text not null) without rowid;
 create index if not exists by_workflow on points (workflow);
+create table if not exists outputs (
+    point text not null, path text not null, size integer not null, stamp text not null, digest text not null,
+    primary key (point, path)
+) without rowid;
 """
 _ADD_POINT = """
 insert into points (id, number, name, given, workflow, fingerprint, tasks, status, run, why) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -289,6 +295,15 @@ class RunRecord:
             )
         self._write()
 
+    def keep_outputs(self, outputs: Mapping[str, Mapping[str, FileFacts]]) -> None:
+        """By what the outputs of points are known again. outputs: point → path → facts."""
+        rows = [(point, path, *facts) for point, files in outputs.items() for path, facts in files.items()]
+        if rows:
+            with self._transaction() as base:
+                base.executemany(
+                    "insert or replace into outputs (point, path, size, stamp, digest) values (?, ?, ?, ?, ?)", rows
+                )
+
     def forget(self, workflow: str) -> None:
         """A workflow that the platform does not have: it was never sent (or was deleted), its points wait again."""
         with self._transaction() as base:
@@ -328,6 +343,13 @@ class RunRecord:
     def results(self) -> Iterator[tuple[str, str, str, str, str, str]]:
         """(id, status, fingerprint as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
         yield from self._base.execute(self._sql("select id, status, fingerprint, workflow, run, tasks from points"))
+
+    def outputs(self) -> dict[str, dict[str, FileFacts]]:
+        """Point → path → by what an output is known again; of an older record {}."""
+        outputs: dict[str, dict[str, FileFacts]] = {}
+        for point, path, *facts in self._base.execute("select point, path, size, stamp, digest from outputs"):
+            outputs.setdefault(point, {})[path] = FileFacts(*facts)
+        return outputs
 
     def text(self, digest: str) -> str:
         """What a digest of a fingerprint stands for; "" when it is not known."""
