@@ -6,9 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_sweeps import sweeps, task, workflow, written
 
-from hera_utils.execution.fingerprints import Fingerprinter, changes
+from hera_utils.execution.differences import at_length, differences, sentences
+from hera_utils.execution.fingerprints import Fingerprinter
 from hera_utils.experiment.sweeps import grid
 from hera_utils.experiment.task_ownership import task_ownership
+
+
+def changes(*fingerprints, **more):
+    return sentences(differences(*fingerprints, **more))
 
 
 def container(name, image="alpine", **inputs):
@@ -106,10 +111,14 @@ def test_the_digests_of_sidecars_count_too():
     assert told(made, made, digests={"lab/side:1": "sha256:1"}) == ["image of work changed"]
 
 
+def a_python(**packages):
+    return lambda template: {"of": "", "packages": packages, "modules": {}, "computed": ""}
+
+
 def test_packages_of_this_machine_count_only_where_its_python_runs():
     point = SWEEP[0].id
     for digests, counts in (({}, True), ({"python": "sha256:1"}, False)):
-        found, _ = fingerprints(scripted(), SWEEP, packages={"numpy": "2"}, digests=digests)
+        found, _ = fingerprints(scripted(), SWEEP, python=a_python(numpy="2"), digests=digests)
         assert ("python" in found[point]) == counts
 
 
@@ -154,19 +163,130 @@ def test_a_unit_begins_with_what_its_spec_says():
     assert whole(workflowTemplateRef={"name": "one"}) != whole(workflowTemplateRef={"name": "other"})
 
 
-def test_packages_count_for_python_scripts_alone():
-    scripted = with_templates(workflow(*(task(f"t{n}", "say", {"n": str(n)}) for n in (1, 2))))
-    scripted["spec"]["templates"].append(
-        {"name": "say", "script": {"image": "python", "command": ["python"], "source": "1"}}
-    )
-    old, old_texts = fingerprints(scripted, SWEEP, packages={"numpy": "1"})
-    new, new_texts = fingerprints(scripted, SWEEP, packages={"numpy": "2", "scipy": "1"})
+def python_changes(before, after):
+    """Of two fingerprints of a Python script, with these Pythons."""
+    old, old_texts = fingerprints(scripted(), SWEEP, python=before)
+    new, new_texts = fingerprints(scripted(), SWEEP, python=after)
     point = SWEEP[0].id
-    assert changes(old[point], new[point], old_texts.get, new_texts.get) == ["python package numpy, scipy changed"]
-    assert (
-        fingerprints(document(), SWEEP, packages={"numpy": "1"})[0]
-        == fingerprints(document(), SWEEP, packages={"numpy": "2"})[0]
+    found = differences(old[point], new[point], old_texts.get, new_texts.get)
+    return [line for one in found for line in at_length(one, "run-1", old_texts.get, new_texts.get)]
+
+
+def test_packages_are_told_with_both_versions():
+    assert python_changes(a_python(numpy="1", six="1"), a_python(numpy="2", six="1")) == ["python package numpy: 1 → 2"]
+    assert python_changes(a_python(numpy="1"), a_python(numpy="1", scipy="1")) == [], (
+        "then the code has changed as well"
     )
+    assert python_changes(a_python(numba=""), a_python(numba="0.6")) == ["python package numba: none → 0.6"]
+    assert python_changes(a_python(yaml=""), a_python(pyyaml="6")) == ["python package yaml: none → there"]
+    plain = fingerprints(document(), SWEEP, python=a_python(numpy="1"))[0]
+    assert plain == fingerprints(document(), SWEEP, python=a_python(numpy="2"))[0], "no Python script"
+
+
+def older(fingerprint, texts, packages):
+    """As an older version would have written it: the names of all packages, in one mapping."""
+    digest = "of-all"
+    return {**fingerprint, "python": digest}, {**texts, digest: json.dumps(packages)}
+
+
+def test_an_older_record_knows_all_packages_of_the_python_that_submitted():
+    point = SWEEP[0].id
+    for packages, other, told in (
+        ({"numpy": "1", "six": "1"}, "", []),
+        ({"numpy": "2", "six": "1"}, "", ["python package numpy changed"]),
+        ({"numpy": "1", "six": "2"}, "", []),
+        ({"numpy": "2"}, "another", []),
+    ):
+        python = {"of": other, "packages": {"numpy": "1", "python": "3.11"}, "modules": {"mine": "x"}, "computed": ""}
+        new, new_texts = fingerprints(scripted(), SWEEP, python=lambda template, python=python: python)
+        old, old_texts = older(new[point], new_texts, packages)
+        assert changes(old, new[point], old_texts.get, new_texts.get) == told, packages
+
+
+def test_what_is_installed_in_place_counts_by_its_code():
+    def installed(source):
+        return lambda template: {"of": "", "packages": {}, "modules": {"mine.model": source}, "computed": ""}
+
+    assert python_changes(installed("a = 1"), installed("a = 1")) == []
+    assert python_changes(installed("a = 1"), installed("a = 2")) == ["code of mine.model: a = 1 → a = 2"]
+
+
+def referring(**reference):
+    made = with_templates(workflow(*(task(f"t{n}", "", {"n": str(n)}) for n in (1, 2))))
+    for one in made["spec"]["templates"][0]["dag"]["tasks"]:
+        one.pop("template")
+        one["templateRef"] = {"name": "library", "template": "step", **reference}
+    return made
+
+
+def library(command, inner="inner"):
+    def stored(kind, name):
+        return {
+            "spec": {
+                "templates": [
+                    {"name": "step", "dag": {"tasks": [{"name": "a", "template": inner}]}},
+                    container("inner") | {"container": {"image": "alpine", "command": [command]}},
+                    container("unused") | {"container": {"image": "alpine", "command": [command * 2]}},
+                    container("other"),
+                ]
+            }
+        }
+
+    return stored
+
+
+def referred(before, after):
+    old, old_texts = fingerprints(referring(), SWEEP, stored=before)
+    new, new_texts = fingerprints(referring(), SWEEP, stored=after)
+    point = SWEEP[0].id
+    return changes(old[point], new[point], old_texts.get, new_texts.get)
+
+
+def test_the_content_of_stored_templates_counts_as_far_as_it_is_reached():
+    assert referred(library("true"), library("true")) == []
+    assert referred(library("true"), library("false")) == ["referenced template library/inner changed"]
+    assert referred(library("true", "other"), library("false", "other")) == []
+    assert referred(library("true"), lambda kind, name: None) == [], "nobody can be asked"
+    fingerprinter = Fingerprinter(lambda template: {}, stored=lambda kind, name: None)
+    list(fingerprinter.of_points(referring(), task_ownership(referring(), SWEEP.axes, list(SWEEP)), SWEEP))
+    assert fingerprinter.unread == {"library"}
+
+
+def test_a_stored_workflow_counts_as_a_whole():
+    def whole(stored):
+        fingerprinter = Fingerprinter(lambda template: {}, stored=stored)
+        return fingerprinter.of_workflow({"spec": {"workflowTemplateRef": {"name": "library"}}})
+
+    assert whole(library("true")) == whole(library("true"))
+    assert whole(library("true")) != whole(library("false"))
+
+
+def test_code_is_told_as_a_diff():
+    old, old_texts = fingerprints(scripted("a = 1\nprint(a)\n" + "b = 2\n" * 30), SWEEP)
+    new, new_texts = fingerprints(scripted("a = 2\nprint(a)\n" + "b = 2\n" * 30), SWEEP)
+    point = SWEEP[0].id
+    (one,) = differences(old[point], new[point], old_texts.get, new_texts.get)
+    first, *lines = at_length(one, "run-1", old_texts.get, new_texts.get)
+    assert (first, lines[:2]) == ("code of say:", ["--- run-1", "+++ now"])
+    assert ("-a = 1" in lines, "+a = 2" in lines) == (True, True)
+    assert len(lines) < 15, "only what is near"
+    assert at_length(one, "run-1", lambda digest: "", new_texts.get) == ["code of say: the text of run-1 was not kept"]
+
+
+def test_a_secret_is_not_kept():
+    secret = "hunter2-is-long"
+    made = scripted(f"key = '{secret}'")
+    found, texts = fingerprints(made, SWEEP, hides=lambda text: secret in text)
+    assert found == fingerprints(made, SWEEP)[0]
+    assert not any(secret in text for text in texts.values())
+
+
+def test_arguments_are_told_by_their_values():
+    old, old_texts = fingerprints(document(size="7"), SWEEP)
+    new, new_texts = fingerprints(document(size="8"), SWEEP)
+    point = SWEEP[0].id
+    (one,) = differences(old[point], new[point], old_texts.get, new_texts.get)
+    assert at_length(one, "run-1", old_texts.get, new_texts.get) == ["argument stage.size: 7 → 8"]
 
 
 def test_a_file_that_the_run_made_itself_is_no_change():

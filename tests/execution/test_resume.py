@@ -1,13 +1,15 @@
 """Running what is not done: every reason for which a point runs again, and that nothing else does. On the real local platform."""
 
 import os
+import shutil
 import sqlite3
 import sys
+import venv
 from types import SimpleNamespace
 
 import pytest
 from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Task, Workflow
-from hera.workflows.models import ValueFrom
+from hera.workflows.models import TemplateRef, ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
 from hera_utils.execution.flags import RunOptions
@@ -540,24 +542,108 @@ def test_parallelism_is_of_the_whole_run(lab, small_parts):
     assert {one["spec"]["parallelism"] for one in found} == {2}
 
 
-def test_the_packages_of_script_tasks_count(lab, monkeypatch):
-    def python(environment, inputs, layout):
+@pytest.fixture
+def own_python(lab, tmp_path):
+    """A Python of its own for the tasks, as HERA_UTILS_PYTHON names it; install(package, version) puts a package there."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    packages = next((tmp_path / "venv" / "lib").glob("python*")) / "site-packages"
+
+    def install(name, version, requires=""):
+        for old in packages.glob(f"{name}-*.dist-info"):
+            shutil.rmtree(old)
+        (packages / f"{name}.py").write_text(f"version = {version!r}\n")
+        info = packages / f"{name}-{version}.dist-info"
+        info.mkdir()
+        wants = f"Requires-Dist: {requires}\n" if requires else ""
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{wants}")
+        (info / "RECORD").write_text(f"{name}.py,,\n")
+
+    lab.engine.context.python = str(tmp_path / "venv" / "bin" / "python")
+    return install
+
+
+def python_script(source):
+    def define(environment, inputs, layout):
         with Workflow(generate_name="python-", entrypoint="dag") as w:
-            say = Script(
-                name="say",
-                image="python:3.11",
-                command=["python"],
-                source=lambda n: print(n),
-                inputs=[Parameter(name="n")],
-            )
+            command = ["python"]
+            say = Script(name="say", image="python:3", command=command, source=source, inputs=[Parameter(name="n")])
             with DAG(name="dag"):
                 Task(name="say", template=say, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n)
         return w
 
-    lab.engine.run(experiment(python))
-    assert lab.why(experiment(python)) == {}
-    monkeypatch.setattr("hera_utils.execution.history.packages", lambda: {"numpy": "99.0"})
-    assert "python package" in lab.why(experiment(python))[1]
+    return experiment(define, n=(1,))
+
+
+def test_of_the_packages_those_that_the_code_imports_count(lab, own_python):
+    own_python("measure", "1.0", requires="units>=1; python_version > '3'")
+    own_python("units", "1.0")
+    own_python("unrelated", "1.0")
+    made = python_script("import measure\nprint(measure.version)")
+    run = lab.engine.run(made)
+    assert [row.outputs["result"] for row in run.results] == ["1.0"], "the other Python ran it"
+    own_python("unrelated", "2.0")
+    own_python("more", "1.0")
+    assert lab.why(made) == {}
+    own_python("units", "2.0")
+    assert lab.why(made) == {1: "python package units changed"}, "what an imported package requires"
+    own_python("measure", "1.1", requires="units")
+    plan = lab.engine.plan(made, resume=True)
+    assert plan.lines(explain=True)[-3:] == [
+        "since these were computed:",
+        "  python package measure: 1.0 → 1.1",
+        "  python package units: 1.0 → 2.0",
+    ]
+
+
+def test_where_the_names_of_modules_are_computed_all_packages_count(lab, own_python):
+    own_python("unrelated", "1.0")
+    made = python_script("import importlib\nname = 'json'\nimportlib.import_module(name)")
+    lab.engine.run(made)
+    own_python("unrelated", "2.0")
+    assert lab.why(made) == {1: "python package unrelated changed"}
+
+
+def test_a_stored_template_that_has_changed_runs_its_points_again(lab):
+    def library(word):
+        lab.client.apply(
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "WorkflowTemplate",
+                "metadata": {"name": "library"},
+                "spec": {
+                    "templates": [
+                        {
+                            "name": "say",
+                            "inputs": {"parameters": [{"name": "n"}]},
+                            "container": {"image": "alpine:3", "command": ["echo", word]},
+                        }
+                    ]
+                },
+            }
+        )
+
+    def define(environment, inputs, layout):
+        with Workflow(generate_name="refers-", entrypoint="dag") as w, DAG(name="dag"):
+            for point in inputs.points:
+                Task(
+                    name=f"say-{point.name}",
+                    template_ref=TemplateRef(name="library", template="say"),
+                    arguments=point.arguments,
+                )
+        return w
+
+    made = experiment(define, n=(1, 2))
+    library("one")
+    lab.engine.run(made)
+    library("one")
+    assert lab.why(made) == {}, "it was stored again as it was"
+    library("two")
+    assert lab.why(made) == dict.fromkeys((1, 2), "referenced template library/say changed")
+    said = "\n".join(lab.engine.plan(made, resume=True).lines(explain=True))
+    assert '-   "one"' in said
+    assert '+   "two"' in said
+    lab.engine.run(made, resume=True)
+    assert lab.why(made) == {}
 
 
 def test_modules_beside_the_script_count(tmp_path):

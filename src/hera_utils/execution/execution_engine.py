@@ -29,6 +29,7 @@ from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
 from hera_utils.execution.run import Run, run_as_it_stands, stop_run
 from hera_utils.execution.session import Caller, Session
+from hera_utils.execution.stored_templates import without_starting
 from hera_utils.execution.task_graph import picture
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
@@ -39,6 +40,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
 from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
+from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.namespace_creation import ensure_namespace
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.finding import Finding
@@ -254,13 +256,15 @@ class ExecutionEngine:
         return outcomes_of(self.context, definition.environment, _documents(definition, largest))
 
     def _decisions(self, definition: Definition, estimate: SizeEstimate) -> Decisions:
-        """By the records alone: no server is asked what became of runs that were left."""
+        """By the records: no server is asked what became of runs that were left, only for stored templates, if it runs."""
         volume = definition.environment.persisted_volume
         folder = claim_folder_here(self.context, volume.claim_name) if volume is not None else None
         files = DeclaredFiles(definition.layout, folder, script_folder())
         facts = run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
-        fingerprinter = fingerprinter_of(self.context, files, keep_done=self.options.keep_done)
-        return decide(definition, estimate, history_of(runs_folder(self.context), facts), fingerprinter, files)
+        secrets, keep_done = secret_values(definition.environment), self.options.keep_done
+        with without_starting(self.context) as stored:
+            fingerprinter = fingerprinter_of(self.context, files, keep_done=keep_done, secrets=secrets, stored=stored)
+            return decide(definition, estimate, history_of(runs_folder(self.context), facts), fingerprinter, files)
 
     def _examine(self, experiment: Experiment) -> Examination:
         from hera_utils.preflight.run import examine
@@ -351,7 +355,6 @@ class ExecutionEngine:
 
     def _keep(self, session: Session, run: Run) -> None:
         """Report, results and manifest, beside the record."""
-        from hera_utils.platforms.manifests import secret_values
         from hera_utils.report.run_folder import write_run_folder
 
         if run.record is None:

@@ -6,7 +6,10 @@ image       the images that they run in, with the digests of those that are pull
 given       argument → digest of the value that the tasks are given
 spec        what of the workflow's spec all templates see: its arguments, volumes, templateDefaults
 files       path → digest of the input files that the layout declares for the point
-python      the packages of the Python that runs script tasks on this machine
+referenced  the stored templates that its tasks reach, as they are on the platform
+python      of the Python that runs script tasks on this machine: the packages that their code imports (python_environments.py)
+
+What differs between two fingerprints is found by differences.py.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.argo.names import reference_kind
 from hera_utils.argo.template_containers import containers_beside
 from hera_utils.digests import short_digest
 from hera_utils.experiment.entry_tasks import arguments_of, entry_tasks, items_of
@@ -28,7 +32,8 @@ Json = dict[str, Any]
 Fingerprint = dict[str, Any]
 
 _OF_ALL = ("arguments", "templateDefaults", "volumes", "volumeClaimTemplates", "podSpecPatch", "serviceAccountName")
-_MOST_NAMES = 3
+_MOST_VALUES = 2000  # of arguments whose text is kept: 100,000 points have as many paths
+_LONGEST_VALUE = 200
 
 
 def digest(value: Any) -> str:
@@ -45,19 +50,24 @@ def _no_inputs(point: Point) -> Mapping[str, str]:
 class Fingerprinter:
     """The fingerprints of points, and what their digests stand for (`texts`).
 
-    sources: template → digest of the files that its code is in besides the document (Hera's runner imports a module).
-    packages: of the Python that runs script tasks here, name → version; {} where images decide.
+    sources: template → the text of the modules that its code is in besides the document (Hera's runner imports a module).
+    python: template → what of the Python that runs it here counts; {} where images decide. stored: (kind, name) → the stored template,
+    None where it cannot be looked at: then `unread` has it. hides: whether a text must not be kept, as there is a secret in it.
     digests: of the images that are pulled on this machine: image → digest.
     inputs: a point → path and digest of each of its input files.
     code_counts: whether a point that is done runs again when its code, its images or its packages have changed.
     """
 
     sources: Callable[[Json], Mapping[str, str]]
-    packages: Mapping[str, str] = field(default_factory=dict)
+    python: Callable[[Json], Json] = lambda template: {}
     inputs: Callable[[Point], Mapping[str, str]] = _no_inputs
     digests: Mapping[str, str] = field(default_factory=dict)
     code_counts: bool = True
+    stored: Callable[[str, str], Json | None] = lambda kind, name: None
+    hides: Callable[[str], bool] = lambda text: False
     texts: dict[str, str] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    _values: int = 0
 
     def of_points(
         self, document: Json, ownership: TaskOwnership, points: Iterable[Point], *, unit: bool = False
@@ -74,11 +84,21 @@ class Fingerprinter:
         """Of a workflow that is one unit: each of its points has it. What it begins with counts: it may be no DAG."""
         reader = _DocumentReader(document, self)
         spec = document.get("spec") or {}
+        whole = spec.get("workflowTemplateRef")
         names = {str(template.get("name")) for template in spec.get("templates") or ()}
-        tasks = {task["name"]: digest(task) for task in entry_tasks(document)}
+        tasks = {task["name"]: self.keep(task) for task in entry_tasks(document)}
         fingerprint = reader.join(names, {f"task {name}": words for name, words in tasks.items()})
         begins = {key: spec[key] for key in ("entrypoint", "workflowTemplateRef") if spec.get(key)}
+        if whole and (stored := self.look(whole)) is not None:
+            fingerprint["referenced"] = self.keep({str(whole.get("name")): self.keep(stored.get("spec") or {})})
         return {**fingerprint, "spec": digest([fingerprint["spec"], begins])}
+
+    def look(self, reference: Json) -> Json | None:
+        """The stored template that a reference names; None where it cannot be looked at."""
+        stored = self.stored(reference_kind(reference), str(reference.get("name") or ""))
+        if stored is None:
+            self.unread.add(str(reference.get("name") or ""))
+        return stored
 
     def of_fan_in(self, document: Json, ownership: TaskOwnership) -> str:
         """The digest of the shared tasks that come after points, "" when there are none: what a run does besides its points."""
@@ -92,10 +112,22 @@ class Fingerprinter:
         return digest(fan_in) if fan_in else ""
 
     def keep(self, value: Any) -> str:
-        """The digest of a value whose text is kept, so that a change of it can be explained."""
-        words = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+        """The digest of a value (a text, or what is JSON) whose text is kept, so that a change of it can be explained."""
+        words = (
+            value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+        )
         key = digest(words)
-        self.texts[key] = words
+        if key not in self.texts and not self.hides(words):
+            self.texts[key] = words
+        return key
+
+    def keep_value(self, words: str) -> str:
+        """The digest of the value of an argument; its text is kept where it is short, and there are not too many."""
+        key = digest(words)[:10]
+        if len(words) <= _LONGEST_VALUE and key not in self.texts and self._values < _MOST_VALUES:
+            self._values += 1
+            if not self.hides(words):
+                self.texts[key] = words
         return key
 
 
@@ -110,8 +142,9 @@ class _DocumentReader:
         }
         self.tasks: dict[str, Json] = {task["name"]: task for task in entry_tasks(document)}
         self.items = {name: items_of(task) for name, task in self.tasks.items()}
-        self.shared = digest({key: spec[key] for key in _OF_ALL if spec.get(key)})
-        self._codes: dict[str, tuple[Json, str, bool]] = {}
+        self.shared = fingerprinter.keep({key: spec[key] for key in _OF_ALL if spec.get(key)})
+        self._codes: dict[str, _Code] = {}
+        self._stored: dict[str, Mapping[str, _Code]] = {}
         self._defaults: dict[str, dict[str, str]] = {}
         self._reached: dict[str, frozenset[str]] = {}
         self._joint: dict[frozenset[str], Fingerprint] = {}
@@ -148,17 +181,20 @@ class _DocumentReader:
         return {**self._joint[chosen], "spec": self.shared, "given": {**arguments, **defaults}}
 
     def _of_templates(self, names: frozenset[str]) -> Fingerprint:
-        codes, images, python = {}, {}, False
-        for name in sorted(names):
-            code, image, interpreted = self._code(name)
-            codes[name], python = code, python or interpreted
-            if image:
-                images[name] = image
+        codes = {name: self._code(name) for name in sorted(names)}
+        referenced: dict[str, _Code] = {}
+        for name in codes:
+            referenced.update(self._referenced(name))
         keep = self.fingerprinter.keep
-        fingerprint = {"code": keep(codes), "image": keep(images)}
-        if python and self.fingerprinter.packages:
-            fingerprint["python"] = keep(dict(self.fingerprinter.packages))
-        return fingerprint
+        fingerprint = {
+            "code": keep({name: code.parts for name, code in codes.items()}),
+            "image": keep({name: code.image for name, code in codes.items() if code.image}),
+        }
+        if referenced:
+            parts = {name: {**code.parts, "images": keep(code.image)} for name, code in referenced.items()}
+            fingerprint["referenced"] = keep(parts)
+        python = {name: code.python for name, code in {**codes, **referenced}.items() if code.python}
+        return {**fingerprint, "python": keep(python)} if python else fingerprint
 
     def _add_arguments(self, task: str, item: int | None, arguments: dict[str, list[str]]) -> None:
         """Adds the digests of what a task is given to `arguments`, under `template.argument`."""
@@ -167,7 +203,7 @@ class _DocumentReader:
         label = called.get("template") or (called.get("templateRef") or {}).get("template") or task
         value = None if item is None or items is None else items[item]
         for name, words in arguments_of(called, value).items():
-            arguments.setdefault(f"{label}.{name}", []).append(digest(words)[:10])
+            arguments.setdefault(f"{label}.{name}", []).append(self.fingerprinter.keep_value(words))
         others = {key: called[key] for key in ("arguments", "withSequence", "when", "hooks") if called.get(key)}
         if item is None and items is not None:
             others["items"] = items
@@ -184,40 +220,29 @@ class _DocumentReader:
             return frozenset({key})
         if name not in self._reached:
             self._reached[name] = frozenset({name})  # a template that calls itself ends here
-            template = self.templates.get(name) or {}
-            inner = list((template.get("dag") or {}).get("tasks") or ())
-            inner += [step for group in template.get("steps") or () for step in group]
+            inner = _calls(self.templates.get(name) or {})
             self._reached[name] = self._reached[name].union(*(self.reached(task) for task in inner))
         return self._reached[name]
 
-    def _code(self, name: str) -> tuple[Json, str, bool]:
-        """(what of its code → digest: "" the template without its images, a module its file; its images; whether this machine's Python
-        runs it).
-        """
+    def _code(self, name: str) -> _Code:
         if name not in self._codes:
-            template = dict(self.templates.get(name) or {})
-            digests, images = self.fingerprinter.digests, []
-            pulled = (template.get("script") or {}).get("image") in digests
-            for key in ("container", "script"):
-                if template.get(key):
-                    images.append(_with_digest(str(template[key].get("image") or ""), digests))
-                    template[key] = {part: value for part, value in template[key].items() if part != "image"}
-            beside = (str(container.get("image") or "") for container in containers_beside(template))
-            images += [_with_digest(image, digests) for image in beside if image in digests]
-            template = self._without_defaults(name, template)
-            command = " ".join((template.get("script") or {}).get("command") or ())
-            sources = dict(self.fingerprinter.sources(template))
-            if "python" in command and isinstance(template["script"].get("source"), str):
-                source = without_comments(template["script"]["source"].encode()).decode()
-                template["script"] = {**template["script"], "source": source}
-            self._codes[name] = {"": digest(template), **sources}, ", ".join(images), "python" in command and not pulled
+            template = self._without_defaults(name, dict(self.templates.get(name) or {}))
+            self._codes[name] = _code_of(template, self.fingerprinter)
         return self._codes[name]
+
+    def _referenced(self, name: str) -> Mapping[str, _Code]:
+        """The stored templates that a template refers to, and those that these reach: `library/step` → its code."""
+        if name not in self._stored:
+            template = self.templates.get(name) or {}
+            references = [call["templateRef"] for call in (template, *_calls(template)) if call.get("templateRef")]
+            self._stored[name] = _stored_codes(references, self.fingerprinter)
+        return self._stored[name]
 
     def _without_defaults(self, name: str, template: Json) -> Json:
         """The template without the values of its inputs: a task has them where its caller gives none."""
         parameters = (template.get("inputs") or {}).get("parameters") or ()
         self._defaults[name] = {
-            f"{name}.{parameter.get('name')}": digest(text(parameter["value"]))[:10]
+            f"{name}.{parameter.get('name')}": self.fingerprinter.keep_value(text(parameter["value"]))
             for parameter in parameters
             if parameter.get("value") is not None
         }
@@ -225,68 +250,63 @@ class _DocumentReader:
         return {**template, "inputs": {**template["inputs"], "parameters": bare}} if bare else template
 
 
+@dataclass(frozen=True)
+class _Code:
+    """What a template does. parts: "" → digest of the template without its images, a module → that of its source; image: the images;
+    python: what counts of the Python that runs it here, {} where none does.
+    """
+
+    parts: Mapping[str, str]
+    image: str
+    python: Json
+
+
+def _code_of(template: Json, fingerprinter: Fingerprinter) -> _Code:
+    template, digests, images = dict(template), fingerprinter.digests, []
+    pulled = (template.get("script") or {}).get("image") in digests
+    command = " ".join((template.get("script") or {}).get("command") or ())
+    sources = fingerprinter.sources(template)
+    python = fingerprinter.python(template) if "python" in command and not pulled else {}
+    for key in ("container", "script"):
+        if template.get(key):
+            images.append(_with_digest(str(template[key].get("image") or ""), digests))
+            template[key] = {part: value for part, value in template[key].items() if part != "image"}
+    beside = (str(container.get("image") or "") for container in containers_beside(template))
+    images += [_with_digest(image, digests) for image in beside if image in digests]
+    if "python" in command and isinstance(template["script"].get("source"), str):
+        source = without_comments(template["script"]["source"].encode()).decode()
+        template["script"] = {**template["script"], "source": source}
+    keep = fingerprinter.keep
+    parts = {"": keep(template), **{module: keep(words) for module, words in sources.items()}}
+    modules = {module: keep(words) for module, words in (python.get("modules") or {}).items()}
+    return _Code(parts, ", ".join(images), {**python, "modules": modules} if python else {})
+
+
+def _stored_codes(references: Iterable[Json], fingerprinter: Fingerprinter) -> dict[str, _Code]:
+    """`library/step` → code of the stored templates that are referred to, and of those that these reach."""
+    codes: dict[str, _Code] = {}
+    waiting = list(references)
+    while waiting:
+        reference = waiting.pop()
+        label = f"{reference.get('name')}/{reference.get('template')}"
+        stored = fingerprinter.look(reference) if label not in codes else None
+        templates = ((stored or {}).get("spec") or {}).get("templates") or ()
+        template = next((one for one in templates if one.get("name") == reference.get("template")), None)
+        if template is None:
+            continue
+        codes[label] = _code_of(template, fingerprinter)
+        for call in _calls(template):
+            inner = {**reference, "template": call["template"]} if call.get("template") else call.get("templateRef")
+            waiting += [inner] if inner else []
+    return codes
+
+
+def _calls(template: Json) -> list[Json]:
+    """What a DAG or steps call."""
+    tasks = list((template.get("dag") or {}).get("tasks") or ())
+    return tasks + [step for group in template.get("steps") or () for step in group]
+
+
 def _with_digest(image: str, digests: Mapping[str, str]) -> str:
     """The image as it is pulled here; its name alone where it is not, or names a digest itself."""
     return f"{image}@{digests[image]}" if image in digests and "@" not in image else image
-
-
-_CODE_PARTS = (
-    ("code", "code of {} changed"),
-    ("image", "image of {} changed"),
-    ("python", "python package {} changed"),
-)
-
-
-def changes(
-    old: Fingerprint,
-    new: Fingerprint,
-    old_text: Callable[[str], str],
-    new_text: Callable[[str], str],
-    *,
-    code_counts: bool = True,
-) -> list[str]:
-    """What differs between two fingerprints, in words: `code of collect (model.py) changed`, `input file changed (states.csv)`, … [] when
-    nothing does. code_counts: whether code, images and packages are looked at.
-    """
-    differences = []
-    for part, sentence in _CODE_PARTS if code_counts else ():
-        if old.get(part) != new.get(part):
-            names = _differing(old_text(old.get(part, "")), new_text(new.get(part, "")))
-            differences.append(sentence.format(_listed(names)))
-    if old.get("spec") != new.get("spec"):
-        differences.append("the workflow's arguments, volumes or entrypoint changed")
-    for part, sentence in (("given", "argument {} changed"), ("files", "input file {} changed")):
-        before, after = old.get(part) or {}, new.get(part) or {}
-        if before != after:
-            # a file that was not there when the point was submitted, and yet it was computed: the run made it itself
-            names = sorted(
-                name
-                for name in {*before, *after}
-                if before.get(name) != after.get(name) and not (part == "files" and before.get(name) == "")
-            )
-            if not names:
-                continue
-            tasks = [name for name in names if name.startswith("task ")]
-            differences.append(f"{_listed(tasks)} changed" if tasks else sentence.format(_listed(names)))
-    return differences
-
-
-def _differing(old: str, new: str) -> list[str]:
-    """The names whose values differ between two mappings as JSON; of a template whose modules differ, with these."""
-    before, after = (json.loads(words) if words else {} for words in (old, new))
-    names = []
-    for name in sorted({*before, *after}):
-        was, now = before.get(name), after.get(name)
-        if was == now:
-            continue
-        modules = []
-        if isinstance(was, dict) and isinstance(now, dict):
-            modules = sorted(module for module in {*was, *now} if module and was.get(module) != now.get(module))
-        label = name.partition('{"')[0] or "a referenced template"
-        names.append(f"{label} ({', '.join(modules)})" if modules else label)
-    return names
-
-
-def _listed(names: list[str]) -> str:
-    first = ", ".join(names[:_MOST_NAMES])
-    return (first or "?") + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")

@@ -1,15 +1,17 @@
 """What earlier runs of an experiment have done, by their records, and so which of its points run again, and why. Sends nothing.
 
-`decide` goes through the points; `rerun_reason` answers for one of them.
+`decide` goes through the points; `rerun_reason` answers for one of them; explanation.py says it at length.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +19,31 @@ from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.execution.batches import SizeEstimate, fingerprints_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
-from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter, changes
+from hera_utils.execution.differences import Difference, differences, sentences
+from hera_utils.execution.explanation import Explanation
+from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
+from hera_utils.execution.python_environments import PythonEnvironments
 from hera_utils.experiment.experiment import Experiment
-from hera_utils.experiment.points import Point
+from hera_utils.images.choice import StandIn
 from hera_utils.installed import version_of
 from hera_utils.platforms.cluster_access import access_to
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.modules import Sources
-from hera_utils.provenance.python import packages
-from hera_utils.results.secrecy import refuse_secret_inputs
+from hera_utils.results.secrecy import refuse_secret_inputs, refuse_secret_literals, secrets_of
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record import DONE, SUBMITTED, RunRecord, encoded, records
 from hera_utils.settings.command_line import without_secrets
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]
+Stored = Callable[[str, str], Json | None]
+
+
+def no_template(kind: str, name: str) -> None:
+    """Where no stored template can be looked at."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ class Decisions:
 
     in_flight: id → the fingerprint that it would have now, of the points that still run. fingerprints: of the points that run.
     unseen: whether some declared files could not be looked at. outputs: id → by what the files are known of the points that are done.
+    explanation: of the points that run as something has changed. assumed: what is believed where nothing is known, in sentences.
     """
 
     run: Mapping[str, str]
@@ -89,6 +100,8 @@ class Decisions:
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     unseen: bool = False
     outputs: Mapping[str, Mapping[str, FileFacts]] = field(default_factory=dict)
+    explanation: Explanation = field(default_factory=Explanation)
+    assumed: tuple[str, ...] = ()
 
     def only(self, points: set[str]) -> Decisions:
         """Of the points that run only these."""
@@ -104,18 +117,25 @@ def decide(
     in_flight: dict[str, Fingerprint] = {}
     fingerprints: dict[str, Fingerprint] = {}
     outputs: dict[str, Mapping[str, FileFacts]] = {}
+    changed: dict[str, tuple[Path, str, tuple[Difference, ...]]] = {}
+    assumptions = _Assumptions(history)
     unit = bool(estimate.ownership.whole)
     for point, fingerprint in fingerprints_of(definition, estimate, fingerprinter):
         if point.id in history.in_flight:
             in_flight[point.id] = fingerprint
             continue
-        reason = rerun_reason(point, fingerprint, history, fingerprinter)
-        if not reason:
-            reason, outputs[point.id] = files.undone(point, history.results[point.id].outputs)
-        if reason:
-            run[point.id] = reason
+        last = history.results.get(point.id)
+        found = [] if last is None else changes_since(last, fingerprint, history, fingerprinter)
+        reason = rerun_reason(last, found)
+        if last is not None and found:
+            changed[point.id] = last.run, last.computed, tuple(found)
+        if last is not None and not reason:
+            reason, outputs[point.id] = files.undone(point, last.outputs)
+        if last is not None and not reason:
+            done[point.id] = last.computed
+            assumptions.note(last, fingerprint, outputs[point.id])
         else:
-            done[point.id] = history.results[point.id].computed
+            run[point.id] = reason
         if reason or unit:
             fingerprints[point.id] = fingerprint
     if unit and done and not run:
@@ -125,36 +145,103 @@ def decide(
         run = {point.id: run.get(point.id, "it is part of one unit") for point in definition.inputs.points}
         done = {}
     kept = {point: outputs[point] for point in done}
-    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0, kept)
+    explanation = Explanation(changed, history.text, lambda digest: fingerprinter.texts.get(digest, ""))
+    assumed = tuple(assumptions.sentences(fingerprinter.unread)) if done else ()
+    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0, kept, explanation, assumed)
 
 
-def fingerprinter_of(context: CLIContext, files: DeclaredFiles, *, keep_done: bool) -> Fingerprinter:
-    """On this machine a script's task runs with the submitting Python and its packages. keep_done: whether a change of code is none."""
-    here = packages() if context.platform == "local" else {}
-    digests = {image: decision.digest for image, decision in decisions_of(context).items() if decision.digest}
-    return Fingerprinter(Sources(script_folder()), here, inputs=files.read, digests=digests, code_counts=not keep_done)
+class _Assumptions:
+    """What is believed of points that are done, because an older version did not write it down."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._points: dict[str, int] = {}
+
+    def note(self, last: LastResult, fingerprint: Fingerprint, outputs: Mapping[str, FileFacts]) -> None:
+        """A point that is done. outputs: its files as they are."""
+        if outputs.keys() - last.outputs.keys():
+            self._add("their outputs are those that they wrote, because these exist")
+        if encoded(fingerprint) == last.fingerprint:
+            return
+        before = json.loads(last.fingerprint)
+        if "referenced" in fingerprint and "referenced" not in before:
+            self._add("the stored templates that they refer to are as they were")
+        if "python" in fingerprint and '{"' not in self._history.text(last.run, before.get("python", ""))[1:]:
+            self._add("the Python of their tasks is of the version that it was")
+
+    def _add(self, what: str) -> None:
+        self._points[what] = self._points.get(what, 0) + 1
+
+    def sentences(self, unread: Iterable[str]) -> Iterator[str]:
+        for what, count in self._points.items():
+            yield f"assumed of {count} point{'s' if count > 1 else ''} of older records: {what}"
+        if names := sorted(unread):
+            yield f"the stored template{'s' if len(names) > 1 else ''} {', '.join(names)} cannot be looked at: assumed to be as before"
 
 
-def rerun_reason(point: Point, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter) -> str:
-    """Why a point runs; "" for one that succeeded, and of which nothing that it depends on has changed."""
-    last = history.results.get(point.id)
+def fingerprinter_of(
+    context: CLIContext,
+    files: DeclaredFiles,
+    *,
+    keep_done: bool,
+    secrets: Iterable[str] = (),
+    stored: Stored = no_template,
+) -> Fingerprinter:
+    """keep_done: whether a change of code is none. secrets: besides the settings'. stored: (kind, name) → the stored template."""
+    sources = Sources(script_folder())
+    decisions = decisions_of(context)
+    digests = {image: decision.digest for image, decision in decisions.items() if decision.digest}
+    known = [*context.secrets(), *secrets_of(os.environ), *secrets]
+
+    def interpreter(image: str) -> str:
+        choice = decisions[image].choice if image in decisions else None
+        named = str(choice.settings.get("python") or "current") if isinstance(choice, StandIn) else "current"
+        return named if named != "current" else context.python or sys.executable
+
+    fingerprinter = Fingerprinter(
+        sources,
+        inputs=files.read,
+        digests=digests,
+        code_counts=not keep_done,
+        stored=stored,
+        hides=partial(_hides, known),
+    )
+    if context.platform == "local":  # in a cluster the images decide
+        fingerprinter.python = PythonEnvironments(sources, interpreter)
+    return fingerprinter
+
+
+def _hides(secrets: list[str], text: str) -> bool:
+    """Whether a text holds a secret, so that a record must not have it."""
+    if mask(text, secrets) != text:
+        return True
+    with contextlib.suppress(ValueError):
+        document = json.loads(text) if text.startswith("{") else {}
+        try:
+            refuse_secret_literals([{"spec": document}])
+        except ResourceError:
+            return True
+    return False
+
+
+def rerun_reason(last: LastResult | None, found: Sequence[Difference]) -> str:
+    """Why a point runs; "" for one that succeeded, and of which nothing that it depends on has changed. found: what has."""
     if last is None:
         return "new"
     if last.status == SUBMITTED:
         return f"it was submitted in {last.computed} and its end is unknown"
-    differences = changes_since(last, fingerprint, history, fingerprinter)
-    if differences:
-        return ", ".join(differences)
+    if found:
+        return ", ".join(sentences(found))
     return "" if last.status == DONE else f"it ended as {last.status} in {last.computed}"
 
 
 def changes_since(
     last: LastResult, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter
-) -> list[str]:
+) -> list[Difference]:
     """What a point depends on and has changed since it last ran. With --keep-done, code does not count for what is done."""
     if encoded(fingerprint) == last.fingerprint:
         return []
-    return changes(
+    return differences(
         json.loads(last.fingerprint),
         fingerprint,
         lambda digest: history.text(last.run, digest),

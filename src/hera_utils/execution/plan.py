@@ -142,9 +142,10 @@ class Plan:
 
     def as_json(self) -> Json:
         """The plan for machines: `{"points", "axes", "pods": {"count", "exact"}, "workflows": {"count", "bytes", "exact"}, "gather",
-        "unit", "images", "done", "running", "run": [{"id", "name", "values", "why"}, …]}`.
+        "unit", "images", "done", "running", "run": [{"id", "name", "values", "why"}, …],
+        "changes": [{"kind", "name", "points", "lines"}, …], "assumed"}`.
 
-        images: image → what happens to it on this machine.
+        images: image → what happens to it on this machine. changes: what has changed since points were computed, with what was and is.
         unit: why the workflow is never split, None where it may be. done, running: points by id; None without a resume.
         """
         pods, exact = self.pods()
@@ -169,6 +170,10 @@ class Plan:
                 }
                 for point in self.points_to_run()
             ],
+            "changes": []
+            if self.decisions is None
+            else [one.as_json() for one in self.decisions.explanation.details()],
+            "assumed": [] if self.decisions is None else list(self.decisions.assumed),
         }
 
     def _decision_lines(self, decisions: Decisions, explain: bool) -> list[str]:
@@ -181,12 +186,14 @@ class Plan:
         elif explain:
             reasons = [f"  {names[point]}: {reason}" for point, reason in decisions.run.items()]
             lines = [f"{', '.join(states)}, {run} will run", *reasons]
+            changes = decisions.explanation.lines(several=self.points > 1)
+            lines += ["since these were computed:", *changes] if changes else []
         else:
             more = ", …" if run > 1 else ""
             lines = [f"{', '.join(states)}, {run} will run ({_main_reason(decisions.run, names)}{more})"]
         if decisions.unseen:
             lines.append("files in the cluster's volume were not checked: the records of earlier runs decide")
-        return lines
+        return [*lines, *decisions.assumed]
 
 
 def _main_reason(run: Mapping[str, str], names: Mapping[str, str]) -> str:

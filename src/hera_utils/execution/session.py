@@ -24,6 +24,7 @@ from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
+from hera_utils.execution.differences import sentences
 from hera_utils.execution.dispatcher import Dispatcher, SubmitOptions
 from hera_utils.execution.fingerprints import Fingerprinter, digest
 from hera_utils.execution.flags import RunOptions
@@ -43,6 +44,7 @@ from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.printed_results import keep_results
 from hera_utils.execution.reporter import Reporter
 from hera_utils.execution.run import Run, run_of
+from hera_utils.execution.stored_templates import StoredTemplates
 from hera_utils.execution.write_conflicts import WRITES, Writes, conflicting_run, writes_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import prune
@@ -50,6 +52,7 @@ from hera_utils.experiment.values import plain
 from hera_utils.images.decision_texts import as_json
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.hera_binding import stamp_of
+from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import breaches
@@ -115,7 +118,13 @@ class Session:
         provisioned: the environment's resources, as they were created or were there.
         """
         self.folders = {claim.name: claim.where for claim in provisioned if claim.where}
-        self.fingerprinter = fingerprinter_of(self.context, self.files, keep_done=self.caller.options.keep_done)
+        self.fingerprinter = fingerprinter_of(
+            self.context,
+            self.files,
+            keep_done=self.caller.options.keep_done,
+            secrets=secret_values(self.definition.environment),
+            stored=StoredTemplates(self.client),
+        )
         history = self._join_earlier_runs() if self.caller.resume else History()
         self.plan = self._plan(history) if self.caller.resume else Plan(self.definition, self.estimate)
         if self.caller.resume:
@@ -134,6 +143,7 @@ class Session:
             self.record.add_points(self._rows(history))
             if self.plan.decisions is not None:
                 self.record.keep_outputs(self.plan.decisions.outputs)
+                self.record.keep_texts({history.results[point].run for point in self.plan.decisions.done})
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)
 
     def _plan(self, history: History) -> Plan:
@@ -244,11 +254,11 @@ class Session:
         if decisions is None or self.record is None:
             return
         for point, fingerprint in decisions.in_flight.items():
-            differences = changes_since(history.results[point], fingerprint, history, self.fingerprinter)
-            if differences:
+            found = changes_since(history.results[point], fingerprint, history, self.fingerprinter)
+            if found:
                 raise SettingsError(
                     f"{len(decisions.in_flight)} points of {self.record.name} are still running, and since their start: "
-                    f"{', '.join(differences)}",
+                    f"{', '.join(sentences(found))}",
                     fix=self.advice.wait_or_stop(self.record.name),
                 )
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 import ast
 import importlib.util
 import itertools
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hera_utils.digests import short_digest
-from hera_utils.provenance.python_source import names_in, without_comments
+from hera_utils.provenance.python_source import computed_imports, names_in, without_comments
 
 Json = dict[str, Any]
 
+_TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _RUNNER = "hera.workflows.runner"
 _MOST_SOURCES = 200
 _LARGEST_SOURCE = 1 << 20
@@ -59,6 +61,18 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
+@dataclass(frozen=True)
+class Imports:
+    """What the code of a template imports. modules: the user's own, dotted name → file. others: dotted names of all others.
+
+    unknown: in which source names of modules are computed, so that others may be imported as well; "" for none.
+    """
+
+    modules: Mapping[str, Path]
+    others: frozenset[str] = frozenset()
+    unknown: str = ""
+
+
 class Sources:
     """The user's modules that a template runs besides the code in the workflow document. folder: of the experiment's script."""
 
@@ -66,20 +80,58 @@ class Sources:
         self.folder = folder.resolve()
 
     def __call__(self, template: Json) -> Mapping[str, str]:
-        """Module → digest of its file without comments."""
+        """Module → its source without comments."""
+        return {name: text_of(path) for name, path in self.imports(template).modules.items()}
+
+    def imports(self, template: Json) -> Imports:
+        """Of a template that is no Python script: nothing."""
         script = template.get("script") or {}
         module = runner_module(template)
         if module:
             path = _file_of(module, self.folder) or _importable(module)
             if path is None:
-                return {}
+                return Imports({})
             above = user_modules(f"import {module}".encode(), self.folder)
             inside = user_modules(path.read_bytes(), self.folder, _package_of(module, path))
-            return {name: _digest(file) for name, file in {module: path, **above, **inside}.items()}
+            return _imports_of({}, {module: path, **above, **inside})
         words = str(script.get("source") or "")
         python = any("python" in str(word) for word in script.get("command") or ())
-        modules = user_modules(words.encode(), self.folder) if python and "import" in words else {}
-        return {name: _digest(file) for name, file in modules.items()}
+        if not python:
+            return Imports({})
+        source = _TAG.sub("0", words).encode() if "{{" in words else words.encode()
+        return _imports_of({"its source": source}, user_modules(source, self.folder))
+
+    def installed_from(self, files: Mapping[str, str], names: Iterable[str]) -> Imports:
+        """What is imported of packages that are installed from folders of their own. files: top-level module → file; names: dotted."""
+        modules: dict[str, Path] = {}
+        for top, file in files.items():
+            path = Path(file)
+            root = path.parent.parent if path.name == "__init__.py" or path.is_dir() else path.parent
+            root = path.parent if path.is_dir() else root
+            wanted = [name for name in names if name.partition(".")[0] == top]
+            lines = "".join(f"import {name}\n" for name in wanted)
+            modules.update(user_modules(lines.encode(), root))
+        return _imports_of({}, modules)
+
+
+def _imports_of(sources: Mapping[str, bytes], modules: Mapping[str, Path]) -> Imports:
+    """What these sources and modules import together."""
+    others: set[str] = set()
+    unknown = ""
+    packages = {name: _package_of(name, path) for name, path in modules.items()}
+    pieces = [(name, source, "") for name, source in sources.items()]
+    pieces += [(name, _content(path) or b"", packages[name]) for name, path in modules.items()]
+    for name, source, package in pieces:
+        others.update(_imported_names(source, package))
+        unknown = unknown or (name if _computes_names(source) else "")
+    roots = {name.partition(".")[0] for name in modules}
+    foreign = (name for name in others if name and name.partition(".")[0] not in roots)
+    return Imports(modules, frozenset(foreign), unknown)
+
+
+def text_of(path: Path) -> str:
+    """The source of a module without its comments: what of it decides what it does."""
+    return without_comments(_content(path) or b"").decode("utf-8", "replace")
 
 
 def runner_module(template: Json) -> str:
@@ -98,8 +150,16 @@ def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return ()
-    names = (name for node in ast.walk(tree) for name in names_in(node, package))
+    names = [*(name for node in ast.walk(tree) for name in names_in(node, package)), *computed_imports(tree)[0]]
     return tuple(dict.fromkeys(part for name in names for part in _with_packages(name)))
+
+
+@lru_cache(maxsize=1024)
+def _computes_names(source: bytes) -> bool:
+    try:
+        return computed_imports(ast.parse(source))[1]
+    except (SyntaxError, ValueError, RecursionError):
+        return False
 
 
 def _with_packages(name: str) -> Iterator[str]:
@@ -129,7 +189,3 @@ def _importable(module: str) -> Path | None:
 def _package_of(module: str, path: Path) -> str:
     """The package at which the relative imports of a module begin: the module itself if it is a package, else the one that contains it."""
     return module if path.name == "__init__.py" else module.rpartition(".")[0]
-
-
-def _digest(path: Path) -> str:
-    return short_digest(without_comments(path.read_bytes()))

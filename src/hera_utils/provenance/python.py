@@ -8,16 +8,14 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
-_LIST = """
-import importlib.metadata, json, sys
-print(json.dumps([sys.version.split()[0], [(one.name, one.version) for one in importlib.metadata.distributions()]]))
-"""
+from hera_utils.provenance import python_modules
 
 
 @dataclass(frozen=True)
@@ -32,20 +30,59 @@ class PythonEnvironment:
 def python_environment(interpreter: str = "") -> PythonEnvironment:
     """The environment of this Python, or of another one of this machine if it exists and starts."""
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    if (
-        interpreter
-        and os.path.realpath(interpreter) != os.path.realpath(sys.executable)
-        and Path(interpreter).is_file()
-    ):
-        try:
-            answer = subprocess.run(
-                [interpreter, "-c", _LIST], capture_output=True, text=True, timeout=30, check=True, cwd="/"
-            )
-            version, listed = json.loads(answer.stdout)
-            return PythonEnvironment(str(version), system, _sorted(listed))
-        except (OSError, subprocess.SubprocessError, ValueError, TypeError):
-            pass  # it is gone or broken: our own is the best answer
+    if interpreter and not is_ours(interpreter):
+        answer = _asked(interpreter, None)
+        if answer is not None:  # else it is gone or broken: our own is the best answer
+            return PythonEnvironment(answer.version, system, answer.packages)
     return PythonEnvironment(platform.python_version(), system, packages())
+
+
+@dataclass(frozen=True)
+class InstalledModules:
+    """Of the modules that a program imports: packages (what these require included) with their versions; files: top-level module → its
+    file, of what is installed from a folder of its own; absent: names that are not there.
+    """
+
+    version: str
+    packages: Mapping[str, str]
+    files: Mapping[str, str]
+    absent: tuple[str, ...] = ()
+
+
+def installed_modules(interpreter: str, names: Iterable[str] | None) -> InstalledModules | None:
+    """What a Python of this machine has of the modules with these dotted names; for None all of its packages.
+
+    None where it does not start.
+    """
+    wanted = None if names is None else sorted(names)
+    if is_ours(interpreter):
+        if wanted is None:
+            return InstalledModules(platform.python_version(), packages(), {})
+        return _read(python_modules.answer(wanted))
+    return _asked(interpreter, wanted)
+
+
+def is_ours(interpreter: str) -> bool:
+    """Whether a path is that of the Python of this process: not only the same program, which many environments share."""
+    return os.path.abspath(interpreter) == os.path.abspath(sys.executable)
+
+
+def _asked(interpreter: str, names: list[str] | None) -> InstalledModules | None:
+    source = Path(python_modules.__file__).read_text(encoding="utf-8")
+    try:
+        answer = subprocess.run(
+            [interpreter, "-c", source, json.dumps(names)],
+            capture_output=True, text=True, timeout=60, check=True, cwd="/",
+        )  # fmt: skip
+        return _read(json.loads(answer.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _read(answer: dict[str, Any]) -> InstalledModules:
+    return InstalledModules(
+        str(answer["version"]), _sorted(answer["packages"].items()), dict(answer["files"]), tuple(answer["absent"])
+    )
 
 
 @cache
@@ -59,7 +96,7 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _sorted(listed: Iterator[tuple[str, str]]) -> dict[str, str]:
+def _sorted(listed: Iterable[tuple[str, str]]) -> dict[str, str]:
     # Python imports the first of several distributions of the same name
     first: dict[str, str] = {}
     for name, version in listed:

@@ -43,6 +43,25 @@ def names_in(statement: ast.AST, package: str | None) -> Iterator[str]:
                 yield f"{module}.{alias.name}" if module else alias.name
 
 
+def computed_imports(tree: ast.AST) -> tuple[list[str], bool]:
+    """(the modules that are imported by a call with their name, whether there are calls whose name is computed or that run any code)."""
+    names, unknown = [], False
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        plain = isinstance(call.func, ast.Name)
+        if function == "import_module" or (plain and function == "__import__") or function == "run_module":
+            name = call.args[0] if call.args else None
+            if isinstance(name, ast.Constant) and isinstance(name.value, str) and not name.value.startswith("."):
+                names.append(name.value)
+            else:
+                unknown = True
+        elif (plain and function == "exec") or function == "run_path":
+            unknown = True
+    return names, unknown
+
+
 def _absolute(statement: ast.ImportFrom, package: str | None) -> str | None:
     """The module of a `from … import`; None for a relative one that leads out of the folder."""
     if not statement.level:

@@ -1,0 +1,209 @@
+"""What differs between two fingerprints (fingerprints.py): in a sentence for each reason, and at length, with what was and what is. Pure.
+
+A part that only one of the two has is not compared: an older version did not know it, or it could not be looked at.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+Fingerprint = dict[str, Any]
+Texts = Callable[[str], str]
+"""A digest in a fingerprint → what it stands for, "" where that is not known."""
+
+CODE, IMAGE, PACKAGE, REFERENCE, SPEC, ARGUMENT, FILE = (
+    "code", "image", "package", "referenced template", "spec", "argument", "input file",
+)  # fmt: skip
+_SENTENCES = {
+    CODE: "code of {} changed",
+    IMAGE: "image of {} changed",
+    PACKAGE: "python package {} changed",
+    REFERENCE: "referenced template {} changed",
+    SPEC: "the workflow's arguments, volumes or entrypoint changed",
+    ARGUMENT: "argument {} changed",
+    FILE: "input file {} changed",
+}
+_MOST_NAMES = 3
+_MOST_LINES = 200  # of one difference
+_LONGEST_VALUE = 120
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it was. name: the template's, the package's, the argument's, the file's. part: of a template's code the
+    module, "" for what the workflow itself holds. old, new: the digests, or the values themselves where `plain`.
+    """
+
+    kind: str
+    name: str
+    part: str
+    old: str
+    new: str
+    plain: bool = False
+
+    @property
+    def words(self) -> str:
+        """For people: which it is."""
+        name = f"{self.name}, {self.part}" if self.part and self.part != self.name else self.name
+        return {CODE: f"code of {name}", IMAGE: f"image of {name}", PACKAGE: f"python package {name}"}.get(
+            self.kind, f"{self.kind} {name}".strip()
+        )
+
+
+def differences(
+    old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts, *, code_counts: bool = True
+) -> list[Difference]:
+    """[] where nothing differs. code_counts: whether code, images, packages and referenced templates are looked at."""
+    found: list[Difference] = []
+    if code_counts:
+        found += _of_code(CODE, old.get("code", ""), new.get("code", ""), old_text, new_text)
+        found += _of_images(old.get("image", ""), new.get("image", ""), old_text, new_text)
+        found += _of_python(old, new, old_text, new_text)
+        if old.get("referenced") and new.get("referenced"):
+            found += _of_code(REFERENCE, old["referenced"], new["referenced"], old_text, new_text)
+    if old.get("spec") != new.get("spec"):
+        found.append(Difference(SPEC, "", "", str(old.get("spec", "")), str(new.get("spec", ""))))
+    for kind, part in ((ARGUMENT, "given"), (FILE, "files")):
+        before, after = old.get(part) or {}, new.get(part) or {}
+        for name in sorted({*before, *after}):
+            was, now = before.get(name), after.get(name)
+            # a file that was not there when the point was submitted, and yet it was computed: the run made it itself
+            if was != now and not (kind == FILE and was == ""):
+                found.append(Difference(kind, name, "", was or "", now or ""))
+    return found
+
+
+def sentences(found: Iterable[Difference]) -> list[str]:
+    """`code of collect (model.py) changed`, `input file changed (states.csv)`, …: one for each kind."""
+    words = []
+    by_kind: dict[str, list[Difference]] = {}
+    for one in found:
+        by_kind.setdefault(one.kind, []).append(one)
+    for kind, some in by_kind.items():
+        names = list(dict.fromkeys(_labels(some)))
+        tasks = [name for name in names if kind == ARGUMENT and name.startswith("task ")]
+        words.append(f"{_listed(tasks)} changed" if tasks else _SENTENCES[kind].format(_listed(names)))
+    return words
+
+
+def at_length(one: Difference, before: str, old_text: Texts, new_text: Texts) -> list[str]:
+    """What was and what is. before: the name of the run that what was is of."""
+    if one.plain:
+        return [f"{one.words}: {one.old or 'none'} → {one.new or 'none'}"]
+    was, now = old_text(one.old) if one.old else "", new_text(one.new) if one.new else ""
+    lost = [name for name, digest, text in ((before, one.old, was), ("now", one.new, now)) if digest and not text]
+    if lost and one.kind in (ARGUMENT, FILE):
+        return [f"{one.words}: {_short(was, one.old)} → {_short(now, one.new)}"]
+    if lost:
+        return [f"{one.words}: the text of {' and '.join(lost)} was not kept"]
+    if max(len(was), len(now)) <= _LONGEST_VALUE and "\n" not in was + now:
+        return [f"{one.words}: {was or 'none'} → {now or 'none'}"]
+    lines = list(difflib.unified_diff(_lines(was), _lines(now), before, "now", lineterm=""))
+    more = [f"… {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
+    return [f"{one.words}:", *lines[:_MOST_LINES], *more]
+
+
+def _short(text: str, digest: str) -> str:
+    return text or (f"digest {digest}" if digest else "not there")
+
+
+def _lines(text: str) -> list[str]:
+    """A source as it is; JSON a value a line, the source in it in lines of its own."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text.splitlines()
+    source = ""
+    if isinstance(value, dict) and isinstance(value.get("script"), dict):
+        source = str(value["script"].pop("source", ""))
+    return [*json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).splitlines(), *source.splitlines()]
+
+
+def _labels(some: Iterable[Difference]) -> Iterator[str]:
+    """The names; of a template's code with the modules that differ."""
+    modules: dict[str, list[str]] = {}
+    for one in some:
+        modules.setdefault(one.name, []).extend([one.part] if one.kind in (CODE, REFERENCE) and one.part else [])
+    for name, parts in modules.items():
+        yield f"{name} ({', '.join(parts)})" if parts else name
+
+
+def _listed(names: list[str]) -> str:
+    first = ", ".join(names[:_MOST_NAMES])
+    return (first or "?") + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+
+
+def _mapping(text: str) -> Json:
+    return dict(json.loads(text)) if text else {}
+
+
+def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[Difference]:
+    """Of the code of templates, and of their modules."""
+    if old == new:
+        return
+    before, after = _mapping(old_text(old)), _mapping(new_text(new))
+    for name in sorted({*before, *after}):
+        was, now = (_parts(one.get(name)) for one in (before, after))
+        modules = [module for module in sorted({*was, *now}) if was.get(module) != now.get(module)]
+        label = name.partition('{"')[0] or "a referenced template"
+        for module in [module for module in modules if module] or modules:
+            yield Difference(kind, label, module, was.get(module, ""), now.get(module, ""))
+        if "" in modules and len(modules) > 1 and was and now:
+            yield Difference(kind, label, "", was.get("", ""), now.get("", ""))
+
+
+def _parts(code: Any) -> dict[str, str]:
+    return code if isinstance(code, dict) else {} if code is None else {"": str(code)}
+
+
+def _of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[Difference]:
+    if old == new:
+        return
+    before, after = _mapping(old_text(old)), _mapping(new_text(new))
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield Difference(IMAGE, name, "", before.get(name, ""), after.get(name, ""), plain=True)
+
+
+def _of_python(old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts) -> Iterator[Difference]:
+    """Of the Python that runs scripts on this machine: its packages that the code imports, and what is installed in place."""
+    if "python" not in new or old.get("python") == new["python"]:
+        return
+    before, after = _mapping(old_text(str(old.get("python", "")))), _mapping(new_text(new["python"]))
+    found: dict[tuple[str, str], Difference] = {}
+    for template, now in after.items():
+        was = _as_now(before, template, now)
+        for name, old_version, version in _packages(was, now) if was else ():
+            found.setdefault((PACKAGE, name), Difference(PACKAGE, name, "", old_version, version, plain=True))
+        for module in sorted({*was["modules"], *now["modules"]}) if "modules" in was else ():
+            old_digest, digest = was["modules"].get(module, ""), now["modules"].get(module, "")
+            if old_digest != digest:
+                found.setdefault((CODE, module), Difference(CODE, module, "", old_digest, digest))
+    yield from (found[key] for key in sorted(found))
+
+
+def _packages(was: Json, now: Json) -> Iterator[tuple[str, str, str]]:
+    """(package, version before, version now) where they differ. What is imported since then, or no more, is a change of the code."""
+    old, new = was["packages"], now["packages"]
+    for name, version in new.items():
+        if (name in old or was.get("every")) and old.get(name, "") != version:
+            yield name, old.get(name, ""), version
+    yield from ((name, "", "there") for name, version in old.items() if not version and name not in new)
+
+
+def _as_now(before: Mapping[str, Any], template: str, now: Json) -> Json:
+    """What is known of a template's Python from before; {} for nothing.
+
+    Older versions wrote down all packages of the Python that submitted: they say nothing of another one, nor of its version.
+    """
+    was = before.get(template)
+    if isinstance(was, dict):
+        return was
+    if not before or any(isinstance(one, dict) for one in before.values()) or now.get("of"):
+        return {}
+    return {"every": True, "packages": {**before, "python": now["packages"].get("python", "")}}

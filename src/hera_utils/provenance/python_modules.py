@@ -1,0 +1,153 @@
+"""Where a Python of this machine has the modules that a program imports, and which packages these are of, with their versions.
+
+Another Python than ours is asked by this very file, so it imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import re
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+Json = dict[str, Any]
+
+
+def answer(names: list[str]) -> Json:
+    """{"version", "packages": {package: version} of those names and of what these require, "files": {top-level module: file} of what is
+    installed from a folder of its own (editable), "absent": names that are not found}. names: dotted, without the standard library's.
+    """
+    tops: dict[str, list[str]] = {}
+    for name in names:
+        top = name.partition(".")[0]
+        if top not in sys.stdlib_module_names:
+            tops.setdefault(top, []).append(name)
+    found: set[str] = set()
+    files: dict[str, str] = {}
+    absent = []
+    owners = _owners(set(tops))
+    for top, dotted in tops.items():
+        origin = _origin(top)
+        if origin and not _is_installed(origin):
+            files[top] = origin
+            continue
+        if not origin and not owners[top]:
+            absent.append(top)
+        chosen = owners[top] if len(owners[top]) < 2 else _narrowed(owners[top], dotted)
+        found.update(_canonical(one.metadata["Name"]) for one in chosen)
+    return {
+        "version": platform.python_version(),
+        "packages": _with_requirements(found),
+        "files": files,
+        "absent": sorted(absent),
+    }
+
+
+def every() -> Json:
+    """As `answer`, of all installed packages."""
+    packages: dict[str, str] = {}
+    for one in importlib.metadata.distributions():
+        if one.metadata["Name"]:
+            packages.setdefault(_canonical(one.metadata["Name"]), one.version)
+    return {"version": platform.python_version(), "packages": packages, "files": {}, "absent": []}
+
+
+def _origin(top: str) -> str:
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return ""
+    if spec is None:
+        return ""
+    if spec.origin and spec.origin not in ("built-in", "frozen", "namespace"):
+        return spec.origin
+    return next(iter(spec.submodule_search_locations or ()), "")
+
+
+def _is_installed(origin: str) -> bool:
+    """Whether a file lies where packages or the standard library are, or is built in."""
+    path = Path(origin)
+    if not path.is_absolute() or {"site-packages", "dist-packages"} & set(path.parts):
+        return True
+    return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+
+
+def _owners(tops: set[str]) -> dict[str, list[Any]]:
+    """Top-level module → the packages that have it."""
+    owners: dict[str, list[Any]] = {top: [] for top in tops}
+    for top in tops:
+        try:
+            namesake = importlib.metadata.distribution(top)
+        except (importlib.metadata.PackageNotFoundError, ValueError):
+            continue
+        if top in _tops(namesake):
+            owners[top].append(namesake)
+    others = {top for top in tops if not owners[top]}
+    for one in importlib.metadata.distributions() if others else ():
+        for top in others & _tops(one):
+            owners[top].append(one)
+    return owners
+
+
+def _tops(package: Any) -> set[str]:
+    """The top-level modules that a package says it has."""
+    text = package.read_text("RECORD") or package.read_text("installed-files.txt") or ""
+    listed = {re.split(r"[/.]", line, maxsplit=1)[0] for line in text.splitlines()}
+    return listed | set((package.read_text("top_level.txt") or "").split())
+
+
+def _narrowed(owners: list[Any], names: list[str]) -> list[Any]:
+    """Of several packages that share a top-level name those that have these modules; all of them where that cannot be told."""
+    chosen: list[Any] = []
+    texts = [one.read_text("RECORD") or "" for one in owners]
+    for name in names:
+        parts = name.split(".")
+        for count in range(len(parts), 1, -1):
+            path = "/".join(parts[:count])
+            hits = [
+                one
+                for one, text in zip(owners, texts)  # noqa: B905  also for older Pythons
+                if re.search(rf"^{re.escape(path)}(/|\.)", text, re.MULTILINE)
+            ]
+            if hits:
+                chosen += hits
+                break
+    return chosen or owners
+
+
+def _with_requirements(names: set[str]) -> dict[str, str]:
+    """Package → version of these and of what they require (without extras), as far as it is installed."""
+    versions: dict[str, str] = {}
+    waiting = sorted(names)
+    while waiting:
+        name = waiting.pop()
+        if name in versions:
+            continue
+        try:
+            one = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        versions[name] = one.version
+        for requirement in one.requires or ():
+            named, _, marker = requirement.partition(";")
+            match = _NAME.match(named.strip())
+            if match and "extra" not in marker:
+                waiting.append(_canonical(match.group()))
+    return dict(sorted(versions.items()))
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+if __name__ == "__main__":
+    question = json.loads(sys.argv[1])
+    sys.stdout.write(json.dumps(every() if question is None else answer(question)))
