@@ -12,6 +12,7 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Ta
 from hera.workflows.models import TemplateRef, ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
+from hera_utils.execution.fingerprints import is_same_rest
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import script_folder
 from hera_utils.experiment.declarations import reads, writes
@@ -361,6 +362,40 @@ def test_a_workflow_with_a_fan_in_is_resumed_but_never_split(lab, monkeypatch):
     assert len((lab.claim / "last").read_text()) == 2
     lab.engine.run(experiment(fan_in, n=(1, 2, 3)), resume=True)
     assert lab.ran() == dict.fromkeys((1, 2, 3, 4), 1)
+
+
+def test_what_comes_after_the_points_runs_again_when_its_code_has_changed(lab):
+    def fan_in(word):
+        def define(environment, inputs, layout):
+            with Workflow(generate_name="fan-", entrypoint="dag") as w:
+                template = square(environment)
+                last = Container(
+                    name="last",
+                    image="alpine:3",
+                    command=["sh", "-c"],
+                    args=[f"echo {word} >> /sweep/last"],
+                    volumes=mounted(environment),
+                )
+                with DAG(name="dag"):
+                    task = Task(
+                        name="square", template=template, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n
+                    )
+                    task >> Task(name="last", template=last)
+            return w
+
+        return experiment(define)
+
+    lab.engine.run(fan_in("one"))
+    lab.engine.run(fan_in("one"), resume=True)
+    lab.engine.run(fan_in("two"), resume=True)
+    assert (lab.claim / "last").read_text().split() == ["one", "two"]
+    assert lab.ran() == {1: 1, 2: 1, 3: 1}, "the points themselves have not changed"
+
+
+def test_the_rest_of_an_older_record_is_its_document():
+    assert is_same_rest("abc", "abc+def")
+    assert not is_same_rest("abc", "abd+def")
+    assert not is_same_rest("abc+def", "abc+deg")
 
 
 def test_one_unit_runs_whole(lab):

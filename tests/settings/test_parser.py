@@ -40,7 +40,7 @@ def test_every_flag_in_both_spellings(parser):
                 "table": "a=b" if field.name == "volumes" else "",
                 "duration": "1h",
                 "count": "3",
-            }.get(field.kind, "local")
+            }.get(field.kind, field.choices[0] if field.choices else "local")
             if field.name in ("images", "profile", "argo_server"):
                 continue
             assert parser.parse_args([flag, value] if value else [flag]) is not None

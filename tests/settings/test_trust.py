@@ -198,6 +198,30 @@ def test_nor_does_a_table_in_a_file_of_its_own(desk, file):
     refused(desk, what="in the place of the image")
 
 
+@pytest.mark.parametrize("file", PROJECT_FILES)
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("notify_command", "./evil --now", "names a command that runs as you when a run ends"),
+        ("notify", "json://evil.example", "names where word of your runs is sent"),
+        ("notify", "bell json://evil.example", "names where word of your runs is sent"),
+    ],
+)
+def test_no_project_file_runs_a_command_or_sends_word_at_the_end_of_a_run(desk, file, name, value, what):
+    say(desk, file, **{name: value})
+    refused(desk, what=what)
+    trust([str(desk.project / file)], desk.user)
+    assert getattr(read_settings(around=desk.around), name) is not None
+    say(desk, file, **{name: f"{value}2"})
+    refused(desk, what=what)
+    assert read_settings({name: "bell"}, around=desk.around).origin(name) == f"flag --{name}"
+
+
+def test_a_bell_of_the_project_needs_no_trust(desk):
+    say(desk, "hera-utils.toml", notify="bell", notify_on="failure")
+    assert read_settings(around=desk.around).notify_on == "failure"
+
+
 def test_policies_and_this_python_need_no_trust(desk):
     (desk.project / "hera-utils.toml").write_text(
         '[images]\n"lab/*" = "pull"\n"small*" = {hide = ["bash"]}\n"python*" = {python = "current"}\n"*" = "never"\n'

@@ -42,6 +42,20 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     return 1
 
 
+def tell_others(client: ArgoClient, name: str) -> None:
+    """Tell whom the settings name how a run of this command has ended."""
+    from hera_utils.cli.options import context
+    from hera_utils.cli.terminal import note
+
+    settings = context()
+    if settings.notify is None and not settings.notify_command:
+        return
+    from hera_utils.runs.notification import ending_of_workflow, notify
+
+    for line in notify(ending_of_workflow(client.get(name), client.link(name)), settings):
+        note(f"hera-utils: {line}")
+
+
 def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
     """By the cause: a retry runs what was submitted once more, so it helps only where that was not at fault."""
     from hera_utils.runs.failure_kind import Cause, cause_of

@@ -89,7 +89,7 @@ def command(
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
                 check_documents(documents, assignments, settings, connection)
-            names, linked = submit_documents(client, documents, assignments, stamp), False
+            names, linked, told = submit_documents(client, documents, assignments, stamp), False, False
         else:
             assert script is not None
             host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
@@ -97,8 +97,8 @@ def command(
             names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
             if recording.status:
                 return recording.status
-            linked = recording.linked
-        return follow_all(client, names, detach=detach, linked=linked, again=launch.again())
+            linked, told = recording.linked, bool(recording.experiments)
+        return follow_all(client, names, detach=detach, linked=linked, told=told, again=launch.again())
 
 
 def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[str]:
@@ -358,12 +358,22 @@ def _created_if_missing(cluster: Cluster, document: Json) -> str:
     return f"{kind} {name} created"
 
 
-def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked: bool = False, again: str = "") -> int:
-    """Follow each run to its end. linked: the script has shown the runs' addresses itself; again: the command that runs it anew.
+def follow_all(
+    client: ArgoClient,
+    names: Sequence[str],
+    *,
+    detach: bool,
+    linked: bool = False,
+    told: bool = False,
+    again: str = "",
+) -> int:
+    """Follow each run to its end. linked: the script has shown the runs' addresses itself; told: its experiment has told others how the
+    run ended; again: the command that runs it anew.
 
     Returns the worst exit status.
     """
-    from hera_utils.cli.following import follow_to_end
+    from hera_utils.cli.following import DETACHED, follow_to_end
+    from hera_utils.cli.outcome import tell_others
     from hera_utils.cli.terminal import note, say
 
     status = 0
@@ -372,7 +382,10 @@ def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked
             say(name)
             continue
         try:
-            status = max(status, follow_to_end(client, name, again=again))
+            ended = follow_to_end(client, name, again=again)
+            status = max(status, ended)
+            if ended != DETACHED and not told:
+                tell_others(client, name)
         except Refused as refused:
             if refused.code != faults.NOT_FOUND:
                 raise

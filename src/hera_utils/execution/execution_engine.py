@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,7 +28,7 @@ from hera_utils.execution.history import (
 )
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
-from hera_utils.execution.run import Run, run_as_it_stands, stop_run
+from hera_utils.execution.run import Run, ending_of, run_as_it_stands, stop_run
 from hera_utils.execution.session import Caller, Session
 from hera_utils.execution.stored_templates import without_starting
 from hera_utils.execution.task_graph import picture
@@ -47,6 +48,7 @@ from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_workflow import with_named_volumes
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import Examination, write_role
+from hera_utils.runs.notification import notify
 from hera_utils.settings.command_line import CommandLine, python_launch
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
@@ -186,9 +188,11 @@ class ExecutionEngine:
             if self.options.detach or script_host().detach:
                 self.reporter.lines(session.submit())
                 raise NoRun(0)
+            began = time.monotonic()
             run = session.run()
             self._keep(session, run)
             self.reporter.ended(session.client, run)
+            self.reporter.lines(notify(ending_of(run, time.monotonic() - began), self.context))
             if check and not run.succeeded:
                 raise session.how_it_failed(run)
             return run

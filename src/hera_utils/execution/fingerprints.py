@@ -46,6 +46,11 @@ def _no_inputs(point: Point) -> Mapping[str, str]:
     return {}
 
 
+def is_same_rest(old: str, new: str) -> bool:
+    """Whether what a run does besides its points is as it was. Older versions looked at the document alone, not at code beside it."""
+    return old == new if "+" in old else old == new.partition("+")[0]
+
+
 @dataclass
 class Fingerprinter:
     """The fingerprints of points, and what their digests stand for (`texts`).
@@ -101,7 +106,7 @@ class Fingerprinter:
         return stored
 
     def of_fan_in(self, document: Json, ownership: TaskOwnership) -> str:
-        """The digest of the shared tasks that come after points, "" when there are none: what a run does besides its points."""
+        """Of the shared tasks that come after points, "" when there are none: what a run does besides its points (`is_same_rest`)."""
         owners = {task for tasks in ownership.tasks.values() for task, _ in tasks}
         reader = _DocumentReader(document, self)
         fan_in = {
@@ -109,7 +114,15 @@ class Fingerprinter:
             for name in ownership.shared
             if not ownership.ancestors(name).isdisjoint(owners)
         }
-        return digest(fan_in) if fan_in else ""
+        if not fan_in:
+            return ""
+        reached = {name for names, _ in fan_in.values() for name in names}
+        return f"{digest(fan_in)}+{digest(reader.join(reached, {}))}"
+
+    def of_gather(self, document: Json) -> str:
+        """Of a workflow that comes after all points (`is_same_rest`)."""
+        named = {"generateName": (document.get("metadata") or {}).get("generateName")}
+        return f"{digest({**document, 'metadata': named})}+{digest(self.of_workflow(document))}"
 
     def keep(self, value: Any) -> str:
         """The digest of a value (a text, or what is JSON) whose text is kept, so that a change of it can be explained."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import ResourceError
 from hera_utils.execution.dispatcher import Dispatcher
 from hera_utils.execution.history import newest_run
@@ -16,8 +16,9 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.artifacts import download_run
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
+from hera_utils.runs.notification import Ending
 from hera_utils.runs.outcome import Outcome, outcome
-from hera_utils.runs.record import DONE
+from hera_utils.runs.record import DONE, RunRecord
 from hera_utils.runs.whole_run import load_run
 
 if TYPE_CHECKING:
@@ -132,6 +133,26 @@ def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict
         stated=stated,
         fetch=fetch,
         bring=bring,
+    )
+
+
+def ending_of(run: Run, seconds: float) -> Ending:
+    """What is told of a run that has ended. seconds: for which it was followed."""
+    statuses, experiment = dict[str, int](), ""
+    if run.record is not None:
+        with RunRecord.open(run.record) as record:
+            statuses, experiment = record.statuses(), str(record.facts.get("experiment") or "")
+    return Ending(
+        run=run.name,
+        namespace=run.namespace,
+        phase=run.phase,
+        done=run.points - run.undone,
+        failed=sum(count for status, count in statuses.items() if status in UNSUCCESSFUL),
+        total=run.points,
+        unit="points",
+        seconds=seconds,
+        link=run.link,
+        experiment=experiment,
     )
 
 

@@ -26,7 +26,7 @@ from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.differences import sentences
 from hera_utils.execution.dispatcher import Dispatcher, SubmitOptions
-from hera_utils.execution.fingerprints import Fingerprinter, digest
+from hera_utils.execution.fingerprints import Fingerprinter, is_same_rest
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import (
     Decisions,
@@ -267,7 +267,7 @@ class Session:
         if not self.caller.resume:
             return True
         fan_in = self._fan_in_fingerprint()
-        if not fan_in or not history.fan_ins.get(fan_in, False):
+        if not fan_in or not any(done and is_same_rest(before, fan_in) for before, done in history.fan_ins.items()):
             return bool(fan_in)
         return self._lacks_outputs_of_all(history.outputs_of_all)
 
@@ -394,14 +394,8 @@ class Session:
     def _gather_batch(self) -> Batch:
         built = self.definition.gather
         assert built is not None, "there is one wherever this is needed"
-        metadata = {"generateName": (built.document.get("metadata") or {}).get("generateName")}
-        return Batch(
-            "gather",
-            built.document,
-            rest=digest({**built.document, "metadata": metadata}),
-            workflow=built.workflow,
-            sent=built.sent,
-        )
+        rest = self.fingerprinter.of_gather(built.document)
+        return Batch("gather", built.document, rest=rest, workflow=built.workflow, sent=built.sent)
 
     def run(self) -> Run:
         """Follow everything to its end."""
@@ -459,7 +453,7 @@ class Session:
             return "Succeeded"
         batch = self._gather_batch()
         before = next((row for row in reversed(self.record.workflows()) if row.role == "gather"), None)
-        gathered = before is not None and before.fingerprint == batch.rest and before.phase == "Succeeded"
+        gathered = before is not None and is_same_rest(before.fingerprint, batch.rest) and before.phase == "Succeeded"
         if gathered and not self._lacks_outputs_of_all(self.record.outputs().get("", {})):
             return "Succeeded"
         document = self.dispatcher.follow_one(self.dispatcher.send(batch), self.reporter.display())

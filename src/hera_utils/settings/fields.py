@@ -11,7 +11,7 @@ from typing import Literal
 
 from hera_utils.image_policies import POLICIES
 
-Kind = Literal["text", "path", "paths", "program", "boolean", "table", "duration", "count"]
+Kind = Literal["text", "words", "path", "paths", "program", "boolean", "table", "duration", "count"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Field:
     flags: the first is shown in texts, each also works with `-` for `_`. off: flags that say no to a boolean.
     variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
     kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
-    `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more; a `duration` is seconds.
+    `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more; a `duration` is seconds;
+    `words` are a text or, in a file, a list of texts.
     repeated: whether the flag may be given several times.
     """
 
@@ -214,6 +215,28 @@ FIELDS: tuple[Field, ...] = (
         ("HERA_UTILS_PARALLELISM",),
         kind="count",
         metavar="N",
+    ),
+    Field(
+        "notify",
+        "who is told when a run ends: bell (terminal, desktop) and addresses that apprise knows (ntfy://…, mailto://…)",
+        ("--notify",),
+        ("HERA_UTILS_NOTIFY",),
+        kind="words",
+        secret=True,
+    ),
+    Field(
+        "notify_command",
+        "a command to run when a run ends; it gets the summary as JSON on its standard input",
+        ("--notify_command",),
+        ("HERA_UTILS_NOTIFY_COMMAND",),
+    ),
+    Field(
+        "notify_on",
+        "which end of a run is told: any, success or failure",
+        ("--notify_on",),
+        ("HERA_UTILS_NOTIFY_ON",),
+        choices=("any", "success", "failure"),
+        default="any",
     ),
 )
 

@@ -15,10 +15,10 @@ _ARG_START, _ARG_END = 48, 49  # fields of /proc/pid/stat, proc(5)
 
 
 def hide_typed_secrets(words: Sequence[str]) -> None:
-    """Blot out the token and the proxy's address among the words of a command line, as soon as it has begun."""
+    """Blot out the token, the proxy's address and whom to notify among the words of a command line, as soon as it has begun."""
     for word, following in zip(words, (*words[1:], ""), strict=True):
         flag, equals, value = word.partition("=")
-        if flag.replace("-", "_") in ("__argo_token", "__proxy"):
+        if flag.replace("-", "_") in ("__argo_token", "__proxy", "__notify"):
             hide_from_the_process_list(value if equals else following)
 
 

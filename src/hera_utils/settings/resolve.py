@@ -91,6 +91,9 @@ class CLIContext:
     volumes: dict[str, str]
     runs: str | None
     parallelism: int | None
+    notify: Secret | None
+    notify_command: str | None
+    notify_on: str
 
     def __init__(
         self,

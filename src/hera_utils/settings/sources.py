@@ -106,12 +106,13 @@ def project_files(around: Surroundings) -> list[Path]:
 
 
 def _typed_secrets(flags: Mapping[str, Any]) -> list[str]:
-    """What was typed as a flag and others should not read: the token, the password of a proxy."""
+    """What was typed as a flag and others should not read: the token, the password of a proxy, the addresses that are notified."""
     try:
         password = urlsplit(str(flags.get("proxy") or "")).password
     except ValueError:  # told when it is read
         password = None
-    return [text for text in (str(flags.get("argo_token") or ""), password or "") if text]
+    addresses = [word for word in str(flags.get("notify") or "").split() if "://" in word]
+    return [text for text in (str(flags.get("argo_token") or ""), password or "", *addresses) if text]
 
 
 def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None:
@@ -521,10 +522,13 @@ def _private(document: Document, *, holds_secrets: bool) -> Document:
 
 
 def _holds_a_secret(table: Mapping[str, Any]) -> bool:
-    """A token, or a proxy with a password."""
+    """A token, a proxy with a password, or the address of a notification: most hold a key."""
     proxy = table.get("proxy")
     return (
-        "argo_token" in table or "argo-token" in table or (isinstance(proxy, str) and without_password(proxy) != proxy)
+        "argo_token" in table
+        or "argo-token" in table
+        or "://" in str(table.get("notify") or "")
+        or (isinstance(proxy, str) and without_password(proxy) != proxy)
     )
 
 

@@ -2,8 +2,8 @@
 
 A project's file (hera-utils.toml, pyproject.toml, ./hera.config) is somebody else's text: one clones it. It may say where and how the
 project's workflows run. It may not lead the user's credential to a server, through a proxy or past a certificate check; it may not name
-a program, or a state folder, whose content would act as the user, nor files outside its own folder. `hera-utils trust` allows it, for
-that file as it is now.
+a program, or a state folder, whose content would act as the user, nor whom to tell of the user's runs, nor files outside its own folder.
+`hera-utils trust` allows it, for that file as it is now.
 
 `concerns` says what a file decides; below it is what reads and writes the list of trusted files.
 """
@@ -26,6 +26,8 @@ TRUSTED_FILE = "trusted.json"
 _ACTING = {
     "python": "the Python that runs tasks as you",
     "state": "the folder of the local platform, whose journal says what runs as you",
+    "notify_command": "a command that runs as you when a run ends",
+    "notify": "where word of your runs is sent",
 }
 _HARMLESS = (
     "policy",
@@ -71,7 +73,8 @@ def _programs(context: CLIContext) -> Iterator[Concern]:
     """What would run as the user, also in workflows that are not the project's."""
     for name, what in _ACTING.items():
         source = context.project(name)
-        if source is not None and not source.profile:
+        harmless = name == "notify" and context.notify is not None and context.notify.reveal().split() == ["bell"]
+        if source is not None and not source.profile and not harmless:
             yield Concern(source.file, f"names {what} ({name})", f"--{name}")
     for pattern, entry in context.images.items():
         source = context.project(f"images.{pattern}")

@@ -42,6 +42,8 @@ def typed(field: Field, raw: Any, place: Place) -> Any:
         return _table(field, raw, place)
     if isinstance(raw, Secret):
         return raw
+    if field.kind == "words" and isinstance(raw, list | tuple) and all(isinstance(one, str) for one in raw):
+        raw = " ".join(raw)
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | os.PathLike):
         raise _wrong(field, place, "a text is expected")
     text = str(raw).strip()

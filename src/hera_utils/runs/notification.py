@@ -1,0 +1,174 @@
+"""Whoever waits for a run is told when it ends: by a bell, by a command, by a message that apprise sends.
+
+`Ending` is what is told. A notification that fails is a sentence for the terminal, never the failure of the run; no sentence repeats an
+address, because most hold a key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hera_utils.runs.outcome import outcome
+from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.secret import mask
+from hera_utils.spans import stopwatch
+
+Json = dict[str, Any]
+
+BELL = "bell"
+_PATIENCE = 30.0  # seconds for one notification: the run is over, somebody may wait for the prompt
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended. done, failed: how many of all its units. unit: what these are, points or tasks."""
+
+    run: str
+    namespace: str
+    phase: str
+    done: int
+    failed: int
+    total: int
+    unit: str
+    seconds: float
+    link: str
+    experiment: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.phase == "Succeeded"
+
+    @property
+    def title(self) -> str:
+        return f"{self.run} {'succeeded' if self.succeeded else 'failed'}"
+
+    @property
+    def body(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        unit = self.unit[:-1] if self.total == 1 else self.unit
+        counts = f"{self.done} of {self.total} {unit} done{failed}, {stopwatch(self.seconds)}"
+        return "\n".join(
+            line for line in (self.experiment and f"experiment {self.experiment}", counts, self.link) if line
+        )
+
+    def as_json(self) -> Json:
+        return {**asdict(self), "succeeded": self.succeeded, "title": self.title, "body": self.body}
+
+
+def ending_of_workflow(document: Json, link: str) -> Ending:
+    """Of a workflow that ended: its tasks are what is counted."""
+    ended = outcome(document)
+    done, _, total = str((document.get("status") or {}).get("progress") or "").partition("/")
+    return Ending(
+        run=ended.name,
+        namespace=ended.namespace,
+        phase=ended.phase,
+        done=int(done) if done.isdecimal() else 0,
+        failed=len(ended.failures),
+        total=int(total) if total.isdecimal() else 0,
+        unit="tasks",
+        seconds=ended.seconds or 0.0,
+        link=link,
+    )
+
+
+def notify(ending: Ending, context: CLIContext) -> list[str]:
+    """Tell whom the settings name; a sentence for each that could not be told."""
+    wanted = context.notify_on in ("any", "success" if ending.succeeded else "failure")
+    if not wanted:
+        return []
+    words = context.notify.reveal().split() if context.notify is not None else []
+    problems = []
+    if BELL in words:
+        problems.append(_ring(ending))
+    if context.notify_command:
+        problems.append(_run(context.notify_command, ending))
+    addresses = [word for word in words if word != BELL]
+    problems += _send(addresses, ending) if addresses else []
+    return [f"nobody was told of the end of {ending.run}: {mask(one, words)}" for one in problems if one]
+
+
+def _ring(ending: Ending) -> str:
+    """The terminal's bell, and a message on the desktop."""
+    rung = False
+    if sys.stderr is not None and sys.stderr.isatty():
+        with contextlib.suppress(OSError):
+            sys.stderr.write("\a")
+            sys.stderr.flush()
+            rung = True
+    program = shutil.which("notify-send")
+    desktop = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"))
+    if program and desktop:
+        try:
+            done = subprocess.run(
+                [program, "--", ending.title, ending.body], capture_output=True, timeout=_PATIENCE, check=False
+            )
+            rung = rung or done.returncode == 0
+        except (OSError, subprocess.SubprocessError):
+            pass  # the terminal's bell may have rung
+    return "" if rung else "a bell needs a terminal, or notify-send and a desktop"
+
+
+def _run(command: str, ending: Ending) -> str:
+    """No shell reads the line. The summary is on the standard input; what the command says goes to the terminal, on stderr."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words:
+        return "notify_command is not a command (write: PROGRAM ARGUMENT…)"
+    try:
+        done = subprocess.run(
+            [os.path.expanduser(words[0]), *words[1:]],
+            input=json.dumps(ending.as_json(), ensure_ascii=False).encode(),
+            stdout=subprocess.DEVNULL, timeout=_PATIENCE, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"the command `{words[0]}` did not end within {_PATIENCE:g} s"
+    except OSError as error:
+        return f"the command `{words[0]}` cannot be run ({(error.strerror or str(error)).lower()})"
+    return "" if done.returncode == 0 else f"the command `{words[0]}` ended with status {done.returncode}"
+
+
+def _send(addresses: list[str], ending: Ending) -> Iterator[str]:
+    try:
+        import apprise  # the package is optional
+    except ImportError:
+        yield 'messages are sent by apprise, which is not installed (python -m pip install "hera_utils[notify]")'
+        return
+    with _silent("apprise", "urllib3", "requests"):
+        for address in addresses:
+            scheme = address.partition("://")[0] if "://" in address else "?"
+            try:
+                sender = apprise.Apprise()
+                kind = apprise.NotifyType.SUCCESS if ending.succeeded else apprise.NotifyType.FAILURE
+                if not sender.add(address):
+                    yield f"apprise knows no address of this form ({scheme}://…)"
+                elif not sender.notify(title=ending.title, body=ending.body, notify_type=kind):
+                    yield f"the message by {scheme}://… was not taken"
+            except Exception as error:  # noqa: BLE001  one of a hundred services: whatever it raises may hold the address
+                yield f"the message by {scheme}://… failed ({type(error).__name__})"
+
+
+@contextlib.contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """What these say in their logs may hold an address."""
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
