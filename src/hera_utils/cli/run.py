@@ -89,7 +89,7 @@ def command(
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
                 check_documents(documents, assignments, settings, connection)
-            names, linked, told = submit_documents(client, documents, assignments, stamp), False, False
+            names, linked, announced = submit_documents(client, documents, assignments, stamp), False, False
         else:
             assert script is not None
             host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
@@ -97,8 +97,8 @@ def command(
             names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
             if recording.status:
                 return recording.status
-            linked, told = recording.linked, bool(recording.experiments)
-        return follow_all(client, names, detach=detach, linked=linked, told=told, again=launch.again())
+            linked, announced = recording.linked, bool(recording.experiments)
+        return follow_all(client, names, detach=detach, linked=linked, announced=announced, again=launch.again())
 
 
 def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[str]:
@@ -364,10 +364,10 @@ def follow_all(
     *,
     detach: bool,
     linked: bool = False,
-    told: bool = False,
+    announced: bool = False,
     again: str = "",
 ) -> int:
-    """Follow each run to its end. linked: the script has shown the runs' addresses itself; told: its experiment has told others how the
+    """Follow each run to its end. linked: the script has shown the runs' addresses itself; announced: its experiment has told others how the
     run ended; again: the command that runs it anew.
 
     Returns the worst exit status.
@@ -384,7 +384,7 @@ def follow_all(
         try:
             ended = follow_to_end(client, name, again=again)
             status = max(status, ended)
-            if ended != DETACHED and not told:
+            if ended != DETACHED and not announced:
                 tell_others(client, name)
         except Refused as refused:
             if refused.code != faults.NOT_FOUND:
