@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_sweeps import sweeps, task, workflow, written
 
-from hera_utils.execution.differences import at_length, differences, sentences
+from hera_utils.execution.fingerprint_diff import at_length, differences, sentences
 from hera_utils.execution.fingerprints import Fingerprinter
 from hera_utils.experiment.sweeps import grid
 from hera_utils.experiment.task_ownership import task_ownership

@@ -367,8 +367,8 @@ def follow_all(
     announced: bool = False,
     again: str = "",
 ) -> int:
-    """Follow each run to its end. linked: the script has shown the runs' addresses itself; announced: its experiment has told others how the
-    run ended; again: the command that runs it anew.
+    """Follow each run to its end. linked: the script has shown the runs' addresses itself; announced: its experiment has told others
+    how the run ended; again: the command that runs it anew.
 
     Returns the worst exit status.
     """

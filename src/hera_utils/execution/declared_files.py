@@ -56,28 +56,28 @@ class DeclaredFiles:
                 found[file.path] = facts
         return found
 
-    def undone(self, point: Point | None, known: Mapping[str, FileFacts]) -> tuple[str, dict[str, FileFacts]]:
+    def undone(self, point: Point | None, before: Mapping[str, FileFacts]) -> tuple[str, dict[str, FileFacts]]:
         """(why the outputs of a point are not those that it wrote, "" when they are; by what they are known from now on).
 
-        known: as `outputs` gave them when it was done; of what is not in it only the existence counts. None: of what comes after all
-        points, where only what is known counts.
+        before: as `outputs` gave them when it was done; of what is not in it only the existence counts. None: of what comes after all
+        points, where only what is in it counts.
         """
         wrong: list[str] = []
-        found: dict[str, FileFacts] = {}
+        present: dict[str, FileFacts] = {}
         for file in self._outputs_of(point):
-            path, before = self.path(file) or Path("/"), known.get(file.path)
-            if before is None:
+            path, facts = self.path(file) or Path("/"), before.get(file.path)
+            if facts is None:
                 now = None if point is None else self._facts(path)
                 how = "missing" if now is None and point is not None else ""
             else:
-                how, now = difference(path, before)
+                how, now = difference(path, facts)
             if how:
                 what, _, more = how.partition(" ")
                 wrong.append(f"output {what.rstrip(',')}: {file.path}{f' {more}' if more else ''}")
             elif now is not None:
-                found[file.path] = now
+                present[file.path] = now
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        return (f"{wrong[0]}{more}" if wrong else ""), found
+        return (f"{wrong[0]}{more}" if wrong else ""), present
 
     @property
     def sees_outputs(self) -> bool:

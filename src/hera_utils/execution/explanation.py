@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hera_utils.execution.differences import Difference, Texts, at_length
+from hera_utils.execution.fingerprint_diff import FingerprintChange, Texts, at_length
 
 Json = dict[str, Any]
 
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 class Detail:
     """One difference of some points. points: their ids. lines: what was and what is."""
 
-    difference: Difference
+    difference: FingerprintChange
     points: tuple[str, ...]
     lines: tuple[str, ...]
 
@@ -37,23 +37,23 @@ class Explanation:
     old_text: the record's folder and a digest → what the digest stands for; new_text: the same of now.
     """
 
-    changed: Mapping[str, tuple[Path, str, tuple[Difference, ...]]] = field(default_factory=dict)
+    changed: Mapping[str, tuple[Path, str, tuple[FingerprintChange, ...]]] = field(default_factory=dict)
     old_text: Callable[[Path, str], str] = lambda run, digest: ""
     new_text: Texts = lambda digest: ""
 
     def details(self) -> list[Detail]:
         """What changed for most points first."""
-        points: dict[Difference, list[str]] = {}
-        origins: dict[Difference, tuple[Path, str]] = {}
-        for point, (folder, run, found) in self.changed.items():
-            for one in found:
-                points.setdefault(one, []).append(point)
-                origins.setdefault(one, (folder, run))
+        points: dict[FingerprintChange, list[str]] = {}
+        origins: dict[FingerprintChange, tuple[Path, str]] = {}
+        for point, (folder, run, changes) in self.changed.items():
+            for change in changes:
+                points.setdefault(change, []).append(point)
+                origins.setdefault(change, (folder, run))
         details = []
-        for one in sorted(points, key=lambda one: -len(points[one])):
-            folder, run = origins[one]
-            lines = at_length(one, run, partial(self.old_text, folder), self.new_text)
-            details.append(Detail(one, tuple(points[one]), tuple(lines)))
+        for change in sorted(points, key=lambda change: -len(points[change])):
+            folder, run = origins[change]
+            lines = at_length(change, run, partial(self.old_text, folder), self.new_text)
+            details.append(Detail(change, tuple(points[change]), tuple(lines)))
         return details
 
     def lines(self, *, several: bool) -> list[str]:

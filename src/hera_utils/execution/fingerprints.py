@@ -9,7 +9,7 @@ files       path → digest of the input files that the layout declares for the 
 referenced  the stored templates that its tasks reach, as they are on the platform
 python      of the Python that runs script tasks on this machine: the packages that their code imports (python_environments.py)
 
-What differs between two fingerprints is found by differences.py.
+What differs between two fingerprints is found by fingerprint_diff.py.
 """
 
 from __future__ import annotations

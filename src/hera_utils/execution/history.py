@@ -19,8 +19,8 @@ from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.execution.batches import SizeEstimate, fingerprints_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
-from hera_utils.execution.differences import Difference, differences, sentences
 from hera_utils.execution.explanation import Explanation
+from hera_utils.execution.fingerprint_diff import FingerprintChange, differences, sentences
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.execution.python_environments import PythonEnvironments
 from hera_utils.experiment.experiment import Experiment
@@ -117,7 +117,7 @@ def decide(
     in_flight: dict[str, Fingerprint] = {}
     fingerprints: dict[str, Fingerprint] = {}
     outputs: dict[str, Mapping[str, FileFacts]] = {}
-    changed: dict[str, tuple[Path, str, tuple[Difference, ...]]] = {}
+    changed: dict[str, tuple[Path, str, tuple[FingerprintChange, ...]]] = {}
     assumptions = _Assumptions(history)
     unit = bool(estimate.ownership.whole)
     for point, fingerprint in fingerprints_of(definition, estimate, fingerprinter):
@@ -191,7 +191,7 @@ def fingerprinter_of(
     sources = Sources(script_folder())
     decisions = decisions_of(context)
     digests = {image: decision.digest for image, decision in decisions.items() if decision.digest}
-    known = [*context.secrets(), *secrets_of(os.environ), *secrets]
+    every_secret = [*context.secrets(), *secrets_of(os.environ), *secrets]
 
     def interpreter(image: str) -> str:
         choice = decisions[image].choice if image in decisions else None
@@ -204,7 +204,7 @@ def fingerprinter_of(
         digests=digests,
         code_counts=not keep_done,
         stored=stored,
-        hides=partial(_hides, known),
+        hides=partial(_hides, every_secret),
     )
     if context.platform == "local":  # in a cluster the images decide
         fingerprinter.python = PythonEnvironments(sources, interpreter)
@@ -224,20 +224,20 @@ def _hides(secrets: list[str], text: str) -> bool:
     return False
 
 
-def rerun_reason(last: LastResult | None, found: Sequence[Difference]) -> str:
-    """Why a point runs; "" for one that succeeded, and of which nothing that it depends on has changed. found: what has."""
+def rerun_reason(last: LastResult | None, changes: Sequence[FingerprintChange]) -> str:
+    """Why a point runs; "" for one that succeeded, and of which nothing that it depends on has changed. changes: what has."""
     if last is None:
         return "new"
     if last.status == SUBMITTED:
         return f"it was submitted in {last.computed} and its end is unknown"
-    if found:
-        return ", ".join(sentences(found))
+    if changes:
+        return ", ".join(sentences(changes))
     return "" if last.status == DONE else f"it ended as {last.status} in {last.computed}"
 
 
 def changes_since(
     last: LastResult, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter
-) -> list[Difference]:
+) -> list[FingerprintChange]:
     """What a point depends on and has changed since it last ran. With --keep-done, code does not count for what is done."""
     if encoded(fingerprint) == last.fingerprint:
         return []

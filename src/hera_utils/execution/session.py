@@ -24,8 +24,8 @@ from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
-from hera_utils.execution.differences import sentences
 from hera_utils.execution.dispatcher import Dispatcher, SubmitOptions
+from hera_utils.execution.fingerprint_diff import sentences
 from hera_utils.execution.fingerprints import Fingerprinter, is_same_rest
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import (
@@ -271,9 +271,9 @@ class Session:
             return bool(fan_in)
         return self._lacks_outputs_of_all(history.outputs_of_all)
 
-    def _lacks_outputs_of_all(self, known: Mapping[str, FileFacts]) -> bool:
+    def _lacks_outputs_of_all(self, before: Mapping[str, FileFacts]) -> bool:
         """Whether the files that came after all points are not those any more that were written."""
-        why, _ = self.files.undone(None, known)
+        why, _ = self.files.undone(None, before)
         if why:
             self.reporter.lines([f"what comes after the points runs again: {why}"])
         return bool(why)

@@ -20,15 +20,15 @@ class StoredTemplates:
 
     def __init__(self, client: ArgoClient | None) -> None:
         self._client = client
-        self._found: dict[tuple[str, str], Json | None] = {}
+        self._templates: dict[tuple[str, str], Json | None] = {}
 
     def __call__(self, kind: str, name: str) -> Json | None:
         """None for what is not there, must not be looked at, or is nowhere to be asked for."""
-        if (kind, name) not in self._found:
-            self._found[kind, name] = None
+        if (kind, name) not in self._templates:
+            self._templates[kind, name] = None
             with contextlib.suppress(HeraUtilsError):
-                self._found[kind, name] = self._client.template(kind, name) if self._client is not None else None
-        return self._found[kind, name]
+                self._templates[kind, name] = self._client.template(kind, name) if self._client is not None else None
+        return self._templates[kind, name]
 
 
 @contextlib.contextmanager

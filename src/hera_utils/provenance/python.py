@@ -31,7 +31,7 @@ def python_environment(interpreter: str = "") -> PythonEnvironment:
     """The environment of this Python, or of another one of this machine if it exists and starts."""
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     if interpreter and not is_ours(interpreter):
-        answer = _asked(interpreter, None)
+        answer = _answer_of(interpreter, None)
         if answer is not None:  # else it is gone or broken: our own is the best answer
             return PythonEnvironment(answer.version, system, answer.packages)
     return PythonEnvironment(platform.python_version(), system, packages())
@@ -59,7 +59,7 @@ def installed_modules(interpreter: str, names: Iterable[str] | None) -> Installe
         if wanted is None:
             return InstalledModules(platform.python_version(), packages(), {})
         return _read(python_modules.answer(wanted))
-    return _asked(interpreter, wanted)
+    return _answer_of(interpreter, wanted)
 
 
 def is_ours(interpreter: str) -> bool:
@@ -67,7 +67,7 @@ def is_ours(interpreter: str) -> bool:
     return os.path.abspath(interpreter) == os.path.abspath(sys.executable)
 
 
-def _asked(interpreter: str, names: list[str] | None) -> InstalledModules | None:
+def _answer_of(interpreter: str, names: list[str] | None) -> InstalledModules | None:
     source = Path(python_modules.__file__).read_text(encoding="utf-8")
     try:
         answer = subprocess.run(

@@ -30,7 +30,7 @@ def answer(names: list[str]) -> Json:
         top = name.partition(".")[0]
         if top not in sys.stdlib_module_names:
             tops.setdefault(top, []).append(name)
-    found: set[str] = set()
+    packages: set[str] = set()
     files: dict[str, str] = {}
     absent = []
     owners = _owners(set(tops))
@@ -42,10 +42,10 @@ def answer(names: list[str]) -> Json:
         if not origin and not owners[top]:
             absent.append(top)
         chosen = owners[top] if len(owners[top]) < 2 else _narrowed(owners[top], dotted)
-        found.update(_canonical(one.metadata["Name"]) for one in chosen)
+        packages.update(_canonical(one.metadata["Name"]) for one in chosen)
     return {
         "version": platform.python_version(),
-        "packages": _with_requirements(found),
+        "packages": _with_requirements(packages),
         "files": files,
         "absent": sorted(absent),
     }

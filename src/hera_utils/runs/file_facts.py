@@ -35,19 +35,19 @@ def facts_of(path: Path, room: int = LARGEST_DIGESTED) -> FileFacts | None:
     return quick if quick.size > min(room, LARGEST_DIGESTED) else quick._replace(digest=_content(path))
 
 
-def difference(path: Path, known: FileFacts) -> tuple[str, FileFacts | None]:
-    """(how it differs from what is known, "" where it does not; how it is known from now on, None where nothing is there)."""
+def difference(path: Path, before: FileFacts) -> tuple[str, FileFacts | None]:
+    """(how it differs from what was known, "" where it does not; how it is known from now on, None where nothing is there)."""
     now = _quick(path)
     if now is None:
         return "missing", None
-    if now[:2] == known[:2]:
-        return "", known
-    if now.size != known.size:
-        return f"changed ({known.size} bytes before, {now.size} now)", now
-    if known.digest == UNKNOWN:
+    if now[:2] == before[:2]:
+        return "", before
+    if now.size != before.size:
+        return f"changed ({before.size} bytes before, {now.size} now)", now
+    if before.digest == UNKNOWN:
         return "changed (its content is not known: it was too large to be read)", now
     now = now._replace(digest=_content(path))
-    return ("" if now.digest == known.digest else "changed (of the same size)"), now
+    return ("" if now.digest == before.digest else "changed (of the same size)"), now
 
 
 def _quick(path: Path) -> FileFacts | None:

@@ -34,7 +34,7 @@ _LONGEST_VALUE = 120
 
 
 @dataclass(frozen=True)
-class Difference:
+class FingerprintChange:
     """One thing that is not as it was. name: the template's, the package's, the argument's, the file's. part: of a template's code the
     module, "" for what the workflow itself holds. old, new: the digests, or the values themselves where `plain`.
     """
@@ -57,32 +57,32 @@ class Difference:
 
 def differences(
     old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts, *, code_counts: bool = True
-) -> list[Difference]:
+) -> list[FingerprintChange]:
     """[] where nothing differs. code_counts: whether code, images, packages and referenced templates are looked at."""
-    found: list[Difference] = []
+    changes: list[FingerprintChange] = []
     if code_counts:
-        found += _of_code(CODE, old.get("code", ""), new.get("code", ""), old_text, new_text)
-        found += _of_images(old.get("image", ""), new.get("image", ""), old_text, new_text)
-        found += _of_python(old, new, old_text, new_text)
+        changes += _of_code(CODE, old.get("code", ""), new.get("code", ""), old_text, new_text)
+        changes += _of_images(old.get("image", ""), new.get("image", ""), old_text, new_text)
+        changes += _of_python(old, new, old_text, new_text)
         if old.get("referenced") and new.get("referenced"):
-            found += _of_code(REFERENCE, old["referenced"], new["referenced"], old_text, new_text)
+            changes += _of_code(REFERENCE, old["referenced"], new["referenced"], old_text, new_text)
     if old.get("spec") != new.get("spec"):
-        found.append(Difference(SPEC, "", "", str(old.get("spec", "")), str(new.get("spec", ""))))
+        changes.append(FingerprintChange(SPEC, "", "", str(old.get("spec", "")), str(new.get("spec", ""))))
     for kind, part in ((ARGUMENT, "given"), (FILE, "files")):
         before, after = old.get(part) or {}, new.get(part) or {}
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)
             # a file that was not there when the point was submitted, and yet it was computed: the run made it itself
             if was != now and not (kind == FILE and was == ""):
-                found.append(Difference(kind, name, "", was or "", now or ""))
-    return found
+                changes.append(FingerprintChange(kind, name, "", was or "", now or ""))
+    return changes
 
 
-def sentences(found: Iterable[Difference]) -> list[str]:
+def sentences(changes: Iterable[FingerprintChange]) -> list[str]:
     """`code of collect (model.py) changed`, `input file changed (states.csv)`, …: one for each kind."""
     words = []
-    by_kind: dict[str, list[Difference]] = {}
-    for one in found:
+    by_kind: dict[str, list[FingerprintChange]] = {}
+    for one in changes:
         by_kind.setdefault(one.kind, []).append(one)
     for kind, some in by_kind.items():
         names = list(dict.fromkeys(_labels(some)))
@@ -91,21 +91,21 @@ def sentences(found: Iterable[Difference]) -> list[str]:
     return words
 
 
-def at_length(one: Difference, before: str, old_text: Texts, new_text: Texts) -> list[str]:
+def at_length(change: FingerprintChange, before: str, old_text: Texts, new_text: Texts) -> list[str]:
     """What was and what is. before: the name of the run that what was is of."""
-    if one.plain:
-        return [f"{one.words}: {one.old or 'none'} → {one.new or 'none'}"]
-    was, now = old_text(one.old) if one.old else "", new_text(one.new) if one.new else ""
-    lost = [name for name, digest, text in ((before, one.old, was), ("now", one.new, now)) if digest and not text]
-    if lost and one.kind in (ARGUMENT, FILE):
-        return [f"{one.words}: {_short(was, one.old)} → {_short(now, one.new)}"]
+    if change.plain:
+        return [f"{change.words}: {change.old or 'none'} → {change.new or 'none'}"]
+    was, now = old_text(change.old) if change.old else "", new_text(change.new) if change.new else ""
+    lost = [name for name, digest, text in ((before, change.old, was), ("now", change.new, now)) if digest and not text]
+    if lost and change.kind in (ARGUMENT, FILE):
+        return [f"{change.words}: {_short(was, change.old)} → {_short(now, change.new)}"]
     if lost:
-        return [f"{one.words}: the text of {' and '.join(lost)} was not kept"]
+        return [f"{change.words}: the text of {' and '.join(lost)} was not kept"]
     if max(len(was), len(now)) <= _LONGEST_VALUE and "\n" not in was + now:
-        return [f"{one.words}: {was or 'none'} → {now or 'none'}"]
+        return [f"{change.words}: {was or 'none'} → {now or 'none'}"]
     lines = list(difflib.unified_diff(_lines(was), _lines(now), before, "now", lineterm=""))
     more = [f"… {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
-    return [f"{one.words}:", *lines[:_MOST_LINES], *more]
+    return [f"{change.words}:", *lines[:_MOST_LINES], *more]
 
 
 def _short(text: str, digest: str) -> str:
@@ -124,7 +124,7 @@ def _lines(text: str) -> list[str]:
     return [*json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).splitlines(), *source.splitlines()]
 
 
-def _labels(some: Iterable[Difference]) -> Iterator[str]:
+def _labels(some: Iterable[FingerprintChange]) -> Iterator[str]:
     """The names; of a template's code with the modules that differ."""
     modules: dict[str, list[str]] = {}
     for one in some:
@@ -142,7 +142,7 @@ def _mapping(text: str) -> Json:
     return dict(json.loads(text)) if text else {}
 
 
-def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[Difference]:
+def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
     """Of the code of templates, and of their modules."""
     if old == new:
         return
@@ -152,39 +152,39 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
         modules = [module for module in sorted({*was, *now}) if was.get(module) != now.get(module)]
         label = name.partition('{"')[0] or "a referenced template"
         for module in [module for module in modules if module] or modules:
-            yield Difference(kind, label, module, was.get(module, ""), now.get(module, ""))
+            yield FingerprintChange(kind, label, module, was.get(module, ""), now.get(module, ""))
         if "" in modules and len(modules) > 1 and was and now:
-            yield Difference(kind, label, "", was.get("", ""), now.get("", ""))
+            yield FingerprintChange(kind, label, "", was.get("", ""), now.get("", ""))
 
 
 def _parts(code: Any) -> dict[str, str]:
     return code if isinstance(code, dict) else {} if code is None else {"": str(code)}
 
 
-def _of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[Difference]:
+def _of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
     if old == new:
         return
     before, after = _mapping(old_text(old)), _mapping(new_text(new))
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
-            yield Difference(IMAGE, name, "", before.get(name, ""), after.get(name, ""), plain=True)
+            yield FingerprintChange(IMAGE, name, "", before.get(name, ""), after.get(name, ""), plain=True)
 
 
-def _of_python(old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts) -> Iterator[Difference]:
+def _of_python(old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
     """Of the Python that runs scripts on this machine: its packages that the code imports, and what is installed in place."""
     if "python" not in new or old.get("python") == new["python"]:
         return
     before, after = _mapping(old_text(str(old.get("python", "")))), _mapping(new_text(new["python"]))
-    found: dict[tuple[str, str], Difference] = {}
+    changes: dict[tuple[str, str], FingerprintChange] = {}
     for template, now in after.items():
         was = _as_now(before, template, now)
         for name, old_version, version in _packages(was, now) if was else ():
-            found.setdefault((PACKAGE, name), Difference(PACKAGE, name, "", old_version, version, plain=True))
+            changes.setdefault((PACKAGE, name), FingerprintChange(PACKAGE, name, "", old_version, version, plain=True))
         for module in sorted({*was["modules"], *now["modules"]}) if "modules" in was else ():
             old_digest, digest = was["modules"].get(module, ""), now["modules"].get(module, "")
             if old_digest != digest:
-                found.setdefault((CODE, module), Difference(CODE, module, "", old_digest, digest))
-    yield from (found[key] for key in sorted(found))
+                changes.setdefault((CODE, module), FingerprintChange(CODE, module, "", old_digest, digest))
+    yield from (changes[key] for key in sorted(changes))
 
 
 def _packages(was: Json, now: Json) -> Iterator[tuple[str, str, str]]:
