@@ -54,6 +54,9 @@ class Parameters:
 class Model(pydantic.BaseModel):
     city: str = "Lyon"
     cells: int = pydantic.Field(10, gt=0)
+
+
+class Axes(pydantic.BaseModel):
     vintages: list[int] = [2009]
 
 
@@ -138,12 +141,12 @@ def test_a_mistake_on_the_command_line_is_told_with_its_path(setting, message):
 
 
 def test_a_name_that_is_both_needs_its_group():
-    inputs = Inputs({"x": 1}, grid(x=[1]))
+    inputs = Inputs({"threshold": 1.0}, Parameters())  # there it is no axis
     with pytest.raises(SettingsError, match="both") as caught:
-        inputs.changed(["x=2"])
-    assert "constants.x" in caught.value.fix
-    changed = inputs.changed(["constants.x=2", "parameters.x=3,4"])
-    assert (changed.constants, changed.parameters.x) == ({"x": 2}, [3, 4])
+        inputs.changed(["threshold=2"])
+    assert "constants.threshold" in caught.value.fix
+    changed = inputs.changed(["constants.threshold=2", "parameters.threshold=3"])
+    assert (changed.constants, changed.parameters.threshold) == ({"threshold": 2.0}, 3.0)
 
 
 def test_values_of_a_dataclass_are_held_against_its_types():
@@ -290,7 +293,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_models_of_pydantic(tmp_path):
-    inputs = Inputs(Model(), Model())
+    inputs = Inputs(Model(), Axes())
     assert [dict(point) for point in inputs.points] == [{"vintages": 2009}]
     changed = inputs.changed(["constants.cells=20", "parameters.vintages=1,2"])
     assert (changed.constants.cells, changed.parameters.vintages) == (20, [1, 2])
@@ -300,7 +303,7 @@ def test_models_of_pydantic(tmp_path):
     path.write_text("[constants]\ncells = 'x'\n")
     with pytest.raises(SettingsError, match="constants.cells: Input should be a valid integer"):
         Inputs.from_file(path, constants=Model)
-    assert inputs.narrowed(inputs.points).parameters == Model()
+    assert inputs.narrowed(inputs.points).parameters == Axes()
 
 
 def test_what_a_class_of_ones_own_refuses_is_told():
@@ -326,10 +329,10 @@ def test_quantities():
 
 
 def test_as_json():
-    said = Inputs(Constants(), grid(since=[datetime.date(2020, 1, 1)], x=[None, 1])).as_json()
+    said = Inputs(Constants(), grid(day=[datetime.date(2020, 1, 1)], x=[None, 1])).as_json()
     assert json.loads(json.dumps(said)) == said
-    assert said["parameters"] == {"since": ["2020-01-01"], "x": [None, 1]}
-    assert (said["points"], said["sweep"]) == (2, "1 since × 2 x")
+    assert said["parameters"] == {"day": ["2020-01-01"], "x": [None, 1]}
+    assert (said["points"], said["sweep"]) == (2, "1 day × 2 x")
     assert said["constants"]["mesh"] == {"size": "25 m", "orders": [1, 2]}
 
 
@@ -377,3 +380,37 @@ def test_points_of_a_file_have_every_axis(tmp_path):
         inputs.with_file(tmp_path / "points.toml")
     chained = Inputs(None, grid(a=[1], b=[1]) + grid(a=[2]))
     assert len(chained.with_file(tmp_path / "points.toml").points) == 2
+
+
+@dataclass(frozen=True)
+class WrongDefaults:
+    radius: float = "big"
+    steps: int = None
+
+
+@dataclass(frozen=True)
+class WrongAxis:
+    sizes: list[int] = (1, "two")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Inputs(WrongDefaults(), grid(n=[1])), "constants.radius: `big` is not a number"),
+        (lambda: Inputs(parameters=WrongAxis()), "parameters.sizes[1]: `two` is not a whole number"),
+    ],
+)
+def test_a_default_is_held_against_its_type(make, message):
+    with pytest.raises(SettingsError) as told:
+        make()
+    assert message in str(told.value)
+
+
+def test_a_default_of_none_means_not_given():
+    assert Inputs(WrongDefaults(radius=1), grid(n=[1])).constants.steps is None
+
+
+@pytest.mark.parametrize("parameters", [{"n": [1], "size": [2]}, grid(n=[1]) * grid(size=[2]), listed([{"size": 2}])])
+def test_a_constant_has_not_the_name_of_an_axis(parameters):
+    with pytest.raises(SettingsError, match="size: both a constant and an axis"):
+        Inputs(SimpleNamespace(size=3), parameters)

@@ -268,13 +268,15 @@ def _modelled(kind: Any, values: Mapping[str, Any], path: str) -> Any:
 
 
 def fit(holder: Any, path: str) -> None:
-    """SettingsError where a field of a dataclass has a value that its type cannot have. A field's own default is never judged."""
+    """SettingsError where a field of a dataclass has a value that its type cannot have, be it the field's own default. A default of None
+    means "not given", whatever the type.
+    """
     if not dataclasses.is_dataclass(holder) or isinstance(holder, type):
         return
     types = field_types(type(holder))
     for field in dataclasses.fields(holder):
         value = getattr(holder, field.name)
-        if value is field.default or types[field.name] is Any:
+        if value is None is field.default or types[field.name] is Any:
             continue
         if dataclasses.is_dataclass(value):
             fit(value, f"{path}.{field.name}")

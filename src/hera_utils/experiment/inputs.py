@@ -52,6 +52,12 @@ class Inputs:
             object.__setattr__(self, "parameters", Grid(self.parameters))
         fit(self.constants, "constants")
         fit(self.parameters, "parameters")
+        both = sorted({name for name, _ in _attributes(self.constants)}.intersection(self.sweep.axis_names))
+        if both:
+            raise SettingsError(
+                f"{', '.join(both)}: both a constant and an axis of the sweep, so tables and searches cannot tell them apart",
+                fix="remove the constant, or give one of them another name",
+            )
 
     @classmethod
     def from_file(cls, path: str | Path, *, constants: type | None = None, parameters: type | None = None) -> Inputs:
@@ -332,7 +338,7 @@ def _attributes(holder: Any) -> Iterator[tuple[str, Any]]:
         return
     members = members_of(holder)
     if members is None:
-        members = dict(holder) if isinstance(holder, Mapping) else vars(holder)
+        members = dict(holder) if isinstance(holder, Mapping) else getattr(holder, "__dict__", {})
     for name, value in members.items():
         if not name.startswith("_"):
             yield name, value

@@ -57,6 +57,11 @@ class Sweep:
                 by_axis.setdefault(name, {}).setdefault(canonical(value), value)
         return {name: list(values.values()) for name, values in by_axis.items()}
 
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """The axes of the first points; none is made for it."""
+        return self._shape()
+
     @cached_property
     def naming(self) -> Naming:
         return Naming(self._shape(), self._named_by())
