@@ -103,4 +103,7 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
         ClusterRequest("PATCH", path, body=body, content="application/merge-patch+json")
     )
     if not answer.ok:
-        raise PlatformError(f"the images of {workflow} cannot be changed ({answer.message})")
+        raise PlatformError(
+            f"the images of {workflow} cannot be changed ({answer.message})",
+            fix="run the script again instead: hera-utils run SCRIPT",
+        )

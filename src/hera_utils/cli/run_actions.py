@@ -73,7 +73,10 @@ def _refuse_ended(client: ArgoClient, name: str) -> None:
     """Argo answers a resume of a run that has ended as any other: whether it had is asked before."""
     phase = _phase(client.get(name, fields="status.phase"))
     if phase in COMPLETED:
-        raise RunFailed(f"{name} has ended ({phase}): no task of it is suspended")
+        raise RunFailed(
+            f"{name} has ended ({phase}): no task of it is suspended",
+            fix=f"see how it ended: hera-utils get {name}; to run its failed tasks again: hera-utils retry {name}",
+        )
 
 
 def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
@@ -85,7 +88,12 @@ def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
     chosen = [one for one, phase in phases.items() if phase in wanted]
     if not chosen:
         listed = ", ".join(sorted(set(phases.values())))
-        raise RunFailed(f"none of the run's {len(names)} workflows can be changed ({verb}) ({listed})")
+        raise RunFailed(
+            f"none of the run's {len(names)} workflows can be changed ({verb}) ({listed})",
+            fix="only failed ones can be retried"
+            if verb == "retry"
+            else "they have ended; see them with: hera-utils get NAME",
+        )
     return chosen
 
 

@@ -206,7 +206,10 @@ class ExecutionEngine:
         script_host().observer(self, written)
         with self._session(written, resume=resume) as session:
             if session.record is None:
-                raise SettingsError("every point is done already: there is nothing to submit")
+                raise SettingsError(
+                    "every point is done already: there is nothing to submit",
+                    fix="submit without resume, or see what there is with: hera-utils results @latest",
+                )
             name = session.record.name
             session.submit()
             return name

@@ -76,7 +76,10 @@ def import_from_program(
             ) from None
         if done.returncode != 0:
             lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
-            raise ResourceError(f"{program} does not give the image {image}: {lines[-1][:300]}")
+            raise ResourceError(
+                f"{program} does not give the image {image}: {lines[-1][:300]}",
+                fix=f"see which images it has: {program} images",
+            )
         return import_archive(Path(f"/proc/self/fd/{archive.fileno()}"), store, name=name or image, progress=progress)
 
 
@@ -215,7 +218,10 @@ def _opened(path: Path, store: Store) -> Iterator[_Files]:
     try:
         packed = path.open("rb")
     except OSError as error:
-        raise ResourceError(f"{path} cannot be read ({error.strerror})") from None
+        raise ResourceError(
+            f"{path} cannot be read ({error.strerror})",
+            fix="name the archive of an image (docker save, podman save, OCI), or its folder",
+        ) from None
     with room_on(store.folder), packed, tempfile.TemporaryFile(dir=store.scratch) as plain:
         if _is_compressed(packed):  # in the packed one nothing can be found without reading all before it
             for chunk in unpacked_chunks(packed):

@@ -126,7 +126,8 @@ def _entries(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
         status = os.lstat(folder / name)
         if whiteouts.is_reserved(os.path.basename(name)):
             raise ResourceError(
-                f"{folder / name} cannot be in an image: names that begin with {whiteouts.PREFIX} mean absent files"
+                f"{folder / name} cannot be in an image: names that begin with {whiteouts.PREFIX} mean absent files",
+                fix="rename or remove it",
             )
         kind = stat.S_IFMT(status.st_mode)
         if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):

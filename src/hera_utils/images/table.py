@@ -31,6 +31,8 @@ Json = dict[str, Any]
 VARIABLE = "HERA_UTILS_IMAGES"
 _LISTS = ("entrypoint", "cmd", "path", "hide", "requirements")
 _FIELDS = (*_LISTS, "files", "env", "python", "workdir", "policy", "pull")
+_LINE = '"python:3.11": {python: current}'
+_ANNOTATION = "correct its annotation hera-utils/images, or submit it again with --images FILE"
 
 
 class TableEntry(NamedTuple):
@@ -69,9 +71,13 @@ class ImageTable:
                 fix=f"correct {VARIABLE}: a file, or one of {', '.join(POLICIES)}",
             ) from error
         except yaml.YAMLError as error:
-            raise SettingsError(f"the image table {path} is not YAML: {str(error).splitlines()[0]}") from error
+            raise SettingsError(
+                f"the image table {path} is not YAML: {str(error).splitlines()[0]}", fix=f"write lines such as {_LINE}"
+            ) from error
         if not isinstance(document, dict):
-            raise SettingsError(f"the image table {path} must map image names to settings")
+            raise SettingsError(
+                f"the image table {path} must map image names to settings", fix=f"write lines such as {_LINE}"
+            )
         folder = path.resolve().parent
         return cls({str(name): checked_entry(str(name), entry, folder, str(path)) for name, entry in document.items()})
 
@@ -120,9 +126,9 @@ def _annotated(text: str) -> dict[str, Json]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise SettingsError(f"the image table of the workflow is not JSON: {error}") from error
+        raise SettingsError(f"the image table of the workflow is not JSON: {error}", fix=_ANNOTATION) from error
     if not isinstance(document, dict):
-        raise SettingsError("the image table of the workflow must map image names to settings")
+        raise SettingsError("the image table of the workflow must map image names to settings", fix=_ANNOTATION)
     return {
         str(name): checked_entry(str(name), entry, Path("/"), "the image table of the workflow")
         for name, entry in document.items()
@@ -134,16 +140,21 @@ def checked_entry(name: str, entry: Any, folder: Path, where: str) -> Json:
     if entry in POLICIES:
         entry = {"policy": entry}
     if not isinstance(entry, dict):
-        raise SettingsError(f'{where}: the settings of "{name}" must be a mapping of {", ".join(_FIELDS)}')
+        raise SettingsError(
+            f'{where}: the settings of "{name}" must be a mapping of {", ".join(_FIELDS)}',
+            fix=f"write a line such as {_LINE}",
+        )
     for key, value in entry.items():
         if key not in _FIELDS:
             raise SettingsError(
                 f'{where}: "{name}" has the unknown setting "{key}"', fix=f"the settings are {', '.join(_FIELDS)}"
             )
         if key in _LISTS and not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
-            raise SettingsError(f'{where}: "{key}" of "{name}" must be a list of texts')
+            raise SettingsError(
+                f'{where}: "{key}" of "{name}" must be a list of texts', fix=f'write {key}: ["{value}"]'
+            )
         if key in ("files", "env") and not isinstance(value, dict):
-            raise SettingsError(f'{where}: "{key}" of "{name}" must be a mapping')
+            raise SettingsError(f'{where}: "{key}" of "{name}" must be a mapping', fix=f"write {key}: {{NAME: VALUE}}")
     if not isinstance(entry.get("python", ""), str):
         raise SettingsError(
             f'{where}: "python" of "{name}" must be a text', fix=f'write it in quotes: python: "{entry["python"]}"'

@@ -252,7 +252,9 @@ def _begin(state: Path, serving: Serving | None = None) -> _Starting:
             )
         except OSError as error:
             answers.close()
-            raise PlatformError(f"the local server cannot be started: {error}") from error
+            raise PlatformError(
+                f"the local server cannot be started: {error}", fix="check memory and limits: ulimit -a"
+            ) from error
         finally:
             os.close(sender)
     _STARTED.append(process)

@@ -275,7 +275,7 @@ class ArgoClient:
         workflow: Json | None = None
         for kind, workflow in self.watch(name, timeout=timeout):
             if kind == "DELETED":
-                raise RunFailed(f"{name} was deleted before it finished")
+                raise RunFailed(f"{name} was deleted before it finished", fix="run it again")
             if phase_of(workflow) in COMPLETED:
                 return workflow
         phase = phase_of(workflow) if workflow else "not seen"

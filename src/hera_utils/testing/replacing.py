@@ -208,12 +208,14 @@ class Stage:
         for key_name in values:
             if key_name not in outputs:
                 raise SettingsError(
-                    f"the template `{name}` has no output `{key_name}`; it has: {', '.join(outputs) or 'none'}"
+                    f"the template `{name}` has no output `{key_name}`; it has: {', '.join(outputs) or 'none'}",
+                    fix=f"leave `{key_name}` out of what the replacement returns",
                 )
         for key_name in (*declared["outputs"], *declared["files"]):
             if key_name not in values and key_name not in declared["optional"]:
                 raise SettingsError(
-                    f"the replacement of `{name}` returned no `{key_name}`; it returned: {', '.join(values) or 'nothing'}"
+                    f"the replacement of `{name}` returned no `{key_name}`; it returned: {', '.join(values) or 'nothing'}",
+                    fix=f'return {{"{key_name}": …}}',
                 )
         result = "" if returned is None or isinstance(returned, Mapping) else text(returned)
         return {

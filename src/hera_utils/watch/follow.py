@@ -40,7 +40,7 @@ def follow(
     try:
         for kind, workflow in client.watch(name, timeout=deadline.left, rest=pause):
             if kind == "DELETED":
-                raise RunFailed(f"{name} was deleted before it finished")
+                raise RunFailed(f"{name} was deleted before it finished", fix="run it again")
             latest = workflow
             state = progress(workflow)
             if display is not None:
