@@ -26,6 +26,7 @@ from hera_utils.experiment.points import Point as Point
 from hera_utils.experiment.sampling import latin_hypercube as latin_hypercube
 from hera_utils.experiment.sampling import logarithmic as logarithmic
 from hera_utils.experiment.sampling import random_sample as random_sample
+from hera_utils.experiment.sampling import saltelli as saltelli
 from hera_utils.experiment.sampling import sobol as sobol
 from hera_utils.experiment.sweeps import grid as grid
 from hera_utils.experiment.sweeps import listed as listed

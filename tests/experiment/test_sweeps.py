@@ -13,7 +13,7 @@ from hera_utils.argo.names import label_faults
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.points import LONGEST_NAME, Point
-from hera_utils.experiment.sampling import latin_hypercube, logarithmic, random_sample, sobol
+from hera_utils.experiment.sampling import latin_hypercube, logarithmic, random_sample, saltelli, sobol
 from hera_utils.experiment.sweeps import grid, listed, zipped
 
 VALUES = (
@@ -263,3 +263,25 @@ print(count, time.process_time() - start, resource.getrusage(resource.RUSAGE_SEL
     assert int(said[0]) == 100_000
     assert float(said[1]) < 1.5
     assert int(said[2]) < 5_000, "kilobytes"
+
+
+@pytest.mark.skipif(not find_spec("scipy"), reason="scipy")
+def test_saltellis_design():
+    sweep = saltelli(8, seed=3, x=(0, 1), y=logarithmic(0.1, 10), z=(-2, 2))
+    assert len(sweep) == 8 * 5
+    points = list(sweep)
+    for first in range(0, 40, 5):
+        a, *between, b = points[first : first + 5]
+        for name, point in zip("xyz", between, strict=True):
+            assert point[name] == b[name]
+            assert all(point[other] == a[other] for other in "xyz" if other != name)
+        assert not set(a.values()) & set(b.values())
+    assert list(saltelli(16, seed=3, x=(0, 1), y=logarithmic(0.1, 10), z=(-2, 2)))[:40] == points
+
+
+@pytest.mark.skipif(not find_spec("scipy"), reason="scipy")
+def test_what_saltellis_design_cannot_be_drawn_from():
+    with pytest.raises(SettingsError, match="the axis `n` of this design has single values"):
+        saltelli(8, x=(0, 1), n=range(4))
+    with pytest.raises(SettingsError, match="0 groups of points"):
+        saltelli(0, x=(0, 1))

@@ -1,9 +1,12 @@
 """The report in a real browser: small, failed, of 10,000 points; safe, light and dark, wide and narrow, by the keyboard alone."""
 
+import csv
+import io
 import math
 import os
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from browser import chromium
@@ -204,11 +207,57 @@ def test_by_the_keyboard_alone(shown, tab):
 
 def test_other_pictures_can_be_chosen(shown, tab):
     shown(swept(60, lambda n: {"a": n % 6, "b": n // 6}))
-    for kind in ("scatter", "heat map", "parallel", "bars", "histogram", "line"):
+    for kind in ("scatter", "heat map", "parallel", "importance", "coverage", "bars", "histogram", "line"):
         tab.run(CHOOSE.replace("KIND", kind))
         time.sleep(0.05)
         assert painted(tab, "#plots canvas") > 3, kind
         assert kind in tab.run("document.querySelector('#plots canvas').ariaLabel")
+
+
+SAVED = """(async () => {
+  const found = [], made = URL.createObjectURL;
+  URL.createObjectURL = (blob) => { found.push(blob); return made.call(URL, blob); };
+  HTMLAnchorElement.prototype.click = function () { found[found.length - 1].named = this.download; };
+  for (const button of document.querySelectorAll('.saving button')) {
+    const before = found.length;
+    button.click();
+    while (found.length === before) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return Promise.all(found.map(async (blob) => [blob.named, blob.type, blob.type === 'image/png' ? String(blob.size) : await blob.text()]));
+})()"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_picture_can_be_saved_in_the_colours_of_daylight(shown, tab, dark):
+    shown(swept(60, lambda n: {"a": n % 6, "b": n // 6, "c": ("u", "v")[n % 2]}), dark=dark)
+    for kind in ("line", "scatter", "heat map", "parallel", "bars", "histogram"):
+        tab.run(CHOOSE.replace("KIND", kind))
+        files = tab.run(SAVED)
+        drawings = [text for _, type_, text in files if type_ == "image/svg+xml"]
+        assert len(drawings) == 4, "three pictures and the timeline"
+        for text in drawings:
+            root = ElementTree.fromstring(text)
+            assert root.tag.endswith("svg")
+            assert len(list(root.iter())) > 10
+            assert "NaN" not in text
+            assert root.find("{*}rect").get("fill") == "#ffffff"
+        assert all(int(text) > 2000 for _, type_, text in files if type_ == "image/png")
+        tables = {name: text.splitlines() for name, type_, text in files if type_ == "text/csv"}
+        assert len(tables) == 4
+        assert tables["What-y-depends-on.csv"][0] == "input,rank_correlation,first_order,total"
+        assert len(tables["Where-the-points-are.csv"]) == 61
+        assert len(tables["Timeline-of-wf.csv"]) > 50
+    assert painted(tab, "#plots canvas") > 3
+
+
+def test_what_an_output_depends_on_is_in_the_report(shown, tab):
+    whole = swept(64, lambda n: {"a": n % 8, "b": n // 8})
+    shown(whole)
+    tables = {name: text for name, type_, text in tab.run(SAVED) if type_ == "text/csv"}
+    rows = list(csv.DictReader(io.StringIO(tables["What-y-depends-on.csv"])))
+    assert {row["input"] for row in rows} == {"a", "b"}
+    assert sum(float(row["first_order"]) for row in rows) <= 1
+    assert "exact for this grid of 64 points" in tab.text()
 
 
 def test_a_run_of_which_nothing_has_started(shown, tab):

@@ -160,20 +160,48 @@ class Sobol(Sampled):
     method = "Sobol"
 
     def _shares(self) -> Iterator[Iterable[float]]:
-        try:
-            from scipy.stats import qmc  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        except ImportError:
-            raise SettingsError(
-                "Sobol's sequence needs scipy, which is not installed", fix="pip install 'hera_utils[sampling]'"
-            ) from None
-        numbers = qmc.Sobol(len(self._spreads), scramble=True, seed=self._seed)
-        left = self._size
-        part = min(
-            1024, 1 << (left - 1).bit_length()
-        )  # a part at a time: memory stays bounded; scipy wants a power of two
-        while left > 0:
-            yield from numbers.random(part).tolist()[:left]
-            left -= part
+        return _sequence(len(self._spreads), self._size, self._seed)
+
+
+class Saltelli(Sampled):
+    """Groups of a point a, a point b, and of a with one coordinate after the other taken from b."""
+
+    method = "Saltelli"
+
+    def __init__(self, groups: int, seed: int, axes: Mapping[str, Any]) -> None:
+        if not isinstance(groups, int) or groups < 1:
+            raise SettingsError(f"{groups!r} groups of points cannot be drawn", fix="draw 1 or more")
+        super().__init__(groups * (len(axes) + 2), seed, axes)
+        for name, spread in self._spreads.items():
+            if spread.values is not None:
+                raise SettingsError(
+                    f"the axis `{name}` of this design has single values", fix=f"give real numbers, {name}=(low, high)"
+                )
+
+    def _shares(self) -> Iterator[Iterable[float]]:
+        count = len(self._spreads)
+        for both in _sequence(2 * count, self._size // (count + 2), self._seed):
+            a, b = both[:count], both[count:]
+            yield a
+            for n in range(count):
+                yield [*a[:n], b[n], *a[n + 1 :]]
+            yield b
+
+
+def _sequence(dimensions: int, count: int, seed: int) -> Iterator[list[float]]:
+    """The beginning of Sobol's sequence, scrambled."""
+    try:
+        from scipy.stats import qmc  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError:
+        raise SettingsError(
+            "Sobol's sequence needs scipy, which is not installed", fix="pip install 'hera_utils[sampling]'"
+        ) from None
+    numbers = qmc.Sobol(dimensions, scramble=True, seed=seed)
+    # a part at a time: memory stays bounded; scipy wants a power of two
+    part = min(1024, 1 << (count - 1).bit_length())
+    while count > 0:
+        yield from numbers.random(part).tolist()[:count]
+        count -= part
 
 
 def random_sample(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
@@ -198,3 +226,12 @@ def sobol(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
     Best with a power of two. Needs scipy (`pip install 'hera_utils[sampling]'`).
     """
     return Sobol(count, seed, axes)
+
+
+def saltelli(groups: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
+    """A design for Sobol indices, which say how much of an output's variance each input explains (Saltelli et al. 2010).
+
+    `saltelli(256, x=(0, 1), nu=logarithmic(1e-3, 1))` has 256 · (axes + 2) points; every axis is of real numbers. The report shows the
+    indices. Best with a power of two; a greater number keeps the points. Needs scipy (`pip install 'hera_utils[sampling]'`).
+    """
+    return Saltelli(groups, seed, axes)

@@ -12,6 +12,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from hera_utils import pictures
 from hera_utils.report.page_data import page_data
 from hera_utils.results.results import Results
 from hera_utils.runs.whole_run import WholeRun
@@ -20,7 +21,7 @@ from hera_utils.spans import span_in_words
 Json = dict[str, Any]
 
 # in the order in which they build upon each other
-_SCRIPTS = ("elements.js", "table.js", "timeline.js", "graph.js", "plots.js", "start.js")
+_SCRIPTS = ("story.js", "table.js", "timeline.js", "graph.js", "start.js")
 
 
 def page(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
@@ -29,7 +30,8 @@ def page(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ())
 
 
 def page_of(content: Json) -> str:
-    style, script = _part("style.css"), "\n".join(_part(name) for name in _SCRIPTS)
+    style = _part("style.css") + pictures.style()
+    script = "\n".join([pictures.script(), *(_part(name) for name in _SCRIPTS)])
     # in JSON a `<` may be written as an escape: then no `</script>` and no comment can begin inside of the element
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

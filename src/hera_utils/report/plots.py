@@ -7,6 +7,8 @@ one text             number    bars
 two, on a grid       number    lines, one a value of the input that has few; else a heat map
 two, scattered       number    scatter, coloured by the second input
 three and more       number    parallel coordinates; of a few rows a scatter, coloured by a text that has few values
+
+Of a sweep over several inputs the page adds importance and coverage (pictures/cards.js).
 """
 
 from __future__ import annotations

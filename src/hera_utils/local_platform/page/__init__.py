@@ -13,7 +13,9 @@ from importlib import resources
 
 from starlette.responses import PlainTextResponse, Response
 
-_SCRIPTS = ("api.js", "elements.js", "tree.js", "log.js", "run.js", "list.js", "start.js")
+from hera_utils import pictures
+
+_SCRIPTS = ("api.js", "elements.js", "tree.js", "log.js", "sweep.js", "run.js", "list.js", "start.js")
 
 
 @lru_cache(maxsize=1)
@@ -24,7 +26,10 @@ def _page() -> tuple[bytes, dict[str, str]]:
     def read(name: str) -> str:
         return folder.joinpath(name).read_text("utf-8")
 
-    style, script = read("style.css"), "\n".join(map(read, _SCRIPTS))
+    style = read("style.css") + pictures.style()
+    script = "\n".join(
+        [*map(read, _SCRIPTS[:-1]), pictures.module("pictures", "cards", "withSurvey"), read(_SCRIPTS[-1])]
+    )
     text = read("page.html").replace("/*style*/", style).replace("/*script*/", script)
     policy = (
         f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; connect-src 'self'; img-src data:; "

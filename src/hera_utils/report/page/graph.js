@@ -58,5 +58,7 @@ function graphPicture() {
         make("rect", { class: "box", x: x[n], y: y[n], width: wide, height: high, rx: 6 }), bars,
         make("text", { x: x[n] + 10, y: y[n] + 18 }, cut), make("text", { class: "less", x: x[n] + 10, y: y[n] + 35 }, total > 1 ? `${told}   ${lasting(box.seconds)}` : `${told} ${Object.keys(box.counts)[0]}   ${lasting(box.seconds)}`));
     }));
-  return make("div", { class: "graph", tabindex: 0, role: "region", "aria-label": "Graph of the run" }, svg);
+  const data = () => asCsv({ names: ["task", "template", "seconds", "statuses", "follows"], rows: boxes.map((box, n) => [box.title, box.template, box.seconds, Object.entries(box.counts).map(([phase, count]) => `${count} ${phase}`).join(" "), before[n].map((one) => boxes[one].title).join(" ")]) });
+  return make("div", {}, make("div", { class: "graph", tabindex: 0, role: "region", "aria-label": "Graph of the run" }, svg),
+    saveButtons(() => `Graph of ${story.run}`, { SVG: () => inDaylight(() => standalone(svg)), CSV: data }));
 }

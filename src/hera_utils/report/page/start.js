@@ -75,6 +75,21 @@ function workflows() {
 
 const pairs = (list) => (list.length ? make("dl", {}, list.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])) : null);
 
+/** The rows and columns that are plotted. */
+function plotted() {
+  const table = story.tables.find((one) => one.title === story.plots.table);
+  const columns = Object.fromEntries(table.columns.map((column) => [column.name, column]).filter(([, column]) => column.role !== "log").map(([name, column]) => [name, unpacked(column)]));
+  const { template } = story.plots;
+  const rows = Array.from({ length: table.rows }, (_, row) => row).filter((row) => !template || columns.template.values[row] === template);
+  return { columns, rows, axes: story.plots.axes };
+}
+
+function pictures() {
+  if (!story.plots.plots.length) return null;
+  const data = plotted();
+  return cards(withSurvey(story.plots.plots, data.axes, data.rows.length), data).element;
+}
+
 function page() {
   head();
   const parts = [

@@ -134,5 +134,9 @@ function timeline() {
       swatch.style.background = `var(--${PHASE_COLOURS[phase] || "wait"})`;
       return make("li", {}, swatch, `${MARKS[phase] || "○"} ${phase}`);
     })),
-    make("p", { class: "note" }, few ? "One row per task. " : "Tasks of one template share rows. ", story.waiting ? "Argo gives times in whole seconds; waiting for a free place is part of a task's time." : "Each bar is the time in which a task ran."));
+    make("p", { class: "note" }, few ? "One row per task. " : "Tasks of one template share rows. ", story.waiting ? "Argo gives times in whole seconds; waiting for a free place is part of a task's time." : "Each bar is the time in which a task ran."),
+    savers({
+      ...drawing, title: () => `Timeline of ${story.run}`, keys: () => present.map((phase) => ({ name: phase, shade: phaseColour(phase) })),
+      data: () => ({ names: ["task", "template", "status", "start", "seconds"], rows: tasks.map((n) => [names[n], templates[template[n]], statuses[status[n]], start[n], length[n]]) }),
+    }));
 }

@@ -1,8 +1,5 @@
 "use strict";
-// What every part of the page needs: the story, elements made of texts (never of HTML), numbers in words, colours, a canvas.
-
-const story = JSON.parse(document.getElementById("story").textContent);
-const MARKS = { Succeeded: "✔", Failed: "✘", Error: "✘", Running: "●", Skipped: "–", Omitted: "–" };
+// What pictures and pages need: elements made of texts (never of HTML), numbers in few characters, colours, a canvas.
 
 /** An element. Attributes go as attributes, functions as listeners; children are elements and texts. */
 function make(tag, attributes, ...children) {
@@ -37,30 +34,22 @@ function short(value) {
   return size !== 0 && (size < 1e-4 || size >= 1e7) ? value.toExponential(2).replace(/\.?0*e\+?/, "e") : String(Number(value.toPrecision(5)));
 }
 
-/** Seconds in words. */
-function lasting(seconds) {
-  if (seconds === null || seconds === undefined) return "";
-  if (seconds < 60) return `${Number(seconds.toFixed(seconds < 2 ? 2 : 1))} s`;
-  const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
-  return hours ? `${hours} h ${String(minutes).padStart(2, "0")} min` : `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
-}
-
-function moment(epoch) {
-  return epoch === null ? "" : new Date(epoch * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
-}
-
+// A picture that is saved has the colours of daylight: those of the rules for all, whatever the page wears.
+let daylight = null;
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  return (daylight || getComputedStyle(document.documentElement)).getPropertyValue(`--${name}`).trim();
 }
-
-const PHASE_COLOURS = { Succeeded: "good", Failed: "bad", Error: "bad", Running: "busy", Pending: "wait", Waiting: "wait", Skipped: "idle", Omitted: "idle" };
-const phaseColour = (phase) => colour(PHASE_COLOURS[phase] || "wait");
+function inDaylight(draw) {
+  const rules = [...document.styleSheets[0].cssRules].filter((rule) => rule.selectorText === ":root");
+  daylight = { getPropertyValue: (name) => rules.map((rule) => rule.style.getPropertyValue(name)).find(Boolean) || "" };
+  try { return draw(); } finally { daylight = null; }
+}
 
 // From dark blue over green to yellow, even in lightness (and in a colour blind eye); each page leaves out the end that is near its ground.
 const RAMP = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
 const night = matchMedia("(prefers-color-scheme: dark)");
 function ramp(share) {
-  const kept = (night.matches ? 0.16 : 0) + Math.min(1, Math.max(0, share)) * 0.84, place = kept * (RAMP.length - 1), low = Math.min(RAMP.length - 2, Math.floor(place));
+  const kept = (night.matches && !daylight ? 0.16 : 0) + Math.min(1, Math.max(0, share)) * 0.84, place = kept * (RAMP.length - 1), low = Math.min(RAMP.length - 2, Math.floor(place));
   const mix = RAMP[low].map((one, n) => Math.round(one + (RAMP[low + 1][n] - one) * (place - low)));
   return `rgb(${mix.join(",")})`;
 }
@@ -90,6 +79,7 @@ function picture(height, label, draw, told) {
     context.font = "12px system-ui, sans-serif";
     draw(context, width, tall);
   };
+  const size = () => [element.clientWidth, typeof height === "function" ? height(element.clientWidth) : height];
   let last = 0;
   new ResizeObserver(() => requestAnimationFrame(() => { if (element.clientWidth !== last) { last = element.clientWidth; paint(); } })).observe(element);
   night.addEventListener("change", paint);
@@ -101,7 +91,7 @@ function picture(height, label, draw, told) {
     });
     element.addEventListener("pointerleave", () => showTip(""));
   }
-  return { element, paint };
+  return { element, paint, draw, size };
 }
 
 /** Round numbers between two, about `count` of them. */
