@@ -1,8 +1,8 @@
 """Pictures of a table: columns come in, cards with drawings, their choices and their files go out. All of it is in the browser.
 
 The report and the local platform's page of a run put these scripts among their own: the same pictures are drawn when a run has ended
-and while it goes on. Nothing is built and nothing loaded from elsewhere. Open cards.js
-first; the mathematics is in statistics.js, which is pure.
+and while it goes on. Nothing is built and nothing loaded from elsewhere. Open cards.js first; the mathematics is in statistics.js, which
+is pure.
 """
 
 from __future__ import annotations
