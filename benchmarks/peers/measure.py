@@ -4,8 +4,10 @@ what they had to.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import select
 import shutil
@@ -45,14 +47,25 @@ class Measured:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
+@functools.cache
+def _everything() -> str:
+    """The folder of all runs of this program."""
+    folder = tempfile.mkdtemp(prefix="hera-utils-benchmarks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def adopt_orphans() -> None:
     """What a tool leaves running becomes a child of this process: it is counted, and ended."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def measure(tool: Tool, workload: Workload, size: int, number: int, python: str, limit: float) -> Measured:
-    """python: the tasks' interpreter. limit: seconds after which the run is given up."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{tool.name}-{workload.name}-"))
+    """python: the tasks' interpreter. limit: seconds after which the run is given up.
+
+    What a run leaves is there until the program ends: ext4 makes a new file slowly beside many that were removed within the last minutes.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{tool.name}-{workload.name}-", dir=_everything()))
     try:
         job = Job(workload, size, folder, python)
         command, problem = tool.prepare(job, tool.python()), ""
@@ -77,7 +90,6 @@ def measure(tool: Tool, workload: Workload, size: int, number: int, python: str,
         return Measured(tool.name, workload.name, size, number, seconds, mine, min(1.0, others), problem)
     finally:
         end_children()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait(pid: int, limit: float) -> bool:

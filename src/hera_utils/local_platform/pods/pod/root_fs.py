@@ -38,6 +38,7 @@ _IMAGES_OWN = {
 }  # of a container with an image: as the code here calls it → its path
 _IMAGES_PLACES = (("/proc", True), ("/sys", True), ("/dev", True), *((path, True) for path in _IMAGES_OWN.values()))
 _NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
+_STAGING = ("/argo", "/staging")
 _HOST_NAME = "/etc/hostname"  # the pod's
 
 
@@ -188,8 +189,10 @@ class Root:
         for name, path in self._owns.items():
             own = f"{self.folder}/own{name}"
             os.makedirs(own)
+            if name == _STAGING[0]:
+                self._stage_in_memory()
             with open_beneath.at(root, mount_points.inside(root, path)) as target:
-                syscalls.bind(own, target)
+                syscalls.bind(own, target, recursive=True)
         modes: dict[str, int | None] = dict.fromkeys(self._owns)
         # with an image, whoever its user is: the termination message lies in /argo
         modes |= {"/argo": 0o777} if self.kind.layers else {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run/lock": 0o1777}
@@ -197,6 +200,12 @@ class Root:
         self._own_folders = OwnFolders(
             {**{self.own(path): mode for path, mode in modes.items()}, f"{root}/dev/shm": None}
         )
+
+    def _stage_in_memory(self) -> None:
+        """The script of a task comes and goes with it: on a disk that costs more than all else that is done with it."""
+        folder = self.own("".join(_STAGING))
+        os.mkdir(folder)
+        syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=64m")
 
     def _further(self, path: str, shared: SharedMounts) -> None:
         """Another file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
@@ -292,6 +301,8 @@ class Root:
         self.leave()
         with contextlib.suppress(OSError):
             syscalls.unmount(self.place)
+        with contextlib.suppress(OSError):
+            syscalls.unmount(self.own("".join(_STAGING)))
         with contextlib.suppress(OSError):
             syscalls.unmount(self.folder)  # a tmpfs, where it was one
         for folder in (self.folder, self._own_layer):
