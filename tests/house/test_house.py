@@ -40,6 +40,7 @@ DOORS = {
     "local_platform/daemon.py",  # the server's own process
     # what runs beside the server: each is a process of its own
     "local_platform/pods/pod/fork_server.py",  # a process of a worker's
+    "local_platform/pods/pod/preloader.py",  # the process that those are forks of
     "local_platform/pods/pod/hera_runner.py",
     "local_platform/pods/pod/pip_of_task.py",
     "local_platform/pods/pod/preloaded_modules.py",  # in a fork that does nothing

@@ -15,10 +15,13 @@ import os
 import signal
 import time
 
+from pod.preloader import Preloader
 from pod.warm_python import WarmPython
 
 asked = json.loads(sys.argv[2])  # {"runs": [[program, argument…]…], "env": {}, "folder": of the tasks}
-warm = WarmPython(started_with)
+preloader = Preloader(started_with)
+preloader.ensure()
+warm = WarmPython(preloader)
 signal.signal(signal.SIGTERM, lambda *_: None)  # a worker handles signals, and has a thread that answers
 _thread.start_new_thread(time.sleep, (1000,))
 os.chdir(asked["folder"])
@@ -34,7 +37,10 @@ for argv in asked["runs"]:
             end[name] = os.pread(fd, 1 << 20, 0).decode()
         for fd in (nothing, out, err):
             os.close(fd)
-    warm.learn()
-    ends.append({**end, "fit": warm.server is not None})
+    before = preloader.version
+    if warm.learn():
+        while preloader.version == before:
+            time.sleep(0.001)
+    ends.append(end)
 print(json.dumps(ends), flush=True)
 os._exit(0)

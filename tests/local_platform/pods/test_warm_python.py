@@ -180,7 +180,7 @@ def test_a_fork_is_as_a_new_process(tmp_path: Path, name: str) -> None:
         check=False,
         timeout=60,
     )
-    expected = {"forked": True, "fit": True, "code": new.returncode, "out": new.stdout, "err": new.stderr}
+    expected = {"forked": True, "code": new.returncode, "out": new.stdout, "err": new.stderr}
     assert ends == [expected] * 3
     assert left == (file.read_text() if file.exists() else "")
 
@@ -213,7 +213,7 @@ def test_a_fork_for_code_is_as_a_new_process(tmp_path: Path, name: str) -> None:
     ends = run(tmp_path, [argv] * 2, ENV_ALONE)
     how: Json = {"stdin": subprocess.DEVNULL, "start_new_session": True, "check": False, "timeout": 60}
     new = subprocess.run(argv, capture_output=True, text=True, env=ENV_ALONE, cwd=tmp_path, **how)
-    expected = {"forked": True, "fit": True, "code": new.returncode, "out": new.stdout, "err": new.stderr}
+    expected = {"forked": True, "code": new.returncode, "out": new.stdout, "err": new.stderr}
     assert ends == [expected] * 2
 
 
@@ -294,10 +294,12 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
         "busy.py",
     )
-    task = written(tmp_path, "import busy\nprint(1)")
-    ends = run(tmp_path, [[program, task], [program, task]], ENV_ALONE)
-    # the fork server has ended, and the next one has no such package
-    assert [(end["forked"], end["out"], end["fit"]) for end in ends] == [(True, "1\n", False), (True, "1\n", True)]
+    written(packages, "", "calm.py")
+    task = written(tmp_path, "import busy, calm, threading\nprint(threading.active_count())")
+    calm = written(tmp_path, "import calm, sys\nprint(type(sys.meta_path[0]).__name__, len(sys.meta_path[0]))", "calm_task")
+    ends = run(tmp_path, [[program, one] for one in (task, task, calm, calm)], ENV_ALONE)
+    assert [(end["forked"], end["out"]) for end in ends[:2]] == [(True, "2\n")] * 2
+    assert [end["forked"] for end in ends] == [True] * 4
 
 
 # --- in pods -------------------------------------------------------------------------------------------------------------------
@@ -358,8 +360,10 @@ def test_the_server_can_have_every_task_start_anew(tmp_path: Path, monkeypatch: 
         stage.close()
 
 
-def test_a_worker_that_knows_a_secret_makes_no_forks(machine: Stage) -> None:
-    assert python_task(machine, secrets={"key": {"word": "hidden"}}) == ["False"]
+def test_a_task_with_a_secret_is_a_fork_too(machine: Stage) -> None:
+    """The process that it is a fork of has never seen a pod."""
+    assert python_task(machine, secrets={"key": {"word": "hidden"}}) == ["True"]
+    assert python_task(machine) == ["True"]
 
 
 LEAVE = """
@@ -397,7 +401,7 @@ print("started_with" in open("/proc/self/cmdline").read())
 """
 
 
-def test_a_fork_server_from_before_a_secret_goes_on_and_no_task_looks_into_it(machine: Stage) -> None:
+def test_no_task_looks_into_the_fork_server(machine: Stage) -> None:
     """It does not read what tasks are given, and sees the machine as the worker does."""
     assert python_task(machine) == ["True"]
     assert python_task(machine, LOOK, secrets={"key": {"word": "hidden"}}) == ["True"]

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 # opened before anything of a container is seen: its /dev may be a volume, in which a task has put something else
 _NOTHING = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 _NOWHERE = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+_FORK_SERVERS = 2  # that may be killed before a task begins
 NOT_STARTED = 64  # Argo's emissary exits so when it cannot start the command
 
 
@@ -87,12 +88,16 @@ class Container:
     def _fork(self, path: str, descriptors: dict[int, int], python: WarmPython) -> bool:
         """Start a Python task as a fork, when that means the same. Whether it was done. Raises OSError."""
         assert self.root is not None
-        obstacle = self._obstacle() or python.obstacle(path, self.plan.argv, self.env)
-        if not obstacle:
-            try:
+        obstacle = self._obstacle()
+        for _ in range(_FORK_SERVERS):
+            obstacle = obstacle or python.obstacle(path, self.plan.argv, self.env)
+            if obstacle:
+                break
+            with contextlib.suppress(ConnectionError):  # it was killed before the task began
                 self.pid = python.start(path, self.plan.argv, self.env, descriptors, self.root.view)
-            except ConnectionError:
-                obstacle = "the fork server of its worker was killed"
+                break
+        else:
+            obstacle = "the fork server of its worker was killed"
         if os.path.basename(path).startswith("python"):
             self.python = f"new: {obstacle}" if obstacle else "warm"
         return not obstacle

@@ -1,15 +1,16 @@
 """A process of a worker's that does nothing but fork: its forks are the Python tasks.
 
 A page of memory that two processes share is copied when one of them writes to it, and Python writes wherever it looks. A fork of the
-worker itself made the worker copy most of its memory again for each task; this process touches next to nothing between two forks.
+worker itself made the worker copy most of its memory again for each task; this process touches next to nothing between two forks. It is
+a fork of the one that imports packages for all workers (`preloader.py`), and lives in its worker's namespaces.
 
 It and its worker talk over a socket, a packet each:
 
+    r  it is ready: its process id, the names of the packages that it has, and of the modules that a task finds loaded; beside it, where
+       the worker has system calls of its own answered, the descriptor on which those of this process and its forks arrive
     s  beside it descriptors: the task (`python_process.Task`, in a file in memory: no secret comes to this process), stdin,
        stdout, stderr, its folder, and the mount namespace of its container   + the task's process id, from the task itself
                                                                               ! an error number: it did not start
-    l  names of modules, which it shall import and keep                       l the names of all that is loaded
-                                                                              u the import left something that a fork must not have
                                                                               - a task's process id and how it ended
 
 Whoever is killed leaves nothing undecided: when this process ends, its forks are the worker's; when the worker ends, the kernel ends all.
@@ -18,52 +19,62 @@ Whoever is killed leaves nothing undecided: when this process ends, its forks ar
 from __future__ import annotations
 
 import contextlib
-import gc
 import marshal
 import os
 import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from mmap import mmap
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from . import python_process, root_rights, syscalls
+from . import python_process, root_rights, seccomp, syscalls
 from .preloaded_modules import PreloadedModules
+
+if TYPE_CHECKING:
+    from .network import Network
+    from .preloader import Preloader
 
 PACKET = 1 << 17  # bytes
 NAMES = 1 << 16  # bytes for the names of the modules that a task imported
 _LINK = 3
-_PATIENCE = 30.0  # seconds for an import
-_MOST_MEMORY = 512 << 20  # bytes of a process that imports no more
+_PATIENCE = 35.0  # seconds for an answer
 
 
 class ForkServer:
-    """In the process itself. started_with: the modules of a new interpreter. path: sys.path without a script's folder.
-    imported: memory in which a fork leaves the names of what it imported.
+    """In the process itself, a fork of the preloader, whose `preloaded` and `loaded` these are.
+
+    link, imported: descriptors, of the socket to the worker and of memory in which a fork leaves the names of what it imported.
+    started_with: the modules of a new interpreter.
     """
 
-    def __init__(self, link: socket.socket, started_with: frozenset[str], path: Sequence[str], imported: mmap) -> None:
-        self._started_with, self._path, self._imported = started_with, list(path), imported
-        self._preloaded = PreloadedModules()
-        os.dup2(link.fileno(), _LINK, inheritable=False)
+    def __init__(
+        self,
+        link: int,
+        imported: int,
+        preloaded: PreloadedModules,
+        loaded: python_process.Loaded,
+        started_with: frozenset[str],
+    ) -> None:
+        self._started_with, self._preloaded, self._loaded = started_with, preloaded, loaded
+        self._imported = mmap(imported, NAMES)
+        os.dup2(link, _LINK, inheritable=False)
         os.closerange(_LINK + 1, python_process.MOST_DESCRIPTORS)
-        link.detach()
         self._link = socket.socket(fileno=_LINK)
         self._tasks: dict[int, int] = {}
         """Descriptor of a task's process → its id."""
-        self._own = list(sys.modules.values())  # of its own code, which a task must not find
 
-    def serve(self) -> NoReturn:
+    def serve(self, path: Sequence[str], *, asks_network: bool) -> NoReturn:
+        """path: sys.path without a script's folder."""
         try:
-            os.chdir("/")
-            python_process.reset_signals()
-            for name in [name for name in sys.modules if name.partition(".")[0] == "pod"]:
-                del sys.modules[name]
-            sys.meta_path.insert(0, self._preloaded)
-            sys.path[:] = self._path
-            self._settle()
+            self._path = path
+            tops = {name.partition(".")[0] for name in self._loaded.modules}
+            ready = b"r" + marshal.dumps((os.getpid(), sorted(self._preloaded.top_names), sorted(tops)))
+            calls = [seccomp.install([seccomp.BIND, seccomp.CONNECT])] if asks_network else []
+            socket.send_fds(self._link, [ready], calls)
+            for fd in calls:
+                os.close(fd)
             poll = select.poll()
             poll.register(_LINK, select.POLLIN)
             while True:
@@ -75,13 +86,6 @@ class ForkServer:
                         poll.register(new, select.POLLIN)
         finally:
             os._exit(0)
-
-    def _settle(self) -> None:
-        """What is here now is nobody's garbage, and what a task finds loaded."""
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        self._loaded = python_process.Loaded(frozenset(sys.modules), self._preloaded.names)
 
     def _report(self, fd: int) -> None:
         """Tell how a task ended before its process is gone for good: if this one is killed in between, the worker sees it itself."""
@@ -98,9 +102,6 @@ class ForkServer:
         packet, fds, _, _ = socket.recv_fds(self._link, PACKET, 6)
         if not packet:
             os._exit(0)
-        if packet[:1] == b"l":
-            self._learn(packet[1:].decode().split("\n"))
-            return -1
         pid = os.fork()
         if pid == 0:
             self._become_task(fds)
@@ -144,43 +145,37 @@ class ForkServer:
             self._imported.seek(0)
             self._imported.write(len(text).to_bytes(4, "little") + text)
 
-    def _learn(self, names: list[str]) -> None:
-        new = [name for name in names if name not in sys.modules and name not in self._preloaded]
-        if new and _resident() <= _MOST_MEMORY:
-            try:
-                with _limited(_PATIENCE):
-                    self._preloaded.preload(new)
-            except BaseException:  # noqa: BLE001 - whatever a module does at its import: no task shall be a fork of that
-                self._link.send(b"u")
-                os._exit(0)
-            self._settle()
-        self._link.send(b"l" + "\n".join({*self._preloaded.top_names}).encode())
-
 
 class WorkersEnd:
-    """The worker's end: it makes the process, and asks it. Everything here raises OSError when the process has gone, or does not answer.
+    """The worker's end: it has the process made, and asks it. Everything here raises OSError when the process has gone, or does not answer.
 
-    namespace: the worker's, of mounts; -1: the process keeps the one that it is made in.
+    namespaces: descriptors of the worker's, that of process ids first; none: those of the preloader. network: answers system calls.
     """
 
-    _PATIENCE = _PATIENCE + 5
-
-    def __init__(self, namespace: int, started_with: frozenset[str], path: Sequence[str], imported: mmap) -> None:
+    def __init__(
+        self, preloader: Preloader, imported: int, namespaces: Sequence[int] = (), network: Network | None = None
+    ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                ours.close()
-                if namespace >= 0:
-                    syscalls.setns(namespace, syscalls.CLONE_NEWNS)
-                ForkServer(theirs, started_with, path, imported).serve()
-            finally:
-                os._exit(70)
-        theirs.close()
-        self._pidfd = os.pidfd_open(self.pid)
-        ours.settimeout(self._PATIENCE)
+        ours.settimeout(_PATIENCE)
         self._link = ours
+        self._pidfd = -1
         self._ends: list[tuple[int, int]] = []
+        try:
+            with theirs:
+                asks_network = network is not None and network.is_open
+                preloader.fork_server([theirs.fileno(), imported, *namespaces], asks_network=asks_network)
+            packet, fds, _, _ = socket.recv_fds(ours, PACKET, 1)
+            if not packet:
+                raise ConnectionResetError
+            self.pid, packages, loaded = marshal.loads(packet[1:])
+            self.packages, self.loaded = frozenset(packages), frozenset(loaded)
+            if network is not None:
+                for fd in fds:
+                    network.answer_also(fd)
+            self._pidfd = os.pidfd_open(self.pid)
+        except BaseException:
+            self.close()
+            raise
 
     def fileno(self) -> int:
         return self._link.fileno()
@@ -208,12 +203,6 @@ class WorkersEnd:
             raise OSError(int(answer[1:]), os.strerror(int(answer[1:])))
         return int(answer[1:])
 
-    def learn(self, names: Sequence[str]) -> set[str] | None:
-        """The names of what is loaded then; None: the import left something that no fork must have, and the process has ended."""
-        self._link.send(b"l" + "\n".join(names).encode())
-        answer = self._answer(b"lu")
-        return None if answer[:1] == b"u" else set(answer[1:].decode().split("\n"))
-
     def ends(self) -> list[tuple[int, int]]:
         """Which tasks have ended since the last time, and how: process id, exit code (negative: by that signal)."""
         while not self._ends or _has_more(self._link):
@@ -224,9 +213,10 @@ class WorkersEnd:
     def close(self) -> None:
         """End the process."""
         self._link.close()
-        with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        os.close(self._pidfd)
+        if self._pidfd >= 0:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            os.close(self._pidfd)
 
     def _answer(self, kinds: bytes) -> bytes:
         while (packet := self._receive())[:1] not in kinds:
@@ -248,24 +238,3 @@ def _has_more(link: socket.socket) -> bool:
     poll = select.poll()
     poll.register(link, select.POLLIN)
     return bool(poll.poll(0))
-
-
-@contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError when it takes longer."""
-
-    def late(*_: object) -> NoReturn:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _resident() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

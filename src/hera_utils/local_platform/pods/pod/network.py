@@ -18,6 +18,7 @@ import _thread
 import contextlib
 import errno
 import os
+import select
 import signal
 import socket
 import struct
@@ -42,6 +43,9 @@ class Network:
     def __init__(self, proc: str) -> None:
         self._proc = proc
         self._fd = -1
+        self._news, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._others: list[int] = []
+        """Descriptors that the thread has yet to listen to."""
         self._lock = _thread.allocate_lock()
         self._claim: socket.socket | None = None
         self._shifted: bool | None = None
@@ -58,6 +62,15 @@ class Network:
             self._fd = seccomp.install([seccomp.BIND, seccomp.CONNECT])
         finally:
             ready.release()
+
+    @property
+    def is_open(self) -> bool:
+        return self._fd >= 0
+
+    def answer_also(self, fd: int) -> None:
+        """The calls of another process, and of what it starts, arrive at this descriptor, which is this object's from now on."""
+        self._others.append(fd)
+        os.write(self._wake, b"x")
 
     def begin(self, uid: str) -> None:
         """A pod starts; it gets an address that no other pod of this machine has."""
@@ -96,24 +109,39 @@ class Network:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         with ready:
             fd = self._fd
-        while fd >= 0:
-            try:
-                call = seccomp.receive(fd)
-            except OSError:
-                # without a listener the kernel refuses the calls; with one that is not served they would wait for ever
-                with contextlib.suppress(OSError):
-                    os.close(fd)
-                return
-            if call is None:
-                continue
-            try:
-                result = self._result(call)
-            except Exception:  # noqa: BLE001 - whatever cannot be read or done here the kernel will do, or say why not
-                result = None
-            if result is None:
-                seccomp.go_on(fd, call)
-            else:
-                seccomp.answer(fd, call, result)
+        if fd < 0:
+            return
+        poll = select.poll()
+        for one in (fd, self._news):
+            poll.register(one, select.POLLIN)
+        while True:
+            for one, events in poll.poll():
+                if one == self._news:
+                    os.read(one, 64)
+                    while self._others:
+                        poll.register(self._others.pop(), select.POLLIN)
+                elif not events & select.POLLIN or not self._answer(one):
+                    poll.unregister(one)
+                    os.close(one)
+
+    def _answer(self, fd: int) -> bool:
+        """One call. False: there will be no more."""
+        try:
+            call = seccomp.receive(fd)
+        except OSError:
+            # without a listener the kernel refuses the calls; with one that is not served they would wait for ever
+            return False
+        if call is None:
+            return True
+        try:
+            result = self._result(call)
+        except Exception:  # noqa: BLE001 - whatever cannot be read or done here the kernel will do, or say why not
+            result = None
+        if result is None:
+            seccomp.go_on(fd, call)
+        else:
+            seccomp.answer(fd, call, result)
+        return True
 
     def _result(self, call: seccomp.SystemCall) -> int | None:
         """The error number of the call (0: it is done); None: the kernel does it as it was called."""

@@ -13,6 +13,7 @@ import signal
 import socket
 
 from . import file_trees, mount_faults, network, shared_mounts, syscalls, worker
+from .preloader import Preloader
 from .processes import born
 
 _UMASK = 0o022  # of containers; what is in the state folder is behind a folder that only its owner may enter
@@ -37,15 +38,17 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     gc.freeze()  # a fork shares pages until one of the two writes to them
     own_addresses = _has_own_addresses()
     link.send(b"ready" if own_addresses else b"ready, pods share ports")
+    preloader = Preloader(started_with)
     flags = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
     while link.recv(64):
+        preloader.ensure(link)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = syscalls.clone(flags)
         if pid == 0:
             link.close()
             theirs.close()
             gc.enable()
-            worker.main(ours, state, shared, started_with, own_addresses=own_addresses)
+            worker.main(ours, state, shared, preloader, own_addresses=own_addresses)
         ours.close()
         socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
         theirs.close()

@@ -2,8 +2,7 @@
 
 A task is forked when its command is `python FILE ...` or `python -c CODE ...` with the very interpreter that this worker runs in, and
 nothing asks for another start: options, variables that the interpreter or a library reads when it starts, a terminal, a limit of memory, a
-module beside the file that is called as one that is loaded. Everything else starts a new process. A worker that has seen secrets makes no
-fork server any more: that would have its memory.
+module beside the file that is called as one that is loaded. Everything else starts a new process.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from .fork_server import NAMES, WorkersEnd
+from .network import Network
+from .preloader import Preloader
 from .python_process import Task
 
 _MOST_NAMES = 10_000  # entries of a folder that are compared with modules
@@ -41,36 +42,28 @@ _AT_START = {"usercustomize", "sitecustomize"}
 
 
 class WarmPython:
-    """Of one worker. started_with: the modules of an interpreter that has just started. namespace: of the worker's mounts; -1: a task
-    has this process's.
+    """Of one worker. namespaces: the worker's, that of process ids first; none: tasks are in those of the preloader. network: answers
+    system calls of tasks.
     """
 
-    def __init__(self, started_with: frozenset[str], namespace: int = -1) -> None:
-        self._started_with, self._namespace = started_with, namespace
+    def __init__(self, preloader: Preloader, namespaces: Sequence[int] = (), network: Network | None = None) -> None:
+        self._preloader, self._namespaces, self._network = preloader, namespaces, network
         self._environment = dict(os.environ)
-        self._path = [entry for entry in sys.path[1:] if entry]
         self._executable = os.path.realpath(sys.executable)
         self._folder = os.path.dirname(sys.executable)
-        self._imported = mmap.mmap(-1, NAMES)
-        self._loaded: set[str] = set()
-        self._packages: set[str] = set()
-        """Packages that the fork server has imported for tasks."""
-        self._requested: set[str] = set()
-        """Modules that it was asked to import."""
-        self._refused: set[str] = set()
-        """Modules whose import left what no fork must have."""
+        self._memory = os.memfd_create("imported", os.MFD_CLOEXEC)
+        os.ftruncate(self._memory, NAMES)
+        self._imported = mmap.mmap(self._memory, NAMES)
+        self._told: set[str] = set()
+        """Modules that the preloader was told of."""
         self._server: WorkersEnd | None = None
+        self._version = -1
         self._is_on = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
-        self._has_secrets = False
 
     @property
     def server(self) -> WorkersEnd | None:
         """The fork server, while there is one."""
         return self._server
-
-    def note_secrets(self) -> None:
-        """From now on this process's memory has secrets: no fork server is made any more, an earlier one goes on."""
-        self._has_secrets = True
 
     def obstacle(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> str:
         """Why a fork would not mean the same as a new process; "" when it does. program: the file that the command names, in the root of
@@ -87,32 +80,21 @@ class WarmPython:
             return "its command is not `python FILE` or `python -c CODE`"
         if not is_code and not os.path.isfile(argv[1]):
             return f"{argv[1]} is no file"
-        if self._server is None and self._has_secrets:
-            return "an earlier task of its worker had secrets"
+        try:
+            server = self._newest()
+        except OSError as error:
+            return f"no process can be forked ({error})"
         folder = os.getcwd() if is_code else os.path.dirname(os.path.realpath(argv[1]))
-        return self._different_variable(env) or self._shadow([folder, *_path(env)])
+        return self._different_variable(server, env) or _shadow(server, [folder, *_path(env)])
 
-    def _different_variable(self, env: Mapping[str, str]) -> str:
+    def _different_variable(self, server: WorkersEnd, env: Mapping[str, str]) -> str:
         for name in env.keys() | {name for name in self._environment if name.startswith((*_SAME, "LC_"))}:
             if env.get(name) == self._environment.get(name) or name == "PYTHONPATH":
                 continue
             if name in _SAME or name.startswith(_READ_AT_START):
                 return f"the variable {name} counts for a start of Python"
-            if self._packages and not name.startswith(_OF_THE_POD):
+            if server.packages and not name.startswith(_OF_THE_POD):
                 return f"packages that are loaded may have read the variable {name}"
-        return ""
-
-    def _shadow(self, folders: Sequence[str]) -> str:
-        """Whether a file there would be imported instead of a module that is loaded, or at the start."""
-        loaded = (self._loaded if self._server is not None else _top_names()) | self._packages | _AT_START
-        for folder in folders:
-            with contextlib.suppress(OSError):
-                names = os.listdir(folder or ".")
-                if len(names) > _MOST_NAMES:
-                    return f"{folder} has too many files to look at"
-                for name in names:
-                    if name.partition(".")[0] in loaded:
-                        return f"{folder}/{name} is called as a module that is loaded"
         return ""
 
     def start(
@@ -124,7 +106,7 @@ class WarmPython:
         namespace: int = -1,
     ) -> int:
         """Fork, in this process's folder. descriptors: of the task → of this process. namespace: of its mounts. The process id. Raises
-        OSError; ConnectionError: there is no fork server, and nothing was started.
+        OSError; ConnectionError: the fork server was killed before the task began.
         """
         task = Task(
             argv=tuple(argv),
@@ -133,19 +115,24 @@ class WarmPython:
             removed_variables=tuple(self._environment.keys() - env.keys()),
             path=tuple(_path(env)),
         )
-        for is_last in (self._has_secrets, True):
-            try:
-                return self._running().start(task, descriptors, namespace)
-            except ConnectionError:  # it was killed before the task began
-                self.end()
-                if is_last:
-                    raise
-        raise AssertionError
-
-    def _running(self) -> WorkersEnd:
         if self._server is None:
-            self._loaded = _top_names()
-            self._server = WorkersEnd(self._namespace, self._started_with, self._path, self._imported)
+            raise ConnectionResetError
+        try:
+            return self._server.start(task, descriptors, namespace)
+        except ConnectionError:
+            self.end()
+            raise
+
+    def _newest(self) -> WorkersEnd:
+        """The fork server, a new one when the preloader has more than it. Raises OSError."""
+        version = self._preloader.version
+        if self._server is not None and version != self._version:
+            self.end()
+        if self._server is None:
+            self._server, self._version = (
+                WorkersEnd(self._preloader, self._memory, self._namespaces, self._network),
+                version,
+            )
         return self._server
 
     def end(self) -> None:
@@ -153,33 +140,34 @@ class WarmPython:
         if self._server is not None:
             self._server.close()
         self._server = None
-        self._packages, self._requested = set(), set()
 
-    def learn(self) -> None:
-        """Between two pods: have imported what the last task imported."""
+    def learn(self) -> bool:
+        """Between two pods: tell the preloader what the last task imported. Whether there was anything new."""
         self._imported.seek(0)
         size = int.from_bytes(self._imported.read(4), "little")
         names = self._imported.read(size).decode().split("\n") if size else []
         self._imported.seek(0)
         self._imported.write(bytes(4))
-        new = [name for name in names if name not in self._requested and name not in self._refused]
-        if not new or self._server is None:
-            return
-        self._requested.update(new)
-        try:
-            packages = self._server.learn(new)
-        except OSError:
-            packages = None
-        if packages is None:
-            self._refused.update(new)
-            self.end()
-        else:
-            self._packages = packages
+        new = [name for name in names if name not in self._told]
+        if new:
+            with contextlib.suppress(OSError):  # it has gone: so has this worker's part in it
+                self._preloader.learn(new)
+                self._told.update(new)
+        return bool(new)
 
 
-def _top_names() -> set[str]:
-    """What a fork server that is made now has loaded."""
-    return {name.partition(".")[0] for name in sys.modules} - {"pod"}
+def _shadow(server: WorkersEnd, folders: Sequence[str]) -> str:
+    """Whether a file there would be imported instead of a module that is loaded, or at the start."""
+    loaded = server.loaded | server.packages | _AT_START
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            names = os.listdir(folder or ".")
+            if len(names) > _MOST_NAMES:
+                return f"{folder} has too many files to look at"
+            for name in names:
+                if name.partition(".")[0] in loaded:
+                    return f"{folder}/{name} is called as a module that is loaded"
+    return ""
 
 
 def _path(env: Mapping[str, str]) -> list[str]:

@@ -20,6 +20,7 @@ from . import disk_room, image_layers, launch_socket, shared_mounts, supervisor,
 from .containers import Sandbox
 from .network import Network
 from .pod_folder import PodFolder, write_outcome
+from .preloader import Preloader
 from .processes import born
 from .root_fs import Roots
 from .shared_mounts import SharedMounts
@@ -33,11 +34,9 @@ _MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
 
 
 def main(
-    link: socket.socket, state: str, shared: SharedMounts, started_with: frozenset[str], *, own_addresses: bool
+    link: socket.socket, state: str, shared: SharedMounts, preloader: Preloader, *, own_addresses: bool
 ) -> NoReturn:
-    """link: on it the server hands pods over. started_with: the modules of a new interpreter.
-    own_addresses: whether pods have some. Never returns.
-    """
+    """link: on it the server hands pods over. own_addresses: whether pods have some. Never returns."""
     try:
         os.setsid()
         identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
@@ -45,7 +44,10 @@ def main(
         syscalls.mount("proc", proc, "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
         shared_mounts.limit_kernel(shared.folder)
-        home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        # process ids first: the others are entered by what was born there
+        names = ("pid", "ipc", "uts", "mnt")
+        namespaces = [os.open(f"{proc}/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names]
+        home = namespaces[-1]
         roots = Roots(folder, shared, proc, state, home)
         network = Network(proc)
         if own_addresses:
@@ -54,7 +56,7 @@ def main(
         server = wire.Sender(state)
         sandbox = Sandbox(
             *(state, roots, network, proc, home, _signals()),
-            WarmPython(started_with, home),
+            WarmPython(preloader, namespaces, network),
             WorkerState(roots.devices),
         )
         for _ in range(_MOST_PODS):
@@ -98,8 +100,6 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
         return True  # another supervisor has it, or it was forgotten
 
     fit = True
-    if handed.launch.get("secrets") or handed.launch.get("places"):
-        sandbox.python.note_secrets()
     pod = supervisor.Pod(files, handed.launch, sandbox, claim, tell)
     try:
         outcome = pod.run()

@@ -1,0 +1,260 @@
+"""A process that imports packages for the tasks of all workers, once: each worker's fork server is a fork of it.
+
+    server ──▶ spawner ──clone──▶ worker            asks for a fork server when it needs one, and tells which packages a task imported
+                  └──fork──▶ preloader ──fork──▶ the fork server, in the worker's namespaces ──fork──▶ a task
+
+It imports in a fork of itself, which takes its place when nothing is left behind that a fork must not have: it answers meanwhile, and a
+package that ends or hangs the process at its import ends that fork only. It never sees a pod, so none of its forks has what was secret.
+
+It takes one packet for each wish, from all workers over one socket:
+
+    f  beside it descriptors: of what is said to the fork server (see `fork_server.py`), of memory for the names of imported modules, and
+       of the worker's namespaces (process ids first; none: those of this process). fn: the fork server has system calls of its own
+       answered, as the worker has (`network.py`)
+    l  names of modules that a task has imported
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import marshal
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from mmap import mmap
+from typing import NoReturn
+
+from . import python_process, root_rights, syscalls
+from .fork_server import ForkServer
+from .preloaded_modules import PreloadedModules
+
+_PACKET = 1 << 17  # bytes
+_MOST_DESCRIPTORS = 8
+_PATIENCE = 30.0  # seconds for an import
+_MOST_MEMORY = 512 << 20  # bytes of a process that imports no more
+_LINK = 3
+
+
+class Preloader:
+    """How the process is asked. started_with: the modules of a new interpreter.
+
+    version: a number that changes when the process has imported something, or found that it must not.
+    """
+
+    def __init__(self, started_with: frozenset[str]) -> None:
+        self._started_with = started_with
+        self._version = mmap(-1, 8)
+        self._link: socket.socket | None = None
+
+    @property
+    def version(self) -> int:
+        return int.from_bytes(self._version[:], "little")
+
+    def ensure(self, *others: socket.socket) -> None:
+        """Make the process, if there is none. others: what this process has open and that one must not keep. Raises OSError."""
+        if self._link is not None and not _is_closed(self._link):
+            return
+        self.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork() == 0:
+            try:
+                for other in (ours, *others):
+                    other.close()
+                _Process(theirs, self._started_with, self._version).serve()
+            finally:
+                os._exit(70)
+        theirs.close()
+        ours.setblocking(False)
+        self._link = ours
+
+    def fork_server(self, descriptors: Sequence[int], *, asks_network: bool) -> None:
+        """Have one made. Raises OSError; when it cannot be made, the first descriptor is closed."""
+        self._send(b"fn" if asks_network else b"f", descriptors)
+
+    def learn(self, names: Sequence[str]) -> None:
+        """Have these modules imported, as soon as it can be. Raises OSError."""
+        self._send(b"l" + "\n".join(names).encode(), ())
+
+    def close(self) -> None:
+        """The process ends when nobody can ask it any more."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _send(self, packet: bytes, descriptors: Sequence[int]) -> None:
+        if self._link is None:
+            raise ConnectionResetError("there is no process that preloads")
+        socket.send_fds(self._link, [packet], list(descriptors))
+
+
+class _Process:
+    """The process itself."""
+
+    def __init__(self, link: socket.socket, started_with: frozenset[str], version: mmap) -> None:
+        self._started_with, self._version = started_with, version
+        os.dup2(link.fileno(), _LINK, inheritable=False)
+        os.closerange(_LINK + 1, python_process.MOST_DESCRIPTORS)
+        link.detach()
+        self._link = socket.socket(fileno=_LINK)
+        self._namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._preloaded = PreloadedModules()
+        self._known: set[str] = set()
+        """Modules that were asked for: imported, or not to be."""
+        self._waiting: list[list[str]] = []
+        self._next: tuple[socket.socket, int] | None = None
+        """The fork that imports, which may take this one's place, and its process id."""
+        self._own = list(sys.modules.values())  # of its own code, which a task must not find
+
+    def serve(self) -> NoReturn:
+        try:
+            os.setsid()
+            os.chdir("/")
+            python_process.reset_signals()
+            root_rights.limit(root_rights.USUAL)
+            self._path = [entry for entry in sys.path[1:] if entry]
+            for name in [name for name in sys.modules if name.partition(".")[0] == "pod"]:
+                del sys.modules[name]
+            sys.meta_path.insert(0, self._preloaded)
+            sys.path[:] = self._path
+            self._settle()
+            while True:
+                ready = select.select([self._link, *([self._next[0]] if self._next else [])], [], [])[0]
+                if self._next is not None and self._next[0] in ready:
+                    self._hear_next()
+                elif self._link in ready:
+                    self._obey()
+        finally:
+            os._exit(0)
+
+    def _settle(self) -> None:
+        """What is here now is nobody's garbage, and what a task finds loaded."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._loaded = python_process.Loaded(frozenset(sys.modules), self._preloaded.names)
+
+    def _obey(self) -> None:
+        packet, fds, _, _ = socket.recv_fds(self._link, _PACKET, _MOST_DESCRIPTORS)
+        if not packet:
+            os._exit(0)
+        if packet[:1] == b"l":
+            self._waiting.append(packet[1:].decode().split("\n"))
+            self._learn()
+            return
+        try:
+            self._fork_server(fds, asks_network=packet == b"fn")
+        except OSError:  # the worker has gone, or sees that nothing comes
+            pass
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    # --- forking --------------------------------------------------------------------------------------------------------
+
+    def _fork_server(self, fds: list[int], *, asks_network: bool) -> None:
+        link, imported, *namespaces = fds
+        if namespaces:
+            syscalls.setns(namespaces[0], syscalls.CLONE_NEWPID)  # of its forks
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if namespaces and pid != 0:
+                syscalls.setns(self._namespace, syscalls.CLONE_NEWPID)
+        if pid == 0:
+            try:
+                for namespace in namespaces[1:]:
+                    syscalls.setns(namespace, 0)
+                if os.fork() == 0:  # a child of the worker, as soon as this one has ended
+                    os.setsid()
+                    server = ForkServer(link, imported, self._preloaded, self._loaded, self._started_with)
+                    server.serve(self._path, asks_network=asks_network)
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+
+    # --- importing ------------------------------------------------------------------------------------------------------
+
+    def _learn(self) -> None:
+        """Import in a fork, one after the other."""
+        while self._waiting and self._next is None:
+            names = [name for name in self._waiting.pop(0) if name not in self._known]
+            self._known.update(names)
+            if not names or _resident() > _MOST_MEMORY:
+                continue
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                self._take_over(theirs, names)
+                continue
+            theirs.close()
+            self._next = (ours, pid)
+
+    def _take_over(self, before: socket.socket, names: list[str]) -> None:
+        """In the fork: import, and go on in the place of the process that it is a fork of. Else it ends."""
+        try:
+            with _limited(_PATIENCE):
+                self._preloaded.preload(names)
+        except BaseException:  # noqa: BLE001 - whatever a module does at its import: no task shall be a fork of that
+            os._exit(1)
+        self._settle()
+        try:
+            before.send(b"+")
+            if waiting := before.recv(_PACKET):
+                self._waiting = marshal.loads(waiting)
+        except OSError:  # that one was killed: this is the only one
+            pass
+        before.close()
+        self._count()
+
+    def _hear_next(self) -> None:
+        """The fork has imported and takes this process's place, or it has ended."""
+        assert self._next is not None
+        link, pid = self._next
+        if link.recv(1):
+            while len(waiting := marshal.dumps(self._waiting)) > _PACKET:
+                self._waiting.pop()
+            link.send(waiting)
+            os._exit(0)
+        link.close()
+        os.waitpid(pid, 0)
+        self._next = None
+        self._count()
+        self._learn()
+
+    def _count(self) -> None:
+        self._version[:] = ((int.from_bytes(self._version[:], "little") + 1) % (1 << 63)).to_bytes(8, "little")
+
+
+def _is_closed(link: socket.socket) -> bool:
+    """Whether the other end is."""
+    poll = select.poll()
+    poll.register(link, 0)
+    return bool(poll.poll(0))
+
+
+@contextlib.contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError when it takes longer."""
+
+    def late(*_: object) -> NoReturn:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
