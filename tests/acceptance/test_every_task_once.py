@@ -1,4 +1,5 @@
-"""kill -9 of the server, its spawner, workers and fork servers (the parents of Python tasks), at any moment: every task runs once.
+"""kill -9 of the server, its spawner, workers, fork servers (the parents of Python tasks) and their own parent, at any moment: every
+task runs once.
 
 With a worker goes the pod whose command has begun there, and nothing else: that pod says "pod deleted", as on a node that is lost, and is
 not run again. A fork server's tasks go on without it.
@@ -28,6 +29,7 @@ KINDS = (
     "worker",
     "fork server",
     "fork server",
+    "preloader",
     "server",
     "spawner",
     "server and worker",
@@ -93,6 +95,8 @@ class Campaign:
         if kind == "fork server":
             self.kill_fork_server()
             return
+        if kind == "preloader":
+            self.kill_preloader()
         if "server" in kind:
             self.machine.kill_server()
             self.kills["server"] += 1
@@ -105,12 +109,26 @@ class Campaign:
         if "server" in kind:
             self.machine.connection_cache = self.machine.serve()
 
-    def kill_spawner(self):
+    def spawners(self):
         for pid in self.machine.children(self.machine.server_pid()):
             with contextlib.suppress(OSError):
                 if b"spawner" in (self.machine.process(pid) / "cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
-                    self.kills["spawner"] += 1
+                    yield pid
+
+    def kill_spawner(self):
+        for pid in self.spawners():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                self.kills["spawner"] += 1
+
+    def kill_preloader(self):
+        """The spawner's child that is no worker: it has its own namespace of process ids open."""
+        for spawner in self.spawners():
+            for pid in self.machine.children(spawner):
+                with contextlib.suppress(OSError):
+                    if os.readlink(self.machine.process(pid) / "fd/4").startswith("pid:"):
+                        os.kill(pid, signal.SIGKILL)
+                        self.kills["preloader"] += 1
 
     def kill_a_starting_server(self):
         process = subprocess.Popen(

@@ -296,7 +296,9 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
     )
     written(packages, "", "calm.py")
     task = written(tmp_path, "import busy, calm, threading\nprint(threading.active_count())")
-    calm = written(tmp_path, "import calm, sys\nprint(type(sys.meta_path[0]).__name__, len(sys.meta_path[0]))", "calm_task")
+    calm = written(
+        tmp_path, "import calm, sys\nprint(type(sys.meta_path[0]).__name__, len(sys.meta_path[0]))", "calm_task"
+    )
     ends = run(tmp_path, [[program, one] for one in (task, task, calm, calm)], ENV_ALONE)
     assert [(end["forked"], end["out"]) for end in ends[:2]] == [(True, "2\n")] * 2
     assert [end["forked"] for end in ends] == [True] * 4
@@ -364,6 +366,22 @@ def test_a_task_with_a_secret_is_a_fork_too(machine: Stage) -> None:
     """The process that it is a fork of has never seen a pod."""
     assert python_task(machine, secrets={"key": {"word": "hidden"}}) == ["True"]
     assert python_task(machine) == ["True"]
+
+
+HAS = "import sys\nprint('yaml' in sys.meta_path[0])"
+
+
+def test_what_one_worker_imported_all_have(machine: Stage) -> None:
+    python_task(machine, "import yaml")
+    until = time.monotonic() + 60
+    while python_task(machine, HAS) != ["True"]:
+        assert time.monotonic() < until
+    container = {"image": "python:3.11", "command": ["python"], "args": ["/argo/staging/script"]}
+    script = {"script": {"source": f"{HAS}\nimport time\ntime.sleep(1)"}}
+    pods = [machine.pod(container, template=script) for _ in range(3)]
+    for pod in [machine.launch(pod) for pod in pods]:
+        assert machine.finished(pod).phase == "Succeeded"
+    assert [machine.log(pod) for pod in pods] == [["True"]] * 3
 
 
 LEAVE = """

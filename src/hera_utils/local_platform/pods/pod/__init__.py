@@ -4,6 +4,8 @@
                                           own session, own process ids         own mounts
                                           in: the launch (launch_socket.py); out: pods/<uid>/supervisor.jsonl (pod_folder.py)
 
+A Python task is a fork of its worker's fork server, and that one of the preloader, which the spawner makes (`preloader.py`).
+
 In: a launch, by a socket. Out: the pod's folder with its logs and its outcome, and messages on the way (`wire.py`). Open `supervisor.py`
 first: it walks from input artifacts (`inputs.py`) through the containers (`plan.py`, `containers.py`, `root_fs.py`) to the outputs
 (`outputs.py`).

@@ -61,6 +61,8 @@ class Containers:
         self._unread: dict[int, tuple[Container, int]] = {}
         """Pipes that are not read while the disk has no room for their data: descriptor → (container, stream)."""
         self._fork_ends: list[tuple[int, int]] = []
+        self._newest = b""
+        """The last process id that was given when all others had ended."""
         self._watched: WorkersEnd | None = None
         """The fork server whose messages this selector waits for."""
         self._watched_fd = -1
@@ -198,9 +200,13 @@ class Containers:
             self._end_others()
 
     def _end_others(self, dead: int = 0) -> None:
+        if self._newest and self._newest == processes.newest():  # none was born since the last time
+            return
         server = self._sandbox.python.server
         spared = server.pid if server is not None else 0
-        if not processes.end_others(self._sandbox.proc, spared, dead, PATIENCE):
+        if processes.end_others(self._sandbox.proc, spared, dead, PATIENCE):
+            self._newest = processes.newest()
+        else:
             self.unendable = True
 
     def give_back(self) -> None:

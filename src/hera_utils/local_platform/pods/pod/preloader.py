@@ -257,4 +257,3 @@ def _limited(seconds: float) -> Iterator[None]:
 def _resident() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-

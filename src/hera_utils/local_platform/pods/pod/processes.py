@@ -100,9 +100,9 @@ def end_others(proc: str, spared: int, dead: int, seconds: float) -> bool:
     until, pause = time.monotonic() + seconds, 0.0005
     while spared and time.monotonic() < until - seconds / 2:
         _reap()
-        newest = _newest()
+        last = newest()
         others = {int(name) for name in os.listdir(proc) if name.isdigit()} - {1, spared, dead}
-        if not others and newest == _newest():  # none was born meanwhile: these were all
+        if not others and last == newest():  # none was born meanwhile: these were all
             return True
         for pid in others:
             with contextlib.suppress(OSError):
@@ -120,7 +120,7 @@ def end_others(proc: str, spared: int, dead: int, seconds: float) -> bool:
     return True
 
 
-def _newest() -> bytes:
+def newest() -> bytes:
     """The process id that this namespace gave last."""
     with open("/proc/loadavg", "rb", buffering=0) as file:
         return file.read().split()[-1]

@@ -44,8 +44,12 @@ def variables(path: str, env: dict[str, str]) -> dict[str, str]:
     return own
 
 
-def _changed_at(folder: str) -> float:
-    return os.stat(folder).st_mtime
+def _changed_at(place: str) -> float:
+    """0 where there is nothing."""
+    try:
+        return os.stat(place).st_mtime
+    except OSError:
+        return 0.0
 
 
 @functools.lru_cache(maxsize=64)
@@ -146,6 +150,7 @@ def folders(job: Json, path: str) -> list[str]:
     return [*_homes(path, _changed(path)), script, annotations.get("hera-utils/directory") or ""]
 
 
+@functools.lru_cache(maxsize=64)
 def _prefix(path: str) -> str:
     return os.path.dirname(os.path.dirname(path))
 
@@ -153,7 +158,8 @@ def _prefix(path: str) -> str:
 def _packages(path: str) -> tuple[str, ...]:
     """The folders of installed packages: looked for again when a version of Python was added beside them."""
     library = f"{_prefix(path)}/lib"
-    return _packages_in(library, _changed_at(library)) if os.path.isdir(library) else ()
+    changed = _changed_at(library)
+    return _packages_in(library, changed) if changed else ()
 
 
 @functools.lru_cache(maxsize=64)
@@ -167,8 +173,7 @@ def _packages_in(library: str, _: float) -> tuple[str, ...]:
 
 def _changed(path: str) -> tuple[float, ...]:
     """When what an interpreter finds was last changed: its packages, and what kind of environment it is."""
-    places = (*_packages(path), f"{_prefix(path)}/pyvenv.cfg")
-    return tuple(_changed_at(place) if os.path.exists(place) else 0.0 for place in places)
+    return tuple(map(_changed_at, (*_packages(path), f"{_prefix(path)}/pyvenv.cfg")))
 
 
 @functools.lru_cache(maxsize=64)

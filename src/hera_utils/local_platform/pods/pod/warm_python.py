@@ -49,8 +49,11 @@ class WarmPython:
     def __init__(self, preloader: Preloader, namespaces: Sequence[int] = (), network: Network | None = None) -> None:
         self._preloader, self._namespaces, self._network = preloader, namespaces, network
         self._environment = dict(os.environ)
+        self._for_a_start = {name for name in self._environment if name.startswith((*_SAME, "LC_"))}
         self._executable = os.path.realpath(sys.executable)
         self._folder = os.path.dirname(sys.executable)
+        self._own_file: tuple[int, int, int] = (0, 0, 0)
+        """The interpreter's, as a container sees it."""
         self._memory = os.memfd_create("imported", os.MFD_CLOEXEC)
         os.ftruncate(self._memory, NAMES)
         self._imported = mmap.mmap(self._memory, NAMES)
@@ -58,6 +61,8 @@ class WarmPython:
         """Modules that the preloader was told of."""
         self._server: WorkersEnd | None = None
         self._version = -1
+        self.is_cut_off = False
+        """Whether the preloader of this worker has gone: only a new worker can have Python tasks forked."""
         self._is_on = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
 
     @property
@@ -71,7 +76,7 @@ class WarmPython:
         """
         if not self._is_on or env.get(_SWITCH) == "off":
             return f"{_SWITCH} is off"
-        if os.path.dirname(program) != self._folder or os.path.realpath(program) != self._executable:
+        if os.path.dirname(program) != self._folder or not self._is_own(program):
             return f"its interpreter is not {sys.executable}"
         is_code = (
             len(argv) > 2 and argv[1] == "-c" and sys.version_info < (3, 13)
@@ -83,12 +88,21 @@ class WarmPython:
         try:
             server = self._newest()
         except OSError as error:
+            self.is_cut_off = True
             return f"no process can be forked ({error})"
         folder = os.getcwd() if is_code else os.path.dirname(os.path.realpath(argv[1]))
         return self._different_variable(server, env) or _shadow(server, [folder, *_path(env)])
 
+    def _is_own(self, program: str) -> bool:
+        """Whether it is the file that this process runs."""
+        status = os.stat(program)
+        identity = status.st_dev, status.st_ino, status.st_mtime_ns
+        if identity != self._own_file and os.path.realpath(program) == self._executable:
+            self._own_file = identity
+        return identity == self._own_file
+
     def _different_variable(self, server: WorkersEnd, env: Mapping[str, str]) -> str:
-        for name in env.keys() | {name for name in self._environment if name.startswith((*_SAME, "LC_"))}:
+        for name in env.keys() | self._for_a_start:
             if env.get(name) == self._environment.get(name) or name == "PYTHONPATH":
                 continue
             if name in _SAME or name.startswith(_READ_AT_START):

@@ -119,7 +119,7 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
     try:
         pod.containers.give_back()
         sandbox.python.learn()
-        fit = fit and not sandbox.own.has_changed()
+        fit = fit and not sandbox.own.has_changed() and not sandbox.python.is_cut_off
     except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
         fit = False
     return fit
