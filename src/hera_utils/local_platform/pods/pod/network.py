@@ -112,17 +112,17 @@ class Network:
         if fd < 0:
             return
         poll = select.poll()
-        for one in (fd, self._news):
-            poll.register(one, select.POLLIN)
+        poll.register(fd, select.POLLIN)
+        poll.register(self._news, select.POLLIN)
         while True:
-            for one, events in poll.poll():
-                if one == self._news:
-                    os.read(one, 64)
+            for fd, events in poll.poll():
+                if fd == self._news:
+                    os.read(fd, 64)
                     while self._others:
                         poll.register(self._others.pop(), select.POLLIN)
-                elif not events & select.POLLIN or not self._answer(one):
-                    poll.unregister(one)
-                    os.close(one)
+                elif not events & select.POLLIN or not self._answer(fd):
+                    poll.unregister(fd)
+                    os.close(fd)
 
     def _answer(self, fd: int) -> bool:
         """One call. False: there will be no more."""

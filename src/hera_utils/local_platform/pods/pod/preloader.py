@@ -102,7 +102,7 @@ class _Process:
         self._link = socket.socket(fileno=_LINK)
         self._namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._preloaded = PreloadedModules()
-        self._known: set[str] = set()
+        self._asked_for: set[str] = set()
         """Modules that were asked for: imported, or not to be."""
         self._waiting: list[list[str]] = []
         self._next: tuple[socket.socket, int] | None = None
@@ -182,8 +182,8 @@ class _Process:
     def _learn(self) -> None:
         """Import in a fork, one after the other."""
         while self._waiting and self._next is None:
-            names = [name for name in self._waiting.pop(0) if name not in self._known]
-            self._known.update(names)
+            names = [name for name in self._waiting.pop(0) if name not in self._asked_for]
+            self._asked_for.update(names)
             if not names or _resident() > _MOST_MEMORY:
                 continue
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -57,7 +57,7 @@ class WarmPython:
         self._memory = os.memfd_create("imported", os.MFD_CLOEXEC)
         os.ftruncate(self._memory, NAMES)
         self._imported = mmap.mmap(self._memory, NAMES)
-        self._told: set[str] = set()
+        self._told_names: set[str] = set()
         """Modules that the preloader was told of."""
         self._server: WorkersEnd | None = None
         self._version = -1
@@ -162,11 +162,11 @@ class WarmPython:
         names = self._imported.read(size).decode().split("\n") if size else []
         self._imported.seek(0)
         self._imported.write(bytes(4))
-        new = [name for name in names if name not in self._told]
+        new = [name for name in names if name not in self._told_names]
         if new:
             with contextlib.suppress(OSError):  # it has gone: so has this worker's part in it
                 self._preloader.learn(new)
-                self._told.update(new)
+                self._told_names.update(new)
         return bool(new)
 
 
