@@ -437,3 +437,22 @@ def test_serve(user, tmp_path):
     user.type("serve", "--status", "--state", state)
     assert user.type("serve", "--stop", "--state", state) == "stopped\n"
     assert user.type("serve", "--stop", "--state", state) == "it does not run\n"
+
+
+def test_a_report_is_not_written_into_a_file_of_another_kind(user):
+    said = user.type("report", "@latest", "-o", "x.pdf", status=2)
+    assert "x.pdf says neither" in said
+    assert "print the page from the browser" in said
+    assert not (user.folder / "x.pdf").exists()
+
+
+def test_a_port_that_the_running_server_does_not_have_is_not_ignored(user):
+    said = user.type("serve", "--detach", "--port", "22", status=2)
+    assert "at another port than --port 22" in said
+    assert "hera-utils serve --stop" in said
+
+
+def test_a_succeeded_run_is_not_retried_and_what_helps_is_told(user):
+    name = user.start(HELLO)
+    user.type("watch", name)
+    assert "--restart-successful" in user.type("retry", name, status=2)

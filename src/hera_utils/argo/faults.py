@@ -7,6 +7,7 @@ Measured on Argo 4.1.2 and Kubernetes 1.34; the mapping is grpc-gateway's.
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -98,6 +99,10 @@ _HTTP_OF_REASON = {
 
 _FIX = "; fix: "
 
+_not_supplied = re.compile(
+    r"(?:.*\.(?:tasks|steps\[\d+\])\.(?P<task>\S+) )?templates\.(?P<template>\S+) inputs\.(?P<kind>\w+)s\.(?P<name>\S+) was not supplied"
+)
+
 _REASON_OF_GRPC = {
     INVALID_ARGUMENT: "BadRequest",
     DEADLINE_EXCEEDED: "Timeout",
@@ -149,6 +154,30 @@ def platform_fault(message: str) -> PlatformError | None:
     """What `fault_of` made of the platform's own failure (a full disk…), from its message on the wire; None for every other one."""
     text, marked, fix = message.partition(_FIX)
     return PlatformError(text, fix=fix) if marked else None
+
+
+def fix_of(code: int, message: str) -> str | None:
+    """What to do about a refusal of an Argo server, which says only what is wrong; None where nothing is known to help."""
+    if code == NOT_FOUND and message.startswith("workflows.argoproj.io "):
+        return "list the runs with: hera-utils ls"
+    if code == NOT_FOUND and message.startswith("namespaces "):
+        return "name another with --argo_namespace or ARGO_NAMESPACE"
+    if code == ALREADY_EXISTS:
+        return "give it another name (or a generateName), or delete the old one with: hera-utils delete NAME"
+    if "set the options restartSuccessful" in message:
+        return (
+            "nothing in it has failed; to run tasks of it again: --restart-successful --node-field-selector displayName=TASK, "
+            "to run all of it again: hera-utils run SCRIPT"
+        )
+    if code != INVALID_ARGUMENT:
+        return None
+    if message.startswith("spec.arguments."):
+        return "give the parameter a value: -p NAME=VALUE, or in the workflow"
+    supplied = _not_supplied.fullmatch(message)
+    if supplied is not None:
+        who = f"give {supplied['task'] or 'its task'} the {supplied['kind']} {supplied['name']} among its arguments"
+        return f"{who}, or give the template {supplied['template']} a default for it"
+    return "correct the workflow; hera-utils lint checks it without running it"
 
 
 def unary_body(code: int, message: str) -> Json:

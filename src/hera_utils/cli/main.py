@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 import click
 
-from hera_utils.argo import faults
 from hera_utils.cli.commands import commands
 from hera_utils.cli.terminal import note
-from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.errors import HeraUtilsError
 
 INTERRUPTED = 130
 READER_LEFT = 141  # as a program that ends by SIGPIPE: not to be taken for a run that failed
@@ -28,7 +27,7 @@ def enter(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except HeraUtilsError as error:
-        complain(error, arguments[0] if arguments else "")
+        complain(error)
         return error.exit_status
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and newer: the message is the help
@@ -47,30 +46,14 @@ def enter(arguments: Sequence[str]) -> int:
         return READER_LEFT
 
 
-def complain(error: HeraUtilsError, command: str = "") -> None:
-    """`hera-utils: sentence` and `  fix: what to do` on stderr. command: what was asked for, for fixes that depend on it."""
+def complain(error: HeraUtilsError) -> None:
+    """`hera-utils: sentence` and `  fix: what to do` on stderr."""
     note(f"hera-utils: {error}")
-    fix = error.fix or (_fix_of(error, command) if isinstance(error, Refused) else None)
-    if fix:
-        first, *more = fix.splitlines()
+    if error.fix:
+        first, *more = error.fix.splitlines()
         note(f"  fix: {first}")
         for line in more:
             note(f"       {line}")
-
-
-def _fix_of(refused: Refused, command: str) -> str | None:
-    """What to do about a server's no that says nothing of it."""
-    if refused.message.startswith("workflows.argoproj.io ") and refused.code == faults.NOT_FOUND:
-        return "list the runs with: hera-utils ls"
-    if refused.message.startswith("namespaces ") and refused.code == faults.NOT_FOUND:
-        return "name another with --argo_namespace or ARGO_NAMESPACE"
-    if refused.code == faults.ALREADY_EXISTS:
-        return "give it another name (or a generateName), or delete the old one with: hera-utils delete NAME"
-    if refused.code == faults.INVALID_ARGUMENT and command in ("run", "lint"):
-        if refused.message.startswith("spec.arguments."):
-            return "give the parameter a value: -p NAME=VALUE, or in the workflow"
-        return "correct the workflow; hera-utils lint checks it without running it"
-    return None
 
 
 def _misused(error: click.UsageError) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import name_argument, settings_options
-from hera_utils.errors import ResourceError
+from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.cli.run_names import Reached
@@ -37,7 +37,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     from hera_utils.cli.terminal import print_data, say
     from hera_utils.report.run_folder import write_report
 
-    kind = kind or ("md" if target and target.endswith((".md", ".markdown")) else "html")
+    kind = kind or _kind_of(target)
     with reached_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / f"report{_SUFFIXES[kind]}"
@@ -58,6 +58,19 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     if show:
         click.launch(path.resolve().as_uri())
     return 0
+
+
+def _kind_of(target: str | None) -> str:
+    """What the name of the file says. SettingsError for one that would not hold what it says."""
+    suffix = Path(target or "").suffix.lower()
+    if suffix in (".md", ".markdown"):
+        return "md"
+    if suffix not in ("", ".html", ".htm"):
+        raise SettingsError(
+            f"a report is written as html or md, and {target} says neither",
+            fix="end the name with .html or .md; for a PDF print the page from the browser (--open)",
+        )
+    return "html"
 
 
 def _text(reached: Reached, kind: str) -> str:

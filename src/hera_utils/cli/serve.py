@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from hera_utils.cli.options import context, settings_options
+from hera_utils.errors import SettingsError
 
 Json = dict[str, Any]
 
@@ -52,7 +54,17 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
         return 0 if server else 1
     serving = Serving(port=port, kubernetes_port=kubernetes_port, namespace=settings.argo_namespace)
     if mode == "detach":
-        say(_server_lines(daemon.start_or_join(state, serving), state))
+        server = daemon.start_or_join(state, serving)
+        say(_server_lines(server, state))
+        for flag, requested, address in (
+            ("--port", port, "argo_server"),
+            ("--kubernetes-port", kubernetes_port, "kubernetes"),
+        ):
+            if requested and urlsplit(str(server.get(address))).port != requested:
+                raise SettingsError(
+                    f"the server runs already, at another port than {flag} {requested}",
+                    fix="stop it first: hera-utils serve --stop (running tasks continue)",
+                )
         return 0
 
     def ready(server: Json) -> None:

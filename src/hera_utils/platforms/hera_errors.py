@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from urllib.parse import urlsplit
 
-from hera_utils.argo.faults import platform_fault
+from hera_utils.argo.faults import INVALID_ARGUMENT, fix_of, platform_fault
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 from hera_utils.platforms.hera_upgrades import change_behind
 from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden, reason_of, says_nothing
@@ -61,7 +61,8 @@ def _server_said(error: BaseException) -> HeraUtilsError:
             f"the Argo server refuses the workflow: {message}",
             fix="name another with --argo_namespace or ARGO_NAMESPACE, or leave it out",
         )
-    fix = "correct it in the script"
+    advice = fix_of(INVALID_ARGUMENT, message)
+    fix = advice if advice and advice.startswith("give ") else "correct it in the script"
     if message.endswith(" already exists"):
         fix = (
             "give it another name (or a generate_name), call update() instead of create(), or delete the old one first"

@@ -217,7 +217,7 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
         if code == faults.INTERNAL and says_nothing(message):
             return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
         reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
-        return Refused(code, message, reason=reason)
+        return Refused(code, message, reason=reason, fix=faults.fix_of(code, message))
     if status == 403:
         # an Argo server says no more than `Forbidden` where artifacts are asked for; a page is a gateway's
         page = "html" in reply.headers.get("Content-Type", "")

@@ -1,0 +1,28 @@
+"""What to do about what an Argo server refuses."""
+
+import pytest
+
+from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, NOT_FOUND, fix_of
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "fix"),
+    [
+        (INVALID_ARGUMENT, "templates.d.tasks.f-1 templates.f inputs.parameters.b was not supplied",
+         "give f-1 the parameter b among its arguments, or give the template f a default for it"),
+        (INVALID_ARGUMENT, "templates.main.steps[0].go templates.f inputs.artifacts.data was not supplied",
+         "give go the artifact data"),
+        (INVALID_ARGUMENT, "templates.f inputs.parameters.b was not supplied", "give its task the parameter b"),
+        (INVALID_ARGUMENT, "spec.arguments.word.value or spec.arguments.word.valueFrom is required", "-p NAME=VALUE"),
+        (INVALID_ARGUMENT, "To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector",
+         "--restart-successful --node-field-selector displayName=TASK"),
+        (NOT_FOUND, 'workflows.argoproj.io "x" not found', "hera-utils ls"),
+        (ALREADY_EXISTS, 'workflows.argoproj.io "x" already exists', "hera-utils delete NAME"),
+    ],
+)  # fmt: skip
+def test_a_refusal_has_a_fix(code, message, fix):
+    assert fix in fix_of(code, message)
+
+
+def test_an_unknown_failure_has_none():
+    assert fix_of(INTERNAL, "boom") is None
