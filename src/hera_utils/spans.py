@@ -1,4 +1,4 @@
-"""Spans of time as people read them. Argo's and Kubernetes' own forms stand in argo/durations.py and kubernetes_api/tables.py."""
+"""Times and sizes as people read them. Argo's and Kubernetes' own forms stand in argo/durations.py and kubernetes_api/tables.py."""
 
 from __future__ import annotations
 
@@ -41,3 +41,11 @@ def age(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{int(seconds // size)}{unit}"
     return f"{max(0, int(seconds))}s"
+
+
+def size_in_words(count: float) -> str:
+    """`512 B`, `12.5 MiB`, `215 MiB`."""
+    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = min(len(units) - 1, max(0, int(count).bit_length() - 1) // 10)
+    value = count / 1024**power
+    return f"{value:.1f} {units[power]}" if power and value < 100 else f"{value:.0f} {units[power]}"

@@ -1,9 +1,10 @@
 """How long a task took: without the time for which it waited, where that is known."""
 
+import pytest
 from hera.workflows import DAG, Workflow, script
 
 from hera_utils.argo.annotations import RAN
-from hera_utils.interpreter.events import ContainerState
+from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.outcomes import ran
 from hera_utils.results.results import Results
 
@@ -45,16 +46,16 @@ def test_the_containers_that_do_the_work_count():
         ContainerState("wait", exit_code=0, started_at=1.0, finished_at=9.0),
         ContainerState("main", exit_code=0, started_at=2.5, finished_at=4.0),
     ]
-    assert ran(states, {"script": {}}) == {
+    assert ran(PodFinished(9.0, containers=tuple(states)), {"script": {}}) == {
         "startedAt": "1970-01-01T00:00:02.500000Z",
         "finishedAt": "1970-01-01T00:00:04.000000Z",
     }
-    assert ran(states[:1], {"script": {}}) is None
+    assert ran(PodFinished(9.0, containers=tuple(states[:1])), {"script": {}}) is None
 
 
 def test_how_a_python_started():
     state = ContainerState("main", exit_code=0, started_at=2.5, finished_at=4.0, python="new: it has a terminal")
-    times = ran([state], {"script": {}})
+    times = ran(PodFinished(4.0, containers=(state,)), {"script": {}})
     assert times["python"] == "new: it has a terminal"
     results = Results.of([document(a={**WAITED, RAN: times}, b={**WAITED, RAN: TIMES})])
     assert [row.python for row in results] == ["new: it has a terminal", ""]
@@ -72,7 +73,29 @@ def test_the_local_platform_knows_them(local_platform):
         work(name="work")
     run = local_platform.run(w)
     (node,) = [node for node in run.workflow["status"]["nodes"].values() if node["type"] == "Pod"]
-    assert sorted(node[RAN]) == ["finishedAt", "python", "startedAt"]
+    assert node[RAN].keys() >= {"finishedAt", "python", "startedAt", "cpuSeconds", "peakMemory"}
     assert run["work"].python == node[RAN]["python"] == "warm"
     assert "." in run["work"].started
     assert len(node["startedAt"]) == len("2026-01-01T00:00:00Z")
+
+
+@script(image="python:3.11")
+def use():
+    import time
+
+    held = bytearray(150 << 20)
+    with open("/root/file", "wb") as file:
+        file.write(held[: 20 << 20])
+    while time.process_time() < 0.3:
+        pass
+
+
+def test_what_a_fork_used_is_counted_from_its_beginning(local_platform):
+    with Workflow(generate_name="used-", entrypoint="main") as w, DAG(name="main"):
+        use(name="use-1") >> use(name="use-2")
+    for row in local_platform.run(w).results:
+        assert row.python == "warm"
+        assert row.used["cpu_seconds"] == pytest.approx(0.3, rel=0.1)
+        assert row.used["peak_memory"] == pytest.approx(184 << 20, rel=0.1)  # with a copy of 20 MB and the interpreter
+        assert row.used["written_bytes"] == pytest.approx(20 << 20, rel=0.1)
+        assert 0 <= row.used["start_delay"] <= row.seconds + 5

@@ -9,7 +9,9 @@ GATHER = "hera-utils/gather"
 RAN = "hera-utils/ran"
 """The field of a pod's node: when its main containers ran, {startedAt, finishedAt} in microseconds. Argo's own times are whole seconds, and
 begin when the node is made: waiting for a free place counts in them. `python`, of a task in Python: "warm" when it was a fork of an
-interpreter that ran already, else "new: " and why not.
+interpreter that ran already, else "new: " and why not. Beside them what the pod's processes used (docs/resources.md): cpuSeconds,
+peakMemory, readBytes, writtenBytes, diskReadBytes, diskWrittenBytes; startDelay, the seconds from its order to the start of its first
+container; requestedCpu (cores) and requestedMemory (bytes), where its template says them.
 """
 FOLDER = "hera-utils/folder"
 """On a claim of the local platform: the folder of this machine that it stands for (see claim_folders.py)."""

@@ -176,7 +176,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     walk.ledger.change(
         node,
         resourcesDuration=outcomes.usage(event.containers, template),
-        **{RAN: outcomes.ran(event.containers, template) or node.get(RAN)},
+        **{RAN: outcomes.ran(event, template) or node.get(RAN)},
     )
     walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
@@ -196,7 +196,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
     found = outcomes.outputs(event, template)
     if not noted["exitCode"]:
         found.pop("exitCode", None)
-    ran = outcomes.ran(event.containers, template) or node.get(RAN)
+    ran = outcomes.ran(event, template) or node.get(RAN)
     walk.ledger.change(node, outputs=found or None, **{RAN: ran})
     outputs.publish(walk, found)
     gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})

@@ -96,6 +96,7 @@ class PodFinished(Event):
     error: why the executor failed (an output artifact is missing, an input artifact cannot be fetched), else "".
     warnings: what the user should know although it did not fail (a part of an artifact that Argo leaves out too).
     stand_ins: what stood in for its images by the server's own decision, a sentence each.
+    used: what its processes used, as argo.annotations.RAN has it; {} where that is not known.
     """
 
     node_id: str = ""
@@ -107,6 +108,7 @@ class PodFinished(Event):
     error: str = ""
     warnings: tuple[str, ...] = ()
     stand_ins: tuple[str, ...] = ()
+    used: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -127,30 +127,46 @@ def finished_at(containers: Sequence[ContainerState], now: float) -> float:
     return max(ends) if ends else now
 
 
-def ran(containers: Sequence[ContainerState], template: Json) -> Json | None:
-    """When the containers that do the template's work ran, and how; None when none of them started."""
+def ran(event: PodFinished, template: Json) -> Json | None:
+    """When the containers that do the template's work ran, how, and what the pod used; None when none of them started."""
     names = main_names(template)
-    own = [one for one in containers if one.name in names and one.started_at is not None]
+    own = [one for one in event.containers if one.name in names and one.started_at is not None]
     starts = [one.started_at for one in own if one.started_at is not None]
     ends = [one.finished_at for one in own if one.finished_at is not None]
     if not starts or not ends:
         return None
     python = next((one.python for one in own if one.python), "")
     how = {"python": python} if python else {}
-    return {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends)), **how}
+    times = {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends))}
+    return {**times, **how, **event.used, **(_requested(template) if event.used else {})}
 
 
 _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}
 
 
-def usage(containers: Sequence[ContainerState], template: Json) -> dict[str, int]:
-    """Resources times seconds, in Argo's units: cores, 100 MiB of memory, 10 GiB of storage (util/resource)."""
+def _requested(template: Json) -> Json:
+    """What all its containers request together, as far as they say so."""
+    total: Json = {}
+    for container in _declared(template).values():
+        resources = container.get("resources") or {}
+        wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        for name, resource in (("requestedCpu", "cpu"), ("requestedMemory", "memory")):
+            if wanted.get(resource) is not None:
+                total[name] = total.get(name, 0) + float(quantities.quantity(str(wanted[resource])))
+    return total
+
+
+def _declared(template: Json) -> dict[str, Json]:
+    """The containers of a template that run beside each other or one after the other, by name."""
     kind = kind_of(template)
     own = template[kind].get("containers") or [] if kind == "containerSet" else [template.get(kind) or {}]
     beside = [*(template.get("initContainers") or ()), *(template.get("sidecars") or ())]
-    declared = {
-        one.get("name") or "main": one.get("resources") or {} for one in [*beside, *own] if isinstance(one, dict)
-    }
+    return {one.get("name") or "main": one for one in [*beside, *own] if isinstance(one, dict)}
+
+
+def usage(containers: Sequence[ContainerState], template: Json) -> dict[str, int]:
+    """Resources times seconds, in Argo's units: cores, 100 MiB of memory, 10 GiB of storage (util/resource)."""
+    declared = {name: container.get("resources") or {} for name, container in _declared(template).items()}
     seconds: dict[str, int] = {}
     for container in containers:
         if container.started_at is None or container.finished_at is None:

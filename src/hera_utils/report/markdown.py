@@ -12,7 +12,7 @@ from hera_utils.results.columns import Column
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import sheets
 from hera_utils.runs.whole_run import WholeRun
-from hera_utils.spans import span_in_words
+from hera_utils.spans import size_in_words, span_in_words
 
 Json = dict[str, Any]
 
@@ -92,7 +92,9 @@ def _mermaid(drawn: Any) -> str:
 def _times(results: Results) -> str:
     found = resources(results.tasks)
     names = list(dict.fromkeys(name for one in found for name, amount in one["usage"].items() if amount))
-    header = ["template", "tasks", "time", "longest", *(f"{name} (s)" for name in names)]
+    is_measured = any(one["used"] for one in found)
+    used = ["processor time", "largest memory", "requested", "read", "written"] if is_measured else []
+    header = ["template", "tasks", "time", "longest", *(f"{name} (s)" for name in names), *used]
     lines = [
         (
             one["template"],
@@ -100,10 +102,16 @@ def _times(results: Results) -> str:
             span_in_words(one["seconds"]),
             span_in_words(one["longest"]),
             *(str(one["usage"].get(name, 0)) for name in names),
+            *(_used(one["used"] or {}) if is_measured else ()),
         )
         for one in found
     ]
     return _table(header, lines, [False] + [True] * (len(header) - 1))
+
+
+def _used(used: Json) -> tuple[str, ...]:
+    sizes = (used.get(name) for name in ("peak_memory", "requested_memory", "read_bytes", "written_bytes"))
+    return span_in_words(used.get("cpu_seconds")), *("" if one is None else size_in_words(one) for one in sizes)
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:

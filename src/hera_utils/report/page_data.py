@@ -15,6 +15,7 @@ from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
 from hera_utils.results.columns import Column, ResultTable
+from hera_utils.results.measurements import joint
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.outcome import outcome
@@ -74,18 +75,33 @@ def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
 
 
 def resources(tasks: Sequence[TaskResult]) -> list[Json]:
-    """By template: how many tasks, how long, what they asked for over time (Argo's resourcesDuration)."""
+    """By template: how many tasks, how long, what they asked for over time (Argo's resourcesDuration), what was measured (or None)."""
     by_template: dict[str, Json] = {}
     for row in tasks:
         usage_row = by_template.setdefault(
-            row.template, {"template": row.template, "tasks": 0, "seconds": 0.0, "longest": 0.0, "usage": {}}
+            row.template,
+            {"template": row.template, "tasks": 0, "seconds": 0.0, "longest": 0.0, "usage": {}, "used": None},
         )
         usage_row["tasks"] += 1
         usage_row["seconds"] += row.seconds or 0.0
         usage_row["longest"] = max(usage_row["longest"], row.seconds or 0.0)
         for name, amount in row.usage.items():
             usage_row["usage"][name] = usage_row["usage"].get(name, 0) + amount
+        usage_row["used"] = _used_by(usage_row["used"], row)
     return sorted(by_template.values(), key=lambda usage_row: -usage_row["seconds"])
+
+
+def _used_by(before: Json | None, row: TaskResult) -> Json | None:
+    """The sums and the largest of what was measured, with one more task. seconds: of the tasks that were measured."""
+    if not row.used:
+        return before
+    sums, largest = before or {}, joint([row.used])
+    used = {name: sums.get(name, 0) + amount for name, amount in largest.items() if name != "peak_memory"}
+    used["seconds"] = sums.get("seconds", 0.0) + (row.seconds or 0.0)
+    for name in ("peak_memory", "start_delay", "requested_cpu", "requested_memory"):
+        known = [one for one in (sums.get(name), row.used.get(name)) if one is not None]
+        used[name] = max(known, default=None)
+    return used
 
 
 def _counts(statuses: Any) -> dict[str, int]:

@@ -21,7 +21,7 @@ from hera_utils.spans import span_in_words
 Json = dict[str, Any]
 
 # in the order in which they build upon each other
-_SCRIPTS = ("story.js", "table.js", "timeline.js", "graph.js", "start.js")
+_SCRIPTS = ("story.js", "table.js", "timeline.js", "graph.js", "resources.js", "start.js")
 
 
 def page(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from hera_utils.experiment.point_matching import PointMatcher, axes_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskRef, task_ownership
+from hera_utils.results.measurements import joint
 from hera_utils.results.task_results import TaskResult, pairs
 from hera_utils.runs.outcome import values
 from hera_utils.runs.record import SUBMITTED, PointRow, entry_nodes
@@ -31,7 +32,7 @@ class PointResult:
 
     status: the worst of its tasks. seconds: the sum of its tasks. attempts: of the task that needed most. outputs: of its tasks,
     called `TASK.NAME` where two tasks have an output of the same name. artifacts: `TASK/NAME`, as in `hera-utils cp
-    artifact:RUN/TASK/NAME`. run: the earlier run that computed it, "" for this one.
+    artifact:RUN/TASK/NAME`. run: the earlier run that computed it, "" for this one. used: what was measured, by column.
     """
 
     id: str
@@ -47,6 +48,7 @@ class PointResult:
     message: str = ""
     workflow: str = ""
     run: str = ""
+    used: Mapping[str, float] = field(default_factory=dict)
     tasks: tuple[TaskResult, ...] = ()
 
     def __repr__(self) -> str:
@@ -156,6 +158,7 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
         message=next((row.message for row in tasks if row.status in ("Failed", "Error") and row.message), ""),
         workflow=tasks[0].workflow or point.workflow,
         run=point.run,
+        used=joint(row.used for row in tasks),
         tasks=tuple(tasks),
     )
 

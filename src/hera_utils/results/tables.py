@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hera_utils.results.columns import Column, ResultTable, Role
+from hera_utils.results.measurements import COLUMNS
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.task_results import TaskResult
 
@@ -14,7 +15,7 @@ _KEYS = ("point", "task", "template", "workflow", "artifacts")
 
 
 def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> ResultTable:
-    """Every input, output and measure of every task, and how tasks in Python started. with_points: and the id of its point."""
+    """Every input, output and measure of every task, how Python started, what was measured. with_points: and the id of its point."""
     several = len({row.workflow for row in tasks}) > 1
     columns = [
         _column("task", "key", (row.task for row in tasks)),
@@ -26,18 +27,20 @@ def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> Res
         columns.insert(0, _column("point", "key", (row.point for row in tasks)))
     inputs, outputs = _names(row.inputs for row in tasks), _names(row.outputs for row in tasks)
     python = [_column("python", "measure", (row.python for row in tasks))] if any(row.python for row in tasks) else []
-    reserved = {*_KEYS, *MEASURES, *(column.name for column in python)}
+    used = _used(tasks)
+    reserved = {*_KEYS, *MEASURES, *(column.name for column in (*python, *used))}
     columns += _spread("input", inputs, reserved, [row.inputs for row in tasks])
     columns += _spread("output", outputs, reserved | set(inputs), [row.outputs for row in tasks])
     if any(row.artifacts for row in tasks):
         columns.append(_column("artifacts", "artifact", (" ".join(row.artifacts) for row in tasks)))
-    return ResultTable("tasks", (*columns, *python, *_measures(tasks)))
+    return ResultTable("tasks", (*columns, *python, *_measures(tasks, used)))
 
 
 def point_table(points: Sequence[PointResult]) -> ResultTable:
     """The values of the axes, every output of a point's tasks, and measures."""
     axes, outputs = _names(one.values for one in points), _names(one.outputs for one in points)
-    reserved = {*_KEYS, *MEASURES}
+    used = _used(points)
+    reserved = {*_KEYS, *MEASURES, *(column.name for column in used)}
     columns = [_column("point", "key", (one.id for one in points))]
     if len({one.workflow for one in points if one.workflow}) > 1:
         columns.append(_column("workflow", "key", (one.workflow for one in points)))
@@ -45,12 +48,18 @@ def point_table(points: Sequence[PointResult]) -> ResultTable:
     columns += _spread("output", outputs, reserved | set(axes), [one.outputs for one in points])
     if any(one.artifacts for one in points):
         columns.append(_column("artifacts", "artifact", (" ".join(one.artifacts) for one in points)))
-    return ResultTable("points", (*columns, *_measures(points)))
+    return ResultTable("points", (*columns, *_measures(points, used)))
 
 
-def _measures(rows: Sequence[TaskResult] | Sequence[PointResult]) -> list[Column]:
-    columns = [_column(name, "measure", (getattr(one, name) for one in rows)) for name in MEASURES]
-    return columns if any(columns[-1].cells) else columns[:-1]
+def _measures(rows: Sequence[TaskResult] | Sequence[PointResult], used: Sequence[Column]) -> list[Column]:
+    """used: what was measured of the processes; it comes after the seconds."""
+    *columns, attempts, message = (_column(name, "measure", (getattr(one, name) for one in rows)) for name in MEASURES)
+    return [*columns, *used, attempts, *([message] if any(message.cells) else [])]
+
+
+def _used(rows: Sequence[TaskResult] | Sequence[PointResult]) -> list[Column]:
+    names = (name for name in COLUMNS if any(name in one.used for one in rows))
+    return [_column(name, "measure", (one.used.get(name) for one in rows)) for name in names]
 
 
 def _column(name: str, role: Role, cells: Iterable[Any]) -> Column:

@@ -9,6 +9,7 @@ from typing import Any
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.names import pod_name
 from hera_utils.argo.node_tree import Branch, seconds, span, tree
+from hera_utils.results.measurements import measured
 from hera_utils.runs.outcome import short_name, values
 
 Json = dict[str, Any]
@@ -24,7 +25,8 @@ class TaskResult:
     names of its output artifacts. seconds: of its last attempt, None while it runs. started, finished: RFC 3339 in UTC, "" before
     (argo.node_tree.span says what is timed). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last
     attempt, "" where it needs none. point: the id of its point, "" for none. python: how the interpreter of a task in Python started on
-    this machine (argo.annotations.RAN), "" for others. log: the last lines of a failed task's log.
+    this machine (argo.annotations.RAN), "" for others. used: what was measured of its last attempt, by
+    column (results/measurements.py). log: the last lines of a failed task's log.
     """
 
     task: str
@@ -44,6 +46,7 @@ class TaskResult:
     point: str = ""
     usage: dict[str, int] = field(default_factory=dict)
     python: str = ""
+    used: dict[str, float] = field(default_factory=dict)
     log: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -97,6 +100,7 @@ def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
         pod=pod,
         usage=usage(leaf.attempts or (node,)),
         python=str((last.get(RAN) or {}).get("python") or ""),
+        used=measured(last),
     )
 
 

@@ -11,10 +11,12 @@ from hera_utils.results.point_results import PointResult
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.failure_summary import MOST_FAILURES, same_way
+from hera_utils.spans import size_in_words
 
 LONGEST_CELL = 48
 _DIGITS = 6  # significant digits of a number in a terminal
 _BRIEF = ("status", "seconds", "attempts")
+_BRIEF_OF_TASKS = (*_BRIEF, "cpu_seconds", "peak_memory")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _worth(column: Column, table: ResultTable) -> bool:
         return table.title == "points" or len(set(column.cells)) > 1
     if column.role == "output":
         return any(cell not in (None, "") for cell in column.cells)
-    return column.role == "artifact" or column.name in _BRIEF
+    return column.role == "artifact" or column.name in (_BRIEF_OF_TASKS if table.title == "tasks" else _BRIEF)
 
 
 def _told_apart(columns: Sequence[Column]) -> bool:
@@ -86,7 +88,7 @@ def _told_apart(columns: Sequence[Column]) -> bool:
 
 
 def _texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
-    if column.kind == "number" and not exact:
+    if column.kind == "number" and not exact and column.role != "measure":
         return tuple("" if value is None else number(value) for value in column.values)
     return tuple(_text(cell, column.name, wide=wide) for cell in column.cells)
 
@@ -94,8 +96,10 @@ def _texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
 def _text(cell: Any, name: str, *, wide: bool) -> str:
     if cell is None:
         return ""
-    if name == "seconds":
+    if name in ("seconds", "cpu_seconds"):
         return number(cell)
+    if name == "peak_memory" and not wide:
+        return size_in_words(cell)
     line = printable(" ".join(str(cell).split()))
     return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
 

@@ -21,7 +21,7 @@ from pod.warm_python import WarmPython
 asked = json.loads(sys.argv[2])  # {"runs": [[program, argument…]…], "env": {}, "folder": of the tasks}
 preloader = Preloader(started_with)
 preloader.ensure()
-warm = WarmPython(preloader)
+warm = WarmPython(preloader, os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 signal.signal(signal.SIGTERM, lambda *_: None)  # a worker handles signals, and has a thread that answers
 _thread.start_new_thread(time.sleep, (1000,))
 os.chdir(asked["folder"])
@@ -31,7 +31,7 @@ for argv in asked["runs"]:
     if end["forked"]:
         nothing, out, err = os.open("/dev/null", os.O_RDONLY), os.memfd_create("out"), os.memfd_create("err")
         pid = warm.start(argv[0], argv, asked["env"], {0: nothing, 1: out, 2: err})
-        ((ended, end["code"]),) = warm.server.ends()
+        ((ended, end["code"], _),) = warm.server.ends()
         assert ended == pid
         for name, fd in (("out", out), ("err", err)):
             end[name] = os.pread(fd, 1 << 20, 0).decode()

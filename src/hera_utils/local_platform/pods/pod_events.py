@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
 
 from .runtime import Launch
@@ -13,6 +14,13 @@ from .runtime import Launch
 Json = dict[str, Any]
 DELETED = "pod deleted"
 """As Argo says it of a pod that is gone without a word."""
+_SOON = 2.0  # seconds
+
+
+def since(pod: Json, now: float) -> float:
+    """When a pod came that the runtime gets now: the same, unless it had to wait for an object, or for another server."""
+    created = timestamps.read(pod["metadata"].get("creationTimestamp"))  # whole seconds
+    return now if created is None or now - created < _SOON else created
 
 
 def started(launch: Launch, at: float, *, host: str, ip: str, image_ids: Mapping[str, str]) -> PodStarted:
@@ -34,6 +42,7 @@ def finished(launch: Launch, record: Json) -> PodFinished:
         error=record["error"],
         warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
         stand_ins=tuple(record.get("stand_ins") or ()),
+        used=record.get("used") or {},
     )
 
 

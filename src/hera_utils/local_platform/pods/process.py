@@ -66,6 +66,8 @@ class _Pod:
     cpu: float = -1.0
     looked_at: float = 0.0
     queued_at: float = 0.0
+    since: float = 0.0
+    """When it came, as time.time() has it."""
     lost: int = 0
     has_dead_claim: bool = False
     images: dict[str, Json] = field(default_factory=dict)
@@ -221,6 +223,7 @@ class ProcessRuntime:
         uid = launch.pod["metadata"]["uid"]
         pod = self._pods[uid] = self._pod_of(launch)
         pod.has_dead_claim = has_dead_claim
+        pod.since = pod_events.since(launch.pod, time.time())
         if never := misfit(launch.pod):
             self._held_back[uid] = None
             self._wait(pod, never)
@@ -339,6 +342,7 @@ class ProcessRuntime:
             **self._machine,
             "images": images,
             "image_lock": self._pulls.lock,
+            "since": pod.since,
             "store": f"{self._state}/artifacts/{launch.pod['metadata'].get('namespace') or 'default'}",
         }
         return json.dumps(job).encode()

@@ -51,22 +51,6 @@ function resultTables() {
   return whole;
 }
 
-function resources() {
-  const list = story.resources;
-  if (!list.length || !story.seconds && !list.some((one) => Object.keys(one.usage).length)) return null;
-  const names = [...new Set(list.flatMap((one) => Object.keys(one.usage)))].filter((name) => list.some((one) => one.usage[name]));
-  const units = { cpu: "core seconds requested", memory: "memory requested (100 MiB s)" }, most = Math.max(...list.map((one) => one.seconds), 1e-9);
-  const rows = list.map((one) => {
-    const share = make("span", { class: "share", "aria-hidden": "true" });
-    share.style.width = `${(one.seconds / most) * 9}rem`;
-    return make("tr", {}, make("th", { scope: "row" }, one.template || "(inline)"), make("td", { class: "right" }, short(one.tasks)), make("td", { class: "right" }, lasting(one.seconds)), make("td", {}, share),
-      make("td", { class: "right" }, lasting(one.seconds / one.tasks)), make("td", { class: "right" }, lasting(one.longest)), names.map((name) => make("td", { class: "right" }, short(one.usage[name] || 0))));
-  });
-  const heads = ["template", "tasks", "time", "", "mean", "longest", ...names.map((name) => units[name] || name)];
-  return make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, heads.map((one, n) => make("th", { scope: "col", class: n && n !== 3 ? "right" : "" }, one)))), make("tbody", {}, rows)),
-    names.length ? make("p", { class: "note" }, "What tasks requested, times how long they ran (Argo's resourcesDuration).") : null);
-}
-
 function workflows() {
   if (story.workflows.length < 2) return null;
   return make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["workflow", "role", "status", "tasks", "took"].map((one) => make("th", { scope: "col" }, one)))),

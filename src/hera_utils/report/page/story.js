@@ -12,6 +12,16 @@ function lasting(seconds) {
   return hours ? `${hours} h ${String(minutes).padStart(2, "0")} min` : `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
 }
 
+/** A number of bytes in words. */
+function size(count) {
+  if (count === null || count === undefined) return "";
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let power = 0;
+  while (power < units.length - 1 && count >= 1024 ** (power + 1)) power += 1;
+  const value = count / 1024 ** power;
+  return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+}
+
 function moment(epoch) {
   return epoch === null ? "" : new Date(epoch * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }

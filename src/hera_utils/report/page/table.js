@@ -65,6 +65,7 @@ function dataTable(table) {
   function visible() {
     if (state.all || rows.length < 1) return shownColumns;
     return shownColumns.filter((column) => {
+      if (column.role === "measure" && /_bytes$|^requested_/.test(column.name)) return false;
       if (column.role === "measure" || column.name === "task") return column.name !== "attempts" || column.values.some((one) => one > 1);
       const first = column.values[rows[0]];
       const same = rows.every((row) => column.values[row] === first);
@@ -83,6 +84,7 @@ function dataTable(table) {
     const value = column.values[row];
     if (value === null || value === undefined) return "";
     if (column.name === "status" && column.role === "measure") return `${MARKS[value] || "○"} ${value}`;
+    if (column.role === "measure" && /_(memory|bytes)$/.test(column.name)) return size(value);
     return column.numeric ? short(value) : String(value).replace(/\s+/g, " ");
   }
 

@@ -17,6 +17,7 @@ from .container import NOT_STARTED, Container
 from .errors import PodFault
 from .fork_server import WorkersEnd
 from .logs import Log
+from .meter import Meter, Use
 from .mount_points import Mount
 from .network import Network
 from .plan import ContainerPlan
@@ -34,7 +35,7 @@ _RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full 
 class Sandbox(NamedTuple):
     """What a worker gives to the pods that it runs. state: the state folder. proc: the worker's own /proc. namespace: descriptor of its
     mount namespace. wakeup: a pipe in which its signals arrive as bytes. python: forks of the worker for Python tasks. own: what no
-    pod may change.
+    pod may change. meter: of what a pod uses.
     """
 
     state: str
@@ -45,6 +46,7 @@ class Sandbox(NamedTuple):
     wakeup: int
     python: WarmPython
     own: WorkerState
+    meter: Meter
 
 
 class Containers:
@@ -60,7 +62,9 @@ class Containers:
         self.stopping = self.unendable = False
         self._unread: dict[int, tuple[Container, int]] = {}
         """Pipes that are not read while the disk has no room for their data: descriptor → (container, stream)."""
-        self._fork_ends: list[tuple[int, int]] = []
+        self._fork_ends: list[tuple[int, int, Use]] = []
+        self.meter = sandbox.meter
+        self.meter.begin()
         self._newest = b""
         """The last process id that was given when all others had ended."""
         self._watched: WorkersEnd | None = None
@@ -102,6 +106,7 @@ class Containers:
         out = terminals.open_one(self._sandbox.roots.devices) if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
         separate = container.log and container.log.captures and not container.plan.terminal
         err = os.pipe2(os.O_CLOEXEC) if separate else out
+        self.meter.before_start()
         try:
             with self.inside(container):
                 refusal = container.spawn(out[1], err[1], self._sandbox.python)
@@ -204,10 +209,18 @@ class Containers:
             return
         server = self._sandbox.python.server
         spared = server.pid if server is not None else 0
-        if processes.end_others(self._sandbox.proc, spared, dead, PATIENCE):
+        if processes.end_others(self._sandbox.proc, spared, dead, PATIENCE, self._reap_others):
             self._newest = processes.newest()
         else:
             self.unendable = True
+
+    def _reap_others(self) -> bool:
+        try:
+            while self.meter.reap(self._sandbox.python.was_server):
+                pass
+        except ChildProcessError:
+            return True
+        return False
 
     def give_back(self) -> None:
         """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
@@ -231,7 +244,9 @@ class Containers:
     # --- watching --------------------------------------------------------------------------------------------------
 
     def watch(self, now: float) -> None:
-        """Check what no signal announces: memory limits, and commands whose next try is due."""
+        """Check what no signal announces: memory limits, what processes hold, and commands whose next try is due."""
+        server = self._sandbox.python.server
+        self.meter.look(now, (1, server.pid if server is not None else 1))
         for container in self.live:
             self._watch_memory(container)
             if container.retry_at and self.stopping:
@@ -260,7 +275,7 @@ class Containers:
         """When `watch` is to be called at the latest."""
         live = self.live
         pause = _MEMORY_TICK if any(c.plan.memory_limit for c in live) else _TICK
-        return min([now + pause, *(c.retry_at for c in live if c.retry_at)])
+        return min([now + pause, self.meter.look_at, *(c.retry_at for c in live if c.retry_at)])
 
     # --- listening -------------------------------------------------------------------------------------------------
 
@@ -301,16 +316,12 @@ class Containers:
     def reap(self) -> None:
         """See which commands have ended."""
         ends, self._fork_ends = self._fork_ends, []
-        for pid, code in ends:
+        for pid, code, use in ends:
+            self.meter.add(use)
             self._command_ended(pid, code)
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            self._command_ended(pid, os.waitstatus_to_exitcode(status))
+        with contextlib.suppress(ChildProcessError):
+            while (end := self.meter.reap(self._sandbox.python.was_server)) is not None:
+                self._command_ended(*end)
 
     def _command_ended(self, pid: int, code: int) -> None:
         """code: negative: by that signal."""

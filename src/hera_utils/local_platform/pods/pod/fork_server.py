@@ -11,7 +11,7 @@ It and its worker talk over a socket, a packet each:
     s  beside it descriptors: the task (`python_process.Task`, in a file in memory: no secret comes to this process), stdin,
        stdout, stderr, its folder, and the mount namespace of its container   + the task's process id, from the task itself
                                                                               ! an error number: it did not start
-                                                                              - a task's process id and how it ended
+                                                                              - a task's process id, how it ended, what it used
 
 Whoever is killed leaves nothing undecided: when this process ends, its forks are the worker's; when the worker ends, the kernel ends all.
 """
@@ -29,7 +29,8 @@ from collections.abc import Mapping, Sequence
 from mmap import mmap
 from typing import TYPE_CHECKING, NoReturn
 
-from . import python_process, root_rights, seccomp, syscalls
+from . import meter, python_process, root_rights, seccomp, syscalls
+from .meter import Use
 from .preloaded_modules import PreloadedModules
 
 if TYPE_CHECKING:
@@ -38,29 +39,31 @@ if TYPE_CHECKING:
 
 PACKET = 1 << 17  # bytes
 NAMES = 1 << 16  # bytes for the names of the modules that a task imported
-_LINK = 3
+_LINK, _PROC = 3, 4
 _PATIENCE = 35.0  # seconds for an answer
 
 
 class ForkServer:
     """In the process itself, a fork of the preloader, whose `preloaded` and `loaded` these are.
 
-    link, imported: descriptors, of the socket to the worker and of memory in which a fork leaves the names of what it imported.
+    link, imported, proc: descriptors, of the socket to the worker, of memory in which a fork leaves the names of what it imported, and of
+    the worker's /proc.
     started_with: the modules of a new interpreter.
     """
 
     def __init__(
         self,
-        link: int,
-        imported: int,
+        descriptors: Sequence[int],
         preloaded: PreloadedModules,
         loaded: python_process.Loaded,
         started_with: frozenset[str],
     ) -> None:
+        link, imported, proc = descriptors
         self._started_with, self._preloaded, self._loaded = started_with, preloaded, loaded
         self._imported = mmap(imported, NAMES)
         os.dup2(link, _LINK, inheritable=False)
-        os.closerange(_LINK + 1, python_process.MOST_DESCRIPTORS)
+        os.dup2(proc, _PROC, inheritable=False)
+        os.closerange(_PROC + 1, python_process.MOST_DESCRIPTORS)
         self._link = socket.socket(fileno=_LINK)
         self._tasks: dict[int, int] = {}
         """Descriptor of a task's process → its id."""
@@ -90,10 +93,8 @@ class ForkServer:
     def _report(self, fd: int) -> None:
         """Tell how a task ended before its process is gone for good: if this one is killed in between, the worker sees it itself."""
         pid = self._tasks.pop(fd)
-        end = os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOWAIT)
-        if end is not None:
-            code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
-            self._link.send(b"-%d %d" % (pid, code))
+        end = syscalls.ended_child(fd)
+        self._link.send(b"-%d %d %f %d %d %d %d %d" % (pid, end.code, *meter.of_ended(_PROC, end)))
         os.waitpid(pid, 0)
         os.close(fd)
 
@@ -149,21 +150,27 @@ class ForkServer:
 class WorkersEnd:
     """The worker's end: it has the process made, and asks it. Everything here raises OSError when the process has gone, or does not answer.
 
-    namespaces: descriptors of the worker's, that of process ids first; none: those of the preloader. network: answers system calls.
+    proc: descriptor of the worker's /proc. namespaces: descriptors of the worker's, that of process ids first; none: those of the
+    preloader. network: answers system calls.
     """
 
     def __init__(
-        self, preloader: Preloader, imported: int, namespaces: Sequence[int] = (), network: Network | None = None
+        self,
+        preloader: Preloader,
+        imported: int,
+        proc: int,
+        namespaces: Sequence[int] = (),
+        network: Network | None = None,
     ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_PATIENCE)
         self._link = ours
         self._pidfd = -1
-        self._ends: list[tuple[int, int]] = []
+        self._ends: list[tuple[int, int, Use]] = []
         try:
             with theirs:
                 asks_network = network is not None and network.is_open
-                preloader.fork_server([theirs.fileno(), imported, *namespaces], asks_network=asks_network)
+                preloader.fork_server([theirs.fileno(), imported, proc, *namespaces], asks_network=asks_network)
             packet, fds, _, _ = socket.recv_fds(ours, PACKET, 1)
             if not packet:
                 raise ConnectionResetError
@@ -203,8 +210,8 @@ class WorkersEnd:
             raise OSError(int(answer[1:]), os.strerror(int(answer[1:])))
         return int(answer[1:])
 
-    def ends(self) -> list[tuple[int, int]]:
-        """Which tasks have ended since the last time, and how: process id, exit code (negative: by that signal)."""
+    def ends(self) -> list[tuple[int, int, Use]]:
+        """Which tasks have ended since the last time: process id, exit code (negative: by that signal), what each used."""
         while not self._ends or _has_more(self._link):
             self._note(self._receive())
         ends, self._ends = self._ends, []
@@ -224,8 +231,8 @@ class WorkersEnd:
         return packet
 
     def _note(self, packet: bytes) -> None:
-        pid, _, code = packet[1:].partition(b" ")
-        self._ends.append((int(pid), int(code)))
+        pid, code, cpu, *counters = packet[1:].split()
+        self._ends.append((int(pid), int(code), Use(float(cpu), *map(int, counters))))
 
     def _receive(self) -> bytes:
         packet = self._link.recv(PACKET)

@@ -8,9 +8,9 @@ package that ends or hangs the process at its import ends that fork only. It nev
 
 It takes one packet for each wish, from all workers over one socket:
 
-    f  beside it descriptors: of what is said to the fork server (see `fork_server.py`), of memory for the names of imported modules, and
-       of the worker's namespaces (process ids first; none: those of this process). fn: the fork server has system calls of its own
-       answered, as the worker has (`network.py`)
+    f  beside it descriptors: of what is said to the fork server (see `fork_server.py`), of memory for the names of imported modules, of
+       the worker's /proc, and of its namespaces (process ids first; none: those of this process). fn: the fork server has system
+       calls of its own answered, as the worker has (`network.py`)
     l  names of modules that a task has imported
 """
 
@@ -156,7 +156,7 @@ class _Process:
     # --- forking --------------------------------------------------------------------------------------------------------
 
     def _fork_server(self, fds: list[int], *, asks_network: bool) -> None:
-        link, imported, *namespaces = fds
+        own, namespaces = fds[:3], fds[3:]
         if namespaces:
             syscalls.setns(namespaces[0], syscalls.CLONE_NEWPID)  # of its forks
         pid = -1
@@ -171,7 +171,7 @@ class _Process:
                     syscalls.setns(namespace, 0)
                 if os.fork() == 0:  # a child of the worker, as soon as this one has ended
                     os.setsid()
-                    server = ForkServer(link, imported, self._preloaded, self._loaded, self._started_with)
+                    server = ForkServer(own, self._preloaded, self._loaded, self._started_with)
                     server.serve(self._path, asks_network=asks_network)
             finally:
                 os._exit(0)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -92,14 +93,15 @@ def usage(pid: int) -> tuple[float, bool]:
     return ticks / os.sysconf("SC_CLK_TCK"), is_short
 
 
-def end_others(proc: str, spared: int, dead: int, seconds: float) -> bool:
+def end_others(proc: str, spared: int, dead: int, seconds: float, reap: Callable[[], bool]) -> bool:
     """SIGKILL to every process of this namespace but its first, which is this one. Whether they are gone, after so many seconds at most.
 
     spared: one that goes on, 0 for none. dead: one that has ended, and is waited for by another; 0. proc: a mounted /proc of the namespace.
+    reap: waits for the children that have ended; whether none is left.
     """
     until, pause = time.monotonic() + seconds, 0.0005
     while spared and time.monotonic() < until - seconds / 2:
-        _reap()
+        reap()
         last = newest()
         others = {int(name) for name in os.listdir(proc) if name.isdigit()} - {1, spared, dead}
         if not others and last == newest():  # none was born meanwhile: these were all
@@ -112,7 +114,7 @@ def end_others(proc: str, spared: int, dead: int, seconds: float) -> bool:
             pause = min(2 * pause, 0.05)
     with contextlib.suppress(OSError):
         os.kill(-1, signal.SIGKILL)
-    while not _reap():
+    while not reap():
         if time.monotonic() >= until:
             return False
         time.sleep(pause)
@@ -124,13 +126,3 @@ def newest() -> bytes:
     """The process id that this namespace gave last."""
     with open("/proc/loadavg", "rb", buffering=0) as file:
         return file.read().split()[-1]
-
-
-def _reap() -> bool:
-    """Wait for the children that have ended. Whether none is left."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return True
-    return False

@@ -41,6 +41,7 @@ def failure(message: str, reason: str = "") -> Json:
         "error": "",
         "warnings": [],
         "stand_ins": [],
+        "used": {},
     }
 
 
@@ -419,6 +420,7 @@ class Pod:
         good = bool(containers) and forgiven and not self.message and not self.errors
         return {
             **failure(self.message, self.reason),
+            "used": self._used(containers),
             "phase": "Succeeded" if good else "Failed",
             "containers": states,
             "outputs": values,
@@ -426,6 +428,13 @@ class Pod:
             "warnings": self._warnings(),
             "stand_ins": self._stand_ins(),
         }
+
+    def _used(self, containers: list[Container]) -> Json:
+        """What its processes used, and how long it took until the first of them began; {} of a pod of which none began."""
+        starts = [c.started_at for c in containers if c.started_at is not None and c.log is not None]
+        if not starts:
+            return {}
+        return {**self.containers.meter.figures(), "startDelay": round(max(0.0, min(starts) - self.job["since"]), 3)}
 
     def _stand_ins(self) -> list[str]:
         """What stood in for its images, as far as the server decided it."""

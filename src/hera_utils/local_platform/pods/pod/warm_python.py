@@ -42,12 +42,14 @@ _AT_START = {"usercustomize", "sitecustomize"}
 
 
 class WarmPython:
-    """Of one worker. namespaces: the worker's, that of process ids first; none: tasks are in those of the preloader. network: answers
-    system calls of tasks.
+    """Of one worker. proc: descriptor of its /proc. namespaces: the worker's, that of process ids first; none: tasks are in those of the
+    preloader. network: answers system calls of tasks.
     """
 
-    def __init__(self, preloader: Preloader, namespaces: Sequence[int] = (), network: Network | None = None) -> None:
-        self._preloader, self._namespaces, self._network = preloader, namespaces, network
+    def __init__(
+        self, preloader: Preloader, proc: int, namespaces: Sequence[int] = (), network: Network | None = None
+    ) -> None:
+        self._preloader, self._proc, self._namespaces, self._network = preloader, proc, namespaces, network
         self._environment = dict(os.environ)
         self._for_a_start = {name for name in self._environment if name.startswith((*_SAME, "LC_"))}
         self._executable = os.path.realpath(sys.executable)
@@ -60,6 +62,8 @@ class WarmPython:
         self._told_names: set[str] = set()
         """Modules that the preloader was told of."""
         self._server: WorkersEnd | None = None
+        self._servers: set[int] = set()
+        """Process ids of it, and of those that were before it."""
         self._version = -1
         self.is_cut_off = False
         """Whether the preloader of this worker has gone: only a new worker can have Python tasks forked."""
@@ -69,6 +73,13 @@ class WarmPython:
     def server(self) -> WorkersEnd | None:
         """The fork server, while there is one."""
         return self._server
+
+    def was_server(self, pid: int) -> bool:
+        """Whether a child of this process that has ended was a fork server, and no task."""
+        if pid in self._servers:
+            self._servers.remove(pid)
+            return True
+        return False
 
     def obstacle(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> str:
         """Why a fork would not mean the same as a new process; "" when it does. program: the file that the command names, in the root of
@@ -143,10 +154,9 @@ class WarmPython:
         if self._server is not None and version != self._version:
             self.end()
         if self._server is None:
-            self._server, self._version = (
-                WorkersEnd(self._preloader, self._memory, self._namespaces, self._network),
-                version,
-            )
+            self._server = WorkersEnd(self._preloader, self._memory, self._proc, self._namespaces, self._network)
+            self._servers.add(self._server.pid)
+            self._version = version
         return self._server
 
     def end(self) -> None:

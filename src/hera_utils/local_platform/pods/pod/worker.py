@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 from . import disk_room, image_layers, launch_socket, shared_mounts, supervisor, syscalls, wire, worker_rights
 from .containers import Sandbox
+from .meter import Meter
 from .network import Network
 from .pod_folder import PodFolder, write_outcome
 from .preloader import Preloader
@@ -56,8 +57,9 @@ def main(
         server = wire.Sender(state)
         sandbox = Sandbox(
             *(state, roots, network, proc, home, _signals()),
-            WarmPython(preloader, namespaces, network),
+            WarmPython(preloader, os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), namespaces, network),
             WorkerState(roots.devices),
+            Meter(proc),
         )
         for _ in range(_MOST_PODS):
             try:

@@ -1,0 +1,39 @@
+"""What the local platform measured of tasks (in the field argo.annotations.RAN; docs/resources.md says what it means), as columns. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hera_utils.argo.annotations import RAN
+
+Json = dict[str, Any]
+
+_FIELDS = {
+    "cpu_seconds": "cpuSeconds",
+    "peak_memory": "peakMemory",
+    "read_bytes": "readBytes",
+    "written_bytes": "writtenBytes",
+    "disk_read_bytes": "diskReadBytes",
+    "disk_written_bytes": "diskWrittenBytes",
+    "start_delay": "startDelay",
+    "requested_cpu": "requestedCpu",
+    "requested_memory": "requestedMemory",
+}
+COLUMNS = tuple(_FIELDS)
+"""Seconds, bytes, and cores (requested_cpu)."""
+_SUMMED = ("cpu_seconds", "read_bytes", "written_bytes", "disk_read_bytes", "disk_written_bytes")
+
+
+def measured(node: Json) -> dict[str, float]:
+    """Of a pod's node, by column; {} where nothing was measured."""
+    ran = node.get(RAN) or {}
+    return {column: ran[name] for column, name in _FIELDS.items() if isinstance(ran.get(name), int | float)}
+
+
+def joint(tasks: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Of several tasks that are one point: sums, and of memory the largest."""
+    found = [one for one in tasks if one]
+    together = {name: round(sum(one.get(name, 0) for one in found), 4) for name in _SUMMED if found}
+    peaks = [one["peak_memory"] for one in found if "peak_memory" in one]
+    return {**together, **({"peak_memory": max(peaks)} if peaks else {})}
