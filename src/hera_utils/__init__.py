@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import types
 
-if any(word.startswith(("--argo", "--proxy")) for word in getattr(sys, "argv", ())):
+if any(word.startswith(("--argo", "--proxy", "--notify")) for word in getattr(sys, "argv", ())):
     from hera_utils.settings.hide_argv import hide_typed_secrets
 
     hide_typed_secrets(sys.argv)  # before anything else is imported, by a script too: others may read it meanwhile
@@ -26,6 +26,7 @@ _HOMES = {
     "Cluster": "platforms.cluster",
     "argo_server": "seed.argo_server",
     "ArgoServer": "platforms.argo_server",
+    "Author": "experiment.author",
     "Experiment": "experiment.experiment",
     "Inputs": "experiment.inputs",
     "Point": "experiment.points",
@@ -75,6 +76,7 @@ _HOMES = {
 __all__ = [
     "AccessError",
     "ArgoServer",
+    "Author",
     "CLIContext",
     "Cluster",
     "ConfigMap",

@@ -10,6 +10,7 @@ from hera_utils.errors import SettingsError as SettingsError
 from hera_utils.errors import UnsupportedError as UnsupportedError
 from hera_utils.execution.execution_engine import ExecutionEngine as ExecutionEngine
 from hera_utils.execution.execution_engine import main as main
+from hera_utils.experiment.author import Author as Author
 from hera_utils.experiment.declarations import names as names
 from hera_utils.experiment.declarations import reads as reads
 from hera_utils.experiment.declarations import writes as writes

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -110,6 +111,18 @@ def test_an_experiment_from_its_run_to_its_repetition(typed, tmp_path):
     report = typed("report", name, "--format", "md", "-o", "-").stdout
     assert report.startswith(f"# heat: run {name}\n")
     assert "- city: Lyon" in report
+    paragraph = (folder / "methods.md").read_text()
+    assert (
+        "It computed 6 points, over alpha (3 values: 1, 2, 3) and kind (2 values: a, b), with city = Lyon." in paragraph
+    )
+    assert "7 tasks were executed in 2 workflows: `solve` 6 times and `sum` once." in paragraph
+    assert typed("report", name, "--format", "methods", "-o", "-").stdout == paragraph
+    packed = typed("report", name, "--zip").stdout.splitlines()[-1]
+    archive = zipfile.ZipFile(tmp_path / packed)
+    held = json.loads(archive.read("ro-crate-metadata.json"))
+    assert {"methods.md", "script/experiment.py", "run.json"} <= set(archive.namelist())
+    assert {"lock", f"{name}.zip", "files.csv"}.isdisjoint(archive.namelist())
+    assert sum(one["@id"].startswith("#task-") for one in held["@graph"]) == 7
     for path in folder.rglob("*"):
         # a source file of the experiment is kept as it is
         assert not path.is_file() or path.name == "settings.py" or TOKEN.encode() not in path.read_bytes(), path
@@ -170,7 +183,7 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
     typed("report", "@latest", "--crate")
     folder = newest(tmp_path)
     assert {path.name for path in folder.iterdir()} == {
-        "report.html", "ro-crate-metadata.json", "requirements.txt", "results.csv", "workflows",
+        "methods.md", "report.html", "ro-crate-metadata.json", "requirements.txt", "results.csv", "workflows",
     }  # fmt: skip
     assert "no script is recorded" in typed("rerun", str(folder)).stderr
     typed("rerun", str(folder), "-p", "word=bye")

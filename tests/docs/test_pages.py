@@ -13,6 +13,7 @@ THE_READERS = {
     *("hello.py", "nope.py", "plain.py", "squares.py", "test_hello.py"),
     *("experiment.py", "EXPERIMENT.py", "script.py", "SCRIPT.py", "workflow.yaml", "role.yaml"),
     *("config.toml", "credentials.toml", "hera-utils.toml", "paris.toml"),
+    "methods.md",  # of a run
 }
 NAMED = re.compile(r"(?<![\w/.~*-])((?:[\w.-]+/)*[\w-]+\.(?:py|pyi|js|sql|md|yaml|toml))\b(?![\w/*(])")
 

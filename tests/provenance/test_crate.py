@@ -3,9 +3,11 @@
 import contextlib
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 from hera_utils.provenance import rerun
-from hera_utils.provenance.crate import CrateContext, submittable, write_crate
+from hera_utils.provenance.crate import CrateContext, submittable, write_crate, write_zip
 from hera_utils.provenance.git import without_credentials
 from hera_utils.provenance.manifest import KnownFile
 from hera_utils.provenance.modules import sources_of
@@ -31,6 +33,7 @@ KEY = "gh9_xK2mQ7vB4nT1zR8w"
 # What the validator would like and cannot be given: addresses of files that are nowhere on the web, a name outside a repository…
 WISHES = (
     "SHOULD have a url",
+    "organization SHOULD have a URL",
     "SHOULD be an absolute URI",
     "README.md",
     "affiliation",
@@ -65,9 +68,9 @@ def validator():
     return python
 
 
-def verdict(validator, folder, severity="REQUIRED"):
+def verdict(validator, folder, severity="REQUIRED", profile="provenance-run-crate"):
     told = subprocess.run(
-        [validator, HERE / "validate_crate.py", folder, severity], capture_output=True, text=True, check=True
+        [validator, HERE / "validate_crate.py", folder, severity, profile], capture_output=True, text=True, check=True
     )
     return json.loads(told.stdout)
 
@@ -121,6 +124,107 @@ def entities(folder):
     return {one["@id"]: one for one in json.loads((folder / "ro-crate-metadata.json").read_text())["@graph"]}
 
 
+def test_each_task_is_an_action(script, tmp_path):
+    folder = written(tmp_path, whole(script, swept()))
+    found = entities(folder)
+    tasks = [one for one in found.values() if one["@id"].startswith("#task-")]
+    assert len(tasks) == 2
+    tool = found["workflows/wf.json"]["hasPart"]["@id"]
+    assert {one["instrument"]["@id"] for one in tasks} == {tool}
+    values = [
+        (
+            found[one["object"]["@id"]]["name"],
+            found[one["object"]["@id"]]["value"],
+            found[one["result"]["@id"]]["value"],
+        )
+        for one in tasks
+    ]
+    assert values == [("years", "1", str(1 / 3)), ("years", "2", str(2 / 3))]
+    (control,) = [
+        one
+        for one in found.values()
+        if one["@type"] == "ControlAction" and "wf-" in one["@id"] and one["instrument"]["@id"] != "#step-wf"
+    ]
+    assert {one["@id"] for one in control["object"]} == {one["@id"] for one in tasks}
+    assert found[control["instrument"]["@id"]]["workExample"] == {"@id": tool}
+    assert found["#engine-wf"]["result"] == {"@id": "#run-wf"}
+    assert found["#engine-script"]["result"] == {"@id": "#run"}
+    assert "https://w3id.org/ro/wfrun/provenance/0.5" in {one["@id"] for one in found["./"]["conformsTo"]}
+
+
+def test_an_archive_is_the_crate_and_always_the_same(script, tmp_path):
+    folder = written(tmp_path, whole(script, swept()))
+    (folder / "lock").write_text("not a part")
+    for name in ("a.zip", "b.zip"):
+        write_zip(folder / "ro-crate-metadata.json", folder / name)
+    assert (folder / "a.zip").read_bytes() == (folder / "b.zip").read_bytes()
+    with zipfile.ZipFile(folder / "a.zip") as archive:
+        names = set(archive.namelist())
+        assert archive.testzip() is None
+        assert archive.read("results.csv") == (folder / "results.csv").read_bytes()
+    assert names == {one["@id"] for one in entities(folder)["./"]["hasPart"]} | {"ro-crate-metadata.json"}
+    with pytest.raises(ResourceError, match="cannot write"):
+        write_zip(folder / "ro-crate-metadata.json", tmp_path / "nowhere" / "a.zip")
+
+
+REAL = """
+from hera.workflows import DAG, Task, Workflow, script
+from hera_utils import Author, Experiment, grid, main
+
+@script(image="python:3")
+def square(n: int):
+    print(n * n)
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="squares-", entrypoint="points") as w, DAG(name="points"):
+        for point in inputs.points:
+            square(name=f"square-{point.name}", arguments=point.arguments)
+    return w
+
+main(Experiment(workflow=define, inputs=grid(n=[1, 2]), license="MIT", authors=[Author("Ada Lovelace", "0000-0002-1825-0097")]))
+"""
+
+
+@pytest.mark.slow
+def test_its_own_validator_passes_a_real_run(validator, local_platform, tmp_path):
+    (tmp_path / "squares.py").write_text(REAL)
+    environment = os.environ | {"HOME": str(tmp_path), "HERA_UTILS_STATE": local_platform.context.state}
+    subprocess.run([sys.executable, "squares.py"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert verdict(validator, folder)["issues"] == []
+    tasks = [one for one in entities(folder).values() if one["@id"].startswith("#task-")]
+    assert sorted(one["name"] for one in tasks) == ["square-1", "square-2"]
+
+
+def test_where_no_task_began_nothing_is_said_of_tasks(script, tmp_path):
+    document = swept(phase="Pending")
+    document["status"].pop("nodes")
+    found = entities(written(tmp_path, whole(script, document)))
+    assert "https://w3id.org/ro/wfrun/provenance/0.5" not in {one["@id"] for one in found["./"]["conformsTo"]}
+    assert not {"ControlAction", "OrganizeAction", "HowToStep"} & {
+        one["@type"] for one in found.values() if isinstance(one["@type"], str)
+    }
+
+
+def test_authors_and_licence(script, tmp_path):
+    given = whole(script, swept())
+    given.facts.update(
+        authors=["Ada Lovelace 0000-0002-1825-0097 (Université de Lyon)", "Charles Babbage"], license="CC-BY-4.0"
+    )
+    found = entities(written(tmp_path, given))
+    assert found["./"]["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
+    assert found["./"]["author"] == [
+        {"@id": "https://orcid.org/0000-0002-1825-0097"},
+        {"@id": "#person-Charles_20_Babbage"},
+    ]
+    ada = found["https://orcid.org/0000-0002-1825-0097"]
+    assert (ada["@type"], ada["name"], found[ada["affiliation"]["@id"]]["name"]) == (
+        "Person",
+        "Ada Lovelace",
+        "Université de Lyon",
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["a script", "several workflows", "no script", "failed", "running"])
 def test_its_own_validator_passes_it(case, validator, script, tmp_path):
@@ -130,6 +234,7 @@ def test_its_own_validator_passes_it(case, validator, script, tmp_path):
         "running": (swept(phase="Running"),),
     }.get(case, (swept(),))
     given = whole("" if case == "no script" else script, *documents)
+    given.facts.update(authors=["Ada Lovelace 0000-0002-1825-0097 (Université de Lyon)"], license="CC-BY-4.0")
     folder = written(tmp_path, given)
     assert verdict(validator, folder)["issues"] == []
     if case == "a script":
@@ -145,7 +250,8 @@ def test_what_it_tells(script, tmp_path):
     folder = written(tmp_path, whole(script, swept()))
     found = entities(folder)
     assert found["./"]["mainEntity"] == {"@id": "script/experiment.py"}
-    assert {one["@id"] for one in found["script/experiment.py"]["hasPart"]} == {"script/inputs.py", "workflows/wf.json"}
+    assert found["script/experiment.py"]["hasPart"] == {"@id": "workflows/wf.json"}
+    assert found["script/inputs.py"]["isPartOf"] == {"@id": "script/experiment.py"}
     assert found["#value-years"]["value"] == ["1", "2"]
     assert found["#value-size"]["value"] == "2.5"
     assert found["#run"]["startTime"] == "2026-01-01T00:00:00+00:00"
@@ -160,7 +266,9 @@ def test_what_it_tells(script, tmp_path):
         ("docker.io", "python", "3.11", None),
     ]
     software = {
-        one["name"]: one["softwareVersion"] for one in found.values() if one.get("@type") == "SoftwareApplication"
+        one["name"]: one["softwareVersion"]
+        for one in found.values()
+        if one.get("@type") == "SoftwareApplication" and "url" in one
     }
     assert software["Argo"] == "v4.1.2"
     assert set(software) == {"Python", "Hera", "Argo", "hera_utils"}

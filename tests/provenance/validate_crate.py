@@ -1,4 +1,4 @@
-"""Runs in the validator's own environment (see test_crate.py): python validate_crate.py FOLDER SEVERITY → JSON on stdout.
+"""Runs in the validator's own environment (see test_crate.py): python validate_crate.py FOLDER SEVERITY PROFILE → JSON on stdout.
 
 The one remote document that a crate names, RO-Crate's JSON-LD context, is the copy that the package rocrate ships: no network.
 """
@@ -49,7 +49,7 @@ logging.disable(logging.CRITICAL)
 result = validate(
     ValidationSettings(
         rocrate_uri=sys.argv[1],
-        profile_identifier="workflow-run-crate",
+        profile_identifier=sys.argv[3],
         requirement_severity=sys.argv[2],
         skip_availability_check=True,
     )

@@ -13,7 +13,7 @@ from hera_utils.errors import ResourceError, SettingsError
 if TYPE_CHECKING:
     from hera_utils.cli.run_names import Reached
 
-_SUFFIXES = {"html": ".html", "md": ".md"}
+_FILES = {"html": "report.html", "md": "report.md", "methods": "methods.md"}
 
 
 @click.command()
@@ -23,15 +23,17 @@ _SUFFIXES = {"html": ".html", "md": ".md"}
     "-o", "--output", "target", metavar="FILE", default=None, help="Where to write it; - for standard output."
 )
 @click.option(
-    "--format", "kind", type=click.Choice(["html", "md"]), default=None, help="[default: html, or by FILE's name]"
+    "--format", "kind", type=click.Choice(list(_FILES)), default=None, help="[default: html, or by FILE's name]"
 )
 @click.option("--crate", is_flag=True, help="Write the run's RO-Crate: manifest, workflows, script, results, report.")
+@click.option("--zip", "archive", is_flag=True, help="Write the RO-Crate as one file, to be published: NAME.zip.")
 @settings_options
-def command(name: str, show: bool, target: str | None, kind: str | None, crate: bool) -> int:
+def command(name: str, show: bool, target: str | None, kind: str | None, crate: bool, archive: bool) -> int:
     """Write a report of a run: results with plots, timeline, graph, resources, failures with their logs.
 
-    As html: one self-contained file; as md (Markdown): for the appendix of a paper. It is written into the run's folder
-    (runs/NAME), or where -o says. With --crate that folder becomes an RO-Crate, from which hera-utils rerun repeats the run.
+    As html: one self-contained file; as md (Markdown): for the appendix of a paper; as methods: a paragraph for its methods.
+    It is written into the run's folder (runs/NAME), or where -o says. With --crate that folder becomes an RO-Crate, from which
+    hera-utils rerun repeats the run; with --zip it is also packed, ready to be published.
     """
     from hera_utils.cli.run_names import reached_run
     from hera_utils.cli.terminal import print_data, say
@@ -40,8 +42,8 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     kind = kind or _kind_of(target)
     with reached_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
-        path = Path(target) if target else folder / f"report{_SUFFIXES[kind]}"
-        if reached.run.deleted and (crate or not target) and path.exists():
+        path = Path(target) if target else folder / _FILES[kind]
+        if reached.run.deleted and (crate or archive or not target) and path.exists():
             raise ResourceError(
                 f"{reached.run.deleted} of the workflows of {reached.run.name} are deleted: a new report would say "
                 f"less than {path}",
@@ -53,8 +55,16 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
             return 0
         write_report(path, text)
         say(str(path))
-        if crate:
-            say(str(_crate(reached, folder)))
+        if crate or archive:
+            write_report(folder / _FILES["methods"], _text(reached, "methods"))
+            manifest = _crate(reached, folder)
+            say(str(manifest))
+        if archive:
+            from hera_utils.provenance.crate import write_zip
+
+            packed = folder / f"{folder.name}.zip"
+            write_zip(manifest, packed)
+            say(str(packed))
     if show:
         click.launch(path.resolve().as_uri())
     return 0
@@ -76,14 +86,22 @@ def _kind_of(target: str | None) -> str:
 def _text(reached: Reached, kind: str) -> str:
     from hera_utils.report.markdown import markdown
     from hera_utils.report.page_html import page
-    from hera_utils.report.run_folder import render_report
+    from hera_utils.report.run_folder import methods_of, render_report
 
-    form = page if kind == "html" else markdown
+    form = {"html": page, "md": markdown}.get(kind) or methods_of(reached.client)
     return render_report(reached.client, reached.run, reached.results(logs=True), reached.context.secrets(), form)
 
 
 def _crate(reached: Reached, folder: Path) -> Path:
+    from dataclasses import replace
+
     from hera_utils.provenance.crate import write_crate
     from hera_utils.report.run_folder import crate_context
+    from hera_utils.runs.file_digests import read_file_uses
 
-    return write_crate(reached.run, reached.results(), folder, crate_context(reached.client, reached.context.secrets()))
+    context, settings = (
+        crate_context(reached.client, reached.context.secrets(), read_file_uses(folder)),
+        reached.context,
+    )
+    context = replace(context, authors=settings.authors or "", license=settings.license or "")
+    return write_crate(reached.run, reached.results(), folder, context)

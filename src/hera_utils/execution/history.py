@@ -23,6 +23,7 @@ from hera_utils.execution.explanation import Explanation
 from hera_utils.execution.fingerprint_diff import FingerprintChange, differences, sentences
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.execution.python_environments import PythonEnvironments
+from hera_utils.experiment.author import authors_of
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.images.choice import StandIn
 from hera_utils.installed import version_of
@@ -316,6 +317,8 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
         "platform": platform_of(context),
         "namespace": namespace,
         "state": str(context.state) if context.platform == "local" else "",
+        "authors": [author.text for author in authors_of(experiment.authors or context.authors or "")],
+        "license": experiment.license or context.license or "",
         "inputs": inputs,
         "inputs_digest": experiment.inputs.digest,
         "git": None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.experiment.author import Author, authors_of
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.layout import Layout
@@ -24,7 +25,8 @@ class Experiment:
     workflow: the function that defines it. inputs: Inputs, or a sweep (or the mapping of its axes) alone. layout: a Layout subclass
     (made from the constants), a function of the constants, or a layout. environment: an Environment, or a function of the parsed
     arguments that gives one (`construct_environment`). gather: as `workflow`, for what runs once after all points, with the full
-    inputs. name: what the run's record calls it.
+    inputs. name: what the run's record calls it. authors, license: of what is published of its runs (Author, or texts such as
+    `Ada Lovelace 0000-0002-1825-0097`; an SPDX identifier such as CC-BY-4.0, or an address); else those of the settings.
     """
 
     workflow: Define
@@ -33,6 +35,8 @@ class Experiment:
     environment: Environment | Callable[..., Environment] = field(default_factory=Environment)
     gather: Define | None = None
     name: str = ""
+    authors: str | Author | Sequence[str | Author] = ()
+    license: str = ""
 
     def __post_init__(self) -> None:
         if not callable(self.workflow):
@@ -44,6 +48,7 @@ class Experiment:
                 "the experiment's gather is not a function", fix="give a function gather(environment, inputs, layout)"
             )
 
+        object.__setattr__(self, "authors", authors_of(self.authors))
         for function in (self.workflow, self.gather):
             _check_signature(function)
         if isinstance(self.inputs, Sweep | Mapping):  # a sweep alone is inputs without constants

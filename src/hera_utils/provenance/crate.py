@@ -4,7 +4,7 @@
     workflows/NAME.json         each workflow, as it can be submitted again
     script/…                    the script and the modules beside it that it imports
     requirements.txt            every package of the Python that ran the script
-    results.csv, tasks.csv      a row per point and a row per task; run.json, report.html, points.sqlite where they exist
+    results.csv, tasks.csv      a row per point and a row per task; run.json, report.html, methods.md, points.sqlite where they exist
 
 Nothing in it is masked, because programs read it again. A crate that would contain a secret is not written (secrecy.py).
 """
@@ -16,21 +16,24 @@ import hashlib
 import json
 import mimetypes
 import os
-from collections.abc import Iterable, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.annotations import IMAGE_DECISIONS, PYTHON, SUBMISSION
 from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.experiment.author import authors_of
 from hera_utils.images.choice import Pull, StandIn
 from hera_utils.images.decision_texts import ImageDecision, of_text
 from hera_utils.installed import version_of
 from hera_utils.provenance import manifest
-from hera_utils.provenance.git import Commit, commit_of
+from hera_utils.provenance.git import Commit, commit_of, name_of_user
 from hera_utils.provenance.manifest import CrateFile, Execution, KnownFile, ManifestContent
 from hera_utils.provenance.modules import sources_of
 from hera_utils.provenance.python import python_environment
+from hera_utils.provenance.task_actions import TaskRun
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets
 from hera_utils.runs.whole_run import WholeRun
@@ -47,9 +50,11 @@ _SERVERS_OWN = (
     "selfLink",
     "ownerReferences",
 )
+_BEGUN = ("Succeeded", "Failed", "Error", "Running")
 _ALREADY_THERE = {
     "run.json": "the record of the run",
     "report.html": "the report of the run",
+    "methods.md": "what was run, with which versions, how often: a paragraph for a paper",
     "points.sqlite": "the points of the run",
 }
 
@@ -57,13 +62,16 @@ _ALREADY_THERE = {
 @dataclass(frozen=True)
 class CrateContext:
     """What is known besides the run's workflows and record. argo: the server's version. local: whether it ran on this machine. secrets:
-    values that the crate must not contain. outside: the checksums of files outside the crate.
+    values that the crate must not contain. outside: the checksums of files outside the crate. authors, license: where the run's record
+    names none.
     """
 
     argo: str = ""
     local: bool = True
     secrets: tuple[str | Secret | None, ...] = ()
     outside: tuple[KnownFile, ...] = ()
+    authors: str = ""
+    license: str = ""
 
 
 def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateContext | None = None) -> Path:
@@ -73,7 +81,7 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
     # on a server that others use, a workflow may name anybody's program: it is not started here
-    python = python_environment(_interpreter(run.documents) if context.local else "")
+    python = python_environment(interpreter_of(run.documents) if context.local else "")
     contents: dict[str, tuple[str, str, str]] = {}  # path → (text, what it is, role)
     for document in run.documents:
         name = str(document["metadata"]["name"])
@@ -100,13 +108,42 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     files = [_put(folder, path, text, about, role) for path, (text, about, role) in contents.items()]
     files += _there_already(folder)
     content = _content(run, results, files, script, folder)
-    content = _with_provenance(
-        content, python.version, python.system, context, commit_of(script.parent) if script else None
+    content = replace(
+        content,
+        authors=authors_of(run.facts.get("authors") or context.authors),
+        license=str(run.facts.get("license") or context.license),
     )
+    commit = commit_of(script.parent) if script else None
+    content = replace(content, agent=commit.author if commit else name_of_user(script.parent) if script else "")
+    content = _with_provenance(content, python.version, python.system, context, commit)
     text = json.dumps(manifest.metadata(content), indent=1, ensure_ascii=False)
     refuse_secrets("the manifest", text, context.secrets)
     _put(folder, manifest.NAME, text + "\n", "", "")
     return folder / manifest.NAME
+
+
+def write_zip(manifest_file: Path, target: Path) -> None:
+    """A crate as one file, to be published: its manifest and the files that this names. The same crate gives the same bytes.
+
+    ResourceError when it cannot be written.
+    """
+    folder = manifest_file.parent
+    graph = json.loads(manifest_file.read_bytes())["@graph"]
+    root = next(one for one in graph if one["@id"] == "./")
+    parts = root.get("hasPart") or []
+    names = [manifest.NAME, *(str(one["@id"]) for one in (parts if isinstance(parts, list) else [parts]))]
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in names:
+                entry = zipfile.ZipInfo(name)  # of 1980: a time of day would make each archive another
+                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                archive.writestr(entry, (folder / name).read_bytes())
+        os.replace(fresh, target)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        why = (error.strerror or str(error)).lower()
+        raise ResourceError(f"cannot write {target} ({why})", fix="check free space and permissions") from None
 
 
 def submittable(document: Json) -> Json:
@@ -207,7 +244,47 @@ def _content(
         outputs=list(dict.fromkeys(name for row in results for name in row.outputs)),
         images=images_of(run.documents),
         usage=usage,
+        tasks=_tasks(run, results),
     )
+
+
+def _tasks(run: WholeRun, results: Results) -> list[TaskRun]:
+    """The tasks that began, with the image that each ran in."""
+    images = {image.partition("@")[0]: image for image in images_of(run.documents)}
+    named = {
+        (str(document["metadata"]["name"]), template): image
+        for document in run.documents
+        for template, image in _images_of_templates(document)
+    }
+    return [
+        TaskRun(
+            workflow=row.workflow,
+            name=row.task,
+            node_id=row.node_id,
+            template=row.template,
+            phase=row.status,
+            started=row.started,
+            finished=row.finished,
+            message=row.message,
+            inputs=row.inputs,
+            outputs=row.outputs,
+            image=images.get(named.get((row.workflow, row.template), "").partition("@")[0], ""),
+        )
+        for row in results
+        if row.started
+        and row.status in _BEGUN
+        and (row.pod or row.node_id != row.workflow)  # not a workflow that reached no task
+    ]
+
+
+def _images_of_templates(document: Json) -> Iterator[tuple[str, str]]:
+    """Template → the image of its main container."""
+    status = document.get("status") or {}
+    stored = (status.get("storedTemplates") or {}).values()
+    for template in [*((document.get("spec") or {}).get("templates") or ()), *stored]:
+        main = template.get("container") or template.get("script") or {}
+        if main.get("image"):
+            yield str(template.get("name") or ""), str(main["image"])
 
 
 def _inputs(run: WholeRun) -> Json:
@@ -239,14 +316,14 @@ def _with_provenance(
         facts["changed files"] = str(commit.changed)
     return replace(
         content,
-        agent=commit.author if commit is not None else "",
         outside=context.outside,
         versions={name: number for name, number in versions.items() if number},
         facts={name: text for name, text in facts.items() if text},
     )
 
 
-def _interpreter(documents: Iterable[Json]) -> str:
+def interpreter_of(documents: Iterable[Json]) -> str:
+    """The Python that ran the script, as its workflows say; "" where they do not."""
     annotations = (document["metadata"].get("annotations") or {} for document in documents)
     return next((str(one[PYTHON]) for one in annotations if one.get(PYTHON)), "")
 
@@ -271,9 +348,11 @@ def _file(path: str, content: bytes, about: str, role: str) -> CrateFile:
 
 
 def _there_already(folder: Path) -> list[CrateFile]:
-    found = []
+    files = []
     for name, about in _ALREADY_THERE.items():
         path = folder / name
         if path.is_file():
-            found.append(_file(name, path.read_bytes(), about, "report" if name == "report.html" else "record"))
-    return found
+            files.append(
+                _file(name, path.read_bytes(), about, "report" if name in ("report.html", "methods.md") else "record")
+            )
+    return files

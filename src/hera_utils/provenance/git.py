@@ -33,8 +33,13 @@ def commit_of(folder: Path) -> Commit | None:
         branch=_git(folder, "rev-parse", "--abbrev-ref", "HEAD"),
         changed=len(status.splitlines()),
         remote=without_credentials(_git(folder, "config", "--get", "remote.origin.url")),
-        author=_git(folder, "config", "--get", "user.name"),
+        author=name_of_user(folder),
     )
+
+
+def name_of_user(folder: Path) -> str:
+    """The name of who works here, as git knows it; "" where it does not."""
+    return _git(folder, "config", "--get", "user.name")
 
 
 def without_credentials(url: str) -> str:

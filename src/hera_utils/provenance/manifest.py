@@ -1,8 +1,8 @@
-"""The manifest of a run: an RO-Crate (https://w3id.org/ro/crate/1.1) after the profile Workflow Run Crate
-(https://w3id.org/ro/wfrun/workflow/0.5), as JSON-LD. Pure.
+"""The manifest of a run: an RO-Crate (https://w3id.org/ro/crate/1.1) after the profile Provenance Run Crate
+(https://w3id.org/ro/wfrun/provenance/0.5), as JSON-LD; after Workflow Run Crate where no task began. Pure.
 
 The main entity is the script, of which the submitted workflows are parts; where no script is known, the (first) workflow itself.
-A CreateAction describes the run as a whole; where there are several workflows, another describes each.
+A CreateAction describes the run as a whole, another each workflow (of several, or of a script), another each task (task_actions.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from hera_utils.experiment.author import Author
+from hera_utils.provenance.task_actions import MOST_TASKS, TaskActions, TaskRun, WorkflowRun, controlled, organized
+from hera_utils.provenance.task_actions import time as _time
+from hera_utils.provenance.task_actions import word as _word
 
 Json = dict[str, Any]
 
@@ -23,6 +28,7 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
     WORKFLOW_CRATE: ("Workflow RO-Crate", "1.0"),
 }
+OF_TASKS = {"https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5")}
 TERMS = "https://w3id.org/ro/terms/workflow-run#"
 # the terms of https://w3id.org/ro/terms/workflow-run/context that are used here: readers need no network for them
 CONTEXT = [
@@ -34,9 +40,13 @@ CONTEXT = [
 ]
 ARGO = "https://argoproj.github.io/workflows"
 PYTHON = "https://www.python.org"
+RESOURCE_DURATION = "https://argo-workflows.readthedocs.io/en/latest/resource-duration/"
+SECONDS = "https://qudt.org/vocab/unit/SEC"
+SPDX = "https://spdx.org/licenses/"
 BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 MOST_VALUES = 1000
 _DIGEST = re.compile(r"@sha256:([0-9a-f]{64})$")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 _ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "Error": "FailedActionStatus"}
 
 
@@ -82,7 +92,8 @@ class ManifestContent:
     script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the path relative to the crate
     where the script was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
     images: name → what stood in for it, "" for nothing. facts: name → text (commit, platform…). usage: resource → amount.
-    agent: the name of the person who ran it.
+    agent: the name of the person who ran it. authors: of the crate. license: an SPDX identifier, an address, or words. tasks: those that
+    began.
     outside: files outside the crate, by their checksums.
     """
 
@@ -103,23 +114,42 @@ class ManifestContent:
     usage: Mapping[str, int] = field(default_factory=dict)
     agent: str = ""
     outside: Sequence[KnownFile] = ()
+    authors: Sequence[Author] = ()
+    license: str = ""
+    tasks: Sequence[TaskRun] = ()
+
+    @property
+    def main(self) -> str:
+        """The path of the main entity."""
+        return self.script or self.executions[0].path
+
+    @property
+    def engine(self) -> str:
+        """The id of the program that carries workflows out."""
+        name = "hera_utils" if self.facts.get("platform") == "local" or "Argo" not in self.versions else "Argo"
+        return _home(name, self.versions.get(name, ""))
 
 
 def metadata(content: ManifestContent) -> Json:
     """The content of ro-crate-metadata.json."""
-    main = content.script or content.executions[0].path
+    main = content.main
+    tasks = _task_actions(content)
+    profiles = PROFILES | (OF_TASKS if tasks.entities else {})
+    people = [person for author in _people(content) for person in _person(author)]
     root: Json = {
         "@id": "./",
         "@type": "Dataset",
         "name": f"Run {content.run}" + (f" of {content.experiment}" if content.experiment else ""),
         "description": _description(content),
         "datePublished": content.published,
-        "license": _id("#license"),
-        **({"author": _id("#agent")} if content.agent else {}),
-        "conformsTo": _ids(PROFILES),
+        "license": _id(_license_id(content.license)),
+        "author": _ids(_person_id(author) for author in content.authors or _people(content)),
+        "conformsTo": _ids(profiles),
         "mainEntity": _id(main),
         "hasPart": _ids(one.path for one in content.files),
-        "mentions": _ids(_actions(content)),
+        "mentions": _ids(
+            [*_actions(content), *tasks.actions, *(one["@id"] for one in _organized_script(content, tasks))]
+        ),
     }
     graph = [
         {
@@ -128,28 +158,75 @@ def metadata(content: ManifestContent) -> Json:
             "conformsTo": _ids((CRATE, WORKFLOW_CRATE)),
             "about": _id("./"),
         },
-        root,
+        {name: value for name, value in root.items() if value != []},
         *(
             {"@id": address, "@type": "CreativeWork", "name": name, "version": version}
             for address, (name, version) in {
-                **PROFILES,
+                **profiles,
                 BIOSCHEMAS: ("Bioschemas ComputationalWorkflow", "1.0-RELEASE"),
             }.items()
         ),
-        *_files(content, main),
+        *_files(content, tasks),
         *_parameters(content),
         *_runs(content, main),
+        *tasks,
+        *_organized_script(content, tasks),
         *_software(content),
         *_images(content.images),
-        {
-            "@id": "#license",
-            "@type": "CreativeWork",
-            "name": "No licence",
-            "description": "No licence is given with this run; ask its author",
-        },
-        *([{"@id": "#agent", "@type": "Person", "name": content.agent}] if content.agent else []),
+        _license(content.license),
+        *people,
     ]
     return {"@context": CONTEXT, "@graph": [_single(entity) for entity in graph]}
+
+
+def _task_actions(content: ManifestContent) -> TaskActions:
+    own = set(_actions(content))
+    workflows = [
+        WorkflowRun(
+            one.name,
+            one.path,
+            f"#run-{one.name}" if f"#run-{one.name}" in own else "#run",
+            content.engine,
+            one.phase,
+        )
+        for one in content.executions
+    ]
+    table = next((one.path for one in content.files if one.role == "results"), "")
+    version = content.facts.get("commit", "")[:12] or next(iter(content.versions.values()), "")
+    agent = _person_id(_agent(content)) if content.agent else ""
+    return TaskActions(workflows, content.tasks[:MOST_TASKS], version, table, agent)
+
+
+def _steps_of_script(content: ManifestContent, tasks: TaskActions) -> list[str]:
+    """The workflows that are the steps of a script, by their names."""
+    if not content.script or not tasks.entities:
+        return []
+    return [one.name for one in content.executions]
+
+
+def _organized_script(content: ManifestContent, tasks: TaskActions) -> list[Json]:
+    """Steps of a script, what they became, and that hera_utils carried the script out."""
+    names, paths = _steps_of_script(content, tasks), {one.name: one.path for one in content.executions}
+    if not names:
+        return []
+    phases = {one.name: one.phase for one in content.executions}
+    steps = [
+        {
+            "@id": f"#step-{_word(name)}",
+            "@type": "HowToStep",
+            "name": f"The workflow {name}",
+            "position": str(position),
+            "workExample": _id(paths[name]),
+        }
+        for position, name in enumerate(names, 1)
+    ]
+    controls = [
+        controlled(content.run, name, str(step["@id"]), [f"#run-{name}"], phases[name])
+        for name, step in zip(names, steps, strict=True)
+    ]
+    engine = _home("hera_utils", content.versions.get("hera_utils", ""))
+    ids = [control["@id"] for control in controls]
+    return [*steps, *controls, organized("script", engine, ids, "#run", content.phase)]
 
 
 def _single(entity: Json) -> Json:
@@ -177,7 +254,8 @@ def _actions(content: ManifestContent) -> list[str]:
     return ["#run", *parts]
 
 
-def _files(content: ManifestContent, main: str) -> Iterable[Json]:
+def _files(content: ManifestContent, tasks: TaskActions) -> Iterable[Json]:
+    main = content.main
     workflows = {file.path for file in content.executions}
     for file in content.files:
         entity: Json = {
@@ -195,14 +273,27 @@ def _files(content: ManifestContent, main: str) -> Iterable[Json]:
             python = file.path not in workflows
             entity["@type"] = ["File", "SoftwareSourceCode"]
             entity["programmingLanguage"] = _id("#python" if python else "#argo")
+            if file.role == "source" and file.path != main:
+                entity["isPartOf"] = _id(main)
+            has_steps = bool(tasks.parts(file.path)) or (file.path == main and bool(_steps_of_script(content, tasks)))
             if file.path == main or file.path in workflows:
-                entity["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
+                entity["@type"] = [
+                    "File",
+                    "SoftwareSourceCode",
+                    "ComputationalWorkflow",
+                    *(["HowTo"] if has_steps else []),
+                ]
+                if tasks.entities and not has_steps and file.path != main:  # nothing of it began: it has no tools
+                    entity["@type"] = ["File", "SoftwareSourceCode"]
+        if file.path in workflows:
+            entity |= tasks.parts(file.path)
         if file.path == main:
-            entity |= _of_main(content, main, workflows)
+            entity |= _of_main(content, tasks)
         yield entity
 
 
-def _of_main(content: ManifestContent, main: str, workflows: Iterable[str]) -> Json:
+def _of_main(content: ManifestContent, tasks: TaskActions) -> Json:
+    main, workflows = content.main, [file.path for file in content.executions]
     entity: Json = {
         "description": f"What was run as {content.run}",
         "conformsTo": _id(BIOSCHEMAS),
@@ -210,11 +301,11 @@ def _of_main(content: ManifestContent, main: str, workflows: Iterable[str]) -> J
         "output": _ids(f"#output-{_word(name)}" for name in _outputs(content)),
         "softwareRequirements": _ids(_software_ids(content)),
     }
-    parts = [
-        one.path for one in content.files if one.path != main and (one.role == "source" or one.path in set(workflows))
-    ]
-    if parts:
-        entity["hasPart"] = _ids(parts)
+    parts = tasks.parts(main).get("hasPart", []) + _ids(path for path in workflows if path != main)
+    steps = tasks.parts(main).get("step", []) + _ids(
+        f"#step-{_word(name)}" for name in _steps_of_script(content, tasks)
+    )
+    entity |= {"hasPart": parts, "step": steps}
     if content.facts.get("repository"):
         entity["codeRepository"] = content.facts["repository"]
     return {name: value for name, value in entity.items() if value != []}
@@ -276,11 +367,13 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
             "name": name,
             "value": str(amount),
             "unitText": "s × request",
+            "unitCode": SECONDS,
+            "propertyID": f"{RESOURCE_DURATION}#{_word(name)}",
         }
         for name, amount in content.usage.items()
     ]
     results = _ids(one.path for one in content.files if one.role == "results")
-    agent = {"agent": _id("#agent")} if content.agent else {}
+    agent = {"agent": _id(_person_id(_agent(content)))} if content.agent else {}
     action = _action("#run", whole) | agent
     read = [f"#file-{_word(one.path)}" for one in content.outside if not one.written]
     written = [f"#file-{_word(one.path)}" for one in content.outside if one.written]
@@ -404,13 +497,45 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _word(text: str) -> str:
-    """A text as the end of a local identifier. Other characters are written as numbers, so that different texts stay different."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-.") else f"_{ord(c):x}_" for c in text)
+def _agent(content: ManifestContent) -> Author:
+    """Who ran it: one of the authors where the names are the same."""
+    same = (one for one in content.authors if one.name.casefold() == content.agent.casefold())
+    return next(same, Author(content.agent))
 
 
-def _time(text: str) -> str:
-    return text.replace("Z", "+00:00")
+def _people(content: ManifestContent) -> list[Author]:
+    return list(dict.fromkeys([*content.authors, *([_agent(content)] if content.agent else [])]))
+
+
+def _person_id(author: Author) -> str:
+    return author.orcid or f"#person-{_word(author.name)}"
+
+
+def _person(author: Author) -> Iterable[Json]:
+    where = f"#organization-{_word(author.affiliation)}" if author.affiliation else ""
+    yield {"@id": _person_id(author), "@type": "Person", "name": author.name} | (
+        {"affiliation": _id(where)} if where else {}
+    )
+    if where:
+        yield {"@id": where, "@type": "Organization", "name": author.affiliation}
+
+
+def _license_id(license: str) -> str:
+    if not license:
+        return "#license"
+    return license if "://" in license else f"{SPDX}{license}" if _IDENTIFIER.fullmatch(license) else "#license"
+
+
+def _license(license: str) -> Json:
+    if not license:
+        description = "No licence is given with this run; ask its author"
+        return {"@id": "#license", "@type": "CreativeWork", "name": "No licence", "description": description}
+    return {
+        "@id": _license_id(license),
+        "@type": "CreativeWork",
+        "name": license,
+        "description": f"The licence {license}",
+    }
 
 
 def _id(address: str) -> Json:

@@ -54,6 +54,12 @@ def sources_of(script: Path) -> dict[str, bytes]:
     return dict(itertools.islice(contents.items(), _MOST_SOURCES))
 
 
+def imports_of_script(script: Path) -> Imports:
+    """What a script and its modules import."""
+    source = _content(script) or b""
+    return _imports_of({script.name: source}, user_modules(source, script.parent))
+
+
 def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()

@@ -40,13 +40,14 @@ def python_environment(interpreter: str = "") -> PythonEnvironment:
 @dataclass(frozen=True)
 class InstalledModules:
     """Of the modules that a program imports: packages (what these require included) with their versions; files: top-level module → its
-    file, of what is installed from a folder of its own; absent: names that are not there.
+    file, of what is installed from a folder of its own; absent: names that are not there; imported: packages of the names alone.
     """
 
     version: str
     packages: Mapping[str, str]
     files: Mapping[str, str]
     absent: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
 
 
 def installed_modules(interpreter: str, names: Iterable[str] | None) -> InstalledModules | None:
@@ -81,7 +82,11 @@ def _answer_of(interpreter: str, names: list[str] | None) -> InstalledModules | 
 
 def _read(answer: dict[str, Any]) -> InstalledModules:
     return InstalledModules(
-        str(answer["version"]), _sorted(answer["packages"].items()), dict(answer["files"]), tuple(answer["absent"])
+        str(answer["version"]),
+        _sorted(answer["packages"].items()),
+        dict(answer["files"]),
+        tuple(answer["absent"]),
+        tuple(answer.get("imported") or ()),
     )
 
 

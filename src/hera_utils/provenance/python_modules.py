@@ -22,7 +22,8 @@ Json = dict[str, Any]
 
 
 def answer(names: list[str]) -> Json:
-    """{"version", "packages": {package: version} of those names and of what these require, "files": {top-level module: file} of what is
+    """{"version", "packages": {package: version} of those names and of what these require, "imported": those of the
+    names alone, "files": {top-level module: file} of what is
     installed from a folder of its own (editable), "absent": names that are not found}. names: dotted, without the standard library's.
     """
     tops: dict[str, list[str]] = {}
@@ -46,6 +47,7 @@ def answer(names: list[str]) -> Json:
     return {
         "version": platform.python_version(),
         "packages": _with_requirements(packages),
+        "imported": sorted(packages),
         "files": files,
         "absent": sorted(absent),
     }

@@ -94,7 +94,7 @@ def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recor
         versions={
             str(one["name"]): str(one.get("softwareVersion", ""))
             for one in entities.values()
-            if one.get("@type") == "SoftwareApplication"
+            if one.get("@type") == "SoftwareApplication" and one.get("url")  # the tools of workflows have none
         },
         packages=_packages(folder),
     )

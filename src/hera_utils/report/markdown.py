@@ -25,14 +25,14 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
     """At most MOST_ROWS rows a table; numbers as the tasks wrote them."""
     data = page_data(run, results, facts)
     title = f"{data['experiment']}: run {run.name}" if data["experiment"] else f"Run {run.name}"
-    parts = [f"# {_text(title)}", _summary(data)]
+    parts = [f"# {as_text(title)}", _summary(data)]
     if data["constants"]:
         parts += ["## Constants", _list(data["constants"])]
     swept = _swept(results)
     if swept:
         parts += ["## Inputs", _list(swept)]
     for sheet in sheets(results.points, results.tasks):
-        parts.append(f"## {'Results' if sheet.title == 'points' else f'Results of `{_code(sheet.title)}`'}")
+        parts.append(f"## {'Results' if sheet.title == 'points' else f'Results of `{as_code(sheet.title)}`'}")
         parts.append(_table(sheet.header, sheet.lines[:MOST_ROWS], sheet.numeric))
         if len(sheet.lines) > MOST_ROWS:
             parts.append(f"The first {MOST_ROWS} of {len(sheet.lines)} rows.")
@@ -72,8 +72,9 @@ def _values(column: Column) -> str:
 def _failures(results: Results) -> Iterable[str]:
     for row in results.failures[:MOST_FAILURES]:
         given = ", ".join(f"{name} = {value}" for name, value in row.inputs.items())
-        yield f"- `{_code(row.task)}`{f' ({_text(given)})' if given else ''}: {_text(row.message or row.status)}" + (
-            "\n\n" + "\n".join(f"      {line}" for line in row.log) if row.log else ""
+        yield (
+            f"- `{as_code(row.task)}`{f' ({as_text(given)})' if given else ''}: {as_text(row.message or row.status)}"
+            + ("\n\n" + "\n".join(f"      {line}" for line in row.log) if row.log else "")
         )
     if len(results.failures) > MOST_FAILURES:
         yield f"and {len(results.failures) - MOST_FAILURES} more."
@@ -115,17 +116,17 @@ def _used(used: Json) -> tuple[str, ...]:
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:
-    rows = ["| " + " | ".join(_text(name) for name in header) + " |"]
+    rows = ["| " + " | ".join(as_text(name) for name in header) + " |"]
     rows.append("|" + "|".join("---:" if right else "---" for right in numeric) + "|")
-    rows += ["| " + " | ".join(_text(cell) for cell in line) + " |" for line in lines]
+    rows += ["| " + " | ".join(as_text(cell) for cell in line) + " |" for line in lines]
     return "\n".join(rows)
 
 
 def _list(pairs: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"- {_text(name)}: {_text(', '.join(value.splitlines()))}" for name, value in pairs)
+    return "\n".join(f"- {as_text(name)}: {as_text(', '.join(value.splitlines()))}" for name, value in pairs)
 
 
-def _text(text: str) -> str:
+def as_text(text: str) -> str:
     """A text that Markdown (with HTML inside) reads as nothing but a text."""
     line = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for sign in "|*_`[]#":
@@ -133,7 +134,8 @@ def _text(text: str) -> str:
     return line
 
 
-def _code(text: str) -> str:
+def as_code(text: str) -> str:
+    """A text for between backticks."""
     return " ".join(text.split()).replace("`", "'").replace("|", "¦")
 
 

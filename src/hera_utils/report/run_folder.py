@@ -1,19 +1,22 @@
-"""What a run leaves in the folder of its record when it has ended: the report, the results, the manifest."""
+"""What a run leaves in the folder of its record when it has ended: the report, the paragraph of methods, the results, the manifest."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.installed import version_of
-from hera_utils.provenance.crate import CrateContext, images_of, write_crate
+from hera_utils.provenance.crate import CrateContext, images_of, interpreter_of, write_crate
 from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.manifest import KnownFile
+from hera_utils.provenance.modules import imports_of_script
+from hera_utils.provenance.python import installed_modules, python_environment
+from hera_utils.report.methods import Software, methods
 from hera_utils.report.page_data import page_data
 from hera_utils.report.page_html import page
 from hera_utils.results.last_lines import with_last_lines
@@ -25,6 +28,9 @@ from hera_utils.settings.secret import Secret
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
+
+Form = Callable[[WholeRun, Results, list[tuple[str, str]]], str]
+"""How a run is told: from it, its results and facts about it."""
 
 MOST_POINTS = 20_000  # of a larger run they are written when they are asked for: they take its workflows into memory
 
@@ -46,12 +52,13 @@ def write_run_folder(
             return f"the report of {len(run.points)} points is written with: hera-utils report {run.name} --crate"
         results = with_last_lines(client, Results.of_run(run))
         write_report(folder / "report.html", report_page(client, run, results, every_secret))
+        write_report(folder / "methods.md", render_report(client, run, results, every_secret, methods_of(client)))
     except (HeraUtilsError, OSError) as error:
         return f"the report of {folder.name} could not be written: {_with_fix(error)}"
     try:
         uses = file_uses()
         write_file_uses(folder, uses)
-        context = replace(crate_context(client, every_secret), outside=_each_once(uses))
+        context = crate_context(client, every_secret, uses)
         write_crate(run, Results.of_run(run), folder, context)
     except (HeraUtilsError, OSError) as error:
         return f"the manifest of {folder.name} could not be written: {_with_fix(error)}"
@@ -68,9 +75,47 @@ def _with_fix(error: Exception) -> str:
     return f"{error}; {fix}" if fix else str(error)
 
 
-def crate_context(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> CrateContext:
+def crate_context(
+    client: ArgoClient, secrets: Iterable[str | Secret | None] = (), uses: Iterable[FileUse] = ()
+) -> CrateContext:
+    """uses: the files that the run read and wrote."""
     connection = client.connection
-    return CrateContext(argo=client.version(), local=connection.local, secrets=(connection.token, *secrets))
+    secret_texts = (connection.token, *secrets)
+    return CrateContext(client.version(), connection.local, secrets=secret_texts, outside=_each_once(uses))
+
+
+def methods_of(client: ArgoClient) -> Form:
+    """The paragraph for a paper's methods."""
+
+    def form(run: WholeRun, results: Results, facts: list[tuple[str, str]]) -> str:
+        return methods(run, results, software_of(client, run))
+
+    return form
+
+
+def software_of(client: ArgoClient, run: WholeRun) -> Software:
+    """What carried a run out, as far as it can be found out now."""
+    script, local = Path(run.script) if run.script else None, client.connection.local
+    script = script if script is not None and script.is_file() else None
+    commit = commit_of(script.parent) if script is not None else None
+    interpreter = (interpreter_of(run.documents) if local else "") or sys.executable
+    names = frozenset() if script is None else imports_of_script(script).others
+    installed = installed_modules(interpreter, names)
+    versions = run.facts.get("versions") or {}
+    environment = python_environment(interpreter)
+    imported = {} if installed is None else {name: installed.packages[name] for name in installed.imported}
+    return Software(
+        argo=client.version(),
+        hera=str(versions.get("hera") or version_of("hera")),
+        hera_utils=str(versions.get("hera_utils") or version_of("hera_utils")),
+        python=str(versions.get("python") or environment.version) if script is not None else "",
+        packages={name: version for name, version in imported.items() if name not in ("hera", "hera-utils")},
+        system=environment.system if local else "",
+        commit=commit.commit if commit is not None else "",
+        repository=commit.remote if commit is not None else "",
+        changed=commit.changed if commit is not None else 0,
+        images=images_of(run.documents),
+    )
 
 
 def report_page(
@@ -85,7 +130,7 @@ def render_report(
     run: WholeRun,
     results: Results,
     secrets: Iterable[str | Secret | None],
-    form: Callable[[WholeRun, Results, list[tuple[str, str]]], str],
+    form: Form,
 ) -> str:
     """A run told in some form (page, Markdown): secrets are masked in messages and logs. ResourceError when another place holds one."""
     known = (client.connection.token, *secrets)

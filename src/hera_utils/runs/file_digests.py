@@ -67,10 +67,13 @@ def traces(entries: Sequence[CatalogueEntry], sha256: str) -> list[Trace]:
 
 def _file_uses(entry: CatalogueEntry, sha256: str) -> list[FileUse]:
     """What a run read and wrote; [] for a run that has no file of this digest."""
-    if entry.folder is None:
-        return []
+    return [] if entry.folder is None else read_file_uses(entry.folder, sha256)
+
+
+def read_file_uses(folder: Path, sha256: str = "") -> list[FileUse]:
+    """As `write_file_uses` wrote them; [] where none are recorded, or none has this digest."""
     try:
-        content = (entry.folder / FILE).read_bytes()
+        content = (folder / FILE).read_bytes()
     except OSError:
         return []
     if sha256.encode() not in content:

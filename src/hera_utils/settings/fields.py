@@ -22,7 +22,7 @@ class Field:
     variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
     kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
     `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more; a `duration` is seconds;
-    `words` are a text or, in a file, a list of texts.
+    `words` are a text or, in a file, a list of texts, which `joint` puts together.
     repeated: whether the flag may be given several times.
     """
 
@@ -38,6 +38,7 @@ class Field:
     inverted: tuple[str, ...] = ()
     metavar: str | None = None
     repeated: bool = False
+    joint: str = " "
 
 
 FIELDS: tuple[Field, ...] = (
@@ -237,6 +238,20 @@ FIELDS: tuple[Field, ...] = (
         ("HERA_UTILS_NOTIFY_ON",),
         choices=("any", "success", "failure"),
         default="any",
+    ),
+    Field(
+        "authors",
+        "the authors of what is published of runs: NAME ORCID (AFFILIATION); several with ; between them",
+        (),
+        ("HERA_UTILS_AUTHORS",),
+        kind="words",
+        joint="; ",
+    ),
+    Field(
+        "license",
+        "the licence of what is published of runs: an SPDX identifier (CC-BY-4.0) or an address",
+        (),
+        ("HERA_UTILS_LICENSE",),
     ),
 )
 

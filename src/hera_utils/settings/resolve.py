@@ -94,6 +94,8 @@ class CLIContext:
     notify: Secret | None
     notify_command: str | None
     notify_on: str
+    authors: str | None
+    license: str | None
 
     def __init__(
         self,

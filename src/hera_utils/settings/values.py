@@ -43,7 +43,7 @@ def typed(field: Field, raw: Any, place: Place) -> Any:
     if isinstance(raw, Secret):
         return raw
     if field.kind == "words" and isinstance(raw, list | tuple) and all(isinstance(one, str) for one in raw):
-        raw = " ".join(raw)
+        raw = field.joint.join(raw)
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | os.PathLike):
         raise _wrong(field, place, "a text is expected")
     text = str(raw).strip()

@@ -1,0 +1,223 @@
+"""The part of a manifest that tells each task: the profile Provenance Run Crate (https://w3id.org/ro/wfrun/provenance/0.5). Pure.
+
+A workflow has a step for each template that ran; the template is the tool of that step. Each task is a CreateAction of its tool, with its
+values; a ControlAction says which tasks a step became, an OrganizeAction which engine carried the workflow out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.digests import short_digest
+
+Json = dict[str, Any]
+
+MOST_TASKS = 5000  # of a run that are described one by one: the tables have the others
+_LONGEST_VALUE = 1000  # characters
+_ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "Error": "FailedActionStatus"}
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """A task that began. name: its path in the workflow. image: as the manifest names it, "" for none."""
+
+    workflow: str
+    name: str
+    node_id: str
+    template: str
+    phase: str
+    started: str
+    finished: str = ""
+    message: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class WorkflowRun:
+    """A workflow of which tasks ran. path: of its document; action: the id of its own CreateAction; engine: that of the program."""
+
+    name: str
+    path: str
+    action: str
+    engine: str
+    phase: str
+
+
+@dataclass
+class TaskActions:
+    """The entities of all tasks, made once. table: the file that has the results of tasks which answered nothing themselves.
+
+    agent: the id of who ran them, "" for nobody.
+    """
+
+    workflows: Sequence[WorkflowRun]
+    tasks: Sequence[TaskRun]
+    version: str
+    table: str = ""
+    agent: str = ""
+    entities: dict[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for workflow in self.workflows:
+            by_template: dict[str, list[TaskRun]] = {}
+            for task in self.tasks:
+                if task.workflow == workflow.name:
+                    by_template.setdefault(task.template or "task", []).append(task)
+            for position, (template, tasks) in enumerate(by_template.items(), 1):
+                self._add_step(workflow, template, tasks, position)
+            if by_template:
+                controls = [control_id(workflow.name, template) for template in by_template]
+                self._add(organized(workflow.name, workflow.engine, controls, workflow.action, workflow.phase))
+
+    def parts(self, path: str) -> Json:
+        """What the entity of a workflow says of its steps and tools; {} for a workflow of which no task began."""
+        steps = [key for key, one in self.entities.items() if one["@type"] == "HowToStep" and one["_of"] == path]
+        tools = [key for key, one in self.entities.items() if one.get("_tool_of") == path]
+        return {"hasPart": [_id(key) for key in tools], "step": [_id(key) for key in steps]} if steps else {}
+
+    @property
+    def actions(self) -> list[str]:
+        """What the crate mentions: tasks, and who organized them."""
+        kinds = ("CreateAction", "OrganizeAction")
+        return [key for key, one in self.entities.items() if one["@type"] in kinds]
+
+    def __iter__(self) -> Iterator[Json]:
+        for one in self.entities.values():
+            yield {name: value for name, value in one.items() if not name.startswith("_") and value != []}
+
+    def _add(self, entity: Json) -> str:
+        self.entities.setdefault(str(entity["@id"]), entity)
+        return str(entity["@id"])
+
+    def _add_step(self, workflow: WorkflowRun, template: str, tasks: Sequence[TaskRun], position: int) -> None:
+        tool = f"{workflow.path}#{word(template)}"
+        step = f"#step-{word(workflow.name)}-{word(template)}"
+        inputs = list(dict.fromkeys(name for task in tasks for name in task.inputs))
+        outputs = list(dict.fromkeys(name for task in tasks for name in task.outputs))
+        parameters = {
+            kind: {name: self._parameter(tool, kind, name) for name in names}
+            for kind, names in (("input", inputs), ("output", outputs))
+        }
+        self._add(
+            {
+                "@id": tool,
+                "@type": "SoftwareApplication",
+                "name": template,
+                "description": f"The template {template} of {workflow.path}",
+                "softwareVersion": self.version,
+                "input": [_id(key) for key in parameters["input"].values()],
+                "output": [_id(key) for key in parameters["output"].values()],
+                "_tool_of": workflow.path,
+            }
+        )
+        self._add(
+            {
+                "@id": step,
+                "@type": "HowToStep",
+                "name": f"{template} of {workflow.name}",
+                "position": str(position),
+                "workExample": _id(tool),
+                "_of": workflow.path,
+            }
+        )
+        single = [self._task(tool, task, parameters) for task in tasks]
+        phases = {task.phase for task in tasks}
+        phase = "Succeeded" if phases == {"Succeeded"} else "Failed" if phases & {"Failed", "Error"} else ""
+        self._add(controlled(workflow.name, template, step, single, phase))
+
+    def _parameter(self, tool: str, kind: str, name: str) -> str:
+        return self._add(
+            {
+                "@id": f"#{kind}-{short_digest(f'{tool} {name}'.encode())}",
+                "@type": "FormalParameter",
+                "name": name,
+                "additionalType": "Text",
+                "valueRequired": "True",
+            }
+        )
+
+    def _task(self, tool: str, task: TaskRun, parameters: Mapping[str, Mapping[str, str]]) -> str:
+        given = [self._value(parameters["input"][name], name, value) for name, value in task.inputs.items()]
+        answers = [self._value(parameters["output"][name], name, value) for name, value in task.outputs.items()]
+        action: Json = {
+            "@id": f"#task-{word(task.node_id)}",
+            "@type": "CreateAction",
+            "name": task.name,
+            "description": f"The task {task.name} of {task.workflow}: {task.phase}",
+            "instrument": _id(tool),
+            "startTime": time(task.started),
+            "object": [_id(key) for key in given],
+            "result": [_id(key) for key in answers] or ([_id(self.table)] if self.table else []),
+            "actionStatus": f"http://schema.org/{_ENDED.get(task.phase, 'ActiveActionStatus')}",
+        }
+        if self.agent:
+            action["agent"] = _id(self.agent)
+        if task.finished:
+            action["endTime"] = time(task.finished)
+        if task.message and task.phase in ("Failed", "Error"):
+            action["error"] = task.message
+        if task.image:
+            action["containerImage"] = _id(f"#image-{word(task.image)}")
+        return self._add(action)
+
+    def _value(self, parameter: str, name: str, value: str) -> str:
+        short = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
+        return self._add(
+            {
+                "@id": f"#value-{short_digest(f'{parameter} {value}'.encode('utf-8', 'surrogatepass'))}",
+                "@type": "PropertyValue",
+                "name": name,
+                "value": short,
+                "exampleOfWork": _id(parameter),
+            }
+        )
+
+
+def controlled(workflow: str, name: str, step: str, actions: Iterable[str], phase: str) -> Json:
+    """Which actions a step became."""
+    return {
+        "@id": control_id(workflow, name),
+        "@type": "ControlAction",
+        "name": f"{name} of {workflow}",
+        "instrument": _id(step),
+        "object": [_id(action) for action in actions],
+        **_ended(phase),
+    }
+
+
+def control_id(workflow: str, name: str) -> str:
+    return f"#control-{word(workflow)}-{word(name)}"
+
+
+def organized(name: str, engine: str, controls: Iterable[str], action: str, phase: str) -> Json:
+    """Which program carried a workflow out."""
+    return {
+        "@id": f"#engine-{word(name)}",
+        "@type": "OrganizeAction",
+        "name": f"The run of {name} by its engine",
+        "instrument": _id(engine),
+        "object": [_id(control) for control in controls],
+        "result": _id(action),
+        **_ended(phase),
+    }
+
+
+def _ended(phase: str) -> Json:
+    return {"actionStatus": f"http://schema.org/{_ENDED[phase]}"} if phase in _ENDED else {}
+
+
+def word(text: str) -> str:
+    """A text as the end of a local identifier. Other characters are written as numbers, so that different texts stay different."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-.") else f"_{ord(c):x}_" for c in text)
+
+
+def time(text: str) -> str:
+    return text.replace("Z", "+00:00")
+
+
+def _id(address: str) -> Json:
+    return {"@id": address}

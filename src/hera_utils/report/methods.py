@@ -1,0 +1,177 @@
+"""A run as the paragraph of a paper's methods: what was run, with which versions, how often. Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from hera_utils.argo import timestamps
+from hera_utils.report.markdown import as_code, as_text
+from hera_utils.results.results import Results
+from hera_utils.results.task_results import TaskResult
+from hera_utils.runs.record import DONE
+from hera_utils.runs.whole_run import WholeRun
+from hera_utils.spans import span_in_words
+
+_MOST_VALUES = 8  # of an input that are listed
+_MOST_PACKAGES = 30
+_BEGUN = ("Succeeded", "Failed", "Error", "Running")
+
+
+@dataclass(frozen=True)
+class Software:
+    """What carried a run out. python: the version that ran its script; packages: those that its code imports, name → version; system:
+    kernel and machine, "" for a cluster; commit, repository, changed: of the script, "" where it is in no repository.
+    """
+
+    argo: str = ""
+    hera: str = ""
+    hera_utils: str = ""
+    python: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    system: str = ""
+    commit: str = ""
+    repository: str = ""
+    changed: int = 0
+    images: Mapping[str, str] = field(default_factory=dict)
+
+
+def methods(run: WholeRun, results: Results, software: Software) -> str:
+    """The paragraph, and a line on who wrote it and under which licence."""
+    sentences = [
+        _what(run, software),
+        *_points(run, results),
+        _tasks(run, results),
+        _images(software.images),
+        _packages(software.packages),
+        _time(results),
+    ]
+    paragraph = " ".join(sentence for sentence in sentences if sentence)
+    authors = "; ".join(as_text(str(one)) for one in run.facts.get("authors") or ())
+    license = as_text(str(run.facts.get("license") or ""))
+    last = ". ".join(part for part in (authors and f"Authors: {authors}", license and f"Licence: {license}") if part)
+    return "\n\n".join(part for part in (f"# Methods: {as_text(run.name)}", paragraph, last) if part) + "\n"
+
+
+def _what(run: WholeRun, software: Software) -> str:
+    name = f"The experiment {as_text(run.experiment)}" if run.experiment else f"The run `{as_code(run.name)}`"
+    begun = min(
+        (at for one in run.own if (at := timestamps.read((one.get("status") or {}).get("startedAt")))), default=None
+    )
+    when = "" if begun is None else f" on {datetime.fromtimestamp(begun, timezone.utc):%Y-%m-%d} (UTC)"
+    if software.system:
+        engine = f"the local platform of hera_utils {software.hera_utils}, which executes Argo workflows"
+        where = f"on one machine ({as_text(software.system)}), by {engine}"
+    else:
+        where = f"on a Kubernetes cluster, by Argo Workflows {as_text(software.argo)}"
+    described = f"It is described with Hera {software.hera}" + (
+        f" in Python {software.python}" if software.python else ""
+    )
+    submitted = "" if software.system else f" and was submitted by hera_utils {software.hera_utils}"
+    label = f" as `{as_code(run.name)}`" if run.experiment else ""
+    return f"{name} was run{when}{label} {where}. {described}{submitted}{_commit(software)}."
+
+
+def _commit(software: Software) -> str:
+    if not software.commit:
+        return ""
+    of = f" of {as_text(software.repository)}" if software.repository else ""
+    changed = f", from which {_count(software.changed, 'file')} differed" if software.changed else ""
+    return f"; its code is commit `{software.commit[:12]}`{of}{changed}"
+
+
+def _points(run: WholeRun, results: Results) -> Iterator[str]:
+    if not results.points:
+        return
+    recorded = run.facts.get("inputs") or {}
+    axes = recorded.get("parameters") or {}
+    swept = _listed([f"{as_text(name)} ({_values(values)})" for name, values in axes.items()])
+    fixed = _listed(
+        [f"{as_text(name)} = {as_text(str(value))}" for name, value in (recorded.get("constants") or {}).items()]
+    )
+    total, done = len(results.points), sum(point.status == DONE for point in results.points)
+    what = f"It computed {_count(total, 'point')}" + (f", over {swept}" if swept else "")
+    yield what + (f", with {fixed}." if fixed else ".")
+    earlier = Counter(point.run for point in results.points if point.run)
+    if earlier:
+        of = _listed([f"`{as_code(name)}`" for name in earlier])
+        yield f"{_count(earlier.total(), 'point')} of these had been computed by the earlier run{'s' if len(earlier) > 1 else ''} {of}."
+    if done < total:
+        yield f"{done} of the {_count(total, 'point')} succeeded."
+
+
+def _values(values: Sequence[Any]) -> str:
+    words = [as_text(str(value)) for value in values]
+    if len(words) <= _MOST_VALUES:
+        return f"{_count(len(words), 'value')}: {', '.join(words)}"
+    return f"{len(words)} values: {', '.join(words[:3])}, …, {words[-1]}"
+
+
+def _tasks(run: WholeRun, results: Results) -> str:
+    own = [row for row in results.tasks if row.workflow not in run.earlier and _began(row)]
+    if not own:
+        return "No task of it was executed."
+    by_template = Counter(row.template or "unnamed" for row in own)
+    times = _listed([f"`{as_code(template)}` {_times(count)}" for template, count in by_template.most_common()])
+    were, workflows = "was" if len(own) == 1 else "were", _count(len(run.own), "workflow")
+    sentence = f"For this {_count(len(own), 'task')} {were} executed in {workflows}: {times}"
+    again = sum(row.attempts > 1 for row in own)
+    failed = sum(row.status in ("Failed", "Error") for row in own)
+    more = [f"{_count(again, 'task')} needed more than one attempt"] if again else []
+    more += [f"{failed} failed"] if failed else []
+    return "; ".join([sentence, *more]) + "."
+
+
+def _images(images: Mapping[str, str]) -> str:
+    if not images:
+        return ""
+    words = [
+        f"`{as_code(image)}`" + (f" (in its place: {as_text(stand_in)})" if stand_in else "")
+        for image, stand_in in images.items()
+    ]
+    return f"Container image{'s' if len(images) > 1 else ''}: {_listed(words)}."
+
+
+def _packages(packages: Mapping[str, str]) -> str:
+    if not packages:
+        return ""
+    words = [f"{name} {version}" for name, version in packages.items()][:_MOST_PACKAGES]
+    more = f" and {len(packages) - _MOST_PACKAGES} more" if len(packages) > _MOST_PACKAGES else ""
+    return f"Its code uses {_listed(words) if not more else ', '.join(words) + more}."
+
+
+def _time(results: Results) -> str:
+    rows = [row for row in results.tasks if row.seconds is not None and _began(row)]
+    if not rows:
+        return ""
+    longest = max(rows, key=_seconds)
+    return f"Its tasks took {_span(sum(map(_seconds, rows)))} together, the longest {_span(_seconds(longest))}."
+
+
+def _span(seconds: float) -> str:
+    return span_in_words(seconds) if seconds >= 0.1 else "less than 0.1 s"
+
+
+def _began(row: TaskResult) -> bool:
+    """Whether it is a task that began, and not a workflow that reached none."""
+    return row.status in _BEGUN and (bool(row.pod) or row.node_id != row.workflow)
+
+
+def _seconds(row: TaskResult) -> float:
+    return row.seconds or 0.0
+
+
+def _count(count: int, unit: str) -> str:
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _listed(words: Iterable[str]) -> str:
+    listed = list(words)
+    return ", ".join(listed) if len(listed) < 2 else f"{', '.join(listed[:-1])} and {listed[-1]}"
