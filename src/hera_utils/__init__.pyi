@@ -29,6 +29,8 @@ from hera_utils.experiment.sampling import logarithmic as logarithmic
 from hera_utils.experiment.sampling import random_sample as random_sample
 from hera_utils.experiment.sampling import saltelli as saltelli
 from hera_utils.experiment.sampling import sobol as sobol
+from hera_utils.experiment.search import Trial as Trial
+from hera_utils.experiment.search import search as search
 from hera_utils.experiment.sweeps import grid as grid
 from hera_utils.experiment.sweeps import listed as listed
 from hera_utils.experiment.sweeps import zipped as zipped
@@ -37,6 +39,7 @@ from hera_utils.platforms.argo_server import ArgoServer as ArgoServer
 from hera_utils.platforms.cluster import Cluster as Cluster
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission as EnvironmentOfSubmission
 from hera_utils.platforms.execution_platform import ExecutionPlatform as ExecutionPlatform
+from hera_utils.runs.step_reports import report_step as report_step
 from hera_utils.seed.argo_server import argo_server as argo_server
 from hera_utils.seed.k8s_cluster import k8s_cluster as k8s_cluster
 from hera_utils.seed.parser import parser as parser

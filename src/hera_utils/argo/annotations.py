@@ -6,6 +6,8 @@ RUN_POINTS = "hera-utils/run-points"
 """How many points the workflows of its run compute together."""
 GATHER = "hera-utils/gather"
 """That a gather follows the points of its run."""
+SEARCH = "hera-utils/search"
+"""That the points of its run are chosen on the way: a workflow of it that fails, or is stopped, makes no failure of the run."""
 RAN = "hera-utils/ran"
 """The field of a pod's node: when its main containers ran, {startedAt, finishedAt} in microseconds. Argo's own times are whole seconds, and
 begin when the node is made: waiting for a free place counts in them. `python`, of a task in Python: "warm" when it was a fork of an

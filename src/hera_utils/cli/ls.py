@@ -135,7 +135,7 @@ def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
 
 def _together(run: str, workflows: Sequence[Json]) -> Json:
     remaining = _remaining(run, workflows)
-    if len(workflows) == 1 and not remaining.what:
+    if len(workflows) == 1 and not remaining.what and not remaining.search:
         return workflows[0]
     phases = [(one.get("status") or {}).get("phase") or "Pending" for one in workflows]
     going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
@@ -146,7 +146,7 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
         sorted(filter(None, ((one.get("status") or {}).get(name) for one in workflows)))
         for name in ("startedAt", "finishedAt")
     )
-    phase = going or failed or remaining.phase or "Succeeded"
+    phase = going or ("" if remaining.search else failed) or remaining.phase or "Succeeded"
     count = f"{len(workflows)} workflow{'' if len(workflows) == 1 else 's'}"
     more = f", {remaining.what} {'to come' if remaining.awaited else 'not submitted'}" if remaining.what else ""
     status = {"phase": phase, "progress": f"{done}/{every}", "message": count + more}
@@ -162,7 +162,7 @@ def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
     from hera_utils.runs.whole_run import record_folder
 
     by_annotations = remaining(workflows, None, time.time())
-    if not by_annotations.what:
+    if not by_annotations.what and not by_annotations.search:
         return by_annotations
     return remaining(workflows, record_folder(run, runs_folders(), workflows), time.time())
 

@@ -14,6 +14,7 @@ from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.point_matching import Axes
 from hera_utils.experiment.points import Point
+from hera_utils.experiment.search import is_of_search
 from hera_utils.platforms.hera_binding import document_of_hera
 from hera_utils.settings.resolve import CLIContext
 
@@ -51,7 +52,8 @@ class Definition:
 
     @cached_property
     def axes(self) -> Axes:
-        return Axes(self.inputs.points.axes)
+        sweep = self.inputs.points
+        return Axes(sweep.axes, open_ended=is_of_search(sweep))
 
     @cached_property
     def key(self) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from hera_utils.argo import faults
-from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
+from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import AccessError, PlatformError, Refused
 from hera_utils.execution.batches import Batch
@@ -21,7 +21,7 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.reconnect import PATIENCE
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
-from hera_utils.runs.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
+from hera_utils.runs.record import DONE, PRUNED, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
@@ -32,6 +32,7 @@ Json = dict[str, Any]
 Answer = TypeVar("Answer")
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
+_WATCHED_PAUSE = 0.5  # the longest where somebody looks on
 MOST_FAILURES = 1000  # that are kept of a run, to be shown
 
 
@@ -61,9 +62,18 @@ class SubmitOptions:
     outputs: Callable[[Iterable[str]], Mapping[str, Mapping[str, FileFacts]]] = lambda points: {}
 
 
+class Watcher(Protocol):
+    """Who looks on while workflows run: `look` again and again, `settled` when one is over, before that is written down."""
+
+    def look(self) -> None: ...
+
+    def settled(self, name: str) -> None: ...
+
+
 class Dispatcher:
     """A run under way. texts: what the digests of fingerprints stand for, kept with the record. deadline: of whoever waits: WaitTimeout
-    then.
+    then. searching: whether its points are chosen on the way; pruned: ids of those that the search has stopped, which is no failure.
+    watcher: who looks on, if anybody does.
     """
 
     def __init__(
@@ -80,8 +90,12 @@ class Dispatcher:
         self.failures: list[Failure] = []
         self.last: Json | None = None
         self.lost: set[str] | None = None
+        self.searching = False
+        self.pruned: set[str] = set()
+        self.watcher: Watcher | None = None
         self.ended: list[tuple[WorkflowRow, str]] = []
         self._started = time.time()
+        self._stopped: set[str] = set()
         self._fruitless = 0
 
     # --- joining what an earlier process began ---------------------------------------------------------------------------
@@ -165,24 +179,21 @@ class Dispatcher:
     def _of_run(self, batch: Batch) -> dict[str, str]:
         """What the workflow says of its run, for who has no record of it."""
         annotations = {POINTS: str(len(batch.points)), RUN_POINTS: str(self.record.to_compute())}
-        return {**annotations, GATHER: "follows"} if self.record.facts.get("gather") else annotations
+        annotations |= {GATHER: "follows"} if self.record.facts.get("gather") else {}
+        return annotations | ({SEARCH: "true"} if self.searching else {})
 
     # --- carrying out ------------------------------------------------------------------------------------------------
     def carry_out(self, batches: Iterable[Batch], display: Display | None, *, total: int) -> None:
         """Send all batches, never more than a few at a time, and follow them. total: points of this run, for the display."""
-        try:
-            waiting: Iterator[Batch] = iter(batches)
-            batch = next(waiting, None)
-            while batch is not None or self.in_flight:
-                while batch is not None and len(self.in_flight) < self.options.in_flight and not self.hopeless:
-                    self.send(batch)
-                    batch = next(waiting, None)
-                if not self.in_flight:
-                    break
-                self._wait(display, total)
-        finally:
-            if display is not None:
-                display.close()
+        waiting: Iterator[Batch] = iter(batches)
+        batch = next(waiting, None)
+        while batch is not None or self.in_flight:
+            while batch is not None and len(self.in_flight) < self.options.in_flight and not self.hopeless:
+                self.send(batch)
+                batch = next(waiting, None)
+            if not self.in_flight:
+                break
+            self._wait(display, total)
 
     def send_some(self, batches: Iterable[Batch]) -> bool:
         """Send as many batches as may go on at once; whether that was all."""
@@ -198,6 +209,10 @@ class Dispatcher:
         document = follow(self.client, name, display, deadline=self.deadline)
         self._settle(name, document)
         return document
+
+    def begin_round(self) -> None:
+        """Points that were chosen anew: what failed before is no sign for them."""
+        self._fruitless = 0
 
     @property
     def hopeless(self) -> bool:
@@ -218,6 +233,8 @@ class Dispatcher:
                     flight.phase = "Deleted"
                 if flight.phase in COMPLETED or flight.phase == "Deleted":
                     over.append(name)
+            if self.watcher is not None:
+                self.watcher.look()
             for name in over:
                 self._settle(name)
             if display is not None:
@@ -226,7 +243,7 @@ class Dispatcher:
                 return
             self.deadline.check(self.record.name)
             time.sleep(self.deadline.pause(pause))
-            pause = min(_LONGEST_PAUSE, pause * 1.3)
+            pause = min(_LONGEST_PAUSE if self.watcher is None else _WATCHED_PAUSE, pause * 1.3)
 
     def _phase(self, name: str) -> tuple[str, float]:
         """(phase, share of its tasks that are done)."""
@@ -251,6 +268,8 @@ class Dispatcher:
 
     def _settle(self, name: str, document: Json | None = None) -> None:
         """A workflow is over: write down what became of its points."""
+        if self.watcher is not None:
+            self.watcher.settled(name)
         flight = self.in_flight.pop(name)
         rows = list(self.record.points(workflow=name))
         if flight.phase == "Deleted":
@@ -259,9 +278,12 @@ class Dispatcher:
             document = document or self._persist(lambda: self.client.get(name))
             phase = str((document.get("status") or {}).get("phase") or "")
             statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
-            if flight.joined and phase in UNSUCCESSFUL:
+            if flight.joined and phase in UNSUCCESSFUL and not self.pruned.intersection(statuses):
                 self._note_lost(document, rows, statuses)
-            if len(self.failures) < MOST_FAILURES:
+            stopped = {row.id for row in rows} & self.pruned
+            statuses |= {point: PRUNED for point in stopped if statuses[point] != DONE}
+            self._stopped |= {name} if stopped else set()
+            if len(self.failures) < MOST_FAILURES and not stopped:
                 self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
             self.last = document
         done = [point for point, status in statuses.items() if status == DONE]
@@ -271,7 +293,7 @@ class Dispatcher:
         self.record.settle(name, phase, statuses)
         self.ended.append((flight.row, phase))
         if rows:
-            self._fruitless = 0 if DONE in statuses.values() else self._fruitless + 1
+            self._fruitless = 0 if {DONE, PRUNED}.intersection(statuses.values()) else self._fruitless + 1
 
     def _note_lost(self, document: Json, rows: list[PointRow], statuses: dict[str, str]) -> None:
         lost = lost_points(document, rows, statuses)
@@ -295,12 +317,15 @@ class Dispatcher:
         for row in self.record.workflows():
             flight = self.in_flight.get(row.name)
             phase = row.phase or (flight.phase if flight is not None else "")
+            phase = DONE if row.name in self._stopped else phase
             shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
         state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._started)
         statuses = self.record.statuses()
         failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
             state = replace(state, phase=DONE)  # what had failed was made up for
+        if self.searching:
+            state = replace(state, phase="Running")  # what comes next is not known here
         return replace(state, failed=failed)
 
 

@@ -16,9 +16,11 @@ from hera_utils.execution.batches import SizeEstimate, estimate_size, largest_do
 from hera_utils.execution.cautions import cautions
 from hera_utils.execution.declared_files import DeclaredFiles, file_uses
 from hera_utils.execution.definition import Definition, environment_of
+from hera_utils.execution.fingerprints import Fingerprinter
 from hera_utils.execution.flags import RunOptions, add_flags, apply_input_flags, check_layout, point_lines
 from hera_utils.execution.history import (
     Decisions,
+    History,
     decide,
     fingerprinter_of,
     history_of,
@@ -34,6 +36,7 @@ from hera_utils.execution.stored_templates import without_starting
 from hera_utils.execution.task_graph import picture
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.search import design_of
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.claim_folders import claim_folder_here
 from hera_utils.platforms.connect import connect
@@ -141,6 +144,8 @@ class ExecutionEngine:
         local = self.context.platform == "local"
         images = self._image_outcomes(definition, largest_document(definition, estimate)) if local else {}
         resume = self.options.resume if resume is None else resume
+        if design_of(definition.inputs.sweep) is not None:
+            return self._plan_of_search(definition, estimate, images, resume=resume)
         return Plan(definition, estimate, self._decisions(definition, estimate) if resume else None, images)
 
     def doctor(self, experiment: Experiment | None = None) -> list[Finding]:
@@ -264,14 +269,37 @@ class ExecutionEngine:
 
     def _decisions(self, definition: Definition, estimate: SizeEstimate) -> Decisions:
         """By the records: no server is asked what became of runs that were left, only for stored templates, if it runs."""
-        volume = definition.environment.persisted_volume
-        folder = claim_folder_here(self.context, volume.claim_name) if volume is not None else None
-        files = DeclaredFiles(definition.layout, folder, script_folder())
-        facts = run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
+        files = self._files_here(definition)
+        with self._fingerprinter(definition) as fingerprinter:
+            return decide(definition, estimate, self._history(definition), fingerprinter, files)
+
+    def _plan_of_search(
+        self, definition: Definition, estimate: SizeEstimate, images: dict[str, str], *, resume: bool
+    ) -> Plan:
+        from hera_utils.execution.search_plan import plan_of_search
+        from hera_utils.execution.search_replay import Rounds
+
+        history = self._history(definition) if resume else None
+        with self._fingerprinter(definition) as fingerprinter:
+            rounds = Rounds(definition.experiment, self.context, estimate.limits, self._files_here, fingerprinter)
+            return plan_of_search(rounds, history, runs_folder(self.context), images)
+
+    @contextmanager
+    def _fingerprinter(self, definition: Definition) -> Iterator[Fingerprinter]:
         secrets, keep_done = secret_values(definition.environment), self.options.keep_done
         with without_starting(self.context) as stored:
-            fingerprinter = fingerprinter_of(self.context, files, keep_done=keep_done, secrets=secrets, stored=stored)
-            return decide(definition, estimate, history_of(runs_folder(self.context), facts), fingerprinter, files)
+            yield fingerprinter_of(
+                self.context, self._files_here(definition), keep_done=keep_done, secrets=secrets, stored=stored
+            )
+
+    def _files_here(self, definition: Definition) -> DeclaredFiles:
+        volume = definition.environment.persisted_volume
+        folder = claim_folder_here(self.context, volume.claim_name) if volume is not None else None
+        return DeclaredFiles(definition.layout, folder, script_folder())
+
+    def _history(self, definition: Definition) -> History:
+        facts = run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
+        return history_of(runs_folder(self.context), facts)
 
     def _examine(self, experiment: Experiment) -> Examination:
         from hera_utils.preflight.run import examine
@@ -319,7 +347,7 @@ class ExecutionEngine:
                 definition, estimate = self._define(experiment)
                 document = largest_document(definition, estimate)
                 caller = Caller(self.context, self.reporter, self.options, self.launch, resume, deadline)
-                session = Session(client, caller, definition, estimate)
+                session = _session_of(client, caller, definition, estimate)
                 if not connection.local:
                     refuse_too_large(document)
                 environment = definition.environment
@@ -392,6 +420,14 @@ class ExecutionEngine:
         """As the call says, else as the command line does."""
         timeout = self.options.wait_timeout if timeout is None else timeout
         return script_host().deadline or NEVER if timeout is None else Deadline.after(timeout)
+
+
+def _session_of(client: ArgoClient, caller: Caller, definition: Definition, estimate: SizeEstimate) -> Session:
+    if design_of(definition.inputs.sweep) is None:
+        return Session(client, caller, definition, estimate)
+    from hera_utils.execution.search_session import SearchSession
+
+    return SearchSession(client, caller, definition, estimate)
 
 
 def _documents(definition: Definition, largest: Json) -> list[Json]:

@@ -125,7 +125,7 @@ class Plan:
         flows = "1 workflow of" if count == 1 else f"{about}{count} workflows of at most"
         more = "" if self.gather is None else ", then gather"
         limit = "limit of a cluster: 1 MiB" if self.estimate.limits is HERE else "limit 1 MiB"
-        lines = [f"{swept} → {pods}, {flows} {about if count == 1 else ''}{_kilobytes(largest)}{more} ({limit})"]
+        lines = [f"{swept} → {pods}, {flows} {about if count == 1 else ''}{kilobytes(largest)}{more} ({limit})"]
         ownership = self.estimate.ownership
         if self.points > 1 and ownership.whole:
             lines.append(f"one unit, runs as a whole: {ownership.whole}")
@@ -202,7 +202,7 @@ def _main_reason(run: Mapping[str, str], names: Mapping[str, str]) -> str:
     return f"{names[point]}: {run[point]}"
 
 
-def _kilobytes(count: int) -> str:
+def kilobytes(count: int) -> str:
     return f"{count / 1000:.1f} kB" if count < 10_000 else f"{count / 1000:.0f} kB"
 
 

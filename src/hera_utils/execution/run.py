@@ -12,6 +12,8 @@ from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import ResourceError
 from hera_utils.execution.dispatcher import Dispatcher
 from hera_utils.execution.history import newest_run
+from hera_utils.execution.trials import recorded_trials
+from hera_utils.experiment.search import Trial, best
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.artifacts import download_run
 from hera_utils.results.results import Results
@@ -67,6 +69,30 @@ class Run:
         Of a run of several workflows they are asked for when this is first looked at.
         """
         return self.fetch() if self.fetch is not None else Results.of([self.workflow], name=self.name)
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Of a search: each point that it asked for, in this order, with what became of it; () of another sweep."""
+        return () if self.record is None else recorded_trials(self.record)[1]
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """Of a search: the trials that no other is better than; several where it has several objectives."""
+        if self.record is None:
+            return ()
+        design, trials = recorded_trials(self.record)
+        return () if design is None else tuple(best(design, trials))
+
+    @property
+    def best(self) -> Trial:
+        """Of a search: its best trial. ResourceError when there is none, or there are several that no other is better than."""
+        front = self.front
+        if len(front) != 1:
+            why = (
+                "no point gave a value to compare" if not front else f"{len(front)} points are each better in something"
+            )
+            raise ResourceError(f"{self.name} has no best point: {why}", fix="see run.front and run.trials")
+        return front[0]
 
     def download(self, folder: str | Path, *, task: str = "", artifact: str = "") -> list[Saved]:
         """Bring the output artifacts (all, a task's, one) into a folder, as TASK/NAME; what is there already is not asked for again.

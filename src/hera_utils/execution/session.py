@@ -63,6 +63,7 @@ from hera_utils.runs.record_folders import remember
 from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.watch.deadline import NEVER, Deadline
+from hera_utils.watch.display import Display
 
 Json = dict[str, Any]
 
@@ -85,10 +86,14 @@ class Caller:
 
 
 class Session:
-    """folders: claim → the folder of this machine that it stands for. plan, fingerprinter: from `open` on."""
+    """A run of points that are known. (search_session.py has that of points which are chosen on the way.)
+
+    folders: claim → the folder of this machine that it stands for. plan, fingerprinter: from `open` on."""
 
     plan: Plan
     fingerprinter: Fingerprinter
+    inputs_told: tuple[tuple[str, str], ...] = (("constants", "constant"), ("parameters", "axis"))
+    """What of a record's inputs tells two runs apart, and how one of these is called."""
 
     def __init__(self, client: ArgoClient, caller: Caller, definition: Definition, estimate: SizeEstimate) -> None:
         self.client, self.caller, self.definition, self.estimate = client, caller, definition, estimate
@@ -126,7 +131,7 @@ class Session:
             stored=StoredTemplates(self.client),
         )
         history = self._join_earlier_runs() if self.caller.resume else History()
-        self.plan = self._plan(history) if self.caller.resume else Plan(self.definition, self.estimate)
+        self.plan = self._first_plan(history)
         if self.caller.resume:
             self._refuse_changes_under_running_points(history)
         is_new = self.record is None
@@ -145,6 +150,9 @@ class Session:
                 self.record.keep_outputs(self.plan.decisions.outputs)
                 self.record.keep_texts({history.results[point].run for point in self.plan.decisions.done})
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)
+
+    def _first_plan(self, history: History) -> Plan:
+        return self._plan(history) if self.caller.resume else Plan(self.definition, self.estimate)
 
     def _plan(self, history: History) -> Plan:
         files = self.files
@@ -212,7 +220,7 @@ class Session:
             return ""
         before, now = record.facts.get("inputs") or {}, self.facts["inputs"]
         names = []
-        for group, what in (("constants", "constant"), ("parameters", "axis")):
+        for group, what in self.inputs_told:
             old, new = before.get(group) or {}, json.loads(json.dumps(now.get(group) or {}, default=str))
             names += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "other points"
@@ -285,10 +293,13 @@ class Session:
         outputs: dict[str, Mapping[str, FileFacts]] = {}
         for point in points:
             if point and point not in self._points:
-                self._points = {one.id: one for one in self.definition.inputs.points}
+                self._points = self._known_points()
             if not point or point in self._points:  # else a point of an earlier run that this sweep does not have
                 outputs[point] = self._files_written.outputs(self._points[point] if point else None)
         return outputs
+
+    def _known_points(self) -> dict[str, Point]:
+        return {one.id: one for one in self.definition.inputs.points}
 
     @cached_property
     def _files_written(self) -> DeclaredFiles:
@@ -403,12 +414,7 @@ class Session:
         assert self.dispatcher is not None
         record, dispatcher = self.record, self.dispatcher
         try:
-            if self.plan.single and not dispatcher.in_flight:
-                for batch in self._batches():
-                    dispatcher.follow_one(dispatcher.send(batch), self.reporter.display())
-            else:
-                dispatcher.carry_out(self._batches(), self.reporter.display(), total=self.plan.points)
-            self._compute_the_lost(dispatcher)
+            self._compute(dispatcher)
             phase = self._gather() if self._complete() else "Failed"
         except KeyboardInterrupt:
             raise Detached(self._how_to_come_back()) from None
@@ -418,6 +424,25 @@ class Session:
         run = run_of(dispatcher, self.client, phase, self.folders)
         record.close()
         return run
+
+    def _compute(self, dispatcher: Dispatcher) -> None:
+        """The points that run, to their end."""
+        if self.plan.single and not dispatcher.in_flight:
+            for batch in self._batches():
+                dispatcher.follow_one(dispatcher.send(batch), self.reporter.display())
+        else:
+            with self._display() as display:
+                dispatcher.carry_out(self._batches(), display, total=self.plan.points)
+        self._compute_the_lost(dispatcher)
+
+    @contextlib.contextmanager
+    def _display(self) -> Iterator[Display | None]:
+        display = self.reporter.display()
+        try:
+            yield display
+        finally:
+            if display is not None:
+                display.close()
 
     def _compute_the_lost(self, dispatcher: Dispatcher) -> None:
         """Once more what was in flight when everything was killed, and has ended without an outcome."""
@@ -434,7 +459,8 @@ class Session:
         if not self.estimate.ownership.whole:
             plan = replace(plan, decisions=plan.decisions.only(lost))
         self.plan = plan
-        dispatcher.carry_out(self._batches(), self.reporter.display(), total=plan.points)
+        with self._display() as display:
+            dispatcher.carry_out(self._batches(), display, total=plan.points)
 
     def _complete(self) -> bool:
         """Whether every point is done, and no workflow of the run failed that was not made up for since."""
@@ -499,5 +525,6 @@ def close_record(record: RunRecord) -> None:
     states = record.statuses()
     phases = [row.phase for row in record.workflows()]
     gathered = not record.facts.get("gather") or any(row.role == "gather" for row in record.workflows())
-    complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"] and gathered
+    searched = bool((record.facts.get("inputs") or {}).get("search"))  # how many points it would have had is unknown
+    complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"] and gathered and not searched
     record.update(ended=time.time(), phase="Succeeded" if complete else "Failed")

@@ -25,6 +25,7 @@ from hera_utils.experiment.conversion import (
     unknown,
 )
 from hera_utils.experiment.points import Point
+from hera_utils.experiment.search import design_of
 from hera_utils.experiment.sweeps import Grid, Listed, Narrowed, Sweep, grid
 from hera_utils.experiment.values import canonical, members_of, plain
 
@@ -169,9 +170,13 @@ class Inputs:
         return Inputs(constants, parameters)
 
     def as_json(self) -> dict[str, Any]:
-        """Constants, axes and how many points, as JSON has them: what a record of a run says of its inputs."""
+        """Constants, axes and how many points, as JSON has them: what a record of a run says of its inputs. Of a search: as far as its
+        points are known.
+        """
         sweep = self.sweep
+        design = design_of(sweep)
         return {
+            **({} if design is None else {"search": design.as_json()}),
             "constants": {name: plain(value) for name, value in _attributes(self.constants)},
             "parameters": {name: plain(values) for name, values in sweep.axes.items()},
             "sweep": sweep.description,
@@ -189,10 +194,14 @@ class Inputs:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that two inputs share only when all of their constants and points are the same."""
+        """16 hexadecimal digits that two inputs share only when all of their constants and points are the same; for a search, what is
+        known of it before its points are.
+        """
         digest = hashlib.blake2b(_constants_text(self.constants).encode("utf-8", "surrogatepass"), digest_size=8)
-        for point in sorted(point.id for point in self.sweep):
-            digest.update(point.encode())
+        design = design_of(self.sweep)
+        ids = [canonical(design.as_json())] if design is not None else sorted(point.id for point in self.sweep)
+        for point in ids:
+            digest.update(point.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def _with(self, name: str, value: str) -> Inputs:

@@ -24,11 +24,14 @@ Points = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 class Axes:
-    """The axes of a whole sweep as the arguments of tasks have them: name → the texts of all values. Built once, as a sweep may be long."""
+    """The axes of a whole sweep as the arguments of tasks have them: name → the texts of all values. Built once, as a sweep may be long.
 
-    def __init__(self, axes: Mapping[str, Sequence[Any]]) -> None:
+    open_ended: whether more values may follow (of a search), so that no axis has one for good.
+    """
+
+    def __init__(self, axes: Mapping[str, Sequence[Any]], *, open_ended: bool = False) -> None:
         self.texts = {axis: frozenset(map(text, values)) for axis, values in axes.items()}
-        self.several = frozenset(axis for axis, values in axes.items() if len(values) > 1)
+        self.several = frozenset(axis for axis, values in axes.items() if open_ended or len(values) > 1)
 
 
 def axes_of(points: Points) -> Axes:

@@ -101,6 +101,9 @@ class Sweep:
             fix="change the sweep where it is written, or give a file of points",
         )
 
+    def _refuse_joining(self) -> None:
+        """SettingsError where it cannot be part of a chain or a product."""
+
     def __iter__(self) -> Iterator[Point]:
         naming = self.naming
         for point in self._fresh():
@@ -327,6 +330,8 @@ class Product(Sweep):
     """Every point of one sweep with every point of another."""
 
     def __init__(self, first: Sweep, other: Sweep) -> None:
+        first._refuse_joining()
+        other._refuse_joining()
         both = set(first.axes) & set(other.axes)
         if both:
             name = sorted(both)[0]
@@ -378,6 +383,8 @@ class SweepSum(Sweep):
 
     def __init__(self, parts: Iterable[Sweep]) -> None:
         self._parts = tuple(parts)
+        for part in self._parts:
+            part._refuse_joining()
 
     def _fresh(self) -> Iterator[Point]:
         shape, axes = self._shape(), set(self._shape())

@@ -17,7 +17,7 @@ from hera_utils.experiment.task_ownership import TaskRef, task_ownership
 from hera_utils.results.measurements import joint
 from hera_utils.results.task_results import TaskResult, pairs
 from hera_utils.runs.outcome import values
-from hera_utils.runs.record import SUBMITTED, PointRow, entry_nodes
+from hera_utils.runs.record import PRUNED, SUBMITTED, PointRow, entry_nodes
 
 Json = dict[str, Any]
 
@@ -30,9 +30,10 @@ WAITING = "Waiting"
 class PointResult:
     """A point and its results.
 
-    status: the worst of its tasks. seconds: the sum of its tasks. attempts: of the task that needed most. outputs: of its tasks,
-    called `TASK.NAME` where two tasks have an output of the same name. artifacts: `TASK/NAME`, as in `hera-utils cp
-    artifact:RUN/TASK/NAME`. run: the earlier run that computed it, "" for this one. used: what was measured, by column.
+    status: the worst of its tasks; Pruned when a search stopped it. seconds: the sum of its tasks. attempts: of the task that needed most.
+    outputs: of its tasks, called `TASK.NAME` where two tasks have an output of the same name. artifacts: `TASK/NAME`, as in `hera-utils cp
+    artifact:RUN/TASK/NAME`. run: the earlier run that computed it, "" for this one. used: what was measured, by
+    column.
     """
 
     id: str
@@ -142,7 +143,11 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
         return PointResult(
             point.id, point.name, point.values, status, workflow=point.workflow, run=point.run, tasks=tuple(tasks)
         )
-    status = min((row.status for row in tasks), key=lambda one: _WORST.index(one) if one in _WORST else 0)
+    status = (
+        PRUNED
+        if point.status == PRUNED
+        else min((row.status for row in tasks), key=lambda one: _WORST.index(one) if one in _WORST else 0)
+    )
     took = [row.seconds for row in tasks if row.seconds is not None]
     return PointResult(
         id=point.id,
@@ -155,7 +160,9 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
         artifacts=tuple(f"{row.task}/{name}" for row in tasks for name in row.artifacts),
         started=min((row.started for row in tasks if row.started), default=""),
         finished="" if status in ("Running", "Pending", "") else max(row.finished for row in tasks),
-        message=next((row.message for row in tasks if row.status in ("Failed", "Error") and row.message), ""),
+        message=""
+        if status == PRUNED
+        else next((row.message for row in tasks if row.status in ("Failed", "Error") and row.message), ""),
         workflow=tasks[0].workflow or point.workflow,
         run=point.run,
         used=joint(row.used for row in tasks),

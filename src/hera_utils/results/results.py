@@ -14,7 +14,7 @@ from hera_utils.results.notebook import results_html
 from hera_utils.results.point_results import PointResult, point_results, points_of_nodes
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult, task_results
-from hera_utils.runs.record import PointRow
+from hera_utils.runs.record import PRUNED, PointRow
 from hera_utils.runs.whole_run import WholeRun
 
 if TYPE_CHECKING:
@@ -81,8 +81,10 @@ class Results(Sequence[TaskResult]):
 
     @property
     def failures(self) -> tuple[TaskResult, ...]:
-        """The failed tasks, in the order in which they failed."""
-        return tuple(sorted((row for row in self.tasks if row.status in UNSUCCESSFUL), key=lambda row: row.finished))
+        """The failed tasks, in the order in which they failed; not those of points that a search stopped."""
+        stopped = {point.id for point in self.points if point.status == PRUNED}
+        failed = (row for row in self.tasks if row.status in UNSUCCESSFUL and row.point not in stopped)
+        return tuple(sorted(failed, key=lambda row: row.finished))
 
     def of_template(self, template: str) -> Results:
         """Only the tasks of a template, and the points with only these tasks."""

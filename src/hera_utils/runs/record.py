@@ -4,7 +4,8 @@
                     axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
                     the points), git, versions, images (image → what happened to it on this machine; see images/decision_texts.py)
     points.sqlite   one row a point, the workflows, the texts that many rows share (`fingerprints`), and by what the declared
-                    outputs of points are known again (`outputs`; of the point "": of what comes after all points)
+                    outputs of points are known again (`outputs`; of the point "": of what comes after all points); of a search
+                    also what its sampler was told of each point (`trials`)
     packages-*.txt  the locks of packages that stood in for images (images/python_environment.py)
     lock            held by the process that drives the run; it falls with the process
 
@@ -38,6 +39,8 @@ _READABLE = (1, 2)
 """Format 1 calls fingerprints prints, otherwise it is as 2: such a record is read, and gone on with, as it is."""
 RUN_LABEL = "hera-utils/run"
 WAITING, SUBMITTED, DONE = "", "Submitted", "Succeeded"
+PRUNED = "Pruned"
+"""The status of a point that a search stopped before its end, as it promised too little."""
 
 _TABLES = """
 create table if not exists points (
@@ -50,6 +53,7 @@ create table if not exists workflows (
     fingerprint text not null default ''
 );
 create table if not exists fingerprints (digest text primary key, text text not null) without rowid;
+create table if not exists trials (id text primary key, trial text not null) without rowid;
 create index if not exists by_workflow on points (workflow);
 create table if not exists outputs (
     point text not null, path text not null, size integer not null, stamp text not null, digest text not null,
@@ -322,6 +326,12 @@ class RunRecord:
             )
         self._write()
 
+    def keep_trials(self, trials: Mapping[str, Json]) -> None:
+        """What became of points, as the sampler of a search is told it: point id → trial."""
+        with self._transaction() as base:
+            rows = ((point, encoded(trial)) for point, trial in trials.items())
+            base.executemany("insert or replace into trials (id, trial) values (?, ?)", rows)
+
     # --- reading ------------------------------------------------------------------------------------------------------
     def workflows(self) -> list[WorkflowRow]:
         """In the order in which they were submitted."""
@@ -340,6 +350,10 @@ class RunRecord:
             pieces = tuple((str(task), item) for task, item in json.loads(tasks))
             values, parts = json.loads(given), json.loads(fingerprint)
             yield PointRow(point, number, name, values, owner, parts, pieces, state, run, why)
+
+    def trials(self) -> dict[str, Json]:
+        """point id → what the sampler of a search was told of it."""
+        return {point: json.loads(trial) for point, trial in self._base.execute("select id, trial from trials")}
 
     def statuses(self) -> dict[str, int]:
         """status → how many points."""

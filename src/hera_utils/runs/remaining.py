@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo import timestamps
-from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
+from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.record import RunRecord, is_driven
@@ -24,15 +24,21 @@ PATIENCE = 60.0  # seconds for which the next workflow of a run is awaited where
 
 @dataclass(frozen=True)
 class Remaining:
-    """what: in words, "" when nothing is missing. awaited: whether somebody is there (or may be) who submits it."""
+    """what: in words, "" when nothing is missing. awaited: whether somebody is there (or may be) who submits it.
+
+    ended: the phase of a run that is over, where it is another than its workflows have together (of a search).
+    search: whether its points are chosen on the way, so that a workflow which failed says nothing of the run.
+    """
 
     what: str = ""
     awaited: bool = False
+    ended: str = ""
+    search: bool = False
 
     @property
     def phase(self) -> str:
-        """Of a run whose workflows have all ended well: "" where they are all of it."""
-        return "" if not self.what else "Running" if self.awaited else "Pending"
+        """Of a run whose workflows have all ended well: "" where they are all of it. Of a search, however they have ended."""
+        return self.ended if not self.what else "Running" if self.awaited else "Pending"
 
 
 NOTHING = Remaining()
@@ -44,6 +50,8 @@ def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Rem
     failed = any(phase in UNSUCCESSFUL for phase in phases)
     if any(phase not in COMPLETED for phase in phases):
         return NOTHING
+    if any((one["metadata"].get("annotations") or {}).get(SEARCH) for one in workflows):
+        return _of_search(workflows, folder)
     if folder is not None:
         try:
             return _by_record(folder, workflows, failed=failed)
@@ -67,6 +75,22 @@ def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Rema
         return NOTHING  # nothing comes after a failure, but the parts that were under way
     what = _words(points, gather=gather and not failed)
     return Remaining(what, bool(what) and driven)
+
+
+def _of_search(workflows: Sequence[Json], folder: Path | None) -> Remaining:
+    """By its record; where there is none it is as if the search were over, as nobody knows how many points it would have."""
+    if folder is not None:
+        try:
+            driven = is_driven(folder)
+            with RunRecord.open(folder) as record:
+                if record.facts.get("ended"):
+                    return Remaining(ended=str(record.facts.get("phase") or "Failed"), search=True)
+            return Remaining("the rest of the search", driven, search=True)
+        except HeraUtilsError:
+            pass  # a record that cannot be read counts as none
+    phases = [str((one.get("status") or {}).get("phase")) for one in workflows]
+    succeeded = phases[-1] == "Succeeded" if _is_gather(workflows[-1]) else "Succeeded" in phases
+    return Remaining(ended="Succeeded" if succeeded else "Failed", search=True)
 
 
 def _by_annotations(workflows: Sequence[Json], *, failed: bool) -> str:

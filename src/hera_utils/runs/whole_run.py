@@ -64,10 +64,11 @@ class WholeRun:
         going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
         if ended and (self.deleted or not phases) and not going:
             return ended
-        worst = going or next((phase for phase in ("Error", "Failed") if phase in phases), "")
-        if worst or not phases:
-            return worst or "Pending"
-        return remaining(self.own, self.folder, time.time()).phase or "Succeeded"
+        if going or not phases:
+            return going or "Pending"
+        rest = remaining(self.own, self.folder, time.time())
+        failed = "" if rest.search else next((phase for phase in ("Error", "Failed") if phase in phases), "")
+        return failed or rest.phase or "Succeeded"
 
     @property
     def script(self) -> str:
@@ -92,7 +93,7 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
         own = [row.name for row in record.workflows()]
     others = [name for name in dict.fromkeys(point.workflow for point in points) if name and name not in own]
     client.namespace = facts.get("namespace") or client.namespace
-    documents = [document for one in (*own, *others) if (document := _got(client, one)) is not None]
+    documents = [document for one in (*own, *others) if (document := workflow_of(client, one)) is not None]
     if not documents and not points:
         raise ResourceError(f"none of the workflows of {name} exists any more", fix="list the runs with: hera-utils ls")
     deleted = len(own) + len(others) - len(documents)
@@ -132,8 +133,9 @@ def _in_order(documents: list[Json]) -> list[Json]:
     )
 
 
-def _got(client: ArgoClient, name: str) -> Json | None:
-    return _got_or_why(client, name)[0]  # None: deleted since; its points' status is in the record
+def workflow_of(client: ArgoClient, name: str) -> Json | None:
+    """The workflow of that name; None for one that was deleted since: its points' status is in the record."""
+    return _got_or_why(client, name)[0]
 
 
 def _beside_script(documents: Iterable[Json], name: str) -> Path | None:

@@ -2,7 +2,7 @@
 // What the parts of the report share beside the pictures: the story, seconds and moments in words, colours of phases.
 
 const story = JSON.parse(document.getElementById("story").textContent);
-const MARKS = { Succeeded: "✔", Failed: "✘", Error: "✘", Running: "●", Skipped: "–", Omitted: "–" };
+const MARKS = { Succeeded: "✔", Failed: "✘", Error: "✘", Running: "●", Skipped: "–", Omitted: "–", Pruned: "–" };
 
 /** Seconds in words. */
 function lasting(seconds) {
@@ -26,5 +26,5 @@ function moment(epoch) {
   return epoch === null ? "" : new Date(epoch * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }
 
-const PHASE_COLOURS = { Succeeded: "good", Failed: "bad", Error: "bad", Running: "busy", Pending: "wait", Waiting: "wait", Skipped: "idle", Omitted: "idle" };
+const PHASE_COLOURS = { Succeeded: "good", Failed: "bad", Error: "bad", Running: "busy", Pending: "wait", Waiting: "wait", Skipped: "idle", Omitted: "idle", Pruned: "idle" };
 const phaseColour = (phase) => colour(PHASE_COLOURS[phase] || "wait");

@@ -1,0 +1,69 @@
+"""What a search will be, as far as it is known: its next round, what of it is done, and at most how much more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hera_utils.execution.batches import HERE
+from hera_utils.execution.definition import Definition
+from hera_utils.execution.history import History
+from hera_utils.execution.plan import Plan, kilobytes
+from hera_utils.execution.search_replay import Rounds
+from hera_utils.execution.trials import RecordedTrials
+from hera_utils.experiment.search import SearchDesign
+from hera_utils.preflight import task_counts
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SearchPlan(Plan):
+    """definition: with the points that are known; estimate: of the next round alone. over: whether no round follows."""
+
+    design: SearchDesign = field(default_factory=lambda: SearchDesign(1, {}))
+    over: bool = False
+
+    @property
+    def single(self) -> bool:
+        return False  # the next round is another workflow
+
+    def pods(self) -> tuple[int, bool]:
+        """At most."""
+        spec, defined = self.document.get("spec") or {}, max(1, len(self.estimate.ownership.tasks) or 1)
+        count = round(task_counts.tasks(spec).count / defined * self.design.most)
+        return count + (0 if self.gather is None else task_counts.tasks(self.gather.get("spec") or {}).count), False
+
+    def workflows(self) -> tuple[int, int, bool]:
+        """Rounds; where the search prunes, points."""
+        each = 1 if self.design.prunes else self.design.at_once
+        return -(-self.design.most // each), self.size.bytes, False
+
+    def lines(self, *, explain: bool = False) -> list[str]:
+        pods, (count, largest, _) = self.pods()[0], self.workflows()
+        what = "a workflow for each point" if self.design.prunes else f"{count} rounds, a workflow each"
+        more = "" if self.gather is None else ", then gather"
+        limit = "limit of a cluster: 1 MiB" if self.estimate.limits is HERE else "limit 1 MiB"
+        known = f"{self.points} of at most {self.design.most} points are known"
+        lines = [
+            f"{self.definition.inputs.points.description} → at most {pods} pods, {what}{more}",
+            f"{known}{', and the search is over' if self.over else ''}: a round is {kilobytes(largest)} ({limit})",
+        ]
+        if self.decisions is not None:
+            lines += self._decision_lines(self.decisions, explain)
+        return lines
+
+    def as_json(self) -> Json:
+        """As of every plan; `search` is what it is made of, `points` how many are known."""
+        return {**super().as_json(), "search": {**self.design.as_json(), "over": self.over}}
+
+
+def plan_of_search(rounds: Rounds, history: History | None, runs: Path, images: Mapping[str, str]) -> SearchPlan:
+    """By the records alone. history: None when nothing was asked of earlier runs."""
+    replayed = rounds.replay(history or History(), RecordedTrials(runs).recall)
+    current, decisions = replayed.current, None if history is None else replayed.decisions
+    overview = Definition(rounds.experiment(replayed.course.points.values()), rounds.context)
+    estimate = current.estimate if current is not None else rounds.first_estimate()
+    return SearchPlan(overview, estimate, decisions, images, design=rounds.design, over=current is None)

@@ -1,0 +1,349 @@
+"""One run of a search: its points are chosen in rounds, each an ordinary batch of points, until the sampler or the number says it is over.
+
+open            the search is repeated with what is known (search_replay.py): the plan is of its next round
+run             a round is computed, its results are told, the next one is asked for; then gather, of the points that are done
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hera_utils.errors import SettingsError, UnsupportedError
+from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
+from hera_utils.execution.declared_files import DeclaredFiles
+from hera_utils.execution.definition import Definition
+from hera_utils.execution.dispatcher import Dispatcher
+from hera_utils.execution.fingerprints import is_same_rest
+from hera_utils.execution.history import Decisions, History, LastResult, script_folder
+from hera_utils.execution.search_plan import SearchPlan
+from hera_utils.execution.search_replay import Replay, Round, Rounds
+from hera_utils.execution.session import Caller, Session, close_record
+from hera_utils.execution.step_watch import StepWatch
+from hera_utils.execution.trials import RecordedTrials, outputs_of, point_of, trial_as_json, trial_of
+from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.search import FAILED, Trial, best
+from hera_utils.experiment.values import plain
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.results.results import Results
+from hera_utils.runs.record import DONE, PRUNED, SUBMITTED, PointRow, RunRecord
+from hera_utils.watch.display import Display
+
+Json = dict[str, Any]
+
+GIVE_UP = 5  # points without any result, or the first round where that has more: then a search ends
+
+
+class SearchSession(Session):
+    """A run whose points are chosen on the way. definition, estimate: of the present round; at the end, of the points that are done."""
+
+    inputs_told = (("constants", "constant"), ("search", "the search's"))
+    replayed: Replay
+
+    def __init__(self, client: ArgoClient, caller: Caller, definition: Definition, estimate: SizeEstimate) -> None:
+        super().__init__(client, caller, definition, estimate)
+        self.written = definition.experiment
+        self.history = History()
+        self.watch: StepWatch | None = None
+        self.recorded = RecordedTrials(self.runs)
+        self._joined: RunRecord | None = None
+        self.stuck = False
+
+    @property
+    def rounds(self) -> Rounds:
+        return Rounds(self.written, self.context, self.estimate.limits, self._files_of, self.fingerprinter)
+
+    def _files_of(self, definition: Definition) -> DeclaredFiles:
+        return DeclaredFiles(definition.layout, self._volume(), script_folder())
+
+    # --- what is known -----------------------------------------------------------------------------------------------
+    def _first_plan(self, history: History) -> SearchPlan:
+        own = self.record
+        self.history = history
+        self.replayed = self.rounds.replay(history, self._recall, own.folder if own is not None else None)
+        if own is not None and not self._continues(own):
+            self._leave(own)
+            self.replayed = self.rounds.replay(history, self._recall)
+        self._refuse_units_that_are_pruned()
+        return self._turn(self.replayed.decisions if self.caller.resume else None)
+
+    def _continues(self, record: RunRecord) -> bool:
+        """Whether the search asks for the very points, in their order, that it had asked for in a run that was left."""
+        recorded = [row.id for row in record.points()]
+        return list(self.replayed.course.points)[: len(recorded)] == recorded
+
+    def _leave(self, record: RunRecord) -> None:
+        """A run that was left stays so: its points are others. SettingsError while some of them run."""
+        assert self.dispatcher is not None
+        in_flight, self.record, self.dispatcher = self.dispatcher.in_flight, None, None
+        name = record.name
+        if not in_flight:
+            close_record(record)
+        record.close()
+        if in_flight:
+            raise SettingsError(
+                f"points of {name} are still running, and its sampler asks for other points now",
+                fix=self.advice.wait_or_stop(name),
+            )
+        self.reporter.lines(
+            [f"{name} stays unfinished, because its sampler asks for other points now: this is a new run"]
+        )
+
+    def _recall(self, point: Point, last: LastResult) -> Trial | None:
+        """From the records, else from the workflow that computed the point, if the platform still has it."""
+        trial = self.recorded.recall(point, last)
+        if trial is not None or last.status != DONE:
+            return trial
+        tasks = tuple((str(task), item) for task, item in json.loads(last.tasks))
+        row = PointRow(point.id, 0, point.name, _values(point), last.workflow, None, tasks, DONE, last.computed)
+        outputs = self._answers([row])
+        return Trial(point, outputs=outputs[point.id]) if point.id in outputs else None
+
+    def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
+        """point id → what its tasks answered; nothing of those whose workflow is gone."""
+        from hera_utils.runs.whole_run import workflow_of
+
+        documents = [workflow_of(self.client, name) for name in dict.fromkeys(row.workflow for row in rows)]
+        results = Results.of([one for one in documents if one is not None], rows)
+        return {point.id: outputs_of(point.outputs) for point in results.points if point.tasks}
+
+    def _refuse_units_that_are_pruned(self) -> None:
+        current = self.replayed.current
+        if current is None or not self.rounds.design.prunes or self.rounds.design.at_once == 1:
+            return
+        if current.estimate.unit:
+            raise UnsupportedError(
+                f"the points of this search cannot be stopped one by one: {current.estimate.unit}",
+                fix="let each task belong to one point, or leave pruned out",
+            )
+
+    # --- rounds ------------------------------------------------------------------------------------------------------
+    def _turn(self, decisions: Decisions | None) -> SearchPlan:
+        """Make the present round the one that is carried out; of a search that is over, its last plan."""
+        rounds, course = self.rounds, self.replayed.course
+        current = self.replayed.current
+        overview = Definition(rounds.experiment(course.points.values()), self.context)
+        if isinstance(overview.layout, Layout):
+            overview.layout.check(overview.inputs)
+        if current is None:
+            self.definition = self._of_done()
+        else:
+            self.definition, self.estimate = current.definition, current.estimate
+        if self.estimate.sample.sent:
+            raise SettingsError(
+                "the experiment's function submits the workflow of a round itself (w.create())",
+                fix="end it with `return w`: the engine submits the rounds of a search",
+            )
+        self.fingerprinter = replace(self.fingerprinter, inputs=self._files_of(self.definition).read)
+        return SearchPlan(overview, self.estimate, decisions, design=rounds.design, over=current is None)
+
+    def _of_done(self) -> Definition:
+        """With the points that gave a result: what `gather` is about."""
+        points, trials = self.replayed.course.points, self.replayed.course.trials
+        done = [point for point in points.values() if point.id in trials and trials[point.id].status == DONE]
+        return self.rounds.definition(points.values(), done)
+
+    def _rows(self, history: History) -> Iterator[PointRow]:
+        """Of all points that are known by now."""
+        decisions, current = self.replayed.decisions, self.replayed.current
+        settled = {*decisions.done, *self.replayed.course.trials, *(current.trials if current is not None else ())}
+        for number, point in enumerate(self.plan.definition.inputs.points):
+            row = PointRow(point.id, number, point.name, _values(point))
+            last = history.results.get(point.id)
+            if last is not None and point.id in settled:
+                yield replace(
+                    row,
+                    fingerprint=json.loads(last.fingerprint),
+                    status=last.status,
+                    run=last.computed,
+                    workflow=last.workflow,
+                    tasks=tuple((str(task), item) for task, item in json.loads(last.tasks)),
+                )
+            else:
+                yield replace(row, why=decisions.run.get(point.id, ""))
+
+    def _new_record(self) -> RunRecord:
+        record = super()._new_record()
+        record.facts["single"] = False  # each round is a workflow of its own
+        return record
+
+    def _dispatcher(self, record: RunRecord) -> Dispatcher:
+        dispatcher, design = super()._dispatcher(record), self.rounds.design
+        if design.prunes:
+            parallelism = self.context.parallelism if "parallelism" in self.context else None
+            at_once = design.at_once if parallelism is None else min(design.at_once, parallelism)
+            dispatcher.options = replace(dispatcher.options, in_flight=at_once)
+        self._joined = record
+        dispatcher.searching = True
+        dispatcher.pruned = {point for point, trial in record.trials().items() if trial.get("status") == PRUNED}
+        return dispatcher
+
+    def _known_points(self) -> dict[str, Point]:
+        """While a run that was left is joined, as its record has them."""
+        if hasattr(self, "replayed"):
+            return dict(self.replayed.course.points)
+        return {row.id: point_of(row) for row in self._joined.points()} if self._joined is not None else {}
+
+    def _goes_on(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
+        return True
+
+    def _has_more_than_points(self, history: History) -> bool:
+        if self.replayed.current is not None or self.definition.gather is None:
+            return self.replayed.current is not None
+        rest = self._gather_batch().rest
+        if not any(done and is_same_rest(before, rest) for before, done in history.fan_ins.items()):
+            return True
+        return self._lacks_outputs_of_all(history.outputs_of_all)
+
+    def _batches(self) -> Iterator[Batch]:
+        decisions = self.replayed.decisions
+        chosen = [point for point in self.definition.inputs.points if point.id in decisions.run]
+        parts = [[point] for point in chosen] if self.rounds.design.prunes else [chosen]
+        for part in parts if chosen else ():
+            fingerprints = decisions.fingerprints
+            yield from batches_of(self.definition, self.estimate, self.fingerprinter, part, fingerprints)
+
+    def _compute(self, dispatcher: Dispatcher) -> None:
+        assert self.record is not None
+        course = self.replayed.course
+        self.record.keep_trials({point: trial_as_json(trial) for point, trial in course.trials.items()})
+        with self._display() as display:
+            while self.replayed.current is not None and not self.stuck:
+                self._carry_out(self.replayed.current, dispatcher, display)
+                self._settle_round()
+                self._next_round()
+            if display is not None:
+                phase = "Succeeded" if self._complete() else "Failed"
+                state = dispatcher.progress(len(self.replayed.course.points))
+                display.update(replace(state, phase=phase, finished=time.time()))
+        if self.replayed.current is None:
+            self.definition = self._of_done()
+        self.reporter.lines(self._summary())
+
+    def _carry_out(self, current: Round, dispatcher: Dispatcher, display: Display | None) -> None:
+        """Compute what is not known of a round; once more what was lost with the pods of a process that was killed."""
+        most = self.rounds.design.most
+        dispatcher.begin_round()
+        if self.rounds.design.prunes:
+            points = current.points
+            dispatcher.watcher = self.watch = StepWatch(self.replayed.course, dispatcher, self.reporter, points)
+        dispatcher.carry_out(self._batches(), display, total=most)
+        lost = dispatcher.take_lost()
+        if lost:
+            self.reporter.lines([f"the pods of {len(lost)} points were lost while they ran: they run again"])
+            run = {point.id: "its pod was lost" for point in current.points if point.id in lost}
+            again = replace(current.decisions, run=run, in_flight={}, fingerprints={})
+            self.replayed.current = replace(current, decisions=again)
+            dispatcher.carry_out(self._batches(), display, total=most)
+
+    def _settle_round(self) -> None:
+        """What became of the present round's points: written down, then told."""
+        assert self.record is not None
+        assert self.replayed.current is not None
+        course, ids = self.replayed.course, {point.id: point for point in self.replayed.current.points}
+        rows = [row for row in self.record.points() if row.id in ids]
+        self.stuck = any(row.status in ("", SUBMITTED, "Deleted") for row in rows)
+        if self.stuck:
+            return
+        recorded = self.record.trials()  # those that were stopped
+        trials = {row.id: trial_of(ids[row.id], recorded[row.id]) for row in rows if row.id in recorded}
+        trials.update(self.replayed.current.trials)
+        fresh = [row for row in rows if row.status == DONE and row.id not in trials]
+        outputs = self._answers(fresh) if fresh else {}
+        for row in rows:
+            if row.id not in trials:
+                trials[row.id] = self._trial(row, ids[row.id], outputs)
+        self.record.keep_trials({point: trial_as_json(trial) for point, trial in trials.items()})
+        course.settle(trials.values())
+        self._say_failed(trials)
+
+    def _trial(self, row: PointRow, point: Point, outputs: Mapping[str, dict[str, Any]]) -> Trial:
+        steps = self.watch.steps.get(row.id, {}) if self.watch is not None else {}
+        done = row.status == DONE
+        return Trial(point, DONE if done else FAILED, outputs.get(row.id, {}) if done else {}, steps=steps)
+
+    def _say_failed(self, trials: Mapping[str, Trial]) -> None:
+        valued = self.replayed.course.trials
+        for point, trial in trials.items():
+            if trial.status == FAILED:
+                self.reporter.lines([f"{trial.point.name} failed, and the sampler was told so"])
+            elif valued[point].status == FAILED:
+                names = ", ".join(f"{name} is {trial.outputs[name]}" for name in self.rounds.design.objectives)
+                self.reporter.lines([f"{trial.point.name} counts as failed, because {names}"])
+
+    def _next_round(self) -> None:
+        """Ask for the next points, and record them before anything of them is sent."""
+        assert self.record is not None
+        assert self.dispatcher is not None
+        course, enough = self.replayed.course, max(GIVE_UP, self.rounds.design.at_once)
+        if len(course.trials) >= enough and all(trial.failed for trial in course.trials.values()):
+            self.stuck = True
+        if self.stuck:
+            return
+        self.replayed.done.update(
+            {one.point.id: self.record.name for one in course.trials.values() if one.status == DONE}
+        )
+        self.rounds.replay_on(self.replayed, self.history, self._recall)
+        self.plan = self._turn(self.replayed.decisions if self.caller.resume else None)
+        self.record.add_points(self._rows(self.history))
+        if self.replayed.current is not None:
+            decisions = self.replayed.current.decisions
+            self.record.keep_outputs(decisions.outputs)
+            self.record.keep_texts({self.history.results[point].run for point in decisions.done})
+        self.record.update(points=self.plan.points, inputs=self.plan.definition.inputs.as_json())
+        self.record.keep_trials({point: trial_as_json(trial) for point, trial in course.trials.items()})
+        self.__dict__.pop("writes", None)
+        self._refuse_conflicting_writes(self.record, is_new=False)
+        if self.writes is not None:
+            options = self.dispatcher.options
+            self.dispatcher.options = replace(options, annotations=self.writes.annotations())
+
+    def submit(self) -> list[str]:
+        """Send the present round, as much of it as may go on at once, and leave."""
+        assert self.record is not None
+        assert self.dispatcher is not None
+        name, most = self.record.name, self.rounds.design.most
+        self.dispatcher.send_some(self._batches())
+        link = self.client.link(next(iter(self.dispatcher.in_flight), name))
+        count = self.plan.points - self.record.statuses().get("", 0)
+        self.record.close()
+        return [
+            f"{name}: {count} of at most {most} points are submitted; the rest follows with: {self.advice.resume()}",
+            link,
+        ]
+
+    def _how_to_come_back(self) -> str:
+        assert self.record is not None
+        self.record.close()
+        return self.advice.come_back(self.record.name, waiting=1, gathers=False)
+
+    def _complete(self) -> bool:
+        """A search is complete when it is over and anything of it gave a result."""
+        trials = self.replayed.course.trials.values()
+        return self.replayed.current is None and any(trial.status == DONE for trial in trials)
+
+    def _summary(self) -> list[str]:
+        """The best point, and how many there were."""
+        design, trials = self.rounds.design, list(self.replayed.course.trials.values())
+        counts = [f"{len(trials)} points"]
+        counts += [
+            f"{count} {what}" for what in (FAILED, PRUNED) if (count := sum(one.status == what for one in trials))
+        ]
+        front = best(design, trials)
+        if not front:
+            return [", ".join(counts).lower()]
+        words = [
+            f"best: {', '.join(f'{n} {v:g}' for n, v in zip(design.objectives, one.values, strict=True))} at "
+            f"{', '.join(f'{axis}={value}' for axis, value in one.point.items())}"
+            for one in front[:3]
+        ]
+        more = [f"and {len(front) - 3} more that no other is better than"] if len(front) > 3 else []
+        return [*words, *more, ", ".join(counts).lower()]
+
+
+def _values(point: Point) -> Json:
+    return {axis: plain(value) for axis, value in point.items()}

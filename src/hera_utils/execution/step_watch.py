@@ -1,0 +1,82 @@
+"""Stopping points of a search that promise too little: the logs of what runs are read for what tasks report, and the workflow of a point
+is stopped where the search's pruner says so.
+
+Argo can stop a workflow, not a task of it: where a search prunes, each point is a workflow of its own. What a pruner says depends on
+the values alone, not on when they were read: a point that would have been stopped, and ended before it was, is told as stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from hera_utils.argo.phases import COMPLETED
+from hera_utils.errors import HeraUtilsError
+from hera_utils.execution.dispatcher import Dispatcher
+from hera_utils.execution.reporter import Reporter
+from hera_utils.execution.trials import trial_as_json
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.search import PRUNED, Course, Trial
+from hera_utils.runs.step_reports import PATTERN, steps_of
+
+_PAUSE = 0.25  # seconds between two looks at one log
+
+
+class StepWatch:
+    """Of one round. points: by the name of their workflow. steps: point id → what it has reported. stopped: ids of the stopped ones."""
+
+    def __init__(self, course: Course, dispatcher: Dispatcher, reporter: Reporter, points: Iterable[Point]) -> None:
+        self.course, self.dispatcher, self.reporter = course, dispatcher, reporter
+        self.points = {point.id: point for point in points}
+        self.steps: dict[str, dict[int, float]] = {}
+        self.stopped: set[str] = set()
+        self._looked = 0.0
+        self._ended: set[str] = set()
+        self.blind = ""
+
+    def look(self) -> None:
+        """Read what is new, and stop what is not worth its end. Called again and again while the round runs."""
+        if self.blind or time.monotonic() - self._looked < _PAUSE:
+            return
+        self._looked = time.monotonic()
+        for name, flight in list(self.dispatcher.in_flight.items()):
+            if flight.phase != "Pending":
+                self._look_at(name, over=flight.phase in COMPLETED)
+
+    def settled(self, name: str) -> None:
+        """A workflow is over: its last lines."""
+        if not self.blind and name not in self._ended:
+            self._look_at(name, over=True)
+
+    def _look_at(self, name: str, *, over: bool) -> None:
+        client, record = self.dispatcher.client, self.dispatcher.record
+        ids = [row.id for row in record.points(workflow=name) if row.id in self.points]
+        if len(ids) != 1 or ids[0] in self.stopped:
+            return
+        if over:
+            self._ended.add(name)
+        try:
+            reported = steps_of(line for _, line in client.logs(name, grep=PATTERN))
+        except HeraUtilsError as error:
+            self.blind = str(error)
+            self.reporter.lines([f"no point is stopped early, because the logs of {name} cannot be read: {error}"])
+            return
+        seen = self.steps.setdefault(ids[0], {})
+        for step in sorted(set(reported) - set(seen)):
+            seen[step] = reported[step]
+            if self.course.prune(self.points[ids[0]], dict(seen)):
+                self._stop(name, ids[0], running=not over)
+                return
+
+    def _stop(self, name: str, point: str, *, running: bool) -> None:
+        """Written down before it is done: a process that is killed in between leaves a point that is known to be stopped."""
+        self.stopped.add(point)
+        dispatcher = self.dispatcher
+        trial = Trial(self.points[point], PRUNED, steps=self.steps[point])
+        dispatcher.record.keep_trials({point: trial_as_json(trial)})
+        dispatcher.pruned.add(point)
+        if running:
+            try:
+                dispatcher.client.act(name, "stop")
+            except HeraUtilsError as error:  # it may have ended by itself; what it reported counts all the same
+                self.reporter.lines([f"{name} was not stopped: {error}"])

@@ -1,0 +1,84 @@
+"""The trials of a search as the record of a run has them (`trials`), and what of its tasks' answers is a number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hera_utils.execution.history import LastResult
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.search import DONE, FAILED, SearchDesign, Trial
+from hera_utils.runs.record import PointRow, RunRecord
+
+Json = dict[str, Any]
+
+
+def trial_as_json(trial: Trial) -> Json:
+    """One that counts as failed by what it answered is written as it answered."""
+    steps = {str(step): value for step, value in trial.steps.items()}
+    return {"status": DONE if trial.outputs else trial.status, "outputs": dict(trial.outputs), "steps": steps}
+
+
+def trial_of(point: Point, row: Json) -> Trial:
+    """As a record has it; its objectives are looked at when the sampler is told."""
+    steps = {int(step): float(value) for step, value in (row.get("steps") or {}).items()}
+    return Trial(point, str(row.get("status") or FAILED), row.get("outputs") or {}, steps=steps)
+
+
+def outputs_of(texts: Mapping[str, str]) -> dict[str, Any]:
+    """What tasks answered, numbers as numbers."""
+    return {name: _number(text) for name, text in texts.items()}
+
+
+def _number(text: str) -> Any:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, bool) else text
+
+
+class RecordedTrials:
+    """What the records of a folder say of points: of the run that computed one."""
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+        self._by_record: dict[Path, dict[str, Json]] = {}
+
+    def recall(self, point: Point, last: LastResult) -> Trial | None:
+        for folder in (last.run, self.runs / last.computed):
+            if folder not in self._by_record:
+                self._by_record[folder] = {}
+                if (folder / "run.json").is_file():
+                    with RunRecord.open(folder) as record:
+                        self._by_record[folder] = record.trials()
+            trial = self._by_record[folder].get(point.id)
+            if trial is not None and not (trial.get("status") == FAILED and last.status == DONE):  # retried since
+                return trial_of(point, trial)
+        return None
+
+
+def recorded_trials(folder: Path) -> tuple[SearchDesign | None, tuple[Trial, ...]]:
+    """What a record says of a search: its objectives, and its trials in the order in which they were asked for."""
+    with RunRecord.open(folder) as record:
+        recorded, rows = record.trials(), list(record.points())
+        search = (record.facts.get("inputs") or {}).get("search")
+    if search is None:
+        return None, ()
+    design = SearchDesign(search["points"], {}, minimize=tuple(search["minimize"]), maximize=tuple(search["maximize"]))
+    trials = (trial_of(point_of(row), recorded[row.id]) for row in rows if row.id in recorded)
+    return design, tuple(design.valued(trial) for trial in trials)
+
+
+def point_of(row: PointRow) -> Point:
+    """With its values as JSON has them, and the id that they had before."""
+    point = Point(row.values)
+    point._id = row.id
+    return point

@@ -1,0 +1,132 @@
+"""Optuna as the sampler of a search, by ask and tell. Optuna is imported here alone, when a search is first looked at.
+
+The study is kept in memory and made anew each time: what it is told stands in the run's record (docs/decisions: a search is replayed).
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hera_utils.experiment.points import Point
+    from hera_utils.experiment.search import SearchDesign, Trial
+
+_SAMPLERS = {
+    "tpe": "TPESampler",
+    "random": "RandomSampler",
+    "cmaes": "CmaEsSampler",
+    "gp": "GPSampler",
+    "nsga2": "NSGAIISampler",
+    "nsga3": "NSGAIIISampler",
+    "qmc": "QMCSampler",
+}
+_PRUNERS = {"median": "MedianPruner", "halving": "SuccessiveHalvingPruner", "hyperband": "HyperbandPruner"}
+
+
+class OptunaSampler:
+    """A study that is asked and told. A list's values are told to Optuna by their numbers: they may be of any type."""
+
+    def __init__(self, design: SearchDesign) -> None:
+        self.optuna = _imported()
+        self.design = design
+        self._waiting: list[Any] = []
+        self._reported: dict[int, set[int]] = {}
+        with _quiet(self.optuna, design):
+            self.study = self.optuna.create_study(
+                directions=["minimize"] * len(design.minimize) + ["maximize"] * len(design.maximize),
+                sampler=self._sampler(),
+                pruner=self._pruner(),
+                study_name="search",  # Hyperband draws by it
+            )
+        self.distributions = {name: self._distribution(name) for name in design.space}
+
+    def ask(self, n: int) -> list[dict[str, Any]]:
+        with _quiet(self.optuna, self.design):
+            self._waiting = [self.study.ask(self.distributions) for _ in range(n)]
+        return [self._values(trial) for trial in self._waiting]
+
+    def tell(self, results: Sequence[Trial]) -> None:
+        with _quiet(self.optuna, self.design):
+            for trial, result in zip(self._waiting, results, strict=True):
+                for step, value in sorted(result.steps.items()) if self.design.pruner is not None else ():
+                    self._report(trial, step, value)
+                if result.values:
+                    self.study.tell(trial, list(result.values))
+                else:
+                    state = self.optuna.trial.TrialState
+                    self.study.tell(trial, state=state.PRUNED if result.pruned else state.FAIL)
+
+    def prune(self, point: Point, steps: Mapping[int, float]) -> bool:
+        """Asked while a round runs, of its points, each time with one step more."""
+        trial = next(one for one in self._waiting if self._values(one) == dict(point))
+        with _quiet(self.optuna, self.design):
+            return self._report(trial, *max(steps.items()))
+
+    def _report(self, trial: Any, step: int, value: float) -> bool:
+        """A step that was reported before stays as it was."""
+        reported = self._reported.setdefault(trial.number, set())
+        if step not in reported:
+            reported.add(step)
+            trial.report(value, step)
+        return bool(trial.should_prune())
+
+    def _values(self, trial: Any) -> dict[str, Any]:
+        values = {name: spread.values for name, spread in self.design.spreads.items()}
+        return {name: number if (of := values[name]) is None else of[number] for name, number in trial.params.items()}
+
+    def _distribution(self, name: str) -> Any:
+        spread, kinds = self.design.spreads[name], self.optuna.distributions
+        if spread.values is None:
+            return kinds.FloatDistribution(spread.low, spread.high, log=spread.log)
+        numbers = range(len(spread.values))
+        if isinstance(spread.values, range):
+            return kinds.IntDistribution(0, len(numbers) - 1)
+        return kinds.CategoricalDistribution(tuple(numbers))
+
+    def _sampler(self) -> Any:
+        given, seed = self.design.sampler, self.design.seed
+        if not isinstance(given, str):
+            return copy.deepcopy(given)
+        more = {"constant_liar": True} if given == "tpe" and self.design.at_once > 1 else {}
+        return getattr(self.optuna.samplers, _SAMPLERS[given])(seed=seed, **more)
+
+    def _pruner(self) -> Any:
+        given = self.design.pruner
+        if given is None:
+            return self.optuna.pruners.NopPruner()
+        return getattr(self.optuna.pruners, _PRUNERS[given])() if isinstance(given, str) else copy.deepcopy(given)
+
+
+def _imported() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise SettingsError(
+            "this search needs Optuna, which is not installed",
+            fix="pip install 'hera_utils[search]', or give the search a sampler of your own",
+        ) from None
+    return optuna
+
+
+@contextmanager
+def _quiet(optuna: Any, design: SearchDesign) -> Iterator[None]:
+    """Optuna's lines on standard error are not of this run; a sampler that lacks a package is told in a sentence."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    except ImportError as error:
+        raise SettingsError(
+            f"the sampler {design.sampler} of Optuna needs a package that is not installed ({error.name or error})",
+            fix=f"pip install {error.name or 'what it names'}, or give another sampler, such as tpe",
+        ) from None
+    finally:
+        optuna.logging.set_verbosity(before)

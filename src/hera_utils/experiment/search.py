@@ -1,0 +1,413 @@
+"""Searches: sweeps whose points are chosen in rounds, each from the results of those before. Pure, but for the sampler's own libraries.
+
+    search(50, at_once=5, seed=7, minimize="loss", x=(-5.0, 5.0), nu=logarithmic(1e-3, 1), solver=["lu", "cg"])
+    search(20, sampler=Bisection(0.0, 2.0))
+
+Axes are described as for samples (sampling.py). A sampler is a name (of Optuna's), an object of Optuna's, or one's own with two methods:
+
+    ask(n)          at most n points, each a mapping: axis → value; [] when there is nothing more to ask
+    tell(results)   the `Trial`s of the points that were asked for, in their order
+
+and, if it stops points early, `prune(point, steps)`: whether a point that has reported these values (step → value) is not worth its end.
+
+A search is repeated from its beginning whenever it is looked at: a fresh sampler is asked and told what is known (`Course`). So a
+sampler has to ask the same when it is told the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NoReturn, Protocol
+
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.sampling import Spread
+from hera_utils.experiment.sweeps import Narrowed, Sweep, legal_axis
+from hera_utils.experiment.values import canonical, plain, python_value
+
+DONE, FAILED, PRUNED = "Succeeded", "Failed", "Pruned"  # as the statuses of points are called
+SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2", "nsga3", "qmc")
+PRUNERS = ("median", "halving", "hyperband")
+_FRUITLESS = 20  # rounds in a row of points that are all known: then the sampler has nothing new to ask
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A point that a search asked for, and what became of it.
+
+    status: Succeeded, Failed, or Pruned (stopped early). outputs: of its tasks, numbers as numbers; `trial["loss"]` is one of them.
+    values: of the objectives; () unless it succeeded with numbers. steps: what it reported on its way, step → value.
+    """
+
+    point: Point
+    status: str = DONE
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    values: tuple[float, ...] = ()
+    steps: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        return self.status == FAILED
+
+    @property
+    def pruned(self) -> bool:
+        return self.status == PRUNED
+
+    def __getitem__(self, output: str) -> Any:
+        return self.outputs[output]
+
+
+class Sampler(Protocol):
+    """Who chooses the points of a search."""
+
+    def ask(self, n: int, /) -> Sequence[Mapping[str, Any]]: ...
+
+    def tell(self, results: Sequence[Trial], /) -> object: ...
+
+
+@dataclass(frozen=True)
+class SearchDesign:
+    """What a search is before anything is computed. most: how many different points it computes; at_once: of a round.
+
+    space: axis → what it is drawn from, {} where the sampler alone knows. sampler: a name, or an object; pruner likewise, None for none.
+    after: the step before which no point is stopped.
+    """
+
+    most: int
+    space: Mapping[str, Any]
+    at_once: int = 1
+    minimize: tuple[str, ...] = ()
+    maximize: tuple[str, ...] = ()
+    seed: int = 0
+    sampler: Any = "tpe"
+    pruner: Any = None
+    after: int = 0
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The outputs that are looked at: those to be minimized first."""
+        return self.minimize + self.maximize
+
+    @property
+    def prunes(self) -> bool:
+        return self.pruner is not None or hasattr(self.sampler, "prune")
+
+    @cached_property
+    def spreads(self) -> dict[str, Spread]:
+        return {name: Spread(name, given) for name, given in self.space.items()}
+
+    def fresh_sampler(self) -> Any:
+        """A sampler that has been asked nothing. An object is copied, so that the one of the script stays as it was made."""
+        if _is_own(self.sampler):
+            return copy.deepcopy(self.sampler)
+        from hera_utils.experiment.optuna_sampler import OptunaSampler
+
+        return OptunaSampler(self)
+
+    def values_of(self, point: Point, outputs: Mapping[str, Any]) -> tuple[float, ...]:
+        """The objectives of a point that succeeded; () where one is infinite or no number (nan). SettingsError for none at all."""
+        values = []
+        for name in self.objectives:
+            if name not in outputs:
+                there = ", ".join(outputs) or "none"
+                raise SettingsError(
+                    f"no task of the point {point.name} has an output `{name}`, which the search looks at; its outputs are: {there}",
+                    fix="name one of these in minimize or maximize; what a task prints is `result`",
+                )
+            value = outputs[name]
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise SettingsError(
+                    f"the output `{name}` of the point {point.name} is {str(value)[:60]!r}, which is not a number",
+                    fix="let the task write one number, and nothing else, to that output",
+                )
+            values.append(float(value))
+        return tuple(values) if all(map(math.isfinite, values)) else ()
+
+    def valued(self, trial: Trial) -> Trial:
+        """With the objectives of one that succeeded; it counts as failed where one of them is infinite or no number."""
+        if trial.status != DONE:
+            return trial
+        values = self.values_of(trial.point, trial.outputs)
+        return replace(trial, values=values, status=DONE if values or not self.objectives else FAILED)
+
+    def as_json(self) -> dict[str, Any]:
+        """The design as a record has it; two searches with equal ones may still differ in an object of a sampler."""
+        return {
+            "points": self.most,
+            "at_once": self.at_once,
+            "space": {name: _described(given) for name, given in self.space.items()},
+            "minimize": list(self.minimize),
+            "maximize": list(self.maximize),
+            "seed": self.seed,
+            "sampler": _called(self.sampler),
+            "pruner": None if self.pruner is None else _called(self.pruner),
+            "after": self.after,
+        }
+
+    @property
+    def words(self) -> str:
+        """`search by tpe over x, nu: minimize loss`."""
+        goals = [("minimize", self.minimize), ("maximize", self.maximize)]
+        goal = " and ".join(f"{verb} {', '.join(names)}" for verb, names in goals if names)
+        pruned = f", pruned by {_called(self.pruner)}" if self.pruner is not None else ""
+        over = f" over {', '.join(self.space)}" if self.space else ""
+        return f"search by {_called(self.sampler)}{over}{pruned}{f': {goal}' if goal else ''}"
+
+
+class Course:
+    """A search under way: the rounds that a sampler has asked for. The same results give the same rounds.
+
+    points: every one that was asked for, by its id, in the order in which it was first asked for. trials: what is known of them, by id.
+    """
+
+    def __init__(self, design: SearchDesign) -> None:
+        self.design, self.sampler = design, design.fresh_sampler()
+        self.points: dict[str, Point] = {}
+        self.trials: dict[str, Trial] = {}
+        self._round: list[Point] = []
+        self._shape: tuple[str, ...] = tuple(design.space)
+
+    def next(self) -> list[Point]:
+        """The points of the next round that are not known; [] when the search is over.
+
+        What the sampler asks for again has its result already: a round of such points alone is told at once.
+        """
+        for _ in range(_FRUITLESS):
+            room = min(self.design.at_once, self.design.most - len(self.points))
+            self._round = self._ask(room) if room > 0 else []
+            if not self._round:
+                return []
+            fresh = {point.id: point for point in self._round if point.id not in self.trials}
+            if fresh:
+                self.points.update(fresh)
+                return list(fresh.values())
+            self._tell()
+        return []
+
+    def settle(self, trials: Iterable[Trial]) -> None:
+        """The points of the round as they ended: the sampler is told."""
+        for trial in trials:
+            self.trials[trial.point.id] = self.design.valued(trial)
+        self._tell()
+
+    def prune(self, point: Point, steps: Mapping[int, float]) -> bool:
+        """Whether a point of the round that has reported these values is to be stopped."""
+        worse = self.sampler.prune(point, steps)
+        return bool(worse) and max(steps) >= self.design.after
+
+    def _tell(self) -> None:
+        self.sampler.tell([self.trials[point.id] for point in self._round])
+
+    def _ask(self, room: int) -> list[Point]:
+        answer = self.sampler.ask(room)
+        if answer is None:
+            return []
+        if isinstance(answer, Mapping | str) or not isinstance(answer, Iterable):
+            self._refuse(f"`ask` returned {answer!r}, which is not a list of points", 'return [{"x": 0.5}, …]')
+        points = [self._point(values) for values in answer]
+        if len(points) > room:
+            self._refuse(f"`ask` returned {len(points)} points where {room} were asked for", "return at most n of them")
+        return points
+
+    def _point(self, values: Any) -> Point:
+        if not isinstance(values, Mapping):
+            self._refuse(f"`ask` returned the point {values!r}, which is not a mapping", 'return [{"x": 0.5}, …]')
+        for name in values:
+            legal_axis(name)
+        self._shape = self._shape or tuple(values)
+        for name in values:
+            if name not in self._shape:
+                axes = ", ".join(self._shape)
+                self._refuse(f"`ask` returned a point with `{name}`; the axes are: {axes}", "return values of these")
+        for name in self._shape:
+            if name not in values:
+                self._refuse(f"`ask` returned a point without `{name}`", "give each point a value of every axis")
+        point = Point({name: python_value(values[name]) for name in self._shape})
+        return self.points.get(point.id, point)
+
+    def _refuse(self, what: str, fix: str) -> NoReturn:
+        raise SettingsError(f"the sampler {_called(self.design.sampler)} cannot be used: {what}", fix=fix)
+
+
+class Search(Sweep):
+    """The points of a search that are known so far: at first those of its first round. `search` makes it."""
+
+    def __init__(self, design: SearchDesign, points: Sequence[Point] | None = None) -> None:
+        self._design = design
+        if points is not None:
+            self._so_far = tuple(points)
+
+    @cached_property
+    def _so_far(self) -> tuple[Point, ...]:
+        points = tuple(Course(self._design).next())
+        if not points:
+            raise SettingsError(
+                f"the sampler {_called(self._design.sampler)} asks for no point at all",
+                fix="let its method ask return at least one point the first time",
+            )
+        return points
+
+    def pruned(self, by: Any = "median", *, after: int = 0) -> Search:
+        """This search, where points are stopped early by the values that their tasks report (`report_step`).
+
+        by: median, halving, hyperband, or an object of optuna.pruners. after: the first step at which a point may be stopped.
+        """
+        if _is_own(self._design.sampler):
+            raise SettingsError(
+                f"the sampler {_called(self._design.sampler)} is not one of Optuna's, so none of its pruners can serve it",
+                fix="give the sampler a method prune(point, steps) of its own",
+            )
+        if len(self._design.objectives) > 1:
+            raise SettingsError(
+                f"a search with {len(self._design.objectives)} objectives cannot be pruned: which of them is reported is unknown",
+                fix="name one objective, or leave pruned out",
+            )
+        _check_name("pruner", by, PRUNERS)
+        return Search(replace(self._design, pruner=by, after=after))
+
+    def _fresh(self) -> Iterator[Point]:
+        for point in self._so_far:
+            copied = Point(point._values)
+            copied._id = point._id
+            yield copied
+
+    def _shape(self) -> tuple[str, ...]:
+        return tuple(self._design.space) or (self._so_far[0].axes if self._so_far else ())
+
+    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+        spreads = self._design.spreads
+        return {
+            name: (0,) if spread.numeric or spread.values is None else spread.values for name, spread in spreads.items()
+        } or self.axes
+
+    def __len__(self) -> int:
+        return len(self._so_far)
+
+    @property
+    def description(self) -> str:
+        design = self._design
+        return f"at most {design.most} points, {design.at_once} at once ({design.words})"
+
+    def where(self, holds: Callable[[Point], object]) -> NoReturn:
+        raise self._no("be filtered", "let the tasks of such points fail: the sampler is told")
+
+    def repeated(self, times: int, *, axis: str = "seed", independent: bool = False) -> NoReturn:
+        raise self._no("be repeated", "repeat the computation inside of the task, and give the mean")
+
+    def _refuse_joining(self) -> None:
+        raise self._no("be chained or multiplied", "give all axes to search")
+
+    def _no(self, what: str, fix: str) -> SettingsError:
+        return SettingsError(f"a search cannot {what}: its points are not known beforehand", fix=fix)
+
+
+def search(
+    points: int,
+    /,
+    *,
+    sampler: Any = "tpe",
+    at_once: int = 1,
+    minimize: str | Sequence[str] = (),
+    maximize: str | Sequence[str] = (),
+    seed: int = 0,
+    **axes: Any,
+) -> Search:
+    """A sweep of at most `points` points, which a sampler chooses from the results: `at_once` of them, then as many more, and so on.
+
+    axes: (low, high), logarithmic(low, high), a range or a list of values, as for `random_sample`; none where the sampler knows them.
+    minimize, maximize: names of outputs (what a task prints is `result`). sampler: tpe, random, cmaes, gp, nsga2, nsga3 or qmc, an
+    object of optuna.samplers, or one's own with `ask` and `tell`. seed: of Optuna's; the same seed and results give the same points.
+    Optuna's need `pip install 'hera_utils[search]'`.
+    """
+    for number, what in ((points, "points"), (at_once, "points at once")):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise SettingsError(f"{number!r} {what} cannot be searched", fix="give 1 or more")
+    design = SearchDesign(points, dict(axes), at_once, _names(minimize), _names(maximize), seed, _instance(sampler))
+    twice = [name for name in design.minimize if name in design.maximize]
+    if twice or len(set(design.objectives)) < len(design.objectives):
+        raise SettingsError(
+            f"the search names `{(twice or design.objectives)[0]}` twice as an objective", fix="name each output once"
+        )
+    _check_name("sampler", design.sampler, SAMPLERS)
+    if not _is_own(design.sampler):
+        if not axes:
+            raise SettingsError("a search without axes", fix="give at least one, such as x=(0.0, 1.0)")
+        if not design.objectives:
+            raise SettingsError(
+                f"the sampler {_called(sampler)} needs an objective", fix='give minimize="loss", or maximize="score"'
+            )
+    design.spreads  # noqa: B018  an axis that cannot be drawn is refused here
+    return Search(design)
+
+
+def design_of(sweep: Sweep) -> SearchDesign | None:
+    """What a search is; None for a sweep whose points are known."""
+    return sweep._design if isinstance(sweep, Search) else None
+
+
+def is_of_search(sweep: Sweep) -> bool:
+    """Whether the points are a search's, or some of it."""
+    return isinstance(sweep, Search) or (isinstance(sweep, Narrowed) and isinstance(sweep._whole, Search))
+
+
+def so_far(sweep: Sweep, points: Sequence[Point]) -> Search:
+    """The search with the points that are known by now."""
+    assert isinstance(sweep, Search), "asked of searches only"
+    return Search(sweep._design, points)
+
+
+def best(design: SearchDesign, trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that no other is better than: one for one objective, the Pareto front for several, [] where none has a value."""
+    signs = [1.0] * len(design.minimize) + [-1.0] * len(design.maximize)
+    valued = [(tuple(s * v for s, v in zip(signs, one.values, strict=True)), one) for one in trials if one.values]
+    if len(signs) == 1:
+        return [min(valued, key=lambda pair: pair[0])[1]] if valued else []
+    return [one for mine, one in valued if not any(_dominates(other, mine) for other, _ in valued)]
+
+
+def _dominates(values: tuple[float, ...], others: tuple[float, ...]) -> bool:
+    return values != others and all(mine <= theirs for mine, theirs in zip(values, others, strict=True))
+
+
+def _is_own(sampler: Any) -> bool:
+    return not isinstance(sampler, str) and hasattr(sampler, "ask") and hasattr(sampler, "tell")
+
+
+def _instance(sampler: Any) -> Any:
+    """A class that needs no arguments stands for an object of it."""
+    return sampler() if isinstance(sampler, type) and hasattr(sampler, "ask") else sampler
+
+
+def _check_name(what: str, value: Any, names: Sequence[str]) -> None:
+    """SettingsError for what is neither one of the names nor an object that could be meant."""
+    if isinstance(value, str):
+        if value not in names:
+            raise SettingsError(f"no {what} is called {value!r}", fix=f"give one of {', '.join(names)}, or an object")
+    elif not (_is_own(value) or type(value).__module__.partition(".")[0] == "optuna" or _of_optuna(value)):
+        kinds = "methods ask(n) and tell(results)" if what == "sampler" else "a class of optuna.pruners"
+        raise SettingsError(f"{value!r} is no {what} of a search", fix=f"give one of {', '.join(names)}, or {kinds}")
+
+
+def _of_optuna(value: Any) -> bool:
+    """Whether an object's class is derived from one of Optuna's."""
+    return any(kind.__module__.partition(".")[0] == "optuna" for kind in type(value).__mro__)
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _called(thing: Any) -> str:
+    return thing if isinstance(thing, str) else type(thing).__name__
+
+
+def _described(value: Any) -> Any:
+    try:
+        canonical(value)
+    except SettingsError:
+        return repr(value)
+    return plain(value)
