@@ -66,6 +66,8 @@ def test_generated_name_is_cut() -> None:
         ),
         ({"name": "x" * 254}, f'Workflow.argoproj.io "{"x" * 254}" is invalid: metadata.name: Invalid value: "{"x" * 254}": '
                               "must be no more than 253 bytes"),
+        ({"name": "a", "annotations": {"k": "x" * 200_000, "l": "ä" * 40_000}}, 'Workflow.argoproj.io "a" is invalid: '
+                              "metadata.annotations: Too long: may not be more than 262144 bytes"),
     ],
 )  # fmt: skip
 def test_refused(metadata: dict[str, object], message: str) -> None:

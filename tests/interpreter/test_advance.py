@@ -487,6 +487,25 @@ def test_the_metadata_of_a_claim_is_checked_as_kubernetes_does(mode: str, metada
 
 
 @pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (f"labels: {{a: {'x' * 64}}}", f'metadata.labels: Invalid value: "{"x" * 64}": must be no more than 63 bytes'),
+        ("labels: {a: '{{inputs.parameters.p}}'}", 'metadata.labels: Invalid value: "b c": a valid label must be'),
+        (
+            f"annotations: {{a: {'x' * 300_000}}}",
+            "metadata.annotations: Too long: may not be more than 262144 bytes",
+        ),
+    ],
+)
+def test_the_metadata_of_a_pod_is_checked_as_kubernetes_does(mode: str, metadata: str, message: str) -> None:
+    inputs = "inputs: {parameters: [{name: p, value: b c}]}"
+    spec = f"{{entrypoint: main, templates: [{{name: main, {inputs}, metadata: {{{metadata}}}, {POD}}}]}}"
+    play = Play(workflow(spec), mode)
+    assert (play.phase, play.launched) == ("Error", [])
+    assert play.node("")["message"].startswith(f'Pod "wf" is invalid: {message}')
+
+
+@pytest.mark.parametrize(
     ("seconds", "code", "progress"), [(5, 0, "1/1"), (5, 1, "0/1"), (61, 0, "9/9"), (61, 1, "4/9")]
 )
 def test_what_a_pod_writes_of_its_progress_counts_once_a_minute(

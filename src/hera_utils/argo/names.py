@@ -16,6 +16,8 @@ from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 
 LABEL_LENGTH = 63
+_MOST_ANNOTATIONS = 256 * 1024
+"""Bytes of all keys and values of an object's annotations."""
 SUBDOMAIN_LENGTH = 253
 # Argo: a pod name is its prefix, "-" and a hash of up to ten digits; the prefix is cut so that all stay below 253.
 _POD_PREFIX_LENGTH = SUBDOMAIN_LENGTH - 10 - 1
@@ -226,6 +228,9 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
         faults += [_invalid("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
     for key in metadata.get("annotations") or {}:
         faults += [_invalid("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
+    annotated = (metadata.get("annotations") or {}).items()
+    if sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotated) > _MOST_ANNOTATIONS:
+        faults.append(f"metadata.annotations: Too long: may not be more than {_MOST_ANNOTATIONS} bytes")
     return faults
 
 

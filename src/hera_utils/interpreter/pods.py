@@ -44,6 +44,7 @@ def build(context: Context, frame: Frame) -> Json:
     pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(context, frame, name), "spec": spec}
     podspec.check(pod)
     pod = _substituted(context, frame, pod, name)
+    podspec.check_metadata(pod)
     patches = [patch for patch in (context.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
     if patches:
         known = _pod_variables(context, frame, name)

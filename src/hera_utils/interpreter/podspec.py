@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from hera_utils.argo import yaml_limits
+from hera_utils.argo import names, yaml_limits
 from hera_utils.argo.merge_patches import PatchError, strategic_merge
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
@@ -124,6 +124,12 @@ def _without_executor(patch: Json) -> Json:
         if isinstance(kept.get(field), list):
             kept[field] = [one for one in kept[field] if not isinstance(one, dict) or one.get("name") not in _EXECUTORS]
     return kept
+
+
+def check_metadata(pod: Json) -> None:
+    """Refuse labels and annotations that Kubernetes would refuse: they may hold what an earlier task printed. Raises Fault."""
+    if faults := names.metadata_faults(pod["metadata"]):
+        raise Fault(f'Pod "{pod["metadata"]["name"]}" is invalid: {names.aggregate(faults)}')
 
 
 def check(pod: Json) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import platform
 from typing import Any
@@ -25,6 +27,12 @@ def cores() -> int:
 def memory() -> int:
     """Bytes of memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def give_back_memory() -> None:
+    """Give the system what this process has freed. glibc keeps it: after runs of 20,000 nodes half of the process was such memory."""
+    with contextlib.suppress(OSError, AttributeError):  # another libc gives back by itself
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def node(at: float) -> Json:

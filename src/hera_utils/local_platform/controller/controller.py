@@ -73,6 +73,8 @@ MOST_IN_A_TURN = 400
 LONGEST_WAIT = 3600.0
 LONGEST_TURN = 0.1
 """Seconds of processor time after which a turn is written, and what is left of it waits for the next: others wait for the writer too."""
+MUCH_FREED = 1_000_000
+BYTES_OF_A_NODE = 500
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
@@ -97,6 +99,8 @@ class Controller:
         self._most_nodes = int(os.environ.get("HERA_UTILS_MOST_NODES") or MOST_NODES)
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
+        self._freed = 0
+        """Bytes of documents that were let go since freed memory was given back, roughly."""
         self.launcher: Launcher
         self.effects: Effects
         self.lifecycle: Lifecycle
@@ -172,10 +176,11 @@ class Controller:
 
         self._inbox.put(TurnRequest(act))
 
-    def drop_run(self, uid: str) -> None:
+    def drop_run(self, uid: str, size: int) -> None:
         self._waited_for.pop(uid, None)
         self._warned.pop(uid, None)
         self._runs.pop(uid, None)
+        self._freed += size
 
     def busy(self) -> bool:
         """Whether a run is in progress, or a pod that no run created."""
@@ -202,6 +207,9 @@ class Controller:
         if self._spare and self._inbox.empty():
             with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
                 self._spare = not self._journal.give_back(self._inbox.empty)
+        if self._freed >= MUCH_FREED and self._inbox.empty():
+            self._freed = 0
+            this_machine.give_back_memory()
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
         # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
         timeout = min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None
@@ -387,6 +395,7 @@ class Controller:
         active = self._runs.get(uid)
         if active is not None and active.run.finished and uid not in self.effects.per_run:
             del self._runs[uid]
+            self._freed += len(active.run.nodes) * BYTES_OF_A_NODE
             active.run.index = None  # a circle: its thousands of nodes would wait for a collection of garbage
             self.read_model.release(uid)
 

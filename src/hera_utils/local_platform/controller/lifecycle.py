@@ -33,8 +33,8 @@ log = logging.getLogger("hera_utils.controller")
 class Runs(Protocol):
     """What a Lifecycle asks of the controller, which has the runs."""
 
-    def drop_run(self, uid: str) -> None:
-        """Forget a run that was deleted."""
+    def drop_run(self, uid: str, size: int) -> None:
+        """Forget a run that was deleted. size: of its document, in bytes."""
 
     def give(self, turn: Turn, events: EventsOfRuns) -> None:
         """Advance the runs beside the events (a lock became free…)."""
@@ -186,7 +186,7 @@ class Lifecycle:
         events = self._effects.run_deleted(turn, uid)
         turn.deleted[uid] = record
         turn.touched.pop(uid, None)
-        self._runs.drop_run(uid)
+        self._runs.drop_run(uid, len(last.text) if last is not None else 0)
         if last is not None:
             archive.keep(turn, record, last.text)
             turn.changes.append(ObjectChange("DELETED", last))
