@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from playbook import Play, workflow
 
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import events as e
+from hera_utils.interpreter.advance import advance
+from hera_utils.interpreter.state import Run
 
 Json = dict[str, Any]
 WORK = """{name: work, container: {image: i, command: [c]}, outputs: {
@@ -207,3 +210,28 @@ templates:
     assert set(play.phases().values()) == {"Failed"}
     play.end("wf", 143)
     assert (play.phase, play.node("wf")["outputs"]["exitCode"]) == ("Failed", "143")
+
+
+@pytest.mark.parametrize("why", ["stop", "deadline"])
+def test_thousands_of_nodes_end_in_several_events_and_nothing_is_looked_at_before_the_last(why: str) -> None:
+    spec = SPEC.replace("entrypoint: main", "entrypoint: main\nonExit: bye\nactiveDeadlineSeconds: 100")
+    play = _running("live", spec)
+
+    def event(made: e.Event) -> list[c.Command]:
+        play.run = Run(json.loads(json.dumps(play.run.document)), json.loads(json.dumps(play.run.memory)))
+        play.run.is_late, play.run.least = lambda: True, 1
+        return advance(play.run, made)
+
+    one, two = play.id("one"), play.id("two")
+    at = play.at + (1 if why == "stop" else 101)
+    first = event(e.ShutdownRequested(at, "seed", "Stop") if why == "stop" else e.TimerFired(at, "seed", "deadline"))
+    assert play.phases() == {"": "Running", ".one": "Failed", ".two": "Running"}
+    assert [one.key for one in first if isinstance(one, c.SetTimer) and one.at == at] == ["later"]
+    event(e.PodFinished(at, "seed", one, "Failed", containers=(e.ContainerState("main", 143, "Error", "", at, at),)))
+    assert play.phases() == {"": "Running", ".one": "Failed", ".two": "Running"}
+    last = event(e.TimerFired(at, "seed", "later"))
+    assert [command.node_id for command in last if isinstance(command, c.KillPod)] == [two]
+    if play.phases()[""] == "Running":
+        event(e.TimerFired(at, "seed", "later"))
+    assert play.phases() == {"": "Failed", ".one": "Failed", ".two": "Failed", ".onExit": "Pending"}
+    assert play.node("one")["outputs"]["exitCode"] == "143" if why == "stop" else "exitCode" not in play.node("one")

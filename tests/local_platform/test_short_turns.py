@@ -2,11 +2,14 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import toy_parts
 
 from hera_utils.interpreter.advance import advance
+from hera_utils.interpreter.events import TimerFired
 from hera_utils.local_platform.controller import controller
+from hera_utils.local_platform.controller.inbox import RunEvent, TurnRequest
 from hera_utils.local_platform.platform import LocalPlatform
 
 POD = {"name": "t", "container": {"image": "busybox", "command": ["true"]}}
@@ -42,6 +45,26 @@ def test_a_large_workflow_opens_in_many_turns(tmp_path, monkeypatch):
         assert platform.list("Workflow")[1] > before + 10  # turns
     finally:
         platform.close()
+
+
+def test_a_request_does_not_wait_for_the_events_of_a_large_workflow():
+    requests = [TurnRequest(lambda turn: lambda: None) for _ in range(2)]
+    events = [RunEvent("run", TimerFired(0.0, "", key)) for key in "abc"]
+    mixed = [events[0], requests[0], events[1], requests[1], events[2]]
+    assert controller._requests_first(mixed) == [*requests, *events]
+
+
+def test_events_go_on_however_many_requests_there_are():
+    requests = [TurnRequest(lambda turn: lambda: None) for _ in range(3)]
+    events = [RunEvent("run", TimerFired(0.0, "", key)) for key in "ab"]
+    taken = []
+    busy = SimpleNamespace(_later=[], _again_at=None, _take_event=lambda turn, event: taken.append(event))
+    items = [*requests, *events]
+    controller.Controller._postpone(busy, None, items, 1)
+    assert (taken, items, busy._later) == ([events[0]], [requests[0], events[0]], [*requests[1:], events[1]])
+    items = [events[0], *requests]
+    controller.Controller._postpone(busy, None, items, 1)
+    assert (len(taken), items, busy._later[:3]) == (1, [events[0]], requests)
 
 
 def test_a_restart_in_between_goes_on(tmp_path, monkeypatch):

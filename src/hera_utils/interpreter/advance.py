@@ -12,6 +12,7 @@ from hera_utils.interpreter import (
     arguments,
     cache,
     deadlines,
+    early_ends,
     events,
     gc,
     killed,
@@ -239,6 +240,10 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     if key == killed.TIMER:
         killed.give_up(walk)
         _conclude(walk)
+        return
+    if walk.run.memory.get("ending"):
+        if key == start.GO_ON:
+            early_ends.go_on(walk)
         return
     if walk.spec.get("suspend"):
         return  # Argo looks at no node of a suspended workflow; what is due then is done when it is resumed

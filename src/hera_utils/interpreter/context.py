@@ -62,6 +62,10 @@ class Context:
         """Whether the rest is done in a later event. While frames are rebuilt, all that led to open nodes is done again at once."""
         return not self.rebuilds and self.has_no_time()
 
+    def is_still(self) -> bool:
+        """Whether nothing of the run is looked at: it is suspended, or its nodes are being ended (early_ends.py)."""
+        return bool(self.spec.get("suspend") or self.run.memory.get("ending"))
+
     def has_no_time(self) -> bool:
         """Whether others wait, and this event has done a little."""
         return self.opened >= self.run.least and self.run.is_late()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import killed, limits, new_nodes, outbound, start
+from hera_utils.interpreter import early_ends, limits, new_nodes
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.faults import TimedOut
 from hera_utils.interpreter.frames import Frame
@@ -16,15 +16,7 @@ def workflow_deadline(walk: Walk) -> None:
     if not limits.deadline_passed(walk):
         walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
         return
-    for node in list(walk.run.nodes.values()):
-        if phases.ended(node) or outbound.in_exit_handler(walk.ledger, node):
-            continue
-        if node["type"] == "Pod":
-            killed.kill(walk, node, exit_code=False)
-            killed.end(walk, node, "Step exceeded its deadline")
-        elif node["phase"] == phases.PENDING or (node["type"] == "Suspend" and node["phase"] == phases.RUNNING):
-            walk.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
-    start.walk_again(walk)
+    early_ends.begin(walk, early_ends.DEADLINE)
 
 
 def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:

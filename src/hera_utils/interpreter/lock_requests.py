@@ -144,7 +144,7 @@ def release(context: Context, holder: str) -> None:
 
 def release_unused(context: Context, holder: str) -> None:
     """Release locks that were granted when nothing needed them any more, or when there was no room to use them."""
-    opened = holder in context.frames or holder in context.held or context.spec.get("suspend")
+    opened = holder in context.frames or holder in context.held or context.is_still()
     if held(context, holder) and not opened:
         release(context, holder)
 

@@ -27,7 +27,7 @@ def end(context: Context) -> None:
 
 def stalled(context: Context) -> bool:
     """Whether the run is not over and waits for no event."""
-    if context.run.finished or context.ledger.pending_ends or context.spec.get("suspend"):
+    if context.run.finished or context.ledger.pending_ends or context.is_still():
         return False
     if killed.awaited(context.run) or context.later:
         return False

@@ -181,7 +181,7 @@ def restored(run: Run, event: Event) -> Walk:
         walk.begin(event.at, event.seed)
         # The time is that of the last event while the frames are rebuilt: no node may reach a deadline without an event.
         walk.ledger.now = 0.0
-        if not walk.spec.get("suspend"):
+        if not walk.is_still():
             walk.rebuilds, walk.opens = True, not run.memory.get("later")
             walk.visit(walk.root)
         # The timers are set already; setting them again would repeat those that just fired.
@@ -206,7 +206,7 @@ def walk_again(walk: Walk) -> None:
     walk.variables.update(output_variables(run.document))
     walk.variables["workflow.status"] = run.phase
     finish.duration_variable(walk)
-    if not walk.spec.get("suspend"):
+    if not walk.is_still():
         walk.visit(walk.root)
     walk.rebuilds = False
 
@@ -214,7 +214,7 @@ def walk_again(walk: Walk) -> None:
 def settle(walk: Walk) -> None:
     """After every event: use free room, release the locks of ended nodes, end a stalled run, update the totals."""
     walk.open_waiting()
-    if walk.later:
+    if walk.later or walk.run.memory.get("ending"):
         walk.run.memory["later"] = True
         walk.timer(GO_ON, walk.ledger.now)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera_utils.argo import phases, selectors
 from hera_utils.errors import Refused
-from hera_utils.interpreter import events, finish, killed, limits, lock_requests, outbound, start
+from hera_utils.interpreter import early_ends, events, finish, lock_requests, start
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json
@@ -21,25 +21,11 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
         return
     walk.document["spec"]["shutdown"] = event.strategy
     walk.spec["shutdown"] = event.strategy
-    stopped = f"Stopped with strategy '{event.strategy}'"
     if lock_requests.waits(walk, ""):  # it never started
         if event.strategy == "Terminate":
-            finish.close(walk, phases.FAILED, stopped)
+            finish.close(walk, phases.FAILED, f"Stopped with strategy '{event.strategy}'")
         return
-    for node in list(walk.run.nodes.values()):
-        if phases.ended(node) or limits.may_run(walk, outbound.in_exit_handler(walk.ledger, node)):
-            continue
-        waits = (node.get("synchronizationStatus") or {}).get("waiting")
-        if node["type"] == "Pod" and not waits:
-            killed.kill(walk, node, exit_code=True)
-            killed.end(walk, node, f"workflow shutdown with strategy:  {event.strategy}")
-        elif (
-            node["type"] in ("HTTP", "Plugin")
-            or waits
-            or (node["type"] == "Suspend" and node["phase"] == phases.RUNNING)
-        ):
-            walk.ledger.mark(node, phases.FAILED, stopped)
-    start.walk_again(walk)
+    early_ends.begin(walk, early_ends.SHUTDOWN)
 
 
 def suspend(walk: Walk, event: events.SuspendRequested) -> None:

@@ -56,8 +56,8 @@ class Walk(Context):
 
     def visit(self, frame: Frame) -> None:
         """Let the frame's planner look at the changes. A fault marks its node and is raised in the caller."""
-        if not self.alive(frame) or self.spec.get("suspend"):
-            return  # a suspended run is walked as a whole when it is resumed
+        if not self.alive(frame) or self.is_still():
+            return  # such a run is walked as a whole when it goes on
         node = self.ledger.get(frame.node_id)
         if node is not None and phases.ended(node):
             return

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
 
+_TELL_FAILURES = ("hooks", "onExit", "metrics")
+"""Where `workflow.failures` may stand. Of thousands of failed nodes it is a long text."""
+
+
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Open the entry node, then hooks, then the exit handler; at last close the run."""
     if context.run.finished or context.run.phase in ("", phases.PENDING):
@@ -35,7 +39,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     if node is None:
         return
     context.variables["workflow.status"] = phases.WORKFLOW_PHASES[node["phase"]]
-    if phases.fulfilled(node):
+    if phases.fulfilled(node) and any(context.spec.get(field) for field in _TELL_FAILURES):
         context.variables["workflow.failures"] = finish.failures(context)
     hooks_are_over = yield from _hooks(context, frame, node, faults)
     if not hooks_are_over or not phases.fulfilled(node):

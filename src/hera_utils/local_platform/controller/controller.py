@@ -79,6 +79,11 @@ AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
 
+def _requests_first(items: list[Item]) -> list[Item]:
+    """The order when a turn had no time for all: each event of a large run may take a whole one, and nobody waits for hundreds of them."""
+    return sorted(items, key=lambda item: isinstance(item, RunEvent))
+
+
 class Controller:
     """advance: the interpreter's, unless a test has its own."""
 
@@ -215,7 +220,7 @@ class Controller:
         timeout = min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None
         items = self._inbox.take(timeout, len(self.effects.outstanding))
         if items is not None and self._again_at is not None and self._again_at <= now():
-            items, self._later, self._again_at = self._later + items, [], None
+            items, self._later, self._again_at = _requests_first(self._later + items), [], None
         return items
 
     def _take_turn(self, items: list[Item]) -> None:
@@ -224,8 +229,7 @@ class Controller:
         self._late_at = time.thread_time() + LONGEST_TURN
         for place, item in enumerate(items):
             if place and self._is_late():
-                self._later, self._again_at = items[place:] + self._later, now()
-                del items[place:]
+                self._postpone(turn, items, place)
                 break
             if isinstance(item, RunEvent):
                 self._take_event(turn, item)
@@ -257,6 +261,18 @@ class Controller:
         for uid in {*turn.touched, *self._loaded}:
             self._let_go(uid)
         self._loaded.clear()
+
+    def _postpone(self, turn: Turn, items: list[Item], place: int) -> None:
+        """Leave the items from that place for the next turn; but events go on, one a turn, however many requests there are."""
+        kept, later = items[:place], items[place:]
+        if not any(isinstance(item, RunEvent) for item in kept):
+            event = next((item for item in later if isinstance(item, RunEvent)), None)
+            if event is not None:
+                later.remove(event)
+                kept.append(event)
+                self._take_event(turn, event)
+        items[:] = kept
+        self._later, self._again_at = later + self._later, now()
 
     def _write(self, turn: Turn) -> None:
         """On a full disk with the room that is kept for this. Raises JournalError: nothing is written then."""

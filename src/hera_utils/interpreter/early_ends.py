@@ -1,0 +1,68 @@
+"""Ends the nodes of a run that is stopped, or over its time: at once, but of thousands only as many in one event as it has time for.
+
+`run.memory["ending"]` says why while some are left. Until all have ended nothing of the run is looked at, as if it were suspended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hera_utils.argo import phases
+from hera_utils.interpreter import killed, limits, outbound, start
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.walk import Walk
+
+SHUTDOWN, DEADLINE = "shutdown", "deadline"
+_TOO_LATE = "Step exceeded its deadline"
+
+
+def begin(walk: Walk, why: str) -> None:
+    """why: SHUTDOWN or DEADLINE."""
+    walk.run.memory["ending"] = why
+    go_on(walk)
+
+
+def go_on(walk: Walk) -> None:
+    """End the nodes that are left. With the last one the run is looked at again as a whole."""
+    end = _ENDERS[walk.run.memory["ending"]]
+    for node in list(walk.run.nodes.values()):
+        if phases.ended(node):
+            continue
+        if walk.has_no_time():
+            return
+        if end(walk, node):
+            walk.opened += 1
+    del walk.run.memory["ending"]
+    start.walk_again(walk)
+
+
+def _stop(walk: Walk, node: Json) -> bool:
+    """Whether the node was ended: what may not continue after a stop."""
+    if limits.may_run(walk, outbound.in_exit_handler(walk.ledger, node)):
+        return False
+    waits = (node.get("synchronizationStatus") or {}).get("waiting")
+    if node["type"] == "Pod" and not waits:
+        killed.kill(walk, node, exit_code=True)
+        killed.end(walk, node, f"workflow shutdown with strategy:  {limits.shutdown(walk)}")
+    elif node["type"] in ("HTTP", "Plugin") or waits or _is_suspended(node):
+        walk.ledger.mark(node, phases.FAILED, f"Stopped with strategy '{limits.shutdown(walk)}'")
+    return phases.ended(node)
+
+
+def _run_out(walk: Walk, node: Json) -> bool:
+    """Whether the node was ended: all but exit handlers, when the workflow's time is over."""
+    if outbound.in_exit_handler(walk.ledger, node):
+        return False
+    if node["type"] == "Pod":
+        killed.kill(walk, node, exit_code=False)
+        killed.end(walk, node, _TOO_LATE)
+    elif node["phase"] == phases.PENDING or _is_suspended(node):
+        walk.ledger.mark(node, phases.FAILED, _TOO_LATE)
+    return phases.ended(node)
+
+
+def _is_suspended(node: Json) -> bool:
+    return bool(node["type"] == "Suspend" and node["phase"] == phases.RUNNING)
+
+
+_ENDERS: dict[str, Callable[[Walk, Json], bool]] = {SHUTDOWN: _stop, DEADLINE: _run_out}
