@@ -12,7 +12,6 @@ from hera_utils.interpreter import (
     arguments,
     cache,
     deadlines,
-    early_ends,
     events,
     gc,
     killed,
@@ -20,6 +19,7 @@ from hera_utils.interpreter import (
     outputs,
     progress,
     start,
+    stop,
     user_events,
 )
 from hera_utils.interpreter.close_node import kill_daemons
@@ -243,7 +243,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         return
     if walk.run.memory.get("ending"):
         if key == start.GO_ON:
-            early_ends.go_on(walk)
+            stop.go_on(walk)
         return
     if walk.spec.get("suspend"):
         return  # Argo looks at no node of a suspended workflow; what is due then is done when it is resumed

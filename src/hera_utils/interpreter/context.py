@@ -63,7 +63,7 @@ class Context:
         return not self.rebuilds and self.has_no_time()
 
     def is_still(self) -> bool:
-        """Whether nothing of the run is looked at: it is suspended, or its nodes are being ended (early_ends.py)."""
+        """Whether nothing of the run is looked at: it is suspended, or its nodes are being ended (stop.py)."""
         return bool(self.spec.get("suspend") or self.run.memory.get("ending"))
 
     def has_no_time(self) -> bool:

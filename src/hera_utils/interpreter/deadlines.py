@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import early_ends, limits, new_nodes
+from hera_utils.interpreter import limits, new_nodes, stop
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.faults import TimedOut
 from hera_utils.interpreter.frames import Frame
@@ -16,7 +16,7 @@ def workflow_deadline(walk: Walk) -> None:
     if not limits.deadline_passed(walk):
         walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
         return
-    early_ends.begin(walk, early_ends.DEADLINE)
+    stop.begin(walk, stop.DEADLINE)
 
 
 def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera_utils.argo import phases, selectors
 from hera_utils.errors import Refused
-from hera_utils.interpreter import early_ends, events, finish, lock_requests, start
+from hera_utils.interpreter import events, finish, lock_requests, start, stop
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json
@@ -25,7 +25,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
         if event.strategy == "Terminate":
             finish.close(walk, phases.FAILED, f"Stopped with strategy '{event.strategy}'")
         return
-    early_ends.begin(walk, early_ends.SHUTDOWN)
+    stop.begin(walk, stop.SHUTDOWN)
 
 
 def suspend(walk: Walk, event: events.SuspendRequested) -> None:

@@ -264,14 +264,14 @@ class Controller:
 
     def _postpone(self, turn: Turn, items: list[Item], place: int) -> None:
         """Leave the items from that place for the next turn; but events go on, one a turn, however many requests there are."""
-        taken, later = items[:place], items[place:]
-        if not any(isinstance(item, RunEvent) for item in taken):
+        present, later = items[:place], items[place:]
+        if not any(isinstance(item, RunEvent) for item in present):
             event = next((item for item in later if isinstance(item, RunEvent)), None)
             if event is not None:
                 later.remove(event)
-                taken.append(event)
+                present.append(event)
                 self._take_event(turn, event)
-        items[:] = taken
+        items[:] = present
         self._later, self._again_at = later + self._later, now()
 
     def _write(self, turn: Turn) -> None:
