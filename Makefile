@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 # Debian's pip asks for no newer one; a pip cache elsewhere is the user's own choice (PIP_CACHE_DIR).
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test setup setup-dev setup-docs check lint types imports docs format lock conformance benchmarks clean
+.PHONY: run test setup setup-dev setup-docs check lint types imports docs dist format lock conformance benchmarks clean
 
 run: setup
 	$(BIN)/python examples/experiment/experiment.py
@@ -66,15 +66,27 @@ docs: setup-docs
 	$(BIN)/hera-utils serve --stop --state build/state-of-gallery >/dev/null
 	@echo "build/site/index.html"
 
+# Wheel and source distribution, looked at, and carried out in a new environment of each Python that is there.
+dist: setup-dev $(VENV)/.release
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tools/check_release.py
+
+$(VENV)/.release: $(VENV)/.dev requirements-release.lock
+	$(PIP) install --require-hashes -r requirements-release.lock
+	touch $@
+
 format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Renew the lock files from pyproject.toml, and that of the manifests' validator (for every Python from 3.10 on, the site for 3.11, Linux and macOS).
+# Renew the lock files from pyproject.toml, and that of the manifests' validator (for every Python from 3.10 on, the site and a release for 3.11, Linux and macOS).
 lock: setup-dev
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock --output-file requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra build --group docs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements-dev.lock --output-file requirements-docs.lock
+	$(BIN)/uv pip compile pyproject.toml --group release --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements-docs.lock --output-file requirements-release.lock
 	$(BIN)/uv pip compile tests/provenance/validator.in --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file tests/provenance/validator.txt
 
 clean:

@@ -11,8 +11,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((RO
 # Files of the reader's own, in commands and examples.
 THE_READERS = {
     *("hello.py", "nope.py", "plain.py", "squares.py", "test_hello.py"),
-    *("experiment.py", "EXPERIMENT.py", "script.py", "SCRIPT.py", "workflow.yaml", "role.yaml"),
-    *("config.toml", "credentials.toml", "hera-utils.toml", "paris.toml"),
+    *("experiment.py", "EXPERIMENT.py", "script.py", "SCRIPT.py", "app.py", "workflow.yaml", "role.yaml"),
+    *("config.yaml", ".hydra/config.yaml", "config.toml", "credentials.toml", "hera-utils.toml", "paris.toml"),
     "methods.md",  # of a run
 }
 NAMED = re.compile(r"(?<![\w/.~*-])((?:[\w.-]+/)*[\w-]+\.(?:py|pyi|js|sql|md|yaml|toml))\b(?![\w/*(])")
@@ -38,6 +38,7 @@ FILES = files()
 def test_the_files_that_a_page_names_are_there(page):
     text = re.sub(r"https?://\S+", "", page.read_text(encoding="utf-8"))
     names = {re.sub(r"^(\.\.?/)+", "", name) for name in NAMED.findall(text)} - THE_READERS
+    names -= set(re.findall(r"<!-- file: (\S+) -->", text))
     assert not sorted(name for name in names if not any(file.endswith("/" + name) for file in FILES))
 
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import yaml
+
 from hera_utils.settings.sources import toml_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +25,7 @@ def test_the_seeds_line_leaves_it_installed():
 
 def test_the_locks_pin_everything_with_a_hash():
     makefile = (ROOT / "Makefile").read_text()
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-docs.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-docs.lock", "requirements-release.lock"):
         assert f"--require-hashes -r {name}" in makefile
         entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())
         assert len(entries) > 10
@@ -32,3 +34,21 @@ def test_the_locks_pin_everything_with_a_hash():
 
 def test_the_extra_that_an_error_names_is_there():
     assert any(one.startswith("kubernetes") for one in PROJECT["project"]["optional-dependencies"]["kubernetes"])
+
+
+def test_a_release_has_one_number_and_one_date():
+    version = PROJECT["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    latest = re.search(r"^## (\S+), (\d{4}-\d\d-\d\d|unreleased)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert latest[1] == citation["version"] == version
+    assert latest[2] in ("unreleased", citation["date-released"])
+    assert citation["license"] == PROJECT["project"]["license"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_the_pythons_that_are_named_are_those_that_are_tried():
+    named = {one.rpartition(" ")[2] for one in PROJECT["project"]["classifiers"] if " :: 3." in one}
+    tried = set(
+        re.findall(r'"(3\.\d+)"', re.search(r"VERSIONS = (.*)", (ROOT / "tools/check_release.py").read_text())[1])
+    )
+    assert named <= tried

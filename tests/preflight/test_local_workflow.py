@@ -172,6 +172,14 @@ def test_each_fault_alone_is_named_with_its_fix(settings, name):
         assert message in refused(settings, document)
 
 
+def test_a_field_of_another_type_is_told_in_argos_words(settings):
+    """Hera writes what it does not know with a warning only: a tuple in `volumes` becomes a list."""
+    document = workflow(container("main"), volumes=[["results", "/results"]])
+    assert "cannot unmarshal array into Go struct field WorkflowSpec.workflow.spec.volumes" in refused(
+        settings, document
+    )
+
+
 def test_a_port_of_the_machine_that_is_taken(settings):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

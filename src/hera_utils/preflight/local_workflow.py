@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.schema import decode
 from hera_utils.argo.template_containers import containers_of
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
@@ -54,6 +55,9 @@ def workflow_findings(
             kind = document.get("kind", "Workflow")
             if kind in OBJECTS or (kind != "Workflow" and not thorough):
                 continue  # anything may be stored; it is checked when it runs
+            if kind == "Workflow" and (misfit := _type_error(document)):
+                yield problem("workflow", misfit, "correct this field in the script or file that gives the workflow")
+                continue
             reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
@@ -369,6 +373,15 @@ def with_named_volumes(environment: Environment, context: CLIContext, documents:
     names -= {volume.claim_name for volume in environment.volumes}
     volumes = tuple(PersistedVolume(name) for name in sorted(names))
     return replace(environment, more_volumes=(*environment.more_volumes, *volumes))
+
+
+def _type_error(document: Json) -> str | None:
+    """What Argo says of a field whose value is of another type than Argo's, such as a list where an object belongs."""
+    try:
+        decode(document, "Workflow")
+    except Refused as error:
+        return f"the workflow would be refused: {error.message}"
+    return None
 
 
 def _acceptance(platform: _Platform, document: Json) -> Iterator[Finding]:
