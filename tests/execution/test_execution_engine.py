@@ -125,7 +125,7 @@ def test_what_is_seen_of_it(local_platform):
     run = engine.run(EXPERIMENT)
     assert text.getvalue().startswith("platform  local (flag --platform)")
     assert f"claim results is the folder {run.folders['results']}" in text.getvalue()
-    assert text.getvalue().rstrip().endswith(run.link)
+    assert text.getvalue().splitlines()[-2:] == [run.link, f"report: {run.record / 'report.html'}"]
     with pytest.raises(RunFailed):
         engine.run(Experiment(workflow=failing))
     assert "its last words" in text.getvalue()

@@ -85,11 +85,13 @@ def _kind_of(target: str | None) -> str:
 
 def _text(reached: Reached, kind: str) -> str:
     from hera_utils.report.markdown import markdown
-    from hera_utils.report.page_html import page
-    from hera_utils.report.run_folder import methods_of, render_report
+    from hera_utils.report.run_folder import methods_of, render_report, report_page
 
-    form = {"html": page, "md": markdown}.get(kind) or methods_of(reached.client)
-    return render_report(reached.client, reached.run, reached.results(logs=True), reached.context.secrets(), form)
+    results, secrets = reached.results(logs=True), reached.context.secrets()
+    if kind == "html":
+        return report_page(reached.client, reached.run, results, secrets)
+    form = markdown if kind == "md" else methods_of(reached.client)
+    return render_report(reached.client, reached.run, results, secrets, form)
 
 
 def _crate(reached: Reached, folder: Path) -> Path:

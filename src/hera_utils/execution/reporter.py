@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hera_utils.terminal_text import visible
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from hera_utils.preflight.finding import Finding
     from hera_utils.settings.resolve import CLIContext
     from hera_utils.watch.display import Display
+
+
+def _from_here(path: Path) -> str:
+    """A path as it can be pasted: below the working directory without it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 class Reporter(Protocol):
@@ -88,7 +95,8 @@ class ConsoleReporter:
             self.lines([f"{run.name}: {text}"])
         if not run.succeeded:
             self.lines(lines(run.outcome, last_lines_of_failures(client, run.outcome)))
-        self.lines([run.link])
+        report = None if run.record is None else run.record / "report.html"
+        self.lines([run.link, *([f"report: {_from_here(report)}"] if report is not None and report.exists() else [])])
 
     def findings(self, findings: Sequence[Finding]) -> None:
         from rich.text import Text

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from hera_utils import pictures
+from hera_utils.report.figures import Figure
 from hera_utils.report.page_data import page_data
 from hera_utils.results.results import Results
 from hera_utils.runs.whole_run import WholeRun
@@ -24,9 +25,22 @@ Json = dict[str, Any]
 _SCRIPTS = ("story.js", "table.js", "timeline.js", "graph.js", "resources.js", "start.js")
 
 
-def page(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
-    """The HTML page. Nothing of a run is read as HTML or script: it is a JSON document inside the page, put into texts."""
-    return page_of(page_data(run, results, facts))
+def page(
+    run: WholeRun,
+    results: Results,
+    facts: Sequence[tuple[str, str]] = (),
+    figures: tuple[Sequence[Figure], int] = ((), 0),
+) -> str:
+    """The HTML page. Nothing of a run is read as HTML or script: it is a JSON document inside the page, put into texts.
+
+    figures: pictures that its tasks made, and how many more there are.
+    """
+    content = page_data(run, results, facts)
+    pictures_made, more = figures
+    if pictures_made:
+        content["figures"] = [{"task": one.task, "name": one.name, "address": one.address} for one in pictures_made]
+        content["more_figures"] = more
+    return page_of(content)
 
 
 def page_of(content: Json) -> str:
@@ -37,7 +51,8 @@ def page_of(content: Json) -> str:
     data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     pieces = {
         "policy": (
-            f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
+            f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
+            "base-uri 'none'; form-action 'none'"
         ),
         "title": escape(f"{content['run']} · {content['phase']}"),
         "plain": escape(_plain(content)),

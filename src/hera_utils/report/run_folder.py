@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.manifest import KnownFile
 from hera_utils.provenance.modules import imports_of_script
 from hera_utils.provenance.python import installed_modules, python_environment
+from hera_utils.report.figures import figures_of_run
 from hera_utils.report.methods import Software, methods
 from hera_utils.report.page_data import page_data
 from hera_utils.report.page_html import page
@@ -121,8 +123,8 @@ def software_of(client: ArgoClient, run: WholeRun) -> Software:
 def report_page(
     client: ArgoClient, run: WholeRun, results: Results, secrets: Iterable[str | Secret | None] = ()
 ) -> str:
-    """The HTML page."""
-    return render_report(client, run, results, secrets, page)
+    """The HTML page, with the figures that the run's tasks made."""
+    return render_report(client, run, results, secrets, partial(page, figures=figures_of_run(client, run)))
 
 
 def render_report(

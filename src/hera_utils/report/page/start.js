@@ -74,10 +74,19 @@ function pictures() {
   return cards(withSurvey(story.plots.plots, data.axes, data.rows.length), data).element;
 }
 
+/** The figures that tasks made; one fills the width that it has. */
+function figures() {
+  if (!story.figures?.length) return null;
+  const shown = story.figures.map((one) => make("figure", {}, make("img", { src: one.address, alt: `${one.name} of ${one.task}`, loading: "lazy" }), make("figcaption", {}, `${one.task}: ${one.name}`)));
+  const more = story.more_figures ? make("p", { class: "note" }, `${story.more_figures} more pictures are among the artifacts: hera-utils cp artifact:${story.run} FOLDER`) : null;
+  return make("div", {}, make("div", { class: "figures" }, shown), more);
+}
+
 function page() {
   head();
   const parts = [
     ["failures", "Failures", failures()],
+    ["figures", "Figures", figures()],
     ["plots", "Plots", pictures()],
     ["results", "Results", resultTables()],
     ["timeline", "Timeline", timeline()],

@@ -1,0 +1,119 @@
+"""The figures of a run: pictures among its output artifacts, brought for its report. Bounded, and judged by what they hold, not by name."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.platforms.artifact_downloads import Artifact
+from hera_utils.results.artifacts import artifacts_of_run
+from hera_utils.runs.whole_run import WholeRun
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+
+Json = dict[str, Any]
+
+MOST = 12
+LARGEST = 2 * 1024 * 1024
+"""Bytes of one figure: larger ones are left out, the report would not open any more."""
+SUFFIXES = (".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp")
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture by the task that made it, and the artifact's name; kind: its media type."""
+
+    task: str
+    name: str
+    kind: str
+    content: bytes
+
+    @property
+    def address(self) -> str:
+        """The picture itself as an address, so that a page holds it."""
+        return f"data:{self.kind};base64,{base64.b64encode(self.content).decode()}"
+
+
+def figures_of_run(client: ArgoClient, run: WholeRun) -> tuple[list[Figure], int]:
+    """(the figures of a run, at most MOST, those of its gather first; how many more there are). What cannot be had is left out."""
+    candidates = list(_candidates(run))
+    figures: list[Figure] = []
+    for number, artifact in enumerate(candidates):
+        if len(figures) == MOST:
+            return figures, len(candidates) - number
+        content = _content(client, artifact)
+        kind = kind_of(content)
+        if kind is not None:
+            figures.append(Figure(artifact.task, artifact.name, kind, content))
+    return figures, 0
+
+
+def _candidates(run: WholeRun) -> Iterator[Artifact]:
+    paths = {
+        (str(node["id"]), str(one["name"])): str(one.get("path") or "")
+        for document in run.documents
+        for node in ((document.get("status") or {}).get("nodes") or {}).values()
+        for one in (node.get("outputs") or {}).get("artifacts") or ()
+    }
+    last = run.last
+    for artifact in sorted(artifacts_of_run(run), key=lambda one: one.workflow not in last):
+        names = (paths.get((artifact.node, artifact.name), ""), artifact.key, artifact.name)
+        if any(PurePosixPath(name).suffix.lower() in SUFFIXES for name in names):
+            yield artifact
+
+
+def _content(client: ArgoClient, artifact: Artifact) -> bytes:
+    """The picture's bytes, out of Argo's packet where it is in one; b"" for what is too large or not there any more."""
+    try:
+        stored = joined(client.artifact(artifact.workflow, artifact.node, artifact.name))
+    except (HeraUtilsError, OSError):
+        return b""
+    return unpacked(stored) if stored.startswith(_GZIP) else stored
+
+
+def joined(pieces: Iterable[bytes]) -> bytes:
+    """The pieces together, b"" when they are more than LARGEST; then the rest is not asked for."""
+    whole = b""
+    for piece in pieces:
+        whole += piece
+        if len(whole) > LARGEST:
+            return b""
+    return whole
+
+
+def unpacked(packet: bytes) -> bytes:
+    """The one file of a packet, as Argo packs an artifact; b"" for any other packet, or a file that is too large."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packet), mode="r|gz") as archive:
+            member = archive.next()
+            if member is None or not member.isfile() or member.size > LARGEST:
+                return b""
+            file = archive.extractfile(member)
+            return b"" if file is None else file.read(LARGEST)
+    except (tarfile.TarError, OSError, EOFError, zlib.error):
+        return b""
+
+
+def kind_of(content: bytes) -> str | None:
+    """The media type of a picture by its first bytes; None for what no browser shows as one."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "image/webp"
+    head = content[:2000].lstrip(b"\xef\xbb\xbf").lstrip()
+    return (
+        "image/svg+xml" if head.startswith((b"<?xml", b"<svg", b"<!DOCTYPE svg", b"<!--")) and b"<svg" in head else None
+    )
