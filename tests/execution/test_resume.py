@@ -1,5 +1,6 @@
 """Running what is not done: every reason for which a point runs again, and that nothing else does. On the real local platform."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -209,6 +210,32 @@ def records_without_outputs(folder):
         base.execute("drop table outputs")
     base.close()
     return folder
+
+
+def test_what_an_older_record_does_not_say_is_assumed_once(lab, own_python):
+    own_python("measure", "1.0")
+    made, more = (python_script("import measure\nprint(measure.version)", n=n) for n in ((1, 2), (1, 2, 3)))
+    old = lab.engine.run(made).record
+    with sqlite3.connect(old / "points.sqlite") as base:  # as an older version wrote it: all packages, in one mapping
+        for point, fingerprint in base.execute("select id, fingerprint from points").fetchall():
+            parts = json.loads(fingerprint) | {"python": "of-all"}
+            base.execute(
+                "update points set fingerprint = ? where id = ?", (json.dumps(parts, separators=(",", ":")), point)
+            )
+        base.execute("insert into fingerprints values ('of-all', ?)", (json.dumps({"measure": "0.9"}),))
+    base.close()
+    plan = lab.engine.plan(made, resume=True)
+    assert (plan.to_run, len(plan.decisions.done)) == (0, 2), "another Python's packages are not in an older record"
+    assert (
+        plan.lines()[-1]
+        == "assumed of 2 points of older records: the Python of their tasks is of the version that it was"
+    )
+    assert lab.engine.run(more, resume=True).succeeded
+    plan = lab.engine.plan(made, resume=True)
+    assert (dict(plan.decisions.run), plan.decisions.assumed) == ({}, ()), "the next run has written it down"
+    own_python("measure", "2.0")
+    assert lab.why(made) == dict.fromkeys((1, 2), "python package measure changed")
+    assert "  python package measure: 1.0 → 2.0 (2 points)" in lab.engine.plan(made, resume=True).lines(explain=True)
 
 
 class Gathered(Files):
@@ -597,7 +624,7 @@ def own_python(lab, tmp_path):
     return install
 
 
-def python_script(source):
+def python_script(source, n=(1,)):
     def define(environment, inputs, layout):
         with Workflow(generate_name="python-", entrypoint="dag") as w:
             command = ["python"]
@@ -606,7 +633,7 @@ def python_script(source):
                 Task(name="say", template=say, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n)
         return w
 
-    return experiment(define, n=(1,))
+    return experiment(define, n=n)
 
 
 def test_of_the_packages_those_that_the_code_imports_count(lab, own_python):

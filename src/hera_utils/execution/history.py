@@ -92,7 +92,8 @@ class Decisions:
 
     in_flight: id → the fingerprint that it would have now, of the points that still run. fingerprints: of the points that run.
     unseen: whether some declared files could not be looked at. outputs: id → by what the files are known of the points that are done.
-    explanation: of the points that run as something has changed. assumed: what is believed where nothing is known, in sentences.
+    explanation: of the points that run as something has changed. assumed: what is believed where nothing is known, in sentences;
+    adopted: id → the fingerprint by which a point that is done is known from now on, where an older record says less.
     """
 
     run: Mapping[str, str]
@@ -103,6 +104,7 @@ class Decisions:
     outputs: Mapping[str, Mapping[str, FileFacts]] = field(default_factory=dict)
     explanation: Explanation = field(default_factory=Explanation)
     assumed: tuple[str, ...] = ()
+    adopted: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     def only(self, points: set[str]) -> Decisions:
         """Of the points that run only these."""
@@ -119,6 +121,7 @@ def decide(
     fingerprints: dict[str, Fingerprint] = {}
     outputs: dict[str, Mapping[str, FileFacts]] = {}
     changed: dict[str, tuple[Path, str, tuple[FingerprintChange, ...]]] = {}
+    adopted: dict[str, Fingerprint] = {}
     assumptions = _Assumptions(history)
     unit = bool(estimate.ownership.whole)
     for point, fingerprint in fingerprints_of(definition, estimate, fingerprinter):
@@ -135,6 +138,8 @@ def decide(
         if last is not None and not reason:
             done[point.id] = last.computed
             assumptions.note(last, fingerprint, outputs[point.id])
+            if fingerprinter.code_counts and encoded(fingerprint) != last.fingerprint:
+                adopted[point.id] = {**json.loads(last.fingerprint), **fingerprint}
         else:
             run[point.id] = reason
         if reason or unit:
@@ -148,7 +153,8 @@ def decide(
     kept = {point: outputs[point] for point in done}
     explanation = Explanation(changed, history.text, lambda digest: fingerprinter.texts.get(digest, ""))
     assumed = tuple(assumptions.sentences(fingerprinter.unread)) if done else ()
-    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0, kept, explanation, assumed)
+    adopted = {point: adopted[point] for point in done if point in adopted}
+    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0, kept, explanation, assumed, adopted)
 
 
 class _Assumptions:

@@ -148,7 +148,8 @@ class Session:
             self.record.add_points(self._rows(history))
             if self.plan.decisions is not None:
                 self.record.keep_outputs(self.plan.decisions.outputs)
-                self.record.keep_texts({history.results[point].run for point in self.plan.decisions.done})
+                taken_from = {history.results[point].run for point in self.plan.decisions.done}
+                self.record.keep_texts(taken_from, self.fingerprinter.texts)
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)
 
     def _first_plan(self, history: History) -> Plan:
@@ -355,7 +356,7 @@ class Session:
                 last = history.results[point.id]
                 yield replace(
                     row,
-                    fingerprint=json.loads(last.fingerprint),
+                    fingerprint=decisions.adopted.get(point.id) or json.loads(last.fingerprint),
                     status=DONE,
                     run=last.computed,
                     workflow=last.workflow,

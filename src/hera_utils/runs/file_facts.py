@@ -43,7 +43,7 @@ def difference(path: Path, before: FileFacts) -> tuple[str, FileFacts | None]:
     if now[:2] == before[:2]:
         return "", before
     if now.size != before.size:
-        return f"changed ({before.size} bytes before, {now.size} now)", now
+        return f"changed ({before.size} byte{'' if before.size == 1 else 's'} before, {now.size} now)", now
     if before.digest == UNKNOWN:
         return "changed (its content is not known: it was too large to be read)", now
     now = now._replace(digest=_content(path))

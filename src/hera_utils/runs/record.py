@@ -308,14 +308,17 @@ class RunRecord:
                     "insert or replace into outputs (point, path, size, stamp, digest) values (?, ?, ?, ?, ?)", rows
                 )
 
-    def keep_texts(self, others: Iterable[Path]) -> None:
-        """What the fingerprints of points stand for that were taken over from other records. others: their folders."""
+    def keep_texts(self, others: Iterable[Path], texts: Mapping[str, str]) -> None:
+        """What the fingerprints of points stand for that were taken over. others: the folders of the records that had them; texts: digest
+        → what it stands for now.
+        """
+        rows = list(texts.items())
         for folder in others:
             if folder != self.folder:
                 with RunRecord.open(folder) as other:
-                    rows = other._base.execute(other._sql("select digest, text from fingerprints")).fetchall()
-                with self._transaction() as base:
-                    base.executemany(self._sql("insert or ignore into fingerprints (digest, text) values (?, ?)"), rows)
+                    rows += other._base.execute(other._sql("select digest, text from fingerprints")).fetchall()
+        with self._transaction() as base:
+            base.executemany(self._sql("insert or ignore into fingerprints (digest, text) values (?, ?)"), rows)
 
     def forget(self, workflow: str) -> None:
         """A workflow that the platform does not have: it was never sent (or was deleted), its points wait again."""
