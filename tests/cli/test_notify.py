@@ -126,6 +126,30 @@ def test_an_experiment_is_told_with_its_points(engine, receiver):
     assert link == run.link
 
 
+SCRIPT = """
+from hera.workflows import Container, Workflow
+from hera_utils import Experiment, main
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="once-", entrypoint="c") as w:
+        Container(name="c", image="busybox", command=["true"])
+    return w
+
+main(Experiment(workflow=define))
+"""
+
+
+def test_the_key_is_in_nothing_that_a_script_leaves(user, receiver):
+    user.file("once.py", SCRIPT)
+    words = [sys.executable, "once.py", "--notify", receiver.address]
+    done = subprocess.run(words, cwd=user.folder, capture_output=True, text=True, check=True)
+    assert len(receiver.messages) == 1
+    assert KEY not in done.stdout + done.stderr
+    left = [path for path in (user.folder / "runs").rglob("*") if path.is_file()]
+    assert "run.json" in {path.name for path in left}
+    assert not [path for path in left if KEY.encode() in path.read_bytes()]
+
+
 def test_nothing_ran_and_nobody_is_told(engine, receiver):
     made = Experiment(workflow=points, inputs=Inputs(parameters=grid(n=[1])))
     engine.run(made)
@@ -138,7 +162,8 @@ def test_a_message_that_nobody_takes_is_a_warning(engine, receiver):
     run = engine.run(Experiment(workflow=points, inputs=Inputs(parameters=grid(n=[1]))))
     assert run.succeeded
     assert (
-        engine.reporter.said[-1] == f"nobody was told of the end of {run.name}: the message by json://… was not taken"
+        engine.reporter.said[-1]
+        == f"a notification of the end of {run.name} failed: the message by json://… was not taken"
     )
     assert not any(KEY in line for line in engine.reporter.said)
 
@@ -165,7 +190,7 @@ def told(tmp_path, ending=ENDING, **flags):
     ],
 )
 def test_what_goes_wrong_is_said_without_the_key(tmp_path, capfd, flags, why):
-    assert told(tmp_path, **flags) == [f"nobody was told of the end of w: {why}"]
+    assert told(tmp_path, **flags) == [f"a notification of the end of w failed: {why}"]
     said = capfd.readouterr()
     assert KEY not in said.out + said.err
 
