@@ -293,7 +293,8 @@ class SearchSession(Session):
         if self.replayed.current is not None:
             decisions = self.replayed.current.decisions
             self.record.keep_outputs(decisions.outputs)
-            self.record.keep_texts({self.history.results[point].run for point in decisions.done})
+            taken_from = {self.history.results[point].run for point in decisions.done}
+            self.record.keep_texts(taken_from, self.fingerprinter.texts)
         self.record.update(points=self.plan.points, inputs=self.plan.definition.inputs.as_json())
         self.record.keep_trials({point: trial_as_json(trial) for point, trial in course.trials.items()})
         self.__dict__.pop("writes", None)
