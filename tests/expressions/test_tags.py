@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hera_utils.expressions.tags import (
     MissingVariable,
     Prepared,
     prepare,
+    prepare_text,
     replace,
     simple_tags_in,
     tags_in,
@@ -202,3 +204,47 @@ def test_a_name_that_is_the_beginning_of_another_gives_way() -> None:
     assert (
         replace("{{=toJson(workflow.labels.a)}}", {"workflow.labels.a": "x", "workflow.labels.a.b": "1"}) == '{"b":"1"}'
     )
+
+
+PIECES = [
+    "{{",
+    "}}",
+    "{{a}}",
+    "{{ odd }}",
+    "{{=a + odd}}",
+    "{{=nope}}",
+    "{{b{{a}}}}",
+    '"',
+    "\\",
+    "\\u003c",
+    "\n",
+    "é",
+    "x",
+    "{",
+    "}",
+]
+tagged = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
+tagged_documents = st.recursive(
+    tagged | st.integers() | st.none() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(tagged, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(tagged_documents, tagged, st.sampled_from(["keep", "refuse"]))
+def test_tags_are_replaced_text_by_text_as_in_the_whole_json_text(document: Any, odd: str, rule: Any) -> None:
+    def outcome(prepared: Callable[[], Prepared]) -> Any:
+        try:
+            return prepared().replace({"a": "5", "odd": odd + "\a"[: len(odd) % 2]}, unresolved=rule)
+        except ExpressionError as error:
+            return type(error), error.message
+
+    assert outcome(lambda: prepare(document)) == outcome(lambda: prepare_text(document))
+
+
+def test_what_has_no_tags_is_shared() -> None:
+    document = {"container": {"args": ["{{workflow.name}}"], "env": [{"name": "A"}]}, "inputs": {"x": ["{{nope}}"]}}
+    filled = replace(document, VARIABLES)
+    assert filled == {"container": {"args": ["wf"], "env": [{"name": "A"}]}, "inputs": {"x": ["{{nope}}"]}}
+    assert filled["container"]["env"] is document["container"]["env"]
+    assert filled["inputs"] is document["inputs"]

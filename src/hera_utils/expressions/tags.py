@@ -26,6 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
+from hera_utils.expressions import places
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.expr.program import expanded, parse
 from hera_utils.expressions.gotext import quote, quoted_inside, to_json
@@ -69,17 +70,25 @@ MOST_CHARACTERS = 20_000_000
 
 
 class Prepared:
-    """A document cut at its tags, so that replacing them again costs little.
+    """A document whose tags are found, so that replacing them again costs little.
 
-    `replace` returns the document itself when it has no tags: never change the result in place.
+    `replace` shares with the document all that has no tags: never change the result in place. place: where the tags are; None when
+    there are none, or when one of them begins in one text and ends in another: then they are replaced in the document's JSON text.
     """
 
-    __slots__ = ("document", "tags", "texts")
+    __slots__ = ("_cut", "_place", "document")
 
-    def __init__(self, document: Any, texts: tuple[str, ...], tags: tuple[Tag, ...]) -> None:
+    def __init__(self, document: Any, place: places.Place | None, cut: Cut | None) -> None:
         self.document = document
-        self.texts = texts
-        self.tags = tags
+        self._place = place
+        self._cut = cut
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """The tags in order."""
+        if self._cut is not None:
+            return self._cut.tags
+        return tuple(tag for cut in places.found(self._place) for tag in cut.tags)
 
     def replace(
         self,
@@ -91,36 +100,73 @@ class Prepared:
         drawing: bool = True,
     ) -> Any:
         """The document with its tags replaced. Raises MissingVariable, ExpressionError."""
-        if not self.tags:
+        writer = _Writer(variables, _Rule(unresolved == "refuse", tuple(strict), drawing), entropy)
+        if self._cut is not None:
+            filled = writer.document(self.document, self._cut)
+        elif self._place is not None:
+            filled = places.fill(self.document, self._place, writer.text)
+        if not writer.changed:
             return self.document
-        rule = _Rule(unresolved == "refuse", tuple(strict), drawing)
-        parts = [self.texts[0]]
-        changed = False
-        for tag, following in zip(self.tags, self.texts[1:], strict=True):
-            written = _resolve(tag, variables, rule, entropy)
+        if writer.is_illegal:
+            raise ExpressionError("cannot finish template replacement because the result was invalid JSON")
+        return filled
+
+
+class _Writer:
+    """Writes values into what is between tags. changed: whether a tag had a value; is_illegal: whether what it gave is no JSON."""
+
+    def __init__(self, variables: Variables, rule: _Rule, entropy: Entropy | None) -> None:
+        self.variables = variables
+        self.rule = rule
+        self.entropy = entropy
+        self.changed = False
+        self.is_illegal = False
+        self.characters = 0
+
+    def text(self, text: str, cut: Cut) -> str:
+        """A text within a document with its tags replaced."""
+        written = self.written(cut)
+        if written == cut.marshalled:
+            return text
+        return written if "\\" not in written else str(self._read(f'"{written}"', text))
+
+    def document(self, document: Any, cut: Cut) -> Any:
+        return self._read(self.written(cut), document)
+
+    def _read(self, marshalled: str, otherwise: Any) -> Any:
+        try:
+            return json.loads(marshalled)
+        except ValueError:
+            self.is_illegal = True
+            return otherwise
+
+    def written(self, cut: Cut) -> str:
+        parts = [cut.texts[0]]
+        for tag, following in zip(cut.tags, cut.texts[1:], strict=True):
+            written = _resolve(tag, self.variables, self.rule, self.entropy)
             if written is None:
                 parts.append("{{" + ("=" + tag.name if tag.expression else tag.raw) + "}}")
             else:
-                changed = True
+                self.changed = True
                 parts.append(written)
             parts.append(following)
-        if not changed:
-            return self.document
-        if sum(map(len, parts)) > MOST_CHARACTERS:
+        self.characters += sum(map(len, parts))
+        if self.characters > MOST_CHARACTERS:
             raise ExpressionError(f"the template has more than {MOST_CHARACTERS} characters with its values")
-        try:
-            return json.loads("".join(parts))
-        except ValueError:
-            raise ExpressionError("cannot finish template replacement because the result was invalid JSON") from None
+        return "".join(parts)
 
 
 def prepare(document: Any) -> Prepared:
-    """Cut a JSON document (or a text) at its tags. Raises ExpressionError when a `{{` is never closed."""
-    marshalled = marshal(document)
-    if "{{" not in marshalled:
-        return Prepared(document, (), ())
-    texts, tags = _split(marshalled)
-    return Prepared(document, texts, tags)
+    """Find the tags of a JSON document (or a text). Raises ExpressionError when a `{{` is never closed."""
+    try:
+        return Prepared(document, places.places(document, "{{", _cut_inside), None)
+    except _OpenTag:  # it is closed in a later text of the document, or never
+        return prepare_text(document)
+
+
+def prepare_text(document: Any) -> Prepared:
+    """As `prepare`, with the document's whole JSON text cut at the tags, as Argo does: the same, and nothing is shared."""
+    return Prepared(document, None, _cut(marshal(document)))
 
 
 def replace(
@@ -132,14 +178,14 @@ def replace(
     strict: Sequence[str] = (),
     drawing: bool = True,
 ) -> Any:
-    """The document with its tags replaced, keys too; the document itself when nothing changed.
+    """The document, prepared or not, with its tags replaced, keys too; the document itself when nothing changed.
 
     variables: dotted names to text (or other JSON values, for expressions; None: absent). unresolved, strict: see above.
     Raises MissingVariable ("failed to resolve {{…}}"), ExpressionError, with Argo's messages.
     """
     if isinstance(document, str) and "{{" not in document:
         return document
-    prepared = prepare(document)
+    prepared = document if isinstance(document, Prepared) else prepare(document)
     return prepared.replace(variables, entropy=entropy, unresolved=unresolved, strict=strict, drawing=drawing)
 
 
@@ -163,13 +209,34 @@ def marshal(document: Any) -> str:
 # -- cutting ------------------------------------------------------------------------------------------------------------
 
 
-def _split(marshalled: str) -> tuple[tuple[str, ...], tuple[Tag, ...]]:
-    if len(marshalled) <= _MEMOISED_LENGTH:
-        return _split_memoised(marshalled)
-    return _cut(marshalled)
+class Cut(NamedTuple):
+    """A JSON text, its tags, and the texts around them."""
+
+    marshalled: str
+    texts: tuple[str, ...]
+    tags: tuple[Tag, ...]
 
 
-def _cut(marshalled: str) -> tuple[tuple[str, ...], tuple[Tag, ...]]:
+class _OpenTag(Exception):
+    """A tag begins in a text and does not end there."""
+
+
+def _cut_inside(text: str) -> Cut:
+    """A text within a document, cut as it stands in the document's JSON. Raises _OpenTag."""
+    return _cut_memoised(text) if len(text) <= _MEMOISED_LENGTH else _cut_of(text)
+
+
+def _cut_of(text: str) -> Cut:
+    try:
+        return _cut(marshal(text)[1:-1])
+    except ExpressionError:
+        raise _OpenTag from None
+
+
+_cut_memoised = lru_cache(maxsize=512)(_cut_of)
+
+
+def _cut(marshalled: str) -> Cut:
     texts: list[str] = []
     tags: list[Tag] = []
     at = 0
@@ -177,7 +244,7 @@ def _cut(marshalled: str) -> tuple[tuple[str, ...], tuple[Tag, ...]]:
         start = marshalled.find("{{", at)
         if start < 0:
             texts.append(marshalled[at:])
-            return tuple(texts), tuple(tags)
+            return Cut(marshalled, tuple(texts), tuple(tags))
         texts.append(marshalled[at:start])
         end = marshalled.find("}}", start + 2)
         if end < 0:
@@ -190,9 +257,6 @@ def _cut(marshalled: str) -> tuple[tuple[str, ...], tuple[Tag, ...]]:
         else:
             tags.append(Tag(raw, raw.strip(), False))
         at = end + 2
-
-
-_split_memoised = lru_cache(maxsize=512)(_cut)
 
 
 def _unescape_html(text: str) -> str:

@@ -14,7 +14,7 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import TemplateHolder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TemplateCall:
     """A request to open a template under a name.
 
@@ -39,7 +39,7 @@ class TemplateCall:
         return {**({"hooked": True} if self.hooked else {}), **({"retried": True} if self.attempt is not None else {})}
 
 
-@dataclass
+@dataclass(slots=True)
 class Frame:
     """kind: the planner's name, "" for a leaf. home: where the template's own calls are looked up.
 

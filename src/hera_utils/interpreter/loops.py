@@ -44,12 +44,14 @@ def expand(step: Json, variables_above: substitution.Variables, most: int, *, ta
     lenient = _never_runs(bare.get("when"))
     present = {key: value for key, value in variables_above.items() if not (lenient and value is None)}
     variables = substitution.Variables(present, variables_above.entropy)
+    prepared: tags.Prepared | None = None
     for index, item in enumerate(items):
         added = dict(item.variables())
         variables.update(added)
         if again is not None:
             substitution.replace(again, variables, unresolved=lenient)
-        expanded_step: Json = dict(substitution.replace(bare, variables, unresolved=lenient))
+        prepared = prepared or substitution.prepare(bare)
+        expanded_step: Json = dict(substitution.replace(prepared, variables, unresolved=lenient))
         for key in added:
             del variables[key]
         expanded_step["name"] = f"{step['name']}({index}:{item.display()})"

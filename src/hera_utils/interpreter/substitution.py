@@ -30,10 +30,18 @@ class Variables(dict[str, Any]):
         return both
 
 
+def prepare(document: Any) -> tags.Prepared:
+    """A document with its tags found, to `replace` them many times. Raises Fault."""
+    try:
+        return tags.prepare(document)
+    except ExpressionError as error:
+        raise Fault(error.message) from None
+
+
 def replace(
     document: Any, variables: Variables, *, unresolved: bool, strict: Sequence[str] = (), drawing: bool = True
 ) -> Any:
-    """The document with its tags replaced; never change the result in place.
+    """The document, prepared or not, with its tags replaced; never change the result in place.
 
     unresolved: tags without a value may stay, except those with a `strict` prefix. drawing: expressions of time and chance are
     evaluated too. Raises Fault.

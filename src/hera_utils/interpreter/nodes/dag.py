@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
 _STRICT = ("tasks", "steps")
+_OVER: Json = {}
+"""In place of an item whose node is over: nothing of it is opened again."""
 
 Opened = Generator[TemplateCall, "Json | None", bool]
 
@@ -310,6 +312,8 @@ class _Visit:
                 self._look_again(owner, task, item_id)
                 return
         task.left.discard(item_id)
+        if phases.ended(node):
+            task.items[item_id] = _OVER
 
     def _settle(self, name: str, changed: str) -> Plan:
         """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""

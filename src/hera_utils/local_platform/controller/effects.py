@@ -136,20 +136,20 @@ class Effects:
         status = encode(pod_object.pending(body, turn.at))
         visibility = NO_POD if any(kind in command.template for kind in PODLESS) else VISIBLE
         pod = StoredPod(
-            uid, run.uid, command.node_id, run.namespace, name, turn.version, visibility, 0, encode(body), status
+            uid, run.uid, command.node_id, run.namespace, name, turn.version, visibility, 0, "", status, body
         )
         order = {"template": command.template, "include_script_output": command.include_script_output}
-        self.launch(turn, pod, order, body)
+        self.launch(turn, pod, order)
         return []
 
-    def launch(self, turn: Turn, pod: StoredPod, order: Json, body: Json | None = None) -> StoredPod:
-        """Enter a new pod into the turn, of a workflow or not; its position is assigned here. body: its body, where it is at hand."""
+    def launch(self, turn: Turn, pod: StoredPod, order: Json) -> StoredPod:
+        """Enter a new pod into the turn, of a workflow or not; its position is assigned here."""
         pod = pod._replace(position=self.next_position())
         turn.put_pod(pod, new=True)
         self.metrics.count("pods_total_count", phase="Pending", namespace=pod.namespace)
         self._expect((pod.run, pod.node), pod)
         turn.add_statement("put_outbox", pod.uid, "launch", pod.run, pod.node, pod.position, encode(order))
-        turn.after_write.append(lambda: self._launcher.launch(pod, order, body))
+        turn.after_write.append(lambda: self._launcher.launch(pod, order))
         return pod
 
     def pods_named(self, turn: Turn, namespace: str, name: str) -> list[StoredPod]:

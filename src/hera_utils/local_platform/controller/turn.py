@@ -165,7 +165,7 @@ class Turn:
 
     def _write_pods(self, journal: Journal) -> None:
         pods = [pod for pod in self.pods.values() if pod.run not in self.deleted]
-        journal.put_many("put_pod", [pod._asdict() for pod in pods if pod.uid in self.whole_pods])
+        journal.put_many("put_pod", [pod._asdict() | {"body": pod.body} for pod in pods if pod.uid in self.whole_pods])
         changed = [
             {"version": p.version, "status": p.status, "uid": p.uid} for p in pods if p.uid not in self.whole_pods
         ]

@@ -51,9 +51,8 @@ class Launcher:
     def runtime(self) -> Runtime:
         return self._runtimes.pods
 
-    def launch(self, pod: StoredPod, order: Json, body: Json | None = None) -> None:
-        """body: the pod's, as the interpreter made it: what thousands of pods have in common is there once, not once in each."""
-        self._start(pod, order, lambda runtime, launch: runtime.launch(launch), body)
+    def launch(self, pod: StoredPod, order: Json) -> None:
+        self._start(pod, order, lambda runtime, launch: runtime.launch(launch))
 
     def reattach(self, pod: StoredPod, order: Json) -> None:
         """After a restart: find the pod again, or launch it if it never started."""
@@ -96,16 +95,14 @@ class Launcher:
         for runtime in self._runtimes:
             runtime.close()
 
-    def _start(
-        self, pod: StoredPod, order: Json, begin: Callable[[Runtime, Launch], None], body: Json | None = None
-    ) -> None:
+    def _start(self, pod: StoredPod, order: Json, begin: Callable[[Runtime, Launch], None]) -> None:
         template = order["template"]
         driver = artifact_driver(template)
         if driver:
             self._fail(pod, f"artifact driver {driver} not found", reason=REJECTED)
             return
         try:
-            launch = references.launch_of(self._read_model, self._state, pod, order, body)
+            launch = references.launch_of(self._read_model, self._state, pod, order)
         except MissingReference as missing:
             self._wait(pod, order, str(missing))
             return

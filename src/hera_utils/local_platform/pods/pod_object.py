@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from hera_utils.argo import timestamps
@@ -32,19 +33,18 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
         "namespace": namespace,
         "uid": uid,
         "creationTimestamp": timestamps.text(at),
-        "ownerReferences": [
-            {
-                "apiVersion": "argoproj.io/v1alpha1",
-                "kind": "Workflow",
-                "name": owner[0],
-                "uid": owner[1],
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ],
+        "ownerReferences": _owners(*owner),
     }
     spec = {"nodeName": NODE, "restartPolicy": "Never", "serviceAccountName": "default", **(pod.get("spec") or {})}
     return {"metadata": metadata, "spec": spec}
+
+
+@lru_cache(maxsize=64)
+def _owners(name: str, uid: str) -> list[Json]:
+    """The same for all pods of a workflow."""
+    return [
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": name, "uid": uid, "controller": True, "blockOwnerDeletion": True}
+    ]  # fmt: skip
 
 
 def status_after(body: Json, status: str, event: Event) -> Json | None:

@@ -61,10 +61,9 @@ def check(read_model: ReadModel, body: Json, template: Json, namespace: str) -> 
             raise MissingReference(waiting.for_object(kind, name, namespace))
 
 
-def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json, body: Json | None = None) -> Launch:
-    """The launch that an order asks for. state: the state folder. body: the pod's, where it is at hand. Raises MissingReference."""
-    body = body or pod.document
-    template = order["template"]
+def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -> Launch:
+    """The launch that an order asks for. state: the state folder. Raises MissingReference."""
+    body, template = pod.document, order["template"]
     check(read_model, body, template, pod.namespace)
     folders: dict[str, str] = {}
     config_maps: dict[str, dict[str, str]] = {}

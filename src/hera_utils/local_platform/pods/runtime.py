@@ -14,7 +14,7 @@ Report = Callable[[str, Event], None]
 """Called by a runtime, from any thread, with (run uid, event): PodStarted, PodProgressed, PodWaiting and at last one PodFinished."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Launch:
     """A pod to run, with all that it refers to already looked up. JSON data throughout, so that it can be kept on disk.
 

@@ -110,7 +110,10 @@ def _parsed(text: str) -> Json:
 
 
 class StoredPod(NamedTuple):
-    """A pod: `body` is the Kubernetes document without status and resourceVersion, `status` its status; both JSON text."""
+    """A pod: `body` is the Kubernetes document without status and resourceVersion, `status` its status; both JSON text.
+
+    A new pod has its document instead, and no `written` text: of thousands that wait, what they have in common is there once.
+    """
 
     uid: str
     run: str
@@ -121,13 +124,18 @@ class StoredPod(NamedTuple):
     visibility: int
     """VISIBLE: the Kubernetes API shows it; HIDDEN: no more (podGC), its logs are kept with the run; NO_POD: an agent's work."""
     position: int
-    body: str
+    written: str
     status: str
+    made: Json | None = None
+
+    @property
+    def body(self) -> str:
+        return self.written or encode(self.made)
 
     @property
     def document(self) -> Json:
         """The body as JSON data, shared by all that read it: nobody changes it."""
-        return _parsed(self.body)
+        return self.made if self.made is not None else _parsed(self.written)
 
     def as_object(self) -> StoredObject:
         # The body begins with its metadata (pods.document sees to it): the version goes in front.

@@ -1,0 +1,91 @@
+"""The texts of a JSON document that are replaced: found once, then replaced any number of times.
+
+What has none of them in it is not copied: ten thousand templates that differ in one argument have all the rest in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+Find = Callable[[str], Any]
+"""What is to be known of a text in order to replace it."""
+Write = Callable[[str, Any], str]
+"""(text, what `Find` said of it) → the text in its place."""
+
+
+class Text(NamedTuple):
+    found: Any
+
+
+class Inside(NamedTuple):
+    """Of a list or mapping: the keys whose values have such texts."""
+
+    places: list[tuple[Any, Place]]
+
+
+class Keys(NamedTuple):
+    """Of a mapping of which a key itself is replaced: all that it has, in order."""
+
+    entries: list[tuple[str, Text | None, Place | None]]
+
+
+Place = Text | Inside | Keys
+
+
+def places(document: Any, mark: str, find: Find) -> Place | None:
+    """Where a document has texts with a mark in them; None when it has none."""
+    if isinstance(document, str):
+        return Text(find(document)) if mark in document else None
+    entries: Iterable[tuple[Any, Any]]
+    if isinstance(document, dict):
+        if mark in "".join(document):
+            return Keys([(key, places(key, mark, find), places(value, mark, find)) for key, value in document.items()])  # type: ignore[misc]
+        entries = document.items()
+    elif isinstance(document, list | tuple):
+        entries = enumerate(document)
+    else:
+        return None
+    inside: list[tuple[Any, Place]] = []
+    for key, value in entries:
+        if isinstance(value, str):  # most are: no call for each
+            if mark in value:
+                inside.append((key, Text(find(value))))
+        elif value and (place := places(value, mark, find)) is not None:
+            inside.append((key, place))
+    return Inside(inside) if inside else None
+
+
+def found(place: Place | None) -> Iterator[Any]:
+    """What was found at a place and below it, in the document's order."""
+    if isinstance(place, Text):
+        yield place.found
+    elif isinstance(place, Keys):
+        for _, own, below in place.entries:
+            yield from found(own)
+            yield from found(below)
+    elif isinstance(place, Inside):
+        for _, below in place.places:
+            yield from found(below)
+
+
+def fill(document: Any, place: Place, write: Write) -> Any:
+    """The document with other texts in those places, in its order; the document itself when none is another."""
+    if isinstance(place, Text):
+        return write(document, place.found)
+    if isinstance(place, Keys):
+        pairs = []
+        for key, own, below in place.entries:
+            name = key if own is None else write(key, own.found)
+            value = document[key]
+            pairs.append((name, value if below is None else fill(value, below, write)))
+        return dict(pairs)
+    filled = document
+    for key, below in place.places:
+        value = document[key]
+        new = fill(value, below, write)
+        if new is not value:
+            if filled is document:
+                filled = dict(document) if isinstance(document, dict) else list(document)
+            filled[key] = new
+    return filled
