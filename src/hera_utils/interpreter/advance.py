@@ -172,13 +172,14 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         if child["type"] == "Container" and not phases.ended(child):
             walk.ledger.mark(child, outcome.phase, outcome.message)
     message = outcome.message or (node.get("message") if node["phase"] != phases.PENDING else "") or ""
-    walk.ledger.change(node, outputs=collected or None, daemoned=None)
-    outputs.publish(walk, collected)
     walk.ledger.change(
         node,
+        outputs=collected or None,
+        daemoned=None,
         resourcesDuration=outcomes.usage(event.containers, template),
         **{RAN: outcomes.ran(event, template) or node.get(RAN)},
     )
+    outputs.publish(walk, collected)
     walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
     gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})

@@ -12,7 +12,7 @@ from typing import Any
 
 from hera_utils.argo import names, phases, timestamps
 from hera_utils.interpreter.faults import Oversize
-from hera_utils.interpreter.progress import LEAVES, Tally, of
+from hera_utils.interpreter.progress import LEAVES, Tally, of, text_of
 from hera_utils.interpreter.state import Json, Run
 
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
@@ -147,12 +147,13 @@ class Ledger:
 
     def change(self, node: Json, **fields: Any) -> None:
         """Set fields of a node; None and empty text remove them."""
-        if all((node.get(key) or None) == (value or None) for key, value in fields.items()):
+        changed = {key: value for key, value in fields.items() if (node.get(key) or None) != (value or None)}
+        if not changed:
             return
-        weighed = not _WEIGHED.isdisjoint(fields)
+        weighed = not _WEIGHED.isdisjoint(changed)
         if weighed:
             self._count(node, -1)
-        for key, value in fields.items():
+        for key, value in changed.items():
             if value is None or value == "":
                 node.pop(key, None)
             else:
@@ -162,16 +163,19 @@ class Ledger:
         self._note(node["id"])
 
     def mark(self, node: Json, phase: str, message: str | None = None, at: float | None = None) -> Json:
-        """Set the phase, and the message when one is given. The time of the end is set once."""
+        """Set the phase, and the message when one is given. A node that is over has its progress; the time of its end is set once."""
         fields: Json = {"phase": phase}
         if message is not None:
             fields["message"] = message
+        if phase in phases.ENDED and node["type"] in LEAVES:
+            fields["progress"] = text_of(*of(node, phase))
         self.change(node, **fields)
         if not node.get("finishedAt") and phases.fulfilled(node):
             node["finishedAt"] = self._stamp() if at is None else timestamps.text(at)
             self._note(node["id"])
-        if phases.ended(node):
-            self._sum_up(node)
+        if phases.ended(node) and node["type"] not in LEAVES and node["type"] != "Skipped":
+            found = self.tally.below(node, self.children(node))
+            self.change(node, progress=found.text(), resourcesDuration=dict(found.usage) or None)
         return node
 
     def _stamp(self) -> str:
@@ -181,15 +185,6 @@ class Ledger:
         return max(
             (node.get(key) or "" for node in self.nodes.values() for key in ("startedAt", "finishedAt")), default=""
         )
-
-    def _sum_up(self, node: Json) -> None:
-        """Set the progress and the resources of a node that is over."""
-        if node["type"] in LEAVES:
-            done, whole = of(node)
-            self.change(node, progress=f"{done}/{whole}")
-        elif node["type"] != "Skipped":
-            found = self.tally.below(node, self.children(node))
-            self.change(node, progress=found.text(), resourcesDuration=dict(found.usage) or None)
 
     def adopt(self, parent: Json, child_id: str) -> None:
         """Append a child, only once. The child need not exist yet."""

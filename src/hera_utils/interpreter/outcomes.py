@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hera_utils.argo import phases, quantities, timestamps
 from hera_utils.interpreter.events import ContainerState, PodFinished
@@ -108,7 +110,7 @@ def outputs(event: PodFinished, template: Json) -> Json:
     if code is None and event.outputs.get("exitCode") not in (None, ""):
         code = int(event.outputs["exitCode"])
     if code is not None:
-        result["exitCode"] = str(code)
+        result["exitCode"] = sys.intern(str(code))
     return result
 
 
@@ -164,7 +166,7 @@ def _declared(template: Json) -> dict[str, Json]:
     return {one.get("name") or "main": one for one in [*beside, *own] if isinstance(one, dict)}
 
 
-def usage(containers: Sequence[ContainerState], template: Json) -> dict[str, int]:
+def usage(containers: Sequence[ContainerState], template: Json) -> Mapping[str, int]:
     """Resources times seconds, in Argo's units: cores, 100 MiB of memory, 10 GiB of storage (util/resource)."""
     declared = {name: container.get("resources") or {} for name, container in _declared(template).items()}
     seconds: dict[str, int] = {}
@@ -176,4 +178,10 @@ def usage(containers: Sequence[ContainerState], template: Json) -> dict[str, int
         resources = {**_DEFAULTS, **(wanted.get("limits") or {}), **(wanted.get("requests") or {})}
         for resource, quantity in resources.items():
             seconds[resource] = seconds.get(resource, 0) + quantities.resource_seconds(resource, quantity, age)
-    return seconds
+    return _shared(tuple(seconds.items()))
+
+
+@lru_cache(maxsize=1024)
+def _shared(seconds: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+    """Thousands of short tasks use the same."""
+    return dict(seconds)

@@ -18,6 +18,7 @@ from hera_utils.argo import phases
 Json = dict[str, Any]
 
 LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Container", "Suspend"})
+_IN_FULL = frozenset({phases.SUCCEEDED, phases.SKIPPED, phases.OMITTED})
 _PROGRESS = re.compile(r"\d+/\d+\Z")
 
 
@@ -43,10 +44,16 @@ def _parse(text: str) -> tuple[int, int] | None:
     return (done, whole) if 0 <= done <= whole and whole > 0 else None
 
 
-def of(node: Json) -> tuple[int, int]:
-    """The progress of a leaf; one that succeeded counts in full."""
+@lru_cache(maxsize=1024)
+def text_of(done: int, whole: int) -> str:
+    """Thousands of nodes have the same one."""
+    return f"{done}/{whole}"
+
+
+def of(node: Json, phase: str | None = None) -> tuple[int, int]:
+    """The progress of a leaf, in its phase or another one; one that succeeded counts in full."""
     done, whole = parse(node.get("progress")) or (0, 1)
-    return (whole, whole) if node["phase"] in (phases.SUCCEEDED, phases.SKIPPED, phases.OMITTED) else (done, whole)
+    return (whole, whole) if (phase or node["phase"]) in _IN_FULL else (done, whole)
 
 
 @dataclass
@@ -62,7 +69,7 @@ class Sum:
             self.usage[resource] = self.usage.get(resource, 0) + sign * int(seconds)
 
     def text(self) -> str:
-        return f"{self.done}/{self.whole}"
+        return text_of(self.done, self.whole)
 
 
 class Tally:

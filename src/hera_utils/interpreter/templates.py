@@ -6,6 +6,7 @@ stored in status.storedTemplates, so that a later change of the WorkflowTemplate
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,10 @@ POD_KINDS = frozenset({"container", "containerSet", "script", "resource", "data"
 
 def kind_of(template: Mapping[str, Any]) -> str:
     """The kind of a template, "" without one."""
-    return next((kind for kind in KINDS if template.get(kind) is not None), "")
+    for kind in KINDS:
+        if template.get(kind) is not None:
+            return kind
+    return ""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class TemplateHolder:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.scope}/{self.name}"
+        return sys.intern(f"{self.scope}/{self.name}")  # each node has it
 
 
 class Templates:
