@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-Find = Callable[[str], Any]
-"""What is to be known of a text in order to replace it."""
+Note = Callable[[str], Any]
+"""Notes of a text what is to be known in order to replace it."""
 Write = Callable[[str, Any], str]
-"""(text, what `Find` said of it) → the text in its place."""
+"""(text, the note of it) → the text in its place."""
 
 
-class Text(NamedTuple):
-    found: Any
+class TextPlace(NamedTuple):
+    note: Any
 
 
 class Inside(NamedTuple):
@@ -27,20 +27,20 @@ class Inside(NamedTuple):
 class Keys(NamedTuple):
     """Of a mapping of which a key itself is replaced: all that it has, in order."""
 
-    entries: list[tuple[str, Text | None, Place | None]]
+    entries: list[tuple[str, TextPlace | None, Place | None]]
 
 
-Place = Text | Inside | Keys
+Place = TextPlace | Inside | Keys
 
 
-def places(document: Any, mark: str, find: Find) -> Place | None:
+def places(document: Any, mark: str, note: Note) -> Place | None:
     """Where a document has texts with a mark in them; None when it has none."""
     if isinstance(document, str):
-        return Text(find(document)) if mark in document else None
+        return TextPlace(note(document)) if mark in document else None
     entries: Iterable[tuple[Any, Any]]
     if isinstance(document, dict):
         if mark in "".join(document):
-            return Keys([(key, places(key, mark, find), places(value, mark, find)) for key, value in document.items()])  # type: ignore[misc]
+            return Keys([(key, places(key, mark, note), places(value, mark, note)) for key, value in document.items()])  # type: ignore[misc]
         entries = document.items()
     elif isinstance(document, list | tuple):
         entries = enumerate(document)
@@ -50,33 +50,33 @@ def places(document: Any, mark: str, find: Find) -> Place | None:
     for key, value in entries:
         if isinstance(value, str):  # most are: no call for each
             if mark in value:
-                inside.append((key, Text(find(value))))
-        elif value and (place := places(value, mark, find)) is not None:
+                inside.append((key, TextPlace(note(value))))
+        elif value and (place := places(value, mark, note)) is not None:
             inside.append((key, place))
     return Inside(inside) if inside else None
 
 
-def found(place: Place | None) -> Iterator[Any]:
-    """What was found at a place and below it, in the document's order."""
-    if isinstance(place, Text):
-        yield place.found
+def notes(place: Place | None) -> Iterator[Any]:
+    """The notes at a place and below it, in the document's order."""
+    if isinstance(place, TextPlace):
+        yield place.note
     elif isinstance(place, Keys):
         for _, own, below in place.entries:
-            yield from found(own)
-            yield from found(below)
+            yield from notes(own)
+            yield from notes(below)
     elif isinstance(place, Inside):
         for _, below in place.places:
-            yield from found(below)
+            yield from notes(below)
 
 
 def fill(document: Any, place: Place, write: Write) -> Any:
     """The document with other texts in those places, in its order; the document itself when none is another."""
-    if isinstance(place, Text):
-        return write(document, place.found)
+    if isinstance(place, TextPlace):
+        return write(document, place.note)
     if isinstance(place, Keys):
         pairs = []
         for key, own, below in place.entries:
-            name = key if own is None else write(key, own.found)
+            name = key if own is None else write(key, own.note)
             value = document[key]
             pairs.append((name, value if below is None else fill(value, below, write)))
         return dict(pairs)

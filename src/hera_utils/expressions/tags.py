@@ -78,7 +78,7 @@ class Prepared:
 
     __slots__ = ("_cut", "_place", "document")
 
-    def __init__(self, document: Any, place: places.Place | None, cut: Cut | None) -> None:
+    def __init__(self, document: Any, place: places.Place | None, cut: CutText | None) -> None:
         self.document = document
         self._place = place
         self._cut = cut
@@ -88,7 +88,7 @@ class Prepared:
         """The tags in order."""
         if self._cut is not None:
             return self._cut.tags
-        return tuple(tag for cut in places.found(self._place) for tag in cut.tags)
+        return tuple(tag for cut in places.notes(self._place) for tag in cut.tags)
 
     def replace(
         self,
@@ -123,14 +123,14 @@ class _Writer:
         self.is_illegal = False
         self.characters = 0
 
-    def text(self, text: str, cut: Cut) -> str:
+    def text(self, text: str, cut: CutText) -> str:
         """A text within a document with its tags replaced."""
         written = self.written(cut)
         if written == cut.marshalled:
             return text
         return written if "\\" not in written else str(self._read(f'"{written}"', text))
 
-    def document(self, document: Any, cut: Cut) -> Any:
+    def document(self, document: Any, cut: CutText) -> Any:
         return self._read(self.written(cut), document)
 
     def _read(self, marshalled: str, otherwise: Any) -> Any:
@@ -140,7 +140,7 @@ class _Writer:
             self.is_illegal = True
             return otherwise
 
-    def written(self, cut: Cut) -> str:
+    def written(self, cut: CutText) -> str:
         parts = [cut.texts[0]]
         for tag, following in zip(cut.tags, cut.texts[1:], strict=True):
             written = _resolve(tag, self.variables, self.rule, self.entropy)
@@ -209,7 +209,7 @@ def marshal(document: Any) -> str:
 # -- cutting ------------------------------------------------------------------------------------------------------------
 
 
-class Cut(NamedTuple):
+class CutText(NamedTuple):
     """A JSON text, its tags, and the texts around them."""
 
     marshalled: str
@@ -221,12 +221,12 @@ class _OpenTag(Exception):
     """A tag begins in a text and does not end there."""
 
 
-def _cut_inside(text: str) -> Cut:
+def _cut_inside(text: str) -> CutText:
     """A text within a document, cut as it stands in the document's JSON. Raises _OpenTag."""
     return _cut_memoised(text) if len(text) <= _MEMOISED_LENGTH else _cut_of(text)
 
 
-def _cut_of(text: str) -> Cut:
+def _cut_of(text: str) -> CutText:
     try:
         return _cut(marshal(text)[1:-1])
     except ExpressionError:
@@ -236,7 +236,7 @@ def _cut_of(text: str) -> Cut:
 _cut_memoised = lru_cache(maxsize=512)(_cut_of)
 
 
-def _cut(marshalled: str) -> Cut:
+def _cut(marshalled: str) -> CutText:
     texts: list[str] = []
     tags: list[Tag] = []
     at = 0
@@ -244,7 +244,7 @@ def _cut(marshalled: str) -> Cut:
         start = marshalled.find("{{", at)
         if start < 0:
             texts.append(marshalled[at:])
-            return Cut(marshalled, tuple(texts), tuple(tags))
+            return CutText(marshalled, tuple(texts), tuple(tags))
         texts.append(marshalled[at:start])
         end = marshalled.find("}}", start + 2)
         if end < 0:

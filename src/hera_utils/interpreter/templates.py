@@ -6,9 +6,9 @@ stored in status.storedTemplates, so that a later change of the WorkflowTemplate
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from hera_utils.interpreter.faults import Fault
@@ -38,8 +38,9 @@ class TemplateHolder:
     scope: str
     name: str
 
+    @lru_cache(maxsize=64)  # noqa: B019 - it is frozen and small; thousands of nodes have the same text
     def __str__(self) -> str:
-        return sys.intern(f"{self.scope}/{self.name}")  # each node has it
+        return f"{self.scope}/{self.name}"
 
 
 class Templates:

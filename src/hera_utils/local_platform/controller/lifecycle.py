@@ -78,7 +78,7 @@ class Lifecycle:
         latest = turn.pods.get(pod.uid) or (running if running is not None and runs else pod)
         body = json.loads(latest.body)
         body["metadata"] |= {"labels": labels, "annotations": annotations}
-        changed = latest._replace(written=encode(body), made=None, version=turn.version)
+        changed = latest._replace(written=encode(body), new_body=None, version=turn.version)
         turn.put_pod(changed, whole=True)
         if runs:
             outstanding[pod.run, pod.node] = changed

@@ -126,16 +126,16 @@ class StoredPod(NamedTuple):
     position: int
     written: str
     status: str
-    made: Json | None = None
+    new_body: Json | None = None
 
     @property
     def body(self) -> str:
-        return self.written or encode(self.made)
+        return self.written or encode(self.new_body)
 
     @property
     def document(self) -> Json:
         """The body as JSON data, shared by all that read it: nobody changes it."""
-        return self.made if self.made is not None else _parsed(self.written)
+        return self.new_body if self.new_body is not None else _parsed(self.written)
 
     def as_object(self) -> StoredObject:
         # The body begins with its metadata (pods.document sees to it): the version goes in front.
