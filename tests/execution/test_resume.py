@@ -657,6 +657,30 @@ def test_of_the_packages_those_that_the_code_imports_count(lab, own_python):
     ]
 
 
+def test_a_package_that_is_installed_in_place_counts_by_its_code(lab, own_python, tmp_path):
+    own_python("measure", "1.0")
+    own_python("units", "1.0")
+    folder = tmp_path / "mine" / "lab_model"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "steps.py").write_text("import units\n\n\ndef value():\n    return 1\n")
+    (folder / "unused.py").write_text("import measure\n")
+    packages = next((tmp_path / "venv" / "lib").glob("python*")) / "site-packages"
+    (packages / "lab_model.pth").write_text(str(tmp_path / "mine"))
+    made = python_script("from lab_model.steps import value\nprint(value())")
+    run = lab.engine.run(made)
+    assert [row.outputs["result"] for row in run.results] == ["1"]
+    (folder / "unused.py").write_text("x = 2\n")
+    own_python("measure", "2.0")
+    assert lab.why(made) == {}, "nobody imports it"
+    own_python("units", "2.0")
+    assert lab.why(made) == {1: "python package units changed"}, "what its modules import counts as well"
+    (folder / "steps.py").write_text("import units  # a comment\n\n\ndef value():\n    return 2\n")
+    assert lab.why(made) == {1: "code of lab_model.steps changed, python package units changed"}
+    lines = lab.engine.plan(made, resume=True).lines(explain=True)
+    assert ("    -    return 1" in lines, "    +    return 2" in lines) == (True, True)
+
+
 def test_where_the_names_of_modules_are_computed_all_packages_count(lab, own_python):
     own_python("unrelated", "1.0")
     made = python_script("import importlib\nname = 'json'\nimportlib.import_module(name)")
