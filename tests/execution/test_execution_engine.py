@@ -352,6 +352,8 @@ def test_the_same_experiment_moves_by_its_settings_alone(local_platform, as_a_cl
     assert there["fan-in"].outputs == here["fan-in"].outputs == {"total": "6"}
     assert "hera-utils/python" not in (there.workflow["metadata"].get("annotations") or {})
     assert there.folders == {}
+    assumed = "assumed of images that a tag names: they are as they were; a digest in the name is certain"
+    assert engine.plan(EXPERIMENT, resume=True).lines()[-1].startswith(assumed)
 
 
 def test_a_cluster_with_a_wrong_token(as_a_cluster):

@@ -261,6 +261,15 @@ def test_a_stored_workflow_counts_as_a_whole():
     assert whole(library("true")) != whole(library("false"))
 
 
+def test_images_that_only_a_tag_names_are_listed():
+    pinned = "lab/x@sha256:" + "a" * 64
+    for image, tagged in (("lab/x:1", {"lab/x:1", "alpine"}), (pinned, {"alpine"})):
+        fingerprinter = Fingerprinter(lambda template: {}, tagged=set())
+        made = document(image=image)
+        list(fingerprinter.of_points(made, task_ownership(made, SWEEP.axes, list(SWEEP)), SWEEP))
+        assert fingerprinter.tagged == tagged
+
+
 def test_code_is_told_as_a_diff():
     old, old_texts = fingerprints(scripted("a = 1\nprint(a)\n" + "b = 2\n" * 30), SWEEP)
     new, new_texts = fingerprints(scripted("a = 2\nprint(a)\n" + "b = 2\n" * 30), SWEEP)

@@ -58,6 +58,7 @@ class Fingerprinter:
     sources: template → the text of the modules that its code is in besides the document (Hera's runner imports a module).
     python: template → what of the Python that runs it here counts; {} where images decide. stored: (kind, name) → the stored template,
     None where it cannot be looked at: then `unread` has it. hides: whether a text must not be kept, as there is a secret in it.
+    tagged: gets the images of which only a tag is known, None where what stands for them is known otherwise.
     digests: of the images that are pulled on this machine: image → digest.
     inputs: a point → path and digest of each of its input files.
     code_counts: whether a point that is done runs again when its code, its images or its packages have changed.
@@ -72,6 +73,7 @@ class Fingerprinter:
     hides: Callable[[str], bool] = lambda text: False
     texts: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
+    tagged: set[str] | None = None
     _values: int = 0
 
     def of_points(
@@ -282,7 +284,10 @@ def _code_of(template: Json, fingerprinter: Fingerprinter) -> _Code:
     python = fingerprinter.python(template) if "python" in command and not pulled else {}
     for key in ("container", "script"):
         if template.get(key):
-            images.append(_with_digest(str(template[key].get("image") or ""), digests))
+            image = str(template[key].get("image") or "")
+            images.append(_with_digest(image, digests))
+            if fingerprinter.tagged is not None and image and "@" not in images[-1]:
+                fingerprinter.tagged.add(image)
             template[key] = {part: value for part, value in template[key].items() if part != "image"}
     beside = (str(container.get("image") or "") for container in containers_beside(template))
     images += [_with_digest(image, digests) for image in beside if image in digests]

@@ -152,7 +152,7 @@ def decide(
         done = {}
     kept = {point: outputs[point] for point in done}
     explanation = Explanation(changed, history.text, lambda digest: fingerprinter.texts.get(digest, ""))
-    assumed = tuple(assumptions.sentences(fingerprinter.unread)) if done else ()
+    assumed = tuple(assumptions.sentences(fingerprinter)) if done else ()
     adopted = {point: adopted[point] for point in done if point in adopted}
     return Decisions(run, done, in_flight, fingerprints, files.unseen > 0, kept, explanation, assumed, adopted)
 
@@ -179,11 +179,14 @@ class _Assumptions:
     def _add(self, what: str) -> None:
         self._points[what] = self._points.get(what, 0) + 1
 
-    def sentences(self, unread: Iterable[str]) -> Iterator[str]:
+    def sentences(self, fingerprinter: Fingerprinter) -> Iterator[str]:
         for what, count in self._points.items():
             yield f"assumed of {count} point{'s' if count > 1 else ''} of older records: {what}"
-        if names := sorted(unread):
+        if names := sorted(fingerprinter.unread):
             yield f"the stored template{'s' if len(names) > 1 else ''} {', '.join(names)} cannot be looked at: assumed to be as before"
+        if images := sorted(fingerprinter.tagged or ()):
+            listed = ", ".join(images[:3]) + (", …" if len(images) > 3 else "")
+            yield f"assumed of images that a tag names: they are as they were; a digest in the name is certain ({listed})"
 
 
 def fingerprinter_of(
@@ -213,8 +216,10 @@ def fingerprinter_of(
         stored=stored,
         hides=partial(_hides, every_secret),
     )
-    if context.platform == "local":  # in a cluster the images decide
+    if context.platform == "local":
         fingerprinter.python = PythonEnvironments(sources, interpreter)
+    else:  # in a cluster the images decide
+        fingerprinter.tagged = set()
     return fingerprinter
 
 

@@ -268,6 +268,7 @@ def _tasks(run: WholeRun, results: Results) -> list[TaskRun]:
             message=row.message,
             inputs=row.inputs,
             outputs=row.outputs,
+            used=row.used,
             image=images.get(named.get((row.workflow, row.template), "").partition("@")[0], ""),
         )
         for row in results

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.experiment.author import Author
-from hera_utils.provenance.task_actions import MOST_TASKS, TaskActions, TaskRun, WorkflowRun, controlled, organized
+from hera_utils.provenance.task_actions import (
+    MOST_TASKS,
+    SECONDS,
+    TaskActions,
+    TaskRun,
+    WorkflowRun,
+    controlled,
+    organized,
+)
 from hera_utils.provenance.task_actions import time as _time
 from hera_utils.provenance.task_actions import word as _word
 
@@ -41,7 +49,6 @@ CONTEXT = [
 ARGO = "https://argoproj.github.io/workflows"
 PYTHON = "https://www.python.org"
 RESOURCE_DURATION = "https://argo-workflows.readthedocs.io/en/latest/resource-duration/"
-SECONDS = "https://qudt.org/vocab/unit/SEC"
 SPDX = "https://spdx.org/licenses/"
 BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 MOST_VALUES = 1000

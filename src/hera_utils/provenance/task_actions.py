@@ -16,12 +16,18 @@ Json = dict[str, Any]
 
 MOST_TASKS = 5000  # of a run that are described one by one: the tables have the others
 _LONGEST_VALUE = 1000  # characters
+SECONDS, BYTES = "https://qudt.org/vocab/unit/SEC", "https://qudt.org/vocab/unit/BYTE"
+_MEASURED = {"cpu_seconds": ("ru_utime and ru_stime", SECONDS), "peak_memory": ("ru_maxrss", BYTES)}
+_RUSAGE = "https://man7.org/linux/man-pages/man2/getrusage.2.html"
 _ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "Error": "FailedActionStatus"}
 
 
 @dataclass(frozen=True)
 class TaskRun:
-    """A task that began. name: its path in the workflow. image: as the manifest names it, "" for none."""
+    """A task that began. name: its path in the workflow. image: as the manifest names it, "" for none.
+
+    used: what was measured of it, by the columns of results/measurements.py.
+    """
 
     workflow: str
     name: str
@@ -34,6 +40,7 @@ class TaskRun:
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,7 @@ class TaskActions:
             "object": [_id(key) for key in given],
             "result": [_id(key) for key in answers] or ([_id(self.table)] if self.table else []),
             "actionStatus": f"http://schema.org/{_ENDED.get(task.phase, 'ActiveActionStatus')}",
+            "resourceUsage": [_id(self._used(task, name)) for name in _MEASURED if name in task.used],
         }
         if self.agent:
             action["agent"] = _id(self.agent)
@@ -163,6 +171,21 @@ class TaskActions:
         if task.image:
             action["containerImage"] = _id(f"#image-{word(task.image)}")
         return self._add(action)
+
+    def _used(self, task: TaskRun, name: str) -> str:
+        """What the kernel measured of a task."""
+        source, unit = _MEASURED[name]
+        return self._add(
+            {
+                "@id": f"#{word(name)}-{word(task.node_id)}",
+                "@type": "PropertyValue",
+                "name": name,
+                "description": f"As the kernel counts it ({source})",
+                "propertyID": f"{_RUSAGE}#{name}",
+                "unitCode": unit,
+                "value": f"{task.used[name]:g}" if name == "cpu_seconds" else str(int(task.used[name])),
+            }
+        )
 
     def _value(self, parameter: str, name: str, value: str) -> str:
         short = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"

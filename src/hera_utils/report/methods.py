@@ -10,6 +10,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.report.markdown import as_code, as_text
+from hera_utils.results.measurements import joint
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.record import DONE
@@ -148,7 +149,13 @@ def _time(results: Results) -> str:
     if not rows:
         return ""
     longest = max(rows, key=_seconds)
-    return f"Its tasks took {_span(sum(map(_seconds, rows)))} together, the longest {_span(_seconds(longest))}."
+    sentence = f"Its tasks took {_span(sum(map(_seconds, rows)))} together, the longest {_span(_seconds(longest))}"
+    measured = joint(row.used for row in rows)
+    if "cpu_seconds" in measured:
+        sentence += f"; they used {_span(measured['cpu_seconds'])} of processor time"
+    if "peak_memory" in measured:
+        sentence += f", and at most {measured['peak_memory'] / 1e6:.0f} MB of memory each"
+    return f"{sentence}."
 
 
 def _span(seconds: float) -> str:
