@@ -6,9 +6,11 @@ of examples, and links that lead out of this folder.
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_site"))
@@ -51,5 +53,15 @@ html_theme_options = {"navigation_with_keys": True}
 sphinx_gallery_conf = examples_gallery.configuration(HERE)
 
 
-def setup(app: object) -> None:
+def readable_signature(*event: Any) -> Any:
+    """Defaults that Python shows as objects are named, so that the rest is parsed: `<factory>`, `<class 'a.b.Layout'>`."""
+    *_, signature, returns = event
+    if not signature or "<" not in signature:
+        return None
+    signature = re.sub(r"<(?:class|function|enum) '?(?:[\w.]*\.)?(\w+)[^>]*>", r"\1", signature)
+    return signature.replace("<factory>", "..."), returns
+
+
+def setup(app: Any) -> None:
     links_to_repository.connect(app)
+    app.connect("autodoc-process-signature", readable_signature)

@@ -20,6 +20,7 @@ PAGES = {
     "SECURITY.md": "reporting.md",
     "examples": "gallery/index.rst",
     **{f"examples/{name}": f"gallery/{name}/experiment.rst" for name in ("experiment", "federalist", "heat_equation")},
+    "examples/searches": "gallery/searches/branin.rst",
 }
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]`]|`[^`\n]*`)+)\]\((?!https?:|mailto:|#)([^)#\s]*)(#[^)\s]*)?\)")
 

@@ -75,6 +75,10 @@ def test_each_page_has_one_place_on_the_site():
     assert sorted(entries) == sorted(inside(path) for path in pages if path.name != "index.md")
 
 
+def test_no_page_is_called_as_one_of_the_sites_own():
+    assert not [name for name in ("search", "genindex", "modindex") if (ROOT / "docs" / f"{name}.md").exists()]
+
+
 def inside(path):
     return str(path.relative_to(ROOT / "docs").with_suffix(""))
 
