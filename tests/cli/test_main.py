@@ -1,13 +1,15 @@
 """The command line as typed: helps, mistakes, exit statuses, what is imported."""
 
 import json
+import shlex
 import subprocess
 import sys
 
 import click
 import pytest
 
-from hera_utils.cli.commands import SECTIONS
+from hera_utils.cli.commands import SECTIONS, commands
+from hera_utils.cli.examples import EXAMPLES
 from hera_utils.cli.main import complain, enter
 from hera_utils.errors import SettingsError
 
@@ -32,6 +34,28 @@ def test_every_command_has_a_help_with_the_settings(words, capsys):
     said = capsys.readouterr().out
     assert "--argo_server" in said
     assert "--profile" in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_an_example(name, capsys):
+    assert enter([name, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert any(
+        line.lstrip().startswith(("hera-utils " + name, "bash:  hera-utils " + name)) for line in said.splitlines()[2:]
+    )
+
+
+@pytest.mark.parametrize("typed", [typed for examples in EXAMPLES.values() for typed, _ in examples])
+def test_an_example_is_a_command_line(typed):
+    name, *words = shlex.split(typed)
+    commands.get_command(click.Context(commands), name).make_context(name, words).close()
+
+
+def test_the_commands_of_a_group_are_told_in_whole_sentences(capsys):
+    enter(["profile", "--help"])
+    said = " ".join(capsys.readouterr().out.partition("Commands:")[2].split())
+    assert "..." not in said
+    assert "Create a profile from the settings given as flags, and from" in said
 
 
 def test_help_costs_no_heavy_import():

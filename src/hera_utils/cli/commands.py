@@ -7,6 +7,8 @@ from importlib import import_module
 
 import click
 
+from hera_utils.cli.examples import examples_text
+
 SECTIONS: dict[str, dict[str, str]] = {
     "Running": {
         "init": "Create a first experiment: it runs, and its test passes.",
@@ -63,6 +65,7 @@ class LazyGroup(click.Group):
             return None
         command = import_module(f"hera_utils.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
+        command.epilog = examples_text(cmd_name) or command.epilog
         return command
 
     def resolve_command(

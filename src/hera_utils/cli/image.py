@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.cli.options import WholeSentences, context, output_option, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _beginning(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
         return []
 
 
-@click.group()
+@click.group(cls=WholeSentences)
 def command() -> None:
     """The container images of this machine: pulled from registries or imported from files, without Docker.
 

@@ -32,6 +32,14 @@ class SettingOption(click.Option):
         return f"{self.opts[0]}{metavar}", record[1]
 
 
+class WholeSentences(click.Group):
+    """A group whose help shows the first sentence of each command's help to its end, on as many lines as it needs."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(10_000)) for name, command in self.commands.items()])
+
+
 def settings_options(function: Command) -> Command:
     """Adds a flag for every setting; their values wait for `context()`."""
     for field in reversed(FIELDS):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import context, given_settings, output_option, settings_options
+from hera_utils.cli.options import WholeSentences, context, given_settings, output_option, settings_options
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
 
 
-@click.group()
+@click.group(cls=WholeSentences)
 def command() -> None:
     """The platforms that one works with, each under a name: --profile NAME takes its settings.
 

@@ -30,7 +30,7 @@ class WithDiff(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@click.command(cls=WithDiff, epilog="To compare two runs: hera-utils results diff RUN RUN")
+@click.command(cls=WithDiff)
 @name_argument
 @click.option("--template", default=None, help="Only the tasks of this template.")
 @click.option(
