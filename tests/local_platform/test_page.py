@@ -118,6 +118,31 @@ def test_a_run_is_shown_live(url, platform, tab, tmp_path):
         tab.picture(Path(folder) / "run.png")
 
 
+@pytest.mark.browser
+def test_the_page_of_a_workflow_shows_the_whole_run(url, platform, tab):
+    """Its other workflows are links, and appear while the page is open: gather comes last."""
+
+    def part(name: str, phase: str, progress: str) -> None:
+        spec = {"entrypoint": "m", "templates": [{"name": "m", "container": {"image": "busybox"}}]}
+        metadata = {"name": name, "labels": {"hera-utils/run": "sweep"}}
+        document = json.loads(platform.submit("argo", {"metadata": metadata, "spec": spec}).text)
+        document["status"] |= {"phase": phase, "progress": progress, "nodes": {}}
+        platform.put("Workflow", document)
+
+    part("sweep", "Running", "3/4")
+    tab.open(f"{url}/workflows/argo/sweep")
+    tab.until("document.body.innerText.includes('3/4')")
+    assert tab.run("document.querySelector('nav.whole').hidden"), "of one workflow there is nothing more to tell"
+    part("sweep-gather", "Running", "0/1")
+    tab.until("document.body.innerText.includes('3/5 in 2 workflows')")
+    links = tab.run(
+        "[...document.querySelectorAll('nav.whole a')].map((one) => [one.getAttribute('href'), one.ariaCurrent])"
+    )
+    assert links == [["/workflows/argo/sweep", "page"], ["/workflows/argo/sweep-gather", None]]
+    tab.open(f"{url}/workflows/argo/sweep-gather")
+    tab.until("document.querySelector('nav.whole a[aria-current]')?.textContent.includes('sweep-gather')")
+
+
 def computed(document: dict, done: int) -> dict:
     """The run with a sweep of 16 points over two inputs, as far as it is computed."""
     nodes = document["status"]["nodes"]

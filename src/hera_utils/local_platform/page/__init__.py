@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from hera_utils import pictures
 
-_SCRIPTS = ("api.js", "elements.js", "tree.js", "log.js", "sweep.js", "run.js", "list.js", "start.js")
+_SCRIPTS = ("api.js", "elements.js", "tree.js", "log.js", "sweep.js", "list.js", "whole.js", "run.js", "start.js")
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ class RunPage {
     this.chosen = null;
     this.log = null;
     this.sweep = new SweepView();
+    this.whole = new WholeRun(this);
     this.build();
   }
 
@@ -26,7 +27,7 @@ class RunPage {
     const search = make("input", { type: "search", placeholder: "Find a node…", "aria-label": "Find a node", oninput: (event) => { this.filter.text = event.target.value.toLowerCase(); this.layout(); } });
     this.chips = make("span.row");
     const tools = make("div.row", {}, search, this.chips);
-    show(this.head, make("div.split", {}, make("section", { "aria-label": "Tree" }, tools, make("p.note", {}), this.view), this.panel), this.sweep.element);
+    show(this.whole.element, this.head, make("div.split", {}, make("section", { "aria-label": "Tree" }, tools, make("p.note", {}), this.view), this.panel), this.sweep.element);
     new ResizeObserver(() => this.paint()).observe(this.view);
     setInterval(() => { if (this.run && !DONE.includes(this.run.status.phase)) { this.showTimes(); this.paint(); } }, 1000);
   }
@@ -71,6 +72,7 @@ class RunPage {
     this.layout();
     this.details();
     this.sweep.update(this.nodes);
+    this.whole.look();
   }
 
   // --- header
