@@ -83,6 +83,11 @@ def inside(path):
     return str(path.relative_to(ROOT / "docs").with_suffix(""))
 
 
+def test_no_page_has_the_name_of_one_that_the_site_makes_itself():
+    """Sphinx writes search.html and genindex.html over such a page."""
+    assert not {page.stem for page in (ROOT / "docs").glob("*.md")} & {"search", "genindex", "modindex", "py-modindex"}
+
+
 def test_the_site_has_four_kinds_of_pages():
     kinds = re.findall(r":caption: (.*)", SITE)
     assert kinds[:4] == ["Tutorial", "How to", "Reference", "Explanation"]
