@@ -11,6 +11,7 @@ from hera_utils.errors import UnsupportedError as UnsupportedError
 from hera_utils.execution.execution_engine import ExecutionEngine as ExecutionEngine
 from hera_utils.execution.execution_engine import main as main
 from hera_utils.experiment.author import Author as Author
+from hera_utils.experiment.declarations import checkpoints as checkpoints
 from hera_utils.experiment.declarations import names as names
 from hera_utils.experiment.declarations import reads as reads
 from hera_utils.experiment.declarations import writes as writes
@@ -39,6 +40,7 @@ from hera_utils.platforms.argo_server import ArgoServer as ArgoServer
 from hera_utils.platforms.cluster import Cluster as Cluster
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission as EnvironmentOfSubmission
 from hera_utils.platforms.execution_platform import ExecutionPlatform as ExecutionPlatform
+from hera_utils.runs.checkpoint_folder import checkpoint as checkpoint
 from hera_utils.runs.step_reports import report_step as report_step
 from hera_utils.seed.argo_server import argo_server as argo_server
 from hera_utils.seed.k8s_cluster import k8s_cluster as k8s_cluster

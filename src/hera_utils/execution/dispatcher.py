@@ -59,7 +59,7 @@ class SubmitOptions:
     parallelism: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    outputs: Callable[[Iterable[str]], Mapping[str, Mapping[str, FileFacts]]] = lambda points: {}
+    outputs: Callable[[list[str]], Mapping[str, Mapping[str, FileFacts]]] = lambda points: {}
 
 
 class Watcher(Protocol):

@@ -24,6 +24,7 @@ from hera_utils.execution.fingerprint_diff import FingerprintChange, differences
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.execution.python_environments import PythonEnvironments
 from hera_utils.experiment.author import authors_of
+from hera_utils.experiment.checkpoints import checkpoint_name
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.images.choice import StandIn
 from hera_utils.installed import version_of
@@ -51,7 +52,8 @@ def no_template(kind: str, name: str) -> None:
 class LastResult:
     """What became of a point when it last ran. run: the folder of the record that says so. fingerprint: as JSON.
 
-    computed: the run that computed it, in which workflow and tasks (as JSON). outputs: path → by what it is known again.
+    computed: the run that computed it, in which workflow and tasks (as JSON). outputs: path → by what it is known again. checkpoint: what
+    its folder of checkpoints was called.
     """
 
     status: str
@@ -61,6 +63,7 @@ class LastResult:
     workflow: str
     tasks: str
     outputs: Mapping[str, FileFacts] = field(default_factory=dict)
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -282,7 +285,8 @@ def history_of(runs: Path, facts: Json) -> History:
             for point, status, fingerprint, workflow, run, tasks in record.results():
                 if status and point not in results:
                     files = outputs.get(point, {})
-                    results[point] = LastResult(status, fingerprint, folder, run or record.name, workflow, tasks, files)
+                    computed, saved = run or record.name, checkpoint_name(record.facts, record.name, point)
+                    results[point] = LastResult(status, fingerprint, folder, computed, workflow, tasks, files, saved)
     return History(results, fan_ins=fan_ins, outputs_of_all=of_all)
 
 

@@ -11,9 +11,9 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
+from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.dispatcher import Dispatcher, SubmitOptions
@@ -147,6 +148,7 @@ class Session:
             self._refuse_conflicting_writes(self.record, is_new=is_new)
             self.record.add_points(self._rows(history))
             if self.plan.decisions is not None:
+                self._checkpoints(self.record).begin(self.plan.decisions, history)
                 self.record.keep_outputs(self.plan.decisions.outputs)
                 taken_from = {history.results[point].run for point in self.plan.decisions.done}
                 self.record.keep_texts(taken_from, self.fingerprinter.texts)
@@ -287,14 +289,19 @@ class Session:
             self.reporter.lines([f"what comes after the points runs again: {why}"])
         return bool(why)
 
-    def _outputs(self, points: Iterable[str]) -> dict[str, Mapping[str, FileFacts]]:
-        """By what the files that these points wrote are known again."""
-        if not self._files_written.sees_outputs:
+    def _checkpoints(self, record: RunRecord) -> CheckpointFolders:
+        return CheckpointFolders(self.definition.layout, self._volume(), record)
+
+    def _outputs(self, record: RunRecord, points: list[str]) -> dict[str, Mapping[str, FileFacts]]:
+        """These points are done ("": what comes after all of them): by what the files that they wrote are known again."""
+        checkpoints = self._checkpoints(record)
+        if not (self._files_written.sees_outputs or checkpoints.exist):
             return {}
+        if any(point and point not in self._points for point in points):
+            self._points = self._known_points()
+        checkpoints.remove(self._points[point] for point in points if point in self._points)
         outputs: dict[str, Mapping[str, FileFacts]] = {}
-        for point in points:
-            if point and point not in self._points:
-                self._points = self._known_points()
+        for point in points if self._files_written.sees_outputs else ():
             if not point or point in self._points:  # else a point of an earlier run that this sweep does not have
                 outputs[point] = self._files_written.outputs(self._points[point] if point else None)
         return outputs
@@ -370,9 +377,10 @@ class Session:
         parallelism = self.context.parallelism if "parallelism" in self.context else None
         in_flight = limits.in_flight if parallelism is None else min(limits.in_flight, parallelism)
         in_flight = 1 if single else in_flight
-        stamp = stamp_of(self.context)
+        stamp, checkpoints = stamp_of(self.context), self._checkpoints(record)
 
         def ready(document: Json) -> Json:
+            document = checkpoints.sent(document)
             if local:
                 # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
                 return stamp.on(keep_results(document))
@@ -385,7 +393,7 @@ class Session:
             parallelism=None if parallelism is None else max(1, parallelism // in_flight),
             labels={} if self.writes is None else self.writes.labels(),
             annotations={} if self.writes is None else self.writes.annotations(),
-            outputs=self._outputs,
+            outputs=partial(self._outputs, record),
         )
         return Dispatcher(self.client, record, options, self.fingerprinter.texts, self.deadline)
 

@@ -16,6 +16,9 @@ class ExperimentLayout(Layout):
     @names
     def task(self, vintages, boroughs): return self.name("collect", vintages, boroughs)
 
+    @checkpoints
+    def state(self, point): return self.path("checkpoints", point.name)            # what a task saves while it computes the point
+
 A declared method takes its arguments by name: an axis, a constant, or `point`. It is called as it is written, or with a point:
 `layout.table(2009, "LYON_1")` is `layout.table(point)`.
 """
@@ -30,10 +33,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, overload
 
 from hera_utils.errors import LayoutError
+from hera_utils.experiment.checkpoints import marked
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import members_of
 
-Kind = Literal["reads", "writes", "names"]
+Kind = Literal["reads", "writes", "names", "checkpoints"]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -122,6 +126,16 @@ def names(method: Method) -> Method:
     return declared_method
 
 
+def checkpoints(method: Method) -> Method:
+    """Declares a layout's method to give the folder in which a point saves its state while it is computed. Called with the point.
+
+    What was saved is there when the point is computed again: for a retry, and in a run that is resumed and in which nothing of the point
+    has changed. It is removed when the point has succeeded.
+    """
+    declared_method: Method = _declare(method, "checkpoints")
+    return declared_method
+
+
 def _declare(method: Any, kind: Kind, *, shared: bool = False, local: bool = False) -> Any:
     if method is None:
         return functools.partial(_declare, kind=kind, shared=shared, local=local)
@@ -136,12 +150,23 @@ def _declare(method: Any, kind: Kind, *, shared: bool = False, local: bool = Fal
 
     @functools.wraps(method)
     def called(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if kind == "checkpoints":
+            return _folder_of_point(method, declaration, self, [*arguments, *keywords.values()])
         if len(arguments) == 1 and not keywords and isinstance(arguments[0], Point) and required != ["point"]:
             return method(self, **declaration.arguments(arguments[0], self.constants))
         return method(self, *arguments, **keywords)
 
     called.declaration = declaration  # type: ignore[attr-defined]
     return called
+
+
+def _folder_of_point(method: Any, declaration: Declaration, layout: Any, arguments: list[Any]) -> str:
+    if len(arguments) != 1 or not isinstance(arguments[0], Point):
+        raise LayoutError(
+            f"the layout's `{declaration.method}` was called without the point whose checkpoints are meant",
+            fix=f"call it with the point: layout.{declaration.method}(point)",
+        )
+    return marked(method(layout, **declaration.arguments(arguments[0], layout.constants)), arguments[0])
 
 
 def declarations(layout: type) -> dict[str, Declaration]:
@@ -164,6 +189,6 @@ def declared(layout: type, kind: Kind) -> tuple[Declaration, ...]:
 
 @functools.lru_cache(maxsize=256)
 def _by_kind(layout: Any) -> dict[Kind, tuple[Declaration, ...]]:
-    kinds: tuple[Kind, ...] = ("reads", "writes", "names")
+    kinds: tuple[Kind, ...] = ("reads", "writes", "names", "checkpoints")
     every = declarations(layout).values()
     return {kind: tuple(declaration for declaration in every if declaration.kind == kind) for kind in kinds}

@@ -51,6 +51,12 @@ class Layout:
         """What is written once, whatever the points: by `gather`, or before all points."""
         return self._of_all("writes")
 
+    def checkpoints_of(self, point: Point) -> tuple[File, ...]:
+        """Where the tasks of this point save their state; the last part of each path stands for one beginning of the point."""
+        return tuple(
+            file for declaration in declared(type(self), "checkpoints") for file in files_of(self, declaration, point)
+        )
+
     def inputs_of(self, point: Point) -> tuple[File, ...]:
         """What the tasks of this point read, and with them those of others where a file is read by every point."""
         return tuple(
@@ -156,7 +162,7 @@ class Mounted:
         if not isinstance(declaration, Declaration) or declaration.kind == "names" or declaration.local:
             raise LayoutError(
                 f"the layout's `{name}` is not declared to give a path on the volume",
-                fix="put @reads or @writes before it (from hera_utils import reads, writes)",
+                fix="put @reads, @writes or @checkpoints before it (from hera_utils import reads, writes, checkpoints)",
             )
 
         def called(*arguments: Any, **keywords: Any) -> Any:

@@ -32,12 +32,13 @@ def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
 
 def _faults(layout: WithConstants, inputs: Inputs) -> Iterator[LayoutError]:
     writes, name_methods = declared(type(layout), "writes"), declared(type(layout), "names")
-    if not (writes or name_methods or declared(type(layout), "reads")):
+    folders = declared(type(layout), "checkpoints")
+    if not (writes or name_methods or folders or declared(type(layout), "reads")):
         return
     written: dict[int, int] = {}  # hash of a path → hash of who writes it
     names: dict[tuple[str, int], int] = {}  # a naming method, hash of a name → hash of the values that it is made of
     visited: set[tuple[str, int]] = set()  # a method that does not depend on the whole point gives the same again
-    files = (*writes, *declared(type(layout), "reads"))
+    files = (*writes, *declared(type(layout), "reads"), *folders)
     for number, point in enumerate(inputs.points):
         for declaration in files:
             try:

@@ -35,7 +35,9 @@ class WithConstants(Protocol):
 
 def files_of(layout: WithConstants, declaration: Declaration, point: Point) -> Iterator[File]:
     """The files of a declared method for a point. LayoutError for a path that is not legal."""
-    paths = getattr(layout, declaration.method)(**declaration.arguments(point, layout.constants))
+    method = getattr(layout, declaration.method)
+    is_of_point = declaration.kind == "checkpoints"
+    paths = method(point) if is_of_point else method(**declaration.arguments(point, layout.constants))
     for path in _each(paths):
         yield File(declaration.method, legal_path(path, declaration.method), declaration.local)
 

@@ -1,0 +1,73 @@
+"""Which folder of checkpoints each point of a run has, and when it is removed.
+
+A point that did not succeed, and of which nothing has changed, takes up the folder of its last run; every other point begins with an
+empty one. The record notes the folders that are not called as its own run (`checkpoints` in run.json).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hera_utils.execution.history import Decisions, History
+from hera_utils.experiment.checkpoints import checkpoint_name, resolved, with_checkpoints
+from hera_utils.experiment.declarations import declared
+from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.points import Point
+from hera_utils.runs.record import DONE, RunRecord
+
+Json = dict[str, Any]
+
+
+class CheckpointFolders:
+    """layout: the experiment's; anything but a Layout has no checkpoints. volume: the folder that stands for its volume, None where it
+    cannot be seen from here: nothing is removed then.
+    """
+
+    def __init__(self, layout: object, volume: Path | None, record: RunRecord) -> None:
+        has_some = isinstance(layout, Layout) and declared(type(layout), "checkpoints")
+        self.layout = layout if isinstance(layout, Layout) and has_some else None
+        self.volume, self.record = volume, record
+
+    @property
+    def exist(self) -> bool:
+        return self.layout is not None
+
+    def begin(self, decisions: Decisions, history: History) -> None:
+        """Note where the points that will run begin."""
+        if self.layout is None:
+            return
+        own, noted = self.record.name, dict(self.record.facts.get("checkpoints") or {})
+        for point in decisions.run:
+            last = history.results.get(point)
+            if last is None:
+                continue
+            if last.status != DONE and point not in decisions.explanation.changed:
+                noted[point] = last.checkpoint
+            elif last.run == self.record.folder:  # this run has begun it before, otherwise
+                noted[point] = f"{own}-{secrets.token_hex(3)}"
+        self.record.update(checkpoints={point: name for point, name in noted.items() if name != own})
+
+    def beginning(self, point: str) -> str:
+        return checkpoint_name(self.record.facts, self.record.name, point)
+
+    def sent(self, document: Json) -> Json:
+        """A document with its folders named."""
+        return document if self.layout is None else with_checkpoints(document, self.beginning)
+
+    def remove(self, points: Iterable[Point]) -> None:
+        """What these points saved, as they have succeeded. A path that a task has led out of the volume by a link is left alone."""
+        if self.layout is None or self.volume is None:
+            return
+        volume = self.volume.resolve()
+        for point in points:
+            for file in self.layout.checkpoints_of(point):
+                folder = volume / resolved(file.path, self.beginning)
+                if folder.resolve() == folder:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    with contextlib.suppress(OSError):  # another beginning is there
+                        folder.parent.rmdir()
