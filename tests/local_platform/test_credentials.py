@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ from serving import served
 
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
+from hera_utils.local_platform.serving import credentials
 from hera_utils.local_platform.serving.credentials import Gate, claims_of, host_name, issue_token
 from hera_utils.local_platform.socket_owner import peer_uid
 
@@ -104,6 +106,25 @@ def test_our_page_in_this_users_browser_needs_no_token(url):
     assert ask_from_another_process(url, **PAGE) == 200
     assert ask_from_another_process(url, Origin=url, **PAGE) == 200
     assert ask_from_another_process(url, **PAGE, Authorization="Bearer wrong") == 401
+
+
+def test_the_look_for_the_owner_of_a_connection_keeps_nobody_waiting(url, monkeypatch):
+    """It goes through all processes of the machine."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: str) -> bool:
+        begun.set()
+        return go_on.wait(20)
+
+    monkeypatch.setattr(credentials, "_is_elsewhere", slow)
+    page = threading.Thread(target=ask_from_another_process, args=(url,), kwargs=PAGE)
+    page.start()
+    try:
+        assert begun.wait(20)
+        assert ask(url, **BEARER).status_code == 200
+    finally:
+        go_on.set()
+        page.join()
 
 
 def test_the_server_itself_is_no_browser(url):

@@ -83,7 +83,7 @@ class ArgoApi:
         matched = match("GET" if request.method == "HEAD" else request.method, raw_path)
         sse = "text/event-stream" in request.headers.get("accept", "")
         stream = matched is not None and matched[0].stream
-        refusal = self.refusal(request)
+        refusal = await self.refusal(request)
         if refusal is not None:
             if artifact:
                 return PlainTextResponse("Unauthorized\n", 401)
@@ -112,7 +112,7 @@ class ArgoApi:
         return _response(reply, sse)
 
     async def metrics(self, request: Request) -> Response:
-        refusal = self.refusal(request)
+        refusal = await self.refusal(request)
         if refusal is not None:
             return fault_response(refusal)
         from hera_utils.local_platform.argo_api import metrics
@@ -120,14 +120,16 @@ class ArgoApi:
         text = await asyncio.to_thread(metrics.exposition, self.platform)
         return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
 
-    def refusal(self, request: Request) -> Refused | None:
+    async def refusal(self, request: Request) -> Refused | None:
         """Why the caller may not speak, or None: a token, or our own page in this user's browser."""
         decision = self.gate.check_token(request.headers.get("authorization"))
         if decision.passed:
             return None
         if "authorization" not in request.headers:
-            client, server = request.scope.get("client"), request.scope.get("server")
-            if self.gate.check_browser(request.headers, cast("Address", client), cast("Address", server)):
+            connection = cast("Address", request.scope.get("client")), cast("Address", request.scope.get("server"))
+            if self.gate.may_be_browser(request.headers, *connection) and await asyncio.to_thread(
+                self.gate.check_browser, request.headers, *connection
+            ):
                 return None
         return Refused(UNAUTHENTICATED, decision.message)
 
