@@ -354,6 +354,34 @@ def test_trust_is_of_one_file_as_it_is(desk):
     refused(desk)
 
 
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ('python = "./tool"', "tool"),
+        ('notify_command = "./tool --quiet"', "tool"),
+        ('images."x*" = {python = "./tool"}', "tool"),
+        ('images."x*" = {files = {"/tool" = "bin/tool"}}', "bin/tool"),
+        ('argo_server = "https://argo.lab.example"\nca_file = "ca.pem"', "ca.pem"),
+    ],
+)
+def test_trust_is_of_what_the_file_names_too(desk, setting, named):
+    """A later version of the project may keep the settings and change the program."""
+    desk.environ["ARGO_TOKEN"] = TOKEN
+    (desk.project / "hera-utils.toml").write_text(setting + "\n")
+    path = desk.project / named
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("harmless")
+    with pytest.raises(Untrusted) as caught:
+        read_settings(around=desk.around)
+    assert caught.value.files == (str(desk.project / "hera-utils.toml"), str(path))
+    trust(caught.value.files, desk.user)
+    read_settings(around=desk.around)
+    path.write_text("evil")
+    refused(desk, what=f"{path} is not as you trusted it")
+    path.write_text("harmless")
+    read_settings(around=desk.around)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"/x": 5}', "no json"])
 def test_a_damaged_list_trusts_nothing(desk, text):
     desk.environ["ARGO_TOKEN"] = TOKEN

@@ -21,12 +21,12 @@ def command(remove: bool) -> int:
     """Trust this folder's hera-utils.toml, pyproject.toml and hera.config, as they are now.
 
     The files may then decide where your token goes (Argo server, proxy, certificates), name the Python and the state folder that
-    are used here, say what runs in the place of images, and name files outside their folder. Read them first. A file that changes
-    must be trusted again.
+    are used here, say what runs in the place of images, and name files outside their folder. Read them first, and the programs
+    and certificates of this folder that they name. What changes must be trusted again.
     """
     from hera_utils.cli.terminal import note, say
     from hera_utils.settings.sources import Surroundings, project_files
-    from hera_utils.settings.trust import forget, trust
+    from hera_utils.settings.trust import concerns, forget, trust
 
     around = Surroundings()
     files = [str(path) for path in project_files(around)]
@@ -39,7 +39,10 @@ def command(remove: bool) -> int:
             say(f"no longer trusted: {file}")
         return 0
     settings = context(check_trust=False)
-    trust(files, around.user_folder)
+    named = [path for one in concerns(settings) for path in one.files if path not in files]
+    trust([*files, *named], around.user_folder)
+    for path in dict.fromkeys(named):
+        say(f"trusted in its present form: {path}")
     for file in files:
         say(f"trusted in its present form: {file}")
         for name, value in _values(settings):

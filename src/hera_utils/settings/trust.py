@@ -3,7 +3,7 @@
 A project's file (hera-utils.toml, pyproject.toml, ./hera.config) is somebody else's text: one clones it. It may say where and how the
 project's workflows run. It may not lead the user's credential to a server, through a proxy or past a certificate check; it may not name
 a program, or a state folder, whose content would act as the user, nor whom to tell of the user's runs, nor files outside its own folder.
-`hera-utils trust` allows it, for that file as it is now.
+`hera-utils trust` allows it, for that file as it is now, and for the programs and certificates of the project that it names.
 
 `concerns` says what a file decides; below it is what reads and writes the list of trusted files.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import TOKEN_FIELDS
 from hera_utils.settings.resolve import CLIContext, ProjectSource
+from hera_utils.settings.secret import Secret
 
 TRUSTED_FILE = "trusted.json"
 _ACTING = {
@@ -52,11 +54,29 @@ class Untrusted(SettingsError):
 
 @dataclass(frozen=True)
 class Concern:
-    """file: the project's. what: in words, after the file's name. instead: what the user may type in the place of trusting it."""
+    """file: the project's. what: in words, after the file's name. instead: what the user may type in the place of trusting it.
+
+    names: what it names, which acts as the user too: its files within the project may change as the file itself.
+    """
 
     file: str
     what: str
     instead: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All whose present content is trusted."""
+        return (self.file, *named_files(self.file, self.names))
+
+
+def named_files(file: str, named: Iterable[str]) -> Iterator[str]:
+    """Those of the named paths that are regular files of the project whose settings file this is."""
+    folder = os.path.realpath(os.path.dirname(file))
+    for path in named:
+        real = os.path.realpath(os.path.join(folder, os.path.expanduser(path)))
+        if Path(real).is_relative_to(folder) and os.path.isfile(real):
+            yield real
 
 
 def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
@@ -75,14 +95,31 @@ def _programs(context: CLIContext) -> Iterator[Concern]:
         source = context.project(name)
         harmless = name == "notify" and context.notify is not None and context.notify.reveal().split() == ["bell"]
         if source is not None and not source.profile and not harmless:
-            yield Concern(source.file, f"names {what} ({name})", f"--{name}")
+            yield Concern(source.file, f"names {what} ({name})", f"--{name}", _words(getattr(context, name)))
     for pattern, entry in context.images.items():
         source = context.project(f"images.{pattern}")
         python = str(entry.get("python") or "")
         brings = [name for name in entry if name not in _HARMLESS] + (["python"] if "/" in python else [])
         if source is not None and not source.profile and brings:
             what = f"says what runs as you in the place of the image {pattern} (images: {', '.join(brings)})"
-            yield Concern(source.file, what, "--images")
+            yield Concern(source.file, what, "--images", tuple(_texts(list(entry.values()))))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts in a value of a table, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """A path, or the words of a command."""
+    text = value.reveal() if isinstance(value, Secret) else str(value)
+    with contextlib.suppress(ValueError):  # an open quotation mark
+        return tuple(shlex.split(text))
+    return (text,)
 
 
 def _files_elsewhere(context: CLIContext) -> Iterator[Concern]:
@@ -118,7 +155,8 @@ def _leading(context: CLIContext) -> Iterator[Concern]:
     whose = _CREDENTIALS.get(credential) or f"your token ({context.origin(credential)})"
     for file, names in leading.items():
         listed = ", ".join(dict.fromkeys(names))
-        yield Concern(file, f"decides where {whose} goes: {listed}", f"--{names[0]}")
+        authority = (str(context.ca_file),) if "ca_file" in names and context.ca_file else ()
+        yield Concern(file, f"decides where {whose} goes: {listed}", f"--{names[0]}", authority)
 
 
 _CREDENTIALS = {
@@ -148,15 +186,23 @@ def _credential(context: CLIContext) -> tuple[str | None, tuple[str, ...]]:
 
 def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
     """Untrusted when one of the concerns is not allowed. folder: the user's own, where the trusted files are remembered."""
-    left = [one for one in concerns_found if not is_trusted(one.file, folder)]
+    trusted = _trusted(folder)
+    left = [one for one in concerns_found if not all(_is_as_trusted(file, trusted) for file in one.files)]
     if not left:
         return
     instead = next((f", or give {one.instead} yourself" for one in left if one.instead), "")
     raise Untrusted(
-        "; ".join(f"{one.file} {one.what}" for one in left),
-        [one.file for one in left],
+        "; ".join(f"{one.file} {one.what}{_changed(one, trusted)}" for one in left),
+        [file for one in left for file in one.files],
         fix=f"read it; if that is right: hera-utils trust{instead}",
     )
+
+
+def _changed(concern: Concern, trusted: Mapping[str, str]) -> str:
+    """Which file is another one than that of the user's consent, when it is not the settings file."""
+    if not _is_as_trusted(concern.file, trusted):
+        return ""
+    return "".join(f"; {file} is not as you trusted it" for file in concern.files if not _is_as_trusted(file, trusted))
 
 
 def refuse_what_others_write(file: Path) -> None:
@@ -180,7 +226,11 @@ def refuse_what_others_write(file: Path) -> None:
 
 def is_trusted(file: str, folder: Path) -> bool:
     """Whether the user has said so, of this file as it is now."""
-    return _trusted(folder).get(os.path.realpath(file)) == _digest(file)
+    return _is_as_trusted(file, _trusted(folder))
+
+
+def _is_as_trusted(file: str, trusted: Mapping[str, str]) -> bool:
+    return trusted.get(os.path.realpath(file)) == _digest(file)
 
 
 def trust(files: Iterable[str], folder: Path) -> None:
