@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Container", "Suspend"})
 _IN_FULL = frozenset({phases.SUCCEEDED, phases.SKIPPED, phases.OMITTED})
-_PROGRESS = re.compile(r"\d+/\d+\Z")
+_PROGRESS = re.compile(r"[0-9]{1,18}/[0-9]{1,18}\Z")
 
 
 _ANNOTATION = "workflows.argoproj.io/progress"

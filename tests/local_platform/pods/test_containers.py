@@ -218,6 +218,14 @@ def test_progress_is_reported_while_the_pod_runs(stage: Stage) -> None:
     assert stage.progress(pod.node_id) == ["1/4", "3/4"]
 
 
+def test_whatever_else_is_written_to_the_progress_file_is_nothing(stage: Stage) -> None:
+    junk = ["²/³", "9" * 5000 + "/1", "1/" + "9" * 5000, "-1/2", "3/2", "0/0", "1/2/3", "/", "\\xff/1"]
+    lines = "; ".join(f"printf '{text}\\n' >> $ARGO_PROGRESS_FILE; sleep 0.3" for text in junk)
+    pod = stage.shell(f"{lines}; echo 1/2 >> $ARGO_PROGRESS_FILE; sleep 1; echo done")
+    assert stage.run(pod).containers[0].exit_code == 0
+    assert stage.progress(pod.node_id) == ["1/2"]
+
+
 def test_logs_can_be_followed(stage: Stage) -> None:
     pod = stage.shell("for i in 1 2 3; do echo $i; sleep 0.1; done; printf last")
     stage.launch(pod)

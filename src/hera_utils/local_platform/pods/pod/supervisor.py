@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from .volumes import Volumes
 
 Json = dict[str, Any]
 T = TypeVar("T")
+_PROGRESS = re.compile("([0-9]{1,18})/([0-9]{1,18})")
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the disk while it is full
 _ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
@@ -338,8 +340,8 @@ class Pod:
             return
         lines = written.decode(errors="replace").strip().split("\n")
         text = lines[-1].strip()
-        done, slash, total = text.partition("/")
-        if text != self.progress and slash and done.isdigit() and total.isdigit() and int(done) <= int(total) != 0:
+        found = _PROGRESS.fullmatch(text)  # whatever else a task writes there is nothing
+        if found is not None and text != self.progress and int(found[1]) <= int(found[2]) != 0:
             self.progress = text
             self.send({"is": "progress", "at": time.time(), "progress": text})
 
