@@ -35,11 +35,13 @@ def of_user(target: Target) -> Iterator[Finding]:
         yield good("rights", f"{len(rights)} of {len(rights)} permissions ({_person(target) or 'yours'})")
         return
     who = f"you ({_person(target)})" if target.user else "you"
+    left_out = target.connection.no_token  # then this is perhaps not whom the user wants to be
+    why = f"; a token is left out ({left_out})" if left_out not in ("", "default") else ""
     fix: str | None = _role_for(target, roles.SUBMITTER, rights, roles.user_subject(target.user or "YOU"))
     for vital, verdict in ((True, problem), (False, warning)):
         these = [right for right in lacking if right.vital is vital]
         if these:
-            yield verdict("rights", f"{who} may not {_listed(these)}: {_what(these)}", fix)
+            yield verdict("rights", f"{who} may not {_listed(these)}: {_what(these)}{why}", fix)
             fix = None  # the same role grants the others too
 
 

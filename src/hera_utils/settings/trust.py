@@ -67,13 +67,13 @@ class Concern:
     @property
     def files(self) -> tuple[str, ...]:
         """All whose present content is trusted."""
-        return (self.file, *named_files(self.file, self.names))
+        return (self.file, *files_within(self.file, self.names))
 
 
-def named_files(file: str, named: Iterable[str]) -> Iterator[str]:
-    """Those of the named paths that are regular files of the project whose settings file this is."""
+def files_within(file: str, paths: Iterable[str]) -> Iterator[str]:
+    """Those of the paths that are regular files of the project whose settings file this is."""
     folder = os.path.realpath(os.path.dirname(file))
-    for path in named:
+    for path in paths:
         real = os.path.realpath(os.path.join(folder, os.path.expanduser(path)))
         if Path(real).is_relative_to(folder) and os.path.isfile(real):
             yield real
