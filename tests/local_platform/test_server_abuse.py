@@ -196,3 +196,39 @@ def test_a_request_that_breaks_the_writer_costs_nobody_else(servers: Servers) ->
         thread.join(5)
     assert sorted(map(str, found)) == ["None", "fine", "the local platform failed: KeyError"]
     assert controller.failure is None
+
+
+def test_few_lints_at_once(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They only compute: thirty of them kept the event loop waiting for ten seconds."""
+    import threading
+
+    from hera_utils.local_platform.argo_api import app
+
+    entered, go_on = threading.Semaphore(0), threading.Event()
+    under_way, most = [], []
+
+    def lint(_request):
+        under_way.append(1)
+        most.append(len(under_way))
+        entered.release()
+        go_on.wait(20)
+        under_way.pop()
+        return {}
+
+    monkeypatch.setitem(app._HANDLERS, "workflows.lint", lint)
+    address, headers = f"{servers.argo}{RUNS}/lint", {"Authorization": f"Bearer {TOKEN}"}
+    clients = [
+        threading.Thread(target=requests.post, args=(address,), kwargs={"headers": headers, "json": {}})
+        for _ in range(6)
+    ]
+    for client in clients:
+        client.start()
+    try:
+        assert entered.acquire(timeout=20)
+        assert servers.ask("GET", RUNS).status_code == 200  # others do not wait for them
+    finally:
+        go_on.set()
+        for client in clients:
+            client.join(20)
+    assert len(most) == 6
+    assert max(most) <= 2

@@ -6,6 +6,7 @@ request → Host and Origin → (page | operation) → token → handler in a wo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -47,6 +48,8 @@ _ARTIFACTS = ("/artifacts/", "/input-artifacts/", "/artifacts-by-uid/", "/input-
 _WATCHED = ("Workflow", "Event")
 _ANY_VALUE = "EventService_ReceiveEvent"
 """The operation whose body need not be an object."""
+_LINTS_AT_ONCE = 2
+"""A lint only computes, which threads do one after the other: with thirty of them at once the event loop had its turn after seconds."""
 
 
 def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
@@ -60,6 +63,7 @@ class ArgoApi:
     gate: Gate
     history: WatchHistory
     bodies: Bodies = field(default_factory=Bodies)
+    lints: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LINTS_AT_ONCE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -99,7 +103,8 @@ class ArgoApi:
                 argo_request = ArgoRequest(
                     self.platform, path, query_of(request), body, raw_path, self.history, _headers_of(request), data
                 )
-                reply = await asyncio.to_thread(handler_of(route), argo_request)
+                async with self.lints if "Lint" in route.operation else contextlib.nullcontext():
+                    reply = await asyncio.to_thread(handler_of(route), argo_request)
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
         except ClientDisconnect:
