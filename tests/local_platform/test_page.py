@@ -143,6 +143,30 @@ def test_the_page_of_a_workflow_shows_the_whole_run(url, platform, tab):
     tab.until("document.querySelector('nav.whole a[aria-current]')?.textContent.includes('sweep-gather')")
 
 
+@pytest.mark.browser
+def test_the_list_is_filtered_by_words(url, platform, tab):
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "container": {"image": "busybox"}}]}
+    for name, phase in (("ising-1", "Succeeded"), ("ising-2", "Failed"), ("heat-1", "Failed")):
+        document = json.loads(platform.submit("argo", {"metadata": {"name": name}, "spec": spec}).text)
+        document["status"]["phase"] = phase
+        platform.put("Workflow", document)
+    tab.open(f"{url}/workflows/argo")
+    tab.until("document.querySelectorAll('tbody tr').length === 3")
+    tab.run("(box => { box.value = 'ISING failed'; box.dispatchEvent(new Event('input')); })(document.querySelector('input'))")
+    assert tab.run("document.querySelector('tbody').innerText").startswith("ising-2")
+    assert tab.run("document.querySelectorAll('tbody tr').length") == 1
+
+
+@pytest.mark.browser
+def test_what_programs_write_for_terminals_is_not_shown(url, platform, tab):
+    big(platform, 1)
+    tab.open(f"{url}/workflows/argo/big")
+    tab.until("document.querySelectorAll('.item').length > 2")
+    written = json.dumps("\x1b[31mred\x1b[0m\x1b]0;title\x07 \x1b[2K100 %\r")
+    assert tab.run(f"{written}.replace(CONTROLS, '')") == "red 100 %"
+    assert tab.run("[...document.querySelectorAll('.phase')].filter((one) => one.closest('button')).length") == 2
+
+
 def computed(document: dict, done: int) -> dict:
     """The run with a sweep of 16 points over two inputs, as far as it is computed."""
     nodes = document["status"]["nodes"]

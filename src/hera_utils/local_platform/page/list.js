@@ -5,21 +5,30 @@ const LIST_FIELDS = ["metadata", ...["metadata.name", "metadata.namespace", "met
 const listPage = async (namespace) => {
   const body = make("tbody");
   const note = make("p.note");
+  let words = [], items = [];
+  const search = make("input", { type: "search", placeholder: "Filter: words of a name, a phase, a message…", "aria-label": "Filter", size: 44, oninput: (event) => { words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean); draw(); } });
   const columns = ["Name", ...(namespace ? [] : ["Namespace"]), "Phase", "Progress", "Duration", "Started", "Message"];
-  show(make("h1", {}, namespace ? `Workflows of ${namespace}` : "Workflows"), note,
+  show(make("h1", {}, namespace ? `Workflows of ${namespace}` : "Workflows"), make("div.row", {}, search, note),
     make("table", {}, make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)))), body));
   const row = ({ metadata, status }) => make("tr", {},
     make("td", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}/${segment(metadata.name)}` }, metadata.name)),
     ...(namespace ? [] : [make("td", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}` }, metadata.namespace))]),
     make("td", {}, phaseMark(status.phase)), make("td", {}, status.progress || ""), make("td", {}, duration(status.startedAt, status.finishedAt)),
     make("td", {}, moment(status.startedAt || metadata.creationTimestamp)), make("td.note", {}, status.message || ""));
+  const told = ({ metadata, status }) => [metadata.name, metadata.namespace, status.phase, status.message].join(" ").toLowerCase();
+  const draw = () => {
+    const chosen = items.filter((one) => words.every((word) => told(one).includes(word)));
+    body.replaceChildren(...chosen.map(row));
+    return chosen.length;
+  };
   for (;;) {
     if (!document.hidden) {
       try {
         const query = new URLSearchParams({ fields: LIST_FIELDS, "listOptions.limit": "500" });
-        const { items, metadata } = await api.get(`/api/v1/workflows/${segment(namespace)}?${query}`);
-        body.replaceChildren(...(items || []).map(row));
-        note.textContent = items ? (metadata.continue ? "the 500 youngest" : "") : "No workflows yet: submit one with hera-utils run SCRIPT, or with Hera.";
+        const { items: found, metadata } = await api.get(`/api/v1/workflows/${segment(namespace)}?${query}`);
+        items = found || [];
+        draw();
+        note.textContent = found ? (metadata.continue ? "the 500 youngest" : "") : "No workflows yet: submit one with hera-utils run SCRIPT, or with Hera.";
         say("live");
       } catch (error) {
         if (error.status === 401) return askForToken();

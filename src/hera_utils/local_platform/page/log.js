@@ -2,7 +2,11 @@
 
 const MOST_LINES = 10000;
 
-const logView = (namespace, name, pod, container, follow) => {
+// what programs write for terminals: colours, cursor moves, titles
+const CONTROLS = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
+/** taskOf: what the task of a pod is called. */
+const logView = (namespace, name, pod, container, follow, taskOf) => {
   const view = make("pre.log", { tabindex: "0", "aria-label": `log of ${pod || name}` });
   const hint = make("span.note", {}, follow ? "(no lines yet)" : "(reading…)");
   view.append(hint);
@@ -23,7 +27,7 @@ const logView = (namespace, name, pod, container, follow) => {
   };
   const take = (documents) => {
     for (const { result, error } of documents) {
-      waiting.push(error ? `${error.message}\n` : `${pod ? "" : `${result.podName}: `}${result.content ?? ""}\n`);
+      waiting.push(error ? `${error.message}\n` : `${pod ? "" : `${taskOf(result.podName)}: `}${(result.content ?? "").replace(CONTROLS, "")}\n`);
     }
     if (painted) {
       painted = false;

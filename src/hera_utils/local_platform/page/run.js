@@ -2,6 +2,7 @@
 
 const ROW = 26;
 const DONE = ["Succeeded", "Failed", "Error"];
+const OUTLINES = ["DAG", "Steps", "StepGroup", "TaskGroup", "Retry"]; // their tasks are counted, not they
 
 class RunPage {
   constructor(namespace, name) {
@@ -93,7 +94,7 @@ class RunPage {
     this.showTimes();
     document.title = `${SIGNS[status.phase] || "·"} ${metadata.name}`;
     const counts = {};
-    for (const node of Object.values(this.nodes)) if (!GROUPS[node.type]) counts[shownPhase(node)] = (counts[shownPhase(node)] || 0) + 1;
+    for (const node of Object.values(this.nodes)) if (!OUTLINES.includes(node.type)) counts[shownPhase(node)] = (counts[shownPhase(node)] || 0) + 1;
     this.chips.replaceChildren(...Object.entries(counts).map(([phase, count]) => make("button", {
       "aria-pressed": String(this.filter.phase === phase), onclick: () => { this.filter.phase = this.filter.phase === phase ? "" : phase; this.header(); this.layout(); },
     }, phaseMark(phase), ` ${count}`)));
@@ -234,6 +235,13 @@ class RunPage {
     ]);
   }
 
+  /** The task whose pod it is, as the tree calls it; the pods are looked through again for one that is new. */
+  taskOf(pod) {
+    if (!this.tasks?.has(pod)) this.tasks = new Map(Object.values(this.nodes).filter((node) => node.type === "Pod").map((node) => [podName(this.run, node), node.displayName || node.name]));
+    if (!this.tasks.has(pod)) this.tasks.set(pod, pod);
+    return this.tasks.get(pod);
+  }
+
   logs(node) {
     const owner = node && node.type === "Container" ? this.nodes[node.boundaryID] || node : node;
     const template = (this.run.spec.templates || []).find((one) => node && one.name === owner.templateName) || {};
@@ -241,7 +249,7 @@ class RunPage {
     const follow = node ? !DONE.includes(node.phase) : !DONE.includes(this.run.status.phase);
     const open = (container) => {
       if (this.log) this.log.stop();
-      this.log = logView(this.namespace, this.name, node ? podName(this.run, owner) : "", container, follow);
+      this.log = logView(this.namespace, this.name, node ? podName(this.run, owner) : "", container, follow, (pod) => this.taskOf(pod));
       this.panel.querySelector("pre")?.remove();
       this.panel.append(this.log.view);
     };
