@@ -200,6 +200,7 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
         (("results", "nosuch"), "there is no run nosuch"),
         (("results", "diff", "nosuch", "other"), "there is no run nosuch"),
         (("report", "nosuch"), "there is no run nosuch"),
+        (("report", "nosuch", "--zip", "-o", "-"), "--zip writes files, and -o - only prints"),
         (("rerun", "nosuch.json"), "cannot be read"),
         (("rerun", "plain.yaml"), "is not JSON"),
         (("results", "diff", "one"), "missing argument"),

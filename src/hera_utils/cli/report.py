@@ -40,6 +40,9 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     from hera_utils.report.run_folder import write_report
 
     kind = kind or _kind_of(target)
+    if target == "-" and (crate or archive):
+        flag = "--zip" if archive else "--crate"
+        raise SettingsError(f"{flag} writes files, and -o - only prints", fix=f"leave out -o -, or leave out {flag}")
     with reached_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / _FILES[kind]
