@@ -10,7 +10,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 import importlib
-import importlib.abc
 import importlib.machinery
 import os
 import re
@@ -27,8 +26,11 @@ class UnfitModule(Exception):
     """An import left behind what a fork must not have: threads, open descriptors, an accelerator."""
 
 
-class PreloadedModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """A finder of modules that are kept, to stand first on sys.meta_path. Used in the process that keeps them and in its forks."""
+class PreloadedModules:
+    """A finder of modules that are kept, to stand first on sys.meta_path. Used in the process that keeps them and in its forks.
+
+    It is no importlib.abc.Loader: that module loads two dozen others, whose memory each fork would have.
+    """
 
     def __init__(self) -> None:
         self._modules: dict[str, ModuleType] = {}
@@ -111,7 +113,8 @@ class PreloadedModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         if name not in self._modules:
             return None
-        return importlib.machinery.ModuleSpec(name, self, is_package=hasattr(self._modules[name], "__path__"))
+        loader: Any = self
+        return importlib.machinery.ModuleSpec(name, loader, is_package=hasattr(self._modules[name], "__path__"))
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         return self._modules[spec.name]

@@ -19,7 +19,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
 import types
 import weakref
@@ -148,7 +147,8 @@ def _status(error: SystemExit) -> int:
 
 def _finish(loaded: Loaded) -> None:
     """The end of the interpreter, in its order, for what is not of the modules that were loaded before."""
-    threading._shutdown()  # type: ignore[attr-defined]
+    if (threading := sys.modules.get("threading")) is not None:
+        threading._shutdown()
     atexit._run_exitfuncs()
     _flush()
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):

@@ -57,9 +57,10 @@ def limit(names: frozenset[str]) -> None:
 def have_usual() -> None:
     """This process itself has no others from now on; `limit` was called before it was forked. Raises OSError."""
     try:
-        syscalls.set_capabilities(_USUAL_BITS)
+        _set_usual()
     except PermissionError:  # it has not even those
-        syscalls.set_capabilities(0)
+        _set_none()
 
 
-_USUAL_BITS = sum(1 << _NUMBERS[name] for name in USUAL)
+_set_usual = syscalls.capability_setter(sum(1 << _NUMBERS[name] for name in USUAL))
+_set_none = syscalls.capability_setter(0)

@@ -12,7 +12,7 @@ import select
 import signal
 import socket
 
-from . import file_trees, mount_faults, network, shared_mounts, syscalls, worker
+from . import file_trees, mount_faults, network, shared_mounts, syscalls
 from .preloader import Preloader
 from .processes import born
 
@@ -33,12 +33,15 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     except OSError as error:
         link.send(f"! {mount_faults.reason_of(error)}".encode())
         return
+    preloader = Preloader(started_with)
+    preloader.ensure(link)  # before all that workers need is loaded: the less it has, the less each of its forks costs
     _sweep(f"{state}/pods/.roots")
+    from . import worker
+
     gc.disable()
     gc.freeze()  # a fork shares pages until one of the two writes to them
     own_addresses = _has_own_addresses()
     link.send(b"ready" if own_addresses else b"ready, pods share ports")
-    preloader = Preloader(started_with)
     flags = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
     while link.recv(64):
         preloader.ensure(link)

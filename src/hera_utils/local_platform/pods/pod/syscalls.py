@@ -7,6 +7,7 @@ import errno
 import os
 import platform
 import signal
+from collections.abc import Callable
 from typing import NamedTuple
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
@@ -164,12 +165,12 @@ class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
-def set_capabilities(bits: int) -> None:
-    """capset(2): this thread has these capabilities and no others, and lends none."""
+def capability_setter(bits: int) -> Callable[[], None]:
+    """capset(2): this thread has these capabilities and no others, and lends none. What the call needs is made beforehand."""
     low, high = bits & 0xFFFFFFFF, bits >> 32
-    header = _CapabilityHeader(0x20080522, 0)
+    header = ctypes.byref(_CapabilityHeader(0x20080522, 0))
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)  # effective, permitted, inheritable; twice
-    _check(_libc.capset(ctypes.byref(header), data), "capset")
+    return lambda: _check(_libc.capset(header, data), "capset")
 
 
 _SYS_IDS = {  # machine: setgroups(2), setresgid(2), setresuid(2)
