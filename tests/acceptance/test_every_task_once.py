@@ -200,13 +200,17 @@ def is_begun(folder, pid, age):
 
 
 def is_fork_server(process):
-    """It has a socket to its worker, and holds nothing else but the tasks that it has forked."""
+    """It has a socket to its worker, and the worker's /proc, and holds nothing else but the tasks that it has forked."""
     try:
         held = {int(fd.name): os.readlink(fd) for fd in (process / "fd").iterdir()}
     except OSError:
         return False
-    others = {text for number, text in held.items() if number > 3}
-    return held.get(3, "").startswith("socket:") and others <= {"anon_inode:[pidfd]", "pidfd"}
+    others = {text for number, text in held.items() if number > 4}
+    return (
+        held.get(3, "").startswith("socket:")
+        and held.get(4, "").startswith("/")
+        and others <= {"anon_inode:[pidfd]", "pidfd"}
+    )
 
 
 @pytest.mark.timeout(3600 if CAMPAIGN else 300)
