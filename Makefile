@@ -62,7 +62,7 @@ benchmarks: setup-dev
 
 # The documentation as a site, in build/site: the examples are run for it, and a warning is an error.
 docs: setup-docs
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/doctrees docs build/site
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --write-all -b html -d build/doctrees docs build/site
 	$(BIN)/hera-utils serve --stop --state build/state-of-gallery >/dev/null
 	@echo "build/site/index.html"
 

@@ -15,6 +15,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_site"))
 
+import commands_reference  # noqa: E402
 import examples_gallery  # noqa: E402
 import links_to_repository  # noqa: E402
 
@@ -64,4 +65,5 @@ def readable_signature(*event: Any) -> Any:
 
 def setup(app: Any) -> None:
     links_to_repository.connect(app)
+    commands_reference.connect(app)
     app.connect("autodoc-process-signature", readable_signature)

@@ -113,7 +113,7 @@ def as_a_tool(wheel: Path) -> None:
             answer = subprocess.run(
                 [f"{name}/{folder}/hera-utils", "version"], env=outside(), capture_output=True, text=True, check=True
             )
-            print(f"{Path(command[0]).name}: {answer.stdout.splitlines()[0]}")
+            print(f"{Path(command[0]).name}: {answer.stdout.splitlines()[1]}")
 
 
 if __name__ == "__main__":

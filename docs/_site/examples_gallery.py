@@ -149,7 +149,7 @@ def report_picture(block: Any, block_vars: dict[str, Any], gallery: dict[str, An
         subprocess.run(command, check=True, capture_output=True, timeout=300)
     card.write_text(_card(report.read_text(encoding="utf-8")), encoding="utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
-    flags += ["--force-device-scale-factor=2", "--window-size=640,460", f"--screenshot={picture}"]
+    flags += ["--force-device-scale-factor=2", "--window-size=640,400", f"--screenshot={picture}"]
     subprocess.run([chromium, *flags, card.as_uri()], check=True, capture_output=True, timeout=300)
     return str(figure_rst([str(picture)], gallery["src_dir"]))
 
