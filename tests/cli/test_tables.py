@@ -29,6 +29,16 @@ def test_no_line_is_wider_than_the_terminal(width):
             assert [line[place].strip() for line in lines[1:]] == [row[index] for row in TABLE.lines]
 
 
+@pytest.mark.parametrize("width", [30, 40, 60, 80])
+def test_what_one_copies_is_not_cut(width):
+    runs = Table(
+        ("run", "status", "message"), [("a-long-name-of-a-run-x7k2q", "Succeeded", "two words " * 9)], whole=("run",)
+    )
+    (_, line), _, _ = laid_out(runs, width)
+    assert line[0] == "a-long-name-of-a-run-x7k2q"
+    assert sum(map(len, line)) + 2 * (len(line) - 1) <= width
+
+
 def test_what_goes_first():
     assert laid_out(TABLE, 200)[2] == []
     assert laid_out(TABLE, 80)[2] == []

@@ -152,7 +152,9 @@ def test_the_list_is_filtered_by_words(url, platform, tab):
         platform.put("Workflow", document)
     tab.open(f"{url}/workflows/argo")
     tab.until("document.querySelectorAll('tbody tr').length === 3")
-    tab.run("(box => { box.value = 'ISING failed'; box.dispatchEvent(new Event('input')); })(document.querySelector('input'))")
+    tab.run(
+        "(box => { box.value = 'ISING failed'; box.dispatchEvent(new Event('input')); })(document.querySelector('input'))"
+    )
     assert tab.run("document.querySelector('tbody').innerText").startswith("ising-2")
     assert tab.run("document.querySelectorAll('tbody tr').length") == 1
 

@@ -71,6 +71,7 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
         print_table(
             header,
             lines,
+            whole=("name",),
             paint=lambda row, column, cell: painted(_phase(workflows[row]), cell) if column == 1 else cell,
         )
     else:
@@ -106,7 +107,7 @@ def _print_stored(stored: Sequence[StoredTemplate]) -> None:
     from hera_utils.cli.stored_template import HEADER, lines
     from hera_utils.cli.terminal import print_table
 
-    print_table(HEADER, lines(stored, time.time()))
+    print_table(HEADER, lines(stored, time.time()), whole=HEADER[:1])
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def write_table(table: ComparisonTable, form: str, to: Path | None = None) -> No
     from hera_utils.results.exports import csv_of
 
     if form == "text" and to is None:
-        print_table(table.header, table.lines, table.numeric)
+        print_table(table.header, table.lines, table.numeric, whole=("run",))
     elif form == "json":
         write_data(json.dumps(table.as_json(), indent=2, ensure_ascii=False) + "\n", to)
     else:

@@ -14,13 +14,19 @@ Paint = Callable[[int, int, str], str]
 class Table:
     """header: column names; lines: as many cells each; numeric: which columns are numbers, which are never cut.
 
-    first_to_go: the columns that are left out first, where there is not room for all; the others from the right.
+    first_to_go: the columns that are left out first, where there is not room for all; the others from the right. whole: those that are
+    not cut either, as what one copies: names of runs.
     """
 
     header: Sequence[str]
     lines: Sequence[Sequence[str]]
     numeric: Sequence[bool] = ()
     first_to_go: Sequence[str] = ()
+    whole: Sequence[str] = ()
+
+    def uncut(self, index: int) -> bool:
+        """Whether the column keeps its width."""
+        return self.right[index] or self.header[index] in self.whole
 
     @property
     def right(self) -> list[bool]:
@@ -49,7 +55,7 @@ def laid_out(table: Table, width: int | None = None, more: str = "…") -> tuple
 
 
 def _least(table: Table, widths: Sequence[int], index: int) -> int:
-    return widths[index] if table.right[index] else min(widths[index], NARROWEST)
+    return widths[index] if table.uncut(index) else min(widths[index], NARROWEST)
 
 
 def _next_to_go(table: Table, visible: Sequence[int]) -> int:
@@ -63,7 +69,7 @@ def _cut(table: Table, widths: list[int], visible: Sequence[int], width: int) ->
     """Makes the widest text columns narrower, until all of them have room together."""
     while sum(widths[index] + _GAP for index in visible) - _GAP > width:
         widest = max(
-            (index for index in visible if not table.right[index]), key=lambda index: widths[index], default=None
+            (index for index in visible if not table.uncut(index)), key=lambda index: widths[index], default=None
         )
         if widest is None or widths[widest] <= NARROWEST:
             widest = max(visible, key=lambda index: widths[index])

@@ -81,7 +81,9 @@ def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint:
 
     coloured = use_colour()
     header, texts = [cell(name) for name in table.header], [[cell(one) for one in line] for line in table.lines]
-    table = Table(header, texts, table.numeric, [cell(name) for name in table.first_to_go])
+    table = Table(
+        header, texts, table.numeric, [cell(name) for name in table.first_to_go], [cell(name) for name in table.whole]
+    )
     rows, kept, omitted = laid_out(table, width() if fit else None, symbols().more)
     lines: list[str] = []
     for number, cells in enumerate(rows):
@@ -96,11 +98,16 @@ def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint:
 
 
 def print_table(
-    header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool] = (), *, paint: Paint | None = None
+    header: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    numeric: Sequence[bool] = (),
+    *,
+    paint: Paint | None = None,
+    whole: Sequence[str] = (),
 ) -> None:
     from hera_utils.cli.tables import Table
 
-    for line in table_lines(Table(header, lines, numeric), paint=paint):
+    for line in table_lines(Table(header, lines, numeric, whole=whole), paint=paint):
         say(line)
 
 
