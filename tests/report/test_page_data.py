@@ -8,6 +8,7 @@ from documents import pod, run, sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hera_utils.argo.annotations import RAN
 from hera_utils.report.graph import graph
 from hera_utils.report.markdown import markdown
 from hera_utils.report.page_data import MOST_FAILURES, page_data
@@ -31,6 +32,13 @@ def pictures(values, outputs=None):
     document = sweep([(one, "Succeeded", two) for one, two in zip(text, outputs, strict=True)])
     points = [PointRow(f"p{n}", n, "", one) for n, one in enumerate(values)]
     return [(p.kind, p.output, p.x, p.series) for p in chosen(Results.of([document], points).point_table)]
+
+
+def test_the_timeline_says_how_long_a_task_waited():
+    queued = {**pod("wf.a"), RAN: {"startDelay": 3.1264, "cpuSeconds": 0.6}}
+    timeline = page_data(*told(queued, pod("wf.b")))["timeline"]
+    assert timeline["waited"] == [3.126, 0.0]
+    assert page_data(*told(pod("wf.a")))["timeline"]["waited"] == [], "on a cluster nobody measured it"
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,10 @@ def _cut(text: str) -> str:
 
 
 def _timeline(tasks: Sequence[TaskResult], start_of_run: float | None) -> Json:
-    """By task, in the order of the task table: start and length in seconds since the run began (-1: not started), template, status."""
+    """By task, in the order of the task table: start and length in seconds since the run began (-1: not started), template, status.
+
+    waited: how long a task waited for its place before it started; [] where that was not measured.
+    """
     templates = {name: number for number, name in enumerate(dict.fromkeys(row.template for row in tasks))}
     statuses = {name: number for number, name in enumerate(dict.fromkeys(row.status for row in tasks))}
     starts, lengths = [], []
@@ -205,6 +208,9 @@ def _timeline(tasks: Sequence[TaskResult], start_of_run: float | None) -> Json:
         "statuses": list(statuses),
         "start": starts,
         "length": lengths,
+        "waited": [round(row.used.get("start_delay", 0.0), 3) for row in tasks]
+        if any(row.used for row in tasks)
+        else [],
         "template": [templates[row.template] for row in tasks],
         "status": [statuses[row.status] for row in tasks],
     }

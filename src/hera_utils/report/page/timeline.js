@@ -4,7 +4,7 @@
 const MOST_NAMED = 60;
 
 function timeline() {
-  const { templates, statuses, start, length, template, status } = story.timeline;
+  const { templates, statuses, start, length, waited, template, status } = story.timeline;
   const tasks = start.map((_, n) => n).filter((n) => start[n] >= 0 && !["Skipped", "Omitted"].includes(statuses[status[n]]));
   if (!tasks.length) return null;
   const now = story.ended === null ? Math.max(...tasks.map((n) => start[n] + (length[n] || 0)), 1) : story.ended - story.begun;
@@ -82,6 +82,11 @@ function timeline() {
     lanes.forEach((lane, row) => {
       for (const n of lane) {
         const x = at(start[n], width), end = at(until(n), width);
+        if (few && waited[n]) { // from when it could have run
+          const since = at(Math.max(0, start[n] - waited[n]), width);
+          context.globalAlpha = 0.4; context.fillStyle = colour("wait");
+          context.fillRect(since, top + row * thick + thick * 0.35, x - since, thick * 0.2);
+        }
         if (end < from || x > width) continue;
         context.fillStyle = colours[statuses[status[n]]];
         context.globalAlpha = few ? 0.85 : 0.75;
@@ -111,7 +116,7 @@ function timeline() {
     if (!lane || x < left(width)) return "";
     const time = state.from + ((x - left(width)) / (width - left(width) - 8)) * (state.to - state.from), slack = ((state.to - state.from) / width) * 4;
     const n = lane.find((one) => time >= start[one] - slack && time <= until(one) + slack);
-    return n === undefined ? "" : `${names[n]}\n${statuses[status[n]]}, ${templates[template[n]]}\nfrom ${lasting(start[n])}, for ${lasting(until(n) - start[n])}`;
+    return n === undefined ? "" : `${names[n]}\n${statuses[status[n]]}, ${templates[template[n]]}\nfrom ${lasting(start[n])}, for ${lasting(until(n) - start[n])}${waited[n] ? `, after ${lasting(waited[n])} of waiting` : ""}`;
   }
 
   const label = `Timeline: ${tasks.length} tasks over ${lasting(total)}, at most ${most} under way at once. Start and length of each are in the table of tasks.`;
@@ -134,9 +139,9 @@ function timeline() {
       swatch.style.background = `var(--${PHASE_COLOURS[phase] || "wait"})`;
       return make("li", {}, swatch, `${MARKS[phase] || "○"} ${phase}`);
     })),
-    make("p", { class: "note" }, few ? "One row per task. " : "Tasks of one template share rows. ", story.waiting ? "Argo gives times in whole seconds; waiting for a free place is part of a task's time." : "Each bar is the time in which a task ran."),
+    make("p", { class: "note" }, few ? "One row per task. " : "Tasks of one template share rows. ", story.waiting ? "Argo gives times in whole seconds; waiting for a free place is part of a task's time." : few && waited.some(Boolean) ? "Each bar is the time in which a task ran; the thin line before it, that for which it waited for a place, its image and its inputs." : "Each bar is the time in which a task ran."),
     savers({
       ...drawing, title: () => `Timeline of ${story.run}`, keys: () => present.map((phase) => ({ name: phase, shade: phaseColour(phase) })),
-      data: () => ({ names: ["task", "template", "status", "start", "seconds"], rows: tasks.map((n) => [names[n], templates[template[n]], statuses[status[n]], start[n], length[n]]) }),
+      data: () => ({ names: ["task", "template", "status", "start", "seconds", "waited"], rows: tasks.map((n) => [names[n], templates[template[n]], statuses[status[n]], start[n], length[n], waited[n] ?? null]) }),
     }));
 }
