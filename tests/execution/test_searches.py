@@ -308,6 +308,19 @@ def test_what_is_one_unit_cannot_be_stopped_point_by_point(lab):
         lab.engine(no_preflight=True).run(replace(what, workflow=unit))
 
 
+def test_a_test_of_its_user_plays_the_tasks(local_platform):
+    seen = []
+
+    def work(n, **_):
+        seen.append(int(n))
+        return {"loss": str((int(n) - 3) ** 2)}
+
+    run = local_platform.run(experiment(search(12, at_once=4, minimize="loss", n=range(12))), replace={"work": work})
+    assert run.succeeded
+    assert run.best.point.n == 3
+    assert len(seen) == len(set(seen)) == len(run.trials)
+
+
 def test_it_can_be_left_and_followed(lab):
     what = experiment(search(30, sampler=Walk(5), at_once=2))
     name = lab.engine().submit(what)

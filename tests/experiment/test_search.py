@@ -48,6 +48,9 @@ def bowl(point):
     return Trial(point, outputs={"loss": (point.x - 1) ** 2 + (point.y + 2) ** 2})
 
 
+AXES = {"x": (-5.0, 5.0), "y": (-5.0, 5.0)}
+
+
 def bowl_search(count=30, **more):
     return search(count, **{"at_once": 4, "seed": 7, "minimize": "loss", "x": (-5.0, 5.0), "y": (-5.0, 5.0)} | more)
 
@@ -172,6 +175,24 @@ def test_a_small_space_ends_a_search():
         search(50, minimize="loss", n=[1, 2, 3]), lambda point: Trial(point, outputs={"loss": point.n})
     )
     assert computed == 3
+
+
+def test_a_sampler_that_knows_its_points_ends_the_search():
+    from optuna.samplers import GridSampler
+
+    sweep = search(
+        99, at_once=4, minimize="loss", sampler=GridSampler({"x": [0.0, 1.0, 2.0], "y": [-2.0, 0.0]}), **AXES
+    )
+    course, computed = carried_out(sweep, bowl)
+    assert computed == 6
+    assert best(course.design, course.trials.values())[0].values == (0.0,)
+
+
+def test_what_optuna_refuses_is_one_sentence():
+    from optuna.samplers import GridSampler
+
+    with pytest.raises(SettingsError, match="Optuna refuses this search"):
+        len(search(9, minimize="loss", sampler=GridSampler({"z": [0.0, 1.0]}), **AXES))
 
 
 def test_several_objectives_have_a_front():

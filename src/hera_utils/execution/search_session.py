@@ -218,7 +218,8 @@ class SearchSession(Session):
                 self._next_round()
             if display is not None:
                 phase = "Succeeded" if self._complete() else "Failed"
-                state = dispatcher.progress(len(self.replayed.course.points))
+                count = len(self.replayed.course.points)  # some may have been in two workflows
+                state = replace(dispatcher.progress(count), done=len(self.replayed.course.trials), total=count)
                 display.update(replace(state, phase=phase, finished=time.time()))
         if self.replayed.current is None:
             self.definition = self._of_done()

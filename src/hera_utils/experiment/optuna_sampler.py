@@ -44,9 +44,15 @@ class OptunaSampler:
                 pruner=self._pruner(),
                 study_name="search",  # Hyperband draws by it
             )
+        self.study.stop = (
+            self._end
+        )  # samplers that know all of their points call it, which Optuna allows in its own loop alone
+        self._over = False
         self.distributions = {name: self._distribution(name) for name in design.space}
 
     def ask(self, n: int) -> list[dict[str, Any]]:
+        if self._over:
+            return []
         with _quiet(self.optuna, self.design):
             self._waiting = [self.study.ask(self.distributions) for _ in range(n)]
         return [self._values(trial) for trial in self._waiting]
@@ -67,6 +73,9 @@ class OptunaSampler:
         trial = next(one for one in self._waiting if self._values(one) == dict(point))
         with _quiet(self.optuna, self.design):
             return self._report(trial, *max(steps.items()))
+
+    def _end(self) -> None:
+        self._over = True
 
     def _report(self, trial: Any, step: int, value: float) -> bool:
         """A step that was reported before stays as it was."""
@@ -128,5 +137,9 @@ def _quiet(optuna: Any, design: SearchDesign) -> Iterator[None]:
             f"the sampler {design.sampler} of Optuna needs a package that is not installed ({error.name or error})",
             fix=f"pip install {error.name or 'what it names'}, or give another sampler, such as tpe",
         ) from None
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise SettingsError(
+            f"Optuna refuses this search ({error})", fix="change its sampler, pruner, objectives or axes accordingly"
+        ) from error
     finally:
         optuna.logging.set_verbosity(before)
