@@ -32,7 +32,7 @@ Json = dict[str, Any]
 Answer = TypeVar("Answer")
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
-_WATCHED_PAUSE = 0.5  # the longest where somebody looks on
+_SEARCH_PAUSE = 0.5  # the longest where the next points wait for these
 MOST_FAILURES = 1000  # that are kept of a run, to be shown
 
 
@@ -243,7 +243,7 @@ class Dispatcher:
                 return
             self.deadline.check(self.record.name)
             time.sleep(self.deadline.pause(pause))
-            pause = min(_LONGEST_PAUSE if self.watcher is None else _WATCHED_PAUSE, pause * 1.3)
+            pause = min(_SEARCH_PAUSE if self.searching else _LONGEST_PAUSE, pause * 1.3)
 
     def _phase(self, name: str) -> tuple[str, float]:
         """(phase, share of its tasks that are done)."""
