@@ -6,6 +6,7 @@ only when nobody does, the interpreter's own last hook says them. What a server 
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 
@@ -64,13 +65,19 @@ def _is_ours(trace: TracebackType) -> bool:
     return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "hera_utils"
 
 
+def _is_pythons(trace: TracebackType) -> bool:
+    """Whether a frame is of Python's own library (a cached property, a context), through which we call ourselves."""
+    return os.path.dirname(trace.tb_frame.f_code.co_filename) == os.path.dirname(os.__file__)
+
+
 def place_in_the_experiment(trace: TracebackType | None) -> str:
     """`inputs.py, line 12: ` where a line of the user's own describes what cannot be; empty where the engine found it out."""
     frames = []
     while trace is not None:
         frames.append(trace)
         trace = trace.tb_next
-    last = max((number for number, frame in enumerate(frames) if not _is_ours(frame)), default=-1)
+    users = (number for number, frame in enumerate(frames) if not _is_ours(frame) and not _is_pythons(frame))
+    last = max(users, default=-1)
     if last < 0 or last + 1 >= len(frames):
         return ""
     called = str(frames[last + 1].tb_frame.f_globals.get("__name__", ""))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hera_utils import Inputs, SettingsError, grid, logarithmic, report_step, search
+from hera_utils.experiment import optuna_sampler
 from hera_utils.experiment.search import FAILED, PRUNED, Course, Trial, best, design_of, so_far
 from hera_utils.runs.step_reports import steps_of
 
@@ -214,6 +215,9 @@ def test_what_is_no_number_counts_as_failed():
     [
         (lambda: search(0, minimize="l", x=(0, 1)), "0 points cannot be searched"),
         (lambda: search(5, at_once=0, minimize="l", x=(0, 1)), "0 points at once"),
+        (lambda: search(5, minimize="l", seed="a", x=(0, 1)), "'a' is no seed"),
+        (lambda: search(5, minimize=3, x=(0, 1)), "3 names no output"),
+        (lambda: search(5, minimize="l", x=(0, 1)).pruned(after="b"), "'b' is no step"),
         (lambda: search(5, minimize="l", sampler="tpee", x=(0, 1)), "no sampler is called 'tpee'"),
         (lambda: search(5, minimize="l", sampler=7, x=(0, 1)), "7 is no sampler"),
         (lambda: search(5, minimize="l"), "without axes"),
@@ -292,9 +296,10 @@ def test_without_optuna_it_says_what_to_install(monkeypatch):
 
 
 def test_what_a_sampler_lacks_is_said(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cmaes", None)
-    with pytest.raises(SettingsError, match="needs a package that is not installed"):
-        carried_out(bowl_search(sampler="cmaes"), bowl)
+    monkeypatch.setattr(optuna_sampler, "find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"needs a package that is not installed \(cmaes\)") as raised:
+        len(bowl_search(sampler="cmaes"))
+    assert raised.value.fix.startswith("pip install cmaes")
 
 
 def test_two_searches_differ_by_what_they_are_made_of():

@@ -13,6 +13,7 @@ from typing import Any
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.search import design_of
 from hera_utils.experiment.values import text
 from hera_utils.settings.resolve import CLIContext
 
@@ -152,7 +153,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def point_lines(experiment: Experiment) -> list[str]:
     """A line for each point, its name and its values."""
     sweep = experiment.inputs.points
-    lines = [f"{len(sweep)} points: {sweep.description}"]
+    design = design_of(sweep)
+    beginning = f"{len(sweep)} points" if design is None else f"{len(sweep)} of at most {design.most} points are known"
+    lines = [f"{beginning}: {sweep.description}"]
     for point in sweep:
         lines.append("  ".join([f"  {point.name}", *(f"{name}={text(value)}" for name, value in point.items())]))
     return lines

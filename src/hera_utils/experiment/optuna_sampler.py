@@ -9,6 +9,7 @@ import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import SettingsError
@@ -26,6 +27,7 @@ _SAMPLERS = {
     "nsga3": "NSGAIIISampler",
     "qmc": "QMCSampler",
 }
+_PACKAGES = {"cmaes": "cmaes", "gp": "torch", "qmc": "scipy"}  # that Optuna asks for when it first draws: after a round
 _PRUNERS = {"median": "MedianPruner", "halving": "SuccessiveHalvingPruner", "hyperband": "HyperbandPruner"}
 
 
@@ -102,6 +104,8 @@ class OptunaSampler:
         given, seed = self.design.sampler, self.design.seed
         if not isinstance(given, str):
             return copy.deepcopy(given)
+        if given in _PACKAGES and find_spec(_PACKAGES[given]) is None:
+            raise ModuleNotFoundError(name=_PACKAGES[given])
         more = {"constant_liar": True} if given == "tpe" and self.design.at_once > 1 else {}
         return getattr(self.optuna.samplers, _SAMPLERS[given])(seed=seed, **more)
 

@@ -267,6 +267,8 @@ class Search(Sweep):
                 fix="name one objective, or leave pruned out",
             )
         _check_name("pruner", by, PRUNERS)
+        if not _is_whole(after):
+            raise SettingsError(f"{after!r} is no step after which points may be stopped", fix="give a whole number")
         return Search(replace(self._design, pruner=by, after=after))
 
     def _fresh(self) -> Iterator[Point]:
@@ -324,8 +326,10 @@ def search(
     Optuna's need `pip install 'hera_utils[search]'`.
     """
     for number, what in ((points, "points"), (at_once, "points at once")):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        if not _is_whole(number) or number < 1:
             raise SettingsError(f"{number!r} {what} cannot be searched", fix="give 1 or more")
+    if not _is_whole(seed) or seed < 0:
+        raise SettingsError(f"{seed!r} is no seed", fix="give a whole number, 0 or more")
     design = SearchDesign(points, dict(axes), at_once, _names(minimize), _names(maximize), seed, _instance(sampler))
     twice = [name for name in design.minimize if name in design.maximize]
     if twice or len(set(design.objectives)) < len(design.objectives):
@@ -398,7 +402,16 @@ def _of_optuna(value: Any) -> bool:
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+    listed = [names] if isinstance(names, str) else names
+    if not isinstance(listed, list | tuple) or not all(isinstance(name, str) for name in listed):
+        raise SettingsError(
+            f"{names!r} names no output", fix='write minimize="loss", or minimize=["loss", "cost"] for several'
+        )
+    return tuple(listed)
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
 def _called(thing: Any) -> str:
