@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -291,6 +293,24 @@ def test_points_that_promise_too_little_are_stopped(lab):
     again = lab.run(experiment(search(9, sampler=Stops(6), at_once=5), SLOW), resume=True)
     assert lab.begun() == list(range(6)), "a point that was stopped is known"
     assert [trial.status for trial in again.trials] == ["Succeeded"] * 3 + ["Pruned"] * 3
+
+
+def test_a_search_that_somebody_stops_ends(lab, local_platform):
+    what = experiment(search(30, sampler=Walk(20), at_once=2), "test $n -lt 4 || sleep 60; echo 1 > /tmp/loss")
+    runs = []
+    running = threading.Thread(target=lambda: runs.append(lab.engine().run(what, check=False)))
+    running.start()
+    end = time.monotonic() + 60
+    while len(lab.begun()) < 6 and time.monotonic() < end:
+        time.sleep(0.05)
+    (record,) = lab.records()
+    local_platform.client.act(f"{record.name}-3", "stop")
+    running.join(60)
+    (run,) = runs
+    assert run.phase == "Failed"
+    assert len(run.trials) == 4, "the sampler was not told of what was stopped"
+    assert lab.begun() == list(range(6))
+    assert f"{record.name}-3 was stopped, so the search ends here" in lab.reporter.said
 
 
 def test_what_is_one_unit_cannot_be_stopped_point_by_point(lab):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from hera_utils.experiment.values import plain
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.results import Results
 from hera_utils.runs.record import DONE, PRUNED, SUBMITTED, PointRow, RunRecord
+from hera_utils.runs.whole_run import workflow_of
 from hera_utils.watch.display import Display
 
 Json = dict[str, Any]
@@ -105,8 +106,6 @@ class SearchSession(Session):
 
     def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
         """point id → what its tasks answered; nothing of those whose workflow is gone."""
-        from hera_utils.runs.whole_run import workflow_of
-
         documents = [workflow_of(self.client, name) for name in dict.fromkeys(row.workflow for row in rows)]
         results = Results.of([one for one in documents if one is not None], rows)
         return {point.id: outputs_of(point.outputs) for point in results.points if point.tasks}
@@ -253,6 +252,11 @@ class SearchSession(Session):
         recorded = self.record.trials()  # those that were stopped
         trials = {row.id: trial_of(ids[row.id], recorded[row.id]) for row in rows if row.id in recorded}
         trials.update(self.replayed.current.trials)
+        stopped = self._stopped(row for row in rows if row.status != DONE and row.id not in trials)
+        if stopped:
+            self.reporter.lines([f"{stopped} was stopped, so the search ends here"])
+            self.stuck = True
+            return
         fresh = [row for row in rows if row.status == DONE and row.id not in trials]
         outputs = self._answers(fresh) if fresh else {}
         for row in rows:
@@ -261,6 +265,14 @@ class SearchSession(Session):
         self.record.keep_trials({point: trial_as_json(trial) for point, trial in trials.items()})
         course.settle(trials.values())
         self._say_failed(trials)
+
+    def _stopped(self, rows: Iterable[PointRow]) -> str:
+        """The first workflow of these that somebody else has stopped: it says nothing of its points. "" for none."""
+        for name in dict.fromkeys(row.workflow for row in rows):
+            document = workflow_of(self.client, name)
+            if document is not None and (document.get("spec") or {}).get("shutdown"):
+                return name
+        return ""
 
     def _trial(self, row: PointRow, point: Point, outputs: Mapping[str, dict[str, Any]]) -> Trial:
         steps = self.watch.steps.get(row.id, {}) if self.watch is not None else {}
