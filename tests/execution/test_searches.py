@@ -234,11 +234,38 @@ def test_a_search_that_was_left_goes_on_under_its_name(lab, monkeypatch):
         lab.run(what)
     go_on()
     assert len(lab.begun()) == 4
+    plan = lab.engine().plan(what, resume=True)
+    assert plan.lines()[1].startswith("6 of at most 30 points are known")
+    assert plan.to_run == 2, "the point that failed is known"
     run = lab.run(what, resume=True)
     assert len(lab.records()) == 1
     assert lab.begun() == list(range(9)), "also the point that failed, as its sampler was told, is not asked twice"
     assert run.succeeded
     assert [trial.status for trial in run.trials][:3] == ["Succeeded", "Failed", "Succeeded"]
+
+
+def test_rounds_that_are_one_unit_go_on_too(lab, monkeypatch):
+    what = experiment(search(30, sampler=Walk(7), at_once=2), "test $n != 1 || exit 3; echo 1 > /tmp/loss")
+    define = what.workflow
+
+    def unit(environment, inputs, layout):
+        document = define(environment, inputs, layout).to_dict()
+        (dag,) = (template for template in document["spec"]["templates"] if template.get("dag"))
+        read = f"{{{{tasks.{dag['dag']['tasks'][0]['name']}.outputs.parameters.loss}}}}"
+        dag["outputs"] = {"parameters": [{"name": "first", "valueFrom": {"parameter": read}}]}
+        return document
+
+    what = replace(what, workflow=unit)
+    assert lab.engine().plan(what).estimate.ownership.whole.startswith("the workflow answers")
+    go_on = stopped_after(2, monkeypatch)
+    with contextlib.suppress(BaseException):
+        lab.run(what)
+    go_on()
+    assert lab.begun() == [0, 1, 2, 3]
+    run = lab.run(what, resume=True)
+    assert run.succeeded
+    assert lab.begun() == list(range(7))
+    assert [trial.status for trial in run.trials] == ["Succeeded", "Failed", *["Succeeded"] * 5]
 
 
 def test_a_sampler_that_asks_otherwise_is_another_run(lab, monkeypatch):

@@ -20,13 +20,13 @@ from hera_utils.execution.fingerprints import Fingerprinter
 from hera_utils.execution.flags import RunOptions, add_flags, apply_input_flags, check_layout, point_lines
 from hera_utils.execution.history import (
     Decisions,
-    History,
     decide,
     fingerprinter_of,
     history_of,
     run_facts,
     runs_folder,
     script_folder,
+    unfinished_run,
 )
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
@@ -271,7 +271,8 @@ class ExecutionEngine:
         """By the records: no server is asked what became of runs that were left, only for stored templates, if it runs."""
         files = self._files_here(definition)
         with self._fingerprinter(definition) as fingerprinter:
-            return decide(definition, estimate, self._history(definition), fingerprinter, files)
+            history = history_of(runs_folder(self.context), self._facts(definition))
+            return decide(definition, estimate, history, fingerprinter, files)
 
     def _plan_of_search(
         self, definition: Definition, estimate: SizeEstimate, images: dict[str, str], *, resume: bool
@@ -279,10 +280,11 @@ class ExecutionEngine:
         from hera_utils.execution.search_plan import plan_of_search
         from hera_utils.execution.search_replay import Rounds
 
-        history = self._history(definition) if resume else None
+        runs, facts = runs_folder(self.context), self._facts(definition)
+        history = history_of(runs, facts) if resume else None
         with self._fingerprinter(definition) as fingerprinter:
             rounds = Rounds(definition.experiment, self.context, estimate.limits, self._files_here, fingerprinter)
-            return plan_of_search(rounds, history, runs_folder(self.context), images)
+            return plan_of_search(rounds, history, runs, images, unfinished_run(runs, facts))
 
     @contextmanager
     def _fingerprinter(self, definition: Definition) -> Iterator[Fingerprinter]:
@@ -297,9 +299,8 @@ class ExecutionEngine:
         folder = claim_folder_here(self.context, volume.claim_name) if volume is not None else None
         return DeclaredFiles(definition.layout, folder, script_folder())
 
-    def _history(self, definition: Definition) -> History:
-        facts = run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
-        return history_of(runs_folder(self.context), facts)
+    def _facts(self, definition: Definition) -> Json:
+        return run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
 
     def _examine(self, experiment: Experiment) -> Examination:
         from hera_utils.preflight.run import examine

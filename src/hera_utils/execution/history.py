@@ -41,6 +41,8 @@ from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]
+PART_OF_UNIT = "it is part of one unit"
+"""Why a point runs that would be done if the others were."""
 Stored = Callable[[str, str], Json | None]
 
 
@@ -151,7 +153,7 @@ def decide(
         why, _ = files.undone(None, history.outputs_of_all)
         run = dict.fromkeys(done, why) if why else {}
     if run and unit:
-        run = {point.id: run.get(point.id, "it is part of one unit") for point in definition.inputs.points}
+        run = {point.id: run.get(point.id, PART_OF_UNIT) for point in definition.inputs.points}
         done = {}
     kept = {point: outputs[point] for point in done}
     explanation = Explanation(changed, history.text, lambda digest: fingerprinter.texts.get(digest, ""))
@@ -288,6 +290,15 @@ def history_of(runs: Path, facts: Json) -> History:
                     computed, saved = run or record.name, checkpoint_name(record.facts, record.name, point)
                     results[point] = LastResult(status, fingerprint, folder, computed, workflow, tasks, files, saved)
     return History(results, fan_ins=fan_ins, outputs_of_all=of_all)
+
+
+def unfinished_run(runs: Path, facts: Json) -> Path | None:
+    """The record of the newest run of the experiment that `facts` describe, if that run has not ended."""
+    for folder in records(runs):
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
+            if identity(record.facts) == identity(facts):
+                return None if record.facts.get("ended") else folder
+    return None
 
 
 def newest_run(runs: Path, facts: Json | None = None) -> str:

@@ -32,7 +32,7 @@ class SearchPlan(Plan):
 
     def pods(self) -> tuple[int, bool]:
         """At most."""
-        spec, defined = self.document.get("spec") or {}, max(1, len(self.estimate.ownership.tasks) or 1)
+        spec, defined = self.document.get("spec") or {}, len(self.estimate.ownership.tasks) or self.design.at_once
         count = round(task_counts.tasks(spec).count / defined * self.design.most)
         return count + (0 if self.gather is None else task_counts.tasks(self.gather.get("spec") or {}).count), False
 
@@ -60,9 +60,11 @@ class SearchPlan(Plan):
         return {**super().as_json(), "search": {**self.design.as_json(), "over": self.over}}
 
 
-def plan_of_search(rounds: Rounds, history: History | None, runs: Path, images: Mapping[str, str]) -> SearchPlan:
-    """By the records alone. history: None when nothing was asked of earlier runs."""
-    replayed = rounds.replay(history or History(), RecordedTrials(runs).recall)
+def plan_of_search(
+    rounds: Rounds, history: History | None, runs: Path, images: Mapping[str, str], own: Path | None
+) -> SearchPlan:
+    """By the records alone. history: None when nothing was asked of earlier runs. own: the record of the run that would go on."""
+    replayed = rounds.replay(history or History(), RecordedTrials(runs).recall, own)
     current, decisions = replayed.current, None if history is None else replayed.decisions
     overview = Definition(rounds.experiment(replayed.course.points.values()), rounds.context)
     estimate = current.estimate if current is not None else rounds.first_estimate()

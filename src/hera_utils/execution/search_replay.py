@@ -16,7 +16,7 @@ from hera_utils.execution.batches import Limits, SizeEstimate, estimate_size
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
-from hera_utils.execution.history import Decisions, History, LastResult, changes_since, decide
+from hera_utils.execution.history import PART_OF_UNIT, Decisions, History, LastResult, changes_since, decide
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import Course, SearchDesign, Trial, design_of, so_far
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 Recall = Callable[[Point, LastResult], "Trial | None"]
 """What became of a point, by its last result; None where that is not known any more."""
 
-FORGOTTEN = "what its tasks answered is not known any more"
+FORGOTTEN = "what its tasks answered is not known here"
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,17 @@ class Rounds:
             last = history.results.get(point.id)
             if last is None or point.id in decisions.in_flight:
                 continue
-            if point.id in done or (
-                point.id in run and self._counts(last, decisions.fingerprints[point.id], history, own)
-            ):
+            reason = run.get(point.id, "")
+            settled = point.id in done or (reason == PART_OF_UNIT and last.status == DONE)
+            if settled or (reason and self._counts(last, decisions.fingerprints[point.id], history, own)):
                 trial = recall(point, last)
                 if trial is not None:
                     run.pop(point.id, None)
                     trials[point.id] = trial
                 elif done.pop(point.id, None):
                     run[point.id] = FORGOTTEN
+        if current.estimate.ownership.whole and len(trials) < len(current.points):
+            return current  # all of it runs
         return replace(current, decisions=replace(decisions, run=run, done=done), trials=trials)
 
     def _counts(self, last: LastResult, fingerprint: Fingerprint, history: History, own: Path | None) -> bool:

@@ -168,6 +168,7 @@ class SearchSession(Session):
     def _new_record(self) -> RunRecord:
         record = super()._new_record()
         record.facts["single"] = False  # each round is a workflow of its own
+        record.facts["inputs"] = self.plan.definition.inputs.as_json()
         return record
 
     def _dispatcher(self, record: RunRecord) -> Dispatcher:
