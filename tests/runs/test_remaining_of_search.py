@@ -5,6 +5,7 @@ import pytest
 from hera_utils.argo.annotations import POINTS, SEARCH
 from hera_utils.runs.record import RunRecord
 from hera_utils.runs.remaining import NOTHING, remaining
+from hera_utils.watch.run_progress import progress_of_run
 
 
 def workflow(phase, points="3", **annotations):
@@ -44,3 +45,12 @@ def test_by_its_record(tmp_path):
         assert remaining([workflow("Failed")], record.folder, 0.0).phase == "Running"
         record.update(ended=1.0, phase="Succeeded")
         assert remaining([workflow("Failed")], record.folder, 0.0).phase == "Succeeded"
+
+
+def test_a_point_that_was_stopped_early_is_no_failure():
+    stopped = workflow("Failed", points="1")
+    stopped["status"]["message"] = "Stopped with strategy 'Stop'"
+    state = progress_of_run("w", [workflow("Succeeded", points="1"), stopped], "Succeeded")
+    assert (state.phase, state.failed, state.done) == ("Succeeded", 0, 2)
+    stopped["metadata"]["annotations"].pop(SEARCH)
+    assert progress_of_run("w", [stopped]).failed == 1

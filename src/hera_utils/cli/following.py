@@ -139,7 +139,7 @@ def _follow_together(run: Followed, shown_names: set[str]) -> int:
 def left_lines(run: Followed) -> list[str]:
     """What to say of a run whose submitted workflows are over, and of which nobody submits the rest."""
     what = run.remaining.what
-    verb = "is" if what in ("gather", "1 point") else "are"
+    verb = "is" if what in ("gather", "1 point", "the rest of the search") else "are"
     folder = run.folder
     why = (
         "no process is running the script"

@@ -101,19 +101,19 @@ class OptunaSampler:
         return kinds.CategoricalDistribution(tuple(numbers))
 
     def _sampler(self) -> Any:
-        given, seed = self.design.sampler, self.design.seed
-        if not isinstance(given, str):
-            return copy.deepcopy(given)
-        if given in _PACKAGES and find_spec(_PACKAGES[given]) is None:
-            raise ModuleNotFoundError(name=_PACKAGES[given])
-        more = {"constant_liar": True} if given == "tpe" and self.design.at_once > 1 else {}
-        return getattr(self.optuna.samplers, _SAMPLERS[given])(seed=seed, **more)
+        choice, seed = self.design.sampler, self.design.seed
+        if not isinstance(choice, str):
+            return copy.deepcopy(choice)
+        if choice in _PACKAGES and find_spec(_PACKAGES[choice]) is None:
+            raise ModuleNotFoundError(name=_PACKAGES[choice])
+        more = {"constant_liar": True} if choice == "tpe" and self.design.at_once > 1 else {}
+        return getattr(self.optuna.samplers, _SAMPLERS[choice])(seed=seed, **more)
 
     def _pruner(self) -> Any:
-        given = self.design.pruner
-        if given is None:
+        choice = self.design.pruner
+        if choice is None:
             return self.optuna.pruners.NopPruner()
-        return getattr(self.optuna.pruners, _PRUNERS[given])() if isinstance(given, str) else copy.deepcopy(given)
+        return getattr(self.optuna.pruners, _PRUNERS[choice])() if isinstance(choice, str) else copy.deepcopy(choice)
 
 
 def _imported() -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hera_utils.argo import timestamps
-from hera_utils.argo.annotations import POINTS, RUN_POINTS
+from hera_utils.argo.annotations import POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.node_tree import Branch
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.watch.deadline import NEVER, Deadline
@@ -25,6 +25,7 @@ FIELDS = ",".join(
     + [f"status.{name}" for name in ("phase", "message", "progress", "startedAt", "finishedAt")]
 )
 """What of a workflow is read here: not its nodes."""
+_STOPPED = "Stopped with strategy"
 UNATTENDED = "Pending"
 """The phase of a run that nobody drives, before all of it was submitted."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
@@ -45,8 +46,11 @@ def share_of(workflow: Json) -> Share:
     metadata, status = workflow["metadata"], workflow.get("status") or {}
     done, _, every = str(status.get("progress") or "").partition("/")
     part = int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
-    points = str((metadata.get("annotations") or {}).get(POINTS) or "")
+    annotations = metadata.get("annotations") or {}
+    points = str(annotations.get(POINTS) or "")
     phase = str(status.get("phase") or "Pending")
+    if annotations.get(SEARCH) and str(status.get("message") or "").startswith(_STOPPED):
+        phase = "Succeeded"  # a point that was stopped early is no failure of its search
     return Share(
         str(metadata["name"]), phase, int(points) if points.isdecimal() else 1, 1.0 if phase in COMPLETED else part
     )
