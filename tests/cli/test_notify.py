@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hera.workflows import DAG, Container, Parameter, Task, Workflow
 
-from hera_utils import ExecutionEngine, Experiment, Inputs, grid
+from hera_utils import ExecutionEngine, Experiment, Inputs, SettingsError, grid
 from hera_utils.execution.reporter import NullReporter
 from hera_utils.runs.notification import Ending, notify
 from hera_utils.settings.sources import Surroundings, read_settings
@@ -186,13 +186,29 @@ def told(tmp_path, ending=ENDING, **flags):
             {"notify_command": f"/does/not/exist {KEY}"},
             "the command `/does/not/exist` cannot be run (no such file or directory)",
         ),
-        ({"notify_command": f"'{KEY}"}, "notify_command is not a command (write: PROGRAM ARGUMENT…)"),
     ],
 )
 def test_what_goes_wrong_is_said_without_the_key(tmp_path, capfd, flags, why):
     assert told(tmp_path, **flags) == [f"a notification of the end of w failed: {why}"]
     said = capfd.readouterr()
     assert KEY not in said.out + said.err
+
+
+def test_what_is_no_command_is_refused_at_once(tmp_path):
+    with pytest.raises(SettingsError, match="it is not a command") as caught:
+        told(tmp_path, notify_command=f"'{KEY}")
+    assert KEY not in str(caught.value)
+
+
+def test_a_command_of_a_file_means_what_stands_beside_it(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for folder in (tmp_path, tmp_path / "sub"):
+        (folder / "tell.py").write_text("")
+    (tmp_path / "hera-utils.toml").write_text('notify_command = "python3 tell.py --loudly"\n')
+    around = Surroundings(environ={}, directory=tmp_path / "sub", home=tmp_path)
+    assert read_settings(around=around).notify_command == f"python3 {tmp_path}/tell.py --loudly"
+    (tmp_path / "hera-utils.toml").write_text('notify_command = "./absent ~/x"\n')
+    assert read_settings(around=around).notify_command == f"{tmp_path}/absent '~/x'"
 
 
 def test_without_apprise_it_says_what_to_install(tmp_path, monkeypatch):

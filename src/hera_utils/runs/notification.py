@@ -121,15 +121,10 @@ def _ring(ending: Ending) -> str:
 
 def _run(command: str, ending: Ending) -> str:
     """No shell reads the line. The summary is on the standard input; what the command says goes to the terminal, on stderr."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = []
-    if not words:
-        return "notify_command is not a command (write: PROGRAM ARGUMENT…)"
+    words = shlex.split(command)
     try:
         done = subprocess.run(
-            [os.path.expanduser(words[0]), *words[1:]],
+            words,
             input=json.dumps(ending.as_json(), ensure_ascii=False).encode(),
             stdout=subprocess.DEVNULL, timeout=_PATIENCE, check=False,
         )  # fmt: skip

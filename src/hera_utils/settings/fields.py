@@ -11,7 +11,7 @@ from typing import Literal
 
 from hera_utils.image_policies import POLICIES
 
-Kind = Literal["text", "words", "path", "paths", "program", "boolean", "table", "duration", "count"]
+Kind = Literal["text", "words", "path", "paths", "program", "command", "boolean", "table", "duration", "count"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Field:
     flags: the first is shown in texts, each also works with `-` for `_`. off: flags that say no to a boolean.
     variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
     kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
-    `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more; a `duration` is seconds;
-    `words` are a text or, in a file, a list of texts, which `joint` puts together.
+    `program` that holds a `/`, and those words of a `command` that are files there; a `table` is merged key by key over the
+    sources; a `count` is 1 or more; a `duration` is seconds; `words` are a text or, in a file, a list of texts, which `joint` puts
+    together.
     repeated: whether the flag may be given several times.
     """
 
@@ -230,6 +231,7 @@ FIELDS: tuple[Field, ...] = (
         "a command to run when a run ends; it gets the summary as JSON on its standard input",
         ("--notify_command",),
         ("HERA_UTILS_NOTIFY_COMMAND",),
+        kind="command",
     ),
     Field(
         "notify_on",

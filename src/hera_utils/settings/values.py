@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,9 +71,25 @@ def _text(field: Field, text: str, place: Place) -> Any:
         return os.path.abspath(program) if program else text
     if field.kind in ("path", "program"):
         return place.path(text)
+    if field.kind == "command":
+        return _command(field, text, place)
     if field.kind == "paths":
         return os.path.pathsep.join(place.path(part) for part in text.split(os.path.pathsep) if part)
     return text
+
+
+def _command(field: Field, text: str, place: Place) -> str:
+    """The words of a command, with the files that it means beside the file that names it: it is run in any folder."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = []
+    if not words:
+        raise _wrong(field, place, "it is not a command: PROGRAM ARGUMENT…")
+    words = [path if os.path.isfile(path := place.path(word)) else word for word in words]
+    if "/" in words[0]:
+        words[0] = place.path(words[0])
+    return shlex.join(words)
 
 
 def _proxy(field: Field, text: str, place: Place) -> str:
