@@ -22,7 +22,7 @@ _USER = (
 _STORE = "used once the secrets that it names exist in the namespace (docs/artifacts.md); until then the platform's own store is used"
 _GIT = "git runs with the credentials and settings of this machine's user"
 _CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"
-_PLATFORM = "tasks run as you: they get no service account token"
+_PLATFORM = "tasks run as you and get no service account token; any name is taken, and no account lacks a right for a resource template"
 _PROBE = "only readiness is probed, with the platform's own timing"
 _COLLECTOR = "the server removes artifacts itself: no pod does"
 
