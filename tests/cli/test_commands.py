@@ -230,6 +230,17 @@ def test_lint(user):
     assert user.type("ls", "-o", "name").strip() == "", "nothing was run"
 
 
+def test_lint_checks_what_a_subclass_of_a_workflow_builds(user):
+    user.file(
+        "study.py",
+        "from hera.workflows import Container, Workflow\n"
+        "class Study(Workflow):\n    pass\n"
+        "with Study(generate_name='s-', entrypoint='nope') as w:\n"
+        "    Container(name='c', image='x', command=['a'])\n",
+    )
+    assert "'nope'" in user.type("lint", "study.py", status=1)
+
+
 def test_connection_is_for_other_programs(user):
     found = json.loads(user.type("connection", "-o", "json"))
     assert set(found) == {"argo_server", "kubernetes", "token", "namespace", "kubeconfig"}

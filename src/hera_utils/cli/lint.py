@@ -135,7 +135,17 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
         for workflow in (*script.templates, *script.built):
             for hint in inline_returns(workflow):
                 note(f"hera-utils: {hint}")
-        documents = [workflow.to_dict() for workflow in (*script.templates, *script.built)]
+        documents = [
+            {**workflow.to_dict(), "kind": _kind_of(workflow)} for workflow in (*script.templates, *script.built)
+        ]
     if not documents:
         raise InvalidWorkflow(f"{path} builds no workflow")
     return documents
+
+
+def _kind_of(workflow: Any) -> str:
+    """Argo's kind of Hera's object. To Hera the kind of a subclass is the subclass's own name."""
+    from hera_utils.cli.documents import ARGO_KINDS
+
+    names = (str(workflow.kind), *(one.__name__ for one in type(workflow).__mro__))
+    return next(name for name in names if name in ARGO_KINDS)
