@@ -44,7 +44,11 @@ def consumed(stage: Stage, artifact: Json, script: str) -> tuple[Any, list[str]]
 @pytest.mark.parametrize("archive", [None, {"tar": {}}, {"zip": {}}])
 def test_everything_in_a_folder_arrives(stage: Stage, archive: Json | None) -> None:
     end = produced(stage, MAKE, archive)
-    assert (end.phase, end.error, end.warnings) == ("Succeeded", "", ())
+    zipped = (
+        "artifact out: on a cluster a zip has links as empty files and no empty folders (folder, in/up, link, empty): leave `archive` "
+        "out to keep them in a tar",
+    )
+    assert (end.phase, end.error, end.warnings) == ("Succeeded", "", zipped if archive == {"zip": {}} else ())
     end, lines = consumed(stage, end.outputs["artifacts"][0], SHOW)
     assert end.phase == "Succeeded", (end, lines)
     assert lines == [

@@ -53,8 +53,11 @@ def _tar_header(entry: file_trees.Entry, top: str) -> tarfile.TarInfo:
     return header
 
 
-def pack_zip(top: int, name: str, label: str, target: str) -> None:
-    """A file or folder as a zip whose entries begin with `name`; links are kept as links. The rest as pack_tar."""
+def pack_zip(top: int, name: str, label: str, target: str) -> list[str]:
+    """A file or folder as a zip whose entries begin with `name`; links are kept as links. The rest as pack_tar.
+
+    The answer is what Argo's zip would not have as it is: links, which are empty files there, and empty folders.
+    """
     import zipfile  # not at the top: it brings threading, which makes every fork slower
 
     class Header(zipfile.ZipInfo):
@@ -67,8 +70,15 @@ def pack_zip(top: int, name: str, label: str, target: str) -> None:
                 return raw, self.flag_bits
             return raw, self.flag_bits if raw.isascii() else self.flag_bits | _ZIP_UTF8
 
+    links: list[str] = []
+    empty: dict[str, bool] = {}
     with open(target, "wb", opener=_private) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
         for entry in file_trees.entries(top, label):
+            empty.pop(os.path.dirname(entry.name), None)
+            if entry.is_folder:
+                empty[entry.name] = True
+            elif entry.is_link:
+                links.append(entry.name)
             inner = f"{name}/{entry.name}" if entry.name else name
             header = Header(inner + ("/" if entry.is_folder else ""), _zip_date(entry.status.st_mtime))
             header.compress_type = zipfile.ZIP_DEFLATED
@@ -79,6 +89,7 @@ def pack_zip(top: int, name: str, label: str, target: str) -> None:
             header.file_size = entry.status.st_size
             with archive.open(header, "w") as packed:
                 shutil.copyfileobj(entry.file, packed, 1 << 20)
+    return [*links, *(name for name in empty if name)]
 
 
 def _unzipped_name(entry: ZipInfo) -> str:

@@ -208,7 +208,7 @@ def _save(
     finally:
         os.close(top)
     if left_out:
-        collected.warnings.append(_incomplete(artifact["name"], left_out))
+        collected.warnings.append(_incomplete(artifact["name"], kind, left_out))
     if kind == "none" and not elsewhere and os.path.isdir(target) and not os.listdir(target):
         os.rmdir(target)
         collected.warnings.append(
@@ -235,9 +235,14 @@ def _check(path: str, top: int, covered: bool) -> None:
         raise _Refusal(f"{'/mainctrfs' if covered else ''}{path} is not a regular file or directory")
 
 
-def _incomplete(name: str, left_out: list[str]) -> str:
+def _incomplete(name: str, kind: str, left_out: list[str]) -> str:
     names = ", ".join(os.fsencode(one).decode("utf-8", "replace") for one in left_out[:5])
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    if kind == "zip":
+        return (
+            f"artifact {name}: on a cluster a zip has links as empty files and no empty folders ({names}{more}): leave `archive` out "
+            f"to keep them in a tar"
+        )
     return (
         f"artifact {name}: a folder with `archive: none` is stored as one object per file, so links and empty "
         f"folders are left out"
@@ -255,7 +260,7 @@ def _pack(top: int, artifact: Json, path: str, target: str, kind: str, *, covere
             gzip_level = 6 if level is None or int(level) < 0 else min(int(level), 9)
             archives.pack_tar(top, os.path.basename(path) or "root", path, partial, gzip_level)
         elif kind == "zip":
-            archives.pack_zip(top, _name_in_zip(top, artifact["name"], path, covered=covered), path, partial)
+            left_out = archives.pack_zip(top, _name_in_zip(top, artifact["name"], path, covered=covered), path, partial)
         else:
             left_out = file_trees.copy(top, path, *os.path.split(partial), only_files=True)
         _replace(partial, target)
