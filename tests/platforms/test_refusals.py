@@ -217,3 +217,17 @@ def test_json_of_another_kind_of_server(double):
     assert "is not an Argo server" in str(failure(double.connection))
     with ArgoClient(double.connection) as client, pytest.raises(AccessError, match="is not an Argo server"):
         client.list()
+
+
+@pytest.mark.parametrize(
+    ("named_by", "fix"),
+    [
+        ("variable ARGO_SERVER", "unset it to run on this machine"),
+        ("profile lab in ~/.config/hera-utils/config.toml", "hera-utils profile use --none"),
+        ("./hera.config", "correct its address (./hera.config); to run on this machine add --platform local"),
+        ("flag --argo_server", "leave it out to run on this machine"),
+    ],
+)
+def test_who_named_a_server_that_is_not_there_is_told(closed_port, named_by, fix):
+    error = failure(Connection(closed_port, named_by=named_by))
+    assert fix in error.fix

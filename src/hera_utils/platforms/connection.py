@@ -20,6 +20,7 @@ class Connection:
     client_certificate: (file, its key's file) to show the server. proxy: the setting's; it may hold a password.
     kubeconfig, context: how to reach the Kubernetes API (None: as Kubernetes clients do by themselves).
     origin: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
+    named_by: which flag, variable, profile or file names the server, "" where none does.
     no_token: why none of the tokens that the settings give is for this server, "" where none is given.
     local: whether it is the server of this machine that hera_utils started.
     process: that of this machine which listens at the address: the local server's, for a tunnel this one; None for a server elsewhere.
@@ -38,6 +39,7 @@ class Connection:
     context: str | None = None
     service_account: str | None = None
     origin: str = ""
+    named_by: str = field(default="", compare=False)
     no_token: str = ""
     local: bool = False
     flags: tuple[str, ...] = field(default=(), repr=False, compare=False)

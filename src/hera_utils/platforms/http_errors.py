@@ -49,7 +49,19 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
         )
     if why == _CLOSED and speaks_tls(url):
         return _wants_tls(url)
-    return AccessError(f"no Argo server answers at {url} ({why})", fix=_NAME_IT)
+    return AccessError(f"no Argo server answers at {url} ({why})", fix=_name_another(connection.named_by))
+
+
+def _name_another(named_by: str) -> str:
+    """What to do about a server that is not there; who named it has to name another, or none."""
+    if not named_by or named_by.startswith("flag "):
+        return _NAME_IT
+    if named_by.startswith("variable "):
+        return f"start it, or correct {named_by.removeprefix('variable ')}; unset it to run on this machine"
+    here = "to run on this machine add --platform local"
+    if named_by.startswith("profile "):
+        here += ", or use no profile from now on: hera-utils profile use --none"
+    return f"start it, or correct its address ({named_by}); {here}"
 
 
 _CLOSED = "the connection was closed without an answer"

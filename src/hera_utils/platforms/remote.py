@@ -28,6 +28,7 @@ def remote(context: CLIContext) -> Connection:
         kubeconfig=context.k8s_config_file,
         context=context.k8s_context,
         service_account=context.argo_service_account,
+        named_by=context.origin("argo_server") if context.argo_server else "",
         no_token=context.origin("argo_token") if context.argo_token is None else "",
     )
     if context.argo_server is None:

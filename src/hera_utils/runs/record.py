@@ -145,8 +145,16 @@ class RunRecord:
         """The record in a folder. ResourceError for none, SettingsError for one of a newer hera_utils."""
         try:
             facts = json.loads((folder / "run.json").read_bytes())
-        except (OSError, ValueError):
-            raise ResourceError(f"there is no record of a run in {folder}", fix="see --runs") from None
+        except OSError as error:
+            raise ResourceError(
+                f"there is no record of a run in {folder} ({error.strerror})",
+                fix="name the folder of the records with --runs; the recorded runs are listed by: hera-utils runs",
+            ) from None
+        except ValueError:
+            raise ResourceError(
+                f"the record {folder / 'run.json'} is damaged",
+                fix=f"remove the folder {folder}: what the platform still has of the run is shown without it",
+            ) from None
         if not isinstance(facts, dict) or facts.get("format") not in _READABLE:
             raise SettingsError(
                 f"{folder}/run.json has a format that this version of hera_utils does not know", fix="update hera_utils"
