@@ -38,6 +38,13 @@ def test_a_return_in_an_inline_function_has_a_fix():
     assert "runner" not in lines(outcome(failure(0)), {"id-0": said[:2]})[-1]
 
 
+def test_a_module_beside_the_script_has_a_hint():
+    said = ['  File "/argo/staging/script", line 4', "    import model", "ModuleNotFoundError: No module named 'model'"]
+    hint = lines(outcome(failure(0)), {"id-0": said})[-1]
+    assert 'for model of your own write constructor="runner"' in hint
+    assert "runner" not in lines(outcome(failure(0)), {"id-0": ['  File "/x.py", line 1', said[-1]]})[-1]
+
+
 def test_many_failures_are_counted():
     told = lines(outcome(*(failure(number) for number in range(12))), {})
     assert len(told) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 MOST_FAILURES = 5
 LAST_LINES = 10
 _MOST_NAMES = 5
+_INLINE = '"/argo/staging/script"'
+_no_module = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
 _RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a function without its head
 
 
@@ -64,13 +67,25 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
             f"{mark} {failure.task}{_inputs_of(failure)}: {failure.message or failure.phase}{_attempts(failure)}"
         )
         text += [f"    {line}" for line in written]
-        if any(line.endswith(_RETURN) for line in written):
-            text.append('  only the body of an inline @script() runs: print the value, or write constructor="runner"')
+        text += _hints(written)
         text += [f"  and {same_way([one.task for one in others])}"] if others else []
     left_out = len(outcome.failures) - MOST_FAILURES
     if left_out > 0:
         text.append(f"  and {left_out} more: hera-utils results {outcome.name}")
     return text
+
+
+def _hints(written: Sequence[str]) -> list[str]:
+    """What helps with the two surprises of Hera's inline scripts, of which only the function's body runs, away from its file."""
+    if any(line.endswith(_RETURN) for line in written):
+        return ['  only the body of an inline @script() runs: print the value, or write constructor="runner"']
+    missing = next((found[1] for line in written if (found := _no_module.search(line))), "")
+    if missing and any(_INLINE in line for line in written):
+        return [
+            f"  an inline @script() runs without the modules beside its file: for {missing} of your own write "
+            f'constructor="runner"; a package must be in the image, or in the Python that runs the task'
+        ]
+    return []
 
 
 def same_way(tasks: Sequence[str]) -> str:
