@@ -290,6 +290,23 @@ def test_a_secret_is_not_kept():
     assert not any(secret in text for text in texts.values())
 
 
+def test_what_differs_is_a_change_though_no_text_is_known():
+    old, _ = fingerprints(document(), SWEEP)
+    point = SWEEP[0].id
+    for new in (document(code="retried"), document(image="debian")):
+        after, _ = fingerprints(new, SWEEP)
+        assert changes(old[point], after[point], lambda digest: "", lambda digest: "") != []
+
+
+def test_a_hidden_text_hides_no_change():
+    for new in (document(code="retried"), document(image="debian"), document(size="8")):
+        before, before_texts = fingerprints(document(), SWEEP, hides=lambda text: True)
+        after, after_texts = fingerprints(new, SWEEP, hides=lambda text: True)
+        point = SWEEP[0].id
+        hidden = changes(before[point], after[point], before_texts.get, after_texts.get)
+        assert hidden == told(document(), new)
+
+
 def test_arguments_are_told_by_their_values():
     old, old_texts = fingerprints(document(size="7"), SWEEP)
     new, new_texts = fingerprints(document(size="8"), SWEEP)

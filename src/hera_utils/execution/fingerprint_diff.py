@@ -155,6 +155,8 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
             yield FingerprintChange(kind, label, module, was.get(module, ""), now.get(module, ""))
         if "" in modules and len(modules) > 1 and was and now:
             yield FingerprintChange(kind, label, "", was.get("", ""), now.get("", ""))
+    if before == after:  # their texts are not known: all the same they differ
+        yield FingerprintChange(kind, "?", "", old, new)
 
 
 def _parts(code: Any) -> dict[str, str]:
@@ -168,6 +170,8 @@ def _of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
             yield FingerprintChange(IMAGE, name, "", before.get(name, ""), after.get(name, ""), plain=True)
+    if before == after:
+        yield FingerprintChange(IMAGE, "?", "", old, new)
 
 
 def _of_python(old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:

@@ -97,7 +97,8 @@ class Fingerprinter:
         fingerprint = reader.join(names, {f"task {name}": words for name, words in tasks.items()})
         begins = {key: spec[key] for key in ("entrypoint", "workflowTemplateRef") if spec.get(key)}
         if whole and (stored := self.look(whole)) is not None:
-            fingerprint["referenced"] = self.keep({str(whole.get("name")): self.keep(stored.get("spec") or {})})
+            spec_digest = self.keep(stored.get("spec") or {})
+            fingerprint["referenced"] = self.keep({str(whole.get("name")): spec_digest}, compared=True)
         return {**fingerprint, "spec": digest([fingerprint["spec"], begins])}
 
     def look(self, reference: Json) -> Json | None:
@@ -126,13 +127,16 @@ class Fingerprinter:
         named = {"generateName": (document.get("metadata") or {}).get("generateName")}
         return f"{digest({**document, 'metadata': named})}+{digest(self.of_workflow(document))}"
 
-    def keep(self, value: Any) -> str:
-        """The digest of a value (a text, or what is JSON) whose text is kept, so that a change of it can be explained."""
+    def keep(self, value: Any, *, compared: bool = False) -> str:
+        """The digest of a value (a text, or what is JSON) whose text is kept, so that a change of it can be explained.
+
+        compared: whether the text is needed to find what has changed: names, digests and versions, which are no secrets.
+        """
         words = (
             value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
         )
         key = digest(words)
-        if key not in self.texts and not self.hides(words):
+        if key not in self.texts and (compared or not self.hides(words)):
             self.texts[key] = words
         return key
 
@@ -202,14 +206,14 @@ class _DocumentReader:
             referenced.update(self._referenced(name))
         keep = self.fingerprinter.keep
         fingerprint = {
-            "code": keep({name: code.parts for name, code in codes.items()}),
-            "image": keep({name: code.image for name, code in codes.items() if code.image}),
+            "code": keep({name: code.parts for name, code in codes.items()}, compared=True),
+            "image": keep({name: code.image for name, code in codes.items() if code.image}, compared=True),
         }
         if referenced:
             parts = {name: {**code.parts, "images": keep(code.image)} for name, code in referenced.items()}
-            fingerprint["referenced"] = keep(parts)
+            fingerprint["referenced"] = keep(parts, compared=True)
         python = {name: code.python for name, code in {**codes, **referenced}.items() if code.python}
-        return {**fingerprint, "python": keep(python)} if python else fingerprint
+        return {**fingerprint, "python": keep(python, compared=True)} if python else fingerprint
 
     def _add_arguments(self, task: str, item: int | None, arguments: dict[str, list[str]]) -> None:
         """Adds the digests of what a task is given to `arguments`, under `template.argument`."""
