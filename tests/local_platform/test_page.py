@@ -188,8 +188,8 @@ def test_the_pictures_of_a_sweep_grow_while_it_runs(url, platform, tab, tmp_path
     document = computed(big(platform, 4), 6)
     platform.put("Workflow", document)
     tab.open(f"{url}/workflows/argo/big?tab=pictures")
-    tab.until("document.querySelectorAll('.card').length === 3")
-    assert "16 points, of which 10 (rings) have no result." in tab.text()
+    tab.until("document.body.innerText.includes('16 points, of which 10 (rings) have no result.')")
+    assert tab.run("document.querySelectorAll('.card').length") == 3
     tab.run("window.chosen = document.querySelectorAll('.card select')[1]; chosen.value = 'heat map'")
     tab.run("chosen.dispatchEvent(new Event('change'))")
     platform.put("Workflow", computed(document, 16))
