@@ -45,8 +45,6 @@ python_maximum_signature_line_length = 100
 
 html_theme = "furo"
 html_title = f"hera_utils {release}"
-html_static_path = ["_site/static"]
-html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}

@@ -6,7 +6,8 @@ const MOST_AXES = 12, MOST_SIDES = 6, MOST_COMPARED = 1500;
 /** Bars of each input's importance: Sobol indices where the design allows them, else rank correlations. */
 function importanceBars(given) {
   const { context, width, tall, state, y, rows, columns, axes, note, hit, key } = given;
-  const whole = rows.filter((row) => axes.every((name) => columns[name].values[row] !== null));
+  const isThere = (column, row) => (column.numeric ? Number.isFinite(column.values[row]) : column.values[row] !== null);
+  const whole = rows.filter((row) => axes.every((name) => isThere(columns[name], row)));
   if (whole.length < 3) { note.textContent = "Three results are needed to say anything."; return; }
   const found = importance(axes.slice(0, MOST_AXES).map((name) => ({ name, numeric: columns[name].numeric, values: whole.map((row) => columns[name].values[row]) })), whole.map((row) => y.values[row]));
   given.behind({ names: ["input", "rank_correlation", "first_order", "total"], rows: found.rows.map((one) => [one.name, one.rank, one.first, one.total]) });
