@@ -43,6 +43,14 @@ def age(seconds: float) -> str:
     return f"{max(0, int(seconds))}s"
 
 
+def processor_time(seconds: float) -> str:
+    """`3.2 CPU-hours`, `12 CPU-minutes`, `0.5 CPU-seconds`."""
+    for size, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= size:
+            return f"{seconds / size:.2g} CPU-{unit}" if seconds < 100 * size else f"{seconds / size:.0f} CPU-{unit}"
+    return f"{seconds:.2g} CPU-seconds"
+
+
 def size_in_words(count: float) -> str:
     """`512 B`, `12.5 MiB`, `215 MiB`."""
     units = ("B", "KiB", "MiB", "GiB", "TiB")

@@ -1,6 +1,8 @@
 """How far a run is, from its document."""
 
+from hera_utils.argo.annotations import RAN
 from hera_utils.watch.progress import ordered, progress
+from hera_utils.watch.progress_text import UNICODE, remarks
 
 START = "2026-01-01T00:00:00Z"
 NOW = 1767225600.0 + 10
@@ -42,3 +44,30 @@ def test_rows_that_do_not_fit_are_counted():
     assert (len(shown), left_out) == (6, 14)
     assert all(row.phase == "" for row in shown)
     assert ordered(rows, 20) == (rows, 0)
+
+
+def measured(*seconds, total, fan_outs=1):
+    """Fan-outs of `total` items each, of whose first one tasks with these processor times are done."""
+    seen = document(0, 0)
+    tasks = [{"name": f"loop-{n}", "template": "t", "withItems": list(range(total))} for n in range(fan_outs)]
+    seen["spec"]["templates"][0]["dag"]["tasks"] = tasks
+    nodes = seen["status"]["nodes"]
+    nodes["group"] = {"id": "group", "name": "wf.loop-0", "type": "TaskGroup", "phase": "Running", "boundaryID": "wf"}
+    for index, cpu in enumerate(seconds):
+        name = f"wf.loop-0({index}:{index})"
+        ran = {"startedAt": START, "finishedAt": START, **({} if cpu is None else {"cpuSeconds": cpu})}
+        nodes[name] = {"id": name, "name": name, "type": "Pod", "phase": "Succeeded", "boundaryID": "wf", RAN: ran}
+    return progress(seen)
+
+
+def test_the_processor_time_that_is_left():
+    assert measured(2.0, 4.0, 6.0, total=10).cpu_left == 28.0
+    assert measured(2.0, 4.0, 6.0, total=10, fan_outs=2).cpu_left == 68.0, "what has not begun is as what is done"
+    assert measured(2.0, 4.0, total=10).cpu_left is None, "no guess from two"
+    assert measured(None, None, None, total=10).cpu_left is None, "a cluster measures nothing"
+
+
+def test_what_is_left_in_words():
+    words = remarks(measured(3600.0, 3600.0, 3600.0, total=10), 60.0, UNICODE)
+    assert words == ["01:00", "about 02:20 left (7 CPU-hours)"]
+    assert remarks(progress(document(5, 20)), 10.0, UNICODE)[-1] == "about 00:30 left"

@@ -154,10 +154,11 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
     from hera_utils.spans import stopwatch
     from hera_utils.watch.progress_text import row_text
 
-    took = seconds(branch.attempts[-1] if branch.attempts else branch.node)
+    last = branch.attempts[-1] if branch.attempts else branch.node
+    took = seconds(last)
     again = f"  {branch.retried} retried" if branch.retried and not branch.parts else ""
     time = f"  {stopwatch(took)}" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
-    yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{time}{again}", depth))
+    yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{time}{_used(last)}{again}", depth))
     parts = branch.parts
     if not everything and len(parts) > _MOST_PARTS:
         parts = tuple(part for part in parts if part.failed or part.phase == "Running")[:_MOST_PARTS]
@@ -165,6 +166,17 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
         yield from _branch(part, depth + 1, signs, everything=everything)
     if len(parts) < len(branch.parts):
         yield f"{'  ' * (depth + 1)}{signs.more} and {len(branch.parts) - len(parts)} more (--all)"
+
+
+def _used(node: Json | None) -> str:
+    """What this machine measured of a task."""
+    from hera_utils.argo.annotations import RAN
+    from hera_utils.spans import size_in_words
+
+    ran = (node or {}).get(RAN) or {}
+    if "cpuSeconds" not in ran:
+        return ""
+    return f"  {ran['cpuSeconds']:.2g} s of CPU  {size_in_words(ran['peakMemory'])}"
 
 
 def _folded(text: str, depth: int) -> str:

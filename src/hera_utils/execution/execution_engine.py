@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Any
 
 from hera_utils.errors import NoRun, RunFailed, SettingsError
-from hera_utils.execution.batches import SizeEstimate, estimate_size, largest_document, limits_of
+from hera_utils.execution.batches import SizeEstimate, estimate_size, fingerprints_of, largest_document, limits_of
 from hera_utils.execution.cautions import cautions
+from hera_utils.execution.cost import Cost, earlier_cost
 from hera_utils.execution.declared_files import DeclaredFiles, file_uses
 from hera_utils.execution.definition import Definition, environment_of
 from hera_utils.execution.fingerprints import Fingerprinter
@@ -52,6 +53,7 @@ from hera_utils.preflight.local_workflow import with_named_volumes
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import Examination, write_role
 from hera_utils.runs.notification import notify
+from hera_utils.runs.record import records
 from hera_utils.settings.command_line import CommandLine, python_launch
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
@@ -146,7 +148,8 @@ class ExecutionEngine:
         resume = self.options.resume if resume is None else resume
         if design_of(definition.inputs.sweep) is not None:
             return self._plan_of_search(definition, estimate, images, resume=resume)
-        return Plan(definition, estimate, self._decisions(definition, estimate) if resume else None, images)
+        decisions = self._decisions(definition, estimate) if resume else None
+        return Plan(definition, estimate, decisions, images, self._cost(definition, estimate))
 
     def doctor(self, experiment: Experiment | None = None) -> list[Finding]:
         """Whether it would work: every finding, nothing is started or changed."""
@@ -273,6 +276,14 @@ class ExecutionEngine:
         with self._fingerprinter(definition) as fingerprinter:
             history = history_of(runs_folder(self.context), self._facts(definition))
             return decide(definition, estimate, history, fingerprinter, files)
+
+    def _cost(self, definition: Definition, estimate: SizeEstimate) -> Cost | None:
+        """Of a point, by earlier runs of the code that the first point has."""
+        if not records(runs_folder(self.context)):
+            return None
+        with self._fingerprinter(definition) as fingerprinter:
+            _, fingerprint = next(fingerprints_of(definition, estimate, fingerprinter), (None, {}))
+        return earlier_cost(runs_folder(self.context), self._facts(definition), fingerprint)
 
     def _plan_of_search(
         self, definition: Definition, estimate: SizeEstimate, images: dict[str, str], *, resume: bool

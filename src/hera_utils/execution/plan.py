@@ -8,6 +8,7 @@ from typing import Any
 
 from hera_utils.errors import UnsupportedError
 from hera_utils.execution.batches import HERE, SizeEstimate, bytes_of
+from hera_utils.execution.cost import Cost
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.history import Decisions
 from hera_utils.experiment.environment import Environment
@@ -24,13 +25,14 @@ class Plan:
     """A run before it begins. estimate: how large its workflows are.
 
     decisions: what is done and what runs again; None when nothing was asked of earlier runs: then every point runs.
-    images: image → in words what happens to it on this machine; {} on a cluster.
+    images: image → in words what happens to it on this machine; {} on a cluster. cost: of a point, by earlier runs; None: none is known.
     """
 
     definition: Definition
     estimate: SizeEstimate
     decisions: Decisions | None = None
     images: Mapping[str, str] = field(default_factory=dict)
+    cost: Cost | None = None
 
     @property
     def points(self) -> int:
@@ -133,6 +135,8 @@ class Plan:
             lines.append(f"one unit, never split: {ownership.unsplittable}")
         if self.decisions is not None:
             lines += self._decision_lines(self.decisions, explain)
+        if self.cost is not None and self.to_run:
+            lines.append(self.cost.line(self.to_run))
         return lines
 
     def image_lines(self) -> list[str]:
@@ -143,7 +147,7 @@ class Plan:
     def as_json(self) -> Json:
         """The plan for machines: `{"points", "axes", "pods": {"count", "exact"}, "workflows": {"count", "bytes", "exact"}, "gather",
         "unit", "images", "done", "running", "run": [{"id", "name", "values", "why"}, …],
-        "changes": [{"kind", "name", "points", "lines"}, …], "assumed"}`.
+        "changes": [{"kind", "name", "points", "lines"}, …], "assumed", "cost"}`.
 
         images: image → what happens to it on this machine. changes: what has changed since points were computed, with what was and is.
         unit: why the workflow is never split, None where it may be. done, running: points by id; None without a resume.
@@ -159,6 +163,7 @@ class Plan:
             "gather": self.gather is not None,
             "unit": self.estimate.unit or None,
             "images": dict(self.images),
+            "cost": None if self.cost is None else self.cost.as_json(self.to_run),
             "done": None if self.decisions is None else sorted(self.decisions.done),
             "running": None if self.decisions is None else sorted(self.decisions.in_flight),
             "run": [

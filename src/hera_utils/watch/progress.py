@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.argo import timestamps
+from hera_utils.argo.annotations import RAN
 from hera_utils.argo.node_tree import Branch, tree
 from hera_utils.argo.phases import COMPLETED, ENDED, UNSUCCESSFUL
 from hera_utils.watch.waits import waits
 
 Json = dict[str, Any]
+LEAST_BASE = 3
+"""Tasks that must be done before anything is said of those to come."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Progress:
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
     started, finished: seconds since the epoch, None before. suspended: whether it, or a task of it, waits to be resumed.
     unit: what is counted, when it is not tasks.
+    cpu_left: seconds of processor time of the tasks to come, if they take as much as those that are done; None where nothing is measured.
     waiting: why tasks cannot start (`Unschedulable: …`) → those tasks' names, the first of each first; none where they have no node yet.
     """
 
@@ -40,6 +44,7 @@ class Progress:
     suspended: bool = False
     unit: str = ""
     waiting: dict[str, list[str]] = field(default_factory=dict)
+    cpu_left: float | None = None
 
     @property
     def over(self) -> bool:
@@ -57,7 +62,7 @@ class Progress:
 
     def remaining(self, elapsed: float) -> float | None:
         """Seconds still to go if the tasks to come take as long as those that are done; None while that would be a guess."""
-        if self.over or self.done < 3 or self.done >= self.total:
+        if self.over or self.done < LEAST_BASE or self.done >= self.total:
             return None
         return elapsed * (self.total - self.done) / self.done
 
@@ -100,7 +105,26 @@ def progress(document: Json) -> Progress:
         finished=timestamps.read(status.get("finishedAt")),
         suspended=phase not in COMPLETED and is_suspended(document),
         waiting=waits(document) if phase not in COMPLETED else {},
+        cpu_left=_cpu_left(branches) if phase not in COMPLETED else None,
     )
+
+
+def _cpu_left(branches: Iterable[Branch]) -> float | None:
+    """Of each fan-out by its own tasks; of what has not begun by all tasks."""
+    rows = [row for branch in branches for row in _rows(branch)]
+    measured = [[*_processor_times(row)] for row in rows]
+    every = [seconds for one in measured for seconds in one]
+    if len(every) < LEAST_BASE:
+        return None
+    means = [sum(one or every) / len(one or every) for one in measured]
+    return sum(mean * (row.tasks - row.done) for row, mean in zip(rows, means, strict=True))
+
+
+def _processor_times(row: Branch) -> Iterator[float]:
+    for leaf in row.leaves():
+        last = leaf.attempts[-1] if leaf.attempts else leaf.node or {}
+        if leaf.done and (seconds := (last.get(RAN) or {}).get("cpuSeconds")) is not None:
+            yield float(seconds)
 
 
 def is_suspended(document: Json) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hera_utils.argo.node_tree import Branch
 from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
-from hera_utils.spans import stopwatch
+from hera_utils.spans import processor_time, stopwatch
 from hera_utils.terminal_text import visible
 from hera_utils.watch.progress import Progress
 from hera_utils.watch.waits import is_ordinary
@@ -94,7 +94,8 @@ def remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
     words.append(stopwatch(elapsed))
     left = None if progress.suspended else progress.remaining(elapsed)
     if left is not None:
-        words.append(f"about {stopwatch(max(1.0, left))} left")
+        cost = f" ({processor_time(progress.cpu_left)})" if progress.cpu_left else ""
+        words.append(f"about {stopwatch(max(1.0, left))} left{cost}")
     return words
 
 

@@ -1,0 +1,78 @@
+"""What the points of a plan will cost, by what points cost in earlier runs of the same code; nothing where there is no such run."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.execution.fingerprints import Fingerprint
+from hera_utils.execution.history import identity
+from hera_utils.runs.record import DONE, RunRecord, records
+from hera_utils.spans import processor_time, rough_span
+
+Json = dict[str, Any]
+
+_MOST_POINTS = 10_000  # that are looked at
+
+
+@dataclass(frozen=True)
+class Cost:
+    """cpu, seconds: of one point on the average, its tasks together. base: of how many points that is known, run: in which run."""
+
+    cpu: float
+    seconds: float
+    base: int
+    run: str
+
+    def line(self, points: int) -> str:
+        cores = len(os.sched_getaffinity(0))
+        took = rough_span(points * self.seconds / cores)
+        like = f"{self.base} point{'' if self.base == 1 else 's'}"
+        return (
+            f"about {processor_time(points * self.cpu)}, {took} on {cores} core{'' if cores == 1 else 's'} "
+            f"(as {like} of {self.run} with the same code)"
+        )
+
+    def as_json(self, points: int) -> Json:
+        total = {"cpu_seconds": round(points * self.cpu, 3), "seconds": round(points * self.seconds, 3)}
+        return {**total, "known_points": self.base, "run": self.run}
+
+
+def earlier_cost(runs: Path, facts: Json, fingerprint: Fingerprint) -> Cost | None:
+    """By the newest run of the experiment (which `facts` describe) in which points had this code and these images, and were measured."""
+    for folder in records(runs):
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
+            if identity(record.facts) != identity(facts):
+                continue
+            alike = {
+                point
+                for point, status, earlier, *_ in record.results()
+                if status == DONE and _is_same(json.loads(earlier or "{}"), fingerprint)
+            }
+            found = [figures for point, figures in _figures(folder / "results.csv") if point in alike]
+            if found:
+                cpu, seconds = (sum(column) / len(found) for column in zip(*found, strict=True))
+                return Cost(cpu, seconds, len(found), record.name)
+    return None
+
+
+def _is_same(earlier: Json, fingerprint: Fingerprint) -> bool:
+    return bool(earlier) and all(earlier.get(part) == fingerprint.get(part) for part in ("code", "image"))
+
+
+def _figures(table: Path) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Point → its processor time and seconds, of those that were measured."""
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            for _, row in zip(range(_MOST_POINTS), csv.DictReader(file), strict=False):
+                with contextlib.suppress(KeyError, ValueError):
+                    yield row["point"], (float(row["cpu_seconds"]), float(row["seconds"]))
+    except (OSError, UnicodeError, csv.Error):
+        return
