@@ -84,10 +84,13 @@ def test_a_run_from_start_to_table(user):
     assert sorted(user.type("logs", name, "many", "--no-prefix").split()) == ["a", "b", "c"]
     assert user.type("logs", name, "one") == "good day\n"
     table = user.type("results", name).splitlines()
-    assert table[1].split() == ["word", "length", "status", "seconds", "attempts"]
-    assert user.type("results", name, "-o", "csv").startswith(
-        "task,template,word,length,status,started,finished,seconds,attempts\none,say,good day,8,"
+    assert table[1].split() == ["word", "length", "status", "seconds", "cpu_seconds", "peak_memory", "attempts"]
+    header, first, *_ = user.type("results", name, "-o", "csv").splitlines()
+    assert header == (
+        "task,template,word,length,status,started,finished,seconds,cpu_seconds,peak_memory,read_bytes,written_bytes,"
+        "disk_read_bytes,disk_written_bytes,start_delay,attempts"
     )
+    assert first.startswith("one,say,good day,8,")
     assert json.loads(user.type("results", name, "-o", "json"))[1]["inputs"] == {"word": "a"}
     assert "✔ Succeeded" in user.type("watch", name)
     assert user.type("delete", name) == f"{name} deleted\n"

@@ -153,7 +153,10 @@ def _text(results: Results, by: str | None, *, wide: bool) -> str:
     fit = not wide and width() is not None
     for number, sheet in enumerate(sheets(results.points, results.tasks, by=by, wide=wide, exact=not fit)):
         table = Table(
-            sheet.header, sheet.lines, sheet.numeric, first_to_go=("artifacts", "attempts", "task", "seconds")
+            sheet.header,
+            sheet.lines,
+            sheet.numeric,
+            first_to_go=("artifacts", "peak_memory", "cpu_seconds", "attempts", "task", "seconds"),
         )
         lines += ([""] if number else []) + [
             visible(sheet.title),

@@ -26,7 +26,7 @@ _ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", 
 class TaskRun:
     """A task that began. name: its path in the workflow. image: as the manifest names it, "" for none.
 
-    used: what was measured of it, by the columns of results/measurements.py.
+    used: what was measured of it, by the columns of runs/measurements.py.
     """
 
     workflow: str

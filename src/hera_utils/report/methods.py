@@ -10,9 +10,9 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.report.markdown import as_code, as_text
-from hera_utils.results.measurements import joint
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
+from hera_utils.runs.measurements import joint
 from hera_utils.runs.record import DONE
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words

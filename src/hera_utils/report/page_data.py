@@ -15,9 +15,9 @@ from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
 from hera_utils.results.columns import Column, ResultTable
-from hera_utils.results.measurements import joint
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
+from hera_utils.runs.measurements import joint
 from hera_utils.runs.outcome import outcome
 from hera_utils.runs.whole_run import WholeRun
 

@@ -90,6 +90,7 @@ def _json_row(result: TaskResult | PointResult, inputs: Json, outputs: Json) -> 
         "started": result.started or None,
         "finished": result.finished or None,
         "seconds": result.seconds,
+        **({"used": dict(result.used)} if result.used else {}),
         "attempts": result.attempts,
         "message": result.message,
     }

@@ -14,8 +14,8 @@ from typing import Any
 from hera_utils.experiment.point_matching import PointMatcher, axes_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskRef, task_ownership
-from hera_utils.results.measurements import joint
 from hera_utils.results.task_results import TaskResult, pairs
+from hera_utils.runs.measurements import joint
 from hera_utils.runs.outcome import values
 from hera_utils.runs.record import PRUNED, SUBMITTED, PointRow, entry_nodes
 

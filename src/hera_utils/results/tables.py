@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hera_utils.results.columns import Column, ResultTable, Role
-from hera_utils.results.measurements import COLUMNS
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.task_results import TaskResult
+from hera_utils.runs.measurements import COLUMNS
 
 MEASURES = ("status", "started", "finished", "seconds", "attempts", "message")
 _KEYS = ("point", "task", "template", "workflow", "artifacts")

@@ -9,7 +9,7 @@ from typing import Any
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.names import pod_name
 from hera_utils.argo.node_tree import Branch, seconds, span, tree
-from hera_utils.results.measurements import measured
+from hera_utils.runs.measurements import measured
 from hera_utils.runs.outcome import short_name, values
 
 Json = dict[str, Any]
@@ -26,7 +26,7 @@ class TaskResult:
     (argo.node_tree.span says what is timed). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last
     attempt, "" where it needs none. point: the id of its point, "" for none. python: how the interpreter of a task in Python started on
     this machine (argo.annotations.RAN), "" for others. used: what was measured of its last attempt, by
-    column (results/measurements.py). log: the last lines of a failed task's log.
+    column (runs/measurements.py). log: the last lines of a failed task's log.
     """
 
     task: str

@@ -19,6 +19,7 @@ from typing import Any
 from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.argo.timestamps import read
+from hera_utils.runs.measurements import COLUMNS as MEASUREMENTS
 from hera_utils.runs.notes import RunNotes, read_notes
 from hera_utils.runs.record import RUN_LABEL
 
@@ -31,7 +32,10 @@ NEEDED_FIELDS = (
 """Of a workflow's document."""
 INPUT, OUTPUT = "inputs.", "outputs."
 """What a name may begin with, to say of which kind it is; so does a column whose name something else has."""
-_NO_OUTPUTS = ("point", "workflow", "artifacts", "status", "started", "finished", "seconds", "attempts", "message")
+_NO_OUTPUTS = (
+    *("point", "workflow", "artifacts", "status", "started", "finished", "seconds", "attempts", "message"),
+    *MEASUREMENTS,
+)
 
 
 @dataclass(frozen=True)
