@@ -247,6 +247,7 @@ def test_two_thousand_nodes(url, platform, tab):
     for one in document["status"]["nodes"].values():
         one["phase"] = "Succeeded"
     document["status"]["progress"] = "2001/2001"
+    document["status"]["nodes"] = dict(reversed(document["status"]["nodes"].items()))
     platform.put("Workflow", document)
     tab.until("document.body.innerText.includes('2001/2001')")
     assert time.monotonic() - began < 3
@@ -254,6 +255,10 @@ def test_two_thousand_nodes(url, platform, tab):
         "const s = document.querySelector('input[type=search]'); s.value = '(1234:'; s.dispatchEvent(new Event('input'))"
     )
     tab.until("document.body.innerText.includes('1 of 2003 nodes')")
+    tab.run("s.value = '(123'; s.dispatchEvent(new Event('input'))")
+    tab.until("document.body.innerText.includes('11 of 2003 nodes')")
+    found = tab.run("[...document.querySelectorAll('.item')].map(item => item.innerText.match(/\\d+/)[0]).join(' ')")
+    assert found == "123 " + " ".join(str(number) for number in range(1230, 1240))
 
 
 @pytest.mark.browser

@@ -150,7 +150,7 @@ def test_changes_are_coalesced_and_the_last_is_never_lost(url, platform):
 
 
 def test_the_end_of_a_large_run_is_told_at_once(url, platform, monkeypatch):
-    monkeypatch.setattr(watch_module, "pause_after", lambda cost, size: 3600.0)
+    monkeypatch.setattr(watch_module, "pause_after", lambda cost, size, watchers: 3600.0)
     made = submit(platform)
     events = watch(url)
     events.wait(1)
@@ -163,6 +163,10 @@ def test_large_documents_are_sent_less_often_and_none_waits_for_ever():
     assert pauses == sorted(pauses)
     assert pauses[0] == watch_module.SHORTEST_PAUSE
     assert pauses[-1] == watch_module.pause_after(10**6, 0) == watch_module.LONGEST_PAUSE
+    # Of many each is served less often: together they leave the server time for others.
+    many = [watch_module.pause_after(0.001, 1_000_000, watchers) for watchers in (1, 10, 200)]
+    assert many[0] == many[1]
+    assert many[2] == pytest.approx(200 * 0.003 / watch_module.SHARE_OF_ALL)
 
 
 def test_watchers_share_what_was_put_together_and_all_get_the_last_state(url, platform, monkeypatch):

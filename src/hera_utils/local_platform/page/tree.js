@@ -38,11 +38,11 @@ const growTree = (nodes, before) => {
 /** The phase that a reader wants to see: a suspended node is Running to Argo. */
 const shownPhase = (node) => (node.type === "Suspend" && node.phase === "Running" ? "Suspended" : node.daemoned && node.phase === "Running" ? "Daemoned" : node.phase || "Pending");
 
-/** Rows to show: open folders from the top; with a filter, whatever fits it, flat. */
+/** Rows to show: open folders from the top; with a filter, whatever fits it, flat, in the same order. */
 const rowsOf = (nodes, tree, open, filter) => {
   const rows = [];
   if (filter.text || filter.phase) {
-    for (const id of Object.keys(nodes)) {
+    for (const id of tree.ids) {
       const node = nodes[id];
       const fits = (!filter.phase || shownPhase(node) === filter.phase) && (!filter.text || node.name.toLowerCase().includes(filter.text));
       if (fits && (!filter.phase || !GROUPS[node.type])) rows.push({ id, level: 1, folder: false });

@@ -36,17 +36,18 @@ class Latest:
         self._platform, self._clock = platform, clock
         self._lock = threading.Lock()
         self._texts: OrderedDict[Key, _Text] = OrderedDict()
-        self._watchers = 0
+        self.watchers = 0
+        """So many watch something."""
 
     def enter(self) -> None:
         """Somebody begins to watch."""
         with self._lock:
-            self._watchers += 1
+            self.watchers += 1
 
     def leave(self) -> None:
         with self._lock:
-            self._watchers -= 1
-            if not self._watchers:
+            self.watchers -= 1
+            if not self.watchers:
                 self._texts.clear()
 
     def get(self, place: Key, *, nodes: bool, at_once: bool) -> tuple[StoredObject, bool]:

@@ -2,8 +2,8 @@
 
 An Argo event carries the whole workflow, so a queue for each watcher would cost O(n²) bytes for n tasks. A watcher therefore remembers
 only *which* objects changed; when it is its turn it reads their latest state. It is served at most ten times a second, and less often
-when its documents are large: neither side shall need more than a few hundredths of one core for them (`pause_after`). What changed
-last is never lost, and the end of a run is told at once.
+when its documents are large or many watch: neither side shall need more than a few hundredths of one core for them, and the server not
+more than a fifth for all (`pause_after`). What changed last is never lost, and the end of a run is told at once.
 
     writer's thread ── listener: mark the object ──▶ pending {uid: change} ── at its turn ──▶ latest text ──▶ the watcher's client
                                                                                                  └ one for all watchers (latest.py)
@@ -35,8 +35,12 @@ SHORTEST_PAUSE = 0.1
 LONGEST_PAUSE = 15.0
 SHARE = 0.02
 """How much of one core a watcher's documents may cost the server."""
+SHARE_OF_ALL = 0.2
+"""The same of all watchers together, with what sending takes: requests wait while the server sends."""
+SENDING_SECONDS = 2e-9
+"""For each byte."""
 CLIENT_SHARE = 0.03
-"""The same for its client, which decodes them: in Go, Python or a browser a megabyte takes about 15 ms."""
+"""How much they may cost its client, which decodes them: in Go, Python or a browser a megabyte takes about 15 ms."""
 CLIENT_SECONDS = 15e-9
 """For each byte (each character of ASCII text)."""
 
@@ -45,9 +49,10 @@ _DECODER = json.JSONDecoder()
 _METADATA_FIRST = '{"metadata":'
 
 
-def pause_after(cost: float, size: int) -> float:
-    """How long a watcher rests after it was served. cost: seconds of our processor time; size: of the texts."""
-    return min(max(SHORTEST_PAUSE, cost / SHARE, size * CLIENT_SECONDS / CLIENT_SHARE), LONGEST_PAUSE)
+def pause_after(cost: float, size: int, watchers: int = 1) -> float:
+    """How long a watcher rests after it was served. cost: seconds of our processor time; size: of the texts; watchers: of anything."""
+    of_all = (cost + size * SENDING_SECONDS) * watchers / SHARE_OF_ALL
+    return min(max(SHORTEST_PAUSE, cost / SHARE, size * CLIENT_SECONDS / CLIENT_SHARE, of_all), LONGEST_PAUSE)
 
 
 def metadata_of(text: str) -> Json:
@@ -272,7 +277,8 @@ class ObjectWatch:
             rendered = self._render(*due) if due else None
             if rendered is not None:
                 events.append(rendered)
-        return events, pause_after(time.thread_time() - started, sum(map(len, events)))
+        watchers = self._history.latest.watchers
+        return events, pause_after(time.thread_time() - started, sum(map(len, events)), watchers)
 
     def _due(self, change: ObjectChange) -> tuple[str, StoredObject] | None:
         """What is sent to the client: the latest state, or that the object is gone (or no longer fits its selectors)."""
