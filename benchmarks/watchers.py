@@ -10,6 +10,7 @@ itself, and how many bytes and events a second it gets. Processor time is read f
     lines   `hera-utils watch` in a pipe
     live    `hera-utils watch` in a terminal
     page    the page in a headless Chromium, where there is one
+    crowd   two hundred that take all; what is measured is how long a small call beside them takes
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 TOKEN = "benchmark"
 HURRY = 2000
 """Tasks that are left when the measuring begins."""
+CROWD = 200
 
 
 def serve(folder: str, tasks: int, rate: float) -> None:
@@ -117,6 +120,69 @@ def follow(address: str, name: str) -> None:
     follow_run(client, name, display_for(Console()))
 
 
+def crowd(address: str, name: str) -> None:
+    """So many watchers that take all and decode nothing, in threads that end with this process."""
+
+    def take() -> None:
+        url = f"{address}/api/v1/workflow-events/default?listOptions.fieldSelector=metadata.name={name}"
+        with urllib.request.urlopen(_request(url)) as stream:
+            while stream.read1(1 << 20):
+                pass
+
+    for _ in range(CROWD):
+        threading.Thread(target=take, daemon=True).start()
+    print("ready", flush=True)
+    threading.Event().wait()
+
+
+def _request(url: str) -> urllib.request.Request:
+    return urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+def small_calls(address: str, name: str, seconds: float) -> str:
+    """How long calls take that ask for a run's phase: five a second."""
+    took = []
+    for _ in range(int(seconds * 5)):
+        time.sleep(0.2)
+        start = time.monotonic()
+        with urllib.request.urlopen(
+            _request(f"{address}/api/v1/workflows/default/{name}?fields=status.phase")
+        ) as answer:
+            answer.read()
+        took.append(1000 * (time.monotonic() - start))
+    took.sort()
+    return f"median {took[len(took) // 2]:.0f} ms, at most {took[-1]:.0f}"
+
+
+def measure_crowd(tasks: int, seconds: float, rate: float) -> None:
+    with tempfile.TemporaryDirectory() as folder, served(folder, tasks, rate) as (_, address, name):
+        alone = small_calls(address, name, seconds / 2)
+        command = [sys.executable, __file__, "gather", address, name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watchers:
+            assert watchers.stdout is not None
+            watchers.stdout.readline()
+            time.sleep(8)  # all get the first state at once
+            print(
+                f"{tasks:7} tasks {CROWD:3} × whole  a small call: {small_calls(address, name, seconds)} (alone {alone})",
+                flush=True,
+            )
+            watchers.kill()
+
+
+@contextlib.contextmanager
+def served(folder: str, tasks: int, rate: float) -> Iterator[tuple[int, str, str]]:
+    """A server in a process of its own: its process id, its address, the name of the run."""
+    command = [sys.executable, __file__, "serve", folder, str(tasks), str(rate)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        address = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        yield server.pid, address, server.stdout.readline().strip()
+    finally:
+        server.terminate()
+        server.wait()
+
+
 class Watcher:
     """kind: as in this file's first lines."""
 
@@ -178,51 +244,46 @@ class Watcher:
         self.process.wait(timeout=10)
 
 
+def measure(kind: str, count: int, tasks: int, seconds: float, rate: float) -> None:
+    with tempfile.TemporaryDirectory() as folder, served(folder, tasks, rate) as (server, address, name):
+        start = used(server)
+        time.sleep(seconds / 2)
+        alone = (used(server) - start) / (seconds / 2)
+        watchers = [Watcher(kind, address, name) for _ in range(count)]
+        time.sleep(4)  # Python's start, the first state
+        first, mine = used(server), sum(one.used() for one in watchers)
+        size, events = (sum(getattr(one, what) for one in watchers) for what in ("size", "events"))
+        time.sleep(seconds)
+        server_share = (used(server) - first) / seconds - alone
+        own_share = (sum(one.used() for one in watchers) - mine) / seconds / count
+        size, events = sum(one.size for one in watchers) - size, sum(one.events for one in watchers) - events
+        print(
+            f"{tasks:7} tasks {count:3} × {kind:6} server {100 * server_share:6.1f} %  each watcher {100 * own_share:6.1f} %"
+            f"  (server alone {100 * alone:.1f} %; {size / seconds / count / 1e6:.2f} MB/s, {events / seconds / count:.2f}/s)",
+            flush=True,
+        )
+        for one in watchers:
+            one.end()
+
+
 def main() -> None:
-    if sys.argv[1:2] and sys.argv[1] in ("serve", "whole", "follow"):
-        role, *values = sys.argv[1:]
-        if role == "serve":
-            serve(values[0], int(values[1]), float(values[2]))
-        else:
-            {"whole": whole, "follow": follow}[role](*values)
+    roles = {
+        "serve": lambda folder, tasks, rate: serve(folder, int(tasks), float(rate)),
+        "whole": whole,
+        "follow": follow,
+        "gather": crowd,
+    }
+    if sys.argv[1:2] and sys.argv[1] in roles and sys.argv[2:3] and not sys.argv[2].isdigit():
+        roles[sys.argv[1]](*sys.argv[2:])
         return
     numbers = [float(value) for value in sys.argv[1:] if value[0].isdigit()]
-    kinds = [value for value in sys.argv[1:] if not value[0].isdigit()] or ["whole", "lines", "live", "page"]
+    kinds = [value for value in sys.argv[1:] if not value[0].isdigit()] or ["whole", "lines", "live", "page", "crowd"]
     tasks, seconds, rate = (*numbers, *(10000, 15, 100)[len(numbers) :])
     for kind, count in [(kind, 1) for kind in kinds] + ([("whole", 10)] if "whole" in kinds else []):
-        if kind == "page" and not (shutil.which("chromium") or shutil.which("google-chrome")):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            server = subprocess.Popen(
-                [sys.executable, __file__, "serve", folder, str(int(tasks)), str(rate)],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert server.stdout is not None
-            try:
-                address = f"http://127.0.0.1:{int(server.stdout.readline())}"
-                name = server.stdout.readline().strip()
-                start = used(server.pid)
-                time.sleep(seconds / 2)
-                alone = (used(server.pid) - start) / (seconds / 2)
-                watchers = [Watcher(kind, address, name) for _ in range(count)]
-                time.sleep(4)  # Python's start, the first state
-                first, mine = used(server.pid), sum(one.used() for one in watchers)
-                size, events = (sum(getattr(one, what) for one in watchers) for what in ("size", "events"))
-                time.sleep(seconds)
-                server_share = (used(server.pid) - first) / seconds - alone
-                own_share = (sum(one.used() for one in watchers) - mine) / seconds / count
-                size, events = sum(one.size for one in watchers) - size, sum(one.events for one in watchers) - events
-                print(
-                    f"{int(tasks):7} tasks {count:3} × {kind:6} server {100 * server_share:6.1f} %  each watcher {100 * own_share:6.1f} %"
-                    f"  (server alone {100 * alone:.1f} %; {size / seconds / count / 1e6:.2f} MB/s, {events / seconds / count:.2f}/s)",
-                    flush=True,
-                )
-                for one in watchers:
-                    one.end()
-            finally:
-                server.terminate()
-                server.wait()
+        if kind == "crowd":
+            measure_crowd(int(tasks), seconds, rate)
+        elif kind != "page" or shutil.which("chromium") or shutil.which("google-chrome"):
+            measure(kind, count, int(tasks), seconds, rate)
 
 
 if __name__ == "__main__":
