@@ -8,12 +8,17 @@ import sys
 _BETWEEN_COLLECTIONS = 100_000
 """Objects. Python's own 700 has it look through some ten thousand of Hera's classes again and again while they are imported."""
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     gc.set_threshold(_BETWEEN_COLLECTIONS)
-    from hera_utils.cli.main import enter
+    try:
+        from hera_utils.cli.main import enter
 
-    status = enter(sys.argv[1:])
+        status = enter(sys.argv[1:])
+    except KeyboardInterrupt:  # while the command line itself is imported: nothing has begun
+        sys.exit(_INTERRUPTED)
     gc.freeze()  # the system takes the memory back anyway: the interpreter need not search it for cycles at its end
     sys.exit(status)
 

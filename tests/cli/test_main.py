@@ -100,6 +100,21 @@ def test_interrupted(monkeypatch, capsys):
     assert enter(["ls"]) == 130
 
 
+def test_interrupted_while_it_is_imported():
+    code = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *more):
+        if name == "hera_utils.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from hera_utils.__main__ import main
+main()
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (130, "")
+
+
 def test_settings_hide_the_token(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert enter(["settings", "--argo_server", "argo.example.org", "--argo_token", "planted-token", "-o", "json"]) == 0
