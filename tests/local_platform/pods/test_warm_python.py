@@ -295,6 +295,7 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
         "busy.py",
     )
     written(packages, "", "calm.py")
+    (packages / "__pycache__").mkdir(exist_ok=True)  # one that is made now would look like an installation
     task = written(tmp_path, "import busy, calm, threading\nprint(threading.active_count())")
     calm = written(
         tmp_path, "import calm, sys\nprint(type(sys.meta_path[0]).__name__, len(sys.meta_path[0]))", "calm_task"
@@ -302,6 +303,14 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
     ends = run(tmp_path, [[program, one] for one in (task, task, calm, calm)], ENV_ALONE)
     assert [(end["forked"], end["out"]) for end in ends[:2]] == [(True, "2\n")] * 2
     assert [end["forked"] for end in ends] == [True] * 4
+
+
+def test_what_is_installed_meanwhile_is_found(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", symlinks=True)
+    program = str(tmp_path / "env/bin/python")
+    (packages,) = (tmp_path / "env").glob("lib/python3*/site-packages")
+    install = written(tmp_path, f"open('{packages}/installed.py', 'w').close()")
+    assert [end["forked"] for end in run(tmp_path, [[program, install]] * 3, ENV_ALONE)] == [True, False, False]
 
 
 # --- in pods -------------------------------------------------------------------------------------------------------------------

@@ -49,6 +49,18 @@ class Preloader:
         self._started_with = started_with
         self._version = mmap(-1, 8)
         self._link: socket.socket | None = None
+        self._folders = [
+            os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in sys.path if _has_packages(path)
+        ]
+        self._seen = self._changes()
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether packages were installed or removed since this process began: a new interpreter would find others."""
+        return self._changes() != self._seen
+
+    def _changes(self) -> list[int]:
+        return [os.fstat(folder).st_mtime_ns for folder in self._folders]
 
     @property
     def version(self) -> int:
@@ -157,25 +169,37 @@ class _Process:
 
     def _fork_server(self, fds: list[int], *, asks_network: bool) -> None:
         own, namespaces = fds[:3], fds[3:]
-        if namespaces:
-            syscalls.setns(namespaces[0], syscalls.CLONE_NEWPID)  # of its forks
+        gone, going = os.pipe()
+        try:
+            pid = self._fork_in(namespaces[:1])
+            if pid == 0:
+                try:
+                    for namespace in namespaces[1:]:
+                        syscalls.setns(namespace, 0)
+                    if os.fork() == 0:  # a child of the worker, as soon as this one has ended
+                        os.close(going)
+                        os.read(gone, 1)  # until it has gone for good: no task shall see it
+                        os.setsid()
+                        server = ForkServer(own, self._preloaded, self._loaded, self._started_with)
+                        server.serve(self._path, asks_network=asks_network)
+                finally:
+                    os._exit(0)
+            os.waitpid(pid, 0)
+        finally:
+            os.close(going)
+            os.close(gone)
+
+    def _fork_in(self, namespaces: list[int]) -> int:
+        """As os.fork; the new process is in this namespace of process ids, if one is given."""
         pid = -1
         try:
+            for namespace in namespaces:
+                syscalls.setns(namespace, syscalls.CLONE_NEWPID)  # of the forks of this process
             pid = os.fork()
         finally:
-            if namespaces and pid != 0:
+            if pid != 0:
                 syscalls.setns(self._namespace, syscalls.CLONE_NEWPID)
-        if pid == 0:
-            try:
-                for namespace in namespaces[1:]:
-                    syscalls.setns(namespace, 0)
-                if os.fork() == 0:  # a child of the worker, as soon as this one has ended
-                    os.setsid()
-                    server = ForkServer(own, self._preloaded, self._loaded, self._started_with)
-                    server.serve(self._path, asks_network=asks_network)
-            finally:
-                os._exit(0)
-        os.waitpid(pid, 0)
+        return pid
 
     # --- importing ------------------------------------------------------------------------------------------------------
 
@@ -229,6 +253,10 @@ class _Process:
 
     def _count(self) -> None:
         self._version[:] = ((int.from_bytes(self._version[:], "little") + 1) % (1 << 63)).to_bytes(8, "little")
+
+
+def _has_packages(path: str) -> bool:
+    return os.path.basename(path) in ("site-packages", "dist-packages") and os.path.isdir(path)
 
 
 def _is_closed(link: socket.socket) -> bool:

@@ -66,7 +66,7 @@ class WarmPython:
         """Process ids of it, and of those that were before it."""
         self._version = -1
         self.is_cut_off = False
-        """Whether the preloader of this worker has gone: only a new worker can have Python tasks forked."""
+        """Whether the preloader of this worker has gone, or has what no longer is: only a new worker can have Python tasks forked."""
         self._is_on = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
 
     @property
@@ -96,6 +96,9 @@ class WarmPython:
             return "its command is not `python FILE` or `python -c CODE`"
         if not is_code and not os.path.isfile(argv[1]):
             return f"{argv[1]} is no file"
+        if self._preloader.is_outdated:
+            self.is_cut_off = True
+            return "packages were installed or removed since its worker began"
         try:
             server = self._newest()
         except OSError as error:
