@@ -52,12 +52,12 @@ class Preloader:
         self._folders = [
             os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in sys.path if _has_packages(path)
         ]
-        self._seen = self._changes()
+        self._folder_times = self._changes()
 
     @property
     def is_outdated(self) -> bool:
         """Whether packages were installed or removed since this process began: a new interpreter would find others."""
-        return self._changes() != self._seen
+        return self._changes() != self._folder_times
 
     def _changes(self) -> list[int]:
         return [os.fstat(folder).st_mtime_ns for folder in self._folders]
@@ -169,7 +169,7 @@ class _Process:
 
     def _fork_server(self, fds: list[int], *, asks_network: bool) -> None:
         own, namespaces = fds[:3], fds[3:]
-        gone, going = os.pipe()
+        read_end, write_end = os.pipe()
         try:
             pid = self._fork_in(namespaces[:1])
             if pid == 0:
@@ -177,8 +177,8 @@ class _Process:
                     for namespace in namespaces[1:]:
                         syscalls.setns(namespace, 0)
                     if os.fork() == 0:  # a child of the worker, as soon as this one has ended
-                        os.close(going)
-                        os.read(gone, 1)  # until it has gone for good: no task shall see it
+                        os.close(write_end)
+                        os.read(read_end, 1)  # until it has gone for good: no task shall see it
                         os.setsid()
                         server = ForkServer(own, self._preloaded, self._loaded, self._started_with)
                         server.serve(self._path, asks_network=asks_network)
@@ -186,8 +186,8 @@ class _Process:
                     os._exit(0)
             os.waitpid(pid, 0)
         finally:
-            os.close(going)
-            os.close(gone)
+            os.close(write_end)
+            os.close(read_end)
 
     def _fork_in(self, namespaces: list[int]) -> int:
         """As os.fork; the new process is in this namespace of process ids, if one is given."""
