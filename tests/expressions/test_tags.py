@@ -242,6 +242,10 @@ def test_tags_are_replaced_text_by_text_as_in_the_whole_json_text(document: Any,
     assert outcome(lambda: prepare(document)) == outcome(lambda: prepare_text(document))
 
 
+def test_a_key_of_yaml_need_not_be_a_text() -> None:
+    assert replace({1: "{{workflow.name}}", "{{which}}": {True: 2}}, VARIABLES) == {1: "wf", "a": {True: 2}}
+
+
 def test_what_has_no_tags_is_shared() -> None:
     document = {"container": {"args": ["{{workflow.name}}"], "env": [{"name": "A"}]}, "inputs": {"x": ["{{nope}}"]}}
     filled = replace(document, VARIABLES)

@@ -39,7 +39,7 @@ def places(document: Any, mark: str, note: Note) -> Place | None:
         return TextPlace(note(document)) if mark in document else None
     entries: Iterable[tuple[Any, Any]]
     if isinstance(document, dict):
-        if mark in "".join(document):
+        if mark in "".join(map(str, document)):  # YAML has keys that are no texts
             return Keys([(key, places(key, mark, note), places(value, mark, note)) for key, value in document.items()])  # type: ignore[misc]
         entries = document.items()
     elif isinstance(document, list | tuple):
