@@ -201,3 +201,19 @@ def test_of_earlier_runs_only_the_points_that_were_taken_over():
 def test_an_exit_handler_comes_last():
     document = run(pod("wf.a"), pod("wf.onExit", templateName="bye") | {"boundaryID": ""})
     assert titles(graph([document], Results.of([document]).tasks)) == {("a", "onExit")}
+
+
+def test_what_a_template_used_is_summed_and_bounded():
+    first = {
+        **pod("wf.a"),
+        RAN: {"cpuSeconds": 1.5, "peakMemory": 3 << 20, "readBytes": 10, "requestedMemory": 5 << 20},
+    }
+    second = {**pod("wf.b"), RAN: {"cpuSeconds": 0.5, "peakMemory": 4 << 20, "readBytes": 5}}
+    (used,) = (one["used"] for one in page_data(*told(first, second, pod("wf.c")))["resources"])
+    assert (used["cpu_seconds"], used["peak_memory"], used["read_bytes"]) == (2.0, 4 << 20, 15)
+    assert (used["requested_memory"], used["requested_cpu"], used["seconds"]) == (5 << 20, None, 6.0), (
+        "not of the third"
+    )
+    assert "| 2 s | 4.0 MiB | 5.0 MiB | 15 B |" in markdown(*told(first, second))
+    assert page_data(*told(pod("wf.c")))["resources"][0]["used"] is None
+    assert "processor time" not in markdown(*told(pod("wf.c")))

@@ -12,6 +12,7 @@ import pytest
 from browser import chromium
 from documents import pod, run, sweep
 
+from hera_utils.argo.annotations import RAN
 from hera_utils.report.page_html import page
 from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
@@ -265,3 +266,31 @@ def test_a_run_of_which_nothing_has_started(shown, tab):
     document["status"] = {}
     shown(WholeRun("wf", "default", (document,)))
     assert "No task has started." in tab.text()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_tasks_needed_is_drawn_by_template(shown, tab, dark):
+    def node(number):
+        used = {"cpuSeconds": 0.5 * number, "peakMemory": number << 20, "requestedMemory": 64 << 20, "startDelay": 0.1}
+        return pod(
+            f"wf.t-{number}",
+            **{RAN: {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:02Z", **used}},
+        )
+
+    shown(WholeRun("wf", "default", (run(*map(node, range(1, 40))),)), dark=dark)
+    assert painted(tab, "#resources canvas") > 5
+    label = "document.querySelector('#resources canvas').ariaLabel"
+    assert tab.run(label) == "peak memory by template: collect from 1.0 MiB to 39.0 MiB."
+    tab.run(
+        "(() => { const s = document.querySelector('#resources select'); s.value = 'cores used'; s.dispatchEvent(new Event('change')); })()"
+    )
+    assert tab.run(label) == "cores used by template: collect from 0.25 to 9.75."
+    cells = tab.run("[...document.querySelectorAll('#resources tbody td')].map((one) => one.textContent)")
+    assert {"64.0 MiB", "39.0 MiB"} <= set(cells)
+    assert tab.run(POOR) == []
+    assert tab.run(UNNAMED) == 0
+
+
+def test_of_a_cluster_no_measurement_is_drawn(shown, tab):
+    shown(WholeRun("wf", "default", (run(pod("wf.a"), pod("wf.b")),)))
+    assert tab.run("document.querySelectorAll('#resources canvas').length") == 0
