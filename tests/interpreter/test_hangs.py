@@ -203,6 +203,25 @@ def test_a_template_that_fails_fast_notices_what_failed_while_it_was_looked_at(k
     assert play.run.document["status"]["finishedAt"] == timestamps.text(play.at + 1)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_step_that_had_no_room_opens_when_those_after_it_end_in_the_same_look(mode: str) -> None:
+    """A retry in place keeps the later steps, which fill the template; a stop then ends them all at once."""
+    spec = _spec(
+        "entrypoint: main\ntemplates: [{name: main, parallelism: 2, steps: [[{name: a, template: job}, "
+        "{name: b, template: inner, withItems: [1, 2]}]]}, {name: inner, steps: [[{name: x, template: job}]]}, {name: job}]"
+    )
+    play = playbook.Play(playbook.workflow(spec), mode)
+    for name in ("[0].a", "[0].b(0:1)[0].x", "[0].b(1:2)[0].x"):
+        play.start(name)
+        play.end(name, 1)
+    assert play.phase == "Failed"
+    play.launched.clear()
+    play.tell(e.RetryRequested(play.at + 1, "seed"))
+    assert "[0].a" not in play.phases()
+    play.tell(e.ShutdownRequested(play.at + 2, "seed", "Terminate"))
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Terminate'")
+
+
 # --- values that will never be there -----------------------------------------------------------------------------------
 
 

@@ -199,6 +199,8 @@ class _Visit:
                     self.context.later[self.frame.node_id] = self.frame
                     return
                 yield from self._open_all()
+                if not self.context.has_no_time():
+                    yield from self._open_waiting()  # what was open already may have ended in this look
             else:
                 yield from self._changes(dirty)
                 yield from self._open_waiting()
