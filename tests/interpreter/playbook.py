@@ -76,7 +76,7 @@ class Play:
                 self.timers[command.key] = command.at
         if self.timers.pop(begin.GO_ON, None) is not None:
             commands, told = self.commands, self.told
-            self.tell(e.TimerFired(self.at, "seed", begin.GO_ON))
+            self.tell(e.TimerFired(max(self.at, event.at), "seed", begin.GO_ON))
             self.commands, self.told = commands + self.commands, told + self.told
         return self.commands
 

@@ -614,3 +614,45 @@ def test_a_handler_of_an_earlier_attempt_that_ends_while_the_retry_asks_for_its_
     play.end(handler)  # the answer to the new request comes after it
     assert _to_the_end(play).phase == "Succeeded"
     assert not play.table.of("wf")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_an_exit_handler_opens_when_what_held_it_back_ends_in_the_same_look(kind: str, mode: str) -> None:
+    """A run is resumed whose inner template came to its end meanwhile: only that look makes the room for the handler before it."""
+    calls = "[{name: a, template: pause, onExit: job}, {name: b, template: inner}]"
+    main = f"steps: [{calls}]" if kind == "steps" else f"dag: {{tasks: {calls}}}"
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, parallelism: 1, {main}}}, {{name: pause, suspend: {{duration: 5s}}}}, "
+        "{name: inner, dag: {tasks: [{name: c, template: job}]}}, {name: job}]"
+    )
+    play = playbook.Play(playbook.workflow(spec), mode)
+    step = "[0]" if kind == "steps" else ""
+    play.wait()
+    play.start(f"{step}.b.c")
+    play.tell(e.SuspendRequested(play.at, "seed"))
+    play.end(f"{step}.b.c")
+    play.tell(e.ResumeRequested(play.at + 1, "seed"))
+    play.start(f"{step}.a.onExit")
+    play.end(f"{step}.a.onExit")
+    assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("mode", ["hurried", "hurried, restored"])
+def test_what_a_stop_ends_is_there_also_when_it_is_opened_in_pieces(mode: str) -> None:
+    """A run is stopped while it is suspended: what opens when it is resumed has ended at once, all of it."""
+    tasks = ", ".join(f"{{name: t{index}, template: job}}" for index in range(5))
+    spec = _spec(
+        "entrypoint: main\ntemplates: [{name: main, dag: {tasks: [{name: a, template: job}, {name: b, depends: a, template: inner}]}}, "
+        f"{{name: inner, dag: {{tasks: [{tasks}, {{name: l, template: job, withItems: [1, 2, 3]}}]}}}}, {{name: job}}]"
+    )
+    plays = [playbook.Play(playbook.workflow(spec), one) for one in ("live", mode)]
+    for play in plays:
+        play.start(".a")
+        play.tell(e.SuspendRequested(play.at, "seed"))
+        play.end(".a")
+        play.tell(e.ShutdownRequested(play.at, "seed", "Terminate"))
+        play.tell(e.ResumeRequested(play.at, "seed"))
+    live, hurried = plays
+    assert len(live.phases()) == 12
+    assert (hurried.phase, hurried.phases()) == (live.phase, live.phases())

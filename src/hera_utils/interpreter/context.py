@@ -62,6 +62,16 @@ class Context:
         """Whether the rest is done in a later event. While frames are rebuilt, all that led to open nodes is done again at once."""
         return not self.rebuilds and self.has_no_time()
 
+    def is_cut_short(self, frame: Frame) -> bool:
+        """Whether something of the frame, or below it, is left for a later event."""
+        for left in self.later.values():
+            above: Frame | None = left
+            while above is not None:
+                if above is frame:
+                    return True
+                above = above.parent
+        return False
+
     def is_still(self) -> bool:
         """Whether nothing of the run is looked at: it is suspended, or its nodes are being ended (stop.py)."""
         return bool(self.spec.get("suspend") or self.run.memory.get("ending"))

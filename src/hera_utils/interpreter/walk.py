@@ -150,18 +150,18 @@ class Walk(Context):
 
     def go_on(self) -> None:
         """What the last event left for lack of time."""
-        frames, self.later = self.later, {}
-        while frames:
-            node_id = next(iter(frames))
-            frame = frames.pop(node_id)
+        while self.later:
+            node_id = next(iter(self.later))
+            frame, rest = self.later.pop(node_id), dict(self.later)
             fault = None
             try:
                 self.visit(frame)
             except Fault as raised:
                 fault = raised
             self._rise(frame, fault)
-            if self.later:
-                self.later |= frames
+            added = {node_id: frame for node_id, frame in self.later.items() if node_id not in rest}
+            if added:
+                self.later = added | rest
                 return
 
     def open_waiting(self) -> None:

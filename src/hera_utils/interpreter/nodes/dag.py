@@ -50,6 +50,10 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     yield from visit.open_ready()
     yield from visit.open_waiting()
     yield from visit.open_ready()
+    if frame.state.blocked:  # a task that ended in this very look may have made room for an exit handler before it
+        yield from visit.settle_blocked()
+        yield from visit.open_ready()
+        visit.note_waiting()
     visit.conclude()
     limits.failing_fast(context, frame)  # what this visit opened may have failed: Argo looks again at once
 
@@ -66,9 +70,7 @@ class _Visit:
 
     # --- what changed ---------------------------------------------------------------------------------------------
     def changes(self, dirty: dict[str, Fault | None]) -> Plan:
-        blocked, self.state.blocked = self.state.blocked, {}
-        for node_id, name in sorted(blocked.items(), key=lambda one: self.state.order[one[0]]):
-            yield from self._settle(name, node_id)
+        yield from self.settle_blocked()
         for child, fault in dirty.items():
             found = dag_tasks.owner(self.context, self.state, child)
             if found is None:
@@ -80,6 +82,12 @@ class _Visit:
             again = self.ledger.get(child) is None or unopened.waits(self.context.run, child)
             if again and child not in self.state.held:
                 yield from self._open_one(name, task.items.get(child, task.spec), child)
+            yield from self._settle(name, node_id)
+
+    def settle_blocked(self) -> Plan:
+        """Try the hooks that a limit held back."""
+        blocked, self.state.blocked = self.state.blocked, {}
+        for node_id, name in sorted(blocked.items(), key=lambda one: self.state.order[one[0]]):
             yield from self._settle(name, node_id)
 
     def _mark_fault(self, node: Json, fault: Fault) -> None:
@@ -295,10 +303,10 @@ class _Visit:
             if not (yield from self._open_one(name, item, node_id)):
                 break
             yield from self._settle(name, node_id)
-        if waiting or self.state.blocked:
-            self.context.wait(self.frame)
-        else:
-            self.context.wait(self.frame, False)
+        self.note_waiting()
+
+    def note_waiting(self) -> None:
+        self.context.wait(self.frame, bool(self.state.waiting or self.state.blocked))
 
     # --- what is over ---------------------------------------------------------------------------------------------
     def _settle_item(self, task: DagTask, item_id: str) -> Plan:
@@ -437,6 +445,8 @@ class _Visit:
     def conclude(self) -> None:
         """When nothing of the DAG runs any more, set how it ended."""
         stopped = bool(limits.shutdown(self.context)) and not self.frame.on_exit and self._exits_done()
+        if stopped and self.context.is_cut_short(self.frame):
+            return  # what a stop ends at once, Argo also opens: those nodes are not there yet
         if not stopped and (self.state.open or self.state.waiting or self.state.ready):
             return
         node = self.boundary

@@ -254,7 +254,11 @@ class _Visit:
                 group.held.discard(child)
                 yield from self._open_one(child)
             yield from self._settle(self._owner(child))
-        blocked, group.blocked = sorted(group.blocked), set()
+        yield from self._settle_blocked()
+
+    def _settle_blocked(self) -> Plan:
+        """Try the hooks that a limit held back."""
+        blocked, self.group.blocked = sorted(self.group.blocked), set()
         for child in blocked:
             yield from self._settle(child)
 
@@ -389,6 +393,8 @@ class _Visit:
                 self.context.wait(self.frame)
                 return
             yield from self._settle(child_id)
+        if group.blocked:  # what ended in this very look may have made room
+            yield from self._settle_blocked()
         if not group.blocked:
             self.context.wait(self.frame, False)
 
