@@ -22,8 +22,10 @@ def tell_mistakes_in_a_sentence() -> None:
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(error, KeyboardInterrupt) and str(error):  # the engine's: the run goes on, and how to come back
-            sys.stderr.write(f"\n{error}\n")
+        if isinstance(error, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # a prompt outlives Ctrl-C
+            sys.stderr.write(
+                f"\n{str(error) or 'interrupted'}\n"
+            )  # the engine's says that the run goes on, and how to come back
             raise SystemExit(_INTERRUPTED)
         mistake = error if isinstance(error, HeraUtilsError) else _explained(error)
         if mistake is None:

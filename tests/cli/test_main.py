@@ -1,6 +1,7 @@
 """The command line as typed: helps, mistakes, exit statuses, what is imported."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -113,6 +114,13 @@ main()
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (answer.returncode, answer.stderr) == (130, "")
+
+
+def test_which_run_made_a_pipe_is_refused(tmp_path, capsys):
+    """It waited for somebody to write."""
+    os.mkfifo(tmp_path / "pipe")
+    assert enter(["which", str(tmp_path / "pipe")]) == 2
+    assert "cannot be read (it is not a regular file)" in capsys.readouterr().err
 
 
 def test_settings_hide_the_token(capsys, monkeypatch, tmp_path):

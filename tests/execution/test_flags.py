@@ -146,6 +146,13 @@ def test_a_sweep_that_is_filtered_away_is_told(engine, experiment):
         engine().plan(nothing)
 
 
+def test_the_format_of_a_plan_without_a_plan_is_refused(engine, experiment):
+    """It ran, and told so as text."""
+    with pytest.raises(SettingsError, match="without --plan the experiment runs"):
+        engine("--output", "json").run(experiment)
+    answer(engine("--plan", "--output", "json"), experiment)
+
+
 def test_explaining_a_run_of_every_point_is_refused(engine, experiment):
     """It ran everything and explained nothing."""
     with pytest.raises(SettingsError, match="without --resume every point runs"):

@@ -14,7 +14,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.points import LONGEST_NAME, Point
 from hera_utils.experiment.sampling import latin_hypercube, logarithmic, random_sample, saltelli, sobol
-from hera_utils.experiment.sweeps import grid, listed, zipped
+from hera_utils.experiment.sweeps import MOST_VALUES, grid, listed, zipped
 
 VALUES = (
     st.integers(-3, 3) | st.booleans() | st.floats(width=16, allow_nan=False) | st.text("aB-_1", max_size=4) | st.none()
@@ -285,3 +285,13 @@ def test_what_saltellis_design_cannot_be_drawn_from():
         saltelli(8, x=(0, 1), n=range(4))
     with pytest.raises(SettingsError, match="0 groups of points"):
         saltelli(0, x=(0, 1))
+
+
+@pytest.mark.parametrize(
+    "values", [range(10**9), range(10**30), range(0, -(10**9), -1), [0] * (MOST_VALUES + 1), itertools.count()]
+)
+@pytest.mark.parametrize("sweep", [grid, zipped])
+def test_an_axis_that_no_plan_can_hold_is_refused(sweep, values):
+    """A billion values were listed until the memory was at its end."""
+    with pytest.raises(SettingsError, match=r"the axis `x` has more than 1,000,000 values"):
+        sweep(x=values)

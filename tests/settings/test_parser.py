@@ -129,11 +129,14 @@ def test_a_mistake_is_an_exception_that_a_script_may_catch(parser):
 
 
 SCRIPT = """
+import signal
 import hera_utils
 args = hera_utils.parse_arguments()
 if args.argo_namespace == "interrupted":
     from hera_utils.errors import Detached
     raise Detached("the run goes on")
+if args.argo_namespace == "ctrl-c":
+    signal.raise_signal(signal.SIGINT)
 if args.argo_namespace == "crash":
     raise ZeroDivisionError("its own")
 print(args.argo_namespace)
@@ -174,6 +177,27 @@ def test_detaching_is_told_and_is_status_130(desk):
     said = run_script(desk, "--argo_namespace", "interrupted")
     assert said.returncode == 130
     assert said.stderr.strip() == "the run goes on"
+
+
+def test_ctrl_c_is_a_word_and_status_130_wherever_it_comes(desk):
+    """It was a traceback before there was a run to come back to."""
+    said = run_script(desk, "--argo_namespace", "ctrl-c")
+    assert (said.returncode, said.stderr) == (130, "\ninterrupted\n")
+
+
+@pytest.mark.parametrize("module", ["execution.execution_engine", "experiment.experiment", "settings.parser"])
+def test_ctrl_c_while_a_script_imports_us(module):
+    code = f"""
+import signal, sys
+class Interrupted:
+    def find_spec(self, name, *more):
+        if name == "hera_utils.{module}":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupted())
+from hera_utils import main
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (130, "\ninterrupted\n")
 
 
 def test_all_is_well(desk):

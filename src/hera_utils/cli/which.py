@@ -35,6 +35,8 @@ def command(file: Path, output: str) -> int:
     from hera_utils.runs.file_digests import WRITTEN, traces
 
     try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise OSError("it is not a regular file")  # a pipe or a device may have no end
         digest = sha256_of(file)
     except OSError as error:
         why = (error.strerror or str(error)).lower()

@@ -64,7 +64,7 @@ class RunOptions:
         return cls(**typed)
 
     def check(self, resume: bool) -> None:
-        """SettingsError for flags that mean nothing unless earlier runs are looked at. resume: whether they are."""
+        """SettingsError for flags that mean nothing without another. resume: whether earlier runs are looked at."""
         if self.keep_done and not resume:
             raise SettingsError(
                 "--keep-done keeps finished points, but without --resume every point runs",
@@ -74,6 +74,11 @@ class RunOptions:
             raise SettingsError(
                 "--explain shows why points run again, but without --resume every point runs",
                 fix="give --resume as well, and --plan to run nothing",
+            )
+        if self.plan_output != "text" and not self.plan:
+            raise SettingsError(
+                f"--output {self.plan_output} is the format of a plan, but without --plan the experiment runs",
+                fix="give --plan as well; the results of a run: hera-utils results @latest --output json",
             )
 
 

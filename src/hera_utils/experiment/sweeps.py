@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,8 @@ from hera_utils.experiment.values import canonical, python_value
 Axes = dict[str, list[Any]]
 
 SHOWN = 10  # points of a sweep in a notebook
+MOST_VALUES = 1_000_000
+"""Of an axis. They are held in memory, some 300 bytes each, to be told apart; a point of each would be a pod."""
 
 
 class Sweep:
@@ -461,6 +463,21 @@ def legal_axis(name: object) -> None:
         raise SettingsError(f"`{name}` cannot name an axis{why}", fix="choose another name, such as vintages")
 
 
+def _bounded(name: str, values: Iterable[Any]) -> Iterator[Any]:
+    """The values of an axis; SettingsError for more than it can hold, before any is given where they are counted (a range)."""
+    if isinstance(values, range):
+        endless = bool(values[MOST_VALUES:])  # len() fails for the longest
+    else:
+        endless = isinstance(values, Sized) and len(values) > MOST_VALUES
+    for number, value in enumerate(values):
+        if endless or number == MOST_VALUES:
+            raise SettingsError(
+                f"the axis `{name}` has more than {MOST_VALUES:,} values",
+                fix="give fewer values, or draw some of them: random_sample(1000, n=range(…))",
+            )
+        yield value
+
+
 def axis(name: str, values: Iterable[Any]) -> list[Any]:
     """The values of an axis; SettingsError when there are none, one is there twice, or it is no list."""
     legal_axis(name)
@@ -468,7 +485,7 @@ def axis(name: str, values: Iterable[Any]) -> list[Any]:
         raise SettingsError(
             f"the axis `{name}` is not a list of values", fix=f"write {name}=[{values!r}] for a single value"
         )
-    members = [python_value(value) for value in values]
+    members = [python_value(value) for value in _bounded(name, values)]
     if not members:
         raise SettingsError(
             f"the axis `{name}` has no values: nothing would be computed", fix="give at least one value"
@@ -496,7 +513,7 @@ def zipped(**axes: Iterable[Any]) -> Listed:
     """The sweep over the first value of each axis, the second of each, and so on. SettingsError unless all are equally long."""
     for name in axes:
         legal_axis(name)
-    columns = {name: list(values) for name, values in axes.items()}
+    columns = {name: list(_bounded(name, values)) for name, values in axes.items()}
     if len({len(values) for values in columns.values()}) > 1:
         lengths = ", ".join(f"{len(values)} {name}" for name, values in columns.items())
         raise SettingsError(
