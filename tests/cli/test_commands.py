@@ -109,6 +109,8 @@ def test_stopping_what_has_ended_is_refused_in_argos_words(user):
     user.type("run", user.file("hello.yaml", HELLO))
     said = user.type("stop", "@latest", status=2)
     assert "cannot shutdown a completed workflow" in said
+    assert "it has ended" in said
+    assert "it has ended" in user.type("suspend", "@latest", status=2)
     assert "server failed" not in said
 
 
@@ -454,6 +456,7 @@ def test_serve(user, tmp_path):
 
 
 def test_a_report_is_not_written_into_a_file_of_another_kind(user):
+    assert "there is no folder absent" in user.type("report", "@latest", "-o", "absent/x.html", status=2)
     said = user.type("report", "@latest", "-o", "x.pdf", status=2)
     assert "x.pdf says neither" in said
     assert "print the page from the browser" in said

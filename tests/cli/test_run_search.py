@@ -113,6 +113,18 @@ def test_search_compare_and_trace(studies, tmp_path):
     assert "--set factor=5" in told
     assert "from: table.csv" in told
     assert user.type("which", tmp_path / "study" / "table.csv").count("read as table.csv") == 2
+    assert user.type("compare", "base", first, status=2).count("only one is named") == 1
+    assert user.type("runs", "--columns", "run,factor", "--where", "factor=5").splitlines()[0].split() == [
+        "run",
+        "factor",
+    ]
+    assert sorted(user.type("runs", "--runs", tmp_path / "study" / "runs", "-o", "name").split()) == sorted(
+        [first, second]
+    )
+    (tmp_path / "empty").mkdir()
+    assert "no runs are recorded here" in user.type("runs", "--runs", "empty")
+    for command in (("runs",), ("compare", first, second)):
+        assert "there is no folder" in user.type(*command, "--runs", "absent", status=2)
     assert "none of 2 recorded runs" in user.type("which", user.file("other", "other"), status=1)
     assert "cannot be read (no such file or directory)" in user.type("which", "absent", status=2)
 

@@ -3,6 +3,7 @@
 import json
 
 from hera_utils.argo.annotations import POINTS
+from hera_utils.cli.ls import whole_runs
 from hera_utils.runs.record import RUN_LABEL
 from hera_utils.watch.run_progress import follow_workflows, progress_of_run
 
@@ -115,3 +116,12 @@ def test_workflows_put_together():
     turns = iter([found, [document("a", "Succeeded", "10/10", "10"), document("b", "Failed", "8/8", "4")]])
     ended = follow_workflows("run", lambda: next(turns), sleep=lambda _: None)
     assert (ended.phase, ended.failed, ended.done) == ("Failed", 1, 14)
+
+
+def test_it_is_as_old_as_its_first_workflow():
+    days = {"loop-2": "2026-03-02", "loop-1": "2026-03-01", "loop-3": "2026-03-03"}
+    parts = [part("loop", name) for name in days]
+    for one in parts:
+        one["metadata"]["creationTimestamp"] = f"{days[one['metadata']['name']]}T00:00:00Z"
+    (run,) = whole_runs(parts)
+    assert run.document["metadata"]["creationTimestamp"] == "2026-03-01T00:00:00Z"

@@ -149,3 +149,39 @@ def test_cells_are_read_as_they_were_written(lines):
     import io
 
     assert list(csv.reader(io.StringIO(csv_of(lines), newline=""))) == lines
+
+
+def test_nan_is_found_as_it_is_written(record, tmp_path):
+    lines = [("point", "x", "y"), ("1", "1", "nan"), ("2", "2", "3.5")]
+    record("a", lines, axes={"x": [1, 2]})
+    assert [row["x"] for row in found(tmp_path, "y=NaN")["a"].points] == ["1"]
+    assert [row["x"] for row in found(tmp_path, "y!=nan")["a"].points] == ["2"]
+    assert found(tmp_path, "x=nan") == {}
+
+
+@pytest.mark.parametrize("condition", ["n<abc", "y>=high", "seconds<", "created>yesterday", "ended=today"])
+def test_a_value_that_cannot_be_compared_is_refused(record, tmp_path, condition):
+    record("a", [("point", "y"), ("1", "2.5")], constants={"n": 10})
+    with pytest.raises(SettingsError, match="is none|is no date"):
+        found(tmp_path, condition)
+
+
+def test_moments_are_compared_by_their_beginnings(record, tmp_path):
+    record("a", created=1790000000.0)
+    assert set(found(tmp_path, "created>2026", "created>2026-09-01", "created<2026-09-30T10", "created~2026-09")) == {
+        "a"
+    }
+
+
+@pytest.mark.parametrize("condition", ["n==", "n==10", "n= =10", "n<==10"])
+def test_a_doubled_sign_is_no_condition(condition):
+    with pytest.raises(SettingsError, match="is not a condition"):
+        Condition.parse(condition)
+
+
+def test_a_summary_of_words_is_refused(record, tmp_path):
+    record("a", constants={"n": 10})
+    entries = catalogue([tmp_path])
+    check_columns(["max(n)", "max(points)"], entries)
+    with pytest.raises(SettingsError, match=r"max\(status\): status has no numbers"):
+        check_columns(["max(status)"], entries)

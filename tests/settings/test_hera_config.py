@@ -45,6 +45,12 @@ def test_an_illegal_line_is_named_by_number_and_not_repeated(line):
     assert "planted" not in str(caught.value)
 
 
+def test_a_setting_alone_has_no_value_but_a_switch_and_a_key_of_others_do():
+    assert parse_hera_config("verify_tls\nmine", "f") == {"verify_tls": "true", "mine": "true"}
+    with pytest.raises(SettingsError, match="line 2: `argo_server` has no value"):
+        parse_hera_config("a = 1\n--argo-server\n", "file ./hera.config")
+
+
 @given(st.text())
 def test_any_text_is_read_or_clearly_refused(text):
     try:

@@ -411,6 +411,12 @@ def test_somebody_elses_broken_pyproject_is_not_ours_to_tell(desk):
     assert read_settings(around=desk.around).platform == "local"
 
 
+def test_a_broken_pyproject_with_a_table_of_ours_is_told(desk):
+    (desk.project / "pyproject.toml").write_text('[project]\nname = "x"\n[tool.hera_utils\nruns = "records"\n')
+    with pytest.raises(SettingsError, match=r"pyproject.toml is not valid TOML: at line 3"):
+        read_settings(around=desk.around)
+
+
 @pytest.mark.parametrize("source", ["flag", "environment", "hera.config", "credentials"])
 def test_a_token_is_found_nowhere(desk, source):
     flags = {}

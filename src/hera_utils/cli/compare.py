@@ -45,13 +45,13 @@ def command(
     from hera_utils.runs.conditions import Condition, search
 
     form = output or (_SUFFIXES.get(to.suffix.lower(), "csv") if to is not None else "text")
-    entries = entries_of(names)
+    entries = list({entry.name: entry for entry in entries_of(names)}.values())
     if conditions:
         more = [match.entry for match in search(recorded(), [Condition.parse(one) for one in conditions])]
         entries += [entry for entry in more if entry.name not in {one.name for one in entries}]
     if len(entries) < 2:
         raise SettingsError(
-            f"a comparison needs two runs or more, and {'one is' if entries else 'none are'} named",
+            f"a comparison needs two runs or more, and {'only one is' if entries else 'none are'} named",
             fix="name runs, or give --where; list them with: hera-utils runs",
         )
     chosen = [name.strip() for name in columns.split(",") if name.strip()]

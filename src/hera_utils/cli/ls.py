@@ -153,7 +153,8 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
     status = {"phase": phase, "progress": f"{done}/{every}", "message": count + more}
     status |= {"startedAt": starts[0]} if starts else {}
     status |= {"finishedAt": ends[-1]} if ends and phase != "Running" else {}
-    return {"metadata": {**workflows[-1]["metadata"], "name": run}, "status": status}
+    first = workflows[0]["metadata"].get("creationTimestamp")  # a run is as old as its first workflow
+    return {"metadata": {**workflows[-1]["metadata"], "name": run, "creationTimestamp": first}, "status": status}
 
 
 def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:

@@ -43,6 +43,10 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     if target == "-" and (crate or archive):
         flag = "--zip" if archive else "--crate"
         raise SettingsError(f"{flag} writes files, and -o - only prints", fix=f"leave out -o -, or leave out {flag}")
+    if target and target != "-" and not (above := Path(target).parent).is_dir():
+        raise ResourceError(
+            f"cannot write {target}: there is no folder {above}", fix="create it, or name another file with -o"
+        )
     with reached_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / _FILES[kind]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.cli.run_choice import chosen_name
 from hera_utils.cli.run_names import record_folders
-from hera_utils.errors import HeraUtilsError
+from hera_utils.errors import HeraUtilsError, ResourceError
 
 if TYPE_CHECKING:
     from hera_utils.runs.catalogue import CatalogueEntry
@@ -19,23 +19,41 @@ def recorded() -> list[CatalogueEntry]:
     """The runs with a record, the newest first. No server is asked."""
     from hera_utils.runs.catalogue import catalogue
 
+    _refuse_missing_folder()
     return catalogue(record_folders())
 
 
 def every_run() -> list[CatalogueEntry]:
-    """The runs with a record, and those that the platform has; a platform that does not answer is said, and its runs left out."""
+    """The runs with a record, and those that the platform has; a platform that does not answer is said, and its runs left out.
+
+    A folder that is typed (--runs) is the only place: then a run without a record in it is left out.
+    """
     from hera_utils.cli.run_names import reached
     from hera_utils.cli.terminal import note
     from hera_utils.runs.catalogue import NEEDED_FIELDS, catalogue
 
-    folders = record_folders()
+    folders, alone = record_folders(), _refuse_missing_folder()
     try:
         with reached() as client:
             workflows = client.list(fields=",".join(f"items.{path}" for path in NEEDED_FIELDS))
     except HeraUtilsError as error:
         note(f"hera-utils: only recorded runs are shown: {error}")
         workflows = []
-    return catalogue(folders, workflows)
+    return [entry for entry in catalogue(folders, workflows) if entry.folder is not None or not alone]
+
+
+def _refuse_missing_folder() -> bool:
+    """Whether the folder of the records is typed. ResourceError when it is not there: a setting may name one that is still to come."""
+    from hera_utils.cli.options import given_settings
+
+    if "runs" not in given_settings():
+        return False
+    for folder in record_folders():
+        if not folder.is_dir():
+            raise ResourceError(
+                f"there is no folder {folder} (--runs)", fix="name the folder in which runs are recorded"
+            )
+    return True
 
 
 def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:

@@ -49,7 +49,9 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
 
     parsed = [Condition.parse(one) for one in conditions]
     entries = every_run()
-    chosen = [name.strip() for name in columns.split(",") if name.strip()]
+    chosen = [
+        name for one in columns.split(",") if (name := one.strip()) not in ("", "run")
+    ]  # the run is shown in any case
     check_columns(chosen, entries)
     matches = search(entries, parsed)[:limit]
     if output == "name":

@@ -3,12 +3,13 @@
     vintages=2009      nu<0.1      status!=Succeeded      tag=paper      note~mesh      outputs.status=ok
 
 A condition holds where one of the values does what it says (`!=`: where none is equal). Numbers are compared as numbers, other texts by
-their letters, `~` looks for a part of a text without regard to capitals. Conditions on axes and outputs are about one point: a run matches
-where one of its points satisfies all of them.
+their letters (NaN equals NaN), `~` looks for a part of a text without regard to capitals. Conditions on axes and outputs are about one
+point: a run matches where one of its points satisfies all of them.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 import statistics
@@ -54,7 +55,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "~": lambda value, part: str(part).lower() in str(value).lower(),
 }
-_CONDITION = re.compile(r"\s*([^\s=<>!~]+)\s*(!=|>=|<=|=|>|<|~)\s*(.*?)\s*", re.DOTALL)
+_CONDITION = re.compile(r"\s*([^\s=<>!~]+)\s*(!=|>=|<=|=|>|<|~)(?!\s*=)\s*(.*?)\s*", re.DOTALL)
+_ORDERS = ("<", ">", "<=", ">=")
+_MOMENTS = ("created", "ended")
+_MOMENT = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
 _SUMMARY = re.compile(r"(\w+)\((.+)\)")
 _SUMMARIES: dict[str, Callable[[Sequence[float]], float]] = {
     "min": min,
@@ -86,18 +90,24 @@ class Condition:
             )
         return cls(*match.groups())
 
+    @property
+    def written(self) -> str:
+        return f"{self.name}{self.sign}{self.value}"
+
     def holds(self, values: Iterable[Any]) -> bool:
-        one = any(_compared(value, self.sign, self.value) for value in values if value is not None)
+        one = any(_compared(value, self) for value in values if value is not None)
         return not one if self.sign == "!=" else one
 
 
-def _compared(value: Any, sign: str, typed: str) -> bool:
-    if sign == "~":
+def _compared(value: Any, condition: Condition) -> bool:
+    sign, typed = condition.sign, condition.value
+    if sign == "~" or condition.name in _MOMENTS:
         return _OPERATORS[sign](text(value), typed)
     ours, theirs = number(value), number(typed)
     if ours is not None and theirs is not None:
-        return _OPERATORS[sign](ours, theirs)
-    if sign in ("<", ">", "<=", ">=") and (ours is None) != (theirs is None):
+        both_nan = math.isnan(ours) and math.isnan(theirs)  # who looks for nan means the points that gave it
+        return sign in ("=", "!=") if both_nan else _OPERATORS[sign](ours, theirs)
+    if sign in _ORDERS and (ours is None) != (theirs is None):
         return False  # a number is neither before nor after a word
     return _OPERATORS[sign](text(value), typed)
 
@@ -121,10 +131,13 @@ class RunMatch:
 
 
 def search(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -> list[RunMatch]:
-    """The runs that satisfy every condition. SettingsError for a name that no run knows."""
+    """The runs that satisfy every condition. SettingsError for a name that no run knows, or a value that no number or date is put in
+    order with.
+    """
     names = [names_of(entry) for entry in entries]
     for condition in conditions:
         _refuse_unknown(condition.name, names)
+        _refuse_incomparable(condition, entries)
     return [match for entry in entries if (match := _match(entry, conditions)) is not None]
 
 
@@ -157,6 +170,29 @@ def _refuse_unknown(name: str, every_name: Sequence[set[str]]) -> None:
         f"no run has an input, an output or a fact named {name}",
         fix=f"did you mean {near[0]}?" if near else f"facts: {', '.join(FACTS)}{rest}",
     )
+
+
+def _refuse_incomparable(condition: Condition, entries: Sequence[CatalogueEntry]) -> None:
+    name, value = condition.name, condition.value
+    if name in _MOMENTS and condition.sign != "~" and not _MOMENT.fullmatch(value):
+        raise SettingsError(
+            f"'{condition.written}': {value or 'nothing'} is no date",
+            fix=f"write {name}{condition.sign}2026-01-31, or 2026-01-31T14:00:00Z",
+        )
+    if condition.sign in _ORDERS and number(value) is None and _all_numbers(name, entries):
+        raise SettingsError(
+            f"'{condition.written}': {name} has numbers, and {value or 'nothing'} is none",
+            fix=f"write {name}{condition.sign}NUMBER",
+        )
+
+
+def _all_numbers(name: str, entries: Sequence[CatalogueEntry]) -> bool:
+    values = _values_of_all(name, entries)
+    return bool(values) and all(number(value) is not None for value in values)
+
+
+def _values_of_all(name: str, entries: Sequence[CatalogueEntry]) -> list[Any]:
+    return [value for entry in entries for value in _values(RunMatch(entry, entry.points), name)]
 
 
 def _match(entry: CatalogueEntry, conditions: Sequence[Condition]) -> RunMatch | None:
@@ -228,13 +264,17 @@ def _values(match: RunMatch, name: str) -> list[Any]:
 
 
 def check_columns(columns: Sequence[str], entries: Sequence[CatalogueEntry]) -> None:
-    """SettingsError for a column that no run has, or an unknown summary."""
+    """SettingsError for a column that no run has, an unknown summary, or a summary of what has no numbers."""
     names = [names_of(entry) for entry in entries]
     for column in columns:
         summary = _SUMMARY.fullmatch(column)
         if summary and summary[1] not in _SUMMARIES:
             raise SettingsError(f"{summary[1]}() cannot summarize a column", fix=f"use one of: {', '.join(_SUMMARIES)}")
-        _refuse_unknown(summary[2] if summary else column, names)
+        name = summary[2] if summary else column
+        _refuse_unknown(name, names)
+        values = _values_of_all(name, entries) if summary else []
+        if values and all(number(value) is None for value in values):
+            raise SettingsError(f"{column}: {name} has no numbers", fix=f"name a column of numbers, or {name} alone")
 
 
 def short(value: Any) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from hera_utils.errors import SettingsError
+from hera_utils.settings.fields import BY_NAME
 
 _KEY = re.compile(r"(?:--?)?(?P<key>[A-Za-z_][\w.-]*)\s*(?P<separator>[=:]|\s|$)\s*(?P<rest>.*)$")
 
@@ -27,9 +28,10 @@ def parse_hera_config(text: str, origin: str) -> dict[str, str]:
             raise SettingsError(
                 f"{origin}, line {number}: no `key = value`", fix="write `key = value`, or # before a comment"
             )
-        values[match["key"].replace("-", "_")] = _value(
-            match["rest"], f"{origin}, line {number}", bool(match["separator"])
-        )
+        key = match["key"].replace("-", "_")
+        if not match["separator"] and key in BY_NAME and BY_NAME[key].kind != "boolean":
+            raise SettingsError(f"{origin}, line {number}: `{key}` has no value", fix=f"write `{key} = value`")
+        values[key] = _value(match["rest"], f"{origin}, line {number}", bool(match["separator"]))
     return values
 
 

@@ -356,10 +356,11 @@ def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
     """A settings file; empty when there is none. SettingsError when it is not valid TOML. ours_alone: it is nobody else's file."""
     if not path.is_file():
         return _NOTHING
+    text = text_of(path, f"file {path}")
     try:
-        document = Document(str(path), toml_of(text_of(path, f"file {path}")))
+        document = Document(str(path), toml_of(text))
     except ValueError as error:
-        if not ours_alone:
+        if not ours_alone and "tool.hera_utils" not in text:
             return _NOTHING  # somebody else's file: its own tools will say it
         raise SettingsError(f"{path} is not valid TOML: {_position(str(error))}", fix="correct that line") from None
     if ours_alone:
