@@ -131,6 +131,7 @@ def test_search_compare_and_trace(studies, tmp_path):
     user.type("tag", second, "draft", "--name", "large")
     assert user.type("runs", "--where", "tag=draft", "-o", "name").split() == [second]
     assert user.type("watch", "large").splitlines()[-1].startswith(second)
+    assert "at most 100 characters" in user.type("tag", second, "--name", "x" * 101, status=2)
     assert "cannot be a tag" in user.type("tag", second, "a,b", status=2)
     assert "tags: none" in user.type("tag", "large", "--remove", "draft")
 

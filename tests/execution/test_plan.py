@@ -10,7 +10,7 @@ from hera.workflows import Container, Workflow
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.batches import estimate_size, limits_of
 from hera_utils.execution.definition import Definition, document_of, environment_of
-from hera_utils.execution.history import platform_of, run_facts
+from hera_utils.execution.history import name_of, platform_of, run_facts
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
@@ -156,3 +156,10 @@ def test_a_record_holds_no_secret_constant(context):
     constants.api_token = "gh9_xK2mQ7vB4nT1zR8w"
     with pytest.raises(SettingsError, match="`api_token` is a secret"):
         run_facts(one, "key", context(), "default")
+
+
+def test_an_experiment_without_a_name_is_called_after_what_tells_it_from_others():
+    assert name_of("heat.py:solve", in_script=True) == "solve"
+    assert name_of("heat.py:define", in_script=True) == "heat"
+    assert name_of("456.py:define", in_script=False) == "define"  # a cell of a notebook: its file's name is a number
+    assert name_of("heat", in_script=True) == "heat"

@@ -63,6 +63,12 @@ def test_an_experiment_makes_its_layout_from_the_constants():
         Experiment(workflow="workflow")
 
 
+@pytest.mark.parametrize("field", ["name", "license", "layout"])
+def test_a_number_is_no_part_of_an_experiment(field):
+    with pytest.raises(SettingsError, match=f"the experiment's {field} is 3"):
+        Experiment(workflow=len, **{field: 3})
+
+
 def test_a_function_of_other_arguments_is_refused():
     def define(inputs): ...
 

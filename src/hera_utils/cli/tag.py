@@ -27,7 +27,7 @@ def command(name: str, tags: tuple[str, ...], remove: tuple[str, ...], new_name:
 
     (entry,) = entries_of([name])
     notes = entry.notes.tagged(tags, remove)
-    notes = replace(notes, name=notes.name if new_name is None else new_name.strip())
+    notes = notes if new_name is None else notes.called(new_name.strip())
     notes = replace(notes, note=notes.note if note is None else note.strip())
     if notes != entry.notes and entry.folder is not None:
         write_notes(entry.folder, notes)

@@ -36,6 +36,7 @@ from hera_utils.provenance.modules import Sources
 from hera_utils.results.secrecy import refuse_secret_inputs, refuse_secret_literals, secrets_of
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record import DONE, SUBMITTED, RunRecord, encoded, records
+from hera_utils.runs.whole_run import ANY_FUNCTION
 from hera_utils.settings.command_line import without_secrets
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
@@ -329,6 +330,12 @@ def script_folder() -> Path:
     return Path(main).absolute().parent
 
 
+def name_of(key: str, *, in_script: bool) -> str:
+    """What an experiment without a name is called: its function's name, or its script's where that says nothing."""
+    file, _, function = key.rpartition(":")
+    return Path(file).stem if in_script and file and function in ANY_FUNCTION else function
+
+
 def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: str) -> Json:
     """What a record says of its run beside the points."""
     main = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -336,7 +343,7 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
     inputs = experiment.inputs.as_json()
     refuse_secret_inputs(inputs, context.secrets())
     return {
-        "experiment": experiment.name or key.rpartition(":")[2],
+        "experiment": experiment.name or name_of(key, in_script=bool(main)),
         "key": key,
         "script": str(Path(main).absolute()) if main else "",
         "arguments": without_secrets(sys.argv[1:]),

@@ -340,7 +340,8 @@ class Session:
     def _note(self, folder: Path) -> None:
         """What the command line says of the run, beside what was said before."""
         options, before = self.caller.options, read_notes(folder)
-        notes = replace(before.tagged(options.run_tags), name=options.run_name or before.name)
+        notes = before.tagged(options.run_tags)
+        notes = notes.called(options.run_name) if options.run_name else notes
         notes = replace(notes, note=options.run_note or before.note)
         if notes != before:
             write_notes(folder, notes)

@@ -25,8 +25,9 @@ class Experiment:
     workflow: the function that defines it. inputs: Inputs, or a sweep (or the mapping of its axes) alone. layout: a Layout subclass
     (made from the constants), a function of the constants, or a layout. environment: an Environment, or a function of the parsed
     arguments that gives one (`construct_environment`). gather: as `workflow`, for what runs once after all points, with the full
-    inputs. name: what the run's record calls it. authors, license: of what is published of its runs (Author, or texts such as
-    `Ada Lovelace 0000-0002-1825-0097`; an SPDX identifier such as CC-BY-4.0, or an address); else those of the settings.
+    inputs. name: what the run's record calls it (else its function or its script). authors, license: of what is published of its runs
+    (Author, or texts such as `Ada Lovelace 0000-0002-1825-0097`; an SPDX identifier such as CC-BY-4.0, or an address); else those of
+    the settings.
     """
 
     workflow: Define
@@ -48,6 +49,14 @@ class Experiment:
                 "the experiment's gather is not a function", fix="give a function gather(environment, inputs, layout)"
             )
 
+        for what in ("name", "license"):
+            if not isinstance(getattr(self, what), str):
+                raise SettingsError(f"the experiment's {what} is {getattr(self, what)!r}", fix="give a text")
+        if isinstance(self.layout, str | bytes | int | float):
+            raise SettingsError(
+                f"the experiment's layout is {self.layout!r}",
+                fix="give a subclass of hera_utils.Layout, or a function of the constants that gives a layout",
+            )
         object.__setattr__(self, "authors", authors_of(self.authors))
         for function in (self.workflow, self.gather):
             _check_signature(function)

@@ -14,6 +14,7 @@ from pathlib import Path
 from hera_utils.errors import ResourceError, SettingsError
 
 FILE = "notes.json"
+_LONGEST_NAME = 100
 _TAG = re.compile(r"[^\s,=<>!~]+")
 
 
@@ -34,6 +35,15 @@ class RunNotes:
                     f"'{tag}' cannot be a tag", fix="give a word without blanks, commas and the signs = < > ! ~"
                 )
         return replace(self, tags=tuple(sorted({*self.tags, *added} - removed)))
+
+    def called(self, name: str) -> RunNotes:
+        """With another name. SettingsError for one that fits in no table."""
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            raise SettingsError(
+                f"the name of a run is one line of at most {_LONGEST_NAME} characters, and this has {len(name)}",
+                fix="give a short name, and say more with --note",
+            )
+        return replace(self, name=name)
 
 
 def read_notes(folder: Path) -> RunNotes:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
+ANY_FUNCTION = ("define", "workflow", "main")
+"""Names of functions that tell no experiment from another."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class WholeRun:
     def experiment(self) -> str:
         """The experiment's name; "" for one that is only called after its function."""
         name = str(self.facts.get("experiment") or "")
-        return "" if name in ("define", "workflow", "main") else name
+        return "" if name in ANY_FUNCTION else name
 
     @property
     def last(self) -> list[str]:
