@@ -105,6 +105,7 @@ def runs(user):
 
 def test_search_comparison_and_trace_are_right_among_two_hundred(runs):
     user, names = runs
+    here = ("--runs", user.folder / "runs")  # other tests have recorded runs on this platform
     everything = range(COUNT, 0, -1)  # the newest first
     for conditions, holds in (
         (["k<20", "mode=slow"], lambda k: k < 20 and mode(k) == "slow"),
@@ -113,21 +114,23 @@ def test_search_comparison_and_trace_are_right_among_two_hundred(runs):
         (["value=8", "x=2"], lambda k: k == 2),
     ):
         flags = [word for condition in conditions for word in ("--where", condition)]
-        said = user.type("runs", *flags, "-o", "name").split()
+        said = user.type("runs", *here, *flags, "-o", "name").split()
         assert said == [names[k] for k in everything if holds(k)], conditions
 
-    shown = json.loads(user.type("runs", "--where", "k>0", "--columns", "k,mode,mean(value),max(value)", "-o", "json"))
+    shown = json.loads(
+        user.type("runs", *here, "--where", "k>0", "--columns", "k,mode,mean(value),max(value)", "-o", "json")
+    )
     mean = {k: k * sum(x * x for x in POINTS) / len(POINTS) for k in everything}
     assert [(one["k"], one["mode"]) for one in shown] == [(k, mode(k)) for k in everything]
     assert [one["mean(value)"] for one in shown] == pytest.approx([mean[k] for k in everything], rel=1e-5)
     assert [one["max(value)"] for one in shown] == [9 * k for k in everything]
 
-    compared = json.loads(user.type("compare", "--where", "k>0", "-o", "json"))
+    compared = json.loads(user.type("compare", *here, "--where", "k>0", "-o", "json"))
     assert {one["run"]: one["k"] for one in compared} == {names[k]: k for k in everything}
     assert all({"mode", "status"} <= one.keys() and "x" not in one for one in compared), "only what differs"
 
     for k, x in ((137, 2), (200, 3), (1, 1)):
         file = user.file("found.txt", f"{k} {x}")
-        (trace,) = json.loads(user.type("which", file, "-o", "json"))
+        (trace,) = json.loads(user.type("which", *here, file, "-o", "json"))
         assert (trace["run"], trace["path"], trace["values"]) == (names[k], f"out/{k}/{x}.txt", {"x": str(x)})
-    assert "none of 200 recorded runs" in user.type("which", user.file("found.txt", "201 1"), status=1)
+    assert "none of 200 recorded runs" in user.type("which", *here, user.file("found.txt", "201 1"), status=1)

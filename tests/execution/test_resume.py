@@ -650,7 +650,8 @@ def test_of_the_packages_those_that_the_code_imports_count(lab, own_python):
     assert lab.why(made) == {1: "python package units changed"}, "what an imported package requires"
     own_python("measure", "1.1", requires="units")
     plan = lab.engine.plan(made, resume=True)
-    assert plan.lines(explain=True)[-3:] == [
+    explained = plan.lines(explain=True)
+    assert explained[(at := explained.index("since these were computed:")) : at + 3] == [
         "since these were computed:",
         "  python package measure: 1.0 → 1.1",
         "  python package units: 1.0 → 2.0",

@@ -402,8 +402,13 @@ print(os.getppid(), sorted(set(map(int, filter(str.isdigit, os.listdir("/proc"))
 
 def test_what_a_task_leaves_ends_and_the_fork_server_goes_on(machine: Stage) -> None:
     """A task sees the worker, the fork server, itself, and what it starts."""
-    first, second = python_task(machine, LEAVE), python_task(machine, LEAVE)
-    assert first == second
+    until = time.monotonic() + 60
+    first = python_task(machine, LEAVE)
+    while (
+        second := python_task(machine, LEAVE)
+    ) != first:  # what earlier tasks imported may still make a new fork server
+        assert time.monotonic() < until
+        first = second
     assert first[0].endswith(" []")
 
 
