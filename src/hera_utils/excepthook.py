@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from types import TracebackType
 
 from hera_utils.errors import HeraUtilsError
@@ -48,14 +49,17 @@ def _explained(error: BaseException) -> HeraUtilsError | None:
 
 def users_frames(trace: TracebackType | None) -> TracebackType | None:
     """A traceback without the frames between the user's script and the user's function that we called: as if the one had called the
-    other. The whole when the mistake is not in what we called.
+    other. What this function called of ours (a point's attribute) stays. The whole when the mistake is not in what we called.
     """
     frames = []
     while trace is not None:
         frames.append(trace)
         trace = trace.tb_next
-    ours = [number for number, frame in enumerate(frames) if _is_ours(frame)]
-    if ours and ours[-1] < len(frames) - 1:
+    end = len(frames)
+    while end and _is_ours(frames[end - 1]):
+        end -= 1
+    ours = [number for number, frame in enumerate(frames[:end]) if _is_ours(frame)]
+    if ours and (end == len(frames) or not (_is_pythons(frames[end - 1]) or _is_installed(frames[end - 1]))):
         frames = frames[: ours[0]] + frames[ours[-1] + 1 :]
     users: TracebackType | None = None
     for frame in reversed(frames):
@@ -70,6 +74,11 @@ def _is_ours(trace: TracebackType) -> bool:
 def _is_pythons(trace: TracebackType) -> bool:
     """Whether a frame is of Python's own library (a cached property, a context), through which we call ourselves."""
     return os.path.dirname(trace.tb_frame.f_code.co_filename) == os.path.dirname(os.__file__)
+
+
+def _is_installed(trace: TracebackType) -> bool:
+    """Whether a frame is of a library, such as Hera, which may call us too."""
+    return "site-packages" in Path(trace.tb_frame.f_code.co_filename).parts
 
 
 def place_in_the_experiment(trace: TracebackType | None) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 from hera.workflows import DAG, Artifact, Workflow, script
 
-from hera_utils import ExecutionEngine, Experiment, Inputs, grid
+from hera_utils import ExecutionEngine, Experiment, Inputs, ResourceError, grid
 
 
 @script(image="python:3.11", outputs=[Artifact(name="model", path="/tmp/model")])
@@ -58,6 +58,8 @@ def test_by_the_name_of_the_run(local_platform, typed, tmp_path):
     assert "4 artifacts" in typed("cp", "artifact:@latest", "latest")
     assert json.loads((tmp_path / "all" / "artifacts.json").read_text())["run"] == run.name
     assert len(run.download(tmp_path / "python")) == 4
+    with pytest.raises(ResourceError, match="has no best point: its sweep is not a search"):
+        run.best  # noqa: B018  asked for
     assert "1 artifact" in typed("cp", f"artifact:{run.name}-gather", "last")
     first = names[0].partition("/")[0]
     for name in (run.name, "@latest"):

@@ -140,6 +140,44 @@ def test_what_an_experiments_files_say_wrongly_is_told_with_its_line(tmp_path, l
     assert len(answer.stderr.splitlines()) == 2
 
 
+DEFINES = """
+from hera.workflows import DAG, Workflow, script
+from hera_utils import Experiment, Inputs, grid, main
+
+@script(image="python:3.11")
+def show(x):
+    print(x)
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="slip-", entrypoint="main") as w, DAG(name="main"):
+        for point in inputs.points:
+            show(name=NAME, arguments=point.arguments)
+    return w
+
+main(Experiment(workflow=define, inputs=Inputs(parameters=grid(x=[1, 2]))))
+"""
+
+
+def planned(folder, name):
+    (folder / "script.py").write_text(DEFINES.replace("NAME", name))
+    words = [sys.executable, "script.py", "--plan", "--platform", "local"]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_slip_in_a_point_shows_the_users_lines_and_not_ours(tmp_path):
+    answer = planned(tmp_path, "point.xx")
+    assert "the point has no value `xx`; it has: x" in answer.stderr
+    files = [line for line in answer.stderr.splitlines() if line.startswith("  File ")]
+    assert [name for name in files if "hera_utils" in name][1:] == []  # the one where the attribute is missed
+    assert sum('script.py"' in name for name in files) == 2
+
+
+def test_two_tasks_of_one_name_are_a_sentence(tmp_path):
+    answer = planned(tmp_path, '"same"')
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("hera-utils: script.py, line 12: two tasks or steps have the name `same`\n  fix: ")
+
+
 def test_a_sweep_that_is_filtered_away_is_told(engine, experiment):
     nothing = Experiment(workflow=define, inputs=Inputs(None, grid(n=[1, 2]).where(lambda point: point.n > 2)))
     with pytest.raises(SettingsError, match=r"no points left \(0 of \(2 n\)\)"):

@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 
 from hera_utils import Inputs, SettingsError, grid, logarithmic, report_step, search
 from hera_utils.experiment import optuna_sampler
+from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import FAILED, PRUNED, Course, Trial, best, design_of, so_far
 from hera_utils.runs.step_reports import steps_of
 
 pytest.importorskip("optuna")
+
+
+class Silent:
+    def ask(self, n):
+        return [{"x": 0.5}] * n
 
 
 class Bisection:
@@ -220,6 +226,7 @@ def test_what_is_no_number_counts_as_failed():
         (lambda: search(5, minimize="l", x=(0, 1)).pruned(after="b"), "'b' is no step"),
         (lambda: search(5, minimize="l", sampler="tpee", x=(0, 1)), "no sampler is called 'tpee'"),
         (lambda: search(5, minimize="l", sampler=7, x=(0, 1)), "7 is no sampler"),
+        (lambda: search(5, sampler=Silent(), x=(0, 1)), "the sampler Silent has no method `tell`"),
         (lambda: search(5, minimize="l"), "without axes"),
         (lambda: search(5, x=(0, 1)), "needs an objective"),
         (lambda: search(5, minimize="l", maximize="l", x=(0, 1)), "`l` twice"),
@@ -238,6 +245,13 @@ def test_mistakes_are_told_at_once(make, message):
     with pytest.raises(SettingsError, match=message.replace("(", r"\(")) as raised:
         make()
     assert raised.value.fix
+
+
+def test_an_output_that_a_trial_has_not_is_told_with_those_it_has():
+    trial = Trial(Point({"x": 1}), outputs={"loss": 2.0})
+    assert trial["loss"] == 2.0
+    with pytest.raises(KeyError, match="has no output `nope`; its outputs are: loss"):
+        trial["nope"]
 
 
 class Asks:

@@ -244,11 +244,11 @@ def test_points_in_a_table(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.toml", "[constants]\ncity = 3\n", "constants.city: `3` is not a text"),
+        ("a.toml", "[constants]\ncity = 3\n", "{path}: constants.city: `3` is not a text"),
         (
             "a.toml",
             "[constants]\ncitty = 'x'\n",
-            "constants.citty: the experiment has no such input; did you mean `city`?",
+            "{path}: constants.citty: the experiment has no such input; did you mean `city`?",
         ),
         (
             "a.toml",
@@ -257,10 +257,15 @@ def test_points_in_a_table(tmp_path):
         ),
         ("a.toml", "[constants\n", "{path} is not TOML: "),
         ("a.json", "{", "{path} is not JSON: "),
+        (
+            "a.json",
+            '{"parameters": {"vintages": [1], "vintages": [2]}}',
+            "{path} is not JSON: `vintages` is there twice",
+        ),
         ("a.json", "[]", "{path} holds no tables"),
         ("a.yaml", "a: [", "{path} is not YAML: "),
         ("a.yaml", "constants: {day: 2026-13-45}", "{path} is not YAML: month must be in 1..12"),
-        ("a.yaml", "constants: 3", "constants: `3` is not a table"),
+        ("a.yaml", "constants: 3", "{path}: constants: `3` is not a table"),
         ("a.csv", "x,x\n1,2\n", "{path}: the first line names `x` twice"),
         ("a.csv", "", "{path}: the first line is empty"),
         ("a.csv", "vintages,boroughs\n1\n", "{path}, line 2: 1 cells where the first line names 2 axes"),

@@ -191,7 +191,7 @@ class ExecutionEngine:
             raise NoRun(0)
         with self._session(written, resume=resume, deadline=deadline) as session:
             if session.record is None:
-                self.reporter.lines([f"all {session.plan.points} points are done already: nothing to run"])
+                self.reporter.lines([f"{_all_points(session.plan.points)} done already: nothing to run"])
                 return run_as_it_stands(session.client, session.runs, facts=session.facts)
             if self.options.detach or script_host().detach:
                 self.reporter.lines(session.submit())
@@ -432,6 +432,10 @@ class ExecutionEngine:
         """As the call says, else as the command line does."""
         timeout = self.options.wait_timeout if timeout is None else timeout
         return script_host().deadline or NEVER if timeout is None else Deadline.after(timeout)
+
+
+def _all_points(count: int) -> str:
+    return "the only point is" if count == 1 else f"all {count} points are"
 
 
 def _session_of(client: ArgoClient, caller: Caller, definition: Definition, estimate: SizeEstimate) -> Session:

@@ -183,7 +183,9 @@ class Plan:
 
     def _decision_lines(self, decisions: Decisions, explain: bool) -> list[str]:
         done, in_flight, run = len(decisions.done), len(decisions.in_flight), len(decisions.run)
-        states = [f"{done} points are done already"] if done else ["no point is done already"]
+        states = (
+            [f"{done} point{'s are' if done > 1 else ' is'} done already"] if done else ["no point is done already"]
+        )
         states += [f"{in_flight} are still running"] if in_flight else []
         names = {point.id: point.name for point in self.points_to_run()}
         if not run:

@@ -86,6 +86,11 @@ class Run:
     @property
     def best(self) -> Trial:
         """Of a search: its best trial. ResourceError when there is none, or there are several that no other is better than."""
+        if self.record is not None and recorded_trials(self.record)[0] is None:
+            raise ResourceError(
+                f"{self.name} has no best point: its sweep is not a search, so nothing says which value is better",
+                fix="compare the rows of run.results, or name what to minimize: search(…, minimize=…)",
+            )
         front = self.front
         if len(front) != 1:
             why = (

@@ -71,13 +71,13 @@ class Inputs:
 
         content, written = read(path)
         fixed = content.get("constants") or {}
-        held = SimpleNamespace(**fixed) if constants is None else built(constants, fixed, "constants")
+        held = SimpleNamespace(**fixed) if constants is None else built(constants, fixed, f"{path}: constants")
         if "points" in content:
             types = {} if parameters is None else {n: _member(t) for n, t in field_types(parameters).items()}
             return cls(held, _listed(content["points"], types, str(path), written))
         axes = content.get("parameters") or {}
         if parameters is not None:
-            return cls(held, built(parameters, axes, "parameters"))
+            return cls(held, built(parameters, axes, f"{path}: parameters"))
         return cls(held, Grid({name: _axis(values) for name, values in axes.items()}))
 
     @property
@@ -135,7 +135,7 @@ class Inputs:
         content, written = read(path)
         constants = self.constants
         for name, value in (content.get("constants") or {}).items():
-            constants = _set(constants, [name], value, "constants", written=False)
+            constants = _set(constants, [name], value, f"{path}: constants", written=False)
         if "points" not in content and "parameters" not in content:
             return replace(self, constants=constants)
         axes = self.sweep.axes
@@ -160,13 +160,15 @@ class Inputs:
             missing = next((name for name in axes if name not in given), None)
             if missing is not None:
                 raise SettingsError(f"{path}: parameters.{missing} has no values", fix=f"give {missing} = […]")
-            converted_axes = {name: _converted_axis(given[name], types[name], f"parameters.{name}") for name in axes}
+            converted_axes = {
+                name: _converted_axis(given[name], types[name], f"{path}: parameters.{name}") for name in axes
+            }
             for name, values in converted_axes.items():
-                same_unit(axes[name], values, f"parameters.{name}")
+                same_unit(axes[name], values, f"{path}: parameters.{name}")
             return Inputs(constants, Grid(converted_axes))
         parameters = self.parameters
         for name, value in content["parameters"].items():
-            parameters = _set(parameters, [name], value, "parameters", written=False)
+            parameters = _set(parameters, [name], value, f"{path}: parameters", written=False)
         return Inputs(constants, parameters)
 
     def as_json(self) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
 def _parsed(kind: str, text: str, path: str) -> Any:
     try:
         if kind == "JSON":
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_each_once)
         if kind == "TOML":
             if sys.version_info >= (3, 11):
                 import tomllib
@@ -67,7 +67,7 @@ def _parsed(kind: str, text: str, path: str) -> Any:
                 import tomli as tomllib
             return tomllib.loads(text)
     except ValueError as error:
-        raise SettingsError(f"{path} is not {kind}: {error}", fix="correct that line") from None
+        raise SettingsError(f"{path} is not {kind}: {error}", fix="correct the file") from None
     import yaml
 
     try:
@@ -75,6 +75,15 @@ def _parsed(kind: str, text: str, path: str) -> Any:
     except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
         message = " ".join(str(error).split())
         raise SettingsError(f"{path} is not YAML: {message}", fix="correct that line") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError for a name that is there twice, as in TOML."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"`{next(name for name in names if names.count(name) > 1)}` is there twice")
+    return table
 
 
 def _rows(text: str, path: str) -> list[dict[str, str]]:

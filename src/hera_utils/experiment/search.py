@@ -58,6 +58,11 @@ class Trial:
         return self.status == PRUNED
 
     def __getitem__(self, output: str) -> Any:
+        if output not in self.outputs:
+            there = ", ".join(self.outputs) or "none"
+            raise KeyError(
+                f"the point {self.point.name} ({self.status}) has no output `{output}`; its outputs are: {there}"
+            )
         return self.outputs[output]
 
 
@@ -392,6 +397,11 @@ def _check_name(what: str, value: Any, names: Sequence[str]) -> None:
         if value not in names:
             raise SettingsError(f"no {what} is called {value!r}", fix=f"give one of {', '.join(names)}, or an object")
     elif not (_is_own(value) or type(value).__module__.partition(".")[0] == "optuna" or _of_optuna(value)):
+        if what == "sampler" and hasattr(value, "ask"):
+            raise SettingsError(
+                f"the sampler {_called(value)} has no method `tell`",
+                fix="give it tell(results); where it learns nothing from results, tell does nothing",
+            )
         kinds = "methods ask(n) and tell(results)" if what == "sampler" else "a class of optuna.pruners"
         raise SettingsError(f"{value!r} is no {what} of a search", fix=f"give one of {', '.join(names)}, or {kinds}")
 

@@ -38,6 +38,11 @@ def _sentence(error: BaseException) -> HeraUtilsError | None:
             "the server that the script uses answers, but not as an Argo server does",
             fix="check the address, its port and its base path (hera-utils doctor)",
         )
+    if ("hera.workflows.exceptions", "NodeNameConflict") in kinds:
+        return InvalidWorkflow(
+            f"two tasks or steps have the name `{str(error).rpartition(': ')[2]}`",
+            fix='give each a name of its own, such as name=f"fit-{point.name}"',
+        )
     if change := change_behind(error):
         return SettingsError(change.sentence(), fix=change.instead)
     return None
@@ -89,12 +94,19 @@ def _is_of_requests(kinds: list[tuple[str, str]]) -> bool:
 
 
 def line_of_the_script(trace: TracebackType | None) -> str:
-    """`script.py, line 12: ` of the outermost line that is the user's own; "" when there is none."""
+    """`script.py, line 12: ` of the user's line that led to Hera: the outermost of the script, or of its function that we called; ""
+    when there is none.
+    """
+    script, place = "", ""
     for frame, line in _frames(trace):
-        if frame.f_code.co_filename.startswith("<frozen ") or _room(frame) == "hera_utils":
-            continue  # `python -m` begins in Python's own runpy, hera-utils run in ours
-        return "" if _room(frame) == "hera" else place_of(frame, line)
-    return ""
+        if _room(frame) == "hera":
+            break
+        if _room(frame) == "hera_utils":
+            place = ""
+        elif not frame.f_code.co_filename.startswith("<frozen "):  # `python -m` begins in Python's own runpy
+            place = place or place_of(frame, line)
+            script = script or place
+    return place or script
 
 
 def place_of(frame: FrameType, line: int) -> str:
