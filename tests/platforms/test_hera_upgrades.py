@@ -1,5 +1,6 @@
 """Scripts for an older Hera: what is gone is told with the version and what to write, and what is written so is there."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 import hera_utils.platforms.hera_upgrades as changes
+from hera_utils.platforms.hera_errors import line_of_the_script
 from hera_utils.platforms.hera_upgrades import change_behind
 
 W = "from hera.workflows import *\nfrom hera.workflows import models as m\n"
@@ -132,3 +134,13 @@ def test_pydantics_count_is_no_sentence():
     assert first_words(error).startswith("Backoff.factor")
     assert first_words(ValueError("one\ntwo")) == "one"
     assert first_words(ValueError()) == ""
+
+
+@pytest.mark.parametrize("library", [contextlib.__file__, "/venv/lib/python3.11/site-packages/pydantic/main.py"])
+def test_the_line_told_is_the_scripts_where_we_call_a_library(library):
+    theirs, ours = {"__name__": "library"}, {"__name__": "hera_utils.execution"}
+    exec(compile("def fail(): raise ValueError", library, "exec"), theirs)
+    exec(compile("def call(called): called()", "ours.py", "exec"), ours)
+    with pytest.raises(ValueError) as caught:
+        ours["call"](theirs["fail"])
+    assert line_of_the_script(caught.value.__traceback__).partition(", line ")[0].endswith("test_hera_upgrades.py")

@@ -6,6 +6,7 @@ Hera raises what a server answers with the sentence at the end of sixty lines. `
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -103,10 +104,15 @@ def line_of_the_script(trace: TracebackType | None) -> str:
             break
         if _room(frame) == "hera_utils":
             place = ""
-        elif not frame.f_code.co_filename.startswith("<frozen "):  # `python -m` begins in Python's own runpy
+        elif not _is_of_a_library(Path(frame.f_code.co_filename)):
             place = place or place_of(frame, line)
             script = script or place
     return place or script
+
+
+def _is_of_a_library(file: Path) -> bool:
+    """Whether no line of it is the user's: `python -m` begins in Python's own runpy, and we call contextlib."""
+    return str(file).startswith("<frozen ") or "site-packages" in file.parts or Path(os.__file__).parent in file.parents
 
 
 def place_of(frame: FrameType, line: int) -> str:
