@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hera_utils.cli.run_choice import chosen_name
+from hera_utils.cli.run_choice import chosen_name, is_relative
 from hera_utils.cli.run_names import record_folders
 from hera_utils.errors import HeraUtilsError, ResourceError
 
 if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.runs.catalogue import CatalogueEntry
     from hera_utils.runs.comparison_table import ComparisonTable
 
@@ -36,10 +37,11 @@ def every_run() -> list[CatalogueEntry]:
     try:
         with reached() as client:
             workflows = client.list(fields=",".join(f"items.{path}" for path in NEEDED_FIELDS))
+            platform = _platform(client)
     except HeraUtilsError as error:
         note(f"hera-utils: only recorded runs are shown: {error}")
-        workflows = []
-    return [entry for entry in catalogue(folders, workflows) if entry.folder is not None or not alone]
+        workflows, platform = [], None
+    return [entry for entry in catalogue(folders, workflows, platform) if entry.folder is not None or not alone]
 
 
 def _refuse_missing_folder() -> bool:
@@ -56,6 +58,15 @@ def _refuse_missing_folder() -> bool:
     return True
 
 
+def _platform(client: ArgoClient) -> tuple[str, ...]:
+    """As the records of its runs call the platform."""
+    from hera_utils.cli import options
+    from hera_utils.execution.history import platform_facts
+    from hera_utils.runs.catalogue import platform_of
+
+    return platform_of(platform_facts(options.context(), client.namespace))
+
+
 def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:
     """The recorded runs of these names, in this order: each as in run_names, or the folder of a record.
 
@@ -66,6 +77,8 @@ def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:
 
 
 def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
+    from hera_utils.runs.catalogue import NOT_SUBMITTED
+
     folder = Path(name)
     if folder.parent != Path() and (folder / "run.json").is_file():
         from hera_utils.runs.catalogue import recorded_runs
@@ -73,10 +86,11 @@ def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
         where = folder.resolve()
         return next(entry for entry in recorded_runs(where.parent) if entry.folder == where)
     called = next((entry for entry in entries if entry.notes.name == name), None)
-    own = [entry.name for entry in entries]
+    own = [entry.name for entry in entries if not (is_relative(name) and entry.phase == NOT_SUBMITTED)]
     if called is not None and name not in own:
         return called
-    return entries[own.index(chosen_name(name, own, where=" with a record", listing="hera-utils runs"))]
+    chosen = chosen_name(name, own, where=" with a record", listing="hera-utils runs")
+    return next(entry for entry in entries if entry.name == chosen)
 
 
 def write_table(table: ComparisonTable, form: str, to: Path | None = None) -> None:

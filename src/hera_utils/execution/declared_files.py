@@ -14,6 +14,7 @@ from hera_utils.experiment.layout_paths import File
 from hera_utils.experiment.points import Point
 from hera_utils.runs.file_digests import PRESENT, READ, WRITTEN, FileUse
 from hera_utils.runs.file_facts import FileFacts, difference, facts_of
+from hera_utils.runs.record import DONE, RunRecord
 
 ABSENT = ""
 MOST_FILES = 1000
@@ -157,6 +158,14 @@ def file_uses(
         use = PRESENT if use == WRITTEN and not wrote(point) else use
         uses[file.path, point] = FileUse(*digests[path], use, point, file.path)
     return tuple(uses.values())
+
+
+def wrote_by(record: Path) -> Callable[[str], bool]:
+    """Whether a run has computed a point (by its id; "": what comes after all points), by the folder of its record."""
+    with RunRecord.open(record) as opened:
+        computed = {row.id for row in opened.points(status=DONE) if not row.run}
+        computed |= {""} if opened.facts.get("phase") == DONE else set()
+    return computed.__contains__
 
 
 def _uses(files: DeclaredFiles, points: Iterable[Point]) -> Iterator[tuple[File, str, str]]:

@@ -15,7 +15,7 @@ from hera_utils.errors import NoRun, RunFailed, SettingsError
 from hera_utils.execution.batches import SizeEstimate, estimate_size, fingerprints_of, largest_document, limits_of
 from hera_utils.execution.cautions import cautions
 from hera_utils.execution.cost import Cost, earlier_cost
-from hera_utils.execution.declared_files import DeclaredFiles, file_uses
+from hera_utils.execution.declared_files import DeclaredFiles, file_uses, wrote_by
 from hera_utils.execution.definition import Definition, environment_of
 from hera_utils.execution.fingerprints import Fingerprinter
 from hera_utils.execution.flags import RunOptions, add_flags, apply_input_flags, check_layout, point_lines
@@ -192,7 +192,9 @@ class ExecutionEngine:
         with self._session(written, resume=resume, deadline=deadline) as session:
             if session.record is None:
                 self.reporter.lines([f"{_all_points(session.plan.points)} done already: nothing to run"])
-                return run_as_it_stands(session.client, session.runs, facts=session.facts)
+                run = run_as_it_stands(session.client, session.runs, facts=session.facts)
+                self._keep_what_is_missing(session, run)
+                return run
             if self.options.detach or script_host().detach:
                 self.reporter.lines(session.submit())
                 raise NoRun(0)
@@ -212,6 +214,7 @@ class ExecutionEngine:
         """
         written = self._written(experiment)
         script_host().observer(self, written)
+        self.options.check(self.options.resume or resume)
         with self._session(written, resume=resume) as session:
             if session.record is None:
                 raise SettingsError(
@@ -382,8 +385,7 @@ class ExecutionEngine:
                         self._report_plan(session.plan)
                     yield session
                 finally:
-                    if session.record is not None:
-                        session.record.close()  # whatever happened: the run is nobody's now, and may be taken up
+                    session.close()
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
         """On this machine what is missing is created; in a cluster only with --provision (else the preflight sees what is missing)."""
@@ -408,12 +410,20 @@ class ExecutionEngine:
             return
         points = session.definition.inputs.points
         secrets = (*self.context.secrets(), *secret_values(session.definition.environment))
-        wrote = session.wrote
+        record = run.record
         left_out = write_run_folder(
-            session.client, run.record, secrets, lambda: file_uses(session.files, points, wrote)
+            session.client, run.record, secrets, lambda: file_uses(session.files, points, wrote_by(record))
         )
         if left_out:
             self.reporter.lines([left_out])
+
+    def _keep_what_is_missing(self, session: Session, run: Run) -> None:
+        """The same of a run whose process was killed before it could."""
+        from hera_utils.provenance.manifest import NAME
+
+        if run.record is not None and not (run.record / NAME).exists() and session.has_inputs_of(run.record):
+            self._keep(session, run)
+            self.reporter.ended(session.client, run)
 
     def _report_plan(self, plan: Plan) -> None:
         self.reporter.lines([*plan.lines(explain=self.options.explain), *plan.image_lines()])

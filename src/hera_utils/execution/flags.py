@@ -15,6 +15,7 @@ from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.search import design_of
 from hera_utils.experiment.values import text
+from hera_utils.runs.notes import RunNotes
 from hera_utils.settings.resolve import CLIContext
 
 
@@ -64,7 +65,11 @@ class RunOptions:
         return cls(**typed)
 
     def check(self, resume: bool) -> None:
-        """SettingsError for flags that mean nothing without another. resume: whether earlier runs are looked at."""
+        """SettingsError for what cannot be a tag, and for flags that mean nothing without another.
+
+        resume: whether earlier runs are looked at.
+        """
+        RunNotes().tagged(self.run_tags)
         if self.keep_done and not resume:
             raise SettingsError(
                 "--keep-done keeps finished points, but without --resume every point runs",

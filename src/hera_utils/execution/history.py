@@ -347,9 +347,7 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
         "key": key,
         "script": str(Path(main).absolute()) if main else "",
         "arguments": without_secrets(sys.argv[1:]),
-        "platform": platform_of(context),
-        "namespace": namespace,
-        "state": str(context.state) if context.platform == "local" else "",
+        **platform_facts(context, namespace),
         "authors": [author.text for author in authors_of(experiment.authors or context.authors or "")],
         "license": experiment.license or context.license or "",
         "inputs": inputs,
@@ -363,6 +361,12 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
             "hera": version_of("hera"),
         },
     }
+
+
+def platform_facts(context: CLIContext, namespace: str) -> Json:
+    """Where the runs of these settings are."""
+    state = str(context.state) if context.platform == "local" else ""
+    return {"platform": platform_of(context), "namespace": namespace, "state": state}
 
 
 def platform_of(context: CLIContext) -> str:

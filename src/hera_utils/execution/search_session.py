@@ -312,7 +312,7 @@ class SearchSession(Session):
         self.record.update(points=self.plan.points, inputs=self.plan.definition.inputs.as_json())
         self.record.keep_trials({point: trial_as_json(trial) for point, trial in course.trials.items()})
         self.__dict__.pop("writes", None)
-        self._refuse_conflicting_writes(self.record, is_new=False)
+        self._refuse_conflicting_writes(self.record)
         if self.writes is not None:
             options = self.dispatcher.options
             self.dispatcher.options = replace(options, annotations=self.writes.annotations())
@@ -325,7 +325,6 @@ class SearchSession(Session):
         self.dispatcher.send_some(self._batches())
         link = self.client.link(next(iter(self.dispatcher.in_flight), name))
         count = self.plan.points - self.record.statuses().get("", 0)
-        self.record.close()
         return [
             f"{name}: {count} of at most {most} points are submitted; the rest follows with: {self.advice.resume()}",
             link,
@@ -333,7 +332,6 @@ class SearchSession(Session):
 
     def _how_to_come_back(self) -> str:
         assert self.record is not None
-        self.record.close()
         return self.advice.come_back(self.record.name, waiting=1, gathers=False)
 
     def _complete(self) -> bool:

@@ -135,17 +135,16 @@ class Session:
         self.plan = self._first_plan(history)
         if self.caller.resume:
             self._refuse_changes_under_running_points(history)
-        is_new = self.record is None
-        if is_new and (self.plan.to_run or self._has_more_than_points(history)):
+        if self.record is None and (self.plan.to_run or self._has_more_than_points(history)):
             self.record = self._new_record()
             remember(Path(self.context.state), self.runs)
         if self.record is not None:
-            self._note(self.record.folder)
             self.record.drive()
+            self._note(self.record.folder)
             images = decisions_of(self.context)
             self.record.update(points=self.plan.points, gather=self.plan.gather is not None, images=as_json(images))
             self.record.keep_locks(lock for decision in images.values() if (lock := decision.lock_file))
-            self._refuse_conflicting_writes(self.record, is_new=is_new)
+            self._refuse_conflicting_writes(self.record)
             self.record.add_points(self._rows(history))
             if self.plan.decisions is not None:
                 self._checkpoints(self.record).begin(self.plan.decisions, history)
@@ -228,7 +227,12 @@ class Session:
             names += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "other points"
 
-    def _refuse_conflicting_writes(self, record: RunRecord, *, is_new: bool) -> None:
+    def has_inputs_of(self, folder: Path) -> bool:
+        """Whether the run that is recorded there is of the same inputs."""
+        with RunRecord.open(folder) as record:
+            return not self._other_inputs(record)
+
+    def _refuse_conflicting_writes(self, record: RunRecord) -> None:
         """SettingsError when another run goes on that writes files of this one: what is read of them would be of either."""
         if self.writes is None:
             return
@@ -236,10 +240,6 @@ class Session:
         conflict = conflicting_run(self.client, self.runs, record, self.writes)
         if conflict is None:
             return
-        self.record = None
-        if is_new:
-            record.discard()
-        record.close()
         way = self.advice.wait_or_stop(conflict.run)
         with contextlib.suppress(HeraUtilsError), RunRecord.open(self.runs / conflict.run) as other:
             if identity(other.facts) == identity(self.facts) and not self._other_inputs(other):
@@ -321,21 +321,6 @@ class Session:
         if full is None or self.estimate.ownership.whole:
             return ""
         return self.fingerprinter.of_fan_in(full.document, self.estimate.ownership)
-
-    def wrote(self, point: str) -> bool:
-        """Whether this run has computed a point; of "": what comes after all points."""
-        if self.record is None:
-            return False
-        if not point:
-            return self.record.facts.get("phase") == DONE
-        return point in self._computed
-
-    @cached_property
-    def _computed(self) -> frozenset[str]:
-        if self.record is None:
-            return frozenset()
-        with RunRecord.open(self.record.folder) as record:  # its own is closed when the files are looked at
-            return frozenset(row.id for row in record.points(status=DONE) if not row.run)
 
     def _note(self, folder: Path) -> None:
         """What the command line says of the run, beside what was said before."""
@@ -427,7 +412,7 @@ class Session:
             self._compute(dispatcher)
             phase = self._gather() if self._complete() else "Failed"
         except KeyboardInterrupt:
-            raise Detached(self._how_to_come_back()) from None
+            raise Detached(self._how_to_come_back() if self._is_sent(record) else "nothing was submitted") from None
         except WaitTimeout:
             raise self.deadline.reached(self._how_to_come_back()) from None
         record.update(ended=time.time(), phase=phase)
@@ -506,11 +491,22 @@ class Session:
             gather = False
         waiting = self.record.statuses().get("", 0)
         link = self.client.link(next(iter(self.dispatcher.in_flight), name))
-        self.record.close()
         if all_sent and not gather:
             return [f"{name} is submitted; follow it with: {self.advice.command('watch', name)}", link]
         count, rest = self.plan.points - waiting, self.advice.the_rest(waiting=waiting, gathers=gather)
         return [f"{name}: {count} of {self.plan.points} points are submitted; {rest}", link]
+
+    def _is_sent(self, record: RunRecord) -> bool:
+        """Whether anything of the run was submitted, or may have been."""
+        return self.estimate.sample.sent or bool(record.workflows())
+
+    def close(self) -> None:
+        """Whatever happened: the run is nobody's now, and may be taken up. One of which nothing was submitted is none."""
+        record = self.record
+        if record is not None and (record.facts.get("ended") or self._is_sent(record)):
+            record.close()
+        elif record is not None:
+            record.discard()
 
     def how_it_failed(self, run: Run) -> RunFailed:
         """The error for a run that did not succeed, with what helps."""
@@ -521,7 +517,6 @@ class Session:
     def _how_to_come_back(self) -> str:
         assert self.record is not None
         name, waiting = self.record.name, self.record.statuses().get("", 0)
-        self.record.close()
         return self.advice.come_back(name, waiting=waiting, gathers=self.plan.gather is not None)
 
 

@@ -11,7 +11,7 @@ import csv
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from hera_utils.argo.phases import COMPLETED
 from hera_utils.argo.timestamps import read
 from hera_utils.runs.measurements import COLUMNS as MEASUREMENTS
 from hera_utils.runs.notes import RunNotes, read_notes
-from hera_utils.runs.record import RUN_LABEL
+from hera_utils.runs.record import RUN_LABEL, is_driven
+from hera_utils.runs.whole_run import WholeRun
 
 Json = dict[str, Any]
 
@@ -32,6 +33,8 @@ NEEDED_FIELDS = (
 """Of a workflow's document."""
 INPUT, OUTPUT = "inputs.", "outputs."
 """What a name may begin with, to say of which kind it is; so does a column whose name something else has."""
+NOT_SUBMITTED = "NotSubmitted"
+"""The phase of a run whose process was killed before it submitted anything."""
 _NO_OUTPUTS = (
     *("point", "workflow", "artifacts", "status", "started", "finished", "seconds", "attempts", "message"),
     *MEASUREMENTS,
@@ -94,21 +97,45 @@ class CatalogueEntry:
         return dict.fromkeys(name for row in self.points for name in row)
 
 
-def catalogue(folders: Iterable[Path], workflows: Iterable[Json] = ()) -> list[CatalogueEntry]:
+def catalogue(
+    folders: Iterable[Path], workflows: Sequence[Json] = (), platform: tuple[str, ...] | None = None
+) -> list[CatalogueEntry]:
     """Every run once, the newest first. folders: in which records are. workflows: documents (with NEEDED_FIELDS), of runs that may
-    have no record.
+    have no record. platform: which one has these workflows and no others (as `platform_of`): its runs are as they stand there.
     """
     by_name: dict[str, CatalogueEntry] = {}
     for runs in folders:
         for entry in recorded_runs(runs):
             by_name.setdefault(entry.name, entry)
     recorded = set(by_name)
+    by_workflow = {str(document["metadata"].get("name", "")): document for document in workflows}
+    for name, entry in by_name.items():
+        if entry.ended is None and entry.phase != NOT_SUBMITTED and platform == platform_of(entry.facts):
+            by_name[name] = _as_it_stands(entry, by_workflow)
     for document in workflows:
         labels = document["metadata"].get("labels") or {}
         name = str(document["metadata"].get("name", ""))
         if recorded.isdisjoint((name, str(labels.get(RUN_LABEL) or name))):
             by_name.setdefault(name, _of_document(document))
     return sorted(by_name.values(), key=lambda entry: (entry.created, entry.name), reverse=True)
+
+
+def platform_of(facts: Json) -> tuple[str, ...]:
+    """What tells the platform of a record, and its part there, from others."""
+    return tuple(str(facts.get(name) or "") for name in ("platform", "state", "namespace"))
+
+
+def _as_it_stands(entry: CatalogueEntry, by_workflow: Mapping[str, Json]) -> CatalogueEntry:
+    """A run whose record was left without an end, by what the platform knows of its workflows."""
+    names = [str(one.get("name")) for one in entry.facts.get("workflows") or ()]
+    documents = tuple(by_workflow[name] for name in names if name in by_workflow)
+    if not documents:
+        return entry if entry.folder is None or is_driven(entry.folder) else replace(entry, phase="Deleted")
+    deleted = len(names) - len(documents)
+    whole = WholeRun(entry.name, "", documents, entry.folder, entry.facts, deleted=deleted)
+    ends = [read((document.get("status") or {}).get("finishedAt")) for document in documents]
+    ended = max((end for end in ends if end is not None), default=None) if whole.phase in COMPLETED else None
+    return replace(entry, phase=whole.phase, ended=ended)
 
 
 def recorded_runs(runs: Path) -> Iterator[CatalogueEntry]:
@@ -122,9 +149,10 @@ def recorded_runs(runs: Path) -> Iterator[CatalogueEntry]:
 def _of_record(folder: Path, facts: Json) -> CatalogueEntry:
     inputs = facts.get("inputs") or {}
     ended = facts.get("ended")
+    begun = facts.get("workflows") != [] or is_driven(folder)
     return CatalogueEntry(
         folder.name,
-        str(facts.get("phase") or ("Running" if ended is None else "")),
+        str(facts.get("phase") or ("" if ended is not None else "Running" if begun else NOT_SUBMITTED)),
         float(facts["created"]),
         None if ended is None else float(ended),
         facts,

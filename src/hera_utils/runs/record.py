@@ -134,10 +134,14 @@ class RunRecord:
             raise ResourceError(
                 f"the run's record {folder} cannot be written ({why})", fix="name another folder with --runs"
             ) from None
-        record = cls(
-            folder, {"format": FORMAT, "run": name, "created": time.time(), "ended": None, "phase": "", **facts}
-        )
-        record._write()
+        try:
+            record = cls(
+                folder, {"format": FORMAT, "run": name, "created": time.time(), "ended": None, "phase": "", **facts}
+            )
+            record._write()
+        except BaseException:  # Ctrl-C as well: half a record is none
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return record
 
     @classmethod
@@ -151,11 +155,16 @@ class RunRecord:
                 fix="name the folder of the records with --runs; the recorded runs are listed by: hera-utils runs",
             ) from None
         except ValueError:
+            facts = None
+        damaged = (
+            "run.json" if _created(facts) is None else "" if (folder / "points.sqlite").is_file() else "points.sqlite"
+        )
+        if damaged:
             raise ResourceError(
-                f"the record {folder / 'run.json'} is damaged",
+                f"the record {folder / damaged} is {'damaged' if (folder / damaged).exists() else 'missing'}",
                 fix=f"remove the folder {folder}: what the platform still has of the run is shown without it",
-            ) from None
-        if not isinstance(facts, dict) or facts.get("format") not in _READABLE:
+            )
+        if facts.get("format") not in _READABLE:
             raise SettingsError(
                 f"{folder}/run.json has a format that this version of hera_utils does not know", fix="update hera_utils"
             )
@@ -391,6 +400,12 @@ class RunRecord:
         return str(row[0]) if row else ""
 
 
+def _created(facts: Any) -> float | None:
+    """When a run was created, by what its run.json says; None where that is no record's."""
+    created = facts.get("created") if isinstance(facts, dict) else None
+    return float(created) if isinstance(created, int | float) else None
+
+
 def _lock_now(lock: int) -> bool:
     """Take the lock of a record. Who only looks whether it is held (`is_driven`) holds it for a moment: so it is tried again.
 
@@ -455,8 +470,9 @@ def records(runs: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
             with contextlib.suppress(OSError, ValueError):
-                facts = json.loads((folder / "run.json").read_bytes())
-                dated.append((float(facts["created"]), folder.name, folder))
+                created = _created(json.loads((folder / "run.json").read_bytes()))
+                if created is not None:
+                    dated.append((created, folder.name, folder))
     return [folder for _, _, folder in sorted(dated, reverse=True)]
 
 

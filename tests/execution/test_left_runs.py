@@ -1,0 +1,160 @@
+"""What a run leaves: of one whose process was killed the files that it had no time for, of one that never began nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hera_utils.runs.catalogue import catalogue
+from hera_utils.runs.record import RUN_LABEL, RunRecord, WorkflowRow, records
+
+SCRIPT = """
+from hera.workflows import DAG, Container, Parameter, Task, Workflow
+from hera_utils import Experiment, Inputs, grid, main
+
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="left-", entrypoint="dag") as w:
+        nap = Container(name="nap", image="alpine:3", command=["sh", "-c"], args=["sleep 1; echo {{inputs.parameters.n}}"],
+                        inputs=[Parameter(name="n")])
+        with DAG(name="dag"):
+            Task(name="nap", template=nap, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n)
+    w.entrypoint = ENTRYPOINT
+    return w
+
+
+ENTRYPOINT = "dag"
+if __name__ == "__main__":
+    main(Experiment(workflow=define, inputs=Inputs(parameters=grid(n=[1, 2]))))
+"""
+
+
+@pytest.fixture
+def user(local_platform, tmp_path):
+    (tmp_path / "naps.py").write_text(SCRIPT)
+    context = local_platform.context
+    environ = {**os.environ, "HOME": str(tmp_path), "HERA_UTILS_STATE": str(context.state)}
+    environ["ARGO_NAMESPACE"] = str(context.argo_namespace)
+
+    class User:
+        folder, runs, client = tmp_path, tmp_path / "runs", local_platform.client
+
+        def start(self, *words):
+            return subprocess.Popen(
+                [sys.executable, "naps.py", *words],
+                cwd=tmp_path,
+                env=environ,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+        def type(self, *words):
+            script = self.start(*words)
+            return script.communicate(timeout=120)[0], script.returncode
+
+    return User()
+
+
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert condition()
+
+
+def test_what_a_killed_process_had_no_time_to_write_is_written_when_resumed(user):
+    script = user.start()
+    until(lambda: user.client.list())
+    script.send_signal(signal.SIGKILL)
+    script.communicate(timeout=60)
+    until(lambda: (user.client.list()[0].get("status") or {}).get("phase") == "Succeeded")
+    (folder,) = records(user.runs)
+    assert not (folder / "report.html").exists()
+    said, status = user.type("--resume")
+    assert (status, "nothing to run" in said) == (0, True), said
+    assert f"report: runs/{folder.name}/report.html" in said
+    there = {file.name for file in folder.iterdir()}
+    assert {"report.html", "methods.md", "results.csv", "ro-crate-metadata.json"} <= there
+    again, _ = user.type("--resume")
+    assert "report:" not in again
+
+
+def test_a_tag_that_is_none_leaves_no_record(user):
+    said, status = user.type("--tag", "a b")
+    assert (status, "'a b' cannot be a tag" in said) == (2, True), said
+    assert records(user.runs) == []
+
+
+def test_a_workflow_that_is_refused_leaves_no_record(user):
+    (user.folder / "naps.py").write_text(SCRIPT.replace('ENTRYPOINT = "dag"', 'ENTRYPOINT = "nothing"'))
+    said, status = user.type("--no-preflight")
+    assert (status, "nothing" in said) == (2, True), said
+    assert list(user.runs.iterdir()) == []
+
+
+def test_ctrl_c_before_the_first_submission_leaves_no_record(local_platform, tmp_path, monkeypatch):
+    from hera_utils import ExecutionEngine, Experiment, Inputs, grid
+    from hera_utils.errors import Detached
+    from hera_utils.execution.dispatcher import Dispatcher
+
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    space = {"__name__": "naps"}
+    exec(SCRIPT, space)
+    local_platform.context.runs = str(tmp_path / "runs")
+    monkeypatch.setattr(Dispatcher, "send", interrupted)
+    with pytest.raises(Detached, match="^nothing was submitted$"):
+        ExecutionEngine(local_platform.context).run(
+            Experiment(workflow=space["define"], inputs=Inputs(parameters=grid(n=[1, 2])))
+        )
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_record_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunRecord, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        RunRecord.create(tmp_path, "a", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_of_which_nothing_was_submitted_says_so(tmp_path):
+    with RunRecord.create(tmp_path, "a", {}) as record:
+        record.drive()
+        assert [one.phase for one in catalogue([tmp_path])] == ["Running"]
+    assert [one.phase for one in catalogue([tmp_path])] == ["NotSubmitted"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "status"),
+    [
+        ({"a-1": "Succeeded", "a-2": "Succeeded"}, "Succeeded"),
+        ({"a-1": "Succeeded", "a-2": "Running"}, "Running"),
+        ({"a-1": "Failed", "a-2": "Succeeded"}, "Failed"),
+        ({}, "Deleted"),
+    ],
+)
+def test_a_run_that_was_left_is_as_the_platform_knows_it(tmp_path, phases, status):
+    facts = {"platform": "local", "state": "/state", "namespace": "default"}
+    with RunRecord.create(tmp_path, "a", facts) as record:
+        for name in ("a-1", "a-2"):
+            record.assign(WorkflowRow(name, "points", 1), [])
+    ended = "2026-11-29T10:00:00Z"
+    there = [
+        {
+            "metadata": {"name": name, "labels": {RUN_LABEL: "a"}},
+            "status": {"phase": phase, "finishedAt": ended if phase != "Running" else None},
+        }
+        for name, phase in phases.items()
+    ]
+    (entry,) = catalogue([tmp_path], there, ("local", "/state", "default"))
+    assert (entry.phase, entry.ended is not None) == (status, status in ("Succeeded", "Failed"))
+    (entry,) = catalogue([tmp_path], [], ("local", "/state", "another"))  # which says nothing of it
+    assert entry.phase == "Running"
