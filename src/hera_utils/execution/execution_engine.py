@@ -148,8 +148,10 @@ class ExecutionEngine:
         resume = self.options.resume if resume is None else resume
         if design_of(definition.inputs.sweep) is not None:
             return self._plan_of_search(definition, estimate, images, resume=resume)
-        decisions = self._decisions(definition, estimate) if resume else None
-        return Plan(definition, estimate, decisions, images, self._cost(definition, estimate))
+        if not resume and not records(runs_folder(self.context)):
+            return Plan(definition, estimate, None, images)
+        decisions, cost = self._by_earlier_runs(definition, estimate, resume=resume)
+        return Plan(definition, estimate, decisions, images, cost)
 
     def doctor(self, experiment: Experiment | None = None) -> list[Finding]:
         """Whether it would work: every finding, nothing is started or changed."""
@@ -273,20 +275,19 @@ class ExecutionEngine:
 
         return outcomes_of(self.context, definition.environment, _documents(definition, largest))
 
-    def _decisions(self, definition: Definition, estimate: SizeEstimate) -> Decisions:
-        """By the records: no server is asked what became of runs that were left, only for stored templates, if it runs."""
-        files = self._files_here(definition)
-        with self._fingerprinter(definition) as fingerprinter:
-            history = history_of(runs_folder(self.context), self._facts(definition))
-            return decide(definition, estimate, history, fingerprinter, files)
+    def _by_earlier_runs(
+        self, definition: Definition, estimate: SizeEstimate, *, resume: bool
+    ) -> tuple[Decisions | None, Cost | None]:
+        """(which points are done, None where that is not asked; what a point costs, by runs of the code that the first point has).
 
-    def _cost(self, definition: Definition, estimate: SizeEstimate) -> Cost | None:
-        """Of a point, by earlier runs of the code that the first point has."""
-        if not records(runs_folder(self.context)):
-            return None
-        with self._fingerprinter(definition) as fingerprinter:
-            _, fingerprint = next(fingerprints_of(definition, estimate, fingerprinter), (None, {}))
-        return earlier_cost(runs_folder(self.context), self._facts(definition), fingerprint)
+        By the records: no server is asked what became of runs that were left, only for stored templates, if it runs.
+        """
+        runs, facts, files = runs_folder(self.context), self._facts(definition), self._files_here(definition)
+        with self._fingerprinter(definition, files) as fingerprinter:
+            history = history_of(runs, facts) if resume else None
+            decisions = None if history is None else decide(definition, estimate, history, fingerprinter, files)
+            _, first = next(fingerprints_of(definition, estimate, fingerprinter), (None, {}))
+        return decisions, earlier_cost(runs, facts, first)
 
     def _plan_of_search(
         self, definition: Definition, estimate: SizeEstimate, images: dict[str, str], *, resume: bool
@@ -296,17 +297,15 @@ class ExecutionEngine:
 
         runs, facts = runs_folder(self.context), self._facts(definition)
         history = history_of(runs, facts) if resume else None
-        with self._fingerprinter(definition) as fingerprinter:
+        with self._fingerprinter(definition, self._files_here(definition)) as fingerprinter:
             rounds = Rounds(definition.experiment, self.context, estimate.limits, self._files_here, fingerprinter)
             return plan_of_search(rounds, history, runs, images, unfinished_run(runs, facts))
 
     @contextmanager
-    def _fingerprinter(self, definition: Definition) -> Iterator[Fingerprinter]:
+    def _fingerprinter(self, definition: Definition, files: DeclaredFiles) -> Iterator[Fingerprinter]:
         secrets, keep_done = secret_values(definition.environment), self.options.keep_done
         with without_starting(self.context) as stored:
-            yield fingerprinter_of(
-                self.context, self._files_here(definition), keep_done=keep_done, secrets=secrets, stored=stored
-            )
+            yield fingerprinter_of(self.context, files, keep_done=keep_done, secrets=secrets, stored=stored)
 
     def _files_here(self, definition: Definition) -> DeclaredFiles:
         volume = definition.environment.persisted_volume

@@ -35,7 +35,7 @@ from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.modules import Sources
 from hera_utils.results.secrecy import refuse_secret_inputs, refuse_secret_literals, secrets_of
 from hera_utils.runs.file_facts import FileFacts
-from hera_utils.runs.record import DONE, SUBMITTED, RunRecord, encoded, records
+from hera_utils.runs.record import DONE, SUBMITTED, PointRow, RunRecord, encoded, records
 from hera_utils.runs.whole_run import ANY_FUNCTION
 from hera_utils.settings.command_line import without_secrets
 from hera_utils.settings.resolve import CLIContext
@@ -67,6 +67,17 @@ class LastResult:
     tasks: str
     outputs: Mapping[str, FileFacts] = field(default_factory=dict)
     checkpoint: str = ""
+
+    def taken_over(self, row: PointRow) -> PointRow:
+        """A row of another run's record, whose point is as it was here."""
+        return replace(
+            row,
+            fingerprint=json.loads(self.fingerprint),
+            status=self.status,
+            run=self.computed,
+            workflow=self.workflow,
+            tasks=tuple((str(task), item) for task, item in json.loads(self.tasks)),
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ run             a round is computed, its results are told, the next one is asked
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,6 @@ from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.dispatcher import Dispatcher
-from hera_utils.execution.fingerprints import is_same_rest
 from hera_utils.execution.history import Decisions, History, LastResult, script_folder
 from hera_utils.execution.search_plan import SearchPlan
 from hera_utils.execution.search_replay import Replay, Round, Rounds
@@ -99,9 +97,7 @@ class SearchSession(Session):
         trial = self.recorded.recall(point, last)
         if trial is not None or last.status != DONE:
             return trial
-        tasks = tuple((str(task), item) for task, item in json.loads(last.tasks))
-        row = PointRow(point.id, 0, point.name, _values(point), last.workflow, None, tasks, DONE, last.computed)
-        outputs = self._answers([row])
+        outputs = self._answers([last.taken_over(PointRow(point.id, 0, point.name, _values(point)))])
         return Trial(point, outputs=outputs[point.id]) if point.id in outputs else None
 
     def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
@@ -154,14 +150,7 @@ class SearchSession(Session):
             row = PointRow(point.id, number, point.name, _values(point))
             last = history.results.get(point.id)
             if last is not None and point.id in settled:
-                yield replace(
-                    row,
-                    fingerprint=json.loads(last.fingerprint),
-                    status=last.status,
-                    run=last.computed,
-                    workflow=last.workflow,
-                    tasks=tuple((str(task), item) for task, item in json.loads(last.tasks)),
-                )
+                yield last.taken_over(row)
             else:
                 yield replace(row, why=decisions.run.get(point.id, ""))
 
@@ -194,10 +183,7 @@ class SearchSession(Session):
     def _has_more_than_points(self, history: History) -> bool:
         if self.replayed.current is not None or self.definition.gather is None:
             return self.replayed.current is not None
-        rest = self._gather_batch().rest
-        if not any(done and is_same_rest(before, rest) for before, done in history.fan_ins.items()):
-            return True
-        return self._lacks_outputs_of_all(history.outputs_of_all)
+        return self._runs_again(self._gather_batch().rest, history)
 
     def _batches(self) -> Iterator[Batch]:
         decisions = self.replayed.decisions
@@ -305,10 +291,7 @@ class SearchSession(Session):
         self.plan = self._turn(self.replayed.decisions if self.caller.resume else None)
         self.record.add_points(self._rows(self.history))
         if self.replayed.current is not None:
-            decisions = self.replayed.current.decisions
-            self.record.keep_outputs(decisions.outputs)
-            taken_from = {self.history.results[point].run for point in decisions.done}
-            self.record.keep_texts(taken_from, self.fingerprinter.texts)
+            self._take_over(self.record, self.replayed.current.decisions, self.history)
         self.record.update(points=self.plan.points, inputs=self.plan.definition.inputs.as_json())
         self.record.keep_trials({point: trial_as_json(trial) for point, trial in course.trials.items()})
         self.__dict__.pop("writes", None)

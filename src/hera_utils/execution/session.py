@@ -148,10 +148,13 @@ class Session:
             self.record.add_points(self._rows(history))
             if self.plan.decisions is not None:
                 self._checkpoints(self.record).begin(self.plan.decisions, history)
-                self.record.keep_outputs(self.plan.decisions.outputs)
-                taken_from = {history.results[point].run for point in self.plan.decisions.done}
-                self.record.keep_texts(taken_from, self.fingerprinter.texts)
+                self._take_over(self.record, self.plan.decisions, history)
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)
+
+    def _take_over(self, record: RunRecord, decisions: Decisions, history: History) -> None:
+        """What belongs to points that are done, beside their rows: by what files are known, what fingerprints stand for."""
+        record.keep_outputs(decisions.outputs)
+        record.keep_texts({history.results[point].run for point in decisions.done}, self.fingerprinter.texts)
 
     def _first_plan(self, history: History) -> Plan:
         return self._plan(history) if self.caller.resume else Plan(self.definition, self.estimate)
@@ -278,9 +281,12 @@ class Session:
         if not self.caller.resume:
             return True
         fan_in = self._fan_in_fingerprint()
-        if not fan_in or not any(done and is_same_rest(before, fan_in) for before, done in history.fan_ins.items()):
-            return bool(fan_in)
-        return self._lacks_outputs_of_all(history.outputs_of_all)
+        return bool(fan_in) and self._runs_again(fan_in, history)
+
+    def _runs_again(self, rest: str, history: History) -> bool:
+        """Whether what comes after the points, whose fingerprint is `rest`, was not done so before, or its files are not those any more."""
+        done_before = any(done and is_same_rest(before, rest) for before, done in history.fan_ins.items())
+        return not done_before or self._lacks_outputs_of_all(history.outputs_of_all)
 
     def _lacks_outputs_of_all(self, before: Mapping[str, FileFacts]) -> bool:
         """Whether the files that came after all points are not those any more that were written."""
@@ -346,15 +352,8 @@ class Session:
         for number, point in enumerate(self.definition.inputs.points):
             row = PointRow(point.id, number, point.name, {axis: plain(value) for axis, value in point.items()})
             if point.id in decisions.done:
-                last = history.results[point.id]
-                yield replace(
-                    row,
-                    fingerprint=decisions.adopted.get(point.id) or json.loads(last.fingerprint),
-                    status=DONE,
-                    run=last.computed,
-                    workflow=last.workflow,
-                    tasks=tuple((str(task), item) for task, item in json.loads(last.tasks)),
-                )
+                row = history.results[point.id].taken_over(row)
+                yield replace(row, fingerprint=decisions.adopted.get(point.id) or row.fingerprint)
             else:
                 yield replace(row, why=decisions.run.get(point.id, ""))
 

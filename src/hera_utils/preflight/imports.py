@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from hera_utils.provenance.python import ask
 from hera_utils.provenance.python_source import names_in
 
 _TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -68,14 +67,7 @@ def missing(python: str, names: Iterable[str]) -> list[str]:
     wanted = sorted(names)
     if not wanted:
         return []
-    try:
-        answer = subprocess.run(
-            [python, "-c", _QUESTION, json.dumps(wanted)],
-            capture_output=True, text=True, timeout=60, check=True, cwd="/",
-        )  # fmt: skip
-        return list(json.loads(answer.stdout))
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return []
+    return list(ask(python, _QUESTION, wanted) or ())
 
 
 def remedy(python: str, name: str, folder: Path) -> str:

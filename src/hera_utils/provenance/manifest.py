@@ -15,15 +15,17 @@ from typing import Any
 
 from hera_utils.experiment.author import Author
 from hera_utils.provenance.task_actions import (
+    ENDED,
     MOST_TASKS,
     SECONDS,
     TaskActions,
     TaskRun,
     WorkflowRun,
     controlled,
+    ending,
     organized,
 )
-from hera_utils.provenance.task_actions import time as _time
+from hera_utils.provenance.task_actions import id_of as _id
 from hera_utils.provenance.task_actions import word as _word
 
 Json = dict[str, Any]
@@ -54,7 +56,6 @@ BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 MOST_VALUES = 1000
 _DIGEST = re.compile(r"@sha256:([0-9a-f]{64})$")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
-_ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "Error": "FailedActionStatus"}
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def _description(content: ManifestContent) -> str:
         "succeeded"
         if content.phase == "Succeeded"
         else "did not succeed"
-        if content.phase in _ENDED
+        if content.phase in ENDED
         else "had not ended"
     )
     return (
@@ -359,7 +360,7 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
         content.run,
         main,
         min((one.started for one in own if one.started), default=""),
-        max((one.finished for one in own), default="") if content.phase in _ENDED else "",
+        max((one.finished for one in own), default="") if content.phase in ENDED else "",
         content.phase,
         next((one.message for one in own if one.message), ""),
     )
@@ -415,21 +416,14 @@ def _facts(content: ManifestContent) -> dict[str, str]:
 
 
 def _action(name: str, execution: Execution) -> Json:
-    action: Json = {
+    return {
         "@id": name,
         "@type": "CreateAction",
         "name": f"Run {execution.name}",
         "description": f"The execution of {execution.path} as {execution.name}: {execution.phase or 'Pending'}",
         "instrument": _id(execution.path),
-        "actionStatus": f"http://schema.org/{_ENDED.get(execution.phase, 'ActiveActionStatus')}",
+        **ending(execution.phase, execution.started, execution.finished, execution.message),
     }
-    if execution.started:
-        action["startTime"] = _time(execution.started)
-    if execution.finished:
-        action["endTime"] = _time(execution.finished)
-    if execution.message and execution.phase in ("Failed", "Error"):
-        action["error"] = execution.message
-    return action
 
 
 def _software(content: ManifestContent) -> Iterable[Json]:
@@ -543,10 +537,6 @@ def _license(license: str) -> Json:
         "name": license,
         "description": f"The licence {license}",
     }
-
-
-def _id(address: str) -> Json:
-    return {"@id": address}
 
 
 def _ids(addresses: Iterable[str]) -> list[Json]:

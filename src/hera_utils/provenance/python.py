@@ -69,14 +69,25 @@ def is_ours(interpreter: str) -> bool:
 
 
 def _answer_of(interpreter: str, names: list[str] | None) -> InstalledModules | None:
-    source = Path(python_modules.__file__).read_text(encoding="utf-8")
+    answer = ask(interpreter, Path(python_modules.__file__).read_text(encoding="utf-8"), names)
+    try:
+        return _read(answer)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def ask(interpreter: str, source: str, question: Any) -> Any:
+    """What a Python of this machine answers, as JSON: the source prints it, and has the question, as JSON, in sys.argv[1].
+
+    None where it does not start, or gives no answer.
+    """
     try:
         answer = subprocess.run(
-            [interpreter, "-c", source, json.dumps(names)],
+            [interpreter, "-c", source, json.dumps(question)],
             capture_output=True, text=True, timeout=60, check=True, cwd="/",
         )  # fmt: skip
-        return _read(json.loads(answer.stdout))
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+        return json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
         return None
 
 

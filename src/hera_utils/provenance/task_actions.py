@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.digests import short_digest
 
 Json = dict[str, Any]
@@ -19,7 +20,7 @@ _LONGEST_VALUE = 1000  # characters
 SECONDS, BYTES = "https://qudt.org/vocab/unit/SEC", "https://qudt.org/vocab/unit/BYTE"
 _MEASURED = {"cpu_seconds": ("ru_utime and ru_stime", SECONDS), "peak_memory": ("ru_maxrss", BYTES)}
 _RUSAGE = "https://man7.org/linux/man-pages/man2/getrusage.2.html"
-_ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "Error": "FailedActionStatus"}
+ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "Error": "FailedActionStatus"}
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,14 @@ class TaskActions:
             for position, (template, tasks) in enumerate(by_template.items(), 1):
                 self._add_step(workflow, template, tasks, position)
             if by_template:
-                controls = [control_id(workflow.name, template) for template in by_template]
+                controls = [controlid_of(workflow.name, template) for template in by_template]
                 self._add(organized(workflow.name, workflow.engine, controls, workflow.action, workflow.phase))
 
     def parts(self, path: str) -> Json:
         """What the entity of a workflow says of its steps and tools; {} for a workflow of which no task began."""
         steps = [key for key, one in self.entities.items() if one["@type"] == "HowToStep" and one["_of"] == path]
         tools = [key for key, one in self.entities.items() if one.get("_tool_of") == path]
-        return {"hasPart": [_id(key) for key in tools], "step": [_id(key) for key in steps]} if steps else {}
+        return {"hasPart": [id_of(key) for key in tools], "step": [id_of(key) for key in steps]} if steps else {}
 
     @property
     def actions(self) -> list[str]:
@@ -116,8 +117,8 @@ class TaskActions:
                 "name": template,
                 "description": f"The template {template} of {workflow.path}",
                 "softwareVersion": self.version,
-                "input": [_id(key) for key in parameters["input"].values()],
-                "output": [_id(key) for key in parameters["output"].values()],
+                "input": [id_of(key) for key in parameters["input"].values()],
+                "output": [id_of(key) for key in parameters["output"].values()],
                 "_tool_of": workflow.path,
             }
         )
@@ -127,7 +128,7 @@ class TaskActions:
                 "@type": "HowToStep",
                 "name": f"{template} of {workflow.name}",
                 "position": str(position),
-                "workExample": _id(tool),
+                "workExample": id_of(tool),
                 "_of": workflow.path,
             }
         )
@@ -155,21 +156,16 @@ class TaskActions:
             "@type": "CreateAction",
             "name": task.name,
             "description": f"The task {task.name} of {task.workflow}: {task.phase}",
-            "instrument": _id(tool),
-            "startTime": time(task.started),
-            "object": [_id(key) for key in given],
-            "result": [_id(key) for key in answers] or ([_id(self.table)] if self.table else []),
-            "actionStatus": f"http://schema.org/{_ENDED.get(task.phase, 'ActiveActionStatus')}",
-            "resourceUsage": [_id(self._used(task, name)) for name in _MEASURED if name in task.used],
+            "instrument": id_of(tool),
+            **ending(task.phase, task.started, task.finished, task.message),
+            "object": [id_of(key) for key in given],
+            "result": [id_of(key) for key in answers] or ([id_of(self.table)] if self.table else []),
+            "resourceUsage": [id_of(self._used(task, name)) for name in _MEASURED if name in task.used],
         }
         if self.agent:
-            action["agent"] = _id(self.agent)
-        if task.finished:
-            action["endTime"] = time(task.finished)
-        if task.message and task.phase in ("Failed", "Error"):
-            action["error"] = task.message
+            action["agent"] = id_of(self.agent)
         if task.image:
-            action["containerImage"] = _id(f"#image-{word(task.image)}")
+            action["containerImage"] = id_of(f"#image-{word(task.image)}")
         return self._add(action)
 
     def _used(self, task: TaskRun, name: str) -> str:
@@ -195,7 +191,7 @@ class TaskActions:
                 "@type": "PropertyValue",
                 "name": name,
                 "value": short,
-                "exampleOfWork": _id(parameter),
+                "exampleOfWork": id_of(parameter),
             }
         )
 
@@ -203,16 +199,16 @@ class TaskActions:
 def controlled(workflow: str, name: str, step: str, actions: Iterable[str], phase: str) -> Json:
     """Which actions a step became."""
     return {
-        "@id": control_id(workflow, name),
+        "@id": controlid_of(workflow, name),
         "@type": "ControlAction",
         "name": f"{name} of {workflow}",
-        "instrument": _id(step),
-        "object": [_id(action) for action in actions],
+        "instrument": id_of(step),
+        "object": [id_of(action) for action in actions],
         **_ended(phase),
     }
 
 
-def control_id(workflow: str, name: str) -> str:
+def controlid_of(workflow: str, name: str) -> str:
     return f"#control-{word(workflow)}-{word(name)}"
 
 
@@ -222,15 +218,27 @@ def organized(name: str, engine: str, controls: Iterable[str], action: str, phas
         "@id": f"#engine-{word(name)}",
         "@type": "OrganizeAction",
         "name": f"The run of {name} by its engine",
-        "instrument": _id(engine),
-        "object": [_id(control) for control in controls],
-        "result": _id(action),
+        "instrument": id_of(engine),
+        "object": [id_of(control) for control in controls],
+        "result": id_of(action),
         **_ended(phase),
     }
 
 
+def ending(phase: str, started: str, finished: str, message: str) -> Json:
+    """How an action stands: its status, its times, and why it failed."""
+    facts = {"actionStatus": f"http://schema.org/{ENDED.get(phase, 'ActiveActionStatus')}"}
+    if started:
+        facts["startTime"] = time(started)
+    if finished:
+        facts["endTime"] = time(finished)
+    if message and phase in UNSUCCESSFUL:
+        facts["error"] = message
+    return facts
+
+
 def _ended(phase: str) -> Json:
-    return {"actionStatus": f"http://schema.org/{_ENDED[phase]}"} if phase in _ENDED else {}
+    return {"actionStatus": f"http://schema.org/{ENDED[phase]}"} if phase in ENDED else {}
 
 
 def word(text: str) -> str:
@@ -242,5 +250,5 @@ def time(text: str) -> str:
     return text.replace("Z", "+00:00")
 
 
-def _id(address: str) -> Json:
+def id_of(address: str) -> Json:
     return {"@id": address}
