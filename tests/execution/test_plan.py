@@ -87,7 +87,7 @@ def test_a_flag_wins_over_what_the_author_wrote_and_the_script_does_not(context)
 def test_an_environment_may_be_a_function_of_the_arguments(context):
     experiment = Experiment(workflow=define, environment=lambda args: Environment(registry=args.argo_namespace))
     assert environment_of(experiment, context()).registry == "default"
-    with pytest.raises(SettingsError, match="is a dict"):
+    with pytest.raises(SettingsError, match="is of the type dict"):
         environment_of(Experiment(workflow=define, environment=lambda args: {}), context())
 
 

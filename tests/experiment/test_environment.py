@@ -87,5 +87,5 @@ def test_a_sweep_alone_is_inputs():
         assert experiment.inputs.constants is None
     with pytest.raises(SettingsError, match="inputs are a list"):
         Experiment(workflow=len, inputs=[1, 2])
-    with pytest.raises(SettingsError, match="environment is a str"):
+    with pytest.raises(SettingsError, match="environment is of the type str"):
         Experiment(workflow=len, environment="lab")

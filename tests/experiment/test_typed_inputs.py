@@ -268,7 +268,7 @@ def test_points_in_a_table(tmp_path):
         ("a.yaml", "constants: 3", "{path}: constants: `3` is not a table"),
         ("a.csv", "x,x\n1,2\n", "{path}: the first line names `x` twice"),
         ("a.csv", "", "{path}: the first line is empty"),
-        ("a.csv", "vintages,boroughs\n1\n", "{path}, line 2: 1 cells where the first line names 2 axes"),
+        ("a.csv", "vintages,boroughs\n1\n", "{path}, line 2: 1 cell where the first line names 2 axes"),
         ("a.csv", "vintages\nx\n", "{path}: points[1].vintages: `x` is not a whole number"),
         (
             "a.csv",

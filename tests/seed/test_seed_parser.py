@@ -135,7 +135,7 @@ def test_an_existing_parser_is_extended(monkeypatch, wrap):
 
 
 def test_what_is_no_parser():
-    with pytest.raises(SettingsError, match="is a int"):
+    with pytest.raises(SettingsError, match="is of the type int"):
         hera_utils.parser(7)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hera_utils.errors import ResourceError
+from hera_utils.wording import counted
 
 LATEST = "@latest"
 _MOST_NAMED = 5
@@ -58,6 +59,6 @@ def _counted_back(typed: str, names: Sequence[str], where: str, listing: str) ->
     if not names:
         raise ResourceError(f"there is no run{where}", fix="start one with: hera-utils run SCRIPT")
     raise ResourceError(
-        f"{typed} goes back further than the {len(names)} runs{where}",
+        f"{typed} goes back further than the {counted(len(names), 'run')}{where}",
         fix=f"the oldest is {LATEST}~{len(names) - 1}; they are listed by: {listing}",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import settings_options
+from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
         note(
             "no runs are recorded here"
             if not entries
-            else f"none of {len(entries)} runs satisfies {' and '.join(conditions)}"
+            else f"none of {counted(len(entries), 'run')} satisfies {' and '.join(conditions)}"
         )
     return 0
 

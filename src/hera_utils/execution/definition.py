@@ -87,7 +87,7 @@ def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
     environment = written(context) if callable(written) else written
     if not isinstance(environment, Environment):
         raise SettingsError(
-            f"the experiment's environment is a {type(environment).__name__}",
+            f"the experiment's environment is of the type {type(environment).__name__}",
             fix="give a hera_utils.Environment, or a function that returns one",
         )
 

@@ -59,6 +59,7 @@ from hera_utils.settings.parser import ContextParser, argument_parser, parse_arg
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.script_host import script_host
 from hera_utils.watch.deadline import NEVER, Deadline
+from hera_utils.wording import counted
 
 
 def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: ContextParser | None = None) -> Run:
@@ -435,7 +436,7 @@ class ExecutionEngine:
         self.reporter.findings(examination.findings)
         problems = len(examination.problems)
         if problems:
-            raise RunFailed(f"{problems} problem{'s' if problems > 1 else ''} found", fix="each has its fix above")
+            raise RunFailed(f"{counted(problems, 'problem')} found", fix="each has its fix above")
 
     def _deadline(self, timeout: float | str | None) -> Deadline:
         """As the call says, else as the command line does."""

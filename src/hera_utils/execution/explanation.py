@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.execution.fingerprint_diff import FingerprintChange, Texts, at_length
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -61,7 +62,7 @@ class Explanation:
         lines: list[str] = []
         for detail in self.details():
             count = len(detail.points)
-            many = f" ({count} point{'s' if count > 1 else ''})" if several else ""
+            many = f" ({counted(count, 'point')})" if several else ""
             first, *more = detail.lines
             lines.append(f"  {first.removesuffix(':')}{many}{':' if more else ''}")
             lines += [f"    {line}" for line in more]

@@ -17,6 +17,7 @@ from hera_utils.experiment.search import design_of
 from hera_utils.experiment.values import text
 from hera_utils.runs.notes import RunNotes
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.wording import counted
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,9 @@ def point_lines(experiment: Experiment) -> list[str]:
     """A line for each point, its name and its values."""
     sweep = experiment.inputs.points
     design = design_of(sweep)
-    beginning = f"{len(sweep)} points" if design is None else f"{len(sweep)} of at most {design.most} points are known"
+    beginning = (
+        counted(len(sweep), "point") if design is None else f"{len(sweep)} of at most {design.most} points are known"
+    )
     lines = [f"{beginning}: {sweep.description}"]
     for point in sweep:
         lines.append("  ".join([f"  {point.name}", *(f"{name}={text(value)}" for name, value in point.items())]))

@@ -40,6 +40,7 @@ from hera_utils.runs.whole_run import ANY_FUNCTION
 from hera_utils.settings.command_line import without_secrets
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 PART_OF_UNIT = "it is part of one unit"
@@ -198,7 +199,7 @@ class _Assumptions:
 
     def sentences(self, fingerprinter: Fingerprinter) -> Iterator[str]:
         for what, count in self._points.items():
-            yield f"assumed of {count} point{'s' if count > 1 else ''} of older records: {what}"
+            yield f"assumed of {counted(count, 'point')} of older records: {what}"
         if names := sorted(fingerprinter.unread):
             yield f"the stored template{'s' if len(names) > 1 else ''} {', '.join(names)} cannot be looked at: assumed to be as before"
         if images := sorted(fingerprinter.tagged or ()):

@@ -16,6 +16,7 @@ from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import plain
 from hera_utils.preflight import task_counts
 from hera_utils.preflight.size_limits import Size, breaches, size
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -117,11 +118,11 @@ class Plan:
             "no sweep"
             if not self.axes
             else sweep
-            if sweep.startswith(f"{self.points} points")
-            else f"{self.points} points ({sweep})"
+            if sweep.startswith(counted(self.points, "point"))
+            else f"{counted(self.points, 'point')} ({sweep})"
         )
         count, exact = self.pods()
-        pods = f"{'' if exact else 'at least '}{count} pod{'' if count == 1 else 's'}"
+        pods = f"{'' if exact else 'at least '}{counted(count, 'pod')}"
         count, largest, sure = self.workflows()
         about = "" if sure else "about "
         flows = "1 workflow of" if count == 1 else f"{about}{count} workflows of at most"

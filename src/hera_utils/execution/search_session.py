@@ -31,6 +31,7 @@ from hera_utils.results.results import Results
 from hera_utils.runs.record import DONE, PRUNED, SUBMITTED, PointRow, RunRecord
 from hera_utils.runs.whole_run import workflow_of
 from hera_utils.watch.display import Display
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -221,7 +222,7 @@ class SearchSession(Session):
         dispatcher.carry_out(self._batches(), display, total=most)
         lost = dispatcher.take_lost()
         if lost:
-            self.reporter.lines([f"the pods of {len(lost)} points were lost while they ran: they run again"])
+            self.reporter.lines([f"the pods of {counted(len(lost), 'point')} were lost while they ran: they run again"])
             run = {point.id: "its pod was lost" for point in current.points if point.id in lost}
             again = replace(current.decisions, run=run, in_flight={}, fingerprints={})
             self.replayed.current = replace(current, decisions=again)
@@ -325,7 +326,7 @@ class SearchSession(Session):
     def _summary(self) -> list[str]:
         """The best point, and how many there were."""
         design, trials = self.rounds.design, list(self.replayed.course.trials.values())
-        counts = [f"{len(trials)} points"]
+        counts = [counted(len(trials), "point")]
         counts += [
             f"{count} {what}" for what in (FAILED, PRUNED) if (count := sum(one.status == what for one in trials))
         ]

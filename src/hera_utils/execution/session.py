@@ -65,6 +65,7 @@ from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -270,9 +271,10 @@ class Session:
         for point, fingerprint in decisions.in_flight.items():
             found = changes_since(history.results[point], fingerprint, history, self.fingerprinter)
             if found:
+                several = len(decisions.in_flight) > 1
                 raise SettingsError(
-                    f"{len(decisions.in_flight)} points of {self.record.name} are still running, and since their start: "
-                    f"{', '.join(sentences(found))}",
+                    f"{counted(len(decisions.in_flight), 'point')} of {self.record.name} {'are' if several else 'is'} still "
+                    f"running, and since {'their' if several else 'its'} start: {', '.join(sentences(found))}",
                     fix=self.advice.wait_or_stop(self.record.name),
                 )
 
@@ -444,7 +446,7 @@ class Session:
         if lost is None:
             return
         count = len(lost)
-        what = "what comes after the points" if not count else "1 point" if count == 1 else f"{count} points"
+        what = "what comes after the points" if not count else counted(count, "point")
         self.reporter.lines(
             [f"the pods of {what} were lost while they ran: {'they run' if count > 1 else 'it runs'} again"]
         )

@@ -69,7 +69,7 @@ class Experiment:
             )
         if not callable(self.environment) and not isinstance(self.environment, Environment):
             raise SettingsError(
-                f"the experiment's environment is a {type(self.environment).__name__}",
+                f"the experiment's environment is of the type {type(self.environment).__name__}",
                 fix="give a hera_utils.Environment, or a function of the arguments that gives one",
             )
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.conversion import hint
+from hera_utils.wording import counted
 
 TABLES = ("constants", "parameters", "points")
 _FORMATS = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".csv": "CSV"}
@@ -99,8 +100,9 @@ def _rows(text: str, path: str) -> list[dict[str, str]]:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
+            named = counted(len(header), "axis", "axes")
             raise SettingsError(
-                f"{path}, line {lines.line_num}: {len(cells)} cells where the first line names {len(header)} axes",
+                f"{path}, line {lines.line_num}: {counted(len(cells), 'cell')} where the first line names {named}",
                 fix="give each axis a cell; put a text with a comma in quotes",
             )
         rows.append(dict(zip(header, cells, strict=True)))

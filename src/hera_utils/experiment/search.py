@@ -28,6 +28,7 @@ from hera_utils.experiment.points import Point
 from hera_utils.experiment.sampling import Spread
 from hera_utils.experiment.sweeps import Narrowed, Sweep, legal_axis
 from hera_utils.experiment.values import canonical, plain, python_value
+from hera_utils.wording import counted
 
 DONE, FAILED, PRUNED = "Succeeded", "Failed", "Pruned"  # as the statuses of points are called
 SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2", "nsga3", "qmc")
@@ -215,7 +216,10 @@ class Course:
             self._refuse(f"`ask` returned {answer!r}, which is not a list of points", 'return [{"x": 0.5}, …]')
         points = [self._point(values) for values in answer]
         if len(points) > room:
-            self._refuse(f"`ask` returned {len(points)} points where {room} were asked for", "return at most n of them")
+            self._refuse(
+                f"`ask` returned {counted(len(points), 'point')} where {room} were asked for",
+                "return at most n of them",
+            )
         return points
 
     def _point(self, values: Any) -> Point:
@@ -297,7 +301,7 @@ class Search(Sweep):
     @property
     def description(self) -> str:
         design = self._design
-        return f"at most {design.most} points, {design.at_once} at once ({design.words})"
+        return f"at most {counted(design.most, 'point')}, {design.at_once} at once ({design.words})"
 
     def where(self, holds: Callable[[Point], object]) -> NoReturn:
         raise self._no("be filtered", "let the tasks of such points fail: the sampler is told")

@@ -24,6 +24,7 @@ from typing import Any
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.points import Naming, Point
 from hera_utils.experiment.values import canonical, python_value
+from hera_utils.wording import counted
 
 Axes = dict[str, list[Any]]
 
@@ -76,7 +77,7 @@ class Sweep:
     @property
     def description(self) -> str:
         """The sweep in few words: `3 vintages × 9 boroughs`."""
-        return f"{len(self)} points"
+        return counted(len(self), "point")
 
     @property
     def drawn(self) -> int:
@@ -129,7 +130,7 @@ class Sweep:
             return list(itertools.islice(self, index.start, index.stop, index.step))
         found = next(itertools.islice(self, index if index >= 0 else len(self) + index, None), None)
         if found is None:
-            raise IndexError(f"the sweep has {len(self)} points")
+            raise IndexError(f"the sweep has {counted(len(self), 'point')}")
         return found
 
     def __getattr__(self, name: str) -> list[Any]:
@@ -195,7 +196,7 @@ class Grid(Sweep):
         if isinstance(index, slice):
             return super().__getitem__(index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"the sweep has {len(self)} points")
+            raise IndexError(f"the sweep has {counted(len(self), 'point')}")
         index %= len(self)
         values: dict[str, Any] = {}
         for name in reversed(self.axes):
@@ -248,7 +249,7 @@ class Listed(Sweep):
 
     @property
     def description(self) -> str:
-        return f"{len(self)} points ({', '.join(self.axes)})"
+        return f"{counted(len(self), 'point')} ({', '.join(self.axes)})"
 
 
 class Narrowed(Sweep):

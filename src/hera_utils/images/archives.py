@@ -29,6 +29,7 @@ from hera_utils.images.manifest import ImageManifest, check_platform, choose, pa
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
 from hera_utils.images.unpack import room_on
+from hera_utils.wording import counted
 
 PROGRAMS = ("docker", "podman")
 _MOST_DOCUMENT = 4 << 20
@@ -154,7 +155,9 @@ def _docker_images(path: Path, files: _Files, name: str, platform: str) -> list[
 
 def _names(path: Path, name: str, names: Sequence[str], images: int) -> list[str]:
     if name and images > 1:
-        raise SettingsError(f"{path} holds {images} images, and --name gives one name", fix="leave --name out")
+        raise SettingsError(
+            f"{path} holds {counted(images, 'image')}, and --name gives one name", fix="leave --name out"
+        )
     if not name and not names:
         raise SettingsError(f"the image in {path} has no name", fix="give it one: --name NAME")
     return [str(Reference.parse(one)) for one in ([name] if name else names)]

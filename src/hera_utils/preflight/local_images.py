@@ -39,6 +39,7 @@ from hera_utils.preflight.needs import Needs, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.preflight.script_requirements import are_installed, packages_of_script
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 Outcome = ImageDecision | RefusedImage
@@ -152,7 +153,7 @@ class _Chooser:
             packaged = prepare(Path(self._context.state) / "python", interpreter, packages, lambda: self._say(line))
         except HeraUtilsError as error:
             return RefusedImage(f'"{image}" stands for a Python with packages: {error}', error.fix or "")
-        words = f"Python {packaged.version} with {len(packages)} package{'s' if len(packages) != 1 else ''}, locked"
+        words = f"Python {packaged.version} with {counted(len(packages), 'package')}, locked"
         return ImageDecision(StandIn({**settings, "python": packaged.python}, words), packaged.lock_digest)
 
     def checked(self, image: str, outcome: Outcome) -> Outcome:

@@ -11,6 +11,7 @@ from pathlib import Path
 from hera_utils.errors import HeraUtilsError
 from hera_utils.image_policies import ALL
 from hera_utils.preflight.finding import Finding, Subject, good, problem, unknown, warning
+from hera_utils.wording import counted
 
 _CHECK = "images"
 _PATIENCE = 5.0  # seconds for an answer of Docker Hub
@@ -60,7 +61,7 @@ def images(subject: Subject) -> Iterator[Finding]:
                 )
     policy = (context.images.get(ALL) or {}).get("policy", "auto")
     count = len([pattern for pattern in context.images if pattern != ALL])
-    named = f"; {count} image{'s' if count != 1 else ''} in the settings' table" if count else ""
+    named = f"; {counted(count, 'image')} in the settings' table" if count else ""
     yield good(_CHECK, f"the policy for images is {policy}{named}{_in_the_store(Path(context.state))}")
     if policy == "stand-in" or not sys.platform.startswith("linux"):
         return

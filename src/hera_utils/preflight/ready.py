@@ -11,6 +11,7 @@ from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import STAND_INS, Say, silent
 from hera_utils.preflight.local_workflow import of_workflows
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ def assert_ready(
         findings = list(examine(context, environment, workflows, advice=False).findings)
     problems = list(dict.fromkeys(finding for finding in findings if not finding.ok))
     if problems:
-        several = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+        several = counted(len(problems), "problem")
         lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
         raise ResourceError(
             f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),

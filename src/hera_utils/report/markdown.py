@@ -13,6 +13,7 @@ from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import sheets
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import size_in_words, span_in_words
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -52,7 +53,7 @@ def _summary(data: Json) -> str:
     when = "" if begun is None else f", {datetime.fromtimestamp(begun, timezone.utc):%Y-%m-%d %H:%M} UTC"
     took = "" if data["ended"] is None else f" It took {span_in_words(data['ended'] - begun)}."
     points = data["points"]
-    swept = f"{sum(points.values())} points, {points.get('Succeeded', 0)} of them done; " if points else ""
+    swept = f"{counted(sum(points.values()), 'point')}, {points.get('Succeeded', 0)} of them done; " if points else ""
     counts = ", ".join(f"{count} {status.lower()}" for status, count in data["counts"].items())
     return f"**{data['phase']}**{when}: {swept}tasks: {counts}.{took}"
 

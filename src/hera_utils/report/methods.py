@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -16,6 +16,7 @@ from hera_utils.runs.measurements import joint
 from hera_utils.runs.record import DONE
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words
+from hera_utils.wording import counted, listed
 
 _MOST_VALUES = 8  # of an input that are listed
 _MOST_PACKAGES = 30
@@ -80,7 +81,7 @@ def _commit(software: Software) -> str:
     if not software.commit:
         return ""
     of = f" of {as_text(software.repository)}" if software.repository else ""
-    changed = f", from which {_count(software.changed, 'file')} differed" if software.changed else ""
+    changed = f", from which {counted(software.changed, 'file')} differed" if software.changed else ""
     return f"; its code is commit `{software.commit[:12]}`{of}{changed}"
 
 
@@ -89,25 +90,25 @@ def _points(run: WholeRun, results: Results) -> Iterator[str]:
         return
     recorded = run.facts.get("inputs") or {}
     axes = recorded.get("parameters") or {}
-    swept = _listed([f"{as_text(name)} ({_values(values)})" for name, values in axes.items()])
-    fixed = _listed(
+    swept = listed([f"{as_text(name)} ({_values(values)})" for name, values in axes.items()])
+    fixed = listed(
         [f"{as_text(name)} = {as_text(str(value))}" for name, value in (recorded.get("constants") or {}).items()]
     )
     total, done = len(results.points), sum(point.status == DONE for point in results.points)
-    what = f"It computed {_count(total, 'point')}" + (f", over {swept}" if swept else "")
+    what = f"It computed {counted(total, 'point')}" + (f", over {swept}" if swept else "")
     yield what + (f", with {fixed}." if fixed else ".")
     earlier = Counter(point.run for point in results.points if point.run)
     if earlier:
-        of = _listed([f"`{as_code(name)}`" for name in earlier])
-        yield f"{_count(earlier.total(), 'point')} of these had been computed by the earlier run{'s' if len(earlier) > 1 else ''} {of}."
+        of = listed([f"`{as_code(name)}`" for name in earlier])
+        yield f"{counted(earlier.total(), 'point')} of these had been computed by the earlier run{'s' if len(earlier) > 1 else ''} {of}."
     if done < total:
-        yield f"{done} of the {_count(total, 'point')} succeeded."
+        yield f"{done} of the {counted(total, 'point')} succeeded."
 
 
 def _values(values: Sequence[Any]) -> str:
     words = [as_text(str(value)) for value in values]
     if len(words) <= _MOST_VALUES:
-        return f"{_count(len(words), 'value')}: {', '.join(words)}"
+        return f"{counted(len(words), 'value')}: {', '.join(words)}"
     return f"{len(words)} values: {', '.join(words[:3])}, …, {words[-1]}"
 
 
@@ -116,12 +117,12 @@ def _tasks(run: WholeRun, results: Results) -> str:
     if not own:
         return "No task of it was executed."
     by_template = Counter(row.template or "unnamed" for row in own)
-    times = _listed([f"`{as_code(template)}` {_times(count)}" for template, count in by_template.most_common()])
-    were, workflows = "was" if len(own) == 1 else "were", _count(len(run.own), "workflow")
-    sentence = f"For this {_count(len(own), 'task')} {were} executed in {workflows}: {times}"
+    times = listed([f"`{as_code(template)}` {_times(count)}" for template, count in by_template.most_common()])
+    were, workflows = "was" if len(own) == 1 else "were", counted(len(run.own), "workflow")
+    sentence = f"For this {counted(len(own), 'task')} {were} executed in {workflows}: {times}"
     again = sum(row.attempts > 1 for row in own)
     failed = sum(row.status in ("Failed", "Error") for row in own)
-    more = [f"{_count(again, 'task')} needed more than one attempt"] if again else []
+    more = [f"{counted(again, 'task')} needed more than one attempt"] if again else []
     more += [f"{failed} failed"] if failed else []
     return "; ".join([sentence, *more]) + "."
 
@@ -133,7 +134,7 @@ def _images(images: Mapping[str, str]) -> str:
         f"`{as_code(image)}`" + (f" (in its place: {as_text(stand_in)})" if stand_in else "")
         for image, stand_in in images.items()
     ]
-    return f"Container image{'s' if len(images) > 1 else ''}: {_listed(words)}."
+    return f"Container image{'s' if len(images) > 1 else ''}: {listed(words)}."
 
 
 def _packages(packages: Mapping[str, str]) -> str:
@@ -141,7 +142,7 @@ def _packages(packages: Mapping[str, str]) -> str:
         return ""
     words = [f"{name} {version}" for name, version in packages.items()][:_MOST_PACKAGES]
     more = f" and {len(packages) - _MOST_PACKAGES} more" if len(packages) > _MOST_PACKAGES else ""
-    return f"Its code uses {_listed(words) if not more else ', '.join(words) + more}."
+    return f"Its code uses {listed(words) if not more else ', '.join(words) + more}."
 
 
 def _time(results: Results) -> str:
@@ -171,14 +172,5 @@ def _seconds(row: TaskResult) -> float:
     return row.seconds or 0.0
 
 
-def _count(count: int, unit: str) -> str:
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-
-
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _listed(words: Iterable[str]) -> str:
-    listed = list(words)
-    return ", ".join(listed) if len(listed) < 2 else f"{', '.join(listed[:-1])} and {listed[-1]}"

@@ -27,6 +27,7 @@ from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, s
 from hera_utils.runs.file_digests import READ, FileUse, write_file_uses
 from hera_utils.runs.whole_run import WholeRun, load_run
 from hera_utils.settings.secret import Secret
+from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -51,7 +52,7 @@ def write_run_folder(
     try:
         run = load_run(client, folder.name, [folder.parent])
         if len(run.points) > MOST_POINTS:
-            return f"the report of {len(run.points)} points is written with: hera-utils report {run.name} --crate"
+            return f"the report of {counted(len(run.points), 'point')} is written with: hera-utils report {run.name} --crate"
         results = with_last_lines(client, Results.of_run(run))
         write_report(folder / "report.html", report_page(client, run, results, every_secret))
         write_report(folder / "methods.md", render_report(client, run, results, every_secret, methods_of(client)))

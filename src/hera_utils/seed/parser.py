@@ -34,7 +34,9 @@ class parser:
             self.parser = existing
             _extend(existing)
         else:
-            raise SettingsError(f"the parser to extend is a {type(existing).__name__}", fix="give an argparse parser")
+            raise SettingsError(
+                f"the parser to extend is of the type {type(existing).__name__}", fix="give an argparse parser"
+            )
 
     def get_parser(self) -> argparse.ArgumentParser:
         return self.parser

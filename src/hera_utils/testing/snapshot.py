@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hera_utils.experiment.inputs import Inputs
+    from hera_utils.wording import counted
+from hera_utils.experiment.inputs import Inputs
 
 Json = dict[str, Any]
 
@@ -27,7 +28,7 @@ def text_of(documents: Iterable[Json], inputs: Inputs | None) -> str:
     lines: list[str] = []
     if inputs is not None:
         sweep = inputs.points
-        lines.append(f"{len(sweep)} points: {sweep.description}")
+        lines.append(f"{counted(len(sweep), 'point')}: {sweep.description}")
         for point in itertools.islice(sweep, MOST_POINTS):
             lines.append(f"  {point.name}  {point.id}")
         if len(sweep) > MOST_POINTS:

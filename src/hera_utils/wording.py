@@ -1,0 +1,16 @@
+"""Numbers and lists in the sentences that people read."""
+
+from collections.abc import Iterable
+
+__all__ = ["counted", "listed"]
+
+
+def counted(count: int, noun: str, nouns: str | None = None) -> str:
+    """`1 point`, `2 points`. nouns: the plural, where it is not the noun with an s."""
+    return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *before, last = list(words) or [""]
+    return f"{', '.join(before)} and {last}" if before else last
