@@ -6,7 +6,7 @@ import gc
 import sys
 
 _BETWEEN_COLLECTIONS = 100_000
-"""Objects. Python's own 700 has it look through some ten thousand of Hera's classes again and again while they are imported."""
+"""Objects: the commands are short, and most of what they make stays."""
 
 _INTERRUPTED = 130
 

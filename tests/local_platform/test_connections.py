@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,9 +17,10 @@ from hera_utils.local_platform import daemon
 from hera_utils.local_platform.serving import http
 from hera_utils.local_platform.serving.connections import MOST_HEAD, MOST_HEADERS, OPEN_TO_ALL, Connections
 from hera_utils.local_platform.serving.tls_or_plain import TlsOrPlain
-from hera_utils.local_platform.socket_owner import peer_uid, quick_peer_uid
+from hera_utils.local_platform.socket_owner import end_uid, peer_uid
 
 FOREIGNER = os.geteuid() + 1
+TABLES = [Path("/proc/self/net/tcp")]
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +86,22 @@ def test_the_kernel_knows_whose_a_connection_is():
         listener.listen()
         client, accepted = pair(listener)
         ends = accepted.getpeername(), accepted.getsockname()
-        assert quick_peer_uid(*ends) == peer_uid(*ends) == os.geteuid()
+        assert peer_uid(*ends) == peer_uid(*ends, TABLES) == os.geteuid()
         client.close()
-        assert quick_peer_uid(*ends) is None
+        assert peer_uid(*ends) is peer_uid(*ends, TABLES) is None
         accepted.close()
+
+
+def test_who_has_not_accepted_yet_is_the_one_who_listens():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with socket.create_connection(listener.getsockname()) as client:
+            there, here = client.getpeername(), client.getsockname()
+            for tables in (None, TABLES):
+                assert end_uid(there, here, tables=tables) is None
+                assert end_uid(there, here, awaited=True, tables=tables) == os.geteuid()
+                assert end_uid(there, (here[0], 1), awaited=True, tables=tables) is None
 
 
 class Ends:

@@ -79,12 +79,12 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
 
     again: the command that runs it anew, "" where that is not known.
     """
-    from hera_utils.cli.terminal import console, note
+    from hera_utils.cli.terminal import note, progress_console
     from hera_utils.watch.display import display_for
     from hera_utils.watch.follow import follow
 
     try:
-        document = follow(client, name, display_for(console()), deadline=options.deadline())
+        document = follow(client, name, display_for(progress_console()), deadline=options.deadline())
     except KeyboardInterrupt:
         note("\n" + _come_back(client, name))
         return DETACHED
@@ -115,13 +115,17 @@ def follow_run(client: ArgoClient, name: str) -> int:
 
 def _follow_together(run: Followed, shown_names: set[str]) -> int:
     """shown_names: workflows that were followed already, to their end."""
-    from hera_utils.cli.terminal import console, note
+    from hera_utils.cli.terminal import note, progress_console
     from hera_utils.watch.display import display_for
     from hera_utils.watch.run_progress import follow_workflows
 
     try:
         state = follow_workflows(
-            run.name, run.look, display_for(console()), more=lambda _: run.remaining.phase, deadline=options.deadline()
+            run.name,
+            run.look,
+            display_for(progress_console()),
+            more=lambda _: run.remaining.phase,
+            deadline=options.deadline(),
         )
     except KeyboardInterrupt:
         note("\n" + _come_back(run.client, run.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,8 +114,16 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
 
     daemon.begin(Path(settings.state))
     if is_script:
-        with contextlib.suppress(Exception):  # the script says why
-            import hera.workflows  # noqa: F401
+        _import_hera()
+
+
+def _import_hera() -> None:
+    """Nothing of it goes again: to look through a hundred thousand objects for garbage, now or later, would find nothing."""
+    gc.disable()
+    with contextlib.suppress(Exception):  # the script says why
+        import hera.workflows  # noqa: F401
+    gc.freeze()
+    gc.enable()
 
 
 def make_namespace(settings: CLIContext, connection: Connection) -> None:

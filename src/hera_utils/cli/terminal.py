@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from hera_utils.cli.tables import Paint, Table
     from hera_utils.watch.progress_text import Symbols
+    from hera_utils.watch.terminal import Lines
 
 
 _control = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -28,6 +30,15 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def progress_console() -> Console | Lines:
+    """Where a display of progress goes."""
+    if sys.stdout.isatty() or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE")):
+        return console()
+    from hera_utils.watch.terminal import Lines
+
+    return Lines()
 
 
 def symbols() -> Symbols:
@@ -122,6 +133,4 @@ def painted(phase: str, text: str) -> str:
 
 
 def use_colour(stream: Any = None) -> bool:
-    import os
-
     return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

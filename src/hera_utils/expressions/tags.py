@@ -28,7 +28,6 @@ from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import places
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.expr.program import expanded, parse
 from hera_utils.expressions.gotext import quote, quoted_inside, to_json
 
 Variables = Mapping[str, Any]
@@ -320,6 +319,8 @@ def _resolve_nested(tag: Tag, variables: Variables, rule: _Rule) -> str | None:
 
 def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entropy: Entropy | None) -> str | None:
     """The JSON text of an expression's value. It may stay when a variable in it does not exist yet, or nothing demands it."""
+    from hera_utils.expressions.expr.program import parse  # few workflows have expressions, and every server starts
+
     try:
         source = json.loads(f'"{marshalled}"')
     except ValueError:
@@ -365,6 +366,8 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
 
 def _has_placeholder(variables: Variables) -> bool:
     """Whether a value within an expression's reach is not known yet (validation): then no failure is an error."""
+    from hera_utils.expressions.expr.program import expanded
+
     # Most scopes have none: then no nested maps are built.
     return _holds_placeholder(variables) and _holds_placeholder(expanded(variables))
 

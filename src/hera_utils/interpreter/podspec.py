@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
-from hera_utils.argo import names, yaml_limits
+from hera_utils.argo import names
 from hera_utils.argo.merge_patches import PatchError, strategic_merge
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
@@ -102,6 +100,10 @@ def _mounts(template: Json) -> Iterator[Json]:
 
 def patched(spec: Json, patches: list[str]) -> Json:
     """The spec with podSpecPatches (YAML or JSON) merged over it, in order."""
+    import yaml
+
+    from hera_utils.argo import yaml_limits
+
     for text in patches:
         try:
             patch: Any = yaml_limits.parse(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.argo import claims, phases, timestamps, yaml_limits
+from hera_utils.argo import claims, phases, timestamps
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
@@ -71,6 +71,8 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
         finish.close(walk, phases.ERROR, f"failed to resolve artifact repository: {message}")
         return
     name = reference.get("configMap") or "artifact-repositories"
+    from hera_utils.argo import yaml_limits
+
     repository = yaml_limits.parse(text) or {}
     walk.document["status"]["artifactRepositoryRef"] = {
         "configMap": name, "key": key, "namespace": walk.run.namespace, "artifactRepository": repository,

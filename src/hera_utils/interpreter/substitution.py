@@ -1,4 +1,7 @@
-"""Tags and expressions for the interpreter: the variables carry the step's time and seed, errors become faults."""
+"""Tags and expressions for the interpreter: the variables carry the step's time and seed, errors become faults.
+
+What evaluates expressions is imported with the first one: few workflows have any, and it is a sixth of what a server imports.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from typing import Any
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import tags
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.expr import program
-from hera_utils.expressions.govaluate import condition
 from hera_utils.interpreter.faults import Fault
 
 
@@ -61,6 +62,8 @@ def replace(
 
 def evaluate(expression: str, variables: Variables) -> Any:
     """The value of an expression. Raises Fault."""
+    from hera_utils.expressions.expr import program
+
     try:
         return program.evaluate(expression, variables, entropy=variables.entropy)
     except ExpressionError as error:
@@ -69,6 +72,8 @@ def evaluate(expression: str, variables: Variables) -> Any:
 
 def true(expression: str, variables: Variables) -> bool:
     """The value of a boolean expression over dotted variables (Argo: argoexpr.EvalBool). Raises Fault."""
+    from hera_utils.expressions.expr import program
+
     try:
         return program.evaluate_truth(expression, variables, entropy=variables.entropy)
     except ExpressionError as error:
@@ -77,6 +82,8 @@ def true(expression: str, variables: Variables) -> bool:
 
 def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
     """The value of a boolean expression over tasks and how they ended, as of `depends`. Raises Fault."""
+    from hera_utils.expressions.expr import program
+
     try:
         return program.evaluate_boolean(expression, environment, entropy=Entropy())
     except ExpressionError as error:
@@ -87,7 +94,9 @@ def should_run(when: str | None) -> bool:
     """The value of a `when` whose tags are replaced; true without one. Raises Fault with Argo's message."""
     if not when:
         return True
+    from hera_utils.expressions.govaluate.condition import condition
+
     try:
-        return condition.condition(when)
+        return condition(when)
     except ExpressionError as error:
         raise Fault(error.message) from None

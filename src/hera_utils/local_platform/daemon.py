@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import gc
 import json
 import os
 import select
@@ -288,6 +289,7 @@ def _last_words(log: Path, begin: int) -> str:
 
 def background() -> None:
     """The process that `_begin` starts: argv is the state folder, the settings and the pipe to which it writes whether it is ready."""
+    gc.disable()  # what is imported stays: looking through it for garbage again and again finds nothing
     from hera_utils.local_platform.server import Serving
 
     state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
@@ -296,9 +298,14 @@ def background() -> None:
         with contextlib.suppress(OSError), open(pipe, "w", encoding="utf-8") as starter:  # the starter may be gone
             starter.write(json.dumps(message) + "\n")
 
+    def ready(server: Json) -> None:
+        answer({"ready": server})
+        gc.freeze()
+        gc.enable()
+
     _log_to_stderr()
     try:
-        serve(state, serving, ready=lambda server: answer({"ready": server}))
+        serve(state, serving, ready=ready)
     except HeraUtilsError as error:
         taken = False
         with contextlib.suppress(HeraUtilsError):  # it may be the lock that cannot be had

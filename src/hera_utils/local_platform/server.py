@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from hera_utils.argo import timestamps
-from hera_utils.errors import PlatformError
+from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.local_platform.serving.certificate import Certificate, certificate
 from hera_utils.local_platform.state_folder import HeldFolder, write_private
 
@@ -247,14 +247,36 @@ async def _serve(
                 task.result()
     write_private(state / "server.json", (json.dumps(server_json, indent=2) + "\n").encode())
     ready(server_json)
+    rehearsal = loop.run_in_executor(None, _rehearse, platform)
     watchers = [
         asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop)),
         asyncio.ensure_future(_watch_folder(platform, held, stop)),
         asyncio.ensure_future(_end_late(connections)),
     ]
     await asyncio.gather(*tasks)
+    await rehearsal
     for watcher in watchers:
         watcher.cancel()
+
+
+def _rehearse(platform: LocalPlatform) -> None:
+    """Submit a workflow without starting it: modules and tables that are made with their first use are then there for the first real one.
+    Whoever began this server mostly still imports Hera meanwhile.
+    """
+    from hera_utils.local_platform.argo_api import workflows  # noqa: F401
+
+    one, any_one = {"name": "n", "value": "{{item}}"}, {"parameters": [{"name": "n"}]}
+    task = {"name": "task", "template": "echo", "withItems": [1], "arguments": {"parameters": [one]}}
+    container = {"image": "busybox", "command": ["echo", "{{inputs.parameters.n}}"]}
+    templates = [
+        {"name": "main", "dag": {"tasks": [task]}},
+        {"name": "echo", "inputs": any_one, "container": container},
+    ]
+    workflow = {"metadata": {"generateName": "rehearsal-"}, "spec": {"entrypoint": "main", "templates": templates}}
+    try:
+        platform.submit("default", workflow, dry_run=True)
+    except HeraUtilsError as error:  # a full disk, for example: it shows again when it matters
+        log.warning("the first workflow will take a moment longer: %s", error)
 
 
 async def _end_late(connections: Connections) -> None:
@@ -288,9 +310,17 @@ async def _watch_folder(platform: LocalPlatform, held: HeldFolder, stop: Callabl
 
 
 def _kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
-    from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
+    """Made with the first request: most runs send none."""
 
-    app: ASGIApp = kubernetes_app(platform, token)
+    @cache
+    def kubernetes() -> ASGIApp:
+        from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
+
+        return kubernetes_app(platform, token)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await kubernetes()(scope, receive, send)
+
     return app
 
 

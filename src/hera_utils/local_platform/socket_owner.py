@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Address = tuple[str, int]
 
@@ -22,11 +22,15 @@ def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = N
 def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iterable[Path] | None = None) -> int | None:
     """The user id of the process that has the end `end` of a TCP connection, or None when it cannot be determined.
 
-    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts. One without an
-    owner, not yet or not any more, is listed as root's: it is nobody's, or (awaited) the listener's that will accept it.
+    Linux: the kernel is asked for that one connection; where it does not answer, its table of all TCP connections of this network namespace
+    is read, which takes milliseconds on a busy machine. Only an established connection counts. One without an owner, not yet or not any
+    more, is listed as root's: it is nobody's, or (awaited) the listener's that will accept it.
     """
     if ":" in end[0] or ":" in other[0]:
         return None
+    if tables is None:
+        with contextlib.suppress(OSError, struct.error, AttributeError):
+            return _end_uid_of_kernel(end, other, awaited=awaited)
     here, there = _kernel_address(end), _kernel_address(other)
     for table in tables or (Path("/proc/self/net/tcp"),):
         try:
@@ -40,18 +44,32 @@ def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iter
     return None
 
 
-def quick_peer_uid(client: Address, server: Address) -> int | None:
-    """As `peer_uid`, for servers that ask often: the kernel looks up the one connection, where a table of all takes milliseconds."""
-    with contextlib.suppress(OSError, struct.error, AttributeError):
-        return _ask_kernel(client, server)
-    return peer_uid(client, server)
+def _end_uid_of_kernel(end: Address, other: Address, *, awaited: bool) -> int | None:
+    found = _ask_kernel(end, other)
+    if found is None or found.state != _IS_ESTABLISHED:
+        return None
+    if found.inode:
+        return found.uid
+    listener = _ask_kernel(end, _NOBODY) if awaited else None
+    return listener.uid if listener is not None and listener.state == _LISTENS else None
+
+
+class KernelSocket(NamedTuple):
+    """A socket as the kernel knows it. inode: 0 when no process has it."""
+
+    state: int
+    uid: int
+    inode: int
 
 
 _SOCK_DIAG, _BY_FAMILY, _REQUEST, _ERROR = 4, 20, 1, 2  # linux/sock_diag.h, linux/netlink.h
 _ANY = 0xFFFFFFFF
+_IS_ESTABLISHED, _LISTENS = 1, 10  # linux/tcp_states.h
+_NOBODY = ("0.0.0.0", 0)
+"""The other end of a socket that listens."""
 
 
-def _ask_kernel(end: Address, other: Address) -> int | None:
+def _ask_kernel(end: Address, other: Address) -> KernelSocket | None:
     """Ask the kernel (sock_diag(7)) about the socket whose own address is `end`. Raises OSError when it cannot be asked."""
     ports = struct.pack("!HH", end[1], other[1])
     hosts = b"".join(socket.inet_aton(host).ljust(16, b"\0") for host in (end[0], other[0]))
@@ -66,8 +84,7 @@ def _ask_kernel(end: Address, other: Address) -> int | None:
         if number == errno.ENOENT:
             return None
         raise OSError(number, "sock_diag")
-    state, uid, inode = *struct.unpack_from("=B", answer, 17), *struct.unpack_from("=II", answer, 80)
-    return int(uid) if state == 1 and inode else None
+    return KernelSocket(*struct.unpack_from("=B", answer, 17), *struct.unpack_from("=II", answer, 80))
 
 
 def inode(end: Address, other: Address) -> str:
@@ -85,18 +102,24 @@ def is_listening(pid: int, address: Address) -> bool:
     """Whether a process of this user listens at an address. True as well where that cannot be told: not Linux, a process that the kernel
     lets nobody look into.
     """
-    here = _kernel_address(address)
     try:
-        with open("/proc/self/net/tcp", encoding="ascii") as lines:
-            links = {
-                f"socket:[{words[9]}]" for words in map(str.split, lines) if words[1] == here and words[3] == _LISTENING
-            }
+        links = {f"socket:[{number}]" for number in _listeners(address)}
         folder = f"/proc/{pid}/fd"
         return any(_link(f"{folder}/{name}") in links for name in os.listdir(folder))
     except FileNotFoundError:
         return not os.path.exists("/proc/self/net/tcp")
     except (OSError, IndexError):
         return True
+
+
+def _listeners(address: Address) -> list[str]:
+    """The inodes of the sockets that listen at an address. Raises OSError."""
+    with contextlib.suppress(OSError, struct.error, AttributeError):
+        found = _ask_kernel(address, _NOBODY)
+        return [str(found.inode)] if found is not None and found.state == _LISTENS else []
+    here = _kernel_address(address)
+    with open("/proc/self/net/tcp", encoding="ascii") as lines:
+        return [words[9] for words in map(str.split, lines) if words[1] == here and words[3] == _LISTENING]
 
 
 def holders(socket_inode: str, uid: int) -> list[int]:

@@ -15,6 +15,8 @@ from hera_utils.watch.progress import Progress
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hera_utils.watch.terminal import Lines
+
 
 class Display(Protocol):
     """Shows one run. `close` leaves the last state on the screen."""
@@ -24,19 +26,17 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def display_for(console: Console, clock: Callable[[], float] = time.time) -> Display:
+def display_for(console: Console | Lines, clock: Callable[[], float] = time.time) -> Display:
     """The display that fits: a notebook's, live on a terminal, plain lines in a pipe or a dumb terminal."""
     if _in_notebook():
         from hera_utils.watch.notebook import NotebookDisplay
 
         return NotebookDisplay(clock)
-    from hera_utils.watch.terminal import LineDisplay, LiveDisplay
+    from hera_utils.watch.terminal import LineDisplay, Lines, LiveDisplay
 
-    return (
-        LiveDisplay(console, clock)
-        if console.is_terminal and not console.is_dumb_terminal
-        else LineDisplay(console, clock)
-    )
+    if isinstance(console, Lines) or not console.is_terminal or console.is_dumb_terminal:
+        return LineDisplay(console, clock)
+    return LiveDisplay(console, clock)
 
 
 def _in_notebook() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -73,10 +74,22 @@ class LiveDisplay:
         return picture(self.progress, elapsed, self.symbols, (self.console.width, self.console.height))
 
 
+class Lines:
+    """Of rich's Console what a `LineDisplay` needs. In a pipe a short run would import rich for nothing else."""
+
+    @property
+    def encoding(self) -> str:
+        return sys.stdout.encoding
+
+    def print(self, text: str, **_: bool) -> None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
 class LineDisplay:
     """A line when a task or a fan-out ends, and a sign of life now and then."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, console: Console | Lines, clock: Callable[[], float] = time.time) -> None:
         self.console, self.clock, self.run_clock = console, clock, RunClock(clock)
         self.symbols = symbols_for(console.encoding)
         self._ended: set[str] = set()  # labels of the rows whose end is written

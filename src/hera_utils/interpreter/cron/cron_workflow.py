@@ -17,11 +17,7 @@ from hera_utils.argo.timestamps import seconds, text
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import tags
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.expr import program
 from hera_utils.expressions.gotext import to_json
-from hera_utils.expressions.gotime import Moment
-from hera_utils.expressions.govaluate import condition
-from hera_utils.expressions.govaluate.tokens import tokens_of
 from hera_utils.expressions.values import Long
 from hera_utils.interpreter.cron.schedules import Calendar, Every, Schedule, parse
 from hera_utils.interpreter.submission import cron_workflow
@@ -228,6 +224,8 @@ def _reference(cron: Json, child: Child) -> Json:
 
 def _variables(cron: Json) -> Json:
     """The variables cronworkflow.*. That `annotations` has the labels is Argo's behaviour."""
+    from hera_utils.expressions.gotime import Moment
+
     metadata, status = cron["metadata"], cron["status"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     last = status.get("lastScheduledTime")
@@ -249,6 +247,8 @@ def _stop_if_done(cron: Json, now: float) -> None:
     expression = ((cron.get("spec") or {}).get("stopStrategy") or {}).get("expression")
     if expression is None:
         return
+    from hera_utils.expressions.expr import program
+
     try:
         done = program.evaluate_boolean(expression, {"cronworkflow": _variables(cron)}, entropy=_entropy(cron, now))
     except ExpressionError as error:
@@ -264,13 +264,16 @@ def _entropy(cron: Json, now: float) -> Entropy:
 
 def _when(cron: Json, now: float) -> bool:
     """The value of `when`. Argo evaluates it without variables, so a bare word is an unknown variable."""
+    from hera_utils.expressions.govaluate.condition import condition
+    from hera_utils.expressions.govaluate.tokens import tokens_of
+
     when = (cron.get("spec") or {}).get("when") or ""
     variables = {f"cronworkflow.{name}": value for name, value in _variables(cron).items()}
     replaced = str(tags.replace(when, variables, entropy=_entropy(cron, now), unresolved="refuse"))
     for token in tokens_of(replaced):
         if token.kind == "VARIABLE":
             raise ExpressionError(f"No parameter '{token.value}' found.")
-    return condition.condition(replaced)
+    return condition(replaced)
 
 
 # -- the document -------------------------------------------------------------------------------------------------------

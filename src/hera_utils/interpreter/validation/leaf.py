@@ -6,9 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from hera_utils.argo import yaml_limits
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.templates import kind_of
 from hera_utils.interpreter.validation.fields import (
@@ -117,6 +114,10 @@ def _check_resource(at: str, template: Json) -> None:
                 f"artifact {artifact.get('name', '')} in `manifestFrom` refer to a non-exist artifact"
             )
     if manifest and not is_placeholder(manifest):
+        import yaml
+
+        from hera_utils.argo import yaml_limits
+
         try:
             yaml_limits.first(_EXPRESSION.sub("placeholder", manifest))
         except (yaml.YAMLError, ValueError):

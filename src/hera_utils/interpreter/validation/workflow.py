@@ -18,7 +18,6 @@ from hera_utils.argo.selectors import label_selector_of
 from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.expressions.gotext import quote
 from hera_utils.expressions.tags import PLACEHOLDER
-from hera_utils.interpreter.cron.validate import check_cron
 from hera_utils.interpreter.document import Lookup, resource_of, template_documents
 from hera_utils.interpreter.validation.fields import (
     check_arguments,
@@ -64,6 +63,8 @@ def validate(
 
 
 def _cron(document: Json, lookup: Lookup, defaults: Json | None) -> None:
+    from hera_utils.interpreter.cron.validate import check_cron
+
     check_cron(document)
     spec = document.get("spec") or {}
     workflow = {"metadata": {"labels": (spec.get("workflowMetadata") or {}).get("labels") or {}}}

@@ -10,15 +10,24 @@ data.py       the keys of an artifact location, transformed
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
+
 from hera_utils.local_platform.agents.agents import Agents, Objects, Performer
 
 __all__ = ["Agents", "performers"]
 
 
 def performers(platform: Objects) -> dict[str, Performer]:
-    """What runs each kind of template, for a platform."""
-    from hera_utils.local_platform.agents.data import DataAgent
-    from hera_utils.local_platform.agents.http import HttpAgent
-    from hera_utils.local_platform.agents.resource import ResourceAgent
+    """What runs each kind of template, for a platform; imported with the first one of its kind."""
+    kinds = {"http": "HttpAgent", "resource": "ResourceAgent", "data": "DataAgent"}
+    return {kind: _late(kind, name, platform) for kind, name in kinds.items()}
 
-    return {"http": HttpAgent(platform), "resource": ResourceAgent(platform), "data": DataAgent(platform)}
+
+def _late(kind: str, name: str, platform: Objects) -> Performer:
+    @cache
+    def performer() -> Performer:
+        agent: Performer = getattr(import_module(f"{__name__}.{kind}"), name)(platform)
+        return agent
+
+    return lambda launch, stop: performer()(launch, stop)

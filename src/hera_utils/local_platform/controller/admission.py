@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from hera_utils.argo import support, yaml_limits
+from hera_utils.argo import support
 from hera_utils.argo.conditions import add_spec_warning
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow
@@ -77,6 +75,10 @@ class Admission:
         text = (document.get("data") or {}).get(key)
         if text is None:
             return {}
+        import yaml
+
+        from hera_utils.argo import yaml_limits
+
         try:
             repository = yaml_limits.parse(text) or {}
         except yaml.YAMLError as error:

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hera_utils.local_platform.socket_owner import Address, quick_peer_uid
+from hera_utils.local_platform.socket_owner import Address, peer_uid
 
 MOST_HEAD = 2**20
 """Bytes of a request's line and headers: Go's DefaultMaxHeaderBytes."""
@@ -44,7 +44,7 @@ class Connections:
     def __init__(
         self,
         most: int | None = None,
-        owner: Callable[[Address, Address], int | None] = quick_peer_uid,
+        owner: Callable[[Address, Address], int | None] = peer_uid,
         *,
         user: int | None = None,
     ) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.local_platform.pods.pod.processes import is_of_a_pod
-from hera_utils.local_platform.socket_owner import Address, holders, inode, quick_peer_uid
+from hera_utils.local_platform.socket_owner import Address, holders, inode, peer_uid
 
 Json = dict[str, Any]
 
@@ -92,7 +92,7 @@ class Gate:
         """What of `check_browser` takes no time: the rest looks at all processes of this machine, and nobody else's request gets so far."""
         if headers.get("sec-fetch-site") not in _SAFE_SITES or client is None or server is None:
             return False
-        return quick_peer_uid(client, server) == os.geteuid()
+        return peer_uid(client, server) == os.geteuid()
 
 
 @functools.lru_cache(maxsize=256)  # a browser keeps its connections, and to look at all open files takes a while

@@ -249,6 +249,8 @@ class ObjectWatch:
         self._wake, self._urgent = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._wake.set()
+        # The end of the one run that somebody follows is told at once, that of any among many no sooner than other changes.
+        least = 0.0 if self._selector.fields.required_value("metadata.name") else SHORTEST_PAUSE
         try:
             while True:
                 await self._wake.wait()
@@ -257,9 +259,9 @@ class ObjectWatch:
                 events, pause = await asyncio.to_thread(self._serve)
                 if events:
                     yield events
-                await asyncio.sleep(SHORTEST_PAUSE)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._urgent.wait(), pause - SHORTEST_PAUSE)
+                await asyncio.sleep(least)
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._urgent.wait(), pause - least)
         finally:
             self.close()
 

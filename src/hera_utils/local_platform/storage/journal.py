@@ -62,6 +62,7 @@ class Journal:
             self._writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             # NORMAL: a crash of the server loses nothing; a loss of power may lose the last moments, never the file's consistency.
             for pragma in (
+                "synchronous = OFF",  # while an empty file becomes a journal: nothing is there yet that could be lost
                 "auto_vacuum = INCREMENTAL",
                 "journal_mode = WAL",
                 "synchronous = NORMAL",
