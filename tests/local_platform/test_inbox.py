@@ -27,7 +27,7 @@ def taken(*items, pods=0, most=10, later=None):
         box.put(item)
     if later is not None:
         threading.Timer(0.02, box.put, (later,)).start()
-    return box.take(None, pods)
+    return list(box.take(None, pods))
 
 
 def test_what_waits_is_taken_together():
@@ -47,15 +47,34 @@ def test_a_request_and_the_end_of_one_of_few_pods_do_not_wait():
     )
 
 
+def test_what_waits_is_worked_on_meanwhile():
+    box = Inbox(10, enough=4)
+    box.put(STARTED)
+    items = box.take(None, 0)
+    assert next(items) == STARTED
+    box.put(FINISHED)
+    assert list(items) == [FINISHED]
+
+
 def test_an_end_waits_while_many_others_are_on_their_way():
     assert taken(FINISHED, pods=6, later=REQUEST) == [FINISHED, REQUEST]
 
 
-def test_after_the_time_there_is_nothing_and_after_the_end_none():
-    assert Inbox(10, 4).take(0.0, 0) == []
-    assert taken(None) is None
+def test_after_the_time_there_is_nothing_and_the_end_ends_it():
     box = Inbox(10, 4)
-    box.put(REQUEST)
+    assert list(box.take(0.0, 0)) == []
+    box.put(STARTED)
     box.put(None)
-    assert box.take(None, 0) == [REQUEST]
-    assert box.take(None, 0) is None
+    assert list(box.take(None, 0)) == [STARTED]
+    assert box.is_closed
+
+
+def test_the_rest_is_what_is_there_now():
+    box = Inbox(1, 4)
+    for item in (STARTED, STARTED, FINISHED):
+        box.put(item)
+    assert list(box.take(None, 0)) == [STARTED]
+    assert box.rest() == [STARTED, FINISHED]
+    assert (box.rest(), box.is_closed) == ([], False)
+    box.put(None)
+    assert (box.rest(), box.is_closed) == ([], True)

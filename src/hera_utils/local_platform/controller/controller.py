@@ -2,6 +2,7 @@
 
     events and requests → runs advance → commands become rows → the turn is written → readers see it → pods are launched or killed
 
+What may wait for company is worked on at once too, and the turn stays open (`Inbox`).
 A turn that cannot be written leaves nothing behind: requests are refused with the reason, events are kept and tried again.
 """
 
@@ -14,7 +15,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +92,7 @@ class Controller:
         self.state = state
         self._journal, self.read_model, self._advance_run = journal, read_model, advance or interpreter_advance
         self._inbox = Inbox(MOST_IN_A_TURN, enough=2 * this_machine.cores())
-        self._later: list[Item] = []
+        self._later: deque[Item] = deque()
         self._again_at: float | None = None
         self._runs: dict[str, ActiveRun] = {}
         self._loaded: set[str] = set()
@@ -193,10 +194,8 @@ class Controller:
 
     # --- the loop -----------------------------------------------------------------------------------------------------
     def _loop(self) -> None:
-        while True:
-            items = self._gather()
-            if items is None:
-                return
+        while not self._inbox.is_closed:
+            items: list[Item] = []
             try:
                 self._take_turn(items)
             except UnexpectedFailure as failed:
@@ -207,7 +206,7 @@ class Controller:
                     items, PlatformError(f"the local platform failed: {type(error).__name__}: {error}"), lost=True
                 )
 
-    def _gather(self) -> list[Item] | None:
+    def _incoming(self) -> Iterator[Item]:
         """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
         if self._spare and self._inbox.empty():
             with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
@@ -218,19 +217,28 @@ class Controller:
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
         # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
         timeout = min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None
-        items = self._inbox.take(timeout, len(self.effects.outstanding))
-        if items is not None and self._again_at is not None and self._again_at <= now():
-            items, self._later, self._again_at = _requests_first(self._later + items), [], None
-        return items
+        if not self._is_time_again():
+            yield from self._inbox.take(timeout, len(self.effects.outstanding))
+        if self._is_time_again():
+            self._later, self._again_at = deque(_requests_first([*self._later, *self._inbox.rest()])), None
+            while self._later:
+                yield self._later.popleft()
+
+    def _is_time_again(self) -> bool:
+        return self._again_at is not None and self._again_at <= now()
 
     def _take_turn(self, items: list[Item]) -> None:
+        """items: is filled with what the turn takes."""
         turn = Turn(self.read_model.version + 1, now(), self.read_model.object)
         answers: list[tuple[Future[Any], Callable[[], Any]]] = []
-        self._late_at = time.thread_time() + LONGEST_TURN
-        for place, item in enumerate(items):
-            if place and self._is_late():
-                self._postpone(turn, items, place)
+        for item in self._incoming():
+            turn.at = now()
+            if not items:
+                self._late_at = time.thread_time() + LONGEST_TURN
+            if items and self._is_late():
+                self._postpone(turn, items, item)
                 break
+            items.append(item)
             if isinstance(item, RunEvent):
                 self._take_event(turn, item)
                 continue
@@ -240,6 +248,7 @@ class Controller:
                 item.future.set_exception(error)
             except Exception as error:
                 raise UnexpectedFailure(item, error) from error
+        turn.at = now()
         for run, key in self.effects.timers.due(turn.at):
             self._fire(turn, run, key)
         turn.seal()
@@ -262,17 +271,16 @@ class Controller:
             self._let_go(uid)
         self._loaded.clear()
 
-    def _postpone(self, turn: Turn, items: list[Item], place: int) -> None:
-        """Leave the items from that place for the next turn; but events go on, one a turn, however many requests there are."""
-        present, later = items[:place], items[place:]
-        if not any(isinstance(item, RunEvent) for item in present):
-            event = next((item for item in later if isinstance(item, RunEvent)), None)
+    def _postpone(self, turn: Turn, items: list[Item], item: Item) -> None:
+        """Leave the item, and all after it, for the next turn; but events go on, one a turn, however many requests there are."""
+        later = [item, *self._later, *self._inbox.rest()]
+        if not any(isinstance(one, RunEvent) for one in items):
+            event = next((one for one in later if isinstance(one, RunEvent)), None)
             if event is not None:
                 later.remove(event)
-                present.append(event)
+                items.append(event)
                 self._take_event(turn, event)
-        items[:] = present
-        self._later, self._again_at = later + self._later, now()
+        self._later, self._again_at = deque(later), now()
 
     def _write(self, turn: Turn) -> None:
         """On a full disk with the room that is kept for this. Raises JournalError: nothing is written then."""

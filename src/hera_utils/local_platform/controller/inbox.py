@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -46,12 +47,15 @@ class Inbox:
     """The items, from any thread. most: how many are taken at once. enough: so many pods on their way keep this machine busy.
 
     A transaction costs as much for one event as for ten. What a pod's start changes is shown a moment later at most; the end of a pod is
-    followed by the launch of others at once, unless enough were launched before and wait for room.
+    followed by the launch of others at once, unless enough were launched before and wait for room. What waits is given at once all the
+    same: it is worked on meanwhile, and only written later.
     """
 
     def __init__(self, most: int, enough: int) -> None:
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._most, self._enough = most, enough
+        self.is_closed = False
+        """Whether its end was taken."""
 
     def put(self, item: Item | None) -> None:
         """None: the end."""
@@ -60,27 +64,34 @@ class Inbox:
     def empty(self) -> bool:
         return self._queue.empty()
 
-    def take(self, timeout: float | None, pods: int) -> list[Item] | None:
-        """All that waits, after waiting for something; [] after the timeout, None at the end. pods: how many are on their way."""
-        items: list[Item] = []
+    def take(self, timeout: float | None, pods: int) -> Iterator[Item]:
+        """What comes until something must be written, after waiting for the first; nothing after the timeout. pods: how many are on
+        their way.
+        """
         left, until = timeout, 0.0
-        try:
-            while len(items) < self._most:
+        for number in range(self._most):
+            try:
                 item = self._queue.get(timeout=left) if left is None or left > 0 else self._queue.get_nowait()
-                if item is None:
-                    if not items:
-                        return None
-                    self._queue.put(None)
-                    break
-                if not items:
-                    until = now() + PATIENCE
+            except queue.Empty:
+                return
+            if item is None:
+                self.is_closed = True
+                return
+            if not number:
+                until = now() + PATIENCE
+            pods -= isinstance(item, RunEvent) and isinstance(item.event, PodFinished)
+            if until and not self._may_wait(item, pods):
+                until = 0.0
+            yield item
+            left = min(PATIENCE, until - now())
+
+    def rest(self) -> list[Item]:
+        """All that is there at this moment, beyond what is taken at once."""
+        items: list[Item] = []
+        with contextlib.suppress(queue.Empty):
+            while (item := self._queue.get_nowait()) is not None:
                 items.append(item)
-                pods -= isinstance(item, RunEvent) and isinstance(item.event, PodFinished)
-                if until and not self._may_wait(item, pods):
-                    until = 0.0
-                left = min(PATIENCE, until - now())
-        except queue.Empty:
-            pass
+            self.is_closed = True
         return items
 
     def _may_wait(self, item: Item, pods: int) -> bool:
