@@ -55,6 +55,7 @@ def environment(home: Path) -> dict[str, str]:
         "test_paths_stay_inside.py",
         "test_network.py",
         "test_root_fs.py",
+        "test_warm_python.py::test_nothing_is_left_of_how_a_fork_server_is_made",
         pytest.param("test_pods.py", marks=pytest.mark.slow),
         pytest.param("test_crashes.py", marks=pytest.mark.slow),
     ],

@@ -393,6 +393,35 @@ def test_what_one_worker_imported_all_have(machine: Stage) -> None:
     assert [machine.log(pod) for pod in pods] == [["True"]] * 3
 
 
+def test_what_a_task_is_importing_others_need_not_import(machine: Stage) -> None:
+    """A package is preloaded while the task goes on that was the first to import it."""
+    container = {"image": "python:3.11", "command": ["python"], "args": ["/argo/staging/script"]}
+    goes_on = "import yaml, time\nwhile True: time.sleep(0.1)"
+    machine.launch(machine.pod(container, template={"script": {"source": goes_on}}))
+    until = time.monotonic() + 60
+    while python_task(machine, HAS) != ["True"]:
+        assert time.monotonic() < until
+
+
+ZOMBIES = """
+import os
+print([n for n in os.listdir("/proc") if n.isdigit() and ") Z" in open(f"/proc/{n}/stat").read()])
+"""
+
+
+def test_nothing_is_left_of_how_a_fork_server_is_made(machine: Stage) -> None:
+    container = {"command": ["python3"]}
+    assert python_task(machine, SHOW, container=container) == ["True"]
+    assert python_task(machine, ZOMBIES, container=container) == ["[]"]
+
+
+def test_variables_of_a_template_are_no_obstacle_before_a_package_is_kept(machine: Stage) -> None:
+    """What each interpreter has loaded at its start is no package that is kept."""
+    own = {"env": [{"name": "OWN", "value": "1"}]}
+    assert python_task(machine, "import json, csv\nprint('warm')") == ["warm"]
+    assert python_task(machine, container=own) == ["True"]
+
+
 LEAVE = """
 import os, subprocess
 subprocess.Popen(["sleep", "1000"], start_new_session=True)

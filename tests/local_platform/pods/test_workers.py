@@ -32,6 +32,56 @@ def test_workers_killed_while_idle(tmp_path: Path) -> None:
         stage.runtime.close()
 
 
+def test_a_pod_goes_to_a_worker_that_still_cleans_up_instead_of_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = [], workers.Workers._new
+
+    def count(self: workers.Workers) -> workers.Worker:
+        made.append(make(self))
+        return made[-1]
+
+    monkeypatch.setattr(workers.Workers, "_new", count)
+    monkeypatch.setattr(workers, "_CLEANING", 60.0)
+    stage = Stage(tmp_path / "state", cores=1)
+    try:
+        pods = [stage.shell("mkdir /tmp/d; for i in $(seq 60); do : > /tmp/d/$i; done; ls /tmp") for _ in range(8)]
+        for pod in pods:
+            stage.launch(pod)
+        for pod in pods:
+            assert stage.finished(pod.node_id).phase == "Succeeded"
+            assert stage.log(pod) == ["d"]
+        assert len(made) <= 2  # one that runs a pod, and one that cleans up
+    finally:
+        stage.runtime.close()
+
+
+def test_a_worker_that_is_killed_with_two_pods_loses_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them is over, the other one waits until the worker has cleaned up."""
+    killed, hear = [], workers.Workers._on_message
+
+    def kill(self: workers.Workers, worker: workers.Worker) -> None:
+        if worker.owed > 1:
+            os.kill(worker.pid, signal.SIGKILL)
+            killed.append(worker)
+        hear(self, worker)
+
+    monkeypatch.setattr(workers.Workers, "_on_message", kill)
+    monkeypatch.setattr(workers, "_CLEANING", 60.0)
+    stage = Stage(tmp_path / "state", cores=1)
+    try:
+        while len(killed) < 3:
+            pods = [stage.shell("echo once") for _ in range(3)]
+            for pod in pods:
+                stage.launch(pod)
+            for pod in pods:
+                end = stage.finished(pod.node_id)
+                assert (end.phase, end.message) in (("Succeeded", ""), ("Failed", "pod deleted"))
+                assert stage.log(pod) in (["once"], [])
+    finally:
+        stage.runtime.close()
+
+
 def test_a_worker_that_closed_its_connection_gets_no_pod(tmp_path: Path) -> None:
     """The end of the connection may be seen before the end of the process: the next pod goes to another worker."""
     stage = Stage(tmp_path / "state")

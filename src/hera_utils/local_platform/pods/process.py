@@ -114,8 +114,7 @@ class ProcessRuntime:
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_wake)
         self._wire = Wire(str(self._state))
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
-        spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
-        self._workers = Workers(self._state, self._selector, self._on_pod_left, spare, _of_workers())
+        self._workers = Workers(self._state, self._selector, self._on_pod_left, int(self._queue.cores), _of_workers())
         self._waits: dict[str, dict[str, str]] = {}
         self._waits_until = 0.0
         self._reported: dict[str, tuple[str, int]] = {}

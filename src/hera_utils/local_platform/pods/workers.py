@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ _FIXES = {
     "no more": "sudo sysctl -w user.max_user_namespaces=10000, or run the server as root",
 }
 """A word of what the spawner says → what helps."""
+_PREPARED = 4  # workers at most that are made before there is a pod
+_CLEANING = 0.05  # seconds: whoever cleans up for longer may take much longer
 _SPAWNERS = 5  # attempts to start one before a pod fails
 _SPAWNER_FIX = "see server.log in the state folder; if something ended the process, run again"
 
@@ -44,12 +47,13 @@ def refusal(answer: str) -> PlatformError:
 
 @dataclass(eq=False)
 class Worker:
-    """link: None for a worker of an earlier server. uid: of its pod, "" for none."""
+    """link: None for a worker of an earlier server. uid: of its pod, "" for none. owed: pods after which it has not cleaned up."""
 
     pid: int
     pidfd: int
     link: socket.socket | None = None
     uid: str = ""
+    owed: int = 0
 
     def wake(self) -> None:
         """Tell it that its pod's kill.json is there."""
@@ -65,8 +69,8 @@ class Worker:
 class Workers:
     """Used by one thread.
 
-    on_pod_left: called with a worker that has exited with its pod, or goes on without an outcome of it. spare: how many may be idle.
-    environment: what tasks see of the server's variables; the spawner has no others.
+    on_pod_left: called with a worker that has exited with its pod, or goes on without an outcome of it. cores: how many pods run at once,
+    mostly. environment: what tasks see of the server's variables; the spawner has no others.
     """
 
     def __init__(
@@ -74,27 +78,32 @@ class Workers:
         state: Path,
         selector: selectors.BaseSelector,
         on_pod_left: Callable[[Worker], None],
-        spare: int,
+        cores: int,
         environment: Mapping[str, str],
     ) -> None:
-        self._state, self._selector, self._on_pod_left, self._spare = state, selector, on_pod_left, spare
+        self._state, self._selector, self._on_pod_left, self._cores = state, selector, on_pod_left, max(1, cores)
+        self._spare = 2 * self._cores + 2
+        """How many may be idle: one cleans up while another runs."""
         self._environment = dict(environment)
         self._idle: collections.deque[Worker] = collections.deque()
         self._busy: dict[str, Worker] = {}
+        self._cleaning: dict[Worker, float] = {}
+        """Those that clean up after a pod → since when."""
         self._spawner: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
         self.pods_share_ports = False
         """Whether this kernel cannot give pods addresses of their own."""
 
     def prepare(self) -> None:
-        """Start the spawner. Raises PlatformError where the kernel refuses."""
+        """Start the spawner, and workers for the first pods. Raises PlatformError where the kernel refuses."""
         with contextlib.suppress(OSError):  # it was killed: the first pod starts another
             self._open()
+            self._idle.extend(self._new() for _ in range(min(self._cores, _PREPARED)))
 
     def assign(self, uid: str, launch: bytes) -> Worker:
         """Hand the pod to a worker. launch: as JSON. Raises PlatformError."""
         while True:
-            worker = self._idle.pop() if self._idle else self._new()
+            worker = self._idle.pop() if self._idle else self._soon_free() or self._new()
             try:
                 if worker.link is None:  # it closed the connection while it was idle
                     raise ConnectionResetError
@@ -103,8 +112,18 @@ class Workers:
                 self._drop(worker)
                 continue
             worker.uid = uid
+            worker.owed += 1
             self._busy[uid] = worker
             return worker
+
+    def _soon_free(self) -> Worker | None:
+        """One that reads what it is given as soon as it has cleaned up, which takes less than to make another; None when few clean up."""
+        then = time.monotonic() - _CLEANING
+        recent = [worker for worker, since in self._cleaning.items() if since > then]
+        if len(recent) < self._cores:
+            return None
+        del self._cleaning[recent[0]]
+        return recent[0]
 
     def adopt(self, uid: str, pid: int) -> bool:
         """Watch a worker of an earlier server; whether it is still there."""
@@ -123,6 +142,8 @@ class Workers:
             worker.uid = ""
             if worker.link is None:
                 self._drop(worker)
+            elif worker.owed:
+                self._cleaning[worker] = time.monotonic()
 
     def _on_message(self, worker: Worker) -> None:
         """The worker has cleaned up, or it has closed the connection and is about to exit."""
@@ -132,8 +153,12 @@ class Workers:
             answer = worker.link.recv(64)
         except OSError:
             answer = b""
+        worker.owed -= 1
+        if answer and worker.owed:
+            return  # it was given the next pod already
         if answer and worker.uid:
             self._on_pod_left(worker)
+        self._cleaning.pop(worker, None)
         if not answer or len(self._idle) >= self._spare:
             self._retire(worker)
         else:
@@ -141,6 +166,7 @@ class Workers:
 
     def _retire(self, worker: Worker) -> None:
         """It gets no more pods, and exits by itself."""
+        self._cleaning.pop(worker, None)
         with contextlib.suppress(ValueError):
             self._idle.remove(worker)
         self._unlink(worker)

@@ -307,7 +307,7 @@ class Containers:
         """Note which of its tasks have ended. The signal that stands for that: `reap` then."""
         assert self._watched is not None
         try:
-            self._fork_ends += self._watched.ends()
+            self._fork_ends += self._sandbox.python.hear()
         except OSError:  # it was killed: its tasks are this process's
             self._sandbox.python.end()
             self._watch_fork_server()

@@ -12,6 +12,7 @@ It and its worker talk over a socket, a packet each:
        stdout, stderr, its folder, and the mount namespace of its container   + the task's process id, from the task itself
                                                                               ! an error number: it did not start
                                                                               - a task's process id, how it ended, what it used
+                                                                              i the name of a package that a task is importing
 
 Whoever is killed leaves nothing undecided: when this process ends, its forks are the worker's; when the worker ends, the kernel ends all.
 """
@@ -29,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from mmap import mmap
 from typing import TYPE_CHECKING, NoReturn
 
-from . import meter, python_process, root_rights, seccomp, syscalls
+from . import launch_socket, meter, python_process, root_rights, seccomp, syscalls
 from .meter import Use
 from .preloaded_modules import PreloadedModules
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 PACKET = 1 << 17  # bytes
 NAMES = 1 << 16  # bytes for the names of the modules that a task imported
+_NAME = 256  # bytes behind them, for the name of a package that a task is importing
+MEMORY = NAMES + _NAME
+_NEWS = signal.SIGURG  # from a task to this process: ignored by whoever does not wait for it
 _LINK, _PROC = 3, 4
 _PATIENCE = 35.0  # seconds for an answer
 
@@ -60,7 +64,7 @@ class ForkServer:
     ) -> None:
         link, imported, proc = descriptors
         self._started_with, self._preloaded, self._loaded = started_with, preloaded, loaded
-        self._imported = mmap(imported, NAMES)
+        self._imported = mmap(imported, MEMORY)
         os.dup2(link, _LINK, inheritable=False)
         os.dup2(proc, _PROC, inheritable=False)
         os.closerange(_PROC + 1, python_process.MOST_DESCRIPTORS)
@@ -80,6 +84,7 @@ class ForkServer:
                 os.close(fd)
             poll = select.poll()
             poll.register(_LINK, select.POLLIN)
+            signal.signal(_NEWS, self._pass_on)
             while True:
                 for fd, _ in poll.poll():
                     if fd != _LINK:
@@ -114,8 +119,10 @@ class ForkServer:
 
     def _become_task(self, fds: list[int]) -> NoReturn:
         try:
+            signal.signal(_NEWS, signal.SIG_DFL)
             task = self._enter(fds)
             python_process.take({0: fds[1], 1: fds[2], 2: fds[3]})
+            self._task, self._preloaded.tell = os.getpid(), self._tell
             root_rights.have_usual()  # last: from here on other containers of the pod may look into it
             python_process.run(task, self._path, self._loaded, self._note_imports)
         finally:
@@ -133,6 +140,20 @@ class ForkServer:
             os._exit(70)
         self._link.send(b"+%d" % os.getpid())
         return task
+
+    def _pass_on(self, *_: object) -> None:
+        """Tell the worker which package a task is importing."""
+        data = self._imported[NAMES:]
+        if name := data[1 : 1 + data[0]]:
+            self._link.send(b"i" + name)
+
+    def _tell(self, name: str) -> None:
+        """In a task that begins to import a package: let others have it as soon as it can be."""
+        data = name.encode()
+        if len(data) < _NAME and os.getpid() == self._task:
+            self._imported[NAMES + 1 : NAMES + 1 + len(data)] = data
+            self._imported[NAMES] = len(data)
+            os.kill(os.getppid(), _NEWS)
 
     def _note_imports(self, names: list[str]) -> None:
         """Leave the names of what a task imported for the worker. names: of modules that are new."""
@@ -167,6 +188,7 @@ class WorkersEnd:
         self._link = ours
         self._pidfd = -1
         self._ends: list[tuple[int, int, Use]] = []
+        self._imports: list[str] = []
         try:
             with theirs:
                 asks_network = network is not None and network.is_open
@@ -210,12 +232,14 @@ class WorkersEnd:
             raise OSError(int(answer[1:]), os.strerror(int(answer[1:])))
         return int(answer[1:])
 
-    def ends(self) -> list[tuple[int, int, Use]]:
-        """Which tasks have ended since the last time: process id, exit code (negative: by that signal), what each used."""
-        while not self._ends or _has_more(self._link):
+    def hear(self) -> tuple[list[tuple[int, int, Use]], list[str]]:
+        """What was told since the last time. Of tasks that have ended: process id, exit code (negative: by that signal), what each used;
+        and the packages that tasks are importing.
+        """
+        while not (self._ends or self._imports) or launch_socket.has_more(self._link):
             self._note(self._receive())
-        ends, self._ends = self._ends, []
-        return ends
+        (ends, imports), self._ends, self._imports = (self._ends, self._imports), [], []
+        return ends, imports
 
     def close(self) -> None:
         """End the process."""
@@ -231,6 +255,9 @@ class WorkersEnd:
         return packet
 
     def _note(self, packet: bytes) -> None:
+        if packet[:1] == b"i":
+            self._imports.append(packet[1:].decode())
+            return
         pid, code, cpu, *counters = packet[1:].split()
         self._ends.append((int(pid), int(code), Use(float(cpu), *map(int, counters))))
 
@@ -239,9 +266,3 @@ class WorkersEnd:
         if not packet:
             raise ConnectionResetError
         return packet
-
-
-def _has_more(link: socket.socket) -> bool:
-    poll = select.poll()
-    poll.register(link, select.POLLIN)
-    return bool(poll.poll(0))

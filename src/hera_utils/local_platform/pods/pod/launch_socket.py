@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 from typing import Any, NamedTuple
 
@@ -27,6 +28,13 @@ def send(link: socket.socket, uid: str, launch: bytes) -> None:
         socket.send_fds(link, [uid.encode()], [fd])
     finally:
         os.close(fd)
+
+
+def has_more(link: socket.socket) -> bool:
+    """Whether something has come that was not received."""
+    poll = select.poll()
+    poll.register(link, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def receive(link: socket.socket) -> HandedOver | None:

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+_PACKAGES = ("/site-packages/", "/dist-packages/")
+_NEVER = ("pod", "hera_utils")
 _ACCELERATOR = re.compile(r"libcuda|libnvidia|/dev/nvidia|libamdhip|/dev/kfd")
 
 
@@ -38,6 +40,10 @@ class PreloadedModules:
         self._imported_by: dict[str, set[str]] = {}
         """Module → modules that its own import asked for."""
         self._homes = _package_folders()
+        self._always = frozenset(sys.modules)
+        """Modules that every task finds loaded, also those of packages."""
+        self.tell: Callable[[str], None] | None = None
+        """In a task: called with the name of an installed package that is about to be imported, and is not kept."""
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -74,16 +80,17 @@ class PreloadedModules:
         if _possessions() != before:
             raise UnfitModule(", ".join(names))
         for name, module in list(sys.modules.items()):
-            if self._is_package(module) and name.partition(".")[0] not in ("pod", "hera_utils"):
+            if name not in self._always and self._is_package(module) and name.partition(".")[0] not in _NEVER:
                 self._modules[name] = module
                 self._specs[name] = getattr(module, "__spec__", None)
                 del sys.modules[name]
 
     def _is_package(self, module: ModuleType) -> bool:
         """Whether it is an installed package's, not the standard library's."""
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
-        packages = ("/site-packages/", "/dist-packages/")
-        return self.is_of_interpreter(module) and any(part in str(origin) for part in packages)
+        return self._is_packages(getattr(getattr(module, "__spec__", None), "origin", None))
+
+    def _is_packages(self, origin: object) -> bool:
+        return isinstance(origin, str) and origin.startswith(self._homes) and any(part in origin for part in _PACKAGES)
 
     @contextlib.contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -112,9 +119,20 @@ class PreloadedModules:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         if name not in self._modules:
+            if self.tell is not None and path is None:
+                self._look_at(name)
             return None
         loader: Any = self
         return importlib.machinery.ModuleSpec(name, loader, is_package=hasattr(self._modules[name], "__path__"))
+
+    def _look_at(self, name: str) -> None:
+        tell, self.tell = self.tell, None  # a look may import
+        try:
+            spec = importlib.machinery.PathFinder.find_spec(name)
+            if tell is not None and spec is not None and self._is_packages(spec.origin):
+                tell(name)
+        finally:
+            self.tell = tell
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         return self._modules[spec.name]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import marshal
 import os
 import select
@@ -37,17 +38,20 @@ _MOST_DESCRIPTORS = 8
 _PATIENCE = 30.0  # seconds for an import
 _MOST_MEMORY = 512 << 20  # bytes of a process that imports no more
 _LINK = 3
+_PAGE = 4096
+_OF_HERAS_SCRIPTS = ("json",)  # each `@script()` task begins with it
 
 
 class Preloader:
     """How the process is asked. started_with: the modules of a new interpreter.
 
     version: a number that changes when the process has imported something, or found that it must not.
+    importing: the packages that it is importing now.
     """
 
     def __init__(self, started_with: frozenset[str]) -> None:
         self._started_with = started_with
-        self._version = mmap(-1, 8)
+        self._board = _Board()
         self._link: socket.socket | None = None
         self._folders = [
             os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in sys.path if _has_packages(path)
@@ -64,7 +68,11 @@ class Preloader:
 
     @property
     def version(self) -> int:
-        return int.from_bytes(self._version[:], "little")
+        return self._board.version
+
+    @property
+    def importing(self) -> set[str]:
+        return self._board.importing
 
     def ensure(self, *others: socket.socket) -> None:
         """Make the process, if there is none. others: what this process has open and that one must not keep. Raises OSError."""
@@ -76,7 +84,7 @@ class Preloader:
             try:
                 for other in (ours, *others):
                     other.close()
-                _Process(theirs, self._started_with, self._version).serve()
+                _Process(theirs, self._started_with, self._board).serve()
             finally:
                 os._exit(70)
         theirs.close()
@@ -103,16 +111,42 @@ class Preloader:
         socket.send_fds(self._link, [packet], list(descriptors))
 
 
+class _Board:
+    """Memory in which the process tells all workers what they would have to ask for."""
+
+    def __init__(self) -> None:
+        self._memory = mmap(-1, _PAGE)
+
+    @property
+    def version(self) -> int:
+        return int.from_bytes(self._memory[:8], "little")
+
+    def count(self) -> None:
+        """Another version, and nothing is imported any more."""
+        self._memory[8:10] = bytes(2)
+        self._memory[:8] = ((self.version + 1) % (1 << 63)).to_bytes(8, "little")
+
+    @property
+    def importing(self) -> set[str]:
+        size = int.from_bytes(self._memory[8:10], "little")
+        return set(self._memory[10 : 10 + size].decode().split("\n")) if size else set()
+
+    def begin(self, packages: set[str]) -> None:
+        text = "\n".join(packages).encode()
+        if len(text) <= _PAGE - 10:
+            self._memory[10 : 10 + len(text)] = text
+            self._memory[8:10] = len(text).to_bytes(2, "little")
+
+
 class _Process:
     """The process itself."""
 
-    def __init__(self, link: socket.socket, started_with: frozenset[str], version: mmap) -> None:
-        self._started_with, self._version = started_with, version
+    def __init__(self, link: socket.socket, started_with: frozenset[str], board: _Board) -> None:
+        self._started_with, self._board = started_with, board
         os.dup2(link.fileno(), _LINK, inheritable=False)
         os.closerange(_LINK + 1, python_process.MOST_DESCRIPTORS)
         link.detach()
         self._link = socket.socket(fileno=_LINK)
-        self._namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._preloaded = PreloadedModules()
         self._asked_for: set[str] = set()
         """Modules that were asked for: imported, or not to be."""
@@ -132,6 +166,8 @@ class _Process:
                 del sys.modules[name]
             sys.meta_path.insert(0, self._preloaded)
             sys.path[:] = self._path
+            for name in _OF_HERAS_SCRIPTS:
+                importlib.import_module(name)
             self._settle()
             while True:
                 ready = select.select([self._link, *([self._next[0]] if self._next else [])], [], [])[0]
@@ -171,9 +207,15 @@ class _Process:
         own, namespaces = fds[:3], fds[3:]
         read_end, write_end = os.pipe()
         try:
-            pid = self._fork_in(namespaces[:1])
+            pid = os.fork()
             if pid == 0:
                 try:
+                    for namespace in namespaces[:1]:
+                        # of the forks of this process: it could not come back where it is an ordinary user's
+                        syscalls.setns(namespace, syscalls.CLONE_NEWPID)
+                    if inside := os.fork():
+                        os.waitpid(inside, 0)
+                        os._exit(0)
                     for namespace in namespaces[1:]:
                         syscalls.setns(namespace, 0)
                     if os.fork() == 0:  # a child of the worker, as soon as this one has ended
@@ -189,24 +231,16 @@ class _Process:
             os.close(write_end)
             os.close(read_end)
 
-    def _fork_in(self, namespaces: list[int]) -> int:
-        """As os.fork; the new process is in this namespace of process ids, if one is given."""
-        pid = -1
-        try:
-            for namespace in namespaces:
-                syscalls.setns(namespace, syscalls.CLONE_NEWPID)  # of the forks of this process
-            pid = os.fork()
-        finally:
-            if pid != 0:
-                syscalls.setns(self._namespace, syscalls.CLONE_NEWPID)
-        return pid
-
     # --- importing ------------------------------------------------------------------------------------------------------
 
     def _learn(self) -> None:
         """Import in a fork, one after the other."""
         while self._waiting and self._next is None:
-            names = [name for name in self._waiting.pop(0) if name not in self._asked_for]
+            names = [
+                name
+                for name in self._waiting.pop(0)
+                if name not in self._asked_for and name not in sys.modules and name not in self._preloaded
+            ]
             self._asked_for.update(names)
             if not names or _resident() > _MOST_MEMORY:
                 continue
@@ -218,6 +252,7 @@ class _Process:
                 continue
             theirs.close()
             self._next = (ours, pid)
+            self._board.begin({name.partition(".")[0] for name in names})
 
     def _take_over(self, before: socket.socket, names: list[str]) -> None:
         """In the fork: import, and go on in the place of the process that it is a fork of. Else it ends."""
@@ -234,7 +269,7 @@ class _Process:
         except OSError:  # that one was killed: this is the only one
             pass
         before.close()
-        self._count()
+        self._board.count()
 
     def _hear_next(self) -> None:
         """The fork has imported and takes this process's place, or it has ended."""
@@ -248,11 +283,8 @@ class _Process:
         link.close()
         os.waitpid(pid, 0)
         self._next = None
-        self._count()
+        self._board.count()
         self._learn()
-
-    def _count(self) -> None:
-        self._version[:] = ((int.from_bytes(self._version[:], "little") + 1) % (1 << 63)).to_bytes(8, "little")
 
 
 def _has_packages(path: str) -> bool:

@@ -10,15 +10,20 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
-from .fork_server import NAMES, WorkersEnd
+from .fork_server import MEMORY, WorkersEnd
+from .meter import Use
 from .network import Network
 from .preloader import Preloader
 from .python_process import Task
 
 _MOST_NAMES = 10_000  # entries of a folder that are compared with modules
+_MOST_CODE = 1 << 16  # bytes of a program that are looked at
+_LONGEST_WAIT, _TICK = 0.3, 0.001  # seconds
 _READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "LC_")
 _SAME = ("LANG", "LANGUAGE", "HOME")
 _SWITCH = "HERA_UTILS_WARM_PYTHON"  # off, as a variable of the server or of a template: every task has a new process
@@ -57,14 +62,16 @@ class WarmPython:
         self._own_file: tuple[int, int, int] = (0, 0, 0)
         """The interpreter's, as a container sees it."""
         self._memory = os.memfd_create("imported", os.MFD_CLOEXEC)
-        os.ftruncate(self._memory, NAMES)
-        self._imported = mmap.mmap(self._memory, NAMES)
+        os.ftruncate(self._memory, MEMORY)
+        self._imported = mmap.mmap(self._memory, MEMORY)
         self._told_names: set[str] = set()
         """Modules that the preloader was told of."""
         self._server: WorkersEnd | None = None
         self._servers: set[int] = set()
         """Process ids of it, and of those that were before it."""
         self._version = -1
+        self._awaited: set[str] = set()
+        """What was waited for in vain."""
         self.is_cut_off = False
         """Whether the preloader of this worker has gone, or has what no longer is: only a new worker can have Python tasks forked."""
         self._is_on = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
@@ -99,6 +106,7 @@ class WarmPython:
         if self._preloader.is_outdated:
             self.is_cut_off = True
             return "packages were installed or removed since its worker began"
+        self._await(argv, is_code)
         try:
             server = self._newest()
         except OSError as error:
@@ -151,6 +159,25 @@ class WarmPython:
             self.end()
             raise
 
+    def prepare(self) -> None:
+        """Have the fork server made that the next task needs, while there is nothing else to do."""
+        if self._is_on and not self._preloader.is_outdated:
+            with contextlib.suppress(OSError):  # the next task finds out
+                self._newest()
+
+    def _await(self, argv: Sequence[str], is_code: bool) -> None:
+        """If a package that this program names is being preloaded: wait for it, since that costs less than another import."""
+        until = 0.0
+        while (packages := self._preloader.importing) and packages != self._awaited:
+            if not until:
+                code = argv[2].encode() if is_code else _beginning(argv[1])
+                if not any(re.search(rb"\b%b\b" % re.escape(name.encode()), code) for name in packages):
+                    return
+                until = time.monotonic() + _LONGEST_WAIT
+            elif time.monotonic() > until:
+                self._awaited = packages
+            time.sleep(_TICK)
+
     def _newest(self) -> WorkersEnd:
         """The fork server, a new one when the preloader has more than it. Raises OSError."""
         version = self._preloader.version
@@ -168,6 +195,14 @@ class WarmPython:
             self._server.close()
         self._server = None
 
+    def hear(self) -> list[tuple[int, int, Use]]:
+        """Which tasks have ended, as the fork server tells; the preloader hears what others are importing. Raises OSError."""
+        if self._server is None:
+            raise ConnectionResetError
+        ends, packages = self._server.hear()
+        self._tell(packages)
+        return ends
+
     def learn(self) -> bool:
         """Between two pods: tell the preloader what the last task imported. Whether there was anything new."""
         self._imported.seek(0)
@@ -175,12 +210,20 @@ class WarmPython:
         names = self._imported.read(size).decode().split("\n") if size else []
         self._imported.seek(0)
         self._imported.write(bytes(4))
+        return self._tell(names)
+
+    def _tell(self, names: Sequence[str]) -> bool:
         new = [name for name in names if name not in self._told_names]
         if new:
             with contextlib.suppress(OSError):  # it has gone: so has this worker's part in it
                 self._preloader.learn(new)
                 self._told_names.update(new)
         return bool(new)
+
+
+def _beginning(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(_MOST_CODE)
 
 
 def _shadow(server: WorkersEnd, folders: Sequence[str]) -> str:

@@ -62,6 +62,8 @@ def main(
             Meter(proc),
         )
         for _ in range(_MOST_PODS):
+            if not launch_socket.has_more(link):
+                sandbox.python.prepare()
             try:
                 pod = launch_socket.receive(link)
             except OSError:
