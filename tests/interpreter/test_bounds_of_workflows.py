@@ -105,3 +105,21 @@ def test_a_long_loop_is_written_out_and_opened_in_pieces(kind):
     assert len(hurried.launched) == 250
     assert list(hurried.run.nodes) == list(live.run.nodes)
     assert begin.GO_ON not in hurried.timers
+
+
+def test_groups_of_which_nothing_runs_take_more_than_one_event():
+    groups = [[{"name": f"s{n}", "template": "t", "when": "false"}] for n in range(30)]
+    last = [{"name": "last", "template": "t", "when": "{{steps.s29.status}} == Skipped"}]
+    spec = workflow({"entrypoint": "m", "templates": [{"name": "m", "steps": [*groups, last]}, POD]})
+    events = []
+
+    class Counted(Play):
+        def tell(self, event):
+            events.append(event)
+            return super().tell(event)
+
+    for mode, at_least in (("live", 1), ("hurried", 30), ("hurried, restored", 30)):
+        events.clear()
+        run = Counted(spec, mode)
+        assert len(events) >= at_least
+        assert len(run.launched) == 1

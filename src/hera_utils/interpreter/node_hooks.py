@@ -122,9 +122,9 @@ def fill(context: Context, owner: Owner, arguments: Json, outputs: Json | None) 
     scope = owner.scope
     key = f"{owner.prefix}.{owner.name}.outputs."
     for parameter in (outputs or {}).get("parameters") or ():
-        scope.values[f"{key}parameters.{parameter['name']}"] = str(parameter.get("value") or "")
+        scope.set(f"{key}parameters.{parameter['name']}", str(parameter.get("value") or ""))
     for artifact in (outputs or {}).get("artifacts") or ():
-        scope.values[f"{key}artifacts.{artifact['name']}"] = artifact
+        scope.set(f"{key}artifacts.{artifact['name']}", artifact)
     filled: Json = substitution.replace(
         scope.mark_absent(arguments), scope.parameters(context.variables), unresolved=True
     )

@@ -94,10 +94,10 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
         if outputs.get("result") is not None:
             results.append(_item(outputs["result"]))
     base = f"{prefix}.{name}.outputs."
-    scope.values[base + "result"] = "[" + ",".join(result.json for result in results) + "]"
-    scope.values[base + "parameters"] = go_json(maps)
+    scope.set(base + "result", "[" + ",".join(result.json for result in results) + "]")
+    scope.set(base + "parameters", go_json(maps))
     for key, values_of_key in lists.items():
-        scope.values[f"{base}parameters.{key}"] = _merged(values_of_key)
+        scope.set(f"{base}parameters.{key}", _merged(values_of_key))
 
 
 def _item(result: str) -> Item:

@@ -23,12 +23,14 @@ ABSENT = "__argo-internal.absent-optional-output__"
 class Scope:
     def __init__(self, template: Mapping[str, Any], entropy: Entropy) -> None:
         self.values = substitution.Variables({}, entropy)
+        self._texts: dict[str, str | None] = {}
+        """Those of them that are texts, or absent: thousands of steps before a step are copied at once."""
         self.skipped: set[str] = set()
         inputs = template.get("inputs") or {}
         for parameter in inputs.get("parameters") or ():
-            self.values[f"inputs.parameters.{parameter['name']}"] = text_of(parameter.get("value"))
+            self.set(f"inputs.parameters.{parameter['name']}", text_of(parameter.get("value")))
         for artifact in inputs.get("artifacts") or ():
-            self.values[f"inputs.artifacts.{artifact['name']}"] = artifact
+            self.set(f"inputs.artifacts.{artifact['name']}", artifact)
 
     def at(self, entropy: Entropy) -> Scope:
         """Set the time and randomness for the expressions that follow."""
@@ -36,6 +38,13 @@ class Scope:
         return self
 
     # --- filling --------------------------------------------------------------------------------------------------
+    def set(self, key: str, value: Any) -> None:
+        self.values[key] = value
+        if value is None or isinstance(value, str):
+            self._texts[key] = value
+        else:
+            self._texts.pop(key, None)
+
     def add_node(self, prefix: str, name: str, node: Mapping[str, Any]) -> None:
         """Add a node's id, status and outputs. prefix: steps or tasks."""
         key = f"{prefix}.{name}."
@@ -43,7 +52,9 @@ class Scope:
             "id": node.get("id"), "startedAt": node.get("startedAt"), "finishedAt": node.get("finishedAt"),
             "ip": node.get("podIP"), "status": node.get("phase"), "hostNodeName": node.get("hostNodeName"),
         }  # fmt: skip
-        self.values.update({key + fact: value for fact, value in facts.items() if value})
+        for fact, value in facts.items():
+            if value:
+                self.set(key + fact, value)
         self.add_outputs(prefix, name, node.get("outputs"))
 
     def add_outputs(self, prefix: str, name: str, outputs: Mapping[str, Any] | None) -> None:
@@ -51,21 +62,21 @@ class Scope:
             return
         key = f"{prefix}.{name}."
         if outputs.get("result") is not None:
-            self.values[key + "outputs.result"] = outputs["result"]
+            self.set(key + "outputs.result", outputs["result"])
         if outputs.get("exitCode") is not None:
-            self.values[key + "exitCode"] = outputs["exitCode"]
+            self.set(key + "exitCode", outputs["exitCode"])
         for parameter in outputs.get("parameters") or ():
             if parameter.get("value") is not None:
-                self.values[f"{key}outputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
+                self.set(f"{key}outputs.parameters.{parameter['name']}", text_of(parameter["value"]))
         for artifact in outputs.get("artifacts") or ():
-            self.values[f"{key}outputs.artifacts.{artifact['name']}"] = artifact
+            self.set(f"{key}outputs.artifacts.{artifact['name']}", artifact)
 
     def add_workflow_outputs(self, outputs: Mapping[str, Any] | None) -> None:
         for parameter in (outputs or {}).get("parameters") or ():
             if parameter.get("value") is not None:
-                self.values[f"workflow.outputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
+                self.set(f"workflow.outputs.parameters.{parameter['name']}", text_of(parameter["value"]))
         for artifact in (outputs or {}).get("artifacts") or ():
-            self.values[f"workflow.outputs.artifacts.{artifact['name']}"] = artifact
+            self.set(f"workflow.outputs.artifacts.{artifact['name']}", artifact)
 
     def add_skipped(
         self, prefix: str, name: str, node: Mapping[str, Any], template: Json | None, artifacts: bool
@@ -78,23 +89,23 @@ class Scope:
         for parameter in outputs.get("parameters") or ():
             default = (parameter.get("valueFrom") or {}).get("default")
             if default is not None:
-                self.values[f"{key}parameters.{parameter['name']}"] = text_of(default)
+                self.set(f"{key}parameters.{parameter['name']}", text_of(default))
             else:
                 self._skip(f"{key}parameters.{parameter['name']}")
         for artifact in outputs.get("artifacts") or () if artifacts else ():
-            self.values[f"{key}artifacts.{artifact['name']}"] = {}
+            self.set(f"{key}artifacts.{artifact['name']}", {})
         if outputs.get("result") is not None:
             self._skip(f"{key}result")
 
     def _skip(self, key: str) -> None:
-        self.values[key] = None
+        self.set(key, None)
         self.skipped.add(key)
 
     # --- reading --------------------------------------------------------------------------------------------------
     def parameters(self, above: Mapping[str, Any] | None = None) -> substitution.Variables:
         """Texts and absent optionals, over the workflow's variables."""
         found = substitution.Variables(above or {}, self.values.entropy)
-        found.update({key: value for key, value in self.values.items() if value is None or isinstance(value, str)})
+        found.update(self._texts)
         return found
 
     def mark_absent(self, arguments: Json) -> Json:

@@ -426,7 +426,7 @@ class _Visit:
 
     def _hook_owner(self, task: DagTask, node: Json) -> node_hooks.Owner:
         scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
-        scope.values[f"tasks.{task.spec['name']}.status"] = node["phase"]
+        scope.set(f"tasks.{task.spec['name']}.status", node["phase"])
         return node_hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
 
     def _exits_done(self) -> bool:

@@ -91,6 +91,10 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
             return
         visit.next_group()
         dirty = {}
+        context.opened += 1
+        if visit.has_group() and context.goes_on_later():  # thousands of groups may have nothing to wait for
+            context.later[frame.node_id] = frame
+            return
     visit.conclude()
 
 
@@ -419,7 +423,7 @@ class _Visit:
 
     def _hooks_over(self, step: Json, node: Json) -> Opened:
         """Open the hooks that the step's node asks for by now; whether those that were opened are over."""
-        self.scope.values[f"steps.{node['displayName']}.status"] = node["phase"]
+        self.scope.set(f"steps.{node['displayName']}.status", node["phase"])
         owner = node_hooks.Owner(self.frame, self.scope, "steps", step["name"])
         done = yield from node_hooks.lifecycle(self.context, owner, step.get("hooks"), node)
         if done and phases.completed(node):
