@@ -183,3 +183,24 @@ def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch)
             time.sleep(0.02)
     finally:
         second.close()
+
+
+def test_the_pods_of_a_deleted_run_go_in_pieces_and_by_the_next_server_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("hera_utils.local_platform.controller.lifecycle.PODS_AT_ONCE", 10)
+    state = tmp_path / "state"
+    first = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
+    stored = first.submit("default", toys.workflow("true", count=TASKS))
+    toys.wait(first, "default", stored.name)
+    monkeypatch.setattr(first._controller, "later", lambda act: None)  # the server dies after the first piece
+    first.delete("Workflow", "default", stored.name)
+    assert len(first.pods("default")) == TASKS - 10
+    first.close()
+    second = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
+    try:
+        assert second.list("Workflow", "default")[0] == []
+        deadline = time.monotonic() + 15
+        while any((state / "pods").iterdir()) or second._journal.read("all_outbox") or second.pods("default"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        second.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -43,6 +44,10 @@ SWITCH_SECONDS = 0.001
 """After so long a thread of ours lets another one run. Python's own 5 ms are longer than a small task: the controller, busy with a turn,
 would keep the runtime from starting the next one."""
 
+COLLECTIONS = 20_000, 5, 1_000_000
+"""Objects between two searches for circles among the youngest, how many of these are followed by one among the next, and never one
+among all: other threads stand still meanwhile, and a run of 50,000 nodes has two million objects. That one is the controller's."""
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -61,6 +66,7 @@ def run(state: Path, serving: Serving, lock: IO[bytes], *, version: str, ready: 
     lock: the state folder's, which the caller holds. Raises PlatformError when the server cannot start.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*COLLECTIONS)
     sockets = _listen(serving)
     from hera_utils.local_platform.platform import LocalPlatform
 

@@ -9,6 +9,7 @@ A turn that cannot be written leaves nothing behind: requests are refused with t
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -40,7 +41,7 @@ from hera_utils.interpreter.events import (
 from hera_utils.interpreter.faults import Oversize
 from hera_utils.interpreter.state import MOST_NODES, Run
 from hera_utils.local_platform import this_machine
-from hera_utils.local_platform.artifacts import gc
+from hera_utils.local_platform.artifacts import gc as artifact_gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Effects, EventsOfRuns, about
@@ -76,6 +77,8 @@ LONGEST_TURN = 0.1
 """Seconds of processor time after which a turn is written, and what is left of it waits for the next: others wait for the writer too."""
 MUCH_FREED = 1_000_000
 BYTES_OF_A_NODE = 500
+FEW_NODES = 10_000
+"""With more in memory no circles are searched: all threads stand still for 20 ms for each thousand. A run's own circle is broken at its end."""
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
@@ -125,6 +128,8 @@ class Controller:
             if record.finished is None:
                 self._load(record)
         self._perform_outbox()
+        for (uid,) in self._journal.read("runs_gone"):
+            self.later(lambda turn, uid=uid: self.lifecycle.remove_pods_of_run(turn, uid))  # type: ignore[misc]
         self._thread.start()
 
     def _perform_outbox(self) -> None:
@@ -158,14 +163,14 @@ class Controller:
         answer: T = request.future.result()
         return answer
 
-    def settle_later(self, pod_uid: str) -> None:
-        """What the outbox wanted for a pod is done; the next turn writes that down."""
+    def later(self, act: Callable[[Turn], None]) -> None:
+        """Do something in a turn to come; again, if that cannot be written."""
 
-        def act(turn: Turn) -> Callable[[], None]:
-            turn.add_statement("settle_pod", pod_uid)
+        def unanswered(turn: Turn) -> Callable[[], None]:
+            act(turn)
             return lambda: None
 
-        self._inbox.put(TurnRequest(act))
+        self._inbox.put(TurnRequest(unanswered, awaited=False))
 
     def _note_removed_artifacts(self, uid: str, outcome: dict[tuple[str, str], str]) -> None:
         """What became of a run's artifacts in stores on the network is written down."""
@@ -173,7 +178,7 @@ class Controller:
         def act(turn: Turn) -> Callable[[], None]:
             active = self.active(uid)
             if active is not None and uid not in turn.deleted:
-                changed, text = gc.note(active.run.document, outcome, gc.COMPLETION)
+                changed, text = artifact_gc.note(active.run.document, outcome, artifact_gc.COMPLETION)
                 active.run.changed.update(changed)
                 turn.touched[uid] = active
                 if text:
@@ -185,7 +190,9 @@ class Controller:
     def drop_run(self, uid: str, size: int) -> None:
         self._waited_for.pop(uid, None)
         self._warned.pop(uid, None)
-        self._runs.pop(uid, None)
+        active = self._runs.pop(uid, None)
+        if active is not None:
+            active.run.index = None
         self._freed += size
 
     def busy(self) -> bool:
@@ -213,6 +220,8 @@ class Controller:
                 self._spare = not self._journal.give_back(self._inbox.empty)
         if self._freed >= MUCH_FREED and self._inbox.empty():
             self._freed = 0
+            if sum(len(active.run.nodes) for active in self._runs.values()) < FEW_NODES:
+                gc.collect()
             this_machine.give_back_memory()
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
         # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
@@ -309,7 +318,7 @@ class Controller:
                 if not lost:
                     self._later.append(item)
             elif not item.future.done():
-                if error is None:
+                if error is None or not (item.awaited or lost):
                     self._later.append(item)
                 else:
                     item.future.set_exception(error)

@@ -23,10 +23,11 @@ Act = Callable[[Turn], Callable[[], T]]
 
 @dataclass
 class TurnRequest:
-    """future: answered, or refused, when the turn is written."""
+    """future: answered, or refused, when the turn is written. awaited: else nobody hears of a refusal, and it is tried again."""
 
     act: Act[Any]
     future: Future[Any] = field(default_factory=Future)
+    awaited: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from hera_utils.interpreter.events import PodFinished
@@ -28,6 +29,8 @@ from hera_utils.local_platform.this_machine import NODE
 Json = dict[str, Any]
 NO_RUN = ""
 log = logging.getLogger("hera_utils.controller")
+PODS_AT_ONCE = 500
+"""So many pods of a deleted run are removed in a turn."""
 
 
 class Runs(Protocol):
@@ -39,8 +42,8 @@ class Runs(Protocol):
     def give(self, turn: Turn, events: EventsOfRuns) -> None:
         """Advance the runs beside the events (a lock became free…)."""
 
-    def settle_later(self, pod_uid: str) -> None:
-        """Note in the next turn that nothing is to be done for a pod any more."""
+    def later(self, act: Callable[[Turn], None]) -> None:
+        """Do something in a turn to come."""
 
 
 class Lifecycle:
@@ -115,27 +118,46 @@ class Lifecycle:
         """Whether it still ran. Removing it twice does nothing more."""
         if pod.uid in turn.hidden:
             return False
-        running = (pod.run, pod.node) in self._effects.outstanding
-        turn.hide_pod(pod)
-        self._forget_pod(turn, pod, running=running)
-        turn.add_statement("delete_pod", pod.uid)
-        return running
+        return bool(self._remove_pods(turn, [pod]))
 
     # --- pods that are deleted with all that is kept of them ----------------------------------------------------------
-    def _forget_pod(self, turn: Turn, pod: StoredPod, *, running: bool) -> None:
-        """Nothing of a pod is kept, once it is ended if it runs."""
-        order: Json = {}
-        if running:
-            self._effects.settle_pod(turn, (pod.run, pod.node))
-            self._dying[pod.run, pod.node] = pod.uid
-            # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
-            if not is_agents(self._template_of(pod.uid)):
-                order = {"body": json.loads(pod.body)}
-            turn.after_write.append(lambda: self._launcher.kill(pod))
-        else:
-            turn.after_write.append(lambda: self._forget(pod.uid))
-        position = self._effects.next_position()
-        turn.add_statement("put_outbox", pod.uid, "forget", pod.run, pod.node, position, encode(order))
+    def _remove_pods(self, turn: Turn, pods: Iterable[StoredPod]) -> int:
+        """Nothing of the pods is kept, once those that run are ended; how many these are."""
+        doomed, orders, ended = list(pods), list[Json](), list[str]()
+        for pod in doomed:
+            turn.hide_pod(pod)
+            known = self._effects.outstanding.get((pod.run, pod.node))
+            running = known is not None and known.uid == pod.uid
+            orders.append(self._end(turn, pod) if running else {})
+            if not running:
+                ended.append(pod.uid)
+        for pod, order in zip(doomed, orders, strict=True):  # rows of one kind are written together
+            position = self._effects.next_position()
+            turn.add_statement("put_outbox", pod.uid, "forget", pod.run, pod.node, position, encode(order))
+        for pod in doomed:
+            turn.add_statement("delete_pod", pod.uid)
+        if ended:
+            turn.after_write.append(lambda: self._forget(ended))
+        return len(doomed) - len(ended)
+
+    def _end(self, turn: Turn, pod: StoredPod) -> Json:
+        """End a pod that is to be forgotten; what a later server needs to do so."""
+        self._effects.settle_pod(turn, (pod.run, pod.node))
+        self._dying[pod.run, pod.node] = pod.uid
+        turn.after_write.append(lambda: self._launcher.kill(pod))
+        # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
+        return {} if is_agents(self._template_of(pod.uid)) else {"body": json.loads(pod.body)}
+
+    def remove_pods_of_run(self, turn: Turn, run: str) -> None:
+        """Of a run that is deleted: the first of its pods in this turn, as there may be tens of thousands, the others in the next ones.
+
+        Until then they are pods whose run is gone, as on Kubernetes until its collector comes. A restart finds them by that.
+        """
+        fresh = [pod for pod in turn.pods.values() if pod.run == run and pod.uid in turn.new_pods]
+        stored = [StoredPod(*row) for row in self._read_model.rows("first_run_pods", run, PODS_AT_ONCE)]
+        self._remove_pods(turn, {pod.uid: pod for pod in [*fresh, *stored]}.values())
+        if len(stored) == PODS_AT_ONCE:
+            turn.after_write.append(lambda: self._runs.later(lambda turn: self.remove_pods_of_run(turn, run)))
 
     def _template_of(self, pod_uid: str) -> Json:
         for (text,) in self._read_model.rows("get_launch", pod_uid):
@@ -143,9 +165,14 @@ class Lifecycle:
             return template
         return {}
 
-    def _forget(self, pod_uid: str) -> None:
-        self._launcher.forget(pod_uid)
-        self._runs.settle_later(pod_uid)
+    def _forget(self, pod_uids: list[str]) -> None:
+        def settle(turn: Turn) -> None:
+            for uid in pod_uids:
+                turn.add_statement("settle_pod", uid)
+
+        for uid in pod_uids:
+            self._launcher.forget(uid)
+        self._runs.later(settle)
 
     def bury_pod(self, turn: Turn, run: str, node: str) -> bool:
         """A pod has ended: whether it is one of those that were deleted, of which nothing is kept."""
@@ -164,7 +191,7 @@ class Lifecycle:
             runtime.reattach(Launch(run, node, order["body"], {}))
             runtime.kill(pod_uid, force=True)
         else:
-            self._forget(pod_uid)
+            self._forget([pod_uid])
 
     # --- runs and objects ---------------------------------------------------------------------------------------------
     def delete_run(self, turn: Turn, record: StoredRun) -> None:
@@ -173,14 +200,7 @@ class Lifecycle:
         if uid in turn.deleted:
             return
         last = self._read_model.workflow(uid)
-        running = {pod.uid: pod for pod in self._effects.pods_of(uid)}
-        for pod in running.values():
-            self._forget_pod(turn, pod, running=True)
-        for pod in self._read_model.pods_of_run(uid):
-            if pod.visibility == VISIBLE:
-                turn.changes.append(ObjectChange("DELETED", pod.as_object()))
-            if pod.uid not in running:
-                self._forget_pod(turn, pod, running=False)
+        self.remove_pods_of_run(turn, uid)
         for pod in self._pods_of_owner(uid):
             self._remove_pod(turn, pod)
         events = self._effects.run_deleted(turn, uid)

@@ -146,7 +146,6 @@ class Turn:
                     "delete_notes",
                     "delete_nodes",
                     "delete_all_children",
-                    "delete_pods",
                     "delete_timers",
                     "delete_locks",
                     "delete_events",

@@ -166,8 +166,6 @@ VALUES (:uid, :run, :node, :namespace, :name, :version, :visibility, :position, 
 UPDATE pods SET version = :version, status = :status WHERE uid = :uid
 -- name: hide_pod
 UPDATE pods SET shown = 0 WHERE uid = ?
--- name: delete_pods
-DELETE FROM pods WHERE run = ?
 -- name: delete_pod
 DELETE FROM pods WHERE uid = ?
 -- name: get_pod
@@ -177,6 +175,10 @@ SELECT uid, run, node, namespace, name, version, shown, position, body, status F
 WHERE namespace = ? AND name = ? ORDER BY position
 -- name: run_pods
 SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE run = ? ORDER BY position
+-- name: first_run_pods
+SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE run = ? ORDER BY rowid LIMIT ?
+-- name: runs_gone
+SELECT DISTINCT run FROM pods WHERE run != '' AND run NOT IN (SELECT uid FROM runs)
 -- name: run_pod_uids
 SELECT uid FROM pods WHERE run = ?
 -- name: all_pods
