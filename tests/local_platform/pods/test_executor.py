@@ -83,6 +83,17 @@ def test_an_output_parameter_that_is_missing(stage: Stage) -> None:
     assert end.containers[0].exit_code == 0
 
 
+def test_output_parameters_have_a_bound(stage: Stage) -> None:
+    given = [{"name": name, "valueFrom": {"path": f"/tmp/{name}"}} for name in ("small", "large")]
+    script = "echo -n x > /tmp/small; head -c 30000000 /dev/zero > /tmp/large"
+    end = stage.run(stage.shell(script, template={"outputs": {"parameters": given}}))
+    assert end.phase != "Succeeded"
+    assert "output parameter large: the values of this pod's output parameters have more than 20 million bytes" in str(
+        end
+    )
+    assert end.outputs["parameters"] == [{"name": "small", "value": "x"}]
+
+
 def test_output_artifacts_go_to_the_store(stage: Stage) -> None:
     wanted = outputs(
         artifacts=[

@@ -36,7 +36,7 @@ from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import Gate
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, lifespan, parsed, query_of, raw_path_of
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, parsed, query_of, raw_path_of
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.socket_owner import Address
 
@@ -63,6 +63,7 @@ class ArgoApi:
     gate: Gate
     history: WatchHistory
     bodies: Bodies = field(default_factory=Bodies)
+    lanes: Lanes = field(default_factory=Lanes)
     lints: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LINTS_AT_ONCE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +104,7 @@ class ArgoApi:
                 argo_request = ArgoRequest(
                     self.platform, path, query_of(request), body, raw_path, self.history, _headers_of(request), data
                 )
-                async with self.lints if "Lint" in route.operation else contextlib.nullcontext():
+                async with self._lane(request.method, route.operation):
                     reply = await asyncio.to_thread(handler_of(route), argo_request)
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
@@ -115,6 +116,11 @@ class ArgoApi:
                 Refused(INTERNAL, f"the server failed: {type(error).__name__}"), sse=sse, stream=stream
             )
         return _response(reply, sse)
+
+    def _lane(self, method: str, operation: str) -> contextlib.AbstractAsyncContextManager[None]:
+        if "Lint" in operation:
+            return self.lints
+        return self.lanes.of(change=method not in ("GET", "HEAD"), is_list="_List" in operation)
 
     async def metrics(self, request: Request) -> Response:
         refusal = await self.refusal(request)

@@ -78,7 +78,7 @@ LONGEST_TURN = 0.1
 MUCH_FREED = 1_000_000
 BYTES_OF_A_NODE = 500
 FEW_NODES = 10_000
-"""With more in memory no circles are searched: all threads stand still for 20 ms for each thousand. A run's own circle is broken at its end."""
+"""With more in memory no circles are searched: all threads would stand still for 20 ms a thousand. A run's own one is broken by hand."""
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 

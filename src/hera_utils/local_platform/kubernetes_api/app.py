@@ -28,7 +28,7 @@ from hera_utils.local_platform.kubernetes_api.request import (
 from hera_utils.local_platform.kubernetes_api.tables import table as table_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import AccessDecision, Gate
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, lifespan, parsed, query_of, raw_path_of
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, parsed, query_of, raw_path_of
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.storage.resources import STORED
 
@@ -58,6 +58,7 @@ class KubernetesApi:
     gate: Gate
     history: WatchHistory
     bodies: Bodies = field(default_factory=Bodies)
+    lanes: Lanes = field(default_factory=Lanes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -109,7 +110,8 @@ class KubernetesApi:
             return _json(201, reviews.REVIEWS[target.resource.kind](request))
         if target.subresource and request.verb != "get":
             raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
-        return await asyncio.to_thread(self._perform, request)
+        async with self.lanes.of(change=request.verb not in ("get", "list"), is_list=request.verb == "list"):
+            return await asyncio.to_thread(self._perform, request)
 
     def _perform(self, request: KubernetesRequest) -> Response:
         status, answer = _VERBS[request.verb](self.platform, request)

@@ -36,6 +36,9 @@ _LARGE = 2**20
 _LARGE_AT_ONCE = 2
 """Bodies of more bytes than _LARGE wait for each other: together they could need more memory than a server should have."""
 
+_CHANGES_AT_ONCE = _LISTS_AT_ONCE = 8
+"""Each has a thread while it waits for the controller, or is written out. There are more threads: hundreds of them delay nobody's `get`."""
+
 _MOST_WAITING = 1000
 Item = TypeVar("Item")
 
@@ -155,6 +158,16 @@ class Bodies:
         finally:
             if waited:
                 self._large.release()
+
+
+class Lanes:
+    """Which requests of an application wait for others of their kind before they get a thread."""
+
+    def __init__(self) -> None:
+        self._changes, self._lists = asyncio.Semaphore(_CHANGES_AT_ONCE), asyncio.Semaphore(_LISTS_AT_ONCE)
+
+    def of(self, *, change: bool, is_list: bool) -> contextlib.AbstractAsyncContextManager[None]:
+        return self._changes if change else self._lists if is_list else contextlib.nullcontext()
 
 
 async def parsed(parse: Callable[[bytes], Item], data: bytes) -> Item:

@@ -17,6 +17,11 @@ from .errors import PodFault, SpecialFile
 from .logs import plain
 
 Json = dict[str, Any]
+MOST_OF_PARAMETERS = 20_000_000
+"""Bytes that the values of a pod's output parameters may have: as many characters as the inputs of all nodes (interpreter/ledger.py)."""
+TOO_LONG = (
+    "the values of this pod's output parameters have more than 20 million bytes: give what is large as an artifact"
+)
 
 
 class CollectedOutputs:
@@ -122,23 +127,28 @@ def _reported(job: Json, artifact: Json, key: str) -> Json:
 
 def _parameters(parameters: list[Json], mount_paths: list[str], collected: CollectedOutputs) -> None:
     """Argo stops at the first one that is missing and has no default."""
+    room = MOST_OF_PARAMETERS
     for parameter in parameters:
         source = parameter.get("valueFrom") or {}
         path = source.get("path")
         if not path:
             continue
         try:
-            value = _value(path, _covered(path, mount_paths), collected)
+            value = _value(path, _covered(path, mount_paths), collected, room + 1)
         except (OSError, PodFault) as error:
             if source.get("default") is None:
                 collected.errors.append(remote.sentence(error))
                 return
             value = str(source["default"])
+        room -= len(value)
+        if room < 0:
+            collected.errors.append(f"output parameter {parameter['name']}: {TOO_LONG}")
+            return
         collected.parameters.append({"name": parameter["name"], "value": value[:-1] if value.endswith("\n") else value})
 
 
-def _value(path: str, covered: bool, collected: CollectedOutputs) -> str:
-    """The text of an output parameter's file. covered: it lies in a volume. Raises OSError, PodFault."""
+def _value(path: str, covered: bool, collected: CollectedOutputs, most: int) -> str:
+    """The text of an output parameter's file, so many bytes of it at most. covered: it lies in a volume. Raises OSError, PodFault."""
     place = f"/mainctrfs{path}" if covered else os.path.normpath(f"/var/run/argo/outputs/parameters/{path}")
     if collected.refusal and not covered:  # the emissary stopped before it came to this one
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
@@ -156,7 +166,7 @@ def _value(path: str, covered: bool, collected: CollectedOutputs) -> str:
             return ""  # the copy was begun
         try:
             with file_trees.readable(top, path) as file:
-                return file.read().decode(errors="replace")
+                return file.read(most).decode(errors="replace")
         except SpecialFile as odd:
             if covered:
                 raise
