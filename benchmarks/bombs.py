@@ -657,15 +657,19 @@ def run(server: Server, document: Json) -> str:
 
 
 def main() -> int:
+    import bombs_of_objects  # it takes its means from here
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--first", action="store_true", help="server and second client before all other processes (root)")
+    parser.add_argument(
+        "--first", action="store_true", help="server and second client before all other processes (root)"
+    )
     options = parser.parse_args()
     bombs: dict[str, Attack] = {}
-    for name, make in WORKFLOWS.items():
+    for name, make in [*WORKFLOWS.items(), *bombs_of_objects.WORKFLOWS.items()]:
         bombs[name] = lambda server, make=make: run(server, make())  # type: ignore[misc]
-    bombs |= REQUESTS
+    bombs |= REQUESTS | bombs_of_objects.REQUESTS
     chosen = [name for name in bombs if not options.words or any(word in name for word in options.words)]
     if options.list:
         print("\n".join(chosen))
@@ -719,4 +723,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    sys.modules["bombs"] = sys.modules["__main__"]
     sys.exit(main())
