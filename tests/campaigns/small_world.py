@@ -353,7 +353,11 @@ class World:
         self.findings.figures["pods whose worker was killed"] = len(dead)
         written = {file.name: file.read_text().split() for file in self.out.iterdir()}
         for pod, words in written.items():
-            if words not in ([], ["begun"], ["begun", "done"]):  # none: killed between its opening of the file and its first word
+            if words not in (
+                [],
+                ["begun"],
+                ["begun", "done"],
+            ):  # none: killed between its opening of the file and its first word
                 self.findings.twice.append(f"the pod {pod} wrote {words}")
         for name, kind in self.kinds.items():
             self._judge_run(name, kind, dead, written)

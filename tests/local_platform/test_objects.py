@@ -11,6 +11,7 @@ import toy_parts as toys
 
 from hera_utils.errors import Refused
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.watch import WatchHistory
 
 
 @pytest.fixture
@@ -162,3 +163,31 @@ def test_a_name_that_is_taken(platform):
     toys.wait(platform, "default", "once")
     platform.delete("Workflow", "default", "once")
     assert platform.submit("default", document).name == "once"
+
+
+def test_objects_have_kubernetes_bounds(platform):
+    large = config_map(a="x" * 2**19, b="x" * 2**19)
+    platform.create("ConfigMap", "default", large)
+    large["data"]["c"] = "x"
+    too_long = "Too long: may not be more than 1048576 bytes"
+    assert (
+        refusal(platform.update, "ConfigMap", "default", large)[2] == f'ConfigMap "settings" is invalid: []: {too_long}'
+    )
+    secret = {"metadata": {"name": "s"}, "stringData": {"a": "x" * (2**20 + 1)}}
+    assert refusal(platform.create, "Secret", "default", secret)[2] == f'Secret "s" is invalid: data: {too_long}'
+    template = {"metadata": {"name": "t"}, "spec": {"arguments": {"parameters": [{"name": "a", "value": "x" * 2**22}]}}}
+    code, reason, message = refusal(platform.create, "WorkflowTemplate", "default", template)
+    assert (code, reason, message) == (8, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
+
+
+def test_deleted_objects_are_remembered_for_watchers_up_to_a_bound(platform, monkeypatch):
+    monkeypatch.setattr("hera_utils.local_platform.serving.watch._REMEMBERED_CHARACTERS", 5000)
+    history = WatchHistory(platform, ["ConfigMap"])
+    begun = platform.list("ConfigMap")[1]
+    for name in ("one", "two", "three"):
+        platform.create("ConfigMap", "default", config_map(name, a="x" * 2000))
+        platform.delete("ConfigMap", "default", name)
+    newest = platform.list("ConfigMap")[1]
+    with pytest.raises(Refused, match="too old resource version"):
+        history.deleted_since("ConfigMap", begun, newest)
+    assert [one.name for one in history.deleted_since("ConfigMap", newest - 1, newest)] == ["three"]

@@ -17,6 +17,7 @@ import requests
 import urllib3.exceptions
 
 from hera_utils.local_platform import daemon
+from hera_utils.local_platform.serving.certificate import certificate
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +121,14 @@ def test_a_script_with_the_habits_of_a_cluster(known):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.dumps(done.stdout).startswith('"v')
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "server.pem", "server.key"])
+def test_a_certificate_that_a_loss_of_power_emptied_is_made_again(tmp_path, name):
+    first = certificate(tmp_path / "tls")
+    kept = first.server.read_bytes()
+    assert certificate(tmp_path / "tls").server.read_bytes() == kept
+    (tmp_path / "tls" / name).write_bytes(b"")
+    again = certificate(tmp_path / "tls")
+    assert again.server.read_bytes() != kept
+    ssl.create_default_context(cafile=again.authority)

@@ -171,7 +171,7 @@ def stop(state: Path) -> bool:
 
 def _is_locked(state: Path) -> bool:
     try:
-        with (state / "server.lock").open("r+b") as file:
+        with (state / "server.lock").open("rb") as file:  # whoever only looks can do so on a disk that became read-only
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -177,7 +177,10 @@ class LocalPlatform:
         return stored
 
     def _run(self, uid: str, waiting: dict[str, dict[str, str]], *, nodes: bool) -> StoredObject | None:
-        return self._read_model.workflow(uid, with_nodes=nodes, messages=waiting.get(uid))
+        messages, failure = waiting.get(uid), self._controller.failure
+        if failure is not None and nodes:  # what happens cannot be written: the disk is full, or read-only
+            messages = {**(messages or {}), "": failure.with_fix}
+        return self._read_model.workflow(uid, with_nodes=nodes, messages=messages)
 
     def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[Found, int]:
         """All objects of a kind (namespace "" = of every namespace), sorted by name, and the resource version of the whole.

@@ -6,6 +6,7 @@ What another user could have written there (a token, a journal that says what ru
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import stat
@@ -162,6 +163,11 @@ def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def unusable(state: Path, error: OSError) -> PlatformError:
+    if error.errno == errno.EROFS:
+        return PlatformError(
+            f"the file system with the state folder {state} is read-only",
+            fix="make it writable again, or choose another folder with HERA_UTILS_STATE",
+        )
     reason = error.strerror or str(error)
     return PlatformError(
         f"the state folder {state} cannot be used ({reason})",

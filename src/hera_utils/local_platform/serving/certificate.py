@@ -6,6 +6,7 @@ kubectl sends a token over TLS only. A certificate authority of our own, that si
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -26,13 +27,24 @@ class Certificate:
 
 
 def certificate(folder: Path) -> Certificate:
-    """The certificate in `folder`; created when there is none. OSError when it cannot be written."""
+    """The certificate in `folder`; created when there is none that can be read (power may have been lost). OSError when it cannot be
+    written."""
     paths = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    if all(path.exists() for path in (paths.authority, paths.server, paths.key)):
+    if _is_whole(paths):
         return paths
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make(paths)
     return paths
+
+
+def _is_whole(paths: Certificate) -> bool:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(paths.server, paths.key)
+        context.load_verify_locations(paths.authority)
+    except OSError:  # not there, or nothing of the kind: what SSL says of it is an OSError too
+        return False
+    return True
 
 
 def _make(paths: Certificate) -> None:

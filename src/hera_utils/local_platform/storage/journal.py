@@ -7,8 +7,10 @@ kill -9 the file has everything up to one moment, never half a turn. Statements 
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.resources
 import json
+import os
 import shutil
 import sqlite3
 import threading
@@ -18,7 +20,7 @@ from typing import Any
 
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.pods.pod.disk_room import FIX
-from hera_utils.local_platform.state_folder import private
+from hera_utils.local_platform.state_folder import private, unusable
 
 Json = dict[str, Any]
 Row = tuple[Any, ...]
@@ -177,6 +179,8 @@ def failure(path: Path, error: BaseException) -> PlatformError:
         return PlatformError(f"the quota of the disk with {folder} is used up", fix=FIX)
     if is_full(path, error):
         return PlatformError(f"the disk with {folder} is full", fix=FIX)
+    if _is_read_only(folder, error):
+        return unusable(folder, OSError(errno.EROFS, os.strerror(errno.EROFS)))
     if "readonly" in text or "read-only" in text.lower() or "Permission" in text or "unable to open" in text:
         return PlatformError(
             f"the state folder {folder} cannot be written to",
@@ -193,6 +197,21 @@ def failure(path: Path, error: BaseException) -> PlatformError:
         f"the journal {path} cannot be used: {text}",
         fix="check the disk, or choose another state folder with HERA_UTILS_STATE",
     )
+
+
+def _is_read_only(folder: Path, error: BaseException) -> bool:
+    """Whether the file system is, as the kernel makes one with errors: SQLite says only that it could not write."""
+    if isinstance(error, OSError):
+        return error.errno == errno.EROFS
+    if not any(words in str(error) for words in ("I/O", "readonly", "unable to open")):
+        return False
+    probe = folder / ".probe"
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        probe.unlink()
+    except OSError as why:
+        return why.errno == errno.EROFS
+    return False
 
 
 def is_full(path: Path, error: BaseException) -> bool:

@@ -30,6 +30,10 @@ _NOT_SERVED = {
 CLUSTER_WIDE = frozenset(
     {"PersistentVolume", "StorageClass", *(resource.kind for resource in RESOURCES if not resource.namespaced)}
 )
+LARGEST_DATA = 2**20
+"""Bytes of the values of a config map or a secret: Kubernetes' own bound."""
+LARGEST_OBJECT = 3 * 2**20
+"""Bytes of any other object but a workflow: what an API server of Kubernetes takes. All objects are held in memory."""
 IMMUTABLE = ("uid", "creationTimestamp", "generateName", "namespace", "name")
 
 
@@ -115,6 +119,22 @@ def _check_metadata(kind: str, metadata: Json) -> None:
 
 def complete_object(kind: str, document: Json, at: float) -> Json:
     """What Kubernetes adds by itself: a secret's stringData joined into data, a claim's and a namespace's status."""
+    document = _completed(kind, document, at)
+    if kind in ("ConfigMap", "Secret") and _size_of_data(kind, document) > LARGEST_DATA:
+        path = "data" if kind == "Secret" else "[]"
+        complaint = f"{path}: Too long: may not be more than {LARGEST_DATA} bytes"
+        raise invalid(kind, document["metadata"]["name"], complaint)
+    return document
+
+
+def _size_of_data(kind: str, document: Json) -> int:
+    """Bytes of the values of a config map or a secret."""
+    plain, encoded = ("data", "binaryData") if kind == "ConfigMap" else ("", "data")
+    size = sum(len(value.encode("utf-8", "replace")) for value in (document.get(plain) or {}).values())
+    return size + sum(len(value) * 3 // 4 for value in (document.get(encoded) or {}).values())
+
+
+def _completed(kind: str, document: Json, at: float) -> Json:
     name = document["metadata"]["name"]
     if kind in ARGO_KINDS:
         document.pop("apiVersion", None)
@@ -242,11 +262,14 @@ def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
 
 
 def as_stored(kind: str, document: Json, version: int) -> StoredObject:
-    """The document under a resource version."""
+    """The document under a resource version. Raises Refused when it is too large."""
     metadata = document["metadata"]
     metadata["resourceVersion"] = str(version)
     namespace = "" if kind in CLUSTER_WIDE else str(metadata["namespace"])
     text = json.dumps(document, separators=(",", ":"))
+    if kind != "Workflow" and len(text) > LARGEST_OBJECT:
+        message = f"Request entity too large: limit is {LARGEST_OBJECT}"
+        raise Refused(faults.RESOURCE_EXHAUSTED, message, reason="RequestEntityTooLarge")
     return StoredObject(kind, namespace, str(metadata["name"]), str(metadata["uid"]), version, text)
 
 

@@ -67,7 +67,7 @@ class StoredRun:
     def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
         """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
 
-        messages: node id → the present message of a pending node, which is not stored.
+        messages: node id → the present message of a pending node, which is not stored; "" → that of pods that run.
         """
         inner = [part for part in (self.status[1:-1], self.templates[1:-1]) if part]
         if with_nodes and (nodes := self.joined or self._joined(messages)):
@@ -78,6 +78,8 @@ class StoredRun:
         texts = self.nodes
         if messages:
             texts = texts | {id: _with_message(texts[id], text) for id, text in messages.items() if id in texts}
+            if of_running := messages.get(""):
+                texts = {id: _with_message(text, of_running, phase="Running") for id, text in texts.items()}
         return ",".join([f'"{node}":{text}' for node, text in texts.items()])
 
     def compact(self) -> StoredRun:
@@ -91,9 +93,9 @@ class StoredRun:
         return StoredObject("Workflow", self.namespace, self.name, self.uid, self.version, text, at if text else 0)
 
 
-def _with_message(node: str, message: str) -> str:
-    """A node's text with a message, while it is pending."""
-    if '"phase":"Pending"' not in node:
+def _with_message(node: str, message: str, *, phase: str = "Pending") -> str:
+    """A pod's node with a message, while it is in that phase."""
+    if f'"phase":"{phase}"' not in node or (phase != "Pending" and '"type":"Pod"' not in node):
         return node
     if '"message":' in node:
         return encode({**json.loads(node), "message": message})
