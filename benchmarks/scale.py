@@ -30,7 +30,7 @@ from typing import Any
 
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.pods.runtime import Launch, Report
+from hera_utils.local_platform.pods.runtime import AT_HAND, Launch, Report
 
 AT_ONCE = 2
 """Pods that run at the same time: so many events are in one turn, as on a machine of two cores."""
@@ -41,14 +41,14 @@ class InstantRuntime:
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self.queue: deque[Launch] = deque()
+        self.queue: deque[tuple[str, Launch]] = deque()
         self.ended = 0
 
     def run(self, platform: LocalPlatform, *, until: float = math.inf, rate: float = math.inf) -> None:
         """Let pods run for ever, or until so many have ended. rate: so many a second."""
         start, before = time.monotonic(), self.ended
         while self.ended < until:
-            batch = [self.queue.popleft() for _ in range(min(AT_ONCE, len(self.queue)))]
+            batch = [self.take() for _ in range(min(AT_ONCE, len(self.queue)))]
             for launch in batch:
                 self.report(launch.run_uid, PodStarted(time.time(), "", launch.node_id))
             settle(platform)
@@ -60,8 +60,16 @@ class InstantRuntime:
             self.ended += len(batch)
             time.sleep(max(0.0 if batch else 0.01, start + (self.ended - before) / rate - time.monotonic()))
 
+    def take(self) -> Launch:
+        """The next pod, as the runtime of processes has it in memory, or reads it again."""
+        uid, launch = self.queue.popleft()
+        whole = launch.again(uid) if launch.is_stub and launch.again is not None else launch
+        assert whole is not None
+        return whole
+
     def launch(self, launch: Launch) -> None:
-        self.queue.append(launch)
+        uid = str(launch.pod["metadata"]["uid"])
+        self.queue.append((uid, launch.stub() if len(self.queue) > AT_HAND else launch))
 
     reattach = launch
 

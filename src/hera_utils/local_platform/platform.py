@@ -104,7 +104,7 @@ class LocalPlatform:
 
     def end_pods(self) -> None:
         """Kill all pods: the state folder was removed, and no later server could find them."""
-        for pod in list(self._controller.effects.outstanding.values()):
+        for pod in list(self._controller.effects.outstanding.every()):
             self._launcher.kill(pod, force=True)
 
     def close(self) -> None:

@@ -197,7 +197,7 @@ class Controller:
 
     def busy(self) -> bool:
         """Whether a run is in progress, or a pod that no run created."""
-        return NO_RUN in self.effects.per_run or any(not active.run.finished for active in list(self._runs.values()))
+        return self.effects.outstanding.has_pods(NO_RUN) or any(not active.run.finished for active in list(self._runs.values()))
 
     # --- the loop -----------------------------------------------------------------------------------------------------
     def _loop(self) -> None:
@@ -419,14 +419,14 @@ class Controller:
         status.setdefault("startedAt", timestamps.text(turn.at))
         labels = run.document["metadata"].setdefault("labels", {})
         labels |= {"workflows.argoproj.io/phase": "Error", "workflows.argoproj.io/completed": "true"}
-        for pod in self.effects.pods_of(run.uid):
+        for pod in self.effects.outstanding.of(run.uid):
             self.effects.kill(turn, pod)
         return self.effects.release_all(turn, run.uid)
 
     def _let_go(self, uid: str) -> None:
         """A run to which nothing will happen any more is kept in the journal only."""
         active = self._runs.get(uid)
-        if active is not None and active.run.finished and uid not in self.effects.per_run:
+        if active is not None and active.run.finished and not self.effects.outstanding.has_pods(uid):
             del self._runs[uid]
             self._freed += len(active.run.nodes) * BYTES_OF_A_NODE
             active.run.index = None  # a circle: its thousands of nodes would wait for a collection of garbage
@@ -484,7 +484,7 @@ class Controller:
         changed = pod._replace(status=encode(status))
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):
-            self.effects.outstanding[pod.run, pod.node] = changed
+            self.effects.outstanding.put(changed)
 
     def _fire(self, turn: Turn, run: str, key: str) -> None:
         turn.add_statement("delete_timer", run, key)

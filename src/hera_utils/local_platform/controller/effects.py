@@ -36,6 +36,7 @@ from hera_utils.local_platform.controller.lock_table import (
     locks_of,
 )
 from hera_utils.local_platform.controller.metrics import Metrics
+from hera_utils.local_platform.controller.outstanding import Outstanding
 from hera_utils.local_platform.controller.timers import Timers
 from hera_utils.local_platform.controller.turn import ActiveRun, Turn
 from hera_utils.local_platform.pods import pod_object
@@ -94,13 +95,9 @@ class Effects:
             self.locks.restore(
                 LockRequest(holder, locks, request["priority"], request["created"], position, bool(granted))
             )
-        self.outstanding: dict[tuple[str, str], StoredPod] = {}
-        """(run, node) → the pod that was launched for it and whose end is not yet known."""
-        self.per_run: dict[str, int] = {}
-        for pod, command, run, node, _, _ in self._journal.read("all_outbox"):
-            rows = self._journal.read("get_pod", pod) if command == "launch" else []
-            if rows:
-                self._expect((run, node), StoredPod(*rows[0]))
+        self.outstanding = Outstanding(self._read_model)
+        for pod, run, node in self._journal.read("launched_pods"):
+            self.outstanding.expect((run, node), pod)
         pod_position, outbox_position, lock_position = self._journal.read("last_positions")[0]
         self._position: int = max(pod_position, outbox_position, lock_position)
 
@@ -108,18 +105,9 @@ class Effects:
         self._position += 1
         return self._position
 
-    def _expect(self, key: tuple[str, str], pod: StoredPod) -> None:
-        if key not in self.outstanding:
-            self.per_run[key[0]] = self.per_run.get(key[0], 0) + 1
-        self.outstanding[key] = pod
-
     def settle_pod(self, turn: Turn, key: tuple[str, str]) -> None:
         """The end of a pod is stored in this turn: nothing is to be done for it any more."""
-        pod = self.outstanding.pop(key)
-        self.per_run[key[0]] -= 1
-        if not self.per_run[key[0]]:
-            del self.per_run[key[0]]
-        turn.add_statement("settle_pod", pod.uid)
+        turn.add_statement("settle_pod", self.outstanding.settle(key))
 
     def carry_out(self, turn: Turn, active: ActiveRun, command: c.Command) -> EventsOfRuns:
         """Enter a command into the turn; what it answers at once is for the runs named beside it."""
@@ -147,20 +135,19 @@ class Effects:
         pod = pod._replace(position=self.next_position())
         turn.put_pod(pod, new=True)
         self.metrics.count("pods_total_count", phase="Pending", namespace=pod.namespace)
-        self._expect((pod.run, pod.node), pod)
+        self.outstanding.put(pod)
         turn.add_statement("put_outbox", pod.uid, "launch", pod.run, pod.node, pod.position, encode(order))
-        turn.after_write.append(lambda: self._launcher.launch(pod, order))
+
+        def begin() -> None:
+            self._launcher.launch(pod, order)
+            self.outstanding.set_aside(pod)
+
+        turn.after_write.append(begin)
         return pod
 
     def pods_named(self, turn: Turn, namespace: str, name: str) -> list[StoredPod]:
         fresh = turn.named_pods.get((namespace, name))
         return [*([turn.pods[fresh]] if fresh else []), *self._read_model.pods_named(namespace, name)]
-
-    def pods_of(self, run: str) -> list[StoredPod]:
-        """The pods of a run whose end is not yet known."""
-        if run not in self.per_run:
-            return []
-        return [pod for (owner, _), pod in self.outstanding.items() if owner == run]
 
     def kill_pod(self, turn: Turn, active: ActiveRun, command: c.KillPod) -> EventsOfRuns:
         pod = self.outstanding.get((active.run.uid, command.node_id))

@@ -84,7 +84,7 @@ class Lifecycle:
         changed = latest._replace(written=encode(body), new_body=None, version=turn.version)
         turn.put_pod(changed, whole=True)
         if runs:
-            outstanding[pod.run, pod.node] = changed
+            outstanding.put(changed)
         return changed
 
     def pod_ended(self, turn: Turn, pod: StoredPod, event: PodFinished) -> None:
@@ -94,10 +94,11 @@ class Lifecycle:
 
     def delete_pod(self, turn: Turn, pod_uid: str) -> None:
         """A user deletes a pod: it is killed if it runs, and hidden; of a pod that no workflow created nothing is kept."""
-        for pod in self._effects.outstanding.values():
-            if pod.uid == pod_uid and pod.run != NO_RUN:
-                self._effects.kill(turn, pod)
-                return
+        key = self._effects.outstanding.key_of(pod_uid)
+        launched = self._effects.outstanding.get(key) if key is not None and key[0] != NO_RUN else None
+        if launched is not None:
+            self._effects.kill(turn, launched)
+            return
         for pod in [StoredPod(*row) for row in self._read_model.rows("get_pod", pod_uid)]:
             if pod.run != NO_RUN:
                 turn.hide_pod(pod)
@@ -126,8 +127,7 @@ class Lifecycle:
         doomed, orders, ended = list(pods), list[Json](), list[str]()
         for pod in doomed:
             turn.hide_pod(pod)
-            known = self._effects.outstanding.get((pod.run, pod.node))
-            running = known is not None and known.uid == pod.uid
+            running = self._effects.outstanding.uid_of((pod.run, pod.node)) == pod.uid
             orders.append(self._end(turn, pod) if running else {})
             if not running:
                 ended.append(pod.uid)

@@ -6,11 +6,13 @@ on one machine nobody else will create it, so after `patience` seconds the pod f
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hera_utils.errors import ResourceError
 from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.pods import references
@@ -46,6 +48,7 @@ class Launcher:
         self._state, self._read_model, self._report = state, read_model, report
         self._runtimes, self._patience = runtimes, patience
         self._waiting: dict[str, _Waiting] = {}
+        self._again = self.again  # one object for all launches
 
     @property
     def runtime(self) -> Runtime:
@@ -57,6 +60,22 @@ class Launcher:
     def reattach(self, pod: StoredPod, order: Json) -> None:
         """After a restart: find the pod again, or launch it if it never started."""
         self._start(pod, order, lambda runtime, launch: runtime.reattach(launch))
+
+    def again(self, pod_uid: str) -> Launch | None:
+        """The launch of a pod that waited for its turn; None when what it refers to went meanwhile: then it waits for that here.
+
+        From any thread. Raises ResourceError when the pod is gone.
+        """
+        pods, orders = (self._read_model.rows(name, pod_uid) for name in ("get_pod", "get_launch"))
+        if not pods or not orders:
+            raise ResourceError(f"the pod {pod_uid} was deleted", fix="submit the workflow again")
+        pod, order = StoredPod(*pods[0]), json.loads(orders[0][0])
+        try:
+            return references.launch_of(self._read_model, self._state, pod, order, self._again)
+        except MissingReference as missing:
+            self._wait(pod, order, str(missing))
+        self._launch_if_complete(pod_uid)  # it may have come before the pod was entered as one that waits
+        return None
 
     def kill(self, pod: StoredPod, *, force: bool = False) -> None:
         waiting = self._waiting.pop(pod.uid, None)
@@ -78,14 +97,20 @@ class Launcher:
 
     def objects_changed(self, kind: str, namespace: str) -> None:
         """An object was created or changed: pods that waited may start now."""
-        for uid, (pod, order, timer) in list(self._waiting.items()):
-            if pod.namespace != namespace:
-                continue
-            try:
-                references.check(self._read_model, pod.document, order["template"], namespace)
-            except MissingReference:
-                continue
-            del self._waiting[uid]
+        for uid, waiting in list(self._waiting.items()):
+            if waiting.pod.namespace == namespace:
+                self._launch_if_complete(uid)
+
+    def _launch_if_complete(self, uid: str) -> None:
+        waiting = self._waiting.get(uid)
+        if waiting is None:
+            return
+        pod, order, timer = waiting
+        try:
+            references.check(self._read_model, pod.document, order["template"], pod.namespace)
+        except MissingReference:
+            return
+        if self._waiting.pop(uid, None) is not None:
             timer.cancel()
             self.launch(pod, order)
 
@@ -102,7 +127,7 @@ class Launcher:
             self._fail(pod, f"artifact driver {driver} not found", reason=REJECTED)
             return
         try:
-            launch = references.launch_of(self._read_model, self._state, pod, order)
+            launch = references.launch_of(self._read_model, self._state, pod, order, self._again)
         except MissingReference as missing:
             self._wait(pod, order, str(missing))
             return

@@ -40,7 +40,7 @@ from .pod.processes import born, usage
 from .pod.wire import Wire
 from .pod_deadlines import END_WORKER, PodDeadlines
 from .resource_queue import Need, ResourceQueue, need_of
-from .runtime import Launch, Report
+from .runtime import AT_HAND, Launch, Report
 from .workers import Worker, Workers
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "
 _WAY_TO_THE_WEB = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
 _OF_WORKERS = (*_WAY_TO_THE_WEB, "hera_utils_warm_python")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LAUNCH = tuple(one.name for one in fields(Launch) if one.name != "pull_secrets")
+_LAUNCH = tuple(one.name for one in fields(Launch) if one.name not in ("pull_secrets", "again"))
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _SOON = 0.1  # seconds before the first look at a pod: most short ones are over by then
@@ -57,7 +57,7 @@ _TELL = 1.0  # seconds before a waiting pod is reported, and between two looks a
 _TRIES = 20  # workers that a pod may lose before it has begun
 
 
-@dataclass
+@dataclass(slots=True)
 class _Pod:
     launch: Launch
     need: Need
@@ -278,6 +278,8 @@ class ProcessRuntime:
     def _enqueue(self, uid: str, pod: _Pod) -> None:
         self._ports.take(pod.launch.run_uid, pod.ports)
         pod.queued_at = time.monotonic()
+        if len(self._queue) > AT_HAND:
+            pod.launch = pod.launch.stub()
         self._queue.add(uid, pod.need)
 
     def _wait(self, pod: _Pod, message: str) -> None:
@@ -306,20 +308,27 @@ class ProcessRuntime:
         return bool(len(self._queue) and self._disk.shortage())
 
     def _start(self, uid: str) -> None:
-        launch, folder = self._pods[uid].launch, self._folder(uid)
-        self._pods[uid].looked_at = time.monotonic() + _SOON - _IDLE
+        pod, folder = self._pods[uid], self._folder(uid)
+        launch = pod.launch
+        pod.looked_at = time.monotonic() + _SOON - _IDLE
         try:
+            if launch.is_stub:
+                again = launch.again(uid) if launch.again is not None else None
+                if again is None:
+                    self._drop(uid)
+                    return
+                launch = pod.launch = again
             folder.make()
-            if self._pods[uid].has_dead_claim:
+            if pod.has_dead_claim:
                 folder.release()
-                self._pods[uid].has_dead_claim = False
+                pod.has_dead_claim = False
             self._workers.assign(uid, self._job(uid, launch))
             self._deadlines.begin(uid, launch.pod, time.monotonic())
         except (HeraUtilsError, OSError) as error:
             if isinstance(error, OSError) and disk_room.is_full(error):
                 self._disk.failed(error)
                 self._queue.release(uid)
-                self._queue.add(uid, self._pods[uid].need)
+                self._queue.add(uid, pod.need)
                 return
             self._finish(uid, pod_events.failed(launch, _sentence(error)))
         except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
@@ -420,6 +429,10 @@ class ProcessRuntime:
         return claim is not None and alive and self._workers.adopt(uid, claim["pid"])
 
     def _finish(self, uid: str, event: PodFinished) -> None:
+        self._report(self._drop(uid).launch.run_uid, event)
+
+    def _drop(self, uid: str) -> _Pod:
+        """The pod is not this runtime's any more."""
         pod = self._pods.pop(uid)
         self._deadlines.forget(uid)
         self._pulls.drop(uid)
@@ -429,7 +442,7 @@ class ProcessRuntime:
             del self._held_back[uid]
         else:
             self._release_ports(pod)
-        self._report(pod.launch.run_uid, event)
+        return pod
 
     # --- again, kill, forget ------------------------------------------------------------------------------------------
 

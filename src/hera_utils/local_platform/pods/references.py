@@ -12,7 +12,7 @@ from hera_utils.argo import claim_folders
 from hera_utils.local_platform.artifacts import locations
 from hera_utils.local_platform.artifacts.locations import MissingSecret
 from hera_utils.local_platform.pods import waiting
-from hera_utils.local_platform.pods.runtime import Launch
+from hera_utils.local_platform.pods.runtime import Again, Launch
 from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import StoredPod
 
@@ -61,8 +61,8 @@ def check(read_model: ReadModel, body: Json, template: Json, namespace: str) -> 
             raise MissingReference(waiting.for_object(kind, name, namespace))
 
 
-def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -> Launch:
-    """The launch that an order asks for. state: the state folder. Raises MissingReference."""
+def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json, again: Again) -> Launch:
+    """The launch that an order asks for. state: the state folder. again: as in Launch. Raises MissingReference."""
     body, template = pod.document, order["template"]
     check(read_model, body, template, pod.namespace)
     folders: dict[str, str] = {}
@@ -90,6 +90,7 @@ def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -
         annotations=read_model.annotations(pod.run),
         places=_places(read_model, template, pod.namespace),
         pull_secrets=partial(_pull_secrets, read_model, body.get("spec") or {}, pod.namespace),
+        again=again,
     )
 
 

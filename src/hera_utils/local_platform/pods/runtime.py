@@ -9,7 +9,11 @@ from typing import Any, Protocol
 from hera_utils.interpreter.events import Event
 
 Json = dict[str, Any]
+AT_HAND = 256
+"""So many pods that wait are in memory whole; what more there are is read from the journal again when their turn comes."""
+_NOTHING: Json = {}  # one for all stubs
 PullSecrets = Callable[[], tuple[Json, ...]]
+Again = Callable[[str], "Launch | None"]
 Report = Callable[[str, Event], None]
 """Called by a runtime, from any thread, with (run uid, event): PodStarted, PodProgressed, PodWaiting and at last one PodFinished."""
 
@@ -25,6 +29,7 @@ class Launch:
     not in the platform's own store; a place is what artifacts/locations.place_of answers, with the values of the secrets that it names.
     pull_secrets: gives the secrets with which its images are pulled, as the API has them now; they stay with the server.
     annotations: the workflow's (hera-utils/python, hera-utils/script, hera-utils/directory say where a @script() task comes from).
+    again: gives the launch of a pod's uid once more, from the journal; None when the pod is not to be started now.
     """
 
     run_uid: str
@@ -38,6 +43,20 @@ class Launch:
     annotations: dict[str, str] = field(default_factory=dict)
     places: Json = field(default_factory=dict)
     pull_secrets: PullSecrets = tuple
+    again: Again | None = None
+
+    @property
+    def is_stub(self) -> bool:
+        return not self.pod
+
+    def stub(self) -> Launch:
+        """What is kept of a launch that waits behind many, when it can be had again."""
+        if self.again is None:
+            return self
+        none = _NOTHING
+        return Launch(
+            self.run_uid, self.node_id, none, none, False, none, none, none, none, none, again=self.again
+        )
 
 
 class Runtime(Protocol):

@@ -194,6 +194,8 @@ INSERT OR REPLACE INTO outbox (pod, command, run, node, position, text) VALUES (
 SELECT text FROM outbox WHERE pod = ? AND command = 'launch'
 -- name: settle_pod
 DELETE FROM outbox WHERE pod = ?
+-- name: launched_pods
+SELECT pod, outbox.run, outbox.node FROM outbox JOIN pods ON uid = pod WHERE command = 'launch' ORDER BY outbox.position
 -- name: all_outbox
 SELECT pod, command, run, node, position, text FROM outbox ORDER BY position
 
