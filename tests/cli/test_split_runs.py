@@ -70,6 +70,7 @@ def test_looking_at_it(local_platform, typed):
     assert {line[0] for line in listed} == {"sweep", "alone"}
     assert "2 workflows" in typed("ls")
     assert typed("ls", "-o", "name").split() == [line[0] for line in listed]
+    assert typed("ls", "--limit", "1", "-o", "name").split() == [listed[0][0]]
 
 
 def test_steering_it(local_platform, typed):

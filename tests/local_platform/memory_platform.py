@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo import faults
+from hera_utils.argo import faults, timestamps
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.interpreter.events import Event
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
+from hera_utils.local_platform.storage.records import ObjectChange, StoredObject, StoredRun
 
 Json = dict[str, Any]
 
@@ -77,6 +77,16 @@ class MemoryPlatform(LocalPlatform):
         with self.lock:
             found = [s for k, s in sorted(self.objects.items()) if k[0] == kind and namespace in ("", k[1])]
             return found, self.version
+
+    def newest_runs(self, namespace: str = "") -> tuple[list[StoredRun], int]:
+        found, version = self.list("Workflow", namespace)
+        runs = []
+        for one in found:
+            document = json.loads(one.text)
+            created = timestamps.seconds(document["metadata"]["creationTimestamp"])
+            start = (document.get("status") or {}).get("startedAt") or ""
+            runs.append(StoredRun(one.uid, one.namespace, one.name, one.resource_version, created, None, start=start))
+        return sorted(runs, key=lambda run: (run.start or "9", run.name), reverse=True), version
 
     def subscribe(self, kind: str, listener: Callable[[ObjectChange], None]) -> Callable[[], None]:
         self.listeners.setdefault(kind, []).append(listener)

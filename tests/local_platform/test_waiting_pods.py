@@ -16,7 +16,8 @@ WHOLE = {"requests": {"cpu": 1000}}
 
 
 def many(command):
-    task = {"name": "t", "template": "pod", "arguments": {"parameters": [{"name": "n", "value": "{{item}}"}]}, "withSequence": {"count": TASKS}}  # fmt: skip
+    arguments = {"parameters": [{"name": "n", "value": "{{item}}"}]}
+    task = {"name": "t", "template": "pod", "arguments": arguments, "withSequence": {"count": TASKS}}
     variable = {"name": "WORD", "valueFrom": {"configMapKeyRef": {"name": "words", "key": "word"}}}
     container = {"image": "busybox", "command": ["sh", "-c", command], "env": [variable], "resources": WHOLE}
     pod = {"name": "pod", "inputs": {"parameters": [{"name": "n"}]}, "container": container}

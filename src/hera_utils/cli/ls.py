@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     if stored:
         return _list_stored(output)
     with reached() as client:
-        workflows = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
+        workflows = newest(client, selector, limit if running == completed else None)
         namespace = client.namespace
         workflows.sort(key=by_age, reverse=True)
         runs = whole_runs(workflows)
@@ -108,6 +109,32 @@ def _print_stored(stored: Sequence[StoredTemplate]) -> None:
     from hera_utils.cli.terminal import print_table
 
     print_table(HEADER, lines(stored, time.time()), whole=HEADER[:1])
+
+
+def newest(client: ArgoClient, selector: str | None, limit: int | None) -> list[Json]:
+    """The workflows; with a limit those of so many runs at least, the newest: no more is asked for."""
+    from hera_utils.runs.record import RUN_LABEL
+
+    fields = ",".join(f"items.{path}" for path in _FIELDS.split(","))
+    if limit is None:
+        return client.list(selector=selector, fields=fields)
+    by_name: dict[str, Json] = {}
+    labels: set[str] = set()
+    ages: dict[str, str] = {}
+    for workflow in client.newest(selector=selector, fields=fields, most=limit + 50):
+        metadata, started = workflow["metadata"], (workflow.get("status") or {}).get("startedAt")
+        # They come as they started, the last one first; those that follow are no younger than they started.
+        if len(ages) >= limit and started and started < heapq.nlargest(limit, ages.values())[-1]:
+            break
+        label = (metadata.get("labels") or {}).get(RUN_LABEL)
+        run, created = label or metadata["name"], metadata.get("creationTimestamp") or ""
+        ages[run] = max(ages.get(run, ""), created)
+        by_name[metadata["name"]] = workflow
+        labels |= {label} if label else set()
+    if labels:  # some of their workflows may be older than other runs
+        of_runs = ",".join(filter(None, (selector, f"{RUN_LABEL} in ({','.join(sorted(labels))})")))
+        by_name |= {older["metadata"]["name"]: older for older in client.list(selector=of_runs, fields=fields)}
+    return list(by_name.values())
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Hera's own client has no watch, cannot read two log lines and waits blindly; thi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from hera_utils.platforms.artifact_downloads import Saved
 
 Json = dict[str, Any]
+PAGE = 500
+"""Workflows in one answer, as kubectl asks for them."""
 
 # kind → (service of the operations, its singular in their names, key of the document in a request)
 _KINDS = {
@@ -149,12 +152,27 @@ class ArgoClient:
         return list(reply.get("items") or [])
 
     def list(self, *, selector: str | None = None, fields: str | None = None, limit: int | None = None) -> list[Json]:
-        """The workflows of the namespace, newest first. selector: of labels. fields: paths begin with `items.`."""
-        query = {"listOptions.labelSelector": selector, "listOptions.limit": limit, "fields": fields}
-        reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)
-        if reply and not reply.keys() & {"items", "metadata"}:
-            raise strange(self.connection)
-        return list(reply.get("items") or [])
+        """The workflows of the namespace, newest first; at most `limit`. selector: of labels. fields: paths begin with `items.`."""
+        return list(itertools.islice(self.newest(selector=selector, fields=fields, most=limit or PAGE), limit))
+
+    def newest(self, *, selector: str | None = None, fields: str | None = None, most: int = PAGE) -> Iterator[Json]:
+        """The same one by one, asked for in pages of at most `most`, as kubectl does: no answer is large, and who stops asks no more."""
+        query: dict[str, Any] = {"listOptions.labelSelector": selector, "listOptions.limit": min(most, PAGE)}
+        query |= {"fields": f"metadata,{fields}"} if fields else {}
+        names: set[str] = set()
+        while True:
+            reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)
+            if reply and not reply.keys() & {"items", "metadata"}:
+                raise strange(self.connection)
+            for one in reply.get("items") or ():
+                name = str((one.get("metadata") or {}).get("name") or "")
+                if name not in names:  # where one was submitted meanwhile, a page begins with the end of the one before
+                    names |= {name} if name else set()
+                    yield one
+            further = (reply.get("metadata") or {}).get("continue")
+            if not further:
+                return
+            query["listOptions.continue"] = further
 
     def delete(self, name: str) -> None:
         self._object("WorkflowService_DeleteWorkflow", namespace=self.namespace, name=name)

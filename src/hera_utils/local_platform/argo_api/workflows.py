@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from operator import itemgetter
+from collections.abc import Sequence
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from hera_utils.argo import timestamps
@@ -16,7 +17,7 @@ from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions,
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.watch import metadata_of, status_of
-from hera_utils.local_platform.storage.records import StoredObject
+from hera_utils.local_platform.storage.records import StoredObject, StoredRun
 
 Json = dict[str, Any]
 
@@ -64,10 +65,11 @@ def get(request: ArgoRequest) -> Reply:
 def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> StoredObject:
     """A workflow by name, or the youngest of the namespace as `@latest`; `status.nodes` only on request."""
     if name == "@latest":
-        every = platform.list("Workflow", namespace, nodes=False)[0]
-        if not every:
+        runs = platform.newest_runs(namespace)[0]
+        if not runs:
             raise Refused(NOT_FOUND, "no workflows found")
-        name = max(every, key=lambda stored: str(metadata_of(stored.text).get("creationTimestamp", ""))).name
+        by_name = sorted(runs, key=attrgetter("name"))
+        name = max(by_name, key=lambda run: int(run.created)).name  # Kubernetes tells whole seconds
     if not name:
         raise Refused(INTERNAL, "resource name may not be empty")
     stored = platform.get("Workflow", namespace, name, nodes=nodes)
@@ -88,20 +90,13 @@ def enumerate(request: ArgoRequest) -> Reply:
     options = request.list_options
     offset = _offset(options)
     filter_ = _WorkflowFilter(request, options)
-    # Which ones are selected, and their order, is told by their headers; only what is sent is read whole.
-    every, version = request.platform.list("Workflow", request.namespace or filter_.namespace, nodes=False)
-    selected: list[tuple[str, str, StoredObject]] = []
-    for stored in every:
-        if filter_.by_name(stored) and filter_.by_labels(stored) and filter_.by_status(status := status_of(stored)):
-            selected.append((str(status.get("startedAt") or "9"), stored.name, stored))
-    # Argo pages through workflows youngest first and sorts only each page.
-    selected.sort(key=itemgetter(0, 1), reverse=True)
+    selected, version = _selected(request, filter_)
     total = len(selected)
     page = selected[offset : offset + options.limit] if options.limit > 0 else selected[offset:]
     nodes = not request.fields.will_exclude("items.status.nodes")
     items: list[tuple[tuple[int, str], Json]] = []
-    for *_, stored in page:
-        document = _document(request.platform, stored) if nodes else json.loads(stored.text)
+    for one in page:
+        document = _document(request.platform, one, nodes=nodes)
         if document is not None:  # filtered at once: thousands of whole documents are not held
             kept = request.fields.workflow_list({"items": [document]})["items"] or ()
             items += [(_age(document), item) for item in kept]
@@ -118,14 +113,38 @@ def enumerate(request: ArgoRequest) -> Reply:
     }
 
 
-def _document(platform: LocalPlatform, stored: StoredObject) -> Json | None:
-    """The workflow with its nodes; None when it was deleted meanwhile."""
+Listed = StoredObject | StoredRun
+
+
+def _selected(request: ArgoRequest, filter_: _WorkflowFilter) -> tuple[Sequence[Listed], int]:
+    """What a list is about, in Argo's order, and the version of the whole. Argo pages through workflows youngest first.
+
+    Only what is sent is read whole; what is selected is told by names, by headers where labels or times are asked for.
+    """
+    platform, namespace = request.platform, request.namespace or filter_.namespace
+    if not filter_.by_headers:
+        runs, version = platform.newest_runs(namespace)
+        return [run for run in runs if filter_.by_name(run)], version
+    every, version = platform.list("Workflow", namespace, nodes=False)
+    keyed = []
+    for stored in every:
+        if filter_.by_name(stored) and filter_.by_labels(stored) and filter_.by_status(status := status_of(stored)):
+            keyed.append((str(status.get("startedAt") or "9"), stored.name, stored))
+    keyed.sort(key=itemgetter(0, 1), reverse=True)
+    return [stored for _, _, stored in keyed], version
+
+
+def _document(platform: LocalPlatform, listed: Listed, *, nodes: bool) -> Json | None:
+    """The workflow, with its nodes; None when it was deleted meanwhile."""
+    if isinstance(listed, StoredObject) and not nodes:
+        header: Json = json.loads(listed.text)
+        return header
     try:
-        whole = platform.get("Workflow", stored.namespace, stored.name)
+        whole = platform.get("Workflow", listed.namespace, listed.name, nodes=nodes)
     except Refused:
         return None
     document: Json = json.loads(whole.text)
-    return document if whole.uid == stored.uid else None
+    return document if whole.uid == listed.uid else None
 
 
 def _age(workflow: Json) -> tuple[int, str]:
@@ -190,7 +209,12 @@ class _WorkflowFilter:
     def by_time(self) -> bool:
         return any(bound is not None for bound in (*self.started, self.created_after, self.finished_before))
 
-    def by_name(self, stored: StoredObject) -> bool:
+    @property
+    def by_headers(self) -> bool:
+        """Whether more than names is looked at."""
+        return bool(self.labels.requirements) or self.by_time
+
+    def by_name(self, stored: Listed) -> bool:
         if self.other_namespace and stored.namespace == self.other_namespace:
             return False
         if not self.name:

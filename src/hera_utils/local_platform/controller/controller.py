@@ -197,7 +197,9 @@ class Controller:
 
     def busy(self) -> bool:
         """Whether a run is in progress, or a pod that no run created."""
-        return self.effects.outstanding.has_pods(NO_RUN) or any(not active.run.finished for active in list(self._runs.values()))
+        return self.effects.outstanding.has_pods(NO_RUN) or any(
+            not active.run.finished for active in list(self._runs.values())
+        )
 
     # --- the loop -----------------------------------------------------------------------------------------------------
     def _loop(self) -> None:

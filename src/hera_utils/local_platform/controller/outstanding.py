@@ -1,4 +1,7 @@
-"""The pods that were launched and whose end is not known yet. Of thousands that wait, the uid alone is in memory: the journal has the rest."""
+"""The pods that were launched and whose end is not known yet.
+
+Of thousands that wait, the uid alone is in memory: the journal has the rest.
+"""
 
 from __future__ import annotations
 

@@ -54,9 +54,7 @@ class Launch:
         if self.again is None:
             return self
         none = _NOTHING
-        return Launch(
-            self.run_uid, self.node_id, none, none, False, none, none, none, none, none, again=self.again
-        )
+        return Launch(self.run_uid, self.node_id, none, none, False, none, none, none, none, none, again=self.again)
 
 
 class Runtime(Protocol):

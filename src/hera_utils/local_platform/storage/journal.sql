@@ -115,7 +115,7 @@ DELETE FROM runs WHERE uid = ?
 -- name: delete_spec
 DELETE FROM specs WHERE run = ?
 -- name: run_names
-SELECT uid, namespace, name, version, created, finished FROM runs
+SELECT uid, namespace, name, version, created, finished, coalesce(json_extract(status, '$.startedAt'), '') FROM runs
 -- name: count_unfinished_runs
 SELECT count(*) FROM runs WHERE finished IS NULL
 -- name: get_run

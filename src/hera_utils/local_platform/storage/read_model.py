@@ -59,11 +59,12 @@ class ReadModel:
             self._objects[kind, namespace, name] = StoredObject(kind, namespace, name, uid, version, text)
         self._index: dict[tuple[str, str], StoredRun] = {}
         self._by_uid: dict[str, StoredRun] = {}
-        for uid, namespace, name, version, created, finished in journal.read("run_names"):
-            self._enter(StoredRun(uid, namespace, name, version, created, finished))
+        for uid, namespace, name, version, created, finished, start in journal.read("run_names"):
+            self._enter(StoredRun(uid, namespace, name, version, created, finished, start=start))
         self._full: dict[str, StoredRun] = {}
         """Runs in progress: their records are kept up to date here."""
         self._cache: OrderedDict[str, StoredRun] = OrderedDict()
+        self._newest: tuple[str, int, list[StoredRun]] = ("", 0, [])
         self._annotations: tuple[str, int, dict[str, str]] = ("", 0, {})
 
     def _enter(self, record: StoredRun) -> None:
@@ -121,6 +122,19 @@ class ReadModel:
         with self._lock:
             found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
         return sorted(found, key=lambda record: (record.namespace, record.name))
+
+    def newest(self, namespace: str = "") -> list[StoredRun]:
+        """Names and versions of the runs in Argo's order: those that started last first, and before them those that have not."""
+        with self._lock:
+            known, version, listed = self._newest
+            if (known, version) == (namespace, self.version):
+                return listed  # the next page of a list
+            found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
+            keyed = [(record.started or "9", record.name, record) for record in found]
+            keyed.sort(key=itemgetter(0, 1), reverse=True)
+            listed = [record for _, _, record in keyed]
+            self._newest = (namespace, self.version, listed)
+            return listed
 
     def workflow(
         self, uid: str, *, with_nodes: bool = True, messages: dict[str, str] | None = None
@@ -267,7 +281,8 @@ class ReadModel:
         with self._lock:
             full = self._full.pop(uid, None)
             if full is not None and uid in self._by_uid:
-                self._enter(StoredRun(full.uid, full.namespace, full.name, full.version, full.created, full.finished))
+                name = (full.uid, full.namespace, full.name, full.version, full.created, full.finished)
+                self._enter(StoredRun(*name, start=full.started))
                 self._remember(full)
 
     def _remember(self, record: StoredRun) -> None:

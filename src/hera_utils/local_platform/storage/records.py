@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from hera_utils.local_platform.storage.journal import encode
 
 Json = dict[str, Any]
+_STARTED = re.compile(r'"startedAt":"([^"]+)"')
 VISIBLE, HIDDEN, NO_POD = 1, 0, -1
 Key = tuple[str, str, str]
 """(kind, namespace, name) of an object."""
@@ -61,8 +63,16 @@ class StoredRun:
     templates: str = "{}"
     """The stored templates of its status: they may be large, and hardly ever change."""
     nodes: dict[str, str] = field(default_factory=dict)
+    start: str = ""
+    """Its startedAt, where the status is not in memory."""
     joined: str = ""
     """Instead of `nodes`, of a run that is only read: one text. Thousands of small ones would keep the memory that was around them."""
+
+    @property
+    def started(self) -> str:
+        """The time of its start as its status has it, "" before."""
+        found = _STARTED.search(self.status)
+        return found[1] if found else self.start
 
     def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
         """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
