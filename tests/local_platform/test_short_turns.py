@@ -58,13 +58,17 @@ def test_events_go_on_however_many_requests_there_are():
     requests = [TurnRequest(lambda turn: lambda: None) for _ in range(3)]
     events = [RunEvent("run", TimerFired(0.0, "", key)) for key in "ab"]
     taken = []
-    busy = SimpleNamespace(_later=[], _again_at=None, _take_event=lambda turn, event: taken.append(event))
-    items = [*requests, *events]
-    controller.Controller._postpone(busy, None, items, 1)
-    assert (taken, items, busy._later) == ([events[0]], [requests[0], events[0]], [*requests[1:], events[1]])
-    items = [events[0], *requests]
-    controller.Controller._postpone(busy, None, items, 1)
-    assert (len(taken), items, busy._later[:3]) == (1, [events[0]], requests)
+
+    def postponed(items, item, waiting, rest):
+        inbox = SimpleNamespace(rest=lambda: rest)
+        busy = SimpleNamespace(_later=waiting, _inbox=inbox, _take_event=lambda turn, event: taken.append(event))
+        controller.Controller._postpone(busy, None, items, item)
+        return items, list(busy._later)
+
+    items, later = postponed([requests[0]], requests[1], [requests[2]], events)
+    assert (taken, items, later) == ([events[0]], [requests[0], events[0]], [*requests[1:], events[1]])
+    items, later = postponed([events[0]], requests[0], requests[1:], [])
+    assert (len(taken), items, later) == (1, [events[0]], requests)
 
 
 def test_a_restart_in_between_goes_on(tmp_path, monkeypatch):
