@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from types import SimpleNamespace
 
 import toy_parts
@@ -97,5 +98,30 @@ def test_a_workflow_that_is_too_large_ends_and_says_so(tmp_path, monkeypatch):
 
         until(lambda: status().get("phase") == "Error")
         assert status()["message"] == "workflow is longer than maximum allowed size. more than 100 nodes"
+    finally:
+        platform.close()
+
+
+def test_thousands_of_timers_that_are_due_do_not_fire_in_one_turn(tmp_path, monkeypatch):
+    monkeypatch.setattr(controller, "LONGEST_TURN", 0.0)
+    fired = Counter()
+    fire = controller.Controller._fire
+
+    def counted(self, turn, run, key):
+        fired[turn.version] += 1
+        fire(self, turn, run, key)
+
+    monkeypatch.setattr(controller.Controller, "_fire", counted)
+    platform = LocalPlatform(tmp_path, advance=advance, runtime=toy_parts.ToyRuntime)
+    try:
+        one = {"name": "s", "template": "h", "withSequence": {"count": 50}}
+        spec = {
+            "entrypoint": "m",
+            "templates": [{"name": "m", "steps": [[one]]}, {"name": "h", "suspend": {"duration": "0"}}],
+        }
+        name = platform.submit("default", {"metadata": {"generateName": "r-"}, "spec": spec}).name
+        until(lambda: json.loads(platform.get("Workflow", "default", name).text)["status"].get("phase") == "Succeeded")
+        assert sum(fired.values()) >= 50
+        assert max(fired.values()) == 1
     finally:
         platform.close()

@@ -29,11 +29,7 @@ class Timers:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, at: float) -> list[tuple[str, str]]:
-        """The keys that are due at that time, earliest first; they are removed."""
-        keys: list[tuple[str, str]] = []
-        while (first := self.next()) is not None and first <= at:
-            key = heapq.heappop(self._heap)[1]
-            del self._at[key]
-            keys.append(key)
-        return keys
+    def first_due(self, at: float) -> tuple[str, str] | None:
+        """The earliest of those that are due at that time, or None."""
+        first = self.next()
+        return self._heap[0][1] if first is not None and first <= at else None
