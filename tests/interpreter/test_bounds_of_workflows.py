@@ -95,6 +95,18 @@ def test_the_inputs_of_all_nodes_have_a_bound():
         Play(workflow(spec))
 
 
+def test_output_parameters_of_all_nodes_have_a_bound():
+    outputs = {"parameters": [{"name": "p", "valueFrom": {"path": "/p"}}]}
+    loop = {"name": "s", "template": "t", "withSequence": {"count": 3}}
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "steps": [[loop]]}, POD | {"outputs": outputs}]}
+    run = Play(workflow(spec))
+    given = {"parameters": [{"name": "p", "value": "x" * 15_000_000}]}
+    for number in (0, 1):
+        run.end(f"wf[0].s({number}:{number})", outputs=given)
+    with pytest.raises(Oversize, match="40000000 characters of output parameters"):
+        run.end("wf[0].s(2:2)", outputs=given)
+
+
 @pytest.mark.parametrize("kind", ["steps", "dag"])
 def test_a_long_loop_is_written_out_and_opened_in_pieces(kind):
     loop = {"name": "s", "template": "t", "withSequence": {"count": 250}}

@@ -180,6 +180,16 @@ def test_objects_have_kubernetes_bounds(platform):
     assert (code, reason, message) == (8, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
 
 
+def test_all_objects_together_have_a_bound(platform, monkeypatch):
+    monkeypatch.setattr("hera_utils.local_platform.storage.objects.MOST_CHARACTERS", 10_000)
+    platform.create("ConfigMap", "default", config_map("one", a="x" * 20_000))
+    exceeded = "etcdserver: mvcc: database space exceeded"
+    assert refusal(platform.create, "ConfigMap", "default", config_map("two"))[2] == exceeded
+    assert refusal(platform.update, "ConfigMap", "default", config_map("one"))[2] == exceeded
+    platform.delete("ConfigMap", "default", "one")
+    platform.create("ConfigMap", "default", config_map("two"))
+
+
 def test_deleted_objects_are_remembered_for_watchers_up_to_a_bound(platform, monkeypatch):
     monkeypatch.setattr("hera_utils.local_platform.serving.watch._REMEMBERED_CHARACTERS", 5000)
     history = WatchHistory(platform, ["ConfigMap"])

@@ -27,10 +27,13 @@ _LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
 
 MOST_CHARACTERS = 20_000_000
 """Of the values of all nodes' input parameters: a node, its pod and what is stored of both have them."""
+MOST_OUTPUT_CHARACTERS = 40_000_000
+"""Of the values of all nodes' output parameters."""
 
 
-def _characters(inputs: Json | None) -> int:
-    return sum(len(str(one.get("value") or "")) for one in (inputs or {}).get("parameters") or ())
+def _characters(values: Json | None) -> int:
+    """Of the parameters of a node's inputs or outputs."""
+    return sum(len(str(one.get("value") or "")) for one in (values or {}).get("parameters") or ())
 
 
 class Ledger:
@@ -55,6 +58,7 @@ class Ledger:
         self.daemons: dict[str, set[str]] = defaultdict(set)
         self.touched: set[str] = set()
         self.characters = sum(_characters(node.get("inputs")) for node in self.nodes.values())
+        self.output_characters = sum(_characters(node.get("outputs")) for node in self.nodes.values())
         self.tally = Tally(run.nodes)
         self._ids: dict[str, str] = {}
         self._reserved: dict[str, str] = {}
@@ -151,6 +155,8 @@ class Ledger:
         if not changed:
             return
         weighed = not _WEIGHED.isdisjoint(changed)
+        if "outputs" in changed:
+            self._check_outputs(node.get("outputs"), changed["outputs"])
         if weighed:
             self._count(node, -1)
         for key, value in changed.items():
@@ -161,6 +167,11 @@ class Ledger:
         if weighed:
             self._count(node, 1)
         self._note(node["id"])
+
+    def _check_outputs(self, before: Json | None, after: Json | None) -> None:
+        self.output_characters += _characters(after) - _characters(before)
+        if self.output_characters > MOST_OUTPUT_CHARACTERS:
+            raise Oversize(f"{MOST_OUTPUT_CHARACTERS} characters of output parameters")
 
     def mark(self, node: Json, phase: str, message: str | None = None, at: float | None = None) -> Json:
         """Set the phase, and the message when one is given. A node that is over has its progress; the time of its end is set once."""

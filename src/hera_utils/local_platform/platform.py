@@ -214,6 +214,7 @@ class LocalPlatform:
     def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         """Create any object but a workflow: name or generateName, uid, creationTimestamp are filled in."""
         self._check_namespace(kind, namespace)
+        objects.check_room(self._read_model.characters)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
             if kind == "Pod":
@@ -241,6 +242,7 @@ class LocalPlatform:
         objects.check_namespace(kind, namespace, document)
         if kind in ("Workflow", "Pod"):
             return self._update_execution(kind, namespace, name, document)
+        objects.check_room(self._read_model.characters)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
             known = turn.look(kind, place, name)

@@ -34,6 +34,8 @@ LARGEST_DATA = 2**20
 """Bytes of the values of a config map or a secret: Kubernetes' own bound."""
 LARGEST_OBJECT = 3 * 2**20
 """Bytes of any other object but a workflow: what an API server of Kubernetes takes. All objects are held in memory."""
+MOST_CHARACTERS = 100_000_000
+"""Of all objects but workflows and pods, then none is created or changed: etcd has such a bound too, of 2 GB."""
 IMMUTABLE = ("uid", "creationTimestamp", "generateName", "namespace", "name")
 
 
@@ -259,6 +261,14 @@ def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
     if kind in ("ConfigMap", "Secret") and old.get("immutable") and rest.get("data") != old.get("data"):
         raise invalid(kind, name, "data: Forbidden: field is immutable when `immutable` is set")
     return complete_object(kind, {"metadata": metadata, **rest}, at)
+
+
+def check_room(characters: int) -> None:
+    """Raise Refused when all objects together have so many that no more are taken; what is there can be deleted."""
+    if characters > MOST_CHARACTERS:
+        message = "etcdserver: mvcc: database space exceeded"
+        fix = "delete config maps, secrets or templates that nothing needs any more"
+        raise Refused(faults.RESOURCE_EXHAUSTED, message, fix=fix)
 
 
 def as_stored(kind: str, document: Json, version: int) -> StoredObject:

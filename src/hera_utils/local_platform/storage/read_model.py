@@ -57,6 +57,8 @@ class ReadModel:
         self._objects: dict[Key, StoredObject] = {}
         for kind, namespace, name, uid, version, text in journal.read("all_objects"):
             self._objects[kind, namespace, name] = StoredObject(kind, namespace, name, uid, version, text)
+        self.characters = sum(len(stored.text) for stored in self._objects.values())
+        """Of all objects but runs and pods."""
         self._index: dict[tuple[str, str], StoredRun] = {}
         self._by_uid: dict[str, StoredRun] = {}
         for uid, namespace, name, version, created, finished, start in journal.read("run_names"):
@@ -226,10 +228,11 @@ class ReadModel:
         with self._lock:
             self.version = turn.version
             for key, stored in turn.objects.items():
-                if stored is None:
-                    self._objects.pop(key, None)
-                else:
+                before = self._objects.pop(key, None)
+                self.characters -= len(before.text) if before is not None else 0
+                if stored is not None:
                     self._objects[key] = stored
+                    self.characters += len(stored.text)
             for update in turn.updates.values():
                 if update.record.uid not in turn.deleted:
                     what = "ADDED" if update.fresh else "MODIFIED"
