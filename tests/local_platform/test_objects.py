@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import re
+import weakref
 
 import pytest
 import toy_parts as toys
@@ -201,3 +203,26 @@ def test_deleted_objects_are_remembered_for_watchers_up_to_a_bound(platform, mon
     with pytest.raises(Refused, match="too old resource version"):
         history.deleted_since("ConfigMap", begun, newest)
     assert [one.name for one in history.deleted_since("ConfigMap", newest - 1, newest)] == ["three"]
+
+
+class Text(str):
+    """One that a weak reference can watch."""
+
+
+def test_a_refusal_keeps_nothing_of_what_was_refused(platform):
+    def refused():
+        text = Text("x" * (2**20 + 1))
+        watched = weakref.ref(text)
+        try:
+            platform.create("ConfigMap", "default", config_map(a=text))
+        except Refused:
+            return watched
+        raise AssertionError
+
+    gc.disable()  # what is in no circle goes without
+    try:
+        watched = refused()
+        platform.create("ConfigMap", "default", config_map())  # the controller has gone on
+        assert watched() is None
+    finally:
+        gc.enable()

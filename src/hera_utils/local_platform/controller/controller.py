@@ -160,8 +160,11 @@ class Controller:
         """Have the controller do something in its next turn; returns, or raises, when that turn is written."""
         request = TurnRequest(act)
         self._inbox.put(request)
-        answer: T = request.future.result()
-        return answer
+        try:
+            answer: T = request.future.result()
+            return answer
+        finally:
+            del request  # a refusal leads here: a circle would keep the request's body
 
     def later(self, act: Callable[[Turn], None]) -> None:
         """Do something in a turn to come; again, if that cannot be written."""
@@ -256,7 +259,7 @@ class Controller:
             try:
                 answers.append((item.future, item.act(turn)))
             except HeraUtilsError as error:
-                item.future.set_exception(error)
+                item.future.set_exception(error.with_traceback(None))  # it leads here, and from here to itself
             except Exception as error:
                 raise UnexpectedFailure(item, error) from error
         if not items:

@@ -125,4 +125,4 @@ def resolve(future: Future[Any], answer: Callable[[], Any]) -> None:
     try:
         future.set_result(answer())
     except Exception as error:  # noqa: BLE001 - it belongs to the caller
-        future.set_exception(error)
+        future.set_exception(error.with_traceback(None))
