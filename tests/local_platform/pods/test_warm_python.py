@@ -305,6 +305,34 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
     assert [end["forked"] for end in ends] == [True] * 4
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print('hello')",
+        "import os\nos.write(2, b'hello')",
+        "import ctypes\nctypes.CDLL(None).puts(b'hello')",
+        "import sys\nsys.stdout = sys.stderr",
+        "import sys\nsys.stdout.reconfigure(line_buffering=True)",
+    ],
+)
+def test_what_writes_or_changes_streams_is_not_kept(tmp_path: Path, source: str) -> None:
+    """Whoever imports it sees that, and nobody else."""
+    venv.create(tmp_path / "env", symlinks=True)
+    program = str(tmp_path / "env/bin/python")
+    (packages,) = (tmp_path / "env").glob("lib/python3*/site-packages")
+    written(packages, source, "loud.py")
+    (packages / "__pycache__").mkdir(exist_ok=True)  # one that is made now would look like an installation
+    show = "import sys\nprint(sys.stdout is sys.__stdout__, sys.stdout.line_buffering, sys.stdout is sys.stderr)"
+    loud, calm = [written(tmp_path, text, name) for text, name in ((f"import loud\n{show}", "one"), (show, "other"))]
+    ends = run(tmp_path, [[program, file] for file in (loud, loud, calm, loud)], ENV_ALONE)
+    news = [
+        subprocess.run([program, file], capture_output=True, text=True, env=ENV_ALONE, check=True)
+        for file in (loud, calm)
+    ]
+    expected = [{"forked": True, "code": 0, "out": new.stdout, "err": new.stderr} for new in news]
+    assert ends == [expected[0], expected[0], expected[1], expected[0]]
+
+
 def test_what_is_installed_meanwhile_is_found(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", symlinks=True)
     program = str(tmp_path / "env/bin/python")

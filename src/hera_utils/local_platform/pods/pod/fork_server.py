@@ -19,6 +19,7 @@ Whoever is killed leaves nothing undecided: when this process ends, its forks ar
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # without names to look up
 import contextlib
 import marshal
 import os
@@ -43,6 +44,7 @@ NAMES = 1 << 16  # bytes for the names of the modules that a task imported
 _NAME = 256  # bytes behind them, for the name of a package that a task is importing
 MEMORY = NAMES + _NAME
 _NEWS = signal.SIGURG  # from a task to this process: ignored by whoever does not wait for it
+_NEWS_NUMBER, _DEFAULT = int(_NEWS), int(signal.SIG_DFL)
 _LINK, _PROC = 3, 4
 _PATIENCE = 35.0  # seconds for an answer
 
@@ -119,7 +121,7 @@ class ForkServer:
 
     def _become_task(self, fds: list[int]) -> NoReturn:
         try:
-            signal.signal(_NEWS, signal.SIG_DFL)
+            _signal.signal(_NEWS_NUMBER, _DEFAULT)
             task = self._enter(fds)
             python_process.take({0: fds[1], 1: fds[2], 2: fds[3]})
             self._task, self._preloaded.tell = os.getpid(), self._tell

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import ctypes
 import importlib
 import importlib.machinery
 import os
@@ -25,7 +26,7 @@ _ACCELERATOR = re.compile(r"libcuda|libnvidia|/dev/nvidia|libamdhip|/dev/kfd")
 
 
 class UnfitModule(Exception):
-    """An import left behind what a fork must not have: threads, open descriptors, an accelerator."""
+    """An import left behind what a fork must not have: threads, open descriptors, an accelerator, other streams; or it wrote something."""
 
 
 class PreloadedModules:
@@ -39,6 +40,9 @@ class PreloadedModules:
         self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
         self._imported_by: dict[str, set[str]] = {}
         """Module → modules that its own import asked for."""
+        self._brought: dict[str, dict[str, ModuleType]] = {}
+        """Package → what comes with it: found before there are forks, each of which would copy the memory of all that it looks at."""
+        self._put_back: set[str] = set()
         self._homes = _package_folders()
         self._always = frozenset(sys.modules)
         """Modules that every task finds loaded, also those of packages."""
@@ -46,10 +50,10 @@ class PreloadedModules:
         """In a task: called with the name of an installed package that is about to be imported, and is not kept."""
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._modules) - len(self._put_back)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._modules
+        return name in self._modules and name not in self._put_back
 
     @property
     def names(self) -> frozenset[str]:
@@ -71,7 +75,7 @@ class PreloadedModules:
         before = _possessions()
         writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
-            with self._recorded(), contextlib.suppress(ImportError):
+            with _silent(), self._recorded(), contextlib.suppress(ImportError):
                 for name in names:
                     importlib.import_module(name)
         finally:
@@ -84,6 +88,8 @@ class PreloadedModules:
                 self._modules[name] = module
                 self._specs[name] = getattr(module, "__spec__", None)
                 del sys.modules[name]
+        self._put_back.clear()
+        self._brought = {name: self._with(name) for name in self._modules if "." not in name}
 
     def _is_package(self, module: ModuleType) -> bool:
         """Whether it is an installed package's, not the standard library's."""
@@ -118,7 +124,7 @@ class PreloadedModules:
     # --- giving ---------------------------------------------------------------------------------------------------------
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if name not in self._modules:
+        if name not in self:
             if self.tell is not None and path is None:
                 self._look_at(name)
             return None
@@ -139,19 +145,29 @@ class PreloadedModules:
 
     def exec_module(self, module: ModuleType) -> None:
         """The import system has put it into sys.modules: put there what its import brought."""
-        todo = [next(name for name, kept in self._modules.items() if kept is module)]
+        name = module.__spec__.name if module.__spec__ is not None else module.__name__
+        module.__spec__ = self._specs[name]
+        brought = self._brought.get(name) or self._with(name)
+        if self._put_back:
+            brought = {name: module for name, module in brought.items() if name not in self._put_back}
+        sys.modules.update(brought)
+        self._put_back.update(brought)
+        if "numpy.random" in brought:
+            sys.modules["numpy.random"].seed()  # its state is that of all forks
+
+    def _with(self, name: str) -> dict[str, ModuleType]:
+        """A kept module, and what its import brought."""
+        modules: dict[str, ModuleType] = {}
+        todo = [name]
         while todo:
             name = todo.pop()
-            found = self._modules.pop(name, None)
-            if found is None:
+            if name in modules or name not in self._modules:
                 continue
-            found.__spec__ = self._specs.pop(name)
-            sys.modules[name] = found
+            modules[name] = self._modules[name]
             if "." in name:
                 todo.append(name.rpartition(".")[0])
             todo.extend(self._imported_by.get(name, ()))
-            if name == "numpy.random":
-                sys.modules[name].seed()  # its state is that of all forks
+        return modules
 
 
 def _package_folders() -> tuple[str, ...]:
@@ -162,11 +178,33 @@ def _package_folders() -> tuple[str, ...]:
     )
 
 
-def _possessions() -> tuple[int, tuple[str, ...], bool]:
-    """Threads, open descriptors, and whether an accelerator is in use."""
+def _possessions() -> tuple[object, ...]:
+    """Threads, open descriptors, whether an accelerator is in use, and the streams, which are those of all forks."""
     with open("/proc/self/maps") as file:
         accelerated = bool(_ACCELERATOR.search(file.read()))
-    return len(os.listdir("/proc/self/task")), tuple(sorted(os.listdir("/proc/self/fd"))), accelerated
+    streams: list[Any] = [getattr(sys, name) for name in ("stdin", "stdout", "stderr")]
+    ways = tuple((id(one), one.encoding, one.errors, one.line_buffering, one.write_through) for one in streams)
+    return len(os.listdir("/proc/self/task")), tuple(sorted(os.listdir("/proc/self/fd"))), accelerated, ways
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Raise UnfitModule when something is written to stdout or stderr: each task that imports it shall do so."""
+    output, originals = os.memfd_create("output", os.MFD_CLOEXEC), [os.dup(1), os.dup(2)]
+    try:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        yield
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        ctypes.CDLL(None).fflush(None)
+        if os.fstat(output).st_size:
+            raise UnfitModule("it writes to stdout or stderr")
+    finally:
+        for fd, original in zip((1, 2), originals, strict=True):
+            os.dup2(original, fd)
+        for fd in (output, *originals):
+            os.close(fd)
 
 
 def _fork_once() -> None:

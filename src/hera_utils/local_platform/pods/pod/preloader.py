@@ -168,6 +168,7 @@ class _Process:
             sys.path[:] = self._path
             for name in _OF_HERAS_SCRIPTS:
                 importlib.import_module(name)
+            python_process.make_streams()
             self._settle()
             while True:
                 ready = select.select([self._link, *([self._next[0]] if self._next else [])], [], [])[0]
@@ -184,6 +185,8 @@ class _Process:
         gc.freeze()
         gc.disable()
         self._loaded = python_process.Loaded(frozenset(sys.modules), self._preloaded.names)
+        with contextlib.suppress(OSError):  # a kernel may refuse it: then forks cost more
+            _have_tables_copied()
 
     def _obey(self) -> None:
         packet, fds, _, _ = socket.recv_fds(self._link, _PACKET, _MOST_DESCRIPTORS)
@@ -285,6 +288,22 @@ class _Process:
         self._next = None
         self._board.count()
         self._learn()
+
+
+def _have_tables_copied() -> None:
+    """Let forks begin with all pages of programs and libraries that this process has, instead of a fault for each few of them: the kernel
+    copies the tables of a mapped file only when a page of it was written to.
+    """
+    with open("/proc/self/maps") as maps:
+        places = [line.split(None, 5) for line in maps]
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        for place, mode, *_, path in (words for words in places if len(words) == 6):
+            if mode[0] == "r" and mode[3] == "p" and path.startswith("/"):
+                start = int(place.partition("-")[0], 16)
+                memory.seek(start)
+                byte = memory.read(1)
+                memory.seek(start)
+                memory.write(byte)
 
 
 def _has_packages(path: str) -> bool:

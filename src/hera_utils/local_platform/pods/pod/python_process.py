@@ -70,7 +70,6 @@ def run(task: Task, path: Sequence[str], loaded: Loaded, at_end: Callable[[list[
         os.execv(task.program, task.argv)  # a new interpreter finds the words for it
     sys.executable, sys.argv, sys.orig_argv = task.program, [first, *others], list(task.argv)
     sys.path[:] = [os.path.dirname(os.path.realpath(script)) if script else "", *task.path, *path]
-    _reset_streams()
     gc.enable()
     status = _run(code, _new_main(script))
     at_end(_new_modules(loaded))
@@ -225,8 +224,20 @@ def _change_environment(task: Task) -> None:
         time.tzset()
 
 
+def make_streams() -> None:
+    """Those of all forks, as the interpreter makes them: a task reads /dev/null, and writes to pipes, in blocks but for stderr."""
+    originals = [os.dup(fd) for fd in range(3)]
+    nothing, (read_end, write_end) = os.open(os.devnull, os.O_RDONLY), os.pipe()
+    for fd, own in enumerate((nothing, write_end, write_end)):
+        os.dup2(own, fd)
+    _reset_streams()
+    for fd, own in enumerate(originals):
+        os.dup2(own, fd)
+    for fd in (*originals, nothing, read_end, write_end):
+        os.close(fd)
+
+
 def _reset_streams() -> None:
-    """As the interpreter makes them: blocks for a pipe, lines for a terminal and for stderr."""
     for fd, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         old: Any = getattr(sys, f"__{name}__")
         mode = "r" if fd == 0 else "w"
