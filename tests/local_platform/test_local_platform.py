@@ -9,7 +9,7 @@ import time
 import pytest
 import toy_parts as toys
 
-from hera_utils.errors import Refused
+from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.interpreter.events import ResumeRequested, Submitted, SuspendRequested
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import status_of
@@ -187,3 +187,17 @@ def test_why_a_pod_waits_is_told_whenever_its_run_is_read_and_not_written_down(t
         assert messages(platform.get("Workflow", "default", stored.name)) == [None]
     finally:
         platform.close()
+
+
+def test_a_run_keeps_the_config_maps_of_parameters_only_if_it_may_use_them(platform, monkeypatch):
+    labels = {"workflows.argoproj.io/configmap-type": "Parameter"}
+    platform.create("ConfigMap", "default", {"metadata": {"name": "p", "labels": labels}, "data": {"a": "x" * 1000}})
+    monkeypatch.setattr("hera_utils.local_platform.controller.admission.MOST_CHARACTERS", 10)
+    document = toys.workflow("true")
+    assert platform.admission.admit("default", document).config_maps == {}
+    value = {"configMapKeyRef": {"name": "p", "key": "a"}}
+    document["spec"]["arguments"] = {"parameters": [{"name": "a", "valueFrom": value}]}
+    with pytest.raises(
+        InvalidWorkflow, match="the config maps with parameters of the namespace default have more than 10 char"
+    ):
+        platform.admission.admit("default", document)

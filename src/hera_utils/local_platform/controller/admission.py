@@ -23,6 +23,8 @@ from hera_utils.local_platform.storage.read_model import ReadModel
 Json = dict[str, Any]
 PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
 REPOSITORIES = "artifact-repositories"
+MOST_CHARACTERS = 20_000_000
+"""Of all config maps with parameters: each run that may use one keeps them."""
 DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
@@ -63,7 +65,8 @@ class Admission:
         secret = self._read_model.secrets_of(namespace)
         places = substitutes.remarks(decoded, templates, repository, secret)
         warnings = (*support.warnings(found), *remarks(decoded, templates), *places)
-        return Admitted(decoded, templates, self._config_maps(namespace), warnings, repository)
+        config_maps = self._config_maps(namespace) if _refers_to_config_maps([decoded, *templates]) else {}
+        return Admitted(decoded, templates, config_maps, warnings, repository)
 
     def _repository(self, namespace: str) -> Json:
         """Argo: the config map `artifact-repositories` of the namespace, at the key that its annotation names."""
@@ -132,4 +135,16 @@ class Admission:
                 document = json.loads(stored.text)
                 if (document["metadata"].get("labels") or {}).get(PARAMETER_LABEL) == "Parameter":
                     config_maps[stored.name] = dict(document.get("data") or {})
+        if sum(len(value) for data in config_maps.values() for value in data.values()) > MOST_CHARACTERS:
+            raise InvalidWorkflow(
+                f"the config maps with parameters of the namespace {namespace} have more than {MOST_CHARACTERS} characters",
+                fix=f"delete some, or their label {PARAMETER_LABEL}",
+            )
         return config_maps
+
+
+def _refers_to_config_maps(value: Any) -> bool:
+    """Whether a parameter may come from one. Its name may be computed: the run is given all that there are."""
+    if isinstance(value, dict):
+        return "configMapKeyRef" in value or any(map(_refers_to_config_maps, value.values()))
+    return isinstance(value, list) and any(map(_refers_to_config_maps, value))
