@@ -471,7 +471,8 @@ def together(count: int, method: str, path: str, body: Callable[[], Any] = lambd
         import threading
 
         answers: list[str] = []
-        data = json.dumps(body()).encode()
+        value = body()
+        data = None if value is None else json.dumps(value).encode()
 
         def one() -> None:
             try:
