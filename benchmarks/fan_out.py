@@ -101,7 +101,7 @@ def xargs(size):
 def main():
     sizes = [int(size) for size in sys.argv[1:]] or [200, 2000]
     with tempfile.TemporaryDirectory() as state:
-        environment = os.environ | {"HERA_UTILS_STATE": state}
+        environment = os.environ | {"HERA_UTILS_STATE": state, "HERA_UTILS_MOST_NODES": str(10 + max(sizes))}
         subprocess.run([*COMMAND, "serve", "--detach"], env=environment, check=True)
         try:
             connection = json.loads(

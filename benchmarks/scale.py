@@ -238,6 +238,7 @@ def main() -> None:
         print(json.dumps(measure(options.tasks[0], options.workflows, options.shape, options.profile)), flush=True)
         os._exit(0)  # the threads that pretend to be pods go on for ever
     first: dict[str, float] = {}
+    os.environ["HERA_UTILS_MOST_NODES"] = str(10 + 3 * max(options.tasks))
     for tasks in options.tasks:
         command = [sys.executable, __file__, "--here", "--workflows", str(options.workflows), str(tasks)]
         command += ["--shape", options.shape] + ["--profile"] * options.profile

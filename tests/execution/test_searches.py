@@ -134,6 +134,27 @@ def test_rounds_until_the_sampler_is_satisfied(lab):
     assert "7 points" in lab.reporter.said
 
 
+def test_a_round_writes_what_it_changes(lab, monkeypatch):
+    written = {"add_points": 0, "keep_trials": 0}
+
+    def counted(name):
+        write = getattr(RunRecord, name)
+
+        def count(record, rows):
+            rows = dict(rows) if name == "keep_trials" else list(rows)
+            written[name] += len(rows)
+            write(record, rows)
+
+        monkeypatch.setattr(RunRecord, name, count)
+
+    counted("add_points")
+    counted("keep_trials")
+    run = lab.run(experiment(search(6, at_once=1, sampler=Walk(), minimize="loss", n=(0, 9))))
+    assert len(run.trials) == 6
+    assert written["add_points"] <= 2 * 6
+    assert written["keep_trials"] <= 2 * 6  # as the tasks answered, and with the values of the objectives
+
+
 def test_the_best_point_is_given(lab):
     run = lab.run(experiment(search(8, at_once=4, seed=1, minimize="loss", n=range(-20, 21))))
     assert run.best["loss"] == min(trial["loss"] for trial in run.trials)

@@ -52,6 +52,9 @@ class SearchSession(Session):
         self.recorded = RecordedTrials(self.runs)
         self._joined: RunRecord | None = None
         self.stuck = False
+        self._kept_trials: dict[str, Trial] = {}
+        self._added_points: set[str] = set()
+        """What is written already: each round writes what it changes."""
 
     @property
     def rounds(self) -> Rounds:
@@ -147,7 +150,11 @@ class SearchSession(Session):
         """Of all points that are known by now."""
         decisions, current = self.replayed.decisions, self.replayed.current
         settled = {*decisions.done, *self.replayed.course.trials, *(current.trials if current is not None else ())}
+        present = {point.id for point in current.points} if current is not None else set()
         for number, point in enumerate(self.plan.definition.inputs.points):
+            if point.id in self._added_points and point.id not in present:
+                continue  # the record has it, with what became of it
+            self._added_points.add(point.id)
             row = PointRow(point.id, number, point.name, _values(point))
             last = history.results.get(point.id)
             if last is not None and point.id in settled:
@@ -197,7 +204,7 @@ class SearchSession(Session):
     def _compute(self, dispatcher: Dispatcher) -> None:
         assert self.record is not None
         course = self.replayed.course
-        self.record.keep_trials({point: trial_as_json(trial) for point, trial in course.trials.items()})
+        self._keep_trials(course.trials)
         with self._display() as display:
             while self.replayed.current is not None and not self.stuck:
                 self._carry_out(self.replayed.current, dispatcher, display)
@@ -233,11 +240,11 @@ class SearchSession(Session):
         assert self.record is not None
         assert self.replayed.current is not None
         course, ids = self.replayed.course, {point.id: point for point in self.replayed.current.points}
-        rows = [row for row in self.record.points() if row.id in ids]
+        rows = list(self.record.points(ids=ids))
         self.stuck = any(row.status in ("", SUBMITTED, "Deleted") for row in rows)
         if self.stuck:
             return
-        recorded = self.record.trials()  # those that were stopped
+        recorded = self.record.trials(ids)  # those that were stopped
         trials = {row.id: trial_of(ids[row.id], recorded[row.id]) for row in rows if row.id in recorded}
         trials.update(self.replayed.current.trials)
         stopped = self._stopped(row for row in rows if row.status != DONE and row.id not in trials)
@@ -250,9 +257,17 @@ class SearchSession(Session):
         for row in rows:
             if row.id not in trials:
                 trials[row.id] = self._trial(row, ids[row.id], outputs)
-        self.record.keep_trials({point: trial_as_json(trial) for point, trial in trials.items()})
+        self._keep_trials(trials)
         course.settle(trials.values())
         self._say_failed(trials)
+
+    def _keep_trials(self, trials: Mapping[str, Trial]) -> None:
+        """Write down those that are not written yet: of thousands, each round changes a few."""
+        assert self.record is not None
+        fresh = {point: trial for point, trial in trials.items() if self._kept_trials.get(point) is not trial}
+        if fresh:
+            self.record.keep_trials({point: trial_as_json(trial) for point, trial in fresh.items()})
+            self._kept_trials |= fresh
 
     def _stopped(self, rows: Iterable[PointRow]) -> str:
         """The first workflow of these that somebody else has stopped: it says nothing of its points. "" for none."""
@@ -294,7 +309,7 @@ class SearchSession(Session):
         if self.replayed.current is not None:
             self._take_over(self.record, self.replayed.current.decisions, self.history)
         self.record.update(points=self.plan.points, inputs=self.plan.definition.inputs.as_json())
-        self.record.keep_trials({point: trial_as_json(trial) for point, trial in course.trials.items()})
+        self._keep_trials(course.trials)
         self.__dict__.pop("writes", None)
         self._refuse_conflicting_writes(self.record)
         if self.writes is not None:

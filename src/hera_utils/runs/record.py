@@ -65,6 +65,7 @@ insert into points (id, number, name, given, workflow, fingerprint, tasks, statu
 on conflict (id) do update set workflow = excluded.workflow, fingerprint = excluded.fingerprint, tasks = excluded.tasks,
     status = excluded.status, run = excluded.run where status = '' and excluded.status <> ''
 """
+_IDS = "id in (select value from json_each(?))"
 _ADD_WORKFLOW = (
     "insert or replace into workflows (name, number, role, points, phase, fingerprint) values (?, ?, ?, ?, ?, ?)"
 )
@@ -358,11 +359,13 @@ class RunRecord:
         query = self._sql("select name, role, points, phase, fingerprint from workflows order by number, name")
         return [WorkflowRow(*row) for row in self._base.execute(query)]
 
-    def points(self, *, workflow: str | None = None, status: str | None = None) -> Iterator[PointRow]:
-        """The points in the order of the sweep; of one workflow, or with one status."""
-        filters = {"workflow": workflow, "status": status}
-        chosen = {name: value for name, value in filters.items() if value is not None}
-        where = " and ".join(f"{name} = ?" for name in chosen)
+    def points(
+        self, *, workflow: str | None = None, status: str | None = None, ids: Iterable[str] | None = None
+    ) -> Iterator[PointRow]:
+        """The points in the order of the sweep; of one workflow, with one status, or of these ids."""
+        filters = {"workflow = ?": workflow, "status = ?": status, _IDS: _listed(ids)}
+        chosen = {test: value for test, value in filters.items() if value is not None}
+        where = " and ".join(chosen)
         query = self._sql("select id, number, name, given, workflow, fingerprint, tasks, status, run, why from points")
         query += f" where {where}" if where else ""
         for row in self._base.execute(f"{query} order by number", tuple(chosen.values())):
@@ -371,9 +374,14 @@ class RunRecord:
             values, parts = json.loads(given), json.loads(fingerprint)
             yield PointRow(point, number, name, values, owner, parts, pieces, state, run, why)
 
-    def trials(self) -> dict[str, Json]:
-        """point id → what the sampler of a search was told of it."""
-        return {point: json.loads(trial) for point, trial in self._base.execute("select id, trial from trials")}
+    def trials(self, ids: Iterable[str] | None = None) -> dict[str, Json]:
+        """point id → what the sampler of a search was told of it; of all points, or of these."""
+        listed = _listed(ids)
+        where, values = ("", ()) if listed is None else (f" where {_IDS}", (listed,))
+        return {
+            point: json.loads(trial)
+            for point, trial in self._base.execute(f"select id, trial from trials{where}", values)
+        }
 
     def statuses(self) -> dict[str, int]:
         """status → how many points."""
@@ -398,6 +406,10 @@ class RunRecord:
         """What a digest of a fingerprint stands for; "" when it is not known."""
         row = self._base.execute(self._sql("select text from fingerprints where digest = ?"), (digest,)).fetchone()
         return str(row[0]) if row else ""
+
+
+def _listed(ids: Iterable[str] | None) -> str | None:
+    return None if ids is None else json.dumps(list(ids))
 
 
 def _created(facts: Any) -> float | None:

@@ -72,7 +72,7 @@ class _Pod:
     has_dead_claim: bool = False
     images: dict[str, Json] = field(default_factory=dict)
     """What each of its images is; one that is pulled is known when the pod starts."""
-    image_ids: dict[str, str] = field(default_factory=dict)
+    image_ids: dict[str, str] | None = None
     """Container → its image by digest, as the kubelet reports it."""
 
 
@@ -92,6 +92,7 @@ class ProcessRuntime:
         self._pods_folder = self._state / "pods"
         self._pods_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._report = report
+        self._same_images: dict[str, Json] = {}
         self._images = ImageChooser(images, _environment()["PATH"])
         self._host = socket.gethostname()
         self._machine = {
@@ -252,7 +253,10 @@ class ProcessRuntime:
 
     def _images_of(self, launch: Launch) -> dict[str, Json]:
         images = dict.fromkeys(str(container.get("image") or "") for container in containers_of(launch.pod))
-        return {image: self._images.settings(image, launch) for image in images}
+        settings = {image: self._images.settings(image, launch) for image in images}
+        if settings != self._same_images:  # thousands of pods have the same ones
+            self._same_images = settings
+        return self._same_images
 
     def _on_pulls(self) -> None:
         """An image has come, or could not be pulled."""
@@ -382,7 +386,7 @@ class ProcessRuntime:
         pod.started = True
         if pod.launch.template.get("daemon"):
             self._queue.serves(uid)
-        event = pod_events.started(pod.launch, at, host=self._host, ip=ip, image_ids=pod.image_ids)
+        event = pod_events.started(pod.launch, at, host=self._host, ip=ip, image_ids=pod.image_ids or {})
         self._report(pod.launch.run_uid, event)
 
     def _on_pod_left(self, worker: Worker) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 Json = dict[str, Any]
+NONE: frozenset[int] = frozenset()
+"""One for the thousands of pods that name none."""
 
 
 def declared(pod: Json) -> frozenset[int]:
@@ -16,12 +18,12 @@ def declared(pod: Json) -> frozenset[int]:
         for kind in ("httpGet", "tcpSocket"):
             port = (probe.get(kind) or {}).get("port")
             ports.update([port] if isinstance(port, int) else [])
-    return frozenset(ports)
+    return frozenset(ports) or NONE
 
 
 def on_host(pod: Json) -> frozenset[int]:
     """Ports of the machine itself that the pod says it listens on."""
-    return declared(pod) if uses_host(pod) else frozenset()
+    return declared(pod) if uses_host(pod) else NONE
 
 
 def uses_host(pod: Json) -> bool:
