@@ -160,6 +160,25 @@ def test_the_list_is_filtered_by_words(url, platform, tab):
 
 
 @pytest.mark.browser
+def test_the_list_has_pages(url, platform, tab):
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "container": {"image": "busybox"}}]}
+    for number in range(502):
+        platform.submit("argo", {"metadata": {"name": f"run-{number}"}, "spec": spec})
+    tab.open(f"{url}/workflows/argo")
+    tab.until("document.body.innerText.includes('1 to 500, youngest first')")
+    button = "[...document.querySelectorAll('button')].find(one => one.textContent === '{}')".format
+    assert tab.run(f"{button('Younger')}.hidden") is True
+    first = set(tab.run("[...document.querySelectorAll('tbody a')].map(one => one.textContent)"))
+    tab.run(f"{button('Older')}.click()")
+    tab.until("document.body.innerText.includes('501 to 502, youngest first')")
+    rest = set(tab.run("[...document.querySelectorAll('tbody a')].map(one => one.textContent)"))
+    assert len(first | rest) == 502
+    assert tab.run(f"{button('Older')}.hidden") is True
+    tab.run(f"{button('Younger')}.click()")
+    tab.until("document.body.innerText.includes('1 to 500, youngest first')")
+
+
+@pytest.mark.browser
 def test_what_programs_write_for_terminals_is_not_shown(url, platform, tab):
     big(platform, 1)
     tab.open(f"{url}/workflows/argo/big")

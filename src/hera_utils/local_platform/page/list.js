@@ -2,13 +2,19 @@
 
 const LIST_FIELDS = ["metadata", ...["metadata.name", "metadata.namespace", "metadata.creationTimestamp", "status.phase", "status.progress", "status.message", "status.startedAt", "status.finishedAt"].map((field) => `items.${field}`)].join(",");
 
+const LIST_LIMIT = 500;
+
 const listPage = async (namespace) => {
   const body = make("tbody");
   const note = make("p.note");
+  const places = [""]; // where each page begins that was opened, the present one last
+  let following = "", look = () => {};
+  const younger = make("button", { type: "button", hidden: true, onclick: () => { places.pop(); look(); } }, "Younger");
+  const older = make("button", { type: "button", hidden: true, onclick: () => { places.push(following); look(); } }, "Older");
   let words = [], items = [];
   const search = make("input", { type: "search", placeholder: "Filter: words of a name, a phase, a message…", "aria-label": "Filter", size: 44, oninput: (event) => { words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean); draw(); } });
   const columns = ["Name", ...(namespace ? [] : ["Namespace"]), "Phase", "Progress", "Duration", "Started", "Message"];
-  show(make("h1", {}, namespace ? `Workflows of ${namespace}` : "Workflows"), make("div.row", {}, search, note),
+  show(make("h1", {}, namespace ? `Workflows of ${namespace}` : "Workflows"), make("div.row", {}, search, younger, older, note),
     make("table", {}, make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)))), body));
   const row = ({ metadata, status }) => make("tr", {},
     make("td", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}/${segment(metadata.name)}` }, metadata.name)),
@@ -24,17 +30,23 @@ const listPage = async (namespace) => {
   for (;;) {
     if (!document.hidden) {
       try {
-        const query = new URLSearchParams({ fields: LIST_FIELDS, "listOptions.limit": "500" });
+        const place = places.at(-1);
+        const query = new URLSearchParams({ fields: LIST_FIELDS, "listOptions.limit": LIST_LIMIT, "listOptions.continue": place });
         const { items: found, metadata } = await api.get(`/api/v1/workflows/${segment(namespace)}?${query}`);
         items = found || [];
+        following = metadata.continue || "";
+        younger.hidden = !place;
+        older.hidden = !following;
         draw();
-        note.textContent = found ? (metadata.continue ? "the 500 youngest" : "") : "No workflows yet: submit one with hera-utils run SCRIPT, or with Hera.";
+        const first = Number(place || 0);
+        note.textContent = place || following ? `${first + 1} to ${first + items.length}, youngest first`
+          : found ? "" : "No workflows yet: submit one with hera-utils run SCRIPT, or with Hera.";
         say("live");
       } catch (error) {
         if (error.status === 401) return askForToken();
         say(error.status ? error.message : "the local platform does not answer, trying again…");
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await new Promise((resolve) => { look = resolve; setTimeout(resolve, 2000); });
   }
 };
