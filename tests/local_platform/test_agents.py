@@ -27,6 +27,12 @@ def platform(tmp_path_factory):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if "/to/" in self.path:
+            self.send_response(302)
+            self.send_header("Location", self.path.partition("/to/")[2])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         code = int(self.path.rpartition("/")[2] or 200)
         body = f"{self.headers.get('X-Word')}".encode()
         self.send_response(code)
@@ -77,6 +83,15 @@ def test_http_sends_a_body_and_a_header_from_a_secret(platform, url):
     header = {"name": "X-Word", "valueFrom": {"secretKeyRef": {"name": "word", "key": "it"}}}
     assert run(platform, {"http": {"url": url, "headers": [header]}})["outputs"]["result"] == "sesame"
     assert run(platform, {"http": {"url": url, "method": "POST", "body": "abc"}})["outputs"]["result"] == "cba"
+
+
+def test_http_tells_no_other_host_what_comes_of_a_secret(platform, url):
+    platform.create("Secret", "default", {"metadata": {"name": "key"}, "stringData": {"k": "s3cret"}})
+    headers = [{"name": "X-Word", "valueFrom": {"secretKeyRef": {"name": "key", "key": "k"}}}]
+    elsewhere = url.replace("127.0.0.1", "localhost")
+    for address, heard in ((f"{url}/to/{url}/200", "s3cret"), (f"{url}/to/{elsewhere}/200", "None")):
+        node = run(platform, {"http": {"url": address, "headers": headers}})
+        assert node["outputs"]["result"] == heard
 
 
 def test_http_says_why_it_failed(platform, url):

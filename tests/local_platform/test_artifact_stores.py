@@ -324,6 +324,22 @@ def test_where_an_artifact_is():
     assert object_stores.azure_account("http://127.0.0.1:10000/devstoreaccount1") == "devstoreaccount1"
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://evil.example",
+        "https://account.blob.core.windows.net.evil.example",
+        "http://account.blob.core.windows.net",
+    ],
+)
+def test_this_machines_own_login_goes_to_azures_own_hosts_alone(endpoint, monkeypatch):
+    """Its token is good for every store of the user's."""
+    monkeypatch.setattr(object_stores, "_library", lambda kind: None)
+    place = {"kind": "azure", "at": {"endpoint": endpoint, "container": "c"}, "key": "b", "secrets": {}}
+    answer = object_stores.perform({"do": "list", "place": place})
+    assert "own login is sent to Azure's own hosts" in answer["error"]
+
+
 @pytest.mark.parametrize("key", ["", "/", "//"])
 def test_nothing_is_removed_without_a_key(key, monkeypatch):
     """It would be every object of the bucket."""

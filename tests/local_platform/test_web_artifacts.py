@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import io
 import ipaddress
 import json
 import ssl
@@ -280,3 +281,25 @@ def _certificate(folder):
     plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     paths[1].write_bytes(key.private_bytes(*plain))
     return paths
+
+
+def test_a_password_that_was_asked_for_with_tls_is_not_sent_without(tmp_path, monkeypatch):
+    """Both at their usual ports have one host in their addresses."""
+    told = []
+
+    class Answer(io.BytesIO):
+        def __init__(self, status, **headers):
+            super().__init__(b"body")
+            self.status, self.reason, self.headers = status, "", headers
+
+    class Opener:
+        def open(self, request, timeout):
+            told.append((request.full_url, "Authorization" in request.unredirected_hdrs))
+            return Answer(200) if len(told) > 1 else Answer(302, Location="http://store.example/x")
+
+    monkeypatch.setattr(web, "_opener", lambda place, url: Opener())
+    held = {"auth.basicAuth.usernameSecret": "ada", "auth.basicAuth.passwordSecret": "pass:word"}
+    web.download(
+        {"kind": "http", "at": {"url": "https://store.example/x", "auth": BASIC}, "secrets": held}, str(tmp_path / "x")
+    )
+    assert told == [("https://store.example/x", True), ("http://store.example/x", False)]

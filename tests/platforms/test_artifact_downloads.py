@@ -297,7 +297,7 @@ def test_of_an_experiments_run(local_platform, tmp_path):
 
 def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
     """Each asks what is there while others write down what came."""
-    monkeypatch.setattr(artifact_downloads, "replaced", lambda path, text: None)
+    monkeypatch.setattr(artifact_downloads, "write_whole", lambda path, content: None)
     keeper, lock = artifact_downloads._Keeper(tmp_path, "run"), threading.Lock()
 
     def bring(number):
@@ -327,3 +327,66 @@ def test_hard_links_are_unpacked(tmp_path: Path) -> None:
     unpacked = artifact_downloads.unpacked(tmp_path / "linked.tgz")
     assert sorted(one.name for one in unpacked.iterdir()) == ["one", "two"]
     assert (unpacked / "two").read_text() == "one"
+
+
+@pytest.mark.parametrize(
+    "link", ["task", "task/out.bin", "task/out.part", "artifacts.json", "SHA256SUMS", ".artifacts.json.{pid}"]
+)
+def test_no_link_in_the_folder_is_written_through(at, tmp_path, link):
+    """Tasks may write there, where a claim is a folder of the user's: a link of theirs must not lead to the user's own files."""
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.mkdir()
+    (outside / "file").write_text("the user's")
+    place = tmp_path / link.format(pid=os.getpid())
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(outside if link == "task" else outside / "file")
+    if link == "task":
+        with pytest.raises(ResourceError, match="cannot write into"):
+            at(whole())
+    else:
+        assert (tmp_path / at(whole()).path).read_bytes() == DATA
+    assert [(file.name, file.read_text()) for file in outside.iterdir()] == [("file", "the user's")]
+
+
+def test_a_record_that_a_task_wrote_names_no_file_elsewhere(at, tmp_path):
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    elsewhere.write_bytes(DATA)
+    known = {"bytes": len(DATA), "sha256": hashlib.sha256(DATA).hexdigest()}
+    artifact = {"task": "task", "name": "out", "node": "node", "key": "run/out.bin", "ended": "", "workflow": ""}
+    for path in (f"../{elsewhere.name}", str(elsewhere), "task/../../x"):
+        record = {"run": "run", "files": [{"path": path, **known, "artifact": artifact}]}
+        (tmp_path / "artifacts.json").write_text(json.dumps(record))
+        saved = at(whole())
+        assert (saved.path, saved.again) == ("task/out.bin", False)
+
+
+def test_what_is_unpacked_takes_the_place_of_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "linked").symlink_to(outside)
+    (tmp_path / "file").write_text("content")
+    for names in (["one"], ["one", "two"]):
+        with tarfile.open(here / "linked.tgz", "w:gz") as archive:
+            for name in names:
+                archive.add(tmp_path / "file", name)
+        target = unpacked(here / "linked.tgz")
+        assert not target.is_symlink()
+        assert not list(outside.iterdir())
+        target.unlink() if target.is_file() else None
+
+
+def test_a_sparse_file_of_any_size_is_no_work(tmp_path: Path) -> None:
+    """An archive of some bytes may hold a file of exabytes."""
+    file = tmp_path / "sparse"
+    with file.open("wb") as holes:
+        holes.seek(50 << 30)
+        holes.write(b"end")
+    subprocess.run(["tar", "--sparse", "-C", tmp_path, "-czf", tmp_path / "sparse.tgz", "sparse"], check=True)
+    file.unlink()
+    found = unpacked(tmp_path / "sparse.tgz")
+    with found.open("rb") as holes:
+        holes.seek(50 << 30)
+        assert holes.read() == b"end"
+    assert found.stat().st_blocks * 512 < 1 << 20

@@ -279,16 +279,17 @@ def test_what_it_tells(script, tmp_path):
     assert "pytest==" in (folder / "requirements.txt").read_text()
 
 
-def test_no_program_that_a_workflow_names_is_run_for_a_server_of_many(script, tmp_path):
+def test_no_program_that_only_a_workflow_names_is_run(script, tmp_path):
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho '[\"3.0\", []]'\n")
     program.chmod(0o755)
     document = swept()
     document["metadata"]["annotations"] = {"hera-utils/python": str(program)}
     run = whole(script, document)
-    write_crate(run, Results.of_run(run), tmp_path / "theirs", around(local=False))
+    for local in (False, True):  # it may be what one of its tasks wrote
+        write_crate(run, Results.of_run(run), tmp_path / "theirs", around(local=local))
     assert not (tmp_path / "ran").exists()
-    write_crate(run, Results.of_run(run), tmp_path / "ours", around())
+    write_crate(run, Results.of_run(run), tmp_path / "ours", around(pythons=(str(program),)))
     assert (tmp_path / "ran").exists()
 
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from hera_utils.errors import SettingsError
-from hera_utils.settings import profiles
+from hera_utils.settings import profiles, sources
 from hera_utils.settings.sources import read_settings
-from hera_utils.settings.trust import TRUSTED_FILE, Untrusted, forget, trust
+from hera_utils.settings.trust import TRUSTED_FILE, Untrusted, forget, refuse_untrusted, trust
 
 TOKEN = "planted-token-0f9e8d7c"
 PROJECT_FILES = ("hera-utils.toml", "pyproject.toml", "hera.config")
@@ -264,6 +264,70 @@ def test_a_client_certificate_is_led_by_no_project(desk):
     refused(desk, what="decides where your client certificate goes: argo_server")
 
 
+def test_what_a_project_has_of_its_own_makes_nothing_of_the_users_its_own(desk):
+    """A project with a token for its own server: the user's certificate is shown to that server no sooner, and the way to the
+    user's cluster is not the project's either."""
+    say(
+        desk,
+        "hera.config",
+        argo_server="https://evil.example",
+        argo_token="theirs-theirs",
+        proxy="http://evil.example:1",
+    )
+    refused(desk, what="decides where your kubeconfig's credential goes: proxy")
+    say(desk, "hera.config", argo_server="https://evil.example", argo_token="theirs-theirs")
+    assert read_settings(around=desk.around).argo_token.reveal() == "theirs-theirs"
+    desk.environ |= {"HERA_UTILS_CLIENT_CERTIFICATE": "me.pem"}
+    refused(desk, what="decides where your client certificate goes: argo_server")
+
+
+def test_what_is_trusted_is_what_was_read(desk, monkeypatch):
+    """A file that is exchanged after it was read, or after it was shown, and put back for the check, is not what the user saw."""
+    desk.environ["ARGO_TOKEN"] = TOKEN
+    file = desk.project / "hera-utils.toml"
+    good, evil = 'argo_server = "https://good.example"\n', 'argo_server = "https://evil.example"\n'
+    file.write_text(good)
+    with pytest.raises(Untrusted) as shown:
+        read_settings(around=desk.around)
+    file.write_text(evil)  # between the question and the answer
+    trust(shown.value.files, desk.user)
+    refused(desk)
+    file.write_text(good)
+    assert read_settings(around=desk.around).argo_server == "https://good.example"
+
+    def exchanged(*arguments):
+        file.write_text(good)
+        return refuse_untrusted(*arguments)
+
+    file.write_text(evil)
+    monkeypatch.setattr(sources, "refuse_untrusted", exchanged)
+    with pytest.raises(Untrusted):
+        read_settings(around=desk.around)
+
+
+def test_a_link_of_the_project_that_leads_elsewhere_than_it_did(desk):
+    (desk.project / "tool").symlink_to("/usr/bin/true")
+    (desk.project / "bin").symlink_to("/usr/bin")
+    for named in ("./tool", "./bin/true"):
+        say(desk, "hera-utils.toml", python=named)
+        with pytest.raises(Untrusted) as shown:
+            read_settings(around=desk.around)
+        trust(shown.value.files, desk.user)
+        assert read_settings(around=desk.around).python == os.path.normpath(desk.project / named)
+    (desk.project / "bin").unlink()
+    (desk.project / "bin").symlink_to("/bin/../usr/bin")
+    refused(desk, what=f"{desk.project}/bin is not as you trusted it")
+
+
+def test_a_list_of_trusted_files_that_others_can_write_says_nothing(desk):
+    desk.environ["ARGO_TOKEN"] = TOKEN
+    say(desk, "hera-utils.toml", argo_server="https://argo.lab.example")
+    trust([str(desk.project / "hera-utils.toml")], desk.user)
+    assert read_settings(around=desk.around).argo_server
+    (desk.user / TRUSTED_FILE).chmod(0o620)
+    refused(desk)
+
+
 # --- a token of one server, and another server -----------------------------------------------------------------------------
 
 
@@ -373,7 +437,7 @@ def test_trust_is_of_what_the_file_names_too(desk, setting, named):
     path.write_text("harmless")
     with pytest.raises(Untrusted) as caught:
         read_settings(around=desk.around)
-    assert caught.value.files == (str(desk.project / "hera-utils.toml"), str(path))
+    assert tuple(caught.value.files) == (str(desk.project / "hera-utils.toml"), str(path))
     trust(caught.value.files, desk.user)
     read_settings(around=desk.around)
     path.write_text("evil")

@@ -21,3 +21,14 @@ def own_folder(claim: dict[str, Any]) -> str:
 def default_folder(state: str, namespace: str, name: str) -> str:
     """Where a claim lies for which no folder was chosen."""
     return f"{state}/claims/{namespace}/{name}"
+
+
+def without_own_folder(claim: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A claim as a workflow may make or change it: which folder of this machine it stands for is its user's to say. before: as it was."""
+    metadata = claim.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    kept = own_folder(before) if before is not None else ""
+    if not isinstance(annotations, dict) or str(annotations.get(FOLDER) or "") == kept:
+        return claim
+    others = {name: value for name, value in annotations.items() if name != FOLDER}
+    return {**claim, "metadata": {**metadata, "annotations": {**others, **({FOLDER: kept} if kept else {})}}}

@@ -107,6 +107,7 @@ def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], t
 
 def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path, unpack: bool) -> int:
     import shutil
+    import tempfile
 
     from hera_utils.cli.terminal import say
     from hera_utils.platforms import artifact_downloads
@@ -114,7 +115,12 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
         raise ResourceError(f"cannot write {target} (there is no folder {folder})", fix="create it, or name another")
-    beside = folder / f".{artifact_downloads.legal(artifact.name)}.download"
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=".download-", dir=folder))  # a name that nobody has put a link at
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write {target} ({(error.strerror or '').lower()})", fix="name another folder"
+        ) from None
     try:
         (saved,) = artifact_downloads.download(connection, run, [artifact], beside)
         file = beside / saved.path

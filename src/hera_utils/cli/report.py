@@ -60,7 +60,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
         if target == "-":
             print_data(text)
             return 0
-        write_report(path, text)
+        write_report(path.resolve() if target else path, text)  # the user's own link is followed
         say(str(path))
         if crate or archive:
             write_report(folder / _FILES["methods"], _text(reached, "methods"))

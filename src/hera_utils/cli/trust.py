@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def command(remove: bool) -> int:
     """
     from hera_utils.cli.terminal import note, say
     from hera_utils.settings.sources import Surroundings, project_files
-    from hera_utils.settings.trust import concerns, forget, trust
+    from hera_utils.settings.trust import concerns, digest_of, forget, trust
 
     around = Surroundings()
     files = [str(path) for path in project_files(around)]
@@ -38,11 +39,12 @@ def command(remove: bool) -> int:
         for file in files:
             say(f"no longer trusted: {file}")
         return 0
+    digests = {os.path.realpath(file): digest_of(file) for file in files}
     settings = context(check_trust=False)
-    named = [path for one in concerns(settings) for path in one.files if path not in files]
-    trust([*files, *named], around.user_folder)
-    for path in dict.fromkeys(named):
-        say(f"trusted in its present form: {path}")
+    found = {file: digest for one in concerns(settings) for file, digest in one.files.items()}  # as they were read
+    trust({**digests, **found}, around.user_folder)
+    for path in (file for file in found if file not in digests):
+        say(f"trusted in its present form: {path.removeprefix('link:')}")
     for file in files:
         say(f"trusted in its present form: {file}")
         for name, value in _values(settings):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -138,7 +139,7 @@ class Session:
             self._refuse_changes_under_running_points(history)
         if self.record is None and (self.plan.to_run or self._has_more_than_points(history)):
             self.record = self._new_record()
-            remember(Path(self.context.state), self.runs)
+            remember(Path(self.context.state), self.runs, self.context.python or sys.executable)
         if self.record is not None:
             self.record.drive()
             self._note(self.record.folder)

@@ -153,6 +153,10 @@ def checked_entry(name: str, entry: Any, folder: Path, where: str) -> Json:
             raise SettingsError(
                 f'{where}: "{key}" of "{name}" must be a list of texts', fix=f'write {key}: ["{value}"]'
             )
+        if key == "hide" and any("/" in program for program in value):
+            raise SettingsError(
+                f'{where}: "hide" of "{name}" must name programs, not paths', fix='write hide: ["bash"]'
+            )
         if key in ("files", "env") and not isinstance(value, dict):
             raise SettingsError(f'{where}: "{key}" of "{name}" must be a mapping', fix=f"write {key}: {{NAME: VALUE}}")
     if not isinstance(entry.get("python", ""), str):

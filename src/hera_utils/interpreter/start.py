@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.argo import claims, phases, timestamps
+from hera_utils.argo import claim_folders, claims, phases, timestamps
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
@@ -253,14 +253,8 @@ def create_claims(walk: Walk) -> None:
         }
         if wrong := claims.complaint(claim.get("spec") or {}, metadata_of_claim):
             raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
-        walk.say(
-            WriteObject(
-                {
-                    "apiVersion": "v1",
-                    "kind": "PersistentVolumeClaim",
-                    "metadata": metadata_of_claim,
-                    "spec": claim.get("spec") or {},
-                }
-            )
-        )
+        document = {
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata_of_claim, "spec": claim.get("spec") or {},
+        }  # fmt: skip
+        walk.say(WriteObject(claim_folders.without_own_folder(document)))
         volumes.append({"name": metadata["name"], "persistentVolumeClaim": {"claimName": name}})

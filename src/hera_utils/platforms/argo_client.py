@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hera_utils.argo import faults
+from hera_utils.argo.names import label_value_faults, subdomain_faults
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
 from hera_utils.platforms import idempotent_submit, reconnect
@@ -86,10 +87,11 @@ class ArgoClient:
         where = submission.namespace
 
         def ask(name: str) -> Json:
-            return self._checked(self._http.try_once(operation, body=body(name), namespace=where))
+            return self._named(self._checked(self._http.try_once(operation, body=body(name), namespace=where)))
 
         def look(name: str) -> Json:
-            return self._checked(self._http.try_once("WorkflowService_GetWorkflow", namespace=where, name=name))
+            there = self._http.try_once("WorkflowService_GetWorkflow", namespace=where, name=name)
+            return self._named(self._checked(there))
 
         return idempotent_submit.submit(submission, ask=ask, look=look, rejoin=self.rejoin, unclear=self._unclear)
 
@@ -142,8 +144,8 @@ class ArgoClient:
 
     def get(self, name: str, *, fields: str | None = None) -> Json:
         """A workflow. fields: Argo's filter of the reply, e.g. `metadata.name,status.phase`."""
-        return self._object(
-            "WorkflowService_GetWorkflow", query={"fields": fields}, namespace=self.namespace, name=name
+        return self._named(
+            self._object("WorkflowService_GetWorkflow", query={"fields": fields}, namespace=self.namespace, name=name)
         )
 
     def archived(self) -> list[Json]:
@@ -168,7 +170,7 @@ class ArgoClient:
                 name = str((one.get("metadata") or {}).get("name") or "")
                 if name not in names:  # where one was submitted meanwhile, a page begins with the end of the one before
                     names |= {name} if name else set()
-                    yield one
+                    yield self._named(one)
             further = (reply.get("metadata") or {}).get("continue")
             if not further:
                 return
@@ -407,6 +409,16 @@ class ArgoClient:
         if not isinstance(reply, dict):
             raise Refused(faults.INTERNAL, "the server's reply is not a JSON object")
         return reply
+
+    def _named(self, workflow: Json) -> Json:
+        """A workflow whose names Kubernetes would allow: files and folders of this machine are called so."""
+        metadata = workflow.get("metadata") or {}
+        labels = (metadata.get("labels") or {}).values()
+        wrong = [name for name in [metadata.get("name")] if name is not None and subdomain_faults(str(name))]
+        wrong += [value for value in labels if label_value_faults(str(value))]
+        if wrong:
+            raise strange(self.connection, f"it names a run {wrong[0]!r}")
+        return workflow
 
     def _namespace(self, document: Json, namespace: str | None) -> str:
         """A document that names its namespace goes there, as with the argo command."""

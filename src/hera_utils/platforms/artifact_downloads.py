@@ -29,6 +29,7 @@ from hera_utils.errors import HeraUtilsError, PlatformError, ResourceError
 from hera_utils.platforms.argo_http import ArgoHttp, Unanswered
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.ranged_download import Broken, Opened
+from hera_utils.whole_files import held_folder, no_link, write_whole
 
 Json = dict[str, Any]
 
@@ -166,18 +167,19 @@ class _Keeper:
         self._recorded: dict[str, Json] = {}
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            self._recorded = {str(one["path"]): one for one in record["files"]} if record["run"] == run else {}
+            if record["run"] == run:
+                self._recorded = {str(one["path"]): one for one in record["files"] if _is_ours(str(one["path"]))}
         except (OSError, ValueError, KeyError, TypeError):
             pass  # none, or somebody else's: everything is asked for
         # as they were left: what several threads look up here does not change while others are recorded
         self._left = {json.dumps(one.get("artifact"), sort_keys=True): one for one in self._recorded.values()}
 
-    def place(self, artifact: Artifact, first: bytes) -> Path:
-        """Where a file goes, by how it begins."""
+    def name(self, artifact: Artifact, first: bytes) -> str:
+        """What a file is called, by how it begins."""
         kept_as = PurePosixPath(artifact.key).name
         ending = ".tgz" if first.startswith(_GZIP) and not kept_as.endswith(".gz") else _ending(kept_as)
         ending = "" if artifact.name.endswith(ending) else ending
-        return self.folder / legal(artifact.task) / (legal(artifact.name) + ending)
+        return legal(artifact.name) + ending
 
     def saved_before(self, artifact: Artifact) -> Saved | None:
         """The file of an artifact, when it is there as this run left it."""
@@ -185,6 +187,8 @@ class _Keeper:
         if one is None:
             return None
         file = self.folder / one["path"]
+        if file.is_symlink() or file.parent.is_symlink():
+            return None
         if file.is_file() and file.stat().st_size == one.get("bytes") and sha256_of(file) == one.get("sha256"):
             return Saved(artifact, str(one["path"]), int(one["bytes"]), str(one["sha256"]), again=True)
         return None
@@ -197,28 +201,32 @@ class _Keeper:
             "artifact": asdict(saved.artifact),
         }
         files = [self._recorded[path] for path in sorted(self._recorded)]
-        replaced(self.folder / RECORD, json.dumps({"run": self._run, "files": files}, indent=1) + "\n")
-        replaced(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files))
+        record = json.dumps({"run": self._run, "files": files}, indent=1) + "\n"
+        write_whole(self.folder / RECORD, record.encode())
+        write_whole(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files).encode())
 
 
 class _Bringing:
-    """One artifact on its way: bytes appended to `….part` until it is whole."""
+    """One artifact on its way: bytes appended to `….part` until it is whole. A task may have put links where it goes: none is followed."""
 
     def __init__(self, http: ArgoHttp, namespace: str, workflow: str, artifact: Artifact, keeper: _Keeper) -> None:
         self._http, self._artifact, self._keeper = http, artifact, keeper
         self._path = "/artifacts/" + "/".join(
             quote(part, safe="") for part in (namespace, workflow, artifact.node, artifact.name)
         )
-        self._part = keeper.folder / legal(artifact.task) / (legal(artifact.name) + _PART)
+        self._part = legal(artifact.name) + _PART
         self._etag = ""
 
     def bring(self) -> Saved:
-        self._part.parent.mkdir(parents=True, exist_ok=True)
+        with held_folder(self._keeper.folder / legal(self._artifact.task), make=True) as folder:
+            return self._bring(folder)
+
+    def _bring(self, folder: Path) -> Saved:
         why: HeraUtilsError | Broken | None = None
         for pause in (0.0, *_PAUSES):
             time.sleep(pause)
             try:
-                return self._attempt()
+                return self._attempt(folder)
             except Unanswered as unanswered:
                 why = unanswered.why
                 self._http.rejoin()
@@ -231,29 +239,32 @@ class _Bringing:
             fix="try again: downloaded parts are kept",
         )
 
-    def _attempt(self) -> Saved:
-        have = self._part.stat().st_size if self._etag and self._part.is_file() else 0
+    def _attempt(self, folder: Path) -> Saved:
+        part = folder / self._part
+        have = part.stat().st_size if self._etag and part.is_file() else 0
         with self._http.opened(self._path, start=have, unless_changed=self._etag) as opened:
             if opened.start != have:
                 have = 0
             self._etag = opened.etag if opened.resumable else ""
-            with self._part.open("r+b" if have else "wb") as file:
+            if not have:
+                part.unlink(missing_ok=True)
+            with open(part, "r+b" if have else "xb", opener=no_link) as file:
                 file.seek(have)
-                file.truncate()
                 for piece in opened.pieces():
                     file.write(piece)
-            return self._whole(opened)
+            return self._whole(opened, folder)
 
-    def _whole(self, opened: Opened) -> Saved:
+    def _whole(self, opened: Opened, folder: Path) -> Saved:
         """The file in its place, when everything that can be known of it fits; Broken (and begun anew) otherwise."""
-        kind = _Look.at(self._part, self._artifact.key.endswith((".gz", ".tgz")))
+        artifact = self._artifact
+        kind = _Look.at(folder / self._part, artifact.key.endswith((".gz", ".tgz")))
         wrong = kind.wrong(opened)
         if wrong:
             self._etag = "" if "shorter" not in wrong else self._etag
             raise Broken(wrong)
-        target = self._keeper.place(self._artifact, kind.first)
-        os.replace(self._part, target)
-        return Saved(self._artifact, target.relative_to(self._keeper.folder).as_posix(), kind.size, kind.sha256)
+        name = self._keeper.name(artifact, kind.first)
+        os.replace(folder / self._part, folder / name)
+        return Saved(artifact, f"{legal(artifact.task)}/{name}", kind.size, kind.sha256)
 
 
 @dataclass(frozen=True)
@@ -325,7 +336,7 @@ class _Gzip:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open(path, "rb", opener=no_link) as file:
         while piece := file.read(1 << 20):
             yield piece
 
@@ -344,9 +355,9 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     from hera_utils.local_platform.pods.pod.errors import PodFault
 
     target = file.with_name(file.name.removesuffix(".tgz").removesuffix(".tar.gz"))
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=file.parent) as beside:
+    with held_folder(file.parent) as folder, tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as beside:
         try:
-            untar(str(file), beside)
+            untar(str(folder / file.name), beside)
         except PodFault as error:
             raise ResourceError(f"{file} cannot be unpacked: {error}", fix="inspect it by hand") from None
         except (tarfile.TarError, EOFError, zlib.error) as error:
@@ -357,11 +368,14 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
         one = inside[0] if len(inside) == 1 else Path(beside)
         if one.is_file() and not target.suffix:
             target = target.with_name(target.name + one.suffix)
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        shutil.move(one, target) if len(inside) == 1 else shutil.copytree(one, target, symlinks=True)
-    if not keep:
-        file.unlink()
+        place = folder / target.name
+        if place.is_symlink():
+            place.unlink()  # else it would be written where that leads
+        elif place.is_dir():
+            shutil.rmtree(place)
+        shutil.move(one, place) if len(inside) == 1 else shutil.copytree(one, place, symlinks=True)
+        if not keep:
+            (folder / file.name).unlink()
     return target
 
 
@@ -380,11 +394,10 @@ def _ending(name: str) -> str:
     return found[0] if found else ""
 
 
-def replaced(path: Path, text: str) -> None:
-    """A file's text, whole or not at all."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+def _is_ours(path: str) -> bool:
+    """Whether a path of a record may be one of a file that was brought: TASK/NAME."""
+    parts = path.split("/")
+    return len(parts) == 2 and all(part == legal(part) for part in parts)
 
 
 def _unwritable(folder: Path, error: OSError) -> ResourceError:

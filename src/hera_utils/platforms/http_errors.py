@@ -277,10 +277,10 @@ def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError
     )
 
 
-def strange(connection: Connection) -> HeraUtilsError:
+def strange(connection: Connection, why: str = "its answer contains none of Argo's fields") -> HeraUtilsError:
     """What answers speaks JSON, and none that an Argo server would."""
     return AccessError(
-        f"what answers at {connection.argo_server} is not an Argo server (its answer contains none of Argo's fields)",
+        f"what answers at {connection.argo_server} is not an Argo server ({why})",
         fix="check the address, its port and its base path (https://host/base)",
     )
 

@@ -38,6 +38,7 @@ from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.settings.secret import Secret
+from hera_utils.whole_files import write_whole
 
 Json = dict[str, Any]
 
@@ -62,14 +63,15 @@ _ALREADY_THERE = {
 @dataclass(frozen=True)
 class CrateContext:
     """What is known besides the run's workflows and record. argo: the server's version. local: whether it ran on this machine. secrets:
-    values that the crate must not contain. outside: the checksums of files outside the crate. authors, license: where the run's record
-    names none.
+    values that the crate must not contain. outside: the checksums of files outside the crate. pythons: the interpreters that may be
+    asked. authors, license: where the run's record names none.
     """
 
     argo: str = ""
     local: bool = True
     secrets: tuple[str | Secret | None, ...] = ()
     outside: tuple[KnownFile, ...] = ()
+    pythons: tuple[str, ...] = ()
     authors: str = ""
     license: str = ""
 
@@ -80,8 +82,7 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     refuse_secret_literals(run.documents)
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
-    # on a server that others use, a workflow may name anybody's program: it is not started here
-    python = python_environment(interpreter_of(run.documents) if context.local else "")
+    python = python_environment(interpreter_of(run.documents, context.pythons))
     contents: dict[str, tuple[str, str, str]] = {}  # path → (text, what it is, role)
     for document in run.documents:
         name = str(document["metadata"]["name"])
@@ -323,10 +324,14 @@ def _with_provenance(
     )
 
 
-def interpreter_of(documents: Iterable[Json]) -> str:
-    """The Python that ran the script, as its workflows say; "" where they do not."""
+def interpreter_of(documents: Iterable[Json], known: Sequence[str]) -> str:
+    """The Python that ran the script, as its workflows say; "" where they do not.
+
+    known: those that may be started. Who submits a workflow may name any program, also one that its tasks wrote.
+    """
     annotations = (document["metadata"].get("annotations") or {} for document in documents)
-    return next((str(one[PYTHON]) for one in annotations if one.get(PYTHON)), "")
+    named = next((str(one[PYTHON]) for one in annotations if one.get(PYTHON)), "")
+    return named if os.path.abspath(named) in known else ""
 
 
 def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile:
@@ -334,9 +339,7 @@ def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile
     target = folder / path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}.{os.getpid()}")
-        fresh.write_bytes(content)
-        os.replace(fresh, target)
+        write_whole(target, content)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise ResourceError(f"cannot write {target} ({why})", fix="check free space and permissions") from None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+_KNOWN_FILTERS = ("", "true", "git-lfs clean -- %f", "git-lfs smudge -- %f", "git-lfs filter-process")
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -27,7 +29,7 @@ def commit_of(folder: Path) -> Commit | None:
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return None
-    status = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    status = _status(folder)
     return Commit(
         commit=commit,
         branch=_git(folder, "rev-parse", "--abbrev-ref", "HEAD"),
@@ -35,6 +37,17 @@ def commit_of(folder: Path) -> Commit | None:
         remote=without_credentials(_git(folder, "config", "--get", "remote.origin.url")),
         author=name_of_user(folder),
     )
+
+
+def _status(folder: Path) -> str:
+    """What differs from the commit; "" where looking would run a program that the folder itself names: a folder that was copied, not
+    cloned, brings its own settings of git, in which a filter of files is a command.
+    """
+    listed = _git(folder, "config", "--show-scope", "--includes", "--null", "--list").split("\0")
+    own = [text for scope, text in zip(listed[::2], listed[1::2], strict=False) if scope in ("local", "worktree")]
+    if any(text.lower().startswith("filter.") and text.partition("\n")[2] not in _KNOWN_FILTERS for text in own):
+        return ""
+    return _git(folder, "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=all")
 
 
 def name_of_user(folder: Path) -> str:

@@ -25,8 +25,10 @@ from hera_utils.results.last_lines import with_last_lines
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, secrets_of, without_secrets
 from hera_utils.runs.file_digests import READ, FileUse, write_file_uses
+from hera_utils.runs.record_folders import known_pythons
 from hera_utils.runs.whole_run import WholeRun, load_run
 from hera_utils.settings.secret import Secret
+from hera_utils.whole_files import write_whole
 from hera_utils.wording import counted
 
 if TYPE_CHECKING:
@@ -84,7 +86,17 @@ def crate_context(
     """uses: the files that the run read and wrote."""
     connection = client.connection
     secret_texts = (connection.token, *secrets)
-    return CrateContext(client.version(), connection.local, secrets=secret_texts, outside=_each_once(uses))
+    return CrateContext(
+        client.version(), connection.local, secrets=secret_texts, outside=_each_once(uses), pythons=pythons_of(client)
+    )
+
+
+def pythons_of(client: ArgoClient) -> tuple[str, ...]:
+    """The interpreters that have submitted this user's runs on this machine."""
+    connection = client.connection
+    return (
+        tuple(known_pythons(Path(connection.kubeconfig).parent)) if connection.local and connection.kubeconfig else ()
+    )
 
 
 def methods_of(client: ArgoClient) -> Form:
@@ -101,7 +113,7 @@ def software_of(client: ArgoClient, run: WholeRun) -> Software:
     script, local = Path(run.script) if run.script else None, client.connection.local
     script = script if script is not None and script.is_file() else None
     commit = commit_of(script.parent) if script is not None else None
-    interpreter = (interpreter_of(run.documents) if local else "") or sys.executable
+    interpreter = interpreter_of(run.documents, pythons_of(client)) or sys.executable
     names = frozenset() if script is None else imports_of_script(script).others
     installed = installed_modules(interpreter, names)
     versions = run.facts.get("versions") or {}
@@ -145,10 +157,14 @@ def render_report(
 
 
 def write_report(path: Path, text: str) -> None:
-    """ResourceError when it cannot be written."""
+    """Of a run's folder: a link that somebody put there is replaced. ResourceError when it cannot be written."""
     try:
+        content = text.encode("utf-8", "replace")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="replace")
+        if path.exists() and not path.is_file():  # a pipe, a terminal
+            path.write_bytes(content)
+        else:
+            write_whole(path, content)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise ResourceError(f"cannot write {path} ({why})", fix="name another file with -o") from None

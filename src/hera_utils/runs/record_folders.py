@@ -1,4 +1,6 @@
-"""The folders in which this user's runs are recorded: a list in the state folder, so that a search finds runs of every script."""
+"""What this user's runs left a note of in the state folder, which nobody else writes: the folders in which they are recorded, so that a
+search finds runs of every script, and the Pythons that submitted them, which may be asked for their packages.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +8,37 @@ import contextlib
 import os
 from pathlib import Path
 
-FILE = "runs-folders"
+FOLDERS, PYTHONS = "runs-folders", "pythons"
 
 
-def remember(state: Path, runs: Path) -> None:
-    """Add a folder to the list. A list that cannot be written is no fault of the run: then a search is told where to look."""
-    line = str(runs.absolute())
-    if line in _lines(state):
-        return
-    with contextlib.suppress(OSError):
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(state / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "a", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f"{line}\n")
+def remember(state: Path, runs: Path, python: str) -> None:
+    """Add a folder and an interpreter. What cannot be written is no fault of the run: then a search is told where to look."""
+    _add(state / FOLDERS, str(runs.absolute()))
+    _add(state / PYTHONS, os.path.abspath(python))
 
 
 def known_folders(state: Path) -> list[Path]:
-    """The folders of the list that are still there."""
-    return [folder for line in _lines(state) if (folder := Path(line)).is_dir()]
+    """The folders that are still there."""
+    return [folder for line in _lines(state / FOLDERS) if (folder := Path(line)).is_dir()]
 
 
-def _lines(state: Path) -> list[str]:
+def known_pythons(state: Path) -> list[str]:
+    """The interpreters. One that only a workflow names is not among them: it may be a stranger's program, and is not started."""
+    return _lines(state / PYTHONS)
+
+
+def _add(file: Path, line: str) -> None:
+    if line in _lines(file):
+        return
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "a", encoding="utf-8", errors="surrogateescape") as lines:
+            lines.write(f"{line}\n")
+
+
+def _lines(file: Path) -> list[str]:
     try:
-        return list(dict.fromkeys((state / FILE).read_text(encoding="utf-8", errors="surrogateescape").splitlines()))
+        return list(dict.fromkeys(file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()))
     except OSError:
         return []

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -24,10 +25,14 @@ _CREDENTIAL = re.compile(r"://[^/@\s'\"]+@")
 
 @dataclass(frozen=True)
 class ProjectSource:
-    """A settings file of the project. profile: the user's own profile that the file chose, and that gave the value; "" for the file."""
+    """A settings file of the project. profile: the user's own profile that the file chose, and that gave the value; "" for the file.
+
+    digest: SHA-256 of what was read: the file may be another one meanwhile.
+    """
 
     file: str
     profile: str = ""
+    digest: str = dataclass_field(default="", compare=False)
 
 
 @dataclass(frozen=True)

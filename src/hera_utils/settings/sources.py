@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import hashlib
 import json
 import os
 import sys
@@ -280,10 +281,11 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Document:
-    """A settings file as read. path: "" when there is none."""
+    """A settings file as read. path: "" when there is none. digest: SHA-256 of what was read."""
 
     path: str
     table: Mapping[str, Any]
+    digest: str = ""
 
     @property
     def profiles(self) -> Mapping[str, Any]:
@@ -312,21 +314,22 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
     ):
         if path not in visited and path.is_file():
             visited.add(path)
-            if rank == "far":
+            if path.parent == around.home:
                 refuse_what_others_write(path)
-            layer = _hera_config(path, origin, around, foreign)
+            text, digest = text_and_digest_of(path, origin)
+            layer = _hera_config(path, origin, around, foreign, text)
             if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
                 _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
-                layer = _of_the_project(layer, path, around)
+                layer = _of_the_project(layer, Document(str(path), {}, digest), around)
             yield rank, layer
 
 
-def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str]) -> Layer:
+def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str], text: str = "") -> Layer:
     from hera_utils.settings.hera_config import parse_hera_config
 
     place = around.place(origin, path.parent)
     layer: dict[str, GivenValue] = {}
-    for key, raw in parse_hera_config(text_of(path, origin), origin).items():
+    for key, raw in parse_hera_config(text or text_of(path, origin), origin).items():
         if key in BY_NAME:
             _add(layer, key, table_of(key, raw, place), place)
         else:
@@ -340,13 +343,15 @@ def project_document(around: Surroundings) -> Document:
     for folder in (around.directory, *around.directory.parents):
         own = toml_document(folder / PROJECT_FILE)
         if own.path:
+            if folder == around.home:
+                refuse_what_others_write(Path(own.path))
             return own
         shared = toml_document(folder / "pyproject.toml", ours_alone=False)
         table = (
             shared.table.get("tool", {}).get("hera_utils") if isinstance(shared.table.get("tool"), Mapping) else None
         )
         if isinstance(table, Mapping):
-            return Document(shared.path, table)
+            return Document(shared.path, table, shared.digest)
         if folder == around.home or (folder / ".git").exists():
             break
     return _NOTHING
@@ -356,9 +361,9 @@ def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
     """A settings file; empty when there is none. SettingsError when it is not valid TOML. ours_alone: it is nobody else's file."""
     if not path.is_file():
         return _NOTHING
-    text = text_of(path, f"file {path}")
+    text, digest = text_and_digest_of(path, f"file {path}")
     try:
-        document = Document(str(path), toml_of(text))
+        document = Document(str(path), toml_of(text), digest)
     except ValueError as error:
         if not ours_alone and "tool.hera_utils" not in text:
             return _NOTHING  # somebody else's file: its own tools will say it
@@ -385,8 +390,14 @@ def _position(message: str) -> str:
 
 def text_of(path: Path, origin: str) -> str:
     """A file's text; SettingsError when it cannot be read. origin: who names it."""
+    return text_and_digest_of(path, origin)[0]
+
+
+def text_and_digest_of(path: Path, origin: str) -> tuple[str, str]:
+    """As text_of, and the SHA-256 of what was read."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        return content.decode("utf-8-sig").replace("\r\n", "\n"), hashlib.sha256(content).hexdigest()
     except UnicodeDecodeError:
         raise SettingsError(
             f"{path} is not UTF-8 text ({origin})", fix="save it as UTF-8, or name another file"
@@ -421,14 +432,15 @@ def _names_of(profile: GivenValue, documents: list[Document]) -> tuple[str, ...]
 
 def _project_tables(document: Document, profiles: Sequence[str], around: Surroundings) -> list[Layer]:
     layers = _tables(document, profiles, around)
-    return [_of_the_project(layer, Path(document.path), around) for layer in layers]
+    return [_of_the_project(layer, document, around) for layer in layers]
 
 
-def _of_the_project(layer: Layer, path: Path, around: Surroundings) -> Layer:
+def _of_the_project(layer: Layer, document: Document, around: Surroundings) -> Layer:
     """What a project's file says, marked as such. A file in the user's home is the user's own."""
-    if path.parent == around.home:
+    if Path(document.path).parent == around.home:
         return layer
-    return {name: replace(said, project=ProjectSource(str(path))) for name, said in layer.items()}
+    source = ProjectSource(document.path, digest=document.digest)
+    return {name: replace(said, project=source) for name, said in layer.items()}
 
 
 def _tables(

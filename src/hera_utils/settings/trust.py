@@ -16,7 +16,7 @@ import os
 import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hera_utils.errors import SettingsError
@@ -25,6 +25,7 @@ from hera_utils.settings.resolve import CLIContext, ProjectSource
 from hera_utils.settings.secret import Secret
 
 TRUSTED_FILE = "trusted.json"
+_LINK = "link:"  # before the path of a link, which leads elsewhere when it is changed
 _ACTING = {
     "python": "the Python that runs tasks as you",
     "state": "the folder of the local platform, whose journal says what runs as you",
@@ -45,36 +46,43 @@ _CLUSTER = ("k8s_config_file", "k8s_context")  # what the Argo server is found b
 
 
 class Untrusted(SettingsError):
-    """A project's file decides what it may not decide unasked. files: those that would have to be trusted."""
+    """A project's file decides what it may not decide unasked. files: those that would have to be trusted, with their digests."""
 
-    def __init__(self, message: str, files: Iterable[str], *, fix: str) -> None:
+    def __init__(self, message: str, files: Mapping[str, str], *, fix: str) -> None:
         super().__init__(message, fix=fix)
-        self.files = tuple(dict.fromkeys(files))
+        self.files = dict(files)
 
 
 @dataclass(frozen=True)
 class Concern:
     """file: the project's. what: in words, after the file's name. instead: what the user may type in the place of trusting it.
 
-    names: what it names, which acts as the user too: its files within the project may change as the file itself.
+    names: what it names, which acts as the user too: its files within the project may change as the file itself. digest: of the file as
+    it was read.
     """
 
     file: str
     what: str
     instead: str = ""
     names: tuple[str, ...] = ()
+    digest: str = ""
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """All whose present content is trusted."""
-        return (self.file, *files_within(self.file, self.names))
+    def files(self) -> dict[str, str]:
+        """All whose content is trusted, without links → the digest of that; of a link, of where it leads."""
+        named = {file: digest_of(file) for file in files_within(self.file, self.names)}
+        return {os.path.realpath(self.file): self.digest or digest_of(self.file), **named}
 
 
 def files_within(file: str, paths: Iterable[str]) -> Iterator[str]:
-    """Those of the paths that are regular files of the project whose settings file this is."""
+    """Those of the paths that are regular files of the project whose settings file this is, and the links of the project on the way."""
     folder = os.path.realpath(os.path.dirname(file))
     for path in paths:
-        real = os.path.realpath(os.path.join(folder, os.path.expanduser(path)))
+        written = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+        if Path(written).is_relative_to(folder):
+            above = [written, *map(str, Path(written).parents)]
+            yield from (f"{_LINK}{one}" for one in above if one.startswith(f"{folder}/") and os.path.islink(one))
+        real = os.path.realpath(written)
         if Path(real).is_relative_to(folder) and os.path.isfile(real):
             yield real
 
@@ -95,14 +103,16 @@ def _programs(context: CLIContext) -> Iterator[Concern]:
         source = context.project(name)
         harmless = name == "notify" and context.notify is not None and context.notify.reveal().split() == ["bell"]
         if source is not None and not source.profile and not harmless:
-            yield Concern(source.file, f"names {what} ({name})", f"--{name}", _words(getattr(context, name)))
+            yield Concern(
+                source.file, f"names {what} ({name})", f"--{name}", _words(getattr(context, name)), source.digest
+            )
     for pattern, entry in context.images.items():
         source = context.project(f"images.{pattern}")
         python = str(entry.get("python") or "")
         brings = [name for name in entry if name not in _HARMLESS] + (["python"] if "/" in python else [])
         if source is not None and not source.profile and brings:
             what = f"says what runs as you in the place of the image {pattern} (images: {', '.join(brings)})"
-            yield Concern(source.file, what, "--images", tuple(_texts(list(entry.values()))))
+            yield Concern(source.file, what, "--images", tuple(_texts(list(entry.values()))), source.digest)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -136,27 +146,32 @@ def _elsewhere(source: ProjectSource | None, name: str, path: str, flag: str) ->
         return
     folder = os.path.realpath(os.path.dirname(source.file))
     if not Path(os.path.realpath(path)).is_relative_to(folder):
-        yield Concern(source.file, f"names {path}, which is not in the project's folder ({name})", flag)
+        what = f"names {path}, which is not in the project's folder ({name})"
+        yield Concern(source.file, what, flag, digest=source.digest)
 
 
 def _leading(context: CLIContext) -> Iterator[Concern]:
-    """Where a credential of the user's would go by the project's word."""
-    credential, way = _credential(context)
-    if credential is None:
-        return
+    """Where credentials of the user's would go by the project's word."""
+    for credential, way in _credentials(context):
+        yield from _leading_one(context, credential, way)
+
+
+def _leading_one(context: CLIContext, credential: str, way: Iterable[str]) -> Iterator[Concern]:
     own = context.project(credential) if credential else None
-    leading: dict[str, list[str]] = {}
+    leading: dict[ProjectSource, list[str]] = {}
     for name in way:
         source = context.project(name)
         if source is not None and source != own:
-            leading.setdefault(source.file, []).append("profile" if source.profile else name)
+            leading.setdefault(replace(source, profile=""), []).append("profile" if source.profile else name)
     if own is not None and own.profile and context.argo_server is not None and context.project("argo_server") != own:
-        leading.setdefault(own.file, []).append("profile")  # whose token would go to a server of another
+        leading.setdefault(replace(own, profile=""), []).append(
+            "profile"
+        )  # whose token would go to a server of another
     whose = _CREDENTIALS.get(credential) or f"your token ({context.origin(credential)})"
-    for file, names in leading.items():
+    for source, names in leading.items():
         listed = ", ".join(dict.fromkeys(names))
         authority = (str(context.ca_file),) if "ca_file" in names and context.ca_file else ()
-        yield Concern(file, f"decides where {whose} goes: {listed}", f"--{names[0]}", authority)
+        yield Concern(source.file, f"decides where {whose} goes: {listed}", f"--{names[0]}", authority, source.digest)
 
 
 _CREDENTIALS = {
@@ -166,43 +181,53 @@ _CREDENTIALS = {
 }
 
 
-def _credential(context: CLIContext) -> tuple[str | None, tuple[str, ...]]:
-    """(the setting that gives the credential which will be sent, "" for the user's own kubeconfig; what leads it).
+def _credentials(context: CLIContext) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(the setting that gives a credential which may be sent, "" for the user's own kubeconfig; what leads it). There may be several: that
+    a project has a token of its own does not make the user's certificate, or kubeconfig, the project's.
 
     None where nothing is sent that could be led astray: this machine's own server has a token of its own.
     """
     if context.platform == "local":
-        return None, ()
+        return
     token = next((name for name in TOKEN_FIELDS if getattr(context, name) is not None), None)
+    server = _SERVER if context.argo_server is not None else (*_CLUSTER, *_SERVER)
     if token is not None:
-        return token, _SERVER if context.argo_server is not None else (*_CLUSTER, *_SERVER)
+        yield token, server
+    if context.client_certificate and context.argo_server is not None:
+        yield "client_certificate", _SERVER
     cluster = "k8s_config_file" if context.k8s_config_file else ""
     if context.argo_server is None:
-        return cluster, _WAY
-    if context.argo_service_account and context.k8s_config_file:
-        return cluster, _SERVER
-    return ("client_certificate", _SERVER) if context.client_certificate else (cluster, ("proxy",))
+        yield cluster, _WAY
+    elif token is None and context.argo_service_account and context.k8s_config_file:
+        yield cluster, _SERVER
+    else:
+        yield cluster, ("proxy",)
 
 
 def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
     """Untrusted when one of the concerns is not allowed. folder: the user's own, where the trusted files are remembered."""
     trusted = _trusted(folder)
-    left = [one for one in concerns_found if not all(_is_as_trusted(file, trusted) for file in one.files)]
+    left = [one for one in concerns_found if not _is_trusted(one, trusted)]
     if not left:
         return
     instead = next((f", or give {one.instead} yourself" for one in left if one.instead), "")
     raise Untrusted(
         "; ".join(f"{one.file} {one.what}{_changed(one, trusted)}" for one in left),
-        [file for one in left for file in one.files],
+        {file: digest for one in left for file, digest in one.files.items()},
         fix=f"read it; if that is right: hera-utils trust{instead}",
     )
 
 
+def _is_trusted(concern: Concern, trusted: Mapping[str, str]) -> bool:
+    return all(digest and trusted.get(file) == digest for file, digest in concern.files.items())
+
+
 def _changed(concern: Concern, trusted: Mapping[str, str]) -> str:
     """Which file is another one than that of the user's consent, when it is not the settings file."""
-    if not _is_as_trusted(concern.file, trusted):
+    wrong = [file for file, digest in concern.files.items() if trusted.get(file) != digest]
+    if os.path.realpath(concern.file) in wrong:
         return ""
-    return "".join(f"; {file} is not as you trusted it" for file in concern.files if not _is_as_trusted(file, trusted))
+    return "".join(f"; {file.removeprefix(_LINK)} is not as you trusted it" for file in wrong)
 
 
 def refuse_what_others_write(file: Path) -> None:
@@ -214,7 +239,7 @@ def refuse_what_others_write(file: Path) -> None:
     status, owners = os.stat(file), {os.geteuid(), 0}
     with contextlib.suppress(OSError):
         owners.add(os.stat(os.path.expanduser("~")).st_uid)  # of whoever calls sudo
-    if status.st_uid not in owners or status.st_mode & 0o002:
+    if not {status.st_uid, os.lstat(file).st_uid} <= owners or status.st_mode & 0o002:
         raise SettingsError(
             f"{file} belongs to another user of this machine, or others can write to it",
             fix=f"check what it says, then make it yours alone: chown and chmod go-w {file}",
@@ -226,16 +251,16 @@ def refuse_what_others_write(file: Path) -> None:
 
 def is_trusted(file: str, folder: Path) -> bool:
     """Whether the user has said so, of this file as it is now."""
-    return _is_as_trusted(file, _trusted(folder))
+    return _trusted(folder).get(os.path.realpath(file)) == digest_of(file)
 
 
-def _is_as_trusted(file: str, trusted: Mapping[str, str]) -> bool:
-    return trusted.get(os.path.realpath(file)) == _digest(file)
+def trust(files: Iterable[str] | Mapping[str, str], folder: Path) -> None:
+    """Remember files as they are now; a mapping (as Concern.files) says what they were when the user saw them.
 
-
-def trust(files: Iterable[str], folder: Path) -> None:
-    """Remember files as they are now. SettingsError when that cannot be written."""
-    _write(folder, {**_trusted(folder), **{os.path.realpath(file): _digest(file) for file in files}})
+    SettingsError when that cannot be written.
+    """
+    digests = files if isinstance(files, Mapping) else {os.path.realpath(file): digest_of(file) for file in files}
+    _write(folder, {**_trusted(folder), **digests})
 
 
 def forget(files: Iterable[str], folder: Path) -> None:
@@ -243,10 +268,13 @@ def forget(files: Iterable[str], folder: Path) -> None:
     _write(folder, {file: digest for file, digest in _trusted(folder).items() if file not in gone})
 
 
-def _digest(file: str) -> str:
-    from hera_utils.digests import sha256_of
+def digest_of(file: str) -> str:
+    """SHA-256 of a file as it is, of a link (`link:PATH`) of where it leads; "" where it cannot be read."""
+    from hera_utils.digests import sha256_of, short_digest
 
     try:
+        if file.startswith(_LINK):
+            return short_digest(os.fsencode(os.readlink(file.removeprefix(_LINK))))
         return sha256_of(Path(file))
     except OSError:
         return ""
@@ -256,7 +284,10 @@ def _trusted(folder: Path) -> dict[str, str]:
     """path → digest; nothing when the list is not the user's own."""
     path = folder / TRUSTED_FILE
     try:
-        if hasattr(os, "geteuid") and path.stat().st_uid != os.geteuid():
+        status = path.stat()
+        if hasattr(os, "geteuid") and {status.st_uid, path.lstat().st_uid} != {os.geteuid()}:
+            return {}
+        if status.st_mode & 0o022:
             return {}
         trusted = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -80,9 +80,20 @@ def _body(http: Json) -> bytes:
 def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], body: bytes) -> requests.Response:
     import requests
 
+    secret = [str(header["name"]) for header in http.get("headers") or () if header.get("valueFrom")]
+
+    class Session(requests.Session):
+        """What comes of a secret is told to no other host that an answer leads to."""
+
+        def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+            super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
+            if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
+                for name in secret:
+                    prepared_request.headers.pop(name, None)
+
     timeout = http.get("timeoutSeconds")
     try:
-        with requests.Session() as session:
+        with Session() as session:
             session.trust_env = False  # a .netrc is the user's, not the workflow's
             session.proxies = _proxies(url)
             session.verify = False if http.get("insecureSkipVerify") else _authorities()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo import yaml_limits
+from hera_utils.argo import claim_folders, yaml_limits
 from hera_utils.argo.names import aggregate
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.argo.unknown_fields import dotted, unknown_fields
@@ -29,6 +29,7 @@ from hera_utils.local_platform.storage.resources import RESOURCES, Resource
 
 Json = dict[str, Any]
 FILE = "/tmp/manifest.yaml"
+_CLAIM = "PersistentVolumeClaim"
 POLL_SECONDS = 0.2
 _NO_NAME = "Kind and name are both required but at least one of them is missing from the manifest"
 _INVALID_DATA = (
@@ -350,7 +351,10 @@ class _Action:
             elif "list" not in resource.verbs:
                 raise Failed(f"error: the local platform creates no {resource.plural} by itself")
             else:
-                stored = self._platform.create(resource.kind, self.namespace, self._document())
+                document = self._document()
+                if resource.kind == _CLAIM:
+                    document = claim_folders.without_own_folder(document)
+                stored = self._platform.create(resource.kind, self.namespace, document)
         except HeraUtilsError as error:
             raise Failed(_refusal(error, f'error when creating "{FILE}": ')) from error
         return resource.kind, stored.namespace, stored.name
@@ -405,6 +409,9 @@ class _Action:
 
     def _store(self, resource: Resource, document: Json, where: str) -> tuple[str, str, str]:
         try:
+            if resource.kind == _CLAIM:
+                old = json.loads(self._platform.get(_CLAIM, self.namespace, self._name()).text)
+                document = claim_folders.without_own_folder(document, old)
             stored = self._platform.update(resource.kind, self.namespace, document)
         except HeraUtilsError as error:
             raise Failed(_refusal(error, where)) from error

@@ -36,6 +36,10 @@ _EXTRAS = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs", "hdfs": "hdfs_native"
 """Kind of store → the module that its extra of the same name brings."""
 
 
+_AZURES_OWN = (".core.windows.net", ".core.chinacloudapi.cn", ".core.usgovcloudapi.net")
+"""A token of Azure Active Directory is good for every store of its user: whoever is sent it can use it."""
+
+
 class TransferError(Exception):
     """What went wrong; missing: the object is not there."""
 
@@ -275,7 +279,12 @@ def _azure(place: Json) -> _Store:
     elif signature:
         options.update(sas_token=signature, account_host=urlsplit(address).netloc)
     else:
-        options.update(anon=False, account_host=urlsplit(address).netloc)
+        parts = urlsplit(address)
+        if parts.scheme != "https" or not (parts.hostname or "").endswith(_AZURES_OWN):
+            raise TransferError(
+                f"useSDKCreds: this machine's own login is sent to Azure's own hosts, not to {parts.netloc}"
+            )
+        options.update(anon=False, account_host=parts.netloc)
     files = library.AzureBlobFileSystem(**options, skip_instance_cache=True, use_listings_cache=False)
     return _Store(files, str(at["container"]))
 

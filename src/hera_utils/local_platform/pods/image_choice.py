@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,9 +22,9 @@ from hera_utils.images.choice import (
     uses_of_containers,
 )
 from hera_utils.images.decision_texts import ImageDecision, of_text, sentence
-from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable, checked_entry
 
+from .pod.open_beneath import read_end
 from .pod.pod_folder import containers_of
 from .runtime import Launch
 
@@ -79,10 +82,23 @@ class ImageChooser:
         entry = self._table.entry(image, launch.annotations.get(IMAGES, ""))
         script = launch.template.get("script") or {}
         uses = uses_of_containers(containers_of(launch.pod), script.get("source")).get(image, [])
-        machine = ThisMachine(version_of(launch.annotations.get(PYTHON) or sys.executable), self._has)
+        machine = ThisMachine(version_by_files(launch.annotations.get(PYTHON) or sys.executable), self._has)
         return choose(image, entry.policy, entry.stand_in, uses, machine)
 
     def _has(self, program: str) -> bool:
         if program not in self._programs:
             self._programs[program] = shutil.which(program, path=self._path) is not None
         return self._programs[program]
+
+
+def version_by_files(python: str) -> str:
+    """The version of the interpreter that a workflow names. It is not started: it may be a program that one of its tasks wrote.
+
+    This process's own version where the files around it do not tell.
+    """
+    if python == sys.executable:
+        return platform.python_version()
+    settings = read_end(os.path.dirname(os.path.dirname(python)), "pyvenv.cfg", 1 << 16) or b""
+    written = re.search(rb"(?m)^version(?:_info)?\s*=\s*(\d+\.\d+(?:\.\d+)?)", settings)
+    named = re.fullmatch(r"python(\d+\.\d+)", os.path.basename(os.path.realpath(python)))
+    return written[1].decode() if written else named[1] if named else platform.python_version()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from hera_utils.errors import ResourceError
 from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
 from hera_utils.local_platform.clock import now, seed
-from hera_utils.local_platform.pods import references
+from hera_utils.local_platform.pods import pod_names, references
 from hera_utils.local_platform.pods.references import MissingReference
 from hera_utils.local_platform.pods.runtime import Launch, Report, Runtime
 from hera_utils.local_platform.storage.read_model import ReadModel
@@ -125,6 +125,9 @@ class Launcher:
         driver = artifact_driver(template)
         if driver:
             self._fail(pod, f"artifact driver {driver} not found", reason=REJECTED)
+            return
+        if refusal := pod_names.complaint(pod.document):
+            self._fail(pod, refusal, reason=REJECTED)
             return
         try:
             launch = references.launch_of(self._read_model, self._state, pod, order, self._again)

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tarfile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from . import file_trees
 from .errors import PodFault
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ZIP_UTF8 = 0x800
 """The flag of an entry whose name is UTF-8."""
+_LONGEST_LINK = 4096
 _ZIP_FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 _ZIP_LAST_DAY = (2107, 12, 31, 23, 59, 58)
 
@@ -156,7 +157,10 @@ def untar(path: str, folder: str) -> None:
                 _second_name(folder, place, entry.name, entry.linkname)
             elif entry.isfile() and (source := archive.extractfile(entry)) is not None:
                 _prepare(folder, place, entry.name)
-                _write(source, place, entry.mode)
+                if entry.sparse:
+                    _write_sparse(source, place, entry)
+                else:
+                    _write(source, place, entry.mode)
                 os.utime(place, (entry.mtime, entry.mtime))
 
 
@@ -178,6 +182,8 @@ def _unzip(path: str, folder: str) -> None:
             if entry.is_dir():
                 os.makedirs(place, exist_ok=True)
             elif stat.S_ISLNK(mode):
+                if entry.file_size > _LONGEST_LINK:
+                    raise PodFault(f"illegal symlink target: {name} has {entry.file_size} bytes")
                 _link(folder, place, name, os.fsdecode(archive.read(entry)))
             else:
                 with archive.open(entry) as source:
@@ -187,6 +193,21 @@ def _unzip(path: str, folder: str) -> None:
 def _write(source: IO[bytes], place: str, mode: int) -> None:
     file_trees.write(source, place)
     os.chmod(place, mode & 0o777)
+
+
+def _write_sparse(source: IO[bytes], place: str, entry: tarfile.TarInfo) -> None:
+    """A file that is mostly holes, of which a short archive may say any size: only what is in it is read."""
+    with open(place, "xb") as file:
+        file.truncate(entry.size)
+        pieces: Any = entry.sparse
+        for start, length in pieces:
+            source.seek(start)
+            file.seek(start)
+            left = length
+            while left > 0 and (piece := source.read(min(left, 1 << 20))):
+                file.write(piece)
+                left -= len(piece)
+    os.chmod(place, entry.mode & 0o777)
 
 
 def _link(folder: str, place: str, name: str, target: str) -> None:

@@ -99,7 +99,7 @@ class Containers:
         return container
 
     def _mounts(self, plan: ContainerPlan) -> list[Mount]:
-        return [*(Mount(path, path, True) for path in plan.exposed), *plan.mounts]
+        return [*plan.exposed, *plan.mounts]
 
     def _spawn(self, container: Container) -> None:
         """A container with `tty` has one end of a terminal as stdin, stdout and stderr; the other end is read."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from . import python
 from .errors import PodFault
-from .shared_mounts import OWN
 
 Json = dict[str, Any]
 _REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")  # whatever stands in the parentheses is the name, $$ too
@@ -162,10 +161,3 @@ def _argo(job: Json, container: Json) -> dict[str, str]:
         "ARGO_PROGRESS_PATCH_TICK_DURATION": "1m0s",
         "ARGO_PROGRESS_FILE_TICK_DURATION": "3s",
     }
-
-
-def exposed(job: Json, settings: Json, needed: list[str]) -> tuple[str, ...]:
-    """Folders of this machine that a container needs although they lie under one that is emptied or hidden in it."""
-    emptied = (*(f"{path}/" for path in OWN), job["state"].rstrip("/") + "/")
-    paths = dict.fromkeys([*(settings.get("path") or []), *needed])
-    return tuple(p for p in paths if p and (p + "/").startswith(emptied) and os.path.isdir(p))

@@ -22,7 +22,7 @@ _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
 class Mount(NamedTuple):
     """`source` (a file or folder of this machine), or what is `below` it (a subPath), appears at `target`.
 
-    is_plain: a path that a workflow names (hostPath), in which no link is left.
+    is_plain: a path that a workflow or its table of images names (hostPath), in which no link is left.
     """
 
     source: str
@@ -99,7 +99,8 @@ def bind_into(root: str, mount: Mount, hidden: str = "") -> None:
         real = os.readlink(source) if mount.is_plain and hidden else ""
         if real and open_beneath.is_in(real, hidden):
             raise PodFault(
-                f"the hostPath at {mount.target} lies in the state folder of the local platform, which no task sees: mount a claim",
+                f"what shall be mounted at {mount.target} lies in the state folder of the local platform, which no task sees: "
+                "mount a claim",
                 "FailedMount",
             )
         is_folder = os.path.isdir(source)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
-from . import environment, ports, python, root_rights, users
+from . import environment, exposed_folders, ports, python, root_rights, users
 from .errors import PodFault
 from .mount_points import Mount
 from .volumes import Volumes
@@ -26,7 +27,7 @@ class ContainerPlan(NamedTuple):
     mounts: tuple[Mount, ...]
     written: dict[str, tuple[bytes, int]]
     hidden: tuple[str, ...]
-    exposed: tuple[str, ...]
+    exposed: tuple[Mount, ...]
     dependencies: tuple[str, ...] = ()
     retries: int = 0
     retry_pause: float = 0.0
@@ -100,7 +101,10 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         env.update(more)
         written.update(files)
     mounts = volumes.mounts(container, env)
-    mounts += [Mount(source, path, True) for path, source in (settings.get("files") or {}).items()]
+    mounts += [
+        Mount(os.path.realpath(source), path, True, is_plain=True)
+        for path, source in (settings.get("files") or {}).items()
+    ]
     mounts += volumes.hosts()
     if kind == "main" and container.get("name") == "main":
         mounts += volumes.input_mounts(container)
@@ -114,7 +118,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         mounts=tuple(sorted(mounts, key=lambda m: len(m.target))),
         written=written,
         hidden=tuple(settings.get("hide") or ()),
-        exposed=environment.exposed(job, settings, needed),
+        exposed=exposed_folders.exposed([*(settings.get("path") or []), *needed], job["state"]),
         memory_limit=int(environment.quantity(limits["memory"])) if limits.get("memory") else 0,
         readiness=container.get("readinessProbe"),
         port_names=ports.by_name(container),

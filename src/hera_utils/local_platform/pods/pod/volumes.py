@@ -34,7 +34,8 @@ class Volumes:
             claim = volume.get("persistentVolumeClaim") or {}
             read_only = bool(item.get("readOnly") or claim.get("readOnly") or _WRITTEN_BY_THE_NODE & volume.keys())
             below = os.path.normpath(sub_path) if sub_path else ""
-            mounts.append(Mount(source, os.path.normpath(item["mountPath"]), read_only, below, "hostPath" in volume))
+            is_plain = "hostPath" in volume or self._is_users(claim, source)
+            mounts.append(Mount(source, os.path.normpath(item["mountPath"]), read_only, below, is_plain))
         return mounts
 
     def input_mounts(self, container: Json) -> list[Mount]:
@@ -88,11 +89,11 @@ class Volumes:
             if folder is None:
                 raise PodFault(f'persistentvolumeclaim "{claim.get("claimName")}" not found', "FailedScheduling")
             os.makedirs(folder, exist_ok=True)
-            source = str(folder)
+            source = os.path.realpath(str(folder))
         elif host is not None:
             source = self._host_path(host, name)
         else:
-            source = f"{self._folder}/volumes/{name}"
+            source = _below(f"{self._folder}/volumes", name)
             os.makedirs(source, exist_ok=True)
             if "emptyDir" in volume:
                 os.chmod(source, 0o777)
@@ -101,6 +102,10 @@ class Volumes:
             volume_groups.give(source, group, read_only=not {"persistentVolumeClaim", "emptyDir"} & set(volume))
         self._sources[name] = source
         return source
+
+    def _is_users(self, claim: Json, source: str) -> bool:
+        """Whether it is a claim whose folder the user chose: it may lie anywhere but in the state folder, as a hostPath."""
+        return bool(claim) and not open_beneath.is_in(source, os.path.realpath(f"{self._job['state']}/claims"))
 
     def _host_path(self, host: Json, name: str) -> str:
         """With no link left in it: what is looked at here is what is mounted."""

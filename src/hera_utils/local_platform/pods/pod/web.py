@@ -73,7 +73,7 @@ def _answer(place: Json, method: str, source: str | None) -> Any:
             if answer.status not in (307, 308):
                 method, source = "GET", None
             last, url = url, urllib.parse.urljoin(url, following)
-            if _host(last) != _host(url):
+            if _host(last) != _host(url) or (last.startswith("https:") and not url.startswith("https:")):
                 headers = [(name, value) for name, value in headers if name.lower() not in _KEPT_PRIVATE]
         raise PodFault(f'{method.title()} "{url}": stopped after 10 redirects')
     except urllib.error.URLError as error:
