@@ -131,6 +131,35 @@ def test_no_output_is_what_only_the_worker_may_read(stage: Stage, path: str) -> 
     assert not end.outputs.get("parameters")
 
 
+@pytest.mark.parametrize(
+    "path", ["/h/{pid}/environ", "/h/{pid}", "/h/self/environ", "/h/kcore", "/h", "/all", "/all/proc/{pid}/environ"]
+)
+def test_no_output_is_what_the_worker_may_read_of_the_machines_processes(stage: Stage, path: str) -> None:
+    """A hostPath shows them to a task, which may not look into them."""
+    path = path.format(pid=os.getpid())
+    outputs = {"artifacts": [{"name": "a", "path": path}], "parameters": [{"name": "p", "valueFrom": {"path": path}}]}
+    mounts = [{"name": "h", "mountPath": "/h"}, {"name": "all", "mountPath": "/all"}]
+    volumes = [{"name": "h", "hostPath": {"path": "/proc"}}, {"name": "all", "hostPath": {"path": "/proc/.."}}]
+    if path == "/all":  # not all of the machine's disk
+        volumes[1]["hostPath"]["path"] = "/proc"
+    pod = stage.shell("true", main={"volumeMounts": mounts}, template={"outputs": outputs}, spec={"volumes": volumes})
+    end = stage.run(pod)
+    assert end.phase == "Failed"
+    assert "PATH=" not in str(end)
+    assert not end.outputs.get("artifacts")
+    assert not end.outputs.get("parameters")
+
+
+def test_a_folder_around_processes_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_trees, "_names", lambda folder: ["proc"])  # not all of this machine
+    top = os.open("/", os.O_PATH)
+    try:
+        with pytest.raises(PermissionError, match="all/proc"):
+            list(file_trees.entries(top, "all"))
+    finally:
+        os.close(top)
+
+
 def test_what_the_kernel_says_of_the_machine_may_be_an_output(stage: Stage) -> None:
     parameters = [{"name": "p", "valueFrom": {"path": "/proc/loadavg"}}]
     end = stage.run(stage.shell("true", template={"outputs": {"parameters": parameters}}))

@@ -14,12 +14,16 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple, TypeVar
 
-from . import open_beneath
+from . import open_beneath, syscalls
 from .errors import SpecialFile
 
 T = TypeVar("T")
 _PATH = os.O_PATH | os.O_CLOEXEC
-_PROCESS = re.compile(r"/proc(/[0-9]+(/.*)?)?")
+_PROCESS = re.compile(r".*/[0-9]+(/.*)?")
+_TOP_OF_PROC = 1  # its inode
+_MACHINES_PROC = (
+    os.stat("/proc").st_dev if os.path.isdir("/proc") else -1
+)  # as a worker finds it before it enters a container
 _PIECE = 1 << 20
 _ZEROS = bytes(_PIECE)
 _KINDS = {
@@ -66,13 +70,13 @@ def top_of(path: str) -> int:
 
 
 def _is_of_a_process(top: int) -> bool:
-    """Whether it is /proc, or a process's part of it."""
-    try:
-        return os.fstat(top).st_dev == os.stat("/proc/self").st_dev and bool(
-            _PROCESS.fullmatch(os.readlink(f"/proc/self/fd/{top}"))
-        )
-    except OSError:  # a volume covers /proc
+    """Whether it is /proc, or a process's part of it, wherever that is mounted; all of this machine's (a hostPath), which masks nothing."""
+    if not syscalls.is_proc(top):
         return False
+    status = os.fstat(top)
+    if status.st_dev == _MACHINES_PROC or status.st_ino == _TOP_OF_PROC:
+        return True
+    return bool(_PROCESS.fullmatch(os.readlink(f"/proc/self/fd/{top}")))
 
 
 def entries(top: int, label: str) -> Iterator[Entry]:
@@ -80,12 +84,16 @@ def entries(top: int, label: str) -> Iterator[Entry]:
 
     label: how the top is called in a message. Raises SpecialFile, OSError.
     """
-    todo = [""]
+    todo, disks = [""], {os.fstat(top).st_dev}
     while todo:
         name = todo.pop()
         entry = _descriptor(top, name)
         try:
             status = os.fstat(entry)
+            if status.st_dev not in disks:
+                if syscalls.is_proc(entry):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{label}/{name}")
+                disks.add(status.st_dev)
             if stat.S_ISDIR(status.st_mode):
                 yield Entry(name, status)
                 todo += [f"{name}/{one}" if name else one for one in sorted(_names(entry), reverse=True)]

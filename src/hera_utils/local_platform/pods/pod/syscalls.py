@@ -7,6 +7,7 @@ import errno
 import os
 import platform
 import signal
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ MNT_DETACH = 2
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x02, 0x04, 0x08, 0x10
 _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442  # the same on every architecture
 
+_STATFS, _PROC_MAGIC = 256, 0x9FA0  # bytes, more than any machine's; linux/magic.h
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # clone must not let go of the interpreter's lock
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "ppc64le": 120}.get(platform.machine())
@@ -77,6 +79,13 @@ class _MountAttributes(ctypes.Structure):
         ("propagation", ctypes.c_uint64),
         ("userns", ctypes.c_uint64),
     )
+
+
+def is_proc(descriptor: int) -> bool:
+    """Whether a file is of a mounted /proc, of whichever processes."""
+    status = ctypes.create_string_buffer(_STATFS)
+    _check(_libc.fstatfs(descriptor, status), "fstatfs")
+    return int.from_bytes(status.raw[: ctypes.sizeof(ctypes.c_long)], sys.byteorder) == _PROC_MAGIC
 
 
 def set_read_only(target: str) -> None:
