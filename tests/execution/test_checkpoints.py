@@ -31,6 +31,7 @@ from hera_utils import (
 )
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.experiment.checkpoints import VARIABLE, with_checkpoints
+from hera_utils.local_platform.pods.pod import file_trees
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("saved", mount_path="/saved"))
 MOUNT = [ExistingVolume(name="saved", claim_name="saved", mount_path="/saved")]
@@ -370,3 +371,20 @@ def test_what_a_link_leads_to_is_not_removed(tmp_path, link):
     folders.remove(listed([{"n": 1}]))
     assert precious.exists()
     assert (volume / "1").exists() == link
+
+
+def test_a_link_that_is_put_there_meanwhile_is_not_followed(tmp_path, monkeypatch):
+    (precious := tmp_path / "precious" / "run").mkdir(parents=True)
+    (volume := tmp_path / "volume" / "checkpoints").mkdir(parents=True)
+    (volume / "1" / "run").mkdir(parents=True)
+    remove = file_trees.remove
+
+    def exchanged(path):
+        (volume / "1").rename(volume / "away")
+        (volume / "1").symlink_to(tmp_path / "precious")
+        remove(path)
+
+    monkeypatch.setattr(file_trees, "remove", exchanged)
+    CheckpointFolders(Saved(), tmp_path / "volume", SimpleNamespace(name="run", facts={})).remove(listed([{"n": 1}]))
+    assert precious.exists()
+    assert not (volume / "away" / "run").exists()

@@ -69,7 +69,18 @@ def test_a_stream_is_refused_in_its_own_format(url):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:2746", "127.0.0.1.evil.example", "localhost.evil.example", ""]
+    "host",
+    [
+        "evil.example",
+        "evil.example:2746",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "",
+        "localhost:1@evil",
+        "127.0.0.1:.evil",
+        "[::1].evil",
+        "localhost:1:2",
+    ],
 )
 def test_other_hosts_are_refused_even_with_the_token(url, host):
     for path in ("/api/v1/version", "/workflows", "/artifacts/a/b/c/d"):

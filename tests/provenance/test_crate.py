@@ -369,6 +369,17 @@ def test_it_is_read_again(script, tmp_path):
     recorded = rerun.read(folder)
     assert recorded == rerun.read(folder / "ro-crate-metadata.json")
     assert (recorded.run, recorded.script, recorded.arguments) == ("wf", script.resolve(), ("--set", "years=1,2"))
+    leading = [
+        "--argo_server",
+        "https://evil.example",
+        "--no_verify_tls",
+        "--python=./evil",
+        "--notify_command",
+        "./evil",
+    ]
+    given = whole(script, swept())
+    given.facts["arguments"] = [*leading, "--set", "years=1,2"]
+    assert rerun.read(written(tmp_path / "theirs", given)).arguments == ("--set", "years=1,2")
     assert rerun.changed_sources(recorded) == []
     (script.parent / "inputs.py").write_text("years = [3]\n")
     assert rerun.changed_sources(recorded) == ["inputs.py"]

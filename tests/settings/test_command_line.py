@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hera_utils.settings.command_line import CommandLine, place_words, without_secrets, words_of
+from hera_utils.settings.command_line import CommandLine, place_words, without_secrets, without_settings, words_of
 from hera_utils.settings.resolve import CLIContext
 
 
@@ -74,5 +74,29 @@ def test_no_secret_is_in_a_recorded_command_line():
         "http://me:pw@proxy:3128",
         "--proxy=http://a:b@c",
     ]
+    words += [
+        "--notify_command",
+        "curl -u me:pw http://x",
+        "--notify-command=curl",
+        "--notify",
+        "json://x",
+        "--notify=y",
+    ]
     assert without_secrets(words) == ["--n", "1", "--proxy", "http://proxy:3128", "--proxy=http://c"]
     assert words_of({"proxy": "http://me:pw@proxy:3128"}) == ["--proxy", "http://proxy:3128"]
+
+
+def test_settings_are_taken_out_of_a_command_line():
+    words = [
+        "--argo_server",
+        "https://evil.example",
+        "--n",
+        "1",
+        "--argo-server=x",
+        "--no_verify_tls",
+        "--verify-tls",
+        "--set",
+        "a=1",
+    ]
+    assert without_settings(words, {"argo_server", "verify_tls"}) == ["--n", "1", "--set", "a=1"]
+    assert without_settings(words, ()) == words

@@ -7,10 +7,10 @@ empty one. The record notes the folders that are not called as its own run (`che
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
-import shutil
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hera_utils.execution.history import Decisions, History
@@ -18,6 +18,7 @@ from hera_utils.experiment.checkpoints import checkpoint_name, resolved, with_ch
 from hera_utils.experiment.declarations import declared
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
+from hera_utils.local_platform.pods.pod import file_trees, open_beneath
 from hera_utils.runs.record import DONE, RunRecord
 
 Json = dict[str, Any]
@@ -63,11 +64,16 @@ class CheckpointFolders:
         """What these points saved, as they have succeeded. A path that a task has led out of the volume by a link is left alone."""
         if self.layout is None or self.volume is None:
             return
-        volume = self.volume.resolve()
         for point in points:
             for file in self.layout.checkpoints_of(point):
-                folder = volume / resolved(file.path, self.beginning)
-                if folder.resolve() == folder:
-                    shutil.rmtree(folder, ignore_errors=True)
-                    with contextlib.suppress(OSError):  # another beginning is there
-                        folder.parent.rmdir()
+                path = PurePosixPath(resolved(file.path, self.beginning))
+                with contextlib.suppress(OSError):
+                    _remove(str(self.volume), path)
+
+
+def _remove(volume: str, path: PurePosixPath) -> None:
+    """The folder, and the one above it when it is empty then. A task may put a link on the way at any moment. OSError."""
+    with open_beneath.at(volume, str(path.parent), links=False) as above:
+        file_trees.remove(f"{above}/{path.name}")
+    with open_beneath.at(volume, str(path.parent.parent), links=False) as above:
+        os.rmdir(f"{above}/{path.parent.name}")

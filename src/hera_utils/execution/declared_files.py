@@ -115,6 +115,13 @@ class DeclaredFiles:
         self.unseen += len(files) - len(visible)
         return visible
 
+    def leads_out(self, file: File) -> bool:
+        """Whether a task has left a link there that leads out of the volume: what it leads to is not the run's."""
+        path = self.path(file)
+        if file.local or path is None or self.volume is None:
+            return False
+        return not path.resolve().is_relative_to(self.volume.resolve())
+
     def path(self, file: File) -> Path | None:
         """Where this machine has it, or would; None for what it cannot see."""
         if file.local:
@@ -148,6 +155,8 @@ def file_uses(
     for file, use, point in _uses(files, points):
         path = files.path(file)
         if (file.path, point) in uses or path is None or not path.is_file():
+            continue
+        if use == WRITTEN and files.leads_out(file):
             continue
         if path not in digests:
             size = path.stat().st_size

@@ -13,6 +13,7 @@ from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.provenance.manifest import NAME
 from hera_utils.provenance.python import canonical
 from hera_utils.runs.record import RUN_LABEL
+from hera_utils.settings.command_line import PLACE, without_settings
 from hera_utils.settings.secret import MASK
 
 Json = dict[str, Any]
@@ -24,6 +25,10 @@ _ONCE = (
     "--keep-done",
     "--keep_done",
 )  # flags of the original command that a repetition must not have
+
+
+_WHOSE = PLACE | {"python", "notify", "notify_command"}
+"""Settings of who repeats a run: a manifest may be a stranger's, and says neither where a token goes nor what runs as the user."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,9 @@ def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recor
         run=str(action.get("name", "")).removeprefix("Run "),
         folder=folder,
         script=origin.resolve() if origin is not None else None,
-        arguments=None if arguments is None else tuple(str(word) for word in arguments if word not in _ONCE),
+        arguments=None
+        if arguments is None
+        else tuple(without_settings([str(word) for word in arguments if word not in _ONCE], _WHOSE)),
         sources={
             key.removeprefix("script/"): str(one.get("sha256", ""))
             for key, one in entities.items()

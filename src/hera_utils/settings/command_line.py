@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.settings.fields import FIELDS, SECRET_FLAGS
+from hera_utils.settings.fields import FIELDS, SECRET_FLAGS, spellings
 from hera_utils.settings.resolve import CLIContext, without_password
 
 PLACE = frozenset(
@@ -91,13 +91,33 @@ def place_words(context: CLIContext) -> tuple[str, ...]:
 
 
 def without_secrets(arguments: Sequence[str]) -> list[str]:
-    """A command line without the flags that give a secret, and without the passwords of addresses."""
+    """A command line without the flags that give a secret, or a command in which one may stand, and without the passwords of addresses."""
+    return [without_password(word) for word in _without(arguments, (*SECRET_FLAGS, *_NOTIFY_COMMAND), ())]
+
+
+def without_settings(arguments: Sequence[str], names: Iterable[str]) -> list[str]:
+    """A command line without the flags of these settings."""
+    chosen = [field for field in FIELDS if field.name in names]
+    switches = [flag for field in chosen if field.kind == "boolean" for flag in (*field.flags, *field.off)]
+    flags = [flag for field in chosen if field.kind != "boolean" for flag in field.flags]
+    return _without(arguments, _spelled(flags), _spelled(switches))
+
+
+def _spelled(flags: Iterable[str]) -> list[str]:
+    return [spelling for flag in flags for spelling in spellings(flag)]
+
+
+def _without(arguments: Sequence[str], flags: Sequence[str], switches: Sequence[str]) -> list[str]:
+    """flags: each has a value, in the next word or after a `=`; switches: have none."""
     words_left, skip = [], False
     for word in arguments:
         if skip:
             skip = False
-        elif word in SECRET_FLAGS:
+        elif word in flags:
             skip = True
-        elif word.partition("=")[0] not in SECRET_FLAGS:
-            words_left.append(without_password(word))
+        elif word not in switches and word.partition("=")[0] not in flags:
+            words_left.append(word)
     return words_left
+
+
+_NOTIFY_COMMAND = spellings("--notify_command")

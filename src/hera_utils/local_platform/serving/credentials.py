@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -103,11 +104,12 @@ def _is_elsewhere(connection: str) -> bool:
 
 
 def host_name(host: str) -> str:
-    """`localhost:2746` → `localhost`, `[::1]:80` → `[::1]`, lower case."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host[: host.find("]") + 1]
-    return host.partition(":")[0]
+    """`localhost:2746` → `localhost`, `[::1]:80` → `[::1]`, lower case; "" for what is no host with a port, such as `localhost:1@evil`."""
+    match = _HOST.fullmatch(host.strip().lower())
+    return match[1] if match else ""
+
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:@/\\\s]+)(:[0-9]{1,5})?")
 
 
 def same_text(text: str, other: str) -> bool:
