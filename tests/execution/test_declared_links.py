@@ -1,7 +1,6 @@
 """What a task leaves as an output may be a link out of the volume: the run's list of files tells nothing of what it leads to."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 from hera_utils import Layout, writes
 from hera_utils.execution.declared_files import DeclaredFiles, file_uses
