@@ -150,6 +150,21 @@ def test_no_output_is_what_the_worker_may_read_of_the_machines_processes(stage: 
     assert not end.outputs.get("parameters")
 
 
+@pytest.mark.parametrize("path", ["/proc", "/proc/self", "/proc/1/ns", "/", "/c/linked", "/c/linked/self"])
+def test_nothing_is_mounted_where_the_worker_looks_for_itself(stage: Stage, tmp_path: Path, path: str) -> None:
+    """What a task has put there would be opened by the worker: a pipe, that never ends, or a link to another process."""
+    claim = tmp_path / "claim"
+    (claim / "self" / "ns").mkdir(parents=True)
+    os.mkfifo(claim / "self" / "ns" / "mnt")
+    os.mkfifo(claim / "mountinfo")
+    (claim / "linked").symlink_to("/proc")
+    mounts = [{"name": "c", "mountPath": "/c"}, {"name": "c", "mountPath": path}]
+    volumes = [{"name": "c", "persistentVolumeClaim": {"claimName": "c"}}]
+    pod = stage.shell("true", main={"volumeMounts": mounts}, spec={"volumes": volumes}, claims={"c": str(claim)})
+    end = stage.run(pod)
+    assert (end.phase, end.message) == ("Failed", f"nothing can be mounted at {path}: choose another mountPath")
+
+
 def test_a_folder_around_processes_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_trees, "_names", lambda folder: ["proc"])  # not all of this machine
     top = os.open("/", os.O_PATH)
