@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
-from hera_utils.cli.run_names import by_turn, chosen_run, runs_folders
+from hera_utils.cli.run_names import by_turn, chosen_run, record_folders
 from hera_utils.errors import WaitTimeout
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Followed:
         """Of the run's record, where this machine has it."""
         from hera_utils.runs.whole_run import record_folder
 
-        return record_folder(self.name, self.runs, self.workflows)
+        return record_folder(self.name, self.runs)
 
     @property
     def remaining(self) -> Remaining:
@@ -69,7 +69,7 @@ class Followed:
 
 def followed(client: ArgoClient, name: str) -> Followed:
     """The run that a typed name means, as it is now. Without workflows where the name is one workflow's that is of no run."""
-    run = Followed(client, chosen_run(client, name), runs_folders())
+    run = Followed(client, chosen_run(client, name), record_folders())
     run.look()
     return run
 

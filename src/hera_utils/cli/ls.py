@@ -186,14 +186,14 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
 
 def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
     """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
-    from hera_utils.cli.run_names import runs_folders
+    from hera_utils.cli.run_names import record_folders
     from hera_utils.runs.remaining import remaining
     from hera_utils.runs.whole_run import record_folder
 
     by_annotations = remaining(workflows, None, time.time())
     if not by_annotations.what and not by_annotations.search:
         return by_annotations
-    return remaining(workflows, record_folder(run, runs_folders(), workflows), time.time())
+    return remaining(workflows, record_folder(run, record_folders()), time.time())
 
 
 def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:

@@ -129,14 +129,6 @@ class Reached:
         return with_last_lines(self.client, results) if logs else results
 
 
-def runs_folders() -> list[Path]:
-    """Where records may be: the setting, else runs/ of this folder. (Those beside a run's script are found by the run.)"""
-    from hera_utils.cli import options
-
-    context = options.context()
-    return [Path(str(context.runs))] if "runs" in context and context.runs else [Path("runs")]
-
-
 def _recorded_name(name: str) -> str | None:
     """The recorded run of that name, or the newest one whose user calls it so (runs/notes.py); None where there is none."""
     from hera_utils.runs.notes import named_runs
@@ -154,10 +146,9 @@ def record_folders() -> list[Path]:
     from hera_utils.runs.record_folders import known_folders
 
     context = options.context()
-    named = runs_folders()
     if "runs" in context and context.runs:
-        return named
-    return list(dict.fromkeys(folder.resolve() for folder in (*named, *known_folders(Path(context.state)))))
+        return [Path(str(context.runs))]
+    return list(dict.fromkeys(folder.resolve() for folder in (Path("runs"), *known_folders(Path(context.state)))))
 
 
 @contextmanager
@@ -172,5 +163,5 @@ def reached_run(name: str) -> Iterator[Reached]:
         if record.parent != Path() and (record / "run.json").is_file():
             run, runs = record.resolve().name, [record.resolve().parent]
         else:
-            run, runs = chosen_run(client, name), runs_folders()
+            run, runs = chosen_run(client, name), record_folders()
         yield Reached(load_run(client, run, runs), client, context)

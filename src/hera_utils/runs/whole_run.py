@@ -74,22 +74,24 @@ class WholeRun:
 
     @property
     def script(self) -> str:
-        """The script's file, as its record or its workflow says; "" where neither does."""
+        """The script's file, as its record or its workflow says; "" where neither does. A workflow may be a stranger's: what it names is
+        published with the run, and is a script by its name at least.
+        """
         annotations = (document["metadata"].get("annotations") or {} for document in self.documents)
-        return str(self.facts.get("script") or next((one[SCRIPT] for one in annotations if one.get(SCRIPT)), ""))
+        named = next((str(one[SCRIPT]) for one in annotations if one.get(SCRIPT)), "")
+        return str(self.facts.get("script") or (named if named.endswith((".py", ".ipynb")) else ""))
 
 
 def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeRun:
-    """The run of that name. runs: folders where its record may be; the one beside its script is looked at as well.
+    """The run of that name. runs: folders where its record may be. None is looked for where a workflow says that its script is: that may be
+    a folder which its tasks have filled.
 
     Without a record: the workflow of that name and those that are labelled as the run's. ResourceError when there is none.
     """
-    folder = next((one / name for one in runs if (one / name / "run.json").is_file()), None)
+    folder = record_folder(name, runs)
     if folder is None:
         documents = _of_platform(client, name)
-        folder = _beside_script(documents, name)
-        if folder is None:
-            return WholeRun(name, client.namespace, tuple(documents))
+        return WholeRun(name, client.namespace, tuple(documents))
     with RunRecord.open(folder) as record:
         facts, points = dict(record.facts), tuple(record.points())
         own = [row.name for row in record.workflows()]
@@ -102,10 +104,9 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
     return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others), deleted)
 
 
-def record_folder(name: str, runs: Iterable[Path], documents: Iterable[Json]) -> Path | None:
-    """Of a run's record: in one of these folders, or beside the script that its workflows name; None where there is none."""
-    there = (one / name for one in runs if (one / name / "run.json").is_file())
-    return next(there, None) or _beside_script(documents, name)
+def record_folder(name: str, runs: Iterable[Path]) -> Path | None:
+    """Of a run's record, in one of these folders; None where there is none."""
+    return next((one / name for one in runs if (one / name / "run.json").is_file()), None)
 
 
 def _of_platform(client: ArgoClient, name: str) -> list[Json]:
@@ -138,14 +139,3 @@ def _in_order(documents: list[Json]) -> list[Json]:
 def workflow_of(client: ArgoClient, name: str) -> Json | None:
     """The workflow of that name; None for one that was deleted since: its points' status is in the record."""
     return _got_or_why(client, name)[0]
-
-
-def _beside_script(documents: Iterable[Json], name: str) -> Path | None:
-    for document in documents:
-        annotations = document["metadata"].get("annotations") or {}
-        run = (document["metadata"].get("labels") or {}).get(RUN_LABEL) or name
-        if annotations.get(SCRIPT):
-            folder = Path(annotations[SCRIPT]).parent / "runs" / run
-            if (folder / "run.json").is_file():
-                return folder
-    return None
