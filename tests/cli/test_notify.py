@@ -15,7 +15,7 @@ from hera.workflows import DAG, Container, Parameter, Task, Workflow
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, SettingsError, grid
 from hera_utils.execution.reporter import NullReporter
-from hera_utils.runs.notification import Ending, notify
+from hera_utils.runs.notification import Ending, _ring, notify
 from hera_utils.settings.sources import Surroundings, read_settings
 
 HELLO = """
@@ -262,3 +262,13 @@ def test_a_message_on_the_desktop(tmp_path, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     assert told(tmp_path, notify="bell") == []
     assert Path(tmp_path / "said").read_text().startswith("--|w succeeded|1 of 1 point done, 3 s")
+
+
+def test_nothing_in_a_message_is_read_as_markup(tmp_path, monkeypatch):
+    program = tmp_path / "notify-send"
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@" > "$(dirname "$0")/said"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DISPLAY", ":0")
+    _ring(Ending("w", "n", "Succeeded", 1, 0, 1, "points", 3.0, "http://x", "<a href='x'>&</a>"))
+    assert "experiment &lt;a href='x'&gt;&amp;&lt;/a&gt;" in Path(tmp_path / "said").read_text()

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +32,6 @@ from hera_utils import (
 )
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.experiment.checkpoints import VARIABLE, with_checkpoints
-from hera_utils.local_platform.pods.pod import file_trees
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("saved", mount_path="/saved"))
 MOUNT = [ExistingVolume(name="saved", claim_name="saved", mount_path="/saved")]
@@ -377,14 +377,14 @@ def test_a_link_that_is_put_there_meanwhile_is_not_followed(tmp_path, monkeypatc
     (precious := tmp_path / "precious" / "run").mkdir(parents=True)
     (volume := tmp_path / "volume" / "checkpoints").mkdir(parents=True)
     (volume / "1" / "run").mkdir(parents=True)
-    remove = file_trees.remove
+    remove = shutil.rmtree
 
-    def exchanged(path):
+    def exchanged(path, **options):
         (volume / "1").rename(volume / "away")
         (volume / "1").symlink_to(tmp_path / "precious")
-        remove(path)
+        remove(path, **options)
 
-    monkeypatch.setattr(file_trees, "remove", exchanged)
+    monkeypatch.setattr(shutil, "rmtree", exchanged)
     CheckpointFolders(Saved(), tmp_path / "volume", SimpleNamespace(name="run", facts={})).remove(listed([{"n": 1}]))
     assert precious.exists()
     assert not (volume / "away" / "run").exists()

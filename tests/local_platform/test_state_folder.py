@@ -192,3 +192,17 @@ def modes_in(state):
             with contextlib.suppress(FileNotFoundError):
                 modes[f"{folder}/{name}"] = os.lstat(f"{folder}/{name}").st_mode
     return modes
+
+
+@pytest.mark.parametrize(("mode", "refused"), [(0o777, True), (0o1777, False), (0o755, False), (0o775, False)])
+def test_where_everybody_could_put_another_folder_in_its_place(tmp_path, mode, refused):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    state = shared / "deeper" / "state"
+    state.mkdir(parents=True, mode=0o700)
+    if refused:
+        with pytest.raises(PlatformError, match="everybody may put another folder in the place"):
+            open_state_folder(state)
+    else:
+        open_state_folder(state)

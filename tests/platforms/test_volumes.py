@@ -153,3 +153,21 @@ def test_a_link_that_a_task_puts_there_meanwhile_leads_nowhere(cp, claim, here, 
     assert (outside / "a.csv").read_text() == "secret"
     assert not (outside / "below").exists()
     assert not list((here / "back").rglob("a.csv")) if (here / "back").exists() else True
+
+
+@pytest.mark.parametrize("link", ["below", "a.csv"])
+def test_what_is_copied_out_goes_through_no_link_of_a_task(cp, claim, here, link):
+    """The folder that it is copied to may be another claim's: a task may have put a link there."""
+    cp(here / "data", "results:")
+    outside, back = here / "outside", here / "back"
+    outside.mkdir()
+    (outside / "a.csv").write_text("the user's")
+    (back / "data").mkdir(parents=True)
+    (back / "data" / link).symlink_to(outside if link == "below" else outside / "a.csv")
+    if link == "below":
+        with pytest.raises(LayoutError, match="through a link"):
+            cp("results:data", back)
+    else:
+        cp("results:data", back)
+        assert (back / "data" / "a.csv").read_text() == "one"
+    assert {file.name: file.read_text() for file in outside.iterdir()} == {"a.csv": "the user's"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,7 +19,7 @@ from hera_utils.experiment.checkpoints import checkpoint_name, resolved, with_ch
 from hera_utils.experiment.declarations import declared
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
-from hera_utils.local_platform.pods.pod import file_trees, open_beneath
+from hera_utils.local_platform.pods.pod import open_beneath
 from hera_utils.runs.record import DONE, RunRecord
 
 Json = dict[str, Any]
@@ -74,6 +75,6 @@ class CheckpointFolders:
 def _remove(volume: str, path: PurePosixPath) -> None:
     """The folder, and the one above it when it is empty then. A task may put a link on the way at any moment. OSError."""
     with open_beneath.at(volume, str(path.parent), links=False) as above:
-        file_trees.remove(f"{above}/{path.name}")
+        shutil.rmtree(f"{above}/{path.name}", ignore_errors=True)
     with open_beneath.at(volume, str(path.parent.parent), links=False) as above:
         os.rmdir(f"{above}/{path.parent.name}")

@@ -114,6 +114,13 @@ def check_state_folder(state: Path) -> None:
         return  # opening it will raise what it is
     if status.st_uid != os.geteuid() or os.lstat(state).st_uid not in (os.geteuid(), 0):  # also a link that leads there
         raise PlatformError(f"the state folder {state} belongs to another user of this machine", fix=_FIX)
+    for above in Path(os.path.realpath(state)).parents:
+        mode = os.stat(above).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise PlatformError(
+                f"everybody may put another folder in the place of the state folder {state}: {above} can be written by all",
+                fix=f"chmod o-w {above} (or chmod +t), or choose another folder with HERA_UTILS_STATE",
+            )
     loose = status.st_mode & OTHERS
     with contextlib.suppress(FileNotFoundError):  # removed meanwhile
         _refuse_what_others_wrote(state, reached=bool(loose & 0o011), deeply=bool(loose))

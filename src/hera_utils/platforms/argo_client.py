@@ -87,11 +87,13 @@ class ArgoClient:
         where = submission.namespace
 
         def ask(name: str) -> Json:
-            return self._named(self._checked(self._http.try_once(operation, body=body(name), namespace=where)))
+            return self._with_legal_names(
+                self._checked(self._http.try_once(operation, body=body(name), namespace=where))
+            )
 
         def look(name: str) -> Json:
             there = self._http.try_once("WorkflowService_GetWorkflow", namespace=where, name=name)
-            return self._named(self._checked(there))
+            return self._with_legal_names(self._checked(there))
 
         return idempotent_submit.submit(submission, ask=ask, look=look, rejoin=self.rejoin, unclear=self._unclear)
 
@@ -144,7 +146,7 @@ class ArgoClient:
 
     def get(self, name: str, *, fields: str | None = None) -> Json:
         """A workflow. fields: Argo's filter of the reply, e.g. `metadata.name,status.phase`."""
-        return self._named(
+        return self._with_legal_names(
             self._object("WorkflowService_GetWorkflow", query={"fields": fields}, namespace=self.namespace, name=name)
         )
 
@@ -170,7 +172,7 @@ class ArgoClient:
                 name = str((one.get("metadata") or {}).get("name") or "")
                 if name not in names:  # where one was submitted meanwhile, a page begins with the end of the one before
                     names |= {name} if name else set()
-                    yield self._named(one)
+                    yield self._with_legal_names(one)
             further = (reply.get("metadata") or {}).get("continue")
             if not further:
                 return
@@ -410,7 +412,7 @@ class ArgoClient:
             raise Refused(faults.INTERNAL, "the server's reply is not a JSON object")
         return reply
 
-    def _named(self, workflow: Json) -> Json:
+    def _with_legal_names(self, workflow: Json) -> Json:
         """A workflow whose names Kubernetes would allow: files and folders of this machine are called so."""
         metadata = workflow.get("metadata") or {}
         labels = (metadata.get("labels") or {}).values()

@@ -183,14 +183,14 @@ class _Keeper:
 
     def saved_before(self, artifact: Artifact) -> Saved | None:
         """The file of an artifact, when it is there as this run left it."""
-        one = self._left.get(json.dumps(asdict(artifact), sort_keys=True))
-        if one is None:
+        left = self._left.get(json.dumps(asdict(artifact), sort_keys=True))
+        if left is None:
             return None
-        file = self.folder / one["path"]
+        file = self.folder / left["path"]
         if file.is_symlink() or file.parent.is_symlink():
             return None
-        if file.is_file() and file.stat().st_size == one.get("bytes") and sha256_of(file) == one.get("sha256"):
-            return Saved(artifact, str(one["path"]), int(one["bytes"]), str(one["sha256"]), again=True)
+        if file.is_file() and file.stat().st_size == left.get("bytes") and sha256_of(file) == left.get("sha256"):
+            return Saved(artifact, str(left["path"]), int(left["bytes"]), str(left["sha256"]), again=True)
         return None
 
     def record(self, saved: Saved) -> None:
@@ -365,15 +365,15 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
                 f"{file} cannot be unpacked ({type(error).__name__})", fix="inspect it by hand; --unpack is not needed"
             ) from None
         inside = list(Path(beside).iterdir())
-        one = inside[0] if len(inside) == 1 else Path(beside)
-        if one.is_file() and not target.suffix:
-            target = target.with_name(target.name + one.suffix)
+        content = inside[0] if len(inside) == 1 else Path(beside)
+        if content.is_file() and not target.suffix:
+            target = target.with_name(target.name + content.suffix)
         place = folder / target.name
         if place.is_symlink():
             place.unlink()  # else it would be written where that leads
         elif place.is_dir():
             shutil.rmtree(place)
-        shutil.move(one, place) if len(inside) == 1 else shutil.copytree(one, place, symlinks=True)
+        shutil.move(content, place) if len(inside) == 1 else shutil.copytree(content, place, symlinks=True)
         if not keep:
             (folder / file.name).unlink()
     return target

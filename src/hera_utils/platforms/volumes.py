@@ -69,8 +69,18 @@ def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
         raise SettingsError(f"`{source}` would be copied into itself", fix="name a target outside of it")
     # The confines: what is read must not lead out of a claim it is in, what is written neither.
     inside = _root(cluster, origin, state) if isinstance(origin, InClaim) else None
-    goal_root = _root(cluster, goal, state) if isinstance(goal, InClaim) else None
+    goal_root = _root(cluster, goal, state) if isinstance(goal, InClaim) else _users_folder(there.parent)
     return _copied(here, there, inside, goal_root)
+
+
+def _users_folder(folder: Path) -> Path:
+    """The folder that the user named, where links of theirs count; below it a task may have put some, where it is a claim's."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = (error.strerror or "an error of the file system").lower()
+        raise ResourceError(f"cannot copy to {folder} ({why})", fix="check permissions and free space") from None
+    return folder
 
 
 def _root(cluster: Cluster, where: InClaim, state: str) -> Path:
@@ -105,7 +115,7 @@ def _stays(path: Path, root: Path, what: str) -> None:
         raise LayoutError(f"`{what}` leads out of the claim through a link", fix="copy the target of the link instead")
 
 
-def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None) -> Copied:
+def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path) -> Copied:
     files = size = 0
     try:
         for source, target in _walk(here, there):
@@ -123,7 +133,7 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None
                 files += 1
     except LeadsOut as error:
         raise LayoutError(
-            f"`{error.filename}` leads out of the claim through a link", fix="copy the target of the link instead"
+            f"`{error.filename}` leads out of its folder through a link", fix="copy the target of the link instead"
         ) from None
     except OSError as error:
         why = (error.strerror or "an error of the file system").lower()
@@ -133,11 +143,8 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None
     return Copied(files, size, str(there))
 
 
-def _folder(path: Path, confines: Path | None) -> AbstractContextManager[str]:
-    """A folder, made where there is none. Of a claim it is held open: a task may put a link in its place meanwhile."""
-    if confines is None:
-        path.mkdir(parents=True, exist_ok=True)
-        return nullcontext(str(path))
+def _folder(path: Path, confines: Path) -> AbstractContextManager[str]:
+    """A folder, made where there is none, and held open: a task may put a link in its place meanwhile."""
     return open_beneath.at(str(confines), os.path.relpath(path, confines), make=True)
 
 

@@ -324,14 +324,14 @@ def _with_provenance(
     )
 
 
-def interpreter_of(documents: Iterable[Json], known: Sequence[str]) -> str:
+def interpreter_of(documents: Iterable[Json], startable: Sequence[str]) -> str:
     """The Python that ran the script, as its workflows say; "" where they do not.
 
-    known: those that may be started. Who submits a workflow may name any program, also one that its tasks wrote.
+    startable: those that may be started. Who submits a workflow may name any program, also one that its tasks wrote.
     """
     annotations = (document["metadata"].get("annotations") or {} for document in documents)
     named = next((str(one[PYTHON]) for one in annotations if one.get(PYTHON)), "")
-    return named if os.path.abspath(named) in known else ""
+    return named if os.path.abspath(named) in startable else ""
 
 
 def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 from hera_utils.runs.outcome import outcome
@@ -111,7 +112,10 @@ def _ring(ending: Ending) -> str:
     if program and desktop:
         try:
             done = subprocess.run(
-                [program, "--", ending.title, ending.body], capture_output=True, timeout=_PATIENCE, check=False
+                [program, "--", ending.title, escape(ending.body, quote=False)],
+                capture_output=True,
+                timeout=_PATIENCE,
+                check=False,
             )
             rung = rung or done.returncode == 0
         except (OSError, subprocess.SubprocessError):

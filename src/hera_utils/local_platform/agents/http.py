@@ -82,7 +82,7 @@ def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], bod
 
     secret = [str(header["name"]) for header in http.get("headers") or () if header.get("valueFrom")]
 
-    class Session(requests.Session):
+    class OneHostSession(requests.Session):
         """What comes of a secret is told to no other host that an answer leads to."""
 
         def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
@@ -93,7 +93,7 @@ def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], bod
 
     timeout = http.get("timeoutSeconds")
     try:
-        with Session() as session:
+        with OneHostSession() as session:
             session.trust_env = False  # a .netrc is the user's, not the workflow's
             session.proxies = _proxies(url)
             session.verify = False if http.get("insecureSkipVerify") else _authorities()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from . import environment, exposed_folders, ports, python, root_rights, users
+from . import environment, ports, python, python_folders, root_rights, users
 from .errors import PodFault
 from .mount_points import Mount
 from .volumes import Volumes
@@ -101,11 +101,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         env.update(more)
         written.update(files)
     mounts = volumes.mounts(container, env)
-    mounts += [
-        Mount(os.path.realpath(source), path, True, is_plain=True)
-        for path, source in (settings.get("files") or {}).items()
-    ]
-    mounts += volumes.hosts()
+    mounts += [*_files(settings), *volumes.hosts()]
     if kind == "main" and container.get("name") == "main":
         mounts += volumes.input_mounts(container)
     limits = (container.get("resources") or {}).get("limits") or {}
@@ -118,7 +114,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         mounts=tuple(sorted(mounts, key=lambda m: len(m.target))),
         written=written,
         hidden=tuple(settings.get("hide") or ()),
-        exposed=exposed_folders.exposed([*(settings.get("path") or []), *needed], job["state"]),
+        exposed=python_folders.exposed([*(settings.get("path") or []), *needed], job["state"]),
         memory_limit=int(environment.quantity(limits["memory"])) if limits.get("memory") else 0,
         readiness=container.get("readinessProbe"),
         port_names=ports.by_name(container),
@@ -132,6 +128,12 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         capabilities=root_rights.capabilities_of(container),
         gains_rights=(container.get("securityContext") or {}).get("allowPrivilegeEscalation") is not False,
     )
+
+
+def _files(settings: Json) -> list[Mount]:
+    """Files of this machine that a table of images names: with no link left in their paths, what is looked at is what is mounted."""
+    table = settings.get("files") or {}
+    return [Mount(os.path.realpath(source), path, True, is_plain=True) for path, source in table.items()]
 
 
 def _argv(container: Json, settings: Json, image: str) -> tuple[str, ...]:
