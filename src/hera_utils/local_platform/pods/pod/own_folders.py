@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from . import file_trees
 
 _AGE = 10_000_000_000  # nanoseconds, many times the kernel's tick
-_Look = tuple[int, ...] | None
+Look = tuple[int, ...] | None
 
 
 class OwnFolders:
@@ -23,23 +23,36 @@ class OwnFolders:
     def __init__(self, folders: Mapping[str, int | None]) -> None:
         self._folders = folders
         self.pinned: set[str] = set()
-        self._empty: dict[str, _Look] = {}
+        self._empty: dict[str, Look] = {}
+        self._points: frozenset[str] = frozenset()
+        self._ways: dict[str, Look] = {}
         self._furnish(folders)
+
+    def hold(self, points: Iterable[str], ways: Mapping[str, Look]) -> None:
+        """Something is mounted on these points, where this process does not see it: they stay from now on, and what leads to them is only
+        emptied. ways: those folders, and what `identity` says of each.
+        """
+        self._points, self._ways = frozenset(points), dict(ways)
+        self._empty.clear()  # whatever stayed before is to be looked at
+
+    def are_held(self) -> bool:
+        """Whether nobody has moved, replaced or given away what leads to the points. (A point itself the kernel leaves where it is.)"""
+        return all(map(_is_folder, self._points)) and all(identity(way) == was for way, was in self._ways.items())
 
     def is_untouched(self, path: str) -> bool:
         """Whether a folder is as it was at the start."""
-        return path in self._folders and _look(path) == self._empty[path]
+        return path in self._folders and path in self._empty and _look(path) == self._empty[path]
 
     def empty(self) -> None:
         """Raises OSError."""
-        changed = [path for path in self._folders if _look(path) != self._empty[path]]
+        changed = [path for path in (*self._folders, *self._ways) if _look(path) != self._empty.get(path)]
         for path in changed:
             if not _is_folder(path):  # the one around it was seen to: it is gone
                 continue
             with os.scandir(path) as entries:
                 for entry in list(entries):
-                    own = entry.path in self._folders and entry.is_dir(follow_symlinks=False)
-                    if not own and entry.path not in self.pinned:
+                    own = entry.path in self._folders or entry.path in self._ways or entry.path in self._points
+                    if not (own and entry.is_dir(follow_symlinks=False)) and entry.path not in self.pinned:
                         file_trees.remove(entry.path)
         self._furnish(changed)
 
@@ -47,7 +60,7 @@ class OwnFolders:
         for path in paths:
             if not _is_folder(path):
                 os.mkdir(path)
-            if (mode := self._folders[path]) is not None:
+            if (mode := self._folders.get(path)) is not None:
                 os.chmod(path, mode)
         then = time.time_ns() - _AGE
         for path in paths:
@@ -55,12 +68,18 @@ class OwnFolders:
             self._empty[path] = _look(path)
 
 
-def _look(path: str) -> _Look:
+def _look(path: str) -> Look:
     try:
         status = os.lstat(path)
     except OSError:
         return None
     return status.st_mode, status.st_uid, status.st_gid, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def identity(path: str) -> Look:
+    """What stays the same when something is put into a folder or removed; None for what is no folder."""
+    look = _look(path)
+    return look[:4] if look is not None and stat.S_ISDIR(look[0]) else None
 
 
 def _is_folder(path: str) -> bool:

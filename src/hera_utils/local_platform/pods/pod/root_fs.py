@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from . import file_trees, layer_copy, mount_points, open_beneath, syscalls
 from .mount_points import Mount
-from .own_folders import OwnFolders
+from .own_folders import Look, OwnFolders, identity
 from .shared_mounts import OWN, SharedMounts
 
 _NO_FAULT_OF_LAYERS = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
@@ -62,7 +62,7 @@ class Root:
         self.namespace = ""  # the same as /proc names it
         self._view_mounts: tuple[object, ...] = ()
         self._view_table = b""
-        self._covers_own = False
+        self._covers_own = self._is_held = False
         self.place = f"{folder}/root"
         self._is_copy = False
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
@@ -261,6 +261,29 @@ class Root:
         self._view_mounts, self._view_table = mounts_and_files, _mount_table()
         self._mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
         self._covers_own = any(_lies_in(mount.target, (*self._owns.keys(), *self._owns.values())) for mount in mounts)
+        self._is_held = self._covers_own and self._hold([mount.target for mount in mounts])
+
+    def _hold(self, targets: list[str]) -> bool:
+        """Have the points of mounts in the container's own folders stay when these are emptied; in the new view, before anything runs
+        there. Whether that can be: all are plain folders, and none is in another.
+        """
+        points: list[str] = []
+        ways: dict[str, Look] = {}
+        for target in map(os.path.normpath, targets):
+            for name, path in self._owns.items():
+                if not _lies_in(target, (path,)):
+                    continue
+                names = target[len(path) :].split("/")[1:]
+                if not names or not os.path.isdir(target):
+                    return False
+                for count in range(1, len(names)):
+                    below = "".join(f"/{part}" for part in names[:count])
+                    ways[self.own(name) + below] = identity(path + below)
+                points.append(self.own(name) + target[len(path) :])
+        if None in ways.values() or ways.keys() & set(points):
+            return False
+        self._own_folders.hold(points, ways)
+        return True
 
     def leave(self) -> None:
         if self.view >= 0:
@@ -293,8 +316,10 @@ class Root:
 
     def empty(self) -> None:
         """Remove what a container left in its own folders."""
-        if self._covers_own:
-            self.leave()  # removing a mount point here takes the mount out of the view there: the next container binds anew
+        if self._covers_own and not (self.view >= 0 and self._is_held and self._own_folders.are_held()):
+            self._own_folders.hold((), {})
+            # removing a mount point here takes the mount out of the view there: the next container binds anew
+            self.leave()
         self._own_folders.empty()
 
     def discard(self) -> None:
