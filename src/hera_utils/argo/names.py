@@ -135,7 +135,7 @@ _CONFIG_KEY_MESSAGE = _regex_error(
 )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def subdomain_faults(name: str) -> tuple[str, ...]:
     """What Kubernetes has against a name that must be an RFC 1123 subdomain (most objects); empty when it is legal."""
     faults = []
@@ -146,7 +146,7 @@ def subdomain_faults(name: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def label_faults(name: str) -> tuple[str, ...]:
     """What Kubernetes has against a name that must be an RFC 1123 label (namespaces, containers, volumes)."""
     faults = []
@@ -157,7 +157,7 @@ def label_faults(name: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def label_key_faults(key: str) -> tuple[str, ...]:
     """What Kubernetes has against the key of a label or an annotation: `[prefix/]name`."""
     prefix, slash, name = key.rpartition("/")
@@ -182,7 +182,7 @@ def label_key_faults(key: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def label_value_faults(value: str) -> tuple[str, ...]:
     """What Kubernetes has against the value of a label."""
     faults = []

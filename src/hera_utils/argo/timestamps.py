@@ -28,7 +28,7 @@ def nano(at: float) -> str:
     return f"{_text(whole)[:-1]}.{nanoseconds:09d}".rstrip("0").rstrip(".") + "Z"
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _text(second: int) -> str:
     try:
         moment = datetime.fromtimestamp(second, timezone.utc)
@@ -37,7 +37,7 @@ def _text(second: int) -> str:
     return f"{moment.year:04d}" + moment.strftime("-%m-%dT%H:%M:%SZ")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def read(stamp: str | None) -> float | None:
     """The time of an RFC 3339 text, to the microsecond; None for no text and for any other (a date alone, no time zone…)."""
     match = _RFC3339.fullmatch(stamp or "")

@@ -180,7 +180,7 @@ def usage(containers: Sequence[ContainerState], template: Json) -> Mapping[str, 
     return _shared(tuple(seconds.items()))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _shared(seconds: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
     """Thousands of short tasks use the same."""
     return dict(seconds)

@@ -36,7 +36,7 @@ def parse(text: object) -> tuple[int, int] | None:
     return _parse(text) if isinstance(text, str) else None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _parse(text: str) -> tuple[int, int] | None:
     if not _PROGRESS.match(text):
         return None
@@ -44,7 +44,7 @@ def _parse(text: str) -> tuple[int, int] | None:
     return (done, whole) if 0 <= done <= whole and whole > 0 else None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def text_of(done: int, whole: int) -> str:
     """Thousands of nodes have the same one."""
     return f"{done}/{whole}"

@@ -115,7 +115,7 @@ def _with_message(node: str, message: str, *, phase: str = "Pending") -> str:
 _ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # pods.py writes the phase first
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)  # as many as run at once; each has sixty objects, which keep the memory around them
 def _parsed(text: str) -> Json:
     document: Json = json.loads(text)
     return document
