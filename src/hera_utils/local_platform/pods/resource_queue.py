@@ -22,6 +22,7 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hera_utils.argo.quantities import QuantityError, quantity
@@ -53,7 +54,13 @@ def need_of(pod: Json) -> Need:
     for name in ("cpu", "memory"):
         together = sum(request(c, name) for c in spec.get("containers") or [])
         totals.append(max([together, *(request(c, name) for c in spec.get("initContainers") or [])]))
-    return Need(totals[0], totals[1], int(spec.get("priority") or 0))
+    return _same(Need(totals[0], totals[1], int(spec.get("priority") or 0)))
+
+
+@lru_cache(maxsize=MOST_KINDS)
+def _same(need: Need) -> Need:
+    """One object for the thousands of pods that ask for the same."""
+    return need
 
 
 def _amount(text: Any) -> float:
@@ -130,7 +137,7 @@ class ResourceQueue:
         return True
 
     def _capped(self, need: Need) -> Need:
-        return Need(min(need.cpu, self.cores), min(need.memory, self.memory), need.priority)
+        return _same(Need(min(need.cpu, self.cores), min(need.memory, self.memory), need.priority))
 
     def next(self) -> str | None:
         """The pod that starts now, None when there is none or no room for it. Its room is taken."""
