@@ -20,8 +20,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from hera_utils.errors import SettingsError
 from hera_utils.image_policies import ALL, POLICIES, policy_for_all
 from hera_utils.images.choice import of_docker_hub
@@ -63,6 +61,8 @@ class ImageTable:
     @classmethod
     def from_file(cls, path: Path) -> ImageTable:
         """The table of a YAML file. Raises SettingsError."""
+        import yaml  # most have none, and every server starts
+
         try:
             document = yaml.safe_load(path.read_text())
         except OSError as error:

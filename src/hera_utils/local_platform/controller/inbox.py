@@ -48,8 +48,8 @@ class Inbox:
     """The items, from any thread. most: how many are taken at once. enough: so many pods on their way keep this machine busy.
 
     A transaction costs as much for one event as for ten. What a pod's start changes is shown a moment later at most; the end of a pod is
-    followed by the launch of others at once, unless enough were launched before and wait for room. What waits is given at once all the
-    same: it is worked on meanwhile, and only written later.
+    followed by the launch of others at once, unless enough were launched before and wait for room. While few are on their way, what
+    waits is given at once all the same: it is worked on meanwhile, and only written later. (While many are, the runtime needs that time.)
     """
 
     def __init__(self, most: int, enough: int) -> None:
@@ -70,21 +70,26 @@ class Inbox:
         their way.
         """
         left, until = timeout, 0.0
+        together: list[Item] = []
         for number in range(self._most):
             try:
                 item = self._queue.get(timeout=left) if left is None or left > 0 else self._queue.get_nowait()
             except queue.Empty:
-                return
+                break
             if item is None:
                 self.is_closed = True
-                return
+                break
             if not number:
                 until = now() + PATIENCE
             pods -= isinstance(item, RunEvent) and isinstance(item.event, PodFinished)
             if until and not self._may_wait(item, pods):
                 until = 0.0
-            yield item
+            together.append(item)
+            if pods <= self._enough:
+                yield from together
+                together = []
             left = min(PATIENCE, until - now())
+        yield from together
 
     def rest(self) -> list[Item]:
         """All that is there at this moment, beyond what is taken at once."""

@@ -316,12 +316,16 @@ class ImagePulls:
 
     def is_due(self) -> bool:
         """Whether a pull is to be tried again now."""
+        if not self._pulls:
+            return False
         now = time.monotonic()
         return any(pull.state == "failed" and now >= pull.due for pull in self._pulls.values())
 
     @property
     def pause(self) -> float:
         """Seconds until something is due that no thread announces."""
+        if not self._pulls:
+            return 60.0
         now = time.monotonic()
         times = [
             at

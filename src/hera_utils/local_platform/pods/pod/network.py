@@ -22,7 +22,6 @@ import select
 import signal
 import socket
 import struct
-import zlib
 
 from . import seccomp, syscalls
 
@@ -35,7 +34,7 @@ _MOST_TRIES = 1000
 
 
 class Network:
-    """The addresses of the pods of one worker, one after the other. Its own thread answers; `begin` and `end` are the worker's.
+    """The addresses of the pods of one worker, one after the other. Its own thread answers; all but that is the worker's.
 
     address: of the present pod; LOOPBACK when it has none of its own.
     """
@@ -48,6 +47,8 @@ class Network:
         """Descriptors that the thread has yet to listen to."""
         self._lock = _thread.allocate_lock()
         self._claim: socket.socket | None = None
+        self._next: tuple[socket.socket, str] | None = None
+        """The claim of the address that the next pod gets, and that address."""
         self._shifted: bool | None = None
         self._reset(LOOPBACK)
 
@@ -72,13 +73,13 @@ class Network:
         self._others.append(fd)
         os.write(self._wake, b"x")
 
-    def begin(self, uid: str) -> None:
-        """A pod starts; it gets an address that no other pod of this machine has."""
-        if self._fd < 0:  # the kernel cannot: pods share the machine's addresses
+    def prepare(self) -> None:
+        """Find an address that no other pod of this machine has, for the next pod: its claim is a call that the thread answers, too."""
+        if self._fd < 0 or self._next is not None:  # the kernel cannot: pods share the machine's addresses
             return
-        number = zlib.crc32(uid.encode())
-        for step in range(_MOST_TRIES):
-            address = socket.inet_ntoa(struct.pack("!I", _FIRST | ((number + step) & ((1 << _BITS) - 1))))
+        for _ in range(_MOST_TRIES):
+            number = int.from_bytes(os.urandom(4), "big") & ((1 << _BITS) - 1)
+            address = socket.inet_ntoa(struct.pack("!I", _FIRST | number))
             claim = socket.socket(socket.AF_UNIX)
             try:
                 # names without a file belong to the network namespace, as addresses do, and go with the process
@@ -86,9 +87,15 @@ class Network:
             except OSError:
                 claim.close()
                 continue
-            self._claim = claim
-            self._reset(address)
+            self._next = claim, address
             return
+
+    def begin(self) -> None:
+        """A pod starts, with that address."""
+        self.prepare()
+        if self._next is not None:
+            (self._claim, address), self._next = self._next, None
+            self._reset(address)
 
     def end(self) -> None:
         if self._claim is not None:
@@ -231,7 +238,7 @@ def works() -> bool:
     network = Network("/proc")
     try:
         network.open()
-        network.begin(str(os.getpid()))
+        network.begin()
         with socket.socket() as end, socket.socket() as other:
             end.bind((LOOPBACK, _SHIFT))
             end.listen()

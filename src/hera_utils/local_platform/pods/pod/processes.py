@@ -124,5 +124,8 @@ def end_others(proc: str, spared: int, dead: int, seconds: float, reap: Callable
 
 def newest() -> bytes:
     """The process id that this namespace gave last."""
-    with open("/proc/loadavg", "rb", buffering=0) as file:
-        return file.read().split()[-1]
+    file = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, 256).split()[-1]
+    finally:
+        os.close(file)

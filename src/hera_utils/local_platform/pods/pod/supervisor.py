@@ -94,7 +94,7 @@ class Pod:
         with contextlib.suppress(OSError):
             syscalls.set_host_name(self.job["pod"]["metadata"]["name"])
         if not ports.uses_host(self.job["pod"]):
-            self.sandbox.network.begin(self.job["pod"]["metadata"]["uid"])
+            self.sandbox.network.begin()
         self.job["address"] = self.sandbox.network.address
         if not self._stage_inputs():
             return

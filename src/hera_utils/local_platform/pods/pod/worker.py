@@ -62,6 +62,7 @@ def main(
             Meter(proc),
         )
         for _ in range(_MOST_PODS):
+            network.prepare()
             if not launch_socket.has_more(link):
                 sandbox.python.prepare()
             try:
