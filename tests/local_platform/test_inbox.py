@@ -69,6 +69,20 @@ def test_after_the_time_there_is_nothing_and_the_end_ends_it():
     assert box.is_closed
 
 
+@pytest.mark.parametrize("pods", [0, 9])
+def test_who_stops_leaves_the_others(pods):
+    """An item that fails, or a turn that has taken long enough, must not cost those beside it their turn."""
+    box = Inbox(10, 4)
+    for item in (REQUEST, FINISHED, STARTED):
+        box.put(item)
+    for item in box.take(0.0, pods):
+        assert item == REQUEST
+        break
+    assert not box.empty()
+    assert list(box.take(None, 0)) == [FINISHED, STARTED]
+    assert box.empty()
+
+
 def test_the_rest_is_what_is_there_now():
     box = Inbox(1, 4)
     for item in (STARTED, STARTED, FINISHED):

@@ -194,8 +194,6 @@ def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
 
 def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
     """Modules that inline Python scripts import and that their interpreter does not have."""
-    from hera_utils.preflight.imports import imported, missing, remedy
-
     modules_by_python: dict[str, dict[str, str]] = {}
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
@@ -204,8 +202,14 @@ def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) 
         if not isinstance(source, str) or "python" not in os.path.basename(command) or not entry.get("python"):
             continue
         python = context.python or sys.executable if entry["python"] == "current" else str(entry["python"])
+        from hera_utils.preflight.imports import imported
+
         for module in imported(source) - sys.stdlib_module_names:
             modules_by_python.setdefault(python, {}).setdefault(module, name)
+    if not modules_by_python:
+        return
+    from hera_utils.preflight.imports import missing, remedy
+
     for python, modules in modules_by_python.items():
         for module in missing(python, modules):
             yield warning(

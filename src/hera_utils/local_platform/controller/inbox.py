@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Inbox:
     def __init__(self, most: int, enough: int) -> None:
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._most, self._enough = most, enough
+        self._together: deque[Item] = deque()
+        """What was taken out of the queue and is not given yet: whoever stops in between leaves it here."""
         self.is_closed = False
         """Whether its end was taken."""
 
@@ -63,14 +66,13 @@ class Inbox:
         self._queue.put(item)
 
     def empty(self) -> bool:
-        return self._queue.empty()
+        return not self._together and self._queue.empty()
 
     def take(self, timeout: float | None, pods: int) -> Iterator[Item]:
         """What comes until something must be written, after waiting for the first; nothing after the timeout. pods: how many are on
         their way.
         """
-        left, until = timeout, 0.0
-        together: list[Item] = []
+        left, until = (0.0 if self._together else timeout), 0.0
         for number in range(self._most):
             try:
                 item = self._queue.get(timeout=left) if left is None or left > 0 else self._queue.get_nowait()
@@ -84,16 +86,19 @@ class Inbox:
             pods -= isinstance(item, RunEvent) and isinstance(item.event, PodFinished)
             if until and not self._may_wait(item, pods):
                 until = 0.0
-            together.append(item)
+            self._together.append(item)
             if pods <= self._enough:
-                yield from together
-                together = []
+                yield from self._give()
             left = min(PATIENCE, until - now())
-        yield from together
+        yield from self._give()
+
+    def _give(self) -> Iterator[Item]:
+        while self._together:
+            yield self._together.popleft()
 
     def rest(self) -> list[Item]:
         """All that is there at this moment, beyond what is taken at once."""
-        items: list[Item] = []
+        items = list(self._give())
         with contextlib.suppress(queue.Empty):
             while (item := self._queue.get_nowait()) is not None:
                 items.append(item)
