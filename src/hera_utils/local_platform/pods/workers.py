@@ -186,7 +186,7 @@ class Workers:
 
     def close(self) -> None:
         """Leave them: those that have a pod finish it and end."""
-        for worker in [*self._idle, *self._busy.values()]:
+        for worker in [*self._idle, *self._cleaning, *self._busy.values()]:
             self._drop(worker)
         if self._link is not None:
             self._link.close()
