@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_made_image import HandMadeImages
 from stage import Stage
 
 from hera_utils.local_platform.pods.pod import file_trees, open_beneath
@@ -228,6 +229,21 @@ def test_a_path_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
     for path in ("link", "link/inner"):
         with pytest.raises(OSError), open_beneath.at("/", f"{tmp_path}/{path}", links=False):
             pass
+
+
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_a_repository_of_this_machine_is_for_tasks_that_see_it(stage: Stage, tmp_path: Path, address: str) -> None:
+    """What runs in an image's own files does not see this machine's by a git artifact either."""
+    repository = tmp_path / "repository"
+    person = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "init", "-q", repository], check=True)
+    subprocess.run(["git", "-C", repository, *person, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    artifact = {"name": "a", "path": "/tmp/a", "git": {"repo": address.format(repository)}}
+    end = stage.run(stage.shell("true", template={"inputs": {"artifacts": [artifact]}}))
+    if isinstance(stage.images, HandMadeImages):
+        assert "transport 'file' not allowed" in end.error
+    else:
+        assert end.phase == "Succeeded"
 
 
 def test_no_revision_is_an_option_of_git(stage: Stage, tmp_path: Path) -> None:

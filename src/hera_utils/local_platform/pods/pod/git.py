@@ -1,7 +1,8 @@
-"""Git artifacts: a repository of the network, cloned by this machine's git."""
+"""Git artifacts: a repository of the network, cloned by this machine's git; also one of this machine, for tasks that see its files."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from .errors import PodFault
@@ -9,8 +10,14 @@ from .errors import PodFault
 Json = dict[str, Any]
 
 
-def clone(place: Json, target: str) -> None:
-    """Clone the repository of an input artifact's `git` into a new folder. PodFault says what git said."""
+_NETWORK = "http:https:ssh:git"
+
+
+def clone(place: Json, target: str, *, local: bool) -> None:
+    """Clone the repository of an input artifact's `git` into a new folder. PodFault says what git said.
+
+    local: whether it may be one of this machine.
+    """
     import subprocess  # not at the top: it brings threading, which makes every fork slower
 
     revision = str(place.get("revision") or "")
@@ -23,7 +30,13 @@ def clone(place: Json, target: str) -> None:
         command += ["--branch", str(place["branch"])]
     if place.get("singleBranch"):
         command.append("--single-branch")
-    done = subprocess.run([*command, "--", str(place.get("repo")), target], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--", str(place.get("repo")), target],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"GIT_ALLOW_PROTOCOL": f"{_NETWORK}:file" if local else _NETWORK, **os.environ},
+    )
     if done.returncode == 0 and revision:
         done = subprocess.run(
             ["git", "-C", target, "checkout", "--quiet", revision],

@@ -108,7 +108,8 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
         with open(target, "wb") as file:
             file.write(str(artifact["raw"].get("data") or "").encode())
     elif kind == "git":
-        git.clone(artifact["git"], target)
+        sees_machine = not any(settings.get("layers") for settings in (job.get("images") or {}).values())
+        git.clone(artifact["git"], target, local=sees_machine)
     else:
         key = str(key_of(artifact))
         source = path_of(job["store"], key)
