@@ -360,3 +360,23 @@ def test_a_watch_may_leave_the_nodes_out(url, platform):
     platform.put("Workflow", made)
     events = watch(url, "fields=result.object.metadata.name,result.object.status.phase")
     assert events.wait(1)[0]["object"]["status"] == {"phase": "Running", "startedAt": None, "finishedAt": None}
+
+
+def test_an_event_is_sent_in_pieces_and_small_ones_together():
+    texts = ["a", "ü" * 100_000, "b", "c" * 65_000, "d" * 5000, "\ud800"]
+    sent = list(pieces(texts))
+    assert b"".join(sent) == "".join(texts).encode("utf-8", "surrogatepass")
+    assert max(map(len, sent)) <= 2 * 2**16
+    assert list(pieces(["a", "b"])) == [b"ab"]
+
+
+def test_all_who_are_given_a_text_share_its_event(platform):
+    latest = Latest(platform)
+    text = '{"metadata":{}}'
+    latest.enter()
+    event = latest.event("MODIFIED", text)
+    assert event == '{"type":"MODIFIED","object":{"metadata":{}}}'
+    assert latest.event("MODIFIED", text) is event
+    assert latest.event("ADDED", text).startswith('{"type":"ADDED"')
+    latest.leave()
+    assert latest.event("MODIFIED", text) is not event

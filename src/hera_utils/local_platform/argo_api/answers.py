@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from hera_utils.argo.faults import http_status, stream_body, unary_body
 from hera_utils.errors import Refused
+from hera_utils.local_platform.serving.http import pieces
 
 Json = dict[str, Any]
 
@@ -56,8 +57,17 @@ def fault_response(refused: Refused, *, sse: bool = False, stream: bool = False)
 
 def frame(text: str, sse: bool) -> bytes:
     """One event on the wire. Argo's server-sent events have a blank before the newline and two empty lines after it."""
-    data = text.encode("utf-8", "surrogatepass")
-    return b"data: " + data + b" \n\n\n" if sse else data + b"\n"
+    before, after = _FRAMES[sse]
+    return (before + text + after).encode("utf-8", "surrogatepass")
+
+
+_FRAMES = {False: ("", "\n"), True: ("data: ", " \n\n\n")}
+
+
+def frames(results: Iterable[str], sse: bool) -> Iterator[bytes]:
+    """Results of a stream on the wire. The text of a large one is not copied: all who watch share it."""
+    before, after = _FRAMES[sse]
+    return pieces(part for text in results for part in (before + '{"result":', text, "}" + after))
 
 
 KEEP_ALIVE = b":\n"

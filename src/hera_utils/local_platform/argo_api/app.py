@@ -29,6 +29,7 @@ from hera_utils.local_platform.argo_api.answers import (
     encode,
     fault_response,
     frame,
+    frames,
     json_response,
     stream_headers,
 )
@@ -188,7 +189,8 @@ async def _framed(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator
                 yield KEEP_ALIVE
                 continue
             texts, following = following.result(), None
-            yield b"".join(frame(f'{{"result":{text}}}', sse) for text in texts)
+            for piece in frames(texts, sse):
+                yield piece
     except StopAsyncIteration:
         pass
     except HeraUtilsError as error:

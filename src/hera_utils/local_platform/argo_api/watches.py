@@ -13,7 +13,8 @@ from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.serving.http import whole_number
-from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render
+from hera_utils.local_platform.serving.latest import Latest
+from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render, WatchHistory
 from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
@@ -29,7 +30,7 @@ def workflows(request: ArgoRequest) -> Reply:
         fields = field_selector(f"metadata.name={stored.name}")
     nodes = not request.fields.without_prefix("result.object.").will_exclude("status.nodes")
     selector = ObjectSelector("Workflow", request.namespace, label_selector(options.label_selector), fields, nodes)
-    return _stream(request, selector, _workflow(request.fields))
+    return _stream(request, selector, _workflow(request.fields, _history(request).latest))
 
 
 def events(request: ArgoRequest) -> Reply:
@@ -40,22 +41,26 @@ def events(request: ArgoRequest) -> Reply:
     return _stream(request, selector, lambda change, stored: stored.text if change != "DELETED" else None)
 
 
-def _workflow(fields: FieldFilter) -> Render:
+def _workflow(fields: FieldFilter, latest: Latest) -> Render:
     below = fields.without_prefix("result.object.")
 
     def render(change: str, stored: StoredObject) -> str:
         text = stored.text or "{}"
         if fields:
-            text = encode(below.workflow(json.loads(text)))
-        return f'{{"type":"{change}","object":{text}}}'
+            return f'{{"type":"{change}","object":{encode(below.workflow(json.loads(text)))}}}'
+        return latest.event(change, text)
 
     return render
 
 
 def _stream(request: ArgoRequest, selector: ObjectSelector, render: Render) -> Reply:
-    if request.history is None:
-        raise Refused(INTERNAL, "this server keeps no history of changes")
     version = whole_number(request.list_options.resource_version) or 0
     since = version if version > 0 else None
-    watch = ObjectWatch(request.platform, request.history, selector, render).open(since)
+    watch = ObjectWatch(request.platform, _history(request), selector, render).open(since)
     return Stream(watch.batches())
+
+
+def _history(request: ArgoRequest) -> WatchHistory:
+    if request.history is None:
+        raise Refused(INTERNAL, "this server keeps no history of changes")
+    return request.history

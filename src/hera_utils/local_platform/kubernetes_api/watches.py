@@ -10,7 +10,7 @@ from typing import Any
 from hera_utils.local_platform.kubernetes_api.objects import selector_of, typed_text
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.http import whole_number
+from hera_utils.local_platform.serving.http import pieces, whole_number
 from hera_utils.local_platform.serving.watch import ObjectWatch, WatchHistory
 from hera_utils.local_platform.storage.records import StoredObject
 from hera_utils.local_platform.storage.resources import Resource
@@ -58,7 +58,8 @@ async def _events(
             done, _ = await asyncio.wait({following}, timeout=pause)
             if done:
                 texts, following = following.result(), None
-                yield "".join(texts).encode("utf-8", "surrogatepass")
+                for piece in pieces(texts):
+                    yield piece
             elif bookmarks and pause == BOOKMARK_SECONDS:
                 # Only after a pause: everything up to this version has been sent.
                 yield _bookmark(resource, opened.served_version, initial=False)

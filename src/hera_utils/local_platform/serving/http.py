@@ -9,7 +9,7 @@ import logging
 import math
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
@@ -36,8 +36,13 @@ _LARGE = 2**20
 _LARGE_AT_ONCE = 2
 """Bodies of more bytes than _LARGE wait for each other: together they could need more memory than a server should have."""
 
-_CHANGES_AT_ONCE = _LISTS_AT_ONCE = 8
-"""Each has a thread while it waits for the controller, or is written out. There are more threads: hundreds of them delay nobody's `get`."""
+_CHANGES_AT_ONCE = 8
+"""Each has a thread while it waits for the controller. There are more threads: hundreds of changes delay nobody's `get`."""
+_LISTS_AT_ONCE = 2
+"""A list only computes: eight of large runs at once had the event loop wait for a second."""
+
+_PIECE = 2**16
+"""Characters of an event that are given to a connection before its client has taken some."""
 
 _MOST_WAITING = 1000
 Item = TypeVar("Item")
@@ -182,6 +187,26 @@ def query_of(request: Request) -> dict[str, str]:
     return dict(request.query_params)
 
 
+def pieces(texts: Iterable[str]) -> Iterator[bytes]:
+    """Texts as they are sent: small ones together, and never a large one at once, because its reader may not take it for hours."""
+    small: list[str] = []
+    size = 0
+    for text in texts:
+        if size + len(text) > _PIECE:
+            yield _encoded("".join(small))
+            small, size = [], 0
+        if len(text) > _PIECE:
+            yield from (_encoded(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
+        else:
+            small.append(text)
+            size += len(text)
+    yield _encoded("".join(small))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
 class EventResponse(Response):
     """A reply that goes on until it ends or its client hangs up, whichever is first."""
 
@@ -208,7 +233,8 @@ class EventResponse(Response):
     async def _send(self, send: Send) -> None:
         try:
             async for chunk in self.content:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if chunk:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await cast("Any", self.content).aclose()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hera_utils.local_platform.platform import LocalPlatform
 
 SHARE = 0.01
+_TYPE = '{"type":"'
 KEPT = 4
 """Texts that are kept while somebody watches."""
 
@@ -36,6 +37,7 @@ class Latest:
         self._platform, self._clock = platform, clock
         self._lock = threading.Lock()
         self._texts: OrderedDict[Key, _Text] = OrderedDict()
+        self._events: list[tuple[str, str]] = []
         self.watchers = 0
         """So many watch something."""
 
@@ -49,6 +51,18 @@ class Latest:
             self.watchers -= 1
             if not self.watchers:
                 self._texts.clear()
+                self._events.clear()
+
+    def event(self, change: str, text: str) -> str:
+        """The event with a whole workflow, one for all who are given that text: each keeps it until its client has taken it."""
+        with self._lock:
+            for known, event in self._events:
+                if known is text and event.startswith(change, len(_TYPE)):
+                    return event
+            event = f'{_TYPE}{change}","object":{text}}}'
+            if self.watchers:
+                self._events = [*self._events[1 - KEPT :], (text, event)]
+            return event
 
     def get(self, place: Key, *, nodes: bool, at_once: bool) -> tuple[StoredObject, bool]:
         """(the workflow, whether it has changed since). at_once: only the newest will do. Raises Refused when there is none."""
