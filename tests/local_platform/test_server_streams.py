@@ -17,10 +17,12 @@ import requests
 from memory_platform import MemoryPlatform
 from serving import served
 
+from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.serving import latest as latest_module
 from hera_utils.local_platform.serving import watch as watch_module
+from hera_utils.local_platform.serving.http import pieces
 
 TOKEN = "s3cret-token"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -371,7 +373,7 @@ def test_an_event_is_sent_in_pieces_and_small_ones_together():
 
 
 def test_all_who_are_given_a_text_share_its_event(platform):
-    latest = Latest(platform)
+    latest = latest_module.Latest(platform)
     text = '{"metadata":{}}'
     latest.enter()
     event = latest.event("MODIFIED", text)
@@ -380,3 +382,17 @@ def test_all_who_are_given_a_text_share_its_event(platform):
     assert latest.event("ADDED", text).startswith('{"type":"ADDED"')
     latest.leave()
     assert latest.event("MODIFIED", text) is not event
+
+
+def test_a_watcher_is_given_what_there_is_a_part_at_a_time(platform, monkeypatch):
+    monkeypatch.setattr(watch_module.ObjectWatch._serve, "__defaults__", (1000,))
+    for number in range(20):
+        submit(platform, f"run-{number}")
+    selector = watch_module.ObjectSelector("Workflow", "argo", label_selector(""), field_selector(""))
+    history = watch_module.WatchHistory(platform, ["Workflow"])
+    opened = watch_module.ObjectWatch(platform, history, selector, lambda change, stored: stored.text).open()
+    first, _ = opened._serve()
+    assert 0 < len(first) < 20
+    assert sum(map(len, first[:-1])) < 1000
+    assert len(opened.serve_now()) == 20 - len(first)
+    opened.close()

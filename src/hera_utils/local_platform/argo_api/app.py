@@ -105,7 +105,7 @@ class ArgoApi:
                 argo_request = ArgoRequest(
                     self.platform, path, query_of(request), body, raw_path, self.history, _headers_of(request), data
                 )
-                async with self._lane(request.method, route.operation):
+                async with self._lane(request, route.operation):
                     reply = await asyncio.to_thread(handler_of(route), argo_request)
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
@@ -118,10 +118,11 @@ class ArgoApi:
             )
         return _response(reply, sse)
 
-    def _lane(self, method: str, operation: str) -> contextlib.AbstractAsyncContextManager[None]:
+    def _lane(self, request: Request, operation: str) -> contextlib.AbstractAsyncContextManager[None]:
         if "Lint" in operation:
             return self.lints
-        return self.lanes.of(change=method not in ("GET", "HEAD"), is_list="_List" in operation)
+        change = request.method not in ("GET", "HEAD")
+        return self.lanes.of(change=change, is_list="_List" in operation, chosen="fields" in request.query_params)
 
     async def metrics(self, request: Request) -> Response:
         refusal = await self.refusal(request)

@@ -38,8 +38,8 @@ _LARGE_AT_ONCE = 2
 
 _CHANGES_AT_ONCE = 8
 """Each has a thread while it waits for the controller. There are more threads: hundreds of changes delay nobody's `get`."""
-_LISTS_AT_ONCE = 2
-"""A list only computes: eight of large runs at once had the event loop wait for a second."""
+_COMPUTED_AT_ONCE = 2
+"""A list only computes, and so does what leaves out fields: eight of them of large runs at once had the event loop wait for a second."""
 
 _PIECE = 2**16
 """Characters of an event that are given to a connection before its client has taken some."""
@@ -169,10 +169,14 @@ class Lanes:
     """Which requests of an application wait for others of their kind before they get a thread."""
 
     def __init__(self) -> None:
-        self._changes, self._lists = asyncio.Semaphore(_CHANGES_AT_ONCE), asyncio.Semaphore(_LISTS_AT_ONCE)
+        self._changes = asyncio.Semaphore(_CHANGES_AT_ONCE)
+        self._lists, self._chosen = asyncio.Semaphore(_COMPUTED_AT_ONCE), asyncio.Semaphore(_COMPUTED_AT_ONCE)
 
-    def of(self, *, change: bool, is_list: bool) -> contextlib.AbstractAsyncContextManager[None]:
-        return self._changes if change else self._lists if is_list else contextlib.nullcontext()
+    def of(self, *, change: bool, is_list: bool, chosen: bool = False) -> contextlib.AbstractAsyncContextManager[None]:
+        """chosen: some fields of one object are asked for."""
+        if change:
+            return self._changes
+        return self._lists if is_list else self._chosen if chosen else contextlib.nullcontext()
 
 
 async def parsed(parse: Callable[[bytes], Item], data: bytes) -> Item:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import threading
 import time
 from collections import Counter, OrderedDict, deque
@@ -44,6 +45,7 @@ CLIENT_SHARE = 0.03
 CLIENT_SECONDS = 15e-9
 """For each byte (each character of ASCII text)."""
 
+_BATCH = 2**20
 _REMEMBERED_DELETIONS = 1000
 _REMEMBERED_CHARACTERS = 16_000_000
 """Of the objects of a kind that were deleted: a run of 20,000 pods has thirty million."""
@@ -248,7 +250,7 @@ class ObjectWatch:
 
     def serve_now(self) -> list[str]:
         """What is due at this moment, without waiting."""
-        return self._serve()[0]
+        return self._serve(math.inf)[0]
 
     async def batches(self) -> AsyncIterator[list[str]]:
         """Rendered events, as they become due; ends when the generator is closed."""
@@ -271,22 +273,26 @@ class ObjectWatch:
         finally:
             self.close()
 
-    def _serve(self) -> tuple[list[str], float]:
-        """The events that are due, and how long to rest after them."""
+    def _serve(self, most: float = _BATCH) -> tuple[list[str], float]:
+        """The events that are due, up to so many characters, and how long to rest after them. Each watcher has its own: what they keep
+        until their clients take it is bounded by this.
+        """
         started = time.thread_time()
-        with self._lock:
-            pending, self._pending = self._pending, OrderedDict()
-            self.served_version = max(
-                [self.served_version, *(change.stored.resource_version for change in pending.values())]
-            )
-        events = []
-        for change in pending.values():
+        events, size = list[str](), 0
+        for _ in range(len(self._pending)):  # what is stale waits for the next time
+            with self._lock:
+                _, change = self._pending.popitem(last=False)
+                self.served_version = max(self.served_version, change.stored.resource_version)
             due = self._due(change)
             rendered = self._render(*due) if due else None
             if rendered is not None:
                 events.append(rendered)
-        watchers = self._history.latest.watchers
-        return events, pause_after(time.thread_time() - started, sum(map(len, events)), watchers)
+                size += len(rendered)
+            if size >= most:
+                break
+        if self._pending:
+            self._set(self._wake)
+        return events, pause_after(time.thread_time() - started, size, self._history.latest.watchers)
 
     def _due(self, change: ObjectChange) -> tuple[str, StoredObject] | None:
         """What is sent to the client: the latest state, or that the object is gone (or no longer fits its selectors)."""
