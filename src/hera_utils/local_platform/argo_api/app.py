@@ -105,7 +105,7 @@ class ArgoApi:
                 argo_request = ArgoRequest(
                     self.platform, path, query_of(request), body, raw_path, self.history, _headers_of(request), data
                 )
-                async with self._lane(request, route.operation):
+                async with self._lane(request, route):
                     reply = await asyncio.to_thread(handler_of(route), argo_request)
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
@@ -118,11 +118,12 @@ class ArgoApi:
             )
         return _response(reply, sse)
 
-    def _lane(self, request: Request, operation: str) -> contextlib.AbstractAsyncContextManager[None]:
-        if "Lint" in operation:
+    def _lane(self, request: Request, route: Route) -> contextlib.AbstractAsyncContextManager[None]:
+        if "Lint" in route.operation:
             return self.lints
         change = request.method not in ("GET", "HEAD")
-        return self.lanes.of(change=change, is_list="_List" in operation, chosen="fields" in request.query_params)
+        is_list = route.stream or "_List" in route.operation  # a watch begins with a list
+        return self.lanes.of(change=change, is_list=is_list, chosen="fields" in request.query_params)
 
     async def metrics(self, request: Request) -> Response:
         refusal = await self.refusal(request)

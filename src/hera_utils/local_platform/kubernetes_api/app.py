@@ -99,7 +99,8 @@ class KubernetesApi:
     async def perform(self, request: KubernetesRequest) -> Response:
         target = request.target
         if request.verb == "watch":
-            events = await asyncio.to_thread(watches.watch, self.platform, self.history, request)
+            async with self.lanes.of(change=False, is_list=True):
+                events = await asyncio.to_thread(watches.watch, self.platform, self.history, request)
             return EventResponse(events, {"content-type": "application/json"})
         if target.subresource == "log":
             lines = await asyncio.to_thread(logs.log, self.platform, request)

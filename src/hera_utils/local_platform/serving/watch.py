@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,6 +47,7 @@ CLIENT_SECONDS = 15e-9
 """For each byte (each character of ASCII text)."""
 
 _BATCH = 2**20
+_THREADS = 2
 _REMEMBERED_DELETIONS = 1000
 _REMEMBERED_CHARACTERS = 16_000_000
 """Of the objects of a kind that were deleted: a run of 20,000 pods has thirty million."""
@@ -124,6 +126,8 @@ class WatchHistory:
         self._characters: Counter[str] = Counter()
         self._horizon: dict[str, int] = {}
         self.latest = Latest(platform)
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="watch")
+        """In these watchers have their turns: hundreds of them take no thread of those who ask once."""
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
@@ -264,7 +268,7 @@ class ObjectWatch:
                 await self._wake.wait()
                 self._wake.clear()
                 self._urgent.clear()
-                events, pause = await asyncio.to_thread(self._serve)
+                events, pause = await self._loop.run_in_executor(self._history.threads, self._serve)
                 if events:
                     yield events
                 await asyncio.sleep(least)
