@@ -135,3 +135,11 @@ def test_groups_of_which_nothing_runs_take_more_than_one_event():
         run = Counted(spec, mode)
         assert len(events) >= at_least
         assert len(run.launched) == 1
+
+
+def test_depends_may_not_be_nested_too_deeply():
+    tasks = [{"name": "a", "template": "t"}, {"name": "b", "template": "t", "depends": "(" * 5000 + "a" + ")" * 5000}]
+    run = Play(workflow({"entrypoint": "m", "templates": [{"name": "m", "dag": {"tasks": tasks}}, POD]}))
+    run.end("a")
+    assert run.phase == "Error"
+    assert "nested too deeply" in run.node("b")["message"]

@@ -121,7 +121,10 @@ class _Simple:
     def value(self) -> bool | None:
         if not self.tokens:
             return None
-        found = self._either()
+        try:
+            found = self._either()
+        except RecursionError:  # thousands of brackets in each other: the general one has a bound, and says so
+            return None
         return found if self.at == len(self.tokens) else None
 
     def _next(self) -> Any:
