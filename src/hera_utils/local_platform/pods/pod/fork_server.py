@@ -258,7 +258,7 @@ class WorkersEnd:
 
     def _note(self, packet: bytes) -> None:
         if packet[:1] == b"i":
-            self._imports.append(packet[1:].decode())
+            self._imports.append(packet[1:].decode(errors="replace"))
             return
         pid, code, cpu, *counters = packet[1:].split()
         self._ends.append((int(pid), int(code), Use(float(cpu), *map(int, counters))))

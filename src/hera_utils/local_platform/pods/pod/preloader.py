@@ -79,6 +79,7 @@ class Preloader:
         if self._link is not None and not _is_closed(self._link):
             return
         self.close()
+        self._board.begin(set())
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if os.fork() == 0:
             try:
@@ -132,6 +133,7 @@ class _Board:
         return set(self._memory[10 : 10 + size].decode().split("\n")) if size else set()
 
     def begin(self, packages: set[str]) -> None:
+        """To import these."""
         text = "\n".join(packages).encode()
         if len(text) <= _PAGE - 10:
             self._memory[10 : 10 + len(text)] = text

@@ -72,6 +72,8 @@ class WarmPython:
         self._version = -1
         self._awaited: set[str] = set()
         """What was waited for in vain."""
+        self._is_used = False
+        self._is_wanted = True
         self.is_cut_off = False
         """Whether the preloader of this worker has gone, or has what no longer is: only a new worker can have Python tasks forked."""
         self._is_on = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
@@ -153,6 +155,7 @@ class WarmPython:
         )
         if self._server is None:
             raise ConnectionResetError
+        self._is_used = True
         try:
             return self._server.start(task, descriptors, namespace)
         except ConnectionError:
@@ -160,8 +163,8 @@ class WarmPython:
             raise
 
     def prepare(self) -> None:
-        """Have the fork server made that the next task needs, while there is nothing else to do."""
-        if self._is_on and not self._preloader.is_outdated:
+        """Have the fork server made that the next task needs, while there is nothing else to do; not for a worker whose pods need none."""
+        if self._is_on and self._is_wanted and not self._preloader.is_outdated:
             with contextlib.suppress(OSError):  # the next task finds out
                 self._newest()
 
@@ -205,6 +208,9 @@ class WarmPython:
 
     def learn(self) -> bool:
         """Between two pods: tell the preloader what the last task imported. Whether there was anything new."""
+        self._is_wanted = self._is_used
+        if not self._is_used:
+            self.end()  # with a process that goes on, what a pod leaves is found less easily
         self._imported.seek(0)
         size = int.from_bytes(self._imported.read(4), "little")
         names = self._imported.read(size).decode().split("\n") if size else []
