@@ -431,6 +431,14 @@ def test_what_a_task_is_importing_others_need_not_import(machine: Stage) -> None
         assert time.monotonic() < until
 
 
+def test_other_programs_of_a_worker_with_a_fork_server_have_no_descriptor_of_it(machine: Stage) -> None:
+    for _ in range(4):
+        assert python_task(machine) == ["True"]
+        pod = machine.shell("ls /proc/self/fd")
+        assert machine.run(pod).phase == "Succeeded"
+        assert machine.log(pod) == ["0", "1", "2", "3"]
+
+
 ZOMBIES = """
 import os
 print([n for n in os.listdir("/proc") if n.isdigit() and ") Z" in open(f"/proc/{n}/stat").read()])

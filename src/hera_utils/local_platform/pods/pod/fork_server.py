@@ -196,6 +196,10 @@ class WorkersEnd:
                 asks_network = network is not None and network.is_open
                 preloader.fork_server([theirs.fileno(), imported, proc, *namespaces], asks_network=asks_network)
             packet, fds, _, _ = socket.recv_fds(ours, PACKET, 1)
+            for fd in fds:
+                os.set_inheritable(
+                    fd, False
+                )  # what arrives so is, and a program that has it could answer other tasks' calls
             if not packet:
                 raise ConnectionResetError
             self.pid, packages, loaded = marshal.loads(packet[1:])
