@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.argo import names
-from hera_utils.errors import Refused
 
 
 def test_node_ids_are_argo_s() -> None:
@@ -71,17 +70,23 @@ def test_generated_name_is_cut() -> None:
     ],
 )  # fmt: skip
 def test_refused(metadata: dict[str, object], message: str) -> None:
-    with pytest.raises(Refused) as caught:
-        names.check_metadata("Workflow.argoproj.io", metadata)
-    assert caught.value.message == message
-    assert (caught.value.code, caught.value.reason) == (3, "Invalid")
+    wrong = names.aggregate(names.metadata_faults(metadata))
+    assert f'Workflow.argoproj.io "{metadata.get("name", "")}" is invalid: {wrong}' == message
 
 
 @pytest.mark.parametrize(
     "metadata", [{"name": "a.b-c1"}, {"generateName": "a-"}, {"name": "a", "labels": {"x.io/K_1": "V.1", "e": ""}}]
 )
 def test_accepted(metadata: dict[str, object]) -> None:
-    names.check_metadata("Workflow.argoproj.io", metadata)
+    assert names.metadata_faults(metadata) == []
+
+
+def test_an_owner_is_named_in_full() -> None:
+    wrong = names.metadata_faults({"name": "a", "ownerReferences": [{"kind": "K", "name": "n"}]})
+    assert wrong == [
+        'metadata.ownerReferences.apiVersion: Invalid value: "": version must not be empty',
+        'metadata.ownerReferences.uid: Invalid value: "": must not be empty',
+    ]
 
 
 def test_label_names_have_no_dots() -> None:

@@ -159,6 +159,11 @@ def test_resource_creates_patches_reads_and_deletes(platform):
     }
     assert run(platform, {"resource": patch})["phase"] == "Succeeded"
     assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "two"}
+    braces = run(platform, {"resource": {**patch, "manifest": "{data: {key: two}}"}})  # to kubectl it begins like JSON
+    assert braces["message"] == (
+        "main: Error (exit code 64): no more retries Error from server (BadRequest): error decoding patch: "
+        "invalid character 'd' looking for beginning of object key string"
+    )
     apply = {"action": "apply", "manifest": MAP.format(name="made", value="three")}
     assert run(platform, {"resource": apply})["phase"] == "Succeeded"
     assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "three"}
@@ -289,6 +294,9 @@ def test_data_lists_and_transforms_keys(platform):
     assert json.loads(run(platform, {"data": data})["outputs"]["result"]) == [True]
 
 
+SAME = [{"expression": "data"}]
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [
@@ -300,7 +308,7 @@ def test_data_lists_and_transforms_keys(platform):
 def test_data_without_what_can_be_listed(platform, place, message):
     (platform.state / "artifacts" / "default" / "bucket").mkdir(parents=True, exist_ok=True)
     (platform.state / "artifacts" / "default" / "bucket" / "a").write_text("a")
-    node = run(platform, {"data": {"source": {"artifactPaths": {"name": "all", **place}}}})
+    node = run(platform, {"data": {"source": {"artifactPaths": {"name": "all", **place}}, "transformation": SAME}})
     wanted = (
         f"unable to process data template: unable to process data source: unable to source artifact paths: {message}"
     )
@@ -311,7 +319,7 @@ def test_data_that_is_an_object_and_no_folder(platform):
     (platform.state / "artifacts" / "default").mkdir(parents=True, exist_ok=True)
     (platform.state / "artifacts" / "default" / "one").write_text("a")
     source = {"artifactPaths": {"name": "all", "s3": {"bucket": "x", "key": "one"}}}
-    assert run(platform, {"data": {"source": source}})["outputs"]["result"] == "null"
+    assert run(platform, {"data": {"source": source, "transformation": SAME}})["outputs"]["result"] == "null"
 
 
 def test_queries():

@@ -1,7 +1,7 @@
 """What Kubernetes refuses by Argo's resource definitions, after Argo's server has found nothing wrong. Pure.
 
 Source: the full definitions (manifests/base/crds/full of Argo 4.1), which an installation of Argo 4 has: patterns, choices and least and
-largest values of fields, and names that must not occur twice in a list. How many elements a list may have there (200 templates, 200 tasks,
+largest values of fields, fields that must be there, names that must not occur twice in a list, and rules about a whole object. How many elements a list may have there (200 templates, 200 tasks,
 500 parameters, 100 metrics) does not count here; preflight/size_limits.py tells it whose workflow goes to a cluster. Messages:
 apiextensions-apiserver.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -92,6 +93,42 @@ def _unique(*keys: str) -> Rule:
     return check
 
 
+_LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
+
+
+def _one_location(artifact: Json) -> str:
+    several = sum(artifact.get(place) is not None for place in _LOCATIONS) > 1
+    return "at most one artifact location can be specified" if several else ""
+
+
+def _one_manifest(resource: Json) -> str:
+    several = bool(resource.get("manifest")) and resource.get("manifestFrom") is not None
+    return "only one of manifest or manifestFrom can be specified" if several else ""
+
+
+# What Argo's server writes as null when it is left out, although it must be there.
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    "v1alpha1.Cache": ("configMap",),
+    "v1alpha1.ContainerSetRetryStrategy": ("retries",),
+    "v1alpha1.Data": ("transformation",),
+    "v1alpha1.Gauge": ("realtime",),
+    "v1alpha1.Histogram": ("buckets",),
+    "v1alpha1.ManifestFrom": ("artifact",),
+    "v1alpha1.Memoize": ("cache",),
+    "v1alpha1.Metrics": ("prometheus",),
+    "v1.NodeSelector": ("nodeSelectorTerms",),
+}
+_WHOLE: dict[str, Callable[[Json], str]] = {
+    "v1alpha1.Artifact": _one_location,
+    "v1alpha1.ResourceTemplate": _one_manifest,
+}
+"""Rules about a whole object: "" when it keeps them. Kubernetes looks at them when nothing is amiss that makes an object unreadable."""
+_UNREADABLE = ("Required value", "Unsupported value", "Too long")
+NOT_CHECKED = (
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
+
 _CONTAINERS = ("v1.Container", "v1alpha1.UserContainer", "v1alpha1.ScriptTemplate", "v1alpha1.ContainerNode")
 _RULES: dict[tuple[str, str], Rule] = {
     **{(f"v1alpha1.{kind}", "parallelism"): _between(1) for kind in ("WorkflowSpec", "Template")},
@@ -128,17 +165,27 @@ _RULES: dict[tuple[str, str], Rule] = {
 def faults(document: Json, kind: str) -> list[str]:
     """What is wrong with the spec of an Argo object of that kind; [] when nothing is."""
     complaints: list[str] = []
-    for fault in _walk(document.get("spec") or {}, schema.fields(f"v1alpha1.{kind}").get("spec", ""), "spec"):
+    broken: list[str] = []
+    found = _walk(document.get("spec") or {}, schema.fields(f"v1alpha1.{kind}").get("spec", ""), "spec", broken)
+    for fault in found:
         complaints.append(fault)
         if len(complaints) == _MOST_FAULTS:
             break
-    return complaints
+    told = with_remark(complaints)
+    return told if NOT_CHECKED in told else told + broken
 
 
-def _walk(value: Any, go_type: str, path: str) -> Iterator[str]:
+def with_remark(complaints: list[str]) -> list[str]:
+    """The complaints, with Kubernetes' remark where they keep it from looking at the rules about whole objects."""
+    unreadable = any(one.partition(": ")[2].startswith(_UNREADABLE) for one in complaints)
+    return [*complaints, NOT_CHECKED] if unreadable else complaints
+
+
+def _walk(value: Any, go_type: str, path: str, broken: list[str]) -> Iterator[str]:
+    """broken: takes what breaks a rule about a whole object."""
     if isinstance(value, list):
         for index, element in enumerate(value):
-            yield from _walk(element, go_type, f"{path}[{index}]")
+            yield from _walk(element, go_type, f"{path}[{index}]", broken)
         return
     if not isinstance(value, dict):
         return
@@ -147,26 +194,43 @@ def _walk(value: Any, go_type: str, path: str) -> Iterator[str]:
         return
     if schema.is_map(go_type):
         for key, element in value.items():
-            yield from _walk(element, struct, f"{path}.{key}")
+            yield from _walk(element, struct, f"{path}.{key}", broken)
         return
-    types, rules = _of_struct(struct)
+    checks = _of_struct(struct)
+    for field in checks.required:
+        if value.get(field) in (None, []):
+            yield f"{path}.{field}: Required value"
+    for rule in checks.whole:
+        if wrong := rule(value):
+            broken.append(f"{path}: Invalid value: {wrong}")
     for field, inner in value.items():
         below = f"{path}.{field}"
-        if field in rules:
-            yield from rules[field](below, inner)
-        if inner and field in types:
-            yield from _walk(inner, types[field], below)
+        if field in checks.rules:
+            yield from checks.rules[field](below, inner)
+        if inner is not None and field in checks.types:
+            yield from _walk(inner, checks.types[field], below, broken)
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """Of a struct: field → Go type, of those with structs inside that may hold something to check; field → its own rule; fields that
+    must be there; rules about the whole."""
+
+    types: dict[str, str]
+    rules: dict[str, Rule]
+    required: tuple[str, ...]
+    whole: tuple[Callable[[Json], str], ...]
 
 
 @cache
-def _of_struct(struct: str) -> tuple[dict[str, str], dict[str, Rule]]:
-    """(field → Go type, of those with structs inside that may hold something to check; field → its own rule)."""
+def _of_struct(struct: str) -> _Checks:
     own = [struct]
     for name in own:
         own += schema.embedded(name)
     rules = {field: rule for (kind, field), rule in _RULES.items() if kind in own}
     types = {field: kind for field, kind in schema.fields(struct).items() if _checked(schema.struct_of(kind) or "")}
-    return types, rules
+    required = tuple(field for kind in own for field in _REQUIRED.get(kind, ()))
+    return _Checks(types, rules, required, tuple(_WHOLE[kind] for kind in own if kind in _WHOLE))
 
 
 @cache
@@ -176,7 +240,7 @@ def _checked(struct: str) -> bool:
     while todo:
         name = todo.pop()
         inside = [*schema.embedded(name), *(schema.struct_of(kind) or "" for kind in schema.fields(name).values())]
-        if any(kind == name for kind, _ in _RULES):
+        if name in _REQUIRED or name in _WHOLE or any(kind == name for kind, _ in _RULES):
             return True
         todo += [one for one in inside if one and one not in visited]
         visited.update(inside)

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from hera_utils.argo.faults import INVALID_ARGUMENT
-from hera_utils.errors import Refused
 
 LABEL_LENGTH = 63
 _MOST_ANNOTATIONS = 256 * 1024
@@ -231,18 +229,12 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
     annotated = (metadata.get("annotations") or {}).items()
     if sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotated) > _MOST_ANNOTATIONS:
         faults.append(f"metadata.annotations: Too long: may not be more than {_MOST_ANNOTATIONS} bytes")
+    for owner in metadata.get("ownerReferences") or ():
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not (owner or {}).get(field):
+                what = "version must not be empty" if field == "apiVersion" else "must not be empty"
+                faults.append(_invalid(f"metadata.ownerReferences.{field}", "", what))
     return faults
-
-
-def check_metadata(kind: str, metadata: Mapping[str, Any], *, label_name: bool = False) -> None:
-    """Refuse metadata as Kubernetes does: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: Invalid value: …`.
-
-    kind: `Kind` or `Kind.group`. label_name: as of `metadata_faults`. Raises Refused (INVALID_ARGUMENT, reason Invalid).
-    """
-    faults = metadata_faults(metadata, label_name=label_name)
-    if faults:
-        name = str(metadata.get("name") or "")
-        raise Refused(INVALID_ARGUMENT, f'{kind} "{name}" is invalid: {aggregate(faults)}', reason="Invalid")
 
 
 def _invalid(field: str, value: object, fault: str) -> str:

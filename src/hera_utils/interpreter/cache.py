@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.argo import phases, timestamps
-from hera_utils.interpreter import limits, new_nodes, unopened
+from hera_utils.argo import durations, phases, timestamps
+from hera_utils.interpreter import new_nodes, unopened
 from hera_utils.interpreter.commands import ReadObject, WriteObject
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -34,11 +35,14 @@ def looked_up(context: Context, frame: Frame, node: Json | None) -> bool:
     if question not in context.answers:
         if not _KEY.match(key):
             raise Fault(f"invalid cache key: {key}")
+        if not name:
+            raise Fault("resource name may not be empty")
         context.ask(question, ReadObject(question, "ConfigMap", name))
         return False
     found = context.answers.pop(question)
     entry = _entry(found.document, key) if found.document is not None else None
-    if entry is None or not entry.get("nodeID") or _too_old(context, memoize, entry):
+    longest = _longest_age(memoize)
+    if entry is None or not entry.get("nodeID") or _age(context, entry) > longest:
         return True
     if node is None:
         node = new_nodes.new_node(context, frame, new_nodes.node_type(context, frame.template), phases.PENDING)
@@ -71,14 +75,16 @@ def _entry(document: Json, key: str) -> Json | None:
     return entry
 
 
-def _too_old(context: Context, memoize: Json, entry: Json) -> bool:
-    if not memoize.get("maxAge"):
-        return False
+def _longest_age(memoize: Json) -> float:
+    """The seconds for which an entry counts. Raises Fault also where there is no entry yet, as Argo does."""
     try:
-        allowed = limits.duration(str(memoize["maxAge"]))
-    except Fault as fault:
-        raise Fault(f"invalid maxAge: {fault.message}") from None
-    return context.ledger.now - timestamps.seconds(entry.get("creationTimestamp")) > allowed
+        return durations.seconds(str(memoize["maxAge"])) if memoize.get("maxAge") else math.inf
+    except durations.DurationError as error:
+        raise Fault(f"invalid maxAge: {error}") from None
+
+
+def _age(context: Context, entry: Json) -> float:
+    return context.ledger.now - timestamps.seconds(entry.get("creationTimestamp"))
 
 
 def save(context: Context, node: Json) -> None:

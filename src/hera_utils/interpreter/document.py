@@ -12,7 +12,9 @@ from typing import Any
 from hera_utils.argo.faults import not_found
 from hera_utils.argo.merge_patches import strategic_merge
 from hera_utils.argo.names import label_value_faults, reference_kind
-from hera_utils.errors import InvalidWorkflow
+from hera_utils.errors import ExpressionError, InvalidWorkflow
+from hera_utils.expressions.expr.lexer import CompileError
+from hera_utils.expressions.values import go_type
 from hera_utils.interpreter.templates import KINDS, kind_of
 
 Json = dict[str, Any]
@@ -145,7 +147,7 @@ def with_template_defaults(template: Json, defaults: Json | None) -> Json:
 def metadata_of(document: Json, spec: Json, evaluate: Callable[[str], Any]) -> Json:
     """The workflow's metadata with the labels and annotations of its executed spec (workflowMetadata).
 
-    evaluate: the value of an expression of labelsFrom (it may raise InvalidWorkflow). Raises InvalidWorkflow with Argo's message.
+    evaluate: the value of an expression of labelsFrom (it may raise ExpressionError). Raises InvalidWorkflow with Argo's message.
     """
     metadata = dict(document.get("metadata") or {})
     labels = dict(metadata.get("labels") or {})
@@ -178,11 +180,13 @@ _REFERENCE_LABELS = {
 def _label_from(name: str, expression: str, evaluate: Callable[[str], Any]) -> str:
     try:
         value = evaluate(expression)
-    except InvalidWorkflow as error:
-        raise InvalidWorkflow(f'failed to evaluate label "{name}" expression "{expression}": {error}') from None
+    except CompileError as error:
+        raise InvalidWorkflow(f'failed to compile function for expression "{expression}": {error.message}') from None
+    except ExpressionError as error:
+        raise InvalidWorkflow(f'failed to evaluate label "{name}" expression "{expression}": {error.message}') from None
     if not isinstance(value, str):
         raise InvalidWorkflow(
-            f'failed to evaluate label "{name}" expression "{expression}" evaluted to {type(value).__name__} but must be a string'
+            f'failed to evaluate label "{name}" expression "{expression}" evaluted to {go_type(value)} but must be a string'
         )
     faults = label_value_faults(value)
     if faults:

@@ -43,6 +43,11 @@ def end(context: Context, node: Json, message: str) -> None:
             end(context, child, message)
 
 
+def is_looked_at(context: Context) -> bool:
+    """Whether Argo still reconciles pods: an exit handler runs that the stop or the deadline left alone."""
+    return any(frame.on_exit and not phases.ended(context.run.nodes[key]) for key, frame in context.frames.items() if key)
+
+
 def awaited(run: Run) -> bool:
     """Whether a killed pod has not ended yet."""
     return bool(run.memory.get("killed"))

@@ -86,9 +86,9 @@ def shutdown(context: Context) -> str:
 
 
 def may_run(context: Context, on_exit: bool) -> bool:
-    """Whether the shutdown strategy lets a pod start or continue: Stop lets exit handlers, Terminate nothing."""
+    """Whether the shutdown strategy lets a pod start or continue: Stop lets exit handlers, Terminate nothing, any other word all."""
     strategy = shutdown(context)
-    return not strategy or (strategy == "Stop" and on_exit)
+    return strategy != "Terminate" and (strategy != "Stop" or on_exit)
 
 
 AFTER = 0.01  # seconds: a deadline counts as passed this long after it, and before a kubelet, which looks once a second, ends the pod

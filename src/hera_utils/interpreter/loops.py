@@ -26,7 +26,7 @@ _LOOPS = ("withItems", "withParam", "withSequence")
 
 def looped(step: Mapping[str, Any]) -> bool:
     """Whether the step is a loop."""
-    return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence"))
+    return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence") is not None)
 
 
 def expand(step: Json, variables_above: substitution.Variables, most: int, *, task: bool = False) -> Iterator[Json]:

@@ -21,6 +21,7 @@ _NO_COMMAND = (  # the executor needs a container's command, and looks it up in 
     'failed to look-up entrypoint/cmd for image "", you must either explicitly specify the command, or list the image\'s command '
     "in the index: https://argo-workflows.readthedocs.io/en/latest/workflow-executors/#emissary-emissary: could not parse reference: "
 )
+_NO_PATCH = "Error applying PodSpecPatch"
 _HUGE = ("limits.hugepages-", "requests.hugepages-")
 _BOTH = ("schedulerName", "securityContext")
 
@@ -99,7 +100,7 @@ def _mounts(template: Json) -> Iterator[Json]:
 
 
 def patched(spec: Json, patches: list[str]) -> Json:
-    """The spec with podSpecPatches (YAML or JSON) merged over it, in order."""
+    """The spec with podSpecPatches (YAML or JSON) merged over it, in order. Argo says of one that does not fit only that."""
     import yaml
 
     from hera_utils.argo import yaml_limits
@@ -107,14 +108,11 @@ def patched(spec: Json, patches: list[str]) -> Json:
     for text in patches:
         try:
             patch: Any = yaml_limits.parse(text)
-        except yaml.YAMLError as error:
-            raise Fault(f"Error applying PodSpecPatch: {error}") from None
-        if not isinstance(patch, dict):
-            raise Fault("Error applying PodSpecPatch: json: cannot unmarshal string into Go value of type v1.PodSpec")
-        try:
+            if not isinstance(patch, dict):
+                raise Fault(_NO_PATCH)
             spec = strategic_merge(spec, _without_executor(patch), "v1.PodSpec")
-        except PatchError as error:
-            raise Fault(f"Error applying PodSpecPatch: {error}") from None
+        except (yaml.YAMLError, PatchError):
+            raise Fault(_NO_PATCH) from None
     plain: Json = json.loads(json.dumps(spec))
     return plain
 

@@ -8,6 +8,7 @@ from typing import Any
 from hera_utils.argo import claim_folders, claims, phases, timestamps
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import program
 from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
@@ -15,6 +16,7 @@ from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Sub
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
+from hera_utils.interpreter.values import plain_json
 from hera_utils.interpreter.variables import output_variables, workflow_variables
 from hera_utils.interpreter.walk import Walk
 
@@ -96,8 +98,8 @@ def go_on(walk: Walk) -> None:
 
 def started(walk: Walk) -> list[Command]:
     """The workflow has its locks: it runs."""
+    walk.variables["workflow.status"] = walk.run.phase  # of before: so the entry template sees it in Argo's first look
     finish.set_phase(walk, phases.RUNNING)
-    walk.variables["workflow.status"] = phases.RUNNING
     finish.duration_variable(walk)
     metrics.of_workflow(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
@@ -110,7 +112,15 @@ def started(walk: Walk) -> list[Command]:
         return walk.commands
     walk.visit(walk.root)
     settle(walk)
+    if _tells_status(walk):
+        walk.run.index = None  # in later looks templates are filled in with another status
     return walk.commands
+
+
+def _tells_status(walk: Walk) -> bool:
+    """Whether a template asks for `workflow.status`."""
+    everything = [walk.spec.get("templates"), walk.run.memory.get("templates")]
+    return "workflow.status" in plain_json(everything)
 
 
 def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
@@ -159,7 +169,7 @@ def _walk(run: Run, spec: Json) -> Walk:
 def _set_metadata(walk: Walk) -> None:
     """Set the labels and annotations of workflowMetadata, and their variables."""
     document = walk.document
-    document["metadata"] = metadata_of(document, walk.spec, lambda text: substitution.evaluate(text, walk.variables))
+    document["metadata"] = metadata_of(document, walk.spec, lambda text: program.evaluate(text, walk.variables, entropy=walk.variables.entropy))
     for kind in ("labels", "annotations"):
         for key, value in (document["metadata"].get(kind) or {}).items():
             walk.variables[f"workflow.{kind}.{key}"] = value

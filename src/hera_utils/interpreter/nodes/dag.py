@@ -36,6 +36,8 @@ _STRICT = ("tasks", "steps")
 _OVER: Json = {}
 """In place of an item whose node is over: nothing of it is opened again."""
 
+_PLANNED = ("Steps", "DAG", "Retry")
+
 Opened = Generator[TemplateCall, "Json | None", bool]
 
 
@@ -239,15 +241,14 @@ class _Visit:
         for index, item in enumerate(several):
             item_id = self.ledger.reserve(f"{self.boundary['name']}.{item['name']}")
             task.items[item_id] = item
-            task.left.add(item_id)
+            task.left[item_id] = None
             self.state.owners[item_id] = name
             self.state.order[item_id] = (place, index)
             if full and self.ledger.get(item_id) is None:
                 self._hold(item_id)
             else:
                 full = not (yield from self._open_one(name, item, item_id)) or full
-        for item_id in list(task.left):
-            yield from self._settle_item(task, item_id)
+        yield from self._settle_items(task)
 
     def _open_one(self, name: str, item: Json, node_id: str) -> Opened:
         """Open a task or an item; False when a limit held it back (then it waits)."""
@@ -309,19 +310,34 @@ class _Visit:
         self.context.wait(self.frame, bool(self.state.waiting or self.state.blocked))
 
     # --- what is over ---------------------------------------------------------------------------------------------
-    def _settle_item(self, task: DagTask, item_id: str) -> Plan:
-        """Look at one item of a loop: its exit handler, and whether it is over."""
-        node = self.ledger.get(item_id)
-        if node is None or not phases.fulfilled(node):
-            return
-        if phases.completed(node) and node_hooks.exit_hook(task.spec, {}) is not None:
-            owner = self._hook_owner(task, node)
-            if not (yield from self._exited(owner, task, node)):
-                self._look_again(owner, task, item_id)
-                return
-        task.left.discard(item_id)
-        if phases.ended(node):
-            task.items[item_id] = _OVER
+    def _settle_items(self, task: DagTask, changed: str = "") -> Plan:
+        """Look at the items of a loop (without exit handlers: at the one that changed): their exit handlers, and whether they are over.
+
+        Argo looks at them in order, and at none behind one whose exit handler runs.
+        """
+        handled = _has_exit_handler(task)
+        for item_id in [changed] if changed and not handled else list(task.left):
+            node = self.ledger.get(item_id)
+            if node is None or not phases.fulfilled(node):
+                continue
+            if handled and phases.completed(node):
+                owner = self._hook_owner(task, node)
+                if not (yield from self._exited(owner, task, node)):
+                    self._look_again(owner, task, item_id)
+                    return
+            task.left.pop(item_id, None)
+            if phases.ended(node):
+                task.items[item_id] = _OVER
+
+    def _end_group(self, task: DagTask, node: Json) -> None:
+        """All items are over. For Argo the loop is too, whatever their exit handlers do: those not open by now never open."""
+        self.ledger.mark(node, self._group_phase(task))
+        names = [self.ledger.nodes[item_id]["name"] for item_id in task.left]
+        lost = sum(self.ledger.node_named(f"{name}.onExit") is None for name in names)
+        task.left.clear()
+        if lost:
+            text = f"the loop {node['name']} was over before the exit handlers of {lost} of its items could begin, as in Argo"
+            self.context.say(EmitEvent("ExitHandlerNotRun", text))
 
     def _settle(self, name: str, changed: str) -> Plan:
         """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""
@@ -329,13 +345,17 @@ class _Visit:
         node = ledger.get(task.node_id)
         if node is None:
             return
-        if changed in task.items and not phases.ended(node):
-            yield from self._settle_item(task, changed)
         if node["type"] == "TaskGroup" and not phases.ended(node):
-            if not (yield from self._hooks_over(task, node)) or task.left or not task.items:
+            handled = _has_exit_handler(task)
+            if changed in task.items and not handled:
+                yield from self._settle_items(task, changed)
+            over = yield from self._hooks_over(task, node)
+            if over and handled:
+                yield from self._settle_items(task)
+            if not over or self._has_items_left(task):
                 self.state.open.add(name)
                 return
-            self.ledger.mark(node, self._group_phase(task))
+            self._end_group(task, node)
         if task.over and not (task.daemon and phases.ended(node)):
             return
         self._begin_again(name)
@@ -397,6 +417,18 @@ class _Visit:
         """The phase of a loop: that of the last item that did not succeed, else Succeeded."""
         ends = [self.ledger.nodes[item_id]["phase"] for item_id in task.items]
         return next((phase for phase in reversed(ends) if phase in phases.UNSUCCESSFUL), phases.SUCCEEDED)
+
+    def _has_items_left(self, task: DagTask) -> bool:
+        """Whether an item of the loop runs, or has no node yet.
+
+        One that is no pod is over for Argo when it is looked at, so that its exit handler opens.
+        """
+        for node in map(self.ledger.get, task.left):
+            if node is None or not phases.fulfilled(node):
+                return True
+            if node["type"] in _PLANNED and self.ledger.node_named(f"{node['name']}.onExit") is None:
+                return True
+        return not task.items
 
     def _begin_again(self, name: str) -> None:
         """A daemon has ended: its hooks may open now, and dependents without a node wait for it again."""
@@ -460,3 +492,7 @@ class _Visit:
         dag_phase.set_outbound(self.ledger, node, list(ids.values()))
         self.ledger.mark(node, phase)
         cache.save(self.context, node)
+
+
+def _has_exit_handler(task: DagTask) -> bool:
+    return node_hooks.exit_hook(task.spec, {}) is not None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class DagTask:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
-    left: the items that are not over. expansion, written: the task with its values and what is left of its loop's items, while these are
+    left: the items that are not over, in order. expansion, written: the task with its values and what is left of its loop's items, while these are
     written out. over: the task and its hooks are, so that its dependents may begin; daemon: it runs nevertheless.
     """
 
@@ -33,7 +33,7 @@ class DagTask:
     waits_for: set[str] = field(default_factory=set)
     dependents: list[str] = field(default_factory=list)
     items: dict[str, Json] = field(default_factory=dict)
-    left: set[str] = field(default_factory=set)
+    left: dict[str, None] = field(default_factory=dict)
     over: bool = False
     daemon: bool = False
     expansion: tuple[Json, Iterator[Json] | None] | None = None

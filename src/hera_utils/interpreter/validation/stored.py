@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hera_utils.argo.definitions import NOT_CHECKED
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 
 Json = dict[str, Any]
-
-_INCOMPLETE = (
-    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid;"
-    " correct the existing errors to complete validation"
-)
 
 
 def check_stored(document: Json, kind: str = "Workflow") -> None:
@@ -29,7 +25,7 @@ def check_stored(document: Json, kind: str = "Workflow") -> None:
         name = (document.get("metadata") or {}).get("name", "")
         raise Refused(
             INVALID_ARGUMENT,
-            f'{kind}.argoproj.io "{name}" is invalid: [{", ".join([*faults, _INCOMPLETE])}]',
+            f'{kind}.argoproj.io "{name}" is invalid: [{", ".join([*faults, NOT_CHECKED])}]',
             reason="Invalid",
         )
 

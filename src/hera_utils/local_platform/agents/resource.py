@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo import claim_folders, yaml_limits
+from hera_utils.argo import claim_folders, gojson, yaml_limits
 from hera_utils.argo.names import aggregate
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.argo.unknown_fields import dotted, unknown_fields
@@ -216,6 +216,8 @@ class _Manifest:
             text = self._from_artifact(str(source))
         if not text.strip():
             return [None]
+        if self._template.get("action") == "patch":
+            _check_patch(text)
         try:
             found = yaml_limits.parse_all(text)
         except (yaml.YAMLError, ValueError) as error:
@@ -249,6 +251,15 @@ class _Manifest:
         known = {reference.get("uid") for reference in references}
         metadata["ownerReferences"] = references + [owner for owner in owners if owner.get("uid") not in known]
         return {**manifest, "metadata": metadata}
+
+
+def _check_patch(text: str) -> None:
+    """kubectl takes a patch that begins like JSON as it is, and anything else for YAML."""
+    if text.lstrip().startswith("{"):
+        try:
+            gojson.check(text)
+        except gojson.NotJson as error:
+            raise Failed(f"Error from server (BadRequest): error decoding patch: {error}") from error
 
 
 def _flat(document: Any) -> list[Any]:

@@ -87,8 +87,10 @@ def new_object(kind: str, namespace: str, document: Json, *, uid: str, at: float
     check_namespace(kind, namespace, document)
     requested = dict(document.get("metadata") or {})
     _check_metadata(kind, requested)
-    names.check_metadata(qualified(kind), requested, label_name=kind == "Namespace")
-    name = requested.get("name") or names.generated_name(str(requested["generateName"]), seed)
+    name = str(requested.get("name") or "")
+    if not name and requested.get("generateName"):
+        name = names.generated_name(str(requested["generateName"]), seed)
+    _check_names(kind, {**requested, "name": name})
     metadata: Json = {"name": name}
     if requested.get("generateName"):
         metadata["generateName"] = requested["generateName"]
@@ -117,6 +119,14 @@ def _check_metadata(kind: str, metadata: Json) -> None:
     for key in wrong:
         text = f"json: cannot unmarshal {json_type(metadata[key])} into Go struct field ObjectMeta.metadata.{key}"
         raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
+
+
+def _check_names(kind: str, metadata: Json) -> None:
+    """Refuse names, labels and the like that Kubernetes does not take: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: …`."""
+    wrong = names.metadata_faults(metadata, label_name=kind == "Namespace")
+    if wrong:
+        complaints = definitions.with_remark(wrong) if kind in ARGO_KINDS else wrong
+        raise invalid(kind, metadata["name"], names.aggregate(complaints))
 
 
 def complete_object(kind: str, document: Json, at: float) -> Json:
@@ -244,7 +254,7 @@ def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
         raise conflict(kind, name)
     if new.get("uid") and new["uid"] != old["metadata"]["uid"]:
         raise conflict(kind, name)
-    names.check_metadata(qualified(kind), {**new, "name": name})
+    _check_names(kind, {**new, "name": name})
     metadata = {key: old["metadata"][key] for key in IMMUTABLE if key in old["metadata"]}
     metadata["resourceVersion"] = ""
     for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):

@@ -1,0 +1,140 @@
+"""Corners of the meaning, as a real Argo 4.1.2 was seen to decide them."""
+
+from __future__ import annotations
+
+import pytest
+from playbook import Play, workflow
+
+from hera_utils.interpreter import commands as c
+from hera_utils.interpreter import events as e
+
+POD = "{name: work, container: {image: i, command: [c]}}"
+
+
+@pytest.fixture(params=["live", "restored", "naive"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+LOOP = f"""
+entrypoint: main
+templates:
+- name: main
+  dag: {{tasks: [
+    {{name: a, template: work, withItems: [1, 2, 3], hooks: {{exit: {{template: work}}}}}}, {{name: b, template: work, depends: a}}]}}
+- {POD}
+"""
+
+
+def test_a_loop_of_a_dag_is_over_with_its_items_and_loses_exit_handlers_that_are_not_open(mode: str) -> None:
+    play = Play(workflow(LOOP), mode)
+    for item in ("a(0:1)", "a(1:2)", "a(2:3)"):
+        play.start(item)
+    play.end("a(1:2)")
+    assert play.phases()[".a(1:2).onExit"] == "Pending"
+    play.end("a(0:1)")
+    assert play.phases()[".a(0:1).onExit"] == "Pending"
+    play.end("a(2:3)")  # not looked at: the handler of the first item runs
+    phases = play.phases()
+    assert (phases[".a"], phases[".a.onExit"]) == ("Succeeded", "Pending")
+    assert ".a(2:3).onExit" not in phases
+    assert [one.reason for one in play.told] == ["ExitHandlerNotRun"]
+    play.end(".a.onExit")
+    play.end(".b")
+    assert play.phase == "Running"  # a DAG waits for all handlers below it
+    play.end(".a(0:1).onExit")
+    play.end(".a(1:2).onExit")
+    assert play.phase == "Succeeded"
+
+
+def test_items_that_are_no_pods_have_their_exit_handlers_one_after_the_other(mode: str) -> None:
+    spec = LOOP.replace("template: work, withItems", "template: steps, withItems")
+    play = Play(workflow(spec + "- {name: steps, steps: [[{name: x, template: work}]]}"), mode)
+    for item in ("a(0:1)", "a(1:2)", "a(2:3)"):
+        play.end(f".{item}[0].x")
+    assert play.running() == [".a(0:1).onExit"]
+    play.end(".a(0:1).onExit")
+    assert play.running() == [".a(1:2).onExit"]
+    play.end(".a(1:2).onExit")
+    assert (play.running(), play.phases()[".a"]) == ([".a(2:3).onExit", ".a.onExit"], "Succeeded")
+
+
+def test_each_item_has_its_exit_handler_when_they_end_one_after_the_other(mode: str) -> None:
+    play = Play(workflow(LOOP), mode)
+    for item in ("a(0:1)", "a(1:2)", "a(2:3)"):
+        play.end(item)
+        play.end(f".{item}.onExit")
+    assert play.phases()[".a.onExit"] == "Pending"
+    assert not any(one.reason == "ExitHandlerNotRun" for one in play.told)
+
+
+@pytest.mark.parametrize("strategy", ["Stop", ""])
+def test_while_an_exit_handler_runs_a_killed_pod_tells_how_it_ended(mode: str, strategy: str) -> None:
+    """Stopped, or over its time. Without an exit handler Argo does not look at it any more."""
+    play = Play(workflow(f"{{entrypoint: work, onExit: work, activeDeadlineSeconds: 9, templates: [{POD}]}}"), mode)
+    play.start("wf")
+    if strategy:
+        play.tell(e.ShutdownRequested(play.at, "seed", strategy))
+    else:
+        play.wait("deadline")
+    assert play.node("wf")["message"].startswith("workflow shutdown" if strategy else "Step exceeded")
+    play.end("wf", 143)
+    ended = play.node("wf")
+    assert (ended["phase"], ended["message"]) == ("Failed", "main: Error (exit code 143)")
+    assert ended["outputs"]["exitCode"] == "143"
+    play.end(".onExit")
+    assert play.message == ("Stopped with strategy 'Stop'" if strategy else "main: Error (exit code 143)")
+
+
+def test_the_status_of_a_workflow_is_empty_in_its_first_look(mode: str) -> None:
+    spec = f"""
+    entrypoint: main
+    templates:
+    - name: main
+      dag: {{tasks: [
+        {{name: a, template: work, when: "'{{{{workflow.status}}}}' == ''"}},
+        {{name: b, template: work, depends: a, when: "'{{{{workflow.status}}}}' == Running"}}]}}
+    - {POD}
+    """
+    play = Play(workflow(spec), mode)
+    assert play.running() == [".a"]
+    play.end("a")
+    assert play.running() == [".b"]
+
+
+def test_a_sequence_without_an_end_is_an_error(mode: str) -> None:
+    spec = f"{{entrypoint: m, templates: [{{name: m, steps: [[{{name: a, template: work, withSequence: {{}}}}]]}}, {POD}]}}"
+    play = Play(workflow(spec), mode)
+    assert (play.phase, play.message) == ("Failed", "neither end nor count was specified in withSequence")
+
+
+def test_an_unknown_shutdown_stops_nothing(mode: str) -> None:
+    play = Play(workflow(f"{{entrypoint: work, shutdown: Nope, templates: [{POD}]}}"), mode)
+    play.end("wf")
+    assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("cache", "message"),
+    [
+        ("{key: k, maxAge: zz, cache: {configMap: {name: n}}}", 'invalid maxAge: time: invalid duration "zz"'),
+        ("{key: k, maxAge: '10', cache: {configMap: {name: n}}}", 'invalid maxAge: time: missing unit in duration "10"'),
+        ("{key: k, cache: {configMap: {name: ''}}}", "resource name may not be empty"),
+    ],
+)
+def test_a_cache_that_cannot_be_asked_is_an_error_though_it_has_no_entry(mode: str, cache: str, message: str) -> None:
+    spec = f"{{entrypoint: w, templates: [{{name: w, memoize: {cache}, container: {{image: i, command: [c]}}}}]}}"
+    play = Play(workflow(spec), mode)
+    for one in [one for one in play.commands if isinstance(one, c.ReadObject)]:
+        play.tell(e.ObjectRead(play.at, "seed", one.key, None))
+    assert (play.phase, play.message) == ("Error", f"error in entry template execution: {message}")
+
+
+def test_a_label_that_cannot_be_computed() -> None:
+    spec = f"{{entrypoint: work, workflowMetadata: {{labelsFrom: {{a: {{expression: %s}}}}}}, templates: [{POD}]}}"
+    assert Play(workflow(spec % "'x +'")).message == (
+        'failed to compile function for expression "x +": unexpected token EOF (1:3)\n | x +\n | ..^'
+    )
+    number = Play(workflow(spec % "'1.5'"))
+    assert (number.phase, number.run.document["status"]["progress"]) == ("Error", "0/0")
+    assert number.message == 'failed to evaluate label "a" expression "1.5" evaluted to float64 but must be a string'
