@@ -25,6 +25,24 @@ Made by `tools/generate_coverage.py` from `src/hera_utils/argo/support_table.py`
 Unknown fields are dropped and wrong types refused, as by Argo's server. {counts}
 """
 
+FOOT = """\
+## As in Argo, and easily missed
+
+Where Argo does something that surprises, this machine does the same, because a cluster will.
+
+- A loop of a DAG is over with its last item. Exit handlers of items that have not begun by then never run; an event on the run says so. Argo looks
+  at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
+- `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
+- A pod that was stopped, or was over the workflow's time, tells how its container ended only while an exit handler runs.
+- A template that is called by nobody counts too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge its
+  `realtime`, a histogram its buckets.
+- kubectl takes a patch that begins with `{` for JSON as it stands: a resource template's `{data: {key: value}}` is refused.
+
+Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist) makes the workflow Failed
+with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end. A step that refers to itself fails;
+in Argo it waits for ever.
+"""
+
 
 def rows(word: str, structs: list[str], *, noted: bool) -> list[tuple[str, str, str]]:
     """(types, fields, reason) of a verdict: fields of one reason together, and types that say the same."""
@@ -59,7 +77,7 @@ def text() -> str:
     lines += table("Warned about", support.WARNS, structs)
     lines += table("Executed, with a difference", support.EXECUTES, structs)
     lines += table("Executed", support.EXECUTES, structs, noted=False)
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join([*lines, FOOT])
 
 
 def main() -> int:

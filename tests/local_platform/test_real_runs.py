@@ -379,11 +379,15 @@ def test_kubernetes_refuses_to_store_an_empty_group_of_steps(platform):
         platform.submit("default", document)
 
 
-def test_an_artifact_plugin_that_is_not_here_is_argos_error(platform):
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_artifact_plugin_that_is_not_here_is_argos_error(platform, whole):
+    """It is named by the artifact, or by the archiveLocation of the template."""
     document = toys.workflow("true")
-    document["spec"]["templates"][0]["outputs"] = {
-        "artifacts": [{"name": "out", "path": "/tmp/out", "plugin": {"name": "test", "key": "k"}}]
-    }
+    (template,) = document["spec"]["templates"]
+    plugin = {"plugin": {"name": "test", "key": "k"}}
+    template["outputs"] = {"artifacts": [{"name": "out", "path": "/tmp/out", **({} if whole else plugin)}]}
+    if whole:
+        template["archiveLocation"] = plugin
     last = toys.wait(platform, "default", platform.submit("default", document).name)
     assert last["status"]["phase"] == "Error"
     (node,) = last["status"]["nodes"].values()

@@ -165,9 +165,10 @@ def is_agents(template: Json) -> bool:
 
 def artifact_driver(template: Json) -> str:
     """The artifact plugin that a template's pod would need, "" for none. This machine has none of them: Argo creates no such pod."""
+    where = ((template.get("archiveLocation") or {}).get("plugin") or {}).get("name")
     for side in ("inputs", "outputs"):
         for artifact in (template.get(side) or {}).get("artifacts") or ():
-            name = (artifact.get("plugin") or {}).get("name")
+            name = (artifact.get("plugin") or {}).get("name") or where
             if name:
                 return str(name)
     return ""
