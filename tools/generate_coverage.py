@@ -33,7 +33,7 @@ Where Argo does something that surprises, this machine does the same, because a 
 - A loop of a DAG is over with its last item. Exit handlers of items that have not begun by then never run; an event on the run says so. Argo looks
   at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
-- A pod that was stopped, or was over the workflow's time, tells how its container ended only while an exit handler runs.
+- A pod that was stopped tells how its container ended (`main: Error (exit code 143)`) only when an exit handler runs meanwhile.
 - A template that is called by nobody counts too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge its
   `realtime`, a histogram its buckets.
 - kubectl takes a patch that begins with `{` for JSON as it stands: a resource template's `{data: {key: value}}` is refused.

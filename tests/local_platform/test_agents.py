@@ -159,7 +159,9 @@ def test_resource_creates_patches_reads_and_deletes(platform):
     }
     assert run(platform, {"resource": patch})["phase"] == "Succeeded"
     assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "two"}
-    braces = run(platform, {"resource": {**patch, "manifest": "{data: {key: two}}"}})  # to kubectl it begins like JSON
+    wrong = {"resource": {**patch, "manifest": "{data: {key: two}}"}, "outputs": {"parameters": [parameter]}}
+    braces = run(platform, wrong)  # to kubectl it begins like JSON
+    assert "parameters" not in braces["outputs"]
     assert braces["message"] == (
         "main: Error (exit code 64): no more retries Error from server (BadRequest): error decoding patch: "
         "invalid character 'd' looking for beginning of object key string"

@@ -189,18 +189,18 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
 def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> None:
     """A pod that was killed has ended: its outputs count, and the workflow may be over now.
 
-    Phase, message and time of its node stay as they are. But while an exit handler runs, Argo still looks at the pod, and its node tells
-    how the container ended.
+    Phase, message and time of its node stay as they are. But while an exit handler runs after a stop, Argo still looks at the pod, and its
+    node tells how the container ended.
     """
     noted = killed.ended(walk.run, event.node_id)
     if noted is None:
         return
     template = _template_of(walk, node)
     found = outcomes.outputs(event, template)
-    if event.phase != "Succeeded" and killed.is_looked_at(walk):
-        walk.ledger.change(node, message=outcomes.of_pod(event, template).message)
-    elif not noted["exitCode"]:
+    if not noted["exitCode"]:
         found.pop("exitCode", None)
+    elif event.phase != "Succeeded" and killed.is_looked_at(walk):
+        walk.ledger.change(node, message=outcomes.of_pod(event, template).message)
     ran = outcomes.ran(event, template) or node.get(RAN)
     walk.ledger.change(node, outputs=found or None, **{RAN: ran})
     outputs.publish(walk, found)

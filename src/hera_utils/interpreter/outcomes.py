@@ -93,7 +93,8 @@ def outputs(event: PodFinished, template: Json) -> Json:
     result: Json = {}
     declared = template.get("outputs") or {}
     reported = {one["name"]: one for one in event.outputs.get("parameters") or ()}
-    if event.containers:  # Argo's executor reports all declared outputs, with a value or without
+    nothing = kind_of(template) == "resource" and event.phase != "Succeeded"  # it reports itself, when all went well
+    if event.containers and not nothing:  # Argo's executor reports all declared outputs, with a value or without
         parameters = [{**one, **reported.pop(one["name"], {})} for one in declared.get("parameters") or ()]
         if parameters or reported:
             result["parameters"] = [*parameters, *reported.values()]
