@@ -30,17 +30,17 @@ FOOT = """\
 
 Where Argo does something that surprises, this machine does the same, because a cluster will.
 
-- A loop of a DAG is over with its last item. Exit handlers of items that have not begun by then never run; an event on the run says so. Argo looks
-  at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
+- A loop of a DAG is over with its last item. Exit handlers of items that have not begun by then never run; an event on the run says so.
+  Argo looks at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
 - A pod that was stopped tells how its container ended (`main: Error (exit code 143)`) only when an exit handler runs meanwhile.
-- A template that is called by nobody counts too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge its
-  `realtime`, a histogram its buckets.
+- A template that is called by nobody counts too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge
+  its `realtime`, a histogram its buckets.
 - kubectl takes a patch that begins with `{` for JSON as it stands: a resource template's `{data: {key: value}}` is refused.
 
-Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist) makes the workflow Failed
-with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end. A step that refers to itself fails;
-in Argo it waits for ever.
+Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist) makes the workflow
+Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end. A step that refers
+to itself fails; in Argo it waits for ever.
 """
 
 

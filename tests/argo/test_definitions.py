@@ -89,7 +89,8 @@ def test_a_field_that_must_be_there(template: str, path: str) -> None:
         ("{arguments: {artifacts: [{name: x, raw: {data: a}, s3: {key: b}}]}}", "spec.arguments.artifacts[0]"),
         ("{templates: [{name: m, outputs: {artifacts: [{name: x, gcs: {key: a}, s3: {key: b}}]}}]}",
          "spec.templates[0].outputs.artifacts[0]"),
-        ("{templates: [{name: m, data: {source: {artifactPaths: {name: x, raw: {data: a}, s3: {key: b}}}, transformation: [{expression: data}]}}]}",
+        ("{templates: [{name: m, data: {source: {artifactPaths: {name: x, raw: {data: a}, s3: {key: b}}}, "
+         "transformation: [{expression: data}]}}]}",
          "spec.templates[0].data.source.artifactPaths"),
     ],
 )  # fmt: skip

@@ -116,7 +116,10 @@ def test_an_unknown_shutdown_stops_nothing(mode: str) -> None:
     ("cache", "message"),
     [
         ("{key: k, maxAge: zz, cache: {configMap: {name: n}}}", 'invalid maxAge: time: invalid duration "zz"'),
-        ("{key: k, maxAge: '10', cache: {configMap: {name: n}}}", 'invalid maxAge: time: missing unit in duration "10"'),
+        (
+            "{key: k, maxAge: '10', cache: {configMap: {name: n}}}",
+            'invalid maxAge: time: missing unit in duration "10"',
+        ),
         ("{key: k, cache: {configMap: {name: ''}}}", "resource name may not be empty"),
     ],
 )

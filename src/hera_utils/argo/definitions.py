@@ -1,8 +1,9 @@
 """What Kubernetes refuses by Argo's resource definitions, after Argo's server has found nothing wrong. Pure.
 
 Source: the full definitions (manifests/base/crds/full of Argo 4.1), which an installation of Argo 4 has: patterns, choices and least and
-largest values of fields, fields that must be there, names that must not occur twice in a list, and rules about a whole object. How many elements a list may have there (200 templates, 200 tasks,
-500 parameters, 100 metrics) does not count here; preflight/size_limits.py tells it whose workflow goes to a cluster. Messages:
+largest values of fields, fields that must be there, names that must not occur twice in a list, and rules about a whole object. How many
+elements a list may have there (200 templates, 200 tasks, 500 parameters, 100 metrics) does not count here; preflight/size_limits.py tells
+it whose workflow goes to a cluster. Messages:
 apiextensions-apiserver.
 """
 

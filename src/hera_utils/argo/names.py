@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-
 LABEL_LENGTH = 63
 _MOST_ANNOTATIONS = 256 * 1024
 """Bytes of all keys and values of an object's annotations."""

@@ -45,7 +45,9 @@ def end(context: Context, node: Json, message: str) -> None:
 
 def is_looked_at(context: Context) -> bool:
     """Whether Argo still reconciles pods: an exit handler runs that the stop left alone."""
-    return any(frame.on_exit and not phases.ended(context.run.nodes[key]) for key, frame in context.frames.items() if key)
+    return any(
+        frame.on_exit and not phases.ended(context.run.nodes[key]) for key, frame in context.frames.items() if key
+    )
 
 
 def awaited(run: Run) -> bool:

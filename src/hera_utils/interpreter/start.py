@@ -169,7 +169,9 @@ def _walk(run: Run, spec: Json) -> Walk:
 def _set_metadata(walk: Walk) -> None:
     """Set the labels and annotations of workflowMetadata, and their variables."""
     document = walk.document
-    document["metadata"] = metadata_of(document, walk.spec, lambda text: program.evaluate(text, walk.variables, entropy=walk.variables.entropy))
+    document["metadata"] = metadata_of(
+        document, walk.spec, lambda text: program.evaluate(text, walk.variables, entropy=walk.variables.entropy)
+    )
     for kind in ("labels", "annotations"):
         for key, value in (document["metadata"].get(kind) or {}).items():
             walk.variables[f"workflow.{kind}.{key}"] = value

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class DagTask:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
-    left: the items that are not over, in order. expansion, written: the task with its values and what is left of its loop's items, while these are
-    written out. over: the task and its hooks are, so that its dependents may begin; daemon: it runs nevertheless.
+    left: the items that are not over, in order. expansion, written: the task with its values and what is left of its loop's items, while
+    these are written out. over: the task and its hooks are, so that its dependents may begin; daemon: it runs nevertheless.
     """
 
     spec: Json
