@@ -172,8 +172,8 @@ def faults(document: Json, kind: str) -> list[str]:
         complaints.append(fault)
         if len(complaints) == _MOST_FAULTS:
             break
-    told = with_remark(complaints)
-    return told if NOT_CHECKED in told else told + broken
+    remarked = with_remark(complaints)
+    return remarked if NOT_CHECKED in remarked else remarked + broken
 
 
 def with_remark(complaints: list[str]) -> list[str]:

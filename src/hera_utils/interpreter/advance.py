@@ -196,14 +196,14 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
     if noted is None:
         return
     template = _template_of(walk, node)
-    found = outcomes.outputs(event, template)
+    gathered = outcomes.outputs(event, template)
     if not noted["exitCode"]:
-        found.pop("exitCode", None)
+        gathered.pop("exitCode", None)
     elif event.phase != "Succeeded" and killed.is_looked_at(walk):
         walk.ledger.change(node, message=outcomes.of_pod(event, template).message)
     ran = outcomes.ran(event, template) or node.get(RAN)
-    walk.ledger.change(node, outputs=found or None, **{RAN: ran})
-    outputs.publish(walk, found)
+    walk.ledger.change(node, outputs=gathered or None, **{RAN: ran})
+    outputs.publish(walk, gathered)
     gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
     _conclude(walk)
 
