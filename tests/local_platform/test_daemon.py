@@ -150,3 +150,15 @@ def test_a_server_ends_when_nobody_needs_it(state):
     assert "Traceback" not in (state / "server.log").read_text()
     with contextlib.suppress(ProcessLookupError):
         os.kill(known["pid"], 0)
+
+
+def test_a_server_that_is_killed_while_another_one_starts_is_followed_by_a_third(state, monkeypatch):
+    """What the second one finds is a lock that the first one gives back at once: its starter looks again."""
+    state.mkdir(mode=0o700)
+    receiver, sender = os.pipe()
+    monkeypatch.setattr(daemon, "_take_lock", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["-c", str(state), "{}", str(sender)])
+    with pytest.raises(SystemExit):
+        daemon.background()
+    with open(receiver, encoding="utf-8") as answer:
+        assert json.loads(answer.read()) == {"taken": True}

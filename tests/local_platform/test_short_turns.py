@@ -125,3 +125,19 @@ def test_thousands_of_timers_that_are_due_do_not_fire_in_one_turn(tmp_path, monk
         assert max(fired.values()) == 1
     finally:
         platform.close()
+
+
+def test_a_clock_that_is_set_forward_is_noticed(tmp_path, monkeypatch):
+    assert controller.LONGEST_WAIT < 60
+    monkeypatch.setattr(controller, "LONGEST_WAIT", 0.05)
+    later = [0.0]
+    monkeypatch.setattr(controller, "now", lambda: time.time() + later[0])
+    platform = LocalPlatform(tmp_path, advance=advance, runtime=toy_parts.ToyRuntime)
+    try:
+        spec = {"entrypoint": "m", "templates": [{"name": "m", "suspend": {"duration": "86400"}}]}
+        name = platform.submit("default", {"metadata": {"generateName": "r-"}, "spec": spec}).name
+        time.sleep(0.2)
+        later[0] = 100_000.0
+        until(lambda: json.loads(platform.get("Workflow", "default", name).text)["status"].get("phase") == "Succeeded")
+    finally:
+        platform.close()

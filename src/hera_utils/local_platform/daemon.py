@@ -49,6 +49,10 @@ _BEGUN: dict[Path, _Starting] = {}
 """State folder → the server that was begun for it and is not waited for yet."""
 
 
+class _Taken(PlatformError):
+    """Another server has the folder, or had it a moment ago."""
+
+
 def start_or_join(state: Path, serving: Serving | None = None) -> Json:
     """What server.json says of the server of a state folder, which is started in the background when none runs.
 
@@ -97,7 +101,7 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
     if lock is None:
         server = status(state)
         pid = f" (process {server['pid']})" if server is not None else ""
-        raise PlatformError(
+        raise _Taken(
             f"a server is already running on the state folder {state}{pid}",
             fix="stop it with `hera-utils serve --stop`, or choose another folder with HERA_UTILS_STATE",
         )
@@ -307,9 +311,9 @@ def background() -> None:
     try:
         serve(state, serving, ready=ready)
     except HeraUtilsError as error:
-        taken = False
+        taken = isinstance(error, _Taken)  # whoever has it may be killed at this moment: the starter looks again
         with contextlib.suppress(HeraUtilsError):  # it may be the lock that cannot be had
-            taken = _is_locked(state)
+            taken = taken or _is_locked(state)
         answer({"taken": True} if taken else {"error": error.message, "fix": error.fix})
         raise SystemExit(error.exit_status) from None
 

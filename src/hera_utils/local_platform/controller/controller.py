@@ -72,7 +72,8 @@ Advance = Callable[[Run, Event], "list[Command]"]
 POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
 MACHINE_EVENTS = (*POD_EVENTS, TimerFired, LockAnswered, ObjectRead)
 MOST_IN_A_TURN = 400
-LONGEST_WAIT = 3600.0
+LONGEST_WAIT = 10.0
+"""Seconds between two looks at the clock while a timer is set: it may be set forward, and a machine that slept does not count the time."""
 LONGEST_TURN = 0.1
 """Seconds of processor time after which a turn is written, and what is left of it waits for the next: others wait for the writer too."""
 MUCH_FREED = 1_000_000
