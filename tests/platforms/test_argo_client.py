@@ -71,7 +71,7 @@ def test_submit_list_act_and_what_they_say(double, client):
     assert double.seen[-1].query == {
         "listOptions.labelSelector": "a=b",
         "listOptions.limit": "3",
-        "fields": "items.metadata.name",
+        "fields": "metadata,items.metadata.name",  # what the next page is asked with
     }
     client.act("w", "stop", {"message": "enough"})
     assert (double.seen[-1].where, double.seen[-1].body["message"]) == (f"{RUNS}/w/stop", "enough")
