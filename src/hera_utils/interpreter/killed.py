@@ -44,10 +44,9 @@ def end(context: Context, node: Json, message: str) -> None:
 
 
 def is_looked_at(context: Context) -> bool:
-    """Whether Argo still reconciles pods: an exit handler runs that the stop left alone."""
-    return any(
-        frame.on_exit and not phases.ended(context.run.nodes[key]) for key, frame in context.frames.items() if key
-    )
+    """Whether Argo still reconciles pods: the workflow's exit handler runs, which a stop leaves alone."""
+    handler = context.ledger.node_named(f"{context.run.name}.onExit")
+    return handler is not None and not phases.ended(handler)
 
 
 def awaited(run: Run) -> bool:
