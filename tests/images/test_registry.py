@@ -353,6 +353,23 @@ def test_a_redirect_that_leaves_tls(secure, host, own, monkeypatch, names):
         resolve(reference_of(secure, host), ANYBODY)
 
 
+def test_a_registry_without_tls_leads_to_another_one(registry, names, monkeypatch):
+    """Whose login is not sent without TLS: only the first one was named as insecure."""
+    names.add("store.example")
+    with Registry(login="basic", users={"ann": "s3cret-word"}) as store:
+        host, other = (
+            f"{name}:{one.host.rpartition(':')[2]}" for name, one in ((NAME, registry), ("store.example", store))
+        )
+        monkeypatch.setenv(endpoints.INSECURE, host)
+        registry.fail("/manifests/", status=307, headers={"Location": f"http://{other}/v2/a/manifests/v1"}, times=-1)
+        document = {other: {"username": "ann", "password": "s3cret-word"}}
+        secret = {"type": "kubernetes.io/dockercfg", "stringData": {".dockercfg": json.dumps(document)}}
+        with pytest.raises(RegistryUnreachable, match=f"leads to {other} without TLS, which is given no login"):
+            resolve(reference_of(registry, host), ANYBODY.with_pull_secrets([secret]))
+        assert store.requests
+        assert not any("Authorization" in request.headers for request in store.requests)
+
+
 def test_a_password_is_not_sent_without_tls(secure, host, own, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(own.authority))
     challenge = 'Bearer realm="http://tokens.example/token"'

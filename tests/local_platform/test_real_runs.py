@@ -32,6 +32,15 @@ def test_a_workflow_runs_to_its_end(platform):
     assert [line for _, line in platform.pod_log("default", pod.name, "main")] == ["hello", "42"]
 
 
+@pytest.mark.parametrize("nodes", [None, {"x": {"id": "x", "name": "x"}}, {"x": None}, {"x": 5}])
+def test_a_document_with_the_status_of_another_run_is_a_new_run(platform, nodes):
+    document = toys.workflow("echo", "new") | {"status": {"phase": "Failed", "finishedAt": None, "nodes": nodes}}
+    stored = platform.submit("default", document)
+    last = toys.wait(platform, "default", stored.name)
+    assert last["status"]["phase"] == "Succeeded"
+    assert [node["name"] for node in last["status"]["nodes"].values()] == [stored.name]
+
+
 def test_a_missing_claim_fails_the_run_with_its_name_and_fix(platform, monkeypatch):
     monkeypatch.setattr(platform._launcher, "_patience", 0.3)
     document = toys.workflow("true", volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "absent"}}])

@@ -200,6 +200,11 @@ class RegistryClient:
     ) -> requests.Response:
         """A registry that only leads to another one, which wants a login or a token of its own."""
         endpoint, repository = elsewhere(url)
+        if not self._transport.is_protected(url):
+            raise RegistryUnreachable(
+                f"{exchange.endpoint.name} leads to {endpoint.host} without TLS, which is given no login",
+                fix="tell the registry's owner to lead to an https address",
+            )
         authorization = self._authorization(endpoint, repository)
         further = Exchange(endpoint, exchange.reference, authorization, self._logins, exchange.depth + 1)
         return self._ask_url(further, method, url, headers)

@@ -137,6 +137,11 @@ class Transport:
             **options,
         )
 
+    def is_protected(self, url: str) -> bool:
+        """Whether a login may be sent there: over TLS, within this machine, or where plain HTTP was asked for by name."""
+        parts = urllib.parse.urlsplit(url)
+        return parts.scheme == "https" or is_loopback(parts.hostname or "") or parts.netloc in self._insecure
+
     def _session(self, url: str, host: str) -> requests.Session:
         sessions: dict[tuple[str, str, int], requests.Session] = self._local.__dict__.setdefault("sessions", {})
         address = origin(url)
@@ -167,8 +172,7 @@ class Transport:
         parts = urllib.parse.urlsplit(after)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UnsafeRedirect("it redirects to what is no address of the web")
-        downgrade = before.startswith("https:") and parts.scheme == "http"
-        if downgrade and not is_loopback(parts.hostname) and parts.netloc not in self._insecure:
+        if before.startswith("https:") and not self.is_protected(after):
             raise UnsafeRedirect(f"it redirects to {parts.hostname} without TLS")
 
 

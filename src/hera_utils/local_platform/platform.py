@@ -319,7 +319,14 @@ class LocalPlatform:
         return self.admission.lint(kind, namespace, document)
 
     def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
-        """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET."""
+        """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET.
+
+        A status in it, as in a document that was read from a server, is that of another run: this one begins without.
+        """
+        new = {**document, "status": {"startedAt": None, "finishedAt": None}} if "status" in document else document
+        return self._submit(namespace, new, dry_run=dry_run)
+
+    def _submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         self._check_namespace("Workflow", namespace)
         admitted = self.admission.admit(namespace, document)
         first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository)
@@ -369,7 +376,12 @@ class LocalPlatform:
     ) -> StoredObject:
         """Run a workflow again as a new one; memoized: what succeeded is not computed again."""
         document = json.loads(self.get("Workflow", namespace, name).text)
-        return self.submit(namespace, self.admission.again(document, memoized=memoized, parameters=parameters))
+        return self.run_again(document, memoized=memoized, parameters=parameters)
+
+    def run_again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> StoredObject:
+        """As resubmit does. document: a workflow as it was stored."""
+        again = self.admission.again(document, memoized=memoized, parameters=parameters)
+        return self._submit(document["metadata"]["namespace"], again)
 
     def _check_namespace(self, kind: str, namespace: str) -> None:
         if kind in objects.CLUSTER_WIDE:

@@ -80,10 +80,8 @@ def delete(request: ArgoRequest) -> Reply:
 
 def resubmit(request: ArgoRequest) -> Reply:
     document = _find(request, request.option("namespace"), request.option("name"))
-    again = request.platform.admission.again(
-        document, memoized=request.switch("memoized"), parameters=request.texts("parameters")
-    )
-    return Text(request.platform.submit(document["metadata"]["namespace"], again).text)
+    memoized, parameters = request.switch("memoized"), request.texts("parameters")
+    return Text(request.platform.run_again(document, memoized=memoized, parameters=parameters).text)
 
 
 def retry(request: ArgoRequest) -> Reply:
