@@ -248,7 +248,8 @@ class _Visit:
                 self._hold(item_id)
             else:
                 full = not (yield from self._open_one(name, item, item_id)) or full
-        yield from self._settle_items(task)
+        if not _has_exit_handler(task):  # else they are looked at when the hooks of the loop are over
+            yield from self._settle_items(task)
 
     def _open_one(self, name: str, item: Json, node_id: str) -> Opened:
         """Open a task or an item; False when a limit held it back (then it waits)."""
