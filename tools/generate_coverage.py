@@ -40,7 +40,8 @@ Where Argo does something that surprises, this machine does the same, because a 
 
 Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist) makes the workflow
 Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end. A step that refers
-to itself fails; in Argo it waits for ever.
+to itself fails; in Argo it waits for ever. A new workflow whose document has a status begins without it; Argo goes on from there, or, where
+a label says that it is complete, does nothing.
 """
 
 

@@ -69,11 +69,11 @@ NODE = {
 }
 WORKFLOW = {
     "metadata": {
-        "name": f"run{EVIL}",
+        "name": "run",  # other names, and labels, are refused: test_names_of_servers
         "namespace": "default",
         "uid": f"u{EVIL}",
         "creationTimestamp": "2026-01-01T00:00:00Z",
-        "labels": {f"l{EVIL}": EVIL, "workflows.argoproj.io/completed": "true"},
+        "labels": {f"l{EVIL}": "value", "workflows.argoproj.io/completed": "true"},
         "annotations": {EVIL: EVIL},
     },
     "spec": {

@@ -9,9 +9,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.wording import counted
+
 if TYPE_CHECKING:
-    from hera_utils.wording import counted
-from hera_utils.experiment.inputs import Inputs
+    from hera_utils.experiment.inputs import Inputs
 
 Json = dict[str, Any]
 
