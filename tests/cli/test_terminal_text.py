@@ -109,7 +109,7 @@ class Evil(http.server.BaseHTTPRequestHandler):
             return self.answer(200, json.dumps({"metadata": {}, "items": [WORKFLOW]}).encode())
         if "/workflows/default/run" in path:
             return self.answer(200, json.dumps(WORKFLOW).encode())
-        if "/workflows/" in path:
+        if "/workflows/" in path or "/cron-workflows/default/" in path:
             return self.answer(404, json.dumps({"code": 5, "message": f"not here{EVIL}"}).encode())
         return self.answer(200, b'{"metadata": {}, "items": null}')
 
