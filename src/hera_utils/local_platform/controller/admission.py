@@ -130,16 +130,20 @@ class Admission:
     def _config_maps(self, namespace: str) -> dict[str, dict[str, str]]:
         """The config maps that may hold parameters, by name: those with the label Parameter."""
         config_maps: dict[str, dict[str, str]] = {}
+        characters = 0
         for stored in self._read_model.objects("ConfigMap", namespace):
-            if PARAMETER_LABEL in stored.text:
-                document = json.loads(stored.text)
-                if (document["metadata"].get("labels") or {}).get(PARAMETER_LABEL) == "Parameter":
-                    config_maps[stored.name] = dict(document.get("data") or {})
-        if sum(len(value) for data in config_maps.values() for value in data.values()) > MOST_CHARACTERS:
-            raise InvalidWorkflow(
-                f"the config maps with parameters of the namespace {namespace} have more than {MOST_CHARACTERS} characters",
-                fix=f"delete some, or their label {PARAMETER_LABEL}",
-            )
+            if PARAMETER_LABEL not in stored.text:
+                continue
+            document = json.loads(stored.text)
+            if (document["metadata"].get("labels") or {}).get(PARAMETER_LABEL) != "Parameter":
+                continue
+            data = config_maps[stored.name] = dict(document.get("data") or {})
+            characters += sum(map(len, data.values()))
+            if characters > MOST_CHARACTERS:  # at once: the others are not read
+                raise InvalidWorkflow(
+                    f"the config maps with parameters of the namespace {namespace} have more than {MOST_CHARACTERS} characters",
+                    fix=f"delete some, or their label {PARAMETER_LABEL}",
+                )
         return config_maps
 
 
