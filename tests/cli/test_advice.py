@@ -68,6 +68,9 @@ def test_what_follows_a_detached_run_is_the_whole_command(local_platform, typed,
     said = typed(*words)
     follow = re.search(r"gather follows with: hera-utils (.*)", said)[1]
     assert "--detach" not in follow
+    (points,) = local_platform.client.list()
+    for _ in local_platform.client.watch(points["metadata"]["name"]):
+        pass
     assert typed(*shlex.split(follow)).count("✔ Succeeded") == 1, "only gather was still to run"
     (folder,) = (tmp_path / "runs").iterdir()
     assert {flow["metadata"]["name"] for flow in local_platform.client.list()} == {

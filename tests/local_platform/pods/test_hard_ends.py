@@ -29,15 +29,19 @@ ODD = {
 
 
 def tasks_below(worker: int) -> list[int]:
-    """Processes of a pod: what a worker started, but for the fork server that it has ready for the next one."""
-    return [pid for pid in descendants(worker)[1:] if not is_of_ours(pid)]
+    """Processes of a pod: what a worker started, but for the fork server that it has ready for the next one.
+
+    One that has ended has no command line: an idle worker reaps its last fork server with the next pod.
+    """
+    return [pid for pid in descendants(worker)[1:] if not is_ours_or_over(pid)]
 
 
-def is_of_ours(pid: int) -> bool:
+def is_ours_or_over(pid: int) -> bool:
     try:
-        return SPAWNER.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:  # it has just ended
         return True
+    return not command or SPAWNER.encode() in command
 
 
 @pytest.mark.parametrize("how", ["deadline", "killed"])
