@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import ipaddress
 import json
 import os
@@ -73,8 +74,13 @@ class Authority:
 
     def sign(self, name: str, *, groups: Sequence[str] = (), file: str = "") -> tuple[Path, Path]:
         """(certificate, key) of a user, and of a server at 127.0.0.1 as well, as FILE.pem and FILE.key."""
-        file = file or name.replace(":", "-")
-        stem = self.folder / file
+        with (self.folder / "lock").open(
+            "w"
+        ) as lock:  # test processes share the bed: two would write halves of two pairs
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return self._sign(name, groups, self.folder / (file or name.replace(":", "-")))
+
+    def _sign(self, name: str, groups: Sequence[str], stem: Path) -> tuple[Path, Path]:
         if not stem.with_suffix(".pem").exists():
             parent = x509.load_pem_x509_certificate(self.certificate.read_bytes())
             signer = serialization.load_pem_private_key((self.folder / "ca.key").read_bytes(), None)
