@@ -214,17 +214,17 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
     faults: list[str] = []
     if generate:  # checked as it would be with a suffix behind it
         checked = generate[:-1] if generate.endswith("-") else generate
-        faults += [_invalid("metadata.generateName", generate, fault) for fault in rule(checked)]
+        faults += [invalid_value("metadata.generateName", generate, fault) for fault in rule(checked)]
     if not name:
         if not generate:
             faults.append("metadata.name: Required value: name or generateName is required")
     else:
-        faults += [_invalid("metadata.name", name, fault) for fault in rule(name)]
+        faults += [invalid_value("metadata.name", name, fault) for fault in rule(name)]
     for key, value in (metadata.get("labels") or {}).items():
-        faults += [_invalid("metadata.labels", key, fault) for fault in label_key_faults(str(key))]
-        faults += [_invalid("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
+        faults += [invalid_value("metadata.labels", key, fault) for fault in label_key_faults(str(key))]
+        faults += [invalid_value("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
     for key in metadata.get("annotations") or {}:
-        faults += [_invalid("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
+        faults += [invalid_value("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
     annotated = (metadata.get("annotations") or {}).items()
     if sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotated) > _MOST_ANNOTATIONS:
         faults.append(f"metadata.annotations: Too long: may not be more than {_MOST_ANNOTATIONS} bytes")
@@ -232,11 +232,12 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
         for field in ("apiVersion", "kind", "name", "uid"):
             if not (owner or {}).get(field):
                 what = "version must not be empty" if field == "apiVersion" else "must not be empty"
-                faults.append(_invalid(f"metadata.ownerReferences.{field}", "", what))
+                faults.append(invalid_value(f"metadata.ownerReferences.{field}", "", what))
     return faults
 
 
-def _invalid(field: str, value: object, fault: str) -> str:
+def invalid_value(field: str, value: object, fault: str) -> str:
+    """What Kubernetes says of a field's value."""
     return f"{field}: Invalid value: {json.dumps(str(value), ensure_ascii=False)}: {fault}"
 
 

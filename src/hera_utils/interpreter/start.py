@@ -8,7 +8,6 @@ from typing import Any
 from hera_utils.argo import claim_folders, claims, phases, timestamps
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.expr import program
 from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
@@ -168,10 +167,14 @@ def _walk(run: Run, spec: Json) -> Walk:
 
 def _set_metadata(walk: Walk) -> None:
     """Set the labels and annotations of workflowMetadata, and their variables."""
+
+    def evaluate(text: str) -> Any:
+        from hera_utils.expressions.expr import program  # with the first expression, as in substitution.py
+
+        return program.evaluate(text, walk.variables, entropy=walk.variables.entropy)
+
     document = walk.document
-    document["metadata"] = metadata_of(
-        document, walk.spec, lambda text: program.evaluate(text, walk.variables, entropy=walk.variables.entropy)
-    )
+    document["metadata"] = metadata_of(document, walk.spec, evaluate)
     for kind in ("labels", "annotations"):
         for key, value in (document["metadata"].get(kind) or {}).items():
             walk.variables[f"workflow.{kind}.{key}"] = value

@@ -78,7 +78,7 @@ class TaskActions:
             for position, (template, tasks) in enumerate(by_template.items(), 1):
                 self._add_step(workflow, template, tasks, position)
             if by_template:
-                controls = [controlid_of(workflow.name, template) for template in by_template]
+                controls = [control_id(workflow.name, template) for template in by_template]
                 self._add(organized(workflow.name, workflow.engine, controls, workflow.action, workflow.phase))
 
     def parts(self, path: str) -> Json:
@@ -199,7 +199,7 @@ class TaskActions:
 def controlled(workflow: str, name: str, step: str, actions: Iterable[str], phase: str) -> Json:
     """Which actions a step became."""
     return {
-        "@id": controlid_of(workflow, name),
+        "@id": control_id(workflow, name),
         "@type": "ControlAction",
         "name": f"{name} of {workflow}",
         "instrument": id_of(step),
@@ -208,7 +208,7 @@ def controlled(workflow: str, name: str, step: str, actions: Iterable[str], phas
     }
 
 
-def controlid_of(workflow: str, name: str) -> str:
+def control_id(workflow: str, name: str) -> str:
     return f"#control-{word(workflow)}-{word(name)}"
 
 

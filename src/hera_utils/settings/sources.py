@@ -307,7 +307,8 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
     if named:
         path = Path(around.place("").path(named))
         visited.add(path)
-        yield "near", _hera_config(path, f"file {named} ($ARGOCONFIG)", around, foreign)
+        origin = f"file {named} ($ARGOCONFIG)"
+        yield "near", _hera_config(path, text_of(path, origin), origin, around, foreign)
     for rank, path, origin in (
         ("near", around.directory / "hera.config", "file ./hera.config"),
         ("far", around.home / "hera.config", "file ~/hera.config"),
@@ -317,19 +318,19 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
             if path.parent == around.home:
                 refuse_what_others_write(path)
             text, digest = text_and_digest_of(path, origin)
-            layer = _hera_config(path, origin, around, foreign, text)
+            layer = _hera_config(path, text, origin, around, foreign)
             if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
                 _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
                 layer = _of_the_project(layer, Document(str(path), {}, digest), around)
             yield rank, layer
 
 
-def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str], text: str = "") -> Layer:
+def _hera_config(path: Path, text: str, origin: str, around: Surroundings, foreign: dict[str, str]) -> Layer:
     from hera_utils.settings.hera_config import parse_hera_config
 
     place = around.place(origin, path.parent)
     layer: dict[str, GivenValue] = {}
-    for key, raw in parse_hera_config(text or text_of(path, origin), origin).items():
+    for key, raw in parse_hera_config(text, origin).items():
         if key in BY_NAME:
             _add(layer, key, table_of(key, raw, place), place)
         else:

@@ -185,7 +185,7 @@ def _credentials(context: CLIContext) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(the setting that gives a credential which may be sent, "" for the user's own kubeconfig; what leads it). There may be several: that
     a project has a token of its own does not make the user's certificate, or kubeconfig, the project's.
 
-    None where nothing is sent that could be led astray: this machine's own server has a token of its own.
+    None of them where nothing is sent that could be led astray: this machine's own server has a token of its own.
     """
     if context.platform == "local":
         return

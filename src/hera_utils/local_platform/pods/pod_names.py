@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo.names import aggregate, label_faults
+from hera_utils.argo.names import aggregate, invalid_value, label_faults
 
 Json = dict[str, Any]
 
@@ -25,4 +24,4 @@ def _faults(spec: Json) -> Iterator[str]:
                 yield f"{place}: Required value"
                 continue
             for fault in label_faults(name):
-                yield f"{place}: Invalid value: {json.dumps(name, ensure_ascii=False)}: {fault}"
+                yield invalid_value(place, name, fault)
