@@ -174,7 +174,18 @@ def test_the_list_has_pages(url, platform, tab):
     rest = set(tab.run("[...document.querySelectorAll('tbody a')].map(one => one.textContent)"))
     assert len(first | rest) == 502
     assert tab.run(f"{button('Older')}.hidden") is True
+    typed = "(box => {{ box.value = '{}'; box.dispatchEvent(new Event('input')); }})(document.querySelector('input'))".format
+    oldest = rest.pop()
     tab.run(f"{button('Younger')}.click()")
+    tab.until("document.body.innerText.includes('1 to 500, youngest first')")
+    tab.run(typed(oldest))
+    tab.until("document.body.innerText.includes('of all runs, by name and phase')")
+    assert oldest in tab.run("[...document.querySelectorAll('tbody a')].map(one => one.textContent)")
+    tab.run(typed(f"{oldest} running"))
+    tab.until(f"document.querySelector('tbody').innerText.startsWith('{oldest}')")
+    tab.run(typed(f"{oldest} failed"))
+    tab.until("document.querySelectorAll('tbody tr').length === 0")
+    tab.run(typed(""))
     tab.until("document.body.innerText.includes('1 to 500, youngest first')")
 
 

@@ -4,6 +4,16 @@ const LIST_FIELDS = ["metadata", ...["metadata.name", "metadata.namespace", "met
 
 const LIST_LIMIT = 500;
 
+/** What the server is asked to select of more runs than a page shows: a phase by its label, any other words by the first of them, in names. */
+const selected = (words) => {
+  const phase = words.find((word) => word in PHASE_OF_WORD), name = words.find((word) => word !== phase);
+  return {
+    ...(phase ? { "listOptions.labelSelector": `workflows.argoproj.io/phase=${PHASE_OF_WORD[phase]}` } : {}),
+    ...(name ? { "listOptions.fieldSelector": `metadata.name=${name}`, nameFilter: "Contains" } : {}),
+  };
+};
+const PHASE_OF_WORD = Object.fromEntries(["Running", "Succeeded", "Failed", "Error"].map((phase) => [phase.toLowerCase(), phase]));
+
 const listPage = async (namespace) => {
   const body = make("tbody");
   const note = make("p.note");
@@ -11,8 +21,13 @@ const listPage = async (namespace) => {
   let following = "", look = () => {};
   const younger = make("button", { type: "button", hidden: true, onclick: () => { places.pop(); look(); } }, "Younger");
   const older = make("button", { type: "button", hidden: true, onclick: () => { places.push(following); look(); } }, "Older");
-  let words = [], items = [];
-  const search = make("input", { type: "search", placeholder: "Filter: words of a name, a phase, a message…", "aria-label": "Filter", size: 44, oninput: (event) => { words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean); draw(); } });
+  let words = [], items = [], more = false; // more: there are runs that no single page shows, so the server selects
+  const filter = (event) => {
+    words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    draw();
+    if (more) { places.length = 1; look(); }
+  };
+  const search = make("input", { type: "search", placeholder: "Filter: words of a name, a phase, a message…", "aria-label": "Filter", size: 44, oninput: filter });
   const columns = ["Name", ...(namespace ? [] : ["Namespace"]), "Phase", "Progress", "Duration", "Started", "Message"];
   show(make("h1", {}, namespace ? `Workflows of ${namespace}` : "Workflows"), make("div.row", {}, search, younger, older, note),
     make("table", {}, make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)))), body));
@@ -30,9 +45,11 @@ const listPage = async (namespace) => {
   for (;;) {
     if (!document.hidden) {
       try {
-        const place = places.at(-1);
-        const query = new URLSearchParams({ fields: LIST_FIELDS, "listOptions.limit": LIST_LIMIT, "listOptions.continue": place });
+        const place = places.at(-1), asked = more ? words : [];
+        const query = new URLSearchParams({ fields: LIST_FIELDS, "listOptions.limit": LIST_LIMIT, "listOptions.continue": place, ...selected(asked) });
         const { items: found, metadata } = await api.get(`/api/v1/workflows/${segment(namespace)}?${query}`);
+        if (!asked.length) more = Boolean(place || metadata.continue);
+        if (more && asked !== words && words.length) continue; // typed meanwhile, or before it was known that there are more
         items = found || [];
         following = metadata.continue || "";
         younger.hidden = !place;
@@ -40,6 +57,7 @@ const listPage = async (namespace) => {
         draw();
         const first = Number(place || 0);
         note.textContent = place || following ? `${first + 1} to ${first + items.length}, youngest first`
+          : asked.length ? "of all runs, by name and phase"
           : found ? "" : "No workflows yet: submit one with hera-utils run SCRIPT, or with Hera.";
         say("live");
       } catch (error) {
