@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage import Stage
+from stage import Stage, eventually
 
 Json = dict[str, Any]
 HERE = Path(__file__).parent
@@ -449,6 +450,33 @@ def test_nothing_is_left_of_how_a_fork_server_is_made(machine: Stage) -> None:
     container = {"command": ["python3"]}
     assert python_task(machine, SHOW, container=container) == ["True"]
     assert python_task(machine, ZOMBIES, container=container) == ["[]"]
+
+
+def _fork_servers(state: Path) -> list[str]:
+    """The states of the children of workers, which are children of their spawner."""
+    parents, states = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            states[folder.name], parents[folder.name] = fields[0], fields[1]
+    of_state = {pid for pid in parents if os.fsencode(state) in _command(pid)}
+    return [states[pid] for pid, parent in parents.items() if {parent, parents.get(parent)} <= of_state]
+
+
+def _command(pid: str) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def test_an_idle_worker_keeps_nothing_of_a_fork_server_that_it_ended(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "state", cores=1)
+    try:
+        assert eventually(lambda: _fork_servers(stage.state) == ["S"])
+        assert stage.run(stage.shell("true")).phase == "Succeeded"
+        assert eventually(lambda: _fork_servers(stage.state) == [])
+    finally:
+        stage.close()
 
 
 def test_variables_of_a_template_are_no_obstacle_before_a_package_is_kept(machine: Stage) -> None:

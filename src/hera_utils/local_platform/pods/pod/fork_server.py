@@ -47,6 +47,7 @@ _NEWS = signal.SIGURG  # from a task to this process: ignored by whoever does no
 _NEWS_NUMBER, _DEFAULT = int(_NEWS), int(signal.SIG_DFL)
 _LINK, _PROC = 3, 4
 _PATIENCE = 35.0  # seconds for an answer
+_LONGEST_END = 1000  # milliseconds
 
 
 class ForkServer:
@@ -248,11 +249,15 @@ class WorkersEnd:
         return ends, imports
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and wait for it: an idle worker would keep what is left of it until its next pod."""
         self._link.close()
         if self._pidfd >= 0:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it has ended, and was waited for
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                end = select.poll()
+                end.register(self._pidfd, select.POLLIN)
+                end.poll(_LONGEST_END)
+                os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)  # a task that traces it may keep it
             os.close(self._pidfd)
 
     def _answer(self, kinds: bytes) -> bytes:

@@ -67,8 +67,6 @@ class WarmPython:
         self._told_names: set[str] = set()
         """Modules that the preloader was told of."""
         self._server: WorkersEnd | None = None
-        self._servers: set[int] = set()
-        """Process ids of it, and of those that were before it."""
         self._version = -1
         self._awaited: set[str] = set()
         """What was waited for in vain."""
@@ -84,11 +82,8 @@ class WarmPython:
         return self._server
 
     def was_server(self, pid: int) -> bool:
-        """Whether a child of this process that has ended was a fork server, and no task."""
-        if pid in self._servers:
-            self._servers.remove(pid)
-            return True
-        return False
+        """Whether a child of this process that has ended was the fork server, and no task."""
+        return self._server is not None and self._server.pid == pid
 
     def obstacle(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> str:
         """Why a fork would not mean the same as a new process; "" when it does. program: the file that the command names, in the root of
@@ -188,7 +183,6 @@ class WarmPython:
             self.end()
         if self._server is None:
             self._server = WorkersEnd(self._preloader, self._memory, self._proc, self._namespaces, self._network)
-            self._servers.add(self._server.pid)
             self._version = version
         return self._server
 
