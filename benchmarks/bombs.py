@@ -658,7 +658,8 @@ def run(server: Server, document: Json) -> str:
 
 
 def main() -> int:
-    import bombs_of_objects  # it takes its means from here
+    import bombs_of_copies  # both take their means from here
+    import bombs_of_objects
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")
@@ -668,9 +669,9 @@ def main() -> int:
     )
     options = parser.parse_args()
     bombs: dict[str, Attack] = {}
-    for name, make in [*WORKFLOWS.items(), *bombs_of_objects.WORKFLOWS.items()]:
+    for name, make in (WORKFLOWS | bombs_of_objects.WORKFLOWS | bombs_of_copies.WORKFLOWS).items():
         bombs[name] = lambda server, make=make: run(server, make())  # type: ignore[misc]
-    bombs |= REQUESTS | bombs_of_objects.REQUESTS
+    bombs |= REQUESTS | bombs_of_objects.REQUESTS | bombs_of_copies.REQUESTS
     chosen = [name for name in bombs if not options.words or any(word in name for word in options.words)]
     if options.list:
         print("\n".join(chosen))

@@ -201,10 +201,10 @@ class MemoryPlatform(LocalPlatform):
         return sorted(found, key=lambda s: json.loads(s.text)["status"]["startTime"])
 
     def pod_log(
-        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
+        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False, tail: int | None = None
     ) -> Iterator[tuple[float, str]]:
         self.get("Pod", namespace, pod)
-        at = 0
+        at = 0 if tail is None else max(0, len(self.lines.get((pod, container), [])) - tail)
         while True:
             lines = self.lines.get((pod, container), [])
             while at < len(lines):

@@ -99,7 +99,7 @@ class ToyRuntime:
             time.sleep(0.02)
         self._tell(launch, int((folder / "code").read_text()))
 
-    def logs(self, pod_uid, container, *, follow=False):
+    def logs(self, pod_uid, container, *, follow=False, tail=None):
         for line in (self.folder(pod_uid) / "log").read_text().splitlines():
             yield 0.0, line
 

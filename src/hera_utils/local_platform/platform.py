@@ -403,16 +403,16 @@ class LocalPlatform:
         return [pod.as_object() for pod in self._read_model.pods_of_run(record.uid) if pod.visibility != NO_POD]
 
     def pod_log(
-        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
+        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False, tail: int | None = None
     ) -> Iterator[tuple[float, str]]:
         """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept.
 
-        uid: which of the pods of that name (a retried task has several); the newest when empty.
+        tail: only so many of the last lines. uid: which of the pods of that name (a retried task has several); the newest when empty.
         """
         found = [one for one in self._read_model.pods_named(namespace, pod) if uid in ("", one.uid)]
         if not found:
             raise objects.not_found("Pod", pod)
-        return self._launcher.runtime.logs(found[-1].uid, container, follow=follow)
+        return self._launcher.runtime.logs(found[-1].uid, container, follow=follow, tail=tail)
 
     def artifact(
         self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True, folder: str = ""

@@ -103,7 +103,9 @@ class Agents:
         if stop is not None:
             stop.set()
 
-    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+    def logs(
+        self, pod_uid: str, container: str, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[tuple[float, str]]:
         return iter(())
 
     def waiting(self) -> dict[str, dict[str, str]]:

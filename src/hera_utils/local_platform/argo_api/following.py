@@ -1,26 +1,25 @@
-"""Following the logs of a run: batches in the order of time, four a second, read when the client is ready for them.
+"""Following the logs of a run: batches in the order of time, at most four a second, read when the client is ready for them.
 
-No follower has a thread: hundreds of them may follow a run of which a hundred pods are running.
+No follower has a thread: hundreds of them may follow a run of which a hundred pods are running, and look more seldom then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import islice
 
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.local_platform.argo_api.answers import encode
-from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.pods.log_lines import Line, LogOptions, PodLog, is_heartbeat, merged
-from hera_utils.local_platform.serving.watch import metadata_of
+from hera_utils.local_platform.argo_api.request import ArgoRequest
+from hera_utils.local_platform.pods.log_lines import BATCH, Line, LogOptions, PodLog, is_heartbeat, merged
+from hera_utils.local_platform.serving.watch import metadata_of, pause_after
 from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
 PAUSE = 0.25
-"""Seconds between batches."""
-_MOST_LINES = 5000
-"""Of a batch. Pods share them, so that none is in the way of the others."""
+"""Seconds between batches, at least."""
+_ENTRY = 50
 _COMPLETED = "workflows.argoproj.io/completed"
 
 
@@ -29,12 +28,12 @@ class Follower:
 
     def __init__(
         self,
-        platform: LocalPlatform,
+        request: ArgoRequest,
         run: StoredObject,
         log_of: Callable[[StoredObject], PodLog | None],
         options: LogOptions,
     ) -> None:
-        self._platform = platform
+        self._platform, self._watches = request.platform, request.watches
         self._run = run
         self._log_of = log_of
         self._options = options
@@ -47,18 +46,22 @@ class Follower:
     async def results(self) -> AsyncIterator[list[str]]:
         """Batches of log entries as JSON text, until the run and all its pods are over."""
         stop = self._platform.subscribe("Pod", self._note)
+        self._watches.latest.enter()
+        loop, threads = asyncio.get_running_loop(), self._watches.threads
         try:
-            await asyncio.to_thread(self._begin)
+            await loop.run_in_executor(threads, self._begin)
             while True:
-                batch, over = await asyncio.to_thread(self._turn)
+                batch, cost, over = await loop.run_in_executor(threads, self._turn)
                 if batch:
                     yield batch
                 if over:
                     return
-                if len(batch) < _MOST_LINES // 2:
-                    await asyncio.sleep(PAUSE)
+                size = sum(map(len, batch))
+                if size < BATCH // 2:
+                    await asyncio.sleep(max(PAUSE, pause_after(cost, size, self._watches.latest.watchers)))
         finally:
             stop()
+            self._watches.latest.leave()
 
     def _note(self, change: ObjectChange) -> None:
         """In the writer's thread: remember that the pod changed."""
@@ -81,8 +84,9 @@ class Follower:
         if ended:
             self._ended = merged(ended, lambda pod: pod.lines(self._platform, self._options))
 
-    def _turn(self) -> tuple[list[str], bool]:
-        """What is new, also of pods that began; whether everything is over."""
+    def _turn(self) -> tuple[list[str], float, bool]:
+        """What is new, also of pods that began; how long it took; whether everything is over."""
+        started = time.thread_time()
         completed = self._run_is_over()
         with self._lock:
             changed, self._changed_pods = self._changed_pods, {}
@@ -93,24 +97,33 @@ class Follower:
         lines = self._lines()
         lines.sort(key=lambda line: line[0])
         batch = [encode({"content": self._options.text((at, text)), "podName": pod}) for at, pod, text in lines]
-        return batch, completed and not (lines or self._live or self._ended)
+        over = completed and not (lines or self._live or self._ended)
+        return batch, time.thread_time() - started, over
 
     def _lines(self) -> list[tuple[float, str, str]]:
+        lines, left = list[tuple[float, str, str]](), BATCH
         if self._ended is not None:
-            lines = [(at, pod.pod, text) for at, pod, text in islice(self._ended, _MOST_LINES)]
+            for at, log, text in self._ended:
+                lines.append((at, log.pod, text))
+                left -= _cost(text)
+                if left <= 0:
+                    return lines
+            self._ended = None
             if lines:
                 return lines
-            self._ended = None
-        lines, each = [], _MOST_LINES // max(1, len(self._live))
+        share = BATCH // max(1, len(self._live))  # pods share a batch, so that none is in the way of the others
         for uid, (pod, entries) in list(self._live.items()):
-            left = max(1, each)
+            if left <= 0:
+                break
+            until = left - share
+            self._live[uid] = self._live.pop(uid)  # the next turn begins with those that had none
             try:
                 for at, text in entries:
                     if is_heartbeat((at, text)):
                         break
                     lines.append((at, pod, text))
-                    left -= 1
-                    if not left:
+                    left -= _cost(text)
+                    if left <= until:
                         break
                 else:
                     del self._live[uid]
@@ -131,3 +144,8 @@ class Follower:
             return
         self._followed.add(log.uid)
         self._live[log.uid] = log.pod, log.lines(self._platform, self._options, follow=True)
+
+
+def _cost(text: str) -> int:
+    """What a line takes of a batch: an empty one is an entry, too."""
+    return len(text) + _ENTRY

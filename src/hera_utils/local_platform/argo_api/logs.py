@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
 from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import Refused
+from hera_utils.expressions.regexp import compiled
+from hera_utils.expressions.values import Failure
 from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.following import Follower
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, merged
+from hera_utils.local_platform.pods.log_lines import BATCH, LogOptions, PodLog, merged
 from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
-
-_BATCH = 500
-"""Lines that are written at once."""
 
 
 def workflow(request: ArgoRequest) -> Reply:
@@ -46,17 +45,17 @@ def _logs(request: ArgoRequest, pod_name: str) -> Reply:
         run.namespace, run.name, pod_name, label_selector(request.query.get("selector", "")), options.container
     )
     if options.follow:
-        return Stream(Follower(request.platform, run, selector.log_of, options).results())
-    return Stream(_at_rest(request.platform, selector, options))
+        return Stream(Follower(request, run, selector.log_of, options).results())
+    return Stream(_at_rest(request.platform, selector, options, request.watches.threads))
 
 
 def options_of(request: ArgoRequest) -> LogOptions:
     """The `logOptions.…` of the query and `grep`."""
     pattern = request.query.get("grep", "")
     try:
-        compiled = re.compile(pattern) if pattern else None
-    except (re.error, OverflowError, RecursionError) as error:
-        raise Refused(INTERNAL, f'failed to compile "{pattern}": error parsing regexp: {error}') from None
+        expression = compiled(pattern) if pattern else None
+    except Failure as error:
+        raise Refused(INTERNAL, f'failed to compile "{pattern}": {error}') from None
     since = float(request.number("logOptions.sinceTime.seconds"))
     if seconds := request.number("logOptions.sinceSeconds"):
         since = time.time() - seconds
@@ -67,7 +66,7 @@ def options_of(request: ArgoRequest) -> LogOptions:
         tail=request.number("logOptions.tailLines") if request.query.get("logOptions.tailLines") else None,
         since=since,
         limit_bytes=request.number("logOptions.limitBytes"),
-        pattern=compiled,
+        pattern=expression,
     )
 
 
@@ -98,7 +97,9 @@ class PodSelector:
         return PodLog(self.namespace, stored.name, timestamps.seconds(started), phase == "Running", stored.uid)
 
 
-async def _at_rest(platform: LocalPlatform, selector: PodSelector, options: LogOptions) -> AsyncIterator[list[str]]:
+async def _at_rest(
+    platform: LocalPlatform, selector: PodSelector, options: LogOptions, threads: Executor
+) -> AsyncIterator[list[str]]:
     """What the logs hold now."""
 
     def entries() -> Iterator[str]:
@@ -106,15 +107,16 @@ async def _at_rest(platform: LocalPlatform, selector: PodSelector, options: LogO
         for at, pod, text in merged(pods, lambda pod: pod.lines(platform, options)):
             yield encode({"content": options.text((at, text)), "podName": pod.pod})
 
-    lines = entries()
-    while batch := await asyncio.to_thread(_take, lines):
+    lines, loop = entries(), asyncio.get_running_loop()
+    while batch := await loop.run_in_executor(threads, _take, lines):
         yield batch
 
 
 def _take(lines: Iterator[str]) -> list[str]:
-    taken = []
+    batch, size = list[str](), 0
     for line in lines:
-        taken.append(line)
-        if len(taken) >= _BATCH:
+        batch.append(line)
+        size += len(line)
+        if size >= BATCH:
             break
-    return taken
+    return batch

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from hera_utils.argo import gojson
-from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.fields import FieldFilter, field_filter
 from hera_utils.argo.scalars import json_type
 from hera_utils.errors import Refused
@@ -67,6 +67,13 @@ class ArgoRequest:
             continue_=self.query.get("listOptions.continue", ""),
             resource_version=self.query.get("listOptions.resourceVersion", ""),
         )
+
+    @property
+    def watches(self) -> WatchHistory:
+        """What all who watch or follow have in common."""
+        if self.history is None:
+            raise Refused(INTERNAL, "this server keeps no history of changes")
+        return self.history
 
     def flag(self, name: str) -> bool:
         """A boolean of the query as Go reads it (Hera writes `True`)."""

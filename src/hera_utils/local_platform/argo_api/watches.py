@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hera_utils.argo.faults import INTERNAL
 from hera_utils.argo.fields import FieldFilter
 from hera_utils.argo.selectors import field_selector, label_selector
-from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.latest import Latest
-from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render, WatchHistory
+from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render
 from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
@@ -30,7 +28,7 @@ def workflows(request: ArgoRequest) -> Reply:
         fields = field_selector(f"metadata.name={stored.name}")
     nodes = not request.fields.without_prefix("result.object.").will_exclude("status.nodes")
     selector = ObjectSelector("Workflow", request.namespace, label_selector(options.label_selector), fields, nodes)
-    return _stream(request, selector, _workflow(request.fields, _history(request).latest))
+    return _stream(request, selector, _workflow(request.fields, request.watches.latest))
 
 
 def events(request: ArgoRequest) -> Reply:
@@ -56,11 +54,5 @@ def _workflow(fields: FieldFilter, latest: Latest) -> Render:
 def _stream(request: ArgoRequest, selector: ObjectSelector, render: Render) -> Reply:
     version = whole_number(request.list_options.resource_version) or 0
     since = version if version > 0 else None
-    watch = ObjectWatch(request.platform, _history(request), selector, render).open(since)
+    watch = ObjectWatch(request.platform, request.watches, selector, render).open(since)
     return Stream(watch.batches())
-
-
-def _history(request: ArgoRequest) -> WatchHistory:
-    if request.history is None:
-        raise Refused(INTERNAL, "this server keeps no history of changes")
-    return request.history

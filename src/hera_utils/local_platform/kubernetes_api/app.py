@@ -103,7 +103,7 @@ class KubernetesApi:
                 events = await asyncio.to_thread(watches.watch, self.platform, self.history, request)
             return EventResponse(events, {"content-type": "application/json"})
         if target.subresource == "log":
-            lines = await asyncio.to_thread(logs.log, self.platform, request)
+            lines = await asyncio.to_thread(logs.log, self.platform, self.history, request)
             return EventResponse(lines, {"content-type": "text/plain; charset=utf-8"})
         if target.subresource == "token":
             return _json(201, await asyncio.to_thread(reviews.token, self.platform, request, self.gate.token))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,11 +12,14 @@ from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, is_heartbeat, paced
-from hera_utils.local_platform.serving.http import from_thread
+from hera_utils.local_platform.pods.log_lines import BATCH, Line, LogOptions, PodLog, is_heartbeat
+from hera_utils.local_platform.serving.watch import WatchHistory, pause_after
+
+_PAUSES = (0.02, 0.05, 0.1, 0.2)
+"""Seconds until one looks again at a log that has not grown."""
 
 
-def log(platform: LocalPlatform, request: KubernetesRequest) -> AsyncIterator[bytes]:
+def log(platform: LocalPlatform, watches: WatchHistory, request: KubernetesRequest) -> AsyncIterator[bytes]:
     target = request.target
     pod = json.loads(platform.get("Pod", target.namespace, target.name).text)
     options = _options(request, _container(pod, request.query.get("container", "")))
@@ -23,14 +27,38 @@ def log(platform: LocalPlatform, request: KubernetesRequest) -> AsyncIterator[by
         message = f'container "{options.container}" in pod "{target.name}" is waiting to start: ContainerCreating'
         raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
     found = PodLog(target.namespace, target.name).lines(platform, options, follow=options.follow)
-    return _bytes(found, options)
+    return _bytes(found, options, watches)
 
 
-async def _bytes(lines: Iterator[tuple[float, str]], options: LogOptions) -> AsyncIterator[bytes]:
-    async for batch in from_thread(paced(lines)):
-        text = "".join(options.text(line) + "\n" for line in batch if not is_heartbeat(line))
-        if text:
-            yield text.encode("utf-8", "replace")
+async def _bytes(lines: Iterator[Line], options: LogOptions, watches: WatchHistory) -> AsyncIterator[bytes]:
+    """Read by the few threads that all have who watch, whenever the client has taken what was read before."""
+    loop, idle, over = asyncio.get_running_loop(), 0, False
+    watches.latest.enter()
+    try:
+        while not over:
+            text, cost, over = await loop.run_in_executor(watches.threads, _take, lines, options)
+            if text:
+                yield text.encode("utf-8", "replace")
+            idle = 0 if text else idle + 1
+            if idle:
+                pause = pause_after(cost, 0, watches.latest.watchers)
+                await asyncio.sleep(max(pause, _PAUSES[min(idle, len(_PAUSES)) - 1]))
+    finally:
+        watches.latest.leave()
+
+
+def _take(lines: Iterator[Line], options: LogOptions) -> tuple[str, float, bool]:
+    """The next lines, those that are there; how long it took; whether the log is over."""
+    started = time.thread_time()
+    batch, size, over = list[str](), 0, False
+    while size < BATCH:
+        line = next(lines, None)
+        over = line is None
+        if line is None or is_heartbeat(line):
+            break
+        batch.append(options.text(line) + "\n")
+        size += len(batch[-1])
+    return "".join(batch), time.thread_time() - started, over
 
 
 def _container(pod: dict[str, object], name: str) -> str:

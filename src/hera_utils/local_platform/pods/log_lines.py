@@ -5,7 +5,7 @@ pods in the order of time. A line is (time, text); `pod/logs.py` writes them.
 from __future__ import annotations
 
 import heapq
-import re
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,16 +16,18 @@ from typing import Protocol
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
+from hera_utils.expressions.regexp import Pattern
 
 from .pod.pod_folder import PodFolder
 
 Line = tuple[float, str]
 HEARTBEAT: Line = (0.0, "")
 """A followed log has nothing new: its reader may leave, or wait a little and read on."""
-_PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds that `paced` waits when a log does not grow
+BATCH = 1 << 18
+"""Characters of lines that are read for one client before it has taken them; a line may have four times as many."""
 _FRESH = 0.1  # seconds for which what was seen of a log holds for all its readers
 _MANY = 1000
-_MOST_AT_ONCE = 1 << 18
+_BLOCK = 1 << 18
 
 
 class LogSizes:
@@ -50,8 +52,11 @@ class LogSizes:
         return last_look[1], last_look[2]
 
 
-def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iterator[Line]:
-    """The lines of a container of the pod in `folder`; with follow, until the pod has an outcome, with a heartbeat whenever none is new."""
+def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool, tail: int | None = None) -> Iterator[Line]:
+    """The lines of a container of the pod in `folder`; with follow, until the pod has an outcome, with a heartbeat whenever none is new.
+
+    tail: only so many of the last ones that are there now, then those that come.
+    """
     pod = PodFolder(str(folder))
     path = Path(pod.log(container))
     older = folder / "logs" / path.name  # of a pod that an older version ran
@@ -65,7 +70,7 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iter
             return
         was_there = is_there
         yield HEARTBEAT
-    rest, place = b"", 0
+    rest, place = b"", _place_of_tail(path, tail) if tail is not None else 0
     while True:
         size, over = sizes.look(path, pod) if follow else (0, True)
         if follow and not over and 0 <= size <= place:
@@ -74,7 +79,7 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iter
         try:
             with path.open("rb") as file:  # not kept open: there may be more readers than descriptors
                 file.seek(place)
-                data = file.read(_MOST_AT_ONCE)
+                data = file.read(_BLOCK)
         except FileNotFoundError:  # it was removed
             return
         if not data:
@@ -89,21 +94,36 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool) -> Iter
             yield float(stamp), text.decode(errors="replace")
 
 
-def paced(lines: Iterable[Line]) -> Iterator[Line]:
-    """A followed log for a thread that has nothing else to do: it waits at heartbeats."""
-    idle = 0
-    for line in lines:
-        yield line
-        idle = idle + 1 if is_heartbeat(line) else 0
-        if idle:
-            time.sleep(_PAUSES[min(idle, len(_PAUSES)) - 1])
+def _place_of_tail(path: Path, tail: int) -> int:
+    """Where the last lines of a file begin, searched from its end: a log may have more lines than can be held."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return 0
+    with file:
+        at = file.seek(0, os.SEEK_END)
+        if not tail:
+            return at
+        newlines = tail + 1  # each line ends with one, also the last
+        while at > 0:
+            begin = max(0, at - _BLOCK)
+            file.seek(begin)
+            data = file.read(at - begin)
+            count = data.count(b"\n")
+            if count >= newlines:
+                place = len(data)
+                for _ in range(newlines):
+                    place = data.rfind(b"\n", 0, place)
+                return begin + place + 1
+            newlines, at = newlines - count, begin
+    return 0
 
 
 class LogSource(Protocol):
     """Where the lines of a container are read: the local platform."""
 
     def pod_log(
-        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
+        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False, tail: int | None = None
     ) -> Iterator[Line]: ...
 
 
@@ -111,7 +131,7 @@ class LogSource(Protocol):
 class LogOptions:
     """Kubernetes' pod log options. tail: how many of the last lines, None for all. since: seconds since the epoch; 0 for all.
 
-    limit_bytes: 0 for all. pattern: only lines in which it is found (Argo's grep).
+    limit_bytes: 0 for all. pattern: only lines in which it is found (Argo's grep). The tail is taken first, as in Kubernetes.
     """
 
     container: str = ""
@@ -120,7 +140,7 @@ class LogOptions:
     tail: int | None = None
     since: float = 0.0
     limit_bytes: int = 0
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("tailLines", self.tail or 0), ("limitBytes", self.limit_bytes)):
@@ -136,8 +156,6 @@ def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
     """The lines of one container that the options ask for. Heartbeats of a followed log, (0.0, ""), pass through for whoever waits."""
     if options.since:
         lines = (line for line in lines if line[0] >= options.since or is_heartbeat(line))
-    if options.tail is not None:
-        lines = _tail(lines, options)
     left = options.limit_bytes
     for line in lines:
         if options.limit_bytes and not is_heartbeat(line):
@@ -146,18 +164,6 @@ def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
                 return
             left -= size
         yield line
-
-
-def _tail(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
-    """The last lines of what is there now, then what comes (a followed log tells by its first heartbeat that it is at its end)."""
-    last: deque[Line] = deque(maxlen=options.tail)
-    following = iter(lines)
-    for line in following:
-        if is_heartbeat(line):
-            break
-        last.append(line)
-    yield from last
-    yield from following
 
 
 def is_heartbeat(line: Line) -> bool:
@@ -185,7 +191,9 @@ class PodLog:
     uid: str = field(default="", compare=False)
 
     def lines(self, source: LogSource, options: LogOptions, *, follow: bool = False) -> Iterator[Line]:
-        lines = source.pod_log(self.namespace, self.pod, options.container, uid=self.uid, follow=follow)
+        lines = source.pod_log(
+            self.namespace, self.pod, options.container, uid=self.uid, follow=follow, tail=options.tail
+        )
         return grep(chosen(lines, options), options)
 
 

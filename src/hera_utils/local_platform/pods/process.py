@@ -149,8 +149,10 @@ class ProcessRuntime:
     def forget(self, pod_uid: str) -> None:
         self._call(lambda: self._forget(pod_uid))
 
-    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        return log_lines.read(self._pods_folder / pod_uid, container, self._log_sizes, follow=follow)
+    def logs(
+        self, pod_uid: str, container: str, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[tuple[float, str]]:
+        return log_lines.read(self._pods_folder / pod_uid, container, self._log_sizes, follow=follow, tail=tail)
 
     def close(self) -> None:
         self._closing = True

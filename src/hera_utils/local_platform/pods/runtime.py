@@ -69,8 +69,10 @@ class Runtime(Protocol):
     def reattach(self, launch: Launch) -> None:
         """After a restart: report how a pod launched by an earlier server goes or went; launch it if it never started."""
 
-    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        """(time, line without its newline) of a container, oldest first; with follow, until it ends.
+    def logs(
+        self, pod_uid: str, container: str, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[tuple[float, str]]:
+        """(time, line without its newline) of a container, oldest first, of the last `tail` ones; with follow, until it ends.
 
         With follow, (0.0, "") comes whenever there is nothing new: the reader closes it, or waits a little and reads on.
         """

@@ -8,7 +8,6 @@ import json
 import logging
 import math
 import re
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -44,7 +43,6 @@ _COMPUTED_AT_ONCE = 2
 _PIECE = 2**16
 """Characters of an event that are given to a connection before its client has taken some."""
 
-_MOST_WAITING = 1000
 Item = TypeVar("Item")
 
 
@@ -256,54 +254,3 @@ async def lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
-
-
-async def from_thread(items: Iterator[Item]) -> AsyncIterator[list[Item]]:
-    """What a blocking iterator yields, in batches, read by a thread of its own. The thread waits while too much is waiting, and
-    leaves at the next item after the reader has left."""
-    lock = threading.Condition()
-    waiting: list[Item] = []
-    state = {"over": False, "closed": False}
-    failures: list[BaseException] = []
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
-
-    def read() -> None:
-        try:
-            for item in items:
-                with lock:
-                    while len(waiting) >= _MOST_WAITING and not state["closed"]:
-                        lock.wait()
-                    if state["closed"]:
-                        return
-                    waiting.append(item)
-                _call(loop, news.set)
-        except BaseException as error:  # noqa: BLE001 - raised again for whoever reads
-            failures.append(error)
-        finally:
-            state["over"] = True
-            _call(loop, news.set)
-
-    threading.Thread(target=read, name="reader", daemon=True).start()
-    try:
-        while True:
-            await news.wait()
-            news.clear()
-            over = state["over"]
-            with lock:
-                batch, waiting[:] = list(waiting), []
-                lock.notify_all()
-            if batch:
-                yield batch
-            if over:
-                if failures:
-                    raise failures[0]
-                return
-    finally:
-        with lock:
-            state["closed"] = True
-            lock.notify_all()
-
-
-def _call(loop: asyncio.AbstractEventLoop, function: Any) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(function)

@@ -127,7 +127,7 @@ class WatchHistory:
         self._horizon: dict[str, int] = {}
         self.latest = Latest(platform)
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="watch")
-        """In these watchers have their turns: hundreds of them take no thread of those who ask once."""
+        """In these watchers, and readers of logs, have their turns: hundreds of them take no thread of those who ask once."""
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
