@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from .network import Network
     from .preloader import Preloader
 
-PACKET = 1 << 17  # bytes
+PACKET = 1 << 17  # bytes of the first one, with all names
+_SHORT = 4096  # bytes of every other
 NAMES = 1 << 16  # bytes for the names of the modules that a task imported
 _NAME = 256  # bytes behind them, for the name of a package that a task is importing
 MEMORY = NAMES + _NAME
@@ -108,7 +109,7 @@ class ForkServer:
 
     def _obey(self) -> int:
         """Do what the worker asks for. The descriptor of a new task's process, -1 for none."""
-        packet, fds, _, _ = socket.recv_fds(self._link, PACKET, 6)
+        packet, fds, _, _ = socket.recv_fds(self._link, _SHORT, 6)
         if not packet:
             os._exit(0)
         pid = os.fork()
@@ -273,7 +274,7 @@ class WorkersEnd:
         self._ends.append((int(pid), int(code), Use(float(cpu), *map(int, counters))))
 
     def _receive(self) -> bytes:
-        packet = self._link.recv(PACKET)
+        packet = self._link.recv(_SHORT)
         if not packet:
             raise ConnectionResetError
         return packet

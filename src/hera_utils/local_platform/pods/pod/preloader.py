@@ -39,6 +39,7 @@ _PATIENCE = 30.0  # seconds for an import
 _MOST_MEMORY = 512 << 20  # bytes of a process that imports no more
 _LINK = 3
 _PAGE = 4096
+_WORTH_IT = 16 * _PAGE  # what a fault brings at once
 _OF_HERAS_SCRIPTS = ("json",)  # each `@script()` task begins with it
 
 
@@ -293,15 +294,17 @@ class _Process:
 
 
 def _have_tables_copied() -> None:
-    """Let forks begin with all pages of programs and libraries that this process has, instead of a fault for each few of them: the kernel
-    copies the tables of a mapped file only when a page of it was written to.
+    """Let forks begin with all pages of programs and large libraries that this process has, instead of a fault for each few of them: the
+    kernel copies the tables of a mapped file only when a page of it was written to. A small one costs more than it saves.
     """
     with open("/proc/self/maps") as maps:
         places = [line.split(None, 5) for line in maps]
     with open("/proc/self/mem", "r+b", buffering=0) as memory:
         for place, mode, *_, path in (words for words in places if len(words) == 6):
             if mode[0] == "r" and mode[3] == "p" and path.startswith("/"):
-                start = int(place.partition("-")[0], 16)
+                start, end = (int(number, 16) for number in place.split("-"))
+                if end - start < _WORTH_IT:
+                    continue
                 memory.seek(start)
                 byte = memory.read(1)
                 memory.seek(start)

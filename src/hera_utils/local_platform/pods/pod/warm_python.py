@@ -70,6 +70,8 @@ class WarmPython:
         self._version = -1
         self._awaited: set[str] = set()
         """What was waited for in vain."""
+        self._place = ("", "")
+        """The script that was looked at last, and its folder."""
         self._is_used = False
         self._is_wanted = True
         self.is_cut_off = False
@@ -110,6 +112,7 @@ class WarmPython:
             self.is_cut_off = True
             return f"no process can be forked ({error})"
         folder = os.getcwd() if is_code else os.path.dirname(os.path.realpath(argv[1]))
+        self._place = ("", "") if is_code else (os.path.abspath(argv[1]), folder)
         return self._different_variable(server, env) or _shadow(server, [folder, *_path(env)])
 
     def _is_own(self, program: str) -> bool:
@@ -138,14 +141,18 @@ class WarmPython:
         descriptors: Mapping[int, int],
         namespace: int = -1,
     ) -> int:
-        """Fork, in this process's folder. descriptors: of the task → of this process. namespace: of its mounts. The process id. Raises
-        OSError; ConnectionError: the fork server was killed before the task began.
+        """Fork what `obstacle` has looked at last, in this process's folder. descriptors: of the task → of this process. namespace: of its
+        mounts. The process id. Raises OSError; ConnectionError: the fork server was killed before the task began.
         """
+        script, folder = self._place
+        changed = {name: value for name, value in env.items() if self._environment.get(name) != value}
         task = Task(
             argv=tuple(argv),
             program=program,
-            set_variables={name: value for name, value in env.items() if self._environment.get(name) != value},
-            removed_variables=tuple(self._environment.keys() - env.keys()),
+            set_variables={os.fsencode(name): os.fsencode(value) for name, value in changed.items()},
+            removed_variables=tuple(map(os.fsencode, self._environment.keys() - env.keys())),
+            script=script,
+            folder=folder,
             path=tuple(_path(env)),
         )
         if self._server is None:
