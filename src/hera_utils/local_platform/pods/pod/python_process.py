@@ -26,6 +26,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 _PART = 1 << 16  # bytes
+_leave = ctypes.PyDLL(None).exit  # exit(3); to look it up copies eighty pages in a fork
+_leave.argtypes = (ctypes.c_int,)
 MOST_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
@@ -188,8 +190,8 @@ def _flush() -> None:
 
 
 def _exit(status: int) -> NoReturn:
-    """exit(3), under the interpreter's lock: no thread goes on."""
-    ctypes.PyDLL(None).exit(ctypes.c_int(status & 0xFF))
+    """Under the interpreter's lock: no thread goes on."""
+    _leave(status & 0xFF)
     raise AssertionError("the process has ended")
 
 
