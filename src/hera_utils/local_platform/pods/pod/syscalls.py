@@ -179,7 +179,8 @@ def capability_setter(bits: int) -> Callable[[], None]:
     low, high = bits & 0xFFFFFFFF, bits >> 32
     header = ctypes.byref(_CapabilityHeader(0x20080522, 0))
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)  # effective, permitted, inheritable; twice
-    return lambda: _check(_libc.capset(header, data), "capset")
+    call = _libc.capset  # what is looked up for the first time in a fork copies pages there
+    return lambda: _check(call(header, data), "capset")
 
 
 _SYS_IDS = {  # machine: setgroups(2), setresgid(2), setresuid(2)
