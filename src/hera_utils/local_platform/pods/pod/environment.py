@@ -50,15 +50,17 @@ def expand(text: str, env: dict[str, str]) -> str:
     return _REFERENCE.sub(replacement, text) if "$" in text else text
 
 
-def variables(job: Json, container: Json, settings: Json) -> dict[str, str]:
-    """All variables of one container. Raises PodFault for a config map, secret or key that is not there."""
+def variables(job: Json, container: Json, settings: Json, own_python: python.Interpreter | None) -> dict[str, str]:
+    """All variables of one container. own_python: what `python` means in it, unless the image says that. Raises PodFault for a config map,
+    secret or key that is not there.
+    """
     pod = job["pod"]
     env = {"PATH": _PATH} if settings.get("layers") else dict(job["environment"])
     env["HOSTNAME"] = pod["metadata"]["name"]
     if settings.get("path"):
         env["PATH"] = ":".join([*settings["path"], env["PATH"]])
-    if settings.get("python"):
-        env.update(python.variables(python.interpreter(job, settings), env))
+    if own_python is not None:
+        env.update(python.variables(own_python, env))
     env.update(settings.get("env") or {})
     if settings.get("layers") and container.get("tty"):
         env.setdefault("TERM", "xterm")

@@ -81,17 +81,17 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
             "(with {} alone it is this machine's programs) into a file and run with --images FILE",
             "ErrImagePull",
         )
-    env = environment.variables(job, container, settings)
+    own_python = python.interpreter(job, settings) if settings.get("python") else None
+    env = environment.variables(job, container, settings, own_python)
     argv = _argv(container, settings, image)
     written: dict[str, tuple[bytes, int]] = {}
     if kind == "main" and template.get("script") is not None:
         written[SCRIPT] = (str(template["script"].get("source") or "").encode(), 0o755)
     argv = tuple(environment.expand(a, env) for a in argv)
     needed: list[str] = []
-    if settings.get("python"):
-        interpreter = python.interpreter(job, settings)
-        written.update(python.files(interpreter))
-        needed = python.folders(job, interpreter)
+    if own_python is not None:
+        written.update(python.files(own_python))
+        needed = python.folders(job, own_python)
         if python.runs_hera(container):
             argv, more, files = python.runner(job, argv)
             env.update(more)

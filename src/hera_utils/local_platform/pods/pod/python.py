@@ -6,7 +6,7 @@ import functools
 import glob
 import os
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import PodFault
 
@@ -20,8 +20,19 @@ _LENT = "/argo/lent"
 _OWN_PIP = os.path.join(_HERE, "pip_of_task.py")
 
 
-def interpreter(job: Json, settings: Json) -> str:
-    """The interpreter that `python` means: the submitting script's, else the configured one."""
+class Interpreter(NamedTuple):
+    """As it is now. missing: of the names that mean it, those that its own folder does not have. has_pip: whether it finds a pip of its
+    own, or may. homes: folders of this machine that it needs.
+    """
+
+    path: str
+    missing: tuple[str, ...]
+    has_pip: bool
+    homes: tuple[str, ...]
+
+
+def interpreter(job: Json, settings: Json) -> Interpreter:
+    """The interpreter that `python` means: the submitting script's, else the configured one. Raises PodFault."""
     named = settings.get("python")
     path = named if named != "current" else (job.get("annotations") or {}).get("hera-utils/python") or job["python"]
     if not os.access(str(path), os.X_OK):
@@ -29,17 +40,20 @@ def interpreter(job: Json, settings: Json) -> str:
             f"the Python for this task, {path}, does not exist: submit again, or correct the image table or the "
             f"setting that names it"
         )
-    return str(path)
+    path = str(path)
+    changed = _changed(path)
+    missing = _missing_names(path, _changed_at(os.path.dirname(path)))
+    return Interpreter(path, missing, _found_pip(path, changed), _homes(path, changed))
 
 
-def variables(path: str, env: dict[str, str]) -> dict[str, str]:
+def variables(own_python: Interpreter, env: dict[str, str]) -> dict[str, str]:
     """PATH and VIRTUAL_ENV with this interpreter first; PYTHONPATH, where a pip is lent to it."""
-    folder = os.path.dirname(path)
-    own = {"PATH": ":".join([*([SHIMS] if _missing_names(path, _changed_at(folder)) else []), folder, env["PATH"]])}
+    folder = os.path.dirname(own_python.path)
+    own = {"PATH": ":".join([*([SHIMS] if own_python.missing else []), folder, env["PATH"]])}
     prefix = os.path.dirname(folder)
     if os.path.exists(f"{prefix}/pyvenv.cfg"):
         own["VIRTUAL_ENV"] = prefix
-    if not _has_pip(path):
+    if not own_python.has_pip:
         own["PYTHONPATH"] = ":".join([*filter(None, [env.get("PYTHONPATH")]), _LENT])
     return own
 
@@ -75,13 +89,9 @@ def _run_by(program: str, folder: str) -> str:
     return named if os.path.realpath(os.path.dirname(named)) == os.path.realpath(folder) else ""
 
 
-def _has_pip(path: str) -> bool:
-    """Whether the interpreter finds a pip of its own, or may: in a virtual environment that sees the system's packages."""
-    return _found_pip(path, _changed(path))
-
-
 @functools.lru_cache(maxsize=64)
 def _found_pip(path: str, _: tuple[float, ...]) -> bool:
+    """Whether the interpreter finds a pip of its own, or may: in a virtual environment that sees the system's packages."""
     try:
         with open(f"{_prefix(path)}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
             if re.search(r"(?mi)^include-system-site-packages\s*=\s*true", file.read()):
@@ -91,15 +101,12 @@ def _found_pip(path: str, _: tuple[float, ...]) -> bool:
     return any(os.path.isdir(f"{place}/pip") for place in _packages(path))
 
 
-def files(path: str) -> dict[str, tuple[bytes, int]]:
+def files(own: Interpreter) -> dict[str, tuple[bytes, int]]:
     """Files that make `python`, `pip` and their like mean an interpreter whose own folder lacks these names, and that lend it a pip."""
-    quoted = "'" + path.replace("'", "'\\''") + "'"
-    lent = not _has_pip(path)
+    quoted = "'" + own.path.replace("'", "'\\''") + "'"
+    lent = not own.has_pip
     pip = f"{quoted} {_LENT}/pip" if lent else f"{quoted} -m pip"
-    commands = {
-        name: pip if name.startswith("pip") else quoted
-        for name in _missing_names(path, _changed_at(os.path.dirname(path)))
-    }
+    commands = {name: pip if name.startswith("pip") else quoted for name in own.missing}
     written = {
         f"{SHIMS}/{name}": (f'#!/bin/sh\nexec {command} "$@"\n'.encode(), 0o755) for name, command in commands.items()
     }
@@ -143,11 +150,11 @@ def _source(path: str) -> bytes:
         return file.read()
 
 
-def folders(job: Json, path: str) -> list[str]:
+def folders(job: Json, own: Interpreter) -> list[str]:
     """Folders of this machine that a task in this Python needs: the interpreter's, its editable packages', the script's."""
     annotations = job.get("annotations") or {}
     script = os.path.dirname(annotations.get("hera-utils/script") or "")
-    return [*_homes(path, _changed(path)), script, annotations.get("hera-utils/directory") or ""]
+    return [*own.homes, script, annotations.get("hera-utils/directory") or ""]
 
 
 @functools.lru_cache(maxsize=64)

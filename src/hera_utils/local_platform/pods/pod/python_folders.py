@@ -28,14 +28,19 @@ def exposed(folders: Iterable[str], state: str) -> tuple[Mount, ...]:
 
 
 def _mounts(folders: Iterable[str], state: str) -> Iterator[Mount]:
-    for path in map(os.path.normpath, folders):
-        if not any(is_in(path, hidden) for hidden in (*OWN, state)):
+    for path in folders:
+        if not _is_hidden(path := os.path.normpath(path), state):
             continue
         real = os.path.realpath(path)
         if is_in(real, f"{state}/{_PYTHONS}") and is_in(path, f"{state}/{_PYTHONS}"):
             yield Mount(real, path, True)
         elif os.path.isdir(real) and _may_be_seen(real, state) and _may_be_seen(path, state):
             yield Mount(real, path, True, is_plain=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _is_hidden(path: str, state: str) -> bool:
+    return any(is_in(path, hidden) for hidden in (*OWN, state))
 
 
 def _may_be_seen(folder: str, state: str) -> bool:
