@@ -226,13 +226,13 @@ def reset_signals() -> None:
 
 def _change_environment(task: Task) -> None:
     """What os.environ does with each variable, without copying half as many pages for it."""
-    seen: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    encoded: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
     for name in task.removed_variables:
         os.unsetenv(name)
-        del seen[name]
+        del encoded[name]
     for name, value in task.set_variables.items():
         os.putenv(name, value)
-    seen.update(task.set_variables)
+    encoded.update(task.set_variables)
     if b"TZ" in task.set_variables or b"TZ" in task.removed_variables:
         time.tzset()
 
