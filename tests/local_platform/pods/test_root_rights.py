@@ -64,7 +64,9 @@ def test_who_is_given_more_has_more(tmp_path: Path, hand_made_image: Json, conte
         ({"capabilities": {"add": ["CAP_SYS_PTRACE"]}}, "SYS_PTRACE", "SYS_ADMIN"),
         ({"capabilities": {"add": ["ALL"], "drop": ["sys_admin"]}}, "MKNOD", "SYS_ADMIN"),
         ({"capabilities": {"add": ["KILL"], "drop": ["ALL"]}}, "KILL", "CHOWN"),
-        ({"capabilities": {"drop": None}}, "NET_RAW", "MKNOD"),
+        ({"capabilities": {"drop": None}}, "SETUID", "MKNOD"),
+        ({"capabilities": {"add": ["NET_RAW"]}}, "NET_RAW", "NET_ADMIN"),
+        ({}, "NET_BIND_SERVICE", "NET_RAW"),
     ],
 )
 def test_the_capabilities_that_a_container_keeps(context: dict[str, Any], has: str, has_not: str) -> None:

@@ -296,11 +296,7 @@ class Root:
     def _bind(self, mounts: list[Mount]) -> None:
         for mount in mounts:
             mount_points.bind_into(self.place, mount, self._masked)
-        os.chdir(self.place)
-        # as a switch of roots at boot: nothing of the old one can be reached
-        syscalls.mount(".", "/", None, syscalls.MS_MOVE)
-        os.chroot(".")
-        os.chdir("/")
+        syscalls.switch_root(self.place)
 
     def restore(self, home: int) -> bool:
         """Remove files that a container added. Whether the root is then as it was before. home: this process's mount namespace."""

@@ -20,7 +20,7 @@ _BY_NUMBER = """
 """  # as the kernel numbers them
 USUAL = frozenset(
     ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP")
-    + ("NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP")
+    + ("NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP")
 )
 """Of a container whose securityContext says nothing of them."""
 _NUMBERS = {name: number for number, name in enumerate(_BY_NUMBER.split())}

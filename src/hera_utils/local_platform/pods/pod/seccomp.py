@@ -15,19 +15,40 @@ import struct
 from typing import NamedTuple
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_MACHINES = {  # machine: (its number for audits, seccomp(2), bind(2), connect(2))
-    "x86_64": (0xC000003E, 317, 49, 42),
-    "aarch64": (0xC00000B7, 277, 200, 203),
-    "riscv64": (0xC00000F3, 277, 200, 203),
-}
-AUDIT, _SECCOMP, BIND, CONNECT = _MACHINES.get(platform.machine(), (0, 0, 0, 0))
-REFUSED = {
-    "x86_64": (248, 249, 250, 298, 321, 323, 425),
-    "aarch64": (217, 218, 219, 241, 280, 282, 425),
-    "riscv64": (217, 218, 219, 241, 280, 282, 425),
-}.get(platform.machine(), ())
-"""add_key, request_key, keyctl (the keys of all processes of a user), perf_event_open, bpf, userfaultfd (ways into the kernel), and
-io_uring_setup (with it a program connects and nobody is asked). Container runtimes refuse them, too."""
+
+
+class _Calls(NamedTuple):
+    """How the kernel numbers system calls for one kind of program. audit: the kind's number for audits."""
+
+    audit: int
+    refused: tuple[int, ...]
+    """add_key, request_key, keyctl (the keys of all processes of a user), perf_event_open, bpf, userfaultfd (ways into the kernel), and
+    io_uring_setup (with it a program connects and nobody is asked). Container runtimes refuse them, too."""
+    makers: tuple[int, int]
+    """unshare and clone, whose first argument says what they make."""
+
+
+_GENERIC = ((217, 218, 219, 241, 280, 282, 425), (97, 220))
+_NATIVE = {
+    "x86_64": _Calls(0xC000003E, (248, 249, 250, 298, 321, 323, 425), (272, 56)),
+    "aarch64": _Calls(0xC00000B7, *_GENERIC),
+    "riscv64": _Calls(0xC00000F3, *_GENERIC),
+}.get(platform.machine())
+_OF_32_BITS = {
+    "x86_64": _Calls(0x40000003, (286, 287, 288, 336, 357, 374, 425), (310, 120)),
+    "aarch64": _Calls(0x40000028, (309, 310, 311, 364, 386, 388, 425), (337, 120)),
+    "riscv64": _Calls(0x400000F3, *_GENERIC),
+}.get(platform.machine())
+"""Of programs for the processor's older kind: any program may call so."""
+AUDIT, REFUSED = (_NATIVE.audit, _NATIVE.refused) if _NATIVE is not None else (0, ())
+_SECCOMP, BIND, CONNECT = {"x86_64": (317, 49, 42), "aarch64": (277, 200, 203), "riscv64": (277, 200, 203)}.get(
+    platform.machine(), (0, 0, 0)
+)
+_CLONE3 = 435  # the same on every architecture; what it makes a filter cannot read, so C libraries use clone, as on older kernels
+_X32 = 0x40000000  # numbers of a third kind of program of x86-64, which few kernels know
+_NEW_CGROUP = (
+    0x02000000  # a namespace in which a program could mount this machine's control groups, and freeze the server's
+)
 _PIDFD_GETFD = 438  # the same on every architecture
 _PIDFD_THREAD = os.O_EXCL  # Linux 6.9: a descriptor of one thread
 _SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
@@ -36,7 +57,10 @@ _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _CONTINUE = 1
 _REQUEST = struct.Struct("=QIIiIQ6Q")  # id, thread, flags; number, architecture, instruction, arguments
 _RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _HAS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # places in what the filter reads
+_Step = tuple[int, int, int, int]
+"""What to do, how many steps to skip if so and if not, and with what."""
 
 
 class SystemCall(NamedTuple):
@@ -55,15 +79,15 @@ class _Program(ctypes.Structure):
 def install(numbers: list[int]) -> int:
     """The descriptor on which this thread's calls of these numbers arrive. Raises OSError where the kernel cannot or may not.
 
-    REFUSED fail from now on.
+    Some others fail from now on (_filter).
     """
-    if not AUDIT:
+    if _NATIVE is None or _OF_32_BITS is None:
         raise OSError(errno.ENOSYS, f"not for this processor ({platform.machine()})")
-    both = len(numbers) + len(REFUSED)
-    steps = [(_LOAD, 0, 0, 4), (_EQUAL, 0, both + 1, AUDIT), (_LOAD, 0, 0, 0)]
-    steps += [(_EQUAL, both - place, 0, number) for place, number in enumerate(numbers)]
-    steps += [(_EQUAL, len(REFUSED) + 1 - place, 0, number) for place, number in enumerate(REFUSED)]
-    steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _USER_NOTIF), (_RETURN, 0, 0, _ERROR | errno.EPERM)]
+    steps = [(_LOAD, 0, 0, _ARCHITECTURE)]
+    for calls, answered in ((_NATIVE, numbers), (_OF_32_BITS, [])):
+        block = _filter(calls, answered)
+        steps += [(_EQUAL, 0, len(block), calls.audit), *block]
+    steps += [(_RETURN, 0, 0, _ERROR | errno.EPERM)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = _Program(len(steps), ctypes.cast(code, ctypes.c_void_p))
     # before 5.19 a signal interrupts the wait for the answer
@@ -73,6 +97,21 @@ def install(numbers: list[int]) -> int:
             return int(fd)
     number = ctypes.get_errno()
     raise OSError(number, os.strerror(number), "seccomp")
+
+
+def _filter(calls: _Calls, answered: list[int]) -> list[_Step]:
+    """Steps that end with a verdict on a call of this kind of program. answered: numbers of those that this process answers."""
+    verdicts = {number: _USER_NOTIF for number in answered} | dict.fromkeys(calls.refused, _ERROR | errno.EPERM)
+    verdicts[_CLONE3] = _ERROR | errno.ENOSYS
+    steps: list[_Step] = [(_LOAD, 0, 0, _NUMBER)]
+    if platform.machine() == "x86_64":
+        steps += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _ERROR | errno.ENOSYS)]
+    for number, verdict in verdicts.items():
+        steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, verdict)]
+    for number in calls.makers:
+        makes = [(_LOAD, 0, 0, _FIRST_ARGUMENT), (_HAS, 0, 1, _NEW_CGROUP), (_RETURN, 0, 0, _ERROR | errno.EPERM)]
+        steps += [(_EQUAL, 0, 4, number), *makes, (_RETURN, 0, 0, _ALLOW)]
+    return [*steps, (_RETURN, 0, 0, _ALLOW)]
 
 
 def receive(fd: int) -> SystemCall | None:

@@ -29,6 +29,7 @@ _STATFS, _PROC_MAGIC = 256, 0x9FA0  # bytes, more than any machine's; linux/magi
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # clone must not let go of the interpreter's lock
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "ppc64le": 120}.get(platform.machine())
+_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203}.get(platform.machine())
 _SYS_WAITID = {"x86_64": 247, "aarch64": 95, "riscv64": 95, "ppc64le": 272}.get(platform.machine())
 
 
@@ -130,6 +131,21 @@ def _escaped(path: str) -> str:
 def unmount(target: str, flags: int = MNT_DETACH) -> None:
     """umount2(2)."""
     _check(_libc.umount2(os.fsencode(target), flags), target)
+
+
+def switch_root(folder: str) -> None:
+    """pivot_root(2): the mount at `folder` becomes this thread's root, in a mount namespace of its own.
+
+    The mounts that were there before are gone. Were they only covered, the kernel would let a user namespace mount what it finds among
+    them: the machine's /proc and /sys, without what a container's limit.
+    """
+    os.chdir(folder)
+    if _SYS_PIVOT_ROOT is not None and _libc.syscall(_SYS_PIVOT_ROOT, b".", b".") == 0:
+        unmount(".")  # the old root, which lies on the new one
+    else:  # the old one is none that can be taken away, such as a system's that was loaded into memory
+        mount(".", "/", None, MS_MOVE)
+        os.chroot(".")
+    os.chdir("/")
 
 
 def unshare(flags: int) -> None:
