@@ -59,10 +59,40 @@ def test_the_next_one_finds_what_the_first_one_found(folders: tuple[Path, OwnFol
     assert content(top) == first
 
 
-def test_what_is_pinned_stays(folders: tuple[Path, OwnFolders]) -> None:
+@pytest.fixture
+def pinned(folders: tuple[Path, OwnFolders]) -> tuple[Path, OwnFolders]:
+    """As /run/systemd/resolve/stub-resolv.conf, on which the machine's is mounted."""
     top, own = folders
-    own.pinned = {f"{top}/run/systemd"}
-    for name in ("systemd", "other"):
-        (top / "run" / name).mkdir()
-    own.empty()
-    assert sorted(os.listdir(top / "run")) == ["lock", "systemd"]
+    (top / "run" / "a" / "b").mkdir(parents=True)
+    (top / "run" / "a" / "b" / "mounted").touch()
+    own.pin(f"{top}/run/a/b/mounted")
+    return top, own
+
+
+@pytest.mark.parametrize("place", ["run", "run/a", "run/a/b", "run/lock"])
+def test_nothing_is_left_beside_what_is_pinned(pinned: tuple[Path, OwnFolders], place: str) -> None:
+    top, own = pinned
+    first = content(top)
+    for _ in range(2):
+        (top / place / "left").write_text("for the next one")
+        (top / place / "folder").mkdir()
+        own.empty()
+        assert content(top) == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda run: (run / "a").rename(run / "other"),
+        lambda run: ((run / "a").rename(run / "other"), shutil.copytree(run / "other", run / "a")),
+        lambda run: (run / "a" / "b").chmod(0o700),
+        lambda run: shutil.rmtree(run / "a"),
+    ],
+    ids=["moved", "replaced", "mode", "gone"],
+)
+def test_what_is_pinned_must_stay_where_it_is(pinned: tuple[Path, OwnFolders], change: object) -> None:
+    """Else the root that it belongs to is used no more."""
+    top, own = pinned
+    change(top / "run")  # type: ignore[operator]
+    with pytest.raises(OSError, match="mounted"):
+        own.empty()

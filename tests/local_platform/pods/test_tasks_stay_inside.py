@@ -178,24 +178,29 @@ _LEAVES = {
     "a queue with a name": "import ctypes; assert ctypes.CDLL(None).mq_open(b'/left', 0o102, 0o666, None) >= 0",
     "a limit of the worker": "import resource; resource.prlimit(1, resource.RLIMIT_NOFILE, (700, 700))",
     "how soon it is killed for memory": "open('/proc/1/oom_score_adj', 'w').write('900')",
+    "what a core dump of it holds": "open('/proc/1/coredump_filter', 'w').write('0x7f')",
+    "a limit of the fork server": "import os, resource; resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (700, 700))",
+    "how soon that is killed for memory": "import os; open(f'/proc/{os.getppid()}/oom_score_adj', 'w').write('900')",
+    "what a core dump of that holds": "import os; open(f'/proc/{os.getppid()}/coredump_filter', 'w').write('0x7f')",
 }
 _SEES = """
 import ctypes, os, resource
 library = ctypes.CDLL(None)
 print(library.shmget(77, 1, 0), library.semget(77, 1, 0), library.msgget(77, 0), library.mq_open(b"/left", 0))
 print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 700, open("/proc/self/oom_score_adj").read().strip())
+print(open("/proc/self/coredump_filter").read().strip())
 """
 
 
 def test_nothing_but_files_is_left_for_the_next_pod(own_stage: Stage) -> None:
     python = "python3" if isinstance(own_stage.images, HandMadeImages) else sys.executable
-    adjusted = Path("/proc/self/oom_score_adj").read_text().strip()
+    adjusted, dumped = (Path(f"/proc/self/{name}").read_text().strip() for name in ("oom_score_adj", "coredump_filter"))
     for program in _LEAVES.values():
         own_stage.run(own_stage.pod({"command": [python, "-c", program]}))
         for _ in range(3):
             pod = own_stage.pod({"command": [python, "-c", _SEES]})
             assert own_stage.run(pod).phase == "Succeeded"
-            assert own_stage.log(pod) == ["-1 -1 -1 -1", f"False {adjusted}"], program
+            assert own_stage.log(pod) == ["-1 -1 -1 -1", f"False {adjusted}", dumped], program
 
 
 @pytest.mark.skipif(not seccomp.AUDIT, reason="not for this processor")

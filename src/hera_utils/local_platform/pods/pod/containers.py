@@ -207,9 +207,7 @@ class Containers:
     def _end_others(self, dead: int = 0) -> None:
         if self._newest and self._newest == processes.newest():  # none was born since the last time
             return
-        server = self._sandbox.python.server
-        spared = server.pid if server is not None else 0
-        if processes.end_others(self._sandbox.proc, spared, dead, PATIENCE, self._reap_others):
+        if processes.end_others(self._sandbox.proc, self._sandbox.python.pid, dead, PATIENCE, self._reap_others):
             self._newest = processes.newest()
         else:
             self.unendable = True
@@ -245,8 +243,7 @@ class Containers:
 
     def watch(self, now: float) -> None:
         """Check what no signal announces: memory limits, what processes hold, and commands whose next try is due."""
-        server = self._sandbox.python.server
-        self.meter.look(now, (1, server.pid if server is not None else 1))
+        self.meter.look(now, (1, self._sandbox.python.pid))
         for container in self.live:
             self._watch_memory(container)
             if container.retry_at and self.stopping:

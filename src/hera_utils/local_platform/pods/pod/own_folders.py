@@ -6,10 +6,12 @@ whether there is anything to do.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 
 from . import file_trees
 
@@ -18,15 +20,24 @@ Look = tuple[int, ...] | None
 
 
 class OwnFolders:
-    """folders: path on this machine → mode (None: as it is), those around others first. pinned: what stays in them."""
+    """folders: path on this machine → mode (None: as it is), those around others first."""
 
     def __init__(self, folders: Mapping[str, int | None]) -> None:
-        self._folders = folders
-        self.pinned: set[str] = set()
+        self._folders = dict(folders)
+        self._pinned: dict[str, Look] = {}
+        self._pinned_ways: dict[str, Look] = {}
         self._empty: dict[str, Look] = {}
         self._points: frozenset[str] = frozenset()
         self._ways: dict[str, Look] = {}
-        self._furnish(folders)
+        self._furnish(self._folders)
+
+    def pin(self, file: str) -> None:
+        """It stays, as does what leads to it; nothing else that is put there does."""
+        ways = _ways(file, self._folders)
+        self._folders.update(dict.fromkeys(ways))
+        self._pinned[file] = _look(file)
+        self._pinned_ways.update({way: identity(way) for way in ways})
+        self._furnish(self._folders)
 
     def hold(self, points: Iterable[str], ways: Mapping[str, Look]) -> None:
         """Something is mounted on these points, where this process does not see it: they stay from now on, and what leads to them is only
@@ -44,7 +55,10 @@ class OwnFolders:
         return path in self._folders and path in self._empty and _look(path) == self._empty[path]
 
     def empty(self) -> None:
-        """Raises OSError."""
+        """Raises OSError, also when what is pinned is not where it was."""
+        pinned = {path: _look(path) for path in self._pinned}, {way: identity(way) for way in self._pinned_ways}
+        if pinned != (self._pinned, self._pinned_ways):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), *self._pinned)
         changed = [path for path in (*self._folders, *self._ways) if _look(path) != self._empty.get(path)]
         for path in changed:
             if not _is_folder(path):  # the one around it was seen to: it is gone
@@ -52,7 +66,7 @@ class OwnFolders:
             with os.scandir(path) as entries:
                 for entry in list(entries):
                     own = entry.path in self._folders or entry.path in self._ways or entry.path in self._points
-                    if not (own and entry.is_dir(follow_symlinks=False)) and entry.path not in self.pinned:
+                    if not (own and entry.is_dir(follow_symlinks=False)) and entry.path not in self._pinned:
                         file_trees.remove(entry.path)
         self._furnish(changed)
 
@@ -66,6 +80,12 @@ class OwnFolders:
         for path in paths:
             os.utime(path, ns=(then, then))
             self._empty[path] = _look(path)
+
+
+def _ways(file: str, folders: Iterable[str]) -> list[str]:
+    """What leads to a file in one of the folders, the outermost first."""
+    ways = [way for way in map(str, reversed(PurePath(file).parents)) if way not in folders]
+    return [way for way in ways if any(way.startswith(f"{folder}/") for folder in folders)]
 
 
 def _look(path: str) -> Look:

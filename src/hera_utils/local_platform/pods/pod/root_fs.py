@@ -163,10 +163,9 @@ class Root:
             if path != "/":
                 self._further(path, shared)
         self._fill_system(shared, proc)
-        # a mount lies on them
-        self._own_folders.pinned = {self.own("/".join(path.split("/")[:3])) for path in shared.resolver}
         for path in shared.resolver:
             mount_points.bind_into(root, Mount(path, path, True))
+            self._own_folders.pin(self.own(path))
         if os.path.isdir(root + masked):
             syscalls.mount("tmpfs", root + masked, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k")
 

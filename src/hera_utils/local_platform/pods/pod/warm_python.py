@@ -83,6 +83,11 @@ class WarmPython:
         """The fork server, while there is one."""
         return self._server
 
+    @property
+    def pid(self) -> int:
+        """The fork server's process id, 0 when there is none."""
+        return self._server.pid if self._server is not None else 0
+
     def was_server(self, pid: int) -> bool:
         """Whether a child of this process that has ended was the fork server, and no task."""
         return self._server is not None and self._server.pid == pid

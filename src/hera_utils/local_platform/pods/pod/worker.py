@@ -58,7 +58,7 @@ def main(
         sandbox = Sandbox(
             *(state, roots, network, proc, home, _signals()),
             WarmPython(preloader, os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), namespaces, network),
-            WorkerState(roots.devices),
+            WorkerState(roots.devices, proc),
             Meter(proc),
         )
         for _ in range(_MOST_PODS):
@@ -124,7 +124,7 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
     try:
         pod.containers.give_back()
         sandbox.python.learn()
-        fit = fit and not sandbox.own.has_changed() and not sandbox.python.is_cut_off
+        fit = fit and not sandbox.own.has_changed(sandbox.python.pid) and not sandbox.python.is_cut_off
     except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
         fit = False
     return fit
