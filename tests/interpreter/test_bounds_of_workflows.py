@@ -3,7 +3,7 @@
 import pytest
 from playbook import Play, workflow
 
-from hera_utils.interpreter import loops
+from hera_utils.interpreter import ledger, loops
 from hera_utils.interpreter import start as begin
 from hera_utils.interpreter.faults import Fault, Oversize
 from hera_utils.interpreter.substitution import Variables
@@ -91,7 +91,7 @@ def test_the_inputs_of_all_nodes_have_a_bound():
             POD | {"inputs": {"parameters": [{"name": "x"}]}},
         ],
     }
-    with pytest.raises(Oversize, match="characters of input parameters"):
+    with pytest.raises(Oversize, match="characters of names, inputs and messages"):
         Play(workflow(spec))
 
 
@@ -103,8 +103,45 @@ def test_output_parameters_of_all_nodes_have_a_bound():
     given = {"parameters": [{"name": "p", "value": "x" * 15_000_000}]}
     for number in (0, 1):
         run.end(f"wf[0].s({number}:{number})", outputs=given)
-    with pytest.raises(Oversize, match="40000000 characters of output parameters"):
+    with pytest.raises(Oversize, match="40000000 characters of outputs"):
         run.end("wf[0].s(2:2)", outputs=given)
+
+
+RAW = {"artifacts": [{"name": "a", "path": "/a", "raw": {"data": "x" * 5000}}]}
+BOUND = "100000 characters of names, inputs and messages"
+
+
+@pytest.mark.parametrize(
+    ("loop", "leaf"),
+    [
+        ({"withSequence": {"count": 30}}, {"inputs": RAW}),
+        ({"withItems": [str(n) * 5000 for n in range(9)] * 3}, {}),
+    ],
+    ids=["raw", "names"],
+)
+def test_names_and_raw_artifacts_of_all_nodes_have_the_same_bound(loop, leaf, monkeypatch):
+    monkeypatch.setattr(ledger, "MOST_CHARACTERS", 100_000)
+    one = {"name": "s", "template": "t", **loop}
+    with pytest.raises(Oversize, match=BOUND):
+        Play(workflow({"entrypoint": "m", "templates": [{"name": "m", "dag": {"tasks": [one]}}, POD | leaf]}))
+
+
+def test_messages_and_results_of_all_nodes_have_a_bound(monkeypatch):
+    monkeypatch.setattr(ledger, "MOST_CHARACTERS", 100_000)
+    monkeypatch.setattr(ledger, "MOST_OUTPUT_CHARACTERS", 100_000)
+    loop = {"name": "s", "template": "t", "withSequence": {"count": 200}}
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "steps": [[loop]]}, POD]}
+    run = Play(workflow(spec))
+    run.end("wf[0].s(0:0)", outputs={"result": "x" * 90_000})
+    with pytest.raises(Oversize, match="100000 characters of outputs"):
+        run.end("wf[0].s(1:1)", outputs={"result": "x" * 20_000})
+    nodes = Play(workflow(spec)).run.index.ledger
+    one, other = list(nodes.nodes.values())[-2:]
+    nodes.mark(one, "Failed", "x" * 90_000)
+    nodes.mark(one, "Failed", "x" * 1000)
+    nodes.mark(other, "Failed", "x" * 90_000)
+    with pytest.raises(Oversize, match=BOUND):
+        nodes.mark(one, "Failed", "x" * 20_000)
 
 
 @pytest.mark.parametrize("kind", ["steps", "dag"])

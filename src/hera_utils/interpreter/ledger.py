@@ -26,14 +26,24 @@ _LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
 
 
 MOST_CHARACTERS = 20_000_000
-"""Of the values of all nodes' input parameters: a node, its pod and what is stored of both have them."""
+"""Of all nodes' inputs, and of their names and messages where these are long: a node, its pod and what is stored of both have them."""
 MOST_OUTPUT_CHARACTERS = 40_000_000
-"""Of the values of all nodes' output parameters."""
+"""Of all nodes' output parameters and results."""
+_ORDINARY = 256
+"""Characters of a name or a message that do not count."""
 
 
 def _characters(values: Json | None) -> int:
-    """Of the parameters of a node's inputs or outputs."""
-    return sum(len(str(one.get("value") or "")) for one in (values or {}).get("parameters") or ())
+    """Of a node's inputs or outputs."""
+    if not values:
+        return 0
+    size = len(str(values.get("result") or ""))
+    size += sum(len(str(one.get("value") or "")) for one in values.get("parameters") or ())
+    return size + sum(len(str((one.get("raw") or {}).get("data") or "")) for one in values.get("artifacts") or ())
+
+
+def _beyond(text: str | None) -> int:
+    return max(0, len(text or "") - _ORDINARY)
 
 
 class Ledger:
@@ -57,7 +67,10 @@ class Ledger:
         self.unsuccessful_children: dict[str, int] = defaultdict(int)
         self.daemons: dict[str, set[str]] = defaultdict(set)
         self.touched: set[str] = set()
-        self.characters = sum(_characters(node.get("inputs")) for node in self.nodes.values())
+        self.characters = sum(
+            _characters(node.get("inputs")) + _beyond(node["name"]) + _beyond(node.get("message"))
+            for node in self.nodes.values()
+        )
         self.output_characters = sum(_characters(node.get("outputs")) for node in self.nodes.values())
         self.tally = Tally(run.nodes)
         self._ids: dict[str, str] = {}
@@ -118,11 +131,9 @@ class Ledger:
     # --- writing --------------------------------------------------------------------------------------------------
     def add(self, name: str, kind: str, phase: str, **fields: Any) -> Json:
         """Add a node. Its display name is its name without that of its boundary."""
-        self.characters += _characters(fields.get("inputs"))
         if len(self.nodes) >= self.run.most_nodes:
             raise Oversize(f"{self.run.most_nodes} nodes")
-        if self.characters > MOST_CHARACTERS:
-            raise Oversize(f"{MOST_CHARACTERS} characters of input parameters")
+        self._grow(_characters(fields.get("inputs")) + _beyond(name) + _beyond(fields.get("message")))
         node_id = self.reserve(name)
         self._reserved.pop(node_id, None)
         boundary = self.nodes.get(fields.get("boundaryID") or "")
@@ -157,6 +168,8 @@ class Ledger:
         weighed = not _WEIGHED.isdisjoint(changed)
         if "outputs" in changed:
             self._check_outputs(node.get("outputs"), changed["outputs"])
+        if "message" in changed:
+            self._grow(_beyond(changed["message"]) - _beyond(node.get("message")))
         if weighed:
             self._count(node, -1)
         for key, value in changed.items():
@@ -168,10 +181,15 @@ class Ledger:
             self._count(node, 1)
         self._note(node["id"])
 
+    def _grow(self, size: int) -> None:
+        self.characters += size
+        if size > 0 and self.characters > MOST_CHARACTERS:
+            raise Oversize(f"{MOST_CHARACTERS} characters of names, inputs and messages")
+
     def _check_outputs(self, before: Json | None, after: Json | None) -> None:
         self.output_characters += _characters(after) - _characters(before)
         if self.output_characters > MOST_OUTPUT_CHARACTERS:
-            raise Oversize(f"{MOST_OUTPUT_CHARACTERS} characters of output parameters")
+            raise Oversize(f"{MOST_OUTPUT_CHARACTERS} characters of outputs")
 
     def mark(self, node: Json, phase: str, message: str | None = None, at: float | None = None) -> Json:
         """Set the phase, and the message when one is given. A node that is over has its progress; the time of its end is set once."""

@@ -11,6 +11,7 @@ import importlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
@@ -25,7 +26,6 @@ from hera_utils.local_platform.argo_api.answers import (
     KEEP_ALIVE_SECONDS,
     Reply,
     Stream,
-    Text,
     encode,
     fault_response,
     frame,
@@ -38,6 +38,7 @@ from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import Gate
 from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, parsed, query_of, raw_path_of
+from hera_utils.local_platform.serving.large_answers import LargeAnswers
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.socket_owner import Address
 
@@ -65,6 +66,7 @@ class ArgoApi:
     history: WatchHistory
     bodies: Bodies = field(default_factory=Bodies)
     lanes: Lanes = field(default_factory=Lanes)
+    answers: LargeAnswers = field(default_factory=LargeAnswers)
     lints: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LINTS_AT_ONCE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,8 +107,11 @@ class ArgoApi:
                 argo_request = ArgoRequest(
                     self.platform, path, query_of(request), body, raw_path, self.history, _headers_of(request), data
                 )
-                async with self._lane(request, route):
-                    reply = await asyncio.to_thread(handler_of(route), argo_request)
+                reply = await self.answers.answer(
+                    lambda: self._lane(request, route),
+                    lambda: asyncio.to_thread(_perform, route, argo_request),
+                    change=request.method not in ("GET", "HEAD"),
+                )
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
         except ClientDisconnect:
@@ -116,7 +121,7 @@ class ArgoApi:
             return fault_response(
                 Refused(INTERNAL, f"the server failed: {type(error).__name__}"), sse=sse, stream=stream
             )
-        return _response(reply, sse)
+        return EventResponse(_framed(reply.results, sse), stream_headers(sse)) if isinstance(reply, Stream) else reply
 
     def _lane(self, request: Request, route: Route) -> contextlib.AbstractAsyncContextManager[None]:
         if "Lint" in route.operation:
@@ -131,8 +136,11 @@ class ArgoApi:
             return fault_response(refusal)
         from hera_utils.local_platform.argo_api import metrics
 
-        text = await asyncio.to_thread(metrics.exposition, self.platform)
-        return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
+        def compute() -> Response:
+            return Response(metrics.exposition(self.platform), headers={"content-type": metrics.CONTENT_TYPE})
+
+        lane = partial(self.lanes.of, change=False, is_list=True)
+        return await self.answers.answer(lane, lambda: asyncio.to_thread(compute), change=False)
 
     async def refusal(self, request: Request) -> Refused | None:
         """Why the caller may not speak, or None: a token, or our own page in this user's browser."""
@@ -169,14 +177,10 @@ def handler_of(route: Route) -> Handler:
     return handler
 
 
-def _response(reply: Reply, sse: bool) -> Response:
-    if isinstance(reply, Response):
-        return reply
-    if isinstance(reply, Stream):
-        return EventResponse(_framed(reply.results, sse), stream_headers(sse))
-    if isinstance(reply, Text):
-        return json_response(reply)
-    return json_response(reply)
+def _perform(route: Route, request: ArgoRequest) -> Response | Stream:
+    """In a thread: what a handler answers may be megabytes to write."""
+    reply = handler_of(route)(request)
+    return reply if isinstance(reply, Response | Stream) else json_response(reply)
 
 
 async def _framed(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator[bytes]:

@@ -30,13 +30,13 @@ def enumerate(request: ArgoRequest) -> Reply:
         if document is None or not fields.matches_document(document):
             continue
         if labels.matches(document["metadata"].get("labels")):
-            documents.append(document)
+            documents.append(_listed(document))  # at once: hundreds of whole runs are not held
         if len(documents) >= enough:
             break
     page = documents[offset : offset + options.limit] if options.limit else documents[offset:]
     more = options.limit and len(documents) > offset + len(page)
     head: Json = {"continue": str(offset + len(page))} if more else {}
-    return {"metadata": head, "items": [_listed(document) for document in page] or None}
+    return {"metadata": head, "items": page or None}
 
 
 def _listed(document: Json) -> Json:

@@ -29,6 +29,7 @@ from hera_utils.local_platform.kubernetes_api.tables import table as table_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import AccessDecision, Gate
 from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, parsed, query_of, raw_path_of
+from hera_utils.local_platform.serving.large_answers import LargeAnswers
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.storage.resources import STORED
 
@@ -59,6 +60,7 @@ class KubernetesApi:
     history: WatchHistory
     bodies: Bodies = field(default_factory=Bodies)
     lanes: Lanes = field(default_factory=Lanes)
+    answers: LargeAnswers = field(default_factory=LargeAnswers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -111,8 +113,12 @@ class KubernetesApi:
             return _json(201, reviews.REVIEWS[target.resource.kind](request))
         if target.subresource and request.verb != "get":
             raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
-        async with self.lanes.of(change=request.verb not in ("get", "list"), is_list=request.verb == "list"):
-            return await asyncio.to_thread(self._perform, request)
+        change = request.verb not in ("get", "list")
+        return await self.answers.answer(
+            lambda: self.lanes.of(change=change, is_list=request.verb == "list"),
+            lambda: asyncio.to_thread(self._perform, request),
+            change=change,
+        )
 
     def _perform(self, request: KubernetesRequest) -> Response:
         status, answer = _VERBS[request.verb](self.platform, request)

@@ -34,11 +34,11 @@ def watch(platform: LocalPlatform, history: WatchHistory, request: KubernetesReq
 
     opened = ObjectWatch(platform, history, selector_of(request), render).open(since)
     seconds = min(float(request.number("timeoutSeconds") or LONGEST), LONGEST)
-    return _events(opened, platform, resource, (seconds, initial, request.flag("allowWatchBookmarks") or initial))
+    return _events(opened, history, resource, (seconds, initial, request.flag("allowWatchBookmarks") or initial))
 
 
 async def _events(
-    opened: ObjectWatch, platform: LocalPlatform, resource: Resource, options: tuple[float, bool, bool]
+    opened: ObjectWatch, history: WatchHistory, resource: Resource, options: tuple[float, bool, bool]
 ) -> AsyncIterator[bytes]:
     """options: (seconds until the end, whether the end of the initial events is marked, whether bookmarks are wanted)."""
     seconds, initial, bookmarks = options
@@ -48,8 +48,10 @@ async def _events(
     following: asyncio.Future[list[str]] | None = None
     try:
         if initial:
-            first = await asyncio.to_thread(opened.serve_now)
-            yield "".join(first).encode("utf-8", "surrogatepass") + _bookmark(resource, opened.version, initial=True)
+            while texts := await loop.run_in_executor(history.threads, opened.serve_now):
+                for piece in pieces(texts):
+                    yield piece
+            yield _bookmark(resource, opened.version, initial=True)
         while True:
             following = following or asyncio.ensure_future(anext_of(batches))
             pause = min(end - loop.time(), BOOKMARK_SECONDS)

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hera_utils.local_platform.serving.large_answers import ABORT
 from hera_utils.local_platform.socket_owner import Address, peer_uid
 
 MOST_HEAD = 2**20
@@ -124,6 +125,7 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._too_large, self._read = True, False, 0
+        self.scope["extensions"] = {ABORT: self.transport.abort}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._read += len(name) + len(value) + 4

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import threading
 import time
 from collections import Counter, OrderedDict, deque
@@ -253,8 +252,8 @@ class ObjectWatch:
             self._loop.call_soon_threadsafe(event.set)
 
     def serve_now(self) -> list[str]:
-        """What is due at this moment, without waiting."""
-        return self._serve(math.inf)[0]
+        """What is due at this moment, without waiting: the next events of it, [] at its end."""
+        return self._serve()[0]
 
     async def batches(self) -> AsyncIterator[list[str]]:
         """Rendered events, as they become due; ends when the generator is closed."""
@@ -277,7 +276,7 @@ class ObjectWatch:
         finally:
             self.close()
 
-    def _serve(self, most: float = _BATCH) -> tuple[list[str], float]:
+    def _serve(self) -> tuple[list[str], float]:
         """The events that are due, up to so many characters, and how long to rest after them. Each watcher has its own: what they keep
         until their clients take it is bounded by this.
         """
@@ -292,7 +291,7 @@ class ObjectWatch:
             if rendered is not None:
                 events.append(rendered)
                 size += len(rendered)
-            if size >= most:
+            if size >= _BATCH:
                 break
         if self._pending:
             self._set(self._wake)

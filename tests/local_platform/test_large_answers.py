@@ -1,0 +1,135 @@
+"""Answers that nobody takes: few are held, their clients are hung up on, and who reads is served meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+
+import requests
+from starlette.responses import Response
+from test_server_streams import HEADERS, platform, url  # noqa: F401 - fixtures
+
+from hera_utils.local_platform.serving import large_answers
+from hera_utils.local_platform.serving.large_answers import ABORT, LARGE, LargeAnswers
+
+SIZE = 10 * LARGE
+
+
+class Client:
+    """Takes nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.reads = asyncio.Event()
+        self.aborted = False
+        self.size = 0
+
+    async def send(self, message) -> None:
+        if message["type"] == "http.response.body" and self.size:
+            await self.reads.wait()
+        self.size += len(message.get("body", b""))
+
+    def scope(self):
+        return {"type": "http", "extensions": {ABORT: lambda: setattr(self, "aborted", True)}}
+
+
+class Place:
+    """An application with room for three answers."""
+
+    def __init__(self) -> None:
+        self.answers, self.computed = LargeAnswers(3 * SIZE), 0
+
+    async def _compute(self, size) -> Response:
+        self.computed += 1
+        return Response(b"x" * size)
+
+    async def ask(self, client: Client, size: int = SIZE, *, change: bool = False) -> None:
+        lane = contextlib.nullcontext
+        answer = await self.answers.answer(lane, lambda: self._compute(size), change=change)
+        await answer(client.scope(), None, client.send)
+
+
+async def settled() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def test_few_answers_are_held_small_ones_do_not_wait_and_each_has_its_turn(monkeypatch):
+    monkeypatch.setattr(large_answers, "_TICK", 60.0)
+
+    async def go():
+        place, clients = Place(), [Client() for _ in range(8)]
+        tasks = [asyncio.ensure_future(place.ask(one)) for one in clients]
+        await settled()
+        assert [bool(one.size) for one in clients] == [True] * 3 + [False] * 5
+        small = Client()
+        await asyncio.wait_for(place.ask(small, 10), 5)
+        assert small.size == 10
+        for one in clients:
+            one.reads.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+        assert {one.size for one in clients} == {SIZE}
+        assert place.computed <= 1 + 2 * len(clients)  # a woken one computes once, not all with each that ends
+
+    asyncio.run(go())
+
+
+def test_what_changes_something_is_done_once_and_an_answer_larger_than_the_room_comes_too(monkeypatch):
+    monkeypatch.setattr(large_answers, "_TICK", 60.0)
+
+    async def go():
+        place, clients = Place(), [Client() for _ in range(5)]
+        tasks = [asyncio.ensure_future(place.ask(one, 4 * SIZE, change=True)) for one in clients]
+        await settled()
+        assert [bool(one.size) for one in clients] == [True] + [False] * 4
+        for one in clients:
+            one.reads.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+        assert place.computed == len(clients)
+        assert {one.size for one in clients} == {4 * SIZE}
+
+    asyncio.run(go())
+
+
+def test_who_takes_nothing_makes_room(monkeypatch):
+    monkeypatch.setattr(large_answers, "_TICK", 0.01)
+    monkeypatch.setattr(large_answers, "SHORT_PATIENCE", 0.05)
+
+    async def go():
+        place, silent, reader = Place(), [Client() for _ in range(9)], Client()
+        reader.reads.set()
+        asked = [*silent, reader]
+        await asyncio.wait_for(asyncio.gather(*(place.ask(one) for one in asked[:-1]), place.ask(reader)), 20)
+        assert all(one.aborted for one in silent[:6])  # the last have nobody behind them
+        assert reader.size == SIZE
+
+    monkeypatch.setattr(large_answers, "PATIENCE", 0.2)
+    asyncio.run(go())
+
+
+def test_a_connection_that_takes_nothing_is_ended_by_the_server(url, platform, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(large_answers, "_TICK", 0.05)
+    monkeypatch.setattr(large_answers, "PATIENCE", 0.2)
+    monkeypatch.setattr(large_answers, "SHORT_PATIENCE", 0.2)
+    spec = {"entrypoint": "m", "arguments": {"parameters": [{"name": "x", "value": "x" * 20_000_000}]}}
+    platform.put(
+        "Workflow", {"metadata": {"name": "large", "namespace": "argo", "uid": "u-large"}, "spec": spec, "status": {}}
+    )
+    host, port = url.removeprefix("http://").split(":")
+    head = f"GET /api/v1/workflows/argo/large HTTP/1.1\r\nHost: localhost\r\nAuthorization: {HEADERS['Authorization']}\r\n\r\n"
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        silent.connect((host, int(port)))
+        silent.sendall(head.encode())
+        answer = requests.get(f"{url}/api/v1/workflows/argo/large", headers=HEADERS, timeout=30)
+        assert json.loads(answer.text)["spec"] == spec
+        time.sleep(1.0)
+        received = b"-"
+        total = 0
+        with contextlib.suppress(ConnectionResetError):
+            while received:
+                received = silent.recv(1 << 20)
+                total += len(received)
+        assert total < 15_000_000
