@@ -119,6 +119,20 @@ def test_our_page_in_this_users_browser_needs_no_token(url):
     assert ask_from_another_process(url, **PAGE, Authorization="Bearer wrong") == 401
 
 
+@pytest.mark.parametrize("name", ["localhost", "[::1]", "LOCALHOST"])
+def test_a_page_at_a_name_that_may_be_anothers_is_not_ours(url, name):
+    """A browser looks for localhost at ::1 first. Another user who listens at our port there gives it a page that has that origin, and
+    then leaves: what the page asks next comes to us, from our own user's browser.
+    """
+    host = f"{name}:{url.rpartition(':')[2]}"
+    assert ask_from_another_process(url, Host=host, **PAGE) == 401
+    assert ask_from_another_process(url, Host=host, **BEARER) == 200
+    page = requests.get(
+        f"{url}/workflows/a/b%20c?tab=workflow", headers={"Host": host}, allow_redirects=False, timeout=20
+    )
+    assert (page.status_code, page.headers["location"]) == (307, f"{url}/workflows/a/b%20c?tab=workflow")
+
+
 def test_the_look_for_the_owner_of_a_connection_keeps_nobody_waiting(url, monkeypatch):
     """It goes through all processes of the machine."""
     begun, go_on = threading.Event(), threading.Event()

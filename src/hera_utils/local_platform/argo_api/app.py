@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hera_utils.argo.faults import INTERNAL, PERMISSION_DENIED, UNAUTHENTICATED, UNIMPLEMENTED, fault_of, stream_body
@@ -36,7 +36,7 @@ from hera_utils.local_platform.argo_api.answers import (
 from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.credentials import Gate
+from hera_utils.local_platform.serving.credentials import OWN_NAME, Gate, host_name
 from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, parsed, query_of, raw_path_of
 from hera_utils.local_platform.serving.large_answers import LargeAnswers
 from hera_utils.local_platform.serving.watch import WatchHistory
@@ -87,7 +87,7 @@ class ArgoApi:
         if raw_path == "/metrics":
             return await self.metrics(request)
         if not api and not artifact:
-            return page_response(request.method, raw_path)
+            return _page(request, raw_path)
         matched = match("GET" if request.method == "HEAD" else request.method, raw_path)
         sse = "text/event-stream" in request.headers.get("accept", "")
         stream = matched is not None and matched[0].stream
@@ -154,6 +154,18 @@ class ArgoApi:
             ):
                 return None
         return Refused(UNAUTHENTICATED, decision.message)
+
+
+def _page(request: Request, raw_path: str) -> Response:
+    """Under this server's own address: a browser that asks for it by a name may be sent elsewhere the next time."""
+    host = request.headers.get("host", "")
+    if host_name(host) == OWN_NAME:
+        return page_response(request.method, raw_path)
+    port = host.rpartition(":")[2]
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(
+        f"{request.url.scheme}://{OWN_NAME}{f':{port}' if port.isdecimal() else ''}{raw_path}{query}", 307
+    )
 
 
 def _headers_of(request: Request) -> dict[str, list[str]]:

@@ -26,7 +26,8 @@ from hera_utils.local_platform.socket_owner import Address, holders, inode, peer
 
 Json = dict[str, Any]
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+OWN_NAME = "127.0.0.1"  # where the server listens
+LOOPBACK_NAMES = frozenset({"localhost", OWN_NAME, "[::1]"})
 _SAFE_SITES = frozenset({"same-origin"})
 
 
@@ -90,8 +91,13 @@ class Gate:
         return bool(connection) and _is_elsewhere(connection)
 
     def may_be_browser(self, headers: Mapping[str, str], client: Address | None, server: Address | None) -> bool:
-        """What of `check_browser` takes no time: the rest looks at all processes of this machine, and nobody else's request gets so far."""
-        if headers.get("sec-fetch-site") not in _SAFE_SITES or client is None or server is None:
+        """What of `check_browser` takes no time: the rest looks at all processes of this machine, and nobody else's request gets so far.
+
+        A page at `localhost` need not be ours: browsers look for it at ::1 first, where another user may listen at our port.
+        """
+        if headers.get("sec-fetch-site") not in _SAFE_SITES or host_name(headers.get("host", "")) != OWN_NAME:
+            return False
+        if client is None or server is None:
             return False
         return peer_uid(client, server) == os.geteuid()
 
