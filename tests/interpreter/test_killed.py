@@ -235,3 +235,55 @@ def test_thousands_of_nodes_end_in_several_events_and_nothing_is_looked_at_befor
         event(e.TimerFired(at, "seed", "later"))
     assert play.phases() == {"": "Failed", ".one": "Failed", ".two": "Failed", ".onExit": "Pending"}
     assert play.node("one")["outputs"]["exitCode"] == "143" if why == "stop" else "exitCode" not in play.node("one")
+
+
+def _play(templates: str, mode: str, *names: str) -> Play:
+    more = "\n- {name: work, container: {image: i, command: [c]}}\n- {name: bye, container: {image: i, command: [c]}}\n"
+    return _running(mode, f"entrypoint: main\ntemplates:\n{templates}{more}", names)
+
+
+def test_what_depends_on_a_stopped_task_of_a_dag_is_never_opened(mode: str) -> None:
+    tasks = """- name: main
+  dag: {tasks: [{name: a, template: work, hooks: {exit: {template: bye}}}, {name: b, template: bye, depends: a.Failed},
+    {name: c, template: bye, depends: a.Succeeded}]}"""
+    play = _play(tasks, mode, "a")
+    _stop(play)
+    assert play.phases() == {"": "Failed", ".a": "Failed"}
+    play.end("a", 143)
+    assert play.phase == "Failed"
+    assert play.phases() == {"": "Failed", ".a": "Failed"}
+
+
+def test_steps_within_a_stopped_dag_stay_as_they_are(mode: str) -> None:
+    tasks = """- {name: main, dag: {tasks: [{name: a, template: inner}, {name: b, template: bye, depends: a}]}}
+- {name: inner, steps: [[{name: x, template: work}], [{name: y, template: work}]]}"""
+    play = _play(tasks, mode, "x")
+    _stop(play)
+    play.end("x", 143)
+    assert play.phase == "Failed"
+    assert play.phases() == {"": "Failed", ".a": "Running", ".a[0]": "Running", ".a[0].x": "Failed"}
+
+
+def test_the_exit_handler_of_a_stopped_step_begins_when_its_pod_has_told(mode: str) -> None:
+    play = _play("- {name: main, steps: [[{name: a, template: work, onExit: bye}]]}", mode, "a")
+    assert not any(isinstance(one, c.LaunchPod) for one in _stop(play))
+    assert any(isinstance(one, c.LaunchPod) for one in play.end("a", 143))
+    play.end("a.onExit")
+    assert play.phases() == {"": "Failed", "[0]": "Failed", "[0].a": "Failed", "[0].a.onExit": "Succeeded"}
+
+
+@pytest.mark.parametrize("kind", ["dag: {tasks: [%s, {depends: server, %s}]}", "steps: [[%s], [{%s}]]"])
+def test_a_daemon_that_is_ready_succeeds_when_the_run_is_stopped(mode: str, kind: str) -> None:
+    main = kind % ("{name: server, template: server}", "name: one, template: work")
+    play = _play(
+        f"- {{name: main, {main}}}\n- {{name: server, daemon: true, container: {{image: i, command: [c]}}}}", mode
+    )
+    play.start("server")
+    play.start("one")
+    _stop(play)
+    play.end("one", 143)
+    assert (play.phase, play.node("server")["phase"], play.node("server").get("message")) == (
+        "Failed",
+        "Succeeded",
+        None,
+    )

@@ -109,6 +109,30 @@ def test_what_is_wrong_with_a_workflow(argo, body, status, code, message):
     assert answer.json()["message"].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("verb", "body", "status", "code", "message"),
+    [
+        ("stop", b'{"nodeFieldSelector": 1}', 400, 3, "json: cannot unmarshal number into Go struct field "
+         "WorkflowStopRequest.nodeFieldSelector of type string"),
+        ("retry", b'{"restartSuccessful": 1}', 400, 3, "json: cannot unmarshal number into Go struct field "
+         "WorkflowRetryRequest.restartSuccessful of type bool"),
+        ("retry", b"[]", 400, 3, "json: cannot unmarshal array into Go value of type workflow.WorkflowRetryRequest"),
+        ("set", b"null", 500, 13, "'set' currently only targets suspend nodes, use a node field selector to target them"),
+        ("set", b"", 500, 13, "'set' currently only targets suspend nodes, use a node field selector to target them"),
+        ("set", b'{"phase": "Omitted"}', 400, 3, "Omitted is an invalid phase to set to"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_request_of_a_verb(argo, verb, body, status, code, message):
+    create(argo, name="one")
+    answer = argo("PUT", f"/api/v1/workflows/argo/one/{verb}", data=body)
+    assert (answer.status_code, answer.json()) == (status, {"code": code, "message": message})
+
+
+def test_the_run_of_a_verb_is_looked_for_before_its_request_is_judged(argo):
+    answer = argo("PUT", "/api/v1/workflows/argo/nobody/set", {"phase": "Omitted"})
+    assert (answer.status_code, answer.json()["message"]) == (404, 'workflows.argoproj.io "nobody" not found')
+
+
 def test_lint_of_a_bad_workflow_is_500(argo):
     bad = argo("POST", "/api/v1/workflows/argo/lint", {"workflow": {"spec": {"entrypoint": "nope"}}})
     assert (bad.status_code, bad.json()) == (500, {"code": 2, "message": "template name 'nope' undefined"})

@@ -169,7 +169,7 @@ def fix_of(code: int, message: str) -> str | None:
             "nothing in it has failed; to run tasks of it again: --restart-successful --node-field-selector displayName=TASK, "
             "to run all of it again: hera-utils run SCRIPT"
         )
-    if message.startswith(("cannot suspend completed workflows", "cannot shutdown a completed workflow")):
+    if "cannot suspend completed workflows" in message or message.startswith("cannot shutdown a completed workflow"):
         return "it has ended; see how with: hera-utils get NAME"
     if code != INVALID_ARGUMENT:
         return None

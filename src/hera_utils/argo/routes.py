@@ -28,6 +28,15 @@ class Route:
         return bool(self.handler)
 
     @property
+    def message(self) -> str:
+        """Go's name of the request's type, as its JSON decoder tells it; "" where nobody needs it."""
+        service, _, name = self.operation.partition("_")
+        kind = service.removesuffix("Service")
+        if kind not in _MESSAGES:
+            return ""
+        return f"{kind.lower()}.{kind}{name.removesuffix(kind)}Request"
+
+    @property
     def segments(self) -> tuple[str, ...]:
         return tuple(self.path.split("/")[1:])
 
@@ -38,6 +47,9 @@ def _table(service: str, *rows: tuple[str, str, str, str]) -> tuple[Route, ...]:
         for name, method, path, handler in rows
     )
 
+
+_MESSAGES = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate"})
+"""Services whose requests are called after what they change: `workflow.WorkflowStopRequest`."""
 
 _STREAMS = frozenset({"WatchWorkflows", "WorkflowLogs", "PodLogs"})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.names import label_key_faults, label_value_faults
 from hera_utils.errors import Refused
 
@@ -240,6 +240,14 @@ def field_selector(text: str) -> FieldSelector:
             continue
         terms.append((field, "!=" if operator.group() == "!=" else "=", value))
     return FieldSelector(tuple(terms))
+
+
+def node_field_selector(text: str) -> FieldSelector:
+    """The selector of a verb; for Argo's server one that is no selector is a failure of its own (INTERNAL)."""
+    try:
+        return field_selector(text)
+    except Refused as fault:
+        raise Refused(INTERNAL, fault.message) from None
 
 
 def field_value(document: Any, path: str) -> str:

@@ -205,13 +205,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
     walk.ledger.change(node, outputs=gathered or None, **{RAN: ran})
     outputs.publish(walk, gathered)
     gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
-    _conclude(walk)
-
-
-def _conclude(walk: Walk) -> None:
-    """Close the run if it waited only for killed pods."""
-    if not killed.awaited(walk.run):
-        walk.visit(walk.root)
+    walk.look_again(event.node_id)
 
 
 def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False) -> None:
@@ -243,7 +237,8 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         return
     if key == killed.TIMER:
         killed.give_up(walk)
-        _conclude(walk)
+        if not walk.run.memory.get("ending"):
+            start.walk_again(walk)
         return
     if walk.run.memory.get("ending"):
         if key == start.GO_ON:

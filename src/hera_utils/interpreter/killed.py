@@ -54,6 +54,28 @@ def awaited(run: Run) -> bool:
     return bool(run.memory.get("killed"))
 
 
+def is_unsettled(context: Context, node: Json) -> bool:
+    """Whether the template around it does not take the node for over yet: a killed pod in it has not told what it gave.
+
+    A DAG within it that is stopped is over at once, whatever its pods do (Argo: taskResultSynced).
+    """
+    known = context.run.memory.get("killed") or {}
+    if node["id"] in known or node["type"] == "Pod":
+        return bool(node["id"] in known)
+    return any(_is_below(context, pod, node) for pod in known)
+
+
+def _is_below(context: Context, pod: str, node: Json) -> bool:
+    current = context.ledger.get(pod)
+    while current is not None:
+        if current["id"] == node["id"] or (node["type"] == "Retry" and current["id"] in (node.get("children") or ())):
+            return True
+        current = context.ledger.get(current.get("boundaryID") or "")
+        if current is not None and current["type"] == "DAG":
+            return False
+    return False
+
+
 def ended(run: Run, node_id: str) -> Json | None:
     """The pod has ended: the entry about it; None when the run does not wait for it."""
     noted: Json | None = (run.memory.get("killed") or {}).pop(node_id, None)

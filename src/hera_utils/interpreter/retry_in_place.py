@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from hera_utils.argo import names, selectors, timestamps
+from hera_utils.argo import definitions, names, selectors, timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.errors import Refused
 from hera_utils.interpreter.commands import Command, DeletePod
@@ -57,7 +57,13 @@ def _check_phase(run: Run, event: RetryRequested) -> None:
 
 
 def _arguments(run: Run, parameters: tuple[str, ...]) -> Json | None:
-    return with_parameters(run.document["spec"].get("arguments"), parameters) if parameters else None
+    if not parameters:
+        return None
+    arguments = with_parameters(run.document["spec"].get("arguments"), parameters)
+    found = [one for one in definitions.faults({"spec": {"arguments": arguments}}, "Workflow") if "arguments" in one]
+    if found:
+        raise Refused(INVALID_ARGUMENT, f'Workflow.argoproj.io "{run.name}" is invalid: {names.aggregate(found)}')
+    return arguments
 
 
 # --- which nodes ----------------------------------------------------------------------------------------------------
@@ -109,7 +115,7 @@ class _Choice:
         text = self.event.node_field_selector
         if not self.event.restart_successful or not text:
             return set()
-        selector = selectors.field_selector(text)
+        selector = selectors.node_field_selector(text)
         return {node_id for node_id, node in self.nodes.items() if selectors.node_matches(selector, node)}
 
     def _failed(self, selected: set[str]) -> set[str]:

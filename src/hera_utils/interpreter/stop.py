@@ -26,7 +26,7 @@ def go_on(walk: Walk) -> None:
     """End the nodes that are left. With the last one the run is looked at again as a whole."""
     end = _ENDERS[walk.run.memory["ending"]]
     for node in list(walk.run.nodes.values()):
-        if phases.ended(node):
+        if phases.fulfilled(node):  # a daemon that is ready ends with the template around it
             continue
         if walk.has_no_time():
             return

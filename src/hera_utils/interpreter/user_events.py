@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from hera_utils.argo import phases, selectors
+from hera_utils.argo.faults import INTERNAL
 from hera_utils.errors import Refused
-from hera_utils.interpreter import events, finish, lock_requests, start, stop
+from hera_utils.interpreter import events, finish, lock_requests, outputs, start, stop
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.walk import Walk
 
-INTERNAL = 13
+_GAVE_UP = "timed out waiting for the condition: "
+"""Argo's server tries again what cannot help, and then tells this first."""
 
 
 def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
@@ -46,7 +48,7 @@ def resume(walk: Walk, event: events.ResumeRequested) -> None:
     try:
         filled = [leaves.with_defaults(node.get("outputs")) for node in active]
     except Fault as fault:
-        raise Refused(INTERNAL, fault.message) from None
+        raise Refused(INTERNAL, _GAVE_UP + fault.message) from None
     walk.document["spec"].pop("suspend", None)
     walk.spec.pop("suspend", None)
     for node, found in zip(active, filled, strict=True):
@@ -62,14 +64,17 @@ def _suspended(node: Json) -> bool:
 
 def set_node(walk: Walk, event: events.SetRequested) -> None:
     """Set phase, message or outputs of the suspend nodes that the selector names. Raises Refused with Argo's message."""
-    selector = selectors.field_selector(event.node_field_selector)
+    selector = selectors.node_field_selector(event.node_field_selector)
     chosen = [node for node in walk.run.nodes.values() if _suspended(node) and selectors.node_matches(selector, node)]
-    if not chosen:
+    if not chosen or not (event.phase or event.message or event.output_parameters):
         raise Refused(INTERNAL, f"currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: "
                       f"{event.node_field_selector}")  # fmt: skip
     for node in chosen:
         if event.output_parameters:
-            walk.ledger.change(node, outputs=_with_values(node.get("outputs"), event.output_parameters))
+            given = _with_values(node.get("outputs"), event.output_parameters)
+            walk.ledger.change(node, outputs=given)
+            mine = [one for one in given["parameters"] if one["name"] in event.output_parameters]
+            outputs.publish(walk, {"parameters": mine})
         if event.message:
             walk.ledger.change(node, message=event.message)
         if event.phase:
@@ -77,10 +82,10 @@ def set_node(walk: Walk, event: events.SetRequested) -> None:
         walk.rise(node["id"])
 
 
-def _with_values(outputs: Json | None, values: dict[str, str]) -> Json:
-    if not outputs:
+def _with_values(declared: Json | None, values: dict[str, str]) -> Json:
+    if not declared:
         raise Refused(INTERNAL, "cannot set output parameters because node is not expecting any raw parameters")
-    parameters = [dict(parameter) for parameter in outputs.get("parameters") or ()]
+    parameters = [dict(parameter) for parameter in declared.get("parameters") or ()]
     for name, value in values.items():
         parameter = next((one for one in parameters if one["name"] == name), None)
         if parameter is None:
@@ -92,4 +97,4 @@ def _with_values(outputs: Json | None, values: dict[str, str]) -> Json:
             )
         parameter["value"] = value
         del parameter["valueFrom"]
-    return {**outputs, "parameters": parameters}
+    return {**declared, "parameters": parameters}

@@ -108,6 +108,23 @@ class Walk(Context):
                 self._rise(owner, raised)
         self._rise(frame, fault)
 
+    def look_again(self, node_id: str) -> None:
+        """A killed pod has told what it gave: the template around it, which waited for that, looks at it again."""
+        node = self.ledger.nodes[node_id]
+        frame = self.frames.get(node.get("boundaryID") or "")
+        if frame is None or not self.alive(frame):
+            self.visit(self.root)
+            return
+        frame.dirty[node_id] = None
+        if phases.retried(node):
+            frame.dirty[self.ledger.id_of(node["name"].rpartition("(")[0])] = None
+        fault = None
+        try:
+            self.visit(frame)
+        except Fault as raised:
+            fault = raised
+        self._rise(frame, fault)
+
     def _rise_from_orphan(self, node_id: str) -> None:
         """A pod below a template that is over: only the nodes above that template are visited."""
         above = self.root

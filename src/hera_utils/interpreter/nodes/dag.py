@@ -10,6 +10,7 @@ from hera_utils.argo import phases
 from hera_utils.interpreter import (
     cache,
     depends,
+    killed,
     limits,
     lock_requests,
     loops,
@@ -319,7 +320,7 @@ class _Visit:
         handled = _has_exit_handler(task)
         for item_id in [changed] if changed and not handled else list(task.left):
             node = self.ledger.get(item_id)
-            if node is None or not phases.fulfilled(node):
+            if node is None or not phases.fulfilled(node) or killed.is_unsettled(self.context, node):
                 continue
             if handled and phases.completed(node):
                 owner = self._hook_owner(task, node)
@@ -344,7 +345,7 @@ class _Visit:
         """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""
         task, ledger = self.state.tasks[name], self.ledger
         node = ledger.get(task.node_id)
-        if node is None:
+        if node is None or killed.is_unsettled(self.context, node):
             return
         if node["type"] == "TaskGroup" and not phases.ended(node):
             handled = _has_exit_handler(task)

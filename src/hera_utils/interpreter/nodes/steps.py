@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import phases
 from hera_utils.interpreter import (
     cache,
+    killed,
     limits,
     lock_requests,
     loops,
@@ -416,6 +417,9 @@ class _Visit:
             if node is None:
                 return
             self.ledger.adopt(group.node, child_id)
+        if killed.is_unsettled(self.context, node):
+            group.open.add(child_id)
+            return
         if (step.get("hooks") or step.get("onExit")) and not (yield from self._hooks_over(step, node)):
             group.open.add(child_id)
         elif phases.fulfilled(node):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hera_utils.argo import gojson
-from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.errors import Refused
 from hera_utils.interpreter.events import (
     Event,
@@ -53,17 +53,15 @@ def retry(request: ArgoRequest) -> Reply:
 
 
 def set(request: ArgoRequest) -> Reply:
-    phase = request.option("phase")
+    phase, selector = request.option("phase"), request.option("nodeFieldSelector")
+    message, given = request.option("message"), request.option("outputParameters")
+    find(request.platform, request.namespace, request.name)
     if phase not in _SETTABLE:
         raise Refused(INVALID_ARGUMENT, f"{phase} is an invalid phase to set to")
-    event = SetRequested(
-        0.0,
-        node_field_selector=request.option("nodeFieldSelector"),
-        phase=phase,
-        message=request.option("message"),
-        output_parameters=_parameters(request.option("outputParameters")),
-    )
-    return _act(request, event)
+    parameters = _parameters(given)
+    if not selector:
+        raise Refused(INTERNAL, "'set' currently only targets suspend nodes, use a node field selector to target them")
+    return _act(request, SetRequested(0.0, "", selector, phase, message, parameters))
 
 
 def resubmit(request: ArgoRequest) -> Reply:

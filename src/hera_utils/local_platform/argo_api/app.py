@@ -103,9 +103,21 @@ class ArgoApi:
         route, path = matched
         try:
             async with self.bodies.read(request) as data:
-                body = {} if route.operation == _ANY_VALUE else await parsed(parse_body, data)
+                body = (
+                    {}
+                    if route.operation == _ANY_VALUE
+                    else await parsed(partial(parse_body, message=route.message), data)
+                )
                 argo_request = ArgoRequest(
-                    self.platform, path, query_of(request), body, raw_path, self.history, _headers_of(request), data
+                    self.platform,
+                    path,
+                    query_of(request),
+                    body,
+                    raw_path,
+                    self.history,
+                    _headers_of(request),
+                    data,
+                    route.message,
                 )
                 reply = await self.answers.answer(
                     lambda: self._lane(request, route),

@@ -35,6 +35,7 @@ class ArgoRequest:
     """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none).
 
     headers: all values of each name, in lower case. data: the body of a call that takes any JSON value, as it came.
+    message: Go's name of the request's type, which its complaints tell.
     """
 
     platform: LocalPlatform
@@ -45,6 +46,7 @@ class ArgoRequest:
     history: WatchHistory | None = None
     headers: Mapping[str, list[str]] = field(default_factory=dict)
     data: bytes = b""
+    message: str = ""
 
     @property
     def namespace(self) -> str:
@@ -99,7 +101,7 @@ class ArgoRequest:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise wrong_type(value, name, "string")
+            raise self._wrong_type(value, name, "string")
         return value
 
     def switch(self, name: str) -> bool:
@@ -108,7 +110,7 @@ class ArgoRequest:
         if value is None:
             return False
         if not isinstance(value, bool):
-            raise wrong_type(value, name, "bool")
+            raise self._wrong_type(value, name, "bool")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ class ArgoRequest:
         if value is None:
             return ()
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise wrong_type(value, name, "[]string")
+            raise self._wrong_type(value, name, "[]string")
         return tuple(value)
 
     def document(self, key: str) -> Json | None:
@@ -126,8 +128,13 @@ class ArgoRequest:
         if value is None:
             return None
         if not isinstance(value, dict):
-            raise wrong_type(value, key, "object")
+            raise self._wrong_type(value, key, "object")
         return value
+
+    def _wrong_type(self, value: object, name: str, go_type: str) -> Refused:
+        field = f"{self.message.rpartition('.')[2]}.{name}"
+        text = f"json: cannot unmarshal {json_type(value)} into Go struct field {field} of type {go_type}"
+        return Refused(INVALID_ARGUMENT, text)
 
 
 def untyped(document: Json) -> Json:
@@ -135,23 +142,22 @@ def untyped(document: Json) -> Json:
     return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
 
 
-def wrong_type(value: object, name: str, go_type: str) -> Refused:
-    return Refused(
-        INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go struct field .{name} of type {go_type}"
-    )
-
-
 def _unreadable(name: str, text: str, function: str) -> Refused:
     return Refused(INVALID_ARGUMENT, f'parsing field "{name}": strconv.{function}: parsing "{text}": invalid syntax')
 
 
-def parse_body(data: bytes) -> Json:
-    """The JSON object of a request; no body at all is {}. Raises Refused with Go's words for what is wrong."""
-    if not data.strip():
-        return {}
+def parse_body(data: bytes, message: str = "") -> Json:
+    """The JSON object of a request; no body at all, and null, is {}. Raises Refused with Go's words for what is wrong.
+
+    message: Go's name of its type.
+    """
     value = parse_value(data)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
-        raise Refused(INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go value of type object")
+        raise Refused(
+            INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go value of type {message or 'object'}"
+        )
     return cast("Json", value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hera_utils.argo import faults
+from hera_utils.argo import faults, selectors
 from hera_utils.errors import Refused
 from hera_utils.expressions.gotext import quote
 from hera_utils.interpreter.events import Event, ResumeRequested, SetRequested, ShutdownRequested, SuspendRequested
@@ -21,8 +21,11 @@ def check_alive(run: Run, event: Event) -> None:
         return
     selector = getattr(event, "node_field_selector", "")
     if isinstance(event, SuspendRequested):
-        raise Refused(faults.INVALID_ARGUMENT, "cannot suspend completed workflows")
+        raise Refused(
+            faults.INVALID_ARGUMENT, "timed out waiting for the condition: cannot suspend completed workflows"
+        )
     if isinstance(event, SetRequested) or (selector and isinstance(event, (ResumeRequested, ShutdownRequested))):
+        selectors.node_field_selector(selector)
         text = "currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: "
         raise Refused(faults.INTERNAL, text + selector)
     if isinstance(event, ShutdownRequested):
