@@ -54,6 +54,18 @@ def test_it_has_the_packages_and_no_others_and_its_lock_says_so(tmp_path):
     assert made.version == answer(made, "import platform; print(platform.python_version())")
 
 
+@pytest.mark.parametrize("file", ["uv.toml", "pyproject.toml"])
+def test_a_project_does_not_say_where_packages_come_from(tmp_path, monkeypatch, file):
+    """Its own would run as the user, some at once, outside of any task; and the lock that names them is kept for all projects."""
+    project = tmp_path / "project"
+    (project / "packages").mkdir(parents=True)
+    add_package(project / "packages", "moo", "66.0")
+    table = "pip" if file == "uv.toml" else "tool.uv.pip"
+    (project / file).write_text(f'[{table}]\nfind-links = ["{project}/packages"]\n')
+    monkeypatch.chdir(project)
+    assert prepare(tmp_path / "python", sys.executable, ["moo"]).lock.startswith("moo==1.0 ")
+
+
 def test_one_that_was_not_used_for_long_is_found_and_made_again_of_its_lock(tmp_path):
     folder = tmp_path / "python"
     made = prepare(folder, sys.executable, ["moo"])

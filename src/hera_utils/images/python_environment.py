@@ -128,6 +128,7 @@ def _uv(words: Sequence[str], python: str, requirements: Sequence[str], *, stand
             text=True,
             timeout=_PATIENCE,
             env=environ,
+            cwd="/",  # in a project uv would take packages from where the project says
             check=False,
         )
     except subprocess.TimeoutExpired:
