@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.server
 import json
 import ssl
@@ -26,12 +27,22 @@ def platform(tmp_path_factory):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    sent = 0
+
     def do_GET(self):
         if "/to/" in self.path:
             self.send_response(302)
             self.send_header("Location", self.path.partition("/to/")[2])
             self.send_header("Content-Length", "0")
             self.end_headers()
+            return
+        if self.path.endswith("/endless"):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(200):
+                    self.wfile.write(b"x" * 1_000_000)
+                    type(self).sent += 1
             return
         code = int(self.path.rpartition("/")[2] or 200)
         body = f"{self.headers.get('X-Word')}".encode()
@@ -68,6 +79,13 @@ def run(platform, template):
     last = toys.wait(platform, "default", stored.name)
     (node,) = last["status"]["nodes"].values()
     return node
+
+
+def test_http_takes_no_more_of_an_answer_than_outputs_may_have(platform, url):
+    node = run(platform, {"http": {"url": f"{url}/endless"}})
+    assert node["phase"] == "Failed"
+    assert node["message"] == f'Get "{url}/endless": the answer has more than 20000000 bytes'
+    assert Handler.sent < 60  # what lies between the two has room for some
 
 
 def test_http_gives_the_body_as_its_result(platform, url):

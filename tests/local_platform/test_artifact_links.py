@@ -12,6 +12,7 @@ import pytest
 
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.argo_api.artifacts import _listing, inside
+from hera_utils.local_platform.argo_api.artifacts import packed as sent_as_tar
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.pod import archives
 from hera_utils.local_platform.pods.pod.errors import PodFault
@@ -167,3 +168,29 @@ def test_the_last_of_several_entries_with_one_name_counts(tmp_path: Path) -> Non
     (tmp_path / "to").mkdir()
     archives.untar(str(tmp_path / "archive.tgz"), str(tmp_path / "to"))
     assert {one.name: one.read_text() for one in (tmp_path / "to").iterdir()} == {"one": "1", "two": "2", "three": "2"}
+
+
+def test_a_folder_is_packed_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "below" / ("long" * 50)).mkdir(parents=True)
+    (folder / "one").write_bytes(b"x" * 1000)
+    (folder / "below" / "same").hardlink_to(folder / "one")
+    (folder / "link").symlink_to("one")
+    (folder / "empty").write_bytes(b"")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).write_bytes(b"y" * 512)
+    os.mkfifo(folder / "pipe")
+    with tarfile.open(fileobj=io.BytesIO(b"".join(sent_as_tar(folder, "name"))), mode="r:gz") as archive:
+        archive.extractall(tmp_path / "unpacked", filter="fully_trusted")
+    found = tmp_path / "unpacked" / "name"
+    assert sorted(os.listdir(found)) == sorted(os.listdir(folder))
+    assert (found / "one").read_bytes() == (found / "below" / "same").read_bytes() == b"x" * 1000
+    assert Path(os.fsdecode(os.fsencode(found) + b"/\xff")).read_bytes() == b"y" * 512
+    assert os.readlink(found / "link") == "one"
+    assert (found / "below" / ("long" * 50)).is_dir()
+
+
+def test_what_is_packed_is_made_while_it_is_sent(tmp_path: Path) -> None:
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(10**12)  # takes no room; all of it would take hours
+    pieces = sent_as_tar(tmp_path / "huge", "huge")
+    assert sum(len(next(pieces)) for _ in range(300)) > 10_000

@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from hera_utils.argo import timestamps
 from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.local_platform import this_machine
 from hera_utils.local_platform.serving.certificate import Certificate, certificate
 from hera_utils.local_platform.state_folder import HeldFolder, write_private
 
@@ -67,6 +68,7 @@ def run(state: Path, serving: Serving, lock: IO[bytes], *, version: str, ready: 
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*COLLECTIONS)
+    this_machine.share_memory()
     sockets = _listen(serving)
     from hera_utils.local_platform.platform import LocalPlatform
 

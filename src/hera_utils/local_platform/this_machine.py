@@ -29,6 +29,19 @@ def memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of mallopt
+
+
+def share_memory() -> None:
+    """Have large blocks go back to the system with their last use. By itself glibc takes them from its heap after the first ones, where
+    a small one that stays keeps them: a server that had sent 70 MB to sixty clients had 1.4 GB from then on.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another libc has no such options
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in ((_MMAP_THRESHOLD, 2**18), (_TRIM_THRESHOLD, 2**24), (_ARENA_MAX, 2)):
+            mallopt(option, value)
+
+
 def give_back_memory() -> None:
     """Give the system what this process has freed. glibc keeps it: after runs of 20,000 nodes half of the process was such memory."""
     with contextlib.suppress(OSError, AttributeError):  # another libc gives back by itself

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     import requests
 
 Json = dict[str, Any]
+_CHUNK = 1 << 16
+MOST_CONTENT = 20_000_000
+"""Bytes of an answer: what a pod's output parameters may have, too."""
 
 
 class HttpAgent:
@@ -29,8 +34,8 @@ class HttpAgent:
         http: Json = launch.template["http"]
         method, url, body = str(http.get("method") or "GET"), str(http.get("url", "")), _body(http)
         headers = [(str(h["name"]), self._header(h, launch)) for h in http.get("headers") or ()]
-        response = _send(http, method, url, headers, body)
-        text = response.content.decode("utf-8", "replace")
+        response, content = _send(http, method, url, (headers, body), stop)
+        text = content.decode("utf-8", "replace")
         outputs: Json = {"result": text}
         condition = str(http.get("successCondition") or "")
         if not condition:
@@ -77,8 +82,13 @@ def _body(http: Json) -> bytes:
     return str(http.get("body") or "").encode()
 
 
-def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], body: bytes) -> requests.Response:
+def _send(
+    http: Json, method: str, url: str, content: tuple[list[tuple[str, str]], bytes], stop: Stop
+) -> tuple[requests.Response, bytes]:
+    """The answer, and its body. content: headers and body of the request."""
     import requests
+
+    headers, body = content
 
     secret = [str(header["name"]) for header in http.get("headers") or () if header.get("valueFrom")]
 
@@ -92,6 +102,7 @@ def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], bod
                     prepared_request.headers.pop(name, None)
 
     timeout = http.get("timeoutSeconds")
+    until = time.monotonic() + float(timeout) if timeout else math.inf
     try:
         with OneHostSession() as session:
             session.trust_env = False  # a .netrc is the user's, not the workflow's
@@ -100,11 +111,27 @@ def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], bod
             request = session.prepare_request(requests.Request(method, url, data=body or None))
             for name, value in headers:
                 request.headers[name] = value
-            return session.send(request, timeout=timeout, allow_redirects=True)
+            with session.send(request, timeout=timeout, allow_redirects=True, stream=True) as response:
+                return response, _content_of(response, method, url, (until, stop))
     except requests.Timeout as error:
         raise Failed(f'{method.title()} "{url}": context deadline exceeded') from error
     except requests.RequestException as error:
         raise Failed(f'{method.title()} "{url}": {_reason(error)}') from error
+
+
+def _content_of(response: requests.Response, method: str, url: str, end: tuple[float, Stop]) -> bytes:
+    """The body of an answer, whatever its server sends. end: when there is no more time, and whether the run wants to end it."""
+    until, stop = end
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > MOST_CONTENT:
+            raise Failed(f'{method.title()} "{url}": the answer has more than {MOST_CONTENT} bytes')
+        if time.monotonic() > until:
+            raise Failed(f'{method.title()} "{url}": context deadline exceeded')
+        if stop.is_set():
+            break
+    return bytes(body)
 
 
 def _proxies(url: str) -> dict[str, str]:

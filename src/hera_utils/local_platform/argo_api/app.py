@@ -50,6 +50,8 @@ _ARTIFACTS = ("/artifacts/", "/input-artifacts/", "/artifacts-by-uid/", "/input-
 _WATCHED = ("Workflow", "Event")
 _ANY_VALUE = "EventService_ReceiveEvent"
 """The operation whose body need not be an object."""
+_WHOLE_RUNS = frozenset({"WorkflowService_GetWorkflow", "ArchivedWorkflowService_GetArchivedWorkflow"})
+"""What answers a run with its nodes."""
 _LINTS_AT_ONCE = 2
 """A lint only computes, which threads do one after the other: with thirty of them at once the event loop had its turn after seconds."""
 
@@ -140,7 +142,8 @@ class ArgoApi:
             return self.lints
         change = request.method not in ("GET", "HEAD")
         is_list = route.stream or "_List" in route.operation  # a watch begins with a list
-        return self.lanes.of(change=change, is_list=is_list, chosen="fields" in request.query_params)
+        computed = route.operation in _WHOLE_RUNS or "fields" in request.query_params
+        return self.lanes.of(change=change, is_list=is_list, chosen=computed)
 
     async def metrics(self, request: Request) -> Response:
         refusal = await self.refusal(request)

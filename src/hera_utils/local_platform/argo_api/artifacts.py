@@ -7,6 +7,7 @@ gives the files below it. Symbolic links that lead out of an artifact are not fo
 from __future__ import annotations
 
 import html
+import io
 import json
 import mimetypes
 import os
@@ -14,6 +15,8 @@ import posixpath
 import shutil
 import tarfile
 import tempfile
+import weakref
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -160,18 +163,16 @@ def _download(request: ArgoRequest, run: StoredObject, output: bool) -> Reply:
         place = _place(request, run, output)
     except Refused:
         return failure(500)
-    try:
-        return _whole(place.path, place.file_name)
-    finally:
-        place.close()
-
-
-def _whole(path: Path, file_name: str) -> Reply:
+    path, file_name = place.path, place.file_name
     if path.is_dir() or (file_name.endswith((".tgz", ".tar.gz")) and not _is_gzip(path)):
         stem = file_name.removesuffix(".tgz").removesuffix(".tar.gz")
-        packed = pack(path, stem)
-        return StreamingResponse(_chunks(packed), 200, _headers(f"{stem}.tgz", _size(packed)), "application/gzip")
-    return _send(path, file_name)
+        answer = StreamingResponse(packed(path, stem or path.name), 200, _headers(f"{stem}.tgz"), "application/gzip")
+        weakref.finalize(answer, place.close)  # it is read while it is sent
+        return answer
+    try:
+        return _send(path, file_name)
+    finally:
+        place.close()
 
 
 def _send(path: Path, file_name: str) -> Response:
@@ -181,16 +182,13 @@ def _send(path: Path, file_name: str) -> Response:
         return failure(500)
     kind = mimetypes.guess_type(file_name)
     media = "application/gzip" if kind[1] == "gzip" else kind[0] or "application/octet-stream"
-    return StreamingResponse(_chunks(opened), 200, _headers(file_name, _size(opened)), media)
+    return StreamingResponse(_chunks(opened), 200, _headers(file_name, os.fstat(opened.fileno()).st_size), media)
 
 
-def _headers(file_name: str, size: int) -> dict[str, str]:
+def _headers(file_name: str, size: int | None = None) -> dict[str, str]:
     safe = "".join(c for c in file_name if c.isprintable() and c not in '"\\').encode("ascii", "replace").decode()
-    return {"content-disposition": f'filename="{safe}"', "content-length": str(size), **_SAFETY}
-
-
-def _size(opened: IO[bytes]) -> int:
-    return os.fstat(opened.fileno()).st_size
+    length = {} if size is None else {"content-length": str(size)}
+    return {"content-disposition": f'filename="{safe}"', **length, **_SAFETY}
 
 
 def _chunks(opened: IO[bytes]) -> Iterator[bytes]:
@@ -199,14 +197,39 @@ def _chunks(opened: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def pack(path: Path, name: str) -> IO[bytes]:
-    """A gzipped tar of a file or a folder, in a file that vanishes when it is closed. Symbolic links stay links."""
-    target = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever sends it
-    with tarfile.open(fileobj=target, mode="w:gz", compresslevel=1) as archive:
-        archive.add(path, arcname=name or path.name)
-    target.flush()
-    target.seek(0)
-    return target
+def packed(path: Path, name: str) -> Iterator[bytes]:
+    """A gzipped tar of a file or a folder, made as its client takes it: nothing of it is kept. Symbolic links stay links."""
+    zipper = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)
+    describe = tarfile.TarFile(fileobj=io.BytesIO(), mode="w").gettarinfo
+    for place, place_name in _below(path, name):
+        if place.is_socket():  # a tar has none
+            continue
+        info = describe(place, place_name)
+        yield zipper.compress(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        if info.isreg():
+            for chunk in _content(place, info.size):
+                yield zipper.compress(chunk)
+            yield zipper.compress(bytes(-info.size % tarfile.BLOCKSIZE))
+    yield zipper.compress(bytes(2 * tarfile.BLOCKSIZE)) + zipper.flush()
+
+
+def _below(path: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """The file or folder and all that is in it, with their names in the archive."""
+    yield path, name
+    if path.is_dir() and not path.is_symlink():
+        for entry in sorted(os.listdir(path)):
+            yield from _below(path / entry, f"{name}/{entry}")
+
+
+def _content(path: Path, size: int) -> Iterator[bytes]:
+    """So many bytes, as the archive says already."""
+    with path.open("rb") as opened:
+        while size:
+            chunk = opened.read(min(size, _CHUNK))
+            if not chunk:
+                raise OSError(f"{path} became shorter while it was sent")
+            size -= len(chunk)
+            yield chunk
 
 
 def _is_gzip(path: Path) -> bool:

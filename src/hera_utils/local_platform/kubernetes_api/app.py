@@ -115,7 +115,9 @@ class KubernetesApi:
             raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
         change = request.verb not in ("get", "list")
         return await self.answers.answer(
-            lambda: self.lanes.of(change=change, is_list=request.verb == "list"),
+            lambda: self.lanes.of(
+                change=change, is_list=request.verb == "list", chosen=target.resource.kind == "Workflow"
+            ),
             lambda: asyncio.to_thread(self._perform, request),
             change=change,
         )
@@ -123,7 +125,7 @@ class KubernetesApi:
     def _perform(self, request: KubernetesRequest) -> Response:
         status, answer = _VERBS[request.verb](self.platform, request)
         if request.table and request.verb in ("get", "list"):
-            document = json.loads(answer) if isinstance(answer, str) else answer
+            document = json.loads(answer) if isinstance(answer, str | bytes) else answer
             listed = document["items"] if request.verb == "list" else [document]
             head = document["metadata"] if request.verb == "list" else {}
             answer = table_of(request.target.resource, listed, head)
@@ -143,8 +145,8 @@ def _fault(error: HeraUtilsError, target: RequestTarget | None) -> Response:
     return _json(int(body["code"]), body)
 
 
-def _json(status: int, body: Json | str) -> Response:
-    text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    return Response(
-        text.encode("utf-8", "surrogatepass"), status, {"cache-control": "no-cache, private"}, "application/json"
-    )
+def _json(status: int, body: Json | str | bytes) -> Response:
+    if isinstance(body, dict):
+        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    return Response(data, status, {"cache-control": "no-cache, private"}, "application/json")

@@ -21,7 +21,7 @@ from hera_utils.local_platform.storage.records import StoredObject
 from hera_utils.local_platform.storage.resources import ARGO_GROUP, Resource
 
 Json = dict[str, Any]
-Answer = tuple[int, "Json | str"]
+Answer = tuple[int, "Json | str | bytes"]
 """HTTP status, and an object or its JSON text."""
 
 _SHOWN_WHEN_DELETED = frozenset({"Pod", "PersistentVolumeClaim", "Namespace", "ServiceAccount"})
@@ -70,10 +70,13 @@ def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     head: Json = {"resourceVersion": str(version)}
     if len(page) < len(selected):
         head |= {"continue": _token(page[-1]), "remainingItemCount": len(selected) - len(page)}
-    items = ",".join(typed_text(resource, stored) for stored in page)
-    return 200, (
-        f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}List","metadata":{json.dumps(head)},"items":[{items}]}}'
-    )
+    begin = f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}List","metadata":{json.dumps(head)},"items":['
+    items = [
+        typed_text(resource, stored).encode("utf-8", "surrogatepass") for stored in page
+    ]  # of 100 MB few copies are made
+    items[:1] = [begin.encode() + item for item in items[:1]] or [begin.encode()]
+    items[-1] += b"]}"
+    return 200, b",".join(items)
 
 
 def _token(stored: StoredObject) -> str:

@@ -171,7 +171,7 @@ class Lanes:
         self._lists, self._chosen = asyncio.Semaphore(_COMPUTED_AT_ONCE), asyncio.Semaphore(_COMPUTED_AT_ONCE)
 
     def of(self, *, change: bool, is_list: bool, chosen: bool = False) -> contextlib.AbstractAsyncContextManager[None]:
-        """chosen: some fields of one object are asked for."""
+        """chosen: a run is asked for, or some fields of one object."""
         if change:
             return self._changes
         return self._lists if is_list else self._chosen if chosen else contextlib.nullcontext()
