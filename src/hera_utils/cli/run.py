@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,16 +112,9 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
 
     daemon.begin(Path(settings.state))
     if is_script:
-        _import_hera()
+        from hera_utils.cli.hera_import import import_hera
 
-
-def _import_hera() -> None:
-    """Nothing of it goes again: to look through a hundred thousand objects for garbage, now or later, would find nothing."""
-    gc.disable()
-    with contextlib.suppress(Exception):  # the script says why
-        import hera.workflows  # noqa: F401
-    gc.freeze()
-    gc.enable()
+        import_hera()
 
 
 def make_namespace(settings: CLIContext, connection: Connection) -> None:

@@ -1,0 +1,141 @@
+"""Hera as the command imports it is the Hera that everybody else imports: the same classes, documents and mistakes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+WORKFLOWS = """
+from hera.workflows import (
+    DAG, Artifact, Container, CronWorkflow, EmptyDirVolume, Env, Parameter, Resource, RetryStrategy, Step, Steps, Task, Workflow,
+    WorkflowTemplate, script,
+)
+from hera.workflows.models import Affinity, ValueFrom
+
+
+@script(outputs=[Parameter(name="n", value_from=ValueFrom(path="/tmp/n"))], retry_strategy=RetryStrategy(limit=2))
+def count(a: int = 1):
+    print(a)
+
+
+def fill():
+    hello = Container(
+        name="hello", image="busybox", command=["echo"], env=[Env(name="A", value="b")], volumes=[EmptyDirVolume(name="v", mount_path="/v")]
+    )
+    Resource(name="object", action="create", manifest="{}")
+    with DAG(name="dag", inputs=[Artifact(name="data", path="/data")]):
+        Task(name="a", template=hello, with_sequence={"count": "2"}) >> count(name="b", arguments={"a": "{{item}}"}, with_items=[1, 2])
+    with Steps(name="steps") as steps:
+        Step(name="c", template=hello)
+        with steps.parallel():
+            count(name="d")
+            count(name="e", when="1 == 2")
+
+
+given = dict(entrypoint="dag", affinity=Affinity(), arguments=[Parameter(name="p", value=1)], namespace="here")
+with Workflow(generate_name="w-", **given) as workflow:
+    fill()
+with WorkflowTemplate(name="t", **given) as template:
+    fill()
+with CronWorkflow(name="c", schedules=["* * * * *"], **given) as cron:
+    fill()
+documents = [one.to_dict() for one in (workflow, template, cron)]
+"""
+
+EVERYTHING = """
+import inspect, json
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+
+def below(base):
+    for model in base.__subclasses__():
+        yield model
+        yield from below(model)
+
+
+models = sorted((model for model in below(BaseModel) if model.__module__.startswith("hera.")), key=lambda model: repr(model))
+_, schemas = models_json_schema([(model, mode) for model in models for mode in ("validation", "serialization")])
+seen = [[repr(model), repr(model.model_config), repr(model.model_fields), str(inspect.signature(model))] for model in models]
+print(json.dumps([seen, schemas, documents], sort_keys=True, default=str))
+"""
+
+AS_THE_COMMAND_DOES = "from hera_utils.cli.hera_import import import_hera; import_hera()\n"
+
+
+@pytest.fixture
+def python(tmp_path):
+    def run(program):
+        file = tmp_path / "program.py"
+        file.write_text(program)
+        answer = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=120)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    return run
+
+
+def test_classes_and_documents_are_the_same(python):
+    plain, ours = (json.loads(python(first + WORKFLOWS + EVERYTHING)) for first in ("", AS_THE_COMMAND_DOES))
+    assert len(plain[0]) > 250
+    assert ours == plain
+
+
+def test_what_a_script_uses_is_complete_and_the_rest_is_completed_when_it_is_used(python):
+    program = """
+import copy, pickle
+from hera.workflows.models import Affinity, NodeAffinity, SecretKeySelector, Template, WorkflowList
+
+print(Template.__pydantic_complete__, WorkflowList.__pydantic_complete__, NodeAffinity.__pydantic_complete__)
+one = Affinity(nodeAffinity=NodeAffinity())
+print(copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == one, isinstance(one, Affinity))
+try:
+    SecretKeySelector(key=[])
+except ValueError as error:
+    print(str(error).splitlines()[0])
+"""
+    assert python(AS_THE_COMMAND_DOES + program).splitlines() == [
+        "True True False",
+        "True True",
+        "1 validation error for SecretKeySelector",
+    ]
+
+
+def test_a_scripts_own_models_are_completed_where_they_are_defined(python):
+    program = """
+import pydantic
+from hera.workflows.models import NodeAffinity
+
+
+class Mine(NodeAffinity):
+    n: int
+
+
+class Own(pydantic.BaseModel):
+    n: int
+
+
+print([model.__pydantic_complete__ and "defer_build" not in model.model_config for model in (Mine, Own)])
+try:
+    class Wrong(NodeAffinity):
+        n: int = pydantic.Field(pattern=3)
+        m: complex(1).conjugate
+except Exception as error:
+    print(type(error).__name__)
+print(vars(pydantic.BaseModel)["model_rebuild"].__func__.__module__, pydantic.BaseModel.model_config)
+"""
+    plain = python("import hera.workflows\n" + program)
+    assert python(AS_THE_COMMAND_DOES + program) == plain
+    assert plain.splitlines()[0] == "[True, True]"
+
+
+def test_a_pydantic_of_another_shape_only_costs_time(python):
+    """As before: the script's own import finds what it finds."""
+    program = """
+import pydantic
+rebuild = pydantic.BaseModel.model_rebuild
+del pydantic.BaseModel.model_rebuild
+"""
+    after = "import sys; print('hera.workflows' in sys.modules, 'defer_build' in pydantic.BaseModel.model_config)\n"
+    assert python(program + AS_THE_COMMAND_DOES + after) == "False False\n"
