@@ -142,14 +142,14 @@ def test_what_each_pod_lacks() -> None:
     for name, need in (("a", Need(cpu=1)), ("b", Need(memory=80)), ("c", Need()), ("d", Need(cpu=1, priority=3))):
         room.add(name, need)
     assert started(room) == ["d", "a"]
-    assert room.shortages() == {"b": Shortage("core", 1, 2, 2, 0), "c": Shortage("core", 1, 2, 2, 1)}
+    assert dict(room.shortages()) == {"b": Shortage("core", 1, 2, 2, 0), "c": Shortage("core", 1, 2, 2, 1)}
     room.works("a", False)
     room.add("e", Need(cpu=1))
     assert started(room) == ["b"]
     room.works("b", False)
     assert started(room) == ["c"]
     room.works("c", False)
-    assert room.shortages() == {"e": Shortage("cpu", 1, 2, 2, 0)}
+    assert dict(room.shortages()) == {"e": Shortage("cpu", 1, 2, 2, 0)}
 
 
 _NEEDS = st.builds(

@@ -47,7 +47,7 @@ def test_a_daemon_that_is_not_ready_and_sleeps_lets_the_one_run_that_it_waits_fo
 
 
 def says(stage: Stage) -> dict[str, str]:
-    stage.runtime._waits_until = 0.0  # looked at anew, however short ago that was
+    stage.runtime._waits.look_again()  # looked at anew, however short ago that was
     return stage.runtime.waiting().get("run", {})
 
 

@@ -39,6 +39,7 @@ from .pod.pod_folder import PodFolder, containers_of, image_ids
 from .pod.processes import born, usage
 from .pod.wire import Wire
 from .pod_deadlines import END_WORKER, PodDeadlines
+from .pod_waits import PodWaits, WaitingPod
 from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import AT_HAND, Launch, Report
 from .workers import Worker, Workers
@@ -53,7 +54,7 @@ _LAUNCH = tuple(one.name for one in fields(Launch) if one.name not in ("pull_sec
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _SOON = 0.1  # seconds before the first look at a pod: most short ones are over by then
-_TELL = 1.0  # seconds before a waiting pod is reported, and between two looks at which pods wait
+_LONGEST_ANSWER = 1.0  # seconds
 _TRIES = 20  # workers that a pod may lose before it has begun
 
 
@@ -116,10 +117,7 @@ class ProcessRuntime:
         self._wire = Wire(str(self._state))
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
         self._workers = Workers(self._state, self._selector, self._on_pod_left, int(self._queue.cores), _of_workers())
-        self._waits: dict[str, dict[str, str]] = {}
-        self._waits_until = 0.0
-        self._reported: dict[str, tuple[str, int]] = {}
-        """Run → what its first waiting pod said last, without its numbers."""
+        self._waits = PodWaits(self._pods, self._queue, self._disk, self._pulls, self._wait)
         self._closing = False
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="process-runtime", daemon=True)
@@ -137,14 +135,15 @@ class ProcessRuntime:
         self._call(lambda: self._kill(pod_uid, grace, force))
 
     def waiting(self) -> dict[str, dict[str, str]]:
-        if time.monotonic() < self._waits_until:
-            return self._waits
+        recent = self._waits.recent()
+        if recent is not None:
+            return recent
         answer: Future[dict[str, dict[str, str]]] = Future()
-        self._call(lambda: answer.set_result(self._find_waits()))
+        self._call(lambda: answer.set_result(self._waits.find()))
         try:
-            return answer.result(timeout=_TELL)
+            return answer.result(timeout=_LONGEST_ANSWER)
         except TimeoutError:  # the thread is busy: the last answer will do
-            return self._waits
+            return self._waits.last
 
     def forget(self, pod_uid: str) -> None:
         self._call(lambda: self._forget(pod_uid))
@@ -244,7 +243,7 @@ class ProcessRuntime:
         launch = pod.launch
         if self._pulls.message(uid):
             self._held_back[uid] = None
-            self._waits_until = 0.0
+            self._waits.look_again()
         elif not self._ports.free(launch.run_uid, pod.ports):
             self._held_back[uid] = None
             numbers = self._ports.held_by_others(launch.run_uid, pod.ports)
@@ -267,7 +266,7 @@ class ProcessRuntime:
             if uid in self._held_back:
                 del self._held_back[uid]
                 self._admit_or_hold(uid, self._pods[uid])
-        self._waits_until = 0.0
+        self._waits.look_again()
 
     def _on_image_gone(self, uid: str, pod: _Pod) -> None:
         """An image was removed between its pull and the start of its pod."""
@@ -288,7 +287,7 @@ class ProcessRuntime:
             pod.launch = pod.launch.stub()
         self._queue.add(uid, pod.need)
 
-    def _wait(self, pod: _Pod, message: str) -> None:
+    def _wait(self, pod: WaitingPod, message: str) -> None:
         event = PodWaiting(at=time.time(), node_id=pod.launch.node_id, message=message)
         self._report(pod.launch.run_uid, event)
 
@@ -500,10 +499,7 @@ class ProcessRuntime:
         now = time.monotonic()
         if len(self._queue):
             self._find_idle(now)
-        if len(self._queue) or self._pulls.is_busy:
-            self._find_waits()
-        elif self._waits:
-            self._waits, self._reported = {}, {}
+        self._waits.sweep()
         if now - self._swept >= _SWEEP:
             self._swept = now
             self._end_late_pods(now)
@@ -529,37 +525,6 @@ class ProcessRuntime:
         if self._deadlines.has_passed(uid):
             return pod_events.failed(launch, DEADLINE, reason="DeadlineExceeded")
         return pod_events.failed(launch, message, reason="PodDeleted" if message == pod_events.DELETED else "")
-
-    def _find_waits(self) -> dict[str, dict[str, str]]:
-        """Why each pod of the queue waits. For the first pod of a run it is reported too, so that those who watch the run see it.
-
-        A report is written to the journal and sent to all that watch: only a change of the cause, or of the place in the queue by a power
-        of two, is worth that.
-        """
-        now = time.monotonic()
-        if now < self._waits_until:
-            return self._waits
-        waits: dict[str, dict[str, str]] = {}
-        total = Need(self._queue.cores, self._queue.memory)
-        disk = self._disk.shortage()
-        for uid, shortage in self._queue.shortages().items():
-            pod = self._pods[uid]
-            message = waiting.for_disk(disk) if disk else waiting.for_room(shortage, pod.need, total)
-            of_run = waits.setdefault(pod.launch.run_uid, {})
-            news = ("disk", 0) if disk else (shortage.resource, shortage.before.bit_length())
-            if not of_run and now - pod.queued_at >= _TELL and self._reported.get(pod.launch.run_uid) != news:
-                self._reported[pod.launch.run_uid] = news
-                self._wait(pod, message)
-            of_run[pod.launch.node_id] = message
-        for uid, message in self._pulls.messages():
-            pod = self._pods[uid]
-            of_run = waits.setdefault(pod.launch.run_uid, {})
-            of_run[pod.launch.node_id] = message
-            if self._pulls.is_news(pod.launch.run_uid, uid):
-                self._wait(pod, message)
-        self._waits = waits
-        self._waits_until = time.monotonic() + max(_TELL, 20 * (time.monotonic() - now))
-        return waits
 
     def _find_idle(self, now: float) -> None:
         """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -182,18 +182,16 @@ class ResourceQueue:
     def release(self, uid: str) -> None:
         self._held.pop(uid, None)
 
-    def shortages(self) -> dict[str, Shortage]:
+    def shortages(self) -> Iterator[tuple[str, Shortage]]:
         """Why each pod of the queue cannot start, the first of the queue first."""
         ranked = sorted((rank, uid) for pods in self._kinds.values() for uid, rank in pods.items())
         of_kind: dict[Need, tuple[str, float, float, float]] = {}
-        shortages = {}
         for before, (_, uid) in enumerate(ranked):
             kind = self._needs[uid]
             if kind not in of_kind:
                 free = ("turn", 0.0, 0.0, 0.0)
                 of_kind[kind] = self._shortage(kind, self._held.values()) or free
-            shortages[uid] = Shortage(*of_kind[kind], before)
-        return shortages
+            yield uid, Shortage(*of_kind[kind], before)
 
     # --- what fits ----------------------------------------------------------------------------------------------------
 
