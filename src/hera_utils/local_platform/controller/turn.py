@@ -281,7 +281,8 @@ def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> A
     if full is None:
         return None
     status: Json = {**json.loads(full.status), **json.loads(full.templates)}
-    nodes: Json = {node: json.loads(text) for node, text in full.nodes.items()}
+    # read as one, so that they share the names of their fields
+    nodes: Json = dict(zip(full.nodes, json.loads(f"[{','.join(full.nodes.values())}]"), strict=True))
     status["nodes"] = nodes
     document: Json = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
     header, fixed = journal.read("run_memory", record.uid)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,7 @@ def started(launch: Launch, at: float, *, host: str, ip: str, image_ids: Mapping
 
 def finished(launch: Launch, record: Json) -> PodFinished:
     """record: the outcome."""
+    used = {sys.intern(name): figure for name, figure in (record.get("used") or {}).items()}  # nodes share the names
     return PodFinished(
         at=record["at"],
         node_id=launch.node_id,
@@ -42,7 +44,7 @@ def finished(launch: Launch, record: Json) -> PodFinished:
         error=record["error"],
         warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
         stand_ins=tuple(record.get("stand_ins") or ()),
-        used=record.get("used") or {},
+        used=used,
     )
 
 
