@@ -57,14 +57,14 @@ class PodWaits:
     def find(self) -> Waits:
         if (recent := self.recent()) is not None:
             return recent
-        begun = time.monotonic()
+        start = time.monotonic()
         waits: Waits = {}
         for pod, message in self._of_queue(lambda pod, news: True):
             waits.setdefault(pod.launch.run_uid, {})[pod.launch.node_id] = message
         for uid, message in self._pulls.messages():
             launch = self._pods[uid].launch
             waits.setdefault(launch.run_uid, {})[launch.node_id] = message
-        self.last, self._last_until = waits, _next_time(begun)
+        self.last, self._last_until = waits, _next_time(start)
         return waits
 
     def sweep(self) -> None:
@@ -102,17 +102,17 @@ class PodWaits:
             if self._pulls.is_news(pod.launch.run_uid, uid):
                 self._report(pod, message)
 
-    def _of_queue(self, wanted: Callable[[WaitingPod, News], bool]) -> Iterator[tuple[WaitingPod, str]]:
-        """The wanted pods of the queue, and why each waits."""
+    def _of_queue(self, choose: Callable[[WaitingPod, News], bool]) -> Iterator[tuple[WaitingPod, str]]:
+        """The pods of the queue that are chosen, by what of the cause is worth a report, and why each waits."""
         total = Need(self._queue.cores, self._queue.memory)
         disk = self._disk.shortage()
         for uid, shortage in self._queue.shortages():
             pod = self._pods[uid]
-            if wanted(pod, ("disk", 0) if disk else (shortage.resource, shortage.before.bit_length())):
+            if choose(pod, ("disk", 0) if disk else (shortage.resource, shortage.before.bit_length())):
                 yield pod, waiting.for_disk(disk) if disk else waiting.for_room(shortage, pod.need, total)
 
 
-def _next_time(begun: float) -> float:
+def _next_time(start: float) -> float:
     """When one may look again: what takes long is done seldom."""
     now = time.monotonic()
-    return now + max(_TELL, 20 * (now - begun))
+    return now + max(_TELL, 20 * (now - start))
