@@ -85,7 +85,11 @@ class MemoryPlatform(LocalPlatform):
             document = json.loads(one.text)
             created = timestamps.seconds(document["metadata"]["creationTimestamp"])
             start = (document.get("status") or {}).get("startedAt") or ""
-            runs.append(StoredRun(one.uid, one.namespace, one.name, one.resource_version, created, None, start=start))
+            end = (document.get("status") or {}).get("finishedAt")
+            finished = timestamps.seconds(end) if end else None
+            runs.append(
+                StoredRun(one.uid, one.namespace, one.name, one.resource_version, created, finished, start=start)
+            )
         return sorted(runs, key=lambda run: (run.start or "9", run.name), reverse=True), version
 
     def subscribe(self, kind: str, listener: Callable[[ObjectChange], None]) -> Callable[[], None]:

@@ -7,11 +7,13 @@ import contextlib
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import requests
 from starlette.responses import Response
-from test_server_streams import HEADERS, platform, url  # noqa: F401 - fixtures
+from test_server_streams import HEADERS, platform, submit, url  # noqa: F401 - fixtures
 
+from hera_utils.local_platform.argo_api import lists
 from hera_utils.local_platform.serving import large_answers
 from hera_utils.local_platform.serving.large_answers import ABORT, LARGE, LargeAnswers
 
@@ -133,3 +135,39 @@ def test_a_connection_that_takes_nothing_is_ended_by_the_server(url, platform, m
                 received = silent.recv(1 << 20)
                 total += len(received)
         assert total < 15_000_000
+
+
+def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, platform, monkeypatch):  # noqa: F811
+    for number in range(30):
+        submit(platform, f"run-{number}")
+    address = f"{url}/api/v1/workflows/argo"
+    whole = requests.get(address, headers=HEADERS, timeout=10)
+    chosen = requests.get(f"{address}?fields=items.metadata.name", headers=HEADERS, timeout=10).json()
+    monkeypatch.setattr(lists, "LARGEST", 1000)
+    parts = requests.get(address, headers=HEADERS, timeout=10)
+    assert parts.json() == whole.json()
+    assert len(parts.json()["items"]) == 30
+    assert [set(whole.headers), set(parts.headers)] == [
+        {*parts.headers, "content-length"} - {"transfer-encoding"},
+        set(parts.headers),
+    ]
+    assert requests.get(f"{address}?fields=items.metadata.name", headers=HEADERS, timeout=10).json() == chosen
+
+    made = []
+
+    def items():
+        for number in range(100):
+            made.append(number)
+            yield json.dumps({"name": "x" * 300})
+
+    async def go():
+        with ThreadPoolExecutor(1) as threads:
+            answer = lists.written({"metadata": {}}, items(), threads)
+            content = answer.content
+            first = await anext(content)
+            assert len(made) <= 5
+            return json.loads(first + b"".join([piece async for piece in content]))
+
+    listed = asyncio.run(go())
+    assert len(listed["items"]) == len(made) == 100
+    assert json.loads(lists.written({}, iter([]), None).json) == {"items": None}

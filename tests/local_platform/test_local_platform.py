@@ -189,6 +189,25 @@ def test_why_a_pod_waits_is_told_whenever_its_run_is_read_and_not_written_down(t
         platform.close()
 
 
+def test_the_templates_to_which_a_workflow_refers_have_a_bound(platform, monkeypatch):
+    text = "x" * 5000
+    for n in range(3):
+        template = {"name": "m", "container": {"image": "busybox", "command": ["true"], "args": [text]}}
+        document = {"metadata": {"name": f"wide-{n}"}, "spec": {"templates": [template]}}
+        platform.create("WorkflowTemplate", "default", document)
+    tasks = [{"name": f"t{n}", "templateRef": {"name": f"wide-{n}", "template": "m"}} for n in range(3)]
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "dag": {"tasks": tasks}}]}
+    workflow = {"metadata": {"generateName": "w-"}, "spec": spec}
+    assert len(platform.admission.admit("default", workflow).templates) == 3
+    monkeypatch.setattr("hera_utils.local_platform.controller.admission.MOST_CHARACTERS", 12_000)
+    with pytest.raises(
+        InvalidWorkflow, match="the stored templates to which this workflow refers have more than 12000"
+    ):
+        platform.admission.admit("default", workflow)
+    spec["templates"][0]["dag"]["tasks"] = tasks[:2]
+    assert len(platform.admission.admit("default", workflow).templates) == 2
+
+
 def test_a_run_keeps_the_config_maps_of_parameters_only_if_it_may_use_them(platform, monkeypatch):
     labels = {"workflows.argoproj.io/configmap-type": "Parameter"}
     platform.create("ConfigMap", "default", {"metadata": {"name": "p", "labels": labels}, "data": {"a": "x" * 1000}})

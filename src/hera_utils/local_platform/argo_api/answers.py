@@ -42,8 +42,11 @@ def encode(value: Any) -> str:
 
 def json_response(reply: Json | Text) -> Response:
     body = reply.json if isinstance(reply, Text) else encode(reply)
-    headers = {"grpc-metadata-argo-version": VERSION, **rate_headers()}
-    return Response(body.encode("utf-8", "surrogatepass"), 200, headers, "application/json")
+    return Response(body.encode("utf-8", "surrogatepass"), 200, json_headers(), "application/json")
+
+
+def json_headers() -> dict[str, str]:
+    return {"grpc-metadata-argo-version": VERSION, **rate_headers()}
 
 
 def fault_response(refused: Refused, *, sse: bool = False, stream: bool = False) -> Response:

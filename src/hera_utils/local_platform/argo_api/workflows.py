@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -12,7 +12,8 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
+from hera_utils.local_platform.argo_api.lists import written
 from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions, untyped
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.http import whole_number
@@ -93,24 +94,24 @@ def enumerate(request: ArgoRequest) -> Reply:
     selected, version = _selected(request, filter_)
     total = len(selected)
     page = selected[offset : offset + options.limit] if options.limit > 0 else selected[offset:]
-    nodes = not request.fields.will_exclude("items.status.nodes")
-    items: list[tuple[tuple[int, str], Json]] = []
-    for one in page:
-        document = _document(request.platform, one, nodes=nodes)
-        if document is not None:  # filtered at once: thousands of whole documents are not held
-            kept = request.fields.workflow_list({"items": [document]})["items"] or ()
-            items += [(_age(document), item) for item in kept]
-    items.sort(key=itemgetter(0), reverse=True)
     remaining = max(total - offset - len(page), 0)
     head: Json = {"resourceVersion": str(version)}
     if remaining:
         head["continue"] = str(offset + len(page))
     if filter_.count_remaining:
         head["remainingItemCount"] = remaining
-    return {
-        **request.fields.workflow_list({"metadata": head, "items": None}),
-        "items": [item for _, item in items] or None,
-    }
+    listed = {**request.fields.workflow_list({"metadata": head, "items": None})}
+    listed.pop("items", None)
+    return written(listed, _items(request, sorted(page, key=_age, reverse=True)), request.watches.threads)
+
+
+def _items(request: ArgoRequest, page: Sequence[Listed]) -> Iterator[str]:
+    """What of each run is sent: filtered at once, since thousands of whole documents are not held."""
+    nodes = not request.fields.will_exclude("items.status.nodes")
+    for one in page:
+        document = _document(request.platform, one, nodes=nodes)
+        if document is not None:
+            yield from map(encode, request.fields.workflow_list({"items": [document]})["items"] or ())
 
 
 Listed = StoredObject | StoredRun
@@ -147,10 +148,13 @@ def _document(platform: LocalPlatform, listed: Listed, *, nodes: bool) -> Json |
     return document if whole.uid == listed.uid else None
 
 
-def _age(workflow: Json) -> tuple[int, str]:
-    """Argo's order of a page: runs in progress first, youngest first; then by their end, latest first."""
-    finished = (workflow.get("status") or {}).get("finishedAt")
-    return (0, str(finished)) if finished else (1, str(workflow["metadata"].get("creationTimestamp", "")))
+def _age(listed: Listed) -> tuple[int, int]:
+    """Argo's order of a page, in whole seconds: runs in progress first, youngest first; then by their end, latest first."""
+    if isinstance(listed, StoredRun):
+        return (0, int(listed.finished)) if listed.finished is not None else (1, int(listed.created))
+    finished = str(status_of(listed).get("finishedAt") or "")
+    created = str(metadata_of(listed.text).get("creationTimestamp") or "")
+    return (0, int(timestamps.seconds(finished))) if finished else (1, int(timestamps.seconds(created)))
 
 
 def _offset(options: ListOptions) -> int:

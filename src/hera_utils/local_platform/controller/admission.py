@@ -24,7 +24,7 @@ Json = dict[str, Any]
 PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
 REPOSITORIES = "artifact-repositories"
 MOST_CHARACTERS = 20_000_000
-"""Of all config maps with parameters: each run that may use one keeps them."""
+"""Of all config maps with parameters, and of all stored templates: each run that may use them keeps them."""
 DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
@@ -113,17 +113,31 @@ class Admission:
     def _templates(self, namespace: str, document: Json) -> tuple[Json, ...]:
         """The stored templates that a workflow can reach."""
 
+        lookup = self._lookup(namespace)
+
         def everything(kind: str) -> Iterable[Json]:
             place = "" if kind == "ClusterWorkflowTemplate" else namespace
-            return [{**json.loads(s.text), "kind": kind} for s in self._read_model.objects(kind, place)]
+            templates = (lookup(kind, stored.name) for stored in self._read_model.objects(kind, place))
+            return [template for template in templates if template is not None]
 
-        return templates_reached(document, self._lookup(namespace), everything)
+        return templates_reached(document, lookup, everything)
 
     def _lookup(self, namespace: str) -> Lookup:
+        """Looks up stored templates for one workflow. Raises InvalidWorkflow when it refers to too much."""
+        sizes: dict[tuple[str, str], int] = {}
+
         def lookup(kind: str, name: str) -> Json | None:
             place = "" if kind == "ClusterWorkflowTemplate" else namespace
-            found = self._read_model.object((kind, place, name))
-            return {**json.loads(found.text), "kind": kind} if found is not None else None
+            stored = self._read_model.object((kind, place, name))
+            if stored is None:
+                return None
+            sizes[kind, name] = len(stored.text)
+            if sum(sizes.values()) > MOST_CHARACTERS:
+                raise InvalidWorkflow(
+                    f"the stored templates to which this workflow refers have more than {MOST_CHARACTERS} characters",
+                    fix="refer to fewer, or to smaller ones",
+                )
+            return {**json.loads(stored.text), "kind": kind}
 
         return lookup
 
