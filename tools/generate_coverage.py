@@ -34,9 +34,17 @@ Where Argo does something that surprises, this machine does the same, because a 
   Argo looks at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
 - A pod that was stopped tells how its container ended (`main: Error (exit code 143)`) only when an exit handler runs meanwhile.
+- A stop ends a DAG at once. What depends on a task that it stops is never opened, nor is that task's exit handler, and steps within the DAG
+  stay Running. In steps the exit handler of a stopped step runs. A daemon that was ready has succeeded.
+- A pod that Kubernetes does not take makes its node an Error with the API server's words. They count what Argo itself puts into a pod: the
+  template's container is `spec.containers[1]`, the first of its volumes `spec.volumes[2]`. Volumes that nothing mounts are not in the pod.
 - A template that is called by nobody counts too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge
   its `realtime`, a histogram its buckets.
 - kubectl takes a patch that begins with `{` for JSON as it stands: a resource template's `{data: {key: value}}` is refused.
+
+Different from a cluster: a service account, a priority class or a runtime class may have any name, it need not exist. An output that a user
+should have supplied and did not makes a workflow that refers to it fail; in Argo it waits for ever. A verb has the answer of the workflow
+after its first step, in Argo before it; no label and no message tells who asked for it.
 
 Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist) makes the workflow
 Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end. A step that refers

@@ -327,12 +327,20 @@ def test_usage_is_in_argos_units() -> None:
     ],
 )  # fmt: skip
 def test_pods_that_could_not_be_made(container: dict[str, object], message: str) -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main", **container}]}}
+
+    def check() -> None:
+        podspec.check_commands(pod)
+        podspec.check(pod)
+
     with pytest.raises(Fault) as caught:
-        podspec.check({"metadata": {"name": "p"}, "spec": {"containers": [container]}})
+        check()
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("resource", ["limits.memory", "requests.cpu", "limits.hugepages-2Mi"])
 def test_resources_of_a_container_as_variables(resource: str) -> None:
     variable = {"name": "x", "valueFrom": {"resourceFieldRef": {"resource": resource}}}
-    podspec.check({"metadata": {"name": "p"}, "spec": {"containers": [{"image": "a", "env": [variable]}]}})
+    podspec.check(
+        {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main", "image": "a", "env": [variable]}]}}
+    )

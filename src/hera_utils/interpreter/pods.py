@@ -42,7 +42,7 @@ def build(context: Context, frame: Frame) -> Json:
     if volumes:
         spec["volumes"] = volumes
     pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(context, frame, name), "spec": spec}
-    podspec.check(pod)
+    podspec.check_commands(pod)
     pod = _substituted(context, frame, pod, name)
     podspec.check_metadata(pod)
     patches = [patch for patch in (context.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
@@ -50,6 +50,7 @@ def build(context: Context, frame: Frame) -> Json:
         known = _pod_variables(context, frame, name)
         filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
         pod["spec"] = podspec.patched(pod["spec"], filled)
+    podspec.check(pod)
     return pod
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo import names
+from hera_utils.argo import names, pod_faults
+from hera_utils.argo.container_faults import ARGO
 from hera_utils.argo.merge_patches import PatchError, strategic_merge
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
@@ -14,15 +15,11 @@ from hera_utils.interpreter.templates import kind_of
 
 _INHERITED = ("nodeSelector", "affinity", "tolerations")
 _EXECUTORS = frozenset({"init", "wait", "supervisor"})
-_RESOURCES = tuple(
-    f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory")
-)
 _NO_COMMAND = (  # the executor needs a container's command, and looks it up in the image
     'failed to look-up entrypoint/cmd for image "", you must either explicitly specify the command, or list the image\'s command '
     "in the index: https://argo-workflows.readthedocs.io/en/latest/workflow-executors/#emissary-emissary: could not parse reference: "
 )
 _NO_PATCH = "Error applying PodSpecPatch"
-_HUGE = ("limits.hugepages-", "requests.hugepages-")
 _BOTH = ("schedulerName", "securityContext")
 
 
@@ -132,22 +129,14 @@ def check_metadata(pod: Json) -> None:
         raise Fault(f'Pod "{pod["metadata"]["name"]}" is invalid: {names.aggregate(faults)}')
 
 
-def check(pod: Json) -> None:
-    """Refuse a pod that Argo or Kubernetes would refuse although its template is valid. Raises Fault with their message."""
-    name = pod["metadata"]["name"]
-    inits = ["init", *(one.get("name", "") for one in pod["spec"].get("initContainers") or ())]
-    for index, container in enumerate(inits):
-        if container in inits[:index]:
-            raise Fault(f'Pod "{name}" is invalid: spec.initContainers[{index}].name: Duplicate value: "{container}"')
+def check_commands(pod: Json) -> None:
+    """Refuse containers that have neither image nor command. Raises Fault with Argo's message."""
     for container in (*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ())):
         if not container.get("image") and not container.get("command"):
             raise Fault(_NO_COMMAND)
-    for index, container in enumerate(pod["spec"]["containers"], start=1):  # 0 is Argo's own `wait`
-        for place, variable in enumerate(container.get("env") or ()):
-            resource = ((variable.get("valueFrom") or {}).get("resourceFieldRef") or {}).get("resource")
-            if resource is not None and resource not in _RESOURCES and not resource.startswith(_HUGE):
-                at = f"spec.containers[{index}].env[{place}].valueFrom.resourceFieldRef.resource"
-                known = ", ".join(f'"{one}"' for one in _RESOURCES)
-                raise Fault(
-                    f'Pod "{name}" is invalid: {at}: Unsupported value: "{resource}": supported values: {known}'
-                )
+
+
+def check(pod: Json) -> None:
+    """Refuse a pod that Kubernetes would not take: the fields may hold what a user or an earlier task wrote. Raises Fault."""
+    if complaint := pod_faults.complaint(pod, ARGO):
+        raise Fault(complaint)

@@ -1,0 +1,47 @@
+"""How Kubernetes says that the value of a field is wrong (apimachinery's field errors). Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+from typing import Any
+
+LARGEST_ID = 2147483647
+
+
+def invalid(path: str, value: Any, why: str) -> str:
+    return f"{path}: Invalid value: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}: {why}"
+
+
+def required(path: str, why: str = "") -> str:
+    return f"{path}: Required value: {why}" if why else f"{path}: Required value"
+
+
+def forbidden(path: str, why: str) -> str:
+    return f"{path}: Forbidden: {why}"
+
+
+def unsupported(path: str, value: Any, *choices: str) -> Iterator[str]:
+    """A complaint where the value is none of the choices."""
+    if value not in choices:
+        known = ", ".join(f'"{choice}"' for choice in choices)
+        yield f'{path}: Unsupported value: "{value}": supported values: {known}'
+
+
+def supported(path: str, value: Any, *choices: str) -> Iterator[str]:
+    """The same for a field that may be absent."""
+    if value:
+        yield from unsupported(path, value, *choices)
+
+
+def between(path: str, value: Any, least: int, largest: int) -> Iterator[str]:
+    if value is not None and not least <= value <= largest:
+        yield invalid(path, value, f"must be between {least} and {largest}, inclusive")
+
+
+def is_address(path: str, value: str) -> Iterator[str]:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        yield invalid(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")

@@ -1,0 +1,221 @@
+"""What Kubernetes' API server has against the spec of a pod, in its own words and order. Pure.
+
+Source: pkg/apis/core/validation of Kubernetes 1.35, and what a real API server answered. A cluster refuses such a pod when it is created;
+to Argo its node is an Error with this message. One function looks at one field; the tables at the end say which, in Kubernetes' order.
+Containers are looked at by container_faults.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hera_utils.argo import affinity_faults, container_faults, volume_faults
+from hera_utils.argo.kubernetes_errors import (
+    LARGEST_ID,
+    between,
+    invalid,
+    is_address,
+    required,
+    supported,
+    unsupported,
+)
+from hera_utils.argo.names import (
+    aggregate,
+    label_faults,
+    label_key_faults,
+    label_value_faults,
+    subdomain_faults,
+)
+
+Json = dict[str, Any]
+Rule = Callable[[Json, Any, str], Iterator[str]]
+"""(the pod's spec, the field's value, its path) → what is wrong with it."""
+
+_MOST_NAMESERVERS, _MOST_SEARCHES = 3, 32
+_SEARCH = re.compile(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*\Z")
+_SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?\Z")
+_SYSCTL_MESSAGE = r"must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+_SEARCH_MESSAGE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'example.com', regex used for validation is "
+    r"'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"
+)
+
+
+def complaint(pod: Json, own: container_faults.Executor = container_faults.NO_EXECUTOR) -> str:
+    """Why the API server would not take the pod: `Pod "x" is invalid: …`; "" when it would.
+
+    own: the containers and volumes that Argo puts before those of the template. Kubernetes counts them, here they do not exist.
+    """
+    found = list(of_spec(pod["spec"], own))
+    return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(found)}' if found else ""
+
+
+def of_spec(spec: Json, own: container_faults.Executor = container_faults.NO_EXECUTOR) -> Iterator[str]:
+    broken: set[str] = set()
+    yield from volume_faults.of_volumes(spec.get("volumes") or (), own.volumes, broken)
+    yield from container_faults.of_pod(spec, own, broken)
+    for field, rule in _RULES:
+        if spec.get(field) is not None:
+            yield from rule(spec, spec[field], f"spec.{field}")
+
+
+# --- one field each -----------------------------------------------------------------------------------------------------
+
+
+def _dns_policy(spec: Json, value: Any, path: str) -> Iterator[str]:
+    if value == "None" and not spec.get("dnsConfig"):
+        yield required("spec.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
+    elif value:
+        yield from unsupported(path, value, "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+
+
+def _dns_config(spec: Json, value: Any, path: str) -> Iterator[str]:
+    servers, searches = value.get("nameservers") or (), value.get("searches") or ()
+    if len(servers) > _MOST_NAMESERVERS:
+        yield invalid(f"{path}.nameservers", list(servers), f"must not have more than {_MOST_NAMESERVERS} nameservers")
+    for index, address in enumerate(servers):
+        yield from is_address(f"{path}.nameservers[{index}]", address)
+    if len(searches) > _MOST_SEARCHES:
+        yield invalid(f"{path}.searches", list(searches), f"must not have more than {_MOST_SEARCHES} search paths")
+    for index, search in enumerate(searches):
+        if not _SEARCH.match(search.removesuffix(".")):
+            yield invalid(f"{path}.searches[{index}]", search, _SEARCH_MESSAGE)
+    for index, option in enumerate(value.get("options") or ()):
+        if not option.get("name"):
+            yield required(f"{path}.options[{index}]", "must not be empty")
+
+
+def _node_selector(spec: Json, value: Any, path: str) -> Iterator[str]:
+    for key, wanted in value.items():
+        for fault in label_key_faults(key):
+            yield invalid(path, key, fault)
+        for fault in label_value_faults(str(wanted)):
+            yield invalid(path, str(wanted), fault)
+
+
+def _security(spec: Json, value: Any, path: str) -> Iterator[str]:
+    for field in ("fsGroup", "runAsUser", "runAsGroup"):
+        yield from between(f"{path}.{field}", value.get(field), 0, LARGEST_ID)
+    for index, group in enumerate(value.get("supplementalGroups") or ()):
+        yield from between(f"{path}.supplementalGroups[{index}]", group, 0, LARGEST_ID)
+    names: set[str] = set()
+    for index, sysctl in enumerate(value.get("sysctls") or ()):
+        name, at = sysctl.get("name") or "", f"{path}.sysctls[{index}].name"
+        if not name:
+            yield required(at)
+        elif not _SYSCTL.match(name):
+            yield invalid(at, name, _SYSCTL_MESSAGE)
+        elif name in names:
+            yield f'{at}: Duplicate value: "{name}"'
+        names.add(name)
+    yield from supported(f"{path}.fsGroupChangePolicy", value.get("fsGroupChangePolicy"), "Always", "OnRootMismatch")
+    yield from container_faults.of_seccomp(value.get("seccompProfile"), f"{path}.seccompProfile")
+    yield from supported(f"{path}.supplementalGroupsPolicy", value.get("supplementalGroupsPolicy"), "Merge", "Strict")
+
+
+def _processes(spec: Json, value: Any, path: str) -> Iterator[str]:
+    if value and spec.get("hostPID"):
+        at = "spec.securityContext.shareProcessNamespace"
+        yield f"{at}: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled"
+
+
+def _spread(spec: Json, value: Any, path: str) -> Iterator[str]:
+    for index, constraint in enumerate(value):
+        at = f"{path}[{index}]"
+        if (constraint.get("maxSkew") or 0) <= 0:
+            yield invalid(f"{at}.maxSkew", constraint.get("maxSkew") or 0, "must be greater than zero")
+        if not constraint.get("topologyKey"):
+            yield required(f"{at}.topologyKey", "can not be empty")
+        yield from unsupported(
+            f"{at}.whenUnsatisfiable", constraint.get("whenUnsatisfiable") or "", "DoNotSchedule", "ScheduleAnyway"
+        )
+
+
+def _readiness_gates(spec: Json, value: Any, path: str) -> Iterator[str]:
+    for index, one in enumerate(value):
+        for fault in label_key_faults(one.get("conditionType") or ""):
+            yield invalid(f"{path}[{index}].conditionType", one.get("conditionType") or "", fault)
+
+
+def _deadline(spec: Json, value: Any, path: str) -> Iterator[str]:
+    yield from between(path, value, 1, LARGEST_ID)
+
+
+def _tolerations(spec: Json, value: Any, path: str) -> Iterator[str]:
+    for index, one in enumerate(value):
+        yield from _toleration(one, f"{path}[{index}]")
+
+
+def _toleration(toleration: Json, path: str) -> Iterator[str]:
+    key, operator, effect, value = (toleration.get(field) or "" for field in ("key", "operator", "effect", "value"))
+    if key:
+        for fault in label_key_faults(key):
+            yield invalid(f"{path}.key", key, fault)
+    elif operator != "Exists":
+        why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        yield invalid(f"{path}.operator", operator, why)
+    if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
+        yield invalid(f"{path}.effect", effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
+    if operator in ("", "Equal"):
+        faults = label_value_faults(value)
+        if faults:
+            yield invalid(f"{path}.operator", value, ";".join(faults))
+    elif operator == "Exists":
+        if value:
+            yield invalid(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'")
+    else:
+        yield from unsupported(f"{path}.operator", operator, "Equal", "Exists")
+    yield from supported(f"{path}.effect", effect, "NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+def _host_aliases(spec: Json, value: Any, path: str) -> Iterator[str]:
+    for index, alias in enumerate(value):
+        yield from is_address(f"{path}[{index}].ip", alias.get("ip") or "")
+        for place, name in enumerate(alias.get("hostnames") or ()):
+            for fault in subdomain_faults(name):
+                yield invalid(f"{path}[{index}].hostnames[{place}]", name, fault)
+
+
+def _label(spec: Json, value: Any, path: str) -> Iterator[str]:
+    if value:
+        yield from (invalid(path, value, fault) for fault in label_faults(value))
+
+
+def _subdomain(spec: Json, value: Any, path: str) -> Iterator[str]:
+    if value:
+        yield from (invalid(path, value, fault) for fault in subdomain_faults(value))
+
+
+def _restart_policy(spec: Json, value: Any, path: str) -> Iterator[str]:
+    yield from supported(path, value, "Always", "OnFailure", "Never")
+
+
+def _system(spec: Json, value: Any, path: str) -> Iterator[str]:
+    if not value.get("name"):
+        yield required(f"{path}.name")
+    else:
+        yield from unsupported(path, value["name"], "linux", "windows")
+
+
+_RULES: tuple[tuple[str, Rule], ...] = (
+    ("restartPolicy", _restart_policy),
+    ("dnsPolicy", _dns_policy),
+    ("nodeSelector", _node_selector),
+    ("shareProcessNamespace", _processes),
+    ("securityContext", _security),
+    ("affinity", lambda spec, value, path: affinity_faults.of_affinity(value, path)),
+    ("dnsConfig", _dns_config),
+    ("readinessGates", _readiness_gates),
+    ("topologySpreadConstraints", _spread),
+    ("nodeName", _subdomain),
+    ("activeDeadlineSeconds", _deadline),
+    ("hostname", _label),
+    ("subdomain", _label),
+    ("tolerations", _tolerations),
+    ("hostAliases", _host_aliases),
+    ("runtimeClassName", _subdomain),
+    ("os", _system),
+)

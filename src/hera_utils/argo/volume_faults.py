@@ -1,0 +1,158 @@
+"""What Kubernetes has against the volumes of a pod, in its words. Pure. Source: pkg/apis/core/validation of Kubernetes 1.35."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from hera_utils.argo import quantities
+from hera_utils.argo.kubernetes_errors import forbidden, invalid, required, supported
+from hera_utils.argo.names import label_faults
+from hera_utils.argo.pod_references import of_field_reference
+
+Json = dict[str, Any]
+
+_LARGEST_MODE = 0o777
+_HOST_PATHS = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+
+
+def of_volumes(volumes: Sequence[Json], before: int, broken: set[str]) -> Iterator[str]:
+    """before: how many volumes Argo puts before them. broken: takes the names of those that are wrong, which no mount finds."""
+    names: set[str] = set()
+    for index, volume in enumerate(volumes, start=before):
+        path, name = f"spec.volumes[{index}]", volume.get("name") or ""
+        faults = list(_sources(volume, path))
+        if not name:
+            faults.append(required(f"{path}.name"))
+        faults += [invalid(f"{path}.name", name, fault) for fault in label_faults(name) if name]
+        if name in names:
+            faults.append(f'{path}.name: Duplicate value: "{name}"')
+        if faults:
+            broken.add(name)
+        else:
+            names.add(name)
+        yield from faults
+
+
+def _sources(volume: Json, path: str) -> Iterator[str]:
+    several = False
+    for field, rule in _RULES:
+        if volume.get(field) is None:
+            continue
+        if several:
+            yield forbidden(f"{path}.{field}", "may not specify more than 1 volume type")
+        else:
+            yield from rule(volume[field], f"{path}.{field}")
+        several = True
+
+
+def _empty_dir(source: Json, path: str) -> Iterator[str]:
+    limit = source.get("sizeLimit")
+    if limit is not None and quantities.quantity(str(limit)) < 0:
+        yield forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")
+
+
+def _host_path(source: Json, path: str) -> Iterator[str]:
+    place = source.get("path") or ""
+    if not place:
+        yield required(f"{path}.path")
+        return
+    yield from _no_way_up(place, f"{path}.path")
+    yield from supported(f"{path}.type", source.get("type"), *_HOST_PATHS)
+
+
+def _secret(source: Json, path: str) -> Iterator[str]:
+    if not source.get("secretName"):
+        yield required(f"{path}.secretName")
+    yield from _files(source, path)
+
+
+def _config_map(source: Json, path: str) -> Iterator[str]:
+    if not source.get("name"):
+        yield required(f"{path}.name")
+    yield from _files(source, path)
+
+
+def _claim(source: Json, path: str) -> Iterator[str]:
+    if not source.get("claimName"):
+        yield required(f"{path}.claimName")
+
+
+def _downward(source: Json, path: str) -> Iterator[str]:
+    yield from _mode(source.get("defaultMode"), f"{path}.defaultMode")
+    yield from _downward_items(source, path)
+
+
+def _downward_items(source: Json, path: str) -> Iterator[str]:
+    for item in source.get("items") or ():
+        if not item.get("path"):
+            yield required(f"{path}.path")
+        yield from descending(item.get("path") or "", f"{path}.path")
+        if item.get("fieldRef") is not None:
+            yield from of_field_reference(item["fieldRef"], f"{path}.fieldRef", volume=True)
+        elif item.get("resourceFieldRef") is None:
+            yield required(path, "one of fieldRef and resourceFieldRef is required")
+        yield from _mode(item.get("mode"), f"{path}.mode")
+
+
+def _projected(source: Json, path: str) -> Iterator[str]:
+    yield from _mode(source.get("defaultMode"), f"{path}.defaultMode")
+    for index, projection in enumerate(source.get("sources") or ()):
+        at = f"{path}.sources[{index}]"
+        kinds = [
+            kind
+            for kind in ("secret", "configMap", "downwardAPI", "serviceAccountToken")
+            if projection.get(kind) is not None
+        ]
+        for kind in kinds:
+            if kind in ("secret", "configMap"):
+                if not projection[kind].get("name"):
+                    yield required(f"{at}.{kind}.name")
+                yield from _items(projection[kind], f"{at}.{kind}")
+            elif kind == "downwardAPI":
+                yield from _downward_items(projection[kind], f"{at}.{kind}")
+        if len(kinds) > 1:
+            yield forbidden(at, "may not specify more than 1 volume type per source")
+
+
+def _files(source: Json, path: str) -> Iterator[str]:
+    yield from _mode(source.get("defaultMode"), f"{path}.defaultMode")
+    yield from _items(source, path)
+
+
+def _items(source: Json, path: str) -> Iterator[str]:
+    for index, item in enumerate(source.get("items") or ()):
+        at = f"{path}.items[{index}]"
+        for field in ("key", "path"):
+            if not item.get(field):
+                yield required(f"{at}.{field}")
+        yield from descending(item.get("path") or "", f"{at}.path")
+        yield from _mode(item.get("mode"), f"{at}.mode")
+
+
+def _mode(value: Any, path: str) -> Iterator[str]:
+    if value is not None and not 0 <= value <= _LARGEST_MODE:
+        yield invalid(path, value, "must be a number between 0 and 0777 (octal), both inclusive")
+
+
+def descending(place: str, path: str) -> Iterator[str]:
+    """A path that may lead neither to the root nor upwards."""
+    if place.startswith("/"):
+        yield invalid(path, place, "must be a relative path")
+    yield from _no_way_up(place, path)
+
+
+def _no_way_up(place: str, path: str) -> Iterator[str]:
+    if ".." in place.split("/"):
+        yield invalid(path, place, "must not contain '..'")
+
+
+_RULES: tuple[tuple[str, Callable[[Json, str], Iterator[str]]], ...] = (
+    ("emptyDir", _empty_dir),
+    ("hostPath", _host_path),
+    ("secret", _secret),
+    ("persistentVolumeClaim", _claim),
+    ("configMap", _config_map),
+    ("downwardAPI", _downward),
+    ("projected", _projected),
+)

@@ -1,0 +1,66 @@
+"""Pods that Kubernetes does not take end as Error, with the words of a real API server (refused_pods.jsonl, recorded with Argo 4.1.2).
+
+A row: what the container, the template and the workflow have besides a command, and what the workflow's message says. mounted: the first
+volume is mounted.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playbook import Play, workflow
+
+Json = dict[str, Any]
+ROWS = [json.loads(line) for line in (Path(__file__).parent / "refused_pods.jsonl").read_text().splitlines()]
+COMMAND = {"image": "busybox", "command": ["sh", "-c"], "args": ["echo"]}
+
+
+def spec_of(row: Json) -> Json:
+    container = {**COMMAND, **row.get("container", {})}
+    if row.get("mounted"):
+        container["volumeMounts"] = [{"name": row["workflow"]["volumes"][0]["name"], "mountPath": "/mnt/v"}]
+    template = {"name": "main", "container": container, **row.get("template", {})}
+    return {"entrypoint": "main", "templates": [template], **row.get("workflow", {})}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["case"] for row in ROWS])
+def test_the_node_is_an_error_with_the_words_of_kubernetes(row: Json) -> None:
+    play = Play(workflow(spec_of(row)), "live")
+    assert play.launched == []
+    assert (play.phase, play.node("wf")["phase"]) == ("Error", "Error")
+    assert play.message == f"error in entry template execution: {row['says']}"
+
+
+def test_a_step_whose_pod_is_refused_ends_its_group() -> None:
+    spec = """
+entrypoint: main
+templates:
+- {name: main, steps: [[{name: a, template: work}], [{name: b, template: work}]]}
+- {name: work, container: {image: busybox, command: [a], imagePullPolicy: Sometimes}}
+"""
+    play = Play(workflow(spec), "live")
+    says = 'spec.containers[1].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never"'
+    assert play.phases() == {"": "Failed", "[0]": "Error", "[0].a": "Error"}
+    assert play.node("a")["message"] == f'Pod "{play.node("a")["id"].replace("wf-", "wf-work-")}" is invalid: {says}'
+    assert play.message.startswith("step group deemed errored due to child wf[0].a error: Pod ")
+
+
+def test_what_kubernetes_takes_is_launched() -> None:
+    container = {
+        "env": [{"name": "1a b", "value": "x"}, {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+                {"name": "L", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['a/b']"}}}],
+        "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": 1, "memory": "1024Mi"}},
+        "ports": [{"containerPort": 80, "name": "http"}, {"containerPort": 80, "protocol": "UDP"}],
+        "readinessProbe": {"httpGet": {"port": "http", "path": "/"}, "periodSeconds": 1},
+        "livenessProbe": {"exec": {"command": ["true"]}}, "securityContext": {"runAsUser": 0},
+    }  # fmt: skip
+    more = {
+        "dnsPolicy": "Default",
+        "tolerations": [{"operator": "Exists"}],
+        "hostAliases": [{"ip": "::1", "hostnames": ["a.b"]}],
+    }
+    play = Play(workflow(spec_of({"container": container, "workflow": more})), "live")
+    assert (play.phase, len(play.launched)) == ("Running", 1)
