@@ -150,6 +150,12 @@ def test_what_each_pod_lacks() -> None:
     assert started(room) == ["c"]
     room.works("c", False)
     assert dict(room.shortages()) == {"e": Shortage("cpu", 1, 2, 2, 0)}
+    room.add("f", Need())
+    assert dict(room.shortages())["f"] == Shortage("turn", 0, 0, 0, 1)
+    room.remove("e")
+    assert dict(room.shortages()) == {"f": Shortage("nothing", 0, 0, 0, 0)}, (
+        "it starts next: no larger pod is before it"
+    )
 
 
 _NEEDS = st.builds(

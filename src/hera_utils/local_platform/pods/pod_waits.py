@@ -107,6 +107,8 @@ class PodWaits:
         total = Need(self._queue.cores, self._queue.memory)
         disk = self._disk.shortage()
         for uid, shortage in self._queue.shortages():
+            if shortage.resource == "nothing" and not disk:
+                continue
             pod = self._pods[uid]
             if choose(pod, ("disk", 0) if disk else (shortage.resource, shortage.before.bit_length())):
                 yield pod, waiting.for_disk(disk) if disk else waiting.for_room(shortage, pod.need, total)

@@ -72,7 +72,8 @@ def _amount(text: Any) -> float:
 
 
 class Shortage(NamedTuple):
-    """Why a pod of the queue cannot start. resource: core | cpu | memory | pods | turn (there is room, but pods before it come first).
+    """Why a pod of the queue cannot start. resource: core | cpu | memory | pods | turn (there is room, but pods before it come first) |
+    nothing (it is about to start).
 
     requested, used, total: of that resource. before: how many pods are ahead of it in the queue.
     """
@@ -186,11 +187,13 @@ class ResourceQueue:
         """Why each pod of the queue cannot start, the first of the queue first."""
         ranked = sorted((rank, uid) for pods in self._kinds.values() for uid, rank in pods.items())
         of_kind: dict[Need, tuple[str, float, float, float]] = {}
+        with_room = "nothing"
         for before, (_, uid) in enumerate(ranked):
             kind = self._needs[uid]
             if kind not in of_kind:
-                free = ("turn", 0.0, 0.0, 0.0)
-                of_kind[kind] = self._shortage(kind, self._held.values()) or free
+                short = self._shortage(kind, self._held.values())
+                of_kind[kind] = short or (with_room, 0.0, 0.0, 0.0)
+                with_room = "turn" if short else with_room
             yield uid, Shortage(*of_kind[kind], before)
 
     # --- what fits ----------------------------------------------------------------------------------------------------
