@@ -23,6 +23,9 @@ from hera_utils.expressions.values import Failure
 LONGEST = 10_000
 """Maximum length of a pattern. RE2 limits the memory of a compiled one to 8 MB."""
 
+DEEPEST = 1000
+"""Groups within groups: Go's bound (maxHeight), which RE2 has not."""
+
 _PHRASES = {
     "missing )": "missing closing )",
     "missing ]": "missing closing ]",
@@ -37,6 +40,9 @@ _PHRASES = {
 
 # A quoted text, a group's name, a Unicode class, any other escape: none of these begins within another.
 _TOKEN = re.compile(r"(?s)\\Q.*?(?:\\E|\Z)|\(\?P?<([^>]*)>|\\([pP])\{(\^?)([^}]*)\}|\\.")
+
+_BRACKET = re.compile(r"[()]|\[\^?\]?[^\]]*\]|\{(?:[1-9][0-9]{8,}(?:,[0-9]*)?|[0-9]+,[1-9][0-9]{8,})\}")
+"""A bracket of a group; a class, in which they are letters; a repetition whose number RE2 takes for letters."""
 
 
 class Match:
@@ -68,6 +74,7 @@ class Pattern:
 
         if len(pattern) > LONGEST:
             _refuse("expression too large", pattern[:40] + "…")
+        _check_brackets(pattern)
         options = re2.Options()
         options.log_errors = False
         self.pattern = pattern
@@ -96,6 +103,17 @@ class Pattern:
                 at += 1
                 while _within_a_character(data, at):
                     at += 1
+
+
+def _check_brackets(pattern: str) -> None:
+    """Raise Failure for groups nested deeper, and numbers of a repetition larger, than Go allows."""
+    depth = 0
+    for bracket in _BRACKET.findall(_TOKEN.sub(lambda token: "(" if token[1] else "", pattern)):
+        if bracket.startswith("{"):
+            _refuse("invalid repeat count", bracket)
+        depth += {"(": 1, ")": -1}.get(bracket, 0)
+        if depth > DEEPEST:
+            _refuse("expression nests too deeply", pattern)
 
 
 @lru_cache(maxsize=64)
