@@ -1,5 +1,8 @@
 """A workflow of a stranger names a script: neither a record beside it, nor a file that is no script, is taken for the run's."""
 
+import os
+import sqlite3
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +49,54 @@ def test_no_record_beside_a_script_that_only_the_workflow_names(tmp_path: Path) 
 def test_what_is_no_script_by_its_name(tmp_path: Path, name: str, is_one: bool) -> None:
     run = WholeRun("theirs", "default", (naming(tmp_path / name),))
     assert run.script == (str(tmp_path / name) if is_one else "")
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    RunRecord.create(tmp_path / "project" / "runs", "theirs", {}).close()
+    return tmp_path / "project" / "runs" / "theirs"
+
+
+def left_journal(database: Path, names: Path) -> bytes:
+    """As a crash leaves it, of a transaction over several databases: https://www.sqlite.org/fileformat.html, 3."""
+    magic, sector, page = bytes.fromhex("d9d505f920a163d7"), 512, 4096
+    head = magic + struct.pack(">5I", 0, 0, database.stat().st_size // page, sector, page)
+    name = os.fsencode(names)
+    end = struct.pack(">I", 0x40000000 // page + 1) + name + struct.pack(">2I", len(name), sum(name)) + magic
+    return head.ljust(sector, b"\0") + end
+
+
+def test_a_record_removes_no_file_that_its_journal_names(tmp_path: Path, record: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("the user's")
+    database = record / "points.sqlite"
+    (record / "points.sqlite-journal").write_bytes(left_journal(database, secret))
+    with pytest.raises(ResourceError, match="names another file"):
+        RunRecord.open(record)
+    assert secret.read_text() == "the user's"
+
+
+@pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])
+def test_a_record_writes_through_no_link(tmp_path: Path, record: Path, end: str) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(bytes(100))
+    (record / f"points.sqlite{end}").symlink_to(target)
+    with pytest.raises(ResourceError, match="is a link"):
+        RunRecord.open(record)
+    assert target.read_bytes() == bytes(100)
+
+
+def test_a_record_that_is_a_link_is_only_read(tmp_path: Path, record: Path) -> None:
+    kept = tmp_path / "kept.sqlite"
+    (record / "points.sqlite").rename(kept)
+    (record / "points.sqlite").symlink_to(kept)
+    RunRecord.open(record).close()
+    other = sqlite3.connect(tmp_path / "other.sqlite")
+    other.execute("create table theirs (a)")
+    other.close()
+    before = (tmp_path / "other.sqlite").read_bytes()
+    (record / "points.sqlite").unlink()
+    (record / "points.sqlite").symlink_to(tmp_path / "other.sqlite")
+    with pytest.raises(ResourceError):
+        RunRecord.open(record)
+    assert (tmp_path / "other.sqlite").read_bytes() == before

@@ -31,6 +31,7 @@ from typing import Any
 from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
+from hera_utils.runs.record_address import ForeignDatabase, address_of
 
 Json = dict[str, Any]
 
@@ -112,10 +113,12 @@ class RunRecord:
         self._lock: int | None = None
         self.driven_since: tuple[float, int] | None = None
         try:
-            self._base = sqlite3.connect(folder / "points.sqlite", timeout=30.0, isolation_level=None)
+            address = address_of(folder / "points.sqlite")
+            self._base = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
+            self._base.execute("pragma trusted_schema = off")
             self._base.execute("pragma synchronous = normal")
             self._base.executescript(self._sql(_TABLES))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ForeignDatabase, OSError) as error:
             raise ResourceError(f"the record {folder} cannot be used ({error})", fix="remove that folder") from None
 
     @classmethod

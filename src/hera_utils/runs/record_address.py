@@ -1,0 +1,38 @@
+"""The SQLite file of a run's record, which may have come with a project that was cloned: SQLite must change nothing elsewhere by its word.
+
+SQLite follows links to write its journals, and a journal that was left by a crash may name another file that SQLite removes once it has
+taken the journal up (a super-journal, https://www.sqlite.org/fileformat.html: ours never have one, it is of several databases).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_BESIDE = ("-journal", "-wal", "-shm")
+_NAMES_ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")  # how a journal ends that does
+
+
+class ForeignDatabase(Exception):
+    """A file that this program did not write so. The text says which, and what it is."""
+
+
+def address_of(path: Path) -> str:
+    """The URI by which SQLite may open it: where it is a link (of git-annex, DVC) it is only read. Raises ForeignDatabase, OSError."""
+    for end in _BESIDE:
+        file = path.with_name(path.name + end)
+        if os.path.lexists(file) and not stat.S_ISREG(os.lstat(file).st_mode):
+            raise ForeignDatabase(f"{file.name} is a link, or no file")
+    if _last_bytes(path.with_name(f"{path.name}-journal")) == _NAMES_ANOTHER_FILE:
+        raise ForeignDatabase(f"{path.name}-journal names another file, which it would have removed")
+    return f"{path.absolute().as_uri()}?mode={'ro' if path.is_symlink() else 'rwc'}"
+
+
+def _last_bytes(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, os.fstat(opened.fileno()).st_size - len(_NAMES_ANOTHER_FILE)))
+            return opened.read(len(_NAMES_ANOTHER_FILE))
+    except FileNotFoundError:
+        return b""
