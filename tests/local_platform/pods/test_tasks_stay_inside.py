@@ -31,6 +31,7 @@ _ATTEMPTS = {
     "what the kernel knows of the machine": "cat /proc/keys /proc/timer_list /proc/interrupts | grep -q .",
     "the kernel's memory": "head -c 1 /proc/kcore | grep -q .",
     "the machine's firmware": "ls -A /sys/firmware | grep -q .",
+    "what the kernel traces and keeps": "ls -A /sys/kernel/tracing /sys/kernel/debug /sys/fs/pstore /sys/fs/bpf | grep -q '^[^/]'",
     "a setting below /sys": "mkdir /sys/fs/cgroup/new || : >> /sys/kernel/uevent_helper || touch /sys/new",
     "somebody's terminal": "ls /dev/pts | grep -q '[0-9]'",
     "a shared folder of nobody": "touch /proc/scsi/new || touch /sys/firmware/new || touch /proc/acpi/new",

@@ -81,7 +81,10 @@ _MASKED = (
     *("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list"),
     "timer_stats",
 )  # below /proc: of the machine, and no task's business
-_MASKED_SYSTEM = ("firmware", "devices/virtual/powercap")  # below /sys
+_MASKED_SYSTEM = (
+    *("firmware", "devices/virtual/powercap"),
+    *("kernel/debug", "kernel/tracing", "fs/pstore", "fs/bpf"),
+)  # below /sys: a new one would not have what is mounted in it
 _ACCELERATORS = ("nvidia", "kfd", "dri")
 
 
