@@ -295,3 +295,26 @@ def test_programs_of_32_bits_are_refused_the_same_calls(stage: Stage) -> None:
 def test_calls_whose_arguments_cannot_be_seen_are_unknown(stage: Stage) -> None:
     program = "import ctypes\nlibrary = ctypes.CDLL(None, use_errno=True)\nprint(library.syscall(435, 0, 0), ctypes.get_errno())"
     assert python_attempts(stage, program) == ["-1 38"]
+
+
+_LEAVES_ITS_NAMESPACE = """
+import ctypes, os, time
+ctypes.CDLL(None).unshare(0x10020000)  # CLONE_NEWUSER | CLONE_NEWNS
+if {forks!r}:
+    if os.fork():
+        time.sleep(60)
+    if os.fork():  # the next one has lost its parent
+        os._exit(0)
+data = bytearray(120 << 20)
+data[::4096] = b"x" * len(data[::4096])
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("forks", [False, True])
+def test_a_limit_of_memory_counts_in_every_namespace(stage: Stage, forks: bool) -> None:
+    python = "python3" if isinstance(stage.images, HandMadeImages) else sys.executable
+    command = [python, "-c", _LEAVES_ITS_NAMESPACE.format(forks=forks)]
+    pod = stage.pod({"command": command, "resources": {"limits": {"memory": "60Mi"}}})
+    end = stage.run(pod, 60)
+    assert (end.phase, end.containers[0].reason) == ("Failed", "OOMKilled")

@@ -167,7 +167,9 @@ class Containers:
         """
         if any(c.pid for c in self.by_name.values() if c is not container):
             for _ in range(1000):  # again, for those that were just being born
-                members = processes.members(self._sandbox.proc, container.root.namespace if container.root else "")
+                members = processes.members(
+                    self._sandbox.proc, _namespace(container), self._other_namespaces(container)
+                )
                 for pid in members:
                     with contextlib.suppress(OSError):
                         os.kill(pid, signal.SIGKILL)
@@ -179,6 +181,9 @@ class Containers:
                 os.kill(-1, signal.SIGKILL)  # process 1: everything in this namespace but itself
         else:
             self._end_others(dead)
+
+    def _other_namespaces(self, container: Container) -> set[str]:
+        return {_namespace(one) for one in self.by_name.values() if one is not container}
 
     def give_up(self) -> None:
         """What SIGKILL did not end is left to the kernel, which ends it when it can."""
@@ -255,7 +260,8 @@ class Containers:
         limit = container.plan.memory_limit
         if not limit or not container.pid or container.root is None:
             return
-        if processes.resident(self._sandbox.proc, container.root.namespace) > limit:
+        others = self._other_namespaces(container)
+        if processes.resident(self._sandbox.proc, _namespace(container), others) > limit:
             container.reason = "OOMKilled"
             self.kill(container)
 
@@ -375,3 +381,8 @@ class Containers:
         self._selector.unregister(fd)
         os.close(fd)
         container.open.discard(fd)
+
+
+def _namespace(container: Container) -> str:
+    """Of its mounts, as /proc names it."""
+    return container.root.namespace if container.root is not None else ""

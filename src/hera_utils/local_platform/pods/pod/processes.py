@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -53,23 +53,40 @@ def descendants(pid: int) -> list[int]:
     return pids
 
 
-def members(proc: str, namespace: str) -> list[int]:
-    """The processes in a mount namespace, of those that `proc` (a mounted /proc) shows; never its first process."""
-    pids = []
+def members(proc: str, namespace: str, others: Collection[str] = (), *, orphans: bool = False) -> list[int]:
+    """The processes of a container, of those that `proc` (a mounted /proc) shows; never its first process.
+
+    namespace: of the container's mounts; others: of the pod's other containers. A process may have gone on to a mount namespace of its own:
+    its ancestors say whose it is, and when these have ended nothing does. orphans: whether such a process is counted.
+    """
+    of_process: dict[int, str] = {}
     for name in os.listdir(proc):
-        if name.isdigit() and name != "1":
-            try:
-                if os.readlink(f"{proc}/{name}/ns/mnt") == namespace:
-                    pids.append(int(name))
-            except OSError:
-                continue
-    return pids
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                of_process[int(name)] = os.readlink(f"{proc}/{name}/ns/mnt")
+    known = {namespace, *others, of_process.pop(1, "")}
+
+    def is_member(pid: int) -> bool:
+        while of_process.get(pid, namespace) not in known:
+            pid = _parent(proc, pid)
+        return of_process[pid] == namespace if pid in of_process else orphans
+
+    return [pid for pid in of_process if is_member(pid)]
 
 
-def resident(proc: str, namespace: str) -> int:
+def _parent(proc: str, pid: int) -> int:
+    """0 when it has ended."""
+    try:
+        with open(f"{proc}/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def resident(proc: str, namespace: str, others: Collection[str] = ()) -> int:
     """Bytes of memory of its own that a container holds."""
     total = 0
-    for pid in members(proc, namespace):
+    for pid in members(proc, namespace, others, orphans=True):
         try:
             with open(f"{proc}/{pid}/statm") as file:
                 fields = file.read().split()
