@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo import names, pod_faults
-from hera_utils.argo.container_faults import ARGO
+from hera_utils.argo import names
 from hera_utils.argo.merge_patches import PatchError, strategic_merge
+from hera_utils.argo.pod_validation import pods
+from hera_utils.argo.pod_validation.containers import ARGO
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -138,5 +139,5 @@ def check_commands(pod: Json) -> None:
 
 def check(pod: Json) -> None:
     """Refuse a pod that Kubernetes would not take: the fields may hold what a user or an earlier task wrote. Raises Fault."""
-    if complaint := pod_faults.complaint(pod, ARGO):
+    if complaint := pods.complaint(pod, ARGO):
         raise Fault(complaint)

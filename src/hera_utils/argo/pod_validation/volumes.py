@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hera_utils.argo import quantities
-from hera_utils.argo.kubernetes_errors import forbidden, invalid, required, supported
 from hera_utils.argo.names import label_faults
-from hera_utils.argo.pod_references import of_field_reference
+from hera_utils.argo.pod_validation.errors import forbidden, invalid, required, supported
+from hera_utils.argo.pod_validation.references import of_field_reference
 
 Json = dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo.kubernetes_errors import forbidden, invalid, required
 from hera_utils.argo.names import label_key_faults
+from hera_utils.argo.pod_validation.errors import forbidden, invalid, required
 
 Json = dict[str, Any]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from hera_utils.argo.kubernetes_errors import forbidden, invalid, required, unsupported
 from hera_utils.argo.names import label_key_faults
+from hera_utils.argo.pod_validation.errors import forbidden, invalid, required, unsupported
 from hera_utils.argo.quantities import QuantityError, quantity
 
 Json = dict[str, Any]

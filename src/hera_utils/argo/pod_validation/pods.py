@@ -2,7 +2,7 @@
 
 Source: pkg/apis/core/validation of Kubernetes 1.35, and what a real API server answered. A cluster refuses such a pod when it is created;
 to Argo its node is an Error with this message. One function looks at one field; the tables at the end say which, in Kubernetes' order.
-Containers are looked at by container_faults.py.
+Containers are looked at by containers.py.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hera_utils.argo import affinity_faults, container_faults, volume_faults
-from hera_utils.argo.kubernetes_errors import (
+from hera_utils.argo.names import (
+    aggregate,
+    label_faults,
+    label_key_faults,
+    label_value_faults,
+    subdomain_faults,
+)
+from hera_utils.argo.pod_validation import affinity, containers, volumes
+from hera_utils.argo.pod_validation.errors import (
     LARGEST_ID,
     between,
     invalid,
@@ -20,13 +27,6 @@ from hera_utils.argo.kubernetes_errors import (
     required,
     supported,
     unsupported,
-)
-from hera_utils.argo.names import (
-    aggregate,
-    label_faults,
-    label_key_faults,
-    label_value_faults,
-    subdomain_faults,
 )
 
 Json = dict[str, Any]
@@ -44,7 +44,7 @@ _SEARCH_MESSAGE = (
 )
 
 
-def complaint(pod: Json, own: container_faults.Executor = container_faults.NO_EXECUTOR) -> str:
+def complaint(pod: Json, own: containers.Executor = containers.NO_EXECUTOR) -> str:
     """Why the API server would not take the pod: `Pod "x" is invalid: …`; "" when it would.
 
     own: the containers and volumes that Argo puts before those of the template. Kubernetes counts them, here they do not exist.
@@ -53,10 +53,10 @@ def complaint(pod: Json, own: container_faults.Executor = container_faults.NO_EX
     return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(found)}' if found else ""
 
 
-def of_spec(spec: Json, own: container_faults.Executor = container_faults.NO_EXECUTOR) -> Iterator[str]:
+def of_spec(spec: Json, own: containers.Executor = containers.NO_EXECUTOR) -> Iterator[str]:
     broken: set[str] = set()
-    yield from volume_faults.of_volumes(spec.get("volumes") or (), own.volumes, broken)
-    yield from container_faults.of_pod(spec, own, broken)
+    yield from volumes.of_volumes(spec.get("volumes") or (), own.volumes, broken)
+    yield from containers.of_pod(spec, own, broken)
     for field, rule in _RULES:
         if spec.get(field) is not None:
             yield from rule(spec, spec[field], f"spec.{field}")
@@ -112,7 +112,7 @@ def _security(spec: Json, value: Any, path: str) -> Iterator[str]:
             yield f'{at}: Duplicate value: "{name}"'
         names.add(name)
     yield from supported(f"{path}.fsGroupChangePolicy", value.get("fsGroupChangePolicy"), "Always", "OnRootMismatch")
-    yield from container_faults.of_seccomp(value.get("seccompProfile"), f"{path}.seccompProfile")
+    yield from containers.of_seccomp(value.get("seccompProfile"), f"{path}.seccompProfile")
     yield from supported(f"{path}.supplementalGroupsPolicy", value.get("supplementalGroupsPolicy"), "Merge", "Strict")
 
 
@@ -206,7 +206,7 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     ("nodeSelector", _node_selector),
     ("shareProcessNamespace", _processes),
     ("securityContext", _security),
-    ("affinity", lambda spec, value, path: affinity_faults.of_affinity(value, path)),
+    ("affinity", lambda spec, value, path: affinity.of_affinity(value, path)),
     ("dnsConfig", _dns_config),
     ("readinessGates", _readiness_gates),
     ("topologySpreadConstraints", _spread),

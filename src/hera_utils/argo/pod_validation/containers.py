@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.argo import resource_faults, volume_faults
-from hera_utils.argo.kubernetes_errors import (
+from hera_utils.argo.names import config_key_faults, label_faults, subdomain_faults
+from hera_utils.argo.pod_validation import resources, volumes
+from hera_utils.argo.pod_validation.errors import (
     LARGEST_ID,
     between,
     forbidden,
@@ -21,8 +22,7 @@ from hera_utils.argo.kubernetes_errors import (
     supported,
     unsupported,
 )
-from hera_utils.argo.names import config_key_faults, label_faults, subdomain_faults
-from hera_utils.argo.pod_references import of_field_reference
+from hera_utils.argo.pod_validation.references import of_field_reference
 
 Json = dict[str, Any]
 
@@ -119,7 +119,7 @@ def _common(container: Json, path: str, broken: set[str]) -> Iterator[str]:
         yield from _variables(source, f"{path}.envFrom", index)
     yield from _mounts(container, path, broken)
     yield from supported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), "Always", "IfNotPresent", "Never")
-    yield from resource_faults.of_requirements(container.get("resources") or {}, f"{path}.resources")
+    yield from resources.of_requirements(container.get("resources") or {}, f"{path}.resources")
     yield from _security(container.get("securityContext") or {}, f"{path}.securityContext")
 
 
@@ -203,7 +203,7 @@ def _variable(variable: Json, path: str) -> Iterator[str]:
     if "fieldRef" in sources:
         yield from of_field_reference(source["fieldRef"], f"{at}.fieldRef")
     if "resourceFieldRef" in sources:
-        yield from resource_faults.of_reference(source["resourceFieldRef"], f"{at}.resourceFieldRef")
+        yield from resources.of_reference(source["resourceFieldRef"], f"{at}.resourceFieldRef")
     for field in ("configMapKeyRef", "secretKeyRef"):
         if field in sources:
             yield from _key(source[field], f"{at}.{field}")
@@ -264,11 +264,11 @@ def _mount(mount: Json, at: str, path: str, *, privileged: bool) -> Iterator[str
     """path: that of all mounts, which Kubernetes names for some fields."""
     within, expression = mount.get("subPath") or "", mount.get("subPathExpr") or ""
     if within:
-        yield from volume_faults.descending(within, f"{path}.subPath")
+        yield from volumes.descending(within, f"{path}.subPath")
     if expression:
         if within:
             yield invalid(f"{at}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
-        yield from volume_faults.descending(expression, f"{path}.subPathExpr")
+        yield from volumes.descending(expression, f"{path}.subPathExpr")
     propagation = mount.get("mountPropagation") or ""
     yield from supported(f"{path}.mountPropagation", propagation, "Bidirectional", "HostToContainer", "None")
     if propagation == "Bidirectional" and not privileged:
@@ -392,7 +392,7 @@ def of_seccomp(profile: Json | None, path: str) -> Iterator[str]:
         if place is None:
             yield required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
         else:
-            yield from volume_faults.descending(place, f"{path}.localhostProfile")
+            yield from volumes.descending(place, f"{path}.localhostProfile")
     elif place is not None:
         whole = {"Type": kind, "LocalhostProfile": place}
         yield invalid(f"{path}.localhostProfile", whole, "can only be set when seccomp type is Localhost")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo.kubernetes_errors import invalid, required, unsupported
 from hera_utils.argo.names import label_key_faults
+from hera_utils.argo.pod_validation.errors import invalid, required, unsupported
 
 _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.*)'\]\Z", re.DOTALL)
 _VARIABLES = (
