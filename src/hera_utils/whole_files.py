@@ -10,13 +10,19 @@ from pathlib import Path
 _BELOW = "/proc/self/fd"
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file; one that is a link is replaced itself, not what it leads to. OSError when it cannot be written."""
+def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Replace a file; one that is a link is replaced itself, not what it leads to. durable: it is on the disk then.
+
+    OSError when it cannot be written.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     try:
         with open(fresh, "xb") as file:
             file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(fresh, path)
     except BaseException:
         fresh.unlink(missing_ok=True)

@@ -3,13 +3,17 @@
 import os
 import sqlite3
 import struct
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hera_utils.errors import ResourceError
-from hera_utils.runs.record import RunRecord
+from hera_utils.runs.catalogue import catalogue
+from hera_utils.runs.file_digests import read_file_uses, write_file_uses
+from hera_utils.runs.notes import RunNotes, write_notes
+from hera_utils.runs.record import RunRecord, driver_of, records
 from hera_utils.runs.whole_run import WholeRun, load_run
 
 
@@ -100,3 +104,53 @@ def test_a_record_that_is_a_link_is_only_read(tmp_path: Path, record: Path) -> N
     with pytest.raises(ResourceError):
         RunRecord.open(record)
     assert (tmp_path / "other.sqlite").read_bytes() == before
+
+
+def test_a_record_has_no_file_of_the_users_overwritten(tmp_path: Path, record: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("the user's")
+    (record / "lock").symlink_to(secret)
+    with RunRecord.open(record) as opened, pytest.raises(ResourceError, match="lock"):
+        opened.drive()
+    (record / "lock").unlink()
+    for name in ("run", ".run.json", "notes", ".notes.json", ".files.csv", "files"):
+        (record / f"{name}.{os.getpid()}").symlink_to(secret)
+    (record / f"packages-{sha256(b'a==1').hexdigest()[:12]}.txt").symlink_to(secret)
+    (tmp_path / "lock").write_bytes(b"a==1")
+    with RunRecord.open(record) as opened:
+        opened.update(phase="Succeeded")
+        opened.keep_locks([tmp_path / "lock"])
+    write_notes(record, RunNotes("theirs"))
+    write_file_uses(record, [])
+    assert secret.read_text() == "the user's"
+
+
+@pytest.mark.parametrize("name", ["run.json", "lock", "notes.json", "results.csv", "points.sqlite", "files.csv"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_record_with_what_is_no_file_is_read_at_once(tmp_path: Path, record: Path, name: str, is_link: bool) -> None:
+    file = record / name
+    file.unlink(missing_ok=True)
+    if is_link:
+        file.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(file)
+    for entry in catalogue([record.parent]):
+        assert entry.points == ()
+    assert driver_of(record) is None
+    assert read_file_uses(record) == []
+    if name in ("run.json", "points.sqlite"):
+        with pytest.raises(ResourceError):
+            RunRecord.open(record)
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 200_000, '{"created": 1e999}', '{"created": NaN}', '{"created": -1}', '{"created": 1e300}']
+)
+def test_a_record_that_no_program_wrote_is_damaged(record: Path, content: str) -> None:
+    (record / "run.json").write_text(content)
+    assert records(record.parent) == list(catalogue([record.parent])) == []
+    with pytest.raises(ResourceError, match="damaged"):
+        RunRecord.open(record)
+    (record / "run.json").write_text('{"created": 1, "format": 2, "run": "theirs", "ended": 1e300}')
+    (record / "notes.json").write_text("[" * 200_000)
+    assert [entry.ended for entry in catalogue([record.parent])] == [None]

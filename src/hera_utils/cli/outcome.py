@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,11 +96,12 @@ def resume_command(folder: Path | None, start: Sequence[str]) -> str:
 
     "" where no record says it, or where an argument was a secret: the record has stars there.
     """
+    from hera_utils.runs.record_files import read_json
     from hera_utils.settings.command_line import CommandLine
     from hera_utils.settings.secret import MASK
 
     try:
-        facts = json.loads((folder / "run.json").read_bytes()) if folder is not None else {}
+        facts = read_json(folder / "run.json") if folder is not None else {}
         script, words = str(facts["script"] or ""), tuple(str(word) for word in facts["arguments"] or ())
     except (OSError, ValueError, KeyError, TypeError):
         return ""

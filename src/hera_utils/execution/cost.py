@@ -15,6 +15,7 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.execution.fingerprints import Fingerprint
 from hera_utils.execution.history import identity
 from hera_utils.runs.record import DONE, RunRecord, records
+from hera_utils.runs.record_files import refuse_special
 from hera_utils.spans import processor_time, rough_span
 
 Json = dict[str, Any]
@@ -70,6 +71,7 @@ def _is_same(earlier: Json, fingerprint: Fingerprint) -> bool:
 def _figures(table: Path) -> Iterator[tuple[str, tuple[float, float]]]:
     """Point → its processor time and seconds, of those that were measured."""
     try:
+        refuse_special(table)
         with table.open(encoding="utf-8", newline="") as file:
             for _, row in zip(range(_MOST_POINTS), csv.DictReader(file), strict=False):
                 with contextlib.suppress(KeyError, ValueError):

@@ -13,6 +13,7 @@ from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.provenance.manifest import NAME
 from hera_utils.provenance.python import canonical
 from hera_utils.runs.record import RUN_LABEL
+from hera_utils.runs.record_files import read, read_json
 from hera_utils.settings.command_line import PLACE, without_settings
 from hera_utils.settings.secret import MASK
 
@@ -55,7 +56,7 @@ def read(path: Path) -> Recorded:
     """Read a manifest (ro-crate-metadata.json, or its folder). SettingsError when it is not one, ResourceError when it cannot be read."""
     path = path / NAME if path.is_dir() else path
     try:
-        document = json.loads(path.read_bytes())
+        document = read_json(path)
     except OSError as error:
         raise ResourceError(
             f"the manifest {path} cannot be read ({(error.strerror or str(error)).lower()})",
@@ -112,7 +113,7 @@ def _document(folder: Path, key: str) -> Json:
     if not path.is_relative_to(folder):
         raise SettingsError(f"the manifest names a file outside its folder: {key}", fix="do not trust this manifest")
     try:
-        document = json.loads(path.read_bytes())
+        document = read_json(path)
     except (OSError, ValueError):
         raise ResourceError(f"the recorded workflow {path} cannot be read", fix="restore the crate") from None
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
@@ -122,7 +123,7 @@ def _document(folder: Path, key: str) -> Json:
 
 def _after_all_others(folder: Path) -> frozenset[str]:
     try:
-        facts = json.loads((folder / "run.json").read_bytes())
+        facts = read_json(folder / "run.json")
         return frozenset(str(one["name"]) for one in facts.get("workflows") or () if one.get("role") == "gather")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return frozenset()
@@ -130,7 +131,7 @@ def _after_all_others(folder: Path) -> frozenset[str]:
 
 def _packages(folder: Path) -> dict[str, str]:
     try:
-        lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        lines = read(folder / "requirements.txt").decode().splitlines()
     except (OSError, ValueError):
         return {}
     return {name: number for name, sign, number in (line.partition("==") for line in lines) if sign}

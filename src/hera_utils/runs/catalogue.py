@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,8 @@ from hera_utils.argo.phases import COMPLETED
 from hera_utils.argo.timestamps import read
 from hera_utils.runs.measurements import COLUMNS as MEASUREMENTS
 from hera_utils.runs.notes import RunNotes, read_notes
-from hera_utils.runs.record import RUN_LABEL, is_driven
+from hera_utils.runs.record import RUN_LABEL, is_driven, moment
+from hera_utils.runs.record_files import read_json, refuse_special
 from hera_utils.runs.whole_run import WholeRun
 
 Json = dict[str, Any]
@@ -70,6 +70,7 @@ class CatalogueEntry:
         if self.folder is None:
             return ()
         try:
+            refuse_special(self.folder / "results.csv")
             with open(self.folder / "results.csv", encoding="utf-8", newline="") as file:
                 rows = [{name: cell for name, cell in row.items() if name and cell} for row in csv.DictReader(file)]
         except (OSError, ValueError, csv.Error):
@@ -143,18 +144,20 @@ def recorded_runs(runs: Path) -> Iterator[CatalogueEntry]:
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                yield _of_record(folder, json.loads((folder / "run.json").read_bytes()))
+                yield _of_record(folder, read_json(folder / "run.json"))
 
 
 def _of_record(folder: Path, facts: Json) -> CatalogueEntry:
     inputs = facts.get("inputs") or {}
-    ended = facts.get("ended")
+    created, ended = moment(facts["created"]), facts.get("ended")
+    if created is None:
+        raise ValueError("no time of a run")
     begun = facts.get("workflows") != [] or is_driven(folder)
     return CatalogueEntry(
         folder.name,
         str(facts.get("phase") or ("" if ended is not None else "Running" if begun else NOT_SUBMITTED)),
-        float(facts["created"]),
-        None if ended is None else float(ended),
+        created,
+        moment(ended),
         facts,
         folder,
         read_notes(folder),

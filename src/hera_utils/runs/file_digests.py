@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from hera_utils.runs.catalogue import CatalogueEntry
+from hera_utils.runs.record_files import read
+from hera_utils.whole_files import write_whole
 
 FILE = "files.csv"
 READ, WRITTEN, PRESENT = "read", "written", "present"
@@ -45,12 +47,11 @@ class Trace:
 
 def write_file_uses(folder: Path, uses: Iterable[FileUse]) -> None:
     """OSError when it cannot be written."""
-    fresh = folder / f".{FILE}.{os.getpid()}"
-    with open(fresh, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(one.name for one in fields(FileUse))
-        writer.writerows(map(astuple, uses))
-    os.replace(fresh, folder / FILE)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(one.name for one in fields(FileUse))
+    writer.writerows(map(astuple, uses))
+    write_whole(folder / FILE, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def traces(entries: Sequence[CatalogueEntry], sha256: str) -> list[Trace]:
@@ -73,7 +74,7 @@ def _file_uses(entry: CatalogueEntry, sha256: str) -> list[FileUse]:
 def read_file_uses(folder: Path, sha256: str = "") -> list[FileUse]:
     """As `write_file_uses` wrote them; [] where none are recorded, or none has this digest."""
     try:
-        content = (folder / FILE).read_bytes()
+        content = read(folder / FILE)
     except OSError:
         return []
     if sha256.encode() not in content:

@@ -5,13 +5,14 @@ which the process that runs the run rewrites.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.runs.record_files import read_json
+from hera_utils.whole_files import write_whole
 
 FILE = "notes.json"
 _LONGEST_NAME = 100
@@ -49,7 +50,7 @@ class RunNotes:
 def read_notes(folder: Path) -> RunNotes:
     """The notes of a run; empty ones where there are none, or none that can be read."""
     try:
-        raw = json.loads((folder / FILE).read_bytes())
+        raw = read_json(folder / FILE)
         return RunNotes(str(raw.get("name") or ""), str(raw.get("note") or ""), tuple(map(str, raw.get("tags") or ())))
     except (OSError, ValueError, AttributeError, TypeError):
         return RunNotes()
@@ -58,10 +59,8 @@ def read_notes(folder: Path) -> RunNotes:
 def write_notes(folder: Path, notes: RunNotes) -> None:
     """ResourceError when they cannot be written."""
     target = folder / FILE
-    fresh = target.with_suffix(f".{os.getpid()}")
     try:
-        fresh.write_text(json.dumps(asdict(notes), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(fresh, target)
+        write_whole(target, f"{json.dumps(asdict(notes), indent=1, ensure_ascii=False)}\n".encode())
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and permissions") from None

@@ -32,6 +32,8 @@ from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record_address import ForeignDatabase, address_of
+from hera_utils.runs.record_files import open_lock, read_json
+from hera_utils.whole_files import write_whole
 
 Json = dict[str, Any]
 
@@ -42,6 +44,7 @@ RUN_LABEL = "hera-utils/run"
 WAITING, SUBMITTED, DONE = "", "Submitted", "Succeeded"
 PRUNED = "Pruned"
 """The status of a point that a search stopped before its end, as it promised too little."""
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 
 _TABLES = """
 create table if not exists points (
@@ -152,7 +155,7 @@ class RunRecord:
     def open(cls, folder: Path) -> RunRecord:
         """The record in a folder. ResourceError for none, SettingsError for one of a newer hera_utils."""
         try:
-            facts = json.loads((folder / "run.json").read_bytes())
+            facts = read_json(folder / "run.json")
         except OSError as error:
             raise ResourceError(
                 f"there is no record of a run in {folder} ({error.strerror})",
@@ -198,7 +201,13 @@ class RunRecord:
         """Become the one process that submits for this run. SettingsError while another one is."""
         if self._lock is not None:
             return
-        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            lock = open_lock(self.folder / "lock", os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise ResourceError(
+                f"the file {self.folder / 'lock'} cannot be used ({error.strerror}): a link there is not followed",
+                fix="remove it, if no process drives the run; else check permissions",
+            ) from None
         try:
             is_mine = _lock_now(lock)
         except OSError as error:
@@ -242,13 +251,8 @@ class RunRecord:
         """run.json, replaced as a whole."""
         facts = {**self.facts, "workflows": [_as_fact(row) for row in self.workflows()]}
         target = self.folder / "run.json"
-        fresh = target.with_suffix(f".{os.getpid()}")
         try:
-            with open(fresh, "w") as file:
-                json.dump(facts, file, indent=1, default=str)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, target)
+            write_whole(target, json.dumps(facts, indent=1, default=str).encode(), durable=True)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and permissions") from None
@@ -262,7 +266,7 @@ class RunRecord:
         for file in files:
             with contextlib.suppress(OSError):  # the run needs none of them
                 lock = file.read_bytes()
-                (self.folder / f"packages-{hashlib.sha256(lock).hexdigest()[:12]}.txt").write_bytes(lock)
+                write_whole(self.folder / f"packages-{hashlib.sha256(lock).hexdigest()[:12]}.txt", lock)
 
     def add_points(self, rows: Iterable[PointRow]) -> None:
         """Points of the sweep, before anything of them is sent. Those that are known already stay as they are, but that one which waits
@@ -418,7 +422,12 @@ def _listed(ids: Iterable[str] | None) -> str | None:
 def _created(facts: Any) -> float | None:
     """When a run was created, by what its run.json says; None where that is no record's."""
     created = facts.get("created") if isinstance(facts, dict) else None
-    return float(created) if isinstance(created, int | float) else None
+    return moment(created)
+
+
+def moment(value: Any) -> float | None:
+    """Seconds since the epoch; None for what is no time that can be told."""
+    return float(value) if isinstance(value, int | float) and 0 <= value <= _LAST_SECOND else None
 
 
 def _lock_now(lock: int) -> bool:
@@ -452,7 +461,7 @@ def is_driven(folder: Path) -> bool:
     import fcntl
 
     try:
-        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        lock = open_lock(folder / "lock", os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -485,7 +494,7 @@ def records(runs: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
             with contextlib.suppress(OSError, ValueError):
-                created = _created(json.loads((folder / "run.json").read_bytes()))
+                created = _created(read_json(folder / "run.json"))
                 if created is not None:
                     dated.append((created, folder.name, folder))
     return [folder for _, _, folder in sorted(dated, reverse=True)]

@@ -1,0 +1,41 @@
+"""The files of a run's record, which may have come with a project that was cloned: only regular files are read, a pipe or a device never
+ends, and nothing is written through a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+
+def read(file: Path) -> bytes:
+    """The content. OSError where there is none, or what is there is no regular file (a link to one is: of git-annex, DVC)."""
+    refuse_special(file)
+    return file.read_bytes()
+
+
+def read_json(file: Path) -> Any:
+    """OSError as `read`; ValueError for what is no JSON, or is nested too deep."""
+    try:
+        return json.loads(read(file))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def refuse_special(file: Path) -> None:
+    """OSError for what is no regular file: it is not even opened, which may wait for ever."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(file))
+
+
+def open_lock(file: Path, flags: int) -> int:
+    """A descriptor of a file that is locked. OSError also for a link, which would have another file written."""
+    lock = os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    if not stat.S_ISREG(os.fstat(lock).st_mode):
+        os.close(lock)
+        raise OSError(errno.EINVAL, "it is no regular file", str(file))
+    return lock
