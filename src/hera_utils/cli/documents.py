@@ -38,10 +38,12 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
     """
     import yaml
 
+    from hera_utils.argo import yaml_limits
     from hera_utils.cli.yaml_text import loader, mistake, strict_loader, text_of
 
     text = text_of(path)
     try:
+        yaml_limits.check(text, yaml_limits.MOST_OF_A_FILE)
         loaded = yaml.load_all(text, strict_loader() if strict else loader())
         documents = [(number, one) for number, one in enumerate(loaded, 1) if one is not None]
     except yaml.YAMLError as error:
@@ -187,6 +189,8 @@ def files_of(paths: Sequence[Path]) -> Iterator[Path]:
 def _is_wanted(file: Path, folder: Path) -> bool:
     inside = file.relative_to(folder)
     if file.suffix.lower() not in SUFFIXES or any(part.startswith(".") or part == "runs" for part in inside.parts[:-1]):
+        return False
+    if not file.is_file():  # a pipe, a device: their end never comes
         return False
     try:
         text = file.read_text(encoding="utf-8")

@@ -33,9 +33,13 @@ def read_parameters(path: Path) -> list[str]:
     """The parameters of a YAML or JSON file, a mapping of names to values. A value that is no text goes as its JSON, as with Argo."""
     import yaml
 
+    from hera_utils.argo import yaml_limits
+
     fix = "write a YAML mapping into it: NAME: VALUE"
     try:
-        values = yaml.load(text_of(path), loader())
+        text = text_of(path)
+        yaml_limits.check(text, yaml_limits.MOST_OF_A_FILE)
+        values = yaml.load(text, loader())
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}{mistake(error)}", fix=fix) from None
     if not isinstance(values, dict):

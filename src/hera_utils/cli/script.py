@@ -62,6 +62,8 @@ def read_script(path: Path) -> types.CodeType:
         raise SettingsError(
             f"{path}, line {error.lineno}: {error.msg}", fix="correct the script; it must be Python"
         ) from None
+    except (MemoryError, RecursionError):  # what Python's compiler raises for an expression without end
+        raise SettingsError(f"{path} is nested too deep, or too large", fix=_KINDS) from None
     except ValueError as error:
         raise SettingsError(f"{path} is not a Python script ({error})", fix=_KINDS) from None
 

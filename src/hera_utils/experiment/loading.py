@@ -67,12 +67,16 @@ def _parsed(kind: str, text: str, path: str) -> Any:
             else:
                 import tomli as tomllib
             return tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError(f"{path} is nested too deep", fix="correct the file") from None
     except ValueError as error:
         raise SettingsError(f"{path} is not {kind}: {error}", fix="correct the file") from None
     import yaml
 
+    from hera_utils.argo import yaml_limits
+
     try:
-        return yaml.safe_load(text)
+        return yaml_limits.plain(text)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
         message = " ".join(str(error).split())
         raise SettingsError(f"{path} is not YAML: {message}", fix="correct that line") from None

@@ -63,8 +63,10 @@ class ImageTable:
         """The table of a YAML file. Raises SettingsError."""
         import yaml  # most have none, and every server starts
 
+        from hera_utils.argo import yaml_limits
+
         try:
-            document = yaml.safe_load(path.read_text())
+            document = yaml_limits.plain(path.read_text())
         except OSError as error:
             raise SettingsError(
                 f"the image table {path} cannot be read ({error.strerror})",

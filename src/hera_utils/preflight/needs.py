@@ -186,10 +186,12 @@ def _resource(needs: Needs, path: str, value: Any) -> None:
     """A template that acts on a Kubernetes object (docs/resource-template.md): its account needs the permission."""
     import yaml
 
+    from hera_utils.argo import yaml_limits
+
     if not isinstance(value, dict) or "action" not in value:
         return
     try:
-        found = yaml.safe_load(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
+        found = yaml_limits.plain(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
     except yaml.YAMLError:
         return
     if isinstance(found, dict) and _is_fixed(found.get("kind")):

@@ -105,8 +105,10 @@ Documents = list[tuple[Path, Json]]
 def _document(path: Path) -> Json:
     import yaml
 
+    from hera_utils.argo import yaml_limits
+
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        document = yaml_limits.plain(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise _unusable(str(path), (error.strerror or "unreadable").lower()) from None
     except (yaml.YAMLError, ValueError):  # a ValueError for what is no UTF-8, and for a date that there is not

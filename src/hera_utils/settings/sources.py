@@ -263,8 +263,10 @@ def _volume(text: str, place: Place) -> tuple[str, str]:
 def _images_file(path: Path, place: Place) -> dict[str, Any]:
     import yaml
 
+    from hera_utils.argo import yaml_limits
+
     try:
-        table = yaml.safe_load(text_of(path, place.origin))
+        table = yaml_limits.plain(text_of(path, place.origin))
     except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"
@@ -380,7 +382,10 @@ def toml_of(text: str) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
-    return tomllib.loads(text)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def _position(message: str) -> str:

@@ -1,0 +1,68 @@
+"""Files of a project that was cloned, made to hang or to end the command that reads them: each is a sentence."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hera_utils.argo import yaml_limits
+from hera_utils.cli.documents import files_of, read_documents
+from hera_utils.cli.parameters import read_parameters
+from hera_utils.cli.script import read_script
+from hera_utils.errors import HeraUtilsError
+from hera_utils.experiment import loading
+from hera_utils.images.table import ImageTable
+from hera_utils.settings import kubeconfig
+from hera_utils.settings.sources import Surroundings, read_settings
+
+DEEP = "[" * 100_000
+READERS = {
+    "a.yaml": read_documents,
+    "a.json": read_documents,
+    "p.yaml": read_parameters,
+    "inputs.yaml": loading.read,
+    "inputs.json": loading.read,
+    "images.yaml": ImageTable.from_file,
+    "config": lambda path: kubeconfig.choose([path], None),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_nested_without_end(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(DEEP)
+    with pytest.raises(HeraUtilsError):
+        READERS[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["hera-utils.toml", "inputs.toml"])
+def test_tables_that_are_nested_without_end(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(f"a = {DEEP}")
+    with pytest.raises(HeraUtilsError):
+        if name == "inputs.toml":
+            loading.read(tmp_path / name)
+        else:
+            read_settings(around=Surroundings({}, tmp_path, tmp_path / "home"))
+
+
+def test_a_few_lines_that_stand_for_gigabytes(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20))]
+    (tmp_path / "a.yaml").write_text("\n".join(lines))
+    with pytest.raises(HeraUtilsError, match="excessive aliasing"):
+        read_documents(tmp_path / "a.yaml")
+
+
+def test_a_script_that_python_cannot_compile(tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text("-" * 1_000_000 + "1")
+    with pytest.raises(HeraUtilsError, match="nested too deep"):
+        read_script(tmp_path / "run.py")
+
+
+def test_pipes_and_devices_in_a_folder_are_no_documents(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "a.yaml").write_text("kind: Workflow\n")
+    assert list(files_of([tmp_path])) == [tmp_path / "a.yaml"]
+
+
+def test_a_file_of_many_values_is_read() -> None:
+    assert len(yaml_limits.plain("[" + "1," * 300_000 + "]")) == 300_000
