@@ -334,6 +334,37 @@ def test_what_writes_or_changes_streams_is_not_kept(tmp_path: Path, source: str)
     assert ends == [expected[0], expected[0], expected[1], expected[0]]
 
 
+def test_what_a_task_says_that_it_imported_is_an_ordinary_module_of_a_package(tmp_path: Path) -> None:
+    """It can write any name for the process that imports outside of pods: none of a folder where it may write, and no program."""
+    venv.create(tmp_path / "env", symlinks=True)
+    program = str(tmp_path / "env/bin/python")
+    (packages,) = (tmp_path / "env").glob("lib/python3*/site-packages")
+    (packages / "tool").mkdir()
+    (tmp_path / "claim").mkdir()
+    (packages / "own.pth").write_text(f"{tmp_path}/claim\n")  # as of an editable install
+    (packages / "linked").symlink_to(tmp_path / "claim")
+    said = f"open({str(tmp_path / 'imported')!r}, 'a').write(__name__ + ' ')"
+    for place in ("tool/__init__.py", "tool/__main__.py", "good.py"):
+        written(packages, said, place)
+    for name in ("theirs.py", "__init__.py"):
+        written(tmp_path / "claim", said, name)
+    (packages / "__pycache__").mkdir(exist_ok=True)  # one that is made now would look like an installation
+    names = [b"theirs", b"linked", b"tool.__main__", b"..x", b"\xff", b"a\0b", b"antigravity", b"good"]
+    lies = [
+        f"""
+        import os, sys
+        shared = sys.meta_path[0].tell.__self__._imported
+        shared.seek(0)
+        shared.write({len(name).to_bytes(4, "little") + name!r})
+        os._exit(0)
+        """
+        for name in names
+    ]
+    tasks = [[program, written(tmp_path, lie, f"task{number}")] for number, lie in enumerate(lies)]
+    assert [(end["forked"], end["code"], end["err"]) for end in run(tmp_path, tasks, ENV_ALONE)] == [(True, 0, "")] * len(tasks)
+    assert (tmp_path / "imported").read_text() == "good "
+
+
 def test_what_is_installed_meanwhile_is_found(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", symlinks=True)
     program = str(tmp_path / "env/bin/python")

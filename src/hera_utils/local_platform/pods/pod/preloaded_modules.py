@@ -22,6 +22,7 @@ from typing import Any
 
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 _NEVER = ("pod", "hera_utils")
+_ACTING = ("antigravity", "idlelib", "test", "this", "turtledemo")  # their import does something
 _ACCELERATOR = re.compile(r"libcuda|libnvidia|/dev/nvidia|libamdhip|/dev/kfd")
 
 
@@ -77,7 +78,8 @@ class PreloadedModules:
         try:
             with _silent(), self._recorded(), contextlib.suppress(ImportError):
                 for name in names:
-                    importlib.import_module(name)
+                    if self.may_import(name):
+                        importlib.import_module(name)
         finally:
             sys.dont_write_bytecode = writes
         _fork_once()
@@ -90,6 +92,21 @@ class PreloadedModules:
                 del sys.modules[name]
         self._put_back.clear()
         self._brought = {name: self._with(name) for name in self._modules if "." not in name}
+
+    def may_import(self, name: str) -> bool:
+        """Whether it is an ordinary module of the interpreter's own packages. The name may be what a task wrote, and the import happens
+        outside of its pod: it must not be of a folder where a task may write.
+        """
+        parts = name.split(".")
+        if not all(map(str.isidentifier, parts)) or parts[0] in _ACTING or "__main__" in parts:
+            return False
+        if parts[0] in sys.builtin_module_names:
+            return True
+        spec = importlib.machinery.PathFinder.find_spec(parts[0])
+        if spec is None:
+            return False
+        places = [*(spec.submodule_search_locations or ())] + ([spec.origin] if spec.has_location and spec.origin else [])
+        return bool(places) and all(os.path.realpath(place).startswith(self._homes) for place in places)
 
     def _is_package(self, module: ModuleType) -> bool:
         """Whether it is an installed package's, not the standard library's."""

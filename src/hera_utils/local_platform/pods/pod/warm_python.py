@@ -219,7 +219,8 @@ class WarmPython:
             self.end()  # with a process that goes on, what a pod leaves is found less easily
         self._imported.seek(0)
         size = int.from_bytes(self._imported.read(4), "little")
-        names = self._imported.read(size).decode().split("\n") if size else []
+        # by a task's word: `PreloadedModules.may_import` looks at them
+        names = self._imported.read(size).decode(errors="replace").split("\n") if size else []
         self._imported.seek(0)
         self._imported.write(bytes(4))
         return self._tell(names)
