@@ -22,6 +22,7 @@ READERS = {
     "p.yaml": read_parameters,
     "inputs.yaml": loading.read,
     "inputs.json": loading.read,
+    "inputs.toml": loading.read,
     "images.yaml": ImageTable.from_file,
     "config": lambda path: kubeconfig.choose([path], None),
 }
@@ -29,19 +30,15 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_nested_without_end(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text(DEEP)
+    (tmp_path / name).write_text(f"a = {DEEP}" if name.endswith(".toml") else DEEP)
     with pytest.raises(HeraUtilsError):
         READERS[name](tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["hera-utils.toml", "inputs.toml"])
-def test_tables_that_are_nested_without_end(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text(f"a = {DEEP}")
+def test_settings_that_are_nested_without_end(tmp_path: Path) -> None:
+    (tmp_path / "hera-utils.toml").write_text(f"a = {DEEP}")
     with pytest.raises(HeraUtilsError):
-        if name == "inputs.toml":
-            loading.read(tmp_path / name)
-        else:
-            read_settings(around=Surroundings({}, tmp_path, tmp_path / "home"))
+        read_settings(around=Surroundings({}, tmp_path, tmp_path / "home"))
 
 
 def test_a_few_lines_that_stand_for_gigabytes(tmp_path: Path) -> None:

@@ -63,16 +63,14 @@ class ImageTable:
         """The table of a YAML file. Raises SettingsError."""
         import yaml  # most have none, and every server starts
 
-        from hera_utils.argo import yaml_limits
-
         try:
-            document = yaml_limits.plain(path.read_text())
+            document = yaml.safe_load(path.read_text())
         except OSError as error:
             raise SettingsError(
                 f"the image table {path} cannot be read ({error.strerror})",
                 fix=f"correct {VARIABLE}: a file, or one of {', '.join(POLICIES)}",
             ) from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise SettingsError(
                 f"the image table {path} is not YAML: {str(error).splitlines()[0]}", fix=f"write lines such as {_LINE}"
             ) from error

@@ -13,7 +13,7 @@ from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.provenance.manifest import NAME
 from hera_utils.provenance.python import canonical
 from hera_utils.runs.record import RUN_LABEL
-from hera_utils.runs.record_files import read, read_json
+from hera_utils.runs.record_files import read_file, read_json
 from hera_utils.settings.command_line import PLACE, without_settings
 from hera_utils.settings.secret import MASK
 
@@ -131,7 +131,7 @@ def _after_all_others(folder: Path) -> frozenset[str]:
 
 def _packages(folder: Path) -> dict[str, str]:
     try:
-        lines = read(folder / "requirements.txt").decode().splitlines()
+        lines = read_file(folder / "requirements.txt").decode().splitlines()
     except (OSError, ValueError):
         return {}
     return {name: number for name, sign, number in (line.partition("==") for line in lines) if sign}

@@ -23,7 +23,7 @@ from hera_utils.runs.conditions import (
     run_values,
     short_names,
 )
-from hera_utils.runs.record_files import read
+from hera_utils.runs.record_files import read_file
 
 Json = dict[str, Any]
 
@@ -156,7 +156,7 @@ def _packages(entry: CatalogueEntry) -> dict[str, str]:
     if entry.folder is None:
         return {}
     try:
-        lines = read(entry.folder / "requirements.txt").decode().splitlines()
+        lines = read_file(entry.folder / "requirements.txt").decode().splitlines()
     except (OSError, ValueError):
         return {}
     return {name: version for name, sign, version in (line.partition("==") for line in lines) if sign}

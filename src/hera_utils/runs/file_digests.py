@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from hera_utils.runs.catalogue import CatalogueEntry
-from hera_utils.runs.record_files import read
+from hera_utils.runs.record_files import read_file
 from hera_utils.whole_files import write_whole
 
 FILE = "files.csv"
@@ -74,7 +74,7 @@ def _file_uses(entry: CatalogueEntry, sha256: str) -> list[FileUse]:
 def read_file_uses(folder: Path, sha256: str = "") -> list[FileUse]:
     """As `write_file_uses` wrote them; [] where none are recorded, or none has this digest."""
     try:
-        content = read(folder / FILE)
+        content = read_file(folder / FILE)
     except OSError:
         return []
     if sha256.encode() not in content:

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 
-def read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
     """The content. OSError where there is none, or what is there is no regular file (a link to one is: of git-annex, DVC)."""
     refuse_special(file)
     return file.read_bytes()
 
 
 def read_json(file: Path) -> Any:
-    """OSError as `read`; ValueError for what is no JSON, or is nested too deep."""
+    """OSError as `read_file`; ValueError for what is no JSON, or is nested too deep."""
     try:
-        return json.loads(read(file))
+        return json.loads(read_file(file))
     except RecursionError:
         raise ValueError("nested too deep") from None
 

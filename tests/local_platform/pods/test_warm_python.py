@@ -361,7 +361,9 @@ def test_what_a_task_says_that_it_imported_is_an_ordinary_module_of_a_package(tm
         for name in names
     ]
     tasks = [[program, written(tmp_path, lie, f"task{number}")] for number, lie in enumerate(lies)]
-    assert [(end["forked"], end["code"], end["err"]) for end in run(tmp_path, tasks, ENV_ALONE)] == [(True, 0, "")] * len(tasks)
+    assert [(end["forked"], end["code"], end["err"]) for end in run(tmp_path, tasks, ENV_ALONE)] == [
+        (True, 0, "")
+    ] * len(tasks)
     assert (tmp_path / "imported").read_text() == "good "
 
 

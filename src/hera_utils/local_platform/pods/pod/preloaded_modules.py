@@ -105,7 +105,9 @@ class PreloadedModules:
         spec = importlib.machinery.PathFinder.find_spec(parts[0])
         if spec is None:
             return False
-        places = [*(spec.submodule_search_locations or ())] + ([spec.origin] if spec.has_location and spec.origin else [])
+        places = [*(spec.submodule_search_locations or ())] + (
+            [spec.origin] if spec.has_location and spec.origin else []
+        )
         return bool(places) and all(os.path.realpath(place).startswith(self._homes) for place in places)
 
     def _is_package(self, module: ModuleType) -> bool:
