@@ -139,3 +139,68 @@ def test_a_label_that_cannot_be_computed() -> None:
     number = Play(workflow(spec % "'1.5'"))
     assert (number.phase, number.run.document["status"]["progress"]) == ("Error", "0/0")
     assert number.message == 'failed to evaluate label "a" expression "1.5" evaluted to float64 but must be a string'
+
+
+@pytest.mark.parametrize(
+    ("more", "phase", "entry"),
+    [
+        ("", "Error", ("Error", "Workflow operation error")),
+        ("onExit: work", "Failed", ("Failed", "unable to cast expression result 'Succeeded' to bool")),
+    ],
+)
+def test_an_exit_handler_of_the_entrys_steps_that_cannot_be_decided_is_an_error(
+    mode: str, more: str, phase: str, entry: tuple[str, str]
+) -> None:
+    hook = "hooks: {exit: {template: work, expression: 'steps[\"a\"].status'}}"
+    steps = f"- {{name: main, steps: [[{{name: a, template: work, {hook}}}], [{{name: b, template: work}}]]}}"
+    play = Play(workflow(f"entrypoint: main\n{more}\ntemplates:\n{steps}\n- {POD}"), mode)
+    play.start("a")
+    play.end("a")
+    if more:
+        play.end(".onExit")
+    assert (play.phase, play.message) == (phase, "unable to cast expression result 'Succeeded' to bool")
+    assert (play.node("")["phase"], play.node("")["message"]) == entry
+    assert play.node("[0]")["phase"] == "Error"
+
+
+def test_within_other_steps_such_a_handler_fails_the_steps(mode: str) -> None:
+    hook = "hooks: {exit: {template: work, expression: 'nope'}}"
+    steps = f"""- {{name: main, steps: [[{{name: in, template: inner}}]]}}
+- {{name: inner, steps: [[{{name: a, template: work, {hook}}}]]}}"""
+    play = Play(workflow(f"entrypoint: main\ntemplates:\n{steps}\n- {POD}"), mode)
+    play.start("a")
+    play.end("a")
+    assert (play.phase, play.node("in")["phase"]) == ("Failed", "Failed")
+
+
+def test_a_pod_whose_hook_failed_tells_how_it_ended(mode: str) -> None:
+    hook = "hooks: {h: {template: work, expression: 'nope'}}"
+    tasks = f"- {{name: main, dag: {{tasks: [{{name: a, template: work, {hook}}}, {{name: b, template: work, depends: a}}]}}}}"
+    play = Play(workflow(f"entrypoint: main\ntemplates:\n{tasks}\n- {POD}"), mode)
+    play.start("a")
+    assert (play.phase, play.node("a")["phase"]) == ("Running", "Error")
+    play.end("a")
+    assert (play.phase, play.node("a")["outputs"], play.phases()[".b"]) == ("Error", {"exitCode": "0"}, "Omitted")
+
+
+def test_a_run_waits_for_pods_that_a_failed_template_left_running(mode: str) -> None:
+    hook = 'hooks: {h: {template: work, expression: \'steps["a"].status == "Running" ? 1 : false\'}}'
+    steps = f"- {{name: main, steps: [[{{name: a, template: work, {hook}}}, {{name: b, template: work}}]]}}"
+    play = Play(workflow(f"entrypoint: main\ntemplates:\n{steps}\n- {POD}"), mode)
+    play.start("b")
+    play.start("a")
+    assert (play.phase, play.node("")["phase"]) == ("Running", "Failed")
+    play.end("a")
+    assert play.phase == "Running"
+    play.end("b")
+    assert (play.phase, play.node("a")["phase"], play.node("b")["phase"]) == ("Failed", "Succeeded", "Succeeded")
+
+
+def test_the_containers_of_a_set_run_with_their_pod(mode: str) -> None:
+    containers = "[{name: one, image: i, command: [c]}, {name: two, image: i, command: [c], dependencies: [one]}]"
+    play = Play(
+        workflow(f"entrypoint: main\ntemplates: [{{name: main, containerSet: {{containers: {containers}}}}}]"), mode
+    )
+    assert play.phases() == {"": "Pending", ".one": "Pending", ".two": "Pending"}
+    play.start("")
+    assert play.phases() == {"": "Running", ".one": "Running", ".two": "Running"}

@@ -287,3 +287,31 @@ def test_a_daemon_that_is_ready_succeeds_when_the_run_is_stopped(mode: str, kind
         "Succeeded",
         None,
     )
+
+
+def test_a_retry_that_a_stopped_dag_left_running_ends_with_the_run(mode: str) -> None:
+    tasks = """- {name: main, dag: {tasks: [{name: a, template: inner}, {name: b, template: bye, depends: a}]}}
+- {name: inner, retryStrategy: {limit: 1}, steps: [[{name: x, template: work}], [{name: y, template: work}]]}"""
+    play = _play(tasks, mode, "x")
+    _stop(play)
+    play.end("x", 143)
+    assert play.phases() == {
+        "": "Failed",
+        ".a": "Failed",
+        ".a(0)": "Running",
+        ".a(0)[0]": "Running",
+        ".a(0)[0].x": "Failed",
+    }
+    assert (play.phase, play.node("a")["message"]) == ("Failed", "Stopped with strategy 'Stop'")
+
+
+@pytest.mark.parametrize("hook", ["", ", onExit: bye"])
+def test_what_depends_on_a_stopped_loop_of_a_dag_is_never_opened(mode: str, hook: str) -> None:
+    tasks = f"""- {{name: main, dag: {{tasks: [
+    {{name: a, template: work, withItems: [1, 2]{hook}}}, {{name: b, template: bye, depends: a.Failed}}]}}}}"""
+    play = _play(tasks, mode, "a(0:1)", "a(1:2)")
+    _stop(play)
+    play.end("a(1:2)", 143)
+    play.end("a(0:1)", 143)
+    assert play.phase == "Failed"
+    assert play.phases() == {"": "Failed", ".a": "Running", ".a(0:1)": "Failed", ".a(1:2)": "Failed"}

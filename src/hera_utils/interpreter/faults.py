@@ -11,6 +11,10 @@ class Fault(Exception):
         self.message = message
 
 
+class ExitHandlerFault(Fault):
+    """The exit handler of a step cannot be opened, or its expression does not tell whether it is wanted."""
+
+
 class Full(Fault):
     """A limit of parallelism holds the node back; it is tried again when another one ends."""
 

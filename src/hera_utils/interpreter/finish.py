@@ -20,8 +20,9 @@ _COMPLETED_LABEL = "workflows.argoproj.io/completed"
 
 def conclude(context: Context, node: Json, handler: Json | None) -> None:
     """The entry node and the exit handler are over: close the run, unless killed pods have not ended yet."""
-    if killed.awaited(context.run):
+    if killed.awaited(context.run) or _pods_run(context):
         return
+    killed.end_retries(context)
     ready = phases.fulfilled(node) and not phases.ended(node)  # a daemon, which ends now
     phase = phases.SUCCEEDED if ready else phases.WORKFLOW_PHASES[node["phase"]]
     message = node.get("message") or ""
@@ -32,6 +33,17 @@ def conclude(context: Context, node: Json, handler: Json | None) -> None:
         if handler is not None and phases.unsuccessful(handler):
             phase, message = handler["phase"], handler.get("message") or ""
     close(context, phase, message)
+
+
+def _pods_run(context: Context) -> bool:
+    """Whether a pod runs that a failed template left behind: Argo waits for what it gives (checkTaskResultsInProgress).
+
+    It does not wait for one that has not started, nor for a daemon that is ready.
+    """
+    if not context.ledger.running_pods:
+        return False
+    running = (one for one in context.run.nodes.values() if one["type"] == "Pod" and one["phase"] == phases.RUNNING)
+    return any(not one.get("daemoned") for one in running)
 
 
 def fail(context: Context, message: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import new_nodes
+from hera_utils.interpreter import limits, new_nodes, outbound
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.state import Json, Run
 
@@ -28,6 +28,11 @@ def kill(context: Context, node: Json, *, exit_code: bool) -> None:
     the end of the container.
     """
     context.say(KillPod(node["id"], new_nodes.pod_name(context, node)))
+    wait_for(context, node, exit_code=exit_code)
+
+
+def wait_for(context: Context, node: Json, *, exit_code: bool) -> None:
+    """Wait for what the pod of a node gives that is marked while it runs."""
     if node["phase"] == phases.RUNNING and not node.get("daemoned"):
         until = context.ledger.now + _LONGEST_WAIT
         context.run.memory.setdefault("killed", {})[node["id"]] = {"until": until, "exitCode": exit_code}
@@ -41,6 +46,34 @@ def end(context: Context, node: Json, message: str) -> None:
     for child in context.ledger.children(node):
         if child["type"] == "Container" and not phases.ended(child):
             end(context, child, message)
+
+
+def end_retries(context: Context) -> None:
+    """After a stop: end the Retry nodes that were left running, because the template around them was over before their attempts had told.
+
+    What is between them and their pods, steps say, stays as it is (Argo: failNodesWithoutCreatedPodsAfterDeadlineOrShutdown).
+    """
+    strategy = limits.shutdown(context)
+    if not strategy:
+        return
+    for node in list(context.run.nodes.values()):
+        if node["type"] != "Retry" or phases.ended(node):
+            continue
+        on_exit = outbound.in_exit_handler(context.ledger, node)
+        if not limits.may_run(context, on_exit) and _leaves_ended(context, node):
+            context.ledger.mark(node, phases.FAILED, f"Stopped with strategy '{strategy}'")
+
+
+def _leaves_ended(context: Context, node: Json) -> bool:
+    todo, visited = [node], {node["id"]}
+    while todo:
+        below = context.ledger.children(todo[-1])
+        if not below and not phases.ended(todo[-1]):
+            return False
+        todo.pop()
+        todo += [child for child in below if child["id"] not in visited]
+        visited.update(child["id"] for child in below)
+    return True
 
 
 def is_looked_at(context: Context) -> bool:

@@ -404,6 +404,8 @@ class _Visit:
         counted = progress.parse(node.get("progress"))
         if counted is not None and node["phase"] == phases.SUCCEEDED:
             self.ledger.change(node, progress=f"0/{counted[1]}")
+        if node["type"] == "Pod":  # its pod goes on, and tells how it ended
+            killed.wait_for(self.context, node, exit_code=True)
         self.ledger.mark(node, phases.ERROR, message)
         frame = self.context.frames.get(node["id"])
         if frame is not None:
@@ -426,7 +428,7 @@ class _Visit:
         One that is no pod is over for Argo when it is looked at, so that its exit handler opens.
         """
         for node in map(self.ledger.get, task.left):
-            if node is None or not phases.fulfilled(node):
+            if node is None or not phases.fulfilled(node) or killed.is_unsettled(self.context, node):
                 return True
             if node["type"] in _PLANNED and self.ledger.node_named(f"{node['name']}.onExit") is None:
                 return True

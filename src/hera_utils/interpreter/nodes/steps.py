@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import phases
 from hera_utils.interpreter import (
     cache,
+    finish,
     killed,
     limits,
     lock_requests,
@@ -22,7 +23,7 @@ from hera_utils.interpreter import (
     substitution,
     unopened,
 )
-from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
+from hera_utils.interpreter.faults import ExitHandlerFault, Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
@@ -213,6 +214,8 @@ class _Visit:
             if not phases.ended(group.node):
                 phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
                 self.ledger.mark(group.node, phase, fault.message)
+            if isinstance(fault, ExitHandlerFault) and self._is_all_there_is():
+                finish.fail(self.context, fault.message)
             return
         if group.open or group.waiting:
             if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of a daemon that ended
@@ -220,10 +223,17 @@ class _Visit:
         elif not phases.unsuccessful(group.node):
             self._conclude_group()
 
+    def _is_all_there_is(self) -> bool:
+        """Whether the run is over with this group: Argo takes the group of the entry's steps for its entry node then (executeSteps)."""
+        spec = self.context.spec
+        after = spec.get("hooks") or spec.get("onExit") or killed.awaited(self.context.run)
+        entry = self.boundary["name"] == self.context.run.name
+        return entry and not after and all(map(phases.fulfilled, self.ledger.children(self.group.node)))
+
     def is_group_over(self) -> bool:
         """Whether the next group may begin. When none may any more, the steps end as the group did."""
         node = self.group.node
-        if not phases.ended(node):
+        if not phases.ended(node) or self.context.run.finished:
             return False
         if phases.unsuccessful(node):
             self._set_outbound()
@@ -431,7 +441,10 @@ class _Visit:
         owner = node_hooks.Owner(self.frame, self.scope, "steps", step["name"])
         done = yield from node_hooks.lifecycle(self.context, owner, step.get("hooks"), node)
         if done and phases.completed(node):
-            done = yield from node_hooks.on_exit(self.context, owner, step, node)
+            try:
+                done = yield from node_hooks.on_exit(self.context, owner, step, node)
+            except Fault as fault:
+                raise ExitHandlerFault(fault.message) from None
         if owner.blocked:
             self.group.blocked.add(node["id"])
             self.context.wait(self.frame)
