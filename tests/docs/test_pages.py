@@ -13,7 +13,7 @@ THE_READERS = {
     *("hello.py", "nope.py", "plain.py", "squares.py", "test_hello.py"),
     *("experiment.py", "EXPERIMENT.py", "script.py", "SCRIPT.py", "app.py", "workflow.yaml", "role.yaml"),
     *("config.yaml", ".hydra/config.yaml", "config.toml", "credentials.toml", "hera-utils.toml", "paris.toml"),
-    "methods.md",  # of a run
+    *("methods.md", "uv.toml"),  # of a run, of a project
 }
 NAMED = re.compile(r"(?<![\w/.~*-])((?:[\w.-]+/)*[\w-]+\.(?:py|pyi|js|sql|md|yaml|toml))\b(?![\w/*(])")
 
