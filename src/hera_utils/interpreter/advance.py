@@ -240,6 +240,9 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     if key == "deadline":
         deadlines.workflow_deadline(walk)
         return
+    if key == "attempt":
+        deadlines.attempt_too_long(walk, node_id)
+        return
     if key == killed.TIMER:
         killed.give_up(walk)
         if not walk.run.memory.get("ending"):

@@ -1,4 +1,4 @@
-"""What ends because its time is over: a workflow at its activeDeadlineSeconds, a node that does not start."""
+"""What ends because its time is over: a workflow at its activeDeadlineSeconds, a node that does not start, an attempt that outlasts its retry."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ def workflow_deadline(walk: Walk) -> None:
         walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
         return
     stop.begin(walk, stop.DEADLINE)
+
+
+def attempt_too_long(walk: Walk, node_id: str) -> None:
+    """The `maxDuration` of a retry is over: the executor ends the pod of the attempt, which tells how its container ended."""
+    node = walk.ledger.get(node_id)
+    if node is None or phases.ended(node):
+        return
+    if node["phase"] == phases.PENDING:  # its executor does not run yet
+        walk.timer(f"attempt:{node_id}", walk.ledger.now + 1)
+    else:
+        walk.say(KillPod(node_id, new_nodes.pod_name(walk, node)))
 
 
 def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:

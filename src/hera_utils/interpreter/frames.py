@@ -44,7 +44,7 @@ class Frame:
     """kind: the planner's name, "" for a leaf. home: where the template's own calls are looked up.
 
     dirty: the children that changed since the last visit, with the fault that opening or planning them raised.
-    state: what the planner keeps between visits. deadline: until when retries may run (seconds since the epoch, 0: none).
+    state: what the planner keeps between visits.
     fresh: nothing of the node was started before it was opened.
     """
 
@@ -57,7 +57,6 @@ class Frame:
     depth: int = 0
     dirty: dict[str, Fault | None] = field(default_factory=dict)
     state: Any = None
-    deadline: float = 0.0
     fresh: bool = False
 
     @property

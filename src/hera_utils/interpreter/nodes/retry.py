@@ -15,7 +15,14 @@ from hera_utils.interpreter.values import text_of
 if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
-_TRANSIENT = ("Timeout", "timeout", "connection refused", "connection reset", "TLS handshake", "too many requests")
+_TRANSIENT = (
+    "Connection closed by foreign host", "client rate limiter Wait returned an error", "connect: connection refused",
+    "connection reset by peer", "connection timed out", "etcdserver: leader changed", "etcdserver: request timed out",
+    "etcdserver: too many requests", "http2: client connection lost", "http2: server sent GOAWAY and closed the connection", "i/o timeout",
+    "invalid connection", "net/http: TLS handshake timeout", "request did not complete within requested timeout",
+    "stream error when reading response body", "unexpected error when reading response body", "upper: no more rows in",
+)  # fmt: skip
+"""What a message says after which OnTransientError tries again (Argo: IsTransientErr; of the message of a node it knows the text alone)."""
 _FOREVER = float(2**63 - 1) / 1e9
 
 
@@ -38,7 +45,8 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
             return
         context.wait(frame, False)
         try:
-            yield _attempt(context, frame, node, len(tried), tried[-1] if tried else None)
+            opened = yield _attempt(context, frame, node, len(tried), tried[-1] if tried else None)
+            _end_in_time(context, strategy, tried, opened)
         except Full:
             context.wait(frame)
             return
@@ -87,6 +95,13 @@ def _attempt(context: Context, frame: Frame, node: Json, number: int, before: Js
     )
 
 
+def _end_in_time(context: Context, strategy: Json, tried: list[Json], opened: Json | None) -> None:
+    """The pod of an attempt is ended when `maxDuration` is over (Argo: executionDeadline), but never that of the first attempt."""
+    ends = _ends(strategy, tried) if tried else 0.0
+    if ends and opened is not None and opened["type"] == "Pod" and not phases.ended(opened):
+        context.timer(f"attempt:{opened['id']}", ends)
+
+
 def _duration(node: Json) -> str:
     if not node.get("finishedAt"):
         return "0"
@@ -118,7 +133,6 @@ def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: li
             context.timer(f"retry:{frame.node_id}", pause.due)
             ledger.mark(node, node["phase"], f"Backoff for {humane(pause.seconds)}")
             return False
-        frame.deadline = pause.ends
         ledger.change(node, message=None)
     return _may_retry(context, frame.template, node, strategy, tried)
 
@@ -178,37 +192,45 @@ def _take_outputs(context: Context, node: Json, last: Json) -> None:
 
 
 class Pause(NamedTuple):
-    """Between two attempts. seconds: how long. due: when the next may start; ends: after when none may, 0 for never.
+    """Between two attempts. seconds: how long. due: when the next may start.
 
     hopeless: why there is no point in waiting, "" where there is.
     """
 
     seconds: float = 0.0
     due: float = 0.0
-    ends: float = 0.0
     hopeless: str = ""
 
 
 def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
     """What `backoff` says after the attempts so far."""
     backoff = strategy["backoff"]
-    ends = 0.0
-    if backoff.get("maxDuration"):
-        ends = timestamps.seconds(tried[0].get("startedAt")) + limits.duration(text_of(backoff["maxDuration"]))
-        if context.ledger.now > ends:
-            return Pause(hopeless="Max duration limit exceeded")
+    ends = _ends(strategy, tried)
+    if ends and context.ledger.now > ends:
+        return Pause(hopeless="Max duration limit exceeded")
     if not backoff.get("duration"):
         raise Fault("no base duration specified for retryStrategy")
     seconds = limits.duration(text_of(backoff["duration"]))
     factor = limits.whole(backoff.get("factor"))
     if factor is not None and factor > 0:
-        seconds = min(seconds * float(factor) ** (len(tried) - 1), _FOREVER)
+        seconds = min(seconds * _power(factor, len(tried) - 1), _FOREVER)
     if backoff.get("cap"):
         seconds = min(seconds, limits.duration(text_of(backoff["cap"])))
     due = timestamps.seconds(tried[-1].get("finishedAt")) + seconds
     if ends and due > ends:
         return Pause(hopeless="Backoff would exceed max duration limit")
-    return Pause(seconds, due, ends)
+    return Pause(seconds, due)
+
+
+def _power(factor: int, exponent: int) -> float:
+    """The power; _FOREVER where it would be more, even more than a float can be."""
+    return min(float(factor) ** exponent if exponent * factor.bit_length() < 1024 else _FOREVER, _FOREVER)
+
+
+def _ends(strategy: Json, tried: list[Json]) -> float:
+    """When `maxDuration` is over (seconds since the epoch), 0 without one. It begins with the first attempt."""
+    longest = (strategy.get("backoff") or {}).get("maxDuration")
+    return timestamps.seconds(tried[0].get("startedAt")) + limits.duration(text_of(longest)) if longest else 0.0
 
 
 def humane(seconds: float) -> str:
