@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hera_utils.interpreter import commands as c
+from hera_utils.interpreter import events as e
 
 Json = dict[str, Any]
 MODES = ("live", "restored", "naive")
@@ -128,10 +129,10 @@ def test_a_backoff_with_a_cap_goes_on_after_more_attempts_than_a_float_can_hold(
 
 
 @pytest.mark.parametrize(
-    "message, again",
+    ("message", "again"),
     [
         ("dial tcp 10.0.0.1:443: connect: connection refused", True),
-        ("Get \"https://x/y\": net/http: TLS handshake timeout", True),
+        ('Get "https://x/y": net/http: TLS handshake timeout', True),
         ("read tcp 10.0.0.1:1->10.0.0.2:2: i/o timeout", True),
         ("etcdserver: leader changed", True),
         ("client rate limiter Wait returned an error: context deadline exceeded", True),
@@ -163,12 +164,12 @@ def test_the_longest_duration_ends_the_attempt_that_runs(suspended: bool, mode: 
     assert play.commands == [c.SetTimer(key, playbook.START + 61)]  # nothing runs that could be ended
     play.start("(1)")
     if suspended:
-        play.tell(playbook.e.SuspendRequested(play.at, "seed"))
+        play.tell(e.SuspendRequested(play.at, "seed"))
     play.wait(key)
     assert play.commands == [c.KillPod(play.id("(1)"), "wf-t-805126870")]
     assert play.node("(1)")["phase"] == "Running"
     play.end("(1)", 143)
     if suspended:
-        play.tell(playbook.e.ResumeRequested(play.at, "seed"))
+        play.tell(e.ResumeRequested(play.at, "seed"))
     assert play.node("(1)")["message"] == "main: Error (exit code 143)"
     assert (play.phase, play.message) == ("Failed", "Max duration limit exceeded")

@@ -44,7 +44,11 @@ def _workflow(kind: str, produced: str | None, call: Json, consumer: Json, outpu
     run = {"container": {"image": "i", "command": ["c"]}}
     first, second = {"name": "a", "template": "producer"}, {"name": "b", "template": "consumer", **call}
     if kind == "omitted":
-        tasks = [{"name": "z", "template": "plain"}, {**first, "depends": "z.Failed"}, {**second, "depends": "a.Omitted"}]
+        tasks = [
+            {"name": "z", "template": "plain"},
+            {**first, "depends": "z.Failed"},
+            {**second, "depends": "a.Omitted"},
+        ]
         main: Json = {"dag": {"tasks": tasks}}
     elif kind == "dag":
         main = {"dag": {"tasks": [{**first, "when": "false"}, {**second, "depends": "a.Skipped"}]}}
@@ -74,7 +78,7 @@ def _reference(kind: str, form: str = "%s") -> str:
 CASES = list(itertools.product(["steps", "dag", "omitted"], FORMS, [None, "", "made"], [None, "own"]))
 
 
-@pytest.mark.parametrize("kind, form, produced, default", CASES)
+@pytest.mark.parametrize(("kind", "form", "produced", "default"), CASES)
 def test_an_argument(kind: str, form: str, produced: str | None, default: str | None) -> None:
     consumer = {"name": "p"} if default is None else {"name": "p", "default": default}
     call = {"arguments": {"parameters": [{"name": "p", "value": _reference(kind, FORMS[form])}]}}

@@ -234,19 +234,25 @@ def _container_nodes(walk: Walk, node: Json) -> list[Json]:
     return nodes
 
 
-def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
-    walk.timers.discard(event.key)
-    key, _, node_id = event.key.partition(":")
+def _pods_are_late(walk: Walk, key: str, node_id: str) -> bool:
+    """A timer that ends pods, whatever else of the run is looked at; whether it was one."""
     if key == "deadline":
         deadlines.workflow_deadline(walk)
-        return
-    if key == "attempt":
+    elif key == "attempt":
         deadlines.attempt_too_long(walk, node_id)
-        return
-    if key == killed.TIMER:
+    elif key == killed.TIMER:
         killed.give_up(walk)
         if not walk.run.memory.get("ending"):
             start.walk_again(walk)
+    else:
+        return False
+    return True
+
+
+def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
+    walk.timers.discard(event.key)
+    key, _, node_id = event.key.partition(":")
+    if _pods_are_late(walk, key, node_id):
         return
     if walk.run.memory.get("ending"):
         if key == start.GO_ON:

@@ -1,4 +1,4 @@
-"""What ends because its time is over: a workflow at its activeDeadlineSeconds, a node that does not start, an attempt that outlasts its retry."""
+"""What ends when its time is over: a workflow at activeDeadlineSeconds, a node that does not start, an attempt after `maxDuration`."""
 
 from __future__ import annotations
 
