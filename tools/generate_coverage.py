@@ -34,6 +34,7 @@ Where Argo does something that surprises, this machine does the same, because a 
   Argo looks at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
 - A pod that was stopped tells how its container ended (`main: Error (exit code 143)`) only when an exit handler runs meanwhile.
+- `maxDuration` of a retry counts from the start of the first attempt, which may take as long as it likes. Later attempts are ended then.
 - A stop ends a DAG at once. What depends on a task that it stops is never opened, nor is that task's exit handler, and steps within the DAG
   stay Running. In steps the exit handler of a stopped step runs. A daemon that was ready has succeeded.
 - A pod that Kubernetes does not take makes its node an Error with the API server's words. They count what Argo itself puts into a pod: the
@@ -46,10 +47,11 @@ Different from a cluster: a service account, a priority class or a runtime class
 should have supplied and did not makes a workflow that refers to it fail; in Argo it waits for ever. A verb has the answer of the workflow
 after its first step, in Argo before it; no label and no message tells who asked for it.
 
-Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist) makes the workflow
-Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end. A step that refers
-to itself fails; in Argo it waits for ever. A new workflow whose document has a status begins without it; Argo goes on from there, or, where
-a label says that it is complete, does nothing.
+Different from Argo: a node that waits for a lock opens when it gets it, even if the workflow's `parallelism` is reached by then; in Argo
+it asks again when there is room. An exit handler of a step of the entry template that cannot be opened (its template does not exist)
+makes the workflow Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end.
+A step that refers to itself fails; in Argo it waits for ever. A new workflow whose document has a status begins without it; Argo goes on
+from there, or, where a label says that it is complete, does nothing.
 """
 
 
