@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hand_made_image import HandMadeImages
 from stage import Stage
 
+from hera_utils.images.table import ImageTable
 from hera_utils.local_platform.pods.pod import file_trees, open_beneath
 
 Json = dict[str, Any]
@@ -259,3 +261,32 @@ def test_no_revision_is_an_option_of_git(stage: Stage, tmp_path: Path) -> None:
     assert end.phase == "Failed"
     assert "is no name of a commit" in end.error
     assert "of the machine" not in str(end)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount needs root")
+@pytest.mark.parametrize("part", ["", "home", "home/state"])
+def test_a_state_folder_that_is_mounted_twice_is_hidden_twice(tmp_path: Path, images: ImageTable, part: str) -> None:
+    """Its file system is mounted at a second path, or a part of it: there it is not the state folder by its name."""
+    state = tmp_path / "home" / "state"
+    state.mkdir(mode=0o700, parents=True)
+    (tmp_path / "home" / "other").write_text("of the user's")
+    with tempfile.TemporaryDirectory(prefix="mounted twice ", dir="/srv") as folder:
+        subprocess.run(["mount", "--bind", tmp_path / part, folder], check=True)
+        try:
+            machine = Stage(state, images=images)
+            try:
+                (state / "journal").write_text("secret")
+                there = os.path.join(folder, os.path.relpath(state, tmp_path / part))
+                pod = machine.shell(f"cat '{there}/journal' '{there}/../other'; true")
+                assert machine.run(pod).phase == "Succeeded"
+                if not isinstance(images, HandMadeImages) and part != "home/state":
+                    assert "of the user's" in machine.log(pod)
+                assert "secret" not in machine.log(pod)
+                end, _ = on_host(machine, "cat /h/journal", there)
+                assert "lies in the state folder" in end.message
+                _, lines = on_host(machine, f"cat /h/{os.path.relpath(there, '/srv')}/journal; true", "/srv")
+                assert "secret" not in lines
+            finally:
+                machine.close()
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)

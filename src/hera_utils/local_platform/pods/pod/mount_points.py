@@ -89,10 +89,10 @@ def _make_folders(folder: str, layer: str, base: str) -> None:
                 os.chmod(layer + here, stat.S_IMODE(there.st_mode))
 
 
-def bind_into(root: str, mount: Mount, hidden: str = "") -> None:
+def bind_into(root: str, mount: Mount, hidden: tuple[str, ...] = ()) -> None:
     """Mount it below `root`. The way to the mount point may lead through a volume that other tasks write to: see open_beneath.py.
 
-    hidden: the state folder, which no path that a workflow names shows. Raises OSError, PodFault.
+    hidden: the paths of the state folder, which no path that a workflow names shows. Raises OSError, PodFault.
     """
     target = inside(root, mount.target)
     if not target or open_beneath.is_in(
@@ -101,7 +101,7 @@ def bind_into(root: str, mount: Mount, hidden: str = "") -> None:
         raise PodFault(f"nothing can be mounted at {mount.target}: choose another mountPath", "RunContainerError")
     with mount.open() as source:
         real = os.readlink(source) if mount.is_plain and hidden else ""
-        if real and open_beneath.is_in(real, hidden):
+        if real and any(open_beneath.is_in(real, path) for path in hidden):
             raise PodFault(
                 f"what shall be mounted at {mount.target} lies in the state folder of the local platform, which no task sees: "
                 "mount a claim",
@@ -118,10 +118,10 @@ def bind_into(root: str, mount: Mount, hidden: str = "") -> None:
     if mount.read_only:
         with open_beneath.at(root, target) as place:  # opened again: now it is the mount
             syscalls.set_read_only(place)
-    if real and open_beneath.is_in(hidden, real):
+    for path in (path for path in hidden if real and open_beneath.is_in(path, real)):
         with (
             contextlib.suppress(FileNotFoundError),
-            open_beneath.at(root, target + hidden[len(real.rstrip("/")) :]) as place,
+            open_beneath.at(root, target + path[len(real.rstrip("/")) :]) as place,
         ):
             syscalls.mount("tmpfs", place, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k")
 

@@ -5,7 +5,7 @@
     /proc        of the pod's own processes, settings of the machine read-only; /sys read-only; /dev: null, zero, full, random, tty;
                  terminals (pts) of the worker's own, shm of the container's own
     volumes      bound at their mount paths: the only places of this machine that a task can change
-    state folder hidden: no task sees another's files, the journal or the token
+    state folder hidden, at each of the paths where it can be seen: no task sees another's files, the journal or the token
 
 With an image, its layers take the place of this machine's `/`: nothing of this machine is in it but /proc, /sys, /dev, the volumes, and
 the names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are as the image has them; only /argo and /var/run/argo are
@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from . import file_trees, layer_copy, mount_points, open_beneath, syscalls
+from .folder_mounts import all_places_of
 from .mount_points import Mount
 from .own_folders import Look, OwnFolders, identity
 from .shared_mounts import OWN, SharedMounts
@@ -56,7 +57,7 @@ class RootKind(NamedTuple):
 class Root:
     """One mounted root. folder: on this machine, holds its changes. place: where it is mounted."""
 
-    def __init__(self, folder: str, kind: RootKind, shared: SharedMounts, proc: str, masked: str) -> None:
+    def __init__(self, folder: str, kind: RootKind, shared: SharedMounts, proc: str, masked: tuple[str, ...]) -> None:
         self.folder, self.kind, self._masked = folder, kind, masked
         self.view = -1  # descriptor of its last mount namespace
         self.namespace = ""  # the same as /proc names it
@@ -79,7 +80,7 @@ class Root:
             self.discard()
             raise
 
-    def _make(self, shared: SharedMounts, proc: str, masked: str) -> None:
+    def _make(self, shared: SharedMounts, proc: str, masked: tuple[str, ...]) -> None:
         folder = self.folder
         os.makedirs(folder)
         if shared.in_memory:
@@ -151,7 +152,7 @@ class Root:
             if not (_lies_in(path, visible) and os.path.exists(path) and os.path.isdir(path) == is_folder):
                 mount_points.place(path, is_folder, layer)
 
-    def _fill(self, shared: SharedMounts, proc: str, masked: str) -> None:
+    def _fill(self, shared: SharedMounts, proc: str, masked: tuple[str, ...]) -> None:
         root = self.place
         for path in shared.read_only:
             if os.path.isdir(self._own_layer + path):  # something must be absent or present below it
@@ -166,8 +167,11 @@ class Root:
         for path in shared.resolver:
             mount_points.bind_into(root, Mount(path, path, True))
             self._own_folders.pin(self.own(path))
-        if os.path.isdir(root + masked):
-            syscalls.mount("tmpfs", root + masked, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k")
+        for path in masked:
+            if os.path.isdir(root + path):
+                syscalls.mount(
+                    "tmpfs", root + path, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k"
+                )
 
     def _fill_image(self, shared: SharedMounts, proc: str) -> None:
         self._fill_system(shared, proc)
@@ -336,7 +340,8 @@ class Roots:
     """The roots of one worker. folder: its own. proc: where it has mounted /proc of its process-id namespace. home: its mount namespace."""
 
     def __init__(self, folder: str, shared: SharedMounts, proc: str, masked: str, home: int) -> None:
-        self._folder, self._shared, self._proc, self._masked, self._home = folder, shared, proc, masked, home
+        self._folder, self._shared, self._proc, self._home = folder, shared, proc, home
+        self._masked = all_places_of(masked)
         self._free: list[Root] = []
         self._count = 0
 
