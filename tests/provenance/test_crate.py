@@ -167,6 +167,16 @@ def test_an_archive_is_the_crate_and_always_the_same(script, tmp_path):
         write_zip(folder / "ro-crate-metadata.json", tmp_path / "nowhere" / "a.zip")
 
 
+def test_a_link_in_a_record_is_no_part(script, tmp_path):
+    (tmp_path / "private").write_text("not to be published")
+    folder = tmp_path / "runs" / "wf"
+    folder.mkdir(parents=True)
+    (folder / "points.sqlite").symlink_to(tmp_path / "private")
+    (folder / "methods.md").write_text("what was run\n")
+    written(tmp_path, whole(script, swept()))
+    assert {"points.sqlite", "methods.md"} & set(entities(folder)) == {"methods.md"}
+
+
 REAL = """
 from hera.workflows import DAG, Task, Workflow, script
 from hera_utils import Author, Experiment, grid, main

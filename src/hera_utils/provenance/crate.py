@@ -355,7 +355,7 @@ def _there_already(folder: Path) -> list[CrateFile]:
     files = []
     for name, about in _ALREADY_THERE.items():
         path = folder / name
-        if path.is_file():
+        if path.is_file() and not path.is_symlink():  # a cloned record may lead to a file that is not to be published
             files.append(
                 _file(name, path.read_bytes(), about, "report" if name in ("report.html", "methods.md") else "record")
             )
