@@ -84,9 +84,8 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)
     walk.ledger.change(node, phase=phases.RUNNING, **fields)
-    for container in _container_nodes(
-        walk, node
-    ):  # all are up with their pod: one that waits for others does so in Argo's emissary
+    # the containers of a set are all up with their pod: one that waits for others does so in Argo's emissary
+    for container in _container_nodes(walk, node):
         if container["phase"] == phases.PENDING:
             walk.ledger.mark(container, phases.RUNNING)
     if node.get("daemoned"):
