@@ -30,12 +30,7 @@ class Walk(Context):
         parent = frame.parent
         caller = self.ledger.id_of(outbound.hook_owner(frame.call.name)) if frame.call.hooked else node_id
         parent.dirty[caller] = None
-        fault = None
-        try:
-            self.visit(parent)
-        except Fault as raised:
-            fault = raised
-        self._rise(parent, fault)
+        self._visit_and_rise(parent)
 
     # --- opening and visiting -------------------------------------------------------------------------------------
     def execute(self, call: TemplateCall, parent: Frame) -> Json | None:
@@ -118,12 +113,7 @@ class Walk(Context):
         frame.dirty[node_id] = None
         if phases.retried(node):
             frame.dirty[self.ledger.id_of(node["name"].rpartition("(")[0])] = None
-        fault = None
-        try:
-            self.visit(frame)
-        except Fault as raised:
-            fault = raised
-        self._rise(frame, fault)
+        self._visit_and_rise(frame)
 
     def _rise_from_orphan(self, node_id: str) -> None:
         """A pod below a template that is over: only the nodes above that template are visited."""
@@ -138,6 +128,14 @@ class Walk(Context):
             node = self.ledger.get(node["boundaryID"])
         self.visit(above)
         self._rise(above, None)
+
+    def _visit_and_rise(self, frame: Frame) -> None:
+        fault = None
+        try:
+            self.visit(frame)
+        except Fault as raised:
+            fault = raised
+        self._rise(frame, fault)
 
     def _rise(self, frame: Frame, fault: Fault | None) -> None:
         frame, fault = self._alive(frame, fault)
