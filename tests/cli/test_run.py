@@ -50,6 +50,14 @@ def test_one_that_is_built_and_not_submitted(run, local_platform):
     assert names(local_platform) == ["a-"]
 
 
+@pytest.mark.parametrize("kind", ["Workflow", "WorkflowTemplate"])
+def test_what_hera_refuses_only_when_it_builds_is_a_sentence(run, local_platform, kind):
+    said = run(f'w = {kind}(generate_name="a-", entrypoint="c", arguments=5)', status=2).stderr
+    assert "Traceback" not in said
+    assert "script.py raised TypeError: Invalid argument type <class 'int'>" in said
+    assert names(local_platform) == []
+
+
 def test_several_that_are_not_submitted_are_listed(run, local_platform):
     said = run(BUILD.format(name="a") + BUILD.format(name="b"), status=2).stderr
     assert "built 2 workflows and submitted none: a-…, b-…" in said

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hera_utils.cli.script import as_our_error, execute
+from hera_utils.cli.script import as_our_error, document_built, execute
 from hera_utils.cli.script_recorder import ScriptRecording
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
@@ -85,6 +85,14 @@ def test_a_script_that_is_no_python(tmp_path):
     (tmp_path / "null.py").write_bytes(b"a\x00b")
     with pytest.raises(SettingsError):
         execute(tmp_path / "null.py", [])
+
+
+def test_a_workflow_that_hera_cannot_build_is_told_as_the_scripts(tmp_path, capsys):
+    from hera.workflows import Workflow
+
+    with pytest.raises(SettingsError, match="raised TypeError: Invalid argument type"):
+        document_built(Workflow(name="a", entrypoint="c", arguments=5), tmp_path / "a.py")
+    assert capsys.readouterr().err == ""
 
 
 def test_our_own_errors_pass_unchanged(tmp_path):

@@ -124,7 +124,7 @@ def wanting(document: Json) -> str:
 def built_by(path: Path, client: ArgoClient) -> list[Json]:
     """The workflows that a script builds; what it submits is not sent."""
     from hera_utils.cli.inline_returns import inline_returns
-    from hera_utils.cli.script import execute
+    from hera_utils.cli.script import built_by_hera, document_built, execute
     from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.hera_binding import bind_hera
@@ -133,10 +133,13 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
     with bind_hera(client.connection, insist=True):
         script = execute(path, (), recording=ScriptRecording(sending=False), host=ScriptHost(given_settings()))
         for workflow in (*script.templates, *script.built):
-            for hint in inline_returns(workflow):
+            with built_by_hera(path):
+                hints = list(inline_returns(workflow))
+            for hint in hints:
                 note(f"hera-utils: {hint}")
         documents = [
-            {**workflow.to_dict(), "kind": _kind_of(workflow)} for workflow in (*script.templates, *script.built)
+            {**document_built(workflow, path), "kind": _kind_of(workflow)}
+            for workflow in (*script.templates, *script.built)
         ]
     if not documents:
         raise InvalidWorkflow(f"{path} builds no workflow")

@@ -288,23 +288,25 @@ def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path)
         raise SettingsError(
             f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
         )
-    from hera_utils.cli.script import created
+    from hera_utils.cli.script import built_by_hera, created
 
     recording.announce()
     if not recording.stored:
         store_built(client, recording, script)
     for workflow in waiting:
-        recording.look(workflow)
+        with built_by_hera(script):
+            recording.look(workflow)
     return [created(workflow, script) for workflow in waiting]
 
 
 def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) -> None:
     """Store the templates and cron workflows that a script built, and say how to run them."""
     from hera_utils.cli.documents import in_namespace, in_order
-    from hera_utils.cli.script import document_built
+    from hera_utils.cli.script import built_by_hera, document_built
 
     for template in recording.templates:
-        recording.look(template)
+        with built_by_hera(script):
+            recording.look(template)
     documents = [document_built(template, script) for template in recording.templates]
     for document in in_order(documents):
         _store(client, in_namespace(document, client.namespace), how=not recording.waiting)

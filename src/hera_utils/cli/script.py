@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 import types
@@ -127,23 +128,26 @@ def _come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
 
 def created(workflow: Any, path: Path) -> str:
     """Submit a workflow that the script left unsubmitted; its name."""
-    try:
+    with built_by_hera(path):
         return str(workflow.create().metadata.name)
-    except HeraUtilsError:
-        raise
-    except Exception as error:  # noqa: BLE001  Hera builds it now: whatever is wrong in it shows here
-        raise as_our_error(error, path) from None
 
 
 def document_built(template: Any, path: Path) -> dict[str, Any]:
-    """The document of a template that the script built and did not store."""
-    try:
+    """The document of a template or workflow that the script built and did not send."""
+    with built_by_hera(path):
         document: dict[str, Any] = template.to_dict()
+    return document
+
+
+@contextlib.contextmanager
+def built_by_hera(path: Path) -> Iterator[None]:
+    """Hera builds within what the script described: whatever is wrong in it shows only now, and is told as the script's."""
+    try:
+        yield
     except HeraUtilsError:
         raise
-    except Exception as error:  # noqa: BLE001  Hera builds it now: whatever is wrong in it shows here
+    except Exception as error:  # noqa: BLE001  Hera's and pydantic's own, and whatever a hook of the script raises
         raise as_our_error(error, path) from None
-    return document
 
 
 def _exit_status(stop: SystemExit) -> int:
@@ -165,7 +169,8 @@ def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
         frames = frames.tb_next
     frames = users_frames(frames)
     line = f", line {frames.tb_lineno}" if frames is not None else ""
-    note("".join(traceback.format_exception(type(error), error, frames)).rstrip())
+    if frames is not None:  # else Hera found it in what the script described, after its end
+        note("".join(traceback.format_exception(type(error), error, frames)).rstrip())
     words = first_words(error)
     return SettingsError(
         f"the script {path}{line} raised {type(error).__name__}{': ' + words if words else ''}",
