@@ -80,6 +80,12 @@ def test_a_deleted_run_is_retried_from_the_archive(platform, argo, tmp_path):
     refused = argo("PUT", f"{ARCHIVE}/{uid}/retry", {"uid": uid})
     assert refused.json()["message"] == "Workflow already exists on cluster, use argo retry {name} instead"
     platform.delete("Workflow", "default", name)
+    wrong = argo("PUT", f"{ARCHIVE}/{uid}/retry", {"uid": uid, "namespace": "default", "parameters": ["x"]})
+    assert (wrong.status_code, wrong.json()["message"]) == (
+        500,
+        "expected parameter of the form: NAME=VALUE. Received: x",
+    )
+    assert argo("GET", f"/api/v1/workflows/default/{name}").status_code == 404
     retried = argo("PUT", f"{ARCHIVE}/{uid}/retry", {"uid": uid, "namespace": "default"})
     assert retried.status_code == 200, retried.text
     assert retried.json()["metadata"]["uid"] != uid

@@ -33,15 +33,26 @@ def retry(run: Run, event: RetryRequested) -> list[Command]:
 
     Raises Refused with Argo's message; then nothing has changed.
     """
-    _check_phase(run, event)
-    arguments = _arguments(run, event.parameters)
-    choice = _Choice(run.document, event)
-    choice.make()
+    choice, arguments = _decide(run, event)
     pods = choice.pods()
     _apply_nodes(run, choice, event.at)
     _apply_header(run, event, arguments)
     run.index = None
     return [DeletePod(name) for name in pods]
+
+
+def check(run: Run, event: RetryRequested) -> None:
+    """Raises what `retry` would raise; nothing changes."""
+    _decide(run, event)
+
+
+def _decide(run: Run, event: RetryRequested) -> tuple[_Choice, Json | None]:
+    """(the nodes to run again, the arguments where other ones were given)."""
+    _check_phase(run, event)
+    arguments = _arguments(run, event.parameters)
+    choice = _Choice(run.document, event)
+    choice.make()
+    return choice, arguments
 
 
 def _check_phase(run: Run, event: RetryRequested) -> None:

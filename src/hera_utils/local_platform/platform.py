@@ -15,6 +15,7 @@ from typing import Any
 
 from hera_utils.argo import faults
 from hera_utils.errors import Refused
+from hera_utils.interpreter import retry_in_place
 from hera_utils.interpreter.cron.cron_workflow import enabled
 from hera_utils.interpreter.events import Event, RetryRequested, Submitted
 from hera_utils.interpreter.state import Run
@@ -139,7 +140,9 @@ class LocalPlatform:
             run = Run({**created, **rest})
             if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
-            self._controller.enter(turn, run, RetryRequested(turn.at, seed(), **how))
+            event = RetryRequested(turn.at, seed(), **how)
+            retry_in_place.check(run, event)  # a run that enters is there, also when its first event is refused
+            self._controller.enter(turn, run, event)
             return lambda: self._workflow(run.uid)
 
         return self._controller.call(act)
