@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hera_utils.argo.routes import match
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.argo_api.artifacts import _listing, inside
 from hera_utils.local_platform.argo_api.artifacts import packed as sent_as_tar
@@ -62,6 +63,11 @@ def test_nothing_outside_is_served(store: ArtifactStore) -> None:
         assert inside(folder, below) is None
     (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe<b>"))).write_text("a name in no encoding")
     assert "%FF%FE%3Cb%3E" in _listing(folder).encode().decode()
+    found = match("GET", "/artifact-files/ns/workflows/run/pod/outputs/folder/%FF%FE%3Cb%3E")
+    assert found is not None
+    listed = inside(folder, found[1]["file"])
+    assert listed is not None
+    assert listed.read_text() == "a name in no encoding"
 
 
 def packed(*entries: tuple[str, str, str]) -> bytes:

@@ -216,7 +216,8 @@ def _match_artifact_file(parts: list[str]) -> tuple[Route, dict[str, str]] | Non
     values = {name: unquote(segment) for name, segment in zip(names, parts[1:], strict=False)}
     rest = parts[1 + len(names) :]
     if rest:
-        values["file"] = "/".join(unquote(segment) for segment in rest)
+        # a file's name may be no UTF-8: as in os.fsdecode
+        values["file"] = "/".join(unquote(segment, errors="surrogateescape") for segment in rest)
     return _ARTIFACT_FILES, values
 
 
