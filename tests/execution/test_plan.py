@@ -10,7 +10,7 @@ from hera.workflows import Container, Workflow
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.batches import estimate_size, limits_of
 from hera_utils.execution.definition import Definition, document_of, environment_of
-from hera_utils.execution.history import name_of, platform_of, run_facts
+from hera_utils.execution.history import Decisions, name_of, platform_of, run_facts
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
@@ -67,6 +67,19 @@ def test_the_plan_says_points_and_size(context):
     assert line.startswith("6 points (3 vintages × 2 boroughs) → 1 pod, 1 workflow of ")
     container = planned.document["spec"]["templates"][0]["container"]
     assert (container["image"], container["command"]) == ("mine/tool", ["a-lyon"])
+
+
+def test_of_a_run_that_goes_on_the_plan_does_not_say_that_nothing_is_done(context):
+    planned = plan(EXPERIMENT, context())
+    for decisions, said in (
+        (Decisions({}, in_flight={"a": {}, "b": {}}), "2 are in a run that goes on"),
+        (
+            Decisions({}, done={"c": "earlier"}, in_flight={"a": {}}),
+            "1 point is done already, 1 is in a run that goes on",
+        ),
+        (Decisions({}), "no point is done already"),
+    ):
+        assert replace(planned, decisions=decisions).lines()[-1] == said
 
 
 def test_the_plan_says_what_happens_to_each_image(context):

@@ -184,10 +184,10 @@ class Plan:
 
     def _decision_lines(self, decisions: Decisions, explain: bool) -> list[str]:
         done, in_flight, run = len(decisions.done), len(decisions.in_flight), len(decisions.run)
-        states = (
-            [f"{done} point{'s are' if done > 1 else ' is'} done already"] if done else ["no point is done already"]
-        )
-        states += [f"{in_flight} are still running"] if in_flight else []
+        states = [f"{done} point{'s are' if done > 1 else ' is'} done already"] if done else []
+        if in_flight:  # some of them may be over: their run is joined, and tells
+            states.append(f"{in_flight} {'are' if in_flight > 1 else 'is'} in a run that goes on")
+        states = states or ["no point is done already"]
         names = {point.id: point.name for point in self.points_to_run()}
         if not run:
             lines = [", ".join(states)]
