@@ -51,7 +51,8 @@ Different from Argo: a node that waits for a lock opens when it gets it, even if
 it asks again when there is room. An exit handler of a step of the entry template that cannot be opened (its template does not exist)
 makes the workflow Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end.
 A step that refers to itself fails; in Argo it waits for ever. A new workflow whose document has a status begins without it; Argo goes on
-from there, or, where a label says that it is complete, does nothing.
+from there, or, where a label says that it is complete, does nothing. `progress` of a node that groups others counts its own leaves, of the
+workflow all of them; in Argo a group's counts what follows it too, and a node that is left out has one.
 """
 
 
