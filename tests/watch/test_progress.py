@@ -34,6 +34,14 @@ def test_counts_and_what_is_left():
     assert seen.remaining(seen.elapsed(NOW)) == 30
 
 
+def test_what_runs_longer_than_all_before_is_not_told_to_end_at_once():
+    seen = document(18, 20)
+    for node in seen["status"]["nodes"].values():
+        node["finishedAt"] = "2026-01-01T00:00:10Z" if node["type"] == "Pod" else None
+    assert progress(seen).remaining(12.0) == 2.0, "nothing has ended for two seconds"
+    assert progress(seen).remaining(100.0) == 90.0
+
+
 def test_no_guess_from_two_tasks():
     assert progress(document(2, 20)).remaining(10.0) is None
 

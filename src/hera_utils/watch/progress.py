@@ -23,7 +23,8 @@ class Progress:
 
     rows: the entry template's tasks and fan-outs, then exit handlers, in the order they were written (a template without tasks is its own
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
-    started, finished: seconds since the epoch, None before. suspended: whether it, or a task of it, waits to be resumed.
+    started, finished, last_end: seconds since the epoch, None before; last_end: when one of its nodes last ended.
+    suspended: whether it, or a task of it, waits to be resumed.
     unit: what is counted, when it is not tasks.
     cpu_left: seconds of processor time of the tasks to come, if they take as much as those that are done; None where nothing is measured.
     waiting: why tasks cannot start (`Unschedulable: …`) → those tasks' names, the first of each first; none where they have no node yet.
@@ -45,6 +46,7 @@ class Progress:
     unit: str = ""
     waiting: dict[str, list[str]] = field(default_factory=dict)
     cpu_left: float | None = None
+    last_end: float | None = None
 
     @property
     def over(self) -> bool:
@@ -61,10 +63,16 @@ class Progress:
         return max(0.0, (self.finished if self.finished is not None else now) - self.started)
 
     def remaining(self, elapsed: float) -> float | None:
-        """Seconds still to go if the tasks to come take as long as those that are done; None while that would be a guess."""
+        """Seconds still to go if the tasks to come take as long as those that are done; None while that would be a guess.
+
+        Where nothing has ended for longer than that, those that run are longer ones: as long again as nothing has ended.
+        """
         if self.over or self.done < LEAST_BASE or self.done >= self.total:
             return None
-        return elapsed * (self.total - self.done) / self.done
+        left = elapsed * (self.total - self.done) / self.done
+        if self.started is None or self.last_end is None:
+            return left
+        return max(left, elapsed - (self.last_end - self.started))
 
 
 class RunClock:
@@ -88,7 +96,7 @@ class RunClock:
 def progress(document: Json) -> Progress:
     """Fold a workflow document. Linear in its nodes: some milliseconds for 2,000."""
     metadata, status = document["metadata"], document.get("status") or {}
-    branches = tree(document)
+    branches, nodes = tree(document), status.get("nodes") or {}
     phase = str(status.get("phase") or "Pending")
     return Progress(
         name=str(metadata.get("name", "")),
@@ -106,6 +114,7 @@ def progress(document: Json) -> Progress:
         suspended=phase not in COMPLETED and is_suspended(document),
         waiting=waits(document) if phase not in COMPLETED else {},
         cpu_left=_cpu_left(branches) if phase not in COMPLETED else None,
+        last_end=timestamps.read(max((str(node.get("finishedAt") or "") for node in nodes.values()), default="")),
     )
 
 
