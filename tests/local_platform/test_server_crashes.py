@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -49,8 +50,11 @@ def test_a_disk_that_is_full_at_times_loses_nothing(tmp_path, monkeypatch):
     platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=toys.ToyRuntime)
     monkeypatch.setattr("hera_utils.local_platform.controller.controller.AGAIN_SECONDS", 0.02)
     try:
-        stored = platform.submit("default", toys.workflow("true", count=TASKS))
-        flaky = Flaky(monkeypatch, "database or disk is full", 0.6)
+        flaky = Flaky(monkeypatch, "database or disk is full", 0.6)  # before the run: a fast one would be over
+        stored = None
+        while stored is None:
+            with contextlib.suppress(PlatformError):
+                stored = platform.submit("default", toys.workflow("true", count=TASKS))
         last = toys.wait(platform, "default", stored.name)
         assert flaky.failed > 0
         assert last["status"]["phase"] == "Succeeded"
