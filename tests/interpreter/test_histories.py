@@ -198,3 +198,27 @@ def test_a_pod_is_known_again_when_nothing_above_it_is_looked_at(suspended: bool
         shown.append(play.node(name)["outputs"])
     assert shown[0] == shown[1]
     assert shown[0]["parameters"] == [{**HANDLER["outputs"]["parameters"][0], "value": "it"}]
+
+
+def test_a_stopped_step_whose_steps_are_over_ends_with_the_pod_that_it_waits_for() -> None:
+    """The killed pod is below steps that are over: the steps around those look at them again."""
+    held = {"template": "pause", "continueOn": {"failed": True}, "onExit": "handler"}
+
+    def seen(name: str) -> Json:
+        return {"seen": {"template": "handler", "expression": f"steps['{name}'].status == 'Running'"}}
+
+    inner = [
+        [{"name": "n0", **held, "hooks": seen("n0")}],
+        [{"name": "n1", **held, "withItems": ["only"], "hooks": seen("n1")}],
+    ]
+    spec = {
+        "entrypoint": "main",
+        "onExit": "handler",
+        "templates": [
+            {"name": "main", "steps": [[{"name": "n0", **held}], [{"name": "n1", "template": "inner"}]]},
+            {"name": "inner", "steps": inner},
+            {"name": "handler", "container": {"image": "i", "command": ["true"]}},
+            {"name": "pause", "suspend": {}},
+        ],
+    }
+    assert Telling(spec, [0, 3624, 10], 0).tell().play.run.finished

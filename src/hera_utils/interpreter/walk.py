@@ -104,13 +104,19 @@ class Walk(Context):
         self._rise(frame, fault)
 
     def look_again(self, node_id: str) -> None:
-        """A killed pod has told what it gave: the template around it, which waited for that, looks at it again."""
+        """A killed pod has told what it gave: the template around it, which waited for that, looks at it again.
+
+        Where that template is over, the one around it waits, and looks at that template.
+        """
         node = self.ledger.nodes[node_id]
         frame = self.frames.get(node.get("boundaryID") or "")
+        while (frame is None or not self.alive(frame)) and node.get("boundaryID"):
+            node = self.ledger.nodes[node["boundaryID"]]
+            frame = self.frames.get(node.get("boundaryID") or "")
         if frame is None or not self.alive(frame):
             self.visit(self.root)
             return
-        frame.dirty[node_id] = None
+        frame.dirty[node["id"]] = None
         if phases.retried(node):
             frame.dirty[self.ledger.id_of(node["name"].rpartition("(")[0])] = None
         self._visit_and_rise(frame)
