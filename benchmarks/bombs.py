@@ -464,12 +464,21 @@ def copies(server: Server) -> str:
                              headers=[("Content-Type", "application/json-patch+json")]))  # fmt: skip
 
 
+def at_once(count: int, function: Callable[[], None]) -> None:
+    """The function in so many threads, until all have ended."""
+    import threading
+
+    threads = [threading.Thread(target=function, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def together(count: int, method: str, path: str, body: Callable[[], Any] = lambda: None) -> Attack:
     """The same request from many clients at once."""
 
     def attack(server: Server) -> str:
-        import threading
-
         answers: list[str] = []
         value = body()
         data = None if value is None else json.dumps(value).encode()
@@ -480,11 +489,7 @@ def together(count: int, method: str, path: str, body: Callable[[], Any] = lambd
             except OSError as error:
                 answers.append(type(error).__name__)
 
-        threads = [threading.Thread(target=one) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(count, one)
         return f"{len(answers)} answers, such as {answers[0] if answers else '-'}"
 
     return attack

@@ -24,6 +24,7 @@ from bombs import (
     Attack,
     Json,
     Server,
+    at_once,
     given,
     request,
     run,
@@ -195,11 +196,7 @@ def busy(count: int, path: str, *, fresh: bool = False) -> Attack:
                         if fresh:
                             break
 
-        threads = [threading.Thread(target=one, daemon=True) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(count, one)
         return f"{answers[0]} answers"
 
     return attack
@@ -224,11 +221,7 @@ def handshakes(count: int) -> Attack:
                     context.wrap_socket(plain).close()
                     done[0] += 1
 
-        threads = [threading.Thread(target=one, daemon=True) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(20, one)
         for connection in held:
             connection.close()
         return f"{done[0]} handshakes"
