@@ -214,17 +214,19 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
     faults: list[str] = []
     if generate:  # checked as it would be with a suffix behind it
         checked = generate[:-1] if generate.endswith("-") else generate
-        faults += [invalid_value("metadata.generateName", generate, fault) for fault in rule(checked)]
+        faults += [invalid_value("metadata.generateName", str(generate), fault) for fault in rule(checked)]
     if not name:
         if not generate:
             faults.append("metadata.name: Required value: name or generateName is required")
     else:
-        faults += [invalid_value("metadata.name", name, fault) for fault in rule(name)]
+        faults += [invalid_value("metadata.name", str(name), fault) for fault in rule(name)]
     for key, value in (metadata.get("labels") or {}).items():
-        faults += [invalid_value("metadata.labels", key, fault) for fault in label_key_faults(str(key))]
-        faults += [invalid_value("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
+        faults += [invalid_value("metadata.labels", str(key), fault) for fault in label_key_faults(str(key))]
+        faults += [invalid_value("metadata.labels", str(value), fault) for fault in label_value_faults(str(value))]
     for key in metadata.get("annotations") or {}:
-        faults += [invalid_value("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
+        faults += [
+            invalid_value("metadata.annotations", str(key), fault) for fault in label_key_faults(str(key).lower())
+        ]
     annotated = (metadata.get("annotations") or {}).items()
     if sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotated) > _MOST_ANNOTATIONS:
         faults.append(f"metadata.annotations: Too long: may not be more than {_MOST_ANNOTATIONS} bytes")
@@ -238,7 +240,7 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
 
 def invalid_value(field: str, value: object, fault: str) -> str:
     """What Kubernetes says of a field's value."""
-    return f"{field}: Invalid value: {json.dumps(str(value), ensure_ascii=False)}: {fault}"
+    return f"{field}: Invalid value: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}: {fault}"
 
 
 def aggregate(messages: list[str]) -> str:

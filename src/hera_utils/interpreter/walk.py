@@ -174,12 +174,7 @@ class Walk(Context):
         while self.later:
             node_id = next(iter(self.later))
             frame, rest = self.later.pop(node_id), dict(self.later)
-            fault = None
-            try:
-                self.visit(frame)
-            except Fault as raised:
-                fault = raised
-            self._rise(frame, fault)
+            self._visit_and_rise(frame)
             added = {node_id: frame for node_id, frame in self.later.items() if node_id not in rest}
             if added:
                 self.later = added | rest

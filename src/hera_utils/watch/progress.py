@@ -96,7 +96,7 @@ class RunClock:
 def progress(document: Json) -> Progress:
     """Fold a workflow document. Linear in its nodes: some milliseconds for 2,000."""
     metadata, status = document["metadata"], document.get("status") or {}
-    branches, nodes = tree(document), status.get("nodes") or {}
+    branches = tree(document)
     phase = str(status.get("phase") or "Pending")
     return Progress(
         name=str(metadata.get("name", "")),
@@ -114,8 +114,12 @@ def progress(document: Json) -> Progress:
         suspended=phase not in COMPLETED and is_suspended(document),
         waiting=waits(document) if phase not in COMPLETED else {},
         cpu_left=_cpu_left(branches) if phase not in COMPLETED else None,
-        last_end=timestamps.read(max((str(node.get("finishedAt") or "") for node in nodes.values()), default="")),
+        last_end=_last_end(status.get("nodes") or {}) if phase not in COMPLETED else None,
     )
+
+
+def _last_end(nodes: Json) -> float | None:
+    return timestamps.read(max((str(node.get("finishedAt") or "") for node in nodes.values()), default=""))
 
 
 def _cpu_left(branches: Iterable[Branch]) -> float | None:

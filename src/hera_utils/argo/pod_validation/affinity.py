@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo.names import label_key_faults
-from hera_utils.argo.pod_validation.errors import forbidden, invalid, required
+from hera_utils.argo.names import invalid_value, label_key_faults
+from hera_utils.argo.pod_validation.errors import forbidden, required
 
 Json = dict[str, Any]
 
@@ -40,7 +40,7 @@ def of_affinity(affinity: Json, path: str) -> Iterator[str]:
 def _weight(weighted: Json, path: str) -> Iterator[str]:
     weight = weighted.get("weight") or 0
     if not 1 <= weight <= _HEAVIEST:
-        yield invalid(f"{path}.weight", weight, f"must be in the range 1-{_HEAVIEST}")
+        yield invalid_value(f"{path}.weight", weight, f"must be in the range 1-{_HEAVIEST}")
 
 
 def _node_term(term: Json, path: str) -> Iterator[str]:
@@ -49,6 +49,13 @@ def _node_term(term: Json, path: str) -> Iterator[str]:
 
 
 def _expression(expression: Json, path: str) -> Iterator[str]:
+    yield from _values(expression, path, of_numbers=True)
+    for fault in label_key_faults(expression.get("key") or ""):
+        yield invalid_value(f"{path}.key", expression.get("key") or "", fault)
+
+
+def _values(expression: Json, path: str, *, of_numbers: bool) -> Iterator[str]:
+    """Whether the operator is one, and has as many values as it takes. of_numbers: labels of nodes may be compared as numbers, too."""
     operator, values = expression.get("operator") or "", expression.get("values") or ()
     if operator in ("In", "NotIn"):
         if not values:
@@ -56,29 +63,18 @@ def _expression(expression: Json, path: str) -> Iterator[str]:
     elif operator in ("Exists", "DoesNotExist"):
         if values:
             yield forbidden(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-    elif operator in ("Gt", "Lt"):
+    elif of_numbers and operator in ("Gt", "Lt"):
         if len(values) != 1:
             yield required(f"{path}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
     else:
-        yield invalid(f"{path}.operator", operator, "not a valid selector operator")
-    for fault in label_key_faults(expression.get("key") or ""):
-        yield invalid(f"{path}.key", expression.get("key") or "", fault)
+        yield invalid_value(f"{path}.operator", operator, "not a valid selector operator")
 
 
 def _pod_term(term: Json, path: str) -> Iterator[str]:
     for index, one in enumerate((term.get("labelSelector") or {}).get("matchExpressions") or ()):
-        at = f"{path}.labelSelector.matchExpressions[{index}]"
-        operator, values = one.get("operator") or "", one.get("values") or ()
-        if operator in ("In", "NotIn"):
-            if not values:
-                yield required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
-        elif operator in ("Exists", "DoesNotExist"):
-            if values:
-                yield forbidden(f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-        else:
-            yield invalid(f"{at}.operator", operator, "not a valid selector operator")
+        yield from _values(one, f"{path}.labelSelector.matchExpressions[{index}]", of_numbers=False)
     key = term.get("topologyKey") or ""
     if not key:
         yield required(f"{path}.topologyKey", "can not be empty")
     for fault in label_key_faults(key):
-        yield invalid(f"{path}.topologyKey", key, fault)
+        yield invalid_value(f"{path}.topologyKey", key, fault)

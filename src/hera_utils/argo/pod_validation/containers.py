@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.argo.names import config_key_faults, label_faults, subdomain_faults
+from hera_utils.argo.names import config_key_faults, invalid_value, label_faults, subdomain_faults
 from hera_utils.argo.pod_validation import resources, volumes
 from hera_utils.argo.pod_validation.errors import (
     LARGEST_ID,
     between,
     forbidden,
-    invalid,
     required,
     supported,
     unsupported,
@@ -79,7 +78,9 @@ def of_pod(spec: Json, own: Executor, broken: set[str]) -> Iterator[str]:
         for index, container in enumerate(listed, start=len(before)):
             image = container.get("image") or ""
             if image != image.strip():
-                yield invalid(f"spec.{group}[{index}].image", image, "must not have leading or trailing whitespace")
+                yield invalid_value(
+                    f"spec.{group}[{index}].image", image, "must not have leading or trailing whitespace"
+                )
 
 
 def _init(container: Json, path: str, names: set[str], broken: set[str]) -> Iterator[str]:
@@ -107,7 +108,7 @@ def _common(container: Json, path: str, broken: set[str]) -> Iterator[str]:
     if not name:
         yield required(f"{path}.name")
     else:
-        yield from (invalid(f"{path}.name", name, fault) for fault in label_faults(name))
+        yield from (invalid_value(f"{path}.name", name, fault) for fault in label_faults(name))
     if not container.get("image"):
         yield required(f"{path}.image")
     policy = container.get("terminationMessagePolicy")
@@ -131,7 +132,7 @@ def _ports(ports: Sequence[Json], path: str) -> Iterator[str]:
     for index, port in enumerate(ports):
         at, name = f"{path}[{index}]", port.get("name") or ""
         faults = list(_port_name(name)) if name else []
-        yield from (invalid(f"{at}.name", name, fault) for fault in faults)
+        yield from (invalid_value(f"{at}.name", name, fault) for fault in faults)
         if not faults and name in names:
             yield f'{at}.name: Duplicate value: "{name}"'
         if name and not faults:
@@ -174,7 +175,7 @@ def _host_network(containers: Sequence[Json], before: int) -> Iterator[str]:
         for place, port in enumerate(container.get("ports") or ()):
             if port.get("hostPort") and port["hostPort"] != port.get("containerPort"):
                 at = f"spec.containers[{index}].ports[{place}].hostPort"
-                yield invalid(at, port["hostPort"], "must match `containerPort` when `hostNetwork` is true")
+                yield invalid_value(at, port["hostPort"], "must match `containerPort` when `hostNetwork` is true")
 
 
 # --- variables ----------------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def _host_network(containers: Sequence[Json], before: int) -> Iterator[str]:
 
 def _variable_name(name: str, path: str) -> Iterator[str]:
     if not _VARIABLE.match(name):
-        yield invalid(
+        yield invalid_value(
             path,
             name,
             "a valid environment variable name must consist only of printable ASCII characters other than '='",
@@ -209,20 +210,20 @@ def _variable(variable: Json, path: str) -> Iterator[str]:
             yield from _key(source[field], f"{at}.{field}")
     if not sources:
         listed = ", ".join(f"`{field}`" for field in _SOURCES[:-1])
-        yield invalid(at, "", f"must specify one of: {listed} or `{_SOURCES[-1]}`")
+        yield invalid_value(at, "", f"must specify one of: {listed} or `{_SOURCES[-1]}`")
     elif variable.get("value"):
-        yield invalid(at, "", "may not be specified when `value` is not empty")
+        yield invalid_value(at, "", "may not be specified when `value` is not empty")
     elif len(sources) > 1:
-        yield invalid(at, "", "may not have more than one field specified at a time")
+        yield invalid_value(at, "", "may not have more than one field specified at a time")
 
 
 def _key(reference: Json, path: str) -> Iterator[str]:
     name, key = reference.get("name") or "", reference.get("key") or ""
-    yield from (invalid(f"{path}.name", name, fault) for fault in subdomain_faults(name))
+    yield from (invalid_value(f"{path}.name", name, fault) for fault in subdomain_faults(name))
     if not key:
         yield required(f"{path}.key")
     else:
-        yield from (invalid(f"{path}.key", key, fault) for fault in config_key_faults(key))
+        yield from (invalid_value(f"{path}.key", key, fault) for fault in config_key_faults(key))
 
 
 def _variables(source: Json, path: str, index: int) -> Iterator[str]:
@@ -233,9 +234,9 @@ def _variables(source: Json, path: str, index: int) -> Iterator[str]:
         if not source[field].get("name"):
             yield required(f"{path}[{index}].{field}.name")
     if not sources:
-        yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
+        yield invalid_value(path, "", "must specify one of: `configMapRef` or `secretRef`")
     elif len(sources) > 1:
-        yield invalid(path, "", "may not have more than one field specified at a time")
+        yield invalid_value(path, "", "may not have more than one field specified at a time")
 
 
 # --- mounts -------------------------------------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ def _mounts(container: Json, path: str, broken: set[str], *, mirrored: bool = Fa
         if not place and not mirrored:
             yield required(f"{at}.mountPath")
         if place in places:
-            yield invalid(f"{at}.mountPath", place, "must be unique")
+            yield invalid_value(f"{at}.mountPath", place, "must be unique")
         places.add(place)
         yield from _mount(mount, at, f"{path}.volumeMounts", privileged=bool(privileged))
 
@@ -267,7 +268,7 @@ def _mount(mount: Json, at: str, path: str, *, privileged: bool) -> Iterator[str
         yield from volumes.descending(within, f"{path}.subPath")
     if expression:
         if within:
-            yield invalid(f"{at}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
+            yield invalid_value(f"{at}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
         yield from volumes.descending(expression, f"{path}.subPathExpr")
     propagation = mount.get("mountPropagation") or ""
     yield from supported(f"{path}.mountPropagation", propagation, "Bidirectional", "HostToContainer", "None")
@@ -304,19 +305,19 @@ def _probes(container: Json, path: str) -> Iterator[str]:
         grace, successes = probe.get("terminationGracePeriodSeconds"), probe.get("successThreshold")
         if field == "readinessProbe":
             if grace is not None:
-                yield invalid(f"{at}.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes")
+                yield invalid_value(f"{at}.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes")
         elif successes not in (None, 0, 1):
-            yield invalid(f"{at}.successThreshold", successes, "must be 1")
+            yield invalid_value(f"{at}.successThreshold", successes, "must be 1")
 
 
 def _probe(probe: Json, path: str) -> Iterator[str]:
     yield from _handler(probe, path)
     for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
         if (probe.get(field) or 0) < 0:
-            yield invalid(f"{path}.{field}", probe[field], "must be greater than or equal to 0")
+            yield invalid_value(f"{path}.{field}", probe[field], "must be greater than or equal to 0")
     grace = probe.get("terminationGracePeriodSeconds")
     if grace is not None and grace <= 0:
-        yield invalid(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than 0")
+        yield invalid_value(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than 0")
 
 
 def _handler(handler: Json, path: str) -> Iterator[str]:
@@ -343,13 +344,13 @@ def _get(action: Json, path: str) -> Iterator[str]:
     yield from supported(f"{path}.scheme", action.get("scheme"), "HTTP", "HTTPS")
     for header in action.get("httpHeaders") or ():
         if not _HEADER.match(header.get("name") or ""):
-            yield invalid(f"{path}.httpHeaders", header.get("name") or "", _HEADER_MESSAGE)
+            yield invalid_value(f"{path}.httpHeaders", header.get("name") or "", _HEADER_MESSAGE)
 
 
 def _port(action: Json, path: str) -> Iterator[str]:
     port = action.get("port", 0)
     if isinstance(port, str):
-        yield from (invalid(f"{path}.port", port, fault) for fault in _port_name(port))
+        yield from (invalid_value(f"{path}.port", port, fault) for fault in _port_name(port))
     else:
         yield from between(f"{path}.port", port or 0, 1, _LARGEST_PORT)
 
@@ -395,4 +396,4 @@ def of_seccomp(profile: Json | None, path: str) -> Iterator[str]:
             yield from volumes.descending(place, f"{path}.localhostProfile")
     elif place is not None:
         whole = {"Type": kind, "LocalhostProfile": place}
-        yield invalid(f"{path}.localhostProfile", whole, "can only be set when seccomp type is Localhost")
+        yield invalid_value(f"{path}.localhostProfile", whole, "can only be set when seccomp type is Localhost")

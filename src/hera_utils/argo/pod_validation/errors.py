@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from hera_utils.argo.names import invalid_value
+
 LARGEST_ID = 2147483647
-
-
-def invalid(path: str, value: Any, why: str) -> str:
-    return f"{path}: Invalid value: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}: {why}"
 
 
 def required(path: str, why: str = "") -> str:
@@ -37,11 +34,11 @@ def supported(path: str, value: Any, *choices: str) -> Iterator[str]:
 
 def between(path: str, value: Any, least: int, largest: int) -> Iterator[str]:
     if value is not None and not least <= value <= largest:
-        yield invalid(path, value, f"must be between {least} and {largest}, inclusive")
+        yield invalid_value(path, value, f"must be between {least} and {largest}, inclusive")
 
 
 def is_address(path: str, value: str) -> Iterator[str]:
     try:
         ipaddress.ip_address(value)
     except ValueError:
-        yield invalid(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        yield invalid_value(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")

@@ -13,6 +13,7 @@ from typing import Any
 
 from hera_utils.argo.names import (
     aggregate,
+    invalid_value,
     label_faults,
     label_key_faults,
     label_value_faults,
@@ -22,7 +23,6 @@ from hera_utils.argo.pod_validation import affinity, containers, volumes
 from hera_utils.argo.pod_validation.errors import (
     LARGEST_ID,
     between,
-    invalid,
     is_address,
     required,
     supported,
@@ -75,14 +75,18 @@ def _dns_policy(spec: Json, value: Any, path: str) -> Iterator[str]:
 def _dns_config(spec: Json, value: Any, path: str) -> Iterator[str]:
     servers, searches = value.get("nameservers") or (), value.get("searches") or ()
     if len(servers) > _MOST_NAMESERVERS:
-        yield invalid(f"{path}.nameservers", list(servers), f"must not have more than {_MOST_NAMESERVERS} nameservers")
+        yield invalid_value(
+            f"{path}.nameservers", list(servers), f"must not have more than {_MOST_NAMESERVERS} nameservers"
+        )
     for index, address in enumerate(servers):
         yield from is_address(f"{path}.nameservers[{index}]", address)
     if len(searches) > _MOST_SEARCHES:
-        yield invalid(f"{path}.searches", list(searches), f"must not have more than {_MOST_SEARCHES} search paths")
+        yield invalid_value(
+            f"{path}.searches", list(searches), f"must not have more than {_MOST_SEARCHES} search paths"
+        )
     for index, search in enumerate(searches):
         if not _SEARCH.match(search.removesuffix(".")):
-            yield invalid(f"{path}.searches[{index}]", search, _SEARCH_MESSAGE)
+            yield invalid_value(f"{path}.searches[{index}]", search, _SEARCH_MESSAGE)
     for index, option in enumerate(value.get("options") or ()):
         if not option.get("name"):
             yield required(f"{path}.options[{index}]", "must not be empty")
@@ -91,9 +95,9 @@ def _dns_config(spec: Json, value: Any, path: str) -> Iterator[str]:
 def _node_selector(spec: Json, value: Any, path: str) -> Iterator[str]:
     for key, wanted in value.items():
         for fault in label_key_faults(key):
-            yield invalid(path, key, fault)
+            yield invalid_value(path, key, fault)
         for fault in label_value_faults(str(wanted)):
-            yield invalid(path, str(wanted), fault)
+            yield invalid_value(path, str(wanted), fault)
 
 
 def _security(spec: Json, value: Any, path: str) -> Iterator[str]:
@@ -107,7 +111,7 @@ def _security(spec: Json, value: Any, path: str) -> Iterator[str]:
         if not name:
             yield required(at)
         elif not _SYSCTL.match(name):
-            yield invalid(at, name, _SYSCTL_MESSAGE)
+            yield invalid_value(at, name, _SYSCTL_MESSAGE)
         elif name in names:
             yield f'{at}: Duplicate value: "{name}"'
         names.add(name)
@@ -126,7 +130,7 @@ def _spread(spec: Json, value: Any, path: str) -> Iterator[str]:
     for index, constraint in enumerate(value):
         at = f"{path}[{index}]"
         if (constraint.get("maxSkew") or 0) <= 0:
-            yield invalid(f"{at}.maxSkew", constraint.get("maxSkew") or 0, "must be greater than zero")
+            yield invalid_value(f"{at}.maxSkew", constraint.get("maxSkew") or 0, "must be greater than zero")
         if not constraint.get("topologyKey"):
             yield required(f"{at}.topologyKey", "can not be empty")
         yield from unsupported(
@@ -137,7 +141,7 @@ def _spread(spec: Json, value: Any, path: str) -> Iterator[str]:
 def _readiness_gates(spec: Json, value: Any, path: str) -> Iterator[str]:
     for index, one in enumerate(value):
         for fault in label_key_faults(one.get("conditionType") or ""):
-            yield invalid(f"{path}[{index}].conditionType", one.get("conditionType") or "", fault)
+            yield invalid_value(f"{path}[{index}].conditionType", one.get("conditionType") or "", fault)
 
 
 def _deadline(spec: Json, value: Any, path: str) -> Iterator[str]:
@@ -153,19 +157,19 @@ def _toleration(toleration: Json, path: str) -> Iterator[str]:
     key, operator, effect, value = (toleration.get(field) or "" for field in ("key", "operator", "effect", "value"))
     if key:
         for fault in label_key_faults(key):
-            yield invalid(f"{path}.key", key, fault)
+            yield invalid_value(f"{path}.key", key, fault)
     elif operator != "Exists":
         why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-        yield invalid(f"{path}.operator", operator, why)
+        yield invalid_value(f"{path}.operator", operator, why)
     if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
-        yield invalid(f"{path}.effect", effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
+        yield invalid_value(f"{path}.effect", effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
     if operator in ("", "Equal"):
         faults = label_value_faults(value)
         if faults:
-            yield invalid(f"{path}.operator", value, ";".join(faults))
+            yield invalid_value(f"{path}.operator", value, ";".join(faults))
     elif operator == "Exists":
         if value:
-            yield invalid(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'")
+            yield invalid_value(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'")
     else:
         yield from unsupported(f"{path}.operator", operator, "Equal", "Exists")
     yield from supported(f"{path}.effect", effect, "NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -176,17 +180,17 @@ def _host_aliases(spec: Json, value: Any, path: str) -> Iterator[str]:
         yield from is_address(f"{path}[{index}].ip", alias.get("ip") or "")
         for place, name in enumerate(alias.get("hostnames") or ()):
             for fault in subdomain_faults(name):
-                yield invalid(f"{path}[{index}].hostnames[{place}]", name, fault)
+                yield invalid_value(f"{path}[{index}].hostnames[{place}]", name, fault)
 
 
 def _label(spec: Json, value: Any, path: str) -> Iterator[str]:
     if value:
-        yield from (invalid(path, value, fault) for fault in label_faults(value))
+        yield from (invalid_value(path, value, fault) for fault in label_faults(value))
 
 
 def _subdomain(spec: Json, value: Any, path: str) -> Iterator[str]:
     if value:
-        yield from (invalid(path, value, fault) for fault in subdomain_faults(value))
+        yield from (invalid_value(path, value, fault) for fault in subdomain_faults(value))
 
 
 def _restart_policy(spec: Json, value: Any, path: str) -> Iterator[str]:

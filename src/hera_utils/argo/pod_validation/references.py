@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo.names import label_key_faults
-from hera_utils.argo.pod_validation.errors import invalid, required, unsupported
+from hera_utils.argo.names import invalid_value, label_key_faults
+from hera_utils.argo.pod_validation.errors import required, unsupported
 
 _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.*)'\]\Z", re.DOTALL)
 _VARIABLES = (
@@ -29,14 +29,14 @@ def of_field_reference(reference: dict[str, Any], path: str, *, volume: bool = F
     found = _SUBSCRIPT.match(field)
     if found is not None:
         for fault in label_key_faults(found[2].lower() if "annotations" in found[1] else found[2]):
-            yield invalid(path, found[2], fault)
+            yield invalid_value(path, found[2], fault)
         return
     version = reference.get("apiVersion") or "v1"
     if version != "v1":
         why = f"error converting fieldPath: unsupported pod version: {version}"
-        yield invalid(f"{path}.fieldPath", field, why)
+        yield invalid_value(f"{path}.fieldPath", field, why)
     elif field not in _KNOWN:
         why = f"error converting fieldPath: field label not supported: {field}"
-        yield invalid(f"{path}.fieldPath", field, why)
+        yield invalid_value(f"{path}.fieldPath", field, why)
     else:
         yield from unsupported(f"{path}.fieldPath", field, *(_FILES if volume else _VARIABLES))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from hera_utils.argo.names import label_key_faults
-from hera_utils.argo.pod_validation.errors import forbidden, invalid, required, unsupported
+from hera_utils.argo.names import invalid_value, label_key_faults
+from hera_utils.argo.pod_validation.errors import forbidden, required, unsupported
 from hera_utils.argo.quantities import QuantityError, quantity
 
 Json = dict[str, Any]
@@ -47,23 +47,23 @@ def _amount(name: str, text: str, path: str) -> Iterator[str]:
     if amount is None:
         return
     if amount < 0:
-        yield invalid(path, text, "must be greater than or equal to 0")
+        yield invalid_value(path, text, "must be greater than or equal to 0")
     if "/" in name and (amount * 1000) % 1000 != 0:
-        yield invalid(path, text, "must be an integer")
+        yield invalid_value(path, text, "must be an integer")
     if name.startswith(_HUGE):
         page = _value(name.removeprefix(_HUGE))
         if page and (amount <= 0 or amount % page != 0):
-            yield invalid(path, text, f"{text} is not positive integer multiple of {name}")
+            yield invalid_value(path, text, f"{text} is not positive integer multiple of {name}")
 
 
 def _name(name: str, path: str) -> Iterator[str]:
     faults = label_key_faults(name)
-    yield from (invalid(path, name, fault) for fault in faults)
+    yield from (invalid_value(path, name, fault) for fault in faults)
     if "/" not in name and not name.startswith(_HUGE):
         if not faults and name not in _STANDARD:
-            yield invalid(path, name, "must be a standard resource type or fully qualified")
+            yield invalid_value(path, name, "must be a standard resource type or fully qualified")
         if name not in _OF_CONTAINERS:
-            yield invalid(path, name, "must be a standard resource for containers")
+            yield invalid_value(path, name, "must be a standard resource for containers")
 
 
 def _within(name: str, text: str, limits: Json, path: str) -> Iterator[str]:
@@ -78,9 +78,9 @@ def _within(name: str, text: str, limits: Json, path: str) -> Iterator[str]:
     if amount is None or most is None:
         return
     if not shared and amount != most:
-        yield invalid(f"{path}.requests", text, f"must be equal to {name} limit of {limit}")
+        yield invalid_value(f"{path}.requests", text, f"must be equal to {name} limit of {limit}")
     elif amount > most:
-        yield invalid(f"{path}.requests", text, f"must be less than or equal to {name} limit of {limit}")
+        yield invalid_value(f"{path}.requests", text, f"must be less than or equal to {name} limit of {limit}")
 
 
 def _value(text: str) -> Fraction | None:
@@ -106,6 +106,6 @@ def of_reference(reference: Json, path: str) -> Iterator[str]:
     divisor = _value(str(reference.get("divisor") or "1"))
     if divisor not in (0, *map(_value, allowed)):
         what = "1m and 1" if kind == "cpu" else ", ".join(allowed)
-        yield invalid(
+        yield invalid_value(
             f"{path}.divisor", resource, f"only divisor's values {what} are supported with the {kind} resource"
         )

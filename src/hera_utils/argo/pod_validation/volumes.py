@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hera_utils.argo import quantities
-from hera_utils.argo.names import label_faults
-from hera_utils.argo.pod_validation.errors import forbidden, invalid, required, supported
+from hera_utils.argo.names import invalid_value, label_faults
+from hera_utils.argo.pod_validation.errors import forbidden, required, supported
 from hera_utils.argo.pod_validation.references import of_field_reference
 
 Json = dict[str, Any]
@@ -24,7 +24,7 @@ def of_volumes(volumes: Sequence[Json], before: int, broken: set[str]) -> Iterat
         faults = list(_sources(volume, path))
         if not name:
             faults.append(required(f"{path}.name"))
-        faults += [invalid(f"{path}.name", name, fault) for fault in label_faults(name) if name]
+        faults += [invalid_value(f"{path}.name", name, fault) for fault in label_faults(name) if name]
         if name in names:
             faults.append(f'{path}.name: Duplicate value: "{name}"')
         if faults:
@@ -132,19 +132,19 @@ def _items(source: Json, path: str) -> Iterator[str]:
 
 def _mode(value: Any, path: str) -> Iterator[str]:
     if value is not None and not 0 <= value <= _LARGEST_MODE:
-        yield invalid(path, value, "must be a number between 0 and 0777 (octal), both inclusive")
+        yield invalid_value(path, value, "must be a number between 0 and 0777 (octal), both inclusive")
 
 
 def descending(place: str, path: str) -> Iterator[str]:
     """A path that may lead neither to the root nor upwards."""
     if place.startswith("/"):
-        yield invalid(path, place, "must be a relative path")
+        yield invalid_value(path, place, "must be a relative path")
     yield from _no_way_up(place, path)
 
 
 def _no_way_up(place: str, path: str) -> Iterator[str]:
     if ".." in place.split("/"):
-        yield invalid(path, place, "must not contain '..'")
+        yield invalid_value(path, place, "must not contain '..'")
 
 
 _RULES: tuple[tuple[str, Callable[[Json, str], Iterator[str]]], ...] = (

@@ -100,7 +100,7 @@ def enumerate(request: ArgoRequest) -> Reply:
         head["continue"] = str(offset + len(page))
     if filter_.count_remaining:
         head["remainingItemCount"] = remaining
-    listed = {**request.fields.workflow_list({"metadata": head, "items": None})}
+    listed = request.fields.workflow_list({"metadata": head})
     listed.pop("items", None)
     return written(listed, _items(request, sorted(page, key=_age, reverse=True)), request.watches.threads)
 

@@ -55,8 +55,9 @@ class LargeAnswers:
                 while change and not self._fits(computed):
                     await self._room()
             if self._fits(computed):
-                is_large = isinstance(computed, Response) and _size(computed) > LARGE
-                return _LargeAnswer(computed, self) if is_large and isinstance(computed, Response) else computed
+                if isinstance(computed, Response) and _size(computed) > LARGE:
+                    return _LargeAnswer(computed, self)
+                return computed
             del computed
             await self._room()
 
