@@ -13,6 +13,7 @@ from hera_utils.cli.commands import SECTIONS, commands
 from hera_utils.cli.examples import EXAMPLES
 from hera_utils.cli.main import complain, enter
 from hera_utils.errors import SettingsError
+from hera_utils.settings.fields import FIELDS
 
 COMMANDS = [name for commands in SECTIONS.values() for name in commands]
 
@@ -35,6 +36,20 @@ def test_every_command_has_a_help_with_the_settings(words, capsys):
     said = capsys.readouterr().out
     assert "--argo_server" in said
     assert "--profile" in said
+
+
+def test_the_help_of_settings_tells_every_flag_and_variable(capsys):
+    assert enter(["settings", "--help"]) == 0
+    said = capsys.readouterr().out
+    for field in FIELDS:
+        for word in (*field.flags, *field.off, *(field.variables if field.flags else ())):
+            assert word in said, word
+
+
+@pytest.mark.parametrize("flag", ["--no-preflight", "--no_preflight"])
+def test_underscores_and_hyphens_mean_the_same(flag, capsys):
+    assert enter(["run", flag, "absent_file.py"]) == 2
+    assert "the script absent_file.py cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

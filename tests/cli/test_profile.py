@@ -35,7 +35,7 @@ def type_(tmp_path, local_platform):
 def test_from_none_to_one_and_back(type_, tmp_path):
     assert "there is no profile; create one with" in type_("profile", "ls")
     said = type_(
-        "profile", "add", "lab", "--argo_server", "argo.example:443", "--ask_token", given=f"Bearer {PLANTED}\n"
+        "profile", "add", "lab", "--argo_server", "argo.example:443", "--ask-token", given=f"Bearer {PLANTED}\n"
     )
     assert "wrote ~/.config/hera-utils/config.toml\nwrote ~/.config/hera-utils/credentials.toml\n" in said
     secret = tmp_path / ".config" / "hera-utils" / "credentials.toml"
@@ -66,7 +66,7 @@ def test_what_is_wrong_is_told(type_):
     assert "not a name of a profile" in type_("profile", "add", "a b", "--argo_server", "x", status=2)
     assert "cannot read" in type_("profile", "add", "lab", "--from", "nowhere", status=2)
     assert "no token was given" in type_(
-        "profile", "add", "lab", "--argo_server", "x", "--ask_token", status=2, given=""
+        "profile", "add", "lab", "--argo_server", "x", "--ask-token", status=2, given=""
     )
 
 

@@ -1,5 +1,6 @@
 """`--set` and `--inputs`: the same experiment with other values; a layout that cannot be is told before anything is sent."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -264,3 +265,54 @@ def test_a_record_that_cannot_be_read_is_told(engine, experiment, tmp_path, caps
     (runs / "junk" / "points.sqlite").write_bytes(b"no database at all" * 100)
     engine("--resume", "--runs", str(runs)).run(experiment)
     assert "the record of cut, junk cannot be read: its points count as not done" in capsys.readouterr().out
+
+
+def help_of(text, tmp_path, columns=80):
+    (tmp_path / "study.py").write_text(text)
+    environ = {**os.environ, "COLUMNS": str(columns)}
+    told = subprocess.run(
+        [sys.executable, "study.py", "--help"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    return told.stdout
+
+
+def test_help_of_an_experiment_begins_with_its_inputs(tmp_path):
+    study = """'''How warm rods are.'''
+from dataclasses import dataclass, field
+from hera_utils import Experiment, Inputs, Quantity, grid, main
+
+@dataclass
+class Mesh:
+    size: Quantity = Quantity(25, "m")
+
+@dataclass
+class Constants:
+    city: str = "Lyon"
+    mesh: Mesh = field(default_factory=Mesh)
+
+main(Experiment(workflow=lambda e, i, l: None, inputs=Inputs(Constants(), grid(n=range(1000), k=["a"]))))
+"""
+    told = help_of(study, tmp_path)
+    what, inputs, options, experiment, platform = told.split("\n\n")[1:]
+    assert what.strip() == "How warm rods are."
+    lines = inputs.splitlines()
+    assert lines[0] == "inputs, changed with --set NAME=VALUE or --inputs FILE:"
+    assert [line.split() for line in lines[1:3]] == [["city=Lyon", "constant"], ["mesh.size=25", "m", "constant"]]
+    assert "n=0,1,2," in inputs
+    assert "swept over 1000 values" in inputs
+    assert "swept over 1 value\n" in inputs + "\n"
+    assert "--keep-done" in experiment
+    assert "--keep_done" not in experiment
+    assert platform.startswith("platform:")
+    assert all(len(line) <= 80 for line in told.splitlines())
+    assert len(told.splitlines()) < 70
+
+
+def test_help_of_a_search_tells_what_is_searched(tmp_path):
+    search = "search(9, minimize='loss', x=(0.0, 1.0))"
+    told = help_of(
+        f"from hera_utils import *\nmain(Experiment(workflow=lambda e, i, l: None, inputs={search}))", tmp_path
+    )
+    assert "x=[0.0, 1.0]  searched (search by tpe over x: minimize loss)" in " ".join(told.split("\n")).replace(
+        "                ", "  "
+    )

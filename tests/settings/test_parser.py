@@ -104,11 +104,33 @@ def test_a_misspelt_flag_is_named_and_what_follows_it_is_not_shown(parser, capsy
         assert "usage:" not in said
 
 
-def test_help_tells_flags_and_variables(parser):
+def test_help_tells_the_flags_that_people_type_and_where_all_of_them_are_told(parser):
     text = parser.format_help()
-    assert "--argo_server" in text
-    assert "ARGO_SERVER" in text
+    assert "--argo_server SERVER" in text
+    assert "--k8s_context" not in text
+    assert "hera-utils settings --help" in text
     assert isinstance(parser, argparse.ArgumentParser)
+
+
+def test_help_begins_with_what_the_script_is_and_its_own_flags(monkeypatch):
+    parser = argument_parser()
+    monkeypatch.setattr(sys.modules["__main__"], "__doc__", "Heat of a city,\nin 100 % of cases.\n\nIts method.\n")
+    parser.add_argument("city")
+    parser.add_argument("--borough", default="LYON_1", help="which part of it")
+    parser.add_argument("--k8s_volume_claim_name", default="mine", help="the claim of the city")
+    text = parser.format_help()
+    usage, what, *_ = text.split("\n\n")
+    assert usage.endswith("[FLAGS] city")
+    assert what.strip() == "Heat of a city, in 100 % of cases."
+    assert "Its method" not in text
+    for own in ("--borough BOROUGH", "the claim of the city"):
+        assert text.index(own) < text.index("platform:")
+
+
+def test_a_description_stands_for_the_docstring():
+    text = argument_parser(prog="city", description="collects a city", epilog="as in the paper").format_help()
+    assert text.startswith("usage: city [FLAGS]\n\ncollects a city\n\n")
+    assert text.endswith("\n\nas in the paper\n")
 
 
 def test_parse_arguments_takes_words_and_a_parser(parser):

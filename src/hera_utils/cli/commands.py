@@ -87,7 +87,11 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": lambda word: word.replace("_", "-"),
+    },
     epilog="With nothing configured, workflows run on this machine; with an Argo server (--argo_server, ARGO_SERVER, "
     "a profile), the same script runs there."
     " NAME is a run: its name, or the beginning of it; @latest is the newest run, @latest~1 the one before.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hera_utils.settings.fields import FIELDS, Field, spellings
+from hera_utils.settings.fields import COMMON, FIELDS, Field, spellings
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _MEMORY, _DEADLINE = "hera_utils.settings", "hera_utils.deadline"
-# The ones that people type; the others work as well and are listed by `hera-utils settings`.
-_SHOWN = frozenset({"platform", "profile", "argo_server", "argo_namespace", "argo_token", "images", "state"})
 
 
 class SettingOption(click.Option):
-    """A flag with several spellings of which the help shows one."""
+    """The flag of a setting. The help of a command has one line for all of them; that of `hera-utils settings` has one for each.
+
+    listed: whether this command's help has a line for it.
+    """
+
+    def __init__(self, *names: Any, field: Field, listed: bool, **options: Any) -> None:
+        super().__init__(*names, **options)
+        self.field, self.listed, self.hidden = field, listed, field.name not in COMMON
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        record = super().get_help_record(ctx)
-        if record is None:
+        if self.listed:
+            return self.field.flag_with_value, self.field.help_with_variables
+        if self.field is not FIELDS[0]:
             return None
-        metavar = "" if self.is_flag else f" {self.metavar}"
-        return f"{self.opts[0]}{metavar}", record[1]
+        first, second, *others = COMMON
+        more = ", ".join(f"--{name}" for name in others)
+        return f"--{first}, --{second}, …", f"Where it runs; also {more}… All of them: hera-utils settings --help"
 
 
 class WholeSentences(click.Group):
@@ -40,21 +47,21 @@ class WholeSentences(click.Group):
             formatter.write_dl([(name, command.get_short_help_str(10_000)) for name, command in self.commands.items()])
 
 
-def settings_options(function: Command) -> Command:
-    """Adds a flag for every setting; their values wait for `context()`."""
+def settings_options(function: Command, *, listed: bool = False) -> Command:
+    """Adds a flag for every setting; their values wait for `context()`. listed: whether the help has a line for each."""
     for field in reversed(FIELDS):
         if field.flags:
-            function = _option(field)(function)
+            function = _option(field, listed=listed)(function)
     return function
 
 
-def _option(field: Field) -> Callable[[Command], Command]:
+def _option(field: Field, *, listed: bool) -> Callable[[Command], Command]:
     def keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None and value != ():
             ctx.meta.setdefault(_MEMORY, {})[field.name] = list(value) if isinstance(value, tuple) else value
 
     names = [spelling for flag in field.flags for spelling in spellings(flag)]
-    more: dict[str, Any] = {"metavar": field.metavar or ("|".join(field.choices) if field.choices else "TEXT")}
+    more: dict[str, Any] = {}
     if field.kind == "boolean":
         off = [spelling for flag in field.off for spelling in spellings(flag)]
         names = [f"{on}/{no}" for on, no in zip(names, off, strict=True)]
@@ -67,8 +74,8 @@ def _option(field: Field) -> Callable[[Command], Command]:
         cls=SettingOption,
         callback=keep,
         expose_value=False,
-        help=field.help,
-        hidden=field.name not in _SHOWN,
+        field=field,
+        listed=listed,
         **more,
     )
 

@@ -19,7 +19,7 @@ def command() -> None:
     """The platforms that one works with, each under a name: --profile NAME takes its settings.
 
     \b
-    hera-utils profile add lab --argo_server argo.lab.example --argo_namespace lyon --ask_token
+    hera-utils profile add lab --argo_server argo.lab.example --argo_namespace lyon --ask-token
     hera-utils profile add lab --from hera.config
     hera-utils profile check lab
     hera-utils profile use lab
@@ -105,9 +105,7 @@ def show(name: str | None, output: str) -> int:
     help="Write it into the project's hera-utils.toml, for everybody who works on the project.",
 )
 @click.option("--replace", is_flag=True, help="Replace an existing profile of that name.")
-@click.option(
-    "--ask_token", "--ask-token", is_flag=True, help="Ask for the token, so that it appears on no command line."
-)
+@click.option("--ask-token", is_flag=True, help="Ask for the token, so that it appears on no command line.")
 @settings_options
 def add(name: str, source: Path | None, project: bool, replace: bool, ask_token: bool) -> int:
     """Create a profile from the settings given as flags, and from those of a hera.config file.

@@ -35,7 +35,7 @@ Json = dict[str, Any]
 @click.option(
     "--parameter-file", type=click.Path(path_type=Path), help="Parameters of a workflow file, as YAML or JSON."
 )
-@click.option("--no-preflight", "--no_preflight", is_flag=True, help="Submit without checking first.")
+@click.option("--no-preflight", is_flag=True, help="Submit without checking first.")
 @click.option("--strict/--no-strict", default=True, help="Refuse fields that Argo does not know.  [default: strict]")
 @timeout_option
 @settings_options

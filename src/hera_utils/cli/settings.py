@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@settings_options
 @output_option("json")
+@partial(settings_options, listed=True)
 def command(output: str) -> int:
     """Show every setting, its value and its origin (secrets are masked).
 
     The first of these that gives a value wins: a flag, an environment variable, the file $ARGOCONFIG, ./hera.config,
     ./hera-utils.toml, ~/hera.config, the user's profile, the script, a default.
+
+    The flags below work with every command, and with every script that uses hera_utils; `-` may be written for `_`. In brackets:
+    the environment variables that mean the same.
     """
     from hera_utils.cli.terminal import note, print_json
     from hera_utils.settings.sources import Surroundings, foreign_files

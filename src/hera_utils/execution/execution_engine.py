@@ -69,7 +69,7 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: C
     the script with status 0, as --help does; a run that fails, or cannot begin, ends it with a sentence, its fix and its own status.
     argv: the words after the script's name. parser: one made by `argument_parser` and extended with the script's own flags.
     """
-    return ExecutionEngine.from_command_line(argv, parser=parser).run(experiment)
+    return ExecutionEngine.from_command_line(argv, parser=parser, experiment=experiment).run(experiment)
 
 
 Json = dict[str, Any]
@@ -103,20 +103,26 @@ class ExecutionEngine:
 
     @classmethod
     def from_command_line(
-        cls, argv: Sequence[str] | None = None, *, parser: ContextParser | None = None
+        cls,
+        argv: Sequence[str] | None = None,
+        *,
+        parser: ContextParser | None = None,
+        experiment: Experiment | None = None,
     ) -> ExecutionEngine:
         """An engine that takes its settings from this script's command line and shows on the screen what happens.
+
+        experiment: held by the engine, and its inputs are told by --help.
 
         Besides the settings it knows --set and --inputs (other values), --plan (what would run), --resume (only what is not done),
         --keep-done (a change of code is none), --explain (why), --doctor (would it work), --provision (create what it needs),
         --detach (do not wait), --timeout (no longer). What asks for no run ends the script in `run`.
         """
         parser = parser if parser is not None else argument_parser()
-        add_flags(parser)
+        add_flags(parser, experiment)
         own = argv is None or list(argv) == sys.argv[1:]
         launch = (script_host().launch or python_launch()) if own else None
         context = parse_arguments(argv, parser=parser)
-        return cls(context, reporter=ConsoleReporter(), options=RunOptions.of(context), launch=launch)
+        return cls(context, experiment, reporter=ConsoleReporter(), options=RunOptions.of(context), launch=launch)
 
     @cached_property
     def platform(self) -> ExecutionPlatform:

@@ -8,14 +8,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.inputs_text import described
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.search import design_of
 from hera_utils.experiment.values import text
 from hera_utils.runs.notes import RunNotes
+from hera_utils.settings.fields import spellings
+from hera_utils.settings.parser import ContextParser
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.wording import counted
 
@@ -91,74 +95,79 @@ class RunOptions:
 _ATTRIBUTE = "run_option_"
 """Before the names of RunOptions, so that a script may have flags of these names of its own."""
 
-_SWITCHES = (
-    ("plan", "show what would run; run nothing"),
-    ("resume", "run only the points that are not done or have changed"),
-    ("explain", "with --resume: show why each point runs"),
-    ("keep_done", "with --resume: keep finished points although their code, images or packages have changed"),
-    ("doctor", "check everything that the run needs; run nothing"),
-    ("provision", "create what the experiment's environment describes and the cluster does not have, then run"),
-    ("dry_run", "with --provision: show what would be created or changed; run nothing"),
-    ("force", "with --provision: take over fields that others have set to other values"),
-    ("no_preflight", "submit without checking first"),
-    ("detach", "submit and exit; the run continues"),
-)
-_VALUES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+_SWITCH: dict[str, Any] = {"action": "store_true"}
+_FLAGS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     (
-        "--inputs",
-        "inputs_file",
-        {"metavar": "FILE", "help": "read constants and points from a TOML, YAML, JSON or CSV file"},
-    ),
-    (
-        "--set",
+        "set",
         "inputs_set",
-        {
-            "metavar": "NAME=VALUE",
-            "action": "append",
-            "help": "set a constant or an axis, for example vintages=2009,2012; may be repeated",
-        },
+        "set a constant or an axis, for example vintages=2009,2012; may be repeated",
+        {"metavar": "NAME=VALUE", "action": "append"},
     ),
-    ("--points", "list_points", {"action": "store_true", "help": "list the points; run nothing"}),
     (
-        "--timeout",
-        "wait_timeout",
-        {
-            "metavar": "TIME",
-            "help": "wait at most this long (90, 90s, 10m, 1h), then exit; the run continues",
-        },
+        "inputs",
+        "inputs_file",
+        "read constants and points from a TOML, YAML, JSON or CSV file",
+        {"metavar": "FILE"},
     ),
-    ("--name", "run_name", {"metavar": "TEXT", "help": "a name of your own for the run, beside the generated one"}),
-    ("--note", "run_note", {"metavar": "TEXT", "help": "a note on the run"}),
-    ("--tag", "run_tags", {"metavar": "WORD", "action": "append", "help": "a tag for the run; may be repeated"}),
-    ("--output", "plan_output", {"choices": ("text", "json"), "help": "with --plan: the output format"}),
+    ("points", "list_points", "list the points; run nothing", _SWITCH),
+    ("plan", "plan", "show what would run; run nothing", _SWITCH),
+    ("output", "plan_output", "with --plan: the output format", {"choices": ("text", "json")}),
+    (
+        "picture",
+        "picture",
+        "draw the graph of the tasks with the plan; run nothing",
+        {"choices": ("ascii", "mermaid")},
+    ),
+    ("resume", "resume", "run only the points that are not done or have changed", _SWITCH),
+    ("explain", "explain", "with --resume: show why each point runs", _SWITCH),
+    (
+        "keep_done",
+        "keep_done",
+        "with --resume: keep finished points although their code, images or packages have changed",
+        _SWITCH,
+    ),
+    ("detach", "detach", "submit and exit; the run continues", _SWITCH),
+    (
+        "timeout",
+        "wait_timeout",
+        "wait at most this long (90, 90s, 10m, 1h), then exit; the run continues",
+        {"metavar": "TIME"},
+    ),
+    ("name", "run_name", "a name of your own for the run, beside the generated one", {"metavar": "TEXT"}),
+    ("note", "run_note", "a note on the run", {"metavar": "TEXT"}),
+    ("tag", "run_tags", "a tag for the run; may be repeated", {"metavar": "WORD", "action": "append"}),
+    ("doctor", "doctor", "check everything that the run needs; run nothing", _SWITCH),
+    (
+        "role",
+        "role",
+        "as --doctor, and write the missing permissions as a Role, for the owner of the cluster",
+        {"metavar": "FILE"},
+    ),
+    ("no_preflight", "no_preflight", "submit without checking first", _SWITCH),
+    (
+        "provision",
+        "provision",
+        "create what the experiment's environment describes and the cluster does not have, then run",
+        _SWITCH,
+    ),
+    ("dry_run", "dry_run", "with --provision: show what would be created or changed; run nothing", _SWITCH),
+    ("force", "force", "with --provision: take over fields that others have set to other values", _SWITCH),
 )
+_NOT_OURS_ALONE = frozenset({"set", "inputs", "points", "output", "timeout", "name", "note", "tag"})
+"""Where the script has a flag of such a name, it is the script's."""
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of RunOptions. Where the script has one of the names that are not ours alone (--set, --output…), it is the script's."""
-    group: Any = parser.add_argument_group("experiment")
-    for flag, name, options in _VALUES:
-        with contextlib.suppress(argparse.ArgumentError):
-            group.add_argument(flag, dest=_ATTRIBUTE + name, default=argparse.SUPPRESS, **options)
-    for name, words in _SWITCHES:
-        spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-        group.add_argument(
-            *spellings, dest=_ATTRIBUTE + name, action="store_true", default=argparse.SUPPRESS, help=words
-        )
-    for name, options in (
-        (
-            "picture",
-            {"choices": ("ascii", "mermaid"), "help": "draw the graph of the tasks with the plan; run nothing"},
-        ),
-        (
-            "role",
-            {
-                "metavar": "FILE",
-                "help": "as --doctor, and write the missing permissions as a Role, for the owner of the cluster",
-            },
-        ),
-    ):
-        group.add_argument(f"--{name}", dest=_ATTRIBUTE + name, default=argparse.SUPPRESS, **options)
+def add_flags(parser: ContextParser, experiment: Experiment | None = None) -> None:
+    """The flags of RunOptions. experiment: whose inputs the help tells, where it is known already."""
+    group = parser.experiment_flags = parser.add_argument_group("experiment")
+    for flag, name, words, options in _FLAGS:
+        yields = contextlib.suppress(argparse.ArgumentError) if flag in _NOT_OURS_ALONE else contextlib.nullcontext()
+        with yields:
+            group.add_argument(
+                *spellings(f"--{flag}"), dest=_ATTRIBUTE + name, default=argparse.SUPPRESS, help=words, **options
+            )
+    if isinstance(experiment, Experiment):
+        parser.described_inputs = partial(described, experiment.inputs)
 
 
 def point_lines(experiment: Experiment) -> list[str]:

@@ -41,6 +41,18 @@ class Field:
     repeated: bool = False
     joint: str = " "
 
+    @property
+    def flag_with_value(self) -> str:
+        """The flag as a help shows it: in one spelling, with what it takes."""
+        if self.kind == "boolean":
+            return " / ".join((self.flags[0], *self.off))
+        return f"{self.flags[0]} {self.metavar or '|'.join(self.choices) or self.name.rpartition('_')[2].upper()}"
+
+    @property
+    def help_with_variables(self) -> str:
+        named = ", ".join((*self.variables, *self.inverted))
+        return f"{self.help} [{named}]" if named else self.help
+
 
 FIELDS: tuple[Field, ...] = (
     Field(
@@ -256,6 +268,9 @@ FIELDS: tuple[Field, ...] = (
         ("HERA_UTILS_LICENSE",),
     ),
 )
+
+COMMON = ("platform", "profile", "argo_server", "argo_namespace", "argo_token", "images", "state")
+"""Those that people type: a help names them, and says where all of them are told."""
 
 TOKEN_FIELDS = ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring")
 """The ways to give a token: whoever gives one of them stands in front of all weaker ways. In one source the first counts."""

@@ -80,11 +80,18 @@ class OwnFlags(argparse._ActionsContainer):
                 action.option_strings = [*action.option_strings, name]
                 self._option_string_actions[name] = action
         action.help = options.get("help", action.help)
+        owner.own_settings.append(action)
         if options.get("default") not in (None, argparse.SUPPRESS):
             owner.set_defaults(**{setting: options["default"]})
         if options.get("required"):
             owner.required_settings.append(setting)
         return action
+
+    @property
+    def own_settings(self) -> list[argparse.Action]:
+        """The flags of settings that the script has added itself: its help tells them as its own."""
+        held: list[argparse.Action] = self.__dict__.setdefault("_own_settings", [])
+        return held
 
     @property
     def required_settings(self) -> list[str]:

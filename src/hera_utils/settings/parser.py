@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
@@ -40,9 +40,11 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         super().__init__(*arguments, **options)
         self.around: Surroundings | None = None
         self._typed: dict[str, Any] = {}
-        group = self.add_argument_group("platform", "where and how the workflows run (hera_utils)")
+        self.experiment_flags: FlagGroup | None = None
+        self.described_inputs: Callable[[], Sequence[tuple[str, str]]] = tuple
+        self.platform_flags = self.add_argument_group("platform")
         for field in FIELDS:
-            _add_flags(group, field)
+            _add_flags(self.platform_flags, field)
         self.settings_are_added = True
 
     def set_defaults(self, **defaults: Any) -> None:
@@ -57,6 +59,12 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
     def add_subparsers(self, **options: Any) -> Any:
         options.setdefault("parser_class", argparse.ArgumentParser)  # the settings are flags of the whole command
         return super().add_subparsers(**options)
+
+    def format_help(self) -> str:
+        """What the script is, its inputs and its own flags, then the experiment's; of the settings those that people type."""
+        from hera_utils.settings.script_help import help_of
+
+        return help_of(self)
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """(CLIContext, the words that no flag explains). SettingsError for a source that cannot be meant."""
@@ -102,8 +110,7 @@ def _add_flags(group: argparse._ArgumentGroup, field: Field) -> None:
     if not field.flags:
         return
     names = [spelling for flag in field.flags for spelling in spellings(flag)]
-    help_text = f"{field.help} [{', '.join((*field.variables, *field.inverted))}]" if field.variables else field.help
-    options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
+    options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": field.help_with_variables}
     if field.kind == "boolean":
         group.add_argument(*names, action="store_true", **options)
         for flag in field.off:

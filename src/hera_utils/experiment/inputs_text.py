@@ -1,0 +1,41 @@
+"""Inputs as they are typed on a command line, each with what it is: for the help of a script. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hera_utils.experiment.inputs import Inputs
+from hera_utils.experiment.search import design_of
+from hera_utils.experiment.values import members_of, plain, text
+from hera_utils.wording import counted
+
+_WIDEST = 40
+
+
+def described(inputs: Inputs) -> list[tuple[str, str]]:
+    """(`NAME=VALUE`, what that is) of each constant and each axis."""
+    rows = [(f"{name}={_cut(text(value))}", "constant") for name, value in _constants(inputs.fixed)]
+    design = design_of(inputs.sweep)
+    if design is not None:
+        space = design.as_json()["space"]
+        return rows + [(f"{name}={_cut(text(given))}", f"searched ({design.words})") for name, given in space.items()]
+    return rows + [
+        (f"{name}={_cut(','.join(map(text, values)))}", f"swept over {counted(len(values), 'value')}")
+        for name, values in inputs.sweep.axes.items()
+    ]
+
+
+def _constants(fixed: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The constants by the names that set them: a nested one by its path. Those of objects of another kind are no inputs."""
+    for name, value in fixed.items():
+        members = members_of(value)
+        if members is not None and not isinstance(plain(value), str):
+            yield from _constants(members, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _cut(words: str) -> str:
+    words = " ".join(words.split())
+    return words if len(words) <= _WIDEST else words[: _WIDEST - 1] + "…"

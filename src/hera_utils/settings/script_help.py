@@ -1,0 +1,87 @@
+"""What `--help` of a script says: what the script is, its inputs and its own flags, the experiment's, and of the settings those that
+people type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from hera_utils.settings.fields import BY_NAME, COMMON
+
+if TYPE_CHECKING:
+    from hera_utils.settings.parser import ContextParser
+
+_WIDEST_FLAG, _MOST_COLUMNS = 26, 100
+_ALL_SETTINGS = "all of them, also as variables: hera-utils settings --help"
+
+
+def help_of(parser: ContextParser) -> str:
+    width = min(_MOST_COLUMNS, shutil.get_terminal_size().columns) - 2
+    inputs = parser.described_inputs()
+    experiment = [] if parser.experiment_flags is None else parser.experiment_flags._group_actions
+    platform = [(BY_NAME[name].flag_with_value, BY_NAME[name].help) for name in COMMON]
+    parts = [
+        _usage(parser),
+        _section("inputs, changed with --set NAME=VALUE or --inputs FILE", inputs, width),
+        _own(parser),
+        _section("experiment", map(_row, experiment), width),
+        _section("platform", platform, width) + f"\n  {_ALL_SETTINGS}",
+        parser.epilog or "",
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _usage(parser: ContextParser) -> str:
+    """The usage without the flags, which are a screenful, and what the script is."""
+    positionals = parser._positionals._group_actions
+    formatter = parser.formatter_class(prog=f"{parser.prog} [FLAGS]")
+    formatter.add_usage(parser.usage, positionals, [])
+    formatter.add_text(parser.description or _first_paragraph(sys.modules["__main__"].__doc__))
+    return formatter.format_help()
+
+
+def _first_paragraph(docstring: str | None) -> str:
+    paragraph = (docstring or "").strip().partition("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def _own(parser: ContextParser) -> str:
+    """The groups of flags of the script itself, as argparse shows them."""
+    formatter = parser._get_formatter()
+    for group in parser._action_groups:
+        if group in (parser.platform_flags, parser.experiment_flags):
+            continue
+        formatter.start_section(group.title)
+        formatter.add_text(group.description)
+        formatter.add_arguments(group._group_actions)
+        if group is parser._optionals:
+            formatter.add_arguments(parser.own_settings)
+        formatter.end_section()
+    return formatter.format_help()
+
+
+def _row(action: argparse.Action) -> tuple[str, str]:
+    """A flag in one of its spellings."""
+    flag = min(action.option_strings, key=lambda spelling: "_" in spelling)
+    value = action.metavar or "|".join(action.choices or ())
+    return f"{flag} {value}".rstrip(), action.help or ""
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
+    """Words (a flag, an input) and what they mean, beside them or below; "" without any."""
+    rows = list(rows)
+    if not rows:
+        return ""
+    column = 4 + min(_WIDEST_FLAG, max(len(word) for word, _ in rows))
+    lines = [f"{title}:"]
+    for word, meaning in rows:
+        head, below = f"  {word}", textwrap.wrap(meaning, max(20, width - column))
+        if len(head) + 2 <= column and below:
+            head = head.ljust(column) + below.pop(0)
+        lines += [head, *(" " * column + line for line in below)]
+    return "\n".join(lines)
