@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+TOKEN = "s3cret-token"
+
 
 @contextlib.contextmanager
 def served(app: Any, **options: Any) -> Iterator[str]:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from browser import Tab, chromium
 from memory_platform import MemoryPlatform
-from serving import served
+from serving import TOKEN
 
 from hera_utils.interpreter.events import ShutdownRequested
-from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.serving.credentials import Gate
 
-TOKEN = "s3cret-token"
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 STARTED = "2026-11-23T10:00:00Z"
 
@@ -50,23 +46,6 @@ def fan_out(count: int) -> dict:
     failed["outputs"] = {"exitCode": "4", "artifacts": [{"name": "table"}]}
     root = node("big", "DAG", "Running", children=[group["id"], failed["id"]])
     return {one["id"]: one for one in (root, group, failed, *items)}
-
-
-@pytest.fixture
-def platform() -> MemoryPlatform:
-    return MemoryPlatform()
-
-
-@pytest.fixture
-def url(platform: MemoryPlatform) -> Iterator[str]:
-    with served(argo_app(platform, TOKEN)) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
-        yield opened
 
 
 def big(platform: MemoryPlatform, count: int) -> dict:

@@ -11,7 +11,17 @@ from functools import cache
 from importlib.resources import files
 
 # in the order in which they build upon each other
-_SCRIPTS = ("elements.js", "scales.js", "statistics.js", "kinds.js", "survey.js", "saving.js", "cards.js")
+_SCRIPTS = (
+    "elements.js",
+    "scales.js",
+    "statistics.js",
+    "kinds.js",
+    "survey.js",
+    "saving.js",
+    "cards.js",
+    "phases.js",
+    "timeline.js",
+)
 
 
 @cache

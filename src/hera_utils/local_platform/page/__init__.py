@@ -15,7 +15,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from hera_utils import pictures
 
-_SCRIPTS = ("api.js", "elements.js", "tree.js", "log.js", "sweep.js", "list.js", "whole.js", "run.js", "start.js")
+_SCRIPTS = (
+    "api.js", "address.js", "elements.js", "tree.js", "times.js", "log.js", "sweep.js", "timeline.js", "list.js", "whole.js", "run.js",
+    "start.js",
+)  # fmt: skip
+_PICTURES = ("cards", "withSurvey", "timelinePicture", "lasting", "markOf")
 
 
 @lru_cache(maxsize=1)
@@ -27,9 +31,7 @@ def _page() -> tuple[bytes, dict[str, str]]:
         return folder.joinpath(name).read_text("utf-8")
 
     style = read("style.css") + pictures.style()
-    script = "\n".join(
-        [*map(read, _SCRIPTS[:-1]), pictures.module("pictures", "cards", "withSurvey"), read(_SCRIPTS[-1])]
-    )
+    script = "\n".join([*map(read, _SCRIPTS[:-1]), pictures.module("pictures", *_PICTURES), read(_SCRIPTS[-1])])
     text = read("page.html").replace("/*style*/", style).replace("/*script*/", script)
     policy = (
         f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; connect-src 'self'; img-src data:; "

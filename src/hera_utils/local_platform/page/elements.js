@@ -14,22 +14,15 @@ const make = (what, attributes = {}, ...children) => {
   return element;
 };
 
-const SIGNS = {
-  Succeeded: "✔", Failed: "✘", Error: "⚠", Running: "●", Pending: "◷", Suspended: "‖", Skipped: "○", Omitted: "○", Daemoned: "◆",
-};
-
 const phaseMark = (phase, withWord = true) =>
   make(`span.phase.${phase || "Unknown"}`, withWord ? {} : { role: "img", "aria-label": phase || "not started", title: phase },
-    (SIGNS[phase] || "·") + (withWord ? ` ${phase || "Pending"}` : ""));
+    pictures.markOf(phase) + (withWord ? ` ${phase || "Pending"}` : ""));
 
 const seconds = (from, to) => (from ? Math.max(0, ((to ? Date.parse(to) : Date.now()) - Date.parse(from)) / 1000) : null);
 
 const duration = (from, to) => {
   const all = seconds(from, to);
-  if (all === null) return "";
-  const s = Math.floor(all), h = Math.floor(s / 3600), m = Math.floor(s / 60) % 60;
-  if (h) return `${h} h ${m} min`;
-  return m ? `${m} min ${s % 60} s` : `${s} s`;
+  return pictures.lasting(to || all === null ? all : Math.floor(all)); // what goes on is counted in whole seconds
 };
 
 const moment = (text) => (text ? new Date(text).toLocaleString() : "");
@@ -67,3 +60,43 @@ const download = (path, name) => make("a", {
     }
   },
 }, name);
+
+/** Views of which one is seen, chosen by its tab; which one is kept in the address. views: {name: [title, element]}, the first is the usual one. */
+class Tabs {
+  constructor(views, changed) {
+    this.views = views;
+    this.changed = changed;
+    const names = Object.keys(views);
+    const key = (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      this.open(names[(names.indexOf(this.name) + step + names.length) % names.length]);
+      this.buttons[this.name].focus();
+    };
+    this.buttons = Object.fromEntries(names.map((name) => [name, make("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `view-${name}`, onclick: () => this.open(name), onkeydown: key }, views[name][0])]));
+    for (const name of names) {
+      const element = views[name][1];
+      element.id = `view-${name}`;
+      element.setAttribute("role", "tabpanel");
+      element.setAttribute("aria-labelledby", `tab-${name}`);
+    }
+    this.element = make("div.tabs", { role: "tablist", "aria-label": "Views of the run" }, ...Object.values(this.buttons));
+    this.show(names.includes(address.get("tab")) ? address.get("tab") : names[0]);
+  }
+
+  show(name) {
+    this.name = name;
+    for (const [other, button] of Object.entries(this.buttons)) {
+      button.setAttribute("aria-selected", String(other === name));
+      button.tabIndex = other === name ? 0 : -1;
+      this.views[other][1].hidden = other !== name;
+    }
+  }
+
+  open(name) {
+    this.show(name);
+    address.set({ tab: name });
+    this.changed();
+  }
+}

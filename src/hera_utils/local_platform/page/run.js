@@ -16,6 +16,7 @@ class RunPage {
     this.chosen = null;
     this.log = null;
     this.sweep = new SweepView();
+    this.timeline = new TimelineView(name, (id) => this.choose(id, true));
     this.whole = new WholeRun(this);
     this.build();
   }
@@ -28,9 +29,18 @@ class RunPage {
     const search = make("input", { type: "search", placeholder: "Find a node…", "aria-label": "Find a node", oninput: (event) => { this.filter.text = event.target.value.toLowerCase(); this.layout(); } });
     this.chips = make("span.row");
     const tools = make("div.row", {}, search, this.chips);
-    show(this.whole.element, this.head, make("div.split", {}, make("section", { "aria-label": "Tree" }, tools, make("p.note", {}), this.view), this.panel), this.sweep.element);
+    this.outline = make("div.view", {}, tools, make("p.note", {}), this.view);
+    this.tabs = new Tabs({ workflow: ["Tasks", this.outline], timeline: ["Timeline", this.timeline.element] }, () => this.drawn());
+    show(this.whole.element, this.head, make("div.split", {}, make("section", { "aria-label": "Tasks" }, this.tabs.element, this.outline, this.timeline.element), this.panel), this.sweep.element);
     new ResizeObserver(() => this.paint()).observe(this.view);
-    setInterval(() => { if (this.run && !DONE.includes(this.run.status.phase)) { this.showTimes(); this.paint(); } }, 1000);
+    setInterval(() => { if (this.run && !DONE.includes(this.run.status.phase)) { this.showTimes(); this.drawn(); } }, 1000);
+  }
+
+  /** What is in sight is drawn again. */
+  drawn() {
+    if (!this.run) return;
+    this.paint();
+    this.timeline.update(this.run, this.nodes, this.chosen);
   }
 
   /** Follow the run for as long as the page is open. */
@@ -72,6 +82,7 @@ class RunPage {
     this.header();
     this.layout();
     this.details();
+    this.timeline.update(this.run, this.nodes, this.chosen);
     this.sweep.update(this.nodes);
     this.whole.look();
   }
@@ -92,7 +103,7 @@ class RunPage {
       ...(status.message ? [make(`p.${DONE.slice(1).includes(status.phase) ? "wrong" : "note"}`, {}, status.message)] : []),
       ...(more.length ? [pairs(more)] : []));
     this.showTimes();
-    document.title = `${SIGNS[status.phase] || "·"} ${metadata.name}`;
+    document.title = `${pictures.markOf(status.phase)} ${metadata.name}`;
     const counts = {};
     for (const node of Object.values(this.nodes)) if (!OUTLINES.includes(node.type)) counts[shownPhase(node)] = (counts[shownPhase(node)] || 0) + 1;
     this.chips.replaceChildren(...Object.entries(counts).map(([phase, count]) => make("button", {
@@ -162,7 +173,7 @@ class RunPage {
     },
       make("span.fold", { "aria-hidden": "true", onclick: (event) => { event.stopPropagation(); this.fold(row, !open); } }, row.folder ? (open ? "▾" : "▸") : ""),
       phaseMark(shownPhase(node), false), make("span.name", {}, node.displayName || node.name),
-      make("span.note", {}, remark), make("span.time", {}, node.phase && node.phase !== "Pending" ? duration(node.startedAt, node.finishedAt) : ""));
+      make("span.note", {}, remark), make("span.time", {}, tookOf(node)));
     element.style.top = `${index * ROW}px`;
     element.style.paddingLeft = `${(row.level - 1) * 1.1 + 0.3}em`;
     return element;
@@ -174,9 +185,9 @@ class RunPage {
     this.layout();
   }
 
-  choose(id) {
-    this.chosen = this.chosen === id ? null : id;
-    this.paint();
+  choose(id, always = false) {
+    this.chosen = this.chosen === id && !always ? null : id;
+    this.drawn();
     this.details(true);
   }
 
@@ -226,7 +237,7 @@ class RunPage {
     return pairs([
       ["phase", phaseMark(shownPhase(node))], ["message", node.message], ["name", node.name], ["type", node.type],
       ["template", node.templateName || (node.templateRef && `${node.templateRef.name}/${node.templateRef.template}`)],
-      ["time", duration(node.startedAt, node.finishedAt)], ["started", moment(node.startedAt)], ["finished", moment(node.finishedAt)],
+      ["time", tookOf(node)], ["waited", (node[RAN] || {}).startDelay ? pictures.lasting(node[RAN].startDelay) : ""], ["started", moment(ranAt(node).from)], ["finished", moment(ranAt(node).to)],
       ["progress", node.progress], ["exit code", outputs.exitCode], ["result", outputs.result],
       ...parametersOf(node.inputs).map(([name, value]) => [`input ${name}`, value]), ...parametersOf(outputs).map(([name, value]) => [`output ${name}`, value]),
       ...((node.inputs || {}).artifacts || []).map(artifact("input artifact", "input-artifacts")),

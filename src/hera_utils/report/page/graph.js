@@ -46,7 +46,7 @@ function graphPicture() {
     }),
     boxes.map((box, n) => {
       const total = Object.values(box.counts).reduce((sum, one) => sum + one, 0);
-      const told = Object.entries(box.counts).map(([phase, count]) => `${MARKS[phase] || "○"} ${count}`).join("  ");
+      const told = Object.entries(box.counts).map(([phase, count]) => `${markOf(phase)} ${count}`).join("  ");
       let done = 0;
       const bars = Object.entries(box.counts).map(([phase, count]) => {
         const bar = make("rect", { class: `fill-${phase}`, x: x[n] + 1 + (done / total) * (wide - 2), y: y[n] + high - 4, width: (count / total) * (wide - 2), height: 3 });

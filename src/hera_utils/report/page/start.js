@@ -8,7 +8,7 @@ function sum(counts, ...names) {
 }
 
 function head() {
-  const mark = MARKS[story.phase] || "○", wall = story.begun === null ? null : (story.ended ?? story.begun) - story.begun;
+  const mark = markOf(story.phase), wall = story.begun === null ? null : (story.ended ?? story.begun) - story.begun;
   const failed = sum(story.counts, "Failed", "Error"), points = sum(story.points);
   const tiles = [
     points ? [`${short(sum(story.points, "Succeeded"))} of ${short(points)}`, "points done"] : null,
@@ -54,7 +54,7 @@ function resultTables() {
 function workflows() {
   if (story.workflows.length < 2) return null;
   return make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["workflow", "role", "status", "tasks", "took"].map((one) => make("th", { scope: "col" }, one)))),
-    make("tbody", {}, story.workflows.map((one) => make("tr", {}, make("td", {}, one.name), make("td", {}, one.role), make("td", { class: one.phase }, `${MARKS[one.phase] || "○"} ${one.phase}`), make("td", {}, one.progress), make("td", {}, one.begun !== null && one.ended !== null ? lasting(one.ended - one.begun) : ""))))));
+    make("tbody", {}, story.workflows.map((one) => make("tr", {}, make("td", {}, one.name), make("td", {}, one.role), make("td", { class: one.phase }, `${markOf(one.phase)} ${one.phase}`), make("td", {}, one.progress), make("td", {}, one.begun !== null && one.ended !== null ? lasting(one.ended - one.begun) : ""))))));
 }
 
 const pairs = (list) => (list.length ? make("dl", {}, list.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])) : null);

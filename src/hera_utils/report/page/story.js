@@ -1,16 +1,7 @@
 "use strict";
-// What the parts of the report share beside the pictures: the story, seconds and moments in words, colours of phases.
+// What the parts of the report share beside the pictures: the story, bytes and moments in words.
 
 const story = JSON.parse(document.getElementById("story").textContent);
-const MARKS = { Succeeded: "✔", Failed: "✘", Error: "✘", Running: "●", Skipped: "–", Omitted: "–", Pruned: "–" };
-
-/** Seconds in words. */
-function lasting(seconds) {
-  if (seconds === null || seconds === undefined) return "";
-  if (seconds < 60) return `${Number(seconds.toFixed(seconds < 2 ? 2 : 1))} s`;
-  const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
-  return hours ? `${hours} h ${String(minutes).padStart(2, "0")} min` : `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
-}
 
 /** A number of bytes in words. */
 function size(count) {
@@ -25,6 +16,3 @@ function size(count) {
 function moment(epoch) {
   return epoch === null ? "" : new Date(epoch * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }
-
-const PHASE_COLOURS = { Succeeded: "good", Failed: "bad", Error: "bad", Running: "busy", Pending: "wait", Waiting: "wait", Skipped: "idle", Omitted: "idle", Pruned: "idle" };
-const phaseColour = (phase) => colour(PHASE_COLOURS[phase] || "wait");

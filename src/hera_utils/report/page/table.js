@@ -83,7 +83,7 @@ function dataTable(table) {
   function cell(column, row) {
     const value = column.values[row];
     if (value === null || value === undefined) return "";
-    if (column.name === "status" && column.role === "measure") return `${MARKS[value] || "○"} ${value}`;
+    if (column.name === "status" && column.role === "measure") return `${markOf(value)} ${value}`;
     if (column.role === "measure" && /_(memory|bytes)$/.test(column.name)) return size(value);
     return column.numeric ? short(value) : String(value).replace(/\s+/g, " ");
   }

@@ -1,0 +1,133 @@
+"""The views of a run on its page: timeline, graph, sorting, failures. In a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from hera_utils.argo.annotations import RAN
+from hera_utils.errors import Refused
+
+pytestmark = pytest.mark.browser
+BEGUN = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
+
+
+def at(second: float, *, whole: bool = False) -> str:
+    moment = BEGUN + timedelta(seconds=int(second) if whole else second)
+    return moment.isoformat(timespec="seconds" if whole else "microseconds").replace("+00:00", "Z")
+
+
+def node(name: str, kind: str = "Pod", phase: str = "Succeeded", **more: object) -> dict:
+    """Of the run `r`."""
+    path = name if name == "r" else f"r.{name}"
+    number = sum(place * ord(letter) for place, letter in enumerate(name, 1))
+    found = {
+        "id": "r" if name == "r" else f"r-{number}", "name": path, "displayName": name.rpartition(".")[2], "type": kind,
+        "phase": phase, "templateName": "work", "boundaryID": "r", "startedAt": at(0, whole=True), **more,
+    }  # fmt: skip
+    if phase not in ("Running", "Pending"):
+        found.setdefault("finishedAt", found["startedAt"])
+    return found
+
+
+def ran(start: float, end: float | None, *, waited: float = 0.0) -> dict:
+    """The fields of a pod's node that ran at these seconds of its run."""
+    times = {"startedAt": at(start), "startDelay": waited} | ({"finishedAt": at(end)} if end is not None else {})
+    whole = {"startedAt": at(start - waited, whole=True)} | ({"finishedAt": at(end, whole=True)} if end else {})
+    return {RAN: times, **whole}
+
+
+def put(platform, *nodes: dict, phase: str = "Running", until: float | None = None) -> dict:
+    try:
+        document = json.loads(platform.get("Workflow", "argo", "r").text)
+    except Refused:  # the first state
+        spec = {"entrypoint": "m", "templates": [{"name": "m", "dag": {"tasks": []}}]}
+        document = json.loads(platform.submit("argo", {"metadata": {"name": "r"}, "spec": spec}).text)
+    root = node("r", "DAG", phase, boundaryID="", children=[one["id"] for one in nodes])
+    ended = {"finishedAt": at(until)} if until is not None else {}
+    document["status"] = {"phase": phase, "progress": "1/2", "startedAt": at(0), **ended}
+    document["status"]["nodes"] = {one["id"]: one for one in (root, *nodes)}
+    platform.put("Workflow", document)
+    return document
+
+
+def picture(tab, name: str) -> None:
+    if folder := os.environ.get("HERA_UTILS_PICTURES"):
+        tab.picture(Path(folder) / f"{name}.png")
+
+
+TIMELINE = "document.querySelector('.timeline canvas')"
+LABEL = f"{TIMELINE}.ariaLabel"
+COLOURS = """((canvas) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height), seen = new Map();
+  for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200) {
+    const [r, g, b] = [data[i], data[i + 1], data[i + 2]];
+    const name = r > g + 80 ? 'red' : g > r + 50 && g > b + 30 ? 'green' : b > r + 100 ? 'blue' : '';
+    seen.set(name, (seen.get(name) || 0) + 1);
+  }
+  return Object.fromEntries(seen);
+})(document.querySelector('.timeline canvas'))"""
+
+
+def test_the_timeline_shows_when_containers_ran_attempt_by_attempt(url, platform, tab):
+    first = node("flaky(0)", phase="Failed", **ran(3.0, 4.5, waited=3.0))
+    second = node("flaky(1)", **ran(5.0, 6.0))
+    retry = node("flaky", "Retry", children=[first["id"], second["id"]])
+    quick = node("quick", **ran(3.25, 3.75, waited=3.0))
+    put(platform, retry, first, second, quick, phase="Succeeded", until=6.0)
+    tab.open(f"{url}/workflows/argo/r?tab=timeline")
+    tab.until(f"{TIMELINE} && {LABEL} !== 'Timeline'")
+    assert "3 tasks over 6 s, at most 2 under way at once" in tab.run(LABEL)
+    assert tab.run("document.querySelector('.tree').offsetParent") is None, "one view at a time"
+    tab.until(f"{TIMELINE}.height > 100")
+    assert {"red", "green"} <= set(tab.run(COLOURS))
+    assert "✘ Failed" in tab.text(), "colour is not the only sign"
+    assert "for which it waited" in tab.text()
+    picture(tab, "timeline")
+    tab.run(f"{TIMELINE}.focus()")
+    headings = []
+    for _ in range(3):
+        tab("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+        headings.append(tab.run("document.querySelector('.panel h2').textContent"))
+    assert headings == ["flaky(0)", "quick", "flaky(1)"]
+    assert "1 s" in tab.run("document.querySelector('.panel dl').innerText"), "it ran from 5.0 to 6.0"
+    # both attempts are in the first row: the failed one is hit at three of six seconds and a bit
+    tab.run(
+        f"(c => c.dispatchEvent(new MouseEvent('click', {{clientX: c.getBoundingClientRect().left + c.clientWidth * .32"
+        f" + c.clientWidth * .6 * .6, clientY: c.getBoundingClientRect().top + 84, bubbles: true}})))({TIMELINE})"
+    )
+    assert tab.run("document.querySelector('.panel h2').textContent") == "flaky(0)"
+
+
+def test_the_timeline_is_live_and_the_view_is_kept_in_the_address(url, platform, tab):
+    put(platform, node("a", phase="Running", **ran(0.5, None)), node("b", phase="Pending"))
+    tab.open(f"{url}/workflows/argo/r")
+    tab.until("document.querySelectorAll('.item').length === 3")
+    tab.run("document.querySelector('#tab-timeline').click()")
+    tab.until(f"{LABEL}.startsWith('Timeline: 1 tasks')")
+    assert tab.run("location.search") == "?tab=timeline"
+    assert "1 wait to start" in tab.text()
+    put(platform, node("a", **ran(0.5, 2.0)), node("b", phase="Failed", **ran(2.0, 3.0)), phase="Failed", until=3.0)
+    tab.until(f"{LABEL}.startsWith('Timeline: 2 tasks over 3 s, at most 1 under way')")
+    tab.run("document.querySelector('#tab-timeline').focus()")
+    tab("Input.dispatchKeyEvent", type="keyDown", key="ArrowLeft")
+    tab.until("document.querySelector('.tree').offsetParent !== null")
+
+
+def test_a_timeline_of_thousands_shares_rows_and_is_drawn_seldom(url, platform, tab):
+    """Two at a time for an hour: two rows, in which what failed is still seen."""
+    nodes = [
+        node(f"t{n}", phase="Failed" if n == 1234 else "Succeeded", id=f"r-{n}", **ran(n // 2, n // 2 + 0.99))
+        for n in range(7200)
+    ]
+    put(platform, *nodes, phase="Failed", until=3600.0)
+    tab.open(f"{url}/workflows/argo/r?tab=timeline")
+    tab.until(f"{TIMELINE} && {LABEL}.startsWith('Timeline: 7200 tasks over 1 h 00 min, at most 2 under way')")
+    tab.until(f"{TIMELINE}.height > 100")
+    assert tab.run(f"{TIMELINE}.clientHeight") < 200
+    assert tab.run(COLOURS)["red"] > 20
+    picture(tab, "timeline-of-thousands")
