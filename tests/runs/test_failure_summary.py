@@ -1,6 +1,6 @@
 """What is told of a run that failed."""
 
-from hera_utils.runs.failure_summary import lines
+from hera_utils.runs.failure_summary import first_failures, lines
 from hera_utils.runs.outcome import Failure, Outcome
 
 
@@ -29,7 +29,7 @@ def test_nothing_to_tell_of_success():
 
 def test_a_failure_with_the_end_of_its_log():
     told = lines(outcome(failure(0, inputs={"n": "1"}, attempts=2)), {"id-0": ["told you"]})
-    assert told == ["✘ t0 (n=1): main: Error (exit code 3) (2 attempts)", "    told you"]
+    assert told == ["✘ t0 (n=1): main: Error (exit code 3): told you (2 attempts)", "    told you"]
 
 
 def test_a_return_in_an_inline_function_has_a_fix():
@@ -49,3 +49,24 @@ def test_many_failures_are_counted():
     told = lines(outcome(*(failure(number) for number in range(12))), {})
     assert len(told) == 6
     assert "7 more" in told[-1]
+
+
+def test_equal_failures_are_told_once_however_many_there_are():
+    equal = [failure(number, error_line="ValueError: too large") for number in range(60)]
+    told = lines(outcome(*equal, failure(60, error_line="KeyError: 'x'")), {"id-0": ["ValueError: too large"]})
+    assert told[0] == "✘ t0: main: Error (exit code 3): ValueError: too large"
+    assert told[2] == "  and 59 more in the same way: t1, t2, t3, t4, t5, …"
+    assert told[3] == "✘ t60: main: Error (exit code 3): KeyError: 'x'"
+    assert [one.task for one in first_failures(outcome(*equal, failure(60)))] == ["t0", "t60"]
+
+
+def test_what_a_task_says_does_not_replace_what_argo_says():
+    killed = failure(0, message="OOMKilled (exit code 137)", error_line="step 12 of 40")
+    assert lines(outcome(killed), {}) == ["✘ t0: OOMKilled (exit code 137)"]
+
+
+def test_a_data_file_beside_the_script_has_a_hint():
+    said = ["FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'"]
+    told = lines(outcome(failure(0)), {"id-0": said}, is_beside=lambda name: name == "data.csv")
+    assert told[-1].startswith("  data.csv lies beside the script, but a task begins in another folder")
+    assert lines(outcome(failure(0)), {"id-0": said})[-1] == f"    {said[0]}"

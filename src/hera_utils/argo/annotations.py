@@ -11,9 +11,10 @@ SEARCH = "hera-utils/search"
 RAN = "hera-utils/ran"
 """The field of a pod's node: when its main containers ran, {startedAt, finishedAt} in microseconds. Argo's own times are whole seconds, and
 begin when the node is made: waiting for a free place counts in them. `python`, of a task in Python: "warm" when it was a fork of an
-interpreter that ran already, else "new: " and why not. Beside them what the pod's processes used (docs/resources.md): cpuSeconds,
-peakMemory, readBytes, writtenBytes, diskReadBytes, diskWrittenBytes; startDelay, the seconds from its order to the start of its first
-container; requestedCpu (cores) and requestedMemory (bytes), where its template says them.
+interpreter that ran already, else "new: " and why not. `errorLine`, of a task that failed: the exception of its Python, else the last
+line that it wrote; Argo's message gives an exit code only (error_lines.py puts the two together). Beside them what the pod's processes used
+(docs/resources.md): cpuSeconds, peakMemory, readBytes, writtenBytes, diskReadBytes, diskWrittenBytes; startDelay, the seconds from its
+order to the start of its first container; requestedCpu (cores) and requestedMemory (bytes), where its template says them.
 """
 FOLDER = "hera-utils/folder"
 """On a claim of the local platform: the folder of this machine that it stands for (see claim_folders.py)."""

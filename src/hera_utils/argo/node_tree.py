@@ -20,6 +20,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.phases import COMPLETED, ENDED, NEVER_RAN, UNSUCCESSFUL
+from hera_utils.error_lines import with_error_line
 
 Json = dict[str, Any]
 
@@ -61,6 +62,17 @@ class Branch:
         """Why: the last attempt's message says more than `No more retries left`."""
         last = self.attempts[-1] if self.attempts else self.node
         return str((last or {}).get("message") or (self.node or {}).get("message") or "")
+
+    @property
+    def why(self) -> str:
+        """For people: Argo's message, and the line in which the task itself said what was wrong."""
+        return with_error_line(self.message, self.error_line)
+
+    @property
+    def error_line(self) -> str:
+        """What this machine kept of a failed task's last attempt."""
+        last = self.attempts[-1] if self.attempts else self.node
+        return str(((last or {}).get(RAN) or {}).get("errorLine") or "")
 
     def leaves(self) -> Iterator[Branch]:
         """The single tasks that the run has reached."""

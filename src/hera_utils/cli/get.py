@@ -127,13 +127,14 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
 
     from hera_utils.argo.node_tree import tree
     from hera_utils.cli.terminal import painted, symbols
+    from hera_utils.runs.outcome import outcome
     from hera_utils.watch.progress import progress
     from hera_utils.watch.progress_text import headline, waiting_sentences
 
     state, signs = progress(document), symbols()
     yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
     if state.message:
-        yield f"  {state.message}"
+        yield f"  {outcome(document).why}"
     for sentence in waiting_sentences(state, signs, everything=True).values():
         yield f"  {sentence}"
     yield f"  namespace {state.namespace}   started {(document.get('status') or {}).get('startedAt') or 'not yet'}"

@@ -29,9 +29,12 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     from hera_utils.cli.terminal import note, symbols
     from hera_utils.runs.failure_summary import last_lines_of_failures, lines
     from hera_utils.runs.outcome import outcome
+    from hera_utils.runs.script_places import ScriptPlaces
 
     run = outcome(document)
-    for line in lines(run, last_lines_of_failures(client, run), mark=symbols().failed):
+    places = ScriptPlaces([document])
+    logs = last_lines_of_failures(client, run, places)
+    for line in lines(run, logs, mark=symbols().failed, is_beside=places.beside):
         note(line)
     note(f"hera-utils: {run.name} {run.phase.lower()}")
     first, *more = _what_helps(client, document, run, again)

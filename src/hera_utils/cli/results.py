@@ -13,6 +13,7 @@ from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.results.results import Results
+    from hera_utils.runs.script_places import ScriptPlaces
     from hera_utils.runs.whole_run import WholeRun
 
 _FORMATS = ("text", "table", "csv", "json", "parquet")
@@ -54,10 +55,12 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     """
     from hera_utils.cli.run_names import reached_run
     from hera_utils.cli.terminal import write_data
+    from hera_utils.runs.script_places import ScriptPlaces
 
     output = output or _format_of(to)
     with reached_run(name) as run:
         _tell_gone(run.run)
+        places = ScriptPlaces(run.run.documents)
         chosen = _chosen(run.results(logs=output in ("text", "table", "json")), template, by)
     if output == "parquet":
         _parquet(chosen, by, to)
@@ -66,7 +69,7 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     elif output == "json":
         write_data(chosen.to_json(by=by), to)
     else:
-        write_data(_text(chosen, by, wide=wide), to)
+        write_data(_text(chosen, by, places, wide=wide), to)
     return 0
 
 
@@ -143,7 +146,7 @@ def _chosen(results: Results, template: str | None, by: str | None) -> Results:
     return results.of_template(template)
 
 
-def _text(results: Results, by: str | None, *, wide: bool) -> str:
+def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool) -> str:
     from hera_utils.cli.tables import Table
     from hera_utils.cli.terminal import symbols, table_lines, width
     from hera_utils.results.terminal_table import failure_lines, sheets
@@ -162,7 +165,7 @@ def _text(results: Results, by: str | None, *, wide: bool) -> str:
             visible(sheet.title),
             *table_lines(table, fit=fit, all_of_them="--wide, or -o csv"),
         ]
-    failed = failure_lines(results.failures, mark=symbols().failed)
+    failed = failure_lines(results.failures, mark=symbols().failed, is_beside=places.beside)
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 

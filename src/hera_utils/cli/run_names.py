@@ -126,7 +126,7 @@ class Reached:
         from hera_utils.results.results import Results
 
         results = Results.of_run(self.run)
-        return with_last_lines(self.client, results) if logs else results
+        return with_last_lines(self.client, results, self.run.documents) if logs else results
 
 
 def _recorded_name(name: str) -> str | None:

@@ -47,7 +47,7 @@ class Advice:
         done. unclear: why nobody can say which of its points failed, "" where one can.
         """
         first = next(iter(run.outcome.failures), None)
-        why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
+        why = f"{first.task}: {first.why}" if first is not None else run.outcome.message
         undone = run.undone > 0
         several = undone and run.points > 1
         points = f": {run.undone} of {run.points} points are not done" if several else ""

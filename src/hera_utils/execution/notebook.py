@@ -29,7 +29,7 @@ def html_of_run(run: Run) -> str:
     )
     parts = [f"<div><b>{escape(run.name)}</b> {mark} {escape(run.phase)}{points}{link}</div>"]
     for failure in outcome.failures[:_MOST_FAILURES]:
-        parts.append(f"<div>✘ {escape(failure.task)}: {escape(failure.message or failure.phase)}</div>")
+        parts.append(f"<div>✘ {escape(failure.task)}: {escape(failure.why)}</div>")
     if len(outcome.failures) > _MOST_FAILURES:
         parts.append(f"<div>and {len(outcome.failures) - _MOST_FAILURES} more</div>")
     return "".join(parts) + run.results._repr_html_()

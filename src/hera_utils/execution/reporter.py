@@ -90,11 +90,14 @@ class ConsoleReporter:
     def ended(self, client: ArgoClient, run: Run) -> None:
         from hera_utils.argo.conditions import spec_warning
         from hera_utils.runs.failure_summary import last_lines_of_failures, lines
+        from hera_utils.runs.script_places import ScriptPlaces
 
         if text := spec_warning(run.workflow):
             self.lines([f"{run.name}: {text}"])
         if not run.succeeded:
-            self.lines(lines(run.outcome, last_lines_of_failures(client, run.outcome)))
+            places = ScriptPlaces([run.workflow])
+            logs = last_lines_of_failures(client, run.outcome, places)
+            self.lines(lines(run.outcome, logs, is_beside=places.beside))
         report = None if run.record is None else run.record / "report.html"
         self.lines([run.link, *([f"report: {_from_here(report)}"] if report is not None and report.exists() else [])])
 

@@ -68,7 +68,7 @@ class ContainerState:
     """The state of one container of a pod; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed.
 
     image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in. python: how its interpreter started, as
-    argo.annotations.RAN has it; "" where that is not known.
+    argo.annotations.RAN has it; "" where that is not known. tail: of a container that failed, the end of what it wrote.
     """
 
     name: str
@@ -80,6 +80,7 @@ class ContainerState:
     init: bool = False
     image_id: str = ""
     python: str = ""
+    tail: str = ""
 
 
 REJECTED = "Rejected"

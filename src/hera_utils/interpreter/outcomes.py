@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hera_utils.argo import phases, quantities, timestamps
+from hera_utils.error_lines import error_line
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -139,8 +140,15 @@ def ran(event: PodFinished, template: Json) -> Json | None:
         return None
     python = next((one.python for one in own if one.python), "")
     how = {"python": python} if python else {}
+    wrong = next((line for one in own if one.exit_code and (line := error_line(one.tail.split("\n")))), "")
     times = {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends))}
-    return {**times, **how, **event.used, **(_requested(template) if event.used else {})}
+    return {
+        **times,
+        **how,
+        **({"errorLine": wrong} if wrong else {}),
+        **event.used,
+        **(_requested(template) if event.used else {}),
+    }
 
 
 _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}

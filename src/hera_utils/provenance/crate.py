@@ -6,7 +6,8 @@
     requirements.txt            every package of the Python that ran the script
     results.csv, tasks.csv      a row per point and a row per task; run.json, report.html, methods.md, points.sqlite where they exist
 
-Nothing in it is masked, because programs read it again. A crate that would contain a secret is not written (secrecy.py).
+Secrets are masked in what tasks said of their failures, and nowhere else, because programs read the rest again. A crate that would contain
+one there is not written (secrecy.py).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from hera_utils.provenance.modules import sources_of
 from hera_utils.provenance.python import python_environment
 from hera_utils.provenance.task_actions import TaskRun
 from hera_utils.results.results import Results
-from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets
+from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, without_secrets
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.settings.secret import Secret
 from hera_utils.whole_files import write_whole
@@ -80,6 +81,7 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     """Write the crate into a folder; returns the manifest's path. ResourceError when it cannot be written, or would contain a secret."""
     context = context or CrateContext()
     refuse_secret_literals(run.documents)
+    results = without_secrets(results, context.secrets)
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
     python = python_environment(interpreter_of(run.documents, context.pythons))

@@ -12,6 +12,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
+from hera_utils.error_lines import is_exit_code
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
 from hera_utils.results.columns import Column, ResultTable
@@ -39,7 +40,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "run": run.name,
         "experiment": run.experiment,
         "phase": phase,
-        "message": next((end.message for end in map(outcome, run.own) if end.message), ""),
+        "message": _message(run, results),
         "begun": start,
         "ended": ended if phase in COMPLETED else None,
         "facts": [list(pair) for pair in facts],
@@ -252,6 +253,14 @@ def _plots(results: Results) -> Json:
             {"kind": plot.kind, "output": plot.output, "x": plot.x, "series": plot.series} for plot in pictures_found
         ],
     }
+
+
+def _message(run: WholeRun, results: Results) -> str:
+    """Of the first workflow that has one. The message of a run of one task is that task's: then it says why."""
+    message = next((end.message for end in map(outcome, run.own) if end.message), "")
+    if not is_exit_code(message):
+        return message
+    return _cut(next((row.message for row in results.failures if row.message.startswith(f"{message}: ")), message))
 
 
 def _failure(row: TaskResult) -> Json:

@@ -55,7 +55,7 @@ def write_run_folder(
         run = load_run(client, folder.name, [folder.parent])
         if len(run.points) > MOST_POINTS:
             return f"the report of {counted(len(run.points), 'point')} is written with: hera-utils report {run.name} --crate"
-        results = with_last_lines(client, Results.of_run(run))
+        results = with_last_lines(client, Results.of_run(run), run.documents)
         write_report(folder / "report.html", report_page(client, run, results, every_secret))
         write_report(folder / "methods.md", render_report(client, run, results, every_secret, methods_of(client)))
     except (HeraUtilsError, OSError) as error:

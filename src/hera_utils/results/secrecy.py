@@ -61,7 +61,10 @@ def without_secrets(results: Results, secrets: Secrets) -> Results:
     return replace(
         results,
         tasks=tuple(map(masked, results.tasks)),
-        points=tuple(replace(one, tasks=tuple(map(masked, one.tasks))) for one in results.points),
+        points=tuple(
+            replace(one, message=mask(one.message, known), tasks=tuple(map(masked, one.tasks)))
+            for one in results.points
+        ),
     )
 
 

@@ -26,7 +26,8 @@ class TaskResult:
     (argo.node_tree.span says what is timed). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last
     attempt, "" where it needs none. point: the id of its point, "" for none. python: how the interpreter of a task in Python started on
     this machine (argo.annotations.RAN), "" for others. used: what was measured of its last attempt, by
-    column (runs/measurements.py). log: the last lines of a failed task's log.
+    column (runs/measurements.py). log: the last lines of a failed task's log. message: Argo's, and
+    the line in which the task said what was wrong, where that is known.
     """
 
     task: str
@@ -91,7 +92,7 @@ def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
         status=str(node.get("phase", "")),
         seconds=None if took is None else round(took, 3),
         attempts=max(1, len(leaf.attempts)),
-        message=leaf.message,
+        message=leaf.why,
         artifacts=tuple(str(a["name"]) for a in outputs.get("artifacts") or ()),
         started=_milliseconds(started),
         finished=_milliseconds(finished),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.error_lines import error_line, with_error_line
 from hera_utils.results.columns import Column, ResultTable
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult
-from hera_utils.runs.failure_summary import MOST_FAILURES, same_way
+from hera_utils.runs.failure_summary import FailureEntry, grouped_lines
 from hera_utils.spans import size_in_words
 
 LONGEST_CELL = 48
@@ -111,24 +112,25 @@ def number(value: float) -> str:
     return f"{value:.{_DIGITS}g}"
 
 
-def failure_lines(failed: Sequence[TaskResult], *, mark: str = "✘") -> list[str]:
-    """The first failures with the last lines of their logs, as after a run."""
-    text: list[str] = []
-    alike: dict[tuple[str, ...], list[TaskResult]] = {}
-    for row in failed:  # without the log, nobody knows whether the cause was the same
-        alike.setdefault((row.message, *(row.log or (row.workflow, row.task))), []).append(row)
-    groups = list(alike.values())[:MOST_FAILURES]
-    for row, *others in groups:
-        given = ", ".join(f"{name}={_text(value, name, wide=False)}" for name, value in row.inputs.items())
-        tries = f" ({row.attempts} attempts)" if row.attempts > 1 else ""
-        title = f"{row.task} ({given})" if given and "(" not in row.task else row.task
-        text.append(f"{mark} {printable(title)}: {printable(row.message or row.status)}{tries}")
-        text += [f"    {printable(line)}" for line in row.log]
-        text += [f"  and {same_way([printable(one.task) for one in others])}"] if others else []
-    left_out = len(failed) - sum(map(len, groups))
-    if left_out:
-        text.append(f"  and {left_out} more that failed")
-    return text
+def failure_lines(
+    failed: Sequence[TaskResult], *, mark: str = "✘", is_beside: Callable[[str], bool] = lambda name: False
+) -> list[str]:
+    """The first failures with the last lines of their logs, as after a run. is_beside: as in runs.failure_summary.grouped_lines."""
+    failures = [
+        FailureEntry(
+            row.node_id or row.task,
+            row.task,
+            row.template,
+            with_error_line(row.message, error_line(row.log)) or row.status,
+            row.attempts,
+            row.inputs,
+            row.log,
+        )
+        for row in failed
+    ]
+    return [
+        printable(line) for line in grouped_lines(failures, mark=mark, more="more that failed", is_beside=is_beside)
+    ]
 
 
 def printable(line: str) -> str:

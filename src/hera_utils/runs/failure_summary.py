@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.names import pod_name
+from hera_utils.error_lines import error_line, is_exit_code, with_error_line
 from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.outcome import Failure, Outcome
+from hera_utils.runs.script_places import ScriptPlaces
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
+Json = dict[str, Any]
 MOST_FAILURES = 5
 LAST_LINES = 10
 _MOST_NAMES = 5
 _INLINE = '"/argo/staging/script"'
 _no_module = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
+_no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
 _RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a function without its head
 
 
+@dataclass(frozen=True)
+class FailureEntry:
+    """A failure as it is told. id: of its node. why: its message. log: the last lines that the task wrote, () where nobody knows them."""
+
+    id: str
+    task: str
+    template: str
+    why: str
+    attempts: int
+    inputs: Mapping[str, str]
+    log: tuple[str, ...] = ()
+
+
 def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
-    """The failures worth telling in full: the first ones, as the later ones often follow from them."""
-    return outcome.failures[:MOST_FAILURES]
+    """The first failure of each kind: those worth telling in full, as the later ones often follow from them."""
+    by_id = {failure.node_id: failure for failure in outcome.failures}
+    return tuple(by_id[one.id] for one, *_ in _alike(map(_entry, outcome.failures))[:MOST_FAILURES])
 
 
 def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
@@ -35,21 +54,29 @@ def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
     return [line for line in lines if "argo=true" not in line]
 
 
-def last_lines_of_failures(client: ArgoClient, outcome: Outcome) -> dict[str, list[str]]:
-    """Node id → the last lines that the task wrote, of the first failed tasks."""
+def last_lines_of_failures(client: ArgoClient, outcome: Outcome, places: ScriptPlaces) -> dict[str, list[str]]:
+    """Node id → the last lines that the task wrote, of the first failed tasks. Where a line names one of an inline script, its place
+    in the user's file follows.
+    """
     by_node: dict[str, list[str]] = {}
     for failure in first_failures(outcome):
         workflow = failure.workflow or outcome.name
         written = last_lines(client, workflow, pod_name(workflow, failure.node_name, failure.template, failure.node_id))
         if written is not None:
-            by_node[failure.node_id] = written
+            by_node[failure.node_id] = places.marked(written, failure.template, failure.inputs)
     return by_node
 
 
-def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "✘") -> list[str]:
+def lines(
+    outcome: Outcome,
+    logs: Mapping[str, Sequence[str]],
+    *,
+    mark: str = "✘",
+    is_beside: Callable[[str], bool] = lambda name: False,
+) -> list[str]:
     """The text for a run that did not succeed; empty for one that did.
 
-    logs: node id → the last lines that the task wrote, for as many failures as there are.
+    logs: node id → the last lines that the task wrote, for as many failures as there are. is_beside: as in `grouped_lines`.
     """
     if outcome.succeeded:
         return []
@@ -57,26 +84,51 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "�
     # a run of one task says what the task says
     if outcome.message and outcome.message not in {failure.message for failure in first_failures(outcome)}:
         text.append(f"{outcome.name}: {outcome.message}")
-    alike: dict[tuple[str, ...], list[Failure]] = {}
-    for failure in first_failures(outcome):
-        written = tuple(logs.get(failure.node_id, ()))  # without it, nobody knows whether the cause was the same
-        alike.setdefault((failure.message, *(written or (failure.node_id, failure.task))), []).append(failure)
-    for failure, *others in alike.values():
-        written = tuple(logs.get(failure.node_id, ()))
-        text.append(
-            f"{mark} {failure.task}{_inputs_of(failure)}: {failure.message or failure.phase}{_attempts(failure)}"
-        )
-        text += [f"    {line}" for line in written]
-        text += _hints(written)
-        text += [f"  and {same_way([one.task for one in others])}"] if others else []
-    left_out = len(outcome.failures) - MOST_FAILURES
-    if left_out > 0:
-        text.append(f"  and {left_out} more: hera-utils results {outcome.name}")
-    return text
+    failures = [_entry(failure, logs.get(failure.node_id, ())) for failure in outcome.failures]
+    more = f"more: hera-utils results {outcome.name}"
+    return text + grouped_lines(failures, mark=mark, more=more, is_beside=is_beside)
 
 
-def _hints(written: Sequence[str]) -> list[str]:
-    """What helps with the two surprises of Hera's inline scripts, of which only the function's body runs, away from its file."""
+def grouped_lines(
+    failures: Sequence[FailureEntry], *, mark: str, more: str, is_beside: Callable[[str], bool] = lambda name: False
+) -> list[str]:
+    """The first failures with the last lines of their logs, equal ones together, and what helps.
+
+    more: what follows the number of those left out. is_beside: whether a file of that name lies in the folder of the run's script.
+    """
+    text: list[str] = []
+    alike = _alike(failures)
+    known = [group for group in alike if group[0].log or not is_exit_code(group[0].why)]
+    groups = (known or alike)[:MOST_FAILURES]
+    for one, *others in groups:
+        tries = f" ({one.attempts} attempts)" if one.attempts > 1 else ""
+        text.append(f"{mark} {one.task}{_inputs_of(one)}: {one.why}{tries}")
+        text += [f"    {line}" for line in one.log]
+        text += _hints(one.log, is_beside)
+        text += [f"  and {_same_way([other.task for other in others])}"] if others else []
+    left_out = len(failures) - sum(map(len, groups))
+    return [*text, f"  and {left_out} {more}"] if left_out else text
+
+
+def _entry(failure: Failure, log: Sequence[str] = ()) -> FailureEntry:
+    why = with_error_line(failure.message, failure.error_line or error_line(log)) or failure.phase
+    return FailureEntry(
+        failure.node_id, failure.task, failure.template, why, failure.attempts, failure.inputs, tuple(log)
+    )
+
+
+def _alike(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
+    """The failures of one template with one message; where that is an exit code alone, with one log. Each group where its first one is."""
+    groups: dict[tuple[str, ...], list[FailureEntry]] = {}
+    for one in failures:
+        # without a log, nobody knows whether the cause was the same
+        cause = (one.log or (one.id,)) if is_exit_code(one.why) else ()
+        groups.setdefault((one.template, one.why, *cause), []).append(one)
+    return list(groups.values())
+
+
+def _hints(written: Sequence[str], is_beside: Callable[[str], bool]) -> list[str]:
+    """What helps with the surprises of a task that runs away from the file of its function: of an inline one only the body runs."""
     if any(line.endswith(_RETURN) for line in written):
         return ['  only the body of an inline @script() runs: print the value, or write constructor="runner"']
     missing = next((found[1] for line in written if (found := _no_module.search(line))), "")
@@ -85,16 +137,22 @@ def _hints(written: Sequence[str]) -> list[str]:
             f"  an inline @script() runs without the modules beside its file: for {missing} of your own write "
             f'constructor="runner"; a package must be in the image, or in the Python that runs the task'
         ]
+    absent = next((found[1] for line in written if (found := _no_file.search(line))), "")
+    if absent and is_beside(absent):
+        return [
+            f"  {absent} lies beside the script, but a task begins in another folder: give it to the task as an input "
+            "artifact, or put it on a volume (docs/python.md)"
+        ]
     return []
 
 
-def same_way(tasks: Sequence[str]) -> str:
+def _same_way(tasks: Sequence[str]) -> str:
     """`3 more in the same way: a, b, c`; the first few of many."""
     first = ", ".join(tasks[:_MOST_NAMES])
     return f"{len(tasks)} more in the same way: {first}{', …' if len(tasks) > _MOST_NAMES else ''}"
 
 
-def _inputs_of(failure: Failure) -> str:
+def _inputs_of(failure: FailureEntry) -> str:
     """The inputs that tell a task of a fan-out from its brothers; an item says it already in the task's name."""
     if not failure.inputs or "(" in failure.task:
         return ""
@@ -102,7 +160,3 @@ def _inputs_of(failure: Failure) -> str:
         f"{name}={value if len(value) <= 30 else value[:29] + '…'}" for name, value in failure.inputs.items()
     )
     return f" ({inputs})"
-
-
-def _attempts(failure: Failure) -> str:
-    return f" ({failure.attempts} attempts)" if failure.attempts > 1 else ""

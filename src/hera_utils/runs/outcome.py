@@ -8,6 +8,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.node_tree import Branch, tree
 from hera_utils.argo.phases import UNSUCCESSFUL
+from hera_utils.error_lines import with_error_line
 
 Json = dict[str, Any]
 
@@ -17,6 +18,7 @@ class Failure:
     """A task that failed.
 
     task: its path in the run (`A.collect(3:value)`). node_id: of the attempt that failed last. phase: Failed or Error.
+    message: Argo's. error_line: in which the task itself said what was wrong, "" where that is not known.
     exit_code: None when no process ended (a pod that was evicted, an expression that could not be read).
     workflow: which one of a run's several.
     """
@@ -31,6 +33,11 @@ class Failure:
     attempts: int
     inputs: dict[str, str]
     workflow: str = ""
+    error_line: str = ""
+
+    @property
+    def why(self) -> str:
+        return with_error_line(self.message, self.error_line) or self.phase
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,12 @@ class Outcome:
     @property
     def succeeded(self) -> bool:
         return self.phase == "Succeeded"
+
+    @property
+    def why(self) -> str:
+        """Argo's message of the run; a run of one task has that task's."""
+        lines = (one.error_line for one in self.failures if one.message == self.message)
+        return with_error_line(self.message, next(lines, ""))
 
 
 def outcome(document: Json) -> Outcome:
@@ -89,6 +102,7 @@ def _failure(leaf: Branch, workflow: str) -> Failure:
         attempts=max(1, len(leaf.attempts)),
         inputs=values(node.get("inputs") or last.get("inputs")),
         workflow=workflow,
+        error_line=leaf.error_line,
     )
 
 

@@ -102,5 +102,5 @@ def remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
 def row_text(row: Branch, symbols: Symbols) -> str:
     """`✔ collect-2009 9/9`; a single task without counts; why it failed."""
     counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
-    why = f": {row.message}" if row.phase in UNSUCCESSFUL and row.message else ""
+    why = f": {row.why}" if row.phase in UNSUCCESSFUL and row.message else ""
     return visible(f"{symbols.of(row.phase)} {row.label}{counts}{why}")

@@ -159,6 +159,7 @@ class Container:
             "init": self.plan.kind == "init",
             "image_id": self.plan.image_id,
             **({"python": self.python} if self.python else {}),
+            **({"tail": self.log.tail()} if self.code and self.log is not None else {}),
         }
 
 

@@ -7,6 +7,7 @@ import os
 import time
 
 LONGEST = 1 << 20  # bytes; a longer line is cut into several
+TAIL = 4 << 10  # bytes of each stream that are kept to say why a container failed
 RESULT = 256 << 10  # bytes of stdout that become `outputs.result` (Argo: the last 256 kB)
 
 
@@ -18,6 +19,7 @@ class Log:
         self._rest: dict[int, bytes] = {}
         self.captures = capture
         self._unwritten = b""
+        self._tails = {1: b"", 2: b""}
         self._stdout: list[bytes] = []
         self._size = 0
 
@@ -25,6 +27,7 @@ class Log:
         """data: bytes just read from stream 1 (stdout) or 2 (stderr)."""
         if self.captures and stream == 1:
             self._keep(data)
+        self._tails[stream] = (self._tails[stream] + data[-TAIL:])[-TAIL:]
         data = self._rest.pop(stream, b"") + data
         lines = data.split(b"\n")
         rest = lines.pop()
@@ -49,6 +52,10 @@ class Log:
         if whole.endswith(b"\n"):
             whole = whole[:-1]
         return whole[-RESULT:].decode(errors="replace")
+
+    def tail(self) -> str:
+        """The end of stderr; where nothing came by a pipe of its own, of all that was written."""
+        return next((text for stream in (2, 1) if (text := self._tails[stream].decode(errors="replace").strip())), "")
 
     def _write(self, lines: list[bytes]) -> None:
         if lines:

@@ -1,0 +1,42 @@
+"""The one line of what a program wrote last that says why it failed: the exception of a Python traceback, else its last line. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hera_utils.terminal_text import cell
+
+LONGEST = 200  # characters
+_HEAD = re.compile(
+    r"^([ |+]*)(?:Exception Group )?Traceback \(most recent call last\):$"
+)  # the margin is that of a group
+_exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
+
+
+def error_line(written: Sequence[str]) -> str:
+    """ "" where nothing was written. Controls are shown, not obeyed; a long line is cut."""
+    lines = [line.rstrip() for line in written if line.strip()]
+    line = _exception(lines) or (lines[-1] if lines else "")
+    line = cell(line.strip())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def with_error_line(message: str, line: str) -> str:
+    """Argo's message, followed by that line where it says no more than an exit code."""
+    return f"{message}: {line}" if line and is_exit_code(message) else message
+
+
+def is_exit_code(message: str) -> bool:
+    """Whether Argo's message says that a program failed, and not why."""
+    return bool(_exit_code.match(message))
+
+
+def _exception(lines: Sequence[str]) -> str:
+    """The first line after the frames of the last traceback: the exception's further lines (a list of what pydantic found) follow it."""
+    heads = [(number, found[1]) for number, line in enumerate(lines) if (found := _HEAD.match(line))]
+    if not heads:
+        return ""
+    number, margin = heads[-1]
+    after = (line[len(margin) :] for line in lines[number + 1 :] if not line[: len(margin)].strip(" |"))
+    return next((line for line in after if line and not line.startswith(" ")), "")

@@ -1,0 +1,126 @@
+"""Where a line of an inline script stands in the file in which its function was written.
+
+Of an inline `@script()` function Hera sends the body alone: rewritten, without comments, below lines of its own. Python counts the lines of
+that text. A place is told only where the sent text is exactly what one function of the files gives now; whoever changed the function since,
+or shows the run with another Python, is told none.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo.annotations import SCRIPT
+
+Json = dict[str, Any]
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_frame = re.compile(r'^[ |]*File "/argo/staging/script", line (\d+)(?:, in .*)?$')
+_tag = re.compile(r"\{\{inputs\.parameters\.([\w-]+)\}\}")
+_MOST_FILES, _LARGEST_FILE = 60, 1 << 20
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A function in a file. body: as Hera sends it. lines: line of the body → line of the file."""
+
+    file: Path
+    name: str
+    body: str
+    lines: Mapping[int, int]
+
+
+class ScriptPlaces:
+    """Of the tasks of a run. documents: its workflows."""
+
+    def __init__(self, documents: Iterable[Json]) -> None:
+        self._sources: dict[str, str] = {}
+        self.script = Path()
+        for document in documents:
+            status, spec = document.get("status") or {}, document.get("spec") or {}
+            stored = (status.get("storedWorkflowTemplateSpec") or {}).get("templates") or ()
+            for template in (*(spec.get("templates") or ()), *stored):
+                self._sources[str(template.get("name"))] = str((template.get("script") or {}).get("source") or "")
+            self.script = Path((document["metadata"].get("annotations") or {}).get(SCRIPT) or self.script)
+
+    def marked(self, lines: Iterable[str], template: str, inputs: Mapping[str, str]) -> list[str]:
+        """The lines of a log; behind each that names a line of the script stands its place (`sir.py:17`)."""
+        return [f"{line}  ({place})" if (place := self._place(line, template, inputs)) else line for line in lines]
+
+    def beside(self, name: str) -> bool:
+        """Whether a file of that relative path lies in the script's folder."""
+        return bool(self.script.name) and not Path(name).is_absolute() and (self.script.parent / name).exists()
+
+    def _place(self, line: str, template: str, inputs: Mapping[str, str]) -> str:
+        frame = _frame.match(line)
+        source = self._sources.get(template, "")
+        if frame is None or not source:
+            return ""
+        written = self._origin(template, source)
+        if written is None:
+            return ""
+        above = source[: len(source) - len(written.body)]
+        above = _tag.sub(lambda tag: inputs.get(tag[1], ""), above)  # a value may have several lines
+        number = written.lines.get(int(frame[1]) - above.count("\n"))
+        return f"{_from_here(written.file)}:{number}" if number else ""
+
+    def _origin(self, template: str, source: str) -> _Written | None:
+        """The only function that gives this source; of several that do, the one that is called as the template."""
+        same = [one for one in self._functions if source == one.body or source.endswith(f"\n{one.body}")]
+        longest = max((len(one.body) for one in same), default=0)
+        same = [one for one in same if len(one.body) == longest]
+        named = [one for one in same if one.name.replace("_", "-") == template]
+        chosen = named or same
+        return chosen[0] if len(chosen) == 1 else None
+
+    @cached_property
+    def _functions(self) -> tuple[_Written, ...]:
+        if self.script.suffix != ".py":
+            return ()
+        beside = sorted(path for path in self.script.parent.glob("*.py") if path != self.script)
+        return tuple(one for path in [self.script, *beside][:_MOST_FILES] for one in _functions_in(path))
+
+
+def _functions_in(path: Path) -> Iterator[_Written]:
+    try:
+        with path.open("rb") as file:
+            tree = ast.parse(file.read(_LARGEST_FILE))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, _Function):
+            body = _sent(node)
+            if body and "{{" not in body:  # what Argo fills in may have several lines
+                yield _Written(path, node.name, body, _lines(node, body))
+
+
+def _sent(function: _Function) -> str:
+    """Its body as Hera's InlineScriptConstructor writes it."""
+    lines = ast.unparse(function).splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith(("def", "async def")))
+    return textwrap.dedent("\n".join(lines[head + 1 :]))
+
+
+def _lines(function: _Function, body: str) -> dict[int, int]:
+    """Line of the body → line of the file: that of the innermost statement which contains it."""
+    try:
+        sent = ast.parse(body)
+    except SyntaxError:
+        return {}
+    lines: dict[int, int] = {}
+    pairs = zip(ast.walk(sent), ast.walk(ast.Module(function.body, [])), strict=True)  # the outer ones first
+    for one, other in pairs:
+        if isinstance(one, ast.stmt | ast.ExceptHandler) and isinstance(other, ast.stmt | ast.ExceptHandler):
+            lines.update(dict.fromkeys(range(one.lineno, (one.end_lineno or one.lineno) + 1), other.lineno))
+    return lines
+
+
+def _from_here(path: Path) -> str:
+    """As a terminal opens it: below the working directory without that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
