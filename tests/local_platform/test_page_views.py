@@ -131,3 +131,89 @@ def test_a_timeline_of_thousands_shares_rows_and_is_drawn_seldom(url, platform, 
     assert tab.run(f"{TIMELINE}.clientHeight") < 200
     assert tab.run(COLOURS)["red"] > 20
     picture(tab, "timeline-of-thousands")
+
+
+BOXES = """[...document.querySelectorAll('.graph g')].map((one) => one.ariaLabel)"""
+ARROWS = "document.querySelectorAll('.graph path[marker-end]').length"
+
+
+def chained(*nodes: dict) -> tuple[dict, ...]:
+    """Each is followed by the next."""
+    for one, other in zip(nodes, nodes[1:], strict=False):
+        one.setdefault("children", []).append(other["id"])
+    return nodes
+
+
+def test_the_graph_folds_loops_attempts_and_what_is_alike(url, platform, tab):
+    prepare, plot = node("prepare"), node("plot", phase="Running")
+    items = [node(f"fan({n}:x)", phase="Failed" if n == 3 else "Succeeded", children=[plot["id"]]) for n in range(30)]
+    fan = node("fan", "TaskGroup", children=[one["id"] for one in items])
+    points = [node(f"point-{n}", templateName="point", children=[plot["id"]]) for n in range(20)]
+    first, second = node("shaky(0)", phase="Failed"), node("shaky(1)", children=[plot["id"]])
+    shaky = node("shaky", "Retry", children=[first["id"], second["id"]])
+    prepare["children"] = [fan["id"], shaky["id"], *(one["id"] for one in points)]
+    put(platform, prepare, fan, *items, *points, shaky, first, second, plot)
+    tab.open(f"{url}/workflows/argo/r?tab=graph")
+    tab.until("document.querySelectorAll('.graph g').length === 5")
+    assert set(tab.run(BOXES)) == {
+        "prepare: 1 Succeeded", "fan: 29 Succeeded, 1 Failed", "point: 20 Succeeded", "shaky: 1 Succeeded", "plot: 1 Running",
+    }  # fmt: skip
+    assert tab.run(ARROWS) == 6
+    picture(tab, "graph")
+    box = "[...document.querySelectorAll('.graph g')].find((one) => one.ariaLabel.startsWith('fan'))"
+    tab.run(f"{box}.focus()")
+    tab("Input.dispatchKeyEvent", type="keyDown", key="Enter")
+    assert tab.run("document.querySelector('.panel h2').textContent") == "fan(3:x)", "what failed is looked for first"
+    assert tab.run(f"{box}.ariaPressed") == "true"
+    put(platform, prepare, fan, *items, *points, shaky, first, second, node("plot"), phase="Failed", until=9.0)
+    tab.until(f"{BOXES}.includes('plot: 1 Succeeded')")
+    assert tab.run("document.activeElement === " + box), "the keyboard stays where it was"
+
+
+def test_the_graph_passes_through_steps_and_nested_templates(url, platform, tab):
+    inside, after = {"boundaryID": node("outer")["id"]}, node("after")
+    left, right = node("outer[0].left", **inside), node("outer[0].right", **inside)
+    last = node("outer[1].last", children=[after["id"]], **inside)
+    second = node("outer[1]", "StepGroup", children=[last["id"]], **inside)
+    for one in (left, right):
+        one["children"] = [second["id"]]
+    first = node("outer[0]", "StepGroup", children=[left["id"], right["id"]], **inside)
+    outer = node("outer", "Steps", children=[first["id"]])
+    put(platform, outer, first, left, right, second, last, after, phase="Succeeded", until=1.0)
+    tab.open(f"{url}/workflows/argo/r?tab=graph")
+    tab.until("document.querySelectorAll('.graph g').length === 4")
+    names = [label.partition(":")[0] for label in tab.run(BOXES)]
+    assert set(names) == {"outer.left", "outer.right", "outer.last", "after"}
+    assert tab.run(ARROWS) == 3
+    across = tab.run("[...document.querySelectorAll('.graph .box')].map((one) => +one.getAttribute('x'))")
+    places = dict(zip(names, across, strict=True))
+    assert places["outer.left"] == places["outer.right"] < places["outer.last"] < places["after"]
+
+
+def test_an_edge_over_several_layers_crosses_no_box(url, platform, tab):
+    chain = chained(*(node(f"step-{n}", templateName=f"t{n}") for n in range(5)))
+    chain[0]["children"].append(chain[4]["id"])
+    put(platform, *chain, phase="Succeeded", until=1.0)
+    tab.open(f"{url}/workflows/argo/r?tab=graph")
+    tab.until("document.querySelectorAll('.graph g').length === 5")
+    crossed = tab.run("""(() => {
+      const boxes = [...document.querySelectorAll('.graph rect.box')].map((one) => one.getBBox());
+      return [...document.querySelectorAll('.graph path[marker-end]')].flatMap((path) => {
+        const length = path.getTotalLength();
+        return Array.from({ length: 200 }, (_, n) => path.getPointAtLength((length * (n + 1)) / 202)).filter(({ x, y }) =>
+          boxes.some((box) => x > box.x + 2 && x < box.x + box.width - 2 && y > box.y && y < box.y + box.height));
+      }).length;
+    })()""")
+    assert tab.run(ARROWS) == 5
+    assert crossed == 0
+
+
+def test_the_graph_of_thousands_of_tasks_has_a_box_for_each_template(url, platform, tab):
+    """Named one by one, each after one of another template, so that no loop and no likeness tells that they belong together."""
+    loads = [node(f"load-{n}", id=f"r-l{n}", templateName="load", children=[f"r-f{n}"]) for n in range(3000)]
+    fits = [node(f"fit-{n}", id=f"r-f{n}", templateName="fit") for n in range(3000)]
+    put(platform, *loads, *fits, phase="Succeeded", until=1.0)
+    tab.open(f"{url}/workflows/argo/r?tab=graph")
+    tab.until("document.querySelectorAll('.graph g').length === 2")
+    assert set(tab.run(BOXES)) == {"load: 3000 Succeeded", "fit: 3000 Succeeded"}
+    assert tab.run(ARROWS) == 1

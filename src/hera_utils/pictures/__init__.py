@@ -21,6 +21,7 @@ _SCRIPTS = (
     "cards.js",
     "phases.js",
     "timeline.js",
+    "graph.js",
 )
 
 

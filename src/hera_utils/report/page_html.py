@@ -22,7 +22,7 @@ from hera_utils.spans import span_in_words
 Json = dict[str, Any]
 
 # in the order in which they build upon each other
-_SCRIPTS = ("story.js", "table.js", "timeline.js", "graph.js", "resources.js", "start.js")
+_SCRIPTS = ("story.js", "table.js", "timeline.js", "resources.js", "start.js")
 
 
 def page(

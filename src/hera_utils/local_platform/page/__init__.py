@@ -16,10 +16,10 @@ from starlette.responses import PlainTextResponse, Response
 from hera_utils import pictures
 
 _SCRIPTS = (
-    "api.js", "address.js", "elements.js", "tree.js", "times.js", "log.js", "sweep.js", "timeline.js", "list.js", "whole.js", "run.js",
-    "start.js",
+    "api.js", "address.js", "elements.js", "tree.js", "times.js", "log.js", "sweep.js", "timeline.js", "graph.js", "list.js", "whole.js",
+    "run.js", "start.js",
 )  # fmt: skip
-_PICTURES = ("cards", "withSurvey", "timelinePicture", "lasting", "markOf")
+_PICTURES = ("cards", "withSurvey", "timelinePicture", "graphPicture", "lasting", "markOf")
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 const ROW = 26;
 const DONE = ["Succeeded", "Failed", "Error"];
-const OUTLINES = ["DAG", "Steps", "StepGroup", "TaskGroup", "Retry"]; // their tasks are counted, not they
+const UNSUCCESSFUL = ["Failed", "Error"];
 
 class RunPage {
   constructor(namespace, name) {
@@ -17,6 +17,7 @@ class RunPage {
     this.log = null;
     this.sweep = new SweepView();
     this.timeline = new TimelineView(name, (id) => this.choose(id, true));
+    this.graph = new GraphView(name, (id) => this.choose(id, true));
     this.whole = new WholeRun(this);
     this.build();
   }
@@ -30,8 +31,8 @@ class RunPage {
     this.chips = make("span.row");
     const tools = make("div.row", {}, search, this.chips);
     this.outline = make("div.view", {}, tools, make("p.note", {}), this.view);
-    this.tabs = new Tabs({ workflow: ["Tasks", this.outline], timeline: ["Timeline", this.timeline.element] }, () => this.drawn());
-    show(this.whole.element, this.head, make("div.split", {}, make("section", { "aria-label": "Tasks" }, this.tabs.element, this.outline, this.timeline.element), this.panel), this.sweep.element);
+    this.tabs = new Tabs({ workflow: ["Tasks", this.outline], timeline: ["Timeline", this.timeline.element], graph: ["Graph", this.graph.element] }, () => this.drawn());
+    show(this.whole.element, this.head, make("div.split", {}, make("section", { "aria-label": "Tasks" }, this.tabs.element, this.outline, this.timeline.element, this.graph.element), this.panel), this.sweep.element);
     new ResizeObserver(() => this.paint()).observe(this.view);
     setInterval(() => { if (this.run && !DONE.includes(this.run.status.phase)) { this.showTimes(); this.drawn(); } }, 1000);
   }
@@ -41,6 +42,7 @@ class RunPage {
     if (!this.run) return;
     this.paint();
     this.timeline.update(this.run, this.nodes, this.chosen);
+    this.graph.update(this.run, this.nodes, this.chosen);
   }
 
   /** Follow the run for as long as the page is open. */
@@ -82,7 +84,7 @@ class RunPage {
     this.header();
     this.layout();
     this.details();
-    this.timeline.update(this.run, this.nodes, this.chosen);
+    this.drawn();
     this.sweep.update(this.nodes);
     this.whole.look();
   }
@@ -100,12 +102,12 @@ class RunPage {
     this.head.replaceChildren(
       make("div.row", {}, make("h1.grow", {}, metadata.name), ...this.buttons()),
       facts,
-      ...(status.message ? [make(`p.${DONE.slice(1).includes(status.phase) ? "wrong" : "note"}`, {}, status.message)] : []),
+      ...(status.message ? [make(`p.${UNSUCCESSFUL.includes(status.phase) ? "wrong" : "note"}`, {}, status.message)] : []),
       ...(more.length ? [pairs(more)] : []));
     this.showTimes();
     document.title = `${pictures.markOf(status.phase)} ${metadata.name}`;
     const counts = {};
-    for (const node of Object.values(this.nodes)) if (!OUTLINES.includes(node.type)) counts[shownPhase(node)] = (counts[shownPhase(node)] || 0) + 1;
+    for (const node of tasksOf(this.nodes)) counts[shownPhase(node)] = (counts[shownPhase(node)] || 0) + 1;
     this.chips.replaceChildren(...Object.entries(counts).map(([phase, count]) => make("button", {
       "aria-pressed": String(this.filter.phase === phase), onclick: () => { this.filter.phase = this.filter.phase === phase ? "" : phase; this.header(); this.layout(); },
     }, phaseMark(phase), ` ${count}`)));
@@ -124,7 +126,7 @@ class RunPage {
     return [
       button("resume", "Resume", !over && waits), button("suspend", "Suspend", !over && !spec.suspend),
       button("stop", "Stop", !over, "Stop this run? Exit handlers still run."), button("terminate", "Terminate", !over, "Terminate this run at once?"),
-      button("retry", "Retry", ["Failed", "Error"].includes(status.phase)), button("resubmit", "Run again", over),
+      button("retry", "Retry", UNSUCCESSFUL.includes(status.phase)), button("resubmit", "Run again", over),
     ];
   }
 

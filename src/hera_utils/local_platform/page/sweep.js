@@ -2,13 +2,6 @@
 
 const FEWEST_ROWS = 3;
 
-/** Tasks that were given inputs: pods, and of what is retried the whole, not its attempts. Bounded: the newest states of many are alike. */
-const tasksOf = (nodes) => {
-  const attempts = new Set();
-  for (const node of Object.values(nodes)) if (node.type === "Retry") for (const child of node.children || []) attempts.add(child);
-  return Object.values(nodes).filter((node) => (node.type === "Pod" || node.type === "Retry") && !attempts.has(node.id));
-};
-
 /** A column of texts; of numbers where each one that is there is a number as one writes it (007 is none). */
 const columnOf = (name, role, cells) => {
   const isNumber = (text) => /^-?(0|[1-9]\d{0,17})(\.\d+)?([eE][-+]?\d+)?$/.test(text);
@@ -41,7 +34,7 @@ const tableOf = (tasks) => {
 /** {columns, rows, axes, output} of the template with the most tasks that have a result in numbers; null where there is none. */
 const sweepOf = (nodes) => {
   const templates = new Map();
-  for (const node of tasksOf(nodes)) {
+  for (const node of tasksOf(nodes).filter(({ type }) => type === "Pod" || type === "Retry")) {
     const name = node.templateName || (node.templateRef || {}).template || "";
     if (templates.has(name)) templates.get(name).push(node); else templates.set(name, [node]);
   }

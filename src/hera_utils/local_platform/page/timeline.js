@@ -1,12 +1,9 @@
 // The tasks of a run over time: the table behind the picture, and when it is drawn again.
 
-const NO_BARS = ["DAG", "Steps", "StepGroup", "TaskGroup", "Retry", "Container"]; // what they hold has bars
-
 /** What a timeline needs (pictures/timeline.js), of the nodes that do something themselves. Bounded by them; times in seconds since the run began. */
 const timesOf = (run, nodes, chosen) => {
-  const tasks = Object.values(nodes).filter((node) => !NO_BARS.includes(node.type));
-  const retried = new Map();
-  for (const node of Object.values(nodes)) if (node.type === "Retry") for (const child of node.children || []) retried.set(child, node);
+  const tasks = Object.values(nodes).filter((node) => ![...OUTLINES, "Container"].includes(node.type)); // of those, what they hold has bars
+  const retried = attemptsIn(nodes);
   const begun = Date.parse(run.status.startedAt || ""), since = (text) => (text ? Math.round(Date.parse(text) - begun) / 1000 : -1);
   const numbered = (words) => { const all = [...new Set(words)], places = new Map(all.map((word, n) => [word, n])); return [all, words.map((word) => places.get(word))]; };
   const [templates, template] = numbered(tasks.map((node) => node.templateName || (node.templateRef || {}).template || node.type));
@@ -29,24 +26,18 @@ class TimelineView {
     this.picture = pictures.timelinePicture(`Timeline of ${name}`, (n) => choose(this.ids[n]));
     this.empty = make("p.note", {}, "No task has started.");
     this.element = make("div.view", { hidden: true }, this.empty, this.picture.element);
-    this.due = 0;
+    this.sketch = new Sketch(this.element, (...state) => this.draw(...state));
   }
 
-  /** Drawn again no more often than once in twenty times what drawing takes: of 10,000 tasks not at each second. */
-  update(run, nodes, chosen) {
-    if (this.element.hidden) return;
-    clearTimeout(this.later);
-    const wait = this.due - performance.now();
-    if (wait > 0 && chosen === this.chosen) { this.later = setTimeout(() => this.update(run, nodes, chosen), wait); return; }
-    const began = performance.now(), data = timesOf(run, nodes, chosen);
+  update(...state) { this.sketch.update(...state); }
+
+  draw(run, nodes, chosen) {
+    const data = timesOf(run, nodes, chosen), started = data.start.some((begin) => begin >= 0);
     this.ids = data.ids;
-    this.chosen = chosen;
-    const waiting = data.statuses.includes("Pending") ? data.status.filter((one) => data.statuses[one] === "Pending").length : 0;
+    const waiting = data.status.filter((one) => data.statuses[one] === "Pending").length;
     const note = (few) => `Each bar is the time in which a task ran${few ? "; the thin line before it, that for which it waited for a place, its image and its inputs" : ""}.${waiting ? ` ${waiting} wait to start.` : ""}`;
-    const started = data.start.some((begin) => begin >= 0);
     this.empty.hidden = started;
     this.picture.element.hidden = !started;
     this.picture.update({ ...data, note });
-    this.due = performance.now() + 20 * (performance.now() - began);
   }
 }

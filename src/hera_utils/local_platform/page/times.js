@@ -15,3 +15,30 @@ const tookOf = (node) => {
   const { from, to } = ranAt(node);
   return duration(from, to);
 };
+
+const secondsOf = (node) => {
+  const { from, to } = ranAt(node);
+  return seconds(from, to);
+};
+
+/** A view that is drawn only while it is in sight, and no more often than once in twenty times what drawing takes: of 10,000 tasks not each second. */
+class Sketch {
+  /** draw(run, nodes, chosen) */
+  constructor(element, draw) {
+    this.element = element;
+    this.draw = draw;
+    this.due = 0;
+  }
+
+  /** What the reader chose is shown at once. */
+  update(run, nodes, chosen) {
+    if (this.element.hidden) return;
+    clearTimeout(this.later);
+    const wait = this.due - performance.now();
+    if (wait > 0 && chosen === this.chosen) { this.later = setTimeout(() => this.update(run, nodes, chosen), wait); return; }
+    const began = performance.now();
+    this.chosen = chosen;
+    this.draw(run, nodes, chosen);
+    this.due = performance.now() + 20 * (performance.now() - began);
+  }
+}

@@ -35,6 +35,31 @@ const growTree = (nodes, before) => {
   return { roots, children, ids: [...roots, ...[...children.values()].flat()] };
 };
 
+const OUTLINES = ["DAG", "Steps", "StepGroup", "TaskGroup", "Retry"]; // their tasks are counted, not they
+
+/** The Retry node of each attempt, by the attempt's id. (Its children are also what comes after it.) */
+const attemptsIn = (nodes) => {
+  const found = new Map();
+  for (const node of Object.values(nodes)) {
+    if (node.type !== "Retry") continue;
+    for (const id of node.children || []) if (nodes[id] && nodes[id].name.startsWith(`${node.name}(`)) found.set(id, node);
+  }
+  return found;
+};
+
+/** What does something itself; of what is retried the whole, not its attempts. */
+const tasksOf = (nodes) => {
+  const attempts = attemptsIn(nodes), whole = new Set();
+  for (const [id, retry] of attempts) if (OUTLINES.includes(nodes[id].type)) whole.add(retry.id); // a nested template, tried again
+  return Object.values(nodes).filter((node) => (node.type === "Retry" ? !whole.has(node.id) : !OUTLINES.includes(node.type) && node.type !== "Container" && !attempts.has(node.id)));
+};
+
+const lastAttempt = (node, nodes) => {
+  if (node.type !== "Retry") return node;
+  const own = (node.children || []).map((id) => nodes[id]).filter((one) => one && one.name.startsWith(`${node.name}(`));
+  return own.at(-1) || node;
+};
+
 /** The phase that a reader wants to see: a suspended node is Running to Argo. */
 const shownPhase = (node) => (node.type === "Suspend" && node.phase === "Running" ? "Suspended" : node.daemoned && node.phase === "Running" ? "Daemoned" : node.phase || "Pending");
 

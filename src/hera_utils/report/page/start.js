@@ -82,6 +82,14 @@ function figures() {
   return make("div", {}, make("div", { class: "figures" }, shown), more);
 }
 
+function graph() {
+  const { boxes, edges } = story.graph;
+  if (boxes.length < 2) return null;
+  const drawn = graphPicture(`Graph of ${story.run}`);
+  drawn.update(boxes, edges);
+  return drawn.element;
+}
+
 function page() {
   head();
   const parts = [
@@ -90,7 +98,7 @@ function page() {
     ["plots", "Plots", pictures()],
     ["results", "Results", resultTables()],
     ["timeline", "Timeline", timeline()],
-    ["graph", "Graph", graphPicture()],
+    ["graph", "Graph", graph()],
     ["resources", "Resources", resources()],
     ["workflows", "Workflows", workflows()],
     ["constants", "The same for all", pairs(story.constants)],
