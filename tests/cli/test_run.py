@@ -1,5 +1,6 @@
 """`hera-utils run SCRIPT`: scripts of every kind, in processes of their own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import time
 
 import pytest
+
+from hera_utils.cli.run_output import output_format
 
 HEAD = "from hera.workflows import *\nfrom hera.shared import global_config\n"
 BUILD = """
@@ -290,3 +293,75 @@ def test_a_workflow_that_the_server_refuses(run):
 def test_what_hera_itself_refuses(run):
     said = run("with Workflow(generate_name='a' * 99, entrypoint='c') as w:\n    pass", status=2).stderr
     assert "generate_name must be no more than" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "output", "rest"),
+    [
+        ("a.py -o json", "json", "a.py"),
+        ("--output=name a.py --n 3", "name", "a.py --n 3"),
+        ("a.py -o out.csv", "text", "a.py -o out.csv"),
+        ("a.py --output=x.csv -o json", "json", "a.py --output=x.csv"),
+        ("a.py --plan --output json", "text", "a.py --plan --output json"),
+        ("a.py -- -o json", "text", "a.py -- -o json"),
+        ("a.py -o", "text", "a.py -o"),
+    ],
+)
+def test_which_output_is_ours(typed, output, rest):
+    assert output_format(typed.split()) == (output, rest.split())
+
+
+def test_json_for_a_program(run, local_platform):
+    loud = "\nprint('said')\nimport subprocess\nsubprocess.run(['echo', 'said by another process'])"
+    answer = run(BUILD.format(name="a") + loud, "-o", "json")
+    told = json.loads(answer.stdout)
+    [workflow] = told["workflows"]
+    assert workflow == local_platform.client.get(told["run"])
+    assert (told["phase"], told["record"]) == ("Succeeded", None)
+    assert told["link"].endswith(f"/workflows/{told['namespace']}/{told['run']}")
+    for line in ("said", "said by another process", f"{told['run']}  ✔ Succeeded  1/1"):
+        assert line in answer.stderr
+
+
+def test_names_for_a_program(run, local_platform):
+    assert run(BUILD.format(name="a"), "-o", "name", "--detach").stdout.split() == [
+        one["metadata"]["name"] for one in local_platform.client.list()
+    ]
+
+
+def test_json_of_a_run_that_failed(run):
+    told = json.loads(run(BUILD.format(name="a").replace('"echo"', '"false"'), "-o", "json", status=1).stdout)
+    assert told["phase"] == "Failed"
+    assert told["workflows"][0]["status"]["phase"] == "Failed"
+
+
+EXPERIMENT = """
+from hera_utils import Experiment, grid, main
+
+def flow(name, command):
+    with Workflow(generate_name=f"{name}-", entrypoint="c") as w:
+        Container(name="c", image="busybox", command=[command])
+    return w
+
+main(Experiment(
+    workflow=lambda e, inputs, l: flow("points", "COMMAND"), gather=lambda e, i, l: flow("last", "true"), inputs=grid(n=[1])
+))
+"""
+
+
+def test_json_of_an_experiment_is_its_whole_run(run, tmp_path):
+    told = json.loads(run(EXPERIMENT.replace("COMMAND", "true"), "-o", "json").stdout)
+    assert [one["metadata"]["generateName"].partition("-")[0] for one in told["workflows"]] == ["points", "last"]
+    assert told["record"] == str(tmp_path / "runs" / told["run"])
+    again = json.loads(run(EXPERIMENT.replace("COMMAND", "true"), "--resume", "-o", "json").stdout)
+    assert again["run"] == told["run"]
+
+
+def test_json_of_an_experiment_that_failed(run):
+    told = json.loads(run(EXPERIMENT.replace("COMMAND", "false"), "-o", "json", status=1).stdout)
+    assert told["phase"] == "Failed"
+
+
+def test_nothing_but_the_error_where_nothing_was_begun(run):
+    assert run("raise SystemExit(3)", "-o", "json", status=3).stdout == "[]\n"
+    assert run("x = 1", "-o", "json", status=2).stdout == ""

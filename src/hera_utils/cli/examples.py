@@ -10,6 +10,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("run study.py --resume --set n=1,2,3", "flags of the script follow its name"),
         ("run --from cronwf/nightly", "what is stored on the platform"),
         ("run hello.py --profile lab --detach", "on a cluster, without waiting"),
+        ("run hello.py -o json", "for a program: the run as one object"),
+        ("run study.py -- --help", "the flags of the script itself"),
     ),
     "rerun": (("rerun runs/squares-d6v44", "the same script, the same arguments"),),
     "lint": (("lint hello.py workflows/*.yaml", "all of them, each with its problems"),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from hera_utils.argo import faults
 from hera_utils.cli.options import context, deadline, given_settings, settings_options, timeout_option
+from hera_utils.cli.run_output import AnsweringCommand, answered, asked_for
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 from hera_utils.settings.script_host import ScriptHost
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(cls=AnsweringCommand, context_settings={"ignore_unknown_options": True})
 @click.argument("words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--detach", is_flag=True, help="Submit, print the name of the run, and exit.")
 @click.option(
@@ -39,14 +41,7 @@ Json = dict[str, Any]
 @click.option("--strict/--no-strict", default=True, help="Refuse fields that Argo does not know.  [default: strict]")
 @timeout_option
 @settings_options
-def command(
-    words: tuple[str, ...],
-    detach: bool,
-    stored: str | None,
-    parameter_file: Path | None,
-    no_preflight: bool,
-    strict: bool,
-) -> int:
+def command(words: tuple[str, ...], **flags: Any) -> int:
     """Run a Hera script (or submit a workflow file) and follow its runs to their end.
 
     The script need not know hera_utils: Hera gets address, token and namespace. A script that builds one
@@ -54,34 +49,55 @@ def command(
     after `--`. A workflow file (.yaml, .json) takes parameters as -p NAME=VALUE, and so does a stored template, which
     `--from KIND/NAME` runs.
 
-    The exit status is 0 only when every run succeeded.
+    The exit status is 0 only when every run succeeded. With -o json stdout is one object (of several runs the list of them): the run's
+    name, phase, link and record, and its workflows as Argo has them.
     """
+    return _run(words, RunFlags(**flags))
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """What the command line says of how to run, beside the settings."""
+
+    detach: bool
+    stored: str | None
+    parameter_file: Path | None
+    no_preflight: bool
+    strict: bool
+
+    @property
+    def words(self) -> list[str]:
+        """Those that the same run needs again."""
+        given = {"--from": self.stored, "--parameter-file": self.parameter_file}
+        switches = {"--no-preflight": self.no_preflight, "--no-strict": not self.strict}
+        words = [word for flag, value in given.items() if value for word in (flag, str(value))]
+        return words + [flag for flag, on in switches.items() if on]
+
+
+def _run(words: Sequence[str], flags: RunFlags) -> int:
     settings = context()
-    deadline(waits="with --detach" if detach else "")
-    script, arguments = _script_of(words, stored)
-    given = {"--from": stored, "--parameter-file": parameter_file}
-    flags = [word for flag, value in given.items() if value for word in (flag, str(value))]
-    flags += [flag for flag, on in (("--no-preflight", no_preflight), ("--no-strict", not strict)) if on]
-    launch = launch_of(script, arguments, *flags)
-    documents = _documents_of(script, parameter_file, strict=strict) if script else []
-    assignments = _assignments(arguments, parameter_file) if documents or stored else []
+    deadline(waits="with --detach" if flags.detach else "")
+    script, arguments = _script_of(words, flags.stored)
+    launch = launch_of(script, arguments, *flags.words)
+    documents = _documents_of(script, flags.parameter_file, strict=flags.strict) if script else []
+    assignments = _assignments(arguments, flags.parameter_file) if documents or flags.stored else []
     if settings.platform == "local":
-        _begin_local_platform(settings, is_script=stored is None and not documents)
+        _begin_local_platform(settings, is_script=flags.stored is None and not documents)
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connect import connect, where_it_runs
     from hera_utils.platforms.hera_binding import stamp_of
 
-    connection, checked = connect(settings), not no_preflight
-    with ArgoClient(connection) as client:
+    connection, checked = connect(settings), not flags.no_preflight
+    with ArgoClient(connection) as client, answered(client, asked_for()) as runs:
         if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
             client.version()
             client.list(limit=1, fields="items.metadata.name")
         make_namespace(settings, connection)
-        if stored:
+        if flags.stored:
             from hera_utils.cli.stored_template import workflow_of
 
-            documents = [workflow_of(client, stored)]
+            documents = [workflow_of(client, flags.stored)]
         if documents:
             note(where_it_runs(settings, connection))
             documents = in_one_namespace(documents, client.namespace, str(script))
@@ -89,15 +105,17 @@ def command(
             if checked:
                 check_documents(documents, assignments, settings, connection)
             names, linked, announced = submit_documents(client, documents, assignments, stamp), False, False
+            runs += names
         else:
             assert script is not None
-            host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
+            host = ScriptHost(given_settings(), launch, detach=flags.detach, deadline=deadline(), runs=runs)
             recording = run_script(script, arguments, settings, connection, host=host, checked=checked)
             names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
+            runs += names
             if recording.status:
                 return recording.status
             linked, announced = recording.linked, bool(recording.experiments)
-        return follow_all(client, names, detach=detach, linked=linked, announced=announced, again=launch.again())
+        return follow_all(client, names, detach=flags.detach, linked=linked, announced=announced, again=launch.again())
 
 
 def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.errors import NoRun
+from hera_utils.settings.script_host import script_host
 
 Wrapper = Callable[..., Any]
 
@@ -47,6 +48,11 @@ class ScriptRecording:
     def waiting(self) -> list[Any]:
         """The workflows that were built and not submitted."""
         return [workflow for workflow in self.built if id(workflow) not in self.submitted]
+
+    def add(self, namespace: str, name: str) -> None:
+        """The script has submitted a workflow."""
+        self.runs.append((namespace, name))
+        script_host().runs.append(name)
 
     def experiment_runs(self, engine: Any, experiment: Any) -> None:
         """An execution engine, which submits, follows and reports by itself, is about to run an experiment."""
@@ -140,7 +146,7 @@ def _creating_later(original: Wrapper, recording: ScriptRecording) -> Wrapper:
             return self.build()
         recording.announce()
         workflow = await original(self, *arguments, **options)
-        recording.runs.append((workflow.metadata.namespace or self.namespace, workflow.metadata.name))
+        recording.add(workflow.metadata.namespace or self.namespace, workflow.metadata.name)
         return workflow
 
     return create
@@ -169,7 +175,7 @@ def _submitting(original: Wrapper, recording: ScriptRecording) -> Wrapper:
             return arguments[0].workflow if arguments else options["req"].workflow
         recording.announce()
         workflow = original(self, *arguments, **options)
-        recording.runs.append((workflow.metadata.namespace or self.namespace, workflow.metadata.name))
+        recording.add(workflow.metadata.namespace or self.namespace, workflow.metadata.name)
         return workflow
 
     return send

@@ -202,6 +202,7 @@ class ExecutionEngine:
             if session.record is None:
                 self.reporter.lines([f"{_all_points(session.plan.points)} done already: nothing to run"])
                 run = run_as_it_stands(session.client, session.runs, facts=session.facts)
+                script_host().runs.append(run.name)
                 self._keep_what_is_missing(session, run)
                 return run
             if self.options.detach or script_host().detach:
@@ -386,6 +387,8 @@ class ExecutionEngine:
                 self.reporter.provisioned(provisioned)
                 try:
                     session.open(provisioned)
+                    if session.record is not None:
+                        script_host().runs.append(session.record.name)
                     self.reporter.lines(cautions(written, experiment, session.plan))
                     if resume and session.record is not None:
                         self._report_plan(session.plan)

@@ -19,6 +19,7 @@ class ScriptHost:
     launch: how to start the script in this way once more, None where that is no command. detach: whether its runs are left when they are
     submitted. deadline: until when the command waits (a watch.deadline.Deadline), None for as long as it takes.
     observer: called with an engine and its experiment before anything of it is done; it may end the script.
+    runs: the names of the runs that the script has begun so far, or of which its engine found that nothing is left to do.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class ScriptHost:
     detach: bool = False
     deadline: Any = None
     observer: Callable[[Any, Any], None] = lambda engine, experiment: None
+    runs: list[str] = field(default_factory=list)
 
 
 _hosts: list[ScriptHost] = [ScriptHost()]
