@@ -20,6 +20,8 @@ The command line prints `hera-utils: {error}` and `  fix: {error.fix}` and exits
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HeraUtilsError(Exception):
     """Something the user can act upon.
@@ -89,9 +91,13 @@ class PlatformError(HeraUtilsError):
 
 
 class RunFailed(HeraUtilsError):
-    """The workflow ran and did not succeed."""
+    """The workflow ran and did not succeed. run: its Run, as far as it came, with its results; None where only its name is known."""
 
     exit_status = 1
+
+    def __init__(self, message: str, *, fix: str | None = None, run: Any = None) -> None:
+        super().__init__(message, fix=fix)
+        self.run = run
 
 
 class WaitTimeout(HeraUtilsError):

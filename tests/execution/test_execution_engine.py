@@ -114,6 +114,7 @@ def test_a_failure_is_raised_or_given(local_platform):
     with pytest.raises(RunFailed, match="failed") as caught:
         engine.run(Experiment(workflow=failing))
     assert caught.value.exit_status == 1
+    assert caught.value.run.outcome.failures[0].exit_code == 3
     run = engine.run(Experiment(workflow=failing), check=False)
     assert (run.succeeded, run.phase) == (False, "Failed")
     assert run.outcome.failures[0].exit_code == 3

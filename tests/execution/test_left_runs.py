@@ -83,6 +83,19 @@ def test_what_a_killed_process_had_no_time_to_write_is_written_when_resumed(user
     assert "report:" not in again
 
 
+def test_a_plan_says_that_a_run_goes_on(user):
+    (user.folder / "naps.py").write_text(SCRIPT.replace("sleep 1;", "sleep 600;"))
+    said, status = user.type("--detach")
+    assert status == 0, said
+    said, status = user.type("--plan", "--resume")
+    assert (status, "\n2 are in a run that goes on\n" in said) == (0, True), said
+    (workflow,) = user.client.list()
+    user.client.act(workflow["metadata"]["name"], "terminate")
+    until(lambda: (user.client.list()[0].get("status") or {}).get("phase") == "Failed")
+    said, status = user.type("--plan", "--resume")
+    assert "goes on" not in said
+
+
 def test_a_tag_that_is_none_leaves_no_record(user):
     said, status = user.type("--tag", "a b")
     assert (status, "'a b' cannot be a tag" in said) == (2, True), said

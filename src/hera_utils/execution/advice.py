@@ -68,7 +68,7 @@ class Advice:
             )
         else:
             fix = f"{logs}; once the cause is gone, {after}: {self.resume()}{more}"
-        return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix)
+        return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
 
     def _with_images(self) -> str:
         """A command line that names a file of images already needs no other."""

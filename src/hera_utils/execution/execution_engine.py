@@ -24,6 +24,7 @@ from hera_utils.execution.history import (
     decide,
     fingerprinter_of,
     history_of,
+    points_in_flight,
     run_facts,
     runs_folder,
     script_folder,
@@ -33,7 +34,7 @@ from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
 from hera_utils.execution.run import Run, ending_of, run_as_it_stands, stop_run
 from hera_utils.execution.session import Caller, Session
-from hera_utils.execution.stored_templates import without_starting
+from hera_utils.execution.stored_templates import StoredTemplates, without_starting
 from hera_utils.execution.task_graph import picture
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
@@ -288,11 +289,15 @@ class ExecutionEngine:
     ) -> tuple[Decisions | None, Cost | None]:
         """(which points are done, None where that is not asked; what a point costs, by runs of the code that the first point has).
 
-        By the records: no server is asked what became of runs that were left, only for stored templates, if it runs.
+        By the records. A server that runs is asked for stored templates, and whether the run that was left goes on: what became of it
+        is written down by who takes it up.
         """
         runs, facts, files = runs_folder(self.context), self._facts(definition), self._files_here(definition)
-        with self._fingerprinter(definition, files) as fingerprinter:
-            history = history_of(runs, facts) if resume else None
+        with without_starting(self.context) as client:
+            fingerprinter, history = self._fingerprinter(definition, files, client), None
+            if resume:
+                in_flight = points_in_flight(unfinished_run(runs, facts), client)
+                history = replace(history_of(runs, facts), in_flight=in_flight)
             decisions = None if history is None else decide(definition, estimate, history, fingerprinter, files)
             _, first = next(fingerprints_of(definition, estimate, fingerprinter), (None, {}))
         return decisions, earlier_cost(runs, facts, first)
@@ -305,15 +310,15 @@ class ExecutionEngine:
 
         runs, facts = runs_folder(self.context), self._facts(definition)
         history = history_of(runs, facts) if resume else None
-        with self._fingerprinter(definition, self._files_here(definition)) as fingerprinter:
+        with without_starting(self.context) as client:
+            fingerprinter = self._fingerprinter(definition, self._files_here(definition), client)
             rounds = Rounds(definition.experiment, self.context, estimate.limits, self._files_here, fingerprinter)
             return plan_of_search(rounds, history, runs, images, unfinished_run(runs, facts))
 
-    @contextmanager
-    def _fingerprinter(self, definition: Definition, files: DeclaredFiles) -> Iterator[Fingerprinter]:
+    def _fingerprinter(self, definition: Definition, files: DeclaredFiles, client: ArgoClient | None) -> Fingerprinter:
         secrets, keep_done = secret_values(definition.environment), self.options.keep_done
-        with without_starting(self.context) as stored:
-            yield fingerprinter_of(self.context, files, keep_done=keep_done, secrets=secrets, stored=stored)
+        stored = StoredTemplates(client)
+        return fingerprinter_of(self.context, files, keep_done=keep_done, secrets=secrets, stored=stored)
 
     def _files_here(self, definition: Definition) -> DeclaredFiles:
         volume = definition.environment.persisted_volume

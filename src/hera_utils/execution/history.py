@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.execution.batches import SizeEstimate, fingerprints_of
 from hera_utils.execution.declared_files import DeclaredFiles
@@ -28,6 +29,7 @@ from hera_utils.experiment.checkpoints import checkpoint_name
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.images.choice import StandIn
 from hera_utils.installed import version_of
+from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster_access import access_to
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.run_images import decisions_of
@@ -312,6 +314,20 @@ def unfinished_run(runs: Path, facts: Json) -> Path | None:
             if identity(record.facts) == identity(facts):
                 return None if record.facts.get("ended") else folder
     return None
+
+
+def points_in_flight(run: Path | None, client: ArgoClient | None) -> frozenset[str]:
+    """The points of a recorded run that still run, for a plan: nothing is written down. client: None where nobody can be asked."""
+    if run is None or client is None:
+        return frozenset()
+    points: set[str] = set()
+    with contextlib.suppress(HeraUtilsError), RunRecord.open(run) as record:
+        for row in (row for row in record.workflows() if not row.phase):
+            with contextlib.suppress(HeraUtilsError):  # its workflow is gone
+                status = client.get(row.name, fields="status.phase").get("status") or {}
+                if status.get("phase") not in COMPLETED:
+                    points |= {point.id for point in record.points(workflow=row.name)}
+    return frozenset(points)
 
 
 def newest_run(runs: Path, facts: Json | None = None) -> str:

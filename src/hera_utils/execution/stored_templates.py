@@ -32,8 +32,8 @@ class StoredTemplates:
 
 
 @contextlib.contextmanager
-def without_starting(context: CLIContext) -> Iterator[StoredTemplates]:
-    """For a plan: a server that does not run is not started."""
+def without_starting(context: CLIContext) -> Iterator[ArgoClient | None]:
+    """For a plan: a server that does not run is not started, and nobody is asked then."""
     from hera_utils.local_platform.daemon import status
 
     with contextlib.ExitStack() as stack:
@@ -41,4 +41,4 @@ def without_starting(context: CLIContext) -> Iterator[StoredTemplates]:
         with contextlib.suppress(HeraUtilsError):
             if context.platform != "local" or status(Path(context.state)) is not None:
                 client = stack.enter_context(ArgoClient(connect(context)))
-        yield StoredTemplates(client)
+        yield client
