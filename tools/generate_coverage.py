@@ -45,7 +45,8 @@ Where Argo does something that surprises, this machine does the same, because a 
 
 Different from a cluster: a service account, a priority class or a runtime class may have any name, it need not exist. An output that a user
 should have supplied and did not makes a workflow that refers to it fail; in Argo it waits for ever. A verb has the answer of the workflow
-after its first step, in Argo before it; no label and no message tells who asked for it.
+after its first step, in Argo before it; no label and no message tells who asked for it. Output parameters of more
+than 1.5 MiB of a task are kept, and the end of the run says that a cluster would refuse them.
 
 Different from Argo: a node that waits for a lock opens when it gets it, even if the workflow's `parallelism` is reached by then; in Argo
 it asks again when there is room. An exit handler of a step of the entry template that cannot be opened (its template does not exist)

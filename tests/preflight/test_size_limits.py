@@ -2,7 +2,7 @@
 
 import pytest
 
-from hera_utils.preflight.size_limits import breaches, size
+from hera_utils.preflight.size_limits import breaches, oversized_outputs, size
 
 X = "x" * 300_000
 
@@ -95,3 +95,20 @@ def test_a_script_of_any_length_and_names_that_are_made_while_it_runs():
         "metadata": {"labels": {"k": "{{inputs.parameters.a b}}"}},
     }
     assert breaches({"metadata": {"generateName": "a-"}, "spec": {"templates": [long]}}) == []
+
+
+def test_outputs_that_no_cluster_takes():
+    def pod(name, *sizes):
+        parameters = [{"name": f"p{number}", "value": "é" * (length // 2)} for number, length in enumerate(sizes)]
+        return {"type": "Pod", "displayName": name, "outputs": {"parameters": parameters}}
+
+    def document(*nodes):
+        return {"status": {"nodes": {str(number): node for number, node in enumerate(nodes)}}}
+
+    small, large, sum_of_two = pod("small", 1_500_000), pod("large", 2_000_000), pod("two", 800_000, 800_000)
+    assert oversized_outputs(document(small, {"type": "DAG", "outputs": large["outputs"]}, {})) == ""
+    assert oversized_outputs({}) == ""
+    said = oversized_outputs(document(small, large, sum_of_two))
+    assert said.startswith(
+        "the output parameters of large (and 1 more) have 1953 KiB, a cluster accepts 1536 of a task"
+    )

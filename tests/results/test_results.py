@@ -27,6 +27,16 @@ def points(*values, **more):
     return [PointRow(f"p{number}", number, f"point-{number}", one, **more) for number, one in enumerate(values)]
 
 
+def test_none_is_a_value_and_no_axis_is_none():
+    found = Results.of([], points({"depth": 3, "n": 1}, {"depth": None, "n": 1}, {"n": 2}))
+    (sheet,) = sheets(found.points, found.tasks)
+    assert [line[sheet.header.index("depth")] for line in sheet.lines] == ["3", "None", ""]
+    column = found.point_table.column("depth")
+    assert (column.values, column.kind) == ((3, None, None), "integer")  # for programs
+    shown = found.point_table.for_readers().column("depth")
+    assert (shown.values, shown.kind) == (("3", "None", None), "text")
+
+
 def test_the_sheet_shows_the_inputs_that_differ():
     found = results(
         pod("wf.c(0:x)", inputs={"borough": "x", "city": "Lyon"}, outputs={"triangles": "12"}),

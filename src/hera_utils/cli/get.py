@@ -58,7 +58,7 @@ def command(name: str, everything: bool, output: str) -> int:
             say(line)
     else:
         _print_document(document, output)
-    tell_warning(document)
+    tell_warning(client, document)
     return 0
 
 

@@ -23,7 +23,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
 
     again: as in `follow_to_end`.
     """
-    tell_warning(document)
+    tell_warning(client, document)
     if (document.get("status") or {}).get("phase") == SUCCEEDED:
         return 0
     from hera_utils.cli.terminal import note, symbols
@@ -84,12 +84,14 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
     return [f"{logs}; correct the workflow and run it again: {anew}", kept]
 
 
-def tell_warning(document: Json) -> None:
-    """What of the workflow has no effect where it runs: one line, on stderr."""
+def tell_warning(client: ArgoClient, document: Json) -> None:
+    """What of the workflow has no effect where it runs, or ran on this machine alone: a line each, on stderr."""
     from hera_utils.cli.terminal import note
+    from hera_utils.preflight.size_limits import oversized_outputs
 
-    if text := spec_warning(document):
-        note(f"hera-utils: {document['metadata']['name']}: {text}")
+    for text in (spec_warning(document), oversized_outputs(document) if client.connection.local else ""):
+        if text:
+            note(f"hera-utils: {document['metadata']['name']}: {text}")
 
 
 def resume_command(folder: Path | None, start: Sequence[str]) -> str:

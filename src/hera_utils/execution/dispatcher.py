@@ -19,6 +19,7 @@ from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.reconnect import PATIENCE
+from hera_utils.preflight.size_limits import oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
 from hera_utils.runs.record import DONE, PRUNED, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
@@ -87,6 +88,7 @@ class Dispatcher:
         self.client, self.record, self.options, self.texts = client, record, options, texts
         self.deadline = deadline
         self.in_flight: dict[str, InFlight] = {}
+        self.oversized = ""  # of what its tasks gave, as far as no cluster would take it
         self.failures: list[Failure] = []
         self.last: Json | None = None
         self.lost: set[str] | None = None
@@ -286,6 +288,7 @@ class Dispatcher:
             if len(self.failures) < MOST_FAILURES and not stopped:
                 self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
             self.last = document
+            self.oversized = self.oversized or oversized_outputs(document)
         done = [point for point, status in statuses.items() if status == DONE]
         if phase == DONE and (flight.row.fingerprint or flight.row.role == "whole"):
             done.append("")

@@ -94,6 +94,8 @@ class ConsoleReporter:
 
         if text := spec_warning(run.workflow):
             self.lines([f"{run.name}: {text}"])
+        if run.oversized:
+            self.lines([f"{run.name}: {run.oversized}"])
         if not run.succeeded:
             places = ScriptPlaces([run.workflow])
             logs = last_lines_of_failures(client, run.outcome, places)

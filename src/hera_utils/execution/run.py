@@ -35,7 +35,7 @@ class Run:
 
     name, namespace: the run's. workflow: its (last) document as last seen. link: its page. folders: claim → folder of this machine.
     points, undone: how many the sweep has, and how many of them are not done. record: the folder that keeps it.
-    `run["fan-in"].outputs["total"]` is what a task answered.
+    oversized: a sentence on outputs that no cluster would take. `run["fan-in"].outputs["total"]` is what a task answered.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Run:
     stated: Outcome | None = field(default=None, repr=False)
     fetch: Callable[[], Results] | None = field(default=None, repr=False, compare=False)
     bring: Callable[[Path, str, str], list[Saved]] | None = field(default=None, repr=False, compare=False)
+    oversized: str = field(default="", repr=False)
 
     @property
     def phase(self) -> str:
@@ -164,6 +165,7 @@ def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict
         stated=stated,
         fetch=fetch,
         bring=bring,
+        oversized=dispatcher.oversized if connection.local else "",
     )
 
 

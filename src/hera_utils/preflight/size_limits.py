@@ -1,5 +1,8 @@
 """What an Argo server and its cluster will refuse, found before it is sent: the path of each field and its size. Pure.
 
+After a run the same is said of what tasks gave (`oversized_outputs`): the executor of Argo 4.1 sends the outputs of a pod as one object
+(workflow/executor/taskresult.go); of a task's `result` it keeps the last 256 KiB, here too.
+
 Sources: etcd's request limit of 1.5 MiB, of which Argo uses 1 MiB an object (docs/offloading-large-workflows.md; offloading helps the
 status only); Kubernetes' 3 MiB a request; Argo's 256 KiB a parameter; the kernel's 128 KiB one argument or variable (MAX_ARG_STRLEN);
 RFC 1123 for names; the full resource definitions of Argo 4.1 for numbers of elements; Kubernetes' 63 characters a label value, 256 KiB
@@ -21,6 +24,7 @@ OBJECT_BYTES = 1024 * 1024
 REQUEST_BYTES = 3 * 1024 * 1024
 PARAMETER_BYTES = 256 * 1024
 ARGUMENT_BYTES = 128 * 1024
+ETCD_BYTES = 1536 * 1024
 ANNOTATIONS_BYTES = 256 * 1024
 TEMPLATES, TASKS, PARAMETERS = 200, 200, 500
 GENERATED = 5  # characters that the server adds to a generateName
@@ -57,6 +61,24 @@ def breaches(document: Json) -> list[tuple[str, str]]:
 def argument_breaches(document: Json) -> list[tuple[str, str]]:
     """The breaches that hold on every machine: arguments that no kernel passes to a program."""
     return list(_arguments(document))
+
+
+def oversized_outputs(document: Json) -> str:
+    """A sentence on the tasks of a run whose output parameters no cluster would take, "" without any."""
+    oversized: dict[str, int] = {}
+    for node in ((document.get("status") or {}).get("nodes") or {}).values():
+        parameters = (node.get("outputs") or {}).get("parameters") or () if node.get("type") == "Pod" else ()
+        held = sum(len(str(one.get("value") or "").encode()) for one in parameters)
+        if held > ETCD_BYTES:
+            oversized[str(node.get("displayName") or node.get("name"))] = held
+    if not oversized:
+        return ""
+    first, largest = next(iter(oversized.items()))
+    others = f" (and {len(oversized) - 1} more)" if len(oversized) > 1 else ""
+    return (
+        f"the output parameters of {first}{others} have {largest / 1024:.0f} KiB, a cluster accepts {ETCD_BYTES // 1024} of a task: "
+        "write an output artifact instead"
+    )
 
 
 def _sizes(document: Json) -> Iterator[tuple[str, str]]:

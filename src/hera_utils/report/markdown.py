@@ -59,7 +59,11 @@ def _summary(data: Json) -> str:
 
 
 def _swept(results: Results) -> list[tuple[str, str]]:
-    return [(column.name, _values(column)) for column in results.point_table.by_role("input")] if results.points else []
+    return (
+        [(column.name, _values(column)) for column in results.point_table.for_readers().by_role("input")]
+        if results.points
+        else []
+    )
 
 
 def _values(column: Column) -> str:

@@ -139,7 +139,7 @@ def _workflow(document: Json, run: WholeRun) -> Json:
 
 
 def _tables(results: Results) -> list[ResultTable]:
-    return [results.point_table, results.task_table] if results.points else [results.task_table]
+    return [results.point_table.for_readers(), results.task_table] if results.points else [results.task_table]
 
 
 def _table(table: ResultTable, results: Results, start_of_run: float | None) -> Json:
@@ -231,7 +231,7 @@ def _graph(run: WholeRun, results: Results) -> Json:
 def _plots(results: Results) -> Json:
     """The table that is plotted, of tasks the template with most to show, and the pictures to begin with."""
     if results.points:
-        table, template = results.point_table, ""
+        table, template = results.point_table.for_readers(), ""
         pictures_found = chosen(table)
     else:
         template, table, pictures_found = "", results.task_table, ()

@@ -24,11 +24,15 @@ _TRUTHS = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Column:
-    """One column with its original cells (texts, or the typed values of the record); an empty cell is None."""
+    """One column with its original cells (texts, or the typed values of the record); an empty cell is None.
+
+    nones: the rows of an axis in which None is the value; in the other empty cells the point has no such axis.
+    """
 
     name: str
     role: Role
     cells: tuple[Any, ...]
+    nones: frozenset[int] = frozenset()
 
     @cached_property
     def kind(self) -> Kind:
@@ -42,6 +46,13 @@ class Column:
     @property
     def numeric(self) -> bool:
         return self.kind in ("integer", "number")
+
+    def for_readers(self) -> Column:
+        """With the word None where it is the value: then it is a column of texts, and programs get `cells`."""
+        if not self.nones:
+            return self
+        texts = ("None" if row in self.nones else cell for row, cell in enumerate(self.cells))
+        return Column(self.name, self.role, tuple(None if text is None else str(text) for text in texts))
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,9 @@ class ResultTable:
 
     def by_role(self, *roles: Role) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.role in roles)
+
+    def for_readers(self) -> ResultTable:
+        return ResultTable(self.title, tuple(column.for_readers() for column in self.columns))
 
     def lines(self) -> Iterable[tuple[Any, ...]]:
         return zip(*(column.cells for column in self.columns), strict=True)

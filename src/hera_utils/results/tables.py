@@ -69,7 +69,12 @@ def _column(name: str, role: Role, cells: Iterable[Any]) -> Column:
 def _spread(role: Role, names: Sequence[str], reserved: set[str], groups: Sequence[Mapping[str, Any]]) -> list[Column]:
     """A column per name; where the name is reserved, `inputs.NAME` or `outputs.NAME`."""
     return [
-        _column(f"{role}s.{name}" if name in reserved else name, role, (group.get(name) for group in groups))
+        Column(
+            f"{role}s.{name}" if name in reserved else name,
+            role,
+            tuple(group.get(name) for group in groups),
+            frozenset(row for row, group in enumerate(groups) if name in group and group[name] is None),
+        )
         for name in names
     ]
 

@@ -46,7 +46,7 @@ def sheets(
     exact = exact or wide
     if by == "points" or (by is None and points):
         others = [row for row in tasks if not row.point] if by is None else []
-        sheet = _sheet(point_table(points), "points", wide=wide, exact=exact)
+        sheet = _sheet(point_table(points).for_readers(), "points", wide=wide, exact=exact)
         return (sheet, *_by_template(others, wide=wide, exact=exact))
     return _by_template(tasks, wide=wide, exact=exact, with_points=bool(points))
 
