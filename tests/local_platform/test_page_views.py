@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from browser import POOR, UNNAMED
 
 from hera_utils.argo.annotations import RAN
 from hera_utils.errors import Refused
@@ -217,3 +218,170 @@ def test_the_graph_of_thousands_of_tasks_has_a_box_for_each_template(url, platfo
     tab.until("document.querySelectorAll('.graph g').length === 2")
     assert set(tab.run(BOXES)) == {"load: 3000 Succeeded", "fit: 3000 Succeeded"}
     assert tab.run(ARROWS) == 1
+
+
+ROWS = "[...document.querySelectorAll('.item .name')].map((one) => one.lastChild.textContent)"
+
+
+def press(tab, name: str) -> None:
+    tab.run(f"[...document.querySelectorAll('.sort')].find((one) => one.textContent.startsWith('{name}')).click()")
+
+
+def test_tasks_are_sorted_within_their_groups_and_the_order_is_kept_in_the_address(url, platform, tab):
+    slow, quick = node("slow", **ran(0.0, 9.5)), node("a10", phase="Failed", **ran(3.0, 4.0))
+    items = [node(f"fan({n}:x)", **ran(5.0 + n, 6.0 + 2 * n)) for n in range(3)]
+    group = node("fan", "TaskGroup", children=[one["id"] for one in items], finishedAt=at(20, whole=True))
+    early = node("a9", **ran(1.0, 3.5))
+    put(platform, slow, quick, group, *items, early, phase="Failed", until=20.0)
+    tab.open(f"{url}/workflows/argo/r")
+    tab.until("document.querySelectorAll('.item').length === 8")
+    press(tab, "Name")
+    assert tab.run(ROWS) == ["r", "a9", "a10", "fan", "fan(0:x)", "fan(1:x)", "fan(2:x)", "slow"], "numbers as numbers"
+    press(tab, "Duration")
+    press(tab, "Duration")
+    assert tab.run(ROWS) == ["r", "fan", "fan(2:x)", "fan(1:x)", "fan(0:x)", "slow", "a9", "a10"]
+    assert tab.run("location.search") == "?sort=-duration"
+    picture(tab, "sorted")
+    tab.open(f"{url}/workflows/argo/r?sort=-duration&nodeId={quick['id']}")
+    tab.until("document.querySelectorAll('.item').length === 8")
+    assert tab.run(ROWS)[1] == "fan"
+    assert tab.run("document.querySelector('[aria-sort=descending]').textContent") == "Duration ▼"
+    assert tab.run("document.querySelector('.panel h2').textContent") == "a10", (
+        "the address names the task, as Argo's does"
+    )
+    press(tab, "Status")
+    assert tab.run(ROWS)[1] == "a10", "what failed is first"
+    press(tab, "Status")
+    press(tab, "Status")
+    assert "sort" not in tab.run("location.search")
+    assert tab.run(ROWS) == ["r", "fan", "fan(0:x)", "fan(1:x)", "fan(2:x)", "slow", "a9", "a10"], "as they began"
+    press(tab, "Started")
+    tab.run("(box => { box.value = 'r.'; box.dispatchEvent(new Event('input')); })(document.querySelector('input'))")
+    assert tab.run(ROWS)[:3] == ["fan", "slow", "a9"], "what a filter leaves is sorted as a whole"
+
+
+def test_the_keyboard_goes_through_the_sorted_rows_and_stays_at_a_button(url, platform, tab):
+    nodes = [node(f"t{n}", phase="Running" if n == 7 else "Succeeded", id=f"r-{n}", **ran(n, n + 1)) for n in range(60)]
+    put(platform, *nodes)
+    tab.open(f"{url}/workflows/argo/r?sort=-name")
+    tab.until("document.querySelectorAll('.item').length > 20")
+    tab.run("document.querySelector('.tree').focus()")
+    for key in ("End", "ArrowUp"):
+        tab("Input.dispatchKeyEvent", type="keyDown", key=key)
+    assert tab.run("document.querySelector('.panel h2').textContent") == "t1"
+    row = "document.getElementById(document.querySelector('.tree').getAttribute('aria-activedescendant'))"
+    assert tab.run(f"{row}.textContent.includes('t1') && {row}.ariaSelected") == "true"
+    places = f"[{row}, document.querySelector('.tree')].map((one) => one.getBoundingClientRect())"
+    seen = f"(([row, tree]) => row.top >= tree.top + 26 && row.bottom <= tree.bottom)({places})"
+    assert tab.run(seen), "scrolled into sight, below the head"
+    tab.run("[...document.querySelectorAll('button')].find((one) => one.textContent === 'Stop').focus()")
+    nodes[7] |= {"phase": "Failed", "message": "main: Error (exit code 1)"}
+    put(platform, *nodes)
+    tab.until("!!document.querySelector('.failures')")
+    assert tab.run("document.activeElement.textContent") == "Stop", "a new state does not take the keyboard away"
+
+
+def test_the_list_is_sorted_filtered_and_says_of_which_run_a_workflow_is(url, platform, tab):
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "container": {"image": "busybox"}}]}
+    for name, phase, begun, took in (
+        ("s-2", "Succeeded", 9, 5),
+        ("s-10", "Failed", 5, 50),
+        ("s-2-gather", "Running", 20, None),
+    ):
+        labels = {"hera-utils/run": "s-2"} if "gather" in name else {}
+        document = json.loads(
+            platform.submit("argo", {"metadata": {"name": name, "labels": labels}, "spec": spec}).text
+        )
+        document["status"] |= {"phase": phase, "startedAt": at(begun, whole=True)}
+        document["status"] |= {"finishedAt": at(begun + took, whole=True)} if took else {}
+        platform.put("Workflow", document)
+    names = "[...document.querySelectorAll('tbody a')].map((one) => one.textContent)"
+    tab.open(f"{url}/workflows/argo?sort=name")
+    tab.until("document.querySelectorAll('tbody tr').length === 3")
+    assert tab.run(names) == ["s-2", "s-2-gather", "s-10"]
+    assert "s-2-gather of s-2" in tab.text()
+    tab.run("document.querySelector('tbody a').focus()")
+    for name, expected in (("Status", "s-10"), ("Started", "s-10"), ("Duration", "s-2")):
+        press(tab, name)
+        assert tab.run(names)[0] == expected, name
+    assert tab.run("document.activeElement.textContent") == "s-2"
+    press(tab, "Duration")
+    assert tab.run(names)[0] == "s-2-gather", "it goes on since 2026"
+    tab.run(
+        "(box => { box.value = 's-2 SUCC'; box.dispatchEvent(new Event('input')); })(document.querySelector('input'))"
+    )
+    assert tab.run("location.search") == "?sort=-duration&filter=s-2+succ"
+    tab.open(tab.run("location.href"))
+    tab.until("document.querySelectorAll('tbody tr').length === 1")
+    assert tab.run("document.querySelector('input').value") == "s-2 succ"
+
+
+def failed(name: str, line: str, **more: object) -> dict:
+    found = node(name, phase="Failed", message="main: Error (exit code 1)", **ran(0.0, 1.0), **more)
+    found[RAN]["errorLine"] = line
+    return found
+
+
+EVIL = "<img src=x onerror=\"document.title='owned'\">"
+
+
+def test_failures_say_why_and_equal_ones_are_told_once(url, platform, tab):
+    big = [failed(f"fit-{n}", "ValueError: beta too large", id=f"r-f{n}") for n in range(20)]
+    kinds = [failed(f"kind-{n}", f"KeyError: {n}{EVIL}", id=f"r-k{n}", templateName=f"t{n}") for n in range(6)]
+    for n, one in enumerate((*big, *kinds)):
+        one["finishedAt"] = at(1 + n, whole=True)
+    lost, again = failed("shaky(0)", "OSError: first"), failed("shaky(1)", "OSError: second")
+    shaky = node("shaky", "Retry", phase="Succeeded", children=[lost["id"], again["id"]])
+    put(platform, *big, *kinds, shaky, lost, {**again, "phase": "Succeeded"}, phase="Failed", until=50.0)
+    tab.open(f"{url}/workflows/argo/r")
+    tab.until("!!document.querySelector('.failures')")
+    lines = tab.run("[...document.querySelectorAll('.failures li')].map((one) => one.textContent)")
+    assert lines[0].endswith("fit-0 main: Error (exit code 1): ValueError: beta too large and 19 more in the same way")
+    assert lines[1].endswith(f"kind-0 main: Error (exit code 1): KeyError: 0{EVIL}")
+    assert lines[5:] == ["2 more failed"]
+    assert "shaky" not in "".join(lines), "it succeeded in the end"
+    assert tab.run("document.title") == "✘ r"
+    picture(tab, "failures")
+    tab.run("document.querySelector('.failures button').click()")
+    facts = tab.run("document.querySelector('.panel dl').innerText")
+    assert "ValueError: beta too large" in facts
+    tab.run("[...document.querySelectorAll('.failures button')].at(-1).click()")
+    tab.until("document.body.innerText.includes('26 of 30 nodes')")
+    assert "KeyError: 3" in tab.run("document.querySelector('.rows').innerText")
+
+
+def test_a_run_that_is_over_names_the_commands_for_its_report(url, platform, tab):
+    put(platform, node("a"))
+    tab.open(f"{url}/workflows/argo/r")
+    tab.until("document.querySelectorAll('.item').length === 2")
+    assert "hera-utils report" not in tab.text()
+    put(platform, node("a"), phase="Succeeded", until=1.0)
+    tab.until("document.body.innerText.includes('hera-utils report r --open --argo_namespace argo')")
+    assert (
+        tab.run("document.querySelector('.copy').ariaLabel") == "Copy: hera-utils report r --open --argo_namespace argo"
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_of_a_phone_scrolls_only_downwards(url, platform, tab, dark):
+    """At 400 pixels, in each view; and every text can be read (WCAG AA)."""
+    long = node("a-task-with-a-name-that-is-much-longer-than-the-page-of-a-phone-is-wide", **ran(0.0, 2.0))
+    bad = failed("bad", "ValueError: " + "a-word-without-end" * 12)
+    put(platform, *chained(long, bad), phase="Failed", until=3.0)
+    tab("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+    tab("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)
+    try:
+        for path in ("/r", "/r?tab=timeline", "/r?tab=graph", ""):
+            tab.open(f"{url}/workflows/argo{path}")
+            tab.until("document.querySelectorAll('.failures, tbody tr').length > 0")
+            picture(tab, f"phone{path.replace('/', '-').replace('?', '-')}-{'dark' if dark else 'light'}")
+            assert tab.run("document.documentElement.scrollWidth") <= 400, path
+            heights = (
+                "[...document.querySelectorAll('h1, td')].map((one) => one.offsetHeight / (5 + one.textContent.length))"
+            )
+            assert max(tab.run(heights)) < 10, "not a letter a line"
+            assert tab.run(POOR) == [], path
+            assert tab.run(UNNAMED) == 0, path
+    finally:
+        tab("Emulation.clearDeviceMetricsOverride")
+        tab("Emulation.setEmulatedMedia", features=[])

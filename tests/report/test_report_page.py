@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from browser import chromium
+from browser import POOR, UNNAMED, chromium
 from documents import pod, run, sweep
 
 from hera_utils.argo.annotations import RAN
@@ -87,29 +87,6 @@ PAINTED = """((canvas) => {
   for (let i = 0; i < data.length; i += 4) if (data[i + 3]) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
   return seen.size;
 })(document.querySelector(SELECTOR))"""
-
-# WCAG AA: 4.5 to 1 for each text against what is behind it
-POOR = """(() => {
-  const parse = (words) => (words.match(/[\\d.]+/g) || []).map(Number);
-  const part = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
-  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  const ground = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const found = parse(getComputedStyle(one).backgroundColor);
-      if (found.length === 3 || found[3] === 1) return found;
-    }
-    return [255, 255, 255];
-  };
-  const told = (element) => element.checkVisibility() && [...element.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
-  return [...document.querySelectorAll('body *')].filter(told).filter((element) => {
-    const style = getComputedStyle(element), ink = element.namespaceURI.endsWith('svg') ? style.fill : style.color;
-    const [one, other] = [light(parse(ink)), light(ground(element))];
-    return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05) < 4.5;
-  }).map((element) => `${element.tagName} ${element.className} ${element.textContent.slice(0, 30)}`);
-})()"""
-
-UNNAMED = """[...document.querySelectorAll('button, select, input, canvas, [role=region]')].filter(
-  (one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.length)).length"""
 
 CHOOSE = """(() => {
   const label = [...document.querySelectorAll('#plots label')].find((one) => one.textContent.startsWith('as'));

@@ -16,8 +16,8 @@ from starlette.responses import PlainTextResponse, Response
 from hera_utils import pictures
 
 _SCRIPTS = (
-    "api.js", "address.js", "elements.js", "tree.js", "times.js", "log.js", "sweep.js", "timeline.js", "graph.js", "list.js", "whole.js",
-    "run.js", "start.js",
+    "api.js", "address.js", "elements.js", "sorting.js", "tree.js", "times.js", "log.js", "sweep.js", "timeline.js", "graph.js",
+    "outline.js", "details.js", "failures.js", "commands.js", "list.js", "whole.js", "run.js", "start.js",
 )  # fmt: skip
 _PICTURES = ("cards", "withSurvey", "timelinePicture", "graphPicture", "lasting", "markOf")
 

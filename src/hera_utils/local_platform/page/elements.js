@@ -31,6 +31,16 @@ const say = (text) => { document.getElementById("connection").textContent = text
 
 const show = (...children) => document.getElementById("main").replaceChildren(...children);
 
+/** Other children, without taking the keyboard away from the one like it. */
+const redraw = (container, ...children) => {
+  const all = () => [...container.querySelectorAll("a, button")], mark = (one) => one.href || one.textContent;
+  const before = all(), at = before.indexOf(document.activeElement);
+  container.replaceChildren(...children);
+  if (at < 0) return;
+  const after = all();
+  (after.find((one) => mark(one) === mark(before[at])) || after[at])?.focus({ preventScroll: true });
+};
+
 const pairs = (entries) => {
   const list = make("dl");
   for (const [name, value] of entries) {

@@ -1,6 +1,7 @@
-// The runs of a namespace, or of all, youngest first; read again every few seconds while the page is in sight.
+// The runs of a namespace, or of all, youngest first or as the reader sorts them; read again every few seconds while the page is in sight.
 
-const LIST_FIELDS = ["metadata", ...["metadata.name", "metadata.namespace", "metadata.creationTimestamp", "status.phase", "status.progress", "status.message", "status.startedAt", "status.finishedAt"].map((field) => `items.${field}`)].join(",");
+const RUN_LABEL = "hera-utils/run";
+const LIST_FIELDS = ["metadata", ...["metadata.name", "metadata.namespace", "metadata.labels", "metadata.creationTimestamp", "status.phase", "status.progress", "status.message", "status.startedAt", "status.finishedAt"].map((field) => `items.${field}`)].join(",");
 
 const LIST_LIMIT = 500;
 
@@ -14,6 +15,25 @@ const selected = (words) => {
 };
 const PHASE_OF_WORD = Object.fromEntries(["Running", "Succeeded", "Failed", "Error"].map((phase) => [phase.toLowerCase(), phase]));
 
+/** The run of an experiment that a workflow is a part of, where it has another name. */
+const wholeOf = ({ name, labels }) => { const whole = (labels || {})[RUN_LABEL]; return whole && whole !== name ? whole : ""; };
+
+/** By what the list is sorted. */
+const listValue = ({ metadata, status }, column) => {
+  if (column === "name" || column === "namespace") return metadata[column];
+  if (column === "status") return PHASE_ORDER.indexOf(status.phase || "Pending");
+  return column === "start" ? status.startedAt || metadata.creationTimestamp : seconds(status.startedAt, status.finishedAt);
+};
+
+const listRow = (namespace) => ({ metadata, status }) => {
+  const whole = wholeOf(metadata);
+  return make("tr", {},
+    make("td.name", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}/${segment(metadata.name)}` }, metadata.name), whole ? make("span.note", {}, ` of ${whole}`) : ""),
+    ...(namespace ? [] : [make("td", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}` }, metadata.namespace))]),
+    make("td", {}, phaseMark(status.phase)), make("td", {}, status.progress || ""), make("td", {}, duration(status.startedAt, status.finishedAt)),
+    make("td", {}, moment(status.startedAt || metadata.creationTimestamp)), make("td.note", {}, status.message || ""));
+};
+
 const listPage = async (namespace) => {
   const body = make("tbody");
   const note = make("p.note");
@@ -21,27 +41,22 @@ const listPage = async (namespace) => {
   let following = "", look = () => {};
   const younger = make("button", { type: "button", hidden: true, onclick: () => { places.pop(); look(); } }, "Younger");
   const older = make("button", { type: "button", hidden: true, onclick: () => { places.push(following); look(); } }, "Older");
-  let words = [], items = [], more = false; // more: there are runs that no single page shows, so the server selects
+  const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
+  let words = wordsOf(address.get("filter")), items = [], more = false; // more: there are runs that no single page shows, so the server selects
   const filter = (event) => {
-    words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    words = wordsOf(event.target.value);
+    address.set({ filter: words.join(" ") });
     draw();
     if (more) { places.length = 1; look(); }
   };
-  const search = make("input", { type: "search", placeholder: "Filter: words of a name, a phase, a message…", "aria-label": "Filter", size: 44, oninput: filter });
-  const columns = ["Name", ...(namespace ? [] : ["Namespace"]), "Phase", "Progress", "Duration", "Started", "Message"];
+  const search = make("input", { type: "search", value: words.join(" "), placeholder: "Filter: words of a name, a phase, a message…", "aria-label": "Filter", size: 44, oninput: filter });
+  const order = new SortOrder({ name: "Name", namespace: "Namespace", status: "Status", duration: "Duration", start: "Started" }, () => draw());
+  const plain = (title) => make("th", { scope: "col" }, title), head = (name) => order.head(make("th", { scope: "col" }), name);
+  const heads = [head("name"), ...(namespace ? [] : [head("namespace")]), head("status"), plain("Progress"), head("duration"), head("start"), plain("Message")];
   show(make("h1", {}, namespace ? `Workflows of ${namespace}` : "Workflows"), make("div.row", {}, search, younger, older, note),
-    make("table", {}, make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)))), body));
-  const row = ({ metadata, status }) => make("tr", {},
-    make("td", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}/${segment(metadata.name)}` }, metadata.name)),
-    ...(namespace ? [] : [make("td", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}` }, metadata.namespace))]),
-    make("td", {}, phaseMark(status.phase)), make("td", {}, status.progress || ""), make("td", {}, duration(status.startedAt, status.finishedAt)),
-    make("td", {}, moment(status.startedAt || metadata.creationTimestamp)), make("td.note", {}, status.message || ""));
-  const told = ({ metadata, status }) => [metadata.name, metadata.namespace, status.phase, status.message].join(" ").toLowerCase();
-  const draw = () => {
-    const chosen = items.filter((one) => words.every((word) => told(one).includes(word)));
-    body.replaceChildren(...chosen.map(row));
-    return chosen.length;
-  };
+    make("div.wide", {}, make("table.list", {}, make("thead", {}, make("tr", {}, ...heads)), body)));
+  const told = ({ metadata, status }) => [metadata.name, metadata.namespace, wholeOf(metadata), status.phase, status.message].join(" ").toLowerCase();
+  const draw = () => redraw(body, ...order.sorted(items.filter((one) => words.every((word) => told(one).includes(word))), listValue).map(listRow(namespace)));
   for (;;) {
     if (!document.hidden) {
       try {

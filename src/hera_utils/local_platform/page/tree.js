@@ -25,7 +25,6 @@ const growTree = (nodes, before) => {
       children.get(above).push(node.id);
     } else roots.push(node.id);
   }
-  const collator = new Intl.Collator("en", { numeric: true });
   const order = (a, b) => {
     const [first, second] = [nodes[a].startedAt || "~", nodes[b].startedAt || "~"];
     return first < second ? -1 : first > second ? 1 : collator.compare(nodes[a].name, nodes[b].name);
@@ -63,19 +62,16 @@ const lastAttempt = (node, nodes) => {
 /** The phase that a reader wants to see: a suspended node is Running to Argo. */
 const shownPhase = (node) => (node.type === "Suspend" && node.phase === "Running" ? "Suspended" : node.daemoned && node.phase === "Running" ? "Daemoned" : node.phase || "Pending");
 
-/** Rows to show: open folders from the top; with a filter, whatever fits it, flat, in the same order. */
-const rowsOf = (nodes, tree, open, filter) => {
-  const rows = [];
+/** Rows to show: open folders from the top; with a filter, whatever fits it, flat. open(id, size): whether a folder is; tasks: the ids of those
+ * that are counted; sorted(ids): in the order that the reader chose. */
+const rowsOf = (nodes, tree, { open, filter, tasks, sorted }) => {
   if (filter.text || filter.phase) {
-    for (const id of tree.ids) {
-      const node = nodes[id];
-      const fits = (!filter.phase || shownPhase(node) === filter.phase) && (!filter.text || node.name.toLowerCase().includes(filter.text));
-      if (fits && (!filter.phase || !GROUPS[node.type])) rows.push({ id, level: 1, folder: false });
-    }
-    return rows;
+    const fits = (node) => (!filter.phase || (tasks.has(node.id) && shownPhase(node) === filter.phase)) && (!filter.text || node.name.toLowerCase().includes(filter.text));
+    return sorted(tree.ids.filter((id) => fits(nodes[id]))).map((id) => ({ id, level: 1, folder: false }));
   }
+  const rows = [];
   const walk = (ids, level) => {
-    for (const id of ids) {
+    for (const id of sorted(ids)) {
       const below = tree.children.get(id);
       rows.push({ id, level, folder: Boolean(below) });
       if (below && open(id, below.length)) walk(below, level + 1);

@@ -1,6 +1,5 @@
 // The whole run that a workflow is part of: its other workflows (more points, gather), each a link, and how far all of them are.
 
-const RUN_LABEL = "hera-utils/run";
 const MOST_LINKS = 12;
 
 class WholeRun {

@@ -1,0 +1,50 @@
+// Sorting by columns, as tables do: a press on a head sorts upwards, a second one downwards, a third one brings back the usual order. What is
+// chosen stands in the address: sort=name, sort=-name.
+
+const PHASE_ORDER = ["Failed", "Error", "Running", "Suspended", "Daemoned", "Pending", "Succeeded", "Skipped", "Omitted"];
+const collator = new Intl.Collator("en", { numeric: true });
+
+class SortOrder {
+  /** columns: {name: title} of those that sort. changed(): another order was chosen. */
+  constructor(columns, changed) {
+    this.columns = columns;
+    this.changed = changed;
+    const given = address.get("sort"), name = given.replace(/^-/, "");
+    this.column = name in columns ? name : "";
+    this.down = Boolean(this.column) && given.startsWith("-");
+    this.heads = {};
+  }
+
+  /** The head of a column, on its element. */
+  head(element, name) {
+    this.heads[name] = element;
+    element.append(make("button.sort", { type: "button", onclick: () => this.press(name) }, this.columns[name], make("span", { "aria-hidden": "true" })));
+    this.mark();
+    return element;
+  }
+
+  press(name) {
+    if (this.column !== name) Object.assign(this, { column: name, down: false });
+    else if (!this.down) this.down = true;
+    else Object.assign(this, { column: "", down: false });
+    address.set({ sort: this.column && `${this.down ? "-" : ""}${this.column}` });
+    this.mark();
+    this.changed();
+  }
+
+  mark() {
+    for (const [name, head] of Object.entries(this.heads)) {
+      const chosen = name === this.column;
+      head.setAttribute("aria-sort", chosen ? (this.down ? "descending" : "ascending") : "none");
+      head.querySelector("span").textContent = chosen ? (this.down ? " ▼" : " ▲") : "";
+    }
+  }
+
+  /** The items in the chosen order; equal ones, and all while none is chosen, stay as they were. value(item, column): a number or a text, null comes last. */
+  sorted(items, value) {
+    if (!this.column) return items;
+    const sign = this.down ? -1 : 1, keyed = items.map((item) => [value(item, this.column), item]);
+    const order = ([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : sign * (typeof a === "string" ? collator.compare(a, b) : a - b));
+    return keyed.sort(order).map(([, item]) => item);
+  }
+}
