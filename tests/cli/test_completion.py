@@ -17,11 +17,12 @@ def test_a_script_for_each_shell(shell, capsys):
     assert "hera-utils" in said
 
 
-def complete(folder, *words):
-    """What bash would offer for the last of the words."""
+def complete(folder, *words, **more):
+    """What bash would offer for the last of the words; a file is one that it finds itself."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
+        **more,
         "_HERA_UTILS_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(("hera-utils", *words)),
         "COMP_CWORD": str(len(words)),
@@ -36,7 +37,8 @@ def complete(folder, *words):
         timeout=120,
         check=False,
     )
-    return [line.partition(",")[2] for line in answer.stdout.splitlines()]
+    assert answer.stderr == ""
+    return [line.removeprefix("plain,") for line in answer.stdout.split()]
 
 
 def test_commands_flags_and_runs_are_offered(tmp_path):
@@ -46,6 +48,80 @@ def test_commands_flags_and_runs_are_offered(tmp_path):
     assert "--timeout" in complete(tmp_path, "watch", "--tim")
     assert complete(tmp_path, "watch", "@") == ["@latest"]
     assert complete(tmp_path, "watch", "sw") == ["sweep-abc12"]
+
+
+def test_files_are_offered_where_a_command_takes_one(tmp_path):
+    assert complete(tmp_path, "run", "stu") == ["file,stu"]
+    assert complete(tmp_path, "lint", "stu") == ["file,stu"]
+    assert complete(tmp_path, "cp", "stu") == ["file,stu"]
+
+
+def test_a_flag_is_offered_in_one_spelling(tmp_path):
+    assert complete(tmp_path, "ls", "--argo_s") == ["--argo_server"]
+    assert complete(tmp_path, "ls", "--platform", "l") == ["local"]
+
+
+def test_what_the_running_server_has(local_platform, tmp_path):
+    document = {
+        "metadata": {"generateName": "offered-"},
+        "spec": {
+            "entrypoint": "s",
+            "templates": [
+                {"name": "s", "steps": [[{"name": "first", "template": "t"}, {"name": "second", "template": "t"}]]},
+                {"name": "t", "container": {"image": "busybox", "command": ["true"]}},
+            ],
+        },
+    }
+    run = local_platform.run(document).name
+    cron = {"schedules": ["0 3 * * *"], "workflowSpec": document["spec"]}
+    local_platform.client.apply({"kind": "CronWorkflow", "metadata": {"name": "offered"}, "spec": cron})
+    here = {
+        "HERA_UTILS_STATE": local_platform.context.state,
+        "ARGO_NAMESPACE": local_platform.connection.namespace,
+    }
+    assert complete(tmp_path, "get", "offered-", **here) == [run]
+    assert sorted(complete(tmp_path, "logs", run, "", **here)) == ["first", "second"]
+    assert sorted(complete(tmp_path, "logs", "@latest", "s", **here)) == ["second"]
+    assert complete(tmp_path, "run", "--from", "c", **here) == ["cronwf/offered"]
+    assert complete(tmp_path, "logs", "absent", "", **here) == []
+
+
+def test_profiles_and_claims(tmp_path):
+    state = tmp_path / "state"
+    (state / "claims" / "default" / "results").mkdir(parents=True)
+    folder = tmp_path / ".config" / "hera-utils"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('[profiles.lab]\nargo_server = "x"\n[profiles.home]\nplatform = "local"\n')
+    assert complete(tmp_path, "ls", "--profile", "l") == ["lab"]
+    assert complete(tmp_path, "profile", "use", "") == ["home", "lab"]
+    assert complete(tmp_path, "cp", "res", HERA_UTILS_STATE=str(state)) == ["results:", "file,res"]
+
+
+def test_typing_starts_no_server_and_asks_no_cluster(tmp_path):
+    assert complete(tmp_path, "get", "") == ["@latest"]
+    assert complete(tmp_path, "logs", "@latest", "") == []
+    assert complete(tmp_path, "get", "", ARGO_SERVER="localhost:9") == ["@latest"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_trusted_is_silent(tmp_path):
+    (tmp_path / "hera-utils.toml").write_text('state = "elsewhere"\npython = "./evil"\n')
+    assert complete(tmp_path, "get", "") == ["@latest"]
+
+
+def test_completion_imports_no_hera(tmp_path):
+    environ = {
+        **os.environ,
+        "_HERA_UTILS_COMPLETE": "bash_complete",
+        "COMP_WORDS": "hera-utils get ",
+        "COMP_CWORD": "2",
+    }
+    program = "import sys, atexit; atexit.register(lambda: print(sorted(sys.modules))); sys.argv[0] = 'hera-utils'"
+    program += "; from hera_utils.__main__ import main; main()"
+    told = subprocess.run([sys.executable, "-c", program], env=environ, cwd=tmp_path, capture_output=True, text=True)
+    for heavy in ("hera", "pydantic", "rich", "hera_utils.experiment"):
+        assert f"'{heavy}'" not in told.stdout
+    assert "hera_utils.cli.completion" in told.stdout
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hera_utils.cli.options import settings_options
+from hera_utils.cli.options import completing, settings_options
 from hera_utils.errors import SettingsError
 
 _FORMATS = ("text", "csv", "json", "html")
@@ -14,7 +14,7 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".html": "html", ".htm": "html", ".
 
 
 @click.command()
-@click.argument("names", metavar="RUN...", nargs=-1)
+@click.argument("names", metavar="RUN...", nargs=-1, shell_complete=completing("runs"))
 @click.option(
     "--where", "conditions", multiple=True, metavar="CONDITION", help="The runs with this, as in `hera-utils runs`."
 )

@@ -1,8 +1,24 @@
-"""`hera-utils completion`: what a shell needs to complete our command lines."""
+"""`hera-utils completion`: what a shell needs to complete our command lines; and what is offered for their words.
+
+Offered is what is known at once: what lies in this folder and in the local platform's, and what its server tells if it runs. None is
+started, no cluster is asked, and whatever is wrong is silent: somebody is typing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from hera_utils.errors import HeraUtilsError
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.settings.resolve import CLIContext
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -10,15 +26,13 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> int:
-    """Print the script with which SHELL completes commands, flags and the names of runs.
+    """Print the script with which SHELL completes commands, flags, files, and the names of runs, tasks, profiles, claims and templates.
 
     \b
     bash:  hera-utils completion bash >> ~/.bashrc
     zsh:   hera-utils completion zsh >> ~/.zshrc
     fish:  hera-utils completion fish > ~/.config/fish/completions/hera-utils.fish
     """
-    from click.shell_completion import get_completion_class
-
     from hera_utils.cli.commands import commands
     from hera_utils.cli.terminal import say
 
@@ -29,9 +43,90 @@ def command(shell: str) -> int:
     return 0
 
 
-def runs_beginning(incomplete: str) -> list[str]:
-    """The names of runs that begin so: @latest, and those that are recorded in this folder. No server is asked."""
-    from pathlib import Path
+def offered(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """What of these kinds begins as it is typed."""
+    names = dict[str, None]()
+    for kind in kinds:
+        with suppress(HeraUtilsError, OSError, ValueError):
+            names |= dict.fromkeys(_FINDERS[kind](ctx)) if kind in _FINDERS else {}
+    items = [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]
+    return [*items, *([CompletionItem(incomplete, type="file")] if "files" in kinds else [])]
 
-    names = ["@latest", *sorted(record.parent.name for record in Path("runs").glob("*/run.json"))]
-    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
+
+def settings_typed(ctx: click.Context) -> CLIContext:
+    """The settings of a line that is being typed. A file that the user has not trusted is an error here, never a question."""
+    from hera_utils.cli.options import given_settings
+    from hera_utils.settings.sources import read_settings
+
+    with ctx.scope(cleanup=False):
+        return read_settings(given_settings())
+
+
+@contextmanager
+def _running_server(ctx: click.Context) -> Iterator[ArgoClient | None]:
+    """A client of this machine's server; None where none runs, or another platform is meant."""
+    from hera_utils.local_platform.daemon import status
+
+    settings = settings_typed(ctx)
+    if settings.platform != "local" or status(Path(settings.state)) is None:
+        yield None
+        return
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.connect import connect
+
+    with ArgoClient(connect(settings)) as client:
+        yield client
+
+
+def _runs(ctx: click.Context) -> Iterator[str]:
+    yield "@latest"
+    yield from sorted(record.parent.name for record in Path("runs").glob("*/run.json"))
+    from hera_utils.cli.run_names import runs_of_platform
+
+    with _running_server(ctx) as client:
+        yield from runs_of_platform(client) if client is not None else ()
+
+
+def _tasks(ctx: click.Context) -> Iterator[str]:
+    """Of the run that stands before."""
+    from hera_utils.cli.run_choice import chosen_name
+    from hera_utils.cli.run_names import runs_of_platform, workflows_of
+
+    with _running_server(ctx) as client:
+        if client is None:
+            return
+        for workflow in workflows_of(client, chosen_name(ctx.params.get("name") or "", runs_of_platform(client))):
+            nodes = (client.get(workflow, fields="status.nodes").get("status") or {}).get("nodes") or {}
+            yield from (str(node["displayName"]) for node in nodes.values() if node.get("type") == "Pod")
+
+
+def _profiles(ctx: click.Context) -> Iterator[str]:
+    from hera_utils.settings.profiles import profiles
+    from hera_utils.settings.sources import Surroundings
+
+    return (profile.name for profile in profiles(Surroundings()))
+
+
+def _claims(ctx: click.Context) -> Iterator[str]:
+    from hera_utils.argo.claim_folders import default_folder
+
+    settings = settings_typed(ctx)
+    if settings.platform == "local":
+        folders = Path(default_folder(settings.state, settings.argo_namespace, "x")).parent.glob("*/")
+        yield from (f"{name}:" for name in (*settings.volumes, *sorted(folder.name for folder in folders)))
+
+
+def _stored(ctx: click.Context) -> Iterator[str]:
+    from hera_utils.cli.stored_template import all_stored
+
+    with _running_server(ctx) as client:
+        yield from map(str, all_stored(client) if client is not None else ())
+
+
+_FINDERS: dict[str, Callable[[click.Context], Iterator[str]]] = {
+    "runs": _runs,
+    "tasks": _tasks,
+    "profiles": _profiles,
+    "claims": _claims,
+    "stored": _stored,
+}

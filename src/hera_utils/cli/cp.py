@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hera_utils.cli.options import context, settings_options
+from hera_utils.cli.options import completing, context, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ ARTIFACT = "artifact:"
 
 
 @click.command()
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", shell_complete=completing("claims", "files"))
+@click.argument("target", shell_complete=completing("claims", "files"))
 @click.option("--unpack", is_flag=True, help="Unpack what Argo packed (.tgz).")
 @settings_options
 def command(source: str, target: str, unpack: bool) -> int:

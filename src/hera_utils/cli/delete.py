@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from hera_utils.cli.options import settings_options
+from hera_utils.cli.options import completing, settings_options
 
 
 @click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completing("runs", "stored"))
 @settings_options
 def command(names: tuple[str, ...]) -> int:
     """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain.

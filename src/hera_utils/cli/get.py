@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import name_argument, output_option, settings_options
+from hera_utils.cli.options import completing, output_option, settings_options
 
 if TYPE_CHECKING:
     from hera_utils.argo.node_tree import Branch
@@ -22,7 +22,7 @@ _MOST_WORKFLOWS = 4  # of a run of more the tasks are not shown with it
 
 
 @click.command()
-@name_argument
+@click.argument("name", metavar="NAME", shell_complete=completing("runs", "stored"))
 @click.option("--all", "everything", is_flag=True, help="Show every task, also the many that succeeded.")
 @output_option("json", "yaml")
 @settings_options

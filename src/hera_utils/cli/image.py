@@ -19,13 +19,14 @@ Json = dict[str, Any]
 
 def _beginning(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The names of images that begin so, for the shell's completion."""
+    from hera_utils.cli.completion import settings_typed
     from hera_utils.errors import HeraUtilsError
+    from hera_utils.images.store import Store
 
     try:
-        with ctx.scope(cleanup=False):
-            images = _store().images()
+        images = Store(Path(settings_typed(ctx).state) / "images").images()
         return [name for image in images if (name := _familiar(image)).startswith(incomplete)]
-    except HeraUtilsError:
+    except (HeraUtilsError, OSError):
         return []
 
 

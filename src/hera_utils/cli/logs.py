@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import deadline, name_argument, settings_options, timeout_option
+from hera_utils.cli.options import completing, deadline, name_argument, settings_options, timeout_option
 from hera_utils.errors import ResourceError, WaitTimeout
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "bright_cyan", "bright
 
 @click.command()
 @name_argument
-@click.argument("task", required=False)
+@click.argument("task", required=False, shell_complete=completing("tasks"))
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs until the run ends.")
 @click.option("-c", "--container", default="main", show_default=True, help="The container to read (default: main).")
 @click.option("--tail", type=click.IntRange(min=0), default=None, help="Only the last N lines of each task.")

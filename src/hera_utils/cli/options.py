@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hera_utils.settings.fields import COMMON, FIELDS, Field, spellings
+from hera_utils.settings.fields import COMMON, FIELDS, Field
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_COMPLETED = {"profile": "profiles", "state": "files", "images": "files", "runs": "files"}
 _MEMORY, _DEADLINE = "hera_utils.settings", "hera_utils.deadline"
 
 
@@ -60,14 +61,16 @@ def _option(field: Field, *, listed: bool) -> Callable[[Command], Command]:
         if value is not None and value != ():
             ctx.meta.setdefault(_MEMORY, {})[field.name] = list(value) if isinstance(value, tuple) else value
 
-    names = [spelling for flag in field.flags for spelling in spellings(flag)]
-    more: dict[str, Any] = {}
+    names, more = list(field.flags), dict[str, Any]()  # with `-` for `_` they work as well (commands.py)
     if field.kind == "boolean":
-        off = [spelling for flag in field.off for spelling in spellings(flag)]
-        names = [f"{on}/{no}" for on, no in zip(names, off, strict=True)]
+        names = [f"{on}/{no}" for on, no in zip(field.flags, field.off, strict=True)]
         more = {"is_flag": True, "default": None}
     elif field.repeated:
         more["multiple"] = True
+    if field.name in _COMPLETED:
+        more["shell_complete"] = completing(_COMPLETED[field.name])
+    elif field.choices:
+        more["shell_complete"] = lambda ctx, parameter, typed: [one for one in field.choices if one.startswith(typed)]
     return click.option(
         *names,
         f"setting_{field.name}",
@@ -170,12 +173,17 @@ def deadline(*, waits: str = "") -> Deadline:
     return limit
 
 
+def completing(*kinds: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """What a shell offers for a word: of these kinds of names (completion.py), and `files`."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
+        from hera_utils.cli.completion import offered
+
+        return offered(kinds, ctx, incomplete)
+
+    return complete
+
+
 def name_argument(function: Command) -> Command:
     """NAME of a run; @latest is the newest."""
-
-    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-        from hera_utils.cli.completion import runs_beginning
-
-        return runs_beginning(incomplete)
-
-    return click.argument("name", metavar="NAME", shell_complete=complete)(function)
+    return click.argument("name", metavar="NAME", shell_complete=completing("runs"))(function)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import WholeSentences, context, given_settings, output_option, settings_options
+from hera_utils.cli.options import WholeSentences, completing, context, given_settings, output_option, settings_options
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def ls(output: str) -> int:
 
 
 @command.command("show")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing("profiles"))
 @output_option("json")
 def show(name: str | None, output: str) -> int:
     """Show the settings that result from a profile (default: the one in use), and the origin of each."""
@@ -139,7 +139,7 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
 
 
 @command.command("rm")
-@click.argument("name")
+@click.argument("name", shell_complete=completing("profiles"))
 def rm(name: str) -> int:
     """Remove a profile and its token from the user's files."""
     from hera_utils.cli.terminal import say
@@ -152,7 +152,7 @@ def rm(name: str) -> int:
 
 
 @command.command("use")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing("profiles"))
 @click.option("--none", "nothing", is_flag=True, help="Use no profile.")
 def use(name: str | None, nothing: bool) -> int:
     """Use a profile from now on, unless another is named."""
@@ -171,7 +171,7 @@ def use(name: str | None, nothing: bool) -> int:
 
 
 @command.command("check")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing("profiles"))
 @output_option("json")
 def check(name: str | None, output: str) -> int:
     """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""

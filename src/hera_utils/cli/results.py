@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.options import completing, name_argument, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
 
 
 @click.command("diff")
-@click.argument("first", metavar="RUN")
-@click.argument("second", metavar="RUN")
+@click.argument("first", metavar="RUN", shell_complete=completing("runs"))
+@click.argument("second", metavar="RUN", shell_complete=completing("runs"))
 @click.option(
     "--relative",
     type=click.FloatRange(min=0),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.options import completing, settings_options
 from hera_utils.cli.run_actions import act_on, watch_option
 
 
 @click.command()
-@name_argument
+@click.argument("name", metavar="NAME", shell_complete=completing("runs", "stored"))
 @click.option(
     "--node-field-selector",
     default="",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo import faults
-from hera_utils.cli.options import context, deadline, given_settings, settings_options, timeout_option
+from hera_utils.cli.options import completing, context, deadline, given_settings, settings_options, timeout_option
 from hera_utils.cli.run_output import AnsweringCommand, answered, asked_for
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 from hera_utils.settings.script_host import ScriptHost
@@ -29,10 +29,16 @@ Json = dict[str, Any]
 
 
 @click.command(cls=AnsweringCommand, context_settings={"ignore_unknown_options": True})
-@click.argument("words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
+@click.argument(
+    "words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=completing("files")
+)
 @click.option("--detach", is_flag=True, help="Submit, print the name of the run, and exit.")
 @click.option(
-    "--from", "stored", metavar="KIND/NAME", help="Run a stored template (workflowtemplate/NAME, cronwf/NAME…)."
+    "--from",
+    "stored",
+    metavar="KIND/NAME",
+    shell_complete=completing("stored"),
+    help="Run a stored template (workflowtemplate/NAME, cronwf/NAME…).",
 )
 @click.option(
     "--parameter-file", type=click.Path(path_type=Path), help="Parameters of a workflow file, as YAML or JSON."

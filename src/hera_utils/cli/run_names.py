@@ -42,7 +42,7 @@ def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
             return recorded or typed
     where = f" in namespace {client.namespace}"
     try:
-        names = _runs_of(client)
+        names = runs_of_platform(client)
     except AccessError:  # who may get a run may not be allowed to list them
         names = []
     if not (is_relative(typed) or any(name.startswith(typed) for name in names)):
@@ -69,7 +69,7 @@ def _exists(client: ArgoClient, name: str) -> bool:
     return True
 
 
-def _runs_of(client: ArgoClient) -> list[str]:
+def runs_of_platform(client: ArgoClient) -> list[str]:
     """The names of the platform's runs, the newest first."""
     from hera_utils.runs.record import RUN_LABEL
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.options import completing, settings_options
 from hera_utils.cli.run_actions import act_on
 
 
 @click.command()
-@name_argument
+@click.argument("name", metavar="NAME", shell_complete=completing("runs", "stored"))
 @settings_options
 def command(name: str) -> int:
     """Suspend a run: it starts no more tasks until it is resumed; running tasks continue.
