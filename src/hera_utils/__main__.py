@@ -14,7 +14,10 @@ _INTERRUPTED = 130
 def main() -> None:
     gc.set_threshold(_BETWEEN_COLLECTIONS)
     try:
-        from hera_utils.cli.main import enter
+        from hera_utils.bytecode_cache import cached_bytecode
+
+        with cached_bytecode("commands"):
+            from hera_utils.cli.main import enter
 
         status = enter(sys.argv[1:])
     except KeyboardInterrupt:  # while the command line itself is imported: nothing has begun

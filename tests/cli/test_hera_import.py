@@ -1,6 +1,7 @@
 """Hera as the command imports it is the Hera that everybody else imports: the same classes, documents and mistakes."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -61,15 +62,25 @@ seen = [[repr(model), repr(model.model_config), repr(model.model_fields), str(in
 print(json.dumps([seen, schemas, documents], sort_keys=True, default=str))
 """
 
-AS_THE_COMMAND_DOES = "from hera_utils.cli.hera_import import import_hera; import_hera()\n"
+AS_THE_COMMAND_DOES = """
+from hera_utils.cli.hera_import import import_hera
+from hera_utils.bytecode_cache import cached_bytecode
+
+with cached_bytecode("run"):
+    import_hera()
+"""
 
 
 @pytest.fixture
 def python(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
     def run(program):
         file = tmp_path / "program.py"
         file.write_text(program)
-        answer = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=120)
+        answer = subprocess.run(
+            [sys.executable, str(file)], capture_output=True, text=True, timeout=120, env=environment
+        )
         assert answer.returncode == 0, answer.stderr
         return answer.stdout
 
@@ -77,9 +88,11 @@ def python(tmp_path):
 
 
 def test_classes_and_documents_are_the_same(python):
-    plain, ours = (json.loads(python(first + WORKFLOWS + EVERYTHING)) for first in ("", AS_THE_COMMAND_DOES))
+    """The second time from the texts that the first one kept."""
+    ways = ("", AS_THE_COMMAND_DOES, AS_THE_COMMAND_DOES)
+    plain, first, second = (json.loads(python(way + WORKFLOWS + EVERYTHING)) for way in ways)
     assert len(plain[0]) > 250
-    assert ours == plain
+    assert first == second == plain
 
 
 def test_what_a_script_uses_is_complete_and_the_rest_is_completed_when_it_is_used(python):
@@ -139,3 +152,26 @@ del pydantic.BaseModel.model_rebuild
 """
     after = "import sys; print('hera.workflows' in sys.modules, 'defer_build' in pydantic.BaseModel.model_config)\n"
     assert python(program + AS_THE_COMMAND_DOES + after) == "False False\n"
+
+
+def test_of_a_second_run_python_compiles_no_text_of_heras(python, tmp_path):
+    program = f"""
+from hera_utils import bytecode_cache
+
+bytecode_cache.__spec__.cached = {str(tmp_path / "bytecode_cache.pyc")!r}
+count = 0
+
+
+class Counted:
+    @staticmethod
+    def compile(*arguments, **options):
+        global count
+        count += 1
+        return compile(*arguments, **options)
+
+
+bytecode_cache.builtins = Counted
+"""
+    counts = [int(python(program + AS_THE_COMMAND_DOES + "print(count)")) for _ in range(2)]
+    assert counts[0] > 500
+    assert counts[1] == 0

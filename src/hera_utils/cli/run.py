@@ -136,9 +136,22 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
 
     daemon.begin(Path(settings.state))
     if is_script:
-        from hera_utils.cli.hera_import import import_hera
+        from hera_utils.bytecode_cache import cached_bytecode
 
-        import_hera()
+        with cached_bytecode("run"):
+            _import_what_follows()
+
+
+def _import_what_follows() -> None:
+    """What each script's run needs, here or a moment later."""
+    from hera_utils.cli.hera_import import import_hera
+
+    import_hera()
+    import hera_utils.cli.following
+    import hera_utils.platforms.connect
+    import hera_utils.platforms.hera_binding
+    import hera_utils.preflight.ready
+    import hera_utils.watch.follow  # noqa: F401
 
 
 def make_namespace(settings: CLIContext, connection: Connection) -> None:

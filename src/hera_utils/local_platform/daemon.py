@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
 from hera_utils.local_platform.state_folder import (
@@ -294,6 +295,8 @@ def _last_words(log: Path, begin: int) -> str:
 def background() -> None:
     """The process that `_begin` starts: argv is the state folder, the settings and the pipe to which it writes whether it is ready."""
     gc.disable()  # what is imported stays: looking through it for garbage again and again finds nothing
+    start = contextlib.ExitStack()
+    start.enter_context(cached_bytecode("serve"))
     from hera_utils.local_platform.server import Serving
 
     state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
@@ -304,6 +307,7 @@ def background() -> None:
 
     def ready(server: Json) -> None:
         answer({"ready": server})
+        start.close()
         gc.freeze()
         gc.enable()
 
