@@ -204,3 +204,25 @@ def test_the_containers_of_a_set_run_with_their_pod(mode: str) -> None:
     assert play.phases() == {"": "Pending", ".one": "Pending", ".two": "Pending"}
     play.start("")
     assert play.phases() == {"": "Running", ".one": "Running", ".two": "Running"}
+
+
+FAILING_HOOK = f"""
+entrypoint: main
+templates:
+- name: main
+  parallelism: 1
+  dag: {{failFast: false, tasks: [
+    {{name: a, template: work, withItems: [1, 2], hooks: {{seen: {{template: work, expression: "no.such == 'value'"}}}}}},
+    {{name: b, template: work, depends: a.AnySucceeded}}, {{name: c, template: work, depends: a.Errored}}]}}
+- {POD}
+"""
+
+
+def test_a_loop_whose_hook_fails_opens_no_more_items(mode: str) -> None:
+    play = Play(workflow(FAILING_HOOK), mode)
+    assert play.phases() == {"": "Running", ".a": "Error", ".a(0:1)": "Pending", ".b": "Omitted"}
+    play.end("a(0:1)")
+    assert play.running() == [".c"]
+    play.end("c")
+    assert "a(1:2)" not in play.phases()
+    assert play.run.finished

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import playbook
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +54,8 @@ def _step(draw: st.DrawFn, name: str, templates: list[str], before: list[str], p
     if draw(st.integers(0, 5)) == 0:
         step["onExit"] = "handler"
     if draw(st.integers(0, 5)) == 0:
-        step["hooks"] = {"seen": {"template": "handler", "expression": f"{prefix}['{name}'].status == 'Running'"}}
+        expression = f"{prefix}['{name}'].status == 'Running'" if draw(st.integers(0, 5)) else "no.such == 'value'"
+        step["hooks"] = {"seen": {"template": "handler", "expression": expression}}
     return step
 
 
@@ -198,6 +200,29 @@ def test_a_run_that_others_interrupt_tells_the_same_story(
             for one, two in zip(story, hurried_story, strict=True):
                 assert one == two
             assert sorted(live.launched) == sorted(hurried.launched)
+
+
+FAILING = {"seen": {"template": "plain", "expression": "no.such == 'value'"}}
+INNER = {"name": "inner", "steps": [[{"name": "x", "template": "plain"}, {"name": "y", "template": "plain"}]]}
+HOOKED = {
+    "steps": {"steps": [[{"name": "a", "template": "plain", "hooks": FAILING}, {"name": "b", "template": "plain"}]]},
+    "steps within": {"steps": [[{"name": "a", "template": "inner", "hooks": FAILING}]]},
+    "steps of a task": {"dag": {"tasks": [{"name": "a", "template": "inner", "hooks": FAILING}]}},
+    "loop": {"dag": {"tasks": [{"name": "a", "template": "plain", "withItems": [1, 2, 3], "hooks": FAILING}]}},
+    "workflow": {"steps": [[{"name": "a", "template": "inner"}]]},
+}
+
+
+@pytest.mark.parametrize("kind", HOOKED)
+def test_a_hook_that_fails_ends_nothing_that_is_still_opening(kind: str) -> None:
+    """In Argo all that is ready has opened when a hook is looked at."""
+    spec = {"entrypoint": "main", "templates": [{"name": "main", **HOOKED[kind]}, INNER, _pod("plain")]}
+    if kind == "workflow":
+        spec["hooks"] = FAILING
+    live, story = _history(spec, [3], 0, "live", 100)
+    assert len(live.launched) > 1
+    for mode in ("restored", "naive", "hurried", "hurried, restored"):
+        assert _history(spec, [3], 0, mode, 100)[1] == story, mode
 
 
 def _abandoned(play: playbook.Play, node: Json) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import histories
 import playbook
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from test_interleavings import workflows
 
@@ -66,6 +66,10 @@ class Waiting(histories.Telling):
         self.play = _Answering(playbook.workflow(self.spec), self.mode, late=True)
         self.story.append(self.play.picture())
 
+    def _retry(self) -> None:
+        self.play.answers.clear()  # they have come while the run was over, which heard none of them
+        super()._retry()
+
     def _possible(self) -> list[str]:
         possible = super()._possible()
         if self.play.answers:
@@ -85,7 +89,68 @@ class Waiting(histories.Telling):
             super()._happen(chosen, number)
 
 
+CONTAINER = {"image": "i", "command": ["c"]}
+LOCK = {"mutexes": [{"name": "m"}]}
+
+
+def _spec(main: Json, *templates: Json) -> Json:
+    return {
+        "entrypoint": "main",
+        "templates": [{"name": "main", **main}, {"name": "plain", "container": CONTAINER}, *templates],
+    }
+
+
+ASKING_HOOK = _spec(
+    {
+        "failFast": True,
+        "steps": [
+            [
+                {"name": "n0", "template": "plain", "withItems": ["only"]},
+                {
+                    "name": "n2",
+                    "template": "plain",
+                    "hooks": {"seen": {"template": "handler", "expression": "steps['n2'].status == 'Running'"}},
+                },
+            ]
+        ],
+    },
+    {
+        "name": "handler",
+        "container": CONTAINER,
+        "synchronization": {"mutexes": [{"name": "handler"}]},
+        "memoize": {"key": "k", "cache": {"configMap": {"name": "cache"}}},
+    },
+)
+"""When n0 fails the hook of n2 holds a lock and waits for the cache: it keeps the lock."""
+
+DAEMONS = _spec(
+    {
+        "dag": {
+            "tasks": [
+                {"name": "n0", "template": "plain"},
+                {"name": "n3", "template": "daemon", "withItems": ["b", "a", "b"], "onExit": "nowhere"},
+            ]
+        }
+    },
+    {"name": "daemon", "daemon": True, "container": CONTAINER},
+)
+"""An item that was a daemon and ended has its exit handler, as any other."""
+
+LEFT_BEHIND = _spec(
+    {"dag": {"tasks": [{"name": "n2", "template": "inner"}, {"name": "n3", "template": "again"}]}},
+    {
+        "name": "inner",
+        "steps": [[{"name": "n1", "template": "again", "withItems": [0, 0], "onExit": "nowhere"}]],
+    },
+    {"name": "again", "container": CONTAINER, "synchronization": LOCK},
+)
+"""The steps of n2 are an error while one of them waits for a lock: the DAG does not wait for that."""
+
+
 @QUICK
+@example(spec=ASKING_HOOK, numbers=[16127, 7516, 3743, 334], seed=31, users=0)
+@example(spec=DAEMONS, numbers=[0], seed=0, users=3)
+@example(spec=LEFT_BEHIND, numbers=[37148], seed=0, users=0)
 @given(spec=waiting_workflows(), numbers=NUMBERS, seed=st.integers(0, 50), users=st.sampled_from([0, 10]))
 def test_every_run_ends_alike_however_it_is_walked_and_holds_no_lock_then(
     spec: Json, numbers: list[int], seed: int, users: int
@@ -160,3 +225,20 @@ def test_a_suspended_run_of_an_older_server_that_waits_for_a_lock_goes_on(kind: 
     assert play.active
     play.end(play.active[0])
     assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+@pytest.mark.parametrize(
+    "wait", ["synchronization: {mutexes: [{name: m}]}", "memoize: {key: k, cache: {configMap: {name: c}}}"]
+)
+def test_what_waits_in_a_dag_has_its_arguments_from_the_tasks_before_it(wait: str, mode: str) -> None:
+    tasks = """[{name: a, template: work}, {name: b, template: held, depends: a, when: "{{tasks.a.status}} == Succeeded",
+      arguments: {parameters: [{name: x, value: "{{tasks.a.outputs.result}}"}]}}]"""
+    pod = "container: {image: i, command: [c]}"
+    held = f"{{name: held, inputs: {{parameters: [{{name: x}}]}}, {wait}, {pod}}}"
+    spec = f"{{entrypoint: main, templates: [{{name: main, dag: {{tasks: {tasks}}}}}, {{name: work, {pod}}}, {held}]}}"
+    play = playbook.Answering(playbook.workflow(spec), mode)
+    play.start("a")
+    play.end("a", outputs={"result": "yes"})
+    assert play.node("b")["inputs"]["parameters"] == [{"name": "x", "value": "yes"}]
+    assert play.running() == [".b"]

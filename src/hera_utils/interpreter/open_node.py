@@ -33,7 +33,7 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
     node = context.ledger.node_named(call.name)
     if call.attempt is not None:
         return _dispatch(context, _frame(context, call, parent, call.attempt, call.home), node)
-    if node is None:
+    if node is None and not _awaits_answer(context, context.ledger.id_of(call.name)):
         _check_room(context, call, parent)
     try:
         if parent.depth + 1 >= MAX_DEPTH:
@@ -61,6 +61,13 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
         _error_node(context, call, context.ledger.node_named(call.name), fault.message)
         raise
     return _dispatch(context, frame, context.ledger.node_named(call.name))
+
+
+def _awaits_answer(context: Context, node_id: str) -> bool:
+    """Whether the call had room when it asked for its locks or a cache, and has no answer yet: it keeps the locks that it holds."""
+    if f"memo:{node_id}" in (context.run.memory.get("asked") or {}):
+        return True
+    return lock_requests.waits(context, node_id) and f"lock:{node_id}" not in context.answers
 
 
 def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:

@@ -84,7 +84,7 @@ class _Visit:
                 self._mark_fault(self.ledger.nodes[child], fault)
             again = self.ledger.get(child) is None or unopened.waits(self.context.run, child)
             if again and child not in self.state.held:
-                yield from self._open_one(name, task.items.get(child, task.spec), child)
+                yield from self._open_one(name, task.items.get(child) or self._expand(task)[0], child)
             yield from self._settle(name, node_id)
 
     def settle_blocked(self) -> Plan:
@@ -291,6 +291,7 @@ class _Visit:
 
     def _hold(self, node_id: str) -> None:
         self.state.held.add(node_id)
+        self.state.tasks[self.state.owners[node_id]].late = self.frame.node_id in self.context.later
         lock_requests.release_without_room(self.context, node_id)
         heapq.heappush(self.state.waiting, (self.state.order[node_id], node_id))
 
@@ -302,10 +303,16 @@ class _Visit:
             self.state.held.discard(node_id)
             name = self.state.owners[node_id]
             task = self.state.tasks[name]
+            group = self.ledger.get(task.node_id)
+            if group is not None and phases.ended(group):
+                continue
             item = task.items.get(node_id) or self._expand(task)[0]
-            if not (yield from self._open_one(name, item, node_id)):
-                break
+            opened = yield from self._open_one(name, item, node_id)
+            if opened:
+                task.late = task.late and bool(waiting) and self.state.owners[waiting[0][1]] == name
             yield from self._settle(name, node_id)
+            if not opened:
+                break
         self.note_waiting()
 
     def note_waiting(self) -> None:
@@ -327,14 +334,16 @@ class _Visit:
                 if not (yield from self._exited(owner, task, node)):
                     self._look_again(owner, task, item_id)
                     return
-            task.left.pop(item_id, None)
+            if not handled or phases.ended(node):  # else a daemon, whose exit handler begins when it ends
+                task.left.pop(item_id, None)
             if phases.ended(node):
                 task.items[item_id] = _OVER
 
     def _end_group(self, task: DagTask, node: Json) -> None:
         """All items are over. For Argo the loop is too, whatever their exit handlers do: those not open by now never open."""
         self.ledger.mark(node, self._group_phase(task))
-        names = [self.ledger.nodes[item_id]["name"] for item_id in task.left]
+        left = map(self.ledger.nodes.__getitem__, task.left)
+        names = [item["name"] for item in left if phases.completed(item)]
         lost = sum(self.ledger.node_named(f"{name}.onExit") is None for name in names)
         task.left.clear()
         if lost:
@@ -352,12 +361,13 @@ class _Visit:
             if changed in task.items and not handled:
                 yield from self._settle_items(task, changed)
             over = yield from self._hooks_over(task, node)
-            if over and handled:
-                yield from self._settle_items(task)
-            if not over or self._has_items_left(task):
-                self.state.open.add(name)
-                return
-            self._end_group(task, node)
+            if not phases.ended(node):  # else a hook failed, and items that are not open yet never will be
+                if over and handled:
+                    yield from self._settle_items(task)
+                if not over or self._has_items_left(task):
+                    self.state.open.add(name)
+                    return
+                self._end_group(task, node)
         if task.over and not (task.daemon and phases.ended(node)):
             return
         self._begin_again(name)
@@ -373,6 +383,8 @@ class _Visit:
         """
         if not node_hooks.has_hooks(task.spec) and node_hooks.exit_hook(task.spec, {}) is None:
             return True
+        if self._is_cut_short(task):
+            return False
         target = task.spec["name"] in self.state.targets
         if node["phase"] == phases.PENDING and not target:
             return True  # Argo looks at the hooks of running tasks, and of targets
@@ -391,6 +403,17 @@ class _Visit:
             self._look_again(owner, task, task.node_id)
         return done
 
+    def _is_cut_short(self, task: DagTask) -> bool:
+        """Whether something of the task is left to open for lack of time. Its hooks wait for that: one that fails ends the task."""
+        if task.late:
+            return True
+        for frame in self.context.later.values():
+            while frame.parent is not None and frame.parent is not self.frame:
+                frame = frame.parent
+            if frame.parent is self.frame and self.state.owners.get(frame.node_id) == task.spec["name"]:
+                return True
+        return False
+
     def _exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
         try:
@@ -401,6 +424,8 @@ class _Visit:
 
     def _fail(self, node: Json, message: str) -> None:
         """Make the task's node an Error, whatever its phase. Its progress no longer counts: it is over only since this event."""
+        if (node["phase"], node.get("message")) == (phases.ERROR, message):
+            return  # it was looked at before
         counted = progress.parse(node.get("progress"))
         if counted is not None and node["phase"] == phases.SUCCEEDED:
             self.ledger.change(node, progress=f"0/{counted[1]}")

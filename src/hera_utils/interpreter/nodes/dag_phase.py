@@ -87,7 +87,8 @@ def _abandoned(ledger: Ledger, node: Json) -> bool:
     while boundary is not None and not phases.ended(boundary):
         boundary = ledger.get(boundary.get("boundaryID") or "")
     grouping = node["type"] in ("Steps", "DAG", "StepGroup", "TaskGroup", "Retry")
-    return boundary is not None and (grouping or unopened.waits(ledger.run, node["id"]))
+    locked = (node.get("synchronizationStatus") or {}).get("waiting")
+    return boundary is not None and bool(grouping or locked or unopened.waits(ledger.run, node["id"]))
 
 
 def _below_retry(ledger: Ledger, node: Json) -> list[str]:

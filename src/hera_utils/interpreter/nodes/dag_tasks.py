@@ -24,7 +24,8 @@ class DagTask:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
     left: the items that are not over, in order. expansion, written: the task with its values and what is left of its loop's items, while
-    these are written out. over: the task and its hooks are, so that its dependents may begin; daemon: it runs nevertheless.
+    these are written out. late: some items are not opened for lack of time. over: the task and its hooks are, so that its dependents may
+    begin; daemon: it runs nevertheless.
     """
 
     spec: Json
@@ -34,6 +35,7 @@ class DagTask:
     dependents: list[str] = field(default_factory=list)
     items: dict[str, Json] = field(default_factory=dict)
     left: dict[str, None] = field(default_factory=dict)
+    late: bool = False
     over: bool = False
     daemon: bool = False
     expansion: tuple[Json, Iterator[Json] | None] | None = None

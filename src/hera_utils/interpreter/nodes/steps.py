@@ -44,7 +44,7 @@ class Group:
 
     waiting: those that a limit holds back, in order; blocked: those with hooks that it holds back. opened: the first visit is done.
     places: node id → the place of its step, by which they wait. expansion: what is left of the steps, until all loops are written out as
-    `expanded`.
+    `expanded`. unsettled: those that opened or changed, to be looked at. cut_short: the last event had no time to open all.
     """
 
     node: Json
@@ -56,6 +56,8 @@ class Group:
     places: dict[str, int] = field(default_factory=dict)
     expansion: Iterator[Json] | None = None
     expanded: list[Json] = field(default_factory=list)
+    unsettled: deque[str] = field(default_factory=deque)
+    cut_short: bool = False
     held: set[str] = field(default_factory=set)
 
     def hold(self, child_id: str) -> None:
@@ -268,8 +270,10 @@ class _Visit:
                 group.waiting.remove(child)
                 group.held.discard(child)
                 yield from self._open_one(child)
-            yield from self._settle(self._owner(child))
-        yield from self._settle_blocked()
+            group.unsettled.append(self._owner(child))
+        if not group.cut_short:
+            yield from self._settle_opened()
+            yield from self._settle_blocked()
 
     def _settle_blocked(self) -> Plan:
         """Try the hooks that a limit held back."""
@@ -316,8 +320,8 @@ class _Visit:
                 lock_requests.release_without_room(self.context, child_id)
             else:
                 full = not (yield from self._open_one(child_id)) or full
-        for child_id in list(group.steps):
-            yield from self._settle(child_id)
+        group.unsettled = deque(group.steps)
+        yield from self._settle_opened()
         if group.waiting:
             self.context.wait(self.frame)
 
@@ -401,19 +405,30 @@ class _Visit:
 
     def _open_waiting(self) -> Plan:
         """Try those that a limit held back, in order, until it does again."""
-        group = self.group
-        while group.waiting:
+        group, full = self.group, False
+        while group.waiting and not full:
             child_id = group.next_waiting()
-            if not (yield from self._open_one(child_id)):
-                self.context.wait(self.frame)
-                return
-            yield from self._settle(child_id)
+            full = not (yield from self._open_one(child_id))
+            group.unsettled.append(child_id)
+        yield from self._settle_opened()
+        if full:
+            self.context.wait(self.frame)
+            return
         if group.blocked:  # what ended in this very look may have made room
             yield from self._settle_blocked()
         if not group.blocked:
             self.context.wait(self.frame, False)
 
     # --- what is over ---------------------------------------------------------------------------------------------
+    def _settle_opened(self) -> Plan:
+        """Look at what opened or changed, once none is left unopened for lack of time: a hook that fails ends the group."""
+        group = self.group
+        hooked = any(step.get("hooks") or step.get("onExit") for step in self.frame.template["steps"][self.state.index])
+        late = self.context.later
+        group.cut_short = self.context.is_cut_short(self.frame) if hooked else self.frame.node_id in late
+        while group.unsettled and not group.cut_short:
+            yield from self._settle(group.unsettled.popleft())
+
     def _settle(self, child_id: str) -> Plan:
         """Look at one step: its hooks, and whether it is over."""
         group = self.group

@@ -67,6 +67,9 @@ def _hooks(
         if hook_name == node_hooks.EXIT:
             continue
         name = f"{context.run.name}.hooks.{hook_name}"
+        if context.later and not unopened.is_begun(context, name):
+            done = False  # the rest of the run opens first: a hook that fails ends it
+            continue
         try:
             if not hook.get("expression"):
                 raise Fault(f"Expression required for hook {name}")
