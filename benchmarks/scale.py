@@ -76,7 +76,9 @@ class InstantRuntime:
     def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
         pass
 
-    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+    def logs(
+        self, pod_uid: str, container: str, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[tuple[float, str]]:
         return iter(())
 
     def waiting(self) -> dict[str, dict[str, str]]:

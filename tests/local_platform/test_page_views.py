@@ -79,10 +79,11 @@ def test_the_timeline_shows_when_containers_ran_attempt_by_attempt(url, platform
     second = node("flaky(1)", **ran(5.0, 6.0))
     retry = node("flaky", "Retry", children=[first["id"], second["id"]])
     quick = node("quick", **ran(3.25, 3.75, waited=3.0))
-    put(platform, retry, first, second, quick, phase="Succeeded", until=6.0)
+    approved = node("approved", "Suspend", startedAt=at(0, whole=True), finishedAt=at(6, whole=True))
+    put(platform, retry, first, second, quick, approved, phase="Succeeded", until=6.0)
     tab.open(f"{url}/workflows/argo/r?tab=timeline")
     tab.until(f"{TIMELINE} && {LABEL} !== 'Timeline'")
-    assert "3 tasks over 6 s, at most 2 under way at once" in tab.run(LABEL)
+    assert "4 tasks over 6 s, at most 2 under way at once" in tab.run(LABEL)
     assert tab.run("document.querySelector('.tree').offsetParent") is None, "one view at a time"
     tab.until(f"{TIMELINE}.height > 100")
     assert {"red", "green"} <= set(tab.run(COLOURS))
@@ -91,15 +92,15 @@ def test_the_timeline_shows_when_containers_ran_attempt_by_attempt(url, platform
     picture(tab, "timeline")
     tab.run(f"{TIMELINE}.focus()")
     headings = []
-    for _ in range(3):
+    for _ in range(4):
         tab("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
         headings.append(tab.run("document.querySelector('.panel h2').textContent"))
-    assert headings == ["flaky(0)", "quick", "flaky(1)"]
+    assert headings == ["approved", "flaky(0)", "quick", "flaky(1)"]
     assert "1 s" in tab.run("document.querySelector('.panel dl').innerText"), "it ran from 5.0 to 6.0"
-    # both attempts are in the first row: the failed one is hit at three of six seconds and a bit
+    # both attempts are in the second row: the failed one is hit a bit after three of six seconds
     tab.run(
         f"(c => c.dispatchEvent(new MouseEvent('click', {{clientX: c.getBoundingClientRect().left + c.clientWidth * .32"
-        f" + c.clientWidth * .6 * .6, clientY: c.getBoundingClientRect().top + 84, bubbles: true}})))({TIMELINE})"
+        f" + c.clientWidth * .6 * .6, clientY: c.getBoundingClientRect().top + 103, bubbles: true}})))({TIMELINE})"
     )
     assert tab.run("document.querySelector('.panel h2').textContent") == "flaky(0)"
 
@@ -385,3 +386,16 @@ def test_the_page_of_a_phone_scrolls_only_downwards(url, platform, tab, dark):
     finally:
         tab("Emulation.clearDeviceMetricsOverride")
         tab("Emulation.setEmulatedMedia", features=[])
+
+
+def test_many_files_and_a_long_parameter_leave_the_log_in_sight(url, platform, tab):
+    files = [{"name": f"a-file-with-a-long-name-{n}"} for n in range(40)]
+    full = node("a", inputs={"parameters": [{"name": "text", "value": "word " * 20_000}]}, outputs={"artifacts": files})
+    put(platform, full)
+    tab.open(f"{url}/workflows/argo/r?nodeId={full['id']}")
+    tab.until("document.querySelectorAll('.panel a').length === 40")
+    shown = "[document.querySelector('pre.log'), document.querySelector('.panel')].map((one) => one.getBoundingClientRect())"
+    log, panel = tab.run(f"{shown}.map(({{ top, bottom }}) => [top, bottom])")
+    picture(tab, "many-files")
+    assert log[1] <= panel[1]
+    assert log[1] - log[0] > 150

@@ -1,4 +1,4 @@
-"""Pictures of a table: columns come in, cards with drawings, their choices and their files go out. All of it is in the browser.
+"""Pictures of a table, a timeline and a graph: columns come in, drawings with their choices and files go out. All of it is in the browser.
 
 The report and the local platform's page of a run put these scripts among their own: the same pictures are drawn when a run has ended
 and while it goes on. Nothing is built and nothing loaded from elsewhere. Open cards.js first; the mathematics is in statistics.js, which

@@ -50,7 +50,8 @@ function stepsOfTime(bars, start, until) {
  *   name(n), templates and statuses (words), template[] and status[] (which of them), start[] (seconds since the run began; below zero: not
  *   started), length[] (null: goes on), waited[] (for its place, before the start; may be []), row[] (the task that an attempt belongs to;
  *   may be []: no attempts), rowName(n) (what that task is called),
- *   now (how long the run takes so far), chosen (the number of the one that is looked at, or -1), note (a sentence).
+ *   idle(n) (it does nothing, as a
+ *   suspension: not counted as under way; may be missing), now (how long the run takes so far), chosen (the number of the one that is looked at, or -1), note (a sentence).
  * choose(n): a bar was clicked, or reached with the arrow keys. */
 function timelinePicture(title, choose = null) {
   let data = null, bars = [], rows = [], steps = [[0, 0]], few = true, total = 1, most = 1, thick = 16;
@@ -193,7 +194,7 @@ function timelinePicture(title, choose = null) {
     few = rows.length <= MOST_NAMED;
     if (!few) rows = sharedRows(bars, data, seen);
     thick = few ? 19 : Math.min(16, 520 / rows.length);
-    steps = stepsOfTime(bars, data.start, seen);
+    steps = stepsOfTime(bars.filter((n) => !data.idle?.(n)), data.start, seen);
     most = steps.reduce((high, [, running]) => Math.max(high, running), 1);
     if (view.whole) { view.from = 0; view.to = total; }
     drawing.element.setAttribute("aria-label", `Timeline: ${bars.length} tasks over ${lasting(total)}, at most ${most} under way at once. Start and length of each are in the table of tasks.`);

@@ -1,7 +1,8 @@
 """The page: a path that is no API's comes in, one self-contained HTML document goes out. It carries no data; its script asks the API.
 
 Its parts are files of their own (page.html, style.css, the scripts from api.js to start.js) and are put together when it is first
-asked for: nothing is built, nothing comes from elsewhere. Open run.js first: it is the view of one run.
+asked for: nothing is built, nothing comes from elsewhere. Open run.js first: the page of one run, whose views are outline.js,
+timeline.js and graph.js; list.js is the list of runs.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ const graphOf = (run, nodes, chosen) => {
     if (["DAG", "Steps", "Container"].includes(node.type)) return INSIDE + path(node.id);
     return named(node.id); // a fan-out's group is in the box of its items
   };
-  const edges = edgesBetween(numbers, nodes, place), joined = alike(boxes, edges);
+  const edges = edgesBetween(numbers, nodes, place);
+  const joined = alike(boxes, edges).sort(([a], [b]) => collator.compare(boxes[a].title, boxes[b].title)); // side by side in the order of their names
   const kept = joined.map((group) => {
     const all = group.map((n) => boxes[n]), [first] = all, counts = {};
     for (const box of all) for (const [phase, count] of Object.entries(box.counts)) counts[phase] = (counts[phase] || 0) + count;

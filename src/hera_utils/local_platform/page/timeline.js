@@ -15,7 +15,7 @@ const timesOf = (run, nodes, chosen) => {
     length: times.map(({ from, to }) => (from && to ? Math.max(0, Date.parse(to) - Date.parse(from)) / 1000 : null)),
     waited: tasks.map((node) => (node[RAN] || {}).startDelay || 0),
     row: tasks.map((node) => (retried.get(node.id) || node).id), rowName: (n) => name(retried.get(tasks[n].id) || tasks[n]),
-    name: (n) => name(tasks[n]), now: seconds(run.status.startedAt, run.status.finishedAt) || 0, chosen: tasks.findIndex((node) => node.id === chosen),
+    name: (n) => name(tasks[n]), idle: (n) => tasks[n].type === "Suspend", now: seconds(run.status.startedAt, run.status.finishedAt) || 0, chosen: tasks.findIndex((node) => node.id === chosen),
   };
 };
 
