@@ -16,10 +16,10 @@ from hera_utils.errors import SettingsError
 # @PYTHON@ for the version of the Python that creates it: this machine then stands in for the image.
 FILES = (
     "README.md",
-    "environment.py",
+    "workflow.py",
     "inputs.py",
     "layout.py",
-    "workflow.py",
+    "environment.py",
     "experiment.py",
     "test_experiment.py",
     ".gitignore",
@@ -60,6 +60,7 @@ def command(folder: Path) -> int:
         ) from error
     click.echo(f"{folder}/: {', '.join(FILES)}")
     click.echo(f"run it:   cd {shlex.quote(str(folder))} && python experiment.py")
+    click.echo("look:     hera-utils results @latest")
     click.echo("test it:  python -m pytest")
     return 0
 
