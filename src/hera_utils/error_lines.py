@@ -17,7 +17,8 @@ _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 def error_line(written: Sequence[str]) -> str:
     """ "" where nothing was written. Controls are shown, not obeyed; a long line is cut."""
     lines = [line.rstrip() for line in written if line.strip()]
-    line = _exception(lines) or (lines[-1] if lines else "")
+    unindented = [line for line in lines if not line[0].isspace()] or lines  # below it stand details, such as a fix
+    line = _exception(lines) or (unindented[-1] if lines else "")
     line = cell(line.strip())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 

@@ -96,6 +96,28 @@ def test_a_plan_says_that_a_run_goes_on(user):
     assert "goes on" not in said
 
 
+def test_main_in_a_script_that_a_task_imports_is_told(user):
+    (user.folder / "naps.py").write_text("""
+from hera.workflows import DAG, Workflow, script
+from hera_utils import Experiment, grid, main
+
+@script(image="python:3.11", constructor="runner")
+def half(n: int) -> float:
+    return n / 2
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="left-", entrypoint="dag") as w, DAG(name="dag"):
+        half(name="half", arguments={"n": 1})
+    return w
+
+main(Experiment(workflow=define, inputs=grid(n=[1])))
+""")
+    said, status = user.type()
+    assert status == 1
+    assert "half: main: Error (exit code 2): hera-utils: a task imports this script for Hera's runner" in said
+    assert 'fix: write the call below: if __name__ == "__main__":' in said
+
+
 def test_a_tag_that_is_none_leaves_no_record(user):
     said, status = user.type("--tag", "a b")
     assert (status, "'a b' cannot be a tag" in said) == (2, True), said

@@ -15,6 +15,7 @@ PROGRAMS = {
     "raise ValueError": "ValueError",
     "return": "SyntaxError: 'return' outside function",
     "import sys; sys.exit('no such model')": "no such model",
+    "import sys; sys.exit('model: x is no number\\n  fix: give one')": "model: x is no number",
     "print('a\\n\\nb'); import os; print(1, flush=True); os._exit(2)": "1",
     "try:\n    1 / 0\nexcept ArithmeticError as error:\n    raise KeyError('k') from error": "KeyError: 'k'",
     "import atexit, sys; atexit.register(print, 'bye', file=sys.stderr)\nraise OSError(5, 'no disk')": "OSError: [Errno 5] no disk",

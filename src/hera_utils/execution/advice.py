@@ -67,6 +67,8 @@ class Advice:
                 f"name a substitute for the image, as said above, in a file; then {after}: {self._with_images()}{more}"
             )
         else:
+            if self.launch is not None and several and run.undone < run.points and cause_of(run.outcome) is Cause.CODE:
+                more = " (with --keep-done the points that are done stay so, although the code changes)"
             fix = f"{logs}; once the cause is gone, {after}: {self.resume()}{more}"
         return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
 

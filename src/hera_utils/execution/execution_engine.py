@@ -70,9 +70,15 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: C
     the script with status 0, as --help does; a run that fails, or cannot begin, ends it with a sentence, its fix and its own status.
     argv: the words after the script's name. parser: one made by `argument_parser` and extended with the script's own flags.
     """
+    if sys.argv[0].endswith(_RUNNERS):
+        raise SettingsError(
+            "a task imports this script for Hera's runner, and the script calls main(…) when it is imported",
+            fix='write the call below: if __name__ == "__main__":',
+        )
     return ExecutionEngine.from_command_line(argv, parser=parser, experiment=experiment).run(experiment)
 
 
+_RUNNERS = ("/hera_runner.py", "/hera/workflows/runner.py")  # of this machine's tasks, of others
 Json = dict[str, Any]
 
 

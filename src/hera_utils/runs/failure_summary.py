@@ -141,7 +141,7 @@ def _hints(written: Sequence[str], is_beside: Callable[[str], bool]) -> list[str
     if absent and is_beside(absent):
         return [
             f"  {absent} lies beside the script, but a task begins in another folder: give it to the task as an input "
-            "artifact, or put it on a volume (docs/python.md)"
+            "artifact, or put it on a volume (docs/tasks.md)"
         ]
     return []
 
