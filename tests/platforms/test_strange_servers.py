@@ -38,15 +38,16 @@ SUBMIT = ("run", "hello.py", "--no_preflight")
 
 def test_json_that_is_not_argos(double, typed):
     double.answers["*"] = lambda exchange: exchange.reply({"foo": 1})
-    for words in (("ls",), ("doctor",), SUBMIT):
+    for words in (("ls",), ("doctor",), ("get", "x"), ("get", "@latest"), ("stop", "x"), ("logs", "x"), SUBMIT):
         status, said = typed(*words)
         assert status != 0
         assert "not an Argo server" in said or "not as an Argo server does" in said, said
 
 
-def test_a_server_that_fails(double, typed):
-    double.answers["*"] = lambda exchange: exchange.reply({"code": 13, "message": "internal"}, 500)
-    for words in (("ls",), ("doctor",), SUBMIT):
+@pytest.mark.parametrize("code", [2, 13])
+def test_a_server_that_fails(double, typed, code):
+    double.answers["*"] = lambda exchange: exchange.reply({"code": code, "message": "internal"}, 500)
+    for words in (("ls",), ("get", "x"), ("doctor",), SUBMIT):
         status, said = typed(*words)
         assert status != 0
         assert "the Argo server failed: internal" in said

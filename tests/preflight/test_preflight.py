@@ -163,7 +163,7 @@ def test_a_run_that_would_not_work_is_stopped_with_every_problem(as_a_cluster):
         assert_ready(as_a_cluster(), ENVIRONMENT, HELLO)
     assert "nothing was submitted" in stopped.value.message
     assert stopped.value.message.count("✘") == 4
-    assert "--no_preflight" in stopped.value.fix
+    assert "--no-preflight" in stopped.value.fix
     assert_ready(as_a_cluster(), None, HELLO)
 
 

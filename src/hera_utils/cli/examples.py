@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "ls": (
         ("ls", "the runs, the newest first, and cron workflows"),
         ("ls --running", "those that are still going"),
+        ("ls --status Failed,Error --since 2d", "what went wrong since the day before yesterday"),
         ("ls -l experiment=lyon -o name", "names alone, for a shell"),
         ("ls --stored", "templates and cron workflows"),
     ),

@@ -12,8 +12,8 @@ import click
 
 from hera_utils.argo.faults import NOT_FOUND
 from hera_utils.cli.image_removal import ImageRemoval
-from hera_utils.cli.options import context, settings_options
-from hera_utils.errors import Refused, SettingsError
+from hera_utils.cli.options import context, seconds_of, settings_options
+from hera_utils.errors import Refused
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.storage.disk import Usage
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _FIELDS = "items.metadata.name,items.metadata.namespace,items.metadata.uid,items.spec.artifactGC,items.status.phase,items.status.finishedAt"
-_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _MOST_LINES = 20
 
 
@@ -51,8 +50,8 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
     from hera_utils.cli.terminal import say
     from hera_utils.local_platform.storage import disk
 
-    settings, seconds = context(), seconds_of(older_than)
-    unused = None if unused_images is None else seconds_of(unused_images)
+    settings, seconds = context(), seconds_of(older_than, "--older-than")
+    unused = None if unused_images is None else seconds_of(unused_images, "--unused-images")
     with reached(settings) as client:
         runs = client.list(fields=_FIELDS)
         measured = _measured(client, settings.state, runs)
@@ -88,18 +87,6 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
             _delete(client.delete_archived, uid)
         say(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} deleted")
     return 0
-
-
-def seconds_of(age: str) -> float:
-    """`30d`, `12h`, `90m`, `45s`; a number alone is days."""
-    number, unit = (age[:-1], age[-1]) if age and age[-1] in _UNITS else (age, "d")
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e6:
-        raise SettingsError(f"`{age}` is not an age", fix="write --older-than 30d, 12h or 90m")
-    return value * _UNITS[unit]
 
 
 def _measured(client: ArgoClient, state: str, runs: list[Json]) -> Usage | None:

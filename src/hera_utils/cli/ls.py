@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import output_option, settings_options
+from hera_utils.cli.options import output_option, seconds_of, settings_options
 
 if TYPE_CHECKING:
+    from hera_utils.cli.run_filter import RunFilter
     from hera_utils.cli.stored_template import StoredTemplate
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.runs.remaining import Remaining
@@ -31,34 +32,39 @@ _MOST_OF_A_MESSAGE = 100
 @click.option("-l", "--selector", default=None, help="Only runs with these labels, e.g. city=lyon.")
 @click.option("--running", is_flag=True, help="Only runs that are still going.")
 @click.option("--completed", is_flag=True, help="Only runs that ended.")
+@click.option("--status", metavar="STATUS,…", default=None, help="Only runs that stand so, e.g. Failed,Error.")
+@click.option("--prefix", metavar="TEXT", default="", help="Only runs whose names begin so.")
+@click.option(
+    "--since", metavar="AGE", default=None, help="Only runs that were created no longer ago than this: 2h, 7d."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="At most N runs, the newest first.")
 @click.option("--stored", is_flag=True, help="What is stored instead: cron workflows and templates.")
 @output_option("name", "json")
 @settings_options
-def command(selector: str | None, running: bool, completed: bool, limit: int | None, stored: bool, output: str) -> int:
+def command(selector: str | None, limit: int | None, stored: bool, output: str, **chosen: Any) -> int:
     """List the runs of the namespace, newest first. A run of several workflows is one line (as JSON: one object per workflow).
 
-    Cron workflows follow in a table of their own: what they start comes without being asked for.
+    Cron workflows follow in a table of their own: what they start comes without being asked for. By experiment, inputs, outputs or
+    tags: hera-utils runs --where.
     """
-    from hera_utils.argo.phases import COMPLETED
     from hera_utils.cli.run_names import by_age, reached
     from hera_utils.cli.stored_template import all_stored
     from hera_utils.cli.terminal import note, painted, print_json, print_table, say
 
     if stored:
         return _list_stored(output)
+    run_filter = _filter_of(**chosen)
     with reached() as client:
-        workflows = newest(client, selector, limit if running == completed else None)
+        workflows = newest(client, selector, limit if run_filter.lets_all_pass else None)
         namespace = client.namespace
         workflows.sort(key=by_age, reverse=True)
         runs = whole_runs(workflows)
-        if running != completed:
-            runs = [run for run in runs if (run.phase not in COMPLETED) == running]
-        remarks = remarks_on(client, workflows[:limit]) if output == "text" else {}
-        workflows = (
-            [one for run in runs for one in run.workflows] if output == "json" else [run.document for run in runs]
-        )[:limit]
-        filtered = bool(selector or running or completed)
+        now = time.time()
+        runs = [run for run in runs if run_filter.admits(run.name, run.phase, run.created, now)]
+        parts = [one for run in runs for one in run.workflows][:limit]
+        remarks = remarks_on(client, parts) if output == "text" else {}
+        workflows = parts if output == "json" else [run.document for run in runs][:limit]
+        filtered = bool(selector) or not run_filter.lets_all_pass
         crons = all_stored(client, ("CronWorkflow",)) if output == "text" and not filtered else []
     if output == "json":
         print_json(workflows)
@@ -66,7 +72,6 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
         for one in workflows:
             say(one["metadata"]["name"])
     elif workflows:
-        now = time.time()
         header = ("name", "status", "age", "duration", "pods ok", "message")
         lines = [_line(one, now, remarks.get(one["metadata"]["name"])) for one in workflows]
         print_table(
@@ -81,6 +86,13 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
         say("")
         _print_stored(crons)
     return 0
+
+
+def _filter_of(*, status: str | None, running: bool, completed: bool, prefix: str, since: str | None) -> RunFilter:
+    from hera_utils.cli.run_filter import RunFilter, wanted_phases
+
+    phases = wanted_phases(status, running=running, completed=completed)
+    return RunFilter(phases, prefix, None if since is None else seconds_of(since, "--since"))
 
 
 def _list_stored(output: str) -> int:
@@ -143,6 +155,14 @@ class ListedRun:
 
     document: Json
     workflows: tuple[Json, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.document["metadata"]["name"])
+
+    @property
+    def created(self) -> str:
+        return str(self.document["metadata"].get("creationTimestamp") or "")
 
     @property
     def phase(self) -> str:

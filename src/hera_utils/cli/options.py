@@ -142,6 +142,23 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
     )
 
 
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def seconds_of(age: str, flag: str) -> float:
+    """`30d`, `12h`, `90m`, `45s`; a number alone is days. SettingsError, for what flag gave, when it is no age."""
+    from hera_utils.errors import SettingsError
+
+    number, unit = (age[:-1], age[-1]) if age and age[-1] in _UNITS else (age, "d")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e6:
+        raise SettingsError(f"`{age}` is not an age", fix=f"write {flag} 30d, 12h or 90m")
+    return value * _UNITS[unit]
+
+
 def timeout_option(function: Command) -> Command:
     """Adds `--timeout`; `deadline()` gives what it says."""
 

@@ -44,6 +44,8 @@ def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
     try:
         names = runs_of_platform(client)
     except AccessError:  # who may get a run may not be allowed to list them
+        if is_relative(typed):
+            raise
         names = []
     if not (is_relative(typed) or any(name.startswith(typed) for name in names)):
         names += [name for name in _recorded_names() if name not in names]

@@ -146,8 +146,10 @@ class ArgoClient:
 
     def get(self, name: str, *, fields: str | None = None) -> Json:
         """A workflow. fields: Argo's filter of the reply, e.g. `metadata.name,status.phase`."""
+        query = {"fields": fields}
+        workflow = self._object("WorkflowService_GetWorkflow", query=query, namespace=self.namespace, name=name)
         return self._with_legal_names(
-            self._object("WorkflowService_GetWorkflow", query={"fields": fields}, namespace=self.namespace, name=name)
+            workflow if fields and "metadata.name" not in fields else self._with_a_name(workflow)
         )
 
     def archived(self) -> list[Json]:
@@ -188,7 +190,7 @@ class ArgoClient:
         """The stored template of that name; None when there is none. kind: WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow."""
         service, singular, _ = _kind({"kind": kind})
         try:
-            return self._object(f"{service}_Get{singular}", namespace=self.namespace, name=name)
+            return self._with_a_name(self._object(f"{service}_Get{singular}", namespace=self.namespace, name=name))
         except Refused as error:
             if error.code != faults.NOT_FOUND:
                 raise
@@ -411,6 +413,12 @@ class ArgoClient:
         if not isinstance(reply, dict):
             raise Refused(faults.INTERNAL, "the server's reply is not a JSON object")
         return reply
+
+    def _with_a_name(self, document: Json) -> Json:
+        """An object of Kubernetes, which has a name at least."""
+        if not (document.get("metadata") or {}).get("name"):
+            raise strange(self.connection)
+        return document
 
     def _with_legal_names(self, workflow: Json) -> Json:
         """A workflow whose names Kubernetes would allow: files and folders of this machine are called so."""

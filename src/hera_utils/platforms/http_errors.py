@@ -226,7 +226,7 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
             return forbidden(message)
         if (fault := faults.platform_fault(message)) is not None:
             return fault
-        if code == faults.INTERNAL and says_nothing(message):
+        if code in (faults.INTERNAL, faults.UNKNOWN) and says_nothing(message):
             return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
         reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
         return Refused(code, message, reason=reason, fix=faults.fix_of(code, message))

@@ -39,7 +39,7 @@ def assert_ready(
         raise ResourceError(
             f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
             fix="fix what is listed above; check everything with hera-utils doctor, or submit anyway with "
-            "--no_preflight",
+            "--no-preflight",
         )
     return [one for one in dict.fromkeys(findings) if one.verdict == "warning" or _is_news(context, one)]
 

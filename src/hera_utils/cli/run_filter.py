@@ -1,0 +1,45 @@
+"""Which runs of a namespace `hera-utils ls` lists. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hera_utils.argo import timestamps
+from hera_utils.argo.phases import COMPLETED, ERROR, FAILED, PENDING, RUNNING, SUCCEEDED
+from hera_utils.errors import SettingsError
+
+PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED, ERROR)
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """phases: those that are wanted. prefix: how names begin. since: seconds of age at most, None for any."""
+
+    phases: frozenset[str] = frozenset(PHASES)
+    prefix: str = ""
+    since: float | None = None
+
+    @property
+    def lets_all_pass(self) -> bool:
+        return self == RunFilter()
+
+    def admits(self, name: str, phase: str, created: str, now: float) -> bool:
+        """created: the moment as Kubernetes writes it."""
+        born = timestamps.read(created)
+        young = self.since is None or (born is not None and now - born <= self.since)
+        return phase in self.phases and name.startswith(self.prefix) and young
+
+
+def wanted_phases(status: str | None, *, running: bool, completed: bool) -> frozenset[str]:
+    """status: names of phases, with commas between; None for all. running, completed: both are as neither."""
+    wanted = frozenset(PHASES) if status is None else frozenset(map(_phase, status.split(",")))
+    if running == completed:
+        return wanted
+    return wanted & COMPLETED if completed else wanted - COMPLETED
+
+
+def _phase(word: str) -> str:
+    for phase in PHASES:
+        if phase.lower() == word.strip().lower():
+            return phase
+    raise SettingsError(f"`{word.strip()}` is no status of a run", fix=f"it is one of {', '.join(PHASES)}")
