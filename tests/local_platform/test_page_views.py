@@ -399,3 +399,15 @@ def test_many_files_and_a_long_parameter_leave_the_log_in_sight(url, platform, t
     picture(tab, "many-files")
     assert log[1] <= panel[1]
     assert log[1] - log[0] > 150
+
+
+def test_a_nested_template_that_succeeded_at_last_has_no_failures(url, platform, tab):
+    first, second = (node(f"outer({n})", "DAG", phase=phase) for n, phase in enumerate(("Failed", "Succeeded")))
+    bad = failed("outer(0).fit", "ValueError: once", boundaryID=first["id"])
+    good = node("outer(1).fit", boundaryID=second["id"])
+    retry = node("outer", "Retry", children=[first["id"], second["id"]])
+    put(platform, retry, first, second, bad, good, phase="Succeeded", until=3.0)
+    tab.open(f"{url}/workflows/argo/r?tab=graph")
+    tab.until("document.querySelectorAll('.graph g').length === 1")
+    assert tab.run(BOXES) == ["outer.fit: 1 Succeeded"]
+    assert tab.run("document.querySelector('.failures')") is None

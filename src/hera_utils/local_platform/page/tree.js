@@ -46,11 +46,21 @@ const attemptsIn = (nodes) => {
   return found;
 };
 
-/** What does something itself; of what is retried the whole, not its attempts. */
+/** What does something itself; of what is retried the whole, not its attempts. Of a nested template that is retried the tasks of its last attempt count. */
 const tasksOf = (nodes) => {
-  const attempts = attemptsIn(nodes), whole = new Set();
-  for (const [id, retry] of attempts) if (OUTLINES.includes(nodes[id].type)) whole.add(retry.id); // a nested template, tried again
-  return Object.values(nodes).filter((node) => (node.type === "Retry" ? !whole.has(node.id) : !OUTLINES.includes(node.type) && node.type !== "Container" && !attempts.has(node.id)));
+  const attempts = attemptsIn(nodes), nested = new Set(), before = new Set();
+  for (const [id, retry] of attempts) {
+    if (!OUTLINES.includes(nodes[id].type)) continue;
+    nested.add(retry.id);
+    if (lastAttempt(retry, nodes) !== nodes[id]) before.add(id);
+  }
+  const isBefore = (node) => {
+    const seen = new Set();
+    for (let at = nodes[node.boundaryID]; at && !seen.has(at); at = nodes[at.boundaryID]) { if (before.has(at.id)) return true; seen.add(at); }
+    return false;
+  };
+  const counts = (node) => (node.type === "Retry" ? !nested.has(node.id) : !OUTLINES.includes(node.type) && node.type !== "Container" && !attempts.has(node.id));
+  return Object.values(nodes).filter((node) => counts(node) && !(before.size && isBefore(node)));
 };
 
 const lastAttempt = (node, nodes) => {
