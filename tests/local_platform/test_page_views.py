@@ -411,3 +411,58 @@ def test_a_nested_template_that_succeeded_at_last_has_no_failures(url, platform,
     tab.until("document.querySelectorAll('.graph g').length === 1")
     assert tab.run(BOXES) == ["outer.fit: 1 Succeeded"]
     assert tab.run("document.querySelector('.failures')") is None
+
+
+TABLE = "[...document.querySelectorAll('.results tr')].map((row) => [...row.children].map((one) => one.textContent.replace(/ [▲▼]$/, '')))"
+
+
+def point(n: int, phase: str = "Succeeded") -> dict:
+    given = {"a": str(n), "kind": "abc"[n % 3], "same": "1", "__proto__": str(-n)}
+    inputs = {"parameters": [{"name": name, "value": value} for name, value in given.items()]}
+    outputs = {"parameters": [{"name": "y", "value": str(n * n / 4)}]} if phase == "Succeeded" else {}
+    found = node(f"p-{n}", phase=phase, id=f"r-p{n}", templateName="point", inputs=inputs, outputs=outputs)
+    return found | ran(n, n + 0.25 * (n + 1))
+
+
+def test_results_are_a_table_that_can_be_sorted(url, platform, tab):
+    put(platform, *map(point, range(11)), point(11, "Failed"), node("last"), phase="Failed", until=20.0)
+    tab.open(f"{url}/workflows/argo/r?tab=results")
+    tab.until("document.querySelectorAll('.results tr').length === 13")
+    head, *rows = tab.run(TABLE)
+    assert head == ["Task", "Status", "a", "kind", "__proto__", "y", "seconds"], "what is the same for all is left out"
+    assert rows[2] == ["p-2", "✔ Succeeded", "2", "c", "-2", "1", "0.75"], "the true time"
+    assert rows[11] == ["p-11", "✘ Failed", "11", "c", "-11", "", ""]
+    press(tab, "y")
+    press(tab, "y")
+    assert [row[0] for row in tab.run(TABLE)[1:4]] == ["p-10", "p-9", "p-8"], (
+        "numbers as numbers, what is not there last"
+    )
+    assert tab.run(TABLE)[-1][0] == "p-11"
+    assert "by=-output.y" in tab.run("location.search")
+    picture(tab, "results")
+    tab.run("document.querySelectorAll('.results button.link')[1].click()")
+    assert tab.run("document.querySelector('.panel h2').textContent") == "p-9"
+    assert tab.run("document.querySelector('.results [aria-selected=true]').textContent").startswith("p-9")
+    tab.run("(s => { s.value = 'work'; s.dispatchEvent(new Event('change')); })(document.querySelector('select'))")
+    assert [row[0] for row in tab.run(TABLE)] == ["Task", "last"]
+    tab.open(f"{url}/workflows/argo/r?tab=results&by=-output.y")
+    tab.until("document.querySelectorAll('.results tr').length === 13")
+    assert tab.run(TABLE)[1][0] == "p-10"
+    assert tab.run(POOR) == []
+
+
+def test_of_thousands_of_results_the_first_are_shown_and_all_are_saved(url, platform, tab):
+    put(platform, *map(point, range(3000)), phase="Succeeded", until=9000.0)
+    tab.open(f"{url}/workflows/argo/r?tab=results&by=-input.a")
+    tab.until("document.querySelectorAll('.results tr').length === 501")
+    assert "The first 500 of 3000 rows" in tab.text()
+    assert tab.run(TABLE)[1][0] == "p-2999"
+    text = tab.run("""new Promise((resolve) => {
+      URL.createObjectURL = (blob) => { resolve(blob.text()); return 'about:blank'; };
+      HTMLAnchorElement.prototype.click = () => {};
+      document.querySelector('.view:not([hidden]) .saving button').click();
+    })""")
+    lines = text.splitlines()
+    assert lines[0] == "task,status,a,kind,__proto__,y,seconds"
+    assert len(lines) == 3001
+    assert lines[1].startswith("p-2999,Succeeded,2999,")

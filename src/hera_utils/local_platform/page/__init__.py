@@ -2,7 +2,7 @@
 
 Its parts are files of their own (page.html, style.css, the scripts from api.js to start.js) and are put together when it is first
 asked for: nothing is built, nothing comes from elsewhere. Open run.js first: the page of one run, whose views are outline.js,
-timeline.js and graph.js; list.js is the list of runs.
+timeline.js, graph.js and results.js; list.js is the list of runs.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from hera_utils import pictures
 
 _SCRIPTS = (
     "api.js", "address.js", "elements.js", "sorting.js", "tree.js", "times.js", "log.js", "sweep.js", "timeline.js", "graph.js",
-    "outline.js", "details.js", "failures.js", "commands.js", "list.js", "whole.js", "run.js", "start.js",
+    "results.js", "outline.js", "details.js", "failures.js", "commands.js", "list.js", "whole.js", "run.js", "start.js",
 )  # fmt: skip
-_PICTURES = ("cards", "withSurvey", "timelinePicture", "graphPicture", "lasting", "markOf")
+_PICTURES = (
+    "cards", "withSurvey", "timelinePicture", "graphPicture", "lasting", "short", "markOf", "asCsv", "saveButtons",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=1)

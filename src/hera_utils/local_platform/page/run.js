@@ -14,13 +14,14 @@ class RunPage {
     this.outline = new Outline({ choose: (id) => this.look(this.chosen === id ? "" : id), reached: choose, reason: (node) => reasonOf(node, this.nodes) });
     this.timeline = new TimelineView(name, choose);
     this.graph = new GraphView(name, choose);
+    this.results = new ResultsView(name, choose);
     this.details = new Details(namespace, name);
     this.sweep = new SweepView();
     this.whole = new WholeRun(this);
     this.head = make("section.run", { "aria-label": "Run" });
-    const { outline, timeline, graph } = this;
-    this.tabs = new Tabs({ workflow: ["Tasks", outline.element], timeline: ["Timeline", timeline.element], graph: ["Graph", graph.element] }, () => this.draw());
-    const views = make("section", { "aria-label": "Tasks" }, this.tabs.element, outline.element, timeline.element, graph.element);
+    const { outline, timeline, graph, results } = this;
+    this.tabs = new Tabs({ workflow: ["Tasks", outline.element], timeline: ["Timeline", timeline.element], graph: ["Graph", graph.element], results: ["Results", results.element] }, () => this.draw());
+    const views = make("section", { "aria-label": "Tasks" }, this.tabs.element, outline.element, timeline.element, graph.element, results.element);
     show(this.whole.element, this.head, make("div.split", {}, views, this.details.element), this.sweep.element);
     setInterval(() => { if (this.run && !DONE.includes(this.run.status.phase)) { this.showTimes(); this.draw(); } }, 1000);
   }
@@ -76,8 +77,7 @@ class RunPage {
 
   drawOthers() {
     const node = this.nodes[this.chosen];
-    this.timeline.update(this.run, this.nodes, this.chosen);
-    this.graph.update(this.run, this.nodes, this.chosen);
+    for (const view of [this.timeline, this.graph, this.results]) view.update(this.run, this.nodes, this.chosen);
     this.details.update(this.run, this.nodes, node, node ? reasonOf(node, this.nodes) : "");
   }
 

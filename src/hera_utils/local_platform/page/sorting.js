@@ -5,19 +5,20 @@ const PHASE_ORDER = ["Failed", "Error", "Running", "Suspended", "Daemoned", "Pen
 const collator = new Intl.Collator("en", { numeric: true });
 
 class SortOrder {
-  /** columns: {name: title} of those that sort. changed(): another order was chosen. */
-  constructor(columns, changed) {
+  /** columns: {name: title} of those that sort. changed(): another order was chosen. word: what it is called in the address. */
+  constructor(columns, changed, word = "sort") {
     this.columns = columns;
     this.changed = changed;
-    const given = address.get("sort"), name = given.replace(/^-/, "");
-    this.column = name in columns ? name : "";
+    this.word = word;
+    const given = address.get(word), name = given.replace(/^-/, "");
+    this.column = Object.hasOwn(columns, name) ? name : "";
     this.down = Boolean(this.column) && given.startsWith("-");
-    this.heads = {};
+    this.heads = new Map();
   }
 
   /** The head of a column, on its element. */
   head(element, name) {
-    this.heads[name] = element;
+    this.heads.set(name, element);
     element.append(make("button.sort", { type: "button", onclick: () => this.press(name) }, this.columns[name], make("span", { "aria-hidden": "true" })));
     this.mark();
     return element;
@@ -27,13 +28,13 @@ class SortOrder {
     if (this.column !== name) Object.assign(this, { column: name, down: false });
     else if (!this.down) this.down = true;
     else Object.assign(this, { column: "", down: false });
-    address.set({ sort: this.column && `${this.down ? "-" : ""}${this.column}` });
+    address.set({ [this.word]: this.column && `${this.down ? "-" : ""}${this.column}` });
     this.mark();
     this.changed();
   }
 
   mark() {
-    for (const [name, head] of Object.entries(this.heads)) {
+    for (const [name, head] of this.heads) {
       const chosen = name === this.column;
       head.setAttribute("aria-sort", chosen ? (this.down ? "descending" : "ascending") : "none");
       head.querySelector("span").textContent = chosen ? (this.down ? " ▼" : " ▲") : "";

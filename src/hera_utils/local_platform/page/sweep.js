@@ -18,7 +18,8 @@ const decides = (one, other) => {
   return count <= one.values.length / 2 && together === count;
 };
 
-const tableOf = (tasks) => {
+/** The columns of some tasks, with what varies of their inputs, and seconds: of what is retried the last attempt's. */
+const tableOf = (tasks, nodes) => {
   const texts = (io) => Object.fromEntries(((io || {}).parameters || []).filter((one) => one.value !== undefined).map((one) => [one.name, String(one.value)]));
   const inputs = tasks.map((node) => texts(node.inputs)), done = (node) => node.phase === "Succeeded";
   const outputs = tasks.map((node) => (done(node) ? { ...texts(node.outputs), ...((node.outputs || {}).result === undefined ? {} : { result: String(node.outputs.result).trim() }) } : {}));
@@ -26,21 +27,16 @@ const tableOf = (tasks) => {
   const column = (rows, role) => (name) => columnOf(name, role, rows.map((row) => row[name] ?? null));
   const given = names(inputs).map(column(inputs, "input")).filter(varies);
   const found = names(outputs).map(column(outputs, "output")).map((one) => (given.some((input) => input.name === one.name) ? { ...one, name: `outputs.${one.name}` } : one));
-  const took = { name: "seconds", role: "measure", numeric: true, values: tasks.map((node) => (done(node) ? seconds(node.startedAt, node.finishedAt) : null)) };
+  const took = { name: "seconds", role: "measure", numeric: true, values: tasks.map((node) => (done(node) ? secondsOf(lastAttempt(node, nodes)) : null)) };
   const axes = given.filter((one, n) => one.numeric || !given.some((other, k) => k !== n && (other.numeric || k < n) && decides(other, one))).map((one) => one.name);
   return { columns: Object.fromEntries([...given, ...found, took].map((one) => [one.name, one])), rows: tasks.map((_, n) => n), axes };
 };
 
 /** {columns, rows, axes, output} of the template with the most tasks that have a result in numbers; null where there is none. */
 const sweepOf = (nodes) => {
-  const templates = new Map();
-  for (const node of tasksOf(nodes).filter(({ type }) => type === "Pod" || type === "Retry")) {
-    const name = node.templateName || (node.templateRef || {}).template || "";
-    if (templates.has(name)) templates.get(name).push(node); else templates.set(name, [node]);
-  }
-  for (const tasks of [...templates.values()].sort((one, other) => other.length - one.length)) {
+  for (const [, tasks] of byTemplate(nodes)) {
     if (tasks.length < FEWEST_ROWS) break;
-    const table = tableOf(tasks);
+    const table = tableOf(tasks, nodes);
     const output = Object.values(table.columns).find((one) => one.role === "output" && one.numeric && varies(one));
     if (output && table.axes.length) return { ...table, output: output.name, results: output.values.filter((value) => value !== null).length };
   }
