@@ -200,7 +200,7 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
         (("results", "nosuch"), "there is no run nosuch"),
         (("results", "diff", "nosuch", "other"), "there is no run nosuch"),
         (("report", "nosuch"), "there is no run nosuch"),
-        (("report", "nosuch", "--zip", "-o", "-"), "--zip writes files, and -o - only prints"),
+        (("report", "nosuch", "--zip", "-o", "-"), "--zip writes files, and --to - only prints"),
         (("rerun", "nosuch.json"), "cannot be read"),
         (("rerun", "plain.yaml"), "is not JSON"),
         (("results", "diff", "one"), "missing argument"),
@@ -221,4 +221,4 @@ def test_what_was_deleted_is_still_told_by_its_record(typed, tmp_path):
     kept = (folder / "report.html").read_bytes()
     assert "a new report would say less" in typed("report", folder.name, status=2).stderr
     assert (folder / "report.html").read_bytes() == kept
-    typed("report", folder.name, "-o", "other.html")
+    typed("report", folder.name, "--to", "other.html")

@@ -58,7 +58,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "which": (("which figure.png", "the run and the point that wrote it"),),
     "report": (
         ("report @latest --open", "the page of a run, in a browser"),
-        ("report @latest -o run.md", "for the appendix of a paper"),
+        ("report @latest --to run.md", "for the appendix of a paper"),
     ),
     "stop": (("stop @latest", "its tasks end, its exit handlers still run"),),
     "terminate": (("terminate @latest", "at once, without exit handlers"),),

@@ -40,6 +40,13 @@ class SettingOption(click.Option):
         return f"--{first}, --{second}, …", f"Where it runs; also {more}… All of them: hera-utils settings --help"
 
 
+class ShownOnce(click.Option):
+    """An option that may be spelt in several ways; the help shows the first."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        return f"{self.opts[0]} {self.metavar}", self.help or ""
+
+
 class WholeSentences(click.Group):
     """A group whose help shows the first sentence of each command's help to its end, on as many lines as it needs."""
 

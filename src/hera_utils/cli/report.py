@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.options import ShownOnce, name_argument, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ _FILES = {"html": "report.html", "md": "report.md", "methods": "methods.md"}
 @name_argument
 @click.option("--open", "show", is_flag=True, help="Open it in a browser.")
 @click.option(
-    "-o", "--output", "target", metavar="FILE", default=None, help="Where to write it; - for standard output."
+    "--to",
+    "-o",
+    "--output",
+    "target",
+    cls=ShownOnce,
+    metavar="FILE",
+    help="Where to write it; - for standard output.",
 )
 @click.option(
     "--format", "kind", type=click.Choice(list(_FILES)), default=None, help="[default: html, or by FILE's name]"
@@ -32,7 +38,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     """Write a report of a run: results with plots, timeline, graph, resources, failures with their logs.
 
     As html: one self-contained file; as md (Markdown): for the appendix of a paper; as methods: a paragraph for its methods.
-    It is written into the run's folder (runs/NAME), or where -o says. With --crate that folder becomes an RO-Crate, from which
+    It is written into the run's folder (runs/NAME), or where --to says. With --crate that folder becomes an RO-Crate, from which
     hera-utils rerun repeats the run; with --zip it is also packed, ready to be published.
     """
     from hera_utils.cli.run_names import reached_run
@@ -42,10 +48,12 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     kind = kind or _kind_of(target)
     if target == "-" and (crate or archive):
         flag = "--zip" if archive else "--crate"
-        raise SettingsError(f"{flag} writes files, and -o - only prints", fix=f"leave out -o -, or leave out {flag}")
+        raise SettingsError(
+            f"{flag} writes files, and --to - only prints", fix=f"leave out --to -, or leave out {flag}"
+        )
     if target and target != "-" and not (above := Path(target).parent).is_dir():
         raise ResourceError(
-            f"cannot write {target}: there is no folder {above}", fix="create it, or name another file with -o"
+            f"cannot write {target}: there is no folder {above}", fix="create it, or name another file with --to"
         )
     with reached_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
@@ -54,7 +62,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
             raise ResourceError(
                 f"{reached.run.deleted} of the workflows of {reached.run.name} are deleted: a new report would say "
                 f"less than {path}",
-                fix="to write it anyway, to another file: -o FILE",
+                fix="to write it anyway, to another file: --to FILE",
             )
         text = _text(reached, kind)
         if target == "-":
