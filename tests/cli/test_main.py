@@ -46,6 +46,17 @@ def test_the_help_of_settings_tells_every_flag_and_variable(capsys):
             assert word in said, word
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_o_is_a_format_wherever_a_help_shows_it(name):
+    context = click.Context(commands)
+    command = commands.get_command(context, name)
+    below = list(command.commands.values()) if isinstance(command, click.Group) else []
+    for parameter in (parameter for one in (command, *below) for parameter in one.params):
+        record = parameter.get_help_record(context)
+        if record and "-o" in record[0].replace(",", "").split():
+            assert isinstance(parameter.type, click.Choice), record
+
+
 @pytest.mark.parametrize("flag", ["--no-preflight", "--no_preflight"])
 def test_underscores_and_hyphens_mean_the_same(flag, capsys):
     assert enter(["run", flag, "absent_file.py"]) == 2
