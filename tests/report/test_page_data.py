@@ -113,10 +113,29 @@ def test_many_boxes_become_one_a_template_and_workflows_share_them():
 
 
 def test_failures_are_told_and_bounded():
-    whole, results = told(*(pod(f"wf.c({n}:x)", "Failed", message="boom") for n in range(150)), phase="Failed")
+    whole, results = told(*(pod(f"wf.c({n}:x)", "Failed", message=f"boom {n}") for n in range(150)), phase="Failed")
     found = page_data(whole, results)
     assert (found["phase"], len(found["failures"])) == ("Failed", MOST_FAILURES)
-    assert found["left_out"] == ["the first 100 of 150 failures are listed"]
+    assert found["left_out"] == ["the first 100 of 150 different failures are listed"]
+
+
+def test_equal_failures_are_told_once():
+    failed = [pod(f"wf.c({n}:x)", "Failed", message="boom") for n in range(3)]
+    whole, results = told(*failed, pod("wf.d", "Failed", message="other"), phase="Failed")
+    assert [(one["task"], one["others"]) for one in page_data(whole, results)["failures"]] == [
+        ("c(0:x)", "2 more in the same way: c(1:x), c(2:x)"),
+        ("d", ""),
+    ]
+    said = markdown(whole, results)
+    assert (said.count("boom"), said.count("and 2 more in the same way: c(1:x), c(2:x)")) == (1, 1)
+
+
+def test_the_heading_says_why_a_run_of_one_task_failed():
+    ran = {"hera-utils/ran": {"errorLine": "ValueError: too large"}}
+    document = run(pod("wf", "Failed", message="main: Error (exit code 1)", **ran), phase="Failed")
+    document["status"]["message"] = "main: Error (exit code 1)"
+    whole = WholeRun("wf", "default", (document,))
+    assert page_data(whole, Results.of([document]))["message"] == "main: Error (exit code 1): ValueError: too large"
 
 
 def embedded(html):

@@ -10,7 +10,8 @@ from hera_utils.report.graph import graph
 from hera_utils.report.page_data import page_data, resources
 from hera_utils.results.columns import Column
 from hera_utils.results.results import Results
-from hera_utils.results.terminal_table import sheets
+from hera_utils.results.terminal_table import failure_groups, sheets
+from hera_utils.runs.failure_summary import same_way
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import size_in_words, span_in_words
 from hera_utils.wording import counted
@@ -75,14 +76,17 @@ def _values(column: Column) -> str:
 
 
 def _failures(results: Results) -> Iterable[str]:
-    for row in results.failures[:MOST_FAILURES]:
+    groups = failure_groups(results.failures)
+    for row, *others in groups[:MOST_FAILURES]:
         given = ", ".join(f"{name} = {value}" for name, value in row.inputs.items())
         yield (
             f"- `{as_code(row.task)}`{f' ({as_text(given)})' if given else ''}: {as_text(row.message or row.status)}"
             + ("\n\n" + "\n".join(f"      {line}" for line in row.log) if row.log else "")
+            + (f"\n\n  and {as_text(same_way([one.task for one in others]))}" if others else "")
         )
-    if len(results.failures) > MOST_FAILURES:
-        yield f"and {len(results.failures) - MOST_FAILURES} more."
+    left_out = sum(map(len, groups[MOST_FAILURES:]))
+    if left_out:
+        yield f"and {left_out} more."
 
 
 def _mermaid(drawn: Any) -> str:

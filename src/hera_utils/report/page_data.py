@@ -11,13 +11,15 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
-from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.error_lines import is_exit_code
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
 from hera_utils.results.columns import Column, ResultTable
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
+from hera_utils.results.terminal_table import failure_groups
+from hera_utils.runs.failure_summary import same_way
 from hera_utils.runs.measurements import joint
 from hera_utils.runs.outcome import outcome
 from hera_utils.runs.whole_run import WholeRun
@@ -56,7 +58,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "graph": _graph(run, results),
         "resources": resources(results.tasks),
         "plots": _plots(bounded),
-        "failures": [_failure(row) for row in results.failures[:MOST_FAILURES]],
+        "failures": [_failure(row, others) for row, *others in failure_groups(results.failures)[:MOST_FAILURES]],
         "left_out": _left_out(results),
     }
 
@@ -263,8 +265,10 @@ def _message(run: WholeRun, results: Results) -> str:
     return _cut(next((row.message for row in results.failures if row.message.startswith(f"{message}: ")), message))
 
 
-def _failure(row: TaskResult) -> Json:
+def _failure(row: TaskResult, others: Sequence[TaskResult]) -> Json:
+    """others: those that failed in the same way."""
     return {
+        "others": same_way([one.task for one in others]) if others else "",
         "task": row.task,
         "workflow": row.workflow,
         "template": row.template,
@@ -282,7 +286,7 @@ def _left_out(results: Results) -> list[str]:
         if count > MOST_ROWS:
             more = f"hera-utils results {results.name} --{what} -o csv"
             sentences.append(f"the first {MOST_ROWS:,} of {count:,} {what} are listed; all of them: {more}")
-    failed = sum(row.status in UNSUCCESSFUL for row in results.tasks)
+    failed = len(failure_groups(results.failures))
     if failed > MOST_FAILURES:
-        sentences.append(f"the first {MOST_FAILURES} of {failed:,} failures are listed")
+        sentences.append(f"the first {MOST_FAILURES} of {failed:,} different failures are listed")
     return sentences

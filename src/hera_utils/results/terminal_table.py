@@ -11,7 +11,7 @@ from hera_utils.results.columns import Column, ResultTable
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult
-from hera_utils.runs.failure_summary import FailureEntry, grouped_lines
+from hera_utils.runs.failure_summary import FailureEntry, alike_failures, grouped_lines
 from hera_utils.spans import size_in_words
 
 LONGEST_CELL = 48
@@ -116,21 +116,19 @@ def failure_lines(
     failed: Sequence[TaskResult], *, mark: str = "✘", is_beside: Callable[[str], bool] = lambda name: False
 ) -> list[str]:
     """The first failures with the last lines of their logs, as after a run. is_beside: as in runs.failure_summary.grouped_lines."""
-    failures = [
-        FailureEntry(
-            row.node_id or row.task,
-            row.task,
-            row.template,
-            with_error_line(row.message, error_line(row.log)) or row.status,
-            row.attempts,
-            row.inputs,
-            row.log,
-        )
-        for row in failed
-    ]
-    return [
-        printable(line) for line in grouped_lines(failures, mark=mark, more="more that failed", is_beside=is_beside)
-    ]
+    entries = list(map(_entry, failed))
+    return [printable(line) for line in grouped_lines(entries, mark=mark, more="more that failed", is_beside=is_beside)]
+
+
+def failure_groups(failed: Sequence[TaskResult]) -> list[list[TaskResult]]:
+    """The failed tasks, equal failures together."""
+    rows = {_entry(row).id: row for row in failed}
+    return [[rows[one.id] for one in group] for group in alike_failures(map(_entry, failed))]
+
+
+def _entry(row: TaskResult) -> FailureEntry:
+    why = with_error_line(row.message, error_line(row.log)) or row.status
+    return FailureEntry(row.node_id or row.task, row.task, row.template, why, row.attempts, row.inputs, row.log)
 
 
 def printable(line: str) -> str:

@@ -42,7 +42,7 @@ class FailureEntry:
 def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
     """The first failure of each kind: those worth telling in full, as the later ones often follow from them."""
     by_id = {failure.node_id: failure for failure in outcome.failures}
-    return tuple(by_id[one.id] for one, *_ in _alike(map(_entry, outcome.failures))[:MOST_FAILURES])
+    return tuple(by_id[one.id] for one, *_ in alike_failures(map(_entry, outcome.failures))[:MOST_FAILURES])
 
 
 def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
@@ -97,7 +97,7 @@ def grouped_lines(
     more: what follows the number of those left out. is_beside: whether a file of that name lies in the folder of the run's script.
     """
     text: list[str] = []
-    alike = _alike(failures)
+    alike = alike_failures(failures)
     known = [group for group in alike if group[0].log or not is_exit_code(group[0].why)]
     groups = (known or alike)[:MOST_FAILURES]
     for one, *others in groups:
@@ -105,7 +105,7 @@ def grouped_lines(
         text.append(f"{mark} {one.task}{_inputs_of(one)}: {one.why}{tries}")
         text += [f"    {line}" for line in one.log]
         text += _hints(one.log, is_beside)
-        text += [f"  and {_same_way([other.task for other in others])}"] if others else []
+        text += [f"  and {same_way([other.task for other in others])}"] if others else []
     left_out = len(failures) - sum(map(len, groups))
     return [*text, f"  and {left_out} {more}"] if left_out else text
 
@@ -117,7 +117,7 @@ def _entry(failure: Failure, log: Sequence[str] = ()) -> FailureEntry:
     )
 
 
-def _alike(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
+def alike_failures(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
     """The failures of one template with one message; where that is an exit code alone, with one log. Each group where its first one is."""
     groups: dict[tuple[str, ...], list[FailureEntry]] = {}
     for one in failures:
@@ -146,7 +146,7 @@ def _hints(written: Sequence[str], is_beside: Callable[[str], bool]) -> list[str
     return []
 
 
-def _same_way(tasks: Sequence[str]) -> str:
+def same_way(tasks: Sequence[str]) -> str:
     """`3 more in the same way: a, b, c`; the first few of many."""
     first = ", ".join(tasks[:_MOST_NAMES])
     return f"{len(tasks)} more in the same way: {first}{', …' if len(tasks) > _MOST_NAMES else ''}"

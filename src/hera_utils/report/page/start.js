@@ -34,7 +34,8 @@ function failures() {
     make("h3", {}, make("span", { class: one.status }, "✘ "), one.task, one.attempts > 1 ? ` (${one.attempts} attempts)` : ""),
     make("p", { class: "wrong" }, one.message || one.status),
     one.inputs.length ? make("p", { class: "under" }, one.inputs.map(([name, value]) => `${name} = ${value}`).join(", ")) : null,
-    one.log.length ? make("pre", {}, one.log.join("\n")) : null));
+    one.log.length ? make("pre", {}, one.log.join("\n")) : null,
+    one.others ? make("p", { class: "under" }, `and ${one.others}`) : null));
   const rest = cards.slice(MOST_FAILURES_OPEN);
   const more = rest.length ? make("details", {}, make("summary", {}, `${rest.length} more`), rest) : null;
   return make("div", {}, cards.slice(0, MOST_FAILURES_OPEN), more);
