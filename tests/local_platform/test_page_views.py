@@ -466,3 +466,26 @@ def test_of_thousands_of_results_the_first_are_shown_and_all_are_saved(url, plat
     assert lines[0] == "task,status,a,kind,__proto__,y,seconds"
     assert len(lines) == 3001
     assert lines[1].startswith("p-2999,Succeeded,2999,")
+
+
+def test_pages_that_were_left_hold_no_connection(url, platform, tab):
+    """Browsers keep the last pages for the way back, with their streams, and open six connections to a server at most."""
+    put(platform, node("a", phase="Running", **ran(0.0, None)))
+    for visit in range(8):
+        tab.open(f"{url}/workflows/argo/r?visit={visit}")
+        tab.until("document.querySelectorAll('.item').length === 2")
+    tab.run("history.back()")
+    tab.until("location.search === '?visit=6' && document.querySelectorAll('.item').length === 2")
+    put(platform, node("a", **ran(0.0, 1.0)), phase="Succeeded", until=1.0)
+    tab.until("document.body.innerText.includes('✔ Succeeded')")
+
+
+def test_an_address_may_name_anything(url, platform, tab):
+    put(platform, node("a"), phase="Succeeded", until=1.0)
+    for query in (
+        "nodeId=constructor&tab=graph",
+        "nodeId=__proto__&sort=constructor",
+        "tab=results&by=toString&template=x",
+    ):
+        tab.open(f"{url}/workflows/argo/r?{query}")
+        tab.until("document.querySelector('.panel h2')?.textContent === 'Log of the run'")

@@ -6,6 +6,7 @@ const address = {
   set: (changes) => {
     const query = new URLSearchParams(location.search);
     for (const [name, value] of Object.entries(changes)) if (value) query.set(name, value); else query.delete(name);
-    history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`);
+    const text = query.toString();
+    history.replaceState(null, "", `${location.pathname}${text && "?"}${text}${location.hash}`);
   },
 };

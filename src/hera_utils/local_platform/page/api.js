@@ -2,7 +2,7 @@
 // Requests to the API that serves this page. Without a token they pass because this browser belongs to the user who runs the
 // server; where that cannot be told (another operating system, an old browser) the token is asked for once and kept in this tab.
 
-const api = { token: "" };
+const api = { token: "", streams: new Set() };
 
 api.start = () => {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -11,6 +11,9 @@ api.start = () => {
     history.replaceState(null, "", location.pathname + location.search);
   }
   api.token = sessionStorage.getItem("token") || "";
+  // A browser keeps a page that was left, for the way back, and its streams with it; after six of them a server gets no connection any more.
+  addEventListener("pagehide", () => api.streams.forEach((control) => control.abort()));
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 };
 
 class Refusal extends Error {
@@ -38,10 +41,20 @@ api.get = async (path) => (await api.fetch(path)).json();
 
 api.put = async (path, body) => (await api.fetch(path, { method: "PUT", body: JSON.stringify(body) })).json();
 
-/** Each document of a stream (one JSON object a line) is handed to `take`; ends with the stream or its signal. */
+/** Each document of a stream (one JSON object a line) is handed to `take`; ends with the stream, its signal or the page. */
 api.stream = async (path, signal, take) => {
-  const answer = await api.fetch(path, { signal });
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const control = new AbortController();
+  signal?.addEventListener("abort", () => control.abort());
+  api.streams.add(control);
+  try {
+    const answer = await api.fetch(path, { signal: control.signal });
+    await eachDocument(answer.body.pipeThrough(new TextDecoderStream()).getReader(), take);
+  } finally {
+    api.streams.delete(control);
+  }
+};
+
+const eachDocument = async (reader, take) => {
   let parts = [];
   for (;;) {
     const { value, done } = await reader.read();

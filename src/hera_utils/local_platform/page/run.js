@@ -76,7 +76,7 @@ class RunPage {
   }
 
   drawOthers() {
-    const node = this.nodes[this.chosen];
+    const node = Object.hasOwn(this.nodes, this.chosen) ? this.nodes[this.chosen] : undefined; // the address may name anything
     for (const view of [this.timeline, this.graph, this.results]) view.update(this.run, this.nodes, this.chosen);
     this.details.update(this.run, this.nodes, node, node ? reasonOf(node, this.nodes) : "");
   }
