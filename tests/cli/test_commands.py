@@ -99,7 +99,7 @@ def test_a_run_from_start_to_table(user):
 
 def test_a_run_that_fails_says_why_and_can_be_retried(user):
     said = user.type("run", user.file("fails.yaml", FAILS), status=1)
-    assert "main: Error (exit code 3) (2 attempts)" in said
+    assert "main: Error (exit code 3): told you (2 attempts)" in said
     assert "\n    told you\n" in said
     assert "exit code 3" in user.type("get", "@latest")
     assert "told you" in user.type("retry", "@latest", "--watch", status=1)

@@ -13,6 +13,7 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Ta
 from hera.workflows.models import TemplateRef, ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
+from hera_utils.execution.cautions import unreadable_records
 from hera_utils.execution.fingerprints import is_same_rest
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import script_folder
@@ -20,6 +21,7 @@ from hera_utils.experiment.declarations import reads, writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.runs.failure_summary import last_lines_of_failures
 from hera_utils.runs.record import DONE, RunRecord, records
+from hera_utils.runs.script_places import ScriptPlaces
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("sweep", mount_path="/sweep"))
 
@@ -320,7 +322,8 @@ def test_a_gather_that_fails_is_told_with_its_last_lines_and_runs_alone_when_res
     assert "gather again with: run(experiment, resume=True)" in caught.value.fix
     run = lab.engine.run(experiment(gather=failing, n=(1, 2, 3, 4)), check=False)
     assert run.outcome.failures[0].workflow == f"{run.name}-gather"
-    assert list(last_lines_of_failures(lab.client, run.outcome).values()) == [["no table"]]
+    places = ScriptPlaces([run.workflow])
+    assert list(last_lines_of_failures(lab.client, run.outcome, places).values()) == [["no table"]]
     before = lab.ran()
     assert lab.engine.run(experiment(gather=gather, n=(1, 2, 3, 4)), resume=True)["count"].outputs["total"] == "4"
     assert lab.ran() == before
@@ -351,6 +354,7 @@ def test_a_damaged_record_is_no_record(lab):
     (folder,) = records(lab.runs)
     (folder / "points.sqlite").write_bytes(b"no database at all" * 100)
     assert set(lab.why(experiment())) == {1, 2, 3}
+    assert unreadable_records(lab.runs) == [f"the record of {folder.name} cannot be read: its points count as not done"]
     lab.engine.run(experiment(), resume=True)
     assert lab.why(experiment()) == {}
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.execution.declared_files import DeclaredFiles
@@ -15,6 +16,7 @@ from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import canonical, plain
+from hera_utils.runs.record import damaged
 
 # what Hera writes before the body of an inline function
 _INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}'''\)")
@@ -31,6 +33,13 @@ def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
         *_unclear_ownership(plan),
         *_read_as_json(now, plan),
     ]
+
+
+def unreadable_records(runs: Path) -> list[str]:
+    """Of earlier runs: what they have done counts as not done."""
+    lost = [folder.name for folder in damaged(runs)]
+    names = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
+    return [f"the record of {names} cannot be read: its points count as not done"] if lost else []
 
 
 def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:

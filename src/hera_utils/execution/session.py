@@ -23,6 +23,7 @@ from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
+from hera_utils.execution.cautions import unreadable_records
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
@@ -60,7 +61,7 @@ from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import breaches
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.notes import read_notes, write_notes
-from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
+from hera_utils.runs.record import DONE, PointRow, RunRecord, records
 from hera_utils.runs.record_folders import remember
 from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
@@ -171,9 +172,7 @@ class Session:
     def _join_earlier_runs(self) -> History:
         """Ask the platform what became of the workflows of runs that were left; take up the newest of these runs."""
         newest = True
-        if lost := damaged(self.runs):
-            names = ", ".join(folder.name for folder in lost[:3]) + (", …" if len(lost) > 3 else "")
-            self.reporter.lines([f"the record of {names} cannot be read: its points count as not done"])
+        self.reporter.lines(unreadable_records(self.runs))
         for folder in records(self.runs):
             try:
                 record = RunRecord.open(folder)
