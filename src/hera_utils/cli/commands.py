@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.cli.examples import examples_text
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -63,7 +64,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = import_module(f"hera_utils.cli.{cmd_name}").command
+        with cached_bytecode("commands"):
+            command = import_module(f"hera_utils.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         command.epilog = examples_text(cmd_name) or command.epilog
         return command

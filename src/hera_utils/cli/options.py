@@ -102,9 +102,12 @@ def context(*, check_trust: bool = True) -> CLIContext:
     """
     import os
 
+    from hera_utils.bytecode_cache import cached_bytecode
     from hera_utils.errors import SettingsError
-    from hera_utils.settings.sources import read_settings
-    from hera_utils.settings.trust import Untrusted
+
+    with cached_bytecode("commands"):
+        from hera_utils.settings.sources import read_settings
+        from hera_utils.settings.trust import Untrusted
 
     try:
         os.getcwd()
