@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from hera.workflows import Container, Workflow
+from hera.workflows import Container, Script, Workflow
 
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.batches import estimate_size, limits_of
@@ -109,6 +109,25 @@ def test_a_function_that_forgets_to_return(given, said):
     with pytest.raises(SettingsError, match=said) as caught:
         document_of(given)
     assert "return w" in caught.value.fix
+
+
+def test_what_hera_refuses_when_it_builds_is_a_sentence():
+    def refused(depth: int | None):
+        print(depth)
+
+    with Workflow(name="w", entrypoint="refused") as workflow:
+        Script(name="refused", image="python:3.11", source=refused)
+    with pytest.raises(SettingsError, match="Hera refuses the workflow when it is built: Optional parameter 'depth'"):
+        document_of(workflow)
+
+
+def test_a_mistake_of_the_scripts_stays_what_it_is():
+    class Mine:
+        def to_dict(self):
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="^mine$"):
+        document_of(Mine())
 
 
 def test_a_document_is_a_workflow_too():

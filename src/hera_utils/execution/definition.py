@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.excepthook import first_words
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.inputs import Inputs
@@ -16,6 +17,7 @@ from hera_utils.experiment.point_matching import Axes
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import is_of_search
 from hera_utils.platforms.hera_binding import document_of_hera
+from hera_utils.platforms.hera_errors import is_refused_by_hera
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -112,4 +114,12 @@ def document_of(returned: Any, what: str = "workflow") -> Json:
             f"{'nothing' if returned is None else f'a {type(returned).__name__}'}",
             fix="end it with `return w`, w being its hera.workflows.Workflow",
         )
-    return document_of_hera(returned)
+    try:
+        return document_of_hera(returned)
+    except (TypeError, ValueError) as error:  # pydantic's are ValueErrors
+        if not is_refused_by_hera(error):
+            raise
+        raise SettingsError(
+            f"Hera refuses the {what} when it is built: {first_words(error)}",
+            fix=f"correct it in the experiment's {what} function, or the functions of its tasks",
+        ) from None

@@ -125,6 +125,12 @@ def _is_under_hera(trace: TracebackType | None) -> bool:
     return any(_room(frame) == "hera" for frame, _ in _frames(trace))
 
 
+def is_refused_by_hera(error: BaseException) -> bool:
+    """Whether Hera itself raised it, or pydantic for it: no code of the script's that Hera called."""
+    frames = [frame for frame, _ in _frames(error.__traceback__)]
+    return bool(frames) and _room(frames[-1]) in ("hera", "pydantic", "pydantic_core")
+
+
 def _was_read_by_hera(error: BaseException) -> bool:
     """Whether it arose where Hera reads what a server answered: no data of the script's."""
     files = (Path(frame.f_code.co_filename).as_posix() for frame, _ in _frames(error.__traceback__))
