@@ -138,6 +138,14 @@ def test_a_narrow_screen_folds_what_a_task_says(width):
     assert "10.0 s" in said or "00:10" in said
 
 
+def test_equal_failures_take_one_line_of_a_screen():
+    tasks = [(f"t-{n}", "Failed" if n % 3 else "Succeeded", f"main: E{n % 3}" if n % 3 else "") for n in range(9)]
+    text = picture(progress(state("Failed", *tasks)), 10.0, UNICODE, (80, 24)).plain
+    assert (text.count("main: E1"), text.count("main: E2")) == (1, 1)
+    assert "✘ t-1 and 2 more: main: E1" in text
+    assert all(f"✔ t-{n}" in text for n in (0, 3, 6))
+
+
 def test_what_a_task_waits_for_is_said_once_in_a_pipe():
     console = Console(file=io.StringIO(), width=40)
     lines = LineDisplay(console, lambda: 0.0)

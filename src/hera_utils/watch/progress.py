@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,6 +151,20 @@ def is_suspended(document: Json) -> bool:
 
 def _rows(branch: Branch) -> tuple[Branch, ...]:
     return branch.parts if branch.parts and not branch.fan_out else (branch,)
+
+
+def equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], Counter[str]]:
+    """(the rows, of tasks that failed for the same reason the first only; label of such a first one → how many others there are)."""
+    firsts: dict[str, Branch] = {}
+    others: Counter[str] = Counter()
+    lines = []
+    for row in rows:
+        first = firsts.setdefault(row.why, row) if row.phase in UNSUCCESSFUL and row.message and not row.parts else row
+        if first is row:
+            lines.append(row)
+        else:
+            others[first.label] += 1
+    return tuple(lines), others
 
 
 def ordered(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], int]:

@@ -99,8 +99,9 @@ def remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
     return words
 
 
-def row_text(row: Branch, symbols: Symbols) -> str:
-    """`✔ collect-2009 9/9`; a single task without counts; why it failed."""
+def row_text(row: Branch, symbols: Symbols, others: int = 0) -> str:
+    """`✔ collect-2009 9/9`; a single task without counts; why it failed. others: how many failed for the same reason."""
     counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
     why = f": {row.why}" if row.phase in UNSUCCESSFUL and row.message else ""
-    return visible(f"{symbols.of(row.phase)} {row.label}{counts}{why}")
+    more = f" and {others} more" if others else ""
+    return visible(f"{symbols.of(row.phase)} {row.label}{counts}{more}{why}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
 from hera_utils.terminal_text import visible
-from hera_utils.watch.progress import Progress, RunClock, ordered
+from hera_utils.watch.progress import Progress, RunClock, equal_failures, ordered
 from hera_utils.watch.progress_text import (
     ASCII,
     SUSPENDED,
@@ -151,12 +151,13 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
 def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, int]) -> None:
     """Side by side where they are short, on lines of their own where they have more to say."""
     width, most = size
-    rows, left_out = ordered(progress.rows, max(4, most * max(1, width // 24)))
+    kinds, others = equal_failures(progress.rows)
+    rows, left_out = ordered(kinds, max(4, most * max(1, width // 24)))
     lines: list[list[tuple[str, str]]] = []
     used = width
     for row in rows:
         style = style_of(row.phase)
-        for number, cell in enumerate(_folded(row_text(row, symbols), width)):
+        for number, cell in enumerate(_folded(row_text(row, symbols, others[row.label]), width)):
             if number or used + len(cell) + 2 > width:
                 lines.append([])
                 used = 2
