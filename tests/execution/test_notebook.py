@@ -9,6 +9,7 @@ import pytest
 from hera_utils import Experiment, Inputs, grid
 from hera_utils.errors import SettingsError
 from hera_utils.execution.execution_engine import ExecutionEngine
+from hera_utils.execution.reporter import ConsoleReporter
 from hera_utils.settings.parser import parse_arguments
 from hera_utils.watch.display import display_for
 from hera_utils.watch.notebook import MOST_ROWS, NotebookDisplay, html_of
@@ -179,3 +180,18 @@ def test_a_plan_and_a_run_as_html(local_platform):
     assert f"<b>{run.name}</b> ✘ Failed" in html
     assert "✘ t3: " in html
     assert "<table>" in html
+
+
+def test_what_belongs_together_is_one_output():
+    class Cell:
+        def __init__(self):
+            self.outputs = []
+
+        def print(self, text):
+            self.outputs.append(text)
+
+    cell = Cell()
+    reporter = ConsoleReporter(cell)
+    reporter.lines(["✘ p-2: main: Error (exit code 1)", "    Traceback", "    ValueError: \x07"])
+    reporter.lines([])
+    assert cell.outputs == ["✘ p-2: main: Error (exit code 1)\n    Traceback\n    ValueError: \\x07"]

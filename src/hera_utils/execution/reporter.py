@@ -122,5 +122,5 @@ class ConsoleReporter:
         self.lines([summary(findings)])
 
     def lines(self, lines: Sequence[str]) -> None:
-        for line in lines:
-            self.console.print(visible(line))
+        if lines:  # at once: in a notebook each print is an output of its own
+            self.console.print("\n".join(map(visible, lines)))
