@@ -49,9 +49,8 @@ function stepsOfTime(bars, start, until) {
 /** {element, update(data)}. data, by the number of a task (or of an attempt):
  *   name(n), templates and statuses (words), template[] and status[] (which of them), start[] (seconds since the run began; below zero: not
  *   started), length[] (null: goes on), waited[] (for its place, before the start; may be []), row[] (the task that an attempt belongs to;
- *   may be []: no attempts), rowName(n) (what that task is called),
- *   idle(n) (it does nothing, as a
- *   suspension: not counted as under way; may be missing), now (how long the run takes so far), chosen (the number of the one that is looked at, or -1), note (a sentence).
+ *   may be []: no attempts), rowName(n) (what that task is called), idle(n) (it does nothing, as a suspension: it is not counted as under way;
+ *   may be missing), now (how long the run takes so far), chosen (the number of the one that is looked at, or -1), note(few) (a sentence).
  * choose(n): a bar was clicked, or reached with the arrow keys. */
 function timelinePicture(title, choose = null) {
   let data = null, bars = [], rows = [], steps = [[0, 0]], few = true, total = 1, most = 1, thick = 16;

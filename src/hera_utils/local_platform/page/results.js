@@ -2,16 +2,6 @@
 
 const MOST_RESULTS = 500; // rows that are shown; the file has all
 
-/** Tasks with inputs by template, those with the most tasks first: [[template, tasks]]. */
-const byTemplate = (nodes) => {
-  const templates = new Map();
-  for (const node of tasksOf(nodes).filter(({ type }) => type === "Pod" || type === "Retry")) {
-    const name = node.templateName || (node.templateRef || {}).template || "";
-    if (templates.has(name)) templates.get(name).push(node); else templates.set(name, [node]);
-  }
-  return [...templates].sort(([, one], [, other]) => other.length - one.length);
-};
-
 const keyOf = ({ role, name }) => `${role}.${name}`;
 
 class ResultsView {
@@ -70,14 +60,16 @@ class ResultsView {
   }
 
   fill() {
-    const rows = this.sorted().slice(0, MOST_RESULTS);
+    const rows = this.sorted().slice(0, MOST_RESULTS), more = this.tasks.length - rows.length;
+    this.note.textContent = !this.tasks.length ? "No task has been reached."
+      : `${more ? `The first ${rows.length} of ${this.tasks.length} rows; the file has all. ` : ""}Inputs that are the same for all tasks are left out.`;
+    const told = JSON.stringify([this.signature, this.chosen, rows.map((row) => [this.tasks[row].id, ...this.cells(row)])]);
+    if (told === this.told) return; // hundreds of rows are laid out for nothing
+    this.told = told;
     redraw(this.body, ...rows.map((row) => {
       const node = this.tasks[row], [name, phase] = this.cells(row);
       const cell = ({ values, numeric }) => make(numeric ? "td.number" : "td", { title: values[row] ?? "" }, values[row] === null ? "" : numeric ? pictures.short(values[row]) : values[row]);
       return make("tr", { "aria-selected": String(node.id === this.chosen) }, make("td", {}, make("button.link", { type: "button", onclick: () => this.choose(node.id) }, name)), make("td", {}, phaseMark(phase)), ...this.columns.map(cell));
     }));
-    const more = this.tasks.length - rows.length;
-    this.note.textContent = !this.tasks.length ? "No task has been reached."
-      : `${more ? `The first ${rows.length} of ${this.tasks.length} rows; the file has all. ` : ""}Inputs that are the same for all tasks are left out.`;
   }
 }

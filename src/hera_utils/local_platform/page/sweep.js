@@ -2,6 +2,16 @@
 
 const FEWEST_ROWS = 3;
 
+/** Tasks with inputs by template, those with the most tasks first: [[template, tasks]]. */
+const byTemplate = (nodes) => {
+  const templates = new Map();
+  for (const node of tasksOf(nodes).filter(({ type }) => type === "Pod" || type === "Retry")) {
+    const name = node.templateName || (node.templateRef || {}).template || "";
+    if (templates.has(name)) templates.get(name).push(node); else templates.set(name, [node]);
+  }
+  return [...templates].sort(([, one], [, other]) => other.length - one.length);
+};
+
 /** A column of texts; of numbers where each one that is there is a number as one writes it (007 is none). */
 const columnOf = (name, role, cells) => {
   const isNumber = (text) => /^-?(0|[1-9]\d{0,17})(\.\d+)?([eE][-+]?\d+)?$/.test(text);
