@@ -38,9 +38,9 @@ def help_of(parser: ContextParser) -> str:
 
 def _usage(parser: ContextParser) -> str:
     """The usage without the flags, which are a screenful, and what the script is."""
-    positionals = parser._positionals._group_actions
-    formatter = parser.formatter_class(prog=f"{parser.prog} [FLAGS]")
-    formatter.add_usage(parser.usage, positionals, [])
+    formatter = parser._get_formatter()
+    formatter._prog = f"{parser.prog} [FLAGS]"
+    formatter.add_usage(parser.usage, parser._positionals._group_actions, [])
     formatter.add_text(parser.description or _first_paragraph(sys.modules["__main__"].__doc__))
     return formatter.format_help()
 
