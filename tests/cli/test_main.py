@@ -85,6 +85,13 @@ def test_the_commands_of_a_group_are_told_in_whole_sentences(capsys):
     assert "Create a profile from the settings given as flags, and from" in said
 
 
+def test_a_word_that_is_missing_is_told_with_an_example(capsys):
+    assert enter(["get"]) == 2
+    assert "fix: for example: hera-utils get @latest; see hera-utils get --help" in capsys.readouterr().err
+    assert enter(["ls", "--limit", "0"]) == 2
+    assert "for example" not in capsys.readouterr().err
+
+
 def test_help_costs_no_heavy_import():
     code = "import sys; from hera_utils.cli.main import enter; enter(['--help']); print(sorted(sys.modules), file=sys.stderr)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr

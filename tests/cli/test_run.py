@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import yaml
 
 from hera_utils.cli.run_output import output_format
 
@@ -327,6 +328,11 @@ def test_names_for_a_program(run, local_platform):
     assert run(BUILD.format(name="a"), "-o", "name", "--detach").stdout.split() == [
         one["metadata"]["name"] for one in local_platform.client.list()
     ]
+
+
+def test_yaml_for_a_reader(run):
+    told = yaml.safe_load(run(BUILD.format(name="a"), "-o", "yaml").stdout)
+    assert told["phase"] == told["workflows"][0]["status"]["phase"] == "Succeeded"
 
 
 def test_json_of_a_run_that_failed(run):

@@ -49,6 +49,12 @@ def test_a_stored_template_is_run_by_its_name(user):
     assert labels["workflows.argoproj.io/workflow-template"] == "greet"
 
 
+def test_a_stored_template_that_was_nearly_meant(user):
+    user.type("run", user.file("t.yaml", TEMPLATE))
+    said = user.type("run", "--from", "workflowtemplate/gret", status=2)
+    assert "fix: did you mean workflowtemplate/greet? store it with" in said
+
+
 def test_a_cron_workflow_is_run_by_hand(user):
     assert "run --from cronwf/nightly" in user.type("run", user.file("c.yaml", CRON))
     user.type("run", "--from", "cronwf/nightly")

@@ -127,14 +127,16 @@ def test_an_experiment_from_its_run_to_its_repetition(typed, tmp_path):
         # a source file of the experiment is kept as it is
         assert not path.is_file() or path.name == "settings.py" or TOKEN.encode() not in path.read_bytes(), path
     assert (folder / "script" / "settings.py").read_bytes() == (tmp_path / "settings.py").read_bytes()
-    again = typed("rerun", f"runs/{name}/ro-crate-metadata.json")
+    again = typed("rerun", f"runs/{name}/ro-crate-metadata.json", "-o", "json")
     assert "running experiment.py" in again.stderr
     other = newest(tmp_path).name
+    assert json.loads(again.stdout)["run"] == other
     assert other != name
     assert "6 points alike, 0 differ" in typed("results", "diff", name, other).stdout
     # a change of the script: what was recorded is what is repeated
     (tmp_path / "settings.py").write_text("FAILING, FACTOR = 0, 11\n")
-    third = typed("rerun", f"runs/{name}")
+    third = typed("rerun", f"runs/{name}", "-o", "json")
+    assert len(json.loads(third.stdout)) == 2, "its points, and what gathers them"
     assert "settings.py changed or was removed since: the recorded workflows are submitted" in third.stderr
     typed("python")
     changed = typed("results", "diff", name, newest(tmp_path).name, status=1).stdout

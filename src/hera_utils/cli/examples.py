@@ -91,6 +91,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+def example_of(command: str) -> str:
+    """The first one that names something; "" for a command without."""
+    typed = (typed for typed, _ in EXAMPLES.get(command, ()) if " " in typed)
+    return next((f"hera-utils {words}" for words in typed), "")
+
+
 def examples_text(command: str) -> str:
     """The end of a command's help; "" for one without."""
     examples = EXAMPLES.get(command, ())

@@ -35,7 +35,7 @@ def command(name: str, everything: bool, output: str) -> int:
     from hera_utils.cli.outcome import tell_warning
     from hera_utils.cli.run_names import reached
     from hera_utils.cli.stored_template import stored_by_name
-    from hera_utils.cli.terminal import say
+    from hera_utils.cli.terminal import print_document, say
 
     with reached() as client:
         stored = stored_by_name(client, name)
@@ -57,28 +57,17 @@ def command(name: str, everything: bool, output: str) -> int:
         for line in description(document, link, everything=everything):
             say(line)
     else:
-        _print_document(document, output)
+        print_document(document, output)
     tell_warning(client, document)
     return 0
 
 
-def _print_document(document: Json, output: str) -> None:
-    from hera_utils.cli.terminal import print_json, say
-
-    if output == "json":
-        print_json(document)
-        return
-    import yaml
-
-    say(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
-
-
 def _print_stored(client: ArgoClient, stored: StoredTemplate, output: str) -> None:
     from hera_utils.cli.stored_template import description as description_of_stored
-    from hera_utils.cli.terminal import say
+    from hera_utils.cli.terminal import print_document, say
 
     if output != "text":
-        _print_document(stored.document, output)
+        print_document(stored.document, output)
         return
     for line in description_of_stored(client, stored):
         say(_cut(line))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from hera_utils.cli.commands import commands
+from hera_utils.cli.examples import example_of
 from hera_utils.cli.terminal import note
 from hera_utils.errors import HeraUtilsError
 
@@ -60,5 +61,7 @@ def _misused(error: click.UsageError) -> int:
     message = error.format_message().rstrip(".")
     note(f"hera-utils: {message[:1].lower()}{message[1:]}")
     if error.ctx is not None:
-        click.echo(f"  fix: see {error.ctx.command_path} --help", err=True)
+        typed = example_of(error.ctx.info_name or "") if isinstance(error, click.MissingParameter) else ""
+        example = f"for example: {typed}; " if typed else ""
+        click.echo(f"  fix: {example}see {error.ctx.command_path} --help", err=True)
     return 2

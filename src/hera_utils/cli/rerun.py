@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import context, deadline, given_settings, settings_options, timeout_option
+from hera_utils.cli.options import context, deadline, given_settings, output_option, settings_options, timeout_option
+from hera_utils.cli.run_output import FORMATS, answered
 from hera_utils.settings.script_host import ScriptHost
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ Json = dict[str, Any]
     help="A parameter of the recorded workflows.",
 )
 @click.option("--detach", is_flag=True, help="Submit, print the names of the runs, and exit.")
+@output_option(*FORMATS[1:])
 @timeout_option
 @settings_options
-def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detach: bool) -> int:
+def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detach: bool, output: str) -> int:
     """Repeat the run that MANIFEST describes (a ro-crate-metadata.json, or its folder), on the platform of the current settings.
 
     The script runs again with its recorded arguments if it still exists and has not changed; otherwise the recorded workflows
-    are submitted. Differences in the versions of software are reported.
+    are submitted. Differences in the versions of software are reported. -o is as of `hera-utils run`.
     """
     from hera_utils.cli.run import make_namespace
     from hera_utils.cli.terminal import note
@@ -49,15 +51,15 @@ def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detac
     settings = context()
     why = "" if workflows or assignments else _why_not_the_script(recorded, rerun.changed_sources(recorded))
     connection = connect(settings)
-    with ArgoClient(connection) as client:
+    with ArgoClient(connection) as client, answered(client, output) as runs:
         for line in rerun.differences(recorded, *_present(client.version())):
             note(f"hera-utils: differs from the recorded run: {line}")
         make_namespace(settings, connection)
         if workflows or assignments or why:
             if why:
                 note(f"{why}: the recorded workflows are submitted")
-            return _submit(client, recorded, assignments, detach=detach)
-        return _run_script(client, recorded, settings, detach=detach)
+            return _submit(client, recorded, assignments, runs, detach=detach)
+        return _run_script(client, recorded, settings, runs, detach=detach)
 
 
 def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
@@ -86,7 +88,7 @@ def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
     return versions, dict(python.packages)
 
 
-def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach: bool) -> int:
+def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, runs: list[str], *, detach: bool) -> int:
     from hera_utils.cli.run import follow_all, launch_of, run_script, submit_waiting
     from hera_utils.cli.terminal import note
 
@@ -95,13 +97,16 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach
     script_path = Path(os.path.relpath(script))
     note(f"running {script if str(script_path).startswith('..') else script_path} {' '.join(words)}".rstrip())
     launch = launch_of(script, words)
-    host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
+    host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline(), runs=runs)
     recording = run_script(script, words, settings, client.connection, host=host)
     names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
+    runs += names
     return recording.status or follow_all(client, names, detach=detach, linked=recording.linked, again=launch.again())
 
 
-def _submit(client: ArgoClient, recorded: Recorded, assignments: tuple[str, ...], *, detach: bool) -> int:
+def _submit(
+    client: ArgoClient, recorded: Recorded, assignments: tuple[str, ...], runs: list[str], *, detach: bool
+) -> int:
     from hera_utils.cli.run import follow_all
     from hera_utils.cli.terminal import note
     from hera_utils.errors import ResourceError
@@ -113,9 +118,12 @@ def _submit(client: ArgoClient, recorded: Recorded, assignments: tuple[str, ...]
     documents = [(one["metadata"].get("name", ""), as_new(one, values)) for one in recorded.workflows]
     first = [document for name, document in documents if name not in recorded.last]
     after = [document for name, document in documents if name in recorded.last]
-    status = follow_all(client, _created(client, first), detach=detach)
+    runs += _created(client, first)
+    status = follow_all(client, runs, detach=detach)
     if after and status == 0 and not detach:
-        status = follow_all(client, _created(client, after), detach=False)
+        last = _created(client, after)
+        runs += last
+        status = follow_all(client, last, detach=False)
     elif after:
         note("hera-utils: the workflow that runs after all others (gather) is not submitted")
     return status

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-FORMATS = ("text", "name", "json")
+FORMATS = ("text", "name", "json", "yaml")
 _FLAGS = ("-o", "--output")
 _OUTPUT = "hera_utils.output"
 
@@ -98,14 +98,14 @@ def _stdout_kept() -> Iterator[None]:
 
 
 def _tell(client: ArgoClient, names: list[str], output: str) -> None:
-    from hera_utils.cli.terminal import print_json, say
+    from hera_utils.cli.terminal import print_document, say
 
     runs = _runs(client, names)
     if output == "name":
         for run in runs:
             say(run["run"])
     elif runs or sys.exc_info()[0] is None:
-        print_json(runs[0] if len(runs) == 1 else runs)
+        print_document(runs[0] if len(runs) == 1 else runs, output)
 
 
 def _runs(client: ArgoClient, names: list[str]) -> list[Json]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
@@ -49,9 +50,11 @@ def stored_template(client: ArgoClient, reference: str) -> StoredTemplate:
         raise SettingsError(f"`{word}` is not a kind of stored template", fix=_FIX) from None
     stored = client.template(kind, name)
     if stored is None:
+        near = get_close_matches(f"{SHORT[kind]}/{name}", map(str, all_stored(client)), 1, 0.7)
         raise ResourceError(
             f'{resource_of(kind)} "{name}" not found in namespace {client.namespace}',
-            fix="store it with: hera-utils run FILE; what is stored is listed by: hera-utils ls --stored",
+            fix=f"{f'did you mean {near[0]}? ' if near else ''}store it with: hera-utils run FILE; what is stored is listed by: "
+            "hera-utils ls --stored",
         )
     return StoredTemplate(kind, name, stored)
 

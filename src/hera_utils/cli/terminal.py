@@ -62,6 +62,16 @@ def print_json(value: Any) -> None:
     click.echo(_control.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))
 
 
+def print_document(value: Any, form: str) -> None:
+    """form: json or yaml."""
+    if form == "json":
+        print_json(value)
+        return
+    import yaml
+
+    say(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip())
+
+
 def print_data(text: str) -> None:
     """A whole document for a program: as it is in a pipe, without control sequences on a terminal."""
     cleaned = isinstance(text, StyledText) or not sys.stdout.isatty()
