@@ -81,7 +81,7 @@ function graphPicture(title, choose = null) {
   }
 
   function drawn(box, n, x, y) {
-    const cut = box.title.length > 23 ? `${box.title.slice(0, 11)}…${box.title.slice(-11)}` : box.title, took = lasting(box.seconds);
+    const cut = box.title.length > 21 ? `${box.title.slice(0, 10)}…${box.title.slice(-10)}` : box.title, took = lasting(box.seconds);
     const pressed = choose && { tabindex: 0, role: "button", "aria-pressed": String(Boolean(box.chosen)), "data-box": n, click: () => choose(n), keydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(n); } } };
     return make("g", { "aria-label": `${box.title}: ${words(box).join(", ")}`, ...pressed },
       make("title", {}, `${box.title}\n${told(box)}\ntemplate ${box.template}, ${took} of tasks' time`),
