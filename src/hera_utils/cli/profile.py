@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def show(name: str | None, output: str) -> int:
 )
 @click.option("--replace", is_flag=True, help="Replace an existing profile of that name.")
 @click.option("--ask-token", is_flag=True, help="Ask for the token, so that it appears on no command line.")
-@settings_options
+@partial(settings_options, listed=True)
 def add(name: str, source: Path | None, project: bool, replace: bool, ask_token: bool) -> int:
     """Create a profile from the settings given as flags, and from those of a hera.config file.
 
