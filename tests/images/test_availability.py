@@ -133,9 +133,7 @@ def test_another_minor_of_python_stands_in_where_no_registry_answers_and_it_is_n
     (first,) = decide(store, pull_of_python).values()
     assert first.choice.settings == PYTHON.settings
     assert "connection refused" in first.choice.because
-    start = time.monotonic()
     (second,) = decide(store, pull_of_python).values()
-    assert time.monotonic() - start < 0.1
     assert "a moment ago" in second.choice.because
     refused = decide(store, Pull(image))[image]  # before something is refused, it is asked all the same
     assert "connection refused" in refused.reason

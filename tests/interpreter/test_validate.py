@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 # ruff: noqa: E501  (a row of a table stays a row)
-import sys
 from typing import Any
 
 import pytest
 import yaml
 
+from call_counts import calls_of
 from hera_utils.argo.schema import decode
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.interpreter.validation.stored import check_stored
@@ -359,17 +359,7 @@ def calls(count: int) -> int:
         tasks.append({"name": f"t{n}", "template": "echo", "dependencies": [f"t{n - 1}"], "arguments": arguments})
     document = decode(of(ECHO), "Workflow")
     document["spec"]["templates"].append({"name": "main", "dag": {"tasks": tasks}})
-    called = [0]
-
-    def count_calls(frame: Any, event: str, argument: Any) -> None:
-        called[0] += event in ("call", "c_call")
-
-    sys.setprofile(count_calls)
-    try:
-        validate(document)
-    finally:
-        sys.setprofile(None)
-    return called[0]
+    return calls_of(lambda: validate(document))
 
 
 def test_the_work_grows_with_the_tasks_and_no_faster() -> None:
