@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("README.md"))]
 # Files of the reader's own, in commands and examples.
 THE_READERS = {
-    *("hello.py", "nope.py", "plain.py", "squares.py", "test_hello.py"),
+    *("hello.py", "nope.py", "plain.py", "squares.py", "test_hello.py", "study.py", "sir.py"),
     *("experiment.py", "EXPERIMENT.py", "script.py", "SCRIPT.py", "app.py", "workflow.yaml", "role.yaml"),
     *("config.yaml", ".hydra/config.yaml", "config.toml", "credentials.toml", "hera-utils.toml", "paris.toml"),
     *("methods.md", "uv.toml"),  # of a run, of a project
