@@ -271,3 +271,27 @@ def test_large_bodies_wait_for_each_other():
         for thread in threads:
             thread.join()
     assert sizes == ["3000000"] * 6
+
+
+def test_requests_behind_each_other_are_answered_in_their_order(known):
+    """Two thousand on each of 200 connections had the server need a gigabyte, and others wait for three seconds."""
+    one = HEAD.replace(b"TOKEN", known["token"].encode()) + b"\r\n"
+    other = one.replace(b"/api/v1/version", b"/api/v1/info")
+    with socket.create_connection(address(known), timeout=60) as connection:
+        connection.sendall((one + other) * 300)
+        taken = b""
+        while taken.count(b"HTTP/1.1 200") < 600:
+            more = connection.recv(65536)
+            assert more, taken[-200:]
+            taken += more
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in taken.split(b"HTTP/1.1 200 OK")[1:]]
+    assert all((b'"version"' in body) == (place % 2 == 0) for place, body in enumerate(bodies))
+
+
+def test_no_connection_sends_requests_without_end_before_one_is_answered(known):
+    follow = HEAD.replace(b"/api/v1/version", b"/api/v1/workflow-events/default").replace(b"TOKEN", known["token"].encode())
+    with socket.create_connection(address(known), timeout=60) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(follow + b"\r\n")
+        for _ in range(40):  # 40 MB
+            connection.sendall((HEAD + b"\r\n") * 10_000)
+        raise AssertionError("it took them all")

@@ -24,6 +24,10 @@ MOST_HEAD = 2**20
 """Bytes of a request's line and headers: Go's DefaultMaxHeaderBytes."""
 MOST_HEADERS = 1000
 """Lines of it: each costs some microseconds before anybody can look whose request it is."""
+MOST_BEHIND = 256 * 2**10
+"""Bytes of requests that a connection has sent before the one in front of them was answered (pipelining)."""
+_PARSED_AT_ONCE = 4096
+"""Bytes. A request that waits costs twenty times its own size, and hundreds of them a tenth of a second: what waits stays as it came."""
 REQUEST_SECONDS = 80.0
 """Within so long a request has to come as a whole (a connection that is kept ends before, by the server's own rule)."""
 OPEN_TO_ALL = 64
@@ -98,7 +102,7 @@ class Connections:
 
 
 class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
-    """uvicorn's protocol, with a bound on the head of a request, and known to the Connections."""
+    """uvicorn's protocol, with a bound on the head of a request and on those that wait behind it, and known to the Connections."""
 
     def __init__(self, *args: Any, ledger: Connections, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -106,6 +110,7 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
         self._head = self._read = 0  # bytes that came since a request began; those of its headers
         self._in_head = True
         self._too_large = False
+        self._behind = b""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -116,6 +121,20 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if len(self._behind) + len(data) > MOST_BEHIND and self.pipeline:
+            self._behind = b""
+            self.transport.abort()
+            return
+        data, self._behind = self._behind + data, b""
+        for at in range(0, len(data), _PARSED_AT_ONCE):
+            if self.transport.is_closing():
+                return
+            if self.pipeline:
+                self._behind = data[at:]
+                return
+            self._parse(data[at : at + _PARSED_AT_ONCE])
+
+    def _parse(self, data: bytes) -> None:
         if self._in_head:
             self._head += len(data)
         super().data_received(data)
@@ -154,6 +173,8 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
         super().on_response_complete()
         if (self.cycle.response_complete or self.cycle.more_body) and not self.transport.is_closing():
             self._ledger.wait(self, self.transport.abort)
+        if self._behind and not self.pipeline:
+            self.data_received(b"")
 
     def _refuse_head(self) -> None:
         """As Go's server does, in its words."""
