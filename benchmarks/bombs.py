@@ -21,7 +21,6 @@ import http.client
 import json
 import multiprocessing
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -32,6 +31,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from hera_utils.deep_folders import remove_tree
 
 Json = dict[str, Any]
 LASTS = 6.0
@@ -663,8 +664,9 @@ def run(server: Server, document: Json) -> str:
 
 
 def main() -> int:
-    import bombs_of_copies  # both take their means from here
+    import bombs_of_copies  # all of them take their means from here
     import bombs_of_objects
+    import bombs_of_repetition
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")
@@ -674,9 +676,11 @@ def main() -> int:
     )
     options = parser.parse_args()
     bombs: dict[str, Attack] = {}
-    for name, make in (WORKFLOWS | bombs_of_objects.WORKFLOWS | bombs_of_copies.WORKFLOWS).items():
+    for name, make in (
+        WORKFLOWS | bombs_of_objects.WORKFLOWS | bombs_of_copies.WORKFLOWS | bombs_of_repetition.WORKFLOWS
+    ).items():
         bombs[name] = lambda server, make=make: run(server, make())  # type: ignore[misc]
-    bombs |= REQUESTS | bombs_of_objects.REQUESTS | bombs_of_copies.REQUESTS
+    bombs |= REQUESTS | bombs_of_objects.REQUESTS | bombs_of_copies.REQUESTS | bombs_of_repetition.REQUESTS
     chosen = [name for name in bombs if not options.words or any(word in name for word in options.words)]
     if options.list:
         print("\n".join(chosen))
@@ -722,7 +726,7 @@ def main() -> int:
             here.send("end")
             client.join(5)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     print(
         f"{len(chosen)} bombs, {len(broken)} broke a limit; slowest GET /version {worst:.2f} s, most memory {most / 1e6:.0f} MB"
     )

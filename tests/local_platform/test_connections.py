@@ -289,7 +289,9 @@ def test_requests_behind_each_other_are_answered_in_their_order(known):
 
 
 def test_no_connection_sends_requests_without_end_before_one_is_answered(known):
-    follow = HEAD.replace(b"/api/v1/version", b"/api/v1/workflow-events/default").replace(b"TOKEN", known["token"].encode())
+    follow = HEAD.replace(b"/api/v1/version", b"/api/v1/workflow-events/default").replace(
+        b"TOKEN", known["token"].encode()
+    )
     with socket.create_connection(address(known), timeout=60) as connection, contextlib.suppress(ConnectionError):
         connection.sendall(follow + b"\r\n")
         for _ in range(40):  # 40 MB

@@ -11,6 +11,7 @@ import requests
 import toy_parts as toys
 from serving import served
 
+from hera_utils.expressions import cost
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
 from hera_utils.local_platform.platform import LocalPlatform
@@ -113,3 +114,18 @@ def test_what_goes_wrong_is_answered_and_recorded(platform, argo, document, mess
     assert answer.json()["message"].startswith(f"failed to dispatch event: [{message}")
     (event,) = [json.loads(one.text) for one in platform.list("Event", "default")[0]]
     assert (event["reason"], event["involvedObject"]["name"]) == ("WorkflowEventBindingError", "bound")
+
+
+def test_the_expressions_of_all_bindings_have_a_bound_together(platform, argo, monkeypatch):
+    """A hundred costly ones had everybody else's submissions wait for a minute and a half."""
+    monkeypatch.setattr(cost, "MOST", 30_000)
+    costly = "len(map(1..100, {map(1..100, {1})})) > 0"
+    with served(kubernetes_app(platform, "t")) as url:
+        for number in range(20):
+            document = binding(costly)
+            document["metadata"]["name"] = f"bound-{number}"
+            assert requests.post(url + BINDINGS, json=document, headers=HEADERS, timeout=10).status_code == 201
+    answer = send(argo, {})
+    assert answer.status_code == 500
+    assert "evaluation takes too many steps, together with those before it" in answer.json()["message"]
+    assert 1 <= len(runs(platform)) < 20

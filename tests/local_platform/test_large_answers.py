@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from test_server_streams import HEADERS, platform, submit, url  # noqa: F401 - fixtures
 
@@ -153,21 +154,88 @@ def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, pla
     ]
     assert requests.get(f"{address}?fields=items.metadata.name", headers=HEADERS, timeout=10).json() == chosen
 
-    made = []
+    assert json.loads(lists.written({}, [], None).json) == {"items": None}
 
-    def items():
-        for number in range(100):
-            made.append(number)
-            yield json.dumps({"name": "x" * 300})
 
-    async def go():
-        with ThreadPoolExecutor(1) as threads:
-            answer = lists.written({"metadata": {}}, items(), threads)
-            content = answer.content
-            first = await anext(content)
-            assert len(made) <= 5
-            return json.loads(first + b"".join([piece async for piece in content]))
+class Reader(Client):
+    """Takes all, and keeps it."""
 
-    listed = asyncio.run(go())
-    assert len(listed["items"]) == len(made) == 100
-    assert json.loads(lists.written({}, iter([]), None).json) == {"items": None}
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = b""
+
+    async def send(self, message) -> None:
+        self.taken += message.get("body", b"")
+
+    async def receive(self):
+        await asyncio.Event().wait()
+
+
+class Listed:
+    """A list of `count` items of SIZE, and how often they were made."""
+
+    def __init__(self, threads, count=6) -> None:
+        self.made = 0
+        self.threads, self.items = threads, [self._make] * count
+
+    def _make(self):
+        self.made += 1
+        return json.dumps({"name": "x" * SIZE})
+
+    async def ask(self, place, client, receive) -> None:
+        async def compute():
+            return lists.written({"metadata": {}}, self.items, self.threads)
+
+        answer = await place.answers.answer(contextlib.nullcontext, compute, change=False)
+        await answer(client.scope(), receive, client.send)
+
+
+async def never():
+    await asyncio.Event().wait()
+
+
+def test_the_items_of_a_large_list_count_as_answers(monkeypatch):
+    """Three hundred who asked for a list of runs of 15 MB held one each, and all that came before it."""
+    monkeypatch.setattr(lists, "LARGEST", SIZE)
+    monkeypatch.setattr(large_answers, "_TICK", 60.0)
+
+    async def go(threads):
+        place, listed, clients = Place(), Listed(threads), [Client() for _ in range(30)]
+        tasks = [asyncio.ensure_future(listed.ask(place, one, never)) for one in clients]
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+        assert place.answers._size <= 3 * (SIZE + 100)
+        assert listed.made < 30 * 4
+        for one in clients:
+            one.reads.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 60)
+        assert {one.size > 6 * SIZE for one in clients} == {True}
+        assert place.answers._size == 0
+        reader = Reader()
+        await listed.ask(place, reader, never)
+        assert [len(one["name"]) for one in json.loads(reader.taken)["items"]] == [SIZE] * 6
+
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.run(go(threads))
+
+
+def test_nothing_is_made_for_a_client_that_has_gone(monkeypatch):
+    monkeypatch.setattr(lists, "LARGEST", SIZE)
+    monkeypatch.setattr(large_answers, "_WAITED", -1.0)
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def is_gone():
+        return True
+
+    async def go(threads):
+        place, listed = Place(), Listed(threads)
+        await listed.ask(place, Reader(), gone)
+        assert listed.made <= 3  # two before it was known to be a large list
+        with contextlib.suppress(ClientDisconnect):
+            await place.answers.answer(contextlib.nullcontext, lambda: place._compute(1), change=False, is_gone=is_gone)
+        assert place.computed == 0
+
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.run(go(threads))

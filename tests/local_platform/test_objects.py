@@ -134,6 +134,36 @@ def test_what_an_object_owns_goes_with_it(platform):
     assert platform.list("ConfigMap")[0] == []
 
 
+def owned_by(name, owner):
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner}
+    return {"metadata": {"name": name, "ownerReferences": [reference]}}
+
+
+def test_a_chain_of_owners_goes_with_its_first_however_long_it_is(platform):
+    """Six hundred were a failure of the server: each called the deletion of the next."""
+    uid = json.loads(platform.create("ConfigMap", "default", config_map("first")).text)["metadata"]["uid"]
+    for number in range(600):
+        uid = json.loads(platform.create("ConfigMap", "default", owned_by(f"c{number}", uid)).text)["metadata"]["uid"]
+    platform.create("ConfigMap", "default", config_map("other"))
+    platform.delete("ConfigMap", "default", "first")
+    assert [one.name for one in platform.list("ConfigMap")[0]] == ["other"]
+
+
+def test_objects_that_own_each_other_go_together(platform):
+    documents = {}
+    for name in ("a", "b"):
+        documents[name] = json.loads(platform.create("ConfigMap", "default", config_map(name)).text)
+    for name, other in (("a", "b"), ("b", "a")):
+        owned = owned_by(name, documents[other]["metadata"]["uid"])
+        platform.update(
+            "ConfigMap",
+            "default",
+            {**documents[name], "metadata": {**documents[name]["metadata"], **owned["metadata"]}},
+        )
+    platform.delete("ConfigMap", "default", "a")
+    assert platform.list("ConfigMap")[0] == []
+
+
 def test_a_deleted_claim_is_set_aside(platform, tmp_path):
     platform.create("PersistentVolumeClaim", "default", claim())
     folder = platform.state / "claims/default/data"

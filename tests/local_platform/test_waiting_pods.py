@@ -8,7 +8,7 @@ from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.local_platform.controller import outstanding
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.pods import process
+from hera_utils.local_platform.pods import process, references
 
 TASKS = 12
 WHOLE = {"requests": {"cpu": 1000}}
@@ -120,5 +120,40 @@ def test_pods_that_were_set_aside_are_stopped_and_found_by_the_next_server(tmp_p
         assert ended(platform, ends)["status"]["phase"] == "Succeeded"
         assert lines_of(platform, ends) == ["a"] * TASKS
         assert lines_of(platform, stops) == []
+    finally:
+        platform.close()
+
+
+def test_what_is_much_is_looked_up_when_a_pod_starts_and_not_held_for_those_that_wait_or_run(tmp_path, monkeypatch):
+    """Three hundred pods with 20 config maps of a megabyte each were 13 GB."""
+    monkeypatch.setattr(references, "_LITTLE_TEXT", 100)
+    platform = LocalPlatform(tmp_path, advance=advance)
+    try:
+        words(platform, "a" * 200)
+        blocked(platform)
+        name = platform.submit("default", many("echo $WORD; sleep 0.3")).name
+        runtime = platform._launcher.runtime
+        until(lambda: len(runtime._pods) > TASKS / 2)
+        assert not any(one.launch.config_maps for one in list(runtime._pods.values()))
+        unblock(platform)
+        until(lambda: any(one.started for uid, one in list(runtime._pods.items()) if one.launch.run_uid))
+        assert not any(one.launch.config_maps for one in list(runtime._pods.values()))
+        assert ended(platform, name)["status"]["phase"] == "Succeeded"
+        assert lines_of(platform, name) == ["a" * 200] * TASKS
+    finally:
+        platform.close()
+
+
+def test_a_pod_that_refers_to_too_much_fails_with_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(references, "MOST_TEXT", 1000)
+    platform = LocalPlatform(tmp_path, advance=advance)
+    try:
+        words(platform, "a" * 1000)
+        run = ended(platform, platform.submit("default", many("echo $WORD")).name)
+        messages = {node.get("message") for node in run["status"]["nodes"].values() if node["type"] == "Pod"}
+        assert run["status"]["phase"] == "Failed"
+        (message,) = messages
+        assert message.startswith("the config maps and secrets that the pod refers to have 1")
+        assert message.endswith("mount a claim that has the files, or make them artifacts")
     finally:
         platform.close()

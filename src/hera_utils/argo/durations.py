@@ -6,9 +6,10 @@ Seconds are floats to the outside; parsing is exact (integers of nanoseconds), a
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import InvalidWorkflow
+from hera_utils.memoised import memoised
 
 NANOSECOND = 1
 MICROSECOND = 1_000
@@ -19,6 +20,7 @@ HOUR = 60 * MINUTE
 LONGEST = (1 << 63) - 1
 _MOST = 1 << 63
 _DIGITS = 20  # that many are too many
+_LONGEST_TEXT = 1000
 
 _UNITS = {
     "ns": NANOSECOND,
@@ -31,27 +33,26 @@ _UNITS = {
     "h": HOUR,
 }
 _part = re.compile(r"([0-9]*)(\.[0-9]*)?([^0-9.]*)")
-_whole = re.compile(r"[+-]?[0-9]+\Z")
 
 
 class DurationError(InvalidWorkflow):
     """A text that is no duration; the message is Go's."""
 
 
-@lru_cache(maxsize=1024)
+@memoised(1024)
 def nanoseconds(text: str) -> int:
     """Go's time.ParseDuration: "1h15m30.5s" → nanoseconds. Raises DurationError with Go's message."""
-    rest = text
-    negative = rest.startswith("-")
-    if rest[:1] in ("-", "+"):
-        rest = rest[1:]
-    if rest == "0":
+    if len(text) > _LONGEST_TEXT:
+        raise DurationError(f"time: invalid duration of {len(text)} characters")
+    negative = text.startswith("-")
+    at = int(text[:1] in ("-", "+"))
+    if text[at:] == "0":
         return 0
-    if not rest:
+    if at == len(text):
         raise DurationError(f"time: invalid duration {_quote(text)}")
     total = 0
-    while rest:
-        match = _part.match(rest)
+    while at < len(text):
+        match = _part.match(text, at)
         assert match is not None  # every part of the pattern may be empty
         digits, fraction, unit = match.group(1), match.group(2) or "", match.group(3)
         if not digits and len(fraction) < 2:
@@ -67,7 +68,7 @@ def nanoseconds(text: str) -> int:
         total += whole * scale + _fraction(fraction[1:], scale)
         if total > _MOST:
             raise DurationError(f"time: invalid duration {_quote(text)}")
-        rest = rest[match.end() :]
+        at = match.end()
     if total > LONGEST and not negative:
         raise DurationError(f"time: invalid duration {_quote(text)}")
     return -total if negative else total
@@ -91,8 +92,8 @@ def seconds(text: str) -> float:
 
 def seconds_or_duration(text: str) -> float:
     """Argo's rule for backoff, suspend and ttl texts: a whole number is seconds, else a Go duration. Raises DurationError."""
-    if _whole.match(text) and -(1 << 63) <= int(text) < 1 << 63:
-        return float(int(text))
+    if (number := whole_number(text)) is not None:
+        return float(number)
     try:
         return seconds(text)
     except DurationError as error:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from hera_utils.memoised import memoised
+
 Json = dict[str, Any]
 
 
@@ -56,7 +58,7 @@ class FieldFilter:
         return {"metadata": kept.pop("metadata"), **kept}
 
 
-@lru_cache(maxsize=128)
+@memoised(128)
 def field_filter(text: str) -> FieldFilter:
     """`a.b,c` keeps these, `-a.b,c` leaves these out, "" keeps everything."""
     if not text:

@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
+
+from hera_utils.memoised import memoised
 
 LABEL_LENGTH = 63
 _MOST_ANNOTATIONS = 256 * 1024
@@ -132,7 +133,7 @@ _CONFIG_KEY_MESSAGE = _regex_error(
 )
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def subdomain_faults(name: str) -> tuple[str, ...]:
     """What Kubernetes has against a name that must be an RFC 1123 subdomain (most objects); empty when it is legal."""
     faults = []
@@ -143,7 +144,7 @@ def subdomain_faults(name: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def label_faults(name: str) -> tuple[str, ...]:
     """What Kubernetes has against a name that must be an RFC 1123 label (namespaces, containers, volumes)."""
     faults = []
@@ -154,7 +155,7 @@ def label_faults(name: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def label_key_faults(key: str) -> tuple[str, ...]:
     """What Kubernetes has against the key of a label or an annotation: `[prefix/]name`."""
     prefix, slash, name = key.rpartition("/")
@@ -179,7 +180,7 @@ def label_key_faults(key: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def label_value_faults(value: str) -> tuple[str, ...]:
     """What Kubernetes has against the value of a label."""
     faults = []
@@ -190,7 +191,7 @@ def label_value_faults(value: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-@lru_cache(maxsize=1024)
+@memoised(1024)
 def config_key_faults(key: str) -> tuple[str, ...]:
     """What Kubernetes has against a key in the data of a config map or a secret."""
     faults = []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from functools import lru_cache
 
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import InvalidWorkflow
+from hera_utils.memoised import memoised
 
 _FORM = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)\Z")
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)\Z")
@@ -39,7 +40,7 @@ class QuantityError(InvalidWorkflow):
     """A text that is no quantity; the message is Kubernetes'."""
 
 
-@lru_cache(maxsize=1024)
+@memoised(1024)
 def quantity(text: str) -> Fraction:
     """The value of a quantity, in its own unit (cores, bytes). Raises QuantityError with Kubernetes' message."""
     found = _FORM.match(text) if text else None
@@ -67,9 +68,10 @@ def quantity(text: str) -> Fraction:
 
 def _power(suffix: str) -> int:
     exponent = _EXPONENT.match(suffix)
-    if exponent is None or not -(1 << 63) <= int(exponent.group(1)) < 1 << 63:
+    number = whole_number(exponent.group(1)) if exponent is not None else None
+    if number is None:
         raise QuantityError("unable to parse quantity's suffix")
-    power = (int(exponent.group(1)) + (1 << 31)) % (1 << 32) - (1 << 31)  # 32 bits hold it
+    power = (number + (1 << 31)) % (1 << 32) - (1 << 31)  # 32 bits hold it
     return max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, power))
 
 
@@ -78,7 +80,7 @@ def cores(value: str | int | float) -> float:
     return float(quantity(str(value)))
 
 
-@lru_cache(maxsize=1024)
+@memoised(1024)
 def milli(text: str) -> int:
     """A quantity in thousandths, rounded up: Kubernetes' MilliValue."""
     exact = quantity(text) * 1000

@@ -9,15 +9,18 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.names import label_key_faults, label_value_faults
 from hera_utils.errors import Refused
+from hera_utils.memoised import memoised
 
 Json = dict[str, Any]
 
+MOST_REQUIREMENTS = 200
+"""Of one selector: each is looked at for each of thousands of objects."""
 _BINARY = "=, !=, ==, in, notin, <, >"  # as Kubernetes lists them when it expects an operator
 _TOKEN = re.compile(r"[ \t\r\n]*(?:(?P<symbol>!=|==|[=!(),<>])|(?P<word>[^ \t\r\n=!(),<>]+)|\Z)")
 
@@ -30,12 +33,16 @@ class Requirement:
     operator: str
     values: tuple[str, ...] = ()
 
+    @cached_property
+    def _any_of(self) -> frozenset[str]:
+        return frozenset(self.values)
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         present = self.key in labels
         if self.operator in ("in", "=", "=="):
-            return present and labels[self.key] in self.values
+            return present and labels[self.key] in self._any_of
         if self.operator in ("notin", "!="):
-            return not present or labels[self.key] not in self.values
+            return not present or labels[self.key] not in self._any_of
         if self.operator == "exists":
             return present
         if self.operator == "!":
@@ -66,7 +73,7 @@ class LabelSelector:
         return None
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def label_selector(text: str) -> LabelSelector:
     """`a=b,c!=d,e in (f,g),!h` → a selector. Raises Refused (INVALID_ARGUMENT, reason BadRequest) with Kubernetes' message."""
     return LabelSelector(tuple(_LabelParser(text).requirements()))
@@ -112,6 +119,8 @@ class _LabelParser:
             if not word and text != "!":
                 raise _bad(f"unable to parse requirement: found '{text}', expected: !, identifier, or 'end of string'")
             result.append(self.requirement())
+            if len(result) > MOST_REQUIREMENTS:
+                raise _bad(f"the selector has more than {MOST_REQUIREMENTS} requirements")
             word, text = self.take()
             if not word and text == "":
                 return result
@@ -224,7 +233,7 @@ class FieldSelector:
         return tuple(field for field, _, _ in self.terms)
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def field_selector(text: str) -> FieldSelector:
     """`a=b,c!=d` → a selector; "\\" escapes comma, equals sign and itself. Raises Refused with Kubernetes' message."""
     terms = []
@@ -239,6 +248,8 @@ def field_selector(text: str) -> FieldSelector:
         if not field and not value:
             continue
         terms.append((field, "!=" if operator.group() == "!=" else "=", value))
+        if len(terms) > MOST_REQUIREMENTS:
+            raise _bad(f"the selector has more than {MOST_REQUIREMENTS} requirements")
     return FieldSelector(tuple(terms))
 
 

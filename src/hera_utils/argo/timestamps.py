@@ -7,6 +7,8 @@ import re
 from datetime import datetime, timezone
 from functools import lru_cache
 
+from hera_utils.memoised import memoised
+
 # Go takes a comma before the fraction, too, and any number of digits; small letters are RFC 3339's own freedom.
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:[.,](\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -37,10 +39,14 @@ def _text(second: int) -> str:
     return f"{moment.year:04d}" + moment.strftime("-%m-%dT%H:%M:%SZ")
 
 
-@lru_cache(maxsize=64)
 def read(stamp: str | None) -> float | None:
     """The time of an RFC 3339 text, to the microsecond; None for no text and for any other (a date alone, no time zone…)."""
-    match = _RFC3339.fullmatch(stamp or "")
+    return _read(stamp or "")
+
+
+@memoised(64)
+def _read(stamp: str) -> float | None:
+    match = _RFC3339.fullmatch(stamp)
     if match is None:
         return None
     day, clock, fraction, zone = match.groups()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import completing, context, settings_options
+from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
         why = (error.strerror or str(error)).lower()
         raise ResourceError(f"cannot write {target} ({why})", fix="name another file or folder") from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        remove_tree(beside)
     say(f"1 {'file' if placed.is_file() else 'folder'}, {size(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
     return 0
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hera_utils.argo.durations import SECOND
 from hera_utils.expressions.values import Duration, Failure, Function, Long
+from hera_utils.memoised import memoised
 
 RFC3339 = "2006-01-02T15:04:05Z07:00"
 RFC3339_NANO = "2006-01-02T15:04:05.999999999Z07:00"
@@ -63,7 +63,7 @@ class Zone:
 UTC = Zone("UTC", timezone.utc)
 
 
-@lru_cache(maxsize=128)
+@memoised(128)
 def zone(name: str) -> Zone:
     """The zone of a name (Go: time.LoadLocation). Raises Failure."""
     if name in ("", "UTC"):
@@ -220,7 +220,7 @@ _ELEMENT = re.compile(
 )
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def _elements(layout: str) -> tuple[tuple[str, str], ...]:
     """(text before, element) pairs; the last has an empty element."""
     elements, at = [], 0
@@ -358,7 +358,7 @@ _NUMBERS = {
 }
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def _reader(layout: str) -> re.Pattern[str]:
     pattern: list[str] = []
     fraction = any(element[:1] in (".", ",") for _, element in _elements(layout))

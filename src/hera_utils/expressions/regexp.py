@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from hera_utils.expressions.values import Failure
+from hera_utils.memoised import memoised
 
 LONGEST = 10_000
 """Maximum length of a pattern. RE2 limits the memory of a compiled one to 8 MB."""
@@ -116,7 +117,7 @@ def _check_brackets(pattern: str) -> None:
             _refuse("expression nests too deeply", pattern)
 
 
-@lru_cache(maxsize=64)
+@memoised(32)
 def compiled(pattern: str) -> Pattern:
     """The pattern, memoised. Raises Failure with Go's message."""
     return Pattern(pattern)

@@ -20,13 +20,13 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from hera_utils.deep_folders import files_below, remove_tree
 from hera_utils.errors import PlatformError
 from hera_utils.images import file_locks
 from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
@@ -505,7 +505,7 @@ def _size(path: Path) -> int:
 
 
 def _tree_size(folder: Path) -> int:
-    return sum(_size(Path(here, name)) for here, _, names in os.walk(folder) for name in names)
+    return sum(_size(Path(path)) for path in files_below(folder))
 
 
 def _changed(path: Path) -> float:
@@ -517,7 +517,7 @@ def _changed(path: Path) -> float:
 
 def _remove(folder: Path) -> None:
     """Folders of a layer are always readable and writable for their owner: see LayerFolder.folder_mode."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from hera_utils.errors import ExpressionError
+from hera_utils.expressions import cost
 from hera_utils.expressions import operations as op
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.expr import functions
@@ -77,12 +78,15 @@ def evaluate(node: Node, source: str, environment: Mapping[str, Any], entropy: E
     """The value of an optimized tree. Raises EvaluationError."""
     walker = _Walker(environment, entropy)
     try:
+        cost.check()
         walker.run(node)
         return walker.stack.pop()
     except Failure as failure:
         raise EvaluationError(located(failure.message, source, walker.place)) from None
     except RecursionError:
         raise EvaluationError("expression is nested too deeply") from None
+    finally:
+        cost.spend(walker.steps, walker.characters)
 
 
 class _Walker:

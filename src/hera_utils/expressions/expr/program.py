@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from hera_utils.errors import ExpressionError
@@ -32,6 +31,7 @@ from hera_utils.expressions.gotext import text_of, to_json
 from hera_utils.expressions.jsonpath import query
 from hera_utils.expressions.sprig import registry
 from hera_utils.expressions.values import Function
+from hera_utils.memoised import memoised
 
 Variables = Mapping[str, Any]
 
@@ -106,10 +106,10 @@ class Program:
                 yield name, types.of_value(environment[name])
 
 
-_tree = lru_cache(maxsize=512)(_parse)
+_tree = memoised(512)(_parse)
 
 
-@lru_cache(maxsize=4096)
+@memoised(1024)
 def _compiled(source: str, hidden: frozenset[str], natures: tuple[tuple[str, types.Nature], ...]) -> Node | str:
     """The tree for variables of these types, or its error. Memoised, because templates repeat."""
     tree = _tree(source, hidden)
@@ -119,7 +119,7 @@ def _compiled(source: str, hidden: frozenset[str], natures: tuple[tuple[str, typ
         return error.message
 
 
-@lru_cache(maxsize=2048)
+@memoised(1024)
 def parse(source: str) -> Program:
     """A program, memoised. Raises CompileError."""
     return Program(source, _tree(source, frozenset()))

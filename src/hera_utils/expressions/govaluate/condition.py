@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from hera_utils.argo.durations import SECOND
@@ -20,6 +19,7 @@ from hera_utils.expressions import regexp
 from hera_utils.expressions.govaluate.tokens import LEVELS, ConditionToken, check_syntax, display, tokens_of
 from hera_utils.expressions.operations import power
 from hera_utils.expressions.values import Failure, truncated
+from hera_utils.memoised import memoised
 
 
 class ConditionError(ExpressionError):
@@ -31,7 +31,7 @@ def condition(text: str) -> bool:
     return True if text == "" else _condition(text)
 
 
-@lru_cache(maxsize=1024)
+@memoised(1024)
 def _condition(text: str) -> bool:
     try:
         tokens = tokens_of(text)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from hera_utils.expressions.expr.functions import from_json, kind
 from hera_utils.expressions.jsonpath.script import Evaluate, compile_script
 from hera_utils.expressions.values import Failure, Long, is_number
+from hera_utils.memoised import memoised
 
 MOST_STEPS = 200_000
 
@@ -57,7 +57,7 @@ def query(root: Any, path: str) -> Any:
         raise Failure("data is nested too deeply") from None
 
 
-@lru_cache(maxsize=256)
+@memoised(256)
 def compiled(path: str) -> tuple[Step, ...]:
     """The steps of a path. Raises Failure."""
     return tuple(map(_step, _cut(path)))

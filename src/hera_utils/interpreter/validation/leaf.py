@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.templates import kind_of
 from hera_utils.interpreter.validation.fields import (
@@ -84,8 +85,8 @@ def _check_image(at: str, kind: str, template: Json, defaults: Mapping[str, Any]
 def _check_deadline(at: str, deadline: Any) -> None:
     message = f"{at}.activeDeadlineSeconds must be a positive integer > 0 or an argo variable"
     if isinstance(deadline, str):
-        if re.fullmatch(r"[+-]?[0-9]+", deadline):
-            deadline = int(deadline)
+        if (number := whole_number(deadline)) is not None:
+            deadline = number
         elif not is_placeholder(deadline) and not (deadline.startswith("{{") and deadline.endswith("}}")):
             raise InvalidWorkflow(message)
     if isinstance(deadline, int) and deadline < 0:

@@ -53,7 +53,9 @@ _ANY_VALUE = "EventService_ReceiveEvent"
 _WHOLE_RUNS = frozenset({"WorkflowService_GetWorkflow", "ArchivedWorkflowService_GetArchivedWorkflow"})
 """What answers a run with its nodes."""
 _LINTS_AT_ONCE = 2
-"""A lint only computes, which threads do one after the other: with thirty of them at once the event loop had its turn after seconds."""
+"""A lint, or the choice of an event's bindings, only computes, which threads do one after the other: with thirty of them at once the
+event loop had its turn after seconds.
+"""
 
 
 def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
@@ -125,6 +127,7 @@ class ArgoApi:
                     lambda: self._lane(request, route),
                     lambda: asyncio.to_thread(_perform, route, argo_request),
                     change=request.method not in ("GET", "HEAD"),
+                    is_gone=request.is_disconnected,
                 )
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
@@ -138,7 +141,7 @@ class ArgoApi:
         return EventResponse(_framed(reply.results, sse), stream_headers(sse)) if isinstance(reply, Stream) else reply
 
     def _lane(self, request: Request, route: Route) -> contextlib.AbstractAsyncContextManager[None]:
-        if "Lint" in route.operation:
+        if "Lint" in route.operation or route.operation == _ANY_VALUE:
             return self.lints
         change = request.method not in ("GET", "HEAD")
         is_list = route.stream or "_List" in route.operation  # a watch begins with a list

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hera_utils.argo.faults import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.argo.selectors import field_selector, label_selector
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
+from hera_utils.local_platform.argo_api.lists import written
 from hera_utils.local_platform.argo_api.request import ArgoRequest
-from hera_utils.local_platform.serving.http import whole_number
+from hera_utils.local_platform.storage.archive import Archive
+from hera_utils.local_platform.storage.records import StoredRun
 
 Json = dict[str, Any]
 
@@ -22,29 +26,37 @@ def enumerate(request: ArgoRequest) -> Reply:
     labels, fields = label_selector(options.label_selector), field_selector(options.field_selector)
     prefix, namespace = request.query.get("namePrefix", ""), request.query.get("namespace", "")
     records = [one for one in request.platform.archive.records(namespace) if one.name.startswith(prefix)]
-    documents: list[Json] = []
+    found: list[StoredRun] = []
     offset = max(whole_number(options.continue_ or "0") or 0, 0)
     enough = offset + options.limit + 1 if options.limit else len(records)
+    if not labels.requirements and not fields.terms:
+        found, records = records[:enough], []
     for record in records:
         document = request.platform.archive.document(record.uid, nodes=False)
         if document is None or not fields.matches_document(document):
             continue
         if labels.matches(document["metadata"].get("labels")):
-            documents.append(_listed(document))  # at once: hundreds of whole runs are not held
-        if len(documents) >= enough:
+            found.append(record)  # alone: hundreds of whole runs are not held
+        if len(found) >= enough:
             break
-    page = documents[offset : offset + options.limit] if options.limit else documents[offset:]
-    more = options.limit and len(documents) > offset + len(page)
+    page = found[offset : offset + options.limit] if options.limit else found[offset:]
+    more = options.limit and len(found) > offset + len(page)
     head: Json = {"continue": str(offset + len(page))} if more else {}
-    return {"metadata": head, "items": page or None}
+    items = [partial(_listed, request.platform.archive, one.uid) for one in page]
+    return written({"metadata": head}, items, request.watches.threads)
 
 
-def _listed(document: Json) -> Json:
+def _listed(archive: Archive, uid: str) -> str | None:
+    document = archive.document(uid, nodes=False)
+    if document is None:
+        return None
     names = ("name", "namespace", "uid", "creationTimestamp", "labels", "annotations")
     metadata = {key: document["metadata"][key] for key in names if key in document["metadata"]}
     status, spec = document.get("status") or {}, document.get("spec") or {}
     listed = {key: spec[key] for key in ("suspend", "arguments") if key in spec}
-    return {"metadata": metadata, "spec": listed, "status": {key: status[key] for key in _LISTED if key in status}}
+    return encode(
+        {"metadata": metadata, "spec": listed, "status": {key: status[key] for key in _LISTED if key in status}}
+    )
 
 
 def label_keys(request: ArgoRequest) -> Reply:

@@ -12,7 +12,6 @@ import json
 import mimetypes
 import os
 import posixpath
-import shutil
 import tarfile
 import tempfile
 import weakref
@@ -25,6 +24,7 @@ from urllib.parse import quote, urlsplit
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
+from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import PlatformError, Refused
 from hera_utils.local_platform.argo_api.answers import Reply
 from hera_utils.local_platform.argo_api.request import ArgoRequest
@@ -129,7 +129,7 @@ class _Place:
 
     def close(self) -> None:
         """What is sent is open already: a copy need not stay."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
 
 def _place(request: ArgoRequest, run: StoredObject, output: bool) -> _Place:
@@ -145,10 +145,10 @@ def _place(request: ArgoRequest, run: StoredObject, output: bool) -> _Place:
         if not path.is_file() and not path.is_dir():
             raise Refused(NOT_FOUND, f"artifact not found: {name}")
     except PlatformError as error:  # its key leads out of the store, or its store does not give it
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         raise Refused(NOT_FOUND, error.message) from None
     except Refused:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         raise
     return _Place(path, posixpath.basename(_key(artifact).rstrip("/")) or path.name, folder)
 

@@ -9,6 +9,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL
 from hera_utils.errors import ExpressionError, HeraUtilsError, Refused
+from hera_utils.expressions import cost
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import event_binding
 from hera_utils.local_platform.argo_api.answers import Reply
@@ -32,13 +33,14 @@ def receive(request: ArgoRequest) -> Reply:
         request.namespace, request.path.get("discriminator", ""), request.headers, payload
     )
     faults: list[str] = []
-    for stored in request.platform.list(_KIND, request.namespace)[0]:
-        binding = json.loads(stored.text)
-        try:
-            _dispatch(request, binding, event)
-        except HeraUtilsError as error:
-            faults.append(str(error))
-            _record(request, binding, f"failed to dispatch event: {error}")
+    with cost.bounded():
+        for stored in request.platform.list(_KIND, request.namespace)[0]:
+            binding = json.loads(stored.text)
+            try:
+                _dispatch(request, binding, event)
+            except HeraUtilsError as error:
+                faults.append(str(error))
+                _record(request, binding, f"failed to dispatch event: {error}")
     if faults:
         raise Refused(INTERNAL, f"failed to dispatch event: [{' '.join(faults)}]")
     return {}

@@ -11,9 +11,10 @@ from hera_utils.argo import gojson
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.fields import FieldFilter, field_filter
 from hera_utils.argo.scalars import json_type
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.http import read_json, whole_number
+from hera_utils.local_platform.serving.http import read_json
 from hera_utils.local_platform.serving.watch import WatchHistory
 
 Json = dict[str, Any]

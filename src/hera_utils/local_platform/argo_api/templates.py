@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.selectors import field_selector, label_selector
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
+from hera_utils.local_platform.argo_api.lists import written
 from hera_utils.local_platform.argo_api.request import ArgoRequest, untyped
 from hera_utils.local_platform.argo_api.workflows import check_namespace
-from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.watch import ObjectSelector
 from hera_utils.local_platform.storage.records import StoredObject
 
@@ -87,7 +89,12 @@ def enumerate_kind(request: ArgoRequest, kind: str, pattern: str = "") -> Reply:
     head: Json = {"resourceVersion": str(version)}
     if offset + len(page) < len(selected):
         head |= {"continue": str(offset + len(page)), "remainingItemCount": len(selected) - offset - len(page)}
-    return {"metadata": head, "items": [json.loads(stored.text) for stored in page] or None}
+    items = [partial(_as_answered, stored.text) for stored in page]
+    return written({"metadata": head}, items, request.watches.threads)
+
+
+def _as_answered(text: str) -> str:
+    return encode(json.loads(text))
 
 
 def create_kind(request: ArgoRequest, kind: str, key: str, missing: str) -> Reply:

@@ -7,10 +7,10 @@ from typing import Any
 
 from hera_utils.argo.fields import FieldFilter
 from hera_utils.argo.selectors import field_selector, label_selector
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
-from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.latest import Latest
 from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render
 from hera_utils.local_platform.storage.records import StoredObject

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
 from hera_utils.argo.selectors import LabelSelector, label_selector
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
 from hera_utils.local_platform.argo_api.lists import written
 from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions, untyped
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.http import whole_number
+from hera_utils.local_platform.serving.large_answers import Item
 from hera_utils.local_platform.serving.watch import metadata_of, status_of
 from hera_utils.local_platform.storage.records import StoredObject, StoredRun
 
@@ -105,13 +107,18 @@ def enumerate(request: ArgoRequest) -> Reply:
     return written(listed, _items(request, sorted(page, key=_age, reverse=True)), request.watches.threads)
 
 
-def _items(request: ArgoRequest, page: Sequence[Listed]) -> Iterator[str]:
+def _items(request: ArgoRequest, page: Sequence[Listed]) -> list[Item]:
     """What of each run is sent: filtered at once, since thousands of whole documents are not held."""
     nodes = not request.fields.will_exclude("items.status.nodes")
-    for one in page:
-        document = _document(request.platform, one, nodes=nodes)
-        if document is not None:
-            yield from map(encode, request.fields.workflow_list({"items": [document]})["items"] or ())
+
+    def text(one: Listed) -> str | None:
+        whole = _text(request.platform, one, nodes=nodes)
+        if whole is None or not request.fields:
+            return whole
+        chosen = request.fields.workflow_list({"items": [json.loads(whole)]})["items"]
+        return encode(chosen[0]) if chosen else None
+
+    return [partial(text, one) for one in page]
 
 
 Listed = StoredObject | StoredRun
@@ -135,17 +142,15 @@ def _selected(request: ArgoRequest, filter_: _WorkflowFilter) -> tuple[Sequence[
     return [stored for _, _, stored in keyed], version
 
 
-def _document(platform: LocalPlatform, listed: Listed, *, nodes: bool) -> Json | None:
+def _text(platform: LocalPlatform, listed: Listed, *, nodes: bool) -> str | None:
     """The workflow, with its nodes; None when it was deleted meanwhile."""
     if isinstance(listed, StoredObject) and not nodes:
-        header: Json = json.loads(listed.text)
-        return header
+        return listed.text
     try:
         whole = platform.get("Workflow", listed.namespace, listed.name, nodes=nodes)
     except Refused:
         return None
-    document: Json = json.loads(whole.text)
-    return document if whole.uid == listed.uid else None
+    return whole.text if whole.uid == listed.uid else None
 
 
 def _age(listed: Listed) -> tuple[int, int]:

@@ -8,11 +8,11 @@ default repository. Whatever store an artifact names (s3, gcs…), on this machi
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hera_utils.deep_folders import files_below, remove_tree
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.pods.pod.artifact_keys import key_of, path_of
 from hera_utils.local_platform.pods.pod.errors import PodFault
@@ -48,13 +48,12 @@ class ArtifactStore:
         if start.is_file():
             yield str(start.relative_to(self.root))
             return
-        for folder, _, files in os.walk(start):
-            for name in files:
-                yield str((Path(folder) / name).relative_to(self.root))
+        for path in files_below(start):
+            yield str(Path(path).relative_to(self.root))
 
     def remove(self, key: str) -> None:
         path = self.path(key)
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
         else:
             path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import IMAGE_DECISIONS
 from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.expressions import cost
 from hera_utils.images.decision_texts import stand_ins_of
 from hera_utils.interpreter.advance import advance as interpreter_advance
 from hera_utils.interpreter.commands import Command
@@ -389,7 +390,7 @@ class Controller:
                 continue
             active.run.is_late, active.run.most_nodes = self._is_late, self._most_nodes
             try:
-                with measure_step(self.effects.metrics, active.run):
+                with measure_step(self.effects.metrics, active.run), cost.bounded():
                     commands = self._advance_run(active.run, event)
             except Exception as error:
                 if refusable and isinstance(error, HeraUtilsError):

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-import shutil
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from hera_utils.argo import claim_folders, timestamps
 from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.argo.merge_patches import merge_patch
+from hera_utils.argo.whole_numbers import whole_number
+from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import metrics as metrics_of_runs
@@ -254,9 +254,9 @@ class Effects:
     def _limit_of(self, turn: Turn, place: tuple[str, str, str]) -> int:
         namespace, name, key = place
         found = turn.look("ConfigMap", namespace, name)
-        value = str((json.loads(found.text).get("data") or {}).get(key) if found is not None else "")
+        value = str(_data(found.text).get(key) if found is not None else "")
         lock = f"{namespace}/ConfigMap/{name}/{key}"
-        limit = int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else None
+        limit = whole_number(value)
         if limit is None or (limit == 0 and not any(lock in counts for counts in self.locks.counts())):
             # One sentence of Argo's for a config map that is not there, a key that is not, what is no number, and a 0 from the start:
             # a limit that becomes 0 is waited for.
@@ -394,6 +394,12 @@ _METHODS: dict[type[c.Command], Callable[[Effects, Turn, ActiveRun, Any], Events
 }
 
 
+@lru_cache(maxsize=4)
+def _data(text: str) -> Json:
+    """Of a config map. A node may ask for thousands of its keys."""
+    return json.loads(text).get("data") or {}
+
+
 def _set_aside(state: Path, claim: Json) -> None:
     """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
 
@@ -411,4 +417,4 @@ def _set_aside(state: Path, claim: Json) -> None:
         return
     if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):
         # not in this thread: it may be much, and runs wait for the controller
-        threading.Thread(target=shutil.rmtree, args=(target,), kwargs={"ignore_errors": True}, daemon=True).start()
+        threading.Thread(target=remove_tree, args=(target,), daemon=True).start()

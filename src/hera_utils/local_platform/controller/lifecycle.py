@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from hera_utils.interpreter.events import PodFinished
 from hera_utils.local_platform.artifacts import gc
@@ -27,6 +27,7 @@ from hera_utils.local_platform.storage.records import VISIBLE, ObjectChange, Sto
 from hera_utils.local_platform.this_machine import NODE
 
 Json = dict[str, Any]
+Stored = TypeVar("Stored", StoredObject, StoredPod)
 NO_RUN = ""
 log = logging.getLogger("hera_utils.controller")
 PODS_AT_ONCE = 500
@@ -229,24 +230,25 @@ class Lifecycle:
         return [stored for stored in every if uid in stored.text and uid in objects.owners(json.loads(stored.text))]
 
     def delete_object(self, turn: Turn, stored: StoredObject) -> None:
-        """Delete an object, and what follows: a claim's folder is set aside, a namespace's content is deleted."""
-        self._effects.drop_object(turn, stored)
-        if stored.kind == "Namespace":
-            for record in self._read_model.runs(stored.name):
-                self.delete_run(turn, record)
-            self._delete_objects(turn, [o for o in self._read_model.everything() if o.namespace == stored.name])
-            for pod in self._read_model.pods_of_run(NO_RUN):
-                if pod.namespace == stored.name:
-                    self._remove_pod(turn, pod)
-        else:
-            for pod in self._pods_of_owner(stored.uid):
+        """Delete an object, and what follows: a claim's folder is set aside, a namespace's content and what is owned is deleted."""
+        every, pods = self._read_model.everything(), self._read_model.pods_of_run(NO_RUN)
+        owned, owned_pods = Owned(every, lambda one: one.text), Owned(pods, lambda one: one.body)
+        doomed = [stored]
+        while doomed:
+            one = doomed.pop()
+            if turn.look(one.kind, one.namespace, one.name) is None:
+                continue  # owners may own each other
+            self._effects.drop_object(turn, one)
+            if one.kind == "Namespace":
+                for record in self._read_model.runs(one.name):
+                    self.delete_run(turn, record)
+                doomed += [other for other in every if other.namespace == one.name]
+                gone = [pod for pod in pods if pod.namespace == one.name]
+            else:
+                doomed += owned.by(one.uid)
+                gone = owned_pods.by(one.uid)
+            for pod in gone:
                 self._remove_pod(turn, pod)
-            self._delete_objects(turn, self._owned_by(stored.uid))
-
-    def _delete_objects(self, turn: Turn, doomed: list[StoredObject]) -> None:
-        for stored in doomed:
-            if turn.look(stored.kind, stored.namespace, stored.name) is not None:
-                self.delete_object(turn, stored)
 
 
 def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
@@ -257,6 +259,34 @@ def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
     metadata = {key: value for key, value in created["metadata"].items() if key != "resourceVersion"}
     defaults = {"nodeName": NODE, "restartPolicy": "Always", "serviceAccountName": "default"}
     return {"metadata": metadata, "spec": {**defaults, **spec}}
+
+
+class Owned(Generic[Stored]):
+    """Which objects name an owner. Asked a second time it looks at all of them once: a chain of owners may have thousands."""
+
+    def __init__(self, every: Sequence[Stored], text_of: Callable[[Stored], str]) -> None:
+        self._every: Sequence[Stored] = every
+        self._text_of: Callable[[Stored], str] = text_of
+        self._asked = False
+        self._naming: dict[str, list[Stored]] | None = None
+
+    def by(self, uid: str) -> list[Stored]:
+        if self._asked and self._naming is None:
+            self._naming = self._read()
+        self._asked = True
+        found = self._every if self._naming is None else self._naming.get(uid, [])
+        return [
+            one for one in found if uid in self._text_of(one) and uid in objects.owners(json.loads(self._text_of(one)))
+        ]
+
+    def _read(self) -> dict[str, list[Stored]]:
+        naming: dict[str, list[Stored]] = {}
+        for one in self._every:
+            text = self._text_of(one)
+            if '"ownerReferences"' in text:
+                for owner in objects.owners(json.loads(text)):
+                    naming.setdefault(owner, []).append(one)
+        return naming
 
 
 def _is_controlled(body: Json) -> bool:

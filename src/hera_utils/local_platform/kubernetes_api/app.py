@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -89,7 +90,9 @@ class KubernetesApi:
                 content_type = request.headers.get("content-type", "")
                 body, media_type = await parsed(partial(parse_body, content_type=content_type), data)
                 table = "as=Table" in request.headers.get("accept", "")
-                return await self.perform(KubernetesRequest(verb, target, query, body, media_type, table))
+                return await self.perform(
+                    KubernetesRequest(verb, target, query, body, media_type, table), request.is_disconnected
+                )
         except HeraUtilsError as error:
             return _fault(error, target)
         except ClientDisconnect:
@@ -98,7 +101,7 @@ class KubernetesApi:
             log.exception("%s %s", request.method, path)
             return _fault(Refused(INTERNAL, f"the server failed: {type(error).__name__}"), target)
 
-    async def perform(self, request: KubernetesRequest) -> Response:
+    async def perform(self, request: KubernetesRequest, is_gone: Callable[[], Awaitable[bool]]) -> Response:
         target = request.target
         if request.verb == "watch":
             async with self.lanes.of(change=False, is_list=True):
@@ -120,15 +123,18 @@ class KubernetesApi:
             ),
             lambda: asyncio.to_thread(self._perform, request),
             change=change,
+            is_gone=is_gone,
         )
 
     def _perform(self, request: KubernetesRequest) -> Response:
+        resource = request.target.resource
+        if request.table and request.verb == "list":
+            head, page = objects.listed(self.platform, request)
+            return _json(200, table_of(resource, (objects.typed(resource, one) for one in page), head))
         status, answer = _VERBS[request.verb](self.platform, request)
-        if request.table and request.verb in ("get", "list"):
+        if request.table and request.verb == "get":
             document = json.loads(answer) if isinstance(answer, str | bytes) else answer
-            listed = document["items"] if request.verb == "list" else [document]
-            head = document["metadata"] if request.verb == "list" else {}
-            answer = table_of(request.target.resource, listed, head)
+            answer = table_of(resource, [document], {})
         return _json(status, answer)
 
 

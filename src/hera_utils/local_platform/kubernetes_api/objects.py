@@ -57,8 +57,8 @@ def selector_of(request: KubernetesRequest) -> ObjectSelector:
     return ObjectSelector(request.target.resource.kind, request.target.namespace, labels, fields)
 
 
-def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
-    """A list in pages (`limit`, `continue`). A page's token is the place after its last object, so pages need nothing kept."""
+def listed(platform: LocalPlatform, request: KubernetesRequest) -> tuple[Json, list[StoredObject]]:
+    """A page (`limit`, `continue`) and the list's metadata. Its token is the place after its last object: nothing of pages is kept."""
     resource, selector = request.target.resource, selector_of(request)
     every, version = platform.list(resource.kind, request.target.namespace)
     selected = [stored for stored in every if selector.names(stored) and selector.matches(stored.text)]
@@ -70,6 +70,12 @@ def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     head: Json = {"resourceVersion": str(version)}
     if len(page) < len(selected):
         head |= {"continue": _token(page[-1]), "remainingItemCount": len(selected) - len(page)}
+    return head, page
+
+
+def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
+    resource = request.target.resource
+    head, page = listed(platform, request)
     begin = f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}List","metadata":{json.dumps(head)},"items":['
     items = [
         typed_text(resource, stored).encode("utf-8", "surrogatepass") for stored in page

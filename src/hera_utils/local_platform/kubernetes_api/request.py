@@ -11,9 +11,10 @@ import yaml
 
 from hera_utils.argo import yaml_limits
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api import protobuf
-from hera_utils.local_platform.serving.http import read_json, whole_number
+from hera_utils.local_platform.serving.http import read_json
 from hera_utils.local_platform.storage.resources import Resource, resource_at
 
 Json = dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from hera_utils.argo import timestamps
@@ -11,7 +12,7 @@ from hera_utils.local_platform.storage.resources import Resource
 Json = dict[str, Any]
 
 
-def table(resource: Resource, documents: list[Json], metadata: Json) -> Json:
+def table(resource: Resource, documents: Iterable[Json], metadata: Json) -> Json:
     """The objects as meta.k8s.io/v1 Table; each row carries the object's metadata."""
     columns = [("Name", "metadata.name"), *resource.columns, ("Age", "")]
     definitions = [

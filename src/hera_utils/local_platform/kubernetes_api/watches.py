@@ -7,10 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.local_platform.kubernetes_api.objects import selector_of, typed_text
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.http import pieces, whole_number
+from hera_utils.local_platform.serving.http import pieces
 from hera_utils.local_platform.serving.watch import ObjectWatch, WatchHistory
 from hera_utils.local_platform.storage.records import StoredObject
 from hera_utils.local_platform.storage.resources import Resource

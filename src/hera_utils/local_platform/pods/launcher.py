@@ -130,9 +130,12 @@ class Launcher:
             self._fail(pod, refusal, reason=REJECTED)
             return
         try:
-            launch = references.launch_of(self._read_model, self._state, pod, order, self._again)
+            launch = references.launch_of(self._read_model, self._state, pod, order, self._again, later=True)
         except MissingReference as missing:
             self._wait(pod, order, str(missing))
+            return
+        except ResourceError as error:
+            self._fail(pod, error.with_fix)
             return
         except Exception as error:  # noqa: BLE001 - a pod that a user wrote may be of any shape
             self._fail(pod, f"the pod cannot be read: {type(error).__name__}: {error}")

@@ -12,7 +12,6 @@ import logging
 import os
 import queue
 import selectors
-import shutil
 import socket
 import sys
 import threading
@@ -23,6 +22,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import HeraUtilsError
 from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import PodFinished, PodProgressed, PodWaiting
@@ -50,7 +50,8 @@ _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "
 _WAY_TO_THE_WEB = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
 _OF_WORKERS = (*_WAY_TO_THE_WEB, "hera_utils_warm_python")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LAUNCH = tuple(one.name for one in fields(Launch) if one.name not in ("pull_secrets", "again"))
+_LAUNCH = tuple(one.name for one in fields(Launch) if one.name not in ("pull_secrets", "again", "whole"))
+_OBJECTS = ("config_maps", "secrets")
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _SOON = 0.1  # seconds before the first look at a pod: most short ones are over by then
@@ -317,12 +318,12 @@ class ProcessRuntime:
         launch = pod.launch
         pod.looked_at = time.monotonic() + _SOON - _IDLE
         try:
-            if launch.is_stub:
+            if not launch.whole:
                 again = launch.again(uid) if launch.again is not None else None
                 if again is None:
                     self._drop(uid)
                     return
-                launch = pod.launch = again
+                launch, pod.launch = again, again.without_objects()
             folder.make()
             if pod.has_dead_claim:
                 folder.release()
@@ -358,7 +359,7 @@ class ProcessRuntime:
             "since": pod.since,
             "store": f"{self._state}/artifacts/{launch.pod['metadata'].get('namespace') or 'default'}",
         }
-        return json.dumps(job).encode()
+        return _json({k: _json(_texts(v)) if k in _OBJECTS else json.dumps(v) for k, v in job.items()}).encode()
 
     # --- hearing from supervisors -------------------------------------------------------------------------------------
 
@@ -491,7 +492,7 @@ class ProcessRuntime:
     def _forget(self, uid: str) -> None:
         if uid in self._pods:
             self._kill(uid, 0.0, True)
-        shutil.rmtree(self._pods_folder / uid, ignore_errors=True)
+        remove_tree(self._pods_folder / uid)
 
     # --- sweeping -----------------------------------------------------------------------------------------------------
 
@@ -542,6 +543,15 @@ class ProcessRuntime:
             pod.cpu, pod.looked_at = cpu, now
         if changed:
             self._admit()
+
+
+def _json(values: dict[str, str]) -> str:
+    """An object of values that are JSON already: what is encoded at once, perhaps megabytes, all threads wait for."""
+    return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in values.items()) + "}"
+
+
+def _texts(tables: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {name: json.dumps(table) for name, table in tables.items()}
 
 
 def _sentence(error: HeraUtilsError | OSError) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo import claim_folders
+from hera_utils.errors import ResourceError
 from hera_utils.local_platform.artifacts import locations
 from hera_utils.local_platform.artifacts.locations import MissingSecret
 from hera_utils.local_platform.pods import waiting
@@ -19,6 +20,13 @@ from hera_utils.local_platform.storage.records import StoredPod
 Json = dict[str, Any]
 References = dict[tuple[str, str], bool]
 """(kind, name) → whether the pod can do without it."""
+
+
+_CLAIM = "PersistentVolumeClaim"
+MOST_TEXT = 20_000_000
+"""Characters of all config maps and secrets of a pod: as values they need ten times as much, and each start of a pod reads them."""
+_LITTLE_TEXT = 2**14
+"""Characters that may be held for each pod that waits."""
 
 
 class MissingReference(Exception):
@@ -36,7 +44,7 @@ def references(pod: Json, template: Json) -> References:
 
     spec = pod.get("spec") or {}
     for volume in spec.get("volumes") or ():
-        note("PersistentVolumeClaim", (volume.get("persistentVolumeClaim") or {}).get("claimName"))
+        note(_CLAIM, (volume.get("persistentVolumeClaim") or {}).get("claimName"))
         for source in [volume, *((volume.get("projected") or {}).get("sources") or ())]:
             config_map, secret = source.get("configMap") or {}, source.get("secret") or {}
             note("ConfigMap", config_map.get("name"), config_map.get("optional"))
@@ -61,23 +69,33 @@ def check(read_model: ReadModel, body: Json, template: Json, namespace: str) -> 
             raise MissingReference(waiting.for_object(kind, name, namespace))
 
 
-def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json, again: Again) -> Launch:
-    """The launch that an order asks for. state: the state folder. again: as in Launch. Raises MissingReference."""
+def launch_of(
+    read_model: ReadModel, state: Path, pod: StoredPod, order: Json, again: Again, *, later: bool = False
+) -> Launch:
+    """The launch that an order asks for. state: the state folder. again: as in Launch. later: whether it may lack what is much to hold
+    while it waits. Raises MissingReference, and ResourceError for what is too much.
+    """
     body, template = pod.document, order["template"]
     check(read_model, body, template, pod.namespace)
+    found = [(kind, name, read_model.object((kind, pod.namespace, name))) for kind, name in references(body, template)]
+    size = sum(len(stored.text) for kind, _, stored in found if stored is not None and kind != _CLAIM)
+    if size > MOST_TEXT:
+        raise ResourceError(
+            f"the config maps and secrets that the pod refers to have {size} characters, more than {MOST_TEXT}",
+            fix="mount a claim that has the files, or make them artifacts",
+        )
+    whole = not later or size <= _LITTLE_TEXT
     folders: dict[str, str] = {}
     config_maps: dict[str, dict[str, str]] = {}
     secrets: dict[str, dict[str, str]] = {}
-    for kind, name in references(body, template):
-        stored = read_model.object((kind, pod.namespace, name))
+    for kind, name, stored in found:
         if stored is None:
             continue
-        document = json.loads(stored.text)
-        if kind == "PersistentVolumeClaim":
-            folders[name] = claim_folders.folder(document, str(state))
+        if kind == _CLAIM:
+            folders[name] = claim_folders.folder(json.loads(stored.text), str(state))
             _make_claim(Path(folders[name]), state)
-        else:
-            (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)
+        elif whole:
+            (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, json.loads(stored.text))
     return Launch(
         pod.run,
         pod.node,
@@ -91,6 +109,7 @@ def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json, a
         places=_places(read_model, template, pod.namespace),
         pull_secrets=partial(_pull_secrets, read_model, body.get("spec") or {}, pod.namespace),
         again=again,
+        whole=whole,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from hera_utils.interpreter.events import Event
@@ -30,6 +30,7 @@ class Launch:
     pull_secrets: gives the secrets with which its images are pulled, as the API has them now; they stay with the server.
     annotations: the workflow's (hera-utils/python, hera-utils/script, hera-utils/directory say where a @script() task comes from).
     again: gives the launch of a pod's uid once more, from the journal; None when the pod is not to be started now.
+    whole: whether all is there; else it is had again when the pod starts.
     """
 
     run_uid: str
@@ -44,17 +45,20 @@ class Launch:
     places: Json = field(default_factory=dict)
     pull_secrets: PullSecrets = tuple
     again: Again | None = None
-
-    @property
-    def is_stub(self) -> bool:
-        return not self.pod
+    whole: bool = True
 
     def stub(self) -> Launch:
         """What is kept of a launch that waits behind many, when it can be had again."""
         if self.again is None:
             return self
         none = _NOTHING
-        return Launch(self.run_uid, self.node_id, none, none, False, none, none, none, none, none, again=self.again)
+        return Launch(
+            self.run_uid, self.node_id, none, none, False, none, none, none, none, none, again=self.again, whole=False
+        )
+
+    def without_objects(self) -> Launch:
+        """What is kept of a launch that a worker has, when it can be had again: the texts of its objects may be megabytes."""
+        return self if self.again is None else replace(self, config_maps=_NOTHING, secrets=_NOTHING, whole=False)
 
 
 class Runtime(Protocol):

@@ -122,17 +122,6 @@ def _well_formed(value: Any) -> Any:
     return value
 
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
-
-
-def whole_number(text: str) -> int | None:
-    """The 64 bit integer that a text is, as Go parses it; None for any other text (Python's int takes `²`, `1_0` and more)."""
-    if _NUMBER.fullmatch(text) is None:
-        return None
-    number = int(text)
-    return number if -(2**63) <= number < 2**63 else None
-
-
 class Bodies:
     """The bodies of an application's requests: none is larger than LARGEST_BODY, few are large at the same time."""
 
@@ -219,7 +208,7 @@ class EventResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        tasks = {asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_until_disconnected(receive))}
+        tasks = {asyncio.ensure_future(self._send(send)), asyncio.ensure_future(until_disconnected(receive))}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -242,7 +231,7 @@ class EventResponse(Response):
             await cast("Any", self.content).aclose()
 
 
-async def _until_disconnected(receive: Receive) -> None:
+async def until_disconnected(receive: Receive) -> None:
     message: Message = {"type": ""}
     while message["type"] != "http.disconnect":
         message = await receive()

@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from typing import TypeVar
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from hera_utils.local_platform.serving.http import until_disconnected
 
 LARGE = 2**16
 """Bytes of an answer that counts."""
@@ -27,7 +31,11 @@ SHORT_PATIENCE = 5.0
 ABORT = "hera-utils.abort"
 """The extension of a connection's scope with which it is ended at once."""
 _TICK = 1.0
+_WAITED = 0.5
+"""Seconds after which it is asked whether a client is still there."""
 Answer = TypeVar("Answer")
+Item = Callable[[], "str | None"]
+"""Gives the text of an item of a list, each time it is asked; None when there is none any more."""
 
 
 class LargeAnswers:
@@ -44,25 +52,56 @@ class LargeAnswers:
         compute: Callable[[], Awaitable[Answer]],
         *,
         change: bool,
+        is_gone: Callable[[], Awaitable[bool]] | None = None,
     ) -> Answer | Response:
-        """What is computed within the lane, when there is room for it. change: it cannot be computed again, and keeps its lane."""
+        """What is computed within the lane, when there is room for it. change: it cannot be computed again, and keeps its lane.
+
+        is_gone: whether the client has hung up: after a wait nothing is computed for it. Raises ClientDisconnect then.
+        """
+        now = asyncio.get_running_loop().time
+        began = now()
         while True:
             async with lane():
+                if is_gone is not None and not change and now() - began > _WAITED and await is_gone():
+                    self._wake()
+                    raise ClientDisconnect
                 try:
                     computed = await compute()
-                finally:
-                    self._wake()  # whoever was woken for this may need no room
+                except BaseException:
+                    self._wake()  # whoever was woken for this needs no room
+                    raise
                 while change and not self._fits(computed):
                     await self._room()
             if self._fits(computed):
-                if isinstance(computed, Response) and _size(computed) > LARGE:
+                self._wake()  # it may leave room for another; one that did not fit waits until something has left
+                if isinstance(computed, ItemByItem):
+                    computed.answers = self
+                elif isinstance(computed, Response) and _size(computed) > LARGE:
                     return _LargeAnswer(computed, self)
                 return computed
             del computed
             await self._room()
 
     def _fits(self, computed: object) -> bool:
-        size = _size(computed)
+        return self._has_room(_size(computed))
+
+    async def take_item(self, make: Callable[[], Awaitable[str | None]]) -> str | None:
+        """The text of an item, counted from now on: thrown away, and made again, as often as there is no room for it."""
+        while True:
+            try:
+                text = await make()
+            except BaseException:
+                self._wake()
+                raise
+            size = len(text or "")
+            if self._has_room(size):
+                self.take(size)
+                self._wake()
+                return text
+            del text
+            await self._room()
+
+    def _has_room(self, size: int) -> bool:
         return size <= LARGE or not self._size or self._size + size <= self._most
 
     async def _room(self) -> None:
@@ -104,23 +143,72 @@ class _LargeAnswer(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             for at in range(0, size, LARGE):
                 piece = {"type": "http.response.body", "body": bytes(body[at : at + LARGE]), "more_body": True}
-                if not await self._sent(asyncio.ensure_future(send(piece))):
+                if not await _is_taken(send(piece), self._answers):
                     scope.get("extensions", {}).get(ABORT, lambda: None)()
                     return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._answers.leave(size)
 
-    async def _sent(self, sending: asyncio.Future[None]) -> bool:
-        """Whether the client takes what it was sent."""
-        rested = 0.0
-        while not (await asyncio.wait({sending}, timeout=_TICK))[0]:
-            rested += _TICK
-            if rested >= self._answers.patience:
-                sending.cancel()
-                return False
-        sending.result()
-        return True
+
+class ItemByItem(Response):
+    """A list of which an item at a time is made, when the client has taken most of those before it. Each counts as an answer.
+
+    answers: told by these before it is sent.
+    """
+
+    answers: LargeAnswers
+
+    def __init__(
+        self, before: str, items: Sequence[Item], after: str, threads: Executor, headers: dict[str, str]
+    ) -> None:
+        super().__init__(None, 200, {**headers, "content-type": "application/json"})
+        del self.headers["content-length"]
+        self._before, self._items, self._after, self._threads = before, items, after, threads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        gone = asyncio.ensure_future(until_disconnected(receive))
+        try:
+            await self._send(scope, send, gone)
+        finally:
+            gone.cancel()
+
+    async def _send(self, scope: Scope, send: Send, gone: asyncio.Future[None]) -> None:
+        loop, between = asyncio.get_running_loop(), self._before
+        for item in self._items:
+            if gone.done():
+                return
+            text = await self.answers.take_item(lambda item=item: loop.run_in_executor(self._threads, item))  # type: ignore[misc]
+            if text is None:
+                continue
+            size = len(text)
+            try:
+                for at in range(0, size, LARGE):
+                    piece = between + text[at : at + LARGE]
+                    body = piece.encode("utf-8", "surrogatepass")
+                    sent = send({"type": "http.response.body", "body": body, "more_body": True})
+                    if not await _is_taken(sent, self.answers):
+                        scope.get("extensions", {}).get(ABORT, lambda: None)()
+                        return
+                    between = ""
+            finally:
+                self.answers.leave(size)
+            between = ","
+        end = (between if between == self._before else "") + self._after
+        await send({"type": "http.response.body", "body": end.encode(), "more_body": False})
+
+
+async def _is_taken(sending: Awaitable[None], answers: LargeAnswers) -> bool:
+    """Whether the client takes what it is sent."""
+    future, rested = asyncio.ensure_future(sending), 0.0
+    while not (await asyncio.wait({future}, timeout=_TICK))[0]:
+        rested += _TICK
+        if rested >= answers.patience:
+            future.cancel()
+            return False
+    future.result()
+    return True
 
 
 def _size(computed: object) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hera_utils.deep_folders import files_below, remove_tree
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 
 
@@ -49,17 +50,14 @@ def usage(state: Path, known_runs: frozenset[str] | None = None) -> Usage:
 def bytes_of(folder: Path) -> int:
     """The space that a folder's files take, as `du` counts it."""
     total = 0
-    for here, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(here, name)).st_blocks * 512
-            except OSError:  # it went away meanwhile
-                continue
+    for path in files_below(folder):
+        with contextlib.suppress(OSError):  # it went away meanwhile
+            total += os.lstat(path).st_blocks * 512
     return total
 
 
 def remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
 
 
 def old(leftovers: dict[Path, tuple[int, float]], seconds: float) -> dict[Path, int]:

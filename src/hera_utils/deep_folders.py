@@ -1,0 +1,65 @@
+"""Folders that others filled, read and removed however deep they are: `shutil.rmtree` and `os.walk` call themselves for each level."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def files_below(folder: str | Path) -> Iterator[str]:
+    """The paths of all that is no folder; below what cannot be read, or has too long a path, there is nothing."""
+    pending = [os.fspath(folder)]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for one in entries:
+                if one.is_dir(follow_symlinks=False):
+                    pending.append(one.path)
+                else:
+                    yield one.path
+
+
+def remove_tree(folder: str | Path) -> None:
+    """Remove a folder with all that is in it; what cannot be removed stays."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        with contextlib.suppress(OSError):
+            _flatten(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flatten(folder: str | Path) -> None:
+    """Move each folder within to the top, one after the other, and remove what is no folder. No link is followed."""
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        names = (f".deep-{number}-{os.getpid()}" for number in itertools.count())
+        pending = [one.name for one in os.scandir(top) if one.is_dir(follow_symlinks=False)]
+        while pending:
+            name = pending.pop()
+            with contextlib.suppress(OSError):
+                pending += _lift(top, name, names)
+                os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+
+
+def _lift(top: int, name: str, names: Iterator[str]) -> list[str]:
+    """What the folder's own folders are called at the top."""
+    here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+    lifted = []
+    try:
+        for one in list(os.scandir(here)):
+            with contextlib.suppress(OSError):
+                if one.is_dir(follow_symlinks=False):
+                    new = next(names)
+                    os.rename(one.name, new, src_dir_fd=here, dst_dir_fd=top)
+                    lifted.append(new)
+                else:
+                    os.unlink(one.name, dir_fd=here)
+    finally:
+        os.close(here)
+    return lifted

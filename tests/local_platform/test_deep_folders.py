@@ -1,0 +1,46 @@
+"""Folders so deep that functions which call themselves for each level fail. Tasks can make them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hera_utils.deep_folders import files_below, remove_tree
+from hera_utils.local_platform.storage import disk
+
+DEPTH = sys.getrecursionlimit() + 100
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """A folder with DEPTH levels, of which every tenth has a file and a link that leads out."""
+    folder, kept = tmp_path / "deep", tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").write_text("x")
+    folder.mkdir()
+    here = os.open(folder, os.O_RDONLY)
+    for level in range(DEPTH):
+        os.mkdir("a", dir_fd=here)
+        if level % 10 == 0:
+            os.close(os.open("f", os.O_WRONLY | os.O_CREAT, dir_fd=here))
+            os.symlink(kept, "out", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    yield folder
+    assert (kept / "file").read_text() == "x"
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def test_a_deep_folder_is_measured_and_removed_whole_and_no_link_is_followed(deep):
+    assert disk.bytes_of(deep) >= 0
+    assert len(list(files_below(deep))) == 2 * -(-DEPTH // 10)
+    remove_tree(deep)
+    assert not deep.exists()
+
+
+def test_what_is_not_there_is_no_failure(tmp_path):
+    remove_tree(tmp_path / "none")
+    assert list(files_below(tmp_path / "none")) == []
