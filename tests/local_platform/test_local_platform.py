@@ -10,6 +10,7 @@ import pytest
 import toy_parts as toys
 
 from hera_utils.errors import InvalidWorkflow, Refused
+from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.events import ResumeRequested, Submitted, SuspendRequested
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import status_of
@@ -220,3 +221,23 @@ def test_a_run_keeps_the_config_maps_of_parameters_only_if_it_may_use_them(platf
         InvalidWorkflow, match="the config maps with parameters of the namespace default have more than 10 char"
     ):
         platform.admission.admit("default", document)
+
+
+@pytest.mark.parametrize("digits", ["9" * 6000, "-" + "9" * 6000])
+def test_numbers_of_thousands_of_digits_are_refused_in_argos_words(tmp_path, digits):
+    """Python reads none of more than 4,300: they were a failure of the server."""
+    platform = LocalPlatform(tmp_path / "state", advance=advance, runtime=toys.ToyRuntime)
+    try:
+        platform.create("ConfigMap", "default", {"metadata": {"name": "limits"}, "data": {"k": digits}})
+        document = toys.workflow("true")
+        semaphore = {"configMapKeyRef": {"name": "limits", "key": "k"}}
+        document["spec"]["templates"][0]["synchronization"] = {"semaphores": [semaphore]}
+        name = platform.submit("default", document).name
+        status = toys.wait(platform, "default", name)["status"]
+        assert status["phase"] == "Error"
+        assert "failed to initialize semaphore default/ConfigMap/limits/k with limit" in str(status)
+        document["spec"]["templates"][0] |= {"synchronization": None, "activeDeadlineSeconds": digits}
+        with pytest.raises(InvalidWorkflow, match="activeDeadlineSeconds must be a positive integer > 0"):
+            platform.lint("default", document)
+    finally:
+        platform.close()
