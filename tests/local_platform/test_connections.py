@@ -289,11 +289,12 @@ def test_requests_behind_each_other_are_answered_in_their_order(known):
 
 
 def test_no_connection_sends_requests_without_end_before_one_is_answered(known):
-    follow = HEAD.replace(b"/api/v1/version", b"/api/v1/workflow-events/default").replace(
-        b"TOKEN", known["token"].encode()
-    )
-    with socket.create_connection(address(known), timeout=60) as connection, contextlib.suppress(ConnectionError):
-        connection.sendall(follow + b"\r\n")
-        for _ in range(40):  # 40 MB
-            connection.sendall((HEAD + b"\r\n") * 10_000)
-        raise AssertionError("it took them all")
+    """Behind a stream they are not read, or it is hung up on."""
+    follow = HEAD.replace(b"/api/v1/version", b"/api/v1/workflow-events/default")
+    with socket.create_connection(address(known), timeout=5) as connection:
+        connection.sendall(follow.replace(b"TOKEN", known["token"].encode()) + b"\r\n")
+        sent = 0
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while sent < 40_000_000:
+                sent += connection.send((HEAD + b"\r\n") * 10_000)
+        assert sent < 40_000_000
