@@ -15,11 +15,11 @@ def files_below(folder: str | Path) -> Iterator[str]:
     pending = [os.fspath(folder)]
     while pending:
         with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
-            for one in entries:
-                if one.is_dir(follow_symlinks=False):
-                    pending.append(one.path)
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
                 else:
-                    yield one.path
+                    yield entry.path
 
 
 def remove_tree(folder: str | Path) -> None:
@@ -37,7 +37,7 @@ def _flatten(folder: str | Path) -> None:
     top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         names = (f".deep-{number}-{os.getpid()}" for number in itertools.count())
-        pending = [one.name for one in os.scandir(top) if one.is_dir(follow_symlinks=False)]
+        pending = [entry.name for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]
         while pending:
             name = pending.pop()
             with contextlib.suppress(OSError):
@@ -52,14 +52,14 @@ def _lift(top: int, name: str, names: Iterator[str]) -> list[str]:
     here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
     lifted = []
     try:
-        for one in list(os.scandir(here)):
+        for entry in list(os.scandir(here)):
             with contextlib.suppress(OSError):
-                if one.is_dir(follow_symlinks=False):
+                if entry.is_dir(follow_symlinks=False):
                     new = next(names)
-                    os.rename(one.name, new, src_dir_fd=here, dst_dir_fd=top)
+                    os.rename(entry.name, new, src_dir_fd=here, dst_dir_fd=top)
                     lifted.append(new)
                 else:
-                    os.unlink(one.name, dir_fd=here)
+                    os.unlink(entry.name, dir_fd=here)
     finally:
         os.close(here)
     return lifted

@@ -26,21 +26,21 @@ def enumerate(request: ArgoRequest) -> Reply:
     labels, fields = label_selector(options.label_selector), field_selector(options.field_selector)
     prefix, namespace = request.query.get("namePrefix", ""), request.query.get("namespace", "")
     records = [one for one in request.platform.archive.records(namespace) if one.name.startswith(prefix)]
-    found: list[StoredRun] = []
+    selected: list[StoredRun] = []
     offset = max(whole_number(options.continue_ or "0") or 0, 0)
     enough = offset + options.limit + 1 if options.limit else len(records)
     if not labels.requirements and not fields.terms:
-        found, records = records[:enough], []
+        selected, records = records[:enough], []
     for record in records:
         document = request.platform.archive.document(record.uid, nodes=False)
         if document is None or not fields.matches_document(document):
             continue
         if labels.matches(document["metadata"].get("labels")):
-            found.append(record)  # alone: hundreds of whole runs are not held
-        if len(found) >= enough:
+            selected.append(record)  # alone: hundreds of whole runs are not held
+        if len(selected) >= enough:
             break
-    page = found[offset : offset + options.limit] if options.limit else found[offset:]
-    more = options.limit and len(found) > offset + len(page)
+    page = selected[offset : offset + options.limit] if options.limit else selected[offset:]
+    more = options.limit and len(selected) > offset + len(page)
     head: Json = {"continue": str(offset + len(page))} if more else {}
     items = [partial(_listed, request.platform.archive, one.uid) for one in page]
     return written({"metadata": head}, items, request.watches.threads)

@@ -111,14 +111,14 @@ def _items(request: ArgoRequest, page: Sequence[Listed]) -> list[Item]:
     """What of each run is sent: filtered at once, since thousands of whole documents are not held."""
     nodes = not request.fields.will_exclude("items.status.nodes")
 
-    def text(one: Listed) -> str | None:
-        whole = _text(request.platform, one, nodes=nodes)
+    def text(run: Listed) -> str | None:
+        whole = _text(request.platform, run, nodes=nodes)
         if whole is None or not request.fields:
             return whole
         chosen = request.fields.workflow_list({"items": [json.loads(whole)]})["items"]
         return encode(chosen[0]) if chosen else None
 
-    return [partial(text, one) for one in page]
+    return [partial(text, run) for run in page]
 
 
 Listed = StoredObject | StoredRun

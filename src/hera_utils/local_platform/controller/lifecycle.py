@@ -235,18 +235,18 @@ class Lifecycle:
         owned, owned_pods = Owned(every, lambda one: one.text), Owned(pods, lambda one: one.body)
         doomed = [stored]
         while doomed:
-            one = doomed.pop()
-            if turn.look(one.kind, one.namespace, one.name) is None:
+            current = doomed.pop()
+            if turn.look(current.kind, current.namespace, current.name) is None:
                 continue  # owners may own each other
-            self._effects.drop_object(turn, one)
-            if one.kind == "Namespace":
-                for record in self._read_model.runs(one.name):
+            self._effects.drop_object(turn, current)
+            if current.kind == "Namespace":
+                for record in self._read_model.runs(current.name):
                     self.delete_run(turn, record)
-                doomed += [other for other in every if other.namespace == one.name]
-                gone = [pod for pod in pods if pod.namespace == one.name]
+                doomed += [other for other in every if other.namespace == current.name]
+                gone = [pod for pod in pods if pod.namespace == current.name]
             else:
-                doomed += owned.by(one.uid)
-                gone = owned_pods.by(one.uid)
+                doomed += owned.by(current.uid)
+                gone = owned_pods.by(current.uid)
             for pod in gone:
                 self._remove_pod(turn, pod)
 
@@ -267,13 +267,13 @@ class Owned(Generic[Stored]):
     def __init__(self, every: Sequence[Stored], text_of: Callable[[Stored], str]) -> None:
         self._every: Sequence[Stored] = every
         self._text_of: Callable[[Stored], str] = text_of
-        self._asked = False
+        self._looked = False
         self._naming: dict[str, list[Stored]] | None = None
 
     def by(self, uid: str) -> list[Stored]:
-        if self._asked and self._naming is None:
+        if self._looked and self._naming is None:
             self._naming = self._read()
-        self._asked = True
+        self._looked = True
         found = self._every if self._naming is None else self._naming.get(uid, [])
         return [
             one for one in found if uid in self._text_of(one) and uid in objects.owners(json.loads(self._text_of(one)))

@@ -77,8 +77,10 @@ def launch_of(
     """
     body, template = pod.document, order["template"]
     check(read_model, body, template, pod.namespace)
-    found = [(kind, name, read_model.object((kind, pod.namespace, name))) for kind, name in references(body, template)]
-    size = sum(len(stored.text) for kind, _, stored in found if stored is not None and kind != _CLAIM)
+    referred = [
+        (kind, name, read_model.object((kind, pod.namespace, name))) for kind, name in references(body, template)
+    ]
+    size = sum(len(stored.text) for kind, _, stored in referred if stored is not None and kind != _CLAIM)
     if size > MOST_TEXT:
         raise ResourceError(
             f"the config maps and secrets that the pod refers to have {size} characters, more than {MOST_TEXT}",
@@ -88,7 +90,7 @@ def launch_of(
     folders: dict[str, str] = {}
     config_maps: dict[str, dict[str, str]] = {}
     secrets: dict[str, dict[str, str]] = {}
-    for kind, name, stored in found:
+    for kind, name, stored in referred:
         if stored is None:
             continue
         if kind == _CLAIM:

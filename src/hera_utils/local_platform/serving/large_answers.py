@@ -168,16 +168,16 @@ class ItemByItem(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        gone = asyncio.ensure_future(until_disconnected(receive))
+        left = asyncio.ensure_future(until_disconnected(receive))
         try:
-            await self._send(scope, send, gone)
+            await self._send(scope, send, left)
         finally:
-            gone.cancel()
+            left.cancel()
 
-    async def _send(self, scope: Scope, send: Send, gone: asyncio.Future[None]) -> None:
+    async def _send(self, scope: Scope, send: Send, left: asyncio.Future[None]) -> None:
         loop, between = asyncio.get_running_loop(), self._before
         for item in self._items:
-            if gone.done():
+            if left.done():
                 return
             text = await self.answers.take_item(lambda item=item: loop.run_in_executor(self._threads, item))  # type: ignore[misc]
             if text is None:
