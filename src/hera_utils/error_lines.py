@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from hera_utils.terminal_text import cell
 
 LONGEST = 200  # characters
-_HEAD = re.compile(
-    r"^([ |+]*)(?:Exception Group )?Traceback \(most recent call last\):$"
-)  # the margin is that of a group
+# its margin is that of a group of exceptions
+_HEAD = re.compile(r"^([ |+]*)(?:Exception Group )?Traceback \(most recent call last\):$")
 _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 
 
 def error_line(written: Sequence[str]) -> str:
-    """ "" where nothing was written. Controls are shown, not obeyed; a long line is cut."""
+    """Empty where nothing was written. Controls are shown, not obeyed; a long line is cut."""
     lines = [line.rstrip() for line in written if line.strip()]
     unindented = [line for line in lines if not line[0].isspace()] or lines  # below it stand details, such as a fix
     line = _exception(lines) or (unindented[-1] if lines else "")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -133,6 +134,25 @@ def test_of_two_equal_functions_only_the_one_of_the_templates_name_has_a_place(s
     places = ScriptPlaces([document])
     assert places.marked([line], "twin-b", {}) == [f"{line}  ({path}:{_line_of('raise ValueError(where)', 2)})"]
     assert places.marked([line], "other", {}) == [line]
+
+
+def test_a_pipe_beside_the_script_is_not_waited_for(study, tmp_path):
+    path, document = study
+    os.mkfifo(path.parent / "a.py")
+    (path.parent / "b.py").write_text("def (")
+    inputs = {"beta": "1.0", "where": "end", "note": "a"}
+    marked = ScriptPlaces([document]).marked(_traceback(document, inputs, tmp_path), "simulate", inputs)
+    assert f"({path}:{_line_of(END)})" in "".join(marked)
+
+
+@pytest.mark.parametrize("script", ["x" * 5000 + ".py", "/a\0b.py", "/nowhere/a.py", "/etc/passwd", "a.py/b.py"])
+def test_a_workflow_that_names_no_script_has_no_places(study, script):
+    _, document = study
+    document["metadata"]["annotations"]["hera-utils/script"] = script
+    lines = ['  File "/argo/staging/script", line 8, in <module>', f'  File "/argo/staging/script", line {"9" * 5000}']
+    places = ScriptPlaces([document])
+    assert places.marked(lines, "twin-b", {}) == lines
+    assert not any(places.beside(name) for name in ("data.csv", "y" * 5000, "a\0b", "/etc/passwd"))
 
 
 def test_other_lines_and_other_files_stay_as_they_are(study):

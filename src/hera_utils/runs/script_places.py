@@ -8,6 +8,7 @@ or shows the run with another Python, is told none.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ from hera_utils.argo.annotations import SCRIPT
 
 Json = dict[str, Any]
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
-_frame = re.compile(r'^[ |]*File "/argo/staging/script", line (\d+)(?:, in .*)?$')
+_frame = re.compile(r'^[ |]*File "/argo/staging/script", line (\d{1,9})(?:, in .*)?$')
 _tag = re.compile(r"\{\{inputs\.parameters\.([\w-]+)\}\}")
 _MOST_FILES, _LARGEST_FILE = 60, 1 << 20
 
@@ -54,7 +55,7 @@ class ScriptPlaces:
 
     def beside(self, name: str) -> bool:
         """Whether a file of that relative path lies in the script's folder."""
-        return bool(self.script.name) and not Path(name).is_absolute() and (self.script.parent / name).exists()
+        return bool(self.script.name) and not os.path.isabs(name) and os.path.exists(self.script.parent / name)
 
     def _place(self, line: str, template: str, inputs: Mapping[str, str]) -> str:
         frame = _frame.match(line)
@@ -82,21 +83,26 @@ class ScriptPlaces:
     def _functions(self) -> tuple[_Written, ...]:
         if self.script.suffix != ".py":
             return ()
-        beside = sorted(path for path in self.script.parent.glob("*.py") if path != self.script)
+        try:
+            beside = sorted(path for path in self.script.parent.glob("*.py") if path != self.script)
+        except (OSError, ValueError):  # a workflow may name what is no path
+            return ()
         return tuple(one for path in [self.script, *beside][:_MOST_FILES] for one in _functions_in(path))
 
 
 def _functions_in(path: Path) -> Iterator[_Written]:
+    """None of what cannot be read, or is no file: a workflow may name a stranger's folder, and a pipe there would be waited for."""
+    if not os.path.isfile(path):
+        return
     try:
         with path.open("rb") as file:
             tree = ast.parse(file.read(_LARGEST_FILE))
+        functions = [(node, _sent(node)) for node in ast.walk(tree) if isinstance(node, _Function)]
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
-    for node in ast.walk(tree):
-        if isinstance(node, _Function):
-            body = _sent(node)
-            if body and "{{" not in body:  # what Argo fills in may have several lines
-                yield _Written(path, node.name, body, _lines(node, body))
+    for function, body in functions:
+        if body and "{{" not in body:  # what Argo fills in may have several lines
+            yield _Written(path, function.name, body, _lines(function, body))
 
 
 def _sent(function: _Function) -> str:
@@ -109,15 +115,21 @@ def _sent(function: _Function) -> str:
 def _lines(function: _Function, body: str) -> dict[int, int]:
     """Line of the body → line of the file: that of the innermost statement which contains it."""
     try:
-        sent = ast.parse(body)
-    except SyntaxError:
+        sent = _statements(ast.parse(body))
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+    written = _statements(ast.Module(function.body, []))
+    if list(map(type, sent)) != list(map(type, written)):
         return {}
     lines: dict[int, int] = {}
-    pairs = zip(ast.walk(sent), ast.walk(ast.Module(function.body, [])), strict=True)  # the outer ones first
-    for one, other in pairs:
-        if isinstance(one, ast.stmt | ast.ExceptHandler) and isinstance(other, ast.stmt | ast.ExceptHandler):
-            lines.update(dict.fromkeys(range(one.lineno, (one.end_lineno or one.lineno) + 1), other.lineno))
+    for one, other in zip(sent, written, strict=True):
+        lines.update(dict.fromkeys(range(one.lineno, (one.end_lineno or one.lineno) + 1), other.lineno))
     return lines
+
+
+def _statements(tree: ast.AST) -> list[ast.stmt | ast.ExceptHandler]:
+    """The outer ones first."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.ExceptHandler)]
 
 
 def _from_here(path: Path) -> str:
