@@ -226,3 +226,37 @@ def test_a_loop_whose_hook_fails_opens_no_more_items(mode: str) -> None:
     play.end("c")
     assert "a(1:2)" not in play.phases()
     assert play.run.finished
+
+
+SKIPPED = """
+entrypoint: main
+templates:
+- name: main
+  dag: {tasks: [
+    {name: a, template: work, when: "1 == 2", %shooks: {exit: {template: work},
+      r: {template: work, expression: 'tasks["a"].status != "Running"'}}},
+    {name: b, template: work, depends: a}, {name: c, template: work, depends: a.AnySucceeded}]}
+- %s
+"""
+
+
+@pytest.mark.parametrize("loop", ["", "withItems: [1, 2], "])
+def test_what_depends_on_a_skipped_task_opens_before_its_hooks(mode: str, loop: str) -> None:
+    play = Play(workflow(SKIPPED % (loop, POD)), mode)
+    assert play.phases()[".c"] == "Omitted"
+    assert play.running() == [".b", ".a.hooks.r"]
+    play.end(".b")
+    assert play.phase == "Running"
+    play.end(".a.hooks.r")
+    if loop:
+        play.end(".a.onExit")
+    assert play.phase == "Succeeded"
+
+
+def test_hooks_of_a_skipped_task_do_not_open_when_all_after_it_is_over(mode: str) -> None:
+    tasks = """[{name: a, template: work, when: "1 == 2", hooks: {r: {template: work, expression: "true"}}},
+      {name: b, template: work, depends: a, when: "1 == 2"}, {name: c, template: work}]"""
+    play = Play(workflow(f"entrypoint: main\ntemplates: [{{name: main, dag: {{tasks: {tasks}}}}}, {POD}]"), mode)
+    assert play.running() == [".c"]
+    play.end(".c")
+    assert (play.phase, play.phases()[".a"]) == ("Succeeded", "Skipped")

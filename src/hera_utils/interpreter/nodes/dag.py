@@ -57,6 +57,8 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
         yield from visit.settle_blocked()
         yield from visit.open_ready()
         visit.note_waiting()
+    if (yield from visit.settle_late()):
+        yield from visit.open_ready()
     visit.conclude()
     limits.failing_fast(context, frame)  # what this visit opened may have failed: Argo looks again at once
 
@@ -132,7 +134,7 @@ class _Visit:
             return True
         node = self.ledger.get(task.node_id)
         if node is not None and phases.ended(node):
-            yield from self._settle(name, task.node_id)
+            yield from self._settle_new(name)
             return True
         if self.state.inline_loops and dag_tasks.after_inline_loop(self.ledger, self.state, name):
             yield from self._shut(name, phases.ERROR, NO_TEMPLATE)
@@ -162,7 +164,7 @@ class _Visit:
         else:
             yield from self._shut(name, phases.SKIPPED, "Skipped, empty params")
             return True
-        yield from self._settle(name, task.node_id)
+        yield from self._settle_new(name)
         return True
 
     def _written_out(self, task: DagTask, several: Iterator[Json]) -> bool:
@@ -205,7 +207,7 @@ class _Visit:
         task = self.state.tasks[name]
         if self.ledger.get(task.node_id) is None:
             self._skip(task, task.spec["name"], phase, reason)
-        yield from self._settle(name, task.node_id)
+        yield from self._settle_new(name)
 
     def _skip(self, task: DagTask, name: str, phase: str, reason: str) -> None:
         full_name = f"{self.boundary['name']}.{name}"
@@ -339,6 +341,38 @@ class _Visit:
             if phases.ended(node):
                 task.items[item_id] = _OVER
 
+    def _settle_new(self, name: str) -> Plan:
+        """Look at a task that was opened right now. If it was over at once, its hooks open after what depends on it, as in Argo."""
+        task = self.state.tasks[name]
+        node = self.ledger.get(task.node_id)
+        if node is None or not task.dependents or not self._is_without_call(task, node):
+            yield from self._settle(name, task.node_id)
+            return
+        if node["type"] == "TaskGroup" and not phases.ended(node):
+            self._end_group(task, node)
+        self._over(name)
+        task.daemon = True  # to be settled once more
+        self.state.late.append(name)
+
+    def _is_without_call(self, task: DagTask, node: Json) -> bool:
+        """Whether the task, or each of its items, has a node without having been called; no hook is begun."""
+        below = self.ledger.children(node)
+        if any(phases.hooked(child) for child in below):
+            return False
+        if node["type"] != "TaskGroup":
+            return bool(node["type"] == "Skipped")
+        written = [item_id for item_id in task.items if self.ledger.get(item_id) is None]
+        return bool(below) and not written and all(child["type"] == "Skipped" for child in below)
+
+    def settle_late(self) -> Opened:
+        """The hooks of tasks that were over at once; whether any was looked at."""
+        if self.state.ready:
+            return False  # this event has no time for what depends on them
+        late, self.state.late = self.state.late, []
+        for name in late:
+            yield from self._settle(name, self.state.tasks[name].node_id)
+        return bool(late)
+
     def _end_group(self, task: DagTask, node: Json) -> None:
         """All items are over. For Argo the loop is too, whatever their exit handlers do: those not open by now never open."""
         self.ledger.mark(node, self._group_phase(task))
@@ -349,6 +383,17 @@ class _Visit:
         if lost:
             text = f"the loop {node['name']} was over before the exit handlers of {lost} of its items could begin, as in Argo"
             self.context.say(EmitEvent("ExitHandlerNotRun", text))
+
+    def _go_on_with_handlers(self, task: DagTask, node: Json) -> Plan:
+        """Exit handlers of items that had begun when the loop was over go on, also those that wait for a lock. In Argo these never end."""
+        for item in self.ledger.children(node) if _has_exit_handler(task) else ():
+            name = f"{item['name']}.onExit"
+            handler = self.ledger.node_named(name)
+            if unopened.is_begun(self.context, name) and not (handler is not None and phases.fulfilled(handler)):
+                self.state.owners.setdefault(
+                    item["id"], task.spec["name"]
+                )  # after a restart the items of such a loop are not known
+                yield from self._exited(self._hook_owner(task, item), task, item)
 
     def _settle(self, name: str, changed: str) -> Plan:
         """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""
@@ -368,6 +413,8 @@ class _Visit:
                     self.state.open.add(name)
                     return
                 self._end_group(task, node)
+        if node["type"] == "TaskGroup":
+            yield from self._go_on_with_handlers(task, node)
         if task.over and not (task.daemon and phases.ended(node)):
             return
         self._begin_again(name)
@@ -386,6 +433,8 @@ class _Visit:
         if self._is_cut_short(task):
             return False
         target = task.spec["name"] in self.state.targets
+        if not target and self._is_passed(task, node):
+            return True
         if node["phase"] == phases.PENDING and not target:
             return True  # Argo looks at the hooks of running tasks, and of targets
         owner = self._hook_owner(task, node)
@@ -413,6 +462,13 @@ class _Visit:
             if frame.parent is self.frame and self.state.owners.get(frame.node_id) == task.spec["name"]:
                 return True
         return False
+
+    def _is_passed(self, task: DagTask, node: Json) -> bool:
+        """Whether all that depends on the task is over before one of its hooks opened: then Argo comes to it no more."""
+        after = (self.ledger.get(self.state.tasks[name].node_id) for name in task.dependents)
+        return all(one is not None and phases.fulfilled(one) for one in after) and not any(
+            phases.hooked(child) for child in self.ledger.children(node)
+        )
 
     def _exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
