@@ -32,6 +32,10 @@ Where Argo does something that surprises, this machine does the same, because a 
 
 - A loop of a DAG is over with its last item. Exit handlers of items that have not begun by then never run; an event on the run says so.
   Argo looks at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
+- An item of such a loop that cannot be opened is an Error, and the items behind it open only if something that Argo looks at first still
+  runs: an item before it, or a task before the loop. Else the loop is over.
+- What depends on a task of a DAG that is skipped begins before the hooks of that task, and these never begin if all of it is over first.
+- While the workflow's `parallelism` is reached nothing asks for a lock, not even a node that waits for one: others may get it meanwhile.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
 - A pod that was stopped tells how its container ended (`main: Error (exit code 143)`) only when an exit handler runs meanwhile.
 - `maxDuration` of a retry counts from the start of the first attempt, which may take as long as it likes. Later attempts are ended then.
@@ -48,8 +52,7 @@ should have supplied and did not makes a workflow that refers to it fail; in Arg
 after its first step, in Argo before it; no label and no message tells who asked for it. Output parameters of more
 than 1.5 MiB of a task are kept, and the end of the run says that a cluster would refuse them.
 
-Different from Argo: a node that waits for a lock opens when it gets it, even if the workflow's `parallelism` is reached by then; in Argo
-it asks again when there is room. An exit handler of a step of the entry template that cannot be opened (its template does not exist)
+Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist)
 makes the workflow Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end.
 A step that refers to itself fails; in Argo it waits for ever. A new workflow whose document has a status begins without it; Argo goes on
 from there, or, where a label says that it is complete, does nothing. `progress` of a node that groups others counts its own leaves, of the

@@ -260,3 +260,35 @@ def test_hooks_of_a_skipped_task_do_not_open_when_all_after_it_is_over(mode: str
     assert play.running() == [".c"]
     play.end(".c")
     assert (play.phase, play.phases()[".a"]) == ("Succeeded", "Skipped")
+
+
+BROKEN = """
+entrypoint: main
+templates:
+- name: main
+  dag: {tasks: [%s
+    {name: a, template: timed, arguments: {parameters: [{name: d, value: "{{item}}"}]}, withItems: [%s]},
+    {name: b, template: work, depends: "a.Errored || a"}]}
+- {name: timed, inputs: {parameters: [{name: d}]}, activeDeadlineSeconds: "{{inputs.parameters.d}}0", container: {image: i, command: [c]}}
+- %s
+"""
+
+
+def test_items_behind_one_that_cannot_be_opened_never_open_when_nothing_runs(mode: str) -> None:
+    play = Play(workflow(BROKEN % ("", "nope, 1, 2", POD)), mode)
+    assert play.phases() == {"": "Running", ".a": "Error", ".a(0:nope)": "Error", ".b": "Pending"}
+    assert (
+        play.node("a(0:nope)")["message"] == "task 'wf.a(0:nope)' errored: value 'nope0' cannot be resolved to an int"
+    )
+    play.end("b")
+    assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize(("before", "items"), [("", "1, nope, 2"), ("{name: a0, template: work},", "nope, 1, 2")])
+def test_items_behind_one_that_cannot_be_opened_open_while_something_runs(mode: str, before: str, items: str) -> None:
+    play = Play(workflow(BROKEN % (before, items, POD)), mode)
+    assert len(play.running()) == (3 if before else 2)
+    for pod in play.running():
+        play.end(pod)
+    assert play.phases()[".a"] == "Error"
+    assert play.running() == [".b"]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from test_interleavings import workflows
 
+from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import events as e
 from hera_utils.interpreter import stall
 
@@ -242,3 +243,42 @@ def test_what_waits_in_a_dag_has_its_arguments_from_the_tasks_before_it(wait: st
     play.end("a", outputs={"result": "yes"})
     assert play.node("b")["inputs"]["parameters"] == [{"name": "x", "value": "yes"}]
     assert play.running() == [".b"]
+
+
+WAITING = {
+    "dag": "dag: {tasks: [{name: a, template: locked}, {name: z, template: pause}, {name: b, template: free, depends: z}]}",
+    "steps": "steps: [[{name: a, template: locked}, {name: z, template: inner}]]",
+    "loop": "dag: {tasks: [{name: a, template: locked, withItems: [1]}, "
+    "{name: z, template: pause}, {name: b, template: free, depends: z}]}",
+    "retry": "dag: {tasks: [{name: a, template: again}, {name: z, template: pause}, {name: b, template: free, depends: z}]}",
+}
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+@pytest.mark.parametrize("kind", WAITING)
+def test_a_lock_does_not_let_more_pods_run_than_the_workflow_allows(kind: str, mode: str) -> None:
+    """Argo asks for no lock while the workflow's parallelism is reached, not even for a node that waits for one already."""
+    pod, lock = "container: {image: i, command: [c]}", "synchronization: {mutexes: [{name: m}]}"
+    templates = (
+        f"{{name: main, {WAITING[kind]}}}, {{name: locked, {lock}, {pod}}}, {{name: free, {pod}}}, "
+        f"{{name: again, retryStrategy: {{limit: 1}}, {lock}, {pod}}}, {{name: pause, suspend: {{duration: 5s}}}}, "
+        "{name: inner, steps: [[{name: p, template: pause}], [{name: b, template: free}]]}"
+    )
+
+    class Held(playbook.Answering):
+        def tell(self, event: e.Event) -> list[c.Command]:
+            if isinstance(event, e.Submitted):
+                self.hold("m")
+            return super().tell(event)
+
+    play = Held(playbook.workflow(f"{{entrypoint: main, parallelism: 1, templates: [{templates}]}}"), mode)
+    play.wait()
+    (other,) = play.running()
+    assert other.endswith("b")
+    play.let_go()
+    assert play.running() == [other]
+    assert not play.table.of("wf")  # others may have it meanwhile
+    play.end(other)
+    assert len(play.running()) == 1
+    play.end(play.running()[0])
+    assert play.phase == "Succeeded"

@@ -49,6 +49,7 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
     frame = _frame(context, call, parent, processed, home)
     if node is not None:
         _check_pending(context, frame, node)
+        _check_pods(context, node)
     try:
         if not lock_requests.acquired(context, frame, node) or not cache.looked_up(
             context, frame, context.ledger.node_named(call.name)
@@ -83,6 +84,15 @@ def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:
     except Full:
         lock_requests.release_without_room(context, context.ledger.id_of(call.name))
         raise
+
+
+def _check_pods(context: Context, node: Json) -> None:
+    """Raise Full when the workflow's parallelism is reached and the node waits for a lock: Argo asks for none then."""
+    if not unopened.waits(context.run, node["id"]) or _awaits_answer(context, node["id"]):
+        return
+    if limits.workflow_full(context):
+        lock_requests.release_without_room(context, node["id"])
+        raise Full(limits.FULL)
 
 
 def _frame(context: Context, call: TemplateCall, parent: Frame, template: Json, home: TemplateHolder) -> Frame:

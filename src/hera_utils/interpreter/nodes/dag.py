@@ -51,6 +51,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     visit = _Visit(context, frame, frame.state)
     yield from visit.changes(dirty)
     yield from visit.open_ready()
+    yield from visit.end_broken_loops()
     yield from visit.open_waiting()
     yield from visit.open_ready()
     if frame.state.blocked:  # a task that ended in this very look may have made room for an exit handler before it
@@ -250,9 +251,18 @@ class _Visit:
             if full and self.ledger.get(item_id) is None:
                 self._hold(item_id)
             else:
-                full = not (yield from self._open_one(name, item, item_id)) or full
+                full = not (yield from self._open_one(name, item, item_id)) or full or name in self.state.broken
         if not _has_exit_handler(task):  # else they are looked at when the hooks of the loop are over
             yield from self._settle_items(task)
+
+    def end_broken_loops(self) -> Plan:
+        """An item could not be opened: Argo opens none behind it in this look, and the loop is over if all before are and nothing else
+        of the DAG that it looks at first runs."""
+        broken, self.state.broken = sorted(self.state.broken), set()
+        if broken:
+            self._phase()
+        for name in broken:
+            yield from self._settle(name, self.state.tasks[name].node_id)
 
     def _open_one(self, name: str, item: Json, node_id: str) -> Opened:
         """Open a task or an item; False when a limit held it back (then it waits)."""
@@ -278,7 +288,7 @@ class _Visit:
         try:
             yield call
         except Full:
-            if ledger.get(node_id) is None:
+            if ledger.get(node_id) is None or unopened.waits(self.context.run, node_id):
                 self._hold(node_id)
                 return False
         except TooDeep:
@@ -287,6 +297,8 @@ class _Visit:
             opened = ledger.get(node_id)
             if opened is not None:
                 self._mark_fault(opened, fault)
+            if node_id in task.items:
+                self.state.broken.add(name)
         if fresh and ledger.get(node_id) is not None:
             self._connect(task, node_id)
         return True
@@ -315,6 +327,7 @@ class _Visit:
             yield from self._settle(name, node_id)
             if not opened:
                 break
+            yield from self.end_broken_loops()
         self.note_waiting()
 
     def note_waiting(self) -> None:
@@ -386,14 +399,17 @@ class _Visit:
 
     def _go_on_with_handlers(self, task: DagTask, node: Json) -> Plan:
         """Exit handlers of items that had begun when the loop was over go on, also those that wait for a lock. In Argo these never end."""
-        for item in self.ledger.children(node) if _has_exit_handler(task) else ():
+        state = self.state
+        for index, item in enumerate(self.ledger.children(node) if _has_exit_handler(task) else ()):
             name = f"{item['name']}.onExit"
             handler = self.ledger.node_named(name)
             if unopened.is_begun(self.context, name) and not (handler is not None and phases.fulfilled(handler)):
-                self.state.owners.setdefault(
-                    item["id"], task.spec["name"]
-                )  # after a restart the items of such a loop are not known
-                yield from self._exited(self._hook_owner(task, item), task, item)
+                # after a restart the items of such a loop are not known
+                state.owners.setdefault(item["id"], task.spec["name"])
+                state.order.setdefault(item["id"], (state.order[task.node_id][0], index))
+                owner = self._hook_owner(task, item)
+                yield from self._exited(owner, task, item)
+                self._look_again(owner, task, item["id"])
 
     def _settle(self, name: str, changed: str) -> Plan:
         """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""
@@ -559,6 +575,10 @@ class _Visit:
                 return False
         return True
 
+    def _phase(self) -> str:
+        ids = {name: self.state.tasks[name].node_id for name in self.state.targets}
+        return dag_phase.assess(self.ledger, self.frame.template["dag"], self.boundary, ids)
+
     def conclude(self) -> None:
         """When nothing of the DAG runs any more, set how it ended."""
         stopped = bool(limits.shutdown(self.context)) and not self.frame.on_exit and self._exits_done()
@@ -567,14 +587,13 @@ class _Visit:
         if not stopped and (self.state.open or self.state.waiting or self.state.ready):
             return
         node = self.boundary
-        ids = {name: self.state.tasks[name].node_id for name in self.state.targets}
-        phase = phases.FAILED if stopped else dag_phase.assess(self.ledger, self.frame.template["dag"], node, ids)
+        phase = phases.FAILED if stopped else self._phase()
         if phase == phases.RUNNING:
             return
         if phase == phases.SUCCEEDED:
             scope = dag_scope.of_dag(self.context, self.frame, self.state.tasks)
             outputs.set_template_outputs(self.context, self.frame, node, scope)
-        dag_phase.set_outbound(self.ledger, node, list(ids.values()))
+        dag_phase.set_outbound(self.ledger, node, [self.state.tasks[name].node_id for name in self.state.targets])
         self.ledger.mark(node, phase)
         cache.save(self.context, node)
 

@@ -47,6 +47,7 @@ class DagState:
     """owners: node id → task, of its node and its items. order: node id → (place of the task, place of the item). waiting: a heap
     of those that a limit holds back, by order; held: their ids. open: tasks that began and are not over. ready: tasks to look at.
     blocked: node id → task of those with hooks that a limit holds back. inline_loops: tasks that are loops of an inline template.
+    broken: loops with an item that could not be opened in this look.
     late: tasks that were over without being called; their hooks come after what depends on them.
     """
 
@@ -60,6 +61,7 @@ class DagState:
     ready: deque[str] = field(default_factory=deque)
     blocked: dict[str, str] = field(default_factory=dict)
     inline_loops: frozenset[str] = frozenset()
+    broken: set[str] = field(default_factory=set)
     late: list[str] = field(default_factory=list)
 
 

@@ -385,7 +385,7 @@ class _Visit:
                 name, step, frame.home, step.get("arguments") or {}, boundary=frame.node_id, on_exit=frame.on_exit
             )
         except Full:
-            if self.ledger.get(child_id) is None:
+            if self.ledger.get(child_id) is None or unopened.waits(self.context.run, child_id):
                 group.hold(child_id)
                 return False
         except TooDeep:
