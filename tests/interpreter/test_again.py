@@ -336,3 +336,21 @@ def test_a_pod_that_ended_after_its_run_is_over_when_the_run_is_retried(code: in
     assert play.running() == ["[0].a"]
     play.end("a")
     assert play.phase == ("Failed" if code else "Succeeded")
+
+
+def test_a_memoized_run_connects_its_steps_again_where_one_was_skipped() -> None:
+    """The skipped step is opened anew, and the group after it, which was kept, is its child, as in Argo."""
+    steps = [[{"name": "a", "template": "pod", "when": "1 == 2"}], [{"name": "b", "template": "pod"}]]
+    templates = [{"name": "main", "steps": steps}, {"name": "pod", "container": {"image": "i", "command": ["c"]}}]
+    failed = playbook.Play(playbook.workflow({"entrypoint": "main", "templates": templates}))
+    failed.start("b")
+    failed.end("b", 1)
+    new = resubmit(failed.run.document, at=100.0, seed="s", memoized=True)
+    new["metadata"].update(uid="v", creationTimestamp=playbook.BORN)
+    play = playbook.Play(new)
+    (after,) = play.node("a")["children"]
+    assert play.run.nodes[after]["name"].endswith("[1]")
+    assert {node["phase"] for node in play.run.nodes.values() if node["type"] == "StepGroup"} == {
+        "Succeeded",
+        "Running",
+    }

@@ -39,6 +39,13 @@ def waits(context: Context, holder: str) -> bool:
     return bool((context.run.memory.get("locks") or {}).get(holder) == _ASKED)
 
 
+def awaits_answer(context: Context, node_id: str) -> bool:
+    """Whether a call had room when it asked for its locks or a cache, and has no answer yet: it keeps the locks that it holds."""
+    if f"memo:{node_id}" in (context.run.memory.get("asked") or {}):
+        return True
+    return waits(context, node_id) and f"lock:{node_id}" not in context.answers
+
+
 def any_may_be_granted(context: Context) -> bool:
     """Whether somebody waits for a lock that is not held by this run alone, which has nothing left that could release it."""
     states: dict[str, str] = context.run.memory.get("locks") or {}

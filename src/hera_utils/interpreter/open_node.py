@@ -33,7 +33,7 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
     node = context.ledger.node_named(call.name)
     if call.attempt is not None:
         return _dispatch(context, _frame(context, call, parent, call.attempt, call.home), node)
-    if node is None and not _awaits_answer(context, context.ledger.id_of(call.name)):
+    if node is None and not lock_requests.awaits_answer(context, context.ledger.id_of(call.name)):
         _check_room(context, call, parent)
     try:
         if parent.depth + 1 >= MAX_DEPTH:
@@ -64,13 +64,6 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
     return _dispatch(context, frame, context.ledger.node_named(call.name))
 
 
-def _awaits_answer(context: Context, node_id: str) -> bool:
-    """Whether the call had room when it asked for its locks or a cache, and has no answer yet: it keeps the locks that it holds."""
-    if f"memo:{node_id}" in (context.run.memory.get("asked") or {}):
-        return True
-    return lock_requests.waits(context, node_id) and f"lock:{node_id}" not in context.answers
-
-
 def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:
     """Raise Full when a limit leaves no room for the node, or this event no time: then the caller goes on in a later one."""
     try:
@@ -88,9 +81,9 @@ def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:
 
 def _check_pods(context: Context, node: Json) -> None:
     """Raise Full when the workflow's parallelism is reached and the node waits for a lock: Argo asks for none then."""
-    if not unopened.waits(context.run, node["id"]) or _awaits_answer(context, node["id"]):
-        return
-    if limits.workflow_full(context):
+    if not (node.get("synchronizationStatus") or {}).get("waiting"):
+        return  # it had room when it got its lock, and is counted
+    if limits.workflow_full(context) and not lock_requests.awaits_answer(context, node["id"]):
         lock_requests.release_without_room(context, node["id"])
         raise Full(limits.FULL)
 

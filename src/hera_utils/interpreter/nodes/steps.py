@@ -142,7 +142,9 @@ class _Visit:
     def take_up_later_groups(self) -> Plan:
         """After a restart: when a group is open again (`look_back`), those after it have begun too, and what runs in them goes on."""
         names = (f"{self.boundary['name']}[{index}]" for index in range(len(self.frame.template["steps"])))
-        begun = [node for node in map(self.ledger.node_named, names) if node is not None]
+        begun = [
+            node for node in map(self.ledger.node_named, names) if node is not None and node["phase"] != phases.PENDING
+        ]
         again = next((index for index, node in enumerate(begun[:-1]) if not phases.ended(node)), len(begun))
         if again == len(begun):
             return
@@ -160,7 +162,12 @@ class _Visit:
             for step in self._expand(self.frame.template["steps"][self.state.index]):
                 child_id = self.ledger.reserve(self._name(step))
                 node = self.ledger.get(child_id)
-                if unopened.waits(self.context.run, child_id) or (node is not None and node["type"] != "Skipped"):
+                begun = node is not None and node["type"] != "Skipped"
+                if unopened.waits(
+                    self.context.run, child_id
+                ):  # what was answered asks again when its group is looked at
+                    begun = lock_requests.awaits_answer(self.context, child_id)
+                if begun:
                     self.group.steps[child_id] = step
                     yield from self._open_one(child_id)
         except (TimedOut, Fault):
@@ -171,16 +178,19 @@ class _Visit:
         ledger, boundary = self.ledger, self.boundary
         name = f"{boundary['name']}[{index}]"
         node = ledger.node_named(name)
-        if node is not None:
+        if node is not None and node["phase"] != phases.PENDING:
             return Group(node, opened=phases.ended(node) and self._all_over(node))
-        node = ledger.add(
-            name,
-            "StepGroup",
-            phases.RUNNING,
-            templateScope=str(self.frame.home),
-            boundaryID=self.frame.node_id,
-            nodeFlag={},
-        )
+        if node is not None:  # of a workflow that was submitted again: what it follows may have left its place
+            ledger.mark(node, phases.RUNNING)
+        else:
+            node = ledger.add(
+                name,
+                "StepGroup",
+                phases.RUNNING,
+                templateScope=str(self.frame.home),
+                boundaryID=self.frame.node_id,
+                nodeFlag={},
+            )
         if index == 0:
             ledger.adopt(boundary, node["id"])
             return Group(node)
