@@ -86,9 +86,16 @@ class _Visit:
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)
             again = self.ledger.get(child) is None or unopened.waits(self.context.run, child)
-            if again and child not in self.state.held:
+            if again and child in self.state.owners and self._is_item_of_ended(task, child):
+                unopened.forget(self.context, child)
+            elif again and child not in self.state.held:
                 yield from self._open_one(name, task.items.get(child) or self._expand(task)[0], child)
             yield from self._settle(name, node_id)
+
+    def _is_item_of_ended(self, task: DagTask, node_id: str) -> bool:
+        """Whether the loop of an item is over, by a hook that failed or an item that could not be opened: it never opens then."""
+        group = self.ledger.get(task.node_id)
+        return node_id != task.node_id and group is not None and phases.ended(group)
 
     def settle_blocked(self) -> Plan:
         """Try the hooks that a limit held back."""
@@ -317,8 +324,7 @@ class _Visit:
             self.state.held.discard(node_id)
             name = self.state.owners[node_id]
             task = self.state.tasks[name]
-            group = self.ledger.get(task.node_id)
-            if group is not None and phases.ended(group):
+            if self._is_item_of_ended(task, node_id):
                 continue
             item = task.items.get(node_id) or self._expand(task)[0]
             opened = yield from self._open_one(name, item, node_id)
@@ -388,7 +394,7 @@ class _Visit:
 
     def _end_group(self, task: DagTask, node: Json) -> None:
         """All items are over. For Argo the loop is too, whatever their exit handlers do: those not open by now never open."""
-        self.ledger.mark(node, self._group_phase(task))
+        self.ledger.mark(node, dag_phase.of_loop(map(self.ledger.nodes.__getitem__, task.items)))
         left = map(self.ledger.nodes.__getitem__, task.left)
         names = [item["name"] for item in left if phases.completed(item)]
         lost = sum(self.ledger.node_named(f"{name}.onExit") is None for name in names)
@@ -446,7 +452,7 @@ class _Visit:
         """
         if not node_hooks.has_hooks(task.spec) and node_hooks.exit_hook(task.spec, {}) is None:
             return True
-        if self._is_cut_short(task):
+        if dag_tasks.is_cut_short(self.context, self.frame, self.state, task):
             return False
         target = task.spec["name"] in self.state.targets
         if not target and self._is_passed(task, node):
@@ -467,17 +473,6 @@ class _Visit:
         if not done:
             self._look_again(owner, task, task.node_id)
         return done
-
-    def _is_cut_short(self, task: DagTask) -> bool:
-        """Whether something of the task is left to open for lack of time. Its hooks wait for that: one that fails ends the task."""
-        if task.late:
-            return True
-        for frame in self.context.later.values():
-            while frame.parent is not None and frame.parent is not self.frame:
-                frame = frame.parent
-            if frame.parent is self.frame and self.state.owners.get(frame.node_id) == task.spec["name"]:
-                return True
-        return False
 
     def _is_passed(self, task: DagTask, node: Json) -> bool:
         """Whether all that depends on the task is over before one of its hooks opened: then Argo comes to it no more."""
@@ -513,11 +508,6 @@ class _Visit:
         if owner.blocked:
             self.state.blocked[node_id] = task.spec["name"]
             self.context.wait(self.frame)
-
-    def _group_phase(self, task: DagTask) -> str:
-        """The phase of a loop: that of the last item that did not succeed, else Succeeded."""
-        ends = [self.ledger.nodes[item_id]["phase"] for item_id in task.items]
-        return next((phase for phase in reversed(ends) if phase in phases.UNSUCCESSFUL), phases.SUCCEEDED)
 
     def _has_items_left(self, task: DagTask) -> bool:
         """Whether an item of the loop runs, or has no node yet.
@@ -562,26 +552,17 @@ class _Visit:
         scope.set(f"tasks.{task.spec['name']}.status", node["phase"])
         return node_hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
 
-    def _exits_done(self) -> bool:
-        """Whether no exit handler of a target task is still running."""
-        for name in self.state.targets:
-            node = self.ledger.get(self.state.tasks[name].node_id)
-            handler = (
-                self.ledger.node_named(f"{node['name']}.onExit")
-                if node is not None and phases.completed(node)
-                else None
-            )
-            if handler is not None and not phases.fulfilled(handler):
-                return False
-        return True
-
     def _phase(self) -> str:
         ids = {name: self.state.tasks[name].node_id for name in self.state.targets}
         return dag_phase.assess(self.ledger, self.frame.template["dag"], self.boundary, ids)
 
     def conclude(self) -> None:
         """When nothing of the DAG runs any more, set how it ended."""
-        stopped = bool(limits.shutdown(self.context)) and not self.frame.on_exit and self._exits_done()
+        stopped = (
+            bool(limits.shutdown(self.context))
+            and not self.frame.on_exit
+            and dag_phase.exits_done(self.ledger, [self.state.tasks[name].node_id for name in self.state.targets])
+        )
         if stopped and self.context.is_cut_short(self.frame):
             return  # what a stop ends at once, Argo also opens: those nodes are not there yet
         if not stopped and (self.state.open or self.state.waiting or self.state.ready):

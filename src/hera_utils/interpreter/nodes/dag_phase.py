@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from hera_utils.argo import phases
 from hera_utils.interpreter import depends, outbound, unopened
@@ -134,3 +135,21 @@ def set_outbound(ledger: Ledger, node: Json, targets: list[str]) -> None:
         last for target in targets if target in ledger.nodes for last in outbound.outbound(ledger, ledger.nodes[target])
     ]
     ledger.change(node, outboundNodes=found)
+
+
+def of_loop(items: Iterable[Json]) -> str:
+    """The phase of a loop: that of the last item that did not succeed, else Succeeded."""
+    ends = [item["phase"] for item in items]
+    return next((phase for phase in reversed(ends) if phase in phases.UNSUCCESSFUL), phases.SUCCEEDED)
+
+
+def exits_done(ledger: Ledger, targets: list[str]) -> bool:
+    """Whether no exit handler of a target task is still running."""
+    for target in targets:
+        node = ledger.get(target)
+        if node is None or not phases.completed(node):
+            continue
+        handler = ledger.node_named(f"{node['name']}.onExit")
+        if handler is not None and not phases.fulfilled(handler):
+            return False
+    return True

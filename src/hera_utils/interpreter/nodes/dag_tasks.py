@@ -117,3 +117,16 @@ def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | No
         return None
     found = context.ledger.id_of(outbound.hook_owner(node["name"]))
     return (state.owners[found], found) if found in state.owners else None
+
+
+def is_cut_short(context: Context, frame: Frame, state: DagState, task: DagTask) -> bool:
+    """Whether something of the task is left to open for lack of time. Its hooks wait for that: one that fails ends the task."""
+    if task.late:
+        return True
+    for left in context.later.values():
+        below = left
+        while below.parent is not None and below.parent is not frame:
+            below = below.parent
+        if below.parent is frame and state.owners.get(below.node_id) == task.spec["name"]:
+            return True
+    return False
