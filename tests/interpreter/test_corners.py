@@ -282,6 +282,9 @@ def test_items_behind_one_that_cannot_be_opened_never_open_when_nothing_runs(mod
     )
     play.end("b")
     assert play.phase == "Succeeded"
+    handled = (BROKEN % ("", "nope, 1, 2", POD)).replace("withItems", "onExit: work, withItems")
+    phases = Play(workflow(handled), mode).phases()
+    assert (".a.onExit" in phases, ".a(0:nope).onExit" in phases) == (True, False)
 
 
 @pytest.mark.parametrize(("before", "items"), [("", "1, nope, 2"), ("{name: a0, template: work},", "nope, 1, 2")])

@@ -423,6 +423,9 @@ class _Visit:
         node = ledger.get(task.node_id)
         if node is None or killed.is_unsettled(self.context, node):
             return
+        if name in self.state.broken:
+            self.state.open.add(name)  # Argo does not look at its hooks before it knows whether the loop is over
+            return
         if node["type"] == "TaskGroup" and not phases.ended(node):
             handled = _has_exit_handler(task)
             if changed in task.items and not handled:
