@@ -45,6 +45,8 @@ Where Argo does something that surprises, this machine does the same, because a 
   template's container is `spec.containers[1]`, the first of its volumes `spec.volumes[2]`. Volumes that nothing mounts are not in the pod.
 - A template that is called by nobody counts too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge
   its `realtime`, a histogram its buckets.
+- What a step or task printed is its `outputs.result` only where the template refers to it, in an expression with single quotes:
+  `steps['a'].outputs.result`. With double quotes Argo does not see the reference, and there is no result.
 - kubectl takes a patch that begins with `{` for JSON as it stands: a resource template's `{data: {key: value}}` is refused.
 
 Different from a cluster: a service account, a priority class or a runtime class may have any name, it need not exist. An output that a user
@@ -56,7 +58,9 @@ Different from Argo: an exit handler of a step of the entry template that cannot
 makes the workflow Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end.
 A step that refers to itself fails; in Argo it waits for ever. A new workflow whose document has a status begins without it; Argo goes on
 from there, or, where a label says that it is complete, does nothing. `progress` of a node that groups others counts its own leaves, of the
-workflow all of them; in Argo a group's counts what follows it too, and a node that is left out has one.
+workflow all of them; in Argo a group's counts what follows it too, and a node that is left out has one. With `resubmit --memoized` a retry
+whose last attempt succeeded does not run again; in Argo it runs once more, and attempts that failed, and the containers of a set that
+succeeded, stay Pending for ever. There a step or task waits for its exit handler's lock for ever if its loop is over by then.
 """
 
 

@@ -295,3 +295,15 @@ def test_items_behind_one_that_cannot_be_opened_open_while_something_runs(mode: 
         play.end(pod)
     assert play.phases()[".a"] == "Error"
     assert play.running() == [".b"]
+
+
+@pytest.mark.parametrize(("name", "kept"), [("'a'", True), ('"a"', False)])
+def test_what_is_printed_is_kept_only_for_a_reference_in_single_quotes(mode: str, name: str, kept: bool) -> None:
+    steps = [
+        [{"name": "a", "template": "work"}],
+        [{"name": "b", "template": "work", "when": f"{{{{=steps[{name}].outputs.result}}}}"}],
+    ]
+    templates = [{"name": "main", "steps": steps}, {"name": "work", "container": {"image": "i", "command": ["c"]}}]
+    play = Play(workflow({"entrypoint": "main", "templates": templates}), mode)
+    (launched,) = [one for one in play.commands if isinstance(one, c.LaunchPod)]
+    assert launched.include_script_output is kept

@@ -222,7 +222,10 @@ def result_wanted(context: Context, frame: Frame) -> bool:
 
 
 def _results_named(text: str, prefix: str) -> frozenset[str]:
-    """The steps or tasks whose `outputs.result` a template's text refers to, as a tag or in an expression."""
+    """The steps or tasks whose `outputs.result` a template's JSON refers to, as a tag or in an expression.
+
+    Double quotes stand there with a backslash, so that Argo does not find `steps["a"].outputs.result`.
+    """
     dotted = re.findall(rf"{prefix}\.([-\w]+)\.outputs\.result", text)
-    bracketed = re.findall(rf"{prefix}\[(?:'|\\?\")([-\w]+)(?:'|\\?\")\]\.outputs.result", text)
+    bracketed = re.findall(rf"{prefix}\['([-\w]+)'\]\.outputs.result", text)
     return frozenset(dotted) | frozenset(bracketed)
