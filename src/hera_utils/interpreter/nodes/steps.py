@@ -142,13 +142,15 @@ class _Visit:
     def take_up_later_groups(self) -> Plan:
         """After a restart: when a group is open again (`look_back`), those after it have begun too, and what runs in them goes on."""
         names = (f"{self.boundary['name']}[{index}]" for index in range(len(self.frame.template["steps"])))
-        begun = [
+        begun_groups = [
             node for node in map(self.ledger.node_named, names) if node is not None and node["phase"] != phases.PENDING
         ]
-        again = next((index for index, node in enumerate(begun[:-1]) if not phases.ended(node)), len(begun))
-        if again == len(begun):
+        again = next(
+            (index for index, node in enumerate(begun_groups[:-1]) if not phases.ended(node)), len(begun_groups)
+        )
+        if again == len(begun_groups):
             return
-        for index in range(len(begun)):
+        for index in range(len(begun_groups)):
             self.state.index, self.state.group = index, None
             if index > again:
                 yield from self._take_up()
