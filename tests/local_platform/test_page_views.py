@@ -451,6 +451,13 @@ def test_results_are_a_table_that_can_be_sorted(url, platform, tab):
     assert tab.run(POOR) == []
 
 
+def test_results_of_a_loop_are_in_the_order_of_its_items(url, platform, tab):
+    put(platform, *(point(n) | {"displayName": f"p({n}:x)"} for n in (10, 2, 0, 1, 11)), phase="Succeeded", until=20.0)
+    tab.open(f"{url}/workflows/argo/r?tab=results")
+    tab.until("document.querySelectorAll('.results tr').length === 6")
+    assert [row[0] for row in tab.run(TABLE)[1:]] == [f"p({n}:x)" for n in (0, 1, 2, 10, 11)]
+
+
 def test_of_thousands_of_results_the_first_are_shown_and_all_are_saved(url, platform, tab):
     put(platform, *map(point, range(3000)), phase="Succeeded", until=9000.0)
     tab.open(f"{url}/workflows/argo/r?tab=results&by=-input.a")

@@ -3,6 +3,7 @@
 const MOST_RESULTS = 500; // rows that are shown; the file has all
 
 const keyOf = ({ role, name }) => `${role}.${name}`;
+const itemOf = (node) => Number((/\((\d+):/.exec(node.displayName || "") || [])[1] || 0); // work(12:x) is the twelfth item of a loop
 
 class ResultsView {
   /** choose(id): a task is to be looked at. */
@@ -29,7 +30,7 @@ class ResultsView {
     this.of.hidden = templates.length < 2;
     const options = templates.map(([name, tasks]) => make("option", { value: name, selected: name === known[0] }, `${name} (${tasks.length})`));
     if (document.activeElement !== this.choice) this.choice.replaceChildren(...options); // an open list is left alone
-    this.tasks = known[1];
+    this.tasks = known[1].sort((one, other) => itemOf(one) - itemOf(other)); // nodes come in no order
     this.columns = Object.values(tableOf(this.tasks, nodes).columns);
     this.heads();
     this.fill();

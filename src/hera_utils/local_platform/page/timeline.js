@@ -24,7 +24,8 @@ class TimelineView {
   constructor(name, choose) {
     this.ids = [];
     this.picture = pictures.timelinePicture(`Timeline of ${name}`, (n) => choose(this.ids[n]));
-    this.empty = make("p.note", {}, "No task has started.");
+    this.empty = make("p.note", { hidden: true }, "No task has started.");
+    this.picture.element.hidden = true; // nothing is known before the run is read
     this.element = make("div.view", { hidden: true }, this.empty, this.picture.element);
     this.sketch = new Sketch(this.element, (...state) => this.draw(...state));
   }
