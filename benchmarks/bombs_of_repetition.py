@@ -26,7 +26,7 @@ from bombs import (
     together,
     workflow,
 )
-from bombs_of_copies import TEMPLATES, unread
+from bombs_of_copies import LOG, TEMPLATES, asks, logged, unread
 from bombs_of_objects import HOLD, SHELL, SHORT, large_run, loop
 
 COSTLY = "len(map(1..3000, {map(1..3000, {1})})) > 0"
@@ -194,6 +194,7 @@ def unread_list(clients: int, count: int, path: str = RUNS, *, archived: bool = 
     return attack
 
 
+GREP = f"{LOG}&grep=" + "(a|b)" * 1800
 ARCHIVED = "/api/v1/archived-workflows?listOptions.namespace=default"
 REQUESTS: dict[str, Attack] = {
     "pipelining: 200 connections of 2,000 requests": pipelined(200, 2000),
@@ -201,6 +202,7 @@ REQUESTS: dict[str, Attack] = {
     "references: 20 config maps of 15,000 keys for each of 300 pods": with_config_maps(20, 15_000, all_variables_of),
     "references: a semaphore of each of 5,000 keys": with_config_maps(1, 10_000, a_semaphore_of_each_key),
     "events: 100 costly bindings, 30 at once": costly_bindings,
+    "logs: a pattern of 9,000 characters, 20 over 3 million lines": logged("seq 3000000", asks(GREP, 20)),
     "owners: a chain of 2,000": chain_of_owners(2000),
     "put: nodes chosen by 20,000 terms": wide_selectors,
     "unread: 100 ask for a list of runs of 15 MB": unread_list(100, 20),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -130,3 +132,26 @@ def test_a_pattern_is_gos_whose_time_is_linear() -> None:
     assert isinstance(options.pattern, Pattern)
     lines = [(1.0, "a" * 100 + "b"), (2.0, "aaa")]
     assert list(grep(lines, options)) == [(2.0, "aaa")]  # Python's own would take longer than the world has been there
+
+
+def test_the_patterns_of_all_readers_are_searched_one_after_the_other():
+    """Two threads that search outside of Python's lock had others wait for a second."""
+    inside, most = [], []
+
+    class Slow:
+        def search(self, text):
+            inside.append(text)
+            most.append(len(inside))
+            time.sleep(0.001)
+            inside.remove(text)
+            return text
+
+    found, lines = [], [(1.0, f"line {n}") for n in range(50)]
+    options = LogOptions(pattern=Slow())
+    readers = [threading.Thread(target=lambda: found.append(list(grep(lines, options)))) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert found == [lines] * 4
+    assert max(most) == 1

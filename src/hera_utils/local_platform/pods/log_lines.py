@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -170,14 +171,23 @@ def is_heartbeat(line: Line) -> bool:
     return line == HEARTBEAT
 
 
+_SEARCHES = threading.Lock()
+"""Patterns are searched one after the other: outside of Python's own lock two of them would take both cores from the event loop."""
+
+
 def grep(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
     """The lines that the pattern is found in; it sees the time stamp too when that is asked for, as Argo's does."""
     if options.pattern is None:
         yield from lines
         return
     for line in lines:
-        if is_heartbeat(line) or options.pattern.search(options.text(line)):
+        if is_heartbeat(line) or _is_found(options.pattern, options.text(line)):
             yield line
+
+
+def _is_found(pattern: Pattern, text: str) -> bool:
+    with _SEARCHES:
+        return pattern.search(text) is not None
 
 
 @dataclass(frozen=True)
