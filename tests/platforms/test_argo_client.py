@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+import requests
 
 from hera_utils.errors import AccessError, PlatformError, Refused, RunFailed, UnsupportedError
 from hera_utils.platforms import argo_client, reconnect
@@ -403,3 +404,28 @@ def test_a_watch_can_be_left(double, client):
     done = threading.Event()
     threading.Thread(target=lambda: (states.close(), done.set())).start()
     assert done.wait(5)
+
+
+def test_the_thread_that_reads_a_stream_closes_it(local_platform, monkeypatch):
+    """Two that close one connection cut it under the next request, to which it was given in between."""
+    closers = []
+    close = requests.Response.close
+
+    def noted(reply):
+        closers.append(threading.current_thread().name)
+        close(reply)
+
+    document = {
+        "metadata": {"generateName": "read-"},
+        "spec": {"entrypoint": "m", "templates": [{"name": "m", "suspend": {}}]},
+    }
+    name = local_platform.client.create(document)["metadata"]["name"]
+    monkeypatch.setattr(requests.Response, "close", noted)
+    events = local_platform.client.watch(name, rest=lambda _: 0.0)
+    next(events)
+    events.close()
+    for thread in threading.enumerate():
+        if thread.name == "newest":
+            thread.join(60)
+    assert set(closers) <= {"newest"}
+    local_platform.client.act(name, "terminate")

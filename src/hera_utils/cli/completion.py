@@ -47,8 +47,9 @@ def offered(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list
     """What of these kinds begins as it is typed."""
     names = dict[str, None]()
     for kind in kinds:
-        with suppress(HeraUtilsError, OSError, ValueError):
-            names |= dict.fromkeys(_FINDERS[kind](ctx)) if kind in _FINDERS else {}
+        with suppress(HeraUtilsError, OSError, ValueError):  # what was found before stays
+            for name in _FINDERS[kind](ctx) if kind in _FINDERS else ():
+                names[name] = None
     items = [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]
     return [*items, *([CompletionItem(incomplete, type="file")] if "files" in kinds else [])]
 

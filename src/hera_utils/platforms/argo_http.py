@@ -203,8 +203,12 @@ class ArgoHttp:
         finally:
             if ending is not None:
                 ending.cancel()
-            if rest is None or _wake(reply):
+            if rest is None:
                 reply.close()
+            else:
+                _wake(
+                    reply
+                )  # its reading thread closes it: closed by both, the connection was cut under the next request
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
@@ -372,16 +376,14 @@ def _is_end(line: bytes) -> bool:
     return _COMPLETED in line or b'"DELETED"' in line[:80] or b'"error"' in line[:40]
 
 
-def _wake(reply: requests.Response) -> bool:
-    """End the reading that another thread may be waiting in, as closing would wait for it. False when that cannot be done:
-    then the thread ends, and closes, with the next keep-alive.
+def _wake(reply: requests.Response) -> None:
+    """End the reading that another thread may be waiting in, as closing would wait for it. Where that cannot be done, the thread ends with
+    the next keep-alive.
     """
     shutdown = getattr(reply.raw, "shutdown", None)  # urllib3 2.3 and newer
-    if shutdown is None:
-        return False
-    with contextlib.suppress(OSError, RuntimeError, ValueError):
-        shutdown()
-    return True
+    if shutdown is not None:
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            shutdown()
 
 
 def _event(line: bytes) -> Json | None:
