@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from hera_utils.argo import gojson
@@ -28,7 +29,6 @@ from hera_utils.errors import ExpressionError
 from hera_utils.expressions import places
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotext import quote, quoted_inside, to_json
-from hera_utils.memoised import memoised
 
 Variables = Mapping[str, Any]
 Unresolved = Literal["keep", "refuse"]
@@ -232,7 +232,7 @@ def _cut_of(text: str) -> CutText:
         raise _OpenTag from None
 
 
-_cut_memoised = memoised(512)(_cut_of)
+_cut_memoised = lru_cache(maxsize=512)(_cut_of)
 
 
 def _cut(marshalled: str) -> CutText:
