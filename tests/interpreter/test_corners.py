@@ -307,3 +307,18 @@ def test_what_is_printed_is_kept_only_for_a_reference_in_single_quotes(mode: str
     play = Play(workflow({"entrypoint": "main", "templates": templates}), mode)
     (launched,) = [one for one in play.commands if isinstance(one, c.LaunchPod)]
     assert launched.include_script_output is kept
+
+
+def test_items_of_a_loop_whose_hook_failed_go_on_after_a_restart() -> None:
+    loop = {"name": "a", "template": "inner", "withItems": [1]}
+    loop["hooks"] = {"seen": {"template": "work", "expression": "no.such == 'value'"}}
+    tasks = [loop, {"name": "b", "template": "work", "depends": "a.Errored"}]
+    inner = {"name": "inner", "steps": [[{"name": "x", "template": "work"}], [{"name": "y", "template": "work"}]]}
+    work = {"name": "work", "container": {"image": "i", "command": ["c"]}}
+    spec = {"entrypoint": "main", "templates": [{"name": "main", "dag": {"tasks": tasks}}, inner, work]}
+    for mode in ("live", "restored", "naive"):
+        play = Play(workflow(spec), mode)
+        assert play.phases()[".a"] == "Error"
+        for pod in ("a(0:1)[0].x", "a(0:1)[1].y", "b"):
+            play.end(f"wf.{pod}")
+        assert (play.phase, play.phases()[".a(0:1)"]) == ("Succeeded", "Succeeded"), mode

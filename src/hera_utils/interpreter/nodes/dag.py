@@ -142,6 +142,7 @@ class _Visit:
             return True
         node = self.ledger.get(task.node_id)
         if node is not None and phases.ended(node):
+            yield from self._take_up_items(name, node)
             yield from self._settle_new(name)
             return True
         if self.state.inline_loops and dag_tasks.after_inline_loop(self.ledger, self.state, name):
@@ -262,13 +263,25 @@ class _Visit:
         if not _has_exit_handler(task):  # else they are looked at when the hooks of the loop are over
             yield from self._settle_items(task)
 
+    def _take_up_items(self, name: str, group: Json) -> Plan:
+        """After a restart: what runs of a loop that a hook ended goes on."""
+        left = {one["id"] for one in self.ledger.children(group) if not (phases.hooked(one) or phases.ended(one))}
+        if group["type"] != "TaskGroup" or not left:
+            return
+        task = self.state.tasks[name]
+        for index, item in enumerate(self._expand(task)[1] or ()):
+            item_id = self.ledger.id_of(f"{self.boundary['name']}.{item['name']}")
+            if item_id in left:
+                task.items[item_id] = item
+                place = self.state.order[task.node_id][0]
+                self.state.owners[item_id], self.state.order[item_id] = name, (place, index)
+                yield from self._open_one(name, item, item_id)
+
     def end_broken_loops(self) -> Plan:
-        """An item could not be opened: Argo opens none behind it in this look, and the loop is over if all before are and nothing else
-        of the DAG that it looks at first runs."""
+        """Items behind one that could not be opened wait for Argo's next look, if the loop is not over with those before it by then."""
         broken, self.state.broken = sorted(self.state.broken), set()
-        if broken:
-            self._phase()
         for name in broken:
+            self._phase()
             yield from self._settle(name, self.state.tasks[name].node_id)
 
     def _open_one(self, name: str, item: Json, node_id: str) -> Opened:
