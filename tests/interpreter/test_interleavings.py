@@ -54,8 +54,7 @@ def _step(draw: st.DrawFn, name: str, templates: list[str], before: list[str], p
     if draw(st.integers(0, 5)) == 0:
         step["onExit"] = "handler"
     if draw(st.integers(0, 5)) == 0:
-        expression = f"{prefix}['{name}'].status == 'Running'" if draw(st.integers(0, 5)) else "no.such == 'value'"
-        step["hooks"] = {"seen": {"template": "handler", "expression": expression}}
+        step["hooks"] = {"seen": {"template": "handler", "expression": f"{prefix}['{name}'].status == 'Running'"}}
     return step
 
 
