@@ -12,6 +12,8 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+from pygments.lexers.special import TextLexer
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_site"))
 
@@ -62,6 +64,7 @@ def readable_signature(*event: Any) -> Any:
 
 
 def setup(app: Any) -> None:
+    app.add_lexer("csv", TextLexer)  # known to whoever shows the page in the repository, not to Pygments
     links_to_repository.connect(app)
     commands_reference.connect(app)
     app.connect("autodoc-process-signature", readable_signature)
