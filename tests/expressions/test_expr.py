@@ -109,6 +109,7 @@ def test_compile_error(text: str, message: str) -> None:
     [
         ("inputs.parameters.n + 1", "invalid operation: string + int (1:21)"),
         ("asInt('x')", "invalid operation: int(x) (1:1)"),
+        (f"int('{'9' * 5000}')", f"invalid operation: int({'9' * 5000}) (1:1)"),
         ("inputs.nope.x", "cannot fetch x from <nil> (1:13)"),
         ("[1][3]", "index out of range: 3 (array length is 1) (1:4)"),
         ("inputs.parameters.n()", "invalid operation: cannot call non-function of type string (1:19)"),

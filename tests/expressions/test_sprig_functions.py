@@ -30,6 +30,8 @@ from hera_utils.expressions.sprig.registry import NAMES
         ("sprig.quote(1, 'x', nil)", '"1" "x"'),
         ("sprig.indent(2, 'a\\nb')", "  a\n  b"),
         ("sprig.int('rubbish')", 0),
+        (f"sprig.int('{'9' * 5000}')", 0),
+        (f"sprig.atoi('{'9' * 5000}')", 0),
         ("sprig.int('010')", 8),
         ("sprig.add(1, '2', 3.9)", 6),
         ("sprig.divf(1, 3)", 0.3333333333333333),

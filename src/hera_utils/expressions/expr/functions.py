@@ -13,6 +13,7 @@ from typing import Any
 
 from hera_utils.argo import gojson
 from hera_utils.argo.durations import DurationError, nanoseconds
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.expressions import operations as op
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotext import text_of, to_json
@@ -119,19 +120,10 @@ def _round_half_away(value: float) -> float:
     return math.copysign(float(rounded), value)
 
 
-_INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _FLOAT = re.compile(
     r"[+-]?(?:(?:[0-9]+(?:_?[0-9]+)*)?\.?[0-9]*(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan|0x[0-9a-f]*\.?[0-9a-f]*p[+-]?[0-9]+)\Z",
     re.IGNORECASE,
 )
-
-
-def parse_integer(text: str) -> int | None:
-    """The integer of a text (strconv.Atoi), None if it is not one of 64 bits."""
-    if not _INTEGER.match(text):
-        return None
-    value = int(text)
-    return value if -(1 << 63) <= value < 1 << 63 else None
 
 
 def parse_float(text: str) -> float | None:
@@ -149,7 +141,7 @@ def parse_float(text: str) -> float | None:
 
 def integer(value: Any) -> int:
     if isinstance(value, str):
-        found = parse_integer(value)
+        found = whole_number(value)
         if found is None:
             raise Failure(f"invalid operation: int({value})")
         return found

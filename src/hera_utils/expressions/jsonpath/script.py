@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.expressions import regexp
 from hera_utils.expressions.expr import functions as builtin
 from hera_utils.expressions.gotext import text_of
@@ -164,7 +165,7 @@ def _number(argument: Any, root: Any, current: Any) -> float:
 
 def _integer(argument: Any, root: Any, current: Any) -> int:
     _refuse_nil(argument)
-    found = builtin.parse_integer(text_of(_value(argument, root, current)))
+    found = whole_number(text_of(_value(argument, root, current)))
     if found is None:
         raise Failure("invalid argument. expected integer")
     return found

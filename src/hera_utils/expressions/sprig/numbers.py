@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.expressions.expr import functions as builtin
 from hera_utils.expressions.gotext import text_of
 from hera_utils.expressions.sprig.texts import Table
@@ -43,6 +44,8 @@ def whole(value: Any) -> int:
         if len(digits) > 1 and digits[0] == "0"
         else 10
     )
+    if base == 10 and len(digits) > 19:  # more than 64 bits; Python reads no more than 4,300
+        return 0
     number = int(match.group(1) + re.sub("^0[xbo]", "", digits), base)
     return number if -(1 << 63) <= number < 1 << 63 else 0
 
@@ -152,7 +155,7 @@ def _to_decimal(value: Any) -> Long:
 _plus = _decimals(_CONTEXT.add)
 
 NUMBERS: Table = {
-    "atoi": ("s", lambda value: builtin.parse_integer(value) or 0),
+    "atoi": ("s", lambda value: whole_number(value) or 0),
     "int64": ("a", lambda value: Long(whole(value))),
     "int": ("a", whole),
     "float64": ("a", real),
