@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import pytest
 import requests
 from memory_platform import MemoryPlatform
-from serving import served
+from serving import TOKEN, served
 
 from hera_utils.interpreter.events import RetryRequested, SetRequested, ShutdownRequested
 from hera_utils.local_platform.argo_api import argo_app
 
-TOKEN = "s3cret-token"
 WORKFLOW = {
     "apiVersion": "argoproj.io/v1alpha1",
     "kind": "Workflow",
@@ -30,11 +29,6 @@ class Argo:
 
     def __call__(self, method: str, path: str, body: object = None, **options: object) -> requests.Response:
         return self.session.request(method, self.url + path, json=body, timeout=10, **options)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def platform() -> MemoryPlatform:
-    return MemoryPlatform()
 
 
 @pytest.fixture

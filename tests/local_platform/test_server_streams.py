@@ -9,34 +9,20 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from memory_platform import MemoryPlatform
-from serving import served
+from serving import TOKEN
 
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.serving import latest as latest_module
 from hera_utils.local_platform.serving import watch as watch_module
 from hera_utils.local_platform.serving.http import pieces
 
-TOKEN = "s3cret-token"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@pytest.fixture
-def platform() -> MemoryPlatform:
-    return MemoryPlatform()
-
-
-@pytest.fixture
-def url(platform: MemoryPlatform) -> Iterator[str]:
-    with served(argo_app(platform, TOKEN)) as address:
-        yield address
 
 
 def submit(platform: MemoryPlatform, name: str = "one", namespace: str = "argo", **labels: str) -> dict:

@@ -13,6 +13,7 @@ import click
 from hera_utils.argo.faults import NOT_FOUND
 from hera_utils.cli.image_removal import ImageRemoval
 from hera_utils.cli.options import context, seconds_of, settings_options
+from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import Refused
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
             return 0
         # First what needs no room: the journal has to write what is deleted, and the disk may be full.
         for folder in [*leftovers, *(_folders(measured, Path(settings.state), doomed) if measured else ())]:
-            disk.remove(folder)
+            remove_tree(folder)
         for line in images.remove():
             say(line)
         for name in sizes:

@@ -195,12 +195,7 @@ class Walk(Context):
             if frame is None:
                 continue
             tried.append(entry)
-            fault = None
-            try:
-                self.visit(frame)
-            except Fault as raised:
-                fault = raised
-            self._rise(frame, fault)
+            self._visit_and_rise(frame)
         for entry in tried:
             if entry[1] in self.waiting:
                 heapq.heappush(self.queue, entry)

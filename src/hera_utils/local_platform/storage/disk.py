@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hera_utils.deep_folders import files_below, remove_tree
+from hera_utils.deep_folders import files_below
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 
 
@@ -54,10 +54,6 @@ def bytes_of(folder: Path) -> int:
         with contextlib.suppress(OSError):  # it went away meanwhile
             total += os.lstat(path).st_blocks * 512
     return total
-
-
-def remove(folder: Path) -> None:
-    remove_tree(folder)
 
 
 def old(leftovers: dict[Path, tuple[int, float]], seconds: float) -> dict[Path, int]:
