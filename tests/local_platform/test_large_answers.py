@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from test_server_streams import HEADERS, platform, submit, url  # noqa: F401 - fixtures
+from test_server_streams import HEADERS, submit
 
 from hera_utils.local_platform.argo_api import lists
 from hera_utils.local_platform.serving import large_answers
@@ -112,7 +112,7 @@ def test_who_takes_nothing_makes_room(monkeypatch):
     asyncio.run(go())
 
 
-def test_a_connection_that_takes_nothing_is_ended_by_the_server(url, platform, monkeypatch):  # noqa: F811
+def test_a_connection_that_takes_nothing_is_ended_by_the_server(url, platform, monkeypatch):
     monkeypatch.setattr(large_answers, "_TICK", 0.05)
     monkeypatch.setattr(large_answers, "PATIENCE", 0.2)
     monkeypatch.setattr(large_answers, "SHORT_PATIENCE", 0.2)
@@ -138,7 +138,7 @@ def test_a_connection_that_takes_nothing_is_ended_by_the_server(url, platform, m
         assert total < 15_000_000
 
 
-def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, platform, monkeypatch):  # noqa: F811
+def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, platform, monkeypatch):
     for number in range(30):
         submit(platform, f"run-{number}")
     address = f"{url}/api/v1/workflows/argo"

@@ -36,7 +36,8 @@ def test_pages_are_one_list(client, monkeypatch):
     assert len(asked) == (len(every) + 1) // 2
     assert {query["listOptions.limit"] for query in asked} == {2}
     asked.clear()
-    assert names(client.list(limit=1, fields=FIELDS)) == every[:1]
+    [first] = names(client.list(limit=1, fields=FIELDS))
+    assert first in every[:2]  # within a page, Argo's order is another: those that have ended come after those that go on
     assert len(asked) == 1
 
 
