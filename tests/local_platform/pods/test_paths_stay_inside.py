@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -14,7 +15,8 @@ from hand_made_image import HandMadeImages
 from stage import Stage
 
 from hera_utils.images.table import ImageTable
-from hera_utils.local_platform.pods.pod import file_trees, open_beneath
+from hera_utils.local_platform.pods.pod import file_trees, host_paths, open_beneath
+from hera_utils.local_platform.pods.pod.errors import PodFault
 
 Json = dict[str, Any]
 _MOUNT = [{"name": "h", "mountPath": "/h"}]
@@ -66,22 +68,39 @@ def test_a_host_path_around_the_state_folder_shows_it_empty(stage: Stage, token:
         assert "lies in the state folder" in end.message
 
 
+class _Swaps:
+    """A thread that shows one file or folder after another at a place. Its end says that nothing else was ever there."""
+
+    def __init__(self, place: Path, *shown: Path) -> None:
+        self._place, self._shown = place, shown
+        self._stop = threading.Event()
+        self._fault: OSError | None = None
+        self._thread = threading.Thread(target=self._swap)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        assert self._fault is None
+
+    def _swap(self) -> None:
+        try:
+            while not self._stop.is_set():
+                for one in self._shown:
+                    os.rename(one, self._place)
+                    os.rename(self._place, one)
+        except OSError as fault:
+            self._fault = fault
+
+
 def test_a_link_in_a_host_path_that_comes_and_goes_leads_not_to_the_state_folder(
     stage: Stage, token: str, tmp_path: Path
 ) -> None:
     (tmp_path / "good").mkdir()
     (tmp_path / "bad").symlink_to(token)
-    stop = threading.Event()
-
-    def swap() -> None:
-        while not stop.is_set():
-            for one in ("good", "bad"):
-                os.rename(tmp_path / one, tmp_path / "h")
-                os.rename(tmp_path / "h", tmp_path / one)
-
-    thread = threading.Thread(target=swap)
-    thread.start()
-    try:
+    with _Swaps(tmp_path / "h", tmp_path / "good", tmp_path / "bad"):
         for _ in range(10):
             pod = stage.shell(
                 "cat /h/token",
@@ -90,9 +109,29 @@ def test_a_link_in_a_host_path_that_comes_and_goes_leads_not_to_the_state_folder
             )
             stage.run(pod)
             assert "the token" not in stage.log(pod)
-    finally:
-        stop.set()
-        thread.join()
+
+
+@pytest.mark.parametrize("kind", ["", "DirectoryOrCreate", "FileOrCreate", "Directory"])
+def test_nothing_is_created_behind_a_link_that_came_after_the_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    state, folder = tmp_path / "state", tmp_path / "folder"
+    state.mkdir()
+    folder.mkdir()
+    if kind == "Directory":
+        (folder / "new").mkdir()
+    look = host_paths.type_obstacle
+
+    def look_and_swap(path: str, kind: str, volume: str) -> host_paths.Obstacle | None:
+        found = look(path, kind, volume)
+        folder.rename(tmp_path / "aside")
+        folder.symlink_to(state)
+        return found
+
+    monkeypatch.setattr(host_paths, "type_obstacle", look_and_swap)
+    with contextlib.suppress(PodFault):
+        host_paths.prepare(f"{folder}/new", kind, "h", [str(state)])
+    assert os.listdir(state) == []
 
 
 @pytest.mark.parametrize(
@@ -284,6 +323,9 @@ def test_a_state_folder_that_is_mounted_twice_is_hidden_twice(tmp_path: Path, im
                 assert "secret" not in machine.log(pod)
                 end, _ = on_host(machine, "cat /h/journal", there)
                 assert "lies in the state folder" in end.message
+                end, _ = on_host(machine, "true", f"{there}/new")
+                assert "lies in the state folder" in end.message
+                assert not (state / "new").exists()
                 _, lines = on_host(machine, f"cat /h/{os.path.relpath(there, '/srv')}/journal; true", "/srv")
                 assert "secret" not in lines
             finally:

@@ -6,12 +6,14 @@ without a type the container runtime makes a folder where there is nothing (cont
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from . import open_beneath
 from .errors import PodFault
 
 _TYPES: dict[str, tuple[str, Callable[[int], bool]]] = {
@@ -32,18 +34,28 @@ class Obstacle(NamedTuple):
     fix: str
 
 
-def prepare(path: str, kind: str, volume: str) -> str:
-    """Where the path lies, once what is there is of that type (`hostPath.type`). Raises PodFault."""
+def prepare(path: str, kind: str, volume: str, hidden: Collection[str]) -> str:
+    """Where the path lies, with no link left in it, once what is there is of that type (`hostPath.type`). Raises PodFault.
+
+    hidden: the paths of the state folder.
+    """
     path = absolute(path)
+    real = os.path.realpath(path)
+    if any(open_beneath.is_in(real, place) for place in hidden):
+        raise PodFault(
+            f'hostPath "{path}" of the volume "{volume}" lies in the state folder of the local platform, which no task '
+            "sees: mount a claim",
+            "FailedMount",
+        )
     obstacle = type_obstacle(path, kind, volume)
-    if obstacle is None and not os.path.exists(path):
+    if obstacle is None and kind in _CREATED:
         try:
-            _make(path, kind)
+            _make(real, kind)
         except (OSError, ValueError) as error:
             obstacle = _not_creatable(path, kind, volume, str(getattr(error, "strerror", None) or error).lower())
     if obstacle is not None:
         raise PodFault(": ".join(obstacle), "FailedMount")
-    return path
+    return real
 
 
 def absolute(path: str) -> str:
@@ -83,10 +95,18 @@ def creation_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
 
 
 def _make(path: str, kind: str) -> None:
-    if kind != "FileOrCreate":
-        os.makedirs(path, 0o755, exist_ok=True)
+    """Where there is nothing yet. No link is followed: one that came after the path was looked at may lead anywhere."""
+    if os.path.exists(path):
         return
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    if kind != "FileOrCreate":
+        with open_beneath.at("/", path, make=True, links=False):
+            return
+    with (
+        open_beneath.at("/", os.path.dirname(path), links=False) as folder,
+        contextlib.suppress(FileExistsError),
+    ):
+        file = f"{folder}/{os.path.basename(path)}"
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
 
 
 def _absent(path: str, kind: str, volume: str) -> Obstacle:

@@ -63,7 +63,7 @@ def at(
     top = os.open(folder, _FOLDER) if isinstance(folder, str) else folder
     entry = -1
     try:
-        entry = make_folder(top, path) if make else open_path(top, path, _PATH, rooted=rooted, links=links)
+        entry = make_folder(top, path, links=links) if make else open_path(top, path, _PATH, rooted=rooted, links=links)
         yield f"/proc/self/fd/{entry}"
     finally:
         if isinstance(folder, str):
@@ -77,14 +77,14 @@ def is_in(path: str, folder: str) -> bool:
     return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
-def make_folder(folder: int, path: str, *, rooted: bool = False) -> int:
+def make_folder(folder: int, path: str, *, rooted: bool = False, links: bool = True) -> int:
     """A descriptor of the folder `path`; it and the folders above it are created where they are missing. Raises OSError (LeadsOut)."""
     here = open_path(folder, ".", _FOLDER)
     parts = [part for part in path.split("/") if part not in ("", ".")]
     for number, part in enumerate(parts, 1):
         so_far = "/".join(parts[:number])
         try:
-            following = open_path(folder, so_far, _FOLDER, rooted=rooted)
+            following = open_path(folder, so_far, _FOLDER, rooted=rooted, links=links)
         except FileNotFoundError:
             try:
                 # another process was first, or it is a link to nowhere, which the next line refuses

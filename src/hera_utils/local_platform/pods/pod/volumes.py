@@ -8,6 +8,7 @@ from typing import Any
 from . import host_paths, open_beneath, volume_groups
 from .environment import expand, field, template_variables
 from .errors import LeadsOut, PodFault
+from .folder_mounts import all_places_of
 from .mount_points import Mount
 
 Json = dict[str, Any]
@@ -109,14 +110,8 @@ class Volumes:
 
     def _host_path(self, host: Json, name: str) -> str:
         """With no link left in it: what is looked at here is what is mounted."""
-        path, state = str(host.get("path")), self._job.get("state") or ""
-        if state and open_beneath.is_in(os.path.realpath(host_paths.absolute(path)), state):
-            raise PodFault(
-                f'hostPath "{path}" of the volume "{name}" lies in the state folder of the local platform, which no task '
-                "sees: mount a claim",
-                "FailedMount",
-            )
-        return os.path.realpath(host_paths.prepare(path, str(host.get("type") or ""), name))
+        hidden = all_places_of(self._job["state"])
+        return host_paths.prepare(str(host.get("path")), str(host.get("type") or ""), name, hidden)
 
     def _fill(self, volume: Json, folder: str) -> None:
         if "configMap" in volume:
