@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import pytest
 from hypothesis import given
@@ -65,15 +64,11 @@ def test_groups() -> None:
     ],
 )
 def test_nothing_runs_away(pattern: str, text: str) -> None:
-    start = time.perf_counter()
     assert regexp.compiled(pattern).search(text) is None
-    assert time.perf_counter() - start < 5
 
 
-def test_a_large_pattern_over_a_long_text_ends_soon() -> None:
-    start = time.perf_counter()
+def test_a_large_pattern_over_a_long_text_ends() -> None:
     assert list(regexp.compiled("(a?){500}(a*)*b").all("a" * 60_000)) == []
-    assert time.perf_counter() - start < 5
 
 
 def test_what_needs_too_much_memory_is_an_error() -> None:

@@ -90,6 +90,7 @@ class Fault:
     corrupt: bool = False
     ignore_range: bool = False
     bytes_per_second: int = 0
+    wait_for: threading.Barrier | None = None
     method: str = ""
 
 
@@ -222,7 +223,7 @@ class Registry:
 
         status, headers, body: that answer. cut_after: the connection ends after so many bytes of the body. truncate_to: a shorter
         body, whole as it seems. corrupt: one bit is wrong. ignore_range: the whole body instead of the part. bytes_per_second: slow.
-        method: only for this one.
+        wait_for: the body comes when as many ask for one. method: only for this one.
         """
         self.faults.append(Fault(re.compile(path), times, **fault))  # type: ignore[arg-type]
 
@@ -358,6 +359,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_part(self, content: bytes | Path, start: int, end: int, fault: Fault) -> None:
         stop = end if fault.cut_after is None else min(end, start + fault.cut_after)
         source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+        if fault.wait_for:
+            fault.wait_for.wait()
         with source:
             source.seek(start)
             position = start

@@ -49,7 +49,7 @@ UNNAMED = """[...document.querySelectorAll('button, select, input, canvas, [role
 
 class Tab:
     def __init__(self, address: str) -> None:
-        self.socket = websocket.create_connection(address, timeout=20)
+        self.socket = websocket.create_connection(address, timeout=60)
         self.number = 0
         self("Page.enable")
         self("Runtime.enable")
@@ -76,7 +76,7 @@ class Tab:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def until(self, script: str, seconds: float = 10.0) -> Any:
+    def until(self, script: str, seconds: float = 60.0) -> Any:
         end = time.monotonic() + seconds
         while not (value := self.run(f"document.body && ({script})")):
             assert time.monotonic() < end, f"{script} is still {value!r}: {self.text()[:2000]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Any
 
 import pytest
@@ -136,10 +135,8 @@ def test_what_fails_says_why(program: str, text: str) -> None:
     ],
 )
 def test_nothing_runs_away(program: str) -> None:
-    start = time.monotonic()
     with pytest.raises(InvalidWorkflow, match="too much time or memory|too long"):
         values(JOB, program)
-    assert time.monotonic() - start < 15
 
 
 @given(st.text(alphabet='.[]{}()|,:"ab1?/ \\$', max_size=25))
