@@ -140,4 +140,6 @@ def _read(file: Path) -> dict[Any, Any]:
 
 def _write(file: Path, texts: dict[Any, Any]) -> None:
     with contextlib.suppress(OSError):
-        write_whole(file, marshal.dumps((_python(), texts)))
+        # code, as bytecode is: whoever may not write the source may not write this, whatever the umask
+        mode = Path(__file__).stat().st_mode & 0o666
+        write_whole(file, marshal.dumps((_python(), texts)), mode=mode)

@@ -10,15 +10,16 @@ from pathlib import Path
 _BELOW = "/proc/self/fd"
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Replace a file; one that is a link is replaced itself, not what it leads to. durable: it is on the disk then.
+def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
+    """Replace a file; one that is a link is replaced itself, not what it leads to. durable: it is on the disk then. mode: what the
+    umask takes from.
 
     OSError when it cannot be written.
     """
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     try:
-        with open(fresh, "xb") as file:
+        with open(fresh, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             if durable:
                 file.flush()

@@ -36,6 +36,33 @@ def test_it_is_made_for_its_owner_alone_whatever_the_umask(state):
     assert mode(state) == 0o700
 
 
+def test_what_is_made_in_an_empty_home_is_its_owners_alone_whatever_the_umask(tmp_path):
+    """The folders above ours, too: what others put into ~/.local, Python and the shell would run."""
+    home, code = tmp_path / "home", tmp_path / "code"
+    home.mkdir()
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("HERA_UTILS_", "XDG_", "PYTHON"))
+    }
+    environ |= {"HOME": str(home), "PYTHONPYCACHEPREFIX": str(code)}
+    state = home / ".local" / "state" / "hera-utils"
+    (home / "hera-utils.toml").write_text('argo_namespace = "default"\n')
+    try:
+        for words in ("connection", "profile add p --argo_server https://a.example", "trust"):
+            command = [sys.executable, "-m", "hera_utils", *words.split()]
+            done = subprocess.run(
+                command, env=environ, cwd=home, umask=0, capture_output=True, text=True, timeout=120, check=False
+            )
+            assert done.returncode == 0, done.stderr
+    finally:
+        daemon.stop(state)
+    made = {path: bits for path, bits in modes_in(home).items() if path != f"{home}/hera-utils.toml"}
+    assert {".local", "state", ".config", "server.log"} <= {os.path.basename(path) for path in made}
+    assert [path for path, bits in made.items() if bits & 0o022 and not stat.S_ISLNK(bits)] == []
+    written = [path for path in modes_in(code) if path.endswith((".pyc", ".commands", ".serve"))]
+    assert {path.rpartition(".")[2] for path in written} == {"pyc", "commands", "serve"}
+    assert [path for path in written if os.stat(path).st_mode & 0o022] == [], "code is written by its owner alone"
+
+
 @pytest.mark.parametrize("loose", [0o755, 0o777, 0o750, 0o711])
 def test_a_looser_mode_is_tightened_and_that_is_said(state, loose, caplog):
     state.mkdir()

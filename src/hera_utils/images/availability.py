@@ -22,6 +22,7 @@ from hera_utils.images.faults import RegistryUnreachable
 from hera_utils.images.pull import stored
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
+from hera_utils.private_folders import make_private
 
 if TYPE_CHECKING:
     from hera_utils.images.login import Logins
@@ -147,7 +148,7 @@ class _Silent:
         self._times = {**self._read(), registry: time.time()}
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._path.parent)
             fresh.write_text(json.dumps(self._times))
             os.replace(fresh, self._path)
 

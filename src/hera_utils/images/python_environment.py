@@ -26,6 +26,7 @@ from hera_utils.images.config import digest_of
 from hera_utils.images.decision_texts import LOCK
 from hera_utils.images.file_locks import held
 from hera_utils.images.interpreters import version_of
+from hera_utils.private_folders import make_private
 
 _PATIENCE = 1800.0  # seconds for one call of uv: large packages come over slow lines
 _MOST_WORDS = 400
@@ -52,7 +53,7 @@ def prepare(
     folder cannot be written.
     """
     try:
-        (folder / "locks").mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder / "locks")
         key = _digest([python, sorted(requirements), platform.machine(), platform.libc_ver()])
         with held(folder / "locks" / f"{key}.lock"):
             kept = folder / "locks" / f"{key}.txt"

@@ -31,6 +31,7 @@ from hera_utils.errors import PlatformError
 from hera_utils.images import file_locks
 from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
 from hera_utils.images.unpack import LayerLimits, room_on, unpack
+from hera_utils.private_folders import make_private
 
 _CHUNK = 1 << 20
 _REFERENCE_FIELDS: Mapping[str, Any] = {"reference": str, "digest": str, "config": str, "added": (int, float)}
@@ -426,9 +427,8 @@ class Store:
         if self._prepared and (self.folder / "locks").is_dir():  # else somebody has removed all of it
             return
         with room_on(self.folder):
-            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in ("", *_FOLDERS):
-                (self.folder / name).mkdir(mode=0o700, exist_ok=True)
+            for name in _FOLDERS:
+                make_private(self.folder / name)
         self._prepared = True
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, ObjectChange, StoredObject, StoredRun
 from hera_utils.local_platform.storage.reserve import Reserve
 from hera_utils.local_platform.this_machine import NODE, node
+from hera_utils.private_folders import make_private
 
 __all__ = ["ObjectChange", "LocalPlatform", "StoredObject"]
 
@@ -451,7 +452,7 @@ class LocalPlatform:
 def _make_folder(state: Path) -> None:
     try:
         for folder in (state, state / "pods", state / "artifacts", state / "claims"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(folder)
     except OSError as error:
         raise failure(state / "journal.sqlite", error) from error
     if not os.access(state, os.W_OK | os.X_OK):

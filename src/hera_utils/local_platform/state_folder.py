@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from hera_utils.errors import PlatformError
+from hera_utils.private_folders import make_private
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def open_state_folder(state: Path) -> None:
     """Create the folder, or check that it may be used; a looser mode is tightened with a warning. PlatformError when it may not."""
     try:
         is_new = not state.is_dir()
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(state)
     except OSError as error:
         raise unusable(state, error) from error
     if is_new:

@@ -8,6 +8,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from hera_utils.private_folders import make_private
+
 FOLDERS, PYTHONS = "runs-folders", "pythons"
 
 
@@ -31,7 +33,7 @@ def _add(file: Path, line: str) -> None:
     if line in _lines(file):
         return
     with contextlib.suppress(OSError):
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(file.parent)
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with open(descriptor, "a", encoding="utf-8", errors="surrogateescape") as lines:
             lines.write(f"{line}\n")

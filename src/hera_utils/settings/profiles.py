@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.private_folders import make_private
 from hera_utils.settings import toml_text
 from hera_utils.settings.fields import BY_NAME
 from hera_utils.settings.hera_config import parse_hera_config
@@ -234,7 +235,7 @@ def _write(path: Path, text: str, private: bool) -> None:
     """The whole text or nothing; private: for its owner alone."""
     mode = 0o600 if private else (path.stat().st_mode & 0o777 if path.is_file() else 0o644)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # its owner's alone from the start
         try:
             with open(handle, "w", encoding="utf-8") as file:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hera_utils.errors import SettingsError
+from hera_utils.private_folders import make_private
 from hera_utils.settings.fields import TOKEN_FIELDS
 from hera_utils.settings.resolve import CLIContext, ProjectSource
 from hera_utils.settings.secret import Secret
@@ -297,7 +298,7 @@ def _trusted(folder: Path) -> dict[str, str]:
 
 def _write(folder: Path, trusted: Mapping[str, str]) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         handle, name = tempfile.mkstemp(prefix=f".{TRUSTED_FILE}-", dir=folder)  # its owner's alone
         with open(handle, "w", encoding="utf-8") as file:
             json.dump(dict(trusted), file, indent=1)

@@ -27,6 +27,7 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import PodFinished, PodProgressed, PodWaiting
 from hera_utils.local_platform import this_machine
+from hera_utils.private_folders import make_private
 
 from . import log_lines, pod_events, waiting
 from .disk_pressure import DiskPressure
@@ -92,7 +93,7 @@ class ProcessRuntime:
     ) -> None:
         self._state = state.resolve()
         self._pods_folder = self._state / "pods"
-        self._pods_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._pods_folder)
         self._report = report
         self._same_images: dict[str, Json] = {}
         self._images = ImageChooser(images, _environment()["PATH"])

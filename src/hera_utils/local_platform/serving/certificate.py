@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from hera_utils.local_platform.state_folder import write_private
+from hera_utils.private_folders import make_private
 
 YEARS = 10
 NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -32,7 +33,7 @@ def certificate(folder: Path) -> Certificate:
     paths = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     if _is_whole(paths):
         return paths
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     _make(paths)
     return paths
 
