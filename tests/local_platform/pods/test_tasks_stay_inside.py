@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from memory_platform import MemoryPlatform
 from serving import served
 from stage import Stage
 
+from hera_utils.images.table import ImageTable
 from hera_utils.local_platform.argo_api.app import argo_app
-from hera_utils.local_platform.pods.pod import seccomp
+from hera_utils.local_platform.pods import workers
+from hera_utils.local_platform.pods.pod import processes, seccomp
 
 Json = dict[str, Any]
 
@@ -249,6 +252,36 @@ for kind, flags in (("tmpfs", 0), ("proc", PROCESSES), ("sysfs", NETWORK), ("cgr
 def test_no_view_of_the_kernel_is_mounted_anew(stage: Stage) -> None:
     """A user namespace of its own gives a task the right to mount; what is limited in its /proc and /sys would be unlimited there."""
     assert set(python_attempts(stage, _MOUNTS)) <= {"tmpfs"}
+
+
+@pytest.fixture
+def limited_stage(
+    tmp_path: Path, images: ImageTable, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Stage]:
+    """On a kernel that lacks something."""
+    start = workers._START.replace(processes.SPAWNER, f"{request.param}; {processes.SPAWNER}")
+    monkeypatch.setattr(workers, "_START", start)
+    made = Stage(tmp_path / "state", images=images)
+    yield made
+    made.close()
+
+
+_NO_OTHER_ROOT = "from pod import syscalls; syscalls._SYS_PIVOT_ROOT = None"
+"""As where the root is a system that was loaded into memory: the kernel puts no other one in its place."""
+_NOBODY_ANSWERS = "from pod import seccomp; seccomp._NEW_LISTENER = 1 << 30"
+
+
+@pytest.mark.parametrize("limited_stage", [_NO_OTHER_ROOT], indirect=True)
+def test_nor_where_the_root_of_the_machine_stays_below_a_containers(limited_stage: Stage) -> None:
+    assert set(python_attempts(limited_stage, _MOUNTS)) <= {"tmpfs"}
+    test_a_task_finds_no_way_out(limited_stage)
+
+
+@pytest.mark.parametrize("limited_stage", [_NOBODY_ANSWERS], indirect=True)
+def test_calls_are_refused_also_where_pods_share_ports(limited_stage: Stage) -> None:
+    test_calls_that_container_runtimes_refuse(limited_stage)
+    assert set(python_attempts(limited_stage, _MOUNTS)) <= {"tmpfs"}
+    assert limited_stage.runtime._workers.pods_share_ports
 
 
 _LISTENS = """

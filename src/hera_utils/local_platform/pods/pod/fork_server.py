@@ -83,6 +83,9 @@ class ForkServer:
             tops = {name.partition(".")[0] for name in self._loaded.modules}
             ready = b"r" + marshal.dumps((os.getpid(), sorted(self._preloaded.top_names), sorted(tops)))
             calls = [seccomp.install([seccomp.BIND, seccomp.CONNECT])] if asks_network else []
+            if not calls:
+                with contextlib.suppress(OSError):  # as in a worker
+                    seccomp.refuse()
             socket.send_fds(self._link, [ready], calls)
             for fd in calls:
                 os.close(fd)

@@ -1,4 +1,4 @@
-"""System calls that a thread of this process answers instead of the kernel (seccomp user notification; Linux 5.6).
+"""System calls that fail, and those that a thread of this process answers instead of the kernel (seccomp user notification; Linux 5.6).
 
 `install` makes the kernel ask about some system calls of the calling thread and of everything that it starts afterwards. Whoever
 reads the descriptor answers each: `go_on` lets the kernel do it as it was called, `answer` gives the result.
@@ -81,6 +81,17 @@ def install(numbers: list[int]) -> int:
 
     Some others fail from now on (_filter).
     """
+    # before 5.19 a signal interrupts the wait for the answer
+    return _attach(numbers, (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER))
+
+
+def refuse() -> None:
+    """Those others fail from now on, also where nobody can be asked about a call. Raises OSError where the kernel cannot or may not."""
+    _attach([], (0,))
+
+
+def _attach(numbers: list[int], ways: tuple[int, ...]) -> int:
+    """ways: flags, of which the first that the kernel takes counts."""
     if _NATIVE is None or _OF_32_BITS is None:
         raise OSError(errno.ENOSYS, f"not for this processor ({platform.machine()})")
     steps = [(_LOAD, 0, 0, _ARCHITECTURE)]
@@ -90,8 +101,7 @@ def install(numbers: list[int]) -> int:
     steps += [(_RETURN, 0, 0, _ERROR | errno.EPERM)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = _Program(len(steps), ctypes.cast(code, ctypes.c_void_p))
-    # before 5.19 a signal interrupts the wait for the answer
-    for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
+    for flags in ways:
         fd = _libc.syscall(_SECCOMP, _SET_MODE_FILTER, flags, ctypes.byref(program))
         if fd >= 0:
             return int(fd)

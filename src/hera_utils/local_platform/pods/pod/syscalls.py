@@ -143,9 +143,26 @@ def switch_root(folder: str) -> None:
     if _SYS_PIVOT_ROOT is not None and _libc.syscall(_SYS_PIVOT_ROOT, b".", b".") == 0:
         unmount(".")  # the old root, which lies on the new one
     else:  # the old one is none that can be taken away, such as a system's that was loaded into memory
+        _hide_proc_and_sys()
         mount(".", "/", None, MS_MOVE)
         os.chroot(".")
     os.chdir("/")
+
+
+def _hide_proc_and_sys() -> None:
+    """No /proc and /sys stays that is not below the folder in which this thread is."""
+    own_root = f"{os.getcwd()}/"
+    with open("/proc/self/mountinfo", "rb") as file:
+        table = file.read().splitlines()
+    for line in reversed(table):  # what lies on another one first
+        before, _, after = line.partition(b" - ")
+        place = before.split()[4].decode("unicode_escape").encode("latin-1")
+        if after.split()[0] not in (b"proc", b"sysfs") or os.fsdecode(place).startswith(own_root):
+            continue
+        try:
+            unmount(os.fsdecode(place))
+        except OSError:  # it came with a user namespace
+            mount("none", os.fsdecode(place), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=4k")
 
 
 def unshare(flags: int) -> None:

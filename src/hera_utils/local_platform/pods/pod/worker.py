@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from . import disk_room, image_layers, launch_socket, shared_mounts, supervisor, syscalls, wire, worker_rights
+from . import disk_room, image_layers, launch_socket, seccomp, shared_mounts, supervisor, syscalls, wire, worker_rights
 from .containers import Sandbox
 from .meter import Meter
 from .network import Network
@@ -53,6 +53,9 @@ def main(
         network = Network(proc)
         if own_addresses:
             network.open()
+        else:
+            with contextlib.suppress(OSError):  # a kernel without filters, or another processor
+                seccomp.refuse()
         worker_rights.give_up(home, f"{shared.folder}/empty")
         server = wire.Sender(state)
         sandbox = Sandbox(
