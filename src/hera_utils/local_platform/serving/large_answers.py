@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -138,15 +138,12 @@ class _LargeAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         size, body = len(self.body), memoryview(self.body)
+        pieces = (bytes(body[at : at + LARGE]) for at in range(0, size, LARGE))
         self._answers.take(size)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            for at in range(0, size, LARGE):
-                piece = {"type": "http.response.body", "body": bytes(body[at : at + LARGE]), "more_body": True}
-                if not await _is_taken(send(piece), self._answers):
-                    scope.get("extensions", {}).get(ABORT, lambda: None)()
-                    return
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if await _send_pieces(pieces, self._answers, scope, send):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._answers.leave(size)
 
@@ -182,21 +179,30 @@ class ItemByItem(Response):
             text = await self.answers.take_item(lambda item=item: loop.run_in_executor(self._threads, item))  # type: ignore[misc]
             if text is None:
                 continue
-            size = len(text)
             try:
-                for at in range(0, size, LARGE):
-                    piece = between + text[at : at + LARGE]
-                    body = piece.encode("utf-8", "surrogatepass")
-                    sent = send({"type": "http.response.body", "body": body, "more_body": True})
-                    if not await _is_taken(sent, self.answers):
-                        scope.get("extensions", {}).get(ABORT, lambda: None)()
-                        return
-                    between = ""
+                if not await _send_pieces(_encoded(between, text), self.answers, scope, send):
+                    return
             finally:
-                self.answers.leave(size)
+                self.answers.leave(len(text))
             between = ","
         end = (between if between == self._before else "") + self._after
         await send({"type": "http.response.body", "body": end.encode(), "more_body": False})
+
+
+def _encoded(before: str, text: str) -> Iterator[bytes]:
+    """The two texts, encoded piece by piece: encoded as a whole they would be held twice."""
+    for at in range(0, len(text), LARGE):
+        piece = text[at : at + LARGE] if at else before + text[:LARGE]
+        yield piece.encode("utf-8", "surrogatepass")
+
+
+async def _send_pieces(pieces: Iterable[bytes], answers: LargeAnswers, scope: Scope, send: Send) -> bool:
+    """Send each piece when the client has taken most of those before it. False: it took nothing for too long, and was hung up on."""
+    for piece in pieces:
+        if not await _is_taken(send({"type": "http.response.body", "body": piece, "more_body": True}), answers):
+            scope.get("extensions", {}).get(ABORT, lambda: None)()
+            return False
+    return True
 
 
 async def _is_taken(sending: Awaitable[None], answers: LargeAnswers) -> bool:

@@ -123,7 +123,7 @@ def bind_into(root: str, mount: Mount, hidden: tuple[str, ...] = ()) -> None:
             contextlib.suppress(FileNotFoundError),
             open_beneath.at(root, target + path[len(real.rstrip("/")) :]) as place,
         ):
-            syscalls.mount("tmpfs", place, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k")
+            syscalls.cover(place)
 
 
 def inside(root: str, path: str) -> str:

@@ -169,9 +169,7 @@ class Root:
             self._own_folders.pin(self.own(path))
         for path in masked:
             if os.path.isdir(root + path):
-                syscalls.mount(
-                    "tmpfs", root + path, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k"
-                )
+                syscalls.cover(root + path)
 
     def _fill_image(self, shared: SharedMounts, proc: str) -> None:
         self._fill_system(shared, proc)

@@ -51,6 +51,11 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, dat
     _check(result, target)
 
 
+def cover(folder: str) -> None:
+    """Hide what is in a folder behind an empty one."""
+    mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=4k")
+
+
 def bind(source: str, target: str, *, recursive: bool = False, read_only: bool = False) -> None:
     """Show `source` at `target`; both must exist and be of the same sort (file or directory)."""
     mount(source, target, None, MS_BIND | (MS_REC if recursive else 0))
@@ -162,7 +167,7 @@ def _hide_proc_and_sys() -> None:
         try:
             unmount(os.fsdecode(place))
         except OSError:  # it came with a user namespace
-            mount("none", os.fsdecode(place), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=4k")
+            cover(os.fsdecode(place))
 
 
 def unshare(flags: int) -> None:
