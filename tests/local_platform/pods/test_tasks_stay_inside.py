@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -298,6 +300,42 @@ for family, kind, protocol in ((17, 3, 3 << 8), (17, 2, 3 << 8), (2, 3, 6), (10,
 def test_no_task_listens_to_what_other_programs_send(stage: Stage) -> None:
     """The network is this machine's: tokens of its servers pass there."""
     assert python_attempts(stage, _LISTENS) == []
+
+
+_CONNECTS = """
+import socket
+for name in ("{outside}", "{inside}"):
+    own = socket.socket(socket.AF_UNIX)
+    if name == "{inside}":
+        own.bind("\\0" + name)
+        own.listen()
+    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
+        try:
+            socket.socket(socket.AF_UNIX, kind).connect("\\0" + name)
+            print(name)
+        except OSError:
+            pass
+"""
+
+
+_LANDLOCK_VERSION = 6
+"""The first that knows of sockets."""
+
+
+def _has_landlock() -> bool:
+    return int(ctypes.CDLL(None).syscall(444, None, 0, 1)) >= _LANDLOCK_VERSION
+
+
+@pytest.mark.skipif(not _has_landlock(), reason="this kernel keeps no sockets apart (Linux 6.12)")
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM])
+def test_no_task_connects_to_abstract_sockets_of_this_machine(stage: Stage, kind: int) -> None:
+    """A desktop's X server listens at one."""
+    outside, inside = (f"hera-utils-test-{os.getpid()}-{name}" for name in ("outside", "inside"))
+    with socket.socket(socket.AF_UNIX, kind) as server:
+        server.bind(f"\0{outside}")
+        if kind != socket.SOCK_DGRAM:
+            server.listen()
+        assert python_attempts(stage, _CONNECTS.format(outside=outside, inside=inside)) == [inside]
 
 
 _OTHER_WAYS = """

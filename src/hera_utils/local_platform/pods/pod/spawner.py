@@ -12,7 +12,7 @@ import select
 import signal
 import socket
 
-from . import file_trees, mount_faults, network, shared_mounts, syscalls
+from . import file_trees, landlock, mount_faults, network, shared_mounts, syscalls
 from .preloader import Preloader
 from .processes import born
 
@@ -33,6 +33,8 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     except OSError as error:
         link.send(f"! {mount_faults.reason_of(error)}".encode())
         return
+    with contextlib.suppress(OSError):  # an older kernel
+        landlock.keep_to_own_sockets()
     preloader = Preloader(started_with)
     preloader.ensure(link)  # before all that workers need is loaded: the less it has, the less each of its forks costs
     _sweep(f"{state}/pods/.roots")
