@@ -37,7 +37,9 @@ Where Argo does something that surprises, this machine does the same, because a 
 - What depends on a task of a DAG that is skipped begins before the hooks of that task, and these never begin if all of it is over first.
 - While the workflow's `parallelism` is reached nothing asks for a lock, not even a node that waits for one: others may get it meanwhile.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
-- A pod that was stopped tells how its container ended (`main: Error (exit code 143)`) only when an exit handler runs meanwhile.
+- A pod that was stopped tells how it ended, and that counts: a program that is told to end (SIGTERM) and ends with 0 has
+  succeeded, and so may the run. One that has to be killed has no exit code, and a pod of a DAG, which a stop ends at once,
+  keeps the message of the stop (unless an exit handler runs meanwhile).
 - `maxDuration` of a retry counts from the start of the first attempt, which may take as long as it likes. Later attempts are ended then.
 - A stop ends a DAG at once. What depends on a task that it stops is never opened, nor is that task's exit handler, and steps within the DAG
   stay Running. In steps the exit handler of a stopped step runs. A daemon that was ready has succeeded.
@@ -61,6 +63,9 @@ from there, or, where a label says that it is complete, does nothing. `progress`
 workflow all of them; in Argo a group's counts what follows it too, and a node that is left out has one. With `resubmit --memoized` a retry
 whose last attempt succeeded does not run again; in Argo it runs once more, and attempts that failed, and the containers of a set that
 succeeded, stay Pending for ever. There a step or task waits for its exit handler's lock for ever if its loop is over by then.
+What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and a
+parameter that is not written yet is its error. At the deadline of a workflow its pods say `Step exceeded its deadline`, as recorded; on a
+cluster the kubelet may come first: `Pod was active on the node longer than the specified deadline`, with an exit code.
 """
 
 

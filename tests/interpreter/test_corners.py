@@ -68,22 +68,6 @@ def test_each_item_has_its_exit_handler_when_they_end_one_after_the_other(mode: 
     assert not any(one.reason == "ExitHandlerNotRun" for one in play.told)
 
 
-@pytest.mark.parametrize("handler", [True, False])
-def test_while_an_exit_handler_runs_a_stopped_pod_tells_how_it_ended(mode: str, handler: bool) -> None:
-    """Without an exit handler Argo does not look at it any more."""
-    spec = f"{{entrypoint: work, {'onExit: work, ' if handler else ''}templates: [{POD}]}}"
-    play = Play(workflow(spec), mode)
-    play.start("wf")
-    play.tell(e.ShutdownRequested(play.at, "seed", "Stop"))
-    play.end("wf", 143)
-    ended = play.node("wf")
-    message = "main: Error (exit code 143)" if handler else "workflow shutdown with strategy:  Stop"
-    assert (ended["phase"], ended["message"], ended["outputs"]["exitCode"]) == ("Failed", message, "143")
-    if handler:
-        play.end(".onExit")
-    assert play.message == "Stopped with strategy 'Stop'"
-
-
 def test_the_status_of_a_workflow_is_empty_in_its_first_look(mode: str) -> None:
     spec = f"""
     entrypoint: main

@@ -315,3 +315,92 @@ def test_what_depends_on_a_stopped_loop_of_a_dag_is_never_opened(mode: str, hook
     play.end("a(0:1)", 143)
     assert play.phase == "Failed"
     assert play.phases() == {"": "Failed", ".a": "Running", ".a(0:1)": "Failed", ".a(1:2)": "Failed"}
+
+
+ALONE, IN_STEPS = (
+    "- {name: main, container: {image: i, command: [c]}}",
+    "- {name: main, steps: [[{name: a, template: work}]]}",
+)
+
+
+@pytest.mark.parametrize("strategy", ["Stop", "Terminate"])
+@pytest.mark.parametrize(("main", "pod"), [(ALONE, "wf"), (IN_STEPS, "a")])
+def test_a_program_that_is_told_to_end_and_ends_with_0_has_succeeded(
+    mode: str, main: str, pod: str, strategy: str
+) -> None:
+    play = _play(main, mode, pod)
+    _stop(play, strategy)
+    assert play.node(pod)["phase"] == "Failed"
+    play.end(pod, 0)
+    told = f"workflow shutdown with strategy:  {strategy}"
+    node = play.node(pod)
+    assert (node["phase"], node["message"], node["outputs"]["exitCode"]) == ("Succeeded", told, "0")
+    assert (play.phase, play.message, set(play.phases().values())) == ("Succeeded", "", {"Succeeded"})
+
+
+@pytest.mark.parametrize(("main", "pod"), [(ALONE, "wf"), (IN_STEPS, "a")])
+@pytest.mark.parametrize(
+    ("code", "message", "told"),
+    [(143, "main: Error (exit code 143)", "143"), (3, "main: Error (exit code 3)", "3"), (137, STOPPED, None)],
+)
+def test_a_stopped_pod_tells_how_it_ended_unless_it_had_to_be_killed(
+    mode: str, main: str, pod: str, code: int, message: str, told: str | None
+) -> None:
+    play = _play(main, mode, pod)
+    _stop(play)
+    play.end(pod, code)
+    node = play.node(pod)
+    assert (node["phase"], node["message"], (node.get("outputs") or {}).get("exitCode")) == ("Failed", message, told)
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Stop'")
+
+
+def test_the_exit_handler_of_a_run_begins_when_its_stopped_pod_has_told(mode: str) -> None:
+    play = Play(workflow("{entrypoint: work, onExit: work, templates: [{name: work, container: {image: i}}]}"), mode)
+    play.start("wf")
+    assert not any(isinstance(one, c.LaunchPod) for one in _stop(play))
+    play.end("wf", 143)
+    assert play.node("wf")["message"] == "main: Error (exit code 143)"
+    play.end(".onExit")
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Stop'")
+
+
+def test_steps_go_on_after_a_stopped_one_that_succeeded_but_no_pod_begins(mode: str) -> None:
+    play = _play("- {name: main, steps: [[{name: a, template: work}], [{name: b, template: work}]]}", mode, "a")
+    _stop(play)
+    assert not any(isinstance(one, c.LaunchPod) for one in play.end("a", 0))
+    assert play.phases() == {"": "Failed", "[0]": "Succeeded", "[0].a": "Succeeded", "[1]": "Failed", "[1].b": "Failed"}
+    assert play.phase == "Failed"
+
+
+@pytest.mark.parametrize("code", [0, 143])
+def test_a_pod_of_a_dag_that_a_stop_ended_tells_nothing_but_its_exit_code(mode: str, code: int) -> None:
+    play = _play("- {name: main, dag: {tasks: [{name: a, template: work}]}}", mode, "a")
+    _stop(play)
+    play.end("a", code)
+    node = play.node("a")
+    assert (node["phase"], node["message"], node["outputs"]["exitCode"]) == ("Failed", STOPPED, str(code))
+    assert play.phase == "Failed"
+
+
+def test_a_retry_is_stopped_even_if_its_attempt_succeeds_then(mode: str) -> None:
+    work = "- {name: again, retryStrategy: {limit: 2}, container: {image: i, command: [c]}}"
+    play = _play("- {name: main, steps: [[{name: a, template: again}]]}\n" + work, mode, "a(0)")
+    _stop(play)
+    play.end("a(0)", 0)
+    assert (play.node("a")["message"], play.node("a")["phase"]) == ("Stopped with strategy 'Stop'", "Failed")
+    assert play.phases() == {"": "Failed", "[0]": "Failed", "[0].a": "Failed", "[0].a(0)": "Succeeded"}
+
+
+def test_the_containers_of_a_stopped_set_tell_how_they_ended(mode: str) -> None:
+    play = _play(
+        "- {name: main, containerSet: {containers: [{name: main, image: i}, {name: two, image: i}]}}", mode, "wf"
+    )
+    _stop(play)
+    ends = tuple(e.ContainerState(name, code, "Error") for name, code in (("main", 0), ("two", 143)))
+    play.end("wf", 143, containers=ends)
+    told = {name: (play.node(name)["phase"], play.node(name)["message"]) for name in ("wf", "main", "two")}
+    assert told == {
+        "wf": ("Failed", "two: Error (exit code 143)"),
+        "main": ("Succeeded", STOPPED),
+        "two": ("Failed", "two: Error (exit code 143): "),
+    }

@@ -193,33 +193,35 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
 def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> None:
     """A pod that was killed has ended: its outputs count, and the workflow may be over now.
 
-    Phase, message and time of its node stay as they are. But while an exit handler runs after a stop, Argo still looks at the pod, and its
-    node tells how the container ended.
+    Phase and message of its node stay as they are unless the pod tells how it ended; the time of its end stays.
     """
     noted = killed.ended(walk.run, event.node_id)
     if noted is None:
         return
     template = _template_of(walk, node)
     gathered = outcomes.outputs(event, template)
-    if not noted["exitCode"]:
+    tells = killed.tells(walk, node, noted, event)
+    if not noted["exitCode"] or (not tells and gathered.get("exitCode") == "137"):
         gathered.pop("exitCode", None)
-    elif event.phase != "Succeeded" and killed.is_looked_at(walk):
-        walk.ledger.change(node, message=outcomes.of_pod(event, template).message)
     ran = outcomes.ran(event, template) or node.get(RAN)
     walk.ledger.change(node, outputs=gathered or None, **{RAN: ran})
+    if tells:
+        outcome = outcomes.of_pod(event, template)
+        _containers(walk, node, event.containers, failed=outcome.phase != phases.SUCCEEDED, anew=True)
+        walk.ledger.mark(node, outcome.phase, outcome.message or None)
     outputs.publish(walk, gathered)
     gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
     walk.look_again(event.node_id)
 
 
-def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False) -> None:
-    """The nodes of the containers of a set."""
+def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False, anew: bool = False) -> None:
+    """The nodes of the containers of a set; anew: also those that are over."""
     known = {child["name"].rpartition(".")[2]: child for child in _container_nodes(walk, node)}
     for state in states:
         child = known.get(state.name)
         outcome = outcomes.of_container(state, failed)
-        if child is not None and not phases.ended(child):
-            walk.ledger.mark(child, outcome.phase, outcome.message)
+        if child is not None and (anew or not phases.ended(child)):
+            walk.ledger.mark(child, outcome.phase, (outcome.message or None) if anew else outcome.message)
 
 
 def _container_nodes(walk: Walk, node: Json) -> list[Json]:

@@ -3,6 +3,9 @@
 Their nodes are over at once, and exit handlers begin at once. But the workflow is over only when these pods have ended, because their
 outputs count, the global ones too. Argo waits for its task results (markWorkflowPhase, checkTaskResultsInProgress). It does not wait
 for a daemon, and gives up a pod that does not end for as long as Argo waits for a task result.
+
+How a stopped pod ended counts as well while something waits for its node (`tells`): a program that is told to end, and ends with 0,
+has succeeded.
 """
 
 from __future__ import annotations
@@ -10,14 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import limits, new_nodes, outbound
+from hera_utils.interpreter import limits, new_nodes, outbound, outcomes
 from hera_utils.interpreter.commands import KillPod
+from hera_utils.interpreter.events import PodFinished
 from hera_utils.interpreter.state import Json, Run
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
 TIMER = "killed"
+_KILLED = 137  # the exit code after SIGKILL
 _LONGEST_WAIT = 600.0  # seconds (Argo: TASK_RESULT_TIMEOUT_DURATION)
 
 
@@ -28,14 +33,15 @@ def kill(context: Context, node: Json, *, exit_code: bool) -> None:
     the end of the container.
     """
     context.say(KillPod(node["id"], new_nodes.pod_name(context, node)))
-    wait_for(context, node, exit_code=exit_code)
+    wait_for(context, node, exit_code=exit_code, stopped=exit_code)
 
 
-def wait_for(context: Context, node: Json, *, exit_code: bool) -> None:
+def wait_for(context: Context, node: Json, *, exit_code: bool, stopped: bool = False) -> None:
     """Wait for what the pod of a node gives that is marked while it runs."""
     if node["phase"] == phases.RUNNING and not node.get("daemoned"):
         until = context.ledger.now + _LONGEST_WAIT
-        context.run.memory.setdefault("killed", {})[node["id"]] = {"until": until, "exitCode": exit_code}
+        noted = {"until": until, "exitCode": exit_code, "stopped": stopped}
+        context.run.memory.setdefault("killed", {})[node["id"]] = noted
         context.timer(TIMER, until)
 
 
@@ -76,10 +82,28 @@ def _leaves_ended(context: Context, node: Json) -> bool:
     return True
 
 
-def is_looked_at(context: Context) -> bool:
-    """Whether Argo still reconciles pods: the workflow's exit handler runs, which a stop leaves alone."""
+def tells(context: Context, node: Json, noted: Json, event: PodFinished) -> bool:
+    """Whether the node of a killed pod that has ended says how it ended: something waits for it, or Argo looks at it again.
+
+    A program that is deaf to the signal, until it is killed, is not waited for: only while an exit handler runs Argo sees its end.
+    """
+    if not noted.get("stopped"):
+        return False
     handler = context.ledger.node_named(f"{context.run.name}.onExit")
-    return handler is not None and not phases.ended(handler)
+    if handler is not None and not phases.ended(handler):
+        return True
+    return _is_waited_for(context, node) and outcomes.exit_code(event.containers) != _KILLED
+
+
+def _is_waited_for(context: Context, node: Json) -> bool:
+    """Whether the templates around the node go on. A stop ends a DAG at once, whatever its pods do."""
+    boundary = node.get("boundaryID")
+    while boundary:
+        above = context.ledger.get(boundary)
+        if above is None or phases.ended(above):
+            return False
+        boundary = above.get("boundaryID")
+    return True
 
 
 def awaited(run: Run) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import finish, limits, node_hooks, substitution, unopened
+from hera_utils.interpreter import finish, killed, limits, node_hooks, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.state import Json
@@ -42,7 +42,11 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     if phases.fulfilled(node) and any(context.spec.get(field) for field in _TELL_FAILURES):
         context.variables["workflow.failures"] = finish.failures(context)
     hooks_are_over = yield from _hooks(context, frame, node, faults)
-    if not hooks_are_over or not phases.fulfilled(node):
+    if (
+        not hooks_are_over
+        or not phases.fulfilled(node)
+        or (node["type"] == "Pod" and killed.is_unsettled(context, node))
+    ):
         return
     try:
         over, handler = yield from _exit_handler(context, frame, faults)
