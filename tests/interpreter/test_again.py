@@ -15,7 +15,7 @@ from hera_utils.argo.schema import decode
 from hera_utils.errors import Refused
 from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.commands import DeletePod, LaunchPod
-from hera_utils.interpreter.events import ContainerState, PodFinished, RetryRequested, Submitted
+from hera_utils.interpreter.events import ContainerState, PodFinished, RetryRequested, ShutdownRequested, Submitted
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.retry_in_place import retry
 from hera_utils.interpreter.state import Run
@@ -337,6 +337,31 @@ def test_a_pod_that_ended_after_its_run_is_over_when_the_run_is_retried(code: in
     assert play.running() == ["[0].a"]
     play.end("a")
     assert play.phase == ("Failed" if code else "Succeeded")
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+def test_what_a_stop_left_open_below_a_retry_holds_no_retried_run_up(mode: str) -> None:
+    """The Retry node failed with the stop, its attempt stays Running for ever: a DAG that is retried in place is over without it."""
+    pod = {"container": {"image": "i", "command": ["c"]}}
+    templates = [
+        {"name": "main", "dag": {"tasks": [{"name": "a", "template": "pod"}, {"name": "r", "template": "inner"}]}},
+        {"name": "inner", "retryStrategy": {}, "steps": [[{"name": "x", "template": "pod", "onExit": "bye"}]]},
+        {"name": "pod", **pod},
+        {"name": "bye", **pod},
+    ]
+    play = playbook.Play(playbook.workflow({"entrypoint": "main", "templates": templates}), mode)
+    play.start("a")
+    play.end("x")
+    play.start("x.onExit")
+    play.tell(ShutdownRequested(play.at, "seed", "Stop"))
+    play.end("a", 143)
+    play.end("x.onExit")
+    assert (play.phase, play.node("r")["phase"], play.node("r(0)")["phase"]) == ("Failed", "Failed", "Running")
+    play.launched.clear()
+    play.tell(RetryRequested(play.at + 1, "seed"))
+    assert len(play.launched) == 1
+    play.end("a")
+    assert (play.phase, play.message, play.node("a")["phase"]) == ("Failed", "", "Succeeded")
 
 
 def test_a_memoized_run_connects_its_steps_again_where_one_was_skipped() -> None:

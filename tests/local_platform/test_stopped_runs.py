@@ -57,12 +57,21 @@ def test_what_a_stopped_pod_gave_is_there_when_the_run_is_over(platform, strateg
     platform.act("default", name, ShutdownRequested(0.0, strategy=strategy))
     last = toys.wait(platform, "default", name)
     (node,) = last["status"]["nodes"].values()
-    assert (node["phase"], node["message"]) == ("Failed", f"workflow shutdown with strategy:  {strategy}")
+    assert (node["phase"], node["message"]) == ("Failed", f"main: Error (exit code {code})")
     assert node["outputs"]["exitCode"] == code
     assert node["outputs"]["parameters"][0]["value"] == "v"
     assert last["status"]["message"] == f"Stopped with strategy '{strategy}'"
     assert [one["name"] for one in last["status"]["outputs"]["artifacts"]] == ["everybody"]
     assert Path(platform.artifact("default", name, node["id"], "out")).read_text() == "data\n"
+
+
+def test_a_program_that_ends_well_when_it_is_told_to_end_has_succeeded(platform):
+    name = _at_work(platform, _document("trap 'exit 0' TERM; echo written; sleep 600 & wait"))
+    platform.act("default", name, ShutdownRequested(0.0))
+    last = toys.wait(platform, "default", name)
+    (node,) = last["status"]["nodes"].values()
+    assert (node["phase"], node["outputs"]["exitCode"], last["status"]["phase"]) == ("Succeeded", "0", "Succeeded")
+    assert node["outputs"]["parameters"][0]["value"] == "v"
 
 
 def test_artifacts_of_a_stopped_pod_are_collected_with_the_others(platform):

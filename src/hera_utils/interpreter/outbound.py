@@ -52,6 +52,11 @@ def attempts(ledger: Ledger, node: Json) -> list[Json]:
     return [child for child in ledger.children(node) if phases.retried(child)]
 
 
+def retry_of(ledger: Ledger, node: Json) -> Json | None:
+    """The Retry node of an attempt; None of any other node."""
+    return ledger.node_named(node["name"].rpartition("(")[0]) if phases.retried(node) else None
+
+
 def hook_owner(name: str) -> str:
     """The name of the node that a hook belongs to, from the hook's own name."""
     return name[: -len(".onExit")] if name.endswith(".onExit") else name.rpartition(".hooks.")[0]

@@ -117,8 +117,9 @@ class Walk(Context):
             self.visit(self.root)
             return
         frame.dirty[node["id"]] = None
-        if phases.retried(node):
-            frame.dirty[self.ledger.id_of(node["name"].rpartition("(")[0])] = None
+        retry = outbound.retry_of(self.ledger, node)
+        if retry is not None:
+            frame.dirty[retry["id"]] = None
         self._visit_and_rise(frame)
 
     def _rise_from_orphan(self, node_id: str) -> None:

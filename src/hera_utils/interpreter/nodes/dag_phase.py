@@ -83,10 +83,10 @@ def _complete_group(ledger: Ledger, node: Json) -> bool:
 
 
 def _abandoned(ledger: Ledger, node: Json) -> bool:
-    """Whether the node belongs to a template that is over, so that it will never end. Argo would wait for ever."""
+    """Whether the node belongs to a template, or a retry, that is over, so that it will never end. Argo would wait for ever."""
     boundary = ledger.get(node.get("boundaryID") or "")
     while boundary is not None and not phases.ended(boundary):
-        boundary = ledger.get(boundary.get("boundaryID") or "")
+        boundary = outbound.retry_of(ledger, boundary) or ledger.get(boundary.get("boundaryID") or "")
     grouping = node["type"] in ("Steps", "DAG", "StepGroup", "TaskGroup", "Retry")
     locked = (node.get("synchronizationStatus") or {}).get("waiting")
     return boundary is not None and bool(grouping or locked or unopened.waits(ledger.run, node["id"]))
