@@ -66,3 +66,6 @@ class Frame:
 
 Plan = Generator[TemplateCall, "Json | None", None]
 """A planner's visit: it yields what it wants opened and receives the node (None: not now). Faults are thrown into it."""
+
+Opened = Generator[TemplateCall, "Json | None", bool]
+"""The same, with an answer: whether what it opens is over, or whether it could be opened."""

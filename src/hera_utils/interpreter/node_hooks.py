@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import phases
 from hera_utils.interpreter import limits, outbound, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
-from hera_utils.interpreter.frames import Frame, TemplateCall
+from hera_utils.interpreter.frames import Frame, Opened, TemplateCall
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
 
@@ -48,9 +48,7 @@ class Owner:
         self.blocked = False
 
 
-def lifecycle(
-    context: Context, owner: Owner, hooks: Json | None, node: Json
-) -> Generator[TemplateCall, Json | None, bool]:
+def lifecycle(context: Context, owner: Owner, hooks: Json | None, node: Json) -> Opened:
     """Open the hooks whose expression holds; answers whether all that were opened are over."""
     done = True
     for hook_name, hook in (hooks or {}).items():
@@ -78,9 +76,7 @@ def lifecycle(
     return done
 
 
-def on_exit(
-    context: Context, owner: Owner, step: Mapping[str, Any], node: Json
-) -> Generator[TemplateCall, Json | None, bool]:
+def on_exit(context: Context, owner: Owner, step: Mapping[str, Any], node: Json) -> Opened:
     """Open the exit handler of a node that completed; answers whether there is nothing (more) to wait for."""
     hook = exit_hook(step, context.spec.get("arguments") or {})
     if hook is None or not limits.may_run(context, on_exit=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
@@ -14,18 +14,16 @@ from hera_utils.interpreter import (
     limits,
     lock_requests,
     loops,
-    node_hooks,
     outbound,
     outputs,
-    progress,
     substitution,
     unopened,
 )
-from hera_utils.interpreter.close_node import close
 from hera_utils.interpreter.commands import EmitEvent
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
-from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
-from hera_utils.interpreter.nodes import dag_phase, dag_scope, dag_tasks
+from hera_utils.interpreter.frames import Frame, Opened, Plan, TemplateCall
+from hera_utils.interpreter.nodes import dag_hooks, dag_phase, dag_scope, dag_tasks
+from hera_utils.interpreter.nodes.dag_hooks import TaskHooks
 from hera_utils.interpreter.nodes.dag_tasks import DagState, DagTask
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import NO_TEMPLATE
@@ -38,8 +36,6 @@ _OVER: Json = {}
 """In place of an item whose node is over: nothing of it is opened again."""
 
 _PLANNED = ("Steps", "DAG", "Retry")
-
-Opened = Generator[TemplateCall, "Json | None", bool]
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
@@ -73,6 +69,7 @@ class _Visit:
         self.state = state
         self.ledger = context.ledger
         self.boundary = context.ledger.nodes[frame.node_id]
+        self.hooks = TaskHooks(context, frame, state)
 
     # --- what changed ---------------------------------------------------------------------------------------------
     def changes(self, dirty: dict[str, Fault | None]) -> Plan:
@@ -260,7 +257,7 @@ class _Visit:
                 self._hold(item_id)
             else:
                 full = not (yield from self._open_one(name, item, item_id)) or full or name in self.state.broken
-        if not _has_exit_handler(task):  # else they are looked at when the hooks of the loop are over
+        if not dag_hooks.has_exit_handler(task):  # else they are looked at when the hooks of the loop are over
             yield from self._settle_items(task)
 
     def _take_up_items(self, name: str, group: Json) -> Plan:
@@ -358,15 +355,15 @@ class _Visit:
 
         Argo looks at them in order, and at none behind one whose exit handler runs.
         """
-        handled = _has_exit_handler(task)
+        handled = dag_hooks.has_exit_handler(task)
         for item_id in [changed] if changed and not handled else list(task.left):
             node = self.ledger.get(item_id)
             if node is None or not phases.fulfilled(node) or killed.is_unsettled(self.context, node):
                 continue
             if handled and phases.completed(node):
-                owner = self._hook_owner(task, node)
-                if not (yield from self._exited(owner, task, node)):
-                    self._look_again(owner, task, item_id)
+                owner = self.hooks.owner(task, node)
+                if not (yield from self.hooks.exited(owner, task, node)):
+                    self.hooks.look_again(owner, task, item_id)
                     return
             if not handled or phases.ended(node):  # else a daemon, whose exit handler begins when it ends
                 task.left.pop(item_id, None)
@@ -416,20 +413,6 @@ class _Visit:
             text = f"the loop {node['name']} was over before the exit handlers of {lost} of its items could begin, as in Argo"
             self.context.say(EmitEvent("ExitHandlerNotRun", text))
 
-    def _go_on_with_handlers(self, task: DagTask, node: Json) -> Plan:
-        """Exit handlers of items that had begun when the loop was over go on, also those that wait for a lock. In Argo these never end."""
-        state = self.state
-        for index, item in enumerate(self.ledger.children(node) if _has_exit_handler(task) else ()):
-            name = f"{item['name']}.onExit"
-            handler = self.ledger.node_named(name)
-            if unopened.is_begun(self.context, name) and not (handler is not None and phases.fulfilled(handler)):
-                # after a restart the items of such a loop are not known
-                state.owners.setdefault(item["id"], task.spec["name"])
-                state.order.setdefault(item["id"], (state.order[task.node_id][0], index))
-                owner = self._hook_owner(task, item)
-                yield from self._exited(owner, task, item)
-                self._look_again(owner, task, item["id"])
-
     def _settle(self, name: str, changed: str) -> Plan:
         """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""
         task, ledger = self.state.tasks[name], self.ledger
@@ -440,10 +423,10 @@ class _Visit:
             self.state.open.add(name)  # Argo does not look at its hooks before it knows whether the loop is over
             return
         if node["type"] == "TaskGroup" and not phases.ended(node):
-            handled = _has_exit_handler(task)
+            handled = dag_hooks.has_exit_handler(task)
             if changed in task.items and not handled:
                 yield from self._settle_items(task, changed)
-            over = yield from self._hooks_over(task, node)
+            over = yield from self.hooks.over(task, node)
             if not phases.ended(node):  # else a hook failed, and items that are not open yet never will be
                 if over and handled:
                     yield from self._settle_items(task)
@@ -452,78 +435,14 @@ class _Visit:
                     return
                 self._end_group(task, node)
         if node["type"] == "TaskGroup":
-            yield from self._go_on_with_handlers(task, node)
+            yield from self.hooks.go_on(task, node)
         if task.over and not (task.daemon and phases.ended(node)):
             return
         self._begin_again(name)
-        if not (yield from self._hooks_over(task, node)):
+        if not (yield from self.hooks.over(task, node)):
             return
         if phases.fulfilled(node) and outbound.hooks_done(ledger, node):
             self._over(name)
-
-    def _hooks_over(self, task: DagTask, node: Json) -> Opened:
-        """Open the hooks that the task's node asks for by now; whether those that were opened are over.
-
-        A hook that fails to open is an error of its task, and of the DAG when nothing comes after the task.
-        """
-        if not node_hooks.has_hooks(task.spec) and node_hooks.exit_hook(task.spec, {}) is None:
-            return True
-        if dag_tasks.is_cut_short(self.context, self.frame, self.state, task):
-            return False
-        target = task.spec["name"] in self.state.targets
-        if not target and self._is_passed(task, node):
-            return True
-        if node["phase"] == phases.PENDING and not target:
-            return True  # Argo looks at the hooks of running tasks, and of targets
-        owner = self._hook_owner(task, node)
-        try:
-            done = yield from node_hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
-        except Fault as fault:
-            if node["phase"] != phases.PENDING:
-                self._fail(node, fault.message)
-            if target:
-                raise
-            return True
-        if done and phases.completed(node):
-            done = yield from self._exited(owner, task, node)
-        if not done:
-            self._look_again(owner, task, task.node_id)
-        return done
-
-    def _is_passed(self, task: DagTask, node: Json) -> bool:
-        """Whether all that depends on the task is over before one of its hooks opened: then Argo comes to it no more."""
-        after = (self.ledger.get(self.state.tasks[name].node_id) for name in task.dependents)
-        return all(one is not None and phases.fulfilled(one) for one in after) and not any(
-            phases.hooked(child) for child in self.ledger.children(node)
-        )
-
-    def _exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
-        """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
-        try:
-            return (yield from node_hooks.on_exit(self.context, owner, task.spec, node))
-        except Fault as fault:
-            self.context.say(EmitEvent("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
-            return True
-
-    def _fail(self, node: Json, message: str) -> None:
-        """Make the task's node an Error, whatever its phase. Its progress no longer counts: it is over only since this event."""
-        if (node["phase"], node.get("message")) == (phases.ERROR, message):
-            return  # it was looked at before
-        counted = progress.parse(node.get("progress"))
-        if counted is not None and node["phase"] == phases.SUCCEEDED:
-            self.ledger.change(node, progress=f"0/{counted[1]}")
-        if node["type"] == "Pod":  # its pod goes on, and tells how it ended
-            killed.wait_for(self.context, node, exit_code=True)
-        self.ledger.mark(node, phases.ERROR, message)
-        frame = self.context.frames.get(node["id"])
-        if frame is not None:
-            close(self.context, frame)
-
-    def _look_again(self, owner: node_hooks.Owner, task: DagTask, node_id: str) -> None:
-        """If a limit holds a hook back, look at the task again when there is room."""
-        if owner.blocked:
-            self.state.blocked[node_id] = task.spec["name"]
-            self.context.wait(self.frame)
 
     def _has_items_left(self, task: DagTask) -> bool:
         """Whether an item of the loop runs, or has no node yet.
@@ -563,11 +482,6 @@ class _Visit:
             if not waits_for:
                 self.state.ready.append(dependent)
 
-    def _hook_owner(self, task: DagTask, node: Json) -> node_hooks.Owner:
-        scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
-        scope.set(f"tasks.{task.spec['name']}.status", node["phase"])
-        return node_hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
-
     def _phase(self) -> str:
         ids = {name: self.state.tasks[name].node_id for name in self.state.targets}
         return dag_phase.assess(self.ledger, self.frame.template["dag"], self.boundary, ids)
@@ -593,7 +507,3 @@ class _Visit:
         dag_phase.set_outbound(self.ledger, node, [self.state.tasks[name].node_id for name in self.state.targets])
         self.ledger.mark(node, phase)
         cache.save(self.context, node)
-
-
-def _has_exit_handler(task: DagTask) -> bool:
-    return node_hooks.exit_hook(task.spec, {}) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from hera_utils.interpreter import (
     unopened,
 )
 from hera_utils.interpreter.faults import ExitHandlerFault, Fault, Full, TimedOut, TooDeep
-from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
+from hera_utils.interpreter.frames import Frame, Opened, Plan, TemplateCall
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import NO_TEMPLATE
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 _STRICT = ("steps", "tasks")
 _PLACE = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
-
-Opened = Generator[TemplateCall, "Json | None", bool]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import phases
 from hera_utils.interpreter import finish, killed, limits, node_hooks, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
-from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
+from hera_utils.interpreter.frames import Frame, Opened, Plan, TemplateCall
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
         finish.conclude(context, node, handler)
 
 
-def _hooks(
-    context: Context, frame: Frame, node: Json, faults: Mapping[str, Fault]
-) -> Generator[TemplateCall, Json | None, bool]:
+def _hooks(context: Context, frame: Frame, node: Json, faults: Mapping[str, Fault]) -> Opened:
     """Open the workflow's own hooks whose expression holds; answers whether all that were opened are over.
 
     node: the entry node, which becomes an Error when a hook cannot be opened. faults: of nodes that could not be opened, by their id.

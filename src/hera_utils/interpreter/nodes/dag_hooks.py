@@ -1,0 +1,115 @@
+"""The hooks and exit handlers of a DAG's tasks: which of them open, and whether those that did are over (Argo: dag.go)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hera_utils.argo import phases
+from hera_utils.interpreter import killed, node_hooks, progress, unopened
+from hera_utils.interpreter.close_node import close
+from hera_utils.interpreter.commands import EmitEvent
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Frame, Opened, Plan
+from hera_utils.interpreter.nodes import dag_scope, dag_tasks
+from hera_utils.interpreter.nodes.dag_tasks import DagState, DagTask
+from hera_utils.interpreter.state import Json
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.context import Context
+
+
+def has_exit_handler(task: DagTask) -> bool:
+    return node_hooks.exit_hook(task.spec, {}) is not None
+
+
+class TaskHooks:
+    """The hooks of the tasks, in one look at a DAG."""
+
+    def __init__(self, context: Context, frame: Frame, state: DagState) -> None:
+        self.context = context
+        self.frame = frame
+        self.state = state
+        self.ledger = context.ledger
+
+    def over(self, task: DagTask, node: Json) -> Opened:
+        """Open the hooks that the task's node asks for by now; whether those that were opened are over.
+
+        A hook that fails to open is an error of its task, and of the DAG when nothing comes after the task.
+        """
+        if not node_hooks.has_hooks(task.spec) and node_hooks.exit_hook(task.spec, {}) is None:
+            return True
+        if dag_tasks.is_cut_short(self.context, self.frame, self.state, task):
+            return False
+        target = task.spec["name"] in self.state.targets
+        if not target and self._is_passed(task, node):
+            return True
+        if node["phase"] == phases.PENDING and not target:
+            return True  # Argo looks at the hooks of running tasks, and of targets
+        owner = self.owner(task, node)
+        try:
+            done = yield from node_hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
+        except Fault as fault:
+            if node["phase"] != phases.PENDING:
+                self._fail(node, fault.message)
+            if target:
+                raise
+            return True
+        if done and phases.completed(node):
+            done = yield from self.exited(owner, task, node)
+        if not done:
+            self.look_again(owner, task, task.node_id)
+        return done
+
+    def exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
+        """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
+        try:
+            return (yield from node_hooks.on_exit(self.context, owner, task.spec, node))
+        except Fault as fault:
+            self.context.say(EmitEvent("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
+            return True
+
+    def go_on(self, task: DagTask, node: Json) -> Plan:
+        """Exit handlers of items that had begun when the loop was over go on, also those that wait for a lock. In Argo these never end."""
+        state = self.state
+        for index, item in enumerate(self.ledger.children(node) if has_exit_handler(task) else ()):
+            name = f"{item['name']}.onExit"
+            handler = self.ledger.node_named(name)
+            if unopened.is_begun(self.context, name) and not (handler is not None and phases.fulfilled(handler)):
+                # after a restart the items of such a loop are not known
+                state.owners.setdefault(item["id"], task.spec["name"])
+                state.order.setdefault(item["id"], (state.order[task.node_id][0], index))
+                owner = self.owner(task, item)
+                yield from self.exited(owner, task, item)
+                self.look_again(owner, task, item["id"])
+
+    def owner(self, task: DagTask, node: Json) -> node_hooks.Owner:
+        scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
+        scope.set(f"tasks.{task.spec['name']}.status", node["phase"])
+        return node_hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
+
+    def look_again(self, owner: node_hooks.Owner, task: DagTask, node_id: str) -> None:
+        """If a limit holds a hook back, look at the task again when there is room."""
+        if owner.blocked:
+            self.state.blocked[node_id] = task.spec["name"]
+            self.context.wait(self.frame)
+
+    def _is_passed(self, task: DagTask, node: Json) -> bool:
+        """Whether all that depends on the task is over before one of its hooks opened: then Argo comes to it no more."""
+        after = (self.ledger.get(self.state.tasks[name].node_id) for name in task.dependents)
+        return all(one is not None and phases.fulfilled(one) for one in after) and not any(
+            phases.hooked(child) for child in self.ledger.children(node)
+        )
+
+    def _fail(self, node: Json, message: str) -> None:
+        """Make the task's node an Error, whatever its phase. Its progress no longer counts: it is over only since this event."""
+        if (node["phase"], node.get("message")) == (phases.ERROR, message):
+            return  # it was looked at before
+        counted = progress.parse(node.get("progress"))
+        if counted is not None and node["phase"] == phases.SUCCEEDED:
+            self.ledger.change(node, progress=f"0/{counted[1]}")
+        if node["type"] == "Pod":  # its pod goes on, and tells how it ended
+            killed.wait_for(self.context, node, exit_code=True)
+        self.ledger.mark(node, phases.ERROR, message)
+        frame = self.context.frames.get(node["id"])
+        if frame is not None:
+            close(self.context, frame)
