@@ -147,8 +147,24 @@ LEFT_BEHIND = _spec(
 )
 """The steps of n2 are an error while one of them waits for a lock: the DAG does not wait for that."""
 
+LEFT_HOOK = _spec(
+    {
+        "dag": {
+            "tasks": [
+                {"name": "n1", "template": "plain"},
+                {"name": "n2", "template": "inner", "withItems": ["b", "b", "b"], "onExit": "handler"},
+            ]
+        }
+    },
+    {"name": "inner", "dag": {"tasks": [{"name": name, "template": "locked"} for name in ("n0", "n1", "n2")]}},
+    {"name": "locked", "container": CONTAINER, "synchronization": {"mutexes": [{"name": "common"}]}},
+    {"name": "handler", "container": CONTAINER, "synchronization": {"mutexes": []}},
+)
+"""The pod of an exit handler outlives its run, and ends while the handler of the retried run asks for its lock again."""
+
 
 @QUICK
+@example(spec=LEFT_HOOK, numbers=[4624, 14465], seed=16, users=9)
 @example(spec=ASKING_HOOK, numbers=[16127, 7516, 3743, 334], seed=31, users=0)
 @example(spec=DAEMONS, numbers=[0], seed=0, users=3)
 @example(spec=LEFT_BEHIND, numbers=[37148], seed=0, users=0)

@@ -82,12 +82,15 @@ class _Visit:
             task = self.state.tasks[name]
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)
-            again = self.ledger.get(child) is None or unopened.waits(self.context.run, child)
-            if again and child in self.state.owners and self._is_item_of_ended(task, child):
+            again = child == node_id and not self._is_opened(child)  # a hook that waits is opened by `_settle`
+            if again and self._is_item_of_ended(task, child):
                 unopened.forget(self.context, child)
             elif again and child not in self.state.held:
                 yield from self._open_one(name, task.items.get(child) or self._expand(task)[0], child)
             yield from self._settle(name, node_id)
+
+    def _is_opened(self, node_id: str) -> bool:
+        return self.ledger.get(node_id) is not None and not unopened.waits(self.context.run, node_id)
 
     def _is_item_of_ended(self, task: DagTask, node_id: str) -> bool:
         """Whether the loop of an item is over, by a hook that failed or an item that could not be opened: it never opens then."""
