@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,58 +47,84 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
 
     Files on existing claims are never touched. The space is shown first; without a terminal nothing is deleted unless --yes is given.
     """
-    from hera_utils.cli.cp import size
     from hera_utils.cli.run_names import reached
     from hera_utils.cli.terminal import say
-    from hera_utils.local_platform.storage import disk
 
     settings, seconds = context(), seconds_of(older_than, "--older-than")
     unused = None if unused_images is None else seconds_of(unused_images, "--unused-images")
     with reached(settings) as client:
-        runs = client.list(fields=_FIELDS)
-        measured = _measured(client, settings.state, runs)
-        doomed = [run for run in runs if _ended_before(run, time.time() - seconds)]
-        sizes = {run["metadata"]["name"]: _size(measured, run) for run in doomed}
-        leftovers = disk.old(measured.leftovers, seconds) if measured else {}
-        images = ImageRemoval()
-        if measured is not None:
-            unfinished = "" if unused is None else _unfinished(client)
-            images = ImageRemoval.of(Path(settings.state), unused, unfinished)
-        total = sum(sizes.values()) + sum(leftovers.values()) + images.size
-        records = _records(client, time.time() - seconds) if measured is not None else []
-        if not doomed and not leftovers and not records and not images.lines():
+        removal = _Removal.of(client, Path(settings.state), seconds, unused)
+        if not removal:
             say(f"nothing is older than {older_than}")
             return 0
-        for line in _summary_lines(sizes, len(leftovers), sum(leftovers.values()), measured=measured is not None):
+        for line in removal.lines():
             say(line)
-        for line in images.lines():
-            say(line)
-        if measured is not None:
-            say(f"{size(total)} in all")
         if dry_run or not (yes or _agreed()):
             say("nothing deleted" + ("" if dry_run or sys.stdin.isatty() else "; add --yes"))
             return 0
-        # First what needs no room: the journal has to write what is deleted, and the disk may be full.
-        for folder in [*leftovers, *(_folders(measured, Path(settings.state), doomed) if measured else ())]:
-            remove_tree(folder)
-        for line in images.remove():
+        for line in removal.carry_out(client):
             say(line)
-        for name in sizes:
-            _delete(client.delete, name)
-        for uid in records:
-            _delete(client.delete_archived, uid)
-        say(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} deleted")
     return 0
 
 
-def _measured(client: ArgoClient, state: str, runs: list[Json]) -> Usage | None:
-    """The local platform's disk; None where the files are a cluster's. Pods of other namespaces' runs are nobody's leftovers."""
-    if not client.connection.local:
-        return None
-    from hera_utils.local_platform.storage import disk
+@dataclass(frozen=True)
+class _Removal:
+    """What is to be deleted. runs: those that ended long ago. leftovers: folder → bytes. records: uids of the archive's old records.
 
-    everywhere = _every_run(client)
-    return disk.usage(Path(state), everywhere)
+    usage: the local platform's disk; None where the files are a cluster's, so that only runs are deleted.
+    """
+
+    state: Path
+    usage: Usage | None
+    runs: list[Json]
+    leftovers: dict[Path, int]
+    images: ImageRemoval
+    records: list[str]
+
+    @classmethod
+    def of(cls, client: ArgoClient, state: Path, seconds: float, unused: float | None) -> _Removal:
+        """What is older than so many seconds. unused: images that were not used for so long; None: none of them."""
+        limit = time.time() - seconds
+        runs = [run for run in client.list(fields=_FIELDS) if _ended_before(run, limit)]
+        if not client.connection.local:
+            return cls(state, None, runs, {}, ImageRemoval(), [])
+        from hera_utils.local_platform.storage import disk
+
+        usage = disk.usage(state, _every_run(client))  # pods of other namespaces' runs are nobody's leftovers
+        images = ImageRemoval.of(state, unused, "" if unused is None else _unfinished(client))
+        return cls(state, usage, runs, disk.old(usage.leftovers, seconds), images, _records(client, limit))
+
+    def __bool__(self) -> bool:
+        return bool(self.runs or self.leftovers or self.records or self.images.lines())
+
+    def lines(self) -> list[str]:
+        """What the user is asked about."""
+        from hera_utils.cli.cp import size
+
+        sizes = {run["metadata"]["name"]: _size(self.usage, run) for run in self.runs}
+        lines = [f"{name}  {size(sizes[name])}" if self.usage else name for name in list(sizes)[:_MOST_LINES]]
+        if len(sizes) > _MOST_LINES:
+            rest = sum(list(sizes.values())[_MOST_LINES:])
+            lines.append(f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size(rest)}" if self.usage else ""))
+        left = sum(self.leftovers.values())
+        if self.leftovers:
+            folders = "folder" if len(self.leftovers) == 1 else "folders"
+            lines.append(f"{len(self.leftovers)} {folders} of deleted claims and runs  {size(left)}")
+        lines += self.images.lines()
+        if self.usage:
+            lines.append(f"{size(sum(sizes.values()) + left + self.images.size)} in all")
+        return lines
+
+    def carry_out(self, client: ArgoClient) -> Iterator[str]:
+        """Do it; what to say of it. First what needs no room: the journal has to write what is deleted, and the disk may be full."""
+        for folder in [*self.leftovers, *(_folders(self.usage, self.state, self.runs) if self.usage else ())]:
+            remove_tree(folder)
+        yield from self.images.remove()
+        for run in self.runs:
+            _delete(client.delete, run["metadata"]["name"])
+        for uid in self.records:
+            _delete(client.delete_archived, uid)
+        yield f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'} deleted"
 
 
 def _every_run(client: ArgoClient) -> frozenset[str]:
@@ -148,20 +175,6 @@ def _ended_before(run: Json, limit: float) -> bool:
     status = run.get("status") or {}
     end = timestamps.read(status.get("finishedAt"))
     return status.get("phase") in COMPLETED and end is not None and end <= limit
-
-
-def _summary_lines(sizes: dict[str, int], leftovers: int, bytes_left: int, *, measured: bool) -> list[str]:
-    from hera_utils.cli.cp import size
-
-    lines = [f"{name}  {size(sizes[name])}" if measured else name for name in list(sizes)[:_MOST_LINES]]
-    if len(sizes) > _MOST_LINES:
-        rest = sum(list(sizes.values())[_MOST_LINES:])
-        lines.append(f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size(rest)}" if measured else ""))
-    if leftovers:
-        lines.append(
-            f"{leftovers} folder{'' if leftovers == 1 else 's'} of deleted claims and runs  {size(bytes_left)}"
-        )
-    return lines
 
 
 def _agreed() -> bool:

@@ -27,6 +27,7 @@ from hera_utils.execution.python_environments import PythonEnvironments
 from hera_utils.experiment.author import authors_of
 from hera_utils.experiment.checkpoints import checkpoint_name
 from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.points import Point
 from hera_utils.images.choice import StandIn
 from hera_utils.installed import version_of
 from hera_utils.platforms.argo_client import ArgoClient
@@ -131,50 +132,84 @@ class Decisions:
         return replace(self, run={point: reason for point, reason in self.run.items() if point in points})
 
 
+@dataclass(frozen=True)
+class _Judgement:
+    """What is known of one point. reason: why it runs, "" when it is done. last: its last result, where it has one; changes: since then.
+
+    outputs, adopted: of one that is done, as in Decisions.
+    """
+
+    reason: str
+    last: LastResult | None = None
+    changes: Sequence[FingerprintChange] = ()
+    outputs: Mapping[str, FileFacts] = field(default_factory=dict)
+    adopted: Fingerprint | None = None
+
+
+def _judge(
+    point: Point, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
+) -> _Judgement:
+    last = history.results.get(point.id)
+    if last is None:
+        return _Judgement(rerun_reason(None, []))
+    changes = changes_since(last, fingerprint, history, fingerprinter)
+    reason = rerun_reason(last, changes)
+    if reason:
+        return _Judgement(reason, last, changes)
+    reason, outputs = files.undone(point, last.outputs)
+    if reason:
+        return _Judgement(reason, last, changes)
+    says_less = fingerprinter.code_counts and encoded(fingerprint) != last.fingerprint
+    adopted = {**json.loads(last.fingerprint), **fingerprint} if says_less else None
+    return _Judgement("", last, changes, outputs, adopted)
+
+
 def decide(
     definition: Definition, estimate: SizeEstimate, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
 ) -> Decisions:
     """Which points are done, and why the others run."""
-    run: dict[str, str] = {}
-    done: dict[str, str] = {}
+    judgements: dict[str, _Judgement] = {}
     in_flight: dict[str, Fingerprint] = {}
     fingerprints: dict[str, Fingerprint] = {}
-    outputs: dict[str, Mapping[str, FileFacts]] = {}
-    changed: dict[str, tuple[Path, str, tuple[FingerprintChange, ...]]] = {}
-    adopted: dict[str, Fingerprint] = {}
     assumptions = _Assumptions(history)
     unit = bool(estimate.ownership.whole)
     for point, fingerprint in fingerprints_of(definition, estimate, fingerprinter):
         if point.id in history.in_flight:
             in_flight[point.id] = fingerprint
             continue
-        last = history.results.get(point.id)
-        found = [] if last is None else changes_since(last, fingerprint, history, fingerprinter)
-        reason = rerun_reason(last, found)
-        if last is not None and found:
-            changed[point.id] = last.run, last.computed, tuple(found)
-        if last is not None and not reason:
-            reason, outputs[point.id] = files.undone(point, last.outputs)
-        if last is not None and not reason:
-            done[point.id] = last.computed
-            assumptions.note(last, fingerprint, outputs[point.id])
-            if fingerprinter.code_counts and encoded(fingerprint) != last.fingerprint:
-                adopted[point.id] = {**json.loads(last.fingerprint), **fingerprint}
-        else:
-            run[point.id] = reason
-        if reason or unit:
+        judgement = judgements[point.id] = _judge(point, fingerprint, history, fingerprinter, files)
+        if judgement.last is not None and not judgement.reason:
+            assumptions.note(judgement.last, fingerprint, judgement.outputs)
+        if judgement.reason or unit:
             fingerprints[point.id] = fingerprint
+    run = {point: judgement.reason for point, judgement in judgements.items() if judgement.reason}
+    done = {
+        point: judgement.last
+        for point, judgement in judgements.items()
+        if judgement.last is not None and not judgement.reason
+    }
     if unit and done and not run:
         why, _ = files.undone(None, history.outputs_of_all)
         run = dict.fromkeys(done, why) if why else {}
     if run and unit:
         run = {point.id: run.get(point.id, PART_OF_UNIT) for point in definition.inputs.points}
         done = {}
-    kept = {point: outputs[point] for point in done}
-    explanation = Explanation(changed, history.text, lambda digest: fingerprinter.texts.get(digest, ""))
-    assumed = tuple(assumptions.sentences(fingerprinter)) if done else ()
-    adopted = {point: adopted[point] for point in done if point in adopted}
-    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0, kept, explanation, assumed, adopted)
+    changed = {
+        point: (judgement.last.run, judgement.last.computed, tuple(judgement.changes))
+        for point, judgement in judgements.items()
+        if judgement.last is not None and judgement.changes
+    }
+    return Decisions(
+        run,
+        {point: last.computed for point, last in done.items()},
+        in_flight,
+        fingerprints,
+        unseen=files.unseen > 0,
+        outputs={point: judgements[point].outputs for point in done},
+        explanation=Explanation(changed, history.text, lambda digest: fingerprinter.texts.get(digest, "")),
+        assumed=tuple(assumptions.sentences(fingerprinter)) if done else (),
+        adopted={point: adopted for point in done if (adopted := judgements[point].adopted) is not None},
+    )
 
 
 class _Assumptions:

@@ -69,30 +69,42 @@ def varying(columns: tuple[Column, ...]) -> list[Column]:
 
 
 def _plot(output: Column, axes: list[Column]) -> Plot:
-    numbers = [axis for axis in axes if axis.numeric]
     if not axes:
         return Plot("histogram", output.name)
     if len(axes) == 1:
-        (axis,) = axes
-        if not axis.numeric:
-            return Plot("bars" if _count(axis) <= _MOST_BARS else "scatter", output.name, axis.name)
-        once = _count(axis) >= sum(cell is not None for cell in axis.values)
-        return Plot("line" if once or _count(axis) <= _MOST_CELLS else "scatter", output.name, axis.name)
-    if len(axes) > 2:
-        if numbers and len(output.values) <= _FEW_ROWS:
-            colours = [axis for axis in axes if axis is not numbers[0] and _count(axis) <= _FEW]
-            text = next((axis for axis in colours if not axis.numeric), colours[0] if colours else None)
-            return Plot("scatter", output.name, numbers[0].name, "" if text is None else text.name)
-        return Plot("parallel", output.name, (numbers or axes)[0].name, "")
-    first_axis, second_axis = axes
-    few = [axis for axis in axes if _count(axis) <= _FEW]
-    if _is_grid(first_axis, second_axis):
+        return _over_one(output, axes[0])
+    if len(axes) == 2:
+        return _over_two(output, *axes)
+    return _over_many(output, axes)
+
+
+def _over_one(output: Column, axis: Column) -> Plot:
+    values = _count(axis)
+    if not axis.numeric:
+        return Plot("bars" if values <= _MOST_BARS else "scatter", output.name, axis.name)
+    once = values >= sum(cell is not None for cell in axis.values)
+    return Plot("line" if once or values <= _MOST_CELLS else "scatter", output.name, axis.name)
+
+
+def _over_two(output: Column, first: Column, second: Column) -> Plot:
+    numbers = [axis for axis in (first, second) if axis.numeric]
+    if _is_grid(first, second):
+        few = [axis for axis in (first, second) if _count(axis) <= _FEW]
         if few and (lines := [axis for axis in numbers if axis is not few[-1]]):
             return Plot("line", output.name, lines[0].name, few[-1].name)
-        if max(_count(first_axis), _count(second_axis)) <= _MOST_CELLS:
-            return Plot("heat map", output.name, first_axis.name, second_axis.name)
-    first = (numbers or axes)[0]
-    return Plot("scatter", output.name, first.name, next(axis for axis in axes if axis is not first).name)
+        if max(_count(first), _count(second)) <= _MOST_CELLS:
+            return Plot("heat map", output.name, first.name, second.name)
+    across = numbers[0] if numbers else first
+    return Plot("scatter", output.name, across.name, second.name if across is first else first.name)
+
+
+def _over_many(output: Column, axes: list[Column]) -> Plot:
+    numbers = [axis for axis in axes if axis.numeric]
+    if not numbers or len(output.values) > _FEW_ROWS:
+        return Plot("parallel", output.name, (numbers or axes)[0].name)
+    colours = [axis for axis in axes if axis is not numbers[0] and _count(axis) <= _FEW]
+    colours.sort(key=lambda axis: axis.numeric)  # a text first
+    return Plot("scatter", output.name, numbers[0].name, colours[0].name if colours else "")
 
 
 def _count(column: Column) -> int:

@@ -151,23 +151,7 @@ class Stage:
                 )
 
     def _replace(self, name: str, template: Json) -> None:
-        inputs = template.get("inputs") or {}
-        self._declared[name] = {
-            "parameters": [p["name"] for p in inputs.get("parameters") or ()],
-            "artifacts": [a["name"] for a in inputs.get("artifacts") or ()],
-            "outputs": [p["name"] for p in (template.get("outputs") or {}).get("parameters") or ()],
-            "optional": [
-                p["name"]
-                for p in (template.get("outputs") or {}).get("parameters") or ()
-                if (p.get("valueFrom") or {}).get("default") is not None
-            ],
-            "files": [
-                a["name"] for a in (template.get("outputs") or {}).get("artifacts") or () if not a.get("optional")
-            ],
-            "optional_files": [
-                a["name"] for a in (template.get("outputs") or {}).get("artifacts") or () if a.get("optional")
-            ],
-        }
+        self._declared[name] = _declared_names(template)
         _arguments(name, self._functions[name], self._declared[name])
         before: Json = {}
         for kind in _KINDS:
@@ -175,6 +159,7 @@ class Stage:
         for field in _BESIDE:
             template.pop(field, None)
         places = _places(template)
+        inputs = template.get("inputs") or {}
         files = {a["name"]: a["path"] for a in inputs.get("artifacts") or () if a.get("path")}
         arguments = [list(self._server.server_address[:2]), self._key, name, files, places]
         mounts = before.get("volumeMounts") if isinstance(before, dict) else None
@@ -255,6 +240,20 @@ def _places(template: Json) -> dict[str, str]:
         artifact.setdefault("path", f"{_OUTPUTS}/artifacts/{artifact['name']}")
         places[artifact["name"]] = artifact["path"]
     return places
+
+
+def _declared_names(template: Json) -> Json:
+    """The names of what a template takes and gives. optional: the outputs that have a default."""
+    inputs, outputs = template.get("inputs") or {}, template.get("outputs") or {}
+    parameters, artifacts = outputs.get("parameters") or (), outputs.get("artifacts") or ()
+    return {
+        "parameters": [one["name"] for one in inputs.get("parameters") or ()],
+        "artifacts": [one["name"] for one in inputs.get("artifacts") or ()],
+        "outputs": [one["name"] for one in parameters],
+        "optional": [one["name"] for one in parameters if (one.get("valueFrom") or {}).get("default") is not None],
+        "files": [one["name"] for one in artifacts if not one.get("optional")],
+        "optional_files": [one["name"] for one in artifacts if one.get("optional")],
+    }
 
 
 def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
