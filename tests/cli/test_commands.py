@@ -62,6 +62,28 @@ spec:
 """
 
 
+SAYS_WHY = """
+metadata: {generateName: why-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    container: {image: busybox, command: [sh, -c, "echo beta is too large; exit 3"]}
+"""
+
+
+def test_the_list_says_why_a_run_failed(user):
+    user.type("run", user.file("one.yaml", SAYS_WHY), status=1)
+    steps = (
+        SAYS_WHY.replace("entrypoint: main", "entrypoint: all")
+        + "  - {name: all, steps: [[{name: a, template: main}]]}\n"
+    )
+    user.type("run", user.file("several.yaml", steps), status=1)
+    several, one = user.type("ls").splitlines()[1:]
+    assert one.endswith("  main: Error (exit code 3): beta is too large")
+    assert several.endswith("  [0].a: main: Error (exit code 3): beta is too large")
+
+
 def test_a_run_from_start_to_table(user):
     said = user.type("run", user.file("hello.yaml", HELLO), "-p", "word=good day")
     assert "✔ many 3/3" in said

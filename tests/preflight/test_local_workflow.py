@@ -13,7 +13,7 @@ from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.image_policies import policy_for_all
 from hera_utils.platforms.hera_binding import stamp_of
-from hera_utils.preflight.imports import imported, missing, remedy
+from hera_utils.preflight.imports import imported, imported_by_runner, missing, remedy
 from hera_utils.preflight.reachable_templates import reach_of
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import examine
@@ -322,6 +322,31 @@ def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(sett
 )
 def test_what_a_script_surely_imports(source, names):
     assert imported(source) == names
+
+
+def test_what_a_function_of_heras_runner_surely_imports(tmp_path):
+    (tmp_path / "study.py").write_text(
+        "import surely_a\nfrom model import energy\nfrom inner.deep import x\n"
+        "def one():\n  import surely_b.c\n  if True:\n    import perhaps\n"
+        "def two():\n  import surely_not\n"
+    )
+    (tmp_path / "model.py").write_text("import surely_d, study\ntry:\n  import perhaps\nexcept ImportError: pass\n")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "__init__.py").write_text("import json")
+    (tmp_path / "inner" / "deep.py").write_text("from . import other\nfrom .other import y\n")
+    (tmp_path / "inner" / "other.py").write_text("import surely_e")
+    found = imported_by_runner("study", "one", tmp_path) - {"json"}
+    assert found == {"hera", "surely_a", "surely_b", "surely_d", "surely_e"}
+    assert imported_by_runner("elsewhere", "one", tmp_path) == {"hera"}
+
+
+def test_a_package_that_a_function_of_heras_runner_needs_is_told_before_its_run(settings, tmp_path, monkeypatch):
+    (tmp_path / "study.py").write_text("def compute():\n    import surely_not_there\n")
+    monkeypatch.setattr("hera_utils.preflight.local_workflow._folder_of_script", lambda: tmp_path)
+    runner = script("compute", "{{inputs.parameters}}", args=["-m", "hera.workflows.runner", "-e", "study:compute"])
+    (told,) = warnings(assert_ready(settings, None, workflow(runner)))
+    assert told.message.startswith("compute imports surely_not_there, which the Python of its tasks does not have")
+    assert told.fix.endswith(" -m pip install surely_not_there")
 
 
 def test_what_an_interpreter_lacks(tmp_path, monkeypatch):

@@ -122,6 +122,28 @@ def test_a_row_a_point():
     assert sheet.lines[0] == ("2009", "1", "1.5", "Succeeded", "3", "1")
 
 
+def test_numbers_stay_as_they_were_written():
+    document = sweep(
+        [
+            ({"x": "1.0", "c": '{"scheme": "euler"}'}, "Succeeded", {"mean": "2.0", "sum": "1.50"}),
+            ({"x": "2.0", "c": '{"scheme": "rk4"}'}, "Succeeded", {"mean": "0.30000000000000004", "sum": "2"}),
+        ]
+    )
+    found = Results.of([document], points({"x": 1.0, "c": {"scheme": "euler"}}, {"x": 2.0, "c": {"scheme": "rk4"}}))
+    header, *lines = csv.reader(io.StringIO(found.to_csv()))
+    assert header[1:5] == ["x", "c", "mean", "sum"]
+    assert [line[1:5] for line in lines] == [
+        ["1.0", '{"scheme": "euler"}', "2.0", "1.50"],
+        ["2.0", '{"scheme": "rk4"}', "0.30000000000000004", "2"],
+    ]
+    assert json.loads(found.to_json())[0]["values"] == {"x": 1.0, "c": {"scheme": "euler"}}
+    (sheet,) = sheets(found.points, found.tasks, exact=False)
+    assert [line[:4] for line in sheet.lines] == [
+        ("1.0", "scheme=euler", "2.0", "1.50"),
+        ("2.0", "scheme=rk4", "0.3", "2"),
+    ]
+
+
 def test_a_task_that_belongs_to_no_point_stands_apart():
     document = run(pod("wf.stage"), pod("wf.collect-1", inputs={"year": "1"}))
     found = Results.of([document], points({"year": 1}))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hera_utils.cli.options import output_option, seconds_of, settings_options
+from hera_utils.error_lines import is_exit_code
 
 if TYPE_CHECKING:
     from hera_utils.cli.run_filter import RunFilter
@@ -25,6 +26,7 @@ _FIELDS = (
     "spec.suspend,status.phase,status.message,status.progress,status.startedAt,status.finishedAt"
 )
 _MOST_LOOKED_AT = 20
+_MOST_TASKS = 1000
 _MOST_OF_A_MESSAGE = 100
 
 
@@ -62,7 +64,7 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
         now = time.time()
         runs = [run for run in runs if run_filter.admits(run.name, run.phase, run.created, now)]
         parts = [one for run in runs for one in run.workflows][:limit]
-        remarks = remarks_on(client, parts) if output == "text" else {}
+        remarks = remarks_on(client, parts) | why_failed(client, parts) if output == "text" else {}
         workflows = parts if output == "json" else [run.document for run in runs][:limit]
         filtered = bool(selector) or not run_filter.lets_all_pass
         crons = all_stored(client, ("CronWorkflow",)) if output == "text" and not filtered else []
@@ -73,7 +75,7 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
             say(one["metadata"]["name"])
     elif workflows:
         header = ("name", "status", "age", "duration", "pods ok", "message")
-        lines = [_line(one, now, remarks.get(one["metadata"]["name"])) for one in workflows]
+        lines = [_line(run.document, now, run.remark(remarks)) for run in runs[:limit]]
         print_table(
             header,
             lines,
@@ -164,6 +166,11 @@ class ListedRun:
     def created(self) -> str:
         return str(self.document["metadata"].get("creationTimestamp") or "")
 
+    def remark(self, remarks: Mapping[str, str]) -> str | None:
+        """The first remark on one of its workflows."""
+        names = (str(one["metadata"]["name"]) for one in self.workflows)
+        return next((remarks[name] for name in names if name in remarks), None)
+
     @property
     def phase(self) -> str:
         return str((self.document.get("status") or {}).get("phase") or "Pending")
@@ -237,6 +244,40 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     return remarks
 
 
+def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
+    """Of those that failed: what `get` says, where Argo's own message says no more than an exit code, or nothing.
+
+    On this machine, where the run's nodes have the line in which a task said why; a few are looked at, of no more than a page of tasks.
+    """
+    from hera_utils.argo.phases import UNSUCCESSFUL
+    from hera_utils.runs.outcome import outcome
+
+    if not client.connection.local:
+        return {}
+    failed = []
+    for one in workflows:
+        status = one.get("status") or {}
+        message, tasks = str(status.get("message") or ""), str(status.get("progress") or "").rpartition("/")[2]
+        if (
+            status.get("phase") in UNSUCCESSFUL
+            and _says_little(message)
+            and (not tasks.isdecimal() or int(tasks) <= _MOST_TASKS)
+        ):
+            failed.append(one["metadata"]["name"])
+    remarks = {}
+    for name in failed[:_MOST_LOOKED_AT]:
+        ended = outcome(client.get(name, fields="metadata.name,status.phase,status.message,status.nodes"))
+        first = next(iter(ended.failures), None)
+        if first is not None:
+            remarks[name] = ended.why if is_exit_code(ended.message) else f"{first.task}: {first.why}"
+    return remarks
+
+
+def _says_little(message: str) -> bool:
+    """Whether Argo's message of a failed run leaves the reason to its tasks."""
+    return not message or is_exit_code(message) or message.startswith("child '")
+
+
 def _phase(workflow: Json) -> str:
     return str((workflow.get("status") or {}).get("phase") or "Pending")
 
@@ -251,7 +292,9 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     phase = status.get("phase") or "Pending"
     going = phase in ("Running", "Pending")
     phase_text = "Suspended" if remark == SUSPENDED and going else phase
-    message = status.get("message") or (remark if going and remark != SUSPENDED else "") or ""
+    message, reason = status.get("message") or "", "" if remark in (None, SUSPENDED) else str(remark)
+    if reason:
+        message = reason if going or _says_little(message) else f"{message}; {reason}"
     created, start, end = (
         timestamps.read(text)
         for text in (workflow["metadata"].get("creationTimestamp"), status.get("startedAt"), status.get("finishedAt"))

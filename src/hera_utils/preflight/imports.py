@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from hera_utils.provenance.modules import file_of, importable, package_of
 from hera_utils.provenance.python import ask
 from hera_utils.provenance.python_source import names_in
 
@@ -50,15 +52,50 @@ def imported(source: str) -> set[str]:
         tree = ast.parse(_TAG.sub("0", source))
     except (SyntaxError, ValueError, RecursionError):
         return set()
-    return set(_imports(tree.body))
+    return {name.partition(".")[0] for name in _imports(tree.body)}
 
 
-def _imports(body: Iterable[ast.stmt]) -> Iterator[str]:
+def imported_by_runner(module: str, function: str, folder: Path) -> set[str]:
+    """The top-level modules that Hera's runner imports in any case when it calls a function: those of the function's body, of its module,
+    and of the modules below `folder` that these import, which are followed and not named.
+    """
+    found, seen, waiting = {"hera"}, set[str](), [(module, function)]
+    while waiting:
+        name, called = waiting.pop()
+        path = file_of(name, folder)
+        if path is None or name in seen:
+            continue
+        seen.add(name)
+        body = _body(path)
+        body += [one for call in body if getattr(call, "name", None) == called for one in getattr(call, "body", ())]
+        for imported_name in _imports(body, package_of(name, path)):
+            top = imported_name.partition(".")[0]
+            if file_of(top, folder) is not None:
+                waiting.append((imported_name, ""))
+            elif not _is_own(top):
+                found.add(top)
+    return found
+
+
+def _is_own(module: str) -> bool:
+    """Whether this process has it from a folder of the user's own: by a change of `sys.path`, which the task makes as well."""
+    path = None if module in sys.stdlib_module_names else importable(module)
+    return path is not None and not {"site-packages", "dist-packages"} & set(path.parts)
+
+
+def _body(path: Path) -> list[ast.stmt]:
+    try:
+        return list(ast.parse(path.read_bytes()).body)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return []
+
+
+def _imports(body: Iterable[ast.stmt], package: str | None = None) -> Iterator[str]:
     for statement in body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            yield from (name.partition(".")[0] for name in names_in(statement, None))
+            yield from names_in(statement, package)
         elif isinstance(statement, ast.With | ast.For | ast.While):
-            yield from _imports(statement.body)
+            yield from _imports(statement.body, package)
         # imports within functions, `try` and `if` may never run
 
 
@@ -70,12 +107,14 @@ def missing(python: str, names: Iterable[str]) -> list[str]:
     return list(ask(python, _QUESTION, wanted) or ())
 
 
-def remedy(python: str, name: str, folder: Path) -> str:
-    """What to do about a module that is missing. folder: where the submitting script stands."""
-    if (folder / f"{name}.py").exists() or (folder / name).is_dir():
+def remedy(python: str, name: str, folder: Path | None) -> str:
+    """What to do about a module that is missing. folder: where the submitting script stands, None if tasks see what lies there."""
+    if folder is not None and ((folder / f"{name}.py").exists() or (folder / name).is_dir()):
         return (
             f"`{name}` is a module beside the script, which an inline @script() does not see: write "
             f'@script(constructor="runner"), '
             "or install it as a package"
         )
+    if name == "hera_utils":
+        return f"install hera_utils for {python} as it was installed for {sys.executable}, or leave --python out"
     return f"{python} -m pip install {DISTRIBUTIONS.get(name, name)}"

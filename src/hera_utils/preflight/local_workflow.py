@@ -193,30 +193,42 @@ def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
 
 
 def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
-    """Modules that inline Python scripts import and that their interpreter does not have."""
-    modules_by_python: dict[str, dict[str, str]] = {}
+    """Modules that Python scripts, and functions of Hera's runner, import and that their interpreter does not have."""
+    # for each Python: module → (the first template that imports it, whether an inline script does)
+    needed: dict[str, dict[str, tuple[str, bool]]] = {}
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
-        source = container.get("source")
         entry = stand_ins.get(str(container.get("image") or "")) or {}
-        if not isinstance(source, str) or "python" not in os.path.basename(command) or not entry.get("python"):
+        if "python" not in os.path.basename(command) or not entry.get("python"):
             continue
         python = context.python or sys.executable if entry["python"] == "current" else str(entry["python"])
-        from hera_utils.preflight.imports import imported
-
-        for module in imported(source) - sys.stdlib_module_names:
-            modules_by_python.setdefault(python, {}).setdefault(module, name)
-    if not modules_by_python:
+        modules, inline = _imports_of(container)
+        for module in sorted(modules - sys.stdlib_module_names):
+            needed.setdefault(python, {}).setdefault(module, (name, inline))
+    if not needed:
         return
     from hera_utils.preflight.imports import missing, remedy
 
-    for python, modules in modules_by_python.items():
-        for module in missing(python, modules):
+    for python, by_module in needed.items():
+        for module in missing(python, by_module):
+            name, inline = by_module[module]
             yield warning(
                 "packages",
-                f"{modules[module]} imports {module}, which the Python of its tasks does not have ({python})",
-                remedy(python, module, _folder_of_script()),
+                f"{name} imports {module}, which the Python of its tasks does not have ({python})",
+                remedy(python, module, _folder_of_script() if inline else None),
             )
+
+
+def _imports_of(container: Json) -> tuple[set[str], bool]:
+    """(the modules that a Python container surely imports, whether it is an inline script)."""
+    from hera_utils.preflight.imports import imported, imported_by_runner
+    from hera_utils.provenance.modules import runner_function
+
+    module, function = runner_function(container)
+    if module:
+        return imported_by_runner(module, function, _folder_of_script()), False
+    source = container.get("source")
+    return (imported(source) if isinstance(source, str) else set()), True
 
 
 def _folder_of_script() -> Path:

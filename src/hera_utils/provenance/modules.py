@@ -35,11 +35,11 @@ def user_modules(source: bytes, folder: Path, package: str = "") -> dict[str, Pa
     waiting = [(source, package)]
     while waiting:
         for name in _imported_names(*waiting.pop(0)):
-            path = _file_of(name, folder)
+            path = file_of(name, folder)
             content = None if path is None or name in modules else _content(path)
             if path is not None and content is not None:
                 modules[name] = path
-                waiting.append((content, _package_of(name, path)))
+                waiting.append((content, package_of(name, path)))
     return modules
 
 
@@ -94,11 +94,11 @@ class Sources:
         script = template.get("script") or {}
         module = runner_module(template)
         if module:
-            path = _file_of(module, self.folder) or _importable(module)
+            path = file_of(module, self.folder) or importable(module)
             if path is None:
                 return Imports({})
             above = user_modules(f"import {module}".encode(), self.folder)
-            inside = user_modules(path.read_bytes(), self.folder, _package_of(module, path))
+            inside = user_modules(path.read_bytes(), self.folder, package_of(module, path))
             return _imports_of({}, {module: path, **above, **inside})
         words = str(script.get("source") or "")
         python = any("python" in str(word) for word in script.get("command") or ())
@@ -124,7 +124,7 @@ def _imports_of(sources: Mapping[str, bytes], modules: Mapping[str, Path]) -> Im
     """What these sources and modules import together."""
     others: set[str] = set()
     unknown = ""
-    packages = {name: _package_of(name, path) for name, path in modules.items()}
+    packages = {name: package_of(name, path) for name, path in modules.items()}
     pieces = [(name, source, "") for name, source in sources.items()]
     pieces += [(name, _content(path) or b"", packages[name]) for name, path in modules.items()]
     for name, source, package in pieces:
@@ -142,11 +142,16 @@ def text_of(path: Path) -> str:
 
 def runner_module(template: Json) -> str:
     """The module of the function that Hera's runner calls; "" for any other template."""
-    for key in ("script", "container"):
-        words = [str(word) for part in ("command", "args") for word in (template.get(key) or {}).get(part) or ()]
-        if _RUNNER in words and "-e" in words[:-1]:
-            return words[words.index("-e") + 1].partition(":")[0]
-    return ""
+    return next(filter(None, (runner_function(template.get(key) or {})[0] for key in ("script", "container"))), "")
+
+
+def runner_function(container: Json) -> tuple[str, str]:
+    """(module, function) that Hera's runner calls in a container; empty for any other."""
+    words = [str(word) for part in ("command", "args") for word in container.get(part) or ()]
+    if _RUNNER not in words or "-e" not in words[:-1]:
+        return "", ""
+    module, _, function = words[words.index("-e") + 1].partition(":")
+    return module, function
 
 
 @lru_cache(maxsize=1024)
@@ -174,13 +179,13 @@ def _with_packages(name: str) -> Iterator[str]:
     yield from (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
-def _file_of(module: str, folder: Path) -> Path | None:
+def file_of(module: str, folder: Path) -> Path | None:
     """The file of a module below a folder. A package wins over a module of the same name, as in Python."""
     stem = folder.joinpath(*module.split("."))
     return next((path for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")) if path.is_file()), None)
 
 
-def _importable(module: str) -> Path | None:
+def importable(module: str) -> Path | None:
     """The file of a module that this process could import from elsewhere."""
     origin = getattr(sys.modules.get(module), "__file__", None)
     if origin is None:
@@ -192,6 +197,6 @@ def _importable(module: str) -> Path | None:
     return Path(origin) if origin and Path(origin).is_file() else None
 
 
-def _package_of(module: str, path: Path) -> str:
+def package_of(module: str, path: Path) -> str:
     """The package at which the relative imports of a module begin: the module itself if it is a package, else the one that contains it."""
     return module if path.name == "__init__.py" else module.rpartition(".")[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.report.markdown import as_code, as_text
+from hera_utils.results.columns import in_words
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.measurements import joint
@@ -92,7 +93,7 @@ def _points(run: WholeRun, results: Results) -> Iterator[str]:
     axes = recorded.get("parameters") or {}
     swept = listed([f"{as_text(name)} ({_values(values)})" for name, values in axes.items()])
     fixed = listed(
-        [f"{as_text(name)} = {as_text(str(value))}" for name, value in (recorded.get("constants") or {}).items()]
+        [f"{as_text(name)} = {as_text(in_words(value))}" for name, value in (recorded.get("constants") or {}).items()]
     )
     total, done = len(results.points), sum(point.status == DONE for point in results.points)
     what = f"It computed {counted(total, 'point')}" + (f", over {swept}" if swept else "")
@@ -106,7 +107,7 @@ def _points(run: WholeRun, results: Results) -> Iterator[str]:
 
 
 def _values(values: Sequence[Any]) -> str:
-    words = [as_text(str(value)) for value in values]
+    words = [as_text(in_words(value)) for value in values]
     if len(words) <= _MOST_VALUES:
         return f"{counted(len(words), 'value')}: {', '.join(words)}"
     return f"{len(words)} values: {', '.join(words[:3])}, …, {words[-1]}"

@@ -15,7 +15,7 @@ from hera_utils.argo.phases import COMPLETED
 from hera_utils.error_lines import is_exit_code
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
-from hera_utils.results.columns import Column, ResultTable
+from hera_utils.results.columns import Column, ResultTable, in_words
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import failure_groups
@@ -118,12 +118,12 @@ def _constants(run: WholeRun, results: Results) -> list[list[str]]:
     """What was the same for all: the experiment's constants, else the inputs that never differ."""
     recorded = (run.facts.get("inputs") or {}).get("constants") or {}
     if recorded:
-        return [[name, _cut(str(value))] for name, value in recorded.items()]
+        return [[name, _cut(in_words(value))] for name, value in recorded.items()]
     constants = []
     for column in results.task_table.by_role("input"):
         cells = [cell for cell in column.cells if cell is not None]
         if len(cells) > 1 and len(set(cells)) == 1:
-            constants.append([column.name, _cut(str(cells[0]))])
+            constants.append([column.name, _cut(in_words(cells[0]))])
     return constants
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hera_utils.errors import ResourceError
-from hera_utils.results.columns import Column, Kind, ResultTable
+from hera_utils.results.columns import Column, Kind, ResultTable, in_words
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.task_results import TaskResult
 
@@ -39,11 +39,7 @@ def csv_of(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(cell: Any) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    return cell if isinstance(cell, str) else str(cell)
+    return "" if cell is None else in_words(cell)
 
 
 Rows = Sequence[TaskResult | PointResult]
@@ -62,8 +58,11 @@ def json_rows(table: ResultTable, rows: Rows) -> list[Json]:
 
 
 def _at(columns: dict[str, Column], number: int) -> Json:
+    """Values of the columns' kinds; lists and mappings as what they are."""
+    cells = {name: column.cells[number] for name, column in columns.items() if column.cells[number] is not None}
     return {
-        name: _sayable(column.values[number]) for name, column in columns.items() if column.cells[number] is not None
+        name: cell if isinstance(cell, list | dict) else _sayable(columns[name].values[number])
+        for name, cell in cells.items()
     }
 
 

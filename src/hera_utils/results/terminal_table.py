@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.error_lines import error_line, with_error_line
-from hera_utils.results.columns import Column, ResultTable
+from hera_utils.results.columns import Column, ResultTable, in_words
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult
@@ -16,6 +16,7 @@ from hera_utils.spans import size_in_words
 
 LONGEST_CELL = 48
 _DIGITS = 6  # significant digits of a number in a terminal
+_SHORT = 10
 _BRIEF = ("status", "seconds", "attempts")
 _BRIEF_OF_TASKS = (*_BRIEF, "cpu_seconds", "peak_memory")
 
@@ -90,7 +91,8 @@ def _told_apart(columns: Sequence[Column]) -> bool:
 
 def _texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
     if column.kind == "number" and not exact and column.role != "measure":
-        return tuple("" if value is None else number(value) for value in column.values)
+        pairs = zip(column.cells, column.values, strict=True)
+        return tuple("" if value is None else _short(str(cell), value) for cell, value in pairs)
     return tuple(_text(cell, column.name, wide=wide) for cell in column.cells)
 
 
@@ -101,8 +103,17 @@ def _text(cell: Any, name: str, *, wide: bool) -> str:
         return number(cell)
     if name == "peak_memory" and not wide:
         return size_in_words(cell)
-    line = printable(" ".join(str(cell).split()))
+    words = (
+        ", ".join(f"{key}={in_words(one)}" for key, one in cell.items()) if isinstance(cell, dict) else in_words(cell)
+    )
+    line = printable(" ".join(words.split()))
     return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
+
+
+def _short(written: str, value: float) -> str:
+    """A number as it was written, where that is no more than its six digits and needs little room."""
+    few = f"{value:.{_DIGITS}g}"
+    return written if len(written) <= _SHORT and float(few) == value else few
 
 
 def number(value: float) -> str:
