@@ -255,15 +255,12 @@ def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     if not client.connection.local:
         return {}
     failed = []
-    for one in workflows:
-        status = one.get("status") or {}
-        message, tasks = str(status.get("message") or ""), str(status.get("progress") or "").rpartition("/")[2]
-        if (
-            status.get("phase") in UNSUCCESSFUL
-            and _says_little(message)
-            and (not tasks.isdecimal() or int(tasks) <= _MOST_TASKS)
-        ):
-            failed.append(one["metadata"]["name"])
+    for workflow in workflows:
+        status = workflow.get("status") or {}
+        tasks = str(status.get("progress") or "").rpartition("/")[2]
+        few = not tasks.isdecimal() or int(tasks) <= _MOST_TASKS
+        if status.get("phase") in UNSUCCESSFUL and few and _says_little(str(status.get("message") or "")):
+            failed.append(workflow["metadata"]["name"])
     remarks = {}
     for name in failed[:_MOST_LOOKED_AT]:
         ended = outcome(client.get(name, fields="metadata.name,status.phase,status.message,status.nodes"))

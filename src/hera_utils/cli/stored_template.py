@@ -22,6 +22,8 @@ SHORT = {
     "WorkflowTemplate": "workflowtemplate",
     "ClusterWorkflowTemplate": "clusterworkflowtemplate",
 }
+_KUBECTLS = {"cwf": "cronwf", "cwft": "clusterworkflowtemplate", "clusterwftmpl": "clusterworkflowtemplate"}
+"""Short names that kubectl takes and `argo submit --from` does not."""
 _CRON = "CronWorkflow"
 _FIX = "write workflowtemplate/NAME, clusterworkflowtemplate/NAME or cronwf/NAME"
 _MOST_RUNS = 5
@@ -45,7 +47,7 @@ def stored_template(client: ArgoClient, reference: str) -> StoredTemplate:
     if not (word and slash and name):
         raise SettingsError(f"`{reference}` names no stored template", fix=_FIX)
     try:
-        kind = submitted_kind(word.lower())
+        kind = submitted_kind(_KUBECTLS.get(word.lower(), word.lower()))
     except Refused:
         raise SettingsError(f"`{word}` is not a kind of stored template", fix=_FIX) from None
     stored = client.template(kind, name)
