@@ -16,6 +16,8 @@ from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, N
         (INVALID_ARGUMENT, "spec.arguments.word.value or spec.arguments.word.valueFrom is required", "-p NAME=VALUE"),
         (INVALID_ARGUMENT, "To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector",
          "--restart-successful --node-field-selector displayName=TASK"),
+        (INVALID_ARGUMENT, "json: cannot unmarshal bool into Go struct field Parameter.spec.arguments.parameters.name of type string",
+         "quote the value"),
         (INVALID_ARGUMENT, "cannot suspend completed workflows", "hera-utils get NAME"),
         (INTERNAL, 'cannot shutdown a completed workflow: workflow: "x", namespace: "y"', "hera-utils get NAME"),
         (NOT_FOUND, 'workflows.argoproj.io "x" not found', "hera-utils ls"),

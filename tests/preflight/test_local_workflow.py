@@ -418,6 +418,14 @@ def test_all_images_that_lack_are_refused_at_once(settings):
     assert all(image in said for image in ("debian:12", "node:22", "Bad//x"))
 
 
+def test_the_lines_for_a_table_of_images_stand_together(settings):
+    images = ("lab/solver:1", "lab/mesher:2", "lab/plots")
+    said = refused(settings, workflow(*(container(image.split(":")[0][4:], image=image) for image in images)))
+    lines = "".join(f'\n        "{image}": {{python: current}}' for image in images)
+    assert f"--images FILE{lines}" in said
+    assert said.count("hera-utils image import FILE") == 1
+
+
 def test_an_image_that_a_parameter_of_the_workflow_names(settings):
     document = workflow(
         container("a", image="{{workflow.parameters.image}}:{{ workflow.parameters.tag }}"),

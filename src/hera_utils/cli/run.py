@@ -12,7 +12,8 @@ import click
 
 from hera_utils.argo import faults
 from hera_utils.cli.options import completing, context, deadline, given_settings, settings_options, timeout_option
-from hera_utils.cli.run_output import AnsweringCommand, answered, asked_for
+from hera_utils.cli.run_output import answered, asked_for
+from hera_utils.cli.script_flags import ScriptCommand
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 from hera_utils.settings.script_host import ScriptHost
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-@click.command(cls=AnsweringCommand, context_settings={"ignore_unknown_options": True})
+@click.command(cls=ScriptCommand, context_settings={"ignore_unknown_options": True})
 @click.argument(
     "words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=completing("files")
 )
@@ -51,9 +52,9 @@ def command(words: tuple[str, ...], **flags: Any) -> int:
     """Run a Hera script (or submit a workflow file) and follow its runs to their end.
 
     The script need not know hera_utils: Hera gets address, token and namespace. A script that builds one
-    Workflow without submitting it has it submitted. Flags that are not hera-utils' go to the script, and so does everything
-    after `--`. A workflow file (.yaml, .json) takes parameters as -p NAME=VALUE, and so does a stored template, which
-    `--from KIND/NAME` runs.
+    Workflow without submitting it has it submitted. Of the flags after its name, those that the script declares, and those that
+    hera-utils does not know, are the script's, as is everything after `--`. A workflow file (.yaml, .json) takes parameters as
+    -p NAME=VALUE, and so does a stored template, which `--from KIND/NAME` runs.
 
     The exit status is 0 only when every run succeeded. With -o json stdout is one object (of several runs the list of them): the run's
     name, phase, link and record, and its workflows as Argo has them.

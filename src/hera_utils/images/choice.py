@@ -167,12 +167,20 @@ def ways_out(image: str) -> str:
     return f"bring it here as a file: hera-utils image import FILE; or {stand_in}"
 
 
+_LINE = "the line  {}  (with {{}} alone"
+
+
 def table_line(image: str) -> str:
     """How to name a stand-in."""
-    return (
-        f'write the line  "{image}": {{python: current}}  (with {{}} alone it is this machine\'s programs) into a file and run with '
-        "--images FILE"
-    )
+    line = _LINE.format(f'"{image}": {{python: current}}')
+    return f"write {line} it is this machine's programs) into a file and run with --images FILE"
+
+
+def line_apart(fix: str) -> tuple[str, str]:
+    """(a fix that says `these lines` where it holds a table's line, that line); the fix itself and "" where it holds none."""
+    head, tail = (re.escape(part) for part in _LINE.format("\n").split("\n"))
+    found = re.search(f"{head}(.*?){tail}", fix)
+    return (fix, "") if found is None else (fix.replace(found[0], "these lines (with {} alone"), found[1])
 
 
 def built_in(image: str) -> Json | None:

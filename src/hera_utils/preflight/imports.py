@@ -59,13 +59,13 @@ def imported_by_runner(module: str, function: str, folder: Path) -> set[str]:
     """The top-level modules that Hera's runner imports in any case when it calls a function: those of the function's body, of its module,
     and of the modules below `folder` that these import, which are followed and not named.
     """
-    found, seen, waiting = {"hera"}, set[str](), [(module, function)]
+    needed, read, waiting = {"hera"}, set[str](), [(module, function)]
     while waiting:
         name, called = waiting.pop()
         path = file_of(name, folder)
-        if path is None or name in seen:
+        if path is None or name in read:
             continue
-        seen.add(name)
+        read.add(name)
         body = _body(path)
         body += [one for call in body if getattr(call, "name", None) == called for one in getattr(call, "body", ())]
         for imported_name in _imports(body, package_of(name, path)):
@@ -73,8 +73,8 @@ def imported_by_runner(module: str, function: str, folder: Path) -> set[str]:
             if file_of(top, folder) is not None:
                 waiting.append((imported_name, ""))
             elif not _is_own(top):
-                found.add(top)
-    return found
+                needed.add(top)
+    return needed
 
 
 def _is_own(module: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment
+from hera_utils.images.choice import line_apart
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import STAND_INS, Say, silent
 from hera_utils.preflight.local_workflow import of_workflows
@@ -35,13 +36,29 @@ def assert_ready(
     problems = list(dict.fromkeys(finding for finding in findings if not finding.ok))
     if problems:
         several = counted(len(problems), "problem")
-        lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
+        lines = _with_fixes(problems)
         raise ResourceError(
             f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
             fix="fix what is listed above; check everything with hera-utils doctor, or submit anyway with "
             "--no-preflight",
         )
     return [one for one in dict.fromkeys(findings) if one.verdict == "warning" or _is_news(context, one)]
+
+
+def _with_fixes(problems: Sequence[Finding]) -> list[str]:
+    """A line for each problem, then its fix; a fix that helps with several once, with the lines of an image table together."""
+    apart = {finding: line_apart(finding.fix or "") for finding in problems}
+    alike: dict[str, list[Finding]] = {}
+    for finding, (fix, line) in apart.items():
+        alike.setdefault(fix if line else finding.fix or finding.message, []).append(finding)
+    lines = []
+    for fix, findings in alike.items():
+        lines += [f"  ✘ {finding.message}" for finding in findings]
+        if findings[0].fix:
+            lines.append(f"    → {fix if len(findings) > 1 else findings[0].fix}")
+        if len(findings) > 1:
+            lines += [f"        {apart[finding][1]}" for finding in findings if apart[finding][1]]
+    return lines
 
 
 def _is_news(context: CLIContext, finding: Finding) -> bool:

@@ -1,0 +1,108 @@
+"""Whose a flag is that stands after a script's name: the script's where the script declares it, else hera-utils' (decision 46)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from hera_utils.cli.options import SettingOption
+from hera_utils.cli.run_output import AnsweringCommand
+
+_MARK = "\0"  # before a flag that our parser must take for a plain word; no command line can contain it
+_DECLARING = ("add_argument", "option", "Option")
+_PARSERS = ("ArgumentParser", "Typer", "command")
+_OURS = ("main", "parser")  # of hera_utils: they read the command line as well
+_HELP = ("-h", "--help")
+
+
+class ScriptCommand(AnsweringCommand):
+    """A command whose words are a script and its arguments."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value, settings = {"-o": True, "--output": True}, set[str]()
+        for option in self.get_params(ctx):
+            for flag in (*option.opts, *option.secondary_opts):
+                flag = _normal(flag)
+                takes_value[flag] = not (getattr(option, "is_flag", False) or getattr(option, "count", False))
+                if isinstance(option, SettingOption):
+                    settings.add(flag)
+        rest = super().parse_args(ctx, marked(args, takes_value, settings, declared_flags))
+        ctx.params["words"] = tuple(word.removeprefix(_MARK) for word in ctx.params["words"])
+        return rest
+
+
+def marked(
+    words: Sequence[str],
+    takes_value: Mapping[str, bool],
+    settings: set[str],
+    declared: Callable[[Path], frozenset[str]],
+) -> list[str]:
+    """The words, with a mark before those after the script that are its own though they look like ours. A setting's flag is then given
+    to both. takes_value: of each of our flags. declared: the flags that a script declares.
+    """
+    place = _place_of_script(words, takes_value)
+    end = words.index("--") if "--" in words else len(words)
+    if place is None or place >= end or not words[place].endswith(".py"):
+        return list(words)
+    parsed, after, own = list(words[: place + 1]), list(words[place + 1 : end]), None
+    for number, word in enumerate(after):
+        flag, equals, _ = word.partition("=")
+        if _normal(flag) in takes_value:
+            own = declared(Path(words[place])) if own is None else own
+            if flag in own:
+                parsed.append(_MARK + word)
+                if _normal(flag) not in settings:
+                    continue
+                if takes_value[_normal(flag)] and not equals:
+                    parsed += [_MARK + value for value in after[number + 1 : number + 2]]
+        parsed.append(word)
+    return [*parsed, *words[end:]]
+
+
+def _place_of_script(words: Sequence[str], takes_value: Mapping[str, bool]) -> int | None:
+    """Where the first word is that is neither a flag nor a flag's value; None where `--from` takes a script's place."""
+    place = 0
+    while place < len(words):
+        flag, equals, _ = words[place].partition("=")
+        if flag == "--from":
+            return None
+        if not flag.startswith("-"):
+            return place
+        place += 2 if takes_value.get(_normal(flag)) and not equals else 1
+    return None
+
+
+def _normal(flag: str) -> str:
+    return flag.replace("_", "-")
+
+
+def declared_flags(script: Path) -> frozenset[str]:
+    """The flags that a script and its modules give to argparse, click or typer, and `--help` where they make a parser. Nothing is run."""
+    from hera_utils.provenance.modules import sources_of
+
+    flags: set[str] = set()
+    for source in sources_of(script).values():
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        for node in ast.walk(tree):
+            flags.update(_declared(node))
+    return frozenset(flags)
+
+
+def _declared(node: ast.AST) -> Iterator[str]:
+    ours = isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "hera_utils" and node.names
+    if ours and any(alias.name in _OURS for alias in ours):
+        yield from _HELP
+    if not isinstance(node, ast.Call):
+        return
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if called in _PARSERS:
+        yield from _HELP
+    if called in _DECLARING:
+        texts = (word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str))
+        yield from (flag.strip() for text in texts for flag in text.split("/") if flag.strip().startswith("-"))
