@@ -173,3 +173,52 @@ def test_the_longest_duration_ends_the_attempt_that_runs(suspended: bool, mode: 
         play.tell(e.ResumeRequested(play.at, "seed"))
     assert play.node("(1)")["message"] == "main: Error (exit code 143)"
     assert (play.phase, play.message) == ("Failed", "Max duration limit exceeded")
+
+
+REQUESTS = "resources: {requests: {cpu: 2}, limits: {cpu: 1}}"
+AGAIN = "{name: again, retryStrategy: {limit: 1%s}, container: {image: i, command: [c], " + REQUESTS + "}}"
+PLAIN = "{name: plain, container: {image: i, command: [c]}}"
+
+
+def _refused(main: str, mode: str, policy: str = "") -> playbook.Play:
+    """A run whose pods of the retry Kubernetes does not take: they request more than their limit."""
+    templates = [f"{{name: main, {main}}}"] * bool(main) + [AGAIN % policy, PLAIN]
+    entry = "main" if main else "again"
+    return playbook.Play(playbook.workflow(f"{{entrypoint: {entry}, templates: [{', '.join(templates)}]}}"), mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("main", "retry", "told", "ended"),
+    [
+        ("", "wf", ("Error", "Workflow operation error"), "Error"),
+        ("steps: [[{name: a, template: again}], [{name: b, template: plain}]]", "a", ("Running", ""), "Failed"),
+        ("dag: {tasks: [{name: a, template: again}]}", "a", ("Error", "task 'wf.a' errored: Pod"), "Error"),
+        ("steps: [[{name: p, template: plain, onExit: again}]]", "p.onExit", ("Running", ""), "Error"),
+        ("dag: {tasks: [{name: p, template: plain, onExit: again}]}", "p.onExit", ("Error", "Pod"), "Succeeded"),
+    ],
+)
+def test_an_attempt_that_kubernetes_does_not_take_leaves_its_retry_to_the_caller(
+    main: str, retry: str, told: tuple[str, str], ended: str, mode: str
+) -> None:
+    """Without a policy for errors nothing is tried again. What is around the Retry node says what is wrong, as recorded on a real Argo.
+
+    There a DAG waits for ever for such an exit handler.
+    """
+    play = _refused(main, mode)
+    if "onExit" in retry:
+        play.end("p")
+    node, attempt = play.node(retry), play.node(f"{retry}(0)")
+    assert (node["phase"], (node.get("message") or "")[: len(told[1])]) == told
+    assert bool(node.get("message")) == bool(told[1])
+    assert attempt["phase"] == "Error"
+    assert attempt["message"].endswith("must be less than or equal to cpu limit of 1")
+    assert play.phase == ended
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("policy", ["Always", "OnError"])
+def test_an_attempt_that_kubernetes_does_not_take_is_tried_again_by_policy(policy: str, mode: str) -> None:
+    play = _refused("", mode, f", retryPolicy: {policy}")
+    assert (play.phase, play.message, play.node("wf")["phase"]) == ("Error", "No more retries left", "Error")
+    assert play.node("(1)")["phase"] == "Error"

@@ -15,6 +15,10 @@ class ExitHandlerFault(Fault):
     """The exit handler of a step cannot be opened, or its expression does not tell whether it is wanted."""
 
 
+class AttemptFault(Fault):
+    """An attempt cannot be opened, and its policy allows no other. Argo leaves the Retry node open: its caller says what is wrong."""
+
+
 class Full(Fault):
     """A limit of parallelism holds the node back; it is tried again when another one ends."""
 

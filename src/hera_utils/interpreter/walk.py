@@ -13,7 +13,7 @@ from hera_utils.argo import phases
 from hera_utils.interpreter import limits, open_node, outbound
 from hera_utils.interpreter.close_node import close
 from hera_utils.interpreter.context import Context
-from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.faults import AttemptFault, Fault
 from hera_utils.interpreter.frames import Frame, TemplateCall
 from hera_utils.interpreter.nodes import PLANNERS
 from hera_utils.interpreter.state import Json
@@ -72,7 +72,10 @@ class Walk(Context):
                 except Fault as raised:
                     fault = raised
         except Fault as raised:
-            if node is not None and not phases.ended(node):
+            left_open = isinstance(raised, AttemptFault) and frame.kind == "Retry"
+            if left_open:
+                close(self, frame)
+            elif node is not None and not phases.ended(node):
                 self.ledger.mark(node, phases.ERROR, raised.message)
             raise
         finally:

@@ -49,6 +49,7 @@ class TaskHooks:
         try:
             done = yield from node_hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
         except Fault as fault:
+            self._end_hooks(node, fault.message)
             if node["phase"] != phases.PENDING:
                 self._fail(node, fault.message)
             if target:
@@ -65,6 +66,7 @@ class TaskHooks:
         try:
             return (yield from node_hooks.on_exit(self.context, owner, task.spec, node))
         except Fault as fault:
+            self._end_hooks(node, fault.message)
             self.context.say(EmitEvent("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
             return True
 
@@ -113,3 +115,10 @@ class TaskHooks:
         frame = self.context.frames.get(node["id"])
         if frame is not None:
             close(self.context, frame)
+
+    def _end_hooks(self, node: Json, message: str) -> None:
+        """End the retries among the hooks of a node of which no attempt can be opened: the DAG would wait for them. In Argo it does."""
+        for hook in self.ledger.children(node):
+            left = hook["type"] == "Retry" and not phases.ended(hook) and hook["id"] not in self.context.frames
+            if phases.hooked(hook) and left:
+                self.ledger.mark(hook, phases.ERROR, message)

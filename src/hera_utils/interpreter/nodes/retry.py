@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hera_utils.argo import phases, timestamps
 from hera_utils.interpreter import arguments, limits, metrics, new_nodes, outbound, substitution
-from hera_utils.interpreter.faults import Fault, Full
+from hera_utils.interpreter.faults import AttemptFault, Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import POD_KINDS, kind_of
@@ -32,8 +32,8 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     node = ledger.nodes[frame.node_id]
     strategy = new_nodes.retry_strategy(context, frame.template) or {}
     for fault in dirty.values():
-        if fault is not None and _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
-            raise fault
+        if fault is not None:
+            _check_again(strategy, fault)
     while not phases.ended(node):
         tried = outbound.attempts(ledger, node)
         if tried and not phases.ended(tried[-1]):
@@ -50,11 +50,17 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
         except Full:
             context.wait(frame)
             return
-        except Fault:
-            if _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
-                raise
+        except Fault as fault:
+            _check_again(strategy, fault)
         if len(outbound.attempts(ledger, node)) == len(tried):
             return  # it waits for a lock
+
+
+def _check_again(strategy: Json, fault: Fault) -> None:
+    """Raise the fault of an attempt that could not be opened when the policy allows no other one then."""
+    if _policy(strategy) in ("Always", "OnError", "OnTransientError"):
+        return
+    raise fault if isinstance(fault, (TimedOut, TooDeep)) else AttemptFault(fault.message)
 
 
 def _follow(context: Context, frame: Frame, node: Json, tried: list[Json]) -> Plan:
