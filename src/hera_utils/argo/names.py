@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hera_utils.memoised import memoised
@@ -209,33 +209,41 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
 
     label_name: the name must be an RFC 1123 label (a namespace) instead of a subdomain.
     """
-    name = str(metadata.get("name") or "")
-    generate = str(metadata.get("generateName") or "")
-    rule = label_faults if label_name else subdomain_faults
-    faults: list[str] = []
-    if generate:  # checked as it would be with a suffix behind it
-        checked = generate[:-1] if generate.endswith("-") else generate
-        faults += [invalid_value("metadata.generateName", str(generate), fault) for fault in rule(checked)]
-    if not name:
-        if not generate:
-            faults.append("metadata.name: Required value: name or generateName is required")
-    else:
-        faults += [invalid_value("metadata.name", str(name), fault) for fault in rule(name)]
+    faults = _name_faults(metadata, label_faults if label_name else subdomain_faults)
     for key, value in (metadata.get("labels") or {}).items():
         faults += [invalid_value("metadata.labels", str(key), fault) for fault in label_key_faults(str(key))]
         faults += [invalid_value("metadata.labels", str(value), fault) for fault in label_value_faults(str(value))]
-    for key in metadata.get("annotations") or {}:
-        faults += [
-            invalid_value("metadata.annotations", str(key), fault) for fault in label_key_faults(str(key).lower())
-        ]
-    annotated = (metadata.get("annotations") or {}).items()
-    if sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotated) > _MOST_ANNOTATIONS:
-        faults.append(f"metadata.annotations: Too long: may not be more than {_MOST_ANNOTATIONS} bytes")
+    faults += _annotation_faults(metadata.get("annotations") or {})
     for owner in metadata.get("ownerReferences") or ():
         for field in ("apiVersion", "kind", "name", "uid"):
             if not (owner or {}).get(field):
                 what = "version must not be empty" if field == "apiVersion" else "must not be empty"
                 faults.append(invalid_value(f"metadata.ownerReferences.{field}", "", what))
+    return faults
+
+
+def _name_faults(metadata: Mapping[str, Any], rule: Callable[[str], tuple[str, ...]]) -> list[str]:
+    name, generate = str(metadata.get("name") or ""), str(metadata.get("generateName") or "")
+    # a generateName is checked as it would be with a suffix behind it
+    faults = (
+        [invalid_value("metadata.generateName", generate, fault) for fault in rule(generate.removesuffix("-"))]
+        if generate
+        else []
+    )
+    if name:
+        return faults + [invalid_value("metadata.name", name, fault) for fault in rule(name)]
+    return faults if generate else ["metadata.name: Required value: name or generateName is required"]
+
+
+def _annotation_faults(annotations: Mapping[str, Any]) -> list[str]:
+    faults = [
+        invalid_value("metadata.annotations", str(key), fault)
+        for key in annotations
+        for fault in label_key_faults(str(key).lower())
+    ]
+    size = sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotations.items())
+    if size > _MOST_ANNOTATIONS:
+        faults.append(f"metadata.annotations: Too long: may not be more than {_MOST_ANNOTATIONS} bytes")
     return faults
 
 

@@ -189,26 +189,33 @@ def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
 
 
 def _together(run: str, workflows: Sequence[Json]) -> Json:
+    """One document that stands for a run's workflows: the newest one's metadata, and a status that sums theirs up."""
     remaining = _remaining(run, workflows)
     if len(workflows) == 1 and not remaining.what and not remaining.search:
         return workflows[0]
-    phases = [(one.get("status") or {}).get("phase") or "Pending" for one in workflows]
-    going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
-    failed = next((phase for phase in ("Error", "Failed") if phase in phases), "")
-    counts = [str((one.get("status") or {}).get("progress") or "").partition("/") for one in workflows]
-    done, every = (sum(int(count[side]) for count in counts if count[side].isdecimal()) for side in (0, 2))
-    starts, ends = (
-        sorted(filter(None, ((one.get("status") or {}).get(name) for one in workflows)))
-        for name in ("startedAt", "finishedAt")
-    )
-    phase = going or ("" if remaining.search else failed) or remaining.phase or "Succeeded"
+    statuses = [workflow.get("status") or {} for workflow in workflows]
+    phase = _joint_phase([str(status.get("phase") or "Pending") for status in statuses], remaining)
     count = f"{len(workflows)} workflow{'' if len(workflows) == 1 else 's'}"
     more = f", {remaining.what} {'to come' if remaining.awaited else 'not submitted'}" if remaining.what else ""
-    status = {"phase": phase, "progress": f"{done}/{every}", "message": count + more}
-    status |= {"startedAt": starts[0]} if starts else {}
-    status |= {"finishedAt": ends[-1]} if ends and phase != "Running" else {}
+    joint = {"phase": phase, "progress": _joint_progress(statuses), "message": count + more}
+    starts = [status["startedAt"] for status in statuses if status.get("startedAt")]
+    ends = [status["finishedAt"] for status in statuses if status.get("finishedAt")]
+    joint |= {"startedAt": min(starts)} if starts else {}
+    joint |= {"finishedAt": max(ends)} if ends and phase != "Running" else {}
     first = workflows[0]["metadata"].get("creationTimestamp")  # a run is as old as its first workflow
-    return {"metadata": {**workflows[-1]["metadata"], "name": run, "creationTimestamp": first}, "status": status}
+    return {"metadata": {**workflows[-1]["metadata"], "name": run, "creationTimestamp": first}, "status": joint}
+
+
+def _joint_phase(phases: Sequence[str], remaining: Remaining) -> str:
+    """The phase of a run: what still goes on counts before what has failed. A failed workflow of a search says nothing of the run."""
+    order = ["Running", "Pending"] if remaining.search else ["Running", "Pending", "Error", "Failed"]
+    return next((phase for phase in order if phase in phases), remaining.phase or "Succeeded")
+
+
+def _joint_progress(statuses: Sequence[Json]) -> str:
+    counts = [str(status.get("progress") or "").partition("/") for status in statuses]
+    done, every = (sum(int(count[side]) for count in counts if count[side].isdecimal()) for side in (0, 2))
+    return f"{done}/{every}"
 
 
 def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:

@@ -138,38 +138,46 @@ class Inputs:
             constants = _set(constants, [name], value, f"{path}: constants", written=False)
         if "points" not in content and "parameters" not in content:
             return replace(self, constants=constants)
-        axes = self.sweep.axes
-        types = {name: _type_of(values) for name, values in axes.items()}
         if "points" in content:
-            listed = _listed(content["points"], types, str(path), written)
-            alike = all(len(point) == len(axes) for point in self.sweep)
-            for number, row in enumerate(listed if alike else (), 1):
-                missing = next((name for name in axes if name not in row), None)
-                if missing is not None:
-                    raise SettingsError(
-                        f"{path}: points[{number}] has no `{missing}`", fix=f"give each point {', '.join(axes)}"
-                    )
-            for name, values in listed.axes.items():
-                same_unit(axes[name], values, f"{path}: points.{name}")
-            return Inputs(constants, listed)
+            types = {name: _type_of(values) for name, values in self.sweep.axes.items()}
+            points = _listed(content["points"], types, str(path), written)
+            return Inputs(constants, self._with_the_same_axes(points, path))
         if isinstance(self.parameters, Sweep):
-            given = {name: _axis(values) for name, values in content["parameters"].items()}
-            for name in given:
-                if name not in axes:
-                    raise unknown(f"{path}: parameters.{name}", name, axes)
-            missing = next((name for name in axes if name not in given), None)
-            if missing is not None:
-                raise SettingsError(f"{path}: parameters.{missing} has no values", fix=f"give {missing} = […]")
-            converted_axes = {
-                name: _converted_axis(given[name], types[name], f"{path}: parameters.{name}") for name in axes
-            }
-            for name, values in converted_axes.items():
-                same_unit(axes[name], values, f"{path}: parameters.{name}")
-            return Inputs(constants, Grid(converted_axes))
+            return Inputs(constants, Grid(self._axes_of_file(content["parameters"], path)))
         parameters = self.parameters
         for name, value in content["parameters"].items():
             parameters = _set(parameters, [name], value, f"{path}: parameters", written=False)
         return Inputs(constants, parameters)
+
+    def _with_the_same_axes(self, points: Listed, path: str | Path) -> Listed:
+        """The points of a file, if they fit the sweep that they replace; else SettingsError."""
+        axes = self.sweep.axes
+        alike = all(len(point) == len(axes) for point in self.sweep)
+        for number, row in enumerate(points if alike else (), 1):
+            missing = next((name for name in axes if name not in row), None)
+            if missing is not None:
+                raise SettingsError(
+                    f"{path}: points[{number}] has no `{missing}`", fix=f"give each point {', '.join(axes)}"
+                )
+        for name, values in points.axes.items():
+            same_unit(axes[name], values, f"{path}: points.{name}")
+        return points
+
+    def _axes_of_file(self, parameters: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+        """The axes of this sweep with a file's values. SettingsError where it has other axes, or other units."""
+        axes = self.sweep.axes
+        for name in parameters:
+            if name not in axes:
+                raise unknown(f"{path}: parameters.{name}", name, axes)
+        missing = next((name for name in axes if name not in parameters), None)
+        if missing is not None:
+            raise SettingsError(f"{path}: parameters.{missing} has no values", fix=f"give {missing} = […]")
+        new_axes = {}
+        for name, values in axes.items():
+            where = f"{path}: parameters.{name}"
+            new_axes[name] = _converted_axis(_axis(parameters[name]), _type_of(values), where)
+            same_unit(values, new_axes[name], where)
+        return new_axes
 
     def as_json(self) -> dict[str, Any]:
         """Constants, axes and how many points, as JSON has them: what a record of a run says of its inputs. Of a search: as far as its

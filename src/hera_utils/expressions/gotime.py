@@ -389,42 +389,43 @@ def parse_moment(layout: str, text: str, where: Zone = UTC) -> Moment:
 
 
 def _built(parts: dict[str, str], where: Zone) -> Moment:
-    year = int(parts.get("year") or 0)
-    if parts.get("short_year"):
-        short = int(parts["short_year"] or 0)
-        year = short + (1900 if short >= 69 else 2000)
-    month = int(parts.get("month") or 1)
-    if parts.get("month_name"):
-        month = [name[:3] for name in _MONTHS].index((parts["month_name"] or "")[:3]) + 1
-    hour = int(parts.get("hour") or 0)
-    half = (parts.get("half") or "").upper()
-    if half == "PM" and hour < 12:
-        hour += 12
-    elif half == "AM" and hour == 12:
-        hour = 0
-    fraction = (parts.get("fraction") or "")[1:10].ljust(9, "0")
+    year = _year_of(parts)
     # Go's year 0 (a layout without a date) is outside datetime's range; shifted by 400 years, which is whole weeks.
     shift = 400 if year == 0 else 0
-    when = datetime(
-        year + shift,
-        month,
-        int(parts.get("day") or 1),
-        hour,
-        int(parts.get("minute") or 0),
-        int(parts.get("second") or 0),
-    )
+    month = int(parts.get("month") or 1)
+    if parts.get("month_name"):
+        month = [name[:3] for name in _MONTHS].index(parts["month_name"][:3]) + 1
+    day, hour = int(parts.get("day") or 1), _hour_of(parts)
+    when = datetime(year + shift, month, day, hour, int(parts.get("minute") or 0), int(parts.get("second") or 0))
     if parts.get("year_day"):
-        when = when.replace(month=1, day=1) + timedelta(days=int(parts["year_day"] or 1) - 1)
-    offset = parts.get("offset")
-    if offset == "Z":
-        where = UTC
-    elif offset:
-        where = fixed(offset)
-    elif parts.get("zone_name"):
-        name = parts["zone_name"] or "UTC"
-        where = UTC if name in ("UTC", "GMT") and where is UTC else Zone(name, timezone(timedelta(0), name))
-    found = civil(when, int(fraction or 0), where)
-    return Moment(found.nanoseconds - shift * 146097 // 400 * 86400 * SECOND, found.zone) if shift else found
+        when = when.replace(month=1, day=1) + timedelta(days=int(parts["year_day"]) - 1)
+    nanosecond = int((parts.get("fraction") or "")[1:10].ljust(9, "0"))
+    at = civil(when, nanosecond, _zone_of(parts, where))
+    return Moment(at.nanoseconds - shift * 146097 // 400 * 86400 * SECOND, at.zone) if shift else at
+
+
+def _year_of(parts: dict[str, str]) -> int:
+    if not parts.get("short_year"):
+        return int(parts.get("year") or 0)
+    short = int(parts["short_year"])
+    return short + (1900 if short >= 69 else 2000)
+
+
+def _hour_of(parts: dict[str, str]) -> int:
+    hour, half = int(parts.get("hour") or 0), (parts.get("half") or "").upper()
+    if half == "PM" and hour < 12:
+        return hour + 12
+    return 0 if half == "AM" and hour == 12 else hour
+
+
+def _zone_of(parts: dict[str, str], where: Zone) -> Zone:
+    """The zone that a text names, else `where`. Go: one of which it knows no more than the name has the offset 0."""
+    offset, name = parts.get("offset"), parts.get("zone_name")
+    if offset:
+        return UTC if offset == "Z" else fixed(offset)
+    if not name:
+        return where
+    return UTC if name in ("UTC", "GMT") and where is UTC else Zone(name, timezone(timedelta(0), name))
 
 
 def fixed(offset: str) -> Zone:
