@@ -37,13 +37,12 @@ def replaced(top: Path) -> None:
     [
         lambda top: (top / "tmp" / "left").touch(),
         lambda top: (top / "run" / "lock" / "left").mkdir(),
-        lambda top: (top / "tmp").chmod(0o700),
         lambda top: shutil.rmtree(top / "run" / "lock"),
         lambda top: ((top / "tmp" / "left").touch(), (top / "tmp" / "left").unlink()),
         replaced,
         dated_back,
     ],
-    ids=["file", "folder", "mode", "gone", "nothing", "link", "hidden"],
+    ids=["file", "folder", "gone", "nothing", "link", "hidden"],
 )
 def test_the_next_one_finds_what_the_first_one_found(folders: tuple[Path, OwnFolders], change: object) -> None:
     top, own = folders
@@ -57,6 +56,27 @@ def test_the_next_one_finds_what_the_first_one_found(folders: tuple[Path, OwnFol
         assert content(top) == first
     own.empty()
     assert content(top) == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda top: (top / "tmp").chmod(0o700),
+        lambda top: (top / "run").chmod(0o777),
+        lambda top: os.setxattr(top / "tmp", "user.left", b"for the next one"),
+    ],
+    ids=["mode", "mode of none", "attribute"],
+)
+def test_a_folder_that_was_opened_to_others_or_given_away_is_not_used_again(
+    folders: tuple[Path, OwnFolders], change: object
+) -> None:
+    top, own = folders
+    try:
+        change(top)  # type: ignore[operator]
+    except OSError:
+        pytest.skip("this file system keeps no attributes")
+    with pytest.raises(OSError, match="Stale"):
+        own.empty()
 
 
 @pytest.fixture

@@ -21,13 +21,20 @@ from stage import Stage
         "mount -t tmpfs none /mnt 2>/dev/null && touch /mnt/q; true",
         "echo x > /tmp/a; mkdir -p /run/b /argo/c /dev/shm/d; touch /argo/staging/left /var/tmp/e",
         "echo x > $HOME/.left-by-a-task",
+        "touch /dev/left; ln -sf /tmp/x /dev/stdout; rm -f /dev/fd; true",
+        "chmod 700 /; chmod 755 /dev/shm",
+        "chmod 700 /dev/pts",
+        "chmod 755 /dev/mqueue",
+        "chown 77 /tmp /argo /run; chmod 700 /proc; true",
+        "chmod 700 /etc/hostname /etc/hosts /dev; true",
     ],
 )
 def test_the_next_task_finds_nothing_of_it(own_stage: Stage, change: str) -> None:
     own_stage.cores = 1
     own_stage.restart()
     look = (
-        "ls -A / /mnt /tmp /var/tmp /run /argo /argo/staging /dev/shm $HOME; sed 's/-[0-9]*$//' /etc/hostname; stat -c '%a %n' /mnt /tmp; "
+        "ls -A / /mnt /tmp /var/tmp /run /argo /argo/staging /dev /dev/shm $HOME; sed 's/-[0-9]*$//' /etc/hostname; "
+        "stat -c '%a %u %N' / /mnt /tmp /run /argo /proc /etc/hosts /etc/hostname /dev /dev/*; "
         "cut -d' ' -f5 /proc/self/mountinfo | sort"
     )
     first = own_stage.shell(look)

@@ -302,6 +302,59 @@ def test_no_task_listens_to_what_other_programs_send(stage: Stage) -> None:
     assert python_attempts(stage, _LISTENS) == []
 
 
+_CHANGES_DEVICES = """
+import os, stat
+names = [f"/dev/{name}" for name in os.listdir("/dev") if name not in ("fd", "shm", "mqueue", "pts", "ptmx")] + ["/dev"]
+for name in (*names, *(f"/proc/self/fd/{fd}" for fd in range(3))):
+    if os.path.exists(name) and not stat.S_ISFIFO(os.stat(name).st_mode):
+        for change in (lambda: os.chmod(name, 0o600), lambda: os.chown(name, 77, 77), lambda: os.utime(name, (1, 1))):
+            try:
+                change()
+                print(name)
+            except OSError:
+                pass
+open("/dev/null", "w").write("x")
+assert open("/dev/zero", "rb").read(1) == b"\\0"
+"""
+
+
+def test_no_task_changes_the_devices_of_this_machine(stage: Stage) -> None:
+    """Root of a container is root to their files: others of the machine could no longer open /dev/null."""
+    before = {name: os.stat(f"/dev/{name}") for name in ("null", "zero", "full", "random", "urandom", "tty")}
+    try:
+        assert python_attempts(stage, _CHANGES_DEVICES) == []
+    finally:
+        for name, status in before.items():
+            if os.stat(f"/dev/{name}").st_ctime != status.st_ctime:
+                os.chmod(f"/dev/{name}", status.st_mode & 0o777)
+                os.chown(f"/dev/{name}", status.st_uid, status.st_gid)
+                os.utime(f"/dev/{name}", (status.st_atime, status.st_mtime))
+
+
+def test_volumes_appear_in_dev_and_nothing_else_is_written_there(stage: Stage, tmp_path: Path) -> None:
+    claim = tmp_path / "claim"
+    claim.mkdir()
+    (claim / "file").write_text("of the claim")
+    places = ("/dev/data", "/dev/deep/er", "/dev/shm")
+    mounts = [{"name": "c", "mountPath": place} for place in places]
+    mounts.append({"name": "d", "mountPath": "/dev/own-device"})
+    volumes = [
+        {"name": "c", "persistentVolumeClaim": {"claimName": "c"}},
+        {"name": "d", "hostPath": {"path": "/dev/zero", "type": "CharDevice"}},
+    ]
+    script = "".join(f"cat {place}/file; echo; " for place in places)
+    script += (
+        "head -c 3 /dev/own-device | wc -c; echo x > /dev/null; touch /dev/left || touch /dev/deep/left || echo end"
+    )
+    for _ in range(2):
+        pod = stage.shell(script, main={"volumeMounts": mounts}, spec={"volumes": volumes}, claims={"c": str(claim)})
+        assert stage.run(pod).phase == "Succeeded"
+        assert [line for line in stage.log(pod) if "touch" not in line] == [*["of the claim"] * 3, "3", "end"]
+    pod = stage.shell("ls /dev")
+    stage.run(pod)
+    assert not {"data", "deep", "own-device"} & set(stage.log(pod))
+
+
 _CONNECTS = """
 import socket
 for name in ("{outside}", "{inside}"):

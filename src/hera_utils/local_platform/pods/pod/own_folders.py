@@ -6,6 +6,7 @@ whether there is anything to do.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -17,6 +18,7 @@ from . import file_trees
 
 _AGE = 10_000_000_000  # nanoseconds, many times the kernel's tick
 Look = tuple[int, ...] | None
+Access = tuple[int, int, int, tuple[tuple[str, bytes], ...]]
 
 
 class OwnFolders:
@@ -27,6 +29,7 @@ class OwnFolders:
         self._pinned: dict[str, Look] = {}
         self._pinned_ways: dict[str, Look] = {}
         self._empty: dict[str, Look] = {}
+        self._access: dict[str, Access] = {}
         self._points: frozenset[str] = frozenset()
         self._ways: dict[str, Look] = {}
         self._furnish(self._folders)
@@ -55,11 +58,14 @@ class OwnFolders:
         return path in self._folders and path in self._empty and _look(path) == self._empty[path]
 
     def empty(self) -> None:
-        """Raises OSError, also when what is pinned is not where it was."""
+        """Raises OSError, also when what is pinned is not where it was, or a folder was given away or opened to others."""
         pinned = {path: _look(path) for path in self._pinned}, {way: identity(way) for way in self._pinned_ways}
         if pinned != (self._pinned, self._pinned_ways):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), *self._pinned)
         changed = [path for path in (*self._folders, *self._ways) if _look(path) != self._empty.get(path)]
+        for path in changed:
+            if path in self._access and _is_folder(path) and access(path) != self._access[path]:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
         for path in changed:
             if not _is_folder(path):  # the one around it was seen to: it is gone
                 continue
@@ -80,6 +86,7 @@ class OwnFolders:
         for path in paths:
             os.utime(path, ns=(then, then))
             self._empty[path] = _look(path)
+            self._access[path] = access(path)
 
 
 def _ways(file: str, folders: Iterable[str]) -> list[str]:
@@ -94,6 +101,20 @@ def _look(path: str) -> Look:
     except OSError:
         return None
     return status.st_mode, status.st_uid, status.st_gid, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def access(path: str) -> Access:
+    """Who may do what with a file or folder: mode, owner, group, and attributes, among them lists of rights; not the kernel's own."""
+    status = os.lstat(path)
+    names = []
+    with contextlib.suppress(OSError):  # a file system that has none
+        names = [
+            name
+            for name in os.listxattr(path, follow_symlinks=False)
+            if not name.startswith("security.") and ".overlay." not in name
+        ]
+    attributes = tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in sorted(names))
+    return status.st_mode, status.st_uid, status.st_gid, attributes
 
 
 def identity(path: str) -> Look:

@@ -25,10 +25,10 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import file_trees, layer_copy, mount_points, open_beneath, syscalls
+from . import file_trees, layer_copy, mount_points, open_beneath, shared_mounts, syscalls
 from .folder_mounts import all_places_of
 from .mount_points import Mount
-from .own_folders import Look, OwnFolders, identity
+from .own_folders import Access, Look, OwnFolders, access, identity
 from .shared_mounts import OWN, SharedMounts
 
 _NO_FAULT_OF_LAYERS = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
@@ -67,6 +67,7 @@ class Root:
         self.place = f"{folder}/root"
         self._is_copy = False
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
+        self._tops: list[tuple[str, Access]] = []  # of each upper
         self._owns = _IMAGES_OWN if kind.layers else {path: path for path in OWN}
         self._mounts = -1  # descriptor of the table of its mounts
         # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
@@ -101,6 +102,7 @@ class Root:
             self._fill_image(shared, proc)
         else:
             self._fill(shared, proc, masked)
+        self._tops = [(upper, access(upper)) for upper, *_ in self._overlays]
 
     def _overlay(self, images: list[str], shared: SharedMounts) -> None:
         folder = self.folder
@@ -178,7 +180,7 @@ class Root:
                 mount_points.bind_into(self.place, Mount(os.path.realpath(path), path, True))
         with open(self._host_name, "w"):
             pass
-        mount_points.bind_into(self.place, Mount(self._host_name, _HOST_NAME))
+        mount_points.bind_into(self.place, Mount(self._host_name, _HOST_NAME, True))
 
     def _fill_system(self, shared: SharedMounts, proc: str) -> None:
         """The file systems of the kernel, and the container's own folders."""
@@ -186,6 +188,7 @@ class Root:
         for source, path in ((proc, "/proc"), (f"{shared.folder}/sys", "/sys"), (f"{shared.folder}/dev", "/dev")):
             with open_beneath.at(root, path) as target:
                 syscalls.bind(source, target, recursive=True)
+        self._further_devices(f"{shared.folder}/dev")
         syscalls.mount("tmpfs", f"{root}/dev/shm", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=1777")
         for name, path in self._owns.items():
             own = f"{self.folder}/own{name}"
@@ -200,6 +203,22 @@ class Root:
         modes |= {"/argo/staging": 0o755, "/run/argo": 0o777}
         self._own_folders = OwnFolders(
             {**{self.own(path): mode for path, mode in modes.items()}, f"{root}/dev/shm": None}
+        )
+
+    def _further_devices(self, devices: str) -> None:
+        """Where volumes shall appear in /dev, beside what is there, it is a folder of this root's."""
+        places = [(path, is_folder) for path, is_folder in self.kind.places if _lies_in(path, ("/dev",))]
+        if all(os.path.lexists(self.place + path) for path, _ in places):
+            return
+        folder = f"{self.place}/dev"
+        syscalls.unmount(folder)
+        syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID, "mode=755,size=64k")
+        for name in os.listdir(devices):
+            shared_mounts.show(f"{devices}/{name}", f"{folder}/{name}")
+        for path, is_folder in places:
+            mount_points.place(path, is_folder, self.place, self.place)
+        syscalls.mount(
+            "none", folder, None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | syscalls.MS_NOSUID
         )
 
     def _stage_in_memory(self) -> None:
@@ -301,7 +320,9 @@ class Root:
 
     def restore(self, home: int) -> bool:
         """Remove files that a container added. Whether the root is then as it was before. home: this process's mount namespace."""
-        if self._is_copy or not all(_undo(*overlay) for overlay in self._overlays):
+        if self._is_copy or any(access(folder) != was for folder, was in self._tops):
+            return False
+        if not all(_undo(*overlay) for overlay in self._overlays):
             return False
         if self.view >= 0 and _has_changed(self._mounts):
             try:
@@ -431,8 +452,6 @@ def _undo(upper: str, merged: str, lower: list[str]) -> bool:
 
 def _is_same_folder(entry: os.DirEntry[str], below: str) -> bool:
     above, original = entry.stat(follow_symlinks=False), os.lstat(below)
-    if not stat.S_ISDIR(above.st_mode) or not stat.S_ISDIR(original.st_mode):
-        return False
-    if (above.st_mode, above.st_uid, above.st_gid) != (original.st_mode, original.st_uid, original.st_gid):
+    if not stat.S_ISDIR(above.st_mode) or not stat.S_ISDIR(original.st_mode) or access(entry.path) != access(below):
         return False
     return not any(name.endswith(".overlay.opaque") for name in os.listxattr(entry.path))

@@ -120,6 +120,8 @@ def prepare(folder: str, *, nested: bool) -> SharedMounts:
     for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc", "layers", "empty"):
         os.mkdir(f"{folder}/{name}")
     _devices(f"{folder}/dev")
+    # what tasks have from their start is opened here (container.py)
+    syscalls.bind("/dev/null", "/dev/null", read_only=True)
     syscalls.bind(f"{folder}/empty", f"{folder}/empty", read_only=True)
     syscalls.bind("/sys", f"{folder}/sys", recursive=True)
     for name in _MASKED_SYSTEM:
@@ -209,18 +211,31 @@ def _real_mounts() -> dict[str, bool]:
 
 
 def _devices(folder: str) -> None:
+    """Read-only, as a folder and each of them: they are written to all the same, but root of a container would change this machine's modes
+    and owners, and what all containers share.
+    """
+    syscalls.bind(folder, folder)
     for name in (*_DEVICES, *(e for e in os.listdir("/dev") if e.startswith(_ACCELERATORS))):
         with contextlib.suppress(OSError):  # a device that cannot be shown is a device that is not there
-            if os.path.isdir(f"/dev/{name}"):
-                os.mkdir(f"{folder}/{name}")
-            else:
-                os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
-            syscalls.bind(f"/dev/{name}", f"{folder}/{name}", recursive=True)
+            show(f"/dev/{name}", f"{folder}/{name}", read_only=True)
     for name in ("pts", "shm", "mqueue"):
         os.mkdir(f"{folder}/{name}")
     links = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
     for name, target in {**links, "termination-log": "/argo/termination-log"}.items():
         os.symlink(target, f"{folder}/{name}")
+    syscalls.set_read_only(folder)
+
+
+def show(path: str, place: str, *, read_only: bool = False) -> None:
+    """A file or folder at a place where there is nothing yet; a link as it is. Raises OSError."""
+    if os.path.islink(path):
+        os.symlink(os.readlink(path), place)
+        return
+    if os.path.isdir(path):
+        os.mkdir(place)
+    else:
+        os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o666))
+    syscalls.bind(path, place, recursive=True, read_only=read_only)
 
 
 def _skeleton(folder: str, *, whole: bool) -> None:

@@ -1,7 +1,8 @@
 """What a pod could leave in its worker besides files and processes, so that the next pod would have it: then the worker ends.
 
-Shared memory, semaphores and message queues outlive the processes that made them; and the kernel lets a process change the limits of
-another one of its user, which that one passes on: the worker to the programs that it starts, the fork server to its tasks.
+Shared memory, semaphores, message queues and the modes of the kernel's folders outlive the processes that made them; and the kernel lets
+a process change the limits of another one of its user, which that one passes on: the worker to the programs that it starts, the fork
+server to its tasks.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 
 from . import syscalls
+from .own_folders import access
 
 _PASSED_ON = ("limits", "oom_score_adj", "coredump_filter")
 _LONGEST = 4096
@@ -20,9 +22,11 @@ class WorkerState:
 
     def __init__(self, devices: str, proc: str) -> None:
         self._queues, self._proc = f"{devices}/mqueue", proc
+        self._folders = [folder for folder in (self._queues, f"{devices}/pts", proc) if os.path.isdir(folder)]
         self._worker = self._opened(_WORKER)
         self._fork_server, self._files = 0, list[int]()
         self._at_first = _contents(self._worker)
+        self._access_at_first = list(map(access, self._folders))
 
     def has_changed(self, fork_server: int) -> bool:
         """fork_server: its process id; 0: there is none. Raises OSError."""
@@ -35,6 +39,8 @@ class WorkerState:
         if _contents(self._worker) != self._at_first:
             return True
         if self._files and _contents(self._files) != self._at_first:
+            return True
+        if list(map(access, self._folders)) != self._access_at_first:
             return True
         return syscalls.shared_objects() > 0 or bool(os.listdir(self._queues))
 
