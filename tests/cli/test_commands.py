@@ -84,6 +84,16 @@ def test_the_list_says_why_a_run_failed(user):
     assert several.endswith("  [0].a: main: Error (exit code 3): beta is too large")
 
 
+def test_a_point_with_a_long_name_is_shown_with_its_inputs(user):
+    hello = HELLO.replace("name: one,", "name: one-a-long-value-9f4f1e82654a,").replace(
+        "dependencies: [one]", "dependencies: [one-a-long-value-9f4f1e82654a]"
+    )
+    user.type("run", user.file("hello.yaml", hello))
+    shown = user.type("get", "@latest")
+    assert "one-a-long-value-9f4f1e82654a (word=hello)" in shown
+    assert "(0:a)  " in shown
+
+
 def test_a_run_from_start_to_table(user):
     said = user.type("run", user.file("hello.yaml", HELLO), "-p", "word=good day")
     assert "✔ many 3/3" in said

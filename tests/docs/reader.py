@@ -16,7 +16,7 @@ MASKS = (
     (r"Succeeded +\d[\d.]* +", "Succeeded SECONDS "),
     (r"(< 1|\b\d+(\.\d)?) s\b|\b\d\d:\d\d\b", "TIME"),
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
-    (r"python 3\.[\d.]+\w*, \d+ cores", "MACHINE"),
+    (r"python 3\.[\d.]+\w*, \d+ cores?", "MACHINE"),
 )
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from hera_utils.errors import PlatformError
-from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connect import connect, where_it_runs
 from hera_utils.platforms.connection import Connection
 from hera_utils.settings.sources import Surroundings, read_settings
 
@@ -63,6 +63,17 @@ def test_the_local_server_is_joined_and_its_token_is_its_own(local_platform, tmp
     assert connection.argo_server == local_platform.connection.argo_server
     assert connection.token == local_platform.connection.token != TOKEN
     assert connection.kubeconfig == f"{local_platform.context.state}/kubeconfig"
+
+
+def test_the_cores_are_those_that_this_process_may_use(local_platform):
+    """As in a job of a queue, which has some of a machine's."""
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        told = where_it_runs(local_platform.context, local_platform.connection)
+    finally:
+        os.sched_setaffinity(0, before)
+    assert told.endswith(", 1 core")
 
 
 def test_a_state_folder_that_cannot_be(settings, tmp_path):

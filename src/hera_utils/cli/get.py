@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hera_utils.watch.progress_text import Symbols
 
 Json = dict[str, Any]
+_digest_at_end = re.compile(r"-[0-9a-f]{12}$")  # experiment/points.py
 _MOST_PARTS = 20
 _MOST_WORKFLOWS = 4  # of a run of more the tasks are not shown with it
 
@@ -148,7 +150,7 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
     took = seconds(last)
     again = f"  {branch.retried} retried" if branch.retried and not branch.parts else ""
     time = f"  {stopwatch(took)}" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
-    yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{time}{_used(last)}{again}", depth))
+    yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{_inputs(branch)}{time}{_used(last)}{again}", depth))
     parts = branch.parts
     if not everything and len(parts) > _MOST_PARTS:
         parts = tuple(part for part in parts if part.failed or part.phase == "Running")[:_MOST_PARTS]
@@ -156,6 +158,15 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
         yield from _branch(part, depth + 1, signs, everything=everything)
     if len(parts) < len(branch.parts):
         yield f"{'  ' * (depth + 1)}{signs.more} and {len(branch.parts) - len(parts)} more (--all)"
+
+
+def _inputs(branch: Branch) -> str:
+    """Of a point whose name does not say them: it was too long, and ends in a digest."""
+    from hera_utils.runs.failure_summary import inputs_in_brief
+    from hera_utils.runs.outcome import values
+
+    inputs = values((branch.node or {}).get("inputs"))
+    return f" ({inputs_in_brief(inputs)})" if inputs and _digest_at_end.search(branch.label) else ""
 
 
 def _used(node: Json | None) -> str:

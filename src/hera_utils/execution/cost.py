@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import Any
 from hera_utils.errors import HeraUtilsError
 from hera_utils.execution.fingerprints import Fingerprint
 from hera_utils.execution.history import identity
+from hera_utils.machine_size import cores
 from hera_utils.runs.record import DONE, RunRecord, records
 from hera_utils.runs.record_files import refuse_special
 from hera_utils.spans import processor_time, rough_span
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -33,11 +34,10 @@ class Cost:
     run: str
 
     def line(self, points: int) -> str:
-        cores = len(os.sched_getaffinity(0))
-        took = rough_span(points * self.seconds / cores)
+        took = rough_span(points * self.seconds / cores())
         like = f"{self.base} point{'' if self.base == 1 else 's'}"
         return (
-            f"about {processor_time(points * self.cpu)}, {took} on {cores} core{'' if cores == 1 else 's'} "
+            f"about {processor_time(points * self.cpu)}, {took} on {counted(cores(), 'core')} "
             f"(as {like} of {self.run} with the same code)"
         )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import platform
 from typing import Any
 
+from hera_utils import machine_size
 from hera_utils.argo import timestamps
 
 Json = dict[str, Any]
@@ -17,16 +17,6 @@ KUBERNETES_VERSION = "v1.34.4"
 NODE = "local"
 """Its name, which pods have as spec.nodeName."""
 _MOST_PODS = "110"  # a kubelet's limit
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def memory() -> int:
-    """Bytes of memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of mallopt
@@ -52,7 +42,7 @@ def node(at: float) -> Json:
     """The node, ready since `at` (seconds)."""
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     system = platform.system().lower()
-    room = {"cpu": str(cores()), "memory": f"{memory() // 1024}Ki", "pods": _MOST_PODS}
+    room = {"cpu": str(machine_size.cores()), "memory": f"{machine_size.memory() // 1024}Ki", "pods": _MOST_PODS}
     ready = {
         "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the local platform runs pods here",
         "lastHeartbeatTime": timestamps.text(at), "lastTransitionTime": timestamps.text(at),

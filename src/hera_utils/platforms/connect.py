@@ -5,17 +5,18 @@ What comes out is a Connection. Each of the two ways is imported when it is take
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import AccessError, PlatformError, SettingsError
+from hera_utils.machine_size import cores
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.token import bare_token
 from hera_utils.settings.command_line import place_words
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.wording import counted
 
 
 def connect(context: CLIContext) -> Connection:
@@ -36,7 +37,7 @@ def connect(context: CLIContext) -> Connection:
 def where_it_runs(context: CLIContext, connection: Connection, version: str = "") -> str:
     """The platform of a run, in a line. version: of its Argo server, "" where that is not known."""
     if connection.local:
-        here = f"python {platform.python_version()}, {os.cpu_count()} cores"
+        here = f"python {platform.python_version()}, {counted(cores(), 'core')}"
         return f"platform  local ({context.origin('platform')})  {here}"
     remark = version or connection.origin or context.origin("argo_server")
     return f"platform  {connection.argo_server} ({remark})  namespace {connection.namespace}"

@@ -290,7 +290,11 @@ def _host_paths(needs: Needs) -> Iterator[Finding]:
 
 
 def _sizes(needs: Needs) -> Iterator[Finding]:
-    machine = {"cpu": Fraction(os.cpu_count() or 1), "memory": Fraction(_memory())}
+    if not needs.sizes:
+        return
+    from hera_utils import machine_size
+
+    machine = {"cpu": Fraction(machine_size.cores()), "memory": Fraction(machine_size.memory())}
     for size in needs.sizes:
         for what, there in machine.items():
             wanted = sum((amount(requests.get(what)) for _, requests, _ in size.containers), Fraction(0))
@@ -306,10 +310,6 @@ def _sizes(needs: Needs) -> Iterator[Finding]:
 
 def _amount(what: str, value: Fraction) -> str:
     return f"{float(value):g} CPUs" if what == "cpu" else f"{float(value / 2**30):.3g} GiB of memory"
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:

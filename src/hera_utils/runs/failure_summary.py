@@ -154,9 +154,9 @@ def same_way(tasks: Sequence[str]) -> str:
 
 def _inputs_of(failure: FailureEntry) -> str:
     """The inputs that tell a task of a fan-out from its brothers; an item says it already in the task's name."""
-    if not failure.inputs or "(" in failure.task:
-        return ""
-    inputs = ", ".join(
-        f"{name}={value if len(value) <= 30 else value[:29] + '…'}" for name, value in failure.inputs.items()
-    )
-    return f" ({inputs})"
+    return "" if not failure.inputs or "(" in failure.task else f" ({inputs_in_brief(failure.inputs)})"
+
+
+def inputs_in_brief(inputs: Mapping[str, str]) -> str:
+    """`a=1, b=svm`; long values are cut."""
+    return ", ".join(f"{name}={value if len(value) <= 30 else value[:29] + '…'}" for name, value in inputs.items())

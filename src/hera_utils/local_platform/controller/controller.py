@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hera_utils import machine_size
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import IMAGE_DECISIONS
 from hera_utils.errors import HeraUtilsError, PlatformError
@@ -96,7 +97,7 @@ class Controller:
     def __init__(self, state: Path, journal: Journal, read_model: ReadModel, advance: Advance | None = None) -> None:
         self.state = state
         self._journal, self.read_model, self._advance_run = journal, read_model, advance or interpreter_advance
-        self._inbox = Inbox(MOST_IN_A_TURN, enough=2 * this_machine.cores())
+        self._inbox = Inbox(MOST_IN_A_TURN, enough=2 * machine_size.cores())
         self._later: deque[Item] = deque()
         self._again_at: float | None = None
         self._runs: dict[str, ActiveRun] = {}

@@ -22,11 +22,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from hera_utils import machine_size
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import HeraUtilsError
 from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import PodFinished, PodProgressed, PodWaiting
-from hera_utils.local_platform import this_machine
 from hera_utils.private_folders import make_private
 
 from . import log_lines, pod_events, waiting
@@ -104,7 +104,7 @@ class ProcessRuntime:
             "python": sys.executable,
             "host": self._host,
         }
-        self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
+        self._queue = ResourceQueue(cores or float(machine_size.cores()), memory or float(machine_size.memory()))
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
         self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))

@@ -141,7 +141,7 @@ def _resource(container: Json, ref: Json) -> str:
     amount = quantity(((container.get("resources") or {}).get(kind) or {}).get(name, 0))
     if not amount:
         amount = (
-            float(os.cpu_count() or 1)
+            float(len(os.sched_getaffinity(0)))
             if name == "cpu"
             else float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         )
