@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -50,4 +51,41 @@ def test_no_program_of_its_settings_is_run(folder: Path, tmp_path: Path, setting
     commit = commit_of(folder)
     assert commit is not None
     assert commit.branch == "main"
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("place", [".git/hooks", "theirs"])
+def test_no_hook_of_it_is_run(folder: Path, tmp_path: Path, place: str) -> None:
+    """To look at a folder refreshes what git notes of its files, and calls a hook."""
+    ran, hook = tmp_path / "ran", folder / place / "post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    hook.chmod(0o755)
+    git(folder, "config", "core.hooksPath", str(hook.parent))
+    git(folder, "config", "core.trustctime", "true")
+    (folder / "a.txt").write_text("as committed\n")
+    os.utime(folder / "a.txt", (1, 1))
+    commit = commit_of(folder)
+    assert commit is not None
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("missing", ["HEAD", "HEAD^{tree}"])
+@pytest.mark.parametrize("way", ["ext", "uploadpack", "ssh"])
+def test_what_is_missing_in_it_is_fetched_from_nowhere(folder: Path, tmp_path: Path, way: str, missing: str) -> None:
+    """A part of a clone may be left to a server, whose address in the settings may be a program."""
+    ran = tmp_path / "ran"
+    settings = {
+        "ext": {"remote.o.url": f"ext::sh -c touch% {ran}", "protocol.ext.allow": "always"},
+        "uploadpack": {"remote.o.url": str(folder), "remote.o.uploadpack": f"touch {ran};"},
+        "ssh": {"remote.o.url": "ssh://host/x", "core.sshCommand": f"touch {ran};"},
+    }[way]
+    settings |= {"core.repositoryformatversion": "1", "extensions.partialClone": "o", "remote.o.promisor": "true"}
+    digest = subprocess.run(
+        ["git", "-C", str(folder), "rev-parse", missing], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    for name, value in settings.items():
+        git(folder, "config", name, value)
+    (folder / ".git" / "objects" / digest[:2] / digest[2:]).unlink()
+    commit_of(folder)
     assert not ran.exists()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+_NO_PROGRAMS = {
+    "GIT_OPTIONAL_LOCKS": "0",  # an index that is written calls a hook
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",  # the same for git before 2.39.4: what is missing is fetched from nowhere
+}
 _KNOWN_FILTERS = ("", "true", "git-lfs clean -- %f", "git-lfs smudge -- %f", "git-lfs filter-process")
 
 
@@ -41,13 +47,20 @@ def commit_of(folder: Path) -> Commit | None:
 
 def _status(folder: Path) -> str:
     """What differs from the commit; "" where looking would run a program that the folder itself names: a folder that was copied, not
-    cloned, brings its own settings of git, in which a filter of files is a command.
+    cloned, brings its own settings of git, in which a filter of files is a command, or an extension of git-lfs, which is a known filter.
     """
     listed = _git(folder, "config", "--show-scope", "--includes", "--null", "--list").split("\0")
     own = [text for scope, text in zip(listed[::2], listed[1::2], strict=False) if scope in ("local", "worktree")]
-    if any(text.lower().startswith("filter.") and text.partition("\n")[2] not in _KNOWN_FILTERS for text in own):
+    if any(map(_names_a_program, own)):
         return ""
     return _git(folder, "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=all")
+
+
+def _names_a_program(setting: str) -> bool:
+    name, _, value = setting.partition("\n")
+    return name.lower().startswith("lfs.extension.") or (
+        name.lower().startswith("filter.") and value not in _KNOWN_FILTERS
+    )
 
 
 def name_of_user(folder: Path) -> str:
@@ -69,8 +82,9 @@ def without_credentials(url: str) -> str:
 def _git(folder: Path, *words: str) -> str:
     try:
         done = subprocess.run(
-            # a folder that was copied, not cloned, brings its own settings of git: this one would name a program
-            ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *words],
+            # a folder that was copied, not cloned, brings its own settings of git, and hooks: these would name a program
+            ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-C", str(folder), *words],
+            env=os.environ | _NO_PROGRAMS,
             capture_output=True,
             text=True,
             timeout=20,
