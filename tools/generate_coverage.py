@@ -34,6 +34,7 @@ Where Argo does something that surprises, this machine does the same, because a 
   Argo looks at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
 - An item of such a loop that cannot be opened is an Error, and the items behind it open only if something that Argo looks at first still
   runs: an item before it, or a task before the loop. Else the loop is over.
+- A task of a DAG that cannot be opened is an Error, and has its exit handler only if something else of the DAG still runs.
 - What depends on a task of a DAG that is skipped begins before the hooks of that task, and these never begin if all of it is over first.
 - While the workflow's `parallelism` is reached nothing asks for a lock, not even a node that waits for one: others may get it meanwhile.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
@@ -63,9 +64,10 @@ from there, or, where a label says that it is complete, does nothing. `progress`
 workflow all of them; in Argo a group's counts what follows it too, and a node that is left out has one. With `resubmit --memoized` a retry
 whose last attempt succeeded does not run again; in Argo it runs once more, and attempts that failed, and the containers of a set that
 succeeded, stay Pending for ever. There a step or task waits for its exit handler's lock for ever if its loop is over by then.
-What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and a
-parameter that is not written yet is its error. At the deadline of a workflow its pods say `Step exceeded its deadline`, as recorded; on a
-cluster the kubelet may come first: `Pod was active on the node longer than the specified deadline`, with an exit code.
+What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and
+a parameter that is not written yet is its error. A hook (no exit handler) for which `parallelism` leaves no room waits for it; in Argo
+its step is an Error: `Max parallelism reached`. At the deadline of a workflow its pods say `Step exceeded its deadline`, as recorded;
+on a cluster the kubelet may come first: `Pod was active on the node longer than the specified deadline`, with an exit code.
 """
 
 

@@ -306,3 +306,25 @@ def test_items_of_a_loop_whose_hook_failed_go_on_after_a_restart() -> None:
         for pod in ("a(0:1)[0].x", "a(0:1)[1].y", "b"):
             play.end(f"wf.{pod}")
         assert (play.phase, play.phases()[".a(0:1)"]) == ("Succeeded", "Succeeded"), mode
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_task_that_cannot_be_opened_has_an_exit_handler_only_if_its_dag_goes_on(mode: str, goes_on: bool) -> None:
+    """Argo starts it when it looks at the DAG again, as recorded."""
+    other = "{name: z, template: work}, " if goes_on else ""
+    tasks = f"{other}{{name: a, template: work, when: 1 === 2, onExit: work}}"
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, dag: {{tasks: [{tasks}]}}}}, {POD}]}}"), mode)
+    assert play.phases()[".a"] == "Error"
+    assert (".a.onExit" in play.phases()) == goes_on
+    for name in (".a.onExit", ".z") if goes_on else ():
+        play.end(name)
+    assert play.phase == "Error"
+
+
+def test_another_hook_of_a_task_that_cannot_be_opened_keeps_its_dag_going(mode: str) -> None:
+    hooks = "{exit: {template: work}, mid: {template: work, expression: tasks.a.status == 'Error'}}"
+    tasks = f"{{name: a, template: work, when: 1 === 2, hooks: {hooks}}}"
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, dag: {{tasks: [{tasks}]}}}}, {POD}]}}"), mode)
+    play.end(".a.hooks.mid")
+    play.end(".a.onExit")
+    assert play.phase == "Error"

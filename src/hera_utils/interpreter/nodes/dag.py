@@ -281,7 +281,7 @@ class _Visit:
         """Items behind one that could not be opened wait for Argo's next look, if the loop is not over with those before it by then."""
         broken, self.state.broken = sorted(self.state.broken), set()
         for name in broken:
-            self._phase()
+            dag_tasks.phase(self.context, self.frame, self.state)
             yield from self._settle(name, self.state.tasks[name].node_id)
 
     def _open_one(self, name: str, item: Json, node_id: str) -> Opened:
@@ -377,6 +377,10 @@ class _Visit:
         """Look at a task that was opened right now. If it was over at once, its hooks open after what depends on it, as in Argo."""
         task = self.state.tasks[name]
         node = self.ledger.get(task.node_id)
+        if node is not None and self.hooks.may_be_last(task, node):
+            self.state.open.add(name)
+            self.state.late.append(name)
+            return
         if node is None or not task.dependents or not self._is_without_call(task, node):
             yield from self._settle(name, task.node_id)
             return
@@ -485,10 +489,6 @@ class _Visit:
             if not waits_for:
                 self.state.ready.append(dependent)
 
-    def _phase(self) -> str:
-        ids = {name: self.state.tasks[name].node_id for name in self.state.targets}
-        return dag_phase.assess(self.ledger, self.frame.template["dag"], self.boundary, ids)
-
     def conclude(self) -> None:
         """When nothing of the DAG runs any more, set how it ended."""
         stopped = (
@@ -501,7 +501,7 @@ class _Visit:
         if not stopped and (self.state.open or self.state.waiting or self.state.ready):
             return
         node = self.boundary
-        phase = phases.FAILED if stopped else self._phase()
+        phase = phases.FAILED if stopped else dag_tasks.phase(self.context, self.frame, self.state)
         if phase == phases.RUNNING:
             return
         if phase == phases.SUCCEEDED:

@@ -55,11 +55,21 @@ class TaskHooks:
             if target:
                 raise
             return True
-        if done and phases.completed(node):
+        last = self.may_be_last(task, node) and dag_tasks.phase(self.context, self.frame, self.state) != phases.RUNNING
+        if done and phases.completed(node) and not last:
             done = yield from self.exited(owner, task, node)
         if not done:
             self.look_again(owner, task, task.node_id)
         return done
+
+    def may_be_last(self, task: DagTask, node: Json) -> bool:
+        """Whether the task could not be opened, and the DAG may be over with it: then its exit handler does not begin any more.
+
+        Another hook of it keeps the DAG going.
+        """
+        if node["type"] != "Skipped" or not phases.completed(node) or task.dependents or not has_exit_handler(task):
+            return False
+        return not any(phases.hooked(child) for child in self.ledger.children(node))
 
     def exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""

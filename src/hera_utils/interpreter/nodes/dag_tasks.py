@@ -12,7 +12,7 @@ from hera_utils.interpreter import depends, loops, outbound
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.ledger import Ledger
-from hera_utils.interpreter.nodes import dag_scope
+from hera_utils.interpreter.nodes import dag_phase, dag_scope
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
@@ -106,6 +106,12 @@ def after_inline_loop(ledger: Ledger, state: DagState, name: str) -> bool:
         for one in state.inline_loops.intersection(dag_scope.ancestors(state.tasks, name))
     )
     return any(node is not None and node["type"] == "TaskGroup" for node in nodes)
+
+
+def phase(context: Context, frame: Frame, state: DagState) -> str:
+    """Running, or how the DAG ended."""
+    ids = {name: state.tasks[name].node_id for name in state.targets}
+    return dag_phase.assess(context.ledger, frame.template["dag"], context.ledger.nodes[frame.node_id], ids)
 
 
 def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | None:
