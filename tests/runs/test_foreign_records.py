@@ -1,5 +1,6 @@
 """A workflow of a stranger names a script: neither a record beside it, nor a file that is no script, is taken for the run's."""
 
+import contextlib
 import os
 import sqlite3
 import struct
@@ -78,6 +79,26 @@ def test_a_record_removes_no_file_that_its_journal_names(tmp_path: Path, record:
     with pytest.raises(ResourceError, match="names another file"):
         RunRecord.open(record)
     assert secret.read_text() == "the user's"
+
+
+_ENDLESS = "with recursive x(n) as (select 1 union all select n + 1 from x) select n from x where n < 0"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        f"drop table workflows; create view workflows as {_ENDLESS}",
+        "drop table trials; create table trials (id text primary key, trial text as (hex(zeroblob(400000000))))",
+        "create trigger t before update on points begin insert into trials select 1, hex(zeroblob(400000000)); end",
+        "drop table trials; create virtual table trials using fts4(id, trial)",
+    ],
+)
+def test_a_record_computes_nothing(record: Path, statements: str) -> None:
+    """A view without an end kept `results` from ending, also by Ctrl-C."""
+    with contextlib.closing(sqlite3.connect(record / "points.sqlite")) as base:
+        base.executescript(statements)
+    with pytest.raises(ResourceError, match="cannot be used"):
+        RunRecord.open(record)
 
 
 @pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])

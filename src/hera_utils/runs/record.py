@@ -31,7 +31,7 @@ from typing import Any
 from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
-from hera_utils.runs.record_address import ForeignDatabase, address_of
+from hera_utils.runs.record_address import ForeignDatabase, address_of, refuse_programs
 from hera_utils.runs.record_files import open_lock, read_json
 from hera_utils.whole_files import write_whole
 
@@ -119,6 +119,7 @@ class RunRecord:
             address = address_of(folder / "points.sqlite")
             self._base = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
             self._base.execute("pragma trusted_schema = off")
+            refuse_programs(self._base.execute)
             self._base.execute("pragma synchronous = normal")
             self._base.executescript(self._sql(_TABLES))
         except (sqlite3.Error, ForeignDatabase, OSError) as error:

@@ -1,4 +1,5 @@
-"""The SQLite file of a run's record, which may have come with a project that was cloned: SQLite must change nothing elsewhere by its word.
+"""The SQLite file of a run's record, which may have come with a project that was cloned: SQLite must change nothing elsewhere by its
+word, and compute nothing.
 
 SQLite follows links to write its journals, and a journal that was left by a crash may name another file that SQLite removes once it has
 taken the journal up (a super-journal, https://www.sqlite.org/fileformat.html: ours never have one, it is of several databases).
@@ -8,7 +9,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 _BESIDE = ("-journal", "-wal", "-shm")
 _NAMES_ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")  # how a journal ends that does
@@ -27,6 +30,21 @@ def address_of(path: Path) -> str:
     if _last_bytes(path.with_name(f"{path.name}-journal")) == _NAMES_ANOTHER_FILE:
         raise ForeignDatabase(f"{path.name}-journal names another file, which it would have removed")
     return f"{path.absolute().as_uri()}?mode={'ro' if path.is_symlink() else 'rwc'}"
+
+
+def refuse_programs(execute: Callable[..., Iterable[Any]]) -> None:
+    """Tables alone are read: what a view or a column computes may have no end, and Ctrl-C does not reach SQLite. Raises ForeignDatabase.
+
+    execute: carries out a statement on the open database.
+    """
+    tables = []
+    for kind, name, text in execute("select type, name, sql from sqlite_master"):
+        if kind not in ("table", "index") or str(text).lower().startswith("create virtual"):
+            raise ForeignDatabase(f"{name} is no table")
+        tables += [name] if kind == "table" else []
+    for name in tables:
+        if any(hidden for *_, hidden in execute("select * from pragma_table_xinfo(?)", (name,))):
+            raise ForeignDatabase(f"a column of {name} is computed")
 
 
 def _last_bytes(file: Path) -> bytes:
