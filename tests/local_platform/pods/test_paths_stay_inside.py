@@ -287,6 +287,31 @@ def test_a_repository_of_this_machine_is_for_tasks_that_see_it(stage: Stage, tmp
         assert end.phase == "Succeeded"
 
 
+@pytest.mark.parametrize("way", ["its path", "a file that names it", "a link to it", "objects that it shares"])
+def test_no_repository_of_the_state_folder_is_cloned(stage: Stage, tmp_path: Path, way: str) -> None:
+    """Another run's claim may be one."""
+    other = stage.state / "claims" / "default" / f"other-{way.replace(' ', '-')}"
+    other.mkdir(parents=True)
+    person = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "init", "-q", other], check=True)
+    (other / "secret").write_text("of another run")
+    subprocess.run(["git", "-C", other, "add", "secret"], check=True)
+    subprocess.run(["git", "-C", other, *person, "commit", "-q", "-m", "x"], check=True)
+    here = tmp_path / "here"
+    if way == "its path":
+        here = other
+    elif way == "a link to it":
+        here.symlink_to(other)
+    elif way == "a file that names it":
+        here.mkdir()
+        (here / ".git").write_text(f"gitdir: {other}/.git\n")
+    else:
+        subprocess.run(["git", "clone", "-q", "--shared", other, here], check=True)
+    artifact = {"name": "a", "path": "/tmp/a", "git": {"repo": str(here)}}
+    pod = stage.shell("cat /tmp/a/secret", template={"inputs": {"artifacts": [artifact]}})
+    assert stage.run(pod).phase != "Succeeded"
+
+
 def test_no_revision_is_an_option_of_git(stage: Stage, tmp_path: Path) -> None:
     """`git checkout --pathspec-from-file=FILE` says in its message what stands in the file."""
     repository, secret = tmp_path / "repository", tmp_path / "secret"

@@ -109,7 +109,7 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
             file.write(str(artifact["raw"].get("data") or "").encode())
     elif kind == "git":
         sees_machine = not any(settings.get("layers") for settings in (job.get("images") or {}).values())
-        git.clone(artifact["git"], target, local=sees_machine)
+        git.clone(artifact["git"], target, local=sees_machine, state=job["state"])
     else:
         key = str(key_of(artifact))
         source = path_of(job["store"], key)
