@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from playbook import Play, workflow
+from playbook import Answering, Play, workflow
 
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import events as e
@@ -404,3 +404,16 @@ def test_the_containers_of_a_stopped_set_tell_how_they_ended(mode: str) -> None:
         "main": ("Succeeded", STOPPED),
         "two": ("Failed", "two: Error (exit code 143): "),
     }
+
+
+@pytest.mark.parametrize("code", [0, 143])
+def test_what_a_stopped_pod_that_succeeded_gave_goes_into_the_cache(mode: str, code: int) -> None:
+    spec = """
+entrypoint: main
+templates:
+- {name: main, memoize: {key: k, cache: {configMap: {name: c}}}, container: {image: i, command: [c]}}
+"""
+    play = Answering(workflow(spec), mode)
+    play.start("wf")
+    _stop(play)
+    assert any(isinstance(one, c.WriteObject) for one in play.end("wf", code)) == (code == 0)

@@ -201,7 +201,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
     template = _template_of(walk, node)
     gathered = outcomes.outputs(event, template)
     tells = killed.tells(walk, node, noted, event)
-    if not noted["exitCode"] or (not tells and gathered.get("exitCode") == "137"):
+    if not noted["exitCode"] or (not tells and killed.was_deaf(event)):
         gathered.pop("exitCode", None)
     ran = outcomes.ran(event, template) or node.get(RAN)
     walk.ledger.change(node, outputs=gathered or None, **{RAN: ran})
@@ -209,6 +209,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
         outcome = outcomes.of_pod(event, template)
         _containers(walk, node, event.containers, failed=outcome.phase != phases.SUCCEEDED, anew=True)
         walk.ledger.mark(node, outcome.phase, outcome.message or None)
+        cache.save(walk, node)
     outputs.publish(walk, gathered)
     gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
     walk.look_again(event.node_id)

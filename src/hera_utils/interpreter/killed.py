@@ -92,7 +92,12 @@ def tells(context: Context, node: Json, noted: Json, event: PodFinished) -> bool
     handler = context.ledger.node_named(f"{context.run.name}.onExit")
     if handler is not None and not phases.ended(handler):
         return True
-    return _is_waited_for(context, node) and outcomes.exit_code(event.containers) != _KILLED
+    return _is_waited_for(context, node) and not was_deaf(event)
+
+
+def was_deaf(event: PodFinished) -> bool:
+    """Whether the program did not end when it was told to, and had to be killed."""
+    return outcomes.exit_code(event.containers) == _KILLED
 
 
 def _is_waited_for(context: Context, node: Json) -> bool:
