@@ -1,5 +1,5 @@
-"""A second user of the machine wants the owner's token, secrets, files and port. Each way is tried, as root's server and as an ordinary
-user's; docs/security.md lists them. Needs root to become somebody else.
+"""A second user of the machine, of the owner's own group, wants the owner's token, secrets, files and port, and the owner's umask takes
+nothing. Each way is tried, as root's server and as an ordinary user's; docs/security.md lists them. Needs root to become somebody else.
 """
 
 import base64
@@ -72,7 +72,7 @@ class Owner:
         """Of a process of the owner's."""
         environ = self.environ | more.pop("environ", {})
         user = {"user": self.uid, "group": self.uid, "extra_groups": []} if self.uid else {}
-        return {"env": environ, "text": True, "cwd": self.folder, "umask": 0o022, **user, **more}
+        return {"env": environ, "text": True, "cwd": self.folder, "umask": 0, **user, **more}
 
     def types(self, *words, **more):
         return subprocess.run(
@@ -132,7 +132,7 @@ def stranger(program, facts):
     """What a program of the second user's gets hold of, and how often it tried. facts: what every user of the machine can find out."""
     done = subprocess.run(
         [SYSTEM_PYTHON, "-I", "-c", _PRELUDE + program, json.dumps(facts)],
-        capture_output=True, user=STRANGER, group=STRANGER, extra_groups=[], cwd="/", timeout=120, check=False, env={},
+        capture_output=True, user=STRANGER, group=STRANGER, extra_groups=[facts["uid"]], cwd="/", timeout=120, check=False, env={},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode("utf-8", "replace"), int(done.stderr.split()[-1])
@@ -218,6 +218,18 @@ for pid in owners():
     "calls as a browser on the server's own page": """
 ask_all({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "User-Agent": "Mozilla/5.0"})
 ask_all({"Sec-Fetch-Site": "none", "Origin": f"http://127.0.0.1:{facts['argo_server']}"})
+""",
+    "sends a workflow as that browser, and is gone": """
+body = json.dumps({"workflow": {"metadata": {"generateName": "theirs-"}, "spec": {
+    "entrypoint": "m", "templates": [{"name": "m", "suspend": {}}]}}})
+head = f"POST /api/v1/workflows/default HTTP/1.1\\r\\nHost: 127.0.0.1:{facts['argo_server']}\\r\\nSec-Fetch-Site: same-origin\\r\\n"
+for number in range(60):  # a connection without an owner is listed as root's
+    end = socket.create_connection(("127.0.0.1", facts["argo_server"]))
+    end.sendall(f"{head}Content-Length: {len(body)}\\r\\n\\r\\n{body}".encode())
+    if number % 2:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0, 0, 0, 0, 0]))
+    end.close()
+    tries += 1
 """,
     "names another host": """
 for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:1@evil", "[::1].evil"):
@@ -339,6 +351,8 @@ def test_no_way_leads_in(owner, way):
         assert answers <= {"401", "403"}, seen
     os.kill(owner.server["pid"], 0)
     assert requests.get(owner.run, headers=owner.headers).json()["status"]["phase"] == "Running"
+    runs = requests.get(owner.run.rpartition("/")[0], headers=owner.headers).json()["items"]
+    assert all(run["metadata"]["name"].startswith("long-") for run in runs)
 
 
 def test_the_searches_find_what_is_there_to_be_found(owner):
