@@ -11,7 +11,7 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.node_tree import Branch, tree
 from hera_utils.argo.phases import COMPLETED, ENDED, UNSUCCESSFUL
-from hera_utils.watch.waits import waits
+from hera_utils.watch.waits import is_starting, waits
 
 Json = dict[str, Any]
 LEAST_BASE = 3
@@ -28,6 +28,7 @@ class Progress:
     suspended: whether it, or a task of it, waits to be resumed.
     unit: what is counted, when it is not tasks.
     cpu_left: seconds of processor time of the tasks to come, if they take as much as those that are done; None where nothing is measured.
+    starting: whether a task has its place and is about to run.
     waiting: why tasks cannot start (`Unschedulable: …`) → those tasks' names, the first of each first; none where they have no node yet.
     """
 
@@ -48,6 +49,7 @@ class Progress:
     waiting: dict[str, list[str]] = field(default_factory=dict)
     cpu_left: float | None = None
     last_end: float | None = None
+    starting: bool = False
 
     @property
     def over(self) -> bool:
@@ -116,6 +118,7 @@ def progress(document: Json) -> Progress:
         waiting=waits(document) if phase not in COMPLETED else {},
         cpu_left=_cpu_left(branches) if phase not in COMPLETED else None,
         last_end=_last_end(status.get("nodes") or {}) if phase not in COMPLETED else None,
+        starting=phase not in COMPLETED and is_starting(document),
     )
 
 

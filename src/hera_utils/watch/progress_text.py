@@ -67,13 +67,13 @@ def count_text(progress: Progress) -> str:
 def waiting_sentences(progress: Progress, symbols: Symbols, *, everything: bool = False) -> dict[str, str]:
     """What the run waits for, a sentence each: somebody who resumes it (SUSPENDED), what its tasks need and do not have.
 
-    That there are more tasks than cores is said only when none of them runs, unless `everything` is set.
+    That there are more tasks than cores is said only when none of them runs or is about to, unless `everything` is set.
     """
     sentences = {}
     if progress.suspended:
         sentences[SUSPENDED] = f"{progress.name} is suspended; resume it with: hera-utils resume {progress.name}"
     for message, tasks in progress.waiting.items():
-        if progress.running and not everything and is_ordinary(message):
+        if (progress.running or progress.starting) and not everything and is_ordinary(message):
             continue
         if not tasks:
             sentences[message] = f"{symbols.awaited} {message}"

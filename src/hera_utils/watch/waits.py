@@ -31,6 +31,15 @@ def waits(document: Json) -> dict[str, list[str]]:
     return sentences
 
 
+def is_starting(document: Json) -> bool:
+    """Whether a pod of the run has its place and is about to run."""
+    nodes = ((document.get("status") or {}).get("nodes") or {}).values()
+    return any(
+        node.get("type") == "Pod" and node.get("phase") == "Pending" and str(node.get("message") or "") in _BEGINNINGS
+        for node in nodes
+    )
+
+
 def _may_wait(node: Json, message: str) -> bool:
     """Also a pod that runs may wait: for room on the disk. Then it says so, with what to do."""
     if node.get("phase") == "Running":
