@@ -1,11 +1,17 @@
 """What one workflow may cost: loops, nodes, texts; and that the rest of it waits when others do."""
 
 import pytest
-from playbook import Play, workflow
+from playbook import START, Play, workflow
 
+from call_counts import calls_of
 from hera_utils.interpreter import ledger, loops
 from hera_utils.interpreter import start as begin
+from hera_utils.interpreter.advance import advance
+from hera_utils.interpreter.commands import LaunchPod
+from hera_utils.interpreter.events import Submitted
 from hera_utils.interpreter.faults import Fault, Oversize
+from hera_utils.interpreter.outputs import publish
+from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.substitution import Variables
 
 NONE = Variables({}, None)
@@ -180,3 +186,32 @@ def test_depends_may_not_be_nested_too_deeply():
     run.end("a")
     assert run.phase == "Error"
     assert "nested too deeply" in run.node("b")["message"]
+
+
+@pytest.mark.parametrize("template", [POD, POD | {"tolerations": [{"operator": "Exists"}] * 50_000}])
+def test_of_large_templates_fewer_nodes_are_opened_in_one_event(template):
+    loop = {"name": "s", "template": "t", "withSequence": {"count": 20}}
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "steps": [[loop]]}, template]}
+    run = Run(workflow(spec))
+    run.is_late = lambda: True
+    launched = [one for one in advance(run, Submitted(START, "seed")) if isinstance(one, LaunchPod)]
+    if template is POD:
+        assert 5 < len(launched) < 12  # least
+    else:
+        assert len(launched) == 1
+
+
+def published(count):
+    """What it takes to make so many outputs of a pod outputs of the workflow."""
+    outputs = [{"name": f"p{n}", "value": "v", "globalName": f"g{n}"} for n in range(count)]
+    run = Play(workflow({"entrypoint": "t", "templates": [POD | {"outputs": {"parameters": outputs}}]}))
+    calls = calls_of(lambda: publish(run.run.index, {"parameters": outputs}))
+    assert run.run.document["status"]["outputs"]["parameters"][-1] == {"name": f"g{count - 1}", "value": "v"}
+    publish(run.run.index, {"parameters": [{**outputs[0], "value": "w"}]})
+    assert run.run.document["status"]["outputs"]["parameters"][0] == {"name": "g0", "value": "w"}
+    assert len(run.run.document["status"]["outputs"]["parameters"]) == count
+    return calls
+
+
+def test_outputs_of_the_workflow_are_not_searched_for_each():
+    assert published(800) < 5 * published(200)

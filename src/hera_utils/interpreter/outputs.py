@@ -185,25 +185,25 @@ def publish(context: Context, outputs: Json | None) -> None:
     """Outputs with a globalName become outputs of the workflow, and `workflow.outputs.…` variables."""
     if not outputs:
         return
-    status = context.document["status"]
     for parameter in outputs.get("parameters") or ():
         name = parameter.get("globalName")
         if name and parameter.get("value") is not None:
             value = text_of(parameter["value"])
-            _replace_named(
-                status.setdefault("outputs", {}).setdefault("parameters", []), {"name": name, "value": value}
-            )
+            _put_named(context, "parameters", {"name": name, "value": value})
             context.variables[f"workflow.outputs.parameters.{name}"] = value
     for artifact in outputs.get("artifacts") or ():
         if artifact.get("globalName"):
             kept = {key: value for key, value in artifact.items() if key not in ("globalName", "path")}
             kept["name"] = artifact["globalName"]
-            _replace_named(status.setdefault("outputs", {}).setdefault("artifacts", []), kept)
+            _put_named(context, "artifacts", kept)
 
 
-def _replace_named(items: list[Json], item: Json) -> None:
-    for index, known in enumerate(items):
-        if known.get("name") == item["name"]:
-            items[index] = item
-            return
-    items.append(item)
+def _put_named(context: Context, kind: str, item: Json) -> None:
+    """Make an item one of the workflow's outputs, in the place of an earlier one of its name; the list is not searched for each."""
+    items = context.document["status"].setdefault("outputs", {}).setdefault(kind, [])
+    known, places = context.cache.get(("published", kind), (None, {}))
+    if known is not items:
+        places = {one.get("name"): place for place, one in enumerate(items)}
+        context.cache["published", kind] = (items, places)
+    place = places.setdefault(item["name"], len(items))
+    items[place : place + 1] = [item]

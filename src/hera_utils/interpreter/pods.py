@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
 _PREFIX = "workflows.argoproj.io/"
+_LARGE = 100_000
+"""Characters of a template that count as one more node, when it is told whether an event has done enough."""
 _LAST_NAME = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])+\Z")
 
 
@@ -178,6 +180,7 @@ def _substituted(context: Context, frame: Frame, pod: Json, name: str) -> Json:
     """
     known = _pod_variables(context, frame, name)
     template = go_json(frame.template)
+    context.opened += len(template) // _LARGE
     if "{{=" in template:
         substitution.replace(template, known, unresolved=True)
     filled: Json = substitution.replace(pod, known, unresolved=True)

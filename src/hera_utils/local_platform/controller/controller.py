@@ -9,7 +9,6 @@ A turn that cannot be written leaves nothing behind: requests are refused with t
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -47,6 +46,7 @@ from hera_utils.local_platform.artifacts import gc as artifact_gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Effects, EventsOfRuns, about
+from hera_utils.local_platform.controller.freed_memory import BYTES_OF_A_NODE, FreedMemory
 from hera_utils.local_platform.controller.inbox import (
     Act,
     Inbox,
@@ -78,10 +78,6 @@ LONGEST_WAIT = 10.0
 """Seconds between two looks at the clock while a timer is set: it may be set forward, and a machine that slept does not count the time."""
 LONGEST_TURN = 0.1
 """Seconds of processor time after which a turn is written, and what is left of it waits for the next: others wait for the writer too."""
-MUCH_FREED = 1_000_000
-BYTES_OF_A_NODE = 500
-FEW_NODES = 10_000
-"""With more in memory no circles are searched: all threads would stand still for 20 ms a thousand. A run's own one is broken by hand."""
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
@@ -111,8 +107,7 @@ class Controller:
         self._most_nodes = int(os.environ.get("HERA_UTILS_MOST_NODES") or MOST_NODES)
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
-        self._freed = 0
-        """Bytes of documents that were let go since freed memory was given back, roughly."""
+        self._freed = FreedMemory()
         self.launcher: Launcher
         self.effects: Effects
         self.lifecycle: Lifecycle
@@ -199,7 +194,7 @@ class Controller:
         active = self._runs.pop(uid, None)
         if active is not None:
             active.run.index = None
-        self._freed += size
+        self._freed.add(size)
 
     def busy(self) -> bool:
         """Whether a run is in progress, or a pod that no run created."""
@@ -226,11 +221,7 @@ class Controller:
         if self._spare and self._inbox.empty():
             with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
                 self._spare = not self._journal.give_back(self._inbox.empty)
-        if self._freed >= MUCH_FREED and self._inbox.empty():
-            self._freed = 0
-            if sum(len(active.run.nodes) for active in self._runs.values()) < FEW_NODES:
-                gc.collect()
-            this_machine.give_back_memory()
+        self._freed.give_back(self._runs.values(), is_idle=self._inbox.empty())
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
         # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
         timeout = min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None
@@ -441,7 +432,7 @@ class Controller:
         active = self._runs.get(uid)
         if active is not None and active.run.finished and not self.effects.outstanding.has_pods(uid):
             del self._runs[uid]
-            self._freed += len(active.run.nodes) * BYTES_OF_A_NODE
+            self._freed.add(len(active.run.nodes) * BYTES_OF_A_NODE)
             active.run.index = None  # a circle: its thousands of nodes would wait for a collection of garbage
             self.read_model.release(uid)
 

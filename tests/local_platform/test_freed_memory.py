@@ -1,0 +1,47 @@
+"""Memory is given back without holding all threads for long."""
+
+import gc
+from types import SimpleNamespace
+
+import pytest
+
+from hera_utils.local_platform import this_machine
+from hera_utils.local_platform.controller.freed_memory import FreedMemory
+
+
+def in_memory(nodes=0, spec="{}"):
+    return SimpleNamespace(run=SimpleNamespace(nodes=range(nodes)), record=SimpleNamespace(spec=spec, templates="{}"))
+
+
+@pytest.fixture
+def done(monkeypatch):
+    done = []
+    monkeypatch.setattr(gc, "collect", lambda: done.append("circles"))
+    monkeypatch.setattr(this_machine, "give_back_memory", lambda: done.append("pages"))
+    return done
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([in_memory(100)] * 3, ["circles", "pages"]),
+        ([in_memory(4000)] * 3, ["pages"]),
+        ([in_memory(1, "[[],[],[]]" * 100_000)] * 3, ["pages"]),
+        ([in_memory(1, '{"a":{}}' * 200_000)] * 3, ["pages"]),
+    ],
+)
+def test_circles_are_searched_when_few_objects_are_in_memory(done, runs, expected):
+    freed = FreedMemory()
+    freed.add(2_000_000)
+    freed.give_back(runs, is_idle=True)
+    assert done == expected
+    freed.give_back(runs, is_idle=True)
+    assert done == expected, "once"
+
+
+def test_pages_are_given_back_before_they_are_many(done):
+    freed = FreedMemory()
+    for _ in range(10):
+        freed.add(30_000_000)
+        freed.give_back([], is_idle=False)
+    assert done == ["pages"] * 5
