@@ -200,10 +200,12 @@ class LocalPlatform:
                 runs = self._read_model.runs(namespace)
                 texts = [self._run(record.uid, waiting, nodes=nodes) for record in runs]
                 return [stored for stored in texts if stored is not None], version
-            if kind == "Pod":
-                found = [pod.as_object() for pod in self._read_model.pods(namespace)]
-                return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
-            return self._read_model.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
+            if kind != "Pod":
+                return self._read_model.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
+            pods = self._read_model.pods(namespace)
+        # Their texts are put together when others may read and write again: a second for ten thousand.
+        found = [pod.as_object() for pod in pods]
+        return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
 
     def newest_runs(self, namespace: str = "") -> tuple[Sequence[StoredRun], int]:
         """The names of all runs, the last started first, and the version as in `list`: without a look at any of them."""

@@ -7,11 +7,13 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 Address = tuple[str, int]
+Connection = tuple[Address, Address]
+"""(its client's end, the server's)."""
 
 
 def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = None) -> int | None:
@@ -128,12 +130,32 @@ def holders(socket_inode: str, uid: int) -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and _has(name, uid, link)]
 
 
-def _has(pid: str, uid: int, link: str) -> bool:
+def processes_of(connections: Collection[Connection], uid: int) -> dict[Connection, int]:
+    """The processes of a user that have the client's ends of connections, as far as it can be told; the first one of several."""
+    ends = {}
+    for client, server in connections:
+        with contextlib.suppress(OSError, struct.error, AttributeError):
+            found = _ask_kernel(client, server)
+            if found is not None and found.inode:
+                ends[f"socket:[{found.inode}]"] = (client, server)
+    processes: dict[Connection, int] = {}
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()) if ends else ():
+        for link in _links(str(pid), uid) & ends.keys():
+            processes.setdefault(ends[link], pid)
+    return processes
+
+
+def _links(pid: str, uid: int) -> set[str]:
+    """What the open files of a user's process are."""
     folder = f"/proc/{pid}/fd"
     try:
-        return os.stat(folder).st_uid == uid and any(_link(f"{folder}/{name}") == link for name in os.listdir(folder))
+        return {_link(f"{folder}/{name}") for name in os.listdir(folder)} if os.stat(folder).st_uid == uid else set()
     except OSError:
-        return False
+        return set()
+
+
+def _has(pid: str, uid: int, link: str) -> bool:
+    return link in _links(pid, uid)
 
 
 def _link(path: str) -> str:

@@ -52,10 +52,6 @@ _ANY_VALUE = "EventService_ReceiveEvent"
 """The operation whose body need not be an object."""
 _WHOLE_RUNS = frozenset({"WorkflowService_GetWorkflow", "ArchivedWorkflowService_GetArchivedWorkflow"})
 """What answers a run with its nodes."""
-_LINTS_AT_ONCE = 2
-"""A lint, or the choice of an event's bindings, only computes, which threads do one after the other: with thirty of them at once the
-event loop had its turn after seconds.
-"""
 
 
 def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
@@ -71,7 +67,6 @@ class ArgoApi:
     bodies: Bodies = field(default_factory=Bodies)
     lanes: Lanes = field(default_factory=Lanes)
     answers: LargeAnswers = field(default_factory=LargeAnswers)
-    lints: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LINTS_AT_ONCE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -141,12 +136,11 @@ class ArgoApi:
         return EventResponse(_framed(reply.results, sse), stream_headers(sse)) if isinstance(reply, Stream) else reply
 
     def _lane(self, request: Request, route: Route) -> contextlib.AbstractAsyncContextManager[None]:
-        if "Lint" in route.operation or route.operation == _ANY_VALUE:
-            return self.lints
+        lint = "Lint" in route.operation or route.operation == _ANY_VALUE
         change = request.method not in ("GET", "HEAD")
         is_list = route.stream or "_List" in route.operation  # a watch begins with a list
         computed = route.operation in _WHOLE_RUNS or "fields" in request.query_params
-        return self.lanes.of(change=change, is_list=is_list, chosen=computed)
+        return self.lanes.of(request, change=change, is_list=is_list, chosen=computed, lint=lint)
 
     async def metrics(self, request: Request) -> Response:
         refusal = await self.refusal(request)
@@ -157,7 +151,7 @@ class ArgoApi:
         def compute() -> Response:
             return Response(metrics.exposition(self.platform), headers={"content-type": metrics.CONTENT_TYPE})
 
-        lane = partial(self.lanes.of, change=False, is_list=True)
+        lane = partial(self.lanes.of, request, change=False, is_list=True)
         return await self.answers.answer(lane, lambda: asyncio.to_thread(compute), change=False)
 
     async def refusal(self, request: Request) -> Refused | None:

@@ -41,12 +41,11 @@ from hera_utils.interpreter.events import (
 )
 from hera_utils.interpreter.faults import Oversize
 from hera_utils.interpreter.state import MOST_NODES, Run
-from hera_utils.local_platform import this_machine
 from hera_utils.local_platform.artifacts import gc as artifact_gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Effects, EventsOfRuns, about
-from hera_utils.local_platform.controller.freed_memory import BYTES_OF_A_NODE, FreedMemory
+from hera_utils.local_platform.controller.garbage import BYTES_OF_A_NODE, Garbage
 from hera_utils.local_platform.controller.inbox import (
     Act,
     Inbox,
@@ -107,7 +106,7 @@ class Controller:
         self._most_nodes = int(os.environ.get("HERA_UTILS_MOST_NODES") or MOST_NODES)
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
-        self._freed = FreedMemory()
+        self._garbage = Garbage()
         self.launcher: Launcher
         self.effects: Effects
         self.lifecycle: Lifecycle
@@ -194,7 +193,7 @@ class Controller:
         active = self._runs.pop(uid, None)
         if active is not None:
             active.run.index = None
-        self._freed.add(size)
+        self._garbage.add(size)
 
     def busy(self) -> bool:
         """Whether a run is in progress, or a pod that no run created."""
@@ -221,7 +220,7 @@ class Controller:
         if self._spare and self._inbox.empty():
             with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
                 self._spare = not self._journal.give_back(self._inbox.empty)
-        self._freed.give_back(self._runs.values(), is_idle=self._inbox.empty())
+        self._garbage.give_back(self._runs.values(), is_idle=self._inbox.empty())
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
         # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
         timeout = min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None
@@ -432,7 +431,7 @@ class Controller:
         active = self._runs.get(uid)
         if active is not None and active.run.finished and not self.effects.outstanding.has_pods(uid):
             del self._runs[uid]
-            self._freed.add(len(active.run.nodes) * BYTES_OF_A_NODE)
+            self._garbage.add(len(active.run.nodes) * BYTES_OF_A_NODE)
             active.run.index = None  # a circle: its thousands of nodes would wait for a collection of garbage
             self.read_model.release(uid)
 

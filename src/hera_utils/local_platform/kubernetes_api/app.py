@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -90,9 +89,7 @@ class KubernetesApi:
                 content_type = request.headers.get("content-type", "")
                 body, media_type = await parsed(partial(parse_body, content_type=content_type), data)
                 table = "as=Table" in request.headers.get("accept", "")
-                return await self.perform(
-                    KubernetesRequest(verb, target, query, body, media_type, table), request.is_disconnected
-                )
+                return await self.perform(KubernetesRequest(verb, target, query, body, media_type, table), request)
         except HeraUtilsError as error:
             return _fault(error, target)
         except ClientDisconnect:
@@ -101,10 +98,10 @@ class KubernetesApi:
             log.exception("%s %s", request.method, path)
             return _fault(Refused(INTERNAL, f"the server failed: {type(error).__name__}"), target)
 
-    async def perform(self, request: KubernetesRequest, is_gone: Callable[[], Awaitable[bool]]) -> Response:
+    async def perform(self, request: KubernetesRequest, sent: Request) -> Response:
         target = request.target
         if request.verb == "watch":
-            async with self.lanes.of(change=False, is_list=True):
+            async with self.lanes.of(sent, change=False, is_list=True):
                 events = await asyncio.to_thread(watches.watch, self.platform, self.history, request)
             return EventResponse(events, {"content-type": "application/json"})
         if target.subresource == "log":
@@ -119,11 +116,11 @@ class KubernetesApi:
         change = request.verb not in ("get", "list")
         return await self.answers.answer(
             lambda: self.lanes.of(
-                change=change, is_list=request.verb == "list", chosen=target.resource.kind == "Workflow"
+                sent, change=change, is_list=request.verb == "list", chosen=target.resource.kind == "Workflow"
             ),
             lambda: asyncio.to_thread(self._perform, request),
             change=change,
-            is_gone=is_gone,
+            is_gone=sent.is_disconnected,
         )
 
     def _perform(self, request: KubernetesRequest) -> Response:

@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hera_utils.argo.faults import INVALID_ARGUMENT, RESOURCE_EXHAUSTED
 from hera_utils.errors import Refused
+from hera_utils.local_platform.serving.client_queue import ClientQueue, Clients
 
 log = logging.getLogger("hera_utils.server")
 
@@ -38,7 +39,9 @@ _LARGE_AT_ONCE = 2
 _CHANGES_AT_ONCE = 8
 """Each has a thread while it waits for the controller. There are more threads: hundreds of changes delay nobody's `get`."""
 _COMPUTED_AT_ONCE = 2
-"""A list only computes, and so does what leaves out fields: eight of them of large runs at once had the event loop wait for a second."""
+"""A list only computes, and so does what leaves out fields, a lint, and the choice of an event's bindings. Threads do that one after the
+other: eight of them of large runs at once had the event loop wait for a second. Of one client it is one: the other place is another's.
+"""
 
 _PIECE = 2**16
 """Characters of an event that are given to a connection before its client has taken some."""
@@ -156,14 +159,23 @@ class Lanes:
     """Which requests of an application wait for others of their kind before they get a thread."""
 
     def __init__(self) -> None:
-        self._changes = asyncio.Semaphore(_CHANGES_AT_ONCE)
-        self._lists, self._chosen = asyncio.Semaphore(_COMPUTED_AT_ONCE), asyncio.Semaphore(_COMPUTED_AT_ONCE)
+        clients = Clients()
+        self._changes = ClientQueue(_CHANGES_AT_ONCE, _CHANGES_AT_ONCE - 1, clients)
+        self._lists, self._chosen, self._lints = (ClientQueue(_COMPUTED_AT_ONCE, 1, clients) for _ in range(3))
 
-    def of(self, *, change: bool, is_list: bool, chosen: bool = False) -> contextlib.AbstractAsyncContextManager[None]:
-        """chosen: a run is asked for, or some fields of one object."""
-        if change:
-            return self._changes
-        return self._lists if is_list else self._chosen if chosen else contextlib.nullcontext()
+    def of(
+        self, request: Request, *, change: bool, is_list: bool, chosen: bool = False, lint: bool = False
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """chosen: a run is asked for, or some fields of one object. lint: nothing but a computation, for a long time perhaps."""
+        if lint:
+            queue = self._lints
+        elif change:
+            queue = self._changes
+        elif is_list or chosen:
+            queue = self._lists if is_list else self._chosen
+        else:
+            return contextlib.nullcontext()
+        return queue.turn((request.scope.get("client"), request.scope.get("server")))  # type: ignore[arg-type]
 
 
 async def parsed(parse: Callable[[bytes], Item], data: bytes) -> Item:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from hera_utils.local_platform import this_machine
-from hera_utils.local_platform.controller.freed_memory import FreedMemory
+from hera_utils.local_platform.controller.garbage import Garbage
 
 
 def in_memory(nodes=0, spec="{}"):
@@ -31,17 +31,17 @@ def done(monkeypatch):
     ],
 )
 def test_circles_are_searched_when_few_objects_are_in_memory(done, runs, expected):
-    freed = FreedMemory()
-    freed.add(2_000_000)
-    freed.give_back(runs, is_idle=True)
+    garbage = Garbage()
+    garbage.add(2_000_000)
+    garbage.give_back(runs, is_idle=True)
     assert done == expected
-    freed.give_back(runs, is_idle=True)
+    garbage.give_back(runs, is_idle=True)
     assert done == expected, "once"
 
 
 def test_pages_are_given_back_before_they_are_many(done):
-    freed = FreedMemory()
+    garbage = Garbage()
     for _ in range(10):
-        freed.add(30_000_000)
-        freed.give_back([], is_idle=False)
+        garbage.add(30_000_000)
+        garbage.give_back([], is_idle=False)
     assert done == ["pages"] * 5

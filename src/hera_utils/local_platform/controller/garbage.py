@@ -21,8 +21,8 @@ _OBJECTS_OF_A_NODE = 100
 BYTES_OF_A_NODE = 500
 
 
-class FreedMemory:
-    """Told what is let go of; gives it back."""
+class Garbage:
+    """What was let go of; it is given back from time to time."""
 
     def __init__(self) -> None:
         self._bytes = 0
