@@ -83,7 +83,7 @@ def test_argo_never_fails(servers, route, body, name, options):
         allow_redirects=False,
     )
     assert answer.status_code < 600
-    assert " failed: " not in answer.text, (method, path, body, answer.text)
+    assert answer.ok or " failed: " not in answer.text, (method, path, body, answer.text)
 
 
 @limits
@@ -103,7 +103,7 @@ def test_kubernetes_never_fails(servers, resource, body, name, method, kind):
     answer = session.request(
         method, kubernetes + path, data=json.dumps(body), headers={"Content-Type": kind}, timeout=20
     )
-    assert " failed: " not in answer.text, (method, path, body, answer.text)
+    assert answer.ok or " failed: " not in answer.text, (method, path, body, answer.text)
     assert answer.status_code == 200 or answer.json()["kind"], answer.text
     assert answer.status_code < 500, (method, path, body, answer.text)
 
