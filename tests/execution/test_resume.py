@@ -17,6 +17,7 @@ from hera_utils.execution.cautions import unreadable_records
 from hera_utils.execution.fingerprints import is_same_rest
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import script_folder
+from hera_utils.execution.reporter import ConsoleReporter
 from hera_utils.experiment.declarations import reads, writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.runs.failure_summary import last_lines_of_failures
@@ -166,6 +167,24 @@ def test_a_file_that_was_cut_or_changed_is_not_done(lab):
     }
     lab.engine.run(made, resume=True)
     assert lab.why(made) == {}, "what ran again is known by what it wrote now"
+
+
+def test_declared_files_that_no_task_wrote_are_told_when_the_run_succeeds(lab, capsys):
+    def unmounted(environment, inputs, layout):
+        made = loop(environment, inputs, layout)
+        made.templates[0].volumes = None
+        return made
+
+    lab.engine.reporter = ConsoleReporter()
+    assert lab.engine.run(experiment(layout=Files)).succeeded
+    assert "output missing" not in capsys.readouterr().out
+    shutil.rmtree(lab.claim / "squares")
+    assert lab.engine.run(experiment(unmounted, layout=Files)).succeeded
+    said = capsys.readouterr().out
+    assert "output missing: squares/1 and 2 more: the layout declares it, and it is not in the claim sweep" in said
+    assert "at /sweep?" in said
+    assert lab.engine.run(experiment(layout=Files), resume=True).succeeded
+    assert "output missing" not in capsys.readouterr().out.split("Succeeded")[-1]
 
 
 def test_a_change_is_seen_though_the_time_was_set_back(lab):

@@ -4,7 +4,7 @@ there as it was. Files in a cluster's volume cannot be seen from here; `unseen` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hera_utils.digests import sha256_of, short_digest_of
@@ -79,6 +79,10 @@ class DeclaredFiles:
                 present[file.path] = now
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return (f"{wrong[0]}{more}" if wrong else ""), present
+
+    def missing(self, point: Point, written: Container[str]) -> list[str]:
+        """The paths of a point's declared outputs that are not among what it wrote."""
+        return [file.path for file in self._outputs_of(point) if file.path not in written]
 
     @property
     def sees_outputs(self) -> bool:

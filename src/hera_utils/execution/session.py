@@ -417,9 +417,28 @@ class Session:
         except WaitTimeout:
             raise self.deadline.reached(self._how_to_come_back()) from None
         record.update(ended=time.time(), phase=phase)
+        if phase == "Succeeded":
+            self._say_what_was_not_written(record)
         run = run_of(dispatcher, self.client, phase, self.folders)
         record.close()
         return run
+
+    def _say_what_was_not_written(self, record: RunRecord) -> None:
+        """The tasks succeeded; where they do not mount the volume, their files went with them."""
+        volume = self.definition.environment.persisted_volume
+        if volume is None or not self._files_written.sees_outputs:
+            return
+        written, points = record.outputs(), self._known_points()
+        computed = [row.id for row in record.points(status=DONE) if not row.run and row.id in points]
+        missing = [path for one in computed for path in self._files_written.missing(points[one], written.get(one, {}))]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            self.reporter.lines(
+                [
+                    f"output missing: {missing[0]}{more}: the layout declares it, and it is not in the claim {volume.claim_name} "
+                    f"(do its tasks mount the claim, at {volume.mount_path}?). With --resume its point runs again"
+                ]
+            )
 
     def _compute(self, dispatcher: Dispatcher) -> None:
         """The points that run, to their end."""
