@@ -40,7 +40,7 @@ class Disk:
 
     def remount(self, options: str) -> None:
         command = ["mount", "-o", f"remount,{options}", str(self.folder)]
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while subprocess.run(
             command, capture_output=True, check=False
         ).returncode:  # busy as long as a file is open for writing

@@ -44,8 +44,8 @@ def test_watch_ends_with_the_gather_that_the_script_submits_later(local_platform
 
     client = local_platform.client
     script = threading.Thread(target=submit)
-    script.start()
     assert "Running" in typed("ls")
+    script.start()
     said = typed("watch", "sweep")
     script.join()
     assert "sweep-gather" in said

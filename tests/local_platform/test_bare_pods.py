@@ -28,7 +28,7 @@ def job(name, script, **more):
     return {"metadata": {"name": name}, "spec": {"template": {"spec": spec(script)}, **more}}
 
 
-def until(platform, kind, name, done, seconds=20.0):
+def until(platform, kind, name, done, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         document = json.loads(platform.get(kind, "default", name).text)
@@ -38,7 +38,7 @@ def until(platform, kind, name, done, seconds=20.0):
     raise AssertionError(document)
 
 
-def eventually(true, seconds=20.0):
+def eventually(true, seconds=60):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

@@ -334,5 +334,6 @@ def test_kubectl_runs_a_workflow(kubectl):
     pod = kubectl("get", "pods", "-l", "workflows.argoproj.io/workflow=by-kubectl", "-o", "name").text
     assert kubectl("logs", pod).text == "from kubectl"
     assert kubectl("delete", "workflow", "by-kubectl").status == 0
-    time.sleep(0.1)
-    assert kubectl("get", "workflow", "by-kubectl").status == 1
+    end = time.monotonic() + 60
+    while kubectl("get", "workflow", "by-kubectl").status != 1:
+        assert time.monotonic() < end

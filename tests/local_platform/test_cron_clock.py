@@ -33,7 +33,7 @@ def status(platform: LocalPlatform, name: str) -> Json:
     return json.loads(platform.get("CronWorkflow", "default", name).text).get("status") or {}
 
 
-def until(holds: Callable[[], Any], patience: float = 15.0) -> Any:
+def until(holds: Callable[[], Any], patience: float = 60.0) -> Any:
     end = time.monotonic() + patience
     while not (found := holds()):
         assert time.monotonic() < end, "it did not come"

@@ -226,7 +226,7 @@ def test_workflows_and_templates_are_the_same_objects_here(api, platform):
     made = api("POST", f"{root}/workflows", WORKFLOW)
     assert made.status_code == 201, made.text
     name = made.json()["metadata"]["name"]
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (seen := api("GET", f"{root}/workflows/{name}").json())["status"].get("phase") != "Succeeded":
         assert time.monotonic() < end, seen
         time.sleep(0.02)

@@ -98,7 +98,7 @@ def test_a_claim_made_for_a_run_leaves_nothing_to_a_run_of_the_same_name(platfor
         assert toys.wait(platform, "default", "again")["status"]["phase"] == "Succeeded"
         (pod,) = platform.pods("default", "again")
         assert [line for _, line in platform.pod_log("default", pod.name, "main")] == []
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while (platform.state / "claims/default/again-work").exists() and time.monotonic() < end:
             time.sleep(0.01)  # the folder goes after the turn is written
         platform.delete("Workflow", "default", "again")
@@ -196,7 +196,7 @@ def test_a_semaphore_of_templates_lets_two_in(platform, trace):
 def test_a_finished_run_deletes_itself_when_its_ttl_is_over(platform):
     stored = platform.submit("default", locked("true", ttlStrategy={"secondsAfterCompletion": 1}))
     toys.wait(platform, "default", stored.name)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while stored.name in [run.name for run in platform.list("Workflow", "default")[0]]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -214,7 +214,7 @@ def test_a_deleted_run_takes_its_pods_and_files_with_it(platform):
     with pytest.raises(Refused, match="not found"):
         platform.get("Workflow", "default", stored.name)
     folder = platform.state / "pods" / pod.uid
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while folder.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -228,7 +228,7 @@ def test_pod_gc_hides_pods_and_keeps_their_logs(platform, strategy):
     toys.wait(platform, "default", stored.name)
     (pod,) = platform.pods("default", stored.name)
     assert pod.name in [one.name for one in platform.list("Pod", "default")[0]]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while pod.name in [one.name for one in platform.list("Pod", "default")[0]]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -255,7 +255,7 @@ def test_what_is_over_cannot_be_stopped_or_suspended(platform):
     assert refused.value.code == 13
     with pytest.raises(Refused, match="set only targets suspend nodes"):
         platform.act("default", stored.name, SetRequested(0.0, node_field_selector="displayName=a"))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while platform._controller._runs:  # a run that is over is not kept in memory
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -293,7 +293,7 @@ def test_artifact_gc(platform, strategy):
     if strategy != "OnWorkflowCompletion":
         assert platform.artifact("default", stored.name, node["id"], "out") == str(path)
     platform.delete("Workflow", "default", stored.name)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while path.exists() and strategy != "Never":
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -181,7 +181,7 @@ def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch)
     first.close()
     second = LocalPlatform(state)
     try:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while (state / "pods" / pod.uid).exists() or second._journal.read("all_outbox"):
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -202,7 +202,7 @@ def test_the_pods_of_a_deleted_run_go_in_pieces_and_by_the_next_server_too(tmp_p
     second = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
     try:
         assert second.list("Workflow", "default")[0] == []
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while any((state / "pods").iterdir()) or second._journal.read("all_outbox") or second.pods("default"):
             assert time.monotonic() < deadline
             time.sleep(0.02)

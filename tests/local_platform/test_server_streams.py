@@ -63,14 +63,14 @@ class Events:
         return [json.loads(line)["result"] for line in self.raw.split(b"\n")[:-1] if line.strip()]
 
     def wait(self, count: int) -> list[dict]:
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while len(self.results) < count and time.monotonic() < end:
             time.sleep(0.01)
         return self.results
 
 
 def until(condition) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -97,7 +97,7 @@ def test_server_sent_events_as_argo_writes_them(url, platform):
     submit(platform)
     events = watch(url, accept="text/event-stream")
     assert events.answer.headers["content-type"].startswith("text/event-stream")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not events.raw and time.monotonic() < end:
         time.sleep(0.01)
     assert events.raw.startswith(b'data: {"result":{"type":"ADDED","object":{')
@@ -129,7 +129,7 @@ def test_changes_are_coalesced_and_the_last_is_never_lost(url, platform):
         made["status"]["progress"] = f"{number}/2000"
         platform.put("Workflow", made)
     finish(platform, made)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while events.results[-1]["object"]["status"]["phase"] == "Running" and time.monotonic() < end:
         time.sleep(0.01)
     took = time.monotonic() - began
@@ -239,7 +239,7 @@ def test_a_reader_that_leaves_is_forgotten(url, platform):
     assert len(platform.listeners["Workflow"]) == before + 5
     for one in events:
         one.hang_up()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while len(platform.listeners["Workflow"]) > before and time.monotonic() < end:
         time.sleep(0.02)
     assert len(platform.listeners["Workflow"]) == before
@@ -336,7 +336,7 @@ def test_server_sent_events_breathe(url, platform, monkeypatch):
     monkeypatch.setattr(app, "KEEP_ALIVE_SECONDS", 0.2)
     submit(platform)
     events = watch(url, accept="text/event-stream")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not events.raw.endswith(b":\n:\n") and time.monotonic() < end:
         time.sleep(0.02)
     assert events.raw.endswith(b" \n\n\n:\n:\n")

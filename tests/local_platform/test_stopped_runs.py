@@ -26,7 +26,7 @@ def _document(command: str, **spec) -> dict:
 def _at_work(platform: LocalPlatform, document: dict) -> str:
     """The name of the workflow, when its command has written all."""
     name = platform.submit("default", document).name
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not any("written" in line for line in _log(platform, name)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -84,7 +84,7 @@ def test_artifacts_of_a_stopped_pod_are_collected_with_the_others(platform):
     (node,) = toys.wait(platform, "default", name)["status"]["nodes"].values()
     assert node["outputs"]["artifacts"][0]["deleted"]
     path = platform.state / "artifacts/default/stopped/out"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -104,7 +104,7 @@ def test_a_stopped_run_is_retried_when_its_pod_is_over(platform):
     platform.act("default", name, ShutdownRequested(0.0))
     toys.wait(platform, "default", name)
     platform.act("default", name, RetryRequested(0.0))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "written" not in _log(platform, name):
         assert time.monotonic() < deadline
         time.sleep(0.02)

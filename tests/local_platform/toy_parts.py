@@ -122,7 +122,7 @@ def workflow(*command: str, count: int = 1, **spec) -> dict:
     }
 
 
-def wait(platform, namespace: str, name: str, seconds: float = 20.0) -> dict:
+def wait(platform, namespace: str, name: str, seconds: float = 60.0) -> dict:
     """The workflow once it is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

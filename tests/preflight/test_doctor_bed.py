@@ -52,7 +52,7 @@ def another_authority(tmp_path):
     return Authority(tmp_path / "other", name="somebody else").made().certificate
 
 
-def eventually(said, seconds=20):
+def eventually(said, seconds=60):
     end = time.monotonic() + seconds
     while not said():
         assert time.monotonic() < end

@@ -52,7 +52,7 @@ class Stage:
             self.order.append((node, type(event).__name__))
             self._changed.notify_all()
 
-    def wait(self, condition: Callable[[], object], timeout: float = 20.0) -> None:
+    def wait(self, condition: Callable[[], object], timeout: float = 60.0) -> None:
         with self._changed:
             assert self._changed.wait_for(condition, timeout), f"nothing of the sort in {timeout} s: {self.events}"
 
@@ -65,7 +65,7 @@ class Stage:
         self.wait(lambda: any(isinstance(e, PodStarted) for e in self.events.get(node, [])))
         return next(e for e in self.events[node] if isinstance(e, PodStarted))
 
-    def finished(self, node: str, timeout: float = 20.0) -> PodFinished:
+    def finished(self, node: str, timeout: float = 60.0) -> PodFinished:
         self.wait(lambda: any(isinstance(e, PodFinished) for e in self.events.get(node, [])), timeout)
         found = [e for e in self.events[node] if isinstance(e, PodFinished)]
         assert len(found) == 1
@@ -74,7 +74,7 @@ class Stage:
     def progress(self, node: str) -> list[str]:
         return [e.progress for e in self.events.get(node, []) if isinstance(e, PodProgressed)]
 
-    def run(self, pod: Launch, timeout: float = 20.0) -> PodFinished:
+    def run(self, pod: Launch, timeout: float = 60.0) -> PodFinished:
         return self.finished(self.launch(pod), timeout)
 
     def log(self, pod: Launch, container: str = "main") -> list[str]:
@@ -111,7 +111,7 @@ def uid(pod: Launch) -> str:
     return str(pod.pod["metadata"]["uid"])
 
 
-def eventually(condition: Callable[[], object], timeout: float = 10.0) -> bool:
+def eventually(condition: Callable[[], object], timeout: float = 60.0) -> bool:
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         if condition():
