@@ -1,13 +1,18 @@
 """Numbers and lists in the sentences that people read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["counted", "listed"]
+__all__ = ["counted", "first_of", "listed"]
 
 
 def counted(count: int, noun: str, nouns: str | None = None) -> str:
     """`1 point`, `2 points`. nouns: the plural, where it is not the noun with an s."""
     return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def first_of(words: Sequence[str]) -> str:
+    """`a`, `a and 2 more`; there is at least one."""
+    return words[0] + (f" and {len(words) - 1} more" if len(words) > 1 else "")
 
 
 def listed(words: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from hera_utils.experiment.points import Point
 from hera_utils.runs.file_digests import PRESENT, READ, WRITTEN, FileUse
 from hera_utils.runs.file_facts import FileFacts, difference, facts_of
 from hera_utils.runs.record import DONE, RunRecord
+from hera_utils.wording import first_of
 
 ABSENT = ""
 MOST_FILES = 1000
@@ -77,8 +78,7 @@ class DeclaredFiles:
                 wrong.append(f"output {what.rstrip(',')}: {file.path}{f' {more}' if more else ''}")
             elif now is not None:
                 present[file.path] = now
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        return (f"{wrong[0]}{more}" if wrong else ""), present
+        return (first_of(wrong) if wrong else ""), present
 
     def missing(self, point: Point, written: Container[str]) -> list[str]:
         """The paths of a point's declared outputs that are not among what it wrote."""

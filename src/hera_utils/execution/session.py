@@ -67,7 +67,7 @@ from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
-from hera_utils.wording import counted
+from hera_utils.wording import counted, first_of
 
 Json = dict[str, Any]
 
@@ -432,10 +432,9 @@ class Session:
         computed = [row.id for row in record.points(status=DONE) if not row.run and row.id in points]
         missing = [path for one in computed for path in self._files_written.missing(points[one], written.get(one, {}))]
         if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             self.reporter.lines(
                 [
-                    f"output missing: {missing[0]}{more}: the layout declares it, and it is not in the claim {volume.claim_name} "
+                    f"output missing: {first_of(missing)}: the layout declares it, and it is not in the claim {volume.claim_name} "
                     f"(do its tasks mount the claim, at {volume.mount_path}?). With --resume its point runs again"
                 ]
             )

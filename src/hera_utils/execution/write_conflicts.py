@@ -21,6 +21,7 @@ from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.runs.record import RUN_LABEL, RunRecord, driver_of, label_of, records
+from hera_utils.wording import first_of
 
 Json = dict[str, Any]
 
@@ -64,7 +65,7 @@ class ConflictingRun:
     def files(self) -> str:
         """In words."""
         first = f"`{self.paths[0]}`" if self.paths[0] else "the same files"
-        return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
+        return first_of([first, *self.paths[1:]])
 
 
 def writes_of(layout: object, points: Iterable[Point], volume: str, experiment: str) -> Writes | None:

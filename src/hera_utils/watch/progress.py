@@ -28,7 +28,7 @@ class Progress:
     suspended: whether it, or a task of it, waits to be resumed.
     unit: what is counted, when it is not tasks.
     cpu_left: seconds of processor time of the tasks to come, if they take as much as those that are done; None where nothing is measured.
-    starting: whether a task has its place and is about to run.
+    starting: whether, while others wait and none runs, a task has its place and is about to run.
     waiting: why tasks cannot start (`Unschedulable: …`) → those tasks' names, the first of each first; none where they have no node yet.
     """
 
@@ -101,6 +101,8 @@ def progress(document: Json) -> Progress:
     metadata, status = document["metadata"], document.get("status") or {}
     branches = tree(document)
     phase = str(status.get("phase") or "Pending")
+    waiting = waits(document) if phase not in COMPLETED else {}
+    running = sum(branch.running for branch in branches)
     return Progress(
         name=str(metadata.get("name", "")),
         namespace=str(metadata.get("namespace", "")),
@@ -109,16 +111,16 @@ def progress(document: Json) -> Progress:
         rows=tuple(row for branch in branches for row in _rows(branch)),
         done=sum(branch.done for branch in branches),
         total=sum(branch.tasks for branch in branches),
-        running=sum(branch.running for branch in branches),
+        running=running,
         failed=sum(branch.failed for branch in branches),
         retried=sum(branch.retried for branch in branches),
         started=timestamps.read(status.get("startedAt")),
         finished=timestamps.read(status.get("finishedAt")),
         suspended=phase not in COMPLETED and is_suspended(document),
-        waiting=waits(document) if phase not in COMPLETED else {},
+        waiting=waiting,
         cpu_left=_cpu_left(branches) if phase not in COMPLETED else None,
         last_end=_last_end(status.get("nodes") or {}) if phase not in COMPLETED else None,
-        starting=phase not in COMPLETED and is_starting(document),
+        starting=bool(waiting) and not running and is_starting(document),
     )
 
 

@@ -36,7 +36,7 @@ class TaskHooks:
 
         A hook that fails to open is an error of its task, and of the DAG when nothing comes after the task.
         """
-        if not node_hooks.has_hooks(task.spec) and node_hooks.exit_hook(task.spec, {}) is None:
+        if not node_hooks.has_hooks(task.spec) and not has_exit_handler(task):
             return True
         if dag_tasks.is_cut_short(self.context, self.frame, self.state, task):
             return False

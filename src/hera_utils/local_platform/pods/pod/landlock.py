@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 
+from . import syscalls
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446  # the same on every architecture
 _SCOPE_ABSTRACT_SOCKETS = 1
@@ -21,15 +23,9 @@ class _Ruleset(ctypes.Structure):
 def keep_to_own_sockets() -> None:
     """This thread, and what it starts from now on, connect to abstract names that one of them has bound. Linux 6.12; OSError before."""
     rules = _Ruleset(0, 0, _SCOPE_ABSTRACT_SOCKETS)
-    descriptor = _check(_libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(ctypes.sizeof(rules)), 0))
+    descriptor = _libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(ctypes.sizeof(rules)), 0)
+    syscalls.check(descriptor, "landlock")
     try:
-        _check(_libc.syscall(_RESTRICT_SELF, descriptor, 0))
+        syscalls.check(_libc.syscall(_RESTRICT_SELF, descriptor, 0), "landlock")
     finally:
         os.close(descriptor)
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), "landlock")
-    return result

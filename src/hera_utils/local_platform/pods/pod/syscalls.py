@@ -33,7 +33,8 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203}.
 _SYS_WAITID = {"x86_64": 247, "aarch64": 95, "riscv64": 95, "ppc64le": 272}.get(platform.machine())
 
 
-def _check(result: int, what: str) -> None:
+def check(result: int, what: str) -> None:
+    """Raises OSError, about `what`, when a call of the C library has failed."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), what)
@@ -48,7 +49,7 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, dat
         ctypes.c_ulong(flags),
         os.fsencode(data) if data else None,
     )
-    _check(result, target)
+    check(result, target)
 
 
 def cover(folder: str) -> None:
@@ -74,7 +75,7 @@ def openat2(folder: int, path: str, flags: int, resolve: int) -> int:
     if b"\0" in raw:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
     result = int(_libc.syscall(_SYS_OPENAT2, folder, raw, ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))))
-    _check(result, path)
+    check(result, path)
     return result
 
 
@@ -90,7 +91,7 @@ class _MountAttributes(ctypes.Structure):
 def is_proc(descriptor: int) -> bool:
     """Whether a file is of a mounted /proc, of whichever processes."""
     status = ctypes.create_string_buffer(_STATFS)
-    _check(_libc.fstatfs(descriptor, status), "fstatfs")
+    check(_libc.fstatfs(descriptor, status), "fstatfs")
     return int.from_bytes(status.raw[: ctypes.sizeof(ctypes.c_long)], sys.byteorder) == _PROC_MAGIC
 
 
@@ -135,7 +136,7 @@ def _escaped(path: str) -> str:
 
 def unmount(target: str, flags: int = MNT_DETACH) -> None:
     """umount2(2)."""
-    _check(_libc.umount2(os.fsencode(target), flags), target)
+    check(_libc.umount2(os.fsencode(target), flags), target)
 
 
 def switch_root(folder: str) -> None:
@@ -172,12 +173,12 @@ def _hide_proc_and_sys() -> None:
 
 def unshare(flags: int) -> None:
     """unshare(2)."""
-    _check(_libc.unshare(flags), "unshare")
+    check(_libc.unshare(flags), "unshare")
 
 
 def setns(fd: int, kind: int) -> None:
     """setns(2)."""
-    _check(_libc.setns(fd, kind), "setns")
+    check(_libc.setns(fd, kind), "setns")
 
 
 _PR_CAPBSET_DROP = 24
@@ -185,7 +186,7 @@ _PR_CAPBSET_DROP = 24
 
 def drop_capability(number: int) -> None:
     """prctl(2): no program that this thread starts can have that capability."""
-    _check(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0), "prctl")
+    check(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0), "prctl")
 
 
 _SHM_INFO, _SEM_INFO, _MSG_INFO = 14, 19, 12
@@ -205,7 +206,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 def gain_nothing() -> None:
     """prctl(2): no program that this thread starts gets rights by its file's mode (setuid)."""
-    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0), "prctl")
+    check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0), "prctl")
 
 
 class _CapabilityHeader(ctypes.Structure):
@@ -218,7 +219,7 @@ def capability_setter(bits: int) -> Callable[[], None]:
     header = ctypes.byref(_CapabilityHeader(0x20080522, 0))
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)  # effective, permitted, inheritable; twice
     call = _libc.capset  # what is looked up for the first time in a fork copies pages there
-    return lambda: _check(call(header, data), "capset")
+    return lambda: check(call(header, data), "capset")
 
 
 _SYS_IDS = {  # machine: setgroups(2), setresgid(2), setresuid(2)
@@ -238,15 +239,15 @@ def change_thread(uid: int, gid: int, groups: tuple[int, ...]) -> None:
     assert _SYS_IDS is not None
     set_groups, set_gid, set_uid = _SYS_IDS
     array = (ctypes.c_uint32 * len(groups))(*groups)
-    _check(_libc.syscall(set_groups, len(groups), array), "setgroups")
-    _check(_libc.syscall(set_gid, gid, gid, gid), "setresgid")
-    _check(_libc.syscall(set_uid, uid, uid, uid), "setresuid")
+    check(_libc.syscall(set_groups, len(groups), array), "setgroups")
+    check(_libc.syscall(set_gid, gid, gid, gid), "setresgid")
+    check(_libc.syscall(set_uid, uid, uid, uid), "setresuid")
 
 
 def set_host_name(name: str) -> None:
     """sethostname(2), for this process's UTS namespace."""
     raw = os.fsencode(name)[:64]
-    _check(_libc.sethostname(raw, len(raw)), "sethostname")
+    check(_libc.sethostname(raw, len(raw)), "sethostname")
 
 
 def clone(flags: int) -> int:
@@ -285,7 +286,7 @@ _siginfo, _rusage = (ctypes.c_int * 32)(), (ctypes.c_long * 18)()
 
 def ended_child(pidfd: int) -> Ended:
     """waitid(2) with WNOWAIT, which also tells what the child used; Python's does not. Raises OSError."""
-    _check(_libc.syscall(_SYS_WAITID, os.P_PIDFD, pidfd, _siginfo, os.WEXITED | os.WNOWAIT, _rusage), "waitid")
+    check(_libc.syscall(_SYS_WAITID, os.P_PIDFD, pidfd, _siginfo, os.WEXITED | os.WNOWAIT, _rusage), "waitid")
     pid, status = _siginfo[4], _siginfo[6]
     code = status if _siginfo[2] == os.CLD_EXITED else -status
     seconds, micros = _rusage[0] + _rusage[2], _rusage[1] + _rusage[3]
