@@ -154,6 +154,8 @@ class _Visit:
                 yield from self._take_up()
             for step in self.frame.template["steps"][index]:
                 self._remember(step)
+        # what is in a group, or after it, is unknown to it: each is remembered again when it is over
+        self.state.scope = Scope(self.frame.template, self.context.variables.entropy)
         self.state.index, self.state.group = 0, None
 
     def _take_up(self) -> Plan:
