@@ -175,10 +175,11 @@ def test_two_images_at_once_fetch_their_common_layer_once(registry, reference, s
 def test_blobs_come_at_once(registry, store):
     layers = [layer({str(number): random.Random(number).randbytes(400_000)}, compressed=False) for number in range(3)]
     registry.add_image("tool", "v1", layers, platform=this_platform())
-    registry.fail(
-        "/blobs/", wait_for=threading.Barrier(3, timeout=60), times=3
-    )  # no layer comes before all are asked for
+    together = threading.Barrier(3, timeout=60)  # no layer comes before all are asked for
+    for content in layers:
+        registry.fail(f"/blobs/{sha256(content)}", wait_for=together)
     pull(Reference.parse(f"{registry.host}/tool:v1"), store, logins=ANYBODY)
+    assert not together.broken
 
 
 @needs_root
