@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-from typing import NamedTuple
 
+from .mount_table import mounted
 from .open_beneath import is_in
-
-_ESCAPE = re.compile(r"\\([0-7]{3})")
-
-
-class _Mount(NamedTuple):
-    """A line of /proc/self/mountinfo. root: which folder of the file system it shows."""
-
-    system: str
-    root: str
-    place: str
 
 
 def all_places_of(folder: str) -> tuple[str, ...]:
     """The folder itself first, then the other paths below which this machine's mounts show it."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        mounts = [_mount(line) for line in file]
+    mounts = mounted()
     above = [mount for mount in mounts if is_in(folder, mount.place)]
     if not above:
         return (folder,)
@@ -35,16 +23,6 @@ def all_places_of(folder: str) -> tuple[str, ...]:
             if not is_in(place, folder) and _is_same(place, folder):
                 others[place] = None
     return (folder, *others)
-
-
-def _mount(line: str) -> _Mount:
-    _, _, system, root, place, *_ = line.split(" ")
-    return _Mount(system, _plain(root), _plain(place))
-
-
-def _plain(path: str) -> str:
-    """Blanks and the like are written by their numbers there."""
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), path)
 
 
 def _join(path: str, rest: str) -> str:

@@ -18,6 +18,7 @@ import os
 from typing import NamedTuple
 
 from . import file_trees, syscalls
+from .mount_table import mounted
 
 OWN = ("/tmp", "/var/tmp", "/run", "/argo")  # every container has its own, empty
 _EMPTY = ("/mnt", "/media", "/root")  # with an unprivileged server: empty and writable
@@ -193,20 +194,12 @@ def _resolver() -> tuple[str, ...]:
 def _real_mounts() -> dict[str, bool]:
     """The mount points of this machine that hold files, shortest first, and whether each is read-only."""
     mounts: dict[str, bool] = {}
-    with open("/proc/self/mountinfo") as lines:
-        for line in lines:
-            before, _, after = line.partition(" - ")
-            fields = before.split()
-            path = fields[4].encode().decode("unicode_escape")
-            kind, _, options = after.split()[:3]
-            if (
-                kind in _SKIPPED_TYPES
-                or kind.startswith("fuse")
-                or any((path + "/").startswith(s + "/") for s in _SYSTEM)
-            ):
-                mounts.pop(path, None)
-            elif not any((path + "/").startswith(f + "/") for f in OWN):
-                mounts[path] = "ro" in fields[5].split(",") or "ro" in options.split(",") or not os.path.isdir(path)
+    for mount in mounted():
+        path, kind = mount.place, mount.kind
+        if kind in _SKIPPED_TYPES or kind.startswith("fuse") or any((path + "/").startswith(s + "/") for s in _SYSTEM):
+            mounts.pop(path, None)
+        elif not any((path + "/").startswith(f + "/") for f in OWN):
+            mounts[path] = mount.read_only or not os.path.isdir(path)
     return dict(sorted(mounts.items(), key=lambda item: len(item[0])))
 
 

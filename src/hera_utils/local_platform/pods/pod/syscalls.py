@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .mount_table import mounted
+
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_MOVE, MS_REC, MS_SLAVE = 4096, 8192, 16384, 1 << 19
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = (
@@ -158,17 +160,13 @@ def switch_root(folder: str) -> None:
 def _hide_proc_and_sys() -> None:
     """No /proc and /sys stays that is not below the folder in which this thread is."""
     own_root = f"{os.getcwd()}/"
-    with open("/proc/self/mountinfo", "rb") as file:
-        table = file.read().splitlines()
-    for line in reversed(table):  # what lies on another one first
-        before, _, after = line.partition(b" - ")
-        place = before.split()[4].decode("unicode_escape").encode("latin-1")
-        if after.split()[0] not in (b"proc", b"sysfs") or os.fsdecode(place).startswith(own_root):
+    for mount in reversed(mounted()):  # what lies on another one first
+        if mount.kind not in ("proc", "sysfs") or mount.place.startswith(own_root):
             continue
         try:
-            unmount(os.fsdecode(place))
+            unmount(mount.place)
         except OSError:  # it came with a user namespace
-            cover(os.fsdecode(place))
+            cover(mount.place)
 
 
 def unshare(flags: int) -> None:
