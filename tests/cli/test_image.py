@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from layer_archives import add_image, config_of, entry, tar
 from registry_server import Registry, layer
 
 from hera_utils.cli.pull_display import progress_text
+from hera_utils.images import registry
 from hera_utils.images.manifest import this_platform
 from hera_utils.images.pull import PullProgress
 from hera_utils.images.store import Store
@@ -124,7 +126,8 @@ def test_import_an_archive(user, store):
         (["pull", "x:1", "--image-platform", "linux/"], "`linux/` is not a kind of machine"),
     ],
 )
-def test_mistakes_are_sentences(user, rootfs, words, sentence):
+def test_mistakes_are_sentences(user, rootfs, monkeypatch, words, sentence):
+    monkeypatch.setattr(registry, "PULLING", replace(registry.PULLING, first_pause=0.01))
     assert sentence in user.type("image", *words, status=2)
 
 

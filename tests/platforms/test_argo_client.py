@@ -315,7 +315,7 @@ def test_what_is_merely_looked_at_is_asked_again(double, client, ask):
 
 
 def test_a_submission_that_is_given_up_says_that_it_may_have_been_taken(double, client, monkeypatch):
-    monkeypatch.setattr("hera_utils.platforms.reconnect.PAUSES", (0.01,))
+    monkeypatch.setattr("hera_utils.platforms.idempotent_submit.PAUSES", (0.01,))
     double.on("POST", RUNS, lambda exchange: exchange.reply(b"", 502, "text/html"))
     with pytest.raises(AccessError) as caught:
         client.create({"metadata": {"name": "n"}, "spec": {}})
