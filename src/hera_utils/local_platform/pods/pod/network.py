@@ -27,6 +27,7 @@ from . import seccomp, syscalls
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _BITS = 0x7F400000, 22  # 127.64.0.0/10
+_OF_WORKER = 10  # bits: a worker has no more pods than so many addresses
 _SHIFT = 61000  # above the ports that the kernel gives away
 _ANY, _ANY6, _LOOPBACK6 = bytes(4), bytes(16), bytes(15) + b"\1"
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -47,13 +48,15 @@ class Network:
         """Descriptors that the thread has yet to listen to."""
         self._lock = _thread.allocate_lock()
         self._claim: socket.socket | None = None
-        self._next: tuple[socket.socket, str] | None = None
-        """The claim of the address that the next pod gets, and that address."""
+        """Of the addresses from `_next` on, for as long as this process lives."""
+        self._next = 0
+        self._is_of_pod = False
         self._shifted: bool | None = None
         self._reset(LOOPBACK)
 
     def open(self) -> None:
         """From now on this thread, and what it starts, has its calls answered by another one. Raises OSError where that cannot be."""
+        self._claim, self._next = _claim_addresses()
         ready = _thread.allocate_lock()
         ready.acquire()
         _thread.start_new_thread(self._serve, (ready,))  # before the filter: it must not ask itself
@@ -73,34 +76,14 @@ class Network:
         self._others.append(fd)
         os.write(self._wake, b"x")
 
-    def prepare(self) -> None:
-        """Find an address that no other pod of this machine has, for the next pod: its claim is a call that the thread answers, too."""
-        if self._fd < 0 or self._next is not None:  # the kernel cannot: pods share the machine's addresses
-            return
-        for _ in range(_MOST_TRIES):
-            number = int.from_bytes(os.urandom(4), "big") & ((1 << _BITS) - 1)
-            address = socket.inet_ntoa(struct.pack("!I", _FIRST | number))
-            claim = socket.socket(socket.AF_UNIX)
-            try:
-                # names without a file belong to the network namespace, as addresses do, and go with the process
-                claim.bind(f"\0hera-utils/pod/{address}")
-            except OSError:
-                claim.close()
-                continue
-            self._next = claim, address
-            return
-
     def begin(self) -> None:
-        """A pod starts, with that address."""
-        self.prepare()
-        if self._next is not None:
-            (self._claim, address), self._next = self._next, None
-            self._reset(address)
+        """A pod starts, with an address that none had before it."""
+        if self._fd >= 0:  # else the kernel cannot: pods share the machine's addresses
+            self._reset(socket.inet_ntoa(struct.pack("!I", self._next)))
+            self._next, self._is_of_pod = self._next + 1, True
 
     def end(self) -> None:
-        if self._claim is not None:
-            self._claim.close()
-            self._claim = None
+        self._is_of_pod = False
         self._reset(LOOPBACK)
 
     def _reset(self, address: str) -> None:
@@ -152,7 +135,7 @@ class Network:
 
     def _result(self, call: seccomp.SystemCall) -> int | None:
         """The error number of the call (0: it is done); None: the kernel does it as it was called."""
-        if self._claim is None:
+        if not self._is_of_pod:
             return None
         raw = seccomp.memory(call.thread, call.arguments[1], min(call.arguments[2], 28))
         (family,) = struct.unpack_from("=H", raw)
@@ -231,6 +214,22 @@ class Network:
             with socket.socket() as end:
                 self._shifted = _attempt(end, self.address, 1) == errno.EACCES
         return self._shifted
+
+
+def _claim_addresses() -> tuple[socket.socket, int]:
+    """A claim of addresses that no other worker of this machine has, and the first of them as a number. Raises OSError."""
+    for _ in range(_MOST_TRIES):
+        number = int.from_bytes(os.urandom(4), "big") & ((1 << _BITS) - 1)
+        first = _FIRST | (number >> _OF_WORKER << _OF_WORKER)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # names without a file belong to the network namespace, as addresses do, and go with the process
+            claim.bind(f"\0hera-utils/pods/{socket.inet_ntoa(struct.pack('!I', first))}")
+        except OSError:
+            claim.close()
+        else:
+            return claim, first
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def works() -> bool:

@@ -31,7 +31,7 @@ from .worker_state import WorkerState
 Json = dict[str, Any]
 T = TypeVar("T")
 _PAUSE = 0.5  # seconds between looks whether there is room
-_MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
+_MOST_PODS = 1000  # a worker that has run so many ends; another takes its place. It has an address for each
 
 
 def main(
@@ -65,7 +65,6 @@ def main(
             Meter(proc),
         )
         for _ in range(_MOST_PODS):
-            network.prepare()
             if not launch_socket.has_more(link):
                 sandbox.python.prepare()
             try:
