@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 import pytest
 from documents import pod, run, sweep
@@ -35,6 +36,14 @@ def test_none_is_a_value_and_no_axis_is_none():
     assert (column.values, column.kind) == ((3, None, None), "integer")  # for programs
     shown = found.point_table.for_readers().column("depth")
     assert (shown.values, shown.kind) == (("3", "None", None), "text")
+
+
+def test_in_json_every_value_of_an_axis_is_itself():
+    values = [None, True, 3, 2.0, "3", {"x": math.nan}, [1, math.inf]]
+    found = Results.of([], points(*({"c": value, "n": 1} for value in values), {"n": 2}))
+    rows = [row["values"] for row in json.loads(found.to_json())]
+    assert [row["c"] for row in rows[:-1]] == [None, True, 3, 2.0, "3", {"x": "nan"}, [1, "inf"]]
+    assert rows[-1] == {"n": 2}
 
 
 def test_the_sheet_shows_the_inputs_that_differ():

@@ -93,6 +93,16 @@ def test_a_comparison_tells_results_from_facts_of_the_same_name(record, tmp_path
     assert (points.header, points.lines) == (("x", "outputs.status a", "outputs.status b"), (("1", "ok", "rough"),))
 
 
+def test_a_comparison_shows_none_and_is_json_for_every_reader(record, tmp_path):
+    header = ("point", "depth", "loss", "status")
+    for name, depths in (("a", [3, None]), ("b", [3])):
+        lines = [(str(depth), "" if depth is None else str(depth), "nan", "Succeeded") for depth in depths]
+        record(name, [header, *lines], axes={"depth": depths})
+    table = side_by_side(sorted(catalogue([tmp_path]), key=lambda one: one.name))
+    assert [line[table.header.index("depth")] for line in table.lines] == ["3 None", "3"]
+    json.dumps(table.as_json(), allow_nan=False)
+
+
 def test_constants_inside_of_others_have_the_path_as_their_name(record, tmp_path):
     record("a", constants={"solver": {"tol": 1e-6}})
     record("b", constants={"solver": {"tol": 1e-3}})

@@ -78,6 +78,8 @@ def _lines(trace: Trace) -> list[str]:
 
 
 def _as_json(trace: Trace) -> dict[str, Any]:
+    from hera_utils.experiment.values import for_json
+
     return {
         "run": trace.entry.name,
         "record": str(trace.entry.folder),
@@ -87,6 +89,6 @@ def _as_json(trace: Trace) -> dict[str, Any]:
         "sha256": trace.use.sha256,
         "point": trace.use.point or None,
         "values": trace.values,
-        "constants": dict(trace.entry.constants),
+        "constants": for_json(dict(trace.entry.constants)),
         "inputs": [{"path": one.path, "sha256": one.sha256} for one in trace.inputs],
     }

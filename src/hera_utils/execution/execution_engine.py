@@ -39,6 +39,7 @@ from hera_utils.execution.task_graph import picture
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.search import design_of
+from hera_utils.experiment.values import for_json
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.claim_folders import claim_folder_here
 from hera_utils.platforms.connect import connect
@@ -353,7 +354,7 @@ class ExecutionEngine:
             check_layout(experiment)
             plan = self.plan(written, resume=resume)
             if options.plan and options.plan_output == "json":
-                self.reporter.lines([json.dumps(plan.as_json(), indent=2, ensure_ascii=False)])
+                self.reporter.lines([json.dumps(for_json(plan.as_json()), indent=2, ensure_ascii=False)])
             else:
                 self.reporter.lines(unreadable_records(runs_folder(self.context)) if resume else [])
                 self._report_plan(plan)

@@ -20,6 +20,7 @@ import decimal
 import enum
 import fractions
 import json
+import math
 import pathlib
 import re
 import unicodedata
@@ -124,6 +125,15 @@ def plain(value: Any) -> Any:
         if isinstance(value, one):
             return one(value)
     return str(value)
+
+
+def for_json(value: Any) -> Any:
+    """A plain value as every reader of JSON takes it: numbers that JSON does not have (NaN, Infinity) are texts, at any depth."""
+    if isinstance(value, dict):
+        return {name: for_json(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [for_json(member) for member in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def argument(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hera_utils.errors import ResourceError
+from hera_utils.experiment.values import for_json
 from hera_utils.results.columns import Column, Kind, ResultTable, in_words
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.task_results import TaskResult
@@ -58,12 +58,18 @@ def json_rows(table: ResultTable, rows: Rows) -> list[Json]:
 
 
 def _at(columns: dict[str, Column], number: int) -> Json:
-    """Values of the columns' kinds; lists and mappings as what they are."""
-    cells = {name: column.cells[number] for name, column in columns.items() if column.cells[number] is not None}
+    """Values of the columns' kinds; in a column of several kinds each as what it is. None only where it is an axis' value."""
     return {
-        name: cell if isinstance(cell, list | dict) else _sayable(columns[name].values[number])
-        for name, cell in cells.items()
+        name: _in_json(column, number)
+        for name, column in columns.items()
+        if column.cells[number] is not None or number in column.nones
     }
+
+
+def _in_json(column: Column, number: int) -> Any:
+    cell = column.cells[number]
+    mixed = column.kind == "text" or isinstance(cell, list | dict)
+    return for_json(cell if mixed else column.values[number])
 
 
 def _plain(column: Column, role: str) -> str:
@@ -101,10 +107,6 @@ def _json_row(result: TaskResult | PointResult, inputs: Json, outputs: Json) -> 
     if log:
         row["log"] = log
     return row
-
-
-def _sayable(value: Any) -> Any:
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def written(text: str, path: str | os.PathLike[str] | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.experiment.values import text
+from hera_utils.experiment.values import for_json, text
 from hera_utils.runs.catalogue import INPUT, CatalogueEntry
 from hera_utils.runs.conditions import (
     RunMatch,
@@ -114,7 +114,9 @@ def _input_names(entries: Sequence[CatalogueEntry]) -> list[str]:
 
 
 def _input_text(match: RunMatch, name: str) -> str:
-    return cell(RunMatch(match.entry, ()), INPUT + name) or cell(match, INPUT + name)
+    words = cell(RunMatch(match.entry, ()), INPUT + name) or cell(match, INPUT + name)
+    nones = any(value is None for value in match.entry.axes.get(name, ()))  # an empty cell of the points' table
+    return f"{words} None".strip() if nones else words
 
 
 def _output_columns(entries: Sequence[CatalogueEntry]) -> list[str]:
@@ -175,4 +177,4 @@ def _images(entry: CatalogueEntry) -> dict[str, str]:
 
 def _json_value(value: str) -> Any:
     found = number(value)
-    return value if found is None else int(found) if found.is_integer() and "." not in value else found
+    return value if found is None else int(found) if found.is_integer() and "." not in value else for_json(found)
