@@ -13,7 +13,7 @@ with Workflow(generate_name="missing-", entrypoint="main") as w:
 BROKEN = """
 from hera.workflows import Container, Workflow
 with Workflow(generate_name="broken-", entrypoint="main") as w:
-    Container(name="main", image="alpine:3", command=["sh", "-c"], args=["exit 3"])
+    Container(name="main", image="alpine:3", command=["sh", "-c"], args=["echo spoilt; exit 3"])
 """
 STUDY = """
 from hera_utils import ExecutionEngine, Experiment, Inputs, grid
@@ -58,7 +58,9 @@ def test_after_a_mistake_in_the_code_the_run_anew_comes_first(local_platform, ty
     anew = re.search(r"correct the workflow and run it again: hera-utils (.*)", said)[1]
     kept = re.search(r"to run the submitted workflow again: hera-utils (.*)", said)[1]
     (tmp_path / "script.py").write_text(BROKEN.replace("exit 3", "exit 0"))
-    assert "Failed" in typed(*shlex.split(kept), status=1), "a retry runs what was submitted"
+    retried = typed(*shlex.split(kept), status=1)
+    assert "Failed" in retried, "a retry runs what was submitted"
+    assert retried.count("    spoilt") == 1, "a retry deletes the pod before it, and its log is not the task's any more"
     assert "Succeeded" in typed(*shlex.split(anew))
 
 

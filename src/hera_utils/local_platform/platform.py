@@ -399,14 +399,16 @@ class LocalPlatform:
     def pods(self, namespace: str, workflow: str = "") -> Found:
         """The pods of a namespace or of one run, as Kubernetes Pod objects with status, oldest first.
 
-        Those of one run: also the ones that podGC took away, because their logs are still there.
+        Those of one run: also the ones that podGC took away, because their logs are still there. Of a task that was retried the newest:
+        a retry deletes the pods before it, as in Argo.
         """
         if not workflow:
             return [pod.as_object() for pod in self._read_model.pods(namespace)]
         record = self._read_model.run(namespace, workflow)
         if record is None:
             return []
-        return [pod.as_object() for pod in self._read_model.pods_of_run(record.uid) if pod.visibility != NO_POD]
+        newest = {pod.name: pod for pod in self._read_model.pods_of_run(record.uid) if pod.visibility != NO_POD}
+        return [pod.as_object() for pod in newest.values()]
 
     def pod_log(
         self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False, tail: int | None = None
