@@ -115,3 +115,18 @@ def test_stored_inline_templates_of_one_name() -> None:
 
 def test_a_group_that_is_no_group_is_for_the_validation_to_refuse() -> None:
     assert list(remarks(_workflow("steps: [null, [{name: a, template: b}]]"), [])) == []
+
+
+@pytest.mark.parametrize("condition", [{}, {"when": "a"}, {"depends": "a"}, {"withItems": [1]}])
+def test_a_template_that_calls_itself_without_a_condition(condition: Json) -> None:
+    dag = {"name": "plot", "dag": {"tasks": [{"name": "draw", "template": "plot", **condition}]}}
+    steps = {"name": "plot", "steps": [[{"name": "draw", "template": "plot", **condition}]]}
+    for template in (dag, steps):
+        told = remarks({"spec": {"templates": [template]}})
+        assert bool(told) is (not condition)
+        assert all(one.startswith("spec.templates[0].draw calls the template it is in") for one in told)
+
+
+def test_a_recursion_after_other_steps_is_meant() -> None:
+    first, again = {"name": "flip", "template": "coin"}, {"name": "again", "template": "main"}
+    assert remarks({"spec": {"templates": [{"name": "main", "steps": [[first], [again]]}]}}) == []

@@ -1,5 +1,5 @@
 """Parts of a valid workflow that probably do not do what their author wants: names with a dash in expressions, inline templates that Argo
-does not run as written.
+does not run as written, templates that call themselves without end.
 
 Nothing is refused, and a run ends as on a cluster; but its user is warned before it starts.
 """
@@ -20,6 +20,10 @@ _EXPRESSIONS = ("expression", "fromExpression")
 _LOOP = (
     "a loop of an inline template: its items run, then Argo finds no template for the loop and ends what is around it as Error; "
     "give the template a name"
+)
+_ENDLESS = (
+    "calls the template it is in, whenever it runs, and never ends; in Hera this is a script with the name of its DAG or steps "
+    "(the first template of a name is kept): give one of them another name"
 )
 _KEPT = (
     "stays as it is when the template is called by templateRef: give the inline template inputs, and the step arguments"
@@ -46,6 +50,8 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
     inline: dict[str, Json] = {}
     for index, template in enumerate(spec.get("templates") or ()):
         for path, step in _calls(template, f"{home}spec.templates[{index}]"):
+            if step.get("template") and step.get("template") == template.get("name") and _always(template, step):
+                yield f"{path} {_ENDLESS}"
             if not step.get("inline"):
                 continue
             if loops.looped(step) and _followed(template, step):
@@ -69,6 +75,14 @@ def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[
         outer = tag.startswith("inputs.parameters.") and tag.removeprefix("inputs.parameters.") not in own
         if outer or head == "item" or (head in ("steps", "tasks") and "." in rest):
             yield f"{path}.inline: {{{{{tag}}}}} {_KEPT}"
+
+
+def _always(template: Json, step: Json) -> bool:
+    """Whether it runs whatever came before: a condition, a loop or another task may end a recursion that is meant."""
+    conditions = ("when", "depends", "dependencies", "withItems", "withParam", "withSequence")
+    if any(step.get(name) for name in conditions):
+        return False
+    return "dag" in template or step in (template.get("steps") or [[]])[0]
 
 
 def _followed(template: Json, step: Json) -> bool:
