@@ -18,6 +18,8 @@ from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, N
          "--restart-successful --node-field-selector displayName=TASK"),
         (INVALID_ARGUMENT, "json: cannot unmarshal bool into Go struct field Parameter.spec.arguments.parameters.name of type string",
          "quote the value"),
+        (INVALID_ARGUMENT, "json: cannot unmarshal number into Go struct field Container.spec.templates.container.args of type string",
+         "a text there, not a number"),
         (INVALID_ARGUMENT, "cannot suspend completed workflows", "hera-utils get NAME"),
         (INTERNAL, 'cannot shutdown a completed workflow: workflow: "x", namespace: "y"', "hera-utils get NAME"),
         (NOT_FOUND, 'workflows.argoproj.io "x" not found', "hera-utils ls"),

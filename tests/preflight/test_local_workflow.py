@@ -180,6 +180,13 @@ def test_a_field_of_another_type_is_told_in_argos_words(settings):
     )
 
 
+def test_a_name_that_yaml_reads_as_false_is_told_with_what_to_do(settings):
+    document = workflow(container("main"), arguments={"parameters": [{"name": False, "value": "1"}]})
+    (found,) = (one for one in examine(settings, None, document).findings if one.verdict == "problem")
+    assert found.message.startswith("the workflow would be refused: json: cannot unmarshal bool")
+    assert found.fix.startswith("quote the value")
+
+
 def test_a_port_of_the_machine_that_is_taken(settings):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -1,7 +1,11 @@
 """How far a run is, from its document."""
 
+from dataclasses import replace
+
+import pytest
+
 from hera_utils.argo.annotations import RAN
-from hera_utils.watch.progress import ordered, progress
+from hera_utils.watch.progress import RunClock, ordered, progress
 from hera_utils.watch.progress_text import UNICODE, remarks
 
 START = "2026-01-01T00:00:00Z"
@@ -79,3 +83,11 @@ def test_what_is_left_in_words():
     words = remarks(measured(3600.0, 3600.0, 3600.0, total=10), 60.0, UNICODE)
     assert words == ["01:00", "about 02:20 left (7 CPU-hours)"]
     assert remarks(progress(document(5, 20)), 10.0, UNICODE)[-1] == "about 00:30 left"
+
+
+@pytest.mark.parametrize(("looked_after", "shown"), [(0.0, 2.4), (0.3, 2.1), (1.3, 2.0), (60.0, 2.0)])
+def test_a_run_that_began_before_one_looked_takes_what_argo_says(looked_after, shown):
+    moments = iter([NOW + 0.2 + looked_after, NOW + 0.2 + max(looked_after, 2.4)])
+    clock = RunClock(lambda: next(moments))
+    over = replace(progress(document(5, 5, phase="Succeeded")), started=NOW, finished=NOW + 2.0)
+    assert clock.elapsed(over) == pytest.approx(shown)

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.faults import INVALID_ARGUMENT, fix_of
 from hera_utils.argo.schema import decode
 from hera_utils.argo.template_containers import containers_of
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
@@ -56,7 +57,8 @@ def workflow_findings(
             if kind in OBJECTS or (kind != "Workflow" and not thorough):
                 continue  # anything may be stored; it is checked when it runs
             if kind == "Workflow" and (misfit := _type_error(document)):
-                yield problem("workflow", misfit, "correct this field in the script or file that gives the workflow")
+                fix = fix_of(INVALID_ARGUMENT, misfit) or "correct this field in the script or file that gives the workflow"
+                yield problem("workflow", f"the workflow would be refused: {misfit}", fix)
                 continue
             reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
@@ -396,7 +398,7 @@ def _type_error(document: Json) -> str | None:
     try:
         decode(document, "Workflow")
     except Refused as error:
-        return f"the workflow would be refused: {error.message}"
+        return error.message
     return None
 
 
