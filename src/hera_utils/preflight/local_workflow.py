@@ -57,7 +57,10 @@ def workflow_findings(
             if kind in OBJECTS or (kind != "Workflow" and not thorough):
                 continue  # anything may be stored; it is checked when it runs
             if kind == "Workflow" and (misfit := _type_error(document)):
-                fix = fix_of(INVALID_ARGUMENT, misfit) or "correct this field in the script or file that gives the workflow"
+                fix = (
+                    fix_of(INVALID_ARGUMENT, misfit)
+                    or "correct this field in the script or file that gives the workflow"
+                )
                 yield problem("workflow", f"the workflow would be refused: {misfit}", fix)
                 continue
             reach = reach_of(document, platform.template)

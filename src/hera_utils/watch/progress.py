@@ -94,7 +94,9 @@ class RunClock:
         own, told = (self.end or now) - self.start, progress.elapsed(now)
         if progress.started is None or self.start - progress.started >= 1.5 or own < 0.1:
             return told
-        return own if told - own < 1.0 else told  # Argo's times are less than a second off: else it began before we looked
+        return (
+            own if told - own < 1.0 else told
+        )  # Argo's times are less than a second off: else it began before we looked
 
 
 def progress(document: Json) -> Progress:
