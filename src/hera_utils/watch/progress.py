@@ -91,11 +91,11 @@ class RunClock:
         now = self.clock()
         if progress.over and self.end is None:
             self.end = now
-        own, told = (self.end or now) - self.start, progress.elapsed(now)
+        own, by_argo = (self.end or now) - self.start, progress.elapsed(now)
         if progress.started is None or self.start - progress.started >= 1.5 or own < 0.1:
-            return told
+            return by_argo
         return (
-            own if told - own < 1.0 else told
+            own if by_argo - own < 1.0 else by_argo
         )  # Argo's times are less than a second off: else it began before we looked
 
 
