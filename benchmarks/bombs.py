@@ -666,6 +666,7 @@ def run(server: Server, document: Json) -> str:
 def main() -> int:
     import bombs_of_copies  # all of them take their means from here
     import bombs_of_objects
+    import bombs_of_pairs
     import bombs_of_repetition
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -676,11 +677,12 @@ def main() -> int:
     )
     options = parser.parse_args()
     bombs: dict[str, Attack] = {}
-    for name, make in (
-        WORKFLOWS | bombs_of_objects.WORKFLOWS | bombs_of_copies.WORKFLOWS | bombs_of_repetition.WORKFLOWS
-    ).items():
+    more = (bombs_of_objects, bombs_of_copies, bombs_of_repetition, bombs_of_pairs)
+    for name, make in [*WORKFLOWS.items(), *(one for module in more for one in module.WORKFLOWS.items())]:
         bombs[name] = lambda server, make=make: run(server, make())  # type: ignore[misc]
-    bombs |= REQUESTS | bombs_of_objects.REQUESTS | bombs_of_copies.REQUESTS | bombs_of_repetition.REQUESTS
+    bombs |= REQUESTS
+    for module in more:
+        bombs |= module.REQUESTS
     chosen = [name for name in bombs if not options.words or any(word in name for word in options.words)]
     if options.list:
         print("\n".join(chosen))

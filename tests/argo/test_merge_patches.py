@@ -156,6 +156,8 @@ def test_pod_specs(document: Json, patch: Json, result: Json) -> None:
         (container(env=["A"]), "list element types are not identical: [[map[name:A value:1]] [A]]"),
         (container(**{"$retainKeys": ["name"], "image": "a"}), "invalid patch format of retainKeys"),
         ({"$patch": "x"}, "unknown patch type: x in map: map[$patch:x]"),
+        (container(**{"$setElementOrder/env": None}), "invalid patch format of setElementOrder list"),
+        (container(**{"$setElementOrder/env": 1, "env": env(A="2")}), "invalid patch format of setElementOrder list"),
     ],
 )
 def test_patches_that_cannot_be(patch: Json, message: str) -> None:
@@ -185,6 +187,52 @@ def test_metadata_of_any_kind() -> None:
     assert strategic_merge({"data": {"metadata": ["x"]}}, {"data": {"metadata": ["y"]}}, "v1.ConfigMap") == {
         "data": {"metadata": ["y"]}
     }
+
+
+class Word(str):
+    """A text that counts with how many others it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Word.compared += 1
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+NAMES = [Word(f"n{number}") for number in range(300)]
+OTHERS = [Word(f"o{number}") for number in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("document", "patch"),
+    [
+        ({"metadata": {"finalizers": NAMES}}, {"metadata": {"$deleteFromPrimitiveList/finalizers": OTHERS}}),
+        (
+            {"spec": container(env=[{"name": name} for name in NAMES])},
+            {"spec": container(env=[{"$patch": "delete", "name": name} for name in OTHERS])},
+        ),
+        (
+            {"spec": dict.fromkeys(NAMES, "")},
+            {"spec": {"$retainKeys": NAMES[:100] + OTHERS, **dict.fromkeys(OTHERS, "x")}},
+        ),
+    ],
+    ids=["a list without so many values", "a list without so many elements", "a map with no other keys"],
+)
+def test_many_are_not_compared_with_each_other(document: Json, patch: Json) -> None:
+    Word.compared = 0
+    strategic_merge(document, patch, "v1.Pod")
+    assert Word.compared < 20 * len(NAMES)
+
+
+def test_names_that_are_no_texts_are_compared_as_they_are() -> None:
+    document = {"spec": container(env=[{"name": {"a": [1]}, "value": "1"}, {"name": "b"}])}
+    patch = {"spec": container(env=[{"name": {"a": [1]}, "value": "2"}, {"$patch": "delete", "name": "b"}])}
+    assert strategic_merge(document, patch, "v1.Pod") == {"spec": container(env=[{"name": {"a": [1]}, "value": "2"}])}
 
 
 def test_the_containers_of_a_pod_and_of_a_job() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import requests
 import toy_parts
 from serving import served
 
+from hera_utils.local_platform.kubernetes_api import request
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
 from hera_utils.local_platform.platform import LocalPlatform
 
@@ -45,6 +47,47 @@ def api(platform: LocalPlatform) -> Iterator[Api]:
 
 def config_map(name: str, **data: str) -> dict:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"l": name}}, "data": data}
+
+
+def test_yaml_is_read_while_others_are_answered(api, monkeypatch):
+    """60 kB of it take half a second: thirty such requests had everybody wait for five."""
+    parse, may_end, two, lock = request.yaml_limits.parse, threading.Event(), threading.Semaphore(0), threading.Lock()
+    running = most = 0
+
+    def slow(data: bytes) -> object:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        two.release()
+        may_end.wait(60)
+        with lock:
+            running -= 1
+        return parse(data)
+
+    monkeypatch.setattr(request.yaml_limits, "parse", slow)
+    api("POST", f"{CORE}/configmaps", config_map("one"))
+    headers = {"Content-Type": "application/apply-patch+yaml", "Authorization": f"Bearer {TOKEN}"}
+    answers: list[int] = []
+
+    def apply(number: int) -> None:
+        text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{number}}}\ndata: {{a: {'b' * 5000}}}\n"
+        url = f"{api.url}{CORE}/configmaps/c{number}?fieldManager=m"
+        answers.append(requests.patch(url, text, headers=headers, timeout=120).status_code)
+
+    threads = [threading.Thread(target=apply, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert two.acquire(timeout=60)
+        assert two.acquire(timeout=60)
+        assert api("GET", f"{CORE}/configmaps/one").status_code == 200
+    finally:
+        may_end.set()
+    for thread in threads:
+        thread.join(60)
+    assert answers == [201] * 5
+    assert most == 2
 
 
 def test_an_object_is_created_read_changed_and_deleted(api):

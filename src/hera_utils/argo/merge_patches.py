@@ -10,6 +10,8 @@ and patchMergeKey of Kubernetes' and Argo's types. What is given is left alone; 
 from __future__ import annotations
 
 import copy
+import json
+from collections import deque
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -120,9 +122,10 @@ def _merge_map(document: Mapping[str, Any], patch: Mapping[str, Any], go_type: s
         else:
             merged[key] = _added(value)
     for key, value in patch.items():
-        if key.startswith(_DELETED) and isinstance(merged.get(key.removeprefix(_DELETED)), list):
-            field = key.removeprefix(_DELETED)
-            merged[field] = [element for element in merged[field] if element not in value]
+        field = key.removeprefix(_DELETED)
+        if key.startswith(_DELETED) and isinstance(merged.get(field), list) and isinstance(value, list):
+            deleted = _known(value)
+            merged[field] = [element for element in merged[field] if _comparable(element) not in deleted]
     return merged
 
 
@@ -130,15 +133,23 @@ def _retained(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
     """The document with no keys but those that `$retainKeys` lists, if it is there."""
     if "$retainKeys" not in patch:
         return dict(document)
-    keys = patch["$retainKeys"]
-    if not isinstance(keys, list) or any(
-        key not in keys for key, value in patch.items() if value is not None and not key.startswith("$")
-    ):
+    keys = _known(patch["$retainKeys"]) if isinstance(patch["$retainKeys"], list) else frozenset()
+    if any(key not in keys for key, value in patch.items() if value is not None and not key.startswith("$")):
         raise PatchError("invalid patch format of retainKeys")
     return {key: value for key, value in document.items() if key in keys}
 
 
-def _merge_field(document: Any, patch: list[Any], struct: str, field: str, order: list[Any] | None) -> list[Any]:
+def _known(values: list[Any]) -> frozenset[Any]:
+    """Values with which many are compared: one look each, however many these are."""
+    return frozenset(map(_comparable, values))
+
+
+def _comparable(value: Any) -> Any:
+    """A value, or what stands for it in a set."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
+
+
+def _merge_field(document: Any, patch: list[Any], struct: str, field: str, order: Any) -> list[Any]:
     """A list of that field. order: as `$setElementOrder` has it."""
     key = _merge_key(struct, field)
     merged: list[Any]
@@ -160,16 +171,17 @@ def _merge_list(document: list[Any], patch: list[Any], key: str, go_type: str) -
     if len({isinstance(element, dict) for element in both}) > 1:
         raise PatchError(f"list element types are not identical: {_go_text([document, patch])}")
     if not key:
-        return _in_order(list(dict.fromkeys(both)), patch, document, "")
+        return _in_order(list({_comparable(element): element for element in both}.values()), patch, document, "")
     document, patch = _apply_directives(document, patch, key)
     merged = list(document)
-    places = {element.get(key): place for place, element in reversed(list(enumerate(merged)))}
+    places = {_comparable(element.get(key)): place for place, element in reversed(list(enumerate(merged)))}
     for element in patch:
         if key not in element:
             raise _no_merge_key(element, key)
-        place = places.get(element[key])
+        name = _comparable(element[key])
+        place = places.get(name)
         if place is None:
-            places[element[key]] = len(merged)
+            places[name] = len(merged)
             merged.append(_bare(element))
         else:
             merged[place] = _merge_map(merged[place], element, go_type)
@@ -179,7 +191,7 @@ def _merge_list(document: list[Any], patch: list[Any], key: str, go_type: str) -
 def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tuple[list[Json], list[Json]]:
     """(the document without the elements that the patch deletes or replaces, the elements of the patch that are to be merged)."""
     elements = [element for element in patch if "$patch" not in element]
-    replaced = False
+    replaced, deleted = False, list[Any]()
     for element in patch:
         directive = element.get("$patch")
         if directive == "replace":
@@ -187,19 +199,25 @@ def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tupl
         elif directive == "delete":
             if key not in element:
                 raise _no_merge_key(element, key)
-            document = [other for other in document if other.get(key) != element[key]]
+            deleted.append(element[key])
         elif directive == "merge":
             raise PatchError("merging lists cannot yet be specified in the patch")
         elif "$patch" in element:
             raise PatchError(f"unknown patch type: {directive} in map: {_go_text(element)}")
-    return (_bare(elements), []) if replaced else (document, elements)
+    if replaced:
+        return _bare(elements), []
+    gone = _known(deleted)
+    return [element for element in document if _comparable(element.get(key)) not in gone], elements
 
 
-def _in_order(merged: list[Any], order: list[Any], before: list[Any], key: str) -> list[Any]:
+def _in_order(merged: list[Any], order: Any, before: list[Any], key: str) -> list[Any]:
     """The elements that `order` holds in its order; each other one before what followed it in the list as it was `before`."""
 
+    if not isinstance(order, list):
+        raise PatchError("invalid patch format of setElementOrder list")
+
     def identity(element: Any) -> Any:
-        return element.get(key) if key and isinstance(element, dict) else element
+        return _comparable(element.get(key) if key and isinstance(element, dict) else element)
 
     def places_in(elements: list[Any]) -> dict[Any, int]:
         return {identity(element): place for place, element in reversed(list(enumerate(elements)))}
@@ -210,12 +228,13 @@ def _in_order(merged: list[Any], order: list[Any], before: list[Any], key: str) 
     lower = [element for element in merged if identity(element) not in ranks]
     lower.sort(key=lambda element: places.get(identity(element), len(places)))
     ordered: list[Any] = []
+    rest = deque(lower)
     for element in upper:
         place = places.get(identity(element), -1)
-        while lower and places.get(identity(lower[0]), len(places)) < place:
-            ordered.append(lower.pop(0))
+        while rest and places.get(identity(rest[0]), len(places)) < place:
+            ordered.append(rest.popleft())
         ordered.append(element)
-    return ordered + lower
+    return [*ordered, *rest]
 
 
 def _is_directive(value: Any) -> bool:

@@ -37,7 +37,7 @@ from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import OWN_NAME, Gate, host_name
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, parsed, query_of, raw_path_of
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, query_of, raw_path_of
 from hera_utils.local_platform.serving.large_answers import LargeAnswers
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.socket_owner import Address
@@ -105,7 +105,7 @@ class ArgoApi:
                 body = (
                     {}
                     if route.operation == _ANY_VALUE
-                    else await parsed(partial(parse_body, message=route.message), data)
+                    else await self.bodies.parsed(partial(parse_body, message=route.message), data)
                 )
                 argo_request = ArgoRequest(
                     self.platform,

@@ -21,6 +21,7 @@ from hera_utils.local_platform.kubernetes_api.request import (
     UNKNOWN_PATH,
     KubernetesRequest,
     RequestTarget,
+    is_yaml,
     parse_body,
     target_of,
     verb_of,
@@ -28,7 +29,7 @@ from hera_utils.local_platform.kubernetes_api.request import (
 from hera_utils.local_platform.kubernetes_api.tables import table as table_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import AccessDecision, Gate
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, parsed, query_of, raw_path_of
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, query_of, raw_path_of
 from hera_utils.local_platform.serving.large_answers import LargeAnswers
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.storage.resources import STORED
@@ -87,7 +88,8 @@ class KubernetesApi:
             verb = verb_of(request.method, target, query)
             async with self.bodies.read(request) as data:
                 content_type = request.headers.get("content-type", "")
-                body, media_type = await parsed(partial(parse_body, content_type=content_type), data)
+                parse = partial(parse_body, content_type=content_type)
+                body, media_type = await self.bodies.parsed(parse, data, yaml=is_yaml(content_type))
                 table = "as=Table" in request.headers.get("accept", "")
                 return await self.perform(KubernetesRequest(verb, target, query, body, media_type, table), request)
         except HeraUtilsError as error:

@@ -119,9 +119,17 @@ _TYPES = ("", "application/json", "application/yaml", "application/json-patch+js
           "application/strategic-merge-patch+json", "application/apply-patch+yaml")  # fmt: skip
 
 
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_yaml(content_type: str) -> bool:
+    return _media_type(content_type).endswith("yaml")
+
+
 def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
     """(body, media type). JSON or YAML; a JSON patch, which is a list, comes as {"patch": […]}."""
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(content_type)
     if not data.strip():
         return {}, media_type
     if media_type == protobuf.MEDIA_TYPE or data.startswith(protobuf.MAGIC):
@@ -135,7 +143,7 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType")
     try:
-        value = yaml_limits.parse(data) if media_type.endswith("yaml") else read_json(data)
+        value = yaml_limits.parse(data) if is_yaml(content_type) else read_json(data)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {reason}", reason="BadRequest") from None

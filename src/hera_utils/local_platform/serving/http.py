@@ -30,8 +30,10 @@ MOST_DEPTH = 200
 _TOO_DEEP = "exceeded max depth"
 MOST_QUERY = 10_000
 """Parameters in a URL: Go's own bound (urlmaxqueryparams)."""
-_LONG = 64 * 2**10
-"""Bytes of a body that is read beside the event loop."""
+_LONG, _LONG_YAML = 64 * 2**10, 2**10
+"""Bytes of a body that is parsed beside the event loop: YAML takes some hundred times as long as JSON."""
+_PARSED_AT_ONCE = 2
+"""Bodies that are: each of their threads would have the event loop wait for its turn."""
 _LARGE = 2**20
 _LARGE_AT_ONCE = 2
 """Bodies of more bytes than _LARGE wait for each other: together they could need more memory than a server should have."""
@@ -130,6 +132,14 @@ class Bodies:
 
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._parsing = asyncio.Semaphore(_PARSED_AT_ONCE)
+
+    async def parsed(self, parse: Callable[[bytes], Item], data: bytes, *, yaml: bool = False) -> Item:
+        """What a function makes of a body: beside the event loop when that may take long."""
+        if len(data) <= (_LONG_YAML if yaml else _LONG):
+            return parse(data)
+        async with self._parsing:
+            return await asyncio.to_thread(parse, data)
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
@@ -176,11 +186,6 @@ class Lanes:
         else:
             return contextlib.nullcontext()
         return queue.turn((request.scope.get("client"), request.scope.get("server")))  # type: ignore[arg-type]
-
-
-async def parsed(parse: Callable[[bytes], Item], data: bytes) -> Item:
-    """What a function makes of a body: beside the event loop when that may take long."""
-    return parse(data) if len(data) <= _LONG else await asyncio.to_thread(parse, data)
 
 
 def query_of(request: Request) -> dict[str, str]:
