@@ -273,6 +273,36 @@ def test_large_bodies_wait_for_each_other():
     assert sizes == ["3000000"] * 6
 
 
+def test_others_have_their_turn_while_many_streams_are_written():
+    """A hundred watchers of a large run wrote a megabyte each in one round of the event loop: GET /version took a second and more."""
+    written = 0
+
+    async def content():
+        for _ in range(20):
+            yield b"x"
+
+    async def send(message):
+        nonlocal written
+        written += len(message.get("body", b""))
+
+    async def never():
+        await asyncio.Event().wait()
+
+    async def between_rounds():
+        pace = http.Pace()
+        streams = [http.EventResponse(content(), {}, pace)({}, never, send) for _ in range(100)]
+        all_of_them = asyncio.ensure_future(asyncio.gather(*streams))
+        most = 0
+        while not all_of_them.done():
+            before = written
+            await asyncio.sleep(0)
+            most = max(most, written - before)
+        return most
+
+    assert 0 < asyncio.run(between_rounds()) <= 16
+    assert written == 2000
+
+
 def test_requests_behind_each_other_are_answered_in_their_order(known):
     """Two thousand on each of 200 connections had the server need a gigabyte, and others wait for three seconds."""
     one = HEAD.replace(b"TOKEN", known["token"].encode()) + b"\r\n"

@@ -37,7 +37,7 @@ from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import OWN_NAME, Gate, host_name
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, query_of, raw_path_of
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, Pace, lifespan, query_of, raw_path_of
 from hera_utils.local_platform.serving.large_answers import LargeAnswers
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.socket_owner import Address
@@ -67,6 +67,7 @@ class ArgoApi:
     bodies: Bodies = field(default_factory=Bodies)
     lanes: Lanes = field(default_factory=Lanes)
     answers: LargeAnswers = field(default_factory=LargeAnswers)
+    pace: Pace = field(default_factory=Pace)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -133,7 +134,9 @@ class ArgoApi:
             return fault_response(
                 Refused(INTERNAL, f"the server failed: {type(error).__name__}"), sse=sse, stream=stream
             )
-        return EventResponse(_framed(reply.results, sse), stream_headers(sse)) if isinstance(reply, Stream) else reply
+        if isinstance(reply, Stream):
+            return EventResponse(_framed(reply.results, sse), stream_headers(sse), self.pace)
+        return reply
 
     def _lane(self, request: Request, route: Route) -> contextlib.AbstractAsyncContextManager[None]:
         lint = "Lint" in route.operation or route.operation == _ANY_VALUE

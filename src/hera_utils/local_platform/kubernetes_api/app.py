@@ -29,7 +29,7 @@ from hera_utils.local_platform.kubernetes_api.request import (
 from hera_utils.local_platform.kubernetes_api.tables import table as table_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import AccessDecision, Gate
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, lifespan, query_of, raw_path_of
+from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, Pace, lifespan, query_of, raw_path_of
 from hera_utils.local_platform.serving.large_answers import LargeAnswers
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.storage.resources import STORED
@@ -62,6 +62,7 @@ class KubernetesApi:
     bodies: Bodies = field(default_factory=Bodies)
     lanes: Lanes = field(default_factory=Lanes)
     answers: LargeAnswers = field(default_factory=LargeAnswers)
+    pace: Pace = field(default_factory=Pace)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -105,10 +106,10 @@ class KubernetesApi:
         if request.verb == "watch":
             async with self.lanes.of(sent, change=False, is_list=True):
                 events = await asyncio.to_thread(watches.watch, self.platform, self.history, request)
-            return EventResponse(events, {"content-type": "application/json"})
+            return EventResponse(events, {"content-type": "application/json"}, self.pace)
         if target.subresource == "log":
             lines = await asyncio.to_thread(logs.log, self.platform, self.history, request)
-            return EventResponse(lines, {"content-type": "text/plain; charset=utf-8"})
+            return EventResponse(lines, {"content-type": "text/plain; charset=utf-8"}, self.pace)
         if target.subresource == "token":
             return _json(201, await asyncio.to_thread(reviews.token, self.platform, request, self.gate.token))
         if target.resource.kind in reviews.REVIEWS:

@@ -47,6 +47,8 @@ other: eight of them of large runs at once had the event loop wait for a second.
 
 _PIECE = 2**16
 """Characters of an event that are given to a connection before its client has taken some."""
+_WRITTEN_AT_ONCE = 8
+"""Pieces that all streams of an application write before anybody else has a turn: each takes a tenth of a millisecond."""
 
 Item = TypeVar("Item")
 
@@ -215,13 +217,24 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+class Pace:
+    """Streams write a few pieces at a time: hundreds of them are due at the same moment, each with a megabyte."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(_WRITTEN_AT_ONCE)
+
+    async def turn(self) -> None:
+        async with self._places:
+            await asyncio.sleep(0)
+
+
 class EventResponse(Response):
     """A reply that goes on until it ends or its client hangs up, whichever is first."""
 
-    def __init__(self, content: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+    def __init__(self, content: AsyncIterator[bytes], headers: dict[str, str], pace: Pace) -> None:
         super().__init__(None, 200, headers)
         del self.headers["content-length"]
-        self.content = content
+        self.content, self._pace = content, pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -242,6 +255,7 @@ class EventResponse(Response):
         try:
             async for chunk in self.content:
                 if chunk:
+                    await self._pace.turn()
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
