@@ -5,6 +5,7 @@ watchers, servers that answer without end, folders that are listed, copied and r
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.server
 import json
 import socket
@@ -144,6 +145,9 @@ def applied_again(count: int, text: bytes) -> Attack:
 
 
 # --- servers that http templates ask ----------------------------------------------------------------------------------
+ZIPPED = gzip.compress(bytes(1_000_000), 9) * 500
+
+
 class _Other(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         with contextlib.suppress(OSError):
@@ -168,14 +172,11 @@ class _Other(http.server.BaseHTTPRequestHandler):
             time.sleep(0.05)
 
     def zipped(self) -> None:
-        import gzip
-
-        data = gzip.compress(b" " * 500_000_000, 1)
         self.send_response(200)
         self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(len(ZIPPED)))
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(ZIPPED)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -297,7 +298,7 @@ def made(script: str) -> Json:
     return {"name": "g", "container": SHELL | {"args": [script]}, "outputs": {"artifacts": [FOLDER]}}
 
 
-def then(count: int, template: Json, files: int = 60_000) -> Json:
+def then(count: int, template: Json, files: int = 20_000) -> Json:
     """A folder of many files, which so many tasks take."""
     source = {"artifacts": [{"name": "d", "from": "{{steps.g.outputs.artifacts.d}}"}]}
     user = {"name": "u", "template": "u", "withSequence": {"count": count}, "arguments": source}
@@ -347,9 +348,9 @@ def filled_claim(script: str) -> Attack:
 DEEP = "cd /{}; for n in $(seq 3000); do mkdir d; cd d; touch 1 2 3; done"
 
 WORKFLOWS: dict[str, Callable[[], Json]] = {
-    "pods: 200 with an input folder of 60,000 files": lambda: then(200, TAKES),
-    "data: 200 that list a folder of 60,000 files": lambda: then(200, {
-        "inputs": {"artifacts": [{"name": "d"}]},
+    "pods: 200 with an input folder of 20,000 files": lambda: then(200, TAKES),
+    "data: 200 that list a folder of 20,000 files": lambda: then(200, {
+        "inputs": {"artifacts": [{"name": "d", "path": "/tmp/i"}]},
         "data": {"source": {"artifactPaths": {"name": "d", "from": "{{inputs.artifacts.d}}"}}, "transformation": [{"expression": "filter(data, {# endsWith '7'})"}]}}),
     "pods: 300 that leave a deep tree": lambda: loop({"name": "p", "container": SHELL | {"args": [DEEP.format("tmp")]}}, 300),
     "pods: 300 of 300 sidecars": lambda: loop(TRUE | {"name": "p", "sidecars": [
@@ -457,7 +458,7 @@ REQUESTS: dict[str, Attack] = {
     "http: a million headers, 50": asked("headers_only", 50),
     "http: drop by drop, 500": asked("drops", 500),
     "http: 500 MB packed in 500 kB, 50": asked("zipped", 50),
-    "artifacts: the page of 100,000 files, 20 clients": listed_folder(100_000, 20),
-    "claims: one with 200,000 files goes": filled_claim("cd /v; for n in 1 2 3 4; do mkdir $n; (cd $n; seq 50000 | xargs touch); done"),
+    "artifacts: the page of 30,000 files, 20 clients": listed_folder(30_000, 20),
+    "claims: one with 40,000 files goes": filled_claim("cd /v; for n in 1 2 3 4; do mkdir $n; (cd $n; seq 10000 | xargs touch); done"),
     "claims: one with a deep tree goes": filled_claim(DEEP.format("v")),
 }  # fmt: skip
