@@ -2,6 +2,7 @@
 watchers, servers that answer without end, folders that are listed, copied and removed. See bombs.py.
 """
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import contextlib
@@ -54,7 +55,9 @@ def patched(kind: str, document: Json, *patches: tuple[list[tuple[str, str]], An
         answers = [said(*server.call("POST", path, document, kubernetes=True))[:40]]
         for headers, patch in patches:
             start = time.monotonic()
-            answer = said(*server.call("PATCH", f"{path}/{document['metadata']['name']}", patch, kubernetes=True, headers=headers))
+            answer = said(
+                *server.call("PATCH", f"{path}/{document['metadata']['name']}", patch, kubernetes=True, headers=headers)
+            )
             answers.append(f"{answer[:60]} after {time.monotonic() - start:.1f} s")
         name = document["metadata"]["name"]
         server.call("PATCH", f"{path}/{name}", {"metadata": {"finalizers": None}}, kubernetes=True, headers=MERGE)
@@ -136,7 +139,9 @@ def applied_again(count: int, text: bytes) -> Attack:
 
         def one() -> None:
             while time.monotonic() < end:
-                answers.append(said(*server.call("PATCH", f"{CONFIG}/y?fieldManager=m", text, kubernetes=True, headers=apply)))
+                answers.append(
+                    said(*server.call("PATCH", f"{CONFIG}/y?fieldManager=m", text, kubernetes=True, headers=apply))
+                )
 
         at_once(count, one)
         return f"{len(answers)} answers, such as {answers[0]}"
@@ -208,7 +213,10 @@ def updated(count: int, size: int) -> Attack:
 
     def attack(server: Server) -> str:
         argument = {"parameters": [{"name": "x", "value": "x" * size}]}
-        document: Json = {"metadata": {"name": "again"}, "spec": workflow(TRUE | {"name": "m"}, arguments=argument)["spec"]}
+        document: Json = {
+            "metadata": {"name": "again"},
+            "spec": workflow(TRUE | {"name": "m"}, arguments=argument)["spec"],
+        }
         server.call("POST", TEMPLATES, {"template": document})
         watch = "/apis/argoproj.io/v1alpha1/namespaces/default/workflowtemplates?watch=true"
         answers = set()
@@ -242,7 +250,9 @@ def owned(count: int) -> Attack:
     """One object that owns all others, and goes."""
 
     def attack(server: Server) -> str:
-        uid = json.loads(server.call("POST", CONFIG, {"metadata": {"name": "owner"}}, kubernetes=True)[1])["metadata"]["uid"]
+        uid = json.loads(server.call("POST", CONFIG, {"metadata": {"name": "owner"}}, kubernetes=True)[1])["metadata"][
+            "uid"
+        ]
         owner = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]
         for n in range(count):
             server.call("POST", CONFIG, {"metadata": {"name": f"owned-{n}", "ownerReferences": owner}}, kubernetes=True)
@@ -262,7 +272,11 @@ def schedules(count: int, each_has: int) -> Attack:
         for n in range(count):
             spec: Json = {"schedules": [f"{lists} {k % 24} {k % 28 + 1} 2 *" for k in range(each_has)], "timezone": "Europe/Berlin",
                           "workflowSpec": workflow(SHORT | {"name": "m"})["spec"]}  # fmt: skip
-            answers.add(said(*server.call("POST", path, {"cronWorkflow": {"metadata": {"name": f"lists-{n}"}, "spec": spec}}))[:40])
+            answers.add(
+                said(*server.call("POST", path, {"cronWorkflow": {"metadata": {"name": f"lists-{n}"}, "spec": spec}}))[
+                    :40
+                ]
+            )
         time.sleep(LASTS)
         for n in range(count):
             server.call("DELETE", f"{path}/lists-{n}")
@@ -275,14 +289,19 @@ def with_status(nodes: int) -> Attack:
     """A workflow that comes with a status of so many nodes, and is replaced by one with as many."""
 
     def attack(server: Server) -> str:
-        known = {f"n-{n}": {"id": f"n-{n}", "name": "m", "type": "Pod", "phase": "Running", "children": ["x"] * 3} for n in range(nodes)}
+        known = {
+            f"n-{n}": {"id": f"n-{n}", "name": "m", "type": "Pod", "phase": "Running", "children": ["x"] * 3}
+            for n in range(nodes)
+        }
         document = workflow(HOLD | {"name": "m"}) | {"status": {"phase": "Running", "nodes": known}}
         path = "/apis/argoproj.io/v1alpha1/namespaces/default/workflows"
         status, answer = server.call("POST", path, document, kubernetes=True, timeout=120)
         if status != 201:
             return said(status, answer)
         name = json.loads(answer)["metadata"]["name"]
-        changed = said(*server.call("PATCH", f"{path}/{name}", {"status": {"nodes": known}}, kubernetes=True, headers=MERGE))
+        changed = said(
+            *server.call("PATCH", f"{path}/{name}", {"status": {"nodes": known}}, kubernetes=True, headers=MERGE)
+        )
         server.call("DELETE", f"{RUNS}/{name}", timeout=120)
         return f"{status}; {changed}"
 
@@ -306,7 +325,10 @@ def then(count: int, template: Json, files: int = 20_000) -> Json:
     return workflow(main, made(MANY_FILES.format(files)), template | {"name": "u"})
 
 
-TAKES = {"inputs": {"artifacts": [{"name": "d", "path": "/tmp/i"}]}, "container": {"image": "busybox", "command": ["true"]}}
+TAKES = {
+    "inputs": {"artifacts": [{"name": "d", "path": "/tmp/i"}]},
+    "container": {"image": "busybox", "command": ["true"]},
+}
 
 
 def listed_folder(files: int, count: int) -> Attack:
@@ -333,7 +355,10 @@ def filled_claim(script: str) -> Attack:
     """A claim in which a task makes much, and that is deleted."""
 
     def attack(server: Server) -> str:
-        claim = {"metadata": {"name": "full"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+        claim = {
+            "metadata": {"name": "full"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
         server.call("POST", f"{CORE}/persistentvolumeclaims", claim, kubernetes=True)
         mounts = [{"name": "v", "mountPath": "/v"}]
         text = run(server, workflow({"name": "m", "container": SHELL | {"args": [script], "volumeMounts": mounts}},
