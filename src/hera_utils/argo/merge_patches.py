@@ -124,7 +124,7 @@ def _merge_map(document: Mapping[str, Any], patch: Mapping[str, Any], go_type: s
     for key, value in patch.items():
         field = key.removeprefix(_DELETED)
         if key.startswith(_DELETED) and isinstance(merged.get(field), list) and isinstance(value, list):
-            deleted = _known(value)
+            deleted = _set_of(value)
             merged[field] = [element for element in merged[field] if _comparable(element) not in deleted]
     return merged
 
@@ -133,13 +133,13 @@ def _retained(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
     """The document with no keys but those that `$retainKeys` lists, if it is there."""
     if "$retainKeys" not in patch:
         return dict(document)
-    keys = _known(patch["$retainKeys"]) if isinstance(patch["$retainKeys"], list) else frozenset()
+    keys = _set_of(patch["$retainKeys"]) if isinstance(patch["$retainKeys"], list) else frozenset()
     if any(key not in keys for key, value in patch.items() if value is not None and not key.startswith("$")):
         raise PatchError("invalid patch format of retainKeys")
     return {key: value for key, value in document.items() if key in keys}
 
 
-def _known(values: list[Any]) -> frozenset[Any]:
+def _set_of(values: list[Any]) -> frozenset[Any]:
     """Values with which many are compared: one look each, however many these are."""
     return frozenset(map(_comparable, values))
 
@@ -206,7 +206,7 @@ def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tupl
             raise PatchError(f"unknown patch type: {directive} in map: {_go_text(element)}")
     if replaced:
         return _bare(elements), []
-    gone = _known(deleted)
+    gone = _set_of(deleted)
     return [element for element in document if _comparable(element.get(key)) not in gone], elements
 
 
