@@ -373,6 +373,24 @@ def test_doctor(user):
     assert json.loads(user.type("doctor", "-o", "json"))["ok"] is True
 
 
+STUDY = """
+from hera_utils import Experiment, Layout, grid, reads
+class StudyLayout(Layout):
+    @reads(local=True)
+    def mesh(self):
+        return self.path("no", "mesh.txt")
+def define(environment, inputs, layout):
+    main = {"name": "main", "container": {"image": "alpine:3", "command": ["true"]}}
+    return {"metadata": {"generateName": "study-"}, "spec": {"entrypoint": "main", "templates": [main]}}
+experiment = Experiment(workflow=define, inputs=grid(n=[1]), layout=StudyLayout, name="study")
+"""
+
+
+def test_doctor_tells_a_file_beside_the_script_that_is_not_there(user):
+    said = user.type("doctor", user.file("study.py", STUDY))
+    assert f"! the file {user.folder}/no/mesh.txt, which the layout's `mesh` reads, does not exist" in said
+
+
 def test_why_a_task_is_stopped(user):
     name = user.start(ASKS)
     assert "--node-field-selector" in user.type("stop", name, "--message", "enough", status=2)

@@ -55,6 +55,16 @@ def test_a_stored_template_that_was_nearly_meant(user):
     assert "fix: did you mean workflowtemplate/greet? store it with" in said
 
 
+def test_a_template_that_is_refused_keeps_no_other_from_being_stored(user):
+    broken = TEMPLATE.replace("entrypoint: say", "entrypoint: nope")
+    documents = [TEMPLATE, broken.replace("greet", "bad"), broken.replace("greet", "worse"), CALLER, CRON]
+    said = user.type("run", user.file("all.yaml", "---".join(documents)), status=2)
+    assert "WorkflowTemplate greet stored" in said
+    assert "CronWorkflow nightly stored" in said
+    assert "WorkflowTemplate bad is not stored: template name 'nope' undefined; WorkflowTemplate worse is not" in said
+    assert "caller-" not in user.type("ls", "-o", "name"), "a run would have used what is not there"
+
+
 def test_a_cron_workflow_is_run_by_hand(user):
     assert "run --from cronwf/nightly" in user.type("run", user.file("c.yaml", CRON))
     user.type("run", "--from", "cronwf/nightly")

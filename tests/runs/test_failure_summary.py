@@ -45,6 +45,13 @@ def test_a_module_beside_the_script_has_a_hint():
     assert "runner" not in lines(outcome(failure(0)), {"id-0": ['  File "/x.py", line 1', said[-1]]})[-1]
 
 
+def test_a_package_that_a_runners_task_does_not_find_has_a_hint():
+    said = ['  File "/home/me/study.py", line 4, in f', "ModuleNotFoundError: No module named 'scipy.stats'"]
+    assert lines(outcome(failure(0)), {"id-0": said})[-1].endswith("PYTHON -m pip install scipy")
+    told = lines(outcome(failure(0)), {"id-0": said}, is_beside=lambda name: name == "scipy.py")
+    assert told[-1] == f"    {said[-1]}", "a module of one's own is not installed"
+
+
 def test_many_failures_are_counted():
     told = lines(outcome(*(failure(number) for number in range(12))), {})
     assert len(told) == 6

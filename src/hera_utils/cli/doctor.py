@@ -32,31 +32,35 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     config maps, secrets, templates… that it needs are checked as well.
     """
     from hera_utils.cli.terminal import print_json, symbols
-    from hera_utils.preflight.finding import as_json
+    from hera_utils.preflight.finding import as_json, warning
     from hera_utils.preflight.run import examine, write_role
 
     settings = context()
-    environment, documents = _examined(workflow, settings) if workflow is not None else (None, [])
+    environment, documents, absent = _examined(workflow, settings) if workflow is not None else (None, [], [])
     examination = examine(settings, environment, documents, role_file=role)
+    findings = [*examination.findings, *(warning("layout", sentence) for sentence in absent)]
     if role and examination.roles:
         write_role(role, examination)
     if output == "json":
-        print_json(as_json(examination.findings))
+        print_json(as_json(findings))
     else:
         signs = symbols()
-        show(examination.findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
+        show(findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
     return int(bool(examination.problems))
 
 
-def _examined(path: Path, settings: Any) -> tuple[Any, list[Json]]:
-    """(environment, documents) of a script's experiment, of the workflows that a script builds, or of a workflow file."""
+def _examined(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:
+    """(environment, documents, what is said of absent files) of a script's experiment; (None, documents, []) of the workflows that a script
+    builds, or of a workflow file.
+    """
     from hera_utils.cli.documents import KINDS, is_document, read_documents
     from hera_utils.cli.experiments import described_by
     from hera_utils.execution.batches import estimate_size, largest_document, limits_of
+    from hera_utils.execution.cautions import absent_files
     from hera_utils.execution.definition import Definition
 
     if is_document(path):
-        return None, [document for document in read_documents(path) if document["kind"] in KINDS]
+        return None, [document for document in read_documents(path) if document["kind"] in KINDS], []
     experiment, documents = described_by(path)
     if experiment is None and not documents:
         raise SettingsError(
@@ -64,10 +68,11 @@ def _examined(path: Path, settings: Any) -> tuple[Any, list[Json]]:
             fix="create a hera_utils.Experiment or a hera.workflows.Workflow in the script",
         )
     if experiment is None:
-        return None, documents
+        return None, documents, []
     definition = Definition(experiment, settings)
     document = largest_document(definition, estimate_size(definition, limits_of(settings)))
-    return definition.environment, [document]
+    absent = absent_files(definition.layout, experiment.inputs.points, path.absolute().parent)
+    return definition.environment, [document], absent
 
 
 def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:

@@ -345,16 +345,15 @@ def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) ->
     for template in recording.templates:
         with built_by_hera(script):
             recording.look(template)
-    documents = [document_built(template, script) for template in recording.templates]
-    for document in in_order(documents):
-        _store(client, in_namespace(document, client.namespace), how=not recording.waiting)
+    documents = in_order([document_built(template, script) for template in recording.templates])
+    store_all(client, [in_namespace(one, client.namespace) for one in documents], how=not recording.waiting)
 
 
 def submit_documents(
     client: ArgoClient, documents: Sequence[Json], assignments: Sequence[str], stamp: Stamp | None = None
 ) -> list[str]:
     """Create what a file's workflows need (templates are brought up to date), then start them, with a stamp on this machine."""
-    from hera_utils.cli.documents import ARGO_KINDS, KUBERNETES_KINDS
+    from hera_utils.cli.documents import ARGO_KINDS, KINDS, KUBERNETES_KINDS
     from hera_utils.cli.parameters import unknown_parameters, with_parameters
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.cluster import Cluster
@@ -362,19 +361,34 @@ def submit_documents(
     names = []
     runs = any(document["kind"] == "Workflow" for document in documents)
     for document in documents:
-        kind = document["kind"]
-        if kind in KUBERNETES_KINDS:
+        if document["kind"] in KUBERNETES_KINDS:
             note(_created_if_missing(Cluster(client.connection), document))
-        elif kind == "Workflow":
+    to_store = [document for document in documents if document["kind"] in ARGO_KINDS and document["kind"] != "Workflow"]
+    store_all(client, to_store, how=not runs)
+    for document in documents:
+        kind = document["kind"]
+        if kind == "Workflow":
             for text in unknown_parameters(document, assignments):
                 note(f"hera-utils: {text}")
             submitted = with_parameters(document, assignments)
             names.append(str(client.create(stamp.on(submitted) if stamp else submitted)["metadata"]["name"]))
-        elif kind in ARGO_KINDS:
-            _store(client, document, how=not runs)
-        else:
+        elif kind not in KINDS:
             note(f"{kind} {document['metadata'].get('name', '')}: left out; create it with kubectl")
     return names
+
+
+def store_all(client: ArgoClient, documents: Sequence[Json], *, how: bool) -> None:
+    """Store templates and cron workflows, each whatever becomes of the others. InvalidWorkflow names those that were refused."""
+    refused: dict[str, Refused] = {}
+    for document in documents:
+        try:
+            _store(client, document, how=how)
+        except Refused as error:
+            refused[f"{document['kind']} {document['metadata'].get('name', '')}".strip()] = error
+    if refused:
+        fixes = dict.fromkeys(error.fix for error in refused.values() if error.fix)
+        sentences = [f"{name} is not stored: {error.message}" for name, error in refused.items()]
+        raise InvalidWorkflow("; ".join(sentences), fix=next(iter(fixes), None))
 
 
 def _store(client: ArgoClient, document: Json, *, how: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,15 +24,19 @@ _INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}''
 
 def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
     """written: the experiment as its author wrote it; now: with the inputs that the command line asks for."""
-    absent = DeclaredFiles(plan.definition.layout, None, script_folder()).absent_local(now.inputs.points)
-    local = [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, does not exist"]
     return [
-        *local,
+        *absent_files(plan.definition.layout, now.inputs.points, script_folder()),
         *_written_over(written, now),
         *_fewer_points(now),
         *_unclear_ownership(plan),
         *_read_as_json(now, plan),
     ]
+
+
+def absent_files(layout: object, points: Iterable[Point], script: Path) -> list[str]:
+    """A file beside the script that the layout reads and that is not there, the first of them. script: the folder of the script."""
+    absent = DeclaredFiles(layout, None, script).absent_local(points)
+    return [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, does not exist"]
 
 
 def unreadable_records(runs: Path) -> list[str]:

@@ -137,6 +137,12 @@ def _hints(written: Sequence[str], is_beside: Callable[[str], bool]) -> list[str
             f"  an inline @script() runs without the modules beside its file: for {missing} of your own write "
             f'constructor="runner"; a package must be in the image, or in the Python that runs the task'
         ]
+    package = missing.partition(".")[0]
+    if package and not any(map(is_beside, (package, f"{package}.py"))):
+        return [
+            f"  {package} must be in the image; on this machine in the Python that runs the task (hera-utils doctor names it): "
+            f"PYTHON -m pip install {package}"
+        ]
     absent = next((found[1] for line in written if (found := _no_file.search(line))), "")
     if absent and is_beside(absent):
         return [
