@@ -38,6 +38,10 @@ Where Argo does something that surprises, this machine does the same, because a 
 - What depends on a task of a DAG that is skipped begins before the hooks of that task, and these never begin if all of it is over first.
 - While the workflow's `parallelism` is reached nothing asks for a lock, not even a node that waits for one: others may get it meanwhile.
 - `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
+- A label that `labelsFrom` computes is `{{workflow.labels.NAME}}` in what opens at once when a workflow begins; later the tag stays as it
+  is written. `{{workflow.labels}}` and `{{workflow.annotations}}` have what the controller itself writes only in what opens later.
+- `retries` of a container set counts all attempts: with 1 a container runs once; with 0, or a text that is no number, it does not run at
+  all and has succeeded. A container whose dependency did not run because of another one tells the exit code of that.
 - A pod that was stopped tells how it ended, and that counts: a program that is told to end (SIGTERM) and ends with 0 has
   succeeded, and so may the run. One that has to be killed has no exit code, and a pod of a DAG, which a stop ends at once,
   keeps the message of the stop (unless an exit handler runs meanwhile).
@@ -64,6 +68,8 @@ from there, or, where a label says that it is complete, does nothing. `progress`
 workflow all of them; in Argo a group's counts what follows it too, and a node that is left out has one. With `resubmit --memoized` a retry
 whose last attempt succeeded does not run again; in Argo it runs once more, and attempts that failed, and the containers of a set that
 succeeded, stay Pending for ever. There a step or task waits for its exit handler's lock for ever if its loop is over by then.
+`{{workflow.duration}}` in steps or a DAG is that of their beginning, in Argo that of each look at them. A FIFO, a socket or a device among
+the outputs is an error; Argo leaves them out.
 What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and
 a parameter that is not written yet is its error. A hook (no exit handler) for which `parallelism` leaves no room waits for it; in Argo
 the steps or the DAG around a group of nodes with such a hook fail: `Max parallelism reached`. At the deadline of a workflow its pods

@@ -666,6 +666,9 @@ def test_why_a_pod_waited_is_no_message_of_one_that_runs(mode: str) -> None:
     ("fields", "message"),
     [
         ("retryStrategy: {limit: x}", "value 'x' cannot be resolved to an int"),
+        ("retryStrategy: {limit: ''}", "value '' cannot be resolved to an int"),
+        ("retryStrategy: {limit: ' 1'}", "value ' 1' cannot be resolved to an int"),
+        ("retryStrategy: {limit: '1_0'}", "value '1_0' cannot be resolved to an int"),
         ("timeout: abc", 'invalid timeout format unable to parse abc as a duration: time: invalid duration "abc"'),
     ],
 )

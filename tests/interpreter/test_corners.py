@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import playbook
 import pytest
 from playbook import Play, workflow
 
@@ -68,6 +71,38 @@ def test_each_item_has_its_exit_handler_when_they_end_one_after_the_other(mode: 
     assert not any(one.reason == "ExitHandlerNotRun" for one in play.told)
 
 
+def test_a_workflow_has_lasted_no_time_in_its_first_look(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "START", playbook.START + 0.5)  # what is stored is the whole second before
+    echo = "{name: echo, inputs: {parameters: [{name: m}]}, container: {image: i, command: [c]}}"
+    call = "{name: a, template: echo, arguments: {parameters: [{name: m, value: '{{workflow.duration}}'}]}}"
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, steps: [[{call}]]}}, {echo}]}}"), mode)
+    assert play.node("a")["inputs"]["parameters"] == [{"name": "m", "value": "0.000000"}]
+
+
+def test_a_computed_label_is_known_in_the_first_look_only(mode: str) -> None:
+    """As in Argo, where the other labels and the annotations are whole in later looks."""
+
+    def call(name: str) -> str:
+        tags = "{{workflow.labels.made}} {{workflow.labels}} {{=workflow.annotations}}"
+        return f"{{name: {name}, template: echo, arguments: {{parameters: [{{name: m, value: '{tags}'}}]}}}}"
+
+    spec = f"""
+    entrypoint: main
+    workflowMetadata: {{labelsFrom: {{made: {{expression: "'v'"}}}}}}
+    templates:
+    - {{name: main, steps: [[{call("a")}], [{call("b")}]]}}
+    - {{name: echo, inputs: {{parameters: [{{name: m}}]}}, container: {{image: i, command: [c]}}}}
+    """
+    play = Play(workflow(spec), mode)
+    play.end("a")
+    first, later = (play.node(name)["inputs"]["parameters"][0]["value"] for name in "ab")
+    assert first == 'v null {"json":"null"}'
+    kept = '{"made":"v","workflows.argoproj.io/completed":"false","workflows.argoproj.io/phase":"Running"}'
+    format_ = '{"workflows.argoproj.io/pod-name-format":"v2"}'
+    assert later.startswith(f"{{{{workflow.labels.made}}}} {kept} ")
+    assert json.loads(later.partition(f" {kept} ")[2])["json"] == format_
+
+
 def test_the_status_of_a_workflow_is_empty_in_its_first_look(mode: str) -> None:
     spec = f"""
     entrypoint: main
@@ -113,6 +148,18 @@ def test_a_cache_that_cannot_be_asked_is_an_error_though_it_has_no_entry(mode: s
     for one in [one for one in play.commands if isinstance(one, c.ReadObject)]:
         play.tell(e.ObjectRead(play.at, "seed", one.key, None))
     assert (play.phase, play.message) == ("Error", f"error in entry template execution: {message}")
+
+
+def test_a_pod_whose_outputs_no_cache_would_keep_is_an_error(mode: str) -> None:
+    key = "k" * 254
+    memoize = f"{{key: {key}, cache: {{configMap: {{name: n}}}}}}"
+    spec = f"{{entrypoint: w, templates: [{{name: w, memoize: {memoize}, container: {{image: i, command: [c]}}}}]}}"
+    play = Play(workflow(spec), mode)
+    play.tell(*(e.ObjectRead(play.at, "seed", one.key, None) for one in play.commands if isinstance(one, c.ReadObject)))
+    play.end("wf")
+    assert (play.phase, play.node("wf")["phase"]) == ("Error", "Error")
+    assert play.message.startswith(f'error creating cache entry: ConfigMap "n" is invalid: data[{key}]: Invalid value')
+    assert not any(isinstance(one, c.WriteObject) for one in play.commands)
 
 
 def test_a_label_that_cannot_be_computed() -> None:

@@ -94,6 +94,21 @@ def test_a_loop_over_rubbish() -> None:
         ("%5.2f", 7, "%!f(int=   07)"),
         ("%d-%d", 7, "7-%!d(MISSING)"),
         ("%[2]d", 7, "%!d(BADINDEX)"),
+        ("%*d", 7, "%!d(MISSING)"),
+        ("%0*[1]d|%-*[1]d|", 5, "00005|%!(BADWIDTH)5|"),
+        ("%[1]*[1]d|", -3, "-3 |"),
+        ("%.*[1]d|", 5, "00005|"),
+        ("%.*d", -3, "%!(BADPREC)%!d(MISSING)"),
+        ("%d%*d", 5, "5%!(BADWIDTH)%!d(MISSING)"),
+        ("%*.*d", 5, "%!(BADPREC)%!d(MISSING)"),
+        ("%[2]*[1]d", 5, "%!d(BADINDEX)"),
+        ("%[x]d", 5, "%!d(BADINDEX)"),
+        ("%[", 5, "%!(NOVERB)"),
+        ("%*%", 5, "%"),
+        ("%5.[1]d|%.[1]*[1]d|", 5, "    5|00005|"),
+        ("%[1]5d", 5, "%!d(BADINDEX)"),
+        ("%[1].3d|", 5, "%!d(BADINDEX)|"),
+        ("%[1] d", 5, "%! (int=5)d"),
         ("a%", 7, "a%!(NOVERB)%!(EXTRA int=7)"),
         ("", 7, "%!(EXTRA int=7)"),
     ],
@@ -295,7 +310,19 @@ def test_a_pod_spec_patch_adds_a_mount_of_a_volume_that_is_mounted_elsewhere() -
     assert podspec.patched(spec("/a", "/b"), [json.dumps(spec("/c"))]) == spec("/c", "/a", "/b")
 
 
-@pytest.mark.parametrize("patch", ["containers: [{image: x}]", "not: [json", "text", "{{workflow.nope}}"])
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "containers: [{image: x}]",
+        "not: [json",
+        "text",
+        "{{workflow.nope}}",
+        "containers: [{name: main, resources: {limits: {cpu: many}}}]",
+        "containers: [{name: main, env: [{name: a, value: 1}]}]",
+        "volumes: [{name: v, emptyDir: {sizeLimit: much}}]",
+        "securityContext: {runAsUser: me}",
+    ],
+)
 def test_a_pod_spec_patch_that_cannot_be_applied(patch: str) -> None:
     with pytest.raises(Fault) as fault:
         podspec.patched({"containers": [{"name": "main"}]}, [patch])

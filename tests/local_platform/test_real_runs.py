@@ -137,11 +137,10 @@ def test_workflows_that_want_the_same_mutex_run_one_after_the_other(platform, tr
     assert (trace / "mutex").read_text().split() == ["in", "out"] * 3
 
 
-@pytest.mark.parametrize("key", ["nothing", "none", "word"])
+@pytest.mark.parametrize("key", ["nothing", "none", "word", "negative"])
 def test_a_semaphore_without_a_limit_is_an_error_and_no_wait(platform, key):
-    platform.create(
-        "ConfigMap", "default", {"metadata": {"name": f"limits-{key}"}, "data": {"none": "0", "word": "two"}}
-    )
+    data = {"none": "0", "word": "two", "negative": "-1"}
+    platform.create("ConfigMap", "default", {"metadata": {"name": f"limits-{key}"}, "data": data})
     reference = {"configMapKeyRef": {"name": f"limits-{key}", "key": key}}
     main = {
         "name": "main",
@@ -153,6 +152,7 @@ def test_a_semaphore_without_a_limit_is_an_error_and_no_wait(platform, key):
     )
     last = toys.wait(platform, "default", stored.name)
     message = f"failed to initialize semaphore default/ConfigMap/limits-{key}/{key} with limit"
+    message = "semaphore: n < 0" if key == "negative" else message
     assert (last["status"]["phase"], message in last["status"]["message"]) == ("Error", True)
 
 

@@ -184,7 +184,9 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         **{RAN: outcomes.ran(event, template) or node.get(RAN)},
     )
     outputs.publish(walk, collected)
-    walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
+    unkept = cache.refusal(node) if outcome.phase == phases.SUCCEEDED else ""
+    phase, message = (phases.ERROR, unkept) if unkept else (outcome.phase, message)
+    walk.ledger.mark(node, phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
     gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
     walk.rise(event.node_id)

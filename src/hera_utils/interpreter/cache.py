@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
+_LONGEST_KEY = 253
+_HELP = "https://argo-workflows.readthedocs.io/en/latest/memoization/#faqs"
 _LABEL = "workflows.argoproj.io/configmap-type"
 
 
@@ -87,11 +89,23 @@ def _age(context: Context, entry: Json) -> float:
     return context.ledger.now - timestamps.seconds(entry.get("creationTimestamp"))
 
 
+def refusal(node: Json) -> str:
+    """Why Kubernetes would not keep the outputs of a node: its key is none of a config map. "" where it would."""
+    status = node.get("memoizationStatus") or {}
+    key, name = status.get("key", ""), status.get("cacheName", "")
+    if len(key) <= _LONGEST_KEY or status.get("hit"):
+        return ""
+    wrong = f'data[{key}]: Invalid value: "{key}": must be no more than {_LONGEST_KEY} characters'
+    return f'error creating cache entry: ConfigMap "{name}" is invalid: {wrong}. Please check out this page for help: {_HELP}'
+
+
 def save(context: Context, node: Json) -> None:
     """Cache the outputs of a node that succeeded, unless they come from the cache."""
     status = node.get("memoizationStatus")
     if not status or status.get("hit") or node["type"] == "Retry" or node["phase"] != phases.SUCCEEDED:
         return
+    if refusal(node):
+        return  # Argo: steps and DAGs have succeeded all the same
     now = timestamps.text(context.ledger.now)
     outputs = node.get("outputs")
     entry = {"nodeID": node["id"], "outputs": outputs, "creationTimestamp": now, "lastHitTimestamp": now}

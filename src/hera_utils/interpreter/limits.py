@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import durations, phases, timestamps
+from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.faults import Fault, Full, TimedOut
 from hera_utils.interpreter.state import Json
@@ -19,12 +20,12 @@ FULL = "Max parallelism reached"
 
 def whole(value: object) -> int | None:
     """A number that may be written as text (intstr); None without one."""
-    if value is None or value == "":
+    if value is None:
         return None
-    try:
-        return int(str(value))
-    except ValueError:
-        raise Fault(f"value '{value}' cannot be resolved to an int") from None
+    number = whole_number(str(value))
+    if number is None:
+        raise Fault(f"value '{value}' cannot be resolved to an int")
+    return number
 
 
 def duration(text: str) -> float:

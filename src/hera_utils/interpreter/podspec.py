@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.argo import names
+from hera_utils.argo import names, schema
 from hera_utils.argo.merge_patches import PatchError, strategic_merge
 from hera_utils.argo.pod_validation import pods
 from hera_utils.argo.pod_validation.containers import ARGO
+from hera_utils.errors import Refused
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -22,6 +23,11 @@ _NO_COMMAND = (  # the executor needs a container's command, and looks it up in 
 )
 _NO_PATCH = "Error applying PodSpecPatch"
 _BOTH = ("schedulerName", "securityContext")
+_LISTS = {
+    "containers": "Container", "initContainers": "Container", "volumes": "Volume", "tolerations": "Toleration",
+    "hostAliases": "HostAlias", "imagePullSecrets": "LocalObjectReference",
+}  # fmt: skip
+_STRUCTS = {"affinity": "Affinity", "securityContext": "PodSecurityContext", "dnsConfig": "PodDNSConfig"}
 
 
 def from_workflow(spec: Json, template: Json, boundary: Json) -> Json:
@@ -108,11 +114,20 @@ def patched(spec: Json, patches: list[str]) -> Json:
             patch: Any = yaml_limits.parse(text)
             if not isinstance(patch, dict):
                 raise Fault(_NO_PATCH)
+            _check_types(patch)
             spec = strategic_merge(spec, _without_executor(patch), "v1.PodSpec")
-        except (yaml.YAMLError, PatchError):
+        except (yaml.YAMLError, PatchError, Refused):
             raise Fault(_NO_PATCH) from None
     plain: Json = json.loads(json.dumps(spec))
     return plain
+
+
+def _check_types(patch: Json) -> None:
+    """A patch is read as a pod's spec, too, before it is merged. Raises Refused."""
+    for field, value in patch.items():
+        many = value if field in _LISTS and isinstance(value, list) else [value] if field in _STRUCTS else ()
+        for one in many:
+            schema.decode(one, f"v1.{_LISTS.get(field) or _STRUCTS[field]}", at="")
 
 
 def _without_executor(patch: Json) -> Json:

@@ -7,35 +7,76 @@ import re
 from hera_utils.expressions.gotext import quoted_inside
 from hera_utils.interpreter.faults import Fault
 
-_VERB = re.compile(r"%([-+ 0#]*)(\d*)(\.\d*)?(?:\[(\d+)\])?(.?)", re.DOTALL)
+_INDEX = r"(\[[^]]*\]|\[)?"
+_VERB = re.compile(rf"%([-+ 0#]*){_INDEX}(\*|\d*)(?:(\.){_INDEX}(\*|\d*))?{_INDEX}(.?)", re.DOTALL)
 _MOST = 6  # digits of a width
+_WIDEST = 1_000_000
 _BASES = {"d": "d", "v": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
 _PREFIXES = {"b": "0b", "o": "0", "x": "0x", "X": "0X"}
 
 
 def sprintf(form: str, number: int) -> str:
     """The format with the number in it. An invalid format gives Go's text about it."""
-    used = indexed = False
+    argument = _Argument(form, number)
+    text = _VERB.sub(argument.formatted, form)
+    return text if argument.used or argument.indexed else f"{text}%!(EXTRA int={number})"
 
-    def formatted(match: re.Match[str]) -> str:
-        nonlocal used, indexed
-        flags, width, precision, index, verb = match.groups()
-        indexed = indexed or index is not None
+
+class _Argument:
+    """The number, which one verb or one `*` takes unless an index asks for it again."""
+
+    def __init__(self, form: str, number: int) -> None:
+        self.form = form
+        self.number = number
+        self.used = False
+        self.indexed = False
+
+    def formatted(self, match: re.Match[str]) -> str:
+        flags, before, width, dot, within, precision, after, verb = match.groups()
+        good = self._seek(before) and not (before and (width[:1].isdigit() or dot))
+        prefix, wide = self._size(width, "%!(BADWIDTH)")
+        if wide is not None and wide < 0:
+            flags, wide = flags.replace("0", "") + "-", -wide
+        exact = None
+        if dot:
+            good = self._seek(within) and good
+            complaint, exact = self._size(precision, "%!(BADPREC)", negative=False)
+            prefix += complaint
+            exact = exact if precision else 0
+        good = self._seek(after) and good
+        return prefix + self._value(flags, wide or 0, exact, verb, good)
+
+    def _value(self, flags: str, width: int, precision: int | None, verb: str, good: bool) -> str:
         if not verb:
             return "%!(NOVERB)"
         if verb == "%":
             return "%"
-        if index not in (None, "1"):
+        if not good:
             return f"%!{verb}(BADINDEX)"
-        if used and index is None:
+        if self.used:
             return f"%!{verb}(MISSING)"
-        if len(width) > _MOST or len(precision or "") > _MOST:
-            raise Fault(f"withSequence: the format {form!r} is too wide")
-        used = True
-        return _verb(verb, flags, int(width or 0), None if precision is None else int(precision[1:] or 0), number)
+        self.used = True
+        return _verb(verb, flags, width, precision, self.number)
 
-    text = _VERB.sub(formatted, form)
-    return text if used or indexed else f"{text}%!(EXTRA int={number})"
+    def _seek(self, index: str | None) -> bool:
+        """`[1]` asks for the number once more; there is no other."""
+        if index is None:
+            return True
+        self.indexed = True
+        if index == "[1]":
+            self.used = False
+        return index == "[1]"
+
+    def _size(self, text: str, complaint: str, *, negative: bool = True) -> tuple[str, int | None]:
+        """A width or precision: digits, or the number itself for `*`."""
+        if text != "*":
+            if len(text) > _MOST:
+                raise Fault(f"withSequence: the format {self.form!r} is too wide")
+            return "", int(text) if text else None
+        taken, self.used = self.used, True
+        if taken or abs(self.number) > _WIDEST or (self.number < 0 and not negative):
+            return complaint, None
+        return "", self.number
 
 
 def _verb(verb: str, flags: str, width: int, precision: int | None, number: int) -> str:

@@ -98,8 +98,8 @@ def go_on(walk: Walk) -> None:
 def started(walk: Walk) -> list[Command]:
     """The workflow has its locks: it runs."""
     walk.variables["workflow.status"] = walk.run.phase  # of before: so the entry template sees it in Argo's first look
+    finish.duration_variable(walk)  # of before, too: 0
     finish.set_phase(walk, phases.RUNNING)
-    finish.duration_variable(walk)
     metrics.of_workflow(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
     if deadline:
@@ -111,15 +111,17 @@ def started(walk: Walk) -> list[Command]:
         return walk.commands
     walk.visit(walk.root)
     settle(walk)
-    if _tells_status(walk):
-        walk.run.index = None  # in later looks templates are filled in with another status
+    if _tells_what_changes(walk):
+        walk.run.index = (
+            None  # in later looks templates are filled in with another status, and with labels that are set now
+        )
     return walk.commands
 
 
-def _tells_status(walk: Walk) -> bool:
-    """Whether a template asks for `workflow.status`."""
-    everything = [walk.spec.get("templates"), walk.run.memory.get("templates")]
-    return "workflow.status" in plain_json(everything)
+def _tells_what_changes(walk: Walk) -> bool:
+    """Whether a template asks for what is another in Argo's first look."""
+    everything = plain_json([walk.spec.get("templates"), walk.run.memory.get("templates")])
+    return any(f"workflow.{name}" in everything for name in ("status", "labels", "annotations"))
 
 
 def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
@@ -177,7 +179,8 @@ def _set_metadata(walk: Walk) -> None:
     document["metadata"] = metadata_of(document, walk.spec, evaluate)
     for kind in ("labels", "annotations"):
         for key, value in (document["metadata"].get(kind) or {}).items():
-            walk.variables[f"workflow.{kind}.{key}"] = value
+            if key != _NAME_FORMAT:  # which Argo's first look does not know
+                walk.variables[f"workflow.{kind}.{key}"] = value
 
 
 def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:

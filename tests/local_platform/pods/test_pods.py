@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+import pytest
 from stage import Stage, eventually, uid
 
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodWaiting
@@ -127,7 +128,7 @@ def test_a_dependency_that_fails_settles_the_ones_after_it(stage: Stage) -> None
     assert end.phase == "Failed"
     assert found["a"].exit_code == 3
     assert (found["b"].exit_code, found["b"].message) == (64, 'dependency "a" exited with non-zero code: 3')
-    assert (found["c"].exit_code, found["c"].message) == (64, 'dependency "b" exited with non-zero code: 64')
+    assert (found["c"].exit_code, found["c"].message) == (64, 'dependency "b" exited with non-zero code: 3')
     assert found["d"].exit_code == 0
 
 
@@ -138,6 +139,29 @@ def test_containers_of_a_set_are_retried_in_place(stage: Stage) -> None:
         spec={"volumes": [{"name": "s", "emptyDir": {}}]}, template={"set": {**at, "retryStrategy": {"retries": "5", "duration": "10ms"}}},
     )  # fmt: skip
     assert stage.run(pod).phase == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "code", "message"),
+    [
+        ({"retries": "2"}, 3, ""),
+        ({"retries": "3"}, 0, ""),
+        ({"retries": 0}, 0, ""),
+        ({"retries": "many"}, 0, ""),
+        ({"duration": "soon"}, 3, ""),
+        ({"retries": 9, "duration": "soon"}, 64, 'failed to get retry strategy: time: invalid duration "soon"'),
+        ({"retries": 9, "duration": "2"}, 64, 'failed to get retry strategy: time: missing unit in duration "2"'),
+        ({"retries": 9, "duration": "-1s"}, 64, "failed to get retry strategy: duration has to be positive, current duration: -1s "),
+    ],
+)  # fmt: skip
+def test_the_retries_of_a_set_count_all_attempts(stage: Stage, strategy: Json, code: int, message: str) -> None:
+    at = {"volumeMounts": [{"name": "s", "mountPath": "/s"}]}
+    pod = container_set(
+        stage, shell("main", "echo x >> /s/n; test $(wc -l < /s/n) -ge 3 || exit 3", **at),
+        spec={"volumes": [{"name": "s", "emptyDir": {}}]}, template={"set": {**at, "retryStrategy": strategy}},
+    )  # fmt: skip
+    main = states(stage.run(pod))["main"]
+    assert (main.exit_code, main.message) == (code, message)
 
 
 def test_outputs_of_a_set_without_main_come_from_its_volumes(stage: Stage) -> None:

@@ -69,7 +69,8 @@ def of_pod(spec: Json, own: Executor, broken: set[str]) -> Iterator[str]:
         yield from _probes(container, path)
         yield from supported(f"{path}.restartPolicy", container.get("restartPolicy"), "Always", "Never", "OnFailure")
     yield from _port_conflicts(containers, "spec.containers", len(own.containers))
-    names |= set(own.inits)
+    for index, name in enumerate(own.inits):
+        yield from _unique({"name": name}, f"spec.initContainers[{index}]", names)
     for index, container in enumerate(inits, start=len(own.inits)):
         yield from _init(container, f"spec.initContainers[{index}]", names, broken)
     if spec.get("hostNetwork"):

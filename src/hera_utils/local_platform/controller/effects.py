@@ -261,6 +261,8 @@ class Effects:
             # One sentence of Argo's for a config map that is not there, a key that is not, what is no number, and a 0 from the start:
             # a limit that becomes 0 is waited for.
             raise InvalidWorkflow(f"failed to initialize semaphore {lock} with limit")
+        if limit < 0:
+            raise InvalidWorkflow("semaphore: n < 0")
         return limit
 
     # --- objects ------------------------------------------------------------------------------------------------------

@@ -35,11 +35,12 @@ class Container:
         self.log: Log | None = None
         self.open: set[int] = set()
         self.up = False  # its command runs, or ran
-        self.retries = plan.retries
+        self.attempts = plan.attempts
         self.retry_at = 0.0
         self.started_at: float | None = None
         self.finished_at: float | None = None
         self.code: int | None = None
+        self.root_code: int | None = None  # the code that those who depend on it hear, when it is another one
         self.message = ""
         self.reason = ""
         self.python = ""  # of a task in Python: "warm" when it is a fork, else why not
@@ -163,9 +164,10 @@ class Container:
         }
 
 
-def ended_container(plan: ContainerPlan, code: int, message: str) -> Container:
+def ended_container(plan: ContainerPlan, code: int, message: str, root_code: int | None = None) -> Container:
     """A container that never ran."""
     container = Container(plan)
     container.started_at = time.time()
     container.end(code, message)
+    container.root_code = root_code
     return container

@@ -144,8 +144,8 @@ class Containers:
         dead, container.pid = container.pid, 0
         self.kill(container, dead)
         self._read_to_its_end(container)
-        if code != 0 and container.retries > 0 and not self.stopping and not message:
-            container.retries -= 1
+        container.attempts -= 1
+        if code != 0 and container.attempts > 0 and not self.stopping and not message:
             container.retry_at = time.monotonic() + container.plan.retry_pause
             return
         container.end(code, message)

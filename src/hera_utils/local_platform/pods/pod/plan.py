@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from typing import Any, NamedTuple
 
 from . import environment, ports, python, python_folders, root_rights, users
@@ -11,12 +13,16 @@ from .mount_points import Mount
 from .volumes import Volumes
 
 Json = dict[str, Any]
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_BARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 SCRIPT = "/argo/staging/script"  # where Argo's init container leaves a script's source
 
 
 class ContainerPlan(NamedTuple):
     """kind: init | main | sidecar | wait (no command: only collects outputs). layers: of its image, the uppermost first; () and no
     user: it runs with this machine's files. capabilities: what root of it may do; None for all. gains_rights: see program.Rights.
+    attempts: with none it has succeeded. refusal: why it cannot start once its dependencies have ended.
     """
 
     name: str
@@ -29,8 +35,9 @@ class ContainerPlan(NamedTuple):
     hidden: tuple[str, ...]
     exposed: tuple[Mount, ...]
     dependencies: tuple[str, ...] = ()
-    retries: int = 0
+    attempts: int = 1
     retry_pause: float = 0.0
+    refusal: str = ""
     memory_limit: int = 0
     readiness: Json | None = None
     port_names: dict[str, int] = {}
@@ -61,14 +68,28 @@ def container_plans(job: Json, folder: str) -> list[ContainerPlan]:
 
 
 def _with_containerset(plan: ContainerPlan, member: Json, container_set: Json) -> ContainerPlan:
+    plan = plan._replace(dependencies=tuple(member.get("dependencies") or ()))
     strategy = container_set.get("retryStrategy") or {}
-    retries = strategy.get("retries")
-    pause = strategy.get("duration") or ""
-    return plan._replace(
-        dependencies=tuple(member.get("dependencies") or ()),
-        retries=int(retries) if retries not in (None, "") else 0,
-        retry_pause=environment.seconds(pause) if pause else 0.0,
-    )
+    if strategy.get("retries") is None:
+        return plan
+    pause, refusal = _pause(str(strategy.get("duration") or "0"))
+    return plan._replace(attempts=_attempts(str(strategy["retries"])), retry_pause=pause, refusal=refusal)
+
+
+def _attempts(retries: str) -> int:
+    """As Argo's executor counts: the first attempt too, and what is no number is 0."""
+    return int(retries) if _WHOLE.fullmatch(retries) else 0
+
+
+def _pause(text: str) -> tuple[float, str]:
+    """The seconds of a Go duration, or why it is none."""
+    if _DURATION.fullmatch(text):
+        found = environment.seconds(text.lstrip("+-"))
+        complaint = f"duration has to be positive, current duration: {text} " if text[0] == "-" and found else ""
+    else:
+        found = 0.0
+        complaint = f"time: {'missing unit in' if _BARE.fullmatch(text) else 'invalid'} duration {json.dumps(text)}"
+    return found, f"failed to get retry strategy: {complaint}" if complaint else ""
 
 
 def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerPlan:

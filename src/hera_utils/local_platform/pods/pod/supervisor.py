@@ -166,12 +166,19 @@ class Pod:
         if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
             self.containers.by_name[plan.name] = ended_container(plan, 143, "")
         elif failed is not None:
-            message = f'dependency "{failed.plan.name}" exited with non-zero code: {failed.code}'
-            self.containers.by_name[plan.name] = ended_container(plan, NOT_STARTED, message)
-        elif all(c is not None and c.over for c in needed):
-            self._begin(plan)
-        else:
+            code = (
+                failed.code if failed.root_code is None else failed.root_code
+            )  # Argo: that of the first one that failed
+            message = f'dependency "{failed.plan.name}" exited with non-zero code: {code}'
+            self.containers.by_name[plan.name] = ended_container(plan, NOT_STARTED, message, root_code=code)
+        elif not all(c is not None and c.over for c in needed):
             return False
+        elif plan.refusal:
+            self.containers.by_name[plan.name] = ended_container(plan, NOT_STARTED, plan.refusal)
+        elif plan.attempts <= 0:
+            self.containers.by_name[plan.name] = ended_container(plan, 0, "")
+        else:
+            self._begin(plan)
         return True
 
     def _end_sidecars(self, sidecars: list[Container]) -> None:
