@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from hera_utils.argo.gojson import NAMED_ESCAPES
 from hera_utils.errors import ExpressionError
+from hera_utils.expressions.values import count_parts
 
 _plain = re.compile(r"[ !#-\[\]-~]*\Z").match
 _ESCAPES = {**NAMED_ESCAPES, '"': '\\"'}
@@ -100,7 +101,7 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
 
     Raises ExpressionError with Go's message for what JSON cannot hold.
     """
-    _check_size(value)
+    count_parts(value)
     try:
         return _marshalled(value, indent, level, html)
     except RecursionError:
@@ -108,30 +109,6 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
             value, "go_type", "map[string]interface {}" if isinstance(value, dict) else "[]interface {}"
         )
         raise ExpressionError(f"json: unsupported value: encountered a cycle via {type_name}") from None
-
-
-MOST_PARTS = 2_000_000
-
-
-def _check_size(value: Any) -> None:
-    """Raise ExpressionError for a value with too many parts: a list of one list many times over is large only when it is written."""
-    if isinstance(value, dict | list | tuple) and _parts(value, {}) > MOST_PARTS:
-        raise ExpressionError("memory budget exceeded")
-
-
-def _parts(value: Any, sizes: dict[int, int]) -> int:
-    """How many parts are written for a value. sizes: of lists and maps that were met (0 within themselves)."""
-    if not isinstance(value, dict | list | tuple):
-        return 1
-    size = sizes.get(id(value))
-    if size is None:
-        sizes[id(value)] = 0
-        try:
-            below = sum(_parts(one, sizes) for one in (value.values() if isinstance(value, dict) else value))
-        except RecursionError:
-            return 1  # whoever writes it meets the same depth, and says so
-        size = sizes[id(value)] = below + 1
-    return size
 
 
 def _marshalled(value: Any, indent: str, level: int, html: bool) -> str:
@@ -183,9 +160,14 @@ def _array(value: list[Any] | tuple[Any, ...], indent: str, level: int, html: bo
     return _joined("[", [_marshalled(one, indent, level + 1, html) for one in value], "]", indent, level)
 
 
+_MOST_BLANKS = 20_000_000
+
+
 def _joined(opening: str, parts: list[str], closing: str, indent: str, level: int) -> str:
     if not indent:
         return opening + ",".join(parts) + closing
+    if len(parts) * len(indent) * level > _MOST_BLANKS:
+        raise ExpressionError("memory budget exceeded")
     inner = "\n" + indent * (level + 1)
     return opening + inner + ("," + inner).join(parts) + "\n" + indent * level + closing
 
@@ -206,7 +188,7 @@ def json_string(text: str, *, html: bool = True) -> str:
 
 def text_of(value: Any) -> str:
     """fmt's %v of a value. Raises ExpressionError for one that is too large."""
-    _check_size(value)
+    count_parts(value)
     return _text(value)
 
 

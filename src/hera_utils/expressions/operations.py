@@ -225,7 +225,7 @@ def contained(needle: Any, where: Any) -> bool:
             )
         return needle in where
     if isinstance(where, list | tuple):
-        return any(equal(one, needle) for one in where)
+        return needle in where if type(needle) is str else any(equal(one, needle) for one in where)
     if isinstance(where, dict):
         if needle is None and not isinstance(where, Wide):
             return "" in where
@@ -301,6 +301,10 @@ def method_of(value: Any, name: str) -> Function | None:
 
 
 def _item(value: Any, index: int) -> Any:
+    if isinstance(value, str) and value.isascii():
+        place = len(value) + index if index < 0 else index
+        if 0 <= place < len(value):
+            return Byte(ord(value[place]))  # without the bytes of all the text
     items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
     length = len(items)
     place = length + index if index < 0 else index
@@ -313,7 +317,7 @@ def _item(value: Any, index: int) -> Any:
 def length(value: Any) -> int:
     """The length of a value, of texts in bytes (expr-lang: runtime.Len). Raises Failure."""
     if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass"))
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, list | tuple | bytes | dict):
         return len(value)
     raise Failure(f"invalid argument for len (type {go_type(value)})")
@@ -323,7 +327,7 @@ def sliced(value: Any, start: Any, end: Any) -> Any:
     """value[start:end], of texts in bytes, as in Go. None: from the start, to the end."""
     if not isinstance(value, list | tuple | str | bytes):
         raise Failure(f"cannot slice {text_of(start if start is not None else 0)}")
-    items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) and not value.isascii() else value
     length = len(items)
     first = to_int(start) if start is not None else 0
     last = to_int(end) if end is not None else length

@@ -303,3 +303,39 @@ def to_float(value: Any) -> float:
     if is_number(value):
         return float(value)
     raise Failure(f"invalid operation: float({go_type(value)})")
+
+
+MOST_PARTS = 2_000_000
+_CHARACTERS_OF_A_PART = 10
+
+
+def count_parts(value: Any) -> int:
+    """How many parts are written, or looked at, for a value; of a text each ten characters are one.
+
+    Raises Failure for a list or map of too many: one that holds the same list many times over is large only when somebody goes through it.
+    """
+    if isinstance(value, (str, bytes)):
+        return 1 + len(value) // _CHARACTERS_OF_A_PART
+    if isinstance(value, (Ints, Floats)):
+        return len(value)
+    count = _count_parts(value, {})
+    if count > MOST_PARTS:
+        raise Failure("memory budget exceeded")
+    return count
+
+
+def _count_parts(value: Any, counts: dict[int, int]) -> int:
+    """counts: of lists and maps that were met (0 within themselves)."""
+    if isinstance(value, (str, bytes)):
+        return 1 + len(value) // _CHARACTERS_OF_A_PART
+    if not isinstance(value, (dict, list, tuple)):
+        return 1
+    count = counts.get(id(value))
+    if count is None:
+        counts[id(value)] = 0
+        try:
+            below = sum(_count_parts(one, counts) for one in (value.values() if isinstance(value, dict) else value))
+        except RecursionError:
+            return 1  # whoever writes it meets the same depth, and says so
+        count = counts[id(value)] = below + 1
+    return count

@@ -33,10 +33,21 @@ from hera_utils.expressions.expr.nodes import (
     Slice,
     Unary,
 )
-from hera_utils.expressions.values import Byte, Failure, Function, Groups, go_type, is_nil
+from hera_utils.expressions.values import Byte, Failure, Function, Groups, count_parts, go_type, is_nil
 
 MOST_STEPS = 1_000_000
 MOST_CHARACTERS = 50_000_000
+_PARTS_OF_A_STEP = 10
+"""Of what a function or an operator goes through: about a millionth of a second, as any step."""
+_TAKES_ONE = frozenset({
+    "len", "type", "first", "last", "get", "take", "mustFirst", "mustLast", "dig", "hasKey", "list", "tuple", "dict",
+    "default", "coalesce", "ternary", "kindOf", "kindIs", "typeOf", "typeIs", "typeIsLike",
+})  # fmt: skip
+"""Functions that go through nothing, however large what they are given."""
+_MAKES_PARTS = frozenset({"fromJSON", "fromJson", "mustFromJson", "deepCopy", "mustDeepCopy"})
+_SEARCHES = frozenset({"contains", "startsWith", "endsWith", "matches", "<", ">", "<=", ">="})
+_COMPARES = frozenset({"==", "!=", "==string"})
+_LONG = (str, bytes, list, tuple, dict)
 
 
 class EvaluationError(ExpressionError):
@@ -134,6 +145,37 @@ class _Walker:
             if self.characters > MOST_CHARACTERS:
                 raise Failure("memory budget exceeded")
 
+    def read(self, *values: Any) -> None:
+        """Count what is gone through: many times a text or a list of a million take as long as many steps."""
+        for one in values:
+            if isinstance(one, _LONG):
+                self.steps += count_parts(one) // _PARTS_OF_A_STEP
+        if self.steps > MOST_STEPS:
+            raise Failure("evaluation takes too many steps")
+
+    def read_by(self, operator: str, left: Any, right: Any) -> None:
+        """The same of what an operator goes through: texts of different lengths differ at once, and a key is found at once."""
+        if operator in _SEARCHES:
+            self.read(left, right)
+        elif operator == "in":
+            self.read(None if isinstance(right, dict) else right)
+        elif operator in _COMPARES and not (
+            isinstance(left, str) and isinstance(right, str) and len(left) != len(right)
+        ):
+            self.read(right)
+
+    def applied(self, name: str, function: Callable[..., Any], arguments: list[Any]) -> None:
+        """Put on the stack what a function makes of its arguments; what it goes through and makes is counted."""
+        if name not in _TAKES_ONE:
+            self.read(*arguments)
+        value = _apply(name, function, arguments)
+        if name in _MAKES_PARTS:
+            self.grow(count_parts(value))
+        elif isinstance(value, list) and name not in _TAKES_ONE:
+            self.grow(len(value))
+        self.write(value)
+        self.stack.append(value)
+
     # -- leaves
 
     def constant(self, node: Constant) -> None:
@@ -191,6 +233,7 @@ class _Walker:
                 self.run(operator_node.right)
                 right, left = self.stack.pop(), self.stack.pop()
                 self.place = operator_node.place
+                self.read_by(operator, left, right)
                 value = _OPERATIONS[operator](left, right)
                 if operator == "..":
                     self.grow(len(value))
@@ -238,6 +281,8 @@ class _Walker:
         self.run(node.member)
         key, value = self.stack.pop(), self.stack.pop()
         self.place = node.place
+        if isinstance(value, str) and not value.isascii():
+            self.read(value)
         self.stack.append(op.fetch(value, key))
 
     def slice(self, node: Slice) -> None:
@@ -254,7 +299,13 @@ class _Walker:
             self.stack.append(0)
         start, end, value = self.stack.pop(), self.stack.pop(), self.stack.pop()
         self.place = node.place
-        self.stack.append(op.sliced(value, start, end))
+        if isinstance(value, str) and not value.isascii():
+            self.read(value)
+        cut = op.sliced(value, start, end)
+        if isinstance(cut, list):
+            self.grow(len(cut))
+        self.write(cut)
+        self.stack.append(cut)
 
     def array(self, node: Array) -> None:
         for one in node.nodes:
@@ -293,9 +344,7 @@ class _Walker:
             raise Failure("invalid operation: cannot call nil")
         if not isinstance(callee, Function):
             raise Failure(f"invalid operation: cannot call non-function of type {go_type(callee)}")
-        value = invoke(callee, self.top(len(node.arguments)))
-        self.write(value)
-        self.stack.append(value)
+        self.applied(callee.name, callee.call, callee.fitted(self.top(len(node.arguments))))
 
     def builtin(self, node: Builtin) -> None:
         looped = _LOOPS.get(node.name)
@@ -309,11 +358,7 @@ class _Walker:
         if node.name == "now":
             self.stack.append(functions.now(self.entropy, *arguments[:1]))
             return
-        value = _apply(node.name, functions.BUILTINS[node.name], arguments)
-        if isinstance(value, list):
-            self.grow(len(value))
-        self.write(value)
-        self.stack.append(value)
+        self.applied(node.name, functions.BUILTINS[node.name], arguments)
 
     # -- predicates
 
@@ -467,11 +512,6 @@ def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Failure(f"interface conversion: interface {{}} is {'nil' if value is None else go_type(value)}, not bool")
     return value
-
-
-def invoke(function: Function, arguments: list[Any]) -> Any:
-    """Call a function of the environment as Go's reflection does."""
-    return _apply(function.name, function.call, function.fitted(arguments))
 
 
 def _apply(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cmp_to_key
+from operator import itemgetter
 from typing import Any
 
 from hera_utils.argo import gojson
@@ -213,7 +214,14 @@ def repeated(text: Any, count: Any) -> str:
 def joined(parts: Any, glue: Any = "") -> str:
     if go_type(parts) not in ("[]string", "[]interface {}"):
         raise Failure(f"invalid argument for join (type {'%!s(<nil>)' if parts is None else go_type(parts)})")
-    return _string(glue).join(_string(part) for part in parts)
+    between, pieces = _string(glue), [_string(part) for part in parts]
+    check_joined(between, pieces)
+    return between.join(pieces)
+
+
+def check_joined(glue: str, pieces: list[str]) -> None:
+    if len(glue) * len(pieces) > 16 * LONGEST_TEXT:
+        raise Failure("memory budget exceeded")
 
 
 def index_of(text: Any, part: Any, *, last: bool = False) -> int:
@@ -413,7 +421,13 @@ def ordered(values: list[Any], keys: list[Any], order: Any) -> list[Any]:
     def compare(left: tuple[Any, Any], right: tuple[Any, Any]) -> int:
         return -sign if op.less(left[0], right[0]) else sign if op.less(right[0], left[0]) else 0
 
-    pairs = sorted(zip(keys, values, strict=True), key=cmp_to_key(compare))
+    pairs = list(zip(keys, values, strict=True))
+    if all(type(key) is int or (type(key) is float and key == key) for key in keys):
+        pairs.sort(key=itemgetter(0), reverse=order == "desc")
+    elif all(type(key) is str for key in keys):
+        pairs.sort(key=lambda pair: pair[0].encode("utf-8", "surrogatepass"), reverse=order == "desc")
+    else:
+        pairs.sort(key=cmp_to_key(compare))
     return [value for _, value in pairs]
 
 

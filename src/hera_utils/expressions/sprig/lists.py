@@ -23,11 +23,11 @@ def _items(value: Any, verb: str) -> list[Any]:
         raise Failure("runtime error: invalid memory address or nil pointer dereference")
     if not isinstance(value, list | tuple | bytes):
         raise Failure(f"Cannot {verb} type {builtin.kind(value)}")
-    return list(value)
+    return value if isinstance(value, list) else list(value)
 
 
 def _within(values: list[Any], value: Any) -> bool:
-    return any(deep_equal(value, one) for one in values)
+    return value in values if type(value) is str else any(deep_equal(value, one) for one in values)
 
 
 _MOST_COMPARED = 1_000_000
@@ -77,7 +77,7 @@ def _chunk(size: int, value: Any) -> Chunks:
     if size < 0:  # sprig's formula then finds one chunk, or none, or one of a negative length
         if count and len(items) % -size == 0:
             raise Failure("runtime error: makeslice: len out of range")
-        return Chunks([items] if count else [])
+        return Chunks([list(items)] if count else [])
     return Chunks([items[start : start + size] for start in range(0, len(items), size)])
 
 

@@ -285,7 +285,9 @@ def _split_by(pattern: str, value: str, count: int) -> list[str]:
 
 
 def _join(separator: str, value: Any) -> str:
-    return separator.join(texts(value))
+    pieces = texts(value)
+    builtin.check_joined(separator, pieces)
+    return separator.join(pieces)
 
 
 def _sort_alpha(value: Any) -> Strings:
