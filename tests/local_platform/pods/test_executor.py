@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
+from hera_utils import machine_size
 from hera_utils.local_platform.pods.runtime import Launch
+from waiting import until
 
 Json = dict[str, Any]
 
@@ -255,6 +257,9 @@ def test_environment_variables(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
         {"name": "COLOUR", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['colour']"}}},
         {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+        {"name": "ASKED", "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu"}}},
+        {"name": "GIB", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Gi"}}},
+        {"name": "NO_GIB", "valueFrom": {"resourceFieldRef": {"resource": "requests.memory", "divisor": "1Gi"}}},
     ]
     pod = stage.pod(
         {
@@ -268,6 +273,7 @@ def test_environment_variables(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     name, ip = pod.pod["metadata"]["name"], stage.started(pod.node_id).ip
     wanted = {
         "PLAIN": "a m $(UNKNOWN) $(PLAIN)", "KEY": "h1", "PASSWORD": "p4ss", "NAME": name, "COLOUR": "red", "IP": ip, "CPU": "2",
+        "ASKED": "2", "GIB": str(-(-machine_size.memory() // 2**30)), "NO_GIB": "0",
         "FROM_MAP": "m", "HOSTNAME": name, "ARGO_CONTAINER_NAME": "main", "ARGO_NODE_ID": pod.node_id, "ARGO_WORKFLOW_NAME": "wf",
         "ARGO_INCLUDE_SCRIPT_OUTPUT": "false", "ARGO_PROGRESS_FILE": "/var/run/argo/progress",
     }  # fmt: skip
@@ -450,7 +456,7 @@ def test_volumes_of_a_pod_go_with_it(stage: Stage) -> None:
     )  # fmt: skip
     assert stage.run(pod).phase == "Succeeded"
     folder = stage.state / "pods" / uid(pod)
-    assert eventually(lambda: not (folder / "inputs").exists() and not (folder / "volumes").exists())
+    until(lambda: not (folder / "inputs").exists() and not (folder / "volumes").exists())
 
 
 def test_a_folder_that_a_task_wrote_is_gone_with_it(stage: Stage) -> None:

@@ -98,13 +98,15 @@ class ProcessRuntime:
         self._same_images: dict[str, Json] = {}
         self._images = ImageChooser(images, _environment()["PATH"])
         self._host = socket.gethostname()
-        self._machine = {
+        self._queue = ResourceQueue(cores or float(machine_size.cores()), memory or float(machine_size.memory()))
+        self._machine: Json = {
             "environment": _environment(),
             "state": str(self._state),
             "python": sys.executable,
             "host": self._host,
+            "cpu": self._queue.cores,
+            "memory": self._queue.memory,
         }
-        self._queue = ResourceQueue(cores or float(machine_size.cores()), memory or float(machine_size.memory()))
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
         self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -110,7 +109,7 @@ def _value_from(job: Json, container: Json, source: Json) -> str | None:
     if ref := source.get("fieldRef"):
         return field(job, str(ref.get("fieldPath") or ""))
     if ref := source.get("resourceFieldRef"):
-        return _resource(container, ref)
+        return _resource(job, container, ref)
     return ""
 
 
@@ -136,15 +135,12 @@ def field(job: Json, path: str) -> str:
     return str(value) if value != "" else ("default" if path == "spec.serviceAccountName" else "")
 
 
-def _resource(container: Json, ref: Json) -> str:
+def _resource(job: Json, container: Json, ref: Json) -> str:
+    """As in Kubernetes: without a limit it is what the machine has, without a request what the limit is, or nothing."""
     kind, _, name = str(ref.get("resource", "")).partition(".")
-    amount = quantity(((container.get("resources") or {}).get(kind) or {}).get(name, 0))
-    if not amount:
-        amount = (
-            float(len(os.sched_getaffinity(0)))
-            if name == "cpu"
-            else float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-        )
+    resources = container.get("resources") or {}
+    own, limit = (quantity((resources.get(one) or {}).get(name, 0)) for one in (kind, "limits"))
+    amount = own or limit or (job.get(name, 0.0) if kind == "limits" else 0.0)
     divisor = quantity(ref.get("divisor") or 1) or 1.0
     return str(int(-(-amount // divisor)))
 
