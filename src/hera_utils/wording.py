@@ -10,9 +10,10 @@ def counted(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
-def first_of(words: Sequence[str]) -> str:
-    """`a`, `a and 2 more`; there is at least one."""
-    return words[0] + (f" and {len(words) - 1} more" if len(words) > 1 else "")
+def first_of(words: Sequence[str], most: int = 1) -> str:
+    """`a`, `a and 2 more`; with more of them `a, b, c and 2 more`."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return f"{', '.join(words[:most])}{more}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import click
 from hera_utils.cli.options import context, deadline, given_settings, output_option, settings_options, timeout_option
 from hera_utils.cli.run_output import FORMATS, answered
 from hera_utils.settings.script_host import ScriptHost
+from hera_utils.wording import first_of
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -68,8 +69,7 @@ def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
     if recorded.arguments is None:
         return f"how {recorded.script.name} was called is not recorded"
     if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        return f"{', '.join(changed[:3])}{more} changed or was removed since"
+        return f"{first_of(changed, 3)} changed or was removed since"
     return ""
 
 

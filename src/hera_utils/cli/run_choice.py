@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hera_utils.errors import ResourceError
-from hera_utils.wording import counted
+from hera_utils.wording import counted, first_of
 
 LATEST = "@latest"
 _MOST_NAMED = 5
@@ -35,9 +35,8 @@ def chosen_name(
     if len(beginning) == 1 and not whole:
         return beginning[0]
     if len(beginning) > 1:
-        more = f" and {len(beginning) - _MOST_NAMED} more" if len(beginning) > _MOST_NAMED else ""
         raise ResourceError(
-            f"{len(beginning)} runs begin with {typed}: {', '.join(beginning[:_MOST_NAMED])}{more}",
+            f"{len(beginning)} runs begin with {typed}: {first_of(beginning, _MOST_NAMED)}",
             fix="write more of the name; the newest run is @latest, the one before it @latest~1",
         )
     near = beginning or get_close_matches(typed, names, 1, 0.6)

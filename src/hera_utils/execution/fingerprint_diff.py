@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.wording import first_of
+
 Json = dict[str, Any]
 Fingerprint = dict[str, Any]
 Texts = Callable[[str], str]
@@ -134,8 +136,7 @@ def _labels(some: Iterable[FingerprintChange]) -> Iterator[str]:
 
 
 def _listed(names: list[str]) -> str:
-    first = ", ".join(names[:_MOST_NAMES])
-    return (first or "?") + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+    return first_of(names, _MOST_NAMES) or "?"
 
 
 def _mapping(text: str) -> Json:

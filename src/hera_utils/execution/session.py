@@ -229,7 +229,7 @@ class Session:
         for group, what in self.inputs_told:
             old, new = before.get(group) or {}, json.loads(json.dumps(now.get(group) or {}, default=str))
             names += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
-        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "other points"
+        return first_of(names, 3) or "other points"
 
     def has_inputs_of(self, folder: Path) -> bool:
         """Whether the run that is recorded there is of the same inputs."""

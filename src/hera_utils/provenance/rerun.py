@@ -16,6 +16,7 @@ from hera_utils.runs.record import RUN_LABEL
 from hera_utils.runs.record_files import read_file, read_json
 from hera_utils.settings.command_line import PLACE, without_settings
 from hera_utils.settings.secret import MASK
+from hera_utils.wording import first_of
 
 Json = dict[str, Any]
 
@@ -168,11 +169,8 @@ def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mappi
         if canonical(name) not in ("hera", "hera-utils") and now.get(canonical(name)) != number
     )
     if others:
-        first = ", ".join(
-            f"{name} {recorded.packages[name]} → {now.get(canonical(name), 'none')}" for name in others[:5]
-        )
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        lines.append(f"other packages: {first}{more}")
+        changes = [f"{name} {recorded.packages[name]} → {now.get(canonical(name), 'none')}" for name in others]
+        lines.append(f"other packages: {first_of(changes, 5)}")
     return lines
 
 

@@ -17,7 +17,7 @@ from hera_utils.runs.measurements import joint
 from hera_utils.runs.record import DONE
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words
-from hera_utils.wording import counted, listed
+from hera_utils.wording import counted, first_of, listed
 
 _MOST_VALUES = 8  # of an input that are listed
 _MOST_PACKAGES = 30
@@ -141,9 +141,8 @@ def _images(images: Mapping[str, str]) -> str:
 def _packages(packages: Mapping[str, str]) -> str:
     if not packages:
         return ""
-    words = [f"{name} {version}" for name, version in packages.items()][:_MOST_PACKAGES]
-    more = f" and {len(packages) - _MOST_PACKAGES} more" if len(packages) > _MOST_PACKAGES else ""
-    return f"Its code uses {listed(words) if not more else ', '.join(words) + more}."
+    words = [f"{name} {version}" for name, version in packages.items()]
+    return f"Its code uses {listed(words) if len(words) <= _MOST_PACKAGES else first_of(words, _MOST_PACKAGES)}."
 
 
 def _time(results: Results) -> str:
