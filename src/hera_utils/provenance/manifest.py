@@ -263,7 +263,6 @@ def _actions(content: ManifestContent) -> list[str]:
 
 
 def _files(content: ManifestContent, tasks: TaskActions) -> Iterable[Json]:
-    main = content.main
     workflows = {file.path for file in content.executions}
     for file in content.files:
         entity: Json = {
@@ -276,28 +275,31 @@ def _files(content: ManifestContent, tasks: TaskActions) -> Iterable[Json]:
         }
         if file.role == "results" and file.path in _outputs(content).values():
             entity["exampleOfWork"] = _ids(f"#output-{_word(name)}" for name in _outputs(content))
-        if file.path == main or file.path in workflows or file.role == "source":
-            entity["version"] = content.facts.get("commit") or file.sha256[:12]
-            python = file.path not in workflows
-            entity["@type"] = ["File", "SoftwareSourceCode"]
-            entity["programmingLanguage"] = _id("#python" if python else "#argo")
-            if file.role == "source" and file.path != main:
-                entity["isPartOf"] = _id(main)
-            has_steps = bool(tasks.parts(file.path)) or (file.path == main and bool(_steps_of_script(content, tasks)))
-            if file.path == main or file.path in workflows:
-                entity["@type"] = [
-                    "File",
-                    "SoftwareSourceCode",
-                    "ComputationalWorkflow",
-                    *(["HowTo"] if has_steps else []),
-                ]
-                if tasks.entities and not has_steps and file.path != main:  # nothing of it began: it has no tools
-                    entity["@type"] = ["File", "SoftwareSourceCode"]
         if file.path in workflows:
-            entity |= tasks.parts(file.path)
-        if file.path == main:
+            entity |= _of_code(content, tasks, file, "#argo") | tasks.parts(file.path)
+        elif file.path == content.main or file.role == "source":
+            entity |= _of_code(content, tasks, file, "#python")
+        if file.path == content.main:
             entity |= _of_main(content, tasks)
         yield entity
+
+
+def _of_code(content: ManifestContent, tasks: TaskActions, file: CrateFile, language: str) -> Json:
+    """What a file says beyond others that is a script, a module of it or a workflow."""
+    is_main = file.path == content.main
+    is_module = file.role == "source" and not is_main
+    has_steps = bool(tasks.parts(file.path)) or (is_main and bool(_steps_of_script(content, tasks)))
+    types = ["File", "SoftwareSourceCode"]
+    if is_main or (
+        not is_module and (has_steps or not tasks.entities)
+    ):  # a workflow of which nothing began has no tools
+        types += ["ComputationalWorkflow", *(["HowTo"] if has_steps else [])]
+    entity: Json = {
+        "@type": types,
+        "version": content.facts.get("commit") or file.sha256[:12],
+        "programmingLanguage": _id(language),
+    }
+    return entity | ({"isPartOf": _id(content.main)} if is_module else {})
 
 
 def _of_main(content: ManifestContent, tasks: TaskActions) -> Json:
@@ -355,34 +357,10 @@ def _parameters(content: ManifestContent) -> Iterable[Json]:
 
 
 def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
-    own = [one for one in content.executions if not one.earlier]
-    whole = Execution(
-        content.run,
-        main,
-        min((one.started for one in own if one.started), default=""),
-        max((one.finished for one in own), default="") if content.phase in ENDED else "",
-        content.phase,
-        next((one.message for one in own if one.message), ""),
-    )
-    facts = [
-        {"@id": f"#fact-{_word(name)}", "@type": "PropertyValue", "name": name, "value": value}
-        for name, value in _facts(content).items()
-    ]
-    usage = [
-        {
-            "@id": f"#usage-{_word(name)}",
-            "@type": "PropertyValue",
-            "name": name,
-            "value": str(amount),
-            "unitText": "s × request",
-            "unitCode": SECONDS,
-            "propertyID": f"{RESOURCE_DURATION}#{_word(name)}",
-        }
-        for name, amount in content.usage.items()
-    ]
+    facts, usage, outside = list(_told_facts(content)), list(_usage(content)), list(_outside(content))
     results = _ids(one.path for one in content.files if one.role == "results")
     agent = {"agent": _id(_person_id(_agent(content)))} if content.agent else {}
-    action = _action("#run", whole) | agent
+    action = _action("#run", _whole(content, main)) | agent
     read = [f"#file-{_word(one.path)}" for one in content.outside if not one.written]
     written = [f"#file-{_word(one.path)}" for one in content.outside if one.written]
     action["object"] = _ids([*(f"#value-{_word(name)}" for name in content.inputs), *read])
@@ -391,8 +369,44 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
     action["resourceUsage"] = _ids(one["@id"] for one in usage)
     action["containerImage"] = _ids(f"#image-{_word(image)}" for image in content.images)
     yield {name: value for name, value in action.items() if value != []}
-    yield from facts
-    yield from usage
+    yield from (*facts, *usage, *outside)
+    for name, one in zip(_actions(content)[1:], content.executions, strict=False):
+        yield _action(name, one) | agent | ({"result": results} if results else {})
+
+
+def _whole(content: ManifestContent, main: str) -> Execution:
+    """All workflows that the run itself sent, as one execution."""
+    own = [one for one in content.executions if not one.earlier]
+    return Execution(
+        content.run,
+        main,
+        min((one.started for one in own if one.started), default=""),
+        max((one.finished for one in own), default="") if content.phase in ENDED else "",
+        content.phase,
+        next((one.message for one in own if one.message), ""),
+    )
+
+
+def _told_facts(content: ManifestContent) -> Iterable[Json]:
+    for name, value in _facts(content).items():
+        yield {"@id": f"#fact-{_word(name)}", "@type": "PropertyValue", "name": name, "value": value}
+
+
+def _usage(content: ManifestContent) -> Iterable[Json]:
+    for name, amount in content.usage.items():
+        yield {
+            "@id": f"#usage-{_word(name)}",
+            "@type": "PropertyValue",
+            "name": name,
+            "value": str(amount),
+            "unitText": "s × request",
+            "unitCode": SECONDS,
+            "propertyID": f"{RESOURCE_DURATION}#{_word(name)}",
+        }
+
+
+def _outside(content: ManifestContent) -> Iterable[Json]:
+    """Files that stay where they are: known by their digests."""
     for file in content.outside:
         yield {
             "@id": f"#file-{_word(file.path)}",
@@ -402,8 +416,6 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
             "propertyID": f"{TERMS}sha256",
             "value": file.sha256,
         }
-    for name, one in zip(_actions(content)[1:], content.executions, strict=False):
-        yield _action(name, one) | agent | ({"result": results} if results else {})
 
 
 def _facts(content: ManifestContent) -> dict[str, str]:
