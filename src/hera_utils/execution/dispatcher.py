@@ -277,18 +277,7 @@ class Dispatcher:
         if flight.phase == "Deleted":
             phase, statuses = "Deleted", {row.id: "Deleted" for row in rows}
         else:
-            document = document or self._persist(lambda: self.client.get(name))
-            phase = str((document.get("status") or {}).get("phase") or "")
-            statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
-            if flight.joined and phase in UNSUCCESSFUL and not self.pruned.intersection(statuses):
-                self._note_lost(document, rows, statuses)
-            stopped = {row.id for row in rows} & self.pruned
-            statuses |= {point: PRUNED for point in stopped if statuses[point] != DONE}
-            self._stopped |= {name} if stopped else set()
-            if len(self.failures) < MOST_FAILURES and not stopped:
-                self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
-            self.last = document
-            self.oversized = self.oversized or oversized_outputs(document)
+            phase, statuses = self._examine(flight, rows, document or self._persist(lambda: self.client.get(name)))
         done = [point for point, status in statuses.items() if status == DONE]
         if phase == DONE and (flight.row.fingerprint or flight.row.role == "whole"):
             done.append("")
@@ -297,6 +286,22 @@ class Dispatcher:
         self.ended.append((flight.row, phase))
         if rows:
             self._fruitless = 0 if {DONE, PRUNED}.intersection(statuses.values()) else self._fruitless + 1
+
+    def _examine(self, flight: InFlight, rows: list[PointRow], document: Json) -> tuple[str, dict[str, str]]:
+        """The phase of a workflow that is over, and the status of each of its points; why it failed is kept for the run's end."""
+        phase = str((document.get("status") or {}).get("phase") or "")
+        statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
+        if flight.joined and phase in UNSUCCESSFUL and not self.pruned.intersection(statuses):
+            self._note_lost(document, rows, statuses)
+        stopped = {row.id for row in rows} & self.pruned
+        statuses |= {point: PRUNED for point in stopped if statuses[point] != DONE}
+        if stopped:
+            self._stopped.add(flight.row.name)
+        elif len(self.failures) < MOST_FAILURES:
+            self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
+        self.last = document
+        self.oversized = self.oversized or oversized_outputs(document)
+        return phase, statuses
 
     def _note_lost(self, document: Json, rows: list[PointRow], statuses: dict[str, str]) -> None:
         lost = lost_points(document, rows, statuses)
