@@ -281,27 +281,38 @@ class _Code:
 
 
 def _code_of(template: Json, fingerprinter: Fingerprinter) -> _Code:
-    template, digests, images = dict(template), fingerprinter.digests, []
-    pulled = (template.get("script") or {}).get("image") in digests
-    command = " ".join((template.get("script") or {}).get("command") or ())
-    sources = fingerprinter.sources(template)
-    python = fingerprinter.python(template) if "python" in command and not pulled else {}
+    script, keep = template.get("script") or {}, fingerprinter.keep
+    is_python = "python" in " ".join(script.get("command") or ())
+    python = fingerprinter.python(template) if is_python and script.get("image") not in fingerprinter.digests else {}
+    modules = {module: keep(words) for module, words in (python.get("modules") or {}).items()}
+    sources = {module: keep(words) for module, words in fingerprinter.sources(template).items()}
+    own = keep(_without_images(template, is_python=is_python))
+    images = ", ".join(_images_of(template, fingerprinter))
+    return _Code({"": own, **sources}, images, {**python, "modules": modules} if python else {})
+
+
+def _without_images(template: Json, *, is_python: bool) -> Json:
+    """The template as its code is compared: images are compared on their own, comments of Python mean nothing."""
+    mains = {key: dict(template[key]) for key in ("container", "script") if template.get(key)}
+    for main in mains.values():
+        main.pop("image", None)
+    if is_python and isinstance(mains["script"].get("source"), str):
+        mains["script"]["source"] = without_comments(mains["script"]["source"].encode()).decode()
+    return {**template, **mains}
+
+
+def _images_of(template: Json, fingerprinter: Fingerprinter) -> Iterator[str]:
+    """Its own image, then of those beside it what is pulled here."""
+    digests = fingerprinter.digests
     for key in ("container", "script"):
         if template.get(key):
             image = str(template[key].get("image") or "")
-            images.append(_with_digest(image, digests))
-            if fingerprinter.tagged is not None and image and "@" not in images[-1]:
+            found = _with_digest(image, digests)
+            if fingerprinter.tagged is not None and image and "@" not in found:
                 fingerprinter.tagged.add(image)
-            template[key] = {part: value for part, value in template[key].items() if part != "image"}
+            yield found
     beside = (str(container.get("image") or "") for container in containers_beside(template))
-    images += [_with_digest(image, digests) for image in beside if image in digests]
-    if "python" in command and isinstance(template["script"].get("source"), str):
-        source = without_comments(template["script"]["source"].encode()).decode()
-        template["script"] = {**template["script"], "source": source}
-    keep = fingerprinter.keep
-    parts = {"": keep(template), **{module: keep(words) for module, words in sources.items()}}
-    modules = {module: keep(words) for module, words in (python.get("modules") or {}).items()}
-    return _Code(parts, ", ".join(images), {**python, "modules": modules} if python else {})
+    yield from (_with_digest(image, digests) for image in beside if image in digests)
 
 
 def _stored_codes(references: Iterable[Json], fingerprinter: Fingerprinter) -> dict[str, _Code]:
