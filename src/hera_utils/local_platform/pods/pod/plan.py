@@ -104,23 +104,16 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         )
     own_python = python.interpreter(job, settings) if settings.get("python") else None
     env = environment.variables(job, container, settings, own_python)
-    argv = _argv(container, settings, image)
-    written: dict[str, tuple[bytes, int]] = {}
+    argv = tuple(environment.expand(word, env) for word in _argv(container, settings, image))
+    written: dict[str, tuple[bytes, int]] = python.files(own_python) if own_python is not None else {}
     if kind == "main" and template.get("script") is not None:
         written[SCRIPT] = (str(template["script"].get("source") or "").encode(), 0o755)
-    argv = tuple(environment.expand(a, env) for a in argv)
-    needed: list[str] = []
-    if own_python is not None:
-        written.update(python.files(own_python))
-        needed = python.folders(job, own_python)
-        if python.runs_hera(container):
-            argv, more, files = python.runner(job, argv)
-            env.update(more)
-            written.update(files)
-    elif settings.get("layers") and python.runs_hera(container):
-        argv, more, files = python.runner_in_image(argv, image)
-        env.update(more)
-        written.update(files)
+    if python.runs_hera(container) and (own_python is not None or settings.get("layers")):
+        here = own_python is not None
+        argv, variables, files = python.runner(job, argv) if here else python.runner_in_image(argv, image)
+        env |= variables
+        written |= files
+    needed = python.folders(job, own_python) if own_python is not None else []
     mounts = volumes.mounts(container, env)
     mounts += [*_files(settings), *volumes.hosts()]
     if kind == "main" and container.get("name") == "main":
