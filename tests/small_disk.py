@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from waiting import until
 
 SIZE = 24 << 20
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="a small disk of its own is mounted: only root may")
@@ -40,12 +41,8 @@ class Disk:
 
     def remount(self, options: str) -> None:
         command = ["mount", "-o", f"remount,{options}", str(self.folder)]
-        end = time.monotonic() + 60
-        while subprocess.run(
-            command, capture_output=True, check=False
-        ).returncode:  # busy as long as a file is open for writing
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        # busy as long as a file is open for writing
+        until(lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0)
 
 
 @pytest.fixture

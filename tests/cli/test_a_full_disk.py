@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from small_disk import Disk, disk, needs_root
+from waiting import until
 
 __all__ = ["disk"]
 pytestmark = needs_root
@@ -80,13 +81,6 @@ def home(tmp_path: Path, disk: Disk) -> Iterator[Home]:
     yield found
     disk.empty()
     found("serve", "--stop")
-
-
-def until(condition: object, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def test_a_run_waits_and_goes_on(home: Home) -> None:

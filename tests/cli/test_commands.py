@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 
 import pytest
+
+from waiting import until_a_pod_runs
 
 HELLO = """
 kind: Workflow
@@ -229,7 +230,7 @@ def test_ctrl_c_leaves_the_run_alone(user):
     process = user.process("run", "sleeps.yaml", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     first = process.stdout.readline()
     name = first.split()[0]
-    time.sleep(0.3)
+    until_a_pod_runs(user.platform)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130, said

@@ -16,6 +16,7 @@ from hera_utils.images import registry
 from hera_utils.images.manifest import this_platform
 from hera_utils.images.pull import PullProgress
 from hera_utils.images.store import Store
+from waiting import until
 
 BUSYBOX = shutil.which("busybox")
 needs_busybox = pytest.mark.skipif(
@@ -214,10 +215,7 @@ def test_an_image_that_a_pod_uses_stays(user, rootfs):
     (rootfs / "etc" / "mine").write_text("of the image\n")
     user.type("image", "import", rootfs, "--name", "lab/tool:1")
     name = user.start(SLEEPS, "--no_preflight")
-    end = time.monotonic() + 30
-    while "of the image" not in user.type("logs", name):
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: "of the image" in user.type("logs", name))
     assert "is used by 1 running pod" in user.type("image", "rm", "lab/tool:1", status=2)
     user.type("gc", "--unused-images", "0d", "--yes")
     assert "lab/tool:1" in user.type("image", "ls")

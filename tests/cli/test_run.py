@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
 
 from hera_utils.cli.run_output import output_format
+from waiting import until_a_pod_runs
 
 HEAD = "from hera.workflows import *\nfrom hera.shared import global_config\n"
 BUILD = """
@@ -260,10 +260,7 @@ def test_ctrl_c_while_the_script_waits(local_platform, tmp_path):
     }
     words = [sys.executable, "-m", "hera_utils", "run", "script.py"]
     process = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while not local_platform.client.list() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.5)
+    until_a_pod_runs(local_platform)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     (found,) = local_platform.client.list()

@@ -5,11 +5,11 @@ import math
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
 from hera_utils.runs.record import RunRecord, records
+from waiting import until
 
 pytest.importorskip("optuna")
 
@@ -28,9 +28,7 @@ def killed_and_resumed(copied, local_platform):
         }
         command = [sys.executable, script]
         running = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 120
-        while done(folder / "runs") < points and running.poll() is None and time.monotonic() < end:
-            time.sleep(0.02)
+        until(lambda: done(folder / "runs") >= points or running.poll() is not None)
         running.kill()
         running.wait()
         assert done(folder / "runs") >= points

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +31,7 @@ from hera_utils import (
 )
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.experiment.checkpoints import VARIABLE, with_checkpoints
+from waiting import until
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("saved", mount_path="/saved"))
 MOUNT = [ExistingVolume(name="saved", claim_name="saved", mount_path="/saved")]
@@ -206,7 +206,7 @@ def test_a_deadline_gives_its_grace_to_save(engine, way):
 
 SCRIPT = """
 import sys
-sys.path.insert(0, {here!r})
+sys.path[:0] = {folders!r}
 from test_checkpoints import SLOW, experiment
 from hera_utils import main
 main(experiment(SLOW, n=(1,)))
@@ -236,7 +236,9 @@ for step in range(begin, 5):
 @pytest.mark.parametrize("also_tasks", [False, True])
 def test_after_kill_9_of_the_server(tmp_path, also_tasks):
     """Without its tasks it goes on; with them, it is resumed."""
-    (tmp_path / "experiment.py").write_text(SCRIPT.format(here=str(Path(__file__).parent)))
+    (tmp_path / "experiment.py").write_text(
+        SCRIPT.format(folders=[str(folder) for folder in Path(__file__).parents[:2]])
+    )
     environ = {
         **os.environ,
         "HOME": str(tmp_path),
@@ -251,7 +253,7 @@ def test_after_kill_9_of_the_server(tmp_path, also_tasks):
 
     try:
         script = start()
-        _until(lambda: [len(path.read_text()) for path in claim.rglob("steps")] == [3])
+        until(lambda: [len(path.read_text()) for path in claim.rglob("steps")] == [3])
         _kill(script.pid, tmp_path / "state", also_tasks=also_tasks)
         script.communicate()
         (claim / "go").touch()
@@ -264,13 +266,6 @@ def test_after_kill_9_of_the_server(tmp_path, also_tasks):
         subprocess.run(
             [sys.executable, "-m", "hera_utils", "serve", "--stop"], env=environ, check=False, capture_output=True
         )
-
-
-def _until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def _kill(script, state, *, also_tasks):

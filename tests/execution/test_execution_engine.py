@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +27,7 @@ from hera_utils import (
 )
 from hera_utils.execution.reporter import ConsoleReporter
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume
+from waiting import until_a_pod_runs
 
 COLLECT = "cd {{inputs.parameters.dir}} && echo {{inputs.parameters.borough}} > f-{{inputs.parameters.borough}}"
 
@@ -228,10 +228,7 @@ def test_a_closed_port_is_two_lines_and_status_2(script):
 
 def test_ctrl_c_leaves_the_run_alone(script, local_platform):
     process = script(seconds=20)
-    deadline = time.monotonic() + 30
-    while not local_platform.client.list(fields="items.metadata.name") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)
+    until_a_pod_runs(local_platform)
     process.send_signal(signal.SIGINT)
     said = ended(process)
     (found,) = local_platform.client.list()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hera_utils.runs.record import DONE, RunRecord, records
+from waiting import until
 
 SCRIPT = """
 import sys
@@ -161,9 +162,7 @@ def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
 def kill_when_begun(here, goal, pause):
     """Begin a sweep and kill everything a moment after so many of its points have begun; how many had by then."""
     script = here.start()
-    deadline = time.monotonic() + 120
-    while here.begun() < goal and script.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: here.begun() >= goal or script.poll() is not None)
     time.sleep(pause)
     assert script.poll() is None, script.communicate()[0]
     here.kill_everything(script)
@@ -201,9 +200,7 @@ def test_everything_is_killed_and_one_resume_completes_the_run(lab, nodes, seed)
 def test_the_script_alone_is_killed_and_joins_what_runs(lab):
     here = lab(90, 30)
     script = here.start()
-    deadline = time.monotonic() + 60
-    while here.begun() < 10 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: here.begun() >= 10)
     script.kill()
     script.communicate(timeout=60)
     said = here.start("--resume").communicate(timeout=120)[0]
@@ -214,9 +211,7 @@ def test_the_script_alone_is_killed_and_joins_what_runs(lab):
 def test_ctrl_c_leaves_what_was_submitted_and_resume_goes_on(lab):
     here = lab(90, 30)
     script = here.start()
-    deadline = time.monotonic() + 60
-    while here.begun() < 10 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: here.begun() >= 10)
     script.send_signal(signal.SIGINT)
     said = script.communicate(timeout=60)[0]
     assert script.returncode == 130, said

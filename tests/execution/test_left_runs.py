@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from hera_utils.runs.catalogue import catalogue
 from hera_utils.runs.record import RUN_LABEL, RunRecord, WorkflowRow, records
+from waiting import until
 
 SCRIPT = """
 from hera.workflows import DAG, Container, Parameter, Task, Workflow
@@ -59,16 +59,9 @@ def user(local_platform, tmp_path):
     return User()
 
 
-def until(condition):
-    deadline = time.monotonic() + 60
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert condition()
-
-
 def test_what_a_killed_process_had_no_time_to_write_is_written_when_resumed(user):
     script = user.start()
-    until(lambda: user.client.list())
+    until(user.client.list)
     script.send_signal(signal.SIGKILL)
     script.communicate(timeout=60)
     until(lambda: (user.client.list()[0].get("status") or {}).get("phase") == "Succeeded")

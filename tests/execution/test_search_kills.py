@@ -10,6 +10,7 @@ import pytest
 
 from hera_utils.experiment.search import Course, Trial, design_of
 from hera_utils.runs.record import RunRecord, records
+from waiting import until
 
 pytest.importorskip("optuna")
 SCRIPT = """
@@ -78,14 +79,16 @@ def test_a_killed_search_goes_on(script, local_platform, tmp_path):
     def points():
         return [int(line) for line in begun.read_text().split()] if begun.exists() else []
 
-    for number, threshold in enumerate((1, 8, 16)):
-        running = script(*(["--resume"] if number else []))
-        end = time.monotonic() + 120
-        while len(points()) < threshold and running.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
+    def killed_after(count, *words):
+        running = script(*words)
+        until(lambda: len(points()) >= count or running.poll() is not None)
         time.sleep(random_.random() * 0.2)
         running.kill()
         running.communicate()
+
+    killed_after(1)
+    killed_after(8, "--resume")
+    killed_after(16, "--resume")
     last = script("--resume")
     said, _ = last.communicate(timeout=120)
     assert last.returncode == 0, said

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -31,6 +30,7 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.runs.record import RunRecord, records
 from hera_utils.runs.whole_run import load_run
+from waiting import until
 
 pytest.importorskip("optuna")
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("searched", mount_path="/out"))
@@ -348,9 +348,7 @@ def test_a_search_that_somebody_stops_ends(lab, local_platform):
     runs = []
     running = threading.Thread(target=lambda: runs.append(lab.engine().run(what, check=False)))
     running.start()
-    end = time.monotonic() + 60
-    while len(lab.begun()) < 6 and time.monotonic() < end:
-        time.sleep(0.05)
+    until(lambda: len(lab.begun()) >= 6)
     (record,) = lab.records()
     local_platform.client.act(f"{record.name}-3", "stop")
     running.join(60)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from registry_server import Registry, layer, sha256
@@ -19,6 +18,7 @@ from hera_utils.images.pull import pull
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 from small_disk import disk, needs_root  # noqa: F401 - a fixture
+from waiting import until
 
 ANYBODY = Logins.anonymous()
 LARGE = layer({"large": random.Random(7).randbytes(3_000_000)}, compressed=False)
@@ -64,13 +64,6 @@ def starts(registry):
 def starting(reference, store):
     command = [sys.executable, "-c", PULL, str(reference), str(store.folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("redirect", [False, True])
@@ -136,7 +129,7 @@ def test_a_download_that_was_complete_is_not_asked_for(registry, reference, stor
 def test_after_kill_9_the_next_pull_goes_on(registry, reference, store):
     registry.fail(BLOB, bytes_per_second=1_500_000)
     first = starting(reference, store)
-    wait_for(lambda: partial(store).exists() and partial(store).stat().st_size > 600_000)
+    until(lambda: partial(store).exists() and partial(store).stat().st_size > 600_000)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     assert store.find(reference) is None

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import websocket
 
+from waiting import until
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", "--window-size=1280,900",
@@ -102,12 +104,12 @@ def chromium(folder: Path) -> Iterator[Tab]:
     )
     try:
         port_file = folder / "DevToolsActivePort"
-        end = time.monotonic() + 30
-        while not port_file.exists() or not port_file.read_text().strip():
+
+        def written() -> str:
             assert process.poll() is None, "Chromium ended at once"
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        port = port_file.read_text().split()[0]
+            return port_file.read_text().strip() if port_file.exists() else ""
+
+        port = until(written).split()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
             pages = [one for one in json.load(answer) if one["type"] == "page"]
         tab = Tab(pages[0]["webSocketDebuggerUrl"])

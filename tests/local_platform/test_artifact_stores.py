@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.artifacts import locations, object_stores
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.pod import artifact_keys
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -230,13 +230,6 @@ def test_keys_below_a_place_are_the_source_of_a_data_template(platform, s3):
     assert json.loads(node["outputs"]["result"]) == ["many/a.txt", "many/b.txt"]
 
 
-def eventually(condition):
-    end = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("strategy", ["OnWorkflowCompletion", "OnWorkflowDeletion"])
 def test_artifact_gc_removes_from_the_store(platform, s3, strategy):
     made = [
@@ -259,12 +252,12 @@ def test_artifact_gc_removes_from_the_store(platform, s3, strategy):
         return [one.get("deleted", False) for one in node["outputs"]["artifacts"]]
 
     if strategy == "OnWorkflowCompletion":
-        eventually(lambda: marks() == [True, True, False])
+        until(lambda: marks() == [True, True, False])
     else:
         assert marks() == [False, False, False]
         platform.delete("Workflow", "default", name)
     left = [f"gone/{strategy}/kept"]
-    eventually(lambda: [key for key in s3.keys("kept") if key.startswith(f"gone/{strategy}/")] == left)
+    until(lambda: [key for key in s3.keys("kept") if key.startswith(f"gone/{strategy}/")] == left)
 
 
 def test_artifact_gc_that_fails_is_a_condition_and_an_event(platform, s3):
@@ -273,11 +266,11 @@ def test_artifact_gc_that_fails_is_a_condition_and_an_event(platform, s3):
     document["spec"]["templates"].append({"name": "later", "suspend": {}})
     stored = platform.submit("default", document)
     secret = json.loads(platform.get("Secret", "default", "store").text)
-    eventually(lambda: "passing" in [b["Name"] for b in s3.client().list_buckets()["Buckets"]])
+    until(lambda: "passing" in [b["Name"] for b in s3.client().list_buckets()["Buckets"]])
     good = secret["data"]["secret"]
     secret["data"]["secret"] = secret["data"]["wrong"]
     platform.update("Secret", "default", secret)
-    eventually(lambda: '"later"' in platform.get("Workflow", "default", stored.name).text.partition('"nodes"')[2])
+    until(lambda: '"later"' in platform.get("Workflow", "default", stored.name).text.partition('"nodes"')[2])
     platform.act("default", stored.name, ResumeRequested(0.0))
     try:
         name = stored.name
@@ -286,7 +279,7 @@ def test_artifact_gc_that_fails_is_a_condition_and_an_event(platform, s3):
             found = json.loads(platform.get("Workflow", "default", name).text)["status"].get("conditions") or ()
             return [one["message"] for one in found if one["type"] == "ArtifactGCError"]
 
-        eventually(conditions)
+        until(conditions)
         assert "(artifact: one)" in conditions()[0]
         events = [json.loads(one.text) for one in platform.list("Event", "default")[0]]
         assert any(one["reason"] == "ArtifactGCFailed" for one in events)

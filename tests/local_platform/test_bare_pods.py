@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 import toy_parts as toys
 
 from hera_utils.errors import Refused, UnsupportedError
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -28,21 +28,12 @@ def job(name, script, **more):
     return {"metadata": {"name": name}, "spec": {"template": {"spec": spec(script)}, **more}}
 
 
-def until(platform, kind, name, done, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        document = json.loads(platform.get(kind, "default", name).text)
-        if done(document["status"]):
-            return document
-        time.sleep(0.02)
-    raise AssertionError(document)
+def reached(platform, kind, name, done):
+    def document():
+        found = json.loads(platform.get(kind, "default", name).text)
+        return found if done(found["status"]) else None
 
-
-def eventually(true, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    return until(document)
 
 
 def over(status):
@@ -64,25 +55,25 @@ def test_a_pod_runs_and_its_log_is_there(platform):
     )
     assert made["status"]["phase"] == "Pending"
     name = made["metadata"]["name"]
-    last = until(platform, "Pod", name, over)
+    last = reached(platform, "Pod", name, over)
     assert (last["status"]["phase"], last["metadata"]["uid"]) == ("Succeeded", made["metadata"]["uid"])
     assert [line for _, line in platform.pod_log("default", name, "main")] == ["hi"]
     with pytest.raises(Refused, match=f'pods "{name}" already exists'):
         platform.create("Pod", "default", {"metadata": {"name": name}, "spec": spec("true")})
     platform.delete("Pod", "default", name)
     gone(platform, "Pod", name)
-    eventually(lambda: not (platform.state / "pods" / made["metadata"]["uid"]).exists())
+    until(lambda: not (platform.state / "pods" / made["metadata"]["uid"]).exists())
 
 
 def test_a_pod_that_runs_is_ended_when_it_is_deleted(platform):
     platform.create("Pod", "default", {"metadata": {"name": "long"}, "spec": spec("sleep 60")})
     assert platform.busy()
-    until(platform, "Pod", "long", lambda status: status["phase"] == "Running")
+    reached(platform, "Pod", "long", lambda status: status["phase"] == "Running")
     platform.delete("Pod", "default", "long")
     gone(platform, "Pod", "long")
     assert not platform.busy()
     platform.create("Pod", "default", {"metadata": {"name": "long"}, "spec": spec("exit 3")})
-    last = until(platform, "Pod", "long", over)
+    last = reached(platform, "Pod", "long", over)
     assert last["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
 
 
@@ -103,11 +94,11 @@ def test_a_pod_that_is_none_is_refused(platform):
 def test_a_pod_is_found_again_after_a_restart(tmp_path):
     first = LocalPlatform(tmp_path / "state")
     first.create("Pod", "default", {"metadata": {"name": "stays"}, "spec": spec("sleep 1; echo done")})
-    until(first, "Pod", "stays", lambda status: status["phase"] == "Running")
+    reached(first, "Pod", "stays", lambda status: status["phase"] == "Running")
     first.close()
     second = LocalPlatform(tmp_path / "state")
     try:
-        assert until(second, "Pod", "stays", over)["status"]["phase"] == "Succeeded"
+        assert reached(second, "Pod", "stays", over)["status"]["phase"] == "Succeeded"
         assert [line for _, line in second.pod_log("default", "stays", "main")] == ["done"]
     finally:
         second.close()
@@ -115,7 +106,7 @@ def test_a_pod_is_found_again_after_a_restart(tmp_path):
 
 def test_a_job_runs_its_pods_to_success(platform):
     platform.create("Job", "default", job("three", "echo $((6*7))", completions=3, parallelism=2))
-    last = until(platform, "Job", "three", ended)
+    last = reached(platform, "Job", "three", ended)
     status = last["status"]
     assert (status["succeeded"], status.get("failed"), status.get("active")) == (3, None, None)
     assert [one["type"] for one in status["conditions"]] == ["SuccessCriteriaMet", "Complete"]
@@ -128,17 +119,17 @@ def test_a_job_runs_its_pods_to_success(platform):
 
 def test_a_job_that_fails_too_often_is_over(platform):
     platform.create("Job", "default", job("bad", "exit 1", backoffLimit=2))
-    status = until(platform, "Job", "bad", ended)["status"]
+    status = reached(platform, "Job", "bad", ended)["status"]
     assert (status["failed"], status.get("succeeded")) == (3, None)
     assert (status["conditions"][-1]["type"], status["conditions"][-1]["reason"]) == ("Failed", "BackoffLimitExceeded")
 
 
 def test_a_deleted_job_ends_its_pods(platform):
     platform.create("Job", "default", job("slow", "sleep 60", parallelism=2, completions=2))
-    eventually(lambda: sum(pod.name.startswith("slow-") for pod in platform.pods("default")) == 2)
+    until(lambda: sum(pod.name.startswith("slow-") for pod in platform.pods("default")) == 2)
     platform.delete("Job", "default", "slow")
     assert not [pod for pod in platform.pods("default") if pod.name.startswith("slow-")]
-    eventually(lambda: not platform.busy())
+    until(lambda: not platform.busy())
 
 
 def test_what_a_job_cannot_mean_here_is_refused(platform):

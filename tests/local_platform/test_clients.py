@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.certificate import certificate
+from waiting import until
 
 TOKEN = "s3cret-token"
 pytestmark = pytest.mark.timeout(90)
@@ -334,6 +334,4 @@ def test_kubectl_runs_a_workflow(kubectl):
     pod = kubectl("get", "pods", "-l", "workflows.argoproj.io/workflow=by-kubectl", "-o", "name").text
     assert kubectl("logs", pod).text == "from kubectl"
     assert kubectl("delete", "workflow", "by-kubectl").status == 0
-    end = time.monotonic() + 60
-    while kubectl("get", "workflow", "by-kubectl").status != 1:
-        assert time.monotonic() < end
+    until(lambda: kubectl("get", "workflow", "by-kubectl").status == 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import toy_parts as toys
 from hera_utils.argo.timestamps import seconds, text
 from hera_utils.errors import Refused
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 Json = dict[str, Any]
 
@@ -31,14 +32,6 @@ def cron(name: str, *command: str, **spec: Any) -> Json:
 
 def status(platform: LocalPlatform, name: str) -> Json:
     return json.loads(platform.get("CronWorkflow", "default", name).text).get("status") or {}
-
-
-def until(holds: Callable[[], Any], patience: float = 60.0) -> Any:
-    end = time.monotonic() + patience
-    while not (found := holds()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
-    return found
 
 
 def runs(platform: LocalPlatform) -> list[Json]:

@@ -20,6 +20,7 @@ import pytest
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform import daemon
 from hera_utils.local_platform.server import Serving
+from waiting import until
 
 
 @pytest.fixture
@@ -143,9 +144,7 @@ def test_an_idle_server_of_another_version_is_replaced(state):
 
 def test_a_server_ends_when_nobody_needs_it(state):
     known = daemon.start_or_join(state, Serving(idle_seconds=0.3))
-    deadline = time.monotonic() + 60
-    while daemon.status(state) is not None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: daemon.status(state) is None)
     assert daemon.status(state) is None
     assert "Traceback" not in (state / "server.log").read_text()
     with contextlib.suppress(ProcessLookupError):

@@ -10,8 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from hera_utils.local_platform import daemon
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.settings.sources import Surroundings, read_settings
+from waiting import until
 
 SECONDS = "86421357"
 SLEEPING = {
@@ -30,13 +30,6 @@ SLEEPING = {
         "templates": [{"name": "main", "container": {"image": "busybox", "command": ["sleep", SECONDS]}}],
     },
 }
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def sleeps() -> bool:

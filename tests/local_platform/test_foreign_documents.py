@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from pathlib import Path
 
 import pytest
+import toy_parts as toys
 
 from hera_utils.errors import Refused
 from hera_utils.local_platform.platform import LocalPlatform
@@ -33,13 +33,7 @@ def state(platform):
 
 def ended(platform, workflow):
     name = platform.submit("default", workflow).name
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        document = json.loads(platform.get("Workflow", "default", name).text)
-        if document["status"].get("phase") in ("Succeeded", "Failed", "Error"):
-            return document
-        time.sleep(0.02)
-    raise AssertionError(document["status"])
+    return toys.wait(platform, "default", name)
 
 
 def message(document):

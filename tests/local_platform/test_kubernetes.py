@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from serving import served
 from hera_utils.local_platform.kubernetes_api import request
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 TOKEN = "s3cret-token"
 CORE = "/api/v1/namespaces/default"
@@ -269,10 +269,8 @@ def test_workflows_and_templates_are_the_same_objects_here(api, platform):
     made = api("POST", f"{root}/workflows", WORKFLOW)
     assert made.status_code == 201, made.text
     name = made.json()["metadata"]["name"]
-    end = time.monotonic() + 60
-    while (seen := api("GET", f"{root}/workflows/{name}").json())["status"].get("phase") != "Succeeded":
-        assert time.monotonic() < end, seen
-        time.sleep(0.02)
+    until(lambda: api("GET", f"{root}/workflows/{name}").json()["status"].get("phase") == "Succeeded")
+    seen = api("GET", f"{root}/workflows/{name}").json()
     assert (seen["apiVersion"], seen["kind"]) == ("argoproj.io/v1alpha1", "Workflow")
     assert _names(api, f"{root}/workflows") == [name]
     pods = api("GET", f"{CORE}/pods").json()["items"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 
 import pytest
 import toy_parts as toys
@@ -15,6 +14,7 @@ from hera_utils.interpreter.events import ResumeRequested, Submitted, SuspendReq
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import status_of
 from hera_utils.local_platform.storage import objects
+from waiting import until
 
 
 @pytest.fixture
@@ -152,10 +152,7 @@ def test_the_journal_shrinks_when_runs_are_deleted(platform):
     before = file.stat().st_size
     for name in documents:
         platform.delete("Workflow", "default", name)
-    deadline = time.monotonic() + 60
-    while file.stat().st_size + (platform.state / "journal.sqlite-wal").stat().st_size > before / 4:
-        assert time.monotonic() < deadline, (before, file.stat().st_size)
-        time.sleep(0.05)
+    until(lambda: file.stat().st_size + (platform.state / "journal.sqlite-wal").stat().st_size <= before / 4)
 
 
 class Full(toys.ToyRuntime):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import requests
 import toy_parts as toys
 from serving import served
@@ -11,6 +9,7 @@ from serving import served
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.argo_api.metrics import _labels, exposition
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 
 def test_workflows_pods_and_cron_workflows_are_counted(tmp_path):
@@ -28,15 +27,14 @@ def test_workflows_pods_and_cron_workflows_are_counted(tmp_path):
         platform.create("CronWorkflow", "default", {"metadata": {"name": "busy"}, "spec": spec})
         with served(argo_app(platform, "t")) as url:
             assert requests.get(url + "/metrics", timeout=5).status_code == 401
-            end = time.monotonic() + 60
-            text = ""
-            while 'concurrency_policy="Forbid"' not in text:
-                assert time.monotonic() < end
-                time.sleep(0.1)
+
+            def told():
                 answer = requests.get(url + "/metrics", headers={"Authorization": "Bearer t"}, timeout=5)
-                text = answer.text
+                return answer if 'concurrency_policy="Forbid"' in answer.text else None
+
+            answer = until(told)
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-        lines = text.splitlines()
+        lines = answer.text.splitlines()
         assert 'argo_workflows_gauge{phase="Succeeded"} 1' in lines
         assert 'argo_workflows_gauge{phase="Running"} 1' in lines
         assert 'argo_workflows_pods_gauge{phase="Succeeded"} 2' in lines
@@ -117,13 +115,9 @@ def test_locks_are_counted(tmp_path):
     try:
         document = toys.workflow("sleep", "30", synchronization={"mutexes": [{"name": "door"}]})
         first, second = (platform.submit("default", document) for _ in range(2))
-        end = time.monotonic() + 60
         lock = '{lock_name="door",namespace="default",storage="configmap",type="mutex"} 1'
-        while exposed(platform, "argo_workflows_locks_") != [
-            f"argo_workflows_locks_held{lock}", f"argo_workflows_locks_pending{lock}"
-        ]:  # fmt: skip
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        both = [f"argo_workflows_locks_held{lock}", f"argo_workflows_locks_pending{lock}"]
+        until(lambda: exposed(platform, "argo_workflows_locks_") == both)
         for stored in (second, first):
             platform.delete("Workflow", "default", stored.name)
     finally:

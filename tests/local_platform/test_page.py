@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from serving import TOKEN
 
 from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.local_platform.serving.credentials import Gate
+from waiting import until
 
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 STARTED = "2026-11-23T10:00:00Z"
@@ -228,9 +228,7 @@ def test_logs_follow_and_buttons_act(url, platform, tab):
     tab.run(
         "window.confirm = () => true; [...document.querySelectorAll('button')].find((b) => b.textContent === 'Stop').click()"
     )
-    end = time.monotonic() + 60
-    while not platform.acted and time.monotonic() < end:
-        time.sleep(0.02)
+    until(lambda: platform.acted)
     assert platform.acted == [("big", ShutdownRequested(0.0, strategy="Stop"))]
 
 

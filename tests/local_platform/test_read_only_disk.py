@@ -18,6 +18,7 @@ import pytest
 
 from hera_utils.local_platform import daemon
 from small_disk import needs_root
+from waiting import until
 
 READ_ONLY = "is read-only: make it writable again"
 
@@ -97,10 +98,7 @@ def test_the_run_waits_and_says_why_and_clients_are_answered(failing: Failing, t
             time.sleep(0.05)
         failing.fail()
         (tmp_path / "go").touch()
-        end = time.monotonic() + 60
-        while READ_ONLY not in ask("get", "one", "-o", "json").stdout:
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        until(lambda: READ_ONLY in ask("get", "one", "-o", "json").stdout)
         listed = ask("ls")
         assert (listed.returncode, "Running" in listed.stdout) == (0, True)
         refused = ask("delete", "one")

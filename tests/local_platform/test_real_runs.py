@@ -13,6 +13,7 @@ from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.events import ResumeRequested, SetRequested, ShutdownRequested, SuspendRequested, from_json
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +99,7 @@ def test_a_claim_made_for_a_run_leaves_nothing_to_a_run_of_the_same_name(platfor
         assert toys.wait(platform, "default", "again")["status"]["phase"] == "Succeeded"
         (pod,) = platform.pods("default", "again")
         assert [line for _, line in platform.pod_log("default", pod.name, "main")] == []
-        end = time.monotonic() + 60
-        while (platform.state / "claims/default/again-work").exists() and time.monotonic() < end:
-            time.sleep(0.01)  # the folder goes after the turn is written
+        until(lambda: not (platform.state / "claims/default/again-work").exists())  # it goes after the turn is written
         platform.delete("Workflow", "default", "again")
 
 
@@ -196,10 +195,7 @@ def test_a_semaphore_of_templates_lets_two_in(platform, trace):
 def test_a_finished_run_deletes_itself_when_its_ttl_is_over(platform):
     stored = platform.submit("default", locked("true", ttlStrategy={"secondsAfterCompletion": 1}))
     toys.wait(platform, "default", stored.name)
-    deadline = time.monotonic() + 60
-    while stored.name in [run.name for run in platform.list("Workflow", "default")[0]]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: stored.name not in [run.name for run in platform.list("Workflow", "default")[0]])
     assert platform.pods("default", stored.name) == []
 
 
@@ -214,10 +210,7 @@ def test_a_deleted_run_takes_its_pods_and_files_with_it(platform):
     with pytest.raises(Refused, match="not found"):
         platform.get("Workflow", "default", stored.name)
     folder = platform.state / "pods" / pod.uid
-    deadline = time.monotonic() + 60
-    while folder.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not folder.exists())
     assert platform._journal.read("all_outbox") == []
 
 
@@ -228,10 +221,7 @@ def test_pod_gc_hides_pods_and_keeps_their_logs(platform, strategy):
     toys.wait(platform, "default", stored.name)
     (pod,) = platform.pods("default", stored.name)
     assert pod.name in [one.name for one in platform.list("Pod", "default")[0]]
-    deadline = time.monotonic() + 60
-    while pod.name in [one.name for one in platform.list("Pod", "default")[0]]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: pod.name not in [one.name for one in platform.list("Pod", "default")[0]])
     assert [line for _, line in platform.pod_log("default", pod.name, "main")] == ["kept"]
 
 
@@ -255,10 +245,7 @@ def test_what_is_over_cannot_be_stopped_or_suspended(platform):
     assert refused.value.code == 13
     with pytest.raises(Refused, match="set only targets suspend nodes"):
         platform.act("default", stored.name, SetRequested(0.0, node_field_selector="displayName=a"))
-    deadline = time.monotonic() + 60
-    while platform._controller._runs:  # a run that is over is not kept in memory
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not platform._controller._runs)  # a run that is over is not kept in memory
 
 
 def test_labels_of_runs_and_pods_can_be_changed(platform):
@@ -293,11 +280,7 @@ def test_artifact_gc(platform, strategy):
     if strategy != "OnWorkflowCompletion":
         assert platform.artifact("default", stored.name, node["id"], "out") == str(path)
     platform.delete("Workflow", "default", stored.name)
-    deadline = time.monotonic() + 60
-    while path.exists() and strategy != "Never":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert path.exists() == (strategy == "Never")
+    until(lambda: path.exists() == (strategy == "Never"))
 
 
 def diamond():

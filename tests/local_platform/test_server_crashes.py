@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -21,6 +20,7 @@ from hera_utils.interpreter.commands import LaunchPod
 from hera_utils.interpreter.events import PodFinished
 from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 HERE = Path(__file__).parent
 TASKS = 40
@@ -101,10 +101,11 @@ def test_an_interpreter_that_raises_ends_the_run_alone(tmp_path):
 SERVER = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {here!r})
+sys.path[:0] = {folders!r}
 import toy_parts as toys
 from hera_utils.local_platform.platform import LocalPlatform
 platform = LocalPlatform(Path({state!r}), advance=toys.advance, runtime=toys.ToyRuntime)
+print("open", flush=True)
 if not platform.list("Workflow")[0]:
     platform.submit("default", toys.workflow("sh", "-c", "echo ran >> {out}/$$", count={tasks}))
 while platform.busy():
@@ -117,13 +118,15 @@ def test_kill_9_at_any_moment(tmp_path):
     """The toy runtime's tasks die with the server or live on; whatever it knew, the journal knows."""
     state, out = tmp_path / "state", tmp_path / "out"
     out.mkdir()
-    code = SERVER.format(here=str(HERE), state=str(state), out=str(out), tasks=TASKS)
+    code = SERVER.format(folders=[str(HERE), str(HERE.parent)], state=str(state), out=str(out), tasks=TASKS)
     dice = random.Random(20261123)
     for _ in range(12):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        time.sleep(dice.uniform(0.25, 0.7))
-        os.kill(process.pid, signal.SIGKILL)
+        assert process.stdout.readline() == "open\n"
+        time.sleep(dice.uniform(0.0, 0.03))
+        process.kill()
         said, _ = process.communicate()
+        assert process.returncode == -signal.SIGKILL or "over" in said
         if not (state / "journal.sqlite").exists():
             continue
         with sqlite3.connect(state / "journal.sqlite") as journal:
@@ -181,10 +184,7 @@ def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch)
     first.close()
     second = LocalPlatform(state)
     try:
-        deadline = time.monotonic() + 60
-        while (state / "pods" / pod.uid).exists() or second._journal.read("all_outbox"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: not (state / "pods" / pod.uid).exists() and not second._journal.read("all_outbox"))
     finally:
         second.close()
 
@@ -202,9 +202,7 @@ def test_the_pods_of_a_deleted_run_go_in_pieces_and_by_the_next_server_too(tmp_p
     second = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
     try:
         assert second.list("Workflow", "default")[0] == []
-        deadline = time.monotonic() + 60
-        while any((state / "pods").iterdir()) or second._journal.read("all_outbox") or second.pods("default"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: not any((state / "pods").iterdir()))
+        until(lambda: not second._journal.read("all_outbox") and not second.pods("default"))
     finally:
         second.close()

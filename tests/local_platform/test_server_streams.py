@@ -21,6 +21,7 @@ from hera_utils.errors import Refused
 from hera_utils.local_platform.serving import latest as latest_module
 from hera_utils.local_platform.serving import watch as watch_module
 from hera_utils.local_platform.serving.http import pieces
+from waiting import until
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -63,17 +64,8 @@ class Events:
         return [json.loads(line)["result"] for line in self.raw.split(b"\n")[:-1] if line.strip()]
 
     def wait(self, count: int) -> list[dict]:
-        end = time.monotonic() + 60
-        while len(self.results) < count and time.monotonic() < end:
-            time.sleep(0.01)
+        until(lambda: len(self.results) >= count)
         return self.results
-
-
-def until(condition) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def watch(url: str, query: str = "", accept: str = "*/*") -> Events:
@@ -97,9 +89,7 @@ def test_server_sent_events_as_argo_writes_them(url, platform):
     submit(platform)
     events = watch(url, accept="text/event-stream")
     assert events.answer.headers["content-type"].startswith("text/event-stream")
-    end = time.monotonic() + 60
-    while not events.raw and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: events.raw)
     assert events.raw.startswith(b'data: {"result":{"type":"ADDED","object":{')
     assert events.raw.endswith(b"}} \n\n\n")
 
@@ -129,9 +119,7 @@ def test_changes_are_coalesced_and_the_last_is_never_lost(url, platform):
         made["status"]["progress"] = f"{number}/2000"
         platform.put("Workflow", made)
     finish(platform, made)
-    end = time.monotonic() + 60
-    while events.results[-1]["object"]["status"]["phase"] == "Running" and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: events.results[-1]["object"]["status"]["phase"] != "Running")
     took = time.monotonic() - began
     assert events.results[-1]["object"]["status"] == made["status"]
     assert len(events.results) <= 2 + took * 10
@@ -239,9 +227,7 @@ def test_a_reader_that_leaves_is_forgotten(url, platform):
     assert len(platform.listeners["Workflow"]) == before + 5
     for one in events:
         one.hang_up()
-    end = time.monotonic() + 60
-    while len(platform.listeners["Workflow"]) > before and time.monotonic() < end:
-        time.sleep(0.02)
+    until(lambda: len(platform.listeners["Workflow"]) <= before)
     assert len(platform.listeners["Workflow"]) == before
 
 
@@ -324,10 +310,7 @@ def test_followers_have_no_threads_and_are_forgotten_with_their_clients(url, pla
     assert threading.active_count() - own - before <= min(32, (os.cpu_count() or 1) + 4), "those of calls"
     for events in followers:
         events.hang_up()
-    end = time.monotonic() + 60
-    while len(platform.listeners.get("Pod", ())) > listeners:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: len(platform.listeners.get("Pod", ())) <= listeners)
 
 
 def test_server_sent_events_breathe(url, platform, monkeypatch):
@@ -336,9 +319,7 @@ def test_server_sent_events_breathe(url, platform, monkeypatch):
     monkeypatch.setattr(app, "KEEP_ALIVE_SECONDS", 0.2)
     submit(platform)
     events = watch(url, accept="text/event-stream")
-    end = time.monotonic() + 60
-    while not events.raw.endswith(b":\n:\n") and time.monotonic() < end:
-        time.sleep(0.02)
+    until(lambda: events.raw.endswith(b":\n:\n"))
     assert events.raw.endswith(b" \n\n\n:\n:\n")
 
 

@@ -12,6 +12,7 @@ from hera_utils.interpreter.events import TimerFired
 from hera_utils.local_platform.controller import controller
 from hera_utils.local_platform.controller.inbox import RunEvent, TurnRequest
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 POD = {"name": "t", "container": {"image": "busybox", "command": ["true"]}}
 
@@ -25,13 +26,6 @@ def loop(count):
 def nodes_of(platform, name):
     document = json.loads(platform.get("Workflow", "default", name).text)
     return document["status"].get("nodes") or {}
-
-
-def until(condition):
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_large_workflow_opens_in_many_turns(tmp_path, monkeypatch):

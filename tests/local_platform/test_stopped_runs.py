@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import toy_parts as toys
 
 from hera_utils.interpreter.events import RetryRequested, ShutdownRequested
 from hera_utils.local_platform.platform import LocalPlatform
+from waiting import until
 
 WRITES = "echo data > /tmp/out; echo v > /tmp/value; "
 ARTIFACT = {"name": "out", "path": "/tmp/out", "globalName": "everybody", "archive": {"none": {}}}
@@ -26,10 +26,7 @@ def _document(command: str, **spec) -> dict:
 def _at_work(platform: LocalPlatform, document: dict) -> str:
     """The name of the workflow, when its command has written all."""
     name = platform.submit("default", document).name
-    deadline = time.monotonic() + 60
-    while not any("written" in line for line in _log(platform, name)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: any("written" in line for line in _log(platform, name)))
     return name
 
 
@@ -84,10 +81,7 @@ def test_artifacts_of_a_stopped_pod_are_collected_with_the_others(platform):
     (node,) = toys.wait(platform, "default", name)["status"]["nodes"].values()
     assert node["outputs"]["artifacts"][0]["deleted"]
     path = platform.state / "artifacts/default/stopped/out"
-    deadline = time.monotonic() + 60
-    while path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not path.exists())
 
 
 def test_at_the_deadline_of_the_workflow_outputs_count(platform):
@@ -104,10 +98,7 @@ def test_a_stopped_run_is_retried_when_its_pod_is_over(platform):
     platform.act("default", name, ShutdownRequested(0.0))
     toys.wait(platform, "default", name)
     platform.act("default", name, RetryRequested(0.0))
-    deadline = time.monotonic() + 60
-    while "written" not in _log(platform, name):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: "written" in _log(platform, name))
     document = json.loads(platform.get("Workflow", "default", name).text)
     assert document["status"]["phase"] == "Running"
     platform.act("default", name, ShutdownRequested(0.0))

@@ -1,7 +1,5 @@
 """Of many pods that wait for their turn only a part is in memory: the rest is read from the journal again."""
 
-import time
-
 import toy_parts as toys
 
 from hera_utils.interpreter.advance import advance
@@ -9,6 +7,7 @@ from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.local_platform.controller import outstanding
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods import process, references
+from waiting import until
 
 TASKS = 12
 WHOLE = {"requests": {"cpu": 1000}}
@@ -36,13 +35,6 @@ def lines_of(platform, name):
 
 def aside(platform):
     return len(platform._controller.effects.outstanding) - len(platform._controller.effects.outstanding._whole)
-
-
-def until(condition):
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def ended(platform, name):

@@ -11,6 +11,7 @@ from pathlib import Path
 from hera_utils.argo import timestamps
 from hera_utils.interpreter.commands import Finish, LaunchPod
 from hera_utils.interpreter.events import PodFinished, PodStarted, Submitted
+from waiting import until
 
 
 def advance(run, event):
@@ -124,10 +125,9 @@ def workflow(*command: str, count: int = 1, **spec) -> dict:
 
 def wait(platform, namespace: str, name: str, seconds: float = 60.0) -> dict:
     """The workflow once it is over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+
+    def ended() -> dict | None:
         document = json.loads(platform.get("Workflow", namespace, name).text)
-        if document["status"].get("phase") in ("Succeeded", "Failed", "Error"):
-            return document
-        time.sleep(0.01)
-    raise AssertionError(f"{name} is not over after {seconds} s: {document['status']}")
+        return document if document["status"].get("phase") in ("Succeeded", "Failed", "Error") else None
+
+    return until(ended, seconds)

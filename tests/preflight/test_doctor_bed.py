@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import laboratory
@@ -18,6 +17,7 @@ from hera_utils.preflight import objects
 from hera_utils.preflight.finding import as_json
 from hera_utils.preflight.findings_text import lines, summary
 from hera_utils.preflight.run import examine
+from waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -50,13 +50,6 @@ QUOTA = {"apiVersion": "v1", "kind": "ResourceQuota"}
 
 def another_authority(tmp_path):
     return Authority(tmp_path / "other", name="somebody else").made().certificate
-
-
-def eventually(said, seconds=60):
-    end = time.monotonic() + seconds
-    while not said():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def wrong_authority(case, tmp_path):
@@ -134,7 +127,7 @@ def lost_claim(case, tmp_path):
     admin, volume = case.place.bed.admin, f"{case.place.name}-gone"
     admin.delete("PersistentVolume", volume)
     admin.merge("PersistentVolume", volume, {"metadata": {"finalizers": None}})  # which protects what is bound
-    eventually(lambda: admin.get("PersistentVolumeClaim", "gone", case.place.name)["status"]["phase"] == "Lost")
+    until(lambda: admin.get("PersistentVolumeClaim", "gone", case.place.name)["status"]["phase"] == "Lost")
     case.document["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "gone"
     return "claim", 'claim "gone" is lost', "restore the volume"
 
@@ -203,7 +196,7 @@ def exhausted_quota(case, tmp_path):
     counted = {"count/workflows.argoproj.io": "3"}
     case.place.add({**QUOTA, "metadata": {"name": "used"}, "spec": {"hard": counted}})
     admin, name = case.place.bed.admin, case.place.name
-    eventually(lambda: admin.get("ResourceQuota", "used", name).get("status", {}).get("used"))
+    until(lambda: admin.get("ResourceQuota", "used", name).get("status", {}).get("used"))
     admin.merge("ResourceQuota", "used", {"status": {"used": counted}}, name, part="status")
     return "quota", '"used" is exhausted: 3 of 3 count/workflows.argoproj.io are used', "hera-utils delete NAME"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -109,12 +108,3 @@ class Stage:
 
 def uid(pod: Launch) -> str:
     return str(pod.pod["metadata"]["uid"])
-
-
-def eventually(condition: Callable[[], object], timeout: float = 60.0) -> bool:
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return bool(condition())

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.image_policies import policy_for_all
 from hera_utils.images.table import ImageTable
 from hera_utils.local_platform.pods import log_lines
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 from hera_utils.local_platform.pods.runtime import Launch
+from waiting import until
 
 
 def test_the_home_of_a_task_is_not_made_in_a_volume(stage: Stage, tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_background_processes_end_with_the_command(stage: Stage) -> None:
     pod = stage.shell("(setsid sh -c 'while :; do sleep 0.05; done' &) ; sleep 987654321 & echo gone")
     assert stage.run(pod, timeout=5).phase == "Succeeded"
     assert stage.log(pod) == ["gone"]
-    assert eventually(lambda: not _running("987654321"))
+    until(lambda: not _running("987654321"))
 
 
 def _running(word: str) -> bool:
@@ -158,7 +159,7 @@ def _running(word: str) -> bool:
 def test_kill_sends_sigterm_first(stage: Stage) -> None:
     pod = stage.shell("trap 'echo told; exit 7' TERM; echo up; while :; do sleep 0.05; done")
     stage.launch(pod)
-    assert eventually(lambda: stage.log(pod) == ["up"])
+    until(lambda: stage.log(pod) == ["up"])
     stage.runtime.kill(uid(pod))
     end = stage.finished(pod.node_id)
     assert (end.phase, end.containers[0].exit_code) == ("Failed", 7)
@@ -170,19 +171,19 @@ def test_kill_ends_the_whole_tree_of_one_that_does_not_listen(stage: Stage) -> N
         "trap '' TERM; (trap '' TERM; sleep 876543219) & (setsid sleep 876543219 &); echo up; while :; do sleep 1; done"
     )
     stage.launch(pod)
-    assert eventually(lambda: stage.log(pod) == ["up"])
+    until(lambda: stage.log(pod) == ["up"])
     at = time.monotonic()
     stage.runtime.kill(uid(pod), grace=0.3)
     end = stage.finished(pod.node_id)
     assert time.monotonic() - at > 0.2
     assert end.containers[0].exit_code == 137
-    assert eventually(lambda: not _running("876543219"))
+    until(lambda: not _running("876543219"))
 
 
 def test_force_does_not_wait(stage: Stage) -> None:
     pod = stage.shell("trap '' TERM; echo up; while :; do sleep 1; done")
     stage.launch(pod)
-    assert eventually(lambda: stage.log(pod) == ["up"])
+    until(lambda: stage.log(pod) == ["up"])
     stage.runtime.kill(uid(pod), force=True)
     assert stage.finished(pod.node_id, 5).containers[0].exit_code == 137
 
@@ -255,7 +256,7 @@ def test_one_that_never_started_is_forgotten(stage: Stage) -> None:
     folder = stage.state / "pods" / uid(pod)
     assert PodFolder(str(folder)).is_over()
     stage.runtime.forget(uid(pod))
-    assert eventually(lambda: not folder.exists())
+    until(lambda: not folder.exists())
     assert stage.log(pod) == []
 
 

@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 from hera_utils.local_platform.pods.pod.processes import born
+from waiting import until
 
 HERE = Path(__file__).parent
 
@@ -66,7 +67,7 @@ def test_a_pod_that_ended_while_no_server_was_there(own_stage: Stage) -> None:
     own_stage.launch(pod)
     own_stage.started(pod.node_id)
     own_stage.runtime.close()
-    assert eventually(PodFolder(str(own_stage.state / "pods" / uid(pod))).is_over)
+    until(PodFolder(str(own_stage.state / "pods" / uid(pod))).is_over)
     own_stage.restart()
     own_stage.runtime.reattach(pod)
     assert own_stage.finished(pod.node_id).containers[0].exit_code == 5
@@ -113,12 +114,12 @@ def test_a_killed_worker_takes_its_pod_with_it(own_stage: Stage, restart: bool) 
         own_stage.runtime.reattach(pod)
     end = own_stage.finished(pod.node_id)
     assert (end.phase, end.message) == ("Failed", "pod deleted")
-    assert eventually(lambda: "765432198" not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
+    until(lambda: "765432198" not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
     assert own_stage.run(own_stage.shell("true")).phase == "Succeeded"
     own_stage.restart()  # removes what the dead worker left
     own_stage.run(own_stage.shell("true"))
     roots = own_stage.state / "pods" / ".roots"
-    assert eventually(lambda: not any(p.name.startswith(f"{worker_of(own_stage, pod)}-") for p in roots.iterdir()))
+    until(lambda: not any(p.name.startswith(f"{worker_of(own_stage, pod)}-") for p in roots.iterdir()))
 
 
 def test_a_killed_spawner_is_replaced(own_stage: Stage) -> None:
@@ -153,7 +154,7 @@ def test_a_supervisor_that_was_quicker_is_watched(own_stage: Stage) -> None:
     workers.assign = too_late  # type: ignore[method-assign, assignment]
     try:
         own_stage.launch(pod)
-        assert eventually(lambda: workers.worker_of(uid(pod)) and workers.worker_of(uid(pod)).pid == quicker.pid)
+        until(lambda: workers.worker_of(uid(pod)) and workers.worker_of(uid(pod)).pid == quicker.pid)
         other = own_stage.shell("sleep 765432197")  # on the worker that came too late
         own_stage.launch(other)
         own_stage.started(other.node_id)
@@ -175,8 +176,8 @@ def test_no_process_is_left_when_the_runtime_closes(own_stage: Stage) -> None:
     def left() -> bool:
         return mark in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
 
-    assert eventually(lambda: not left())
-    assert eventually(lambda: not list((own_stage.state / "pods" / ".roots").iterdir()))
+    until(lambda: not left())
+    until(lambda: not list((own_stage.state / "pods" / ".roots").iterdir()))
     own_stage.restart()
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.interpreter.events import PodWaiting
 from hera_utils.local_platform.pods.pod import disk_room
 from small_disk import Disk, disk, needs_root
+from waiting import until
 
 __all__ = ["disk"]
 Json = dict[str, Any]
@@ -80,7 +81,7 @@ def test_a_running_pod_waits_with_its_end(small: Stage, disk: Disk, tmp_path: Pa
     script = f"printf {message} > /argo/termination-log; touch /v/ready; {WRITING} exit 3"
     pod = small.shell(script, main=mounts, spec=CLAIM, claims={"c": str(claim)})
     small.launch(pod)
-    assert eventually((claim / "ready").exists)
+    until((claim / "ready").exists)
     disk.fill()
     (tmp_path / "claim" / "go").touch()
     waits(small, pod.node_id)
@@ -159,7 +160,7 @@ def test_a_pod_can_be_ended_on_a_full_disk(small: Stage, disk: Disk, tmp_path: P
     assert worker is not None
     disk.fill()
     small.runtime.kill(uid(pod), grace=1, force=force)
-    assert eventually(lambda: not os.path.exists(f"/proc/{worker.pid}") or not children(worker.pid))
+    until(lambda: not os.path.exists(f"/proc/{worker.pid}") or not children(worker.pid))
     disk.empty()
     assert small.finished(pod.node_id).phase == "Failed"
 
@@ -181,7 +182,7 @@ def test_a_deadline_ends_a_pod_that_waits_for_its_log(small: Stage, disk: Disk, 
     disk.fill()
     worker = small.runtime._workers.worker_of(uid(pod))
     assert worker is not None
-    assert eventually(lambda: not children(worker.pid), 15)
+    until(lambda: not children(worker.pid), 15)
     disk.empty()
     assert small.finished(pod.node_id).reason == "DeadlineExceeded"
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.local_platform.pods import pod_deadlines, process, workers
 from hera_utils.local_platform.pods.pod.errors import DEADLINE, UNENDABLE
 from hera_utils.local_platform.pods.pod.processes import SPAWNER, born, descendants
+from waiting import until
 
 ODD = {
     "ignores SIGTERM": "trap '' TERM; echo here; while :; do sleep 1; done",
@@ -55,9 +56,9 @@ def test_nothing_of_it_is_left(stage: Stage, odd: str, how: str) -> None:
     assert worker is not None
     if how != "deadline":
         stage.runtime.kill(uid(pod), grace=0.2)
-    end = stage.finished(pod.node_id, 60)
+    end = stage.finished(pod.node_id)
     assert (end.phase, end.message) == ("Failed", DEADLINE if how == "deadline" else "")
-    assert eventually(lambda: not tasks_below(worker.pid), 60)
+    until(lambda: not tasks_below(worker.pid))
 
 
 # --- another kernel, another clock -------------------------------------------------------------------------------------------------
@@ -95,12 +96,12 @@ def test_a_clock_that_is_set_back_ends_no_later(staged, tmp_path: Path, how: str
     spec = {"terminationGracePeriodSeconds": 1, **({"activeDeadlineSeconds": 3} if how == "deadline" else {})}
     pod = stage.shell(ODD["ignores SIGTERM"], spec=spec)
     stage.launch(pod)
-    assert eventually(lambda: stage.log(pod), 60)
+    until(lambda: stage.log(pod))
     if how == "killed":
         stage.runtime.kill(uid(pod), grace=2)
     time.sleep(0.5)  # within the grace
     (tmp_path / "flag").touch()
-    end = stage.finished(pod.node_id, 60)
+    end = stage.finished(pod.node_id)
     assert (end.message, end.containers[0].exit_code) == (DEADLINE if how == "deadline" else "", 137)
 
 
@@ -124,9 +125,9 @@ def test_what_even_sigkill_does_not_end_is_given_up(staged, how: str) -> None:
     stage.launch(pod)
     worker = stage.runtime._workers.worker_of
     if how == "killed":
-        assert eventually(lambda: stage.log(pod), 60)
+        until(lambda: stage.log(pod))
         stage.runtime.kill(uid(pod), grace=0.2)
-    end = stage.finished(pod.node_id, 60)
+    end = stage.finished(pod.node_id)
     assert (end.phase, end.message) == ("Failed", DEADLINE if how == "deadline" else UNENDABLE)
     assert worker(uid(pod)) is None
     assert stage.run(stage.shell("echo well", template={})).phase == "Succeeded"  # by a worker of its own
@@ -150,12 +151,12 @@ def test_a_worker_that_stands_still_holds_nobody_up(
         monkeypatch.setattr(workers.Worker, "end", lambda self: None)
     if how != "deadline":
         own_stage.runtime.kill(uid(pod), grace=0.2)
-    end = own_stage.finished(pod.node_id, 60)
+    end = own_stage.finished(pod.node_id)
     assert end.message == {"killed": "pod deleted", "deadline": DEADLINE, "hopeless": UNENDABLE}[how]
     monkeypatch.undo()
     if how == "hopeless":
         worker.end()
-    assert eventually(lambda: not born(worker.pid), 60)
+    until(lambda: not born(worker.pid))
 
 
 def test_the_deadlines_of_pods() -> None:
@@ -196,13 +197,13 @@ def test_a_pod_that_had_not_begun_is_started_again(own_stage: Stage, restart: bo
         os.kill(worker.pid, signal.SIGKILL)
         first.close()
         if restart:
-            assert eventually(lambda: not born(worker.pid))
+            until(lambda: not born(worker.pid))
             own_stage.restart()
             own_stage.runtime.reattach(pod)
         second, _ = store.accept()
         with second:
             second.recv(65536)
             second.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
-            end = own_stage.finished(pod.node_id, 60)
+            end = own_stage.finished(pod.node_id)
     assert (end.phase, end.message, end.error) == ("Succeeded", "", "")
     assert own_stage.log(pod) == ["hello"]

@@ -16,7 +16,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
+
+from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "images"))
 
@@ -137,7 +139,7 @@ def test_many_pods_wait_for_one_pull_and_hold_no_core(tmp_path: Path, server: Re
     pods = [stage.pod({"image": image(server), "command": ["sh", "-c", "cat /etc/version"]}) for _ in range(12)]
     for pod in pods:
         stage.launch(pod)
-    assert eventually(lambda: len(stage.runtime.waiting().get("run", {})) == 12)
+    until(lambda: len(stage.runtime.waiting().get("run", {})) == 12)
     assert set(stage.runtime.waiting()["run"].values()) <= {
         text for text in stage.runtime.waiting()["run"].values() if text.startswith(f'Pulling image "{image(server)}"')
     }
@@ -152,9 +154,9 @@ def test_many_pods_wait_for_one_pull_and_hold_no_core(tmp_path: Path, server: Re
 def test_a_failure_is_followed_by_a_pause_and_another_try(stage: Stage, server: Registry) -> None:
     pod = stage.pod({"image": image(server), "command": ["sh", "-c", "cat /etc/version"]})
     node = stage.launch(pod)
-    assert eventually(lambda: any(text.startswith("ErrImagePull: ") for text in messages(stage, node)))
+    until(lambda: any(text.startswith("ErrImagePull: ") for text in messages(stage, node)))
     back_off = f'ImagePullBackOff: Back-off pulling image "{image(server)}": ErrImagePull: '
-    assert eventually(lambda: any(text.startswith(back_off) for text in messages(stage, node)))
+    until(lambda: any(text.startswith(back_off) for text in messages(stage, node)))
     assert "lab/tool" in messages(stage, node)[-1]
     status = pod_object.pending(pod.pod, 1.0, message=messages(stage, node)[-1])
     assert status["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff"
@@ -177,7 +179,7 @@ def test_a_pod_can_be_killed_while_its_image_is_pulled(stage: Stage, server: Reg
     server.fail(".", times=-1, status=503)
     pod = stage.pod({"image": image(server), "command": ["sh"]})
     node = stage.launch(pod)
-    assert eventually(lambda: messages(stage, node))
+    until(lambda: messages(stage, node))
     stage.runtime.kill(uid(pod))
     assert stage.finished(node).phase == "Failed"
     assert stage.runtime.waiting() == {}
@@ -189,7 +191,7 @@ def test_another_server_goes_on_with_the_pull(stage: Stage, server: Registry) ->
     server.fail("/blobs/", times=2, bytes_per_second=200_000)
     pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]})
     node = stage.launch(pod)
-    assert eventually(lambda: server.asked("/blobs/"))
+    until(lambda: server.asked("/blobs/"))
     stage.restart()
     server.faults.clear()
     stage.runtime.reattach(pod)
@@ -207,8 +209,8 @@ def test_policies(stage: Stage, server: Registry) -> None:
 
     never = stage.pod({"image": image(server), "command": ["cat"], "imagePullPolicy": "Never"})
     node = stage.launch(never)
-    assert eventually(lambda: messages(stage, node))
-    assert eventually(lambda: any("is not present with pull policy of Never" in text for text in messages(stage, node)))
+    until(lambda: messages(stage, node))
+    until(lambda: any("is not present with pull policy of Never" in text for text in messages(stage, node)))
     assert messages(stage, node)[-1].startswith("ErrImageNeverPull: Container image ")
     add(server, version="1")
     assert version("IfNotPresent") == "1"
@@ -239,7 +241,7 @@ def test_pull_secrets(tmp_path: Path) -> None:
         stage = Stage(tmp_path / "state", images=ImageTable(PULLED))
         denied = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]})
         node = stage.launch(denied)
-        assert eventually(lambda: any("ErrImagePull" in text for text in messages(stage, node)))
+        until(lambda: any("ErrImagePull" in text for text in messages(stage, node)))
         auths = {"auths": {server.host: {"auth": base64.b64encode(b"me:s3cret-word").decode()}}}
         secret = {
             "metadata": {"name": "door"}, "type": "kubernetes.io/dockerconfigjson",
@@ -273,7 +275,7 @@ def test_a_pull_secret_that_was_changed_counts_for_the_next_try(
             {"image": image(server), "command": ["cat", "/etc/version"]}, pull_secrets=lambda: tuple(secrets)
         )
         node = stage.launch(pod)
-        assert eventually(lambda: any("ErrImagePull" in text for text in messages(stage, node)))
+        until(lambda: any("ErrImagePull" in text for text in messages(stage, node)))
         secrets[:] = [secret("right")]
         assert stage.finished(node).phase == "Succeeded"
         stage.close()
@@ -282,7 +284,7 @@ def test_a_pull_secret_that_was_changed_counts_for_the_next_try(
 def test_an_invalid_name(stage: Stage) -> None:
     pod = stage.pod({"image": "Not/A Name", "command": ["true"]})
     node = stage.launch(pod)
-    assert eventually(lambda: any(text.startswith("InvalidImageName: ") for text in messages(stage, node)))
+    until(lambda: any(text.startswith("InvalidImageName: ") for text in messages(stage, node)))
 
 
 def test_where_no_registry_answers_what_is_said_to_stand_in_does(

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from hand_made_image import PYTHON
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.local_platform.pods.pod import syscalls
 from hera_utils.local_platform.pods.pod.meter import Use
+from waiting import until
 
 MIB = 1 << 20
 BURN = "import time\nwhile time.process_time() < {seconds}: pass\n"
@@ -80,7 +81,7 @@ def test_bytes(stage: Stage) -> None:
 def test_a_pod_that_was_killed_has_used_something(stage: Stage) -> None:
     pod = python(stage, BURN.format(seconds=0.3) + "print('burnt', flush=True)\ntime.sleep(600)")
     node = stage.launch(pod)
-    assert eventually(lambda: stage.log(pod) == ["burnt"], timeout=60)
+    until(lambda: stage.log(pod) == ["burnt"])
     stage.runtime.kill(uid(pod), grace=0.0, force=True)
     assert stage.finished(node).used["cpuSeconds"] >= 0.3
 

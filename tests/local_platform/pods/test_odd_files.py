@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.local_platform.pods.pod.processes import born, descendants
+from waiting import until
 
 Json = dict[str, Any]
 MAKE = r"""
@@ -209,7 +210,7 @@ def test_outputs_that_cannot_be_read_end_with_their_pod(own_stage: Stage) -> Non
     own_stage.run(pod)
     claim = (own_stage.state / "pods" / uid(pod) / "supervisor.jsonl").read_text()
     worker = int(claim.split('"pid": ')[1].split(",")[0])
-    assert eventually(lambda: descendants(worker) in ([], [worker]))
+    until(lambda: descendants(worker) in ([], [worker]))
 
 
 def test_hard_links_of_an_archive_from_elsewhere(stage: Stage, tmp_path: Path) -> None:
@@ -241,5 +242,5 @@ def test_a_pod_that_waits_for_a_store_can_be_ended(own_stage: Stage, monkeypatch
         assert worker is not None
         own_stage.runtime.kill(uid(pod), grace=0.5)
         assert own_stage.finished(pod.node_id).phase == "Failed"
-        assert eventually(lambda: not born(worker.pid))
+        until(lambda: not born(worker.pid))
         connection.close()

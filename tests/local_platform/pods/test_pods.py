@@ -9,10 +9,11 @@ import time
 from typing import Any
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodWaiting
 from hera_utils.local_platform.pods.runtime import Launch
+from waiting import until
 
 Json = dict[str, Any]
 
@@ -285,7 +286,7 @@ def test_launching_twice_runs_once(stage: Stage) -> None:
         stage.launch(pod)
     assert stage.finished(pod.node_id).phase == "Succeeded"
     stage.launch(pod)
-    assert eventually(lambda: len([e for e in stage.events[pod.node_id] if isinstance(e, PodFinished)]) == 2)
+    until(lambda: len([e for e in stage.events[pod.node_id] if isinstance(e, PodFinished)]) == 2)
     assert stage.log(pod) == ["once"]
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage import Stage, eventually, uid
+from stage import Stage, uid
 
 from hera_utils.interpreter.events import PodWaiting
+from waiting import until
 
 BIG = {"resources": {"requests": {"cpu": "30", "memory": "110Gi"}}}
 
@@ -83,9 +84,7 @@ def test_a_pod_that_waits_for_memory_or_asks_for_too_much_says_so(small: Stage) 
     small.launch(second)
     big = small.shell("true", main=BIG)
     small.launch(big)
-    assert eventually(
-        lambda: "waits for a free core" not in says(small)[second.node_id]
-    )  # one that sleeps holds no core
+    until(lambda: "waits for a free core" not in says(small)[second.node_id])  # one that sleeps holds no core
     said = says(small)
     assert "Insufficient memory: waits for " in said[second.node_id]
     assert "of which running pods have requested" in said[second.node_id]

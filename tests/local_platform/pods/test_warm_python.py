@@ -8,13 +8,14 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stage import Stage, eventually
+from stage import Stage
+
+from waiting import until
 
 Json = dict[str, Any]
 HERE = Path(__file__).parent
@@ -389,9 +390,7 @@ def python_task(stage: Stage, source: str = SHOW, **more: Any) -> list[str]:
     }
     pod = stage.pod(container, template={"script": {"source": source}}, **more)
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)
-    end = time.monotonic() + 60
-    while not stage.runtime._workers._idle and time.monotonic() < end:  # so that the next pod gets the same worker
-        time.sleep(0.01)
+    until(lambda: stage.runtime._workers._idle)  # so that the next pod gets the same worker
     return stage.log(pod)
 
 
@@ -444,9 +443,7 @@ HAS = "import sys\nprint('yaml' in sys.meta_path[0])"
 
 def test_what_one_worker_imported_all_have(machine: Stage) -> None:
     python_task(machine, "import yaml")
-    until = time.monotonic() + 60
-    while python_task(machine, HAS) != ["True"]:
-        assert time.monotonic() < until
+    until(lambda: python_task(machine, HAS) == ["True"])
     container = {"image": "python:3.11", "command": ["python"], "args": ["/argo/staging/script"]}
     script = {"script": {"source": f"{HAS}\nimport time\ntime.sleep(1)"}}
     pods = [machine.pod(container, template=script) for _ in range(3)]
@@ -460,9 +457,7 @@ def test_what_a_task_is_importing_others_need_not_import(machine: Stage) -> None
     container = {"image": "python:3.11", "command": ["python"], "args": ["/argo/staging/script"]}
     goes_on = "import yaml, time\nwhile True: time.sleep(0.1)"
     machine.launch(machine.pod(container, template={"script": {"source": goes_on}}))
-    until = time.monotonic() + 60
-    while python_task(machine, HAS) != ["True"]:
-        assert time.monotonic() < until
+    until(lambda: python_task(machine, HAS) == ["True"])
 
 
 def test_other_programs_of_a_worker_with_a_fork_server_have_no_descriptor_of_it(machine: Stage) -> None:
@@ -505,9 +500,9 @@ def _command(pid: str) -> bytes:
 def test_an_idle_worker_keeps_nothing_of_a_fork_server_that_it_ended(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "state", cores=1)
     try:
-        assert eventually(lambda: _fork_servers(stage.state) == ["S"])
+        until(lambda: _fork_servers(stage.state) == ["S"])
         assert stage.run(stage.shell("true")).phase == "Succeeded"
-        assert eventually(lambda: _fork_servers(stage.state) == [])
+        until(lambda: _fork_servers(stage.state) == [])
     finally:
         stage.close()
 
@@ -528,14 +523,14 @@ print(os.getppid(), sorted(set(map(int, filter(str.isdigit, os.listdir("/proc"))
 
 def test_what_a_task_leaves_ends_and_the_fork_server_goes_on(machine: Stage) -> None:
     """A task sees the worker, the fork server, itself, and what it starts."""
-    until = time.monotonic() + 60
-    first = python_task(machine, LEAVE)
-    while (
-        second := python_task(machine, LEAVE)
-    ) != first:  # what earlier tasks imported may still make a new fork server
-        assert time.monotonic() < until
-        first = second
-    assert first[0].endswith(" []")
+    said = [python_task(machine, LEAVE)]
+
+    def as_before() -> bool:
+        said.append(python_task(machine, LEAVE))
+        return said[-1] == said[-2]
+
+    until(as_before)  # what earlier tasks imported may still make a new fork server
+    assert said[-1][0].endswith(" []")
 
 
 def test_a_task_may_kill_the_fork_server(machine: Stage) -> None:
