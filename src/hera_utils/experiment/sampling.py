@@ -171,6 +171,11 @@ class Saltelli(Sampled):
     def __init__(self, groups: int, seed: int, axes: Mapping[str, Any]) -> None:
         if not isinstance(groups, int) or groups < 1:
             raise SettingsError(f"{groups!r} groups of points cannot be drawn", fix="draw 1 or more")
+        if len(axes) < 2:
+            raise SettingsError(
+                "a design for Sobol indices has two axes or more: one alone explains all of the variance",
+                fix="give another axis, or draw the points with sobol(…)",
+            )
         super().__init__(groups * (len(axes) + 2), seed, axes)
         for name, spread in self._spreads.items():
             if spread.values is not None:
