@@ -143,6 +143,29 @@ def test_ctrl_c_before_the_first_submission_leaves_no_record(local_platform, tmp
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_ctrl_c_while_gather_runs_leaves_nothing_to_send(local_platform, tmp_path, monkeypatch):
+    from hera_utils import ExecutionEngine, Experiment, Inputs, grid
+    from hera_utils.errors import Detached
+    from hera_utils.execution.dispatcher import Dispatcher
+
+    follow = Dispatcher.follow_one
+
+    def interrupted(dispatcher, name, *given):
+        if name.endswith("-gather"):
+            raise KeyboardInterrupt
+        return follow(dispatcher, name, *given)
+
+    space = {"__name__": "naps"}
+    exec(SCRIPT, space)
+    local_platform.context.runs = str(tmp_path / "runs")
+    monkeypatch.setattr(Dispatcher, "follow_one", interrupted)
+    inputs = Inputs(parameters=grid(n=[1]))
+    with pytest.raises(Detached, match=r"^the run continues; come back with: hera-utils watch left-"):
+        ExecutionEngine(local_platform.context).run(
+            Experiment(workflow=space["define"], gather=space["define"], inputs=inputs)
+        )
+
+
 def test_a_record_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
     def interrupted(self):
         raise KeyboardInterrupt

@@ -536,7 +536,13 @@ class Session:
     def _how_to_come_back(self) -> str:
         assert self.record is not None
         name, waiting = self.record.name, self.record.statuses().get("", 0)
-        return self.advice.come_back(name, waiting=waiting, gathers=self.plan.gather is not None)
+        return self.advice.come_back(name, waiting=waiting, gathers=self.plan.gather is not None and not self._gathers())
+
+    def _gathers(self) -> bool:
+        """Whether gather is submitted and has not failed."""
+        assert self.record is not None
+        sent = [row.phase for row in self.record.workflows() if row.role == "gather"]
+        return bool(sent) and sent[-1] not in UNSUCCESSFUL
 
 
 def _failed(record: RunRecord) -> bool:
