@@ -292,7 +292,9 @@ def test_what_saltellis_design_cannot_be_drawn_from():
         saltelli(8, x=(0, 1), n=range(4))
     with pytest.raises(SettingsError, match="0 groups of points"):
         saltelli(0, x=(0, 1), y=(0, 1))
-    with pytest.raises(SettingsError, match="two axes or more"):  # b with its coordinate of a would be a: the same point twice
+    with pytest.raises(
+        SettingsError, match="two axes or more"
+    ):  # b with its coordinate of a would be a: the same point twice
         saltelli(8, x=(0, 1))
 
 

@@ -536,7 +536,9 @@ class Session:
     def _how_to_come_back(self) -> str:
         assert self.record is not None
         name, waiting = self.record.name, self.record.statuses().get("", 0)
-        return self.advice.come_back(name, waiting=waiting, gathers=self.plan.gather is not None and not self._gathers())
+        return self.advice.come_back(
+            name, waiting=waiting, gathers=self.plan.gather is not None and not self._gathers()
+        )
 
     def _gathers(self) -> bool:
         """Whether gather is submitted and has not failed."""
