@@ -14,7 +14,7 @@ from typing import Any
 
 from hera_utils.deep_folders import files_below, remove_tree
 from hera_utils.errors import PlatformError
-from hera_utils.local_platform.pods.pod.artifact_keys import key_of, path_of
+from hera_utils.local_platform.pods.pod.artifact_keys import is_partial, key_of, path_of
 from hera_utils.local_platform.pods.pod.errors import PodFault
 
 Json = dict[str, Any]
@@ -49,7 +49,9 @@ class ArtifactStore:
             yield str(start.relative_to(self.root))
             return
         for path in files_below(start):
-            yield str(Path(path).relative_to(self.root))
+            key = str(Path(path).relative_to(self.root))
+            if not is_partial(key):
+                yield key
 
     def remove(self, key: str) -> None:
         path = self.path(key)

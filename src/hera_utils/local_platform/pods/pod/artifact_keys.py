@@ -17,6 +17,7 @@ KEYED = ("s3", "gcs", "oss", "azure", "hdfs", "artifactory", "plugin")
 """Locations that name an object by a key. Which of them the local store stands in for, the server knows (artifacts/locations.py)."""
 KEY_FIELDS = {"azure": "blob", "hdfs": "path", "artifactory": "url"}
 """Where a location of a kind has its key; all others in `key`."""
+_PARTIAL = ".hera-utils-partial-"
 _ADDRESSES = {"http": "url", "git": "repo"}
 
 
@@ -65,6 +66,15 @@ def path_of(store: str, key: str) -> str:
     if not inside:
         raise PodFault(f'the artifact key "{key}" leads out of the artifact store')
     return path
+
+
+def partial_name(pod: str) -> str:
+    """How a file or folder is called while a pod writes it. pod: its uid; seen from within, all workers have one process id."""
+    return f"{_PARTIAL}{pod}"
+
+
+def is_partial(key: str) -> bool:
+    return f"/{_PARTIAL}" in f"/{key}"
 
 
 def with_key(kind: str, location: Json, key: str) -> Json:

@@ -229,20 +229,20 @@ def _remove_from(parent: int, name: str) -> None:
         try:
             folder = os.open(name, _PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         except NotADirectoryError:
-            _permitted(parent, lambda: os.unlink(name, dir_fd=parent))
+            permitted(parent, lambda: os.unlink(name, dir_fd=parent))
             return
         try:
-            for one in _permitted(folder, lambda: _names(folder)):
+            for one in permitted(folder, lambda: _names(folder)):
                 _remove_from(folder, one)
         finally:
             os.close(folder)
-        _permitted(parent, lambda: os.rmdir(name, dir_fd=parent))
+        permitted(parent, lambda: os.rmdir(name, dir_fd=parent))
 
 
-def _permitted(folder: int, action: Callable[[], T]) -> T:
+def permitted(folder: int | str, action: Callable[[], T]) -> T:
     """What the action in a folder returns, which is made writable for its owner when it is not."""
     try:
         return action()
     except PermissionError:
-        os.chmod(f"/proc/self/fd/{folder}", 0o700)
+        os.chmod(f"/proc/self/fd/{folder}" if isinstance(folder, int) else folder, 0o700)
         return action()

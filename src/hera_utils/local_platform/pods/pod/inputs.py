@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 from . import archives, disk_room, file_trees, git, open_beneath, remote
-from .artifact_keys import KEYED, key_of, kind_of, path_of
+from .artifact_keys import KEYED, key_of, kind_of, partial_name, path_of
 from .errors import LeadsOut, PodFault
 
 Json = dict[str, Any]
@@ -24,10 +24,10 @@ def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> No
         target = f"{folder}/{artifact['name']}"
         _stage_one(job, artifact, target)
         if artifact["name"] in overlapping and os.path.lexists(target):
-            _move(artifact, target, *overlapping[artifact["name"]])
+            _move(job, artifact, target, *overlapping[artifact["name"]])
 
 
-def _move(artifact: Json, source: str, volume: str, path: str) -> None:
+def _move(job: Json, artifact: Json, source: str, volume: str, path: str) -> None:
     """Move an artifact into a volume, where a task may have put links: none may lead it out of the volume."""
     if not path:
         raise PodFault(f"artifact {artifact['name']} failed to load: {artifact['path']} is where a volume is mounted")
@@ -35,7 +35,7 @@ def _move(artifact: Json, source: str, volume: str, path: str) -> None:
         with open_beneath.at(volume, os.path.dirname(path), make=True) as parent:
             name = os.path.basename(path)
             if os.stat(source, follow_symlinks=False).st_dev != os.stat(parent).st_dev:
-                source = _copied(source, parent, f".{name}.{os.getpid()}.partial")
+                source = _copied(source, parent, partial_name(job["pod"]["metadata"]["uid"]))
             file_trees.remove(f"{parent}/{name}")
             os.rename(source, f"{parent}/{name}")
     except LeadsOut:

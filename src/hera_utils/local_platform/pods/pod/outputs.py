@@ -6,13 +6,14 @@ is an error of `main`, exit code 64), then the wait container takes what lies in
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import stat
 from typing import Any
 
-from . import archives, artifact_keys, disk_room, file_trees, remote
+from . import archives, artifact_keys, disk_room, file_trees, local_store, remote
 from .errors import PodFault, SpecialFile
 from .logs import plain
 
@@ -99,15 +100,9 @@ def save_logs(job: Json, collected: CollectedOutputs, folder: str, names: list[s
         try:
             plain(lines, text)
             if place is None:
-                target = artifact_keys.path_of(job["store"], key)
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                partial = f"{target}.{os.getpid()}.partial"
-                try:
-                    shutil.copyfile(text, partial)
-                    os.chmod(partial, 0o600)
-                    os.rename(partial, target)
-                finally:
-                    file_trees.remove(partial)
+                with local_store.new_object(job["store"], key, job["pod"]["metadata"]["uid"]) as target:
+                    shutil.copyfile(text, target)
+                    os.chmod(target, 0o600)
             else:
                 (problem,) = remote.save(job["python"], [remote.Parcel(place, key, text, text)])
                 if problem:
@@ -203,12 +198,9 @@ def _save(
         ]
         key = artifact_keys.key_of(artifact) or artifact_keys.default_key(job, name)
         elsewhere = artifact["name"] in (job.get("places") or {}).get("outputs", {})
-        if elsewhere:
-            target = f"{folders[1]}/{artifact['name']}"
-        else:
-            target = artifact_keys.path_of(folders[0], key)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-        left_out = _pack(top, artifact, path, target, kind, covered=covered)
+        with _place(job, artifact, key, folders, elsewhere) as target:
+            left_out = _pack(top, artifact, path, target, kind, covered=covered)
+            is_empty = not elsewhere and os.path.isdir(target) and not os.listdir(target)
     except (SpecialFile, _Refusal) as odd:
         if covered:
             raise PodFault(str(odd)) from None
@@ -219,8 +211,7 @@ def _save(
         os.close(top)
     if left_out:
         collected.warnings.append(_incomplete(artifact["name"], kind, left_out))
-    if kind == "none" and not elsewhere and os.path.isdir(target) and not os.listdir(target):
-        os.rmdir(target)
+    if is_empty:
         collected.warnings.append(
             f"artifact {artifact['name']}: a folder with `archive: none` that holds no file would be nothing in a "
             f"store: leave `archive` out"
@@ -229,6 +220,17 @@ def _save(
         collected.parcels.append((artifact, key))
     else:
         collected.artifacts.append(_reported(job, artifact, key))
+
+
+def _place(
+    job: Json, artifact: Json, key: str, folders: tuple[str, str], elsewhere: bool
+) -> contextlib.AbstractContextManager[str]:
+    """Where the artifact is packed."""
+    if not elsewhere:
+        return local_store.new_object(folders[0], key, job["pod"]["metadata"]["uid"])
+    parcel = f"{folders[1]}/{artifact['name']}"
+    file_trees.remove(parcel)  # of an earlier try
+    return contextlib.nullcontext(parcel)
 
 
 def _missing(path: str, kind: str, *, covered: bool) -> str:
@@ -261,22 +263,15 @@ def _incomplete(name: str, kind: str, left_out: list[str]) -> str:
 
 
 def _pack(top: int, artifact: Json, path: str, target: str, kind: str, *, covered: bool) -> list[str]:
-    """Pack what `top` is a descriptor of as the file or folder `target`, which appears whole. Returns what is left out."""
-    partial = f"{target}.{os.getpid()}.partial"
-    left_out: list[str] = []
-    try:
-        if kind == "tar":
-            level = ((artifact.get("archive") or {}).get("tar") or {}).get("compressionLevel")
-            gzip_level = 6 if level is None or int(level) < 0 else min(int(level), 9)
-            archives.pack_tar(top, os.path.basename(path) or "root", path, partial, gzip_level)
-        elif kind == "zip":
-            left_out = archives.pack_zip(top, _name_in_zip(top, artifact["name"], path, covered=covered), path, partial)
-        else:
-            left_out = file_trees.copy(top, path, *os.path.split(partial), only_files=True)
-        _replace(partial, target)
-    finally:
-        file_trees.remove(partial)
-    return left_out
+    """Pack what `top` is a descriptor of as the new file or folder `target`. Returns what is left out."""
+    if kind == "tar":
+        level = ((artifact.get("archive") or {}).get("tar") or {}).get("compressionLevel")
+        gzip_level = 6 if level is None or int(level) < 0 else min(int(level), 9)
+        archives.pack_tar(top, os.path.basename(path) or "root", path, target, gzip_level)
+        return []
+    if kind == "zip":
+        return archives.pack_zip(top, _name_in_zip(top, artifact["name"], path, covered=covered), path, target)
+    return file_trees.copy(top, path, *os.path.split(target), only_files=True)
 
 
 def _name_in_zip(top: int, name: str, path: str, *, covered: bool) -> str:
@@ -291,9 +286,3 @@ def _name_in_zip(top: int, name: str, path: str, *, covered: bool) -> str:
     if name != os.path.basename(path):
         raise PodFault(f"stat /tmp/argo/outputs/artifacts/{name}: no such file or directory")
     return f"tmp/argo/outputs/artifacts/{name}"
-
-
-def _replace(partial: str, target: str) -> None:
-    if os.path.isdir(partial) or (os.path.isdir(target) and not os.path.islink(target)):
-        file_trees.remove(target)  # a rename would not replace it
-    os.rename(partial, target)
