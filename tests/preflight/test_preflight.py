@@ -77,6 +77,17 @@ def test_a_state_folder_that_cannot_be_written(context, tmp_path):
     assert "cannot be written" in finding.message
 
 
+def test_a_state_folder_that_every_command_refuses(context, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o777)
+    (tmp_path / "state" / "server.json").touch()
+    (tmp_path / "state" / "server.json").chmod(0o666)
+    (finding,) = machine.state_folder(Subject(context()))
+    assert (finding.ok, "could be written to by other users" in finding.message) == (False, True)
+    assert finding.fix
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o777
+
+
 def test_a_python_without_hera(context, tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')

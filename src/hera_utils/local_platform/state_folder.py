@@ -104,15 +104,31 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def check_state_folder(state: Path) -> None:
-    """Check that what is in the folder may be trusted; nothing is wrong with one that does not exist."""
+    """Check that what is in the folder may be trusted; nothing is wrong with one that does not exist. A looser mode is tightened."""
+    mode = refuse_foreign_folder(state)
+    if mode & OTHERS:
+        try:
+            os.chmod(state, mode & 0o700)
+        except OSError as error:
+            raise unusable(state, error) from error
+        if os.stat(state).st_mode & OTHERS:
+            raise PlatformError(
+                f"the file system of the state folder {state} does not keep modes: other users can read it",
+                fix="choose a folder on another file system with HERA_UTILS_STATE",
+            )
+        log.warning("hera-utils: other users could read the state folder %s: its mode is now 0700", state)
+
+
+def refuse_foreign_folder(state: Path) -> int:
+    """The folder's mode, 0 where there is none. Raises PlatformError where another user could have written to it; changes nothing."""
     try:
         status = os.stat(state)
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return 0
     except OSError as error:
         raise unusable(state, error) from error
     if not stat.S_ISDIR(status.st_mode) or not hasattr(os, "geteuid"):
-        return  # opening it will raise what it is
+        return 0  # opening it will raise what it is
     if status.st_uid != os.geteuid() or os.lstat(state).st_uid not in (os.geteuid(), 0):  # also a link that leads there
         raise PlatformError(f"the state folder {state} belongs to another user of this machine", fix=_FIX)
     for above in Path(os.path.realpath(state)).parents:
@@ -125,17 +141,7 @@ def check_state_folder(state: Path) -> None:
     loose = status.st_mode & OTHERS
     with contextlib.suppress(FileNotFoundError):  # removed meanwhile
         _refuse_what_others_wrote(state, reached=bool(loose & 0o011), deeply=bool(loose))
-    if loose:
-        try:
-            os.chmod(state, status.st_mode & 0o700)
-        except OSError as error:
-            raise unusable(state, error) from error
-        if os.stat(state).st_mode & OTHERS:
-            raise PlatformError(
-                f"the file system of the state folder {state} does not keep modes: other users can read it",
-                fix="choose a folder on another file system with HERA_UTILS_STATE",
-            )
-        log.warning("hera-utils: other users could read the state folder %s: its mode is now 0700", state)
+    return status.st_mode & 0o777
 
 
 def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> None:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from hera_utils.errors import PlatformError
 from hera_utils.preflight.finding import Finding, Subject, good, problem, warning
 
 LEAST_FREE = 200 * 1024 * 1024  # bytes: with less, the logs and artifacts of a few runs fill the disk
@@ -19,12 +20,18 @@ LEAST_FREE = 200 * 1024 * 1024  # bytes: with less, the logs and artifacts of a 
 def state_folder(subject: Subject) -> Iterator[Finding]:
     """The local platform and its SQLite file must be able to write there, and need room on the disk."""
     from hera_utils.local_platform.pods.pod.disk_room import is_full, shortage
+    from hera_utils.local_platform.state_folder import refuse_foreign_folder
 
     folder = Path(subject.context.state)
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     fix = "name another folder with --state or HERA_UTILS_STATE, or make this one writable"
     if not existing.is_dir():
         yield problem("state folder", f"the state folder {folder} cannot be created: {existing} is a file", fix)
+        return
+    try:
+        refuse_foreign_folder(folder)
+    except PlatformError as error:
+        yield problem("state folder", error.message, error.fix or "")
         return
     try:
         with tempfile.TemporaryFile(dir=existing):

@@ -32,7 +32,7 @@ from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record_address import ForeignDatabase, address_of, refuse_programs
-from hera_utils.runs.record_files import open_lock, read_json
+from hera_utils.runs.record_files import keep_from_readers, open_lock, read_json
 from hera_utils.whole_files import write_whole
 
 Json = dict[str, Any]
@@ -117,13 +117,15 @@ class RunRecord:
         self.driven_since: tuple[float, int] | None = None
         try:
             address = address_of(folder / "points.sqlite")
+            with contextlib.suppress(OSError):  # opening it says what is wrong
+                keep_from_readers(folder / "points.sqlite")
             self._base = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
             self._base.execute("pragma trusted_schema = off")
             refuse_programs(self._base.execute)
             self._base.execute("pragma synchronous = normal")
             self._base.executescript(self._sql(_TABLES))
         except (sqlite3.Error, ForeignDatabase, OSError) as error:
-            raise ResourceError(f"the record {folder} cannot be used ({error})", fix="remove that folder") from None
+            raise _unusable(folder, error) from None
 
     @classmethod
     def create(cls, runs: Path, name: str, facts: Json) -> RunRecord:
@@ -203,7 +205,8 @@ class RunRecord:
         if self._lock is not None:
             return
         try:
-            lock = open_lock(self.folder / "lock", os.O_RDWR | os.O_CREAT)
+            keep_from_readers(self.folder / "lock")
+            lock = open_lock(self.folder / "lock", os.O_RDWR)
         except OSError as error:
             raise ResourceError(
                 f"the file {self.folder / 'lock'} cannot be used ({error.strerror}): a link there is not followed",
@@ -414,6 +417,20 @@ class RunRecord:
         """What a digest of a fingerprint stands for; "" when it is not known."""
         row = self._base.execute(self._sql("select text from fingerprints where digest = ?"), (digest,)).fetchone()
         return str(row[0]) if row else ""
+
+
+def _unusable(folder: Path, error: Exception) -> ResourceError:
+    database = folder / "points.sqlite"
+    if "locked" in str(error):
+        return ResourceError(
+            f"the record {folder} is held by another process", fix=f"end it; it is told by: fuser -v {database}"
+        )
+    if database.exists() and not os.access(database, os.R_OK):
+        return ResourceError(
+            f"the record {folder} is another user's, who alone may read {database.name}",
+            fix="read its results.csv or report.html, or ask its owner to let your group write to that folder",
+        )
+    return ResourceError(f"the record {folder} cannot be used ({error})", fix="remove that folder")
 
 
 def _listed(ids: Iterable[str] | None) -> str | None:
