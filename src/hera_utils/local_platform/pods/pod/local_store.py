@@ -23,7 +23,7 @@ def new_object(store: str, key: str, pod: str) -> Iterator[str]:
     try:
         os.makedirs(above, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise _taken(key) from None
+        raise _refusal_of(key) from None
     partial = f"{above}/{partial_name(pod)}"
     file_trees.remove(partial)  # of an earlier try
     try:
@@ -43,10 +43,10 @@ def _put(partial: str, target: str, key: str) -> None:
                 raise
             _merge(partial, target)
     except (IsADirectoryError, NotADirectoryError):
-        raise _taken(key) from None
+        raise _refusal_of(key) from None
 
 
-def _taken(key: str) -> PodFault:
+def _refusal_of(key: str) -> PodFault:
     return PodFault(
         f'the artifact key "{key}" cannot be used: the store of this machine is a folder, where no key goes on after that of another '
         f"artifact (foo and foo/bar): choose another key, or delete the run that has the other one"
