@@ -105,6 +105,20 @@ def test_wrong_arguments() -> None:
         program.evaluate("sprig.trim('a', 'b')", {})
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("regexFind('[', 'a')", "regexp: Compile(`[`): error parsing regexp: missing closing ]: `[`"),
+        ("regexSplit('`[', 'a', 1)", 'regexp: Compile("`["): error parsing regexp: missing closing ]: `[`'),
+        ("mustRegexFind('[', 'a')", "error parsing regexp: missing closing ]: `[`"),
+    ],
+)
+def test_a_bad_pattern_is_told_as_go_does(call: str, said: str) -> None:
+    with pytest.raises(ExpressionError) as error:
+        program.evaluate(f"sprig.{call}", {})
+    assert str(error.value).startswith(said)
+
+
 def test_random_functions_draw_on_the_seed() -> None:
     text = (
         "[sprig.randAlpha(9), sprig.randNumeric(4), sprig.randInt(5, 9), sprig.shuffle('abcdef'), sprig.randBytes(6)]"

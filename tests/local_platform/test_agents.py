@@ -119,8 +119,28 @@ def test_http_says_why_it_failed(platform, url):
     assert run(platform, {"http": {"url": f"{url}/404", "successCondition": condition}})["phase"] == "Succeeded"
     node = run(platform, {"http": {"url": url, "successCondition": "response.statusCode == 201"}})
     assert node["message"] == "successCondition 'response.statusCode == 201' evaluated false"
-    node = run(platform, {"http": {"url": "http://127.0.0.1:1", "timeoutSeconds": 2}})
-    assert (node["phase"], "connection refused" in node["message"]) == ("Failed", True)
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "message"),
+    [
+        ("GET", "http://127.0.0.1:1", 'Get "http://127.0.0.1:1": dial tcp 127.0.0.1:1: connect: connection refused'),
+        ("NO WAY", "http://127.0.0.1:1", 'net/http: invalid method "NO WAY"'),
+        ("GET", "::here", 'parse "::here": missing protocol scheme'),
+        ("POST", "ftp://a/b", 'Post "ftp://a/b": unsupported protocol scheme "ftp"'),
+        ("GET", "here", 'Get "here": unsupported protocol scheme ""'),
+        ("GET", "http://a:99999/b", 'Get "http://a:99999/b": dial tcp: address 99999: invalid port'),
+    ],
+)
+def test_http_that_comes_to_no_server_is_told_in_gos_words(platform, method, url, message):
+    node = run(platform, {"http": {"method": method, "url": url, "timeoutSeconds": 2}})
+    assert (node["phase"], node["message"]) == ("Failed", message)
+
+
+def test_http_to_a_server_without_tls(platform, url):
+    secure = url.replace("http:", "https:")
+    node = run(platform, {"http": {"url": secure}})
+    assert node["message"] == f'Get "{secure}": tls: first record does not look like a TLS handshake'
 
 
 def test_http_goes_through_the_proxy_of_the_environment_but_not_to_this_machine(platform, url, monkeypatch):
@@ -347,6 +367,7 @@ def test_queries():
     assert queries.json_path(document, "{.metadata.name}-{.items[*].n}-{.items[1].n}") == "x-1 2-2"
     assert queries.json_path(document, "{['a.b'].c}") == "true"
     assert queries.json_path(document, "<{.absent.too}>") == "<>"
+    assert queries.json_path(document, ".metadata.name") == ".metadata.name"  # as kubectl: text
     with pytest.raises(InvalidWorkflow, match="error parsing jsonpath {.absent, unclosed action"):
         queries.json_path(document, "{.absent")
     fields = queries.Fields(document)
@@ -430,6 +451,10 @@ PREFIX = "main: Error (exit code 64): "
          "Kind and name are both required but at least one of them is missing from the manifest"),
         ({"action": "get", "manifest": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nosuch}\n"},
          'no more retries Error from server (NotFound): namespaces "nosuch" not found'),
+        ({"action": "get", "flags": ["configmap", "-l", "a=b"]},
+         "Kind and name are both required but at least one of them is missing from the manifest"),
+        ({"action": "patch", "mergeStrategy": "json", "flags": ["namespace", "default"], "manifest": "- {op: nope, path: /a}"},
+         "no more retries The request is invalid: the server rejected our request due to an error in our request"),
         ({"action": "get", "flags": ["configmap", "x", "--nope"]},
          "no more retries unknown flag: --nope\nSee 'kubectl get --help' for usage."),
     ],

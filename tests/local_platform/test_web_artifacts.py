@@ -223,6 +223,13 @@ def test_what_is_not_there_is_said_to_be_missing(url, tmp_path):
         web.download({"kind": "http", "at": {"url": f"{url}/missing"}}, str(tmp_path / "x"))
 
 
+def test_a_closed_port_is_told_as_go_does(tmp_path):
+    closed = {"kind": "http", "at": {"url": "http://127.0.0.1:1/x"}}
+    with pytest.raises(PodFault) as fault:
+        web.download(closed, str(tmp_path / "got"))
+    assert str(fault.value) == 'Get "http://127.0.0.1:1/x": dial tcp 127.0.0.1:1: connect: connection refused'
+
+
 def test_another_host_never_learns_the_password(server, url, tmp_path):
     other = _served()
     try:

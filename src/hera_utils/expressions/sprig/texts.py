@@ -264,6 +264,20 @@ def _must_match(pattern: str, value: str) -> bool:
     return regexp.compiled(pattern).search(value) is not None
 
 
+def _panics(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for a pattern that Go's MustCompile reads: of a bad one it says more."""
+
+    def checked(pattern: str, *others: Any) -> Any:
+        try:
+            regexp.compiled(pattern)
+        except Failure as failure:
+            plain = all(letter == "\t" or (" " <= letter != "\x7f" and letter not in "`\ufeff") for letter in pattern)
+            raise Failure(f"regexp: Compile({f'`{pattern}`' if plain else quote(pattern)}): {failure}") from None
+        return call(pattern, *others)
+
+    return checked
+
+
 def _split_by(pattern: str, value: str, count: int) -> list[str]:
     compiled = regexp.compiled(pattern)
     if count == 0:
@@ -352,15 +366,15 @@ TEXTS: Table = {
     "fail": ("s", _fail),
     "regexMatch": ("ss", _match),
     "mustRegexMatch": ("ss", _must_match),
-    "regexFindAll": ("ssi", _find_all),
+    "regexFindAll": ("ssi", _panics(_find_all)),
     "mustRegexFindAll": ("ssi", _find_all),
-    "regexFind": ("ss", _find),
+    "regexFind": ("ss", _panics(_find)),
     "mustRegexFind": ("ss", _find),
-    "regexReplaceAll": ("sss", _replace_all),
+    "regexReplaceAll": ("sss", _panics(_replace_all)),
     "mustRegexReplaceAll": ("sss", _replace_all),
-    "regexReplaceAllLiteral": ("sss", _replace_literal),
+    "regexReplaceAllLiteral": ("sss", _panics(_replace_literal)),
     "mustRegexReplaceAllLiteral": ("sss", _replace_literal),
-    "regexSplit": ("ssi", _split_by),
+    "regexSplit": ("ssi", _panics(_split_by)),
     "mustRegexSplit": ("ssi", _split_by),
     "regexQuoteMeta": ("s", lambda value: re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", value)),
 }

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from hera_utils.errors import HeraUtilsError, UnsupportedError
 from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.clock import now
+from hera_utils.local_platform.pods.pod.network_faults import in_gos_words
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.settings.address import is_loopback
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _CHUNK = 1 << 16
+_METHOD = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_SCHEME = re.compile(r"([a-zA-Z][-a-zA-Z0-9+.]*):")
+_PORT = re.compile(r"^[^/]*//[^/?#]*:([0-9]+)(?:[/?#]|$)")
+_LARGEST_PORT = 65535
 MOST_CONTENT = 20_000_000
 """Bytes of an answer: what a pod's output parameters may have, too."""
 
@@ -33,6 +39,7 @@ class HttpAgent:
         """Outputs: `result` is the answer's body. Raises Failed with Argo's message."""
         http: Json = launch.template["http"]
         method, url, body = str(http.get("method") or "GET"), str(http.get("url", "")), _body(http)
+        _check_request(method, url)
         headers = [(str(h["name"]), self._header(h, launch)) for h in http.get("headers") or ()]
         response, content = _send(http, method, url, (headers, body), stop)
         text = content.decode("utf-8", "replace")
@@ -73,6 +80,20 @@ class HttpAgent:
         if value is None:
             raise Failed(f"secret '{reference['name']}' does not have the key '{reference.get('key')}'")
         return base64.b64decode(value).decode("utf-8", "replace")
+
+
+def _check_request(method: str, url: str) -> None:
+    """Refuse what Go's client does not send. Raises Failed with its words."""
+    if not _METHOD.fullmatch(method):
+        raise Failed(f'net/http: invalid method "{method}"')
+    if url.startswith(":"):
+        raise Failed(f'parse "{url}": missing protocol scheme')
+    scheme = _SCHEME.match(url)
+    if scheme is None or scheme[1].lower() not in ("http", "https"):
+        raise Failed(f'{method.title()} "{url}": unsupported protocol scheme "{scheme[1].lower() if scheme else ""}"')
+    port = _PORT.search(url)
+    if port is not None and int(port[1][:6]) > _LARGEST_PORT:
+        raise Failed(f'{method.title()} "{url}": dial tcp: address {port[1]}: invalid port')
 
 
 def _body(http: Json) -> bytes:
@@ -116,7 +137,7 @@ def _send(
     except requests.Timeout as error:
         raise Failed(f'{method.title()} "{url}": context deadline exceeded') from error
     except requests.RequestException as error:
-        raise Failed(f'{method.title()} "{url}": {_reason(error)}') from error
+        raise Failed(f'{method.title()} "{url}": {in_gos_words(error, url)}') from error
 
 
 def _content_of(response: requests.Response, method: str, url: str, end: tuple[float, Stop]) -> bytes:
@@ -147,15 +168,6 @@ def _proxies(url: str) -> dict[str, str]:
 def _authorities() -> str | bool:
     """The file of certificate authorities that the environment names: Go's variable, then those of requests and curl."""
     return next(filter(None, map(os.environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), True)
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause, in a few words."""
-    text = str(error)
-    for phrase in ("Connection refused", "Name or service not known", "Temporary failure in name resolution"):
-        if phrase in text:
-            return phrase.lower() if phrase == "Connection refused" else phrase
-    return text
 
 
 def _grouped(headers: list[tuple[str, str]]) -> dict[str, list[str]]:

@@ -77,11 +77,10 @@ def as_text(value: Any) -> str:
 
 def json_path(document: Any, template: str) -> str:
     """kubectl's `-o jsonpath=TEMPLATE`: text with {paths}; a field that is not there gives nothing. Raises InvalidWorkflow."""
-    text = template if "{" in template else "{" + template + "}"
-    if text.count("{") > text.count("}"):
+    if template.count("{") > template.count("}"):
         raise InvalidWorkflow(f"error: error parsing jsonpath {template}, unclosed action")
     result: list[str] = []
-    for literal, path in re.findall(r"([^{]*)(?:\{([^}]*)\})?", text):
+    for literal, path in re.findall(r"([^{]*)(?:\{([^}]*)\})?", template):
         result.append(literal)
         if path:
             result.append(" ".join(as_text(value) for value in _walk(document, path.strip())))

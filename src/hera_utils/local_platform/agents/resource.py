@@ -32,6 +32,7 @@ FILE = "/tmp/manifest.yaml"
 _CLAIM = "PersistentVolumeClaim"
 POLL_SECONDS = 0.2
 _NO_NAME = "Kind and name are both required but at least one of them is missing from the manifest"
+_INVALID_PATCH = "The request is invalid: the server rejected our request due to an error in our request"
 _INVALID_DATA = (
     f'error: error validating "{FILE}": error validating data: {{}}; '
     "if you choose to ignore these errors, turn validation off with --validate=false"
@@ -414,7 +415,12 @@ class _Action:
             raise Failed(_refusal(refused)) from refused
         patch: Json = {"patch": self.manifest} if strategy == "json" else self._document()
         patch = {key: value for key, value in patch.items() if key not in ("apiVersion", "kind")}
-        new = patched(old, patch, _MEDIA.get(strategy, strategy), resource.kind)
+        try:
+            new = patched(old, patch, _MEDIA.get(strategy, strategy), resource.kind)
+        except Refused as refused:
+            if strategy != "json":
+                raise
+            raise Failed(_INVALID_PATCH) from refused
         (new.get("metadata") or {}).pop("resourceVersion", None)
         return self._store(resource, new, "")
 
@@ -430,10 +436,7 @@ class _Action:
 
     def _get(self) -> tuple[str, str, str] | None:
         resource = self._resource()
-        if self.flags.selector:
-            found = self._selected(resource)
-            return (resource.kind, found[0].namespace, found[0].name) if found else None
-        if not self._name():  # kubectl answers with a list, which has no name
+        if self.flags.selector or not self._name():  # kubectl answers with a list, which has no name
             raise InvalidWorkflow(_NO_NAME)
         try:
             stored = self._platform.get(resource.kind, self.namespace, self._name())

@@ -20,6 +20,7 @@ from http.client import HTTPException
 from typing import IO, Any
 
 from .errors import PodFault
+from .network_faults import in_gos_words
 
 Json = dict[str, Any]
 _TIMEOUT = 60  # seconds without a byte
@@ -77,7 +78,7 @@ def _answer(place: Json, method: str, source: str | None) -> Any:
                 headers = [(name, value) for name, value in headers if name.lower() not in _KEPT_PRIVATE]
         raise PodFault(f'{method.title()} "{url}": stopped after 10 redirects')
     except urllib.error.URLError as error:
-        raise PodFault(f'{method.title()} "{url}": {_reason(error)}') from None
+        raise PodFault(f'{method.title()} "{url}": {in_gos_words(error, url)}') from None
     except (OSError, HTTPException, ValueError) as error:
         raise PodFault(f'{method.title()} "{url}": {error}') from None
 
@@ -202,8 +203,3 @@ def _parsed(headers: Message, text: bytes) -> Json:
     except ValueError:
         return {}
     return fields if isinstance(fields, dict) else {}
-
-
-def _reason(error: urllib.error.URLError) -> str:
-    cause = error.reason
-    return str(getattr(cause, "strerror", None) or cause)
