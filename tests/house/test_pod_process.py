@@ -19,6 +19,7 @@ SHARED = {
     "host_paths",
     "launch_socket",
     "mount_faults",
+    "network_faults",
     "open_beneath",
     "pod_folder",
     "ports",

@@ -375,3 +375,18 @@ def test_another_hook_of_a_task_that_cannot_be_opened_keeps_its_dag_going(mode: 
     play.end(".a.hooks.mid")
     play.end(".a.onExit")
     assert play.phase == "Error"
+
+
+def test_a_default_of_an_input_that_compares_inputs_cannot_be_read(mode: str) -> None:
+    """A bug of Argo's, which decides."""
+    spec = """
+    entrypoint: main
+    arguments: {parameters: [{name: n, value: 5}]}
+    templates:
+    - name: main
+      inputs: {parameters: [{name: n}, {name: d, value: "{{= asInt(inputs.parameters.n) > 4 ? 'big' : 'small' }}"}]}
+      container: {image: i, command: [c, "{{inputs.parameters.d}}"]}
+    """
+    play = Play(workflow(spec), mode)
+    said = "failed to unmarshall JSON expression: invalid character '>' in string escape code"
+    assert (play.phase, play.message.endswith(said)) == ("Error", True)
