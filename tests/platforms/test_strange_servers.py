@@ -36,9 +36,14 @@ def typed(double, tmp_path):
 SUBMIT = ("run", "hello.py", "--no_preflight")
 
 
-def test_json_that_is_not_argos(double, typed):
-    double.answers["*"] = lambda exchange: exchange.reply({"foo": 1})
-    for words in (("ls",), ("doctor",), ("get", "x"), ("get", "@latest"), ("stop", "x"), ("logs", "x"), SUBMIT):
+LOOKS = (("ls",), ("ls", "--stored"), ("doctor",), ("get", "x"), ("get", "@latest"), ("stop", "x"), ("logs", "x"))
+
+
+@pytest.mark.parametrize("answer", [{"foo": 1}, None, [], {"items": [1, None, "x", {}]}, {"items": 5}])
+def test_json_that_is_not_argos(double, typed, tmp_path, answer):
+    (tmp_path / "w.yaml").write_text("kind: Workflow\nmetadata: {name: w}\nspec: {}\n")
+    double.answers["*"] = lambda exchange: exchange.reply(answer)
+    for words in (*LOOKS, ("lint", "w.yaml"), SUBMIT):
         status, said = typed(*words)
         assert status != 0
         assert "not an Argo server" in said or "not as an Argo server does" in said, said
@@ -47,7 +52,7 @@ def test_json_that_is_not_argos(double, typed):
 @pytest.mark.parametrize("code", [2, 13])
 def test_a_server_that_fails(double, typed, code):
     double.answers["*"] = lambda exchange: exchange.reply({"code": code, "message": "internal"}, 500)
-    for words in (("ls",), ("get", "x"), ("doctor",), SUBMIT):
+    for words in (("ls",), ("ls", "--stored"), ("get", "x"), ("doctor",), SUBMIT):
         status, said = typed(*words)
         assert status != 0
         assert "the Argo server failed: internal" in said

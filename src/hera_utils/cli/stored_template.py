@@ -200,13 +200,16 @@ def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     yield f"  run it now with: hera-utils run --from {stored}"
 
 
-def all_stored(client: ArgoClient, kinds: Sequence[str] = tuple(SHORT)) -> list[StoredTemplate]:
-    """Everything that is stored of these kinds; what the user may not see is left out."""
-    templates = []
+def all_stored(client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, asked: bool = False) -> list[StoredTemplate]:
+    """Everything that is stored of these kinds; what the user may not see is left out. asked: say why, where that is all of it."""
+    templates, unseen = list[StoredTemplate](), list[AccessError | Refused]()
     for kind in kinds:
         try:
             documents = client.templates(kind)
-        except (AccessError, Refused):
+        except (AccessError, Refused) as error:
+            unseen.append(error)
             continue
         templates += [StoredTemplate(kind, str(one["metadata"]["name"]), {"kind": kind, **one}) for one in documents]
+    if asked and len(unseen) == len(kinds):
+        raise unseen[0]
     return templates

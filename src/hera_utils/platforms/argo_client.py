@@ -117,7 +117,12 @@ class ArgoClient:
         """The document as the server understands it; Refused with Argo's message when it is wrong."""
         service, singular, key = _kind(document)
         where = self._namespace(document, namespace)
-        return self._object(f"{service}_Lint{singular}", body={"namespace": where, key: document}, namespace=where)
+        understood = self._object(
+            f"{service}_Lint{singular}", body={"namespace": where, key: document}, namespace=where
+        )
+        if not understood.keys() & {"metadata", "spec"}:
+            raise strange(self.connection)
+        return understood
 
     def submit(
         self,
@@ -155,7 +160,7 @@ class ArgoClient:
     def archived(self) -> list[Json]:
         """The records of the namespace in the workflow archive, without nodes; [] where there is no archive."""
         reply = self._object("ArchivedWorkflowService_ListArchivedWorkflows", query={"namespace": self.namespace})
-        return list(reply.get("items") or [])
+        return list(self._items(reply))
 
     def list(self, *, selector: str | None = None, fields: str | None = None, limit: int | None = None) -> list[Json]:
         """The workflows of the namespace, newest first; at most `limit`. selector: of labels. fields: paths begin with `items.`."""
@@ -168,9 +173,7 @@ class ArgoClient:
         names: set[str] = set()
         while True:
             reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)
-            if reply and not reply.keys() & {"items", "metadata"}:
-                raise strange(self.connection)
-            for one in reply.get("items") or ():
+            for one in self._items(reply):
                 name = str((one.get("metadata") or {}).get("name") or "")
                 if name not in names:  # where one was submitted meanwhile, a page begins with the end of the one before
                     names |= {name} if name else set()
@@ -199,8 +202,8 @@ class ArgoClient:
     def templates(self, kind: str) -> Sequence[Json]:
         """What is stored of a kind of template, as in `template`, by name."""
         service, singular, _ = _kind({"kind": kind})
-        items = self._object(f"{service}_List{singular}s", namespace=self.namespace).get("items") or []
-        return sorted(items, key=lambda one: str(one["metadata"]["name"]))
+        items = self._items(self._object(f"{service}_List{singular}s", namespace=self.namespace))
+        return sorted(map(self._with_a_name, items), key=lambda one: str(one["metadata"]["name"]))
 
     def delete_template(self, kind: str, name: str) -> None:
         service, singular, _ = _kind({"kind": kind})
@@ -408,11 +411,18 @@ class ArgoClient:
     def _object(self, operation: str, **request: Any) -> Json:
         return self._checked(self._http.call(operation, **request))
 
-    @staticmethod
-    def _checked(reply: Any) -> Json:
+    def _checked(self, reply: Any) -> Json:
         if not isinstance(reply, dict):
-            raise Refused(faults.INTERNAL, "the server's reply is not a JSON object")
+            raise strange(self.connection)
         return reply
+
+    def _items(self, reply: Json) -> Sequence[Json]:
+        """The objects of a list; Argo leaves out those of an empty one."""
+        items = reply.get("items") or []
+        known = not reply or reply.keys() & {"items", "metadata"}
+        if not known or not isinstance(items, list) or not all(map(_is_object, items)):
+            raise strange(self.connection)
+        return items
 
     def _with_a_name(self, document: Json) -> Json:
         """An object of Kubernetes, which has a name at least."""
@@ -433,6 +443,10 @@ class ArgoClient:
     def _namespace(self, document: Json, namespace: str | None) -> str:
         """A document that names its namespace goes there, as with the argo command."""
         return namespace or (document.get("metadata") or {}).get("namespace") or self.namespace
+
+
+def _is_object(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("metadata") or {}, dict)
 
 
 def phase_of(workflow: Json) -> str:
