@@ -103,7 +103,7 @@ def _list_stored(output: str) -> int:
     from hera_utils.cli.terminal import note, print_json, say
 
     with reached() as client:
-        templates = all_stored(client, asked=True)
+        templates = all_stored(client, strict=True)
     if output == "json":
         print_json([one.document for one in templates])
     elif output == "name":

@@ -200,8 +200,8 @@ def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     yield f"  run it now with: hera-utils run --from {stored}"
 
 
-def all_stored(client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, asked: bool = False) -> list[StoredTemplate]:
-    """Everything that is stored of these kinds; what the user may not see is left out. asked: say why, where that is all of it."""
+def all_stored(client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, strict: bool = False) -> list[StoredTemplate]:
+    """Everything that is stored of these kinds; what the user may not see is left out. strict: raise the reason where that is all of it."""
     templates, unseen = list[StoredTemplate](), list[AccessError | Refused]()
     for kind in kinds:
         try:
@@ -210,6 +210,6 @@ def all_stored(client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, asked
             unseen.append(error)
             continue
         templates += [StoredTemplate(kind, str(one["metadata"]["name"]), {"kind": kind, **one}) for one in documents]
-    if asked and len(unseen) == len(kinds):
+    if strict and len(unseen) == len(kinds):
         raise unseen[0]
     return templates
