@@ -200,7 +200,9 @@ def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     yield f"  run it now with: hera-utils run --from {stored}"
 
 
-def all_stored(client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, strict: bool = False) -> list[StoredTemplate]:
+def all_stored(
+    client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, strict: bool = False
+) -> list[StoredTemplate]:
     """Everything that is stored of these kinds; what the user may not see is left out. strict: raise the reason where that is all of it."""
     templates, unseen = list[StoredTemplate](), list[AccessError | Refused]()
     for kind in kinds:

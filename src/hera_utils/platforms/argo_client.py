@@ -445,8 +445,8 @@ class ArgoClient:
         return namespace or (document.get("metadata") or {}).get("namespace") or self.namespace
 
 
-def _is_object(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("metadata") or {}, dict)
+def _is_object(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("metadata") or {}, dict)
 
 
 def phase_of(workflow: Json) -> str:
