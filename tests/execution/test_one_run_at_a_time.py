@@ -158,7 +158,7 @@ def test_the_same_run_once_more_is_told_how_to_join_it(lab):
     first = lab.engine.submit(lab.experiment(wait=5))
     with pytest.raises(SettingsError) as refused:
         lab.engine.run(lab.experiment(wait=5))
-    assert refused.value.fix.startswith("join it: run(experiment, resume=True); or ")
+    assert refused.value.fix.startswith("join it: engine.run(experiment, resume=True); or ")
     run = lab.engine.run(lab.experiment(wait=5), resume=True)
     assert (run.name, run.succeeded) == (first, True)
 

@@ -317,7 +317,7 @@ def test_points_that_failed_run_again_and_gather_waits_for_all(lab):
     (lab.claim / "fail-2").touch()
     with pytest.raises(RunFailed, match="1 of 3 points are not done") as caught:
         lab.engine.run(one)
-    assert "continue with: run(experiment, resume=True)" in caught.value.fix, "no flag: nobody typed a command"
+    assert "continue with: engine.run(experiment, resume=True)" in caught.value.fix, "no flag: nobody typed a command"
     assert not (lab.claim / "gathered").exists()
     assert list(lab.why(one)) == [2]
     assert "it ended as Failed in loop-" in lab.why(one)[2]
@@ -338,7 +338,7 @@ def test_a_gather_that_fails_is_told_with_its_last_lines_and_runs_alone_when_res
 
     with pytest.raises(RunFailed) as caught:
         lab.engine.run(experiment(gather=failing))
-    assert "gather again with: run(experiment, resume=True)" in caught.value.fix
+    assert "gather again with: engine.run(experiment, resume=True)" in caught.value.fix
     run = lab.engine.run(experiment(gather=failing, n=(1, 2, 3, 4)), check=False)
     assert run.outcome.failures[0].workflow == f"{run.name}-gather"
     places = ScriptPlaces([run.workflow])

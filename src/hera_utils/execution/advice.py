@@ -21,7 +21,7 @@ class Advice:
 
     def resume(self, *flags: str) -> str:
         """How to run what is not done: with what it was run with, and these flags besides."""
-        return "run(experiment, resume=True)" if self.launch is None else self.launch.again("--resume", *flags)
+        return "engine.run(experiment, resume=True)" if self.launch is None else self.launch.again("--resume", *flags)
 
     def command(self, verb: str, name: str) -> str:
         return self.connection.command(verb, name)
