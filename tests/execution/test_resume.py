@@ -123,6 +123,9 @@ def test_a_value_more_runs_the_new_point_alone(lab, define):
     assert said["run"][0]["why"] == "new"
     second = lab.engine.run(experiment(define, n=(1, 2, 3, 4)), resume=True)
     assert second.succeeded
+    assert lab.engine.collect().link == second.link, (
+        "its page is its own, not that of the run whose points it took over"
+    )
     assert lab.ran() == {1: 1, 2: 1, 3: 1, 4: 1}
     assert [point.status for point in second.results.points] == [DONE] * 4
     third = lab.engine.run(experiment(define, n=(1, 2, 3, 4)), resume=True)

@@ -195,8 +195,10 @@ def run_as_it_stands(client: ArgoClient, runs: Path, name: str = "", *, facts: J
     name: by default the newest one that is recorded (of the experiment that `facts` describe).
     """
     whole = load_run(client, name or newest_run(runs, facts), [runs])
-    last = whole.documents[-1] if whole.documents else {"metadata": {"name": whole.name}, "status": {}}
-    failures = tuple(failure for document in whole.documents for failure in outcome(document).failures)
+    # what earlier runs failed in, it has run again
+    documents = whole.own or whole.documents
+    last = documents[-1] if documents else {"metadata": {"name": whole.name}, "status": {}}
+    failures = tuple(failure for document in documents for failure in outcome(document).failures)
     return Run(
         whole.name,
         client.namespace,

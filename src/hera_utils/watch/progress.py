@@ -94,9 +94,8 @@ class RunClock:
         own, by_argo = (self.end or now) - self.start, progress.elapsed(now)
         if progress.started is None or self.start - progress.started >= 1.5 or own < 0.1:
             return by_argo
-        return (
-            own if by_argo - own < 1.0 else by_argo
-        )  # Argo's times are less than a second off: else it began before we looked
+        # Argo's times are less than a second off: else it began before we looked
+        return own if by_argo - own < 1.0 else by_argo
 
 
 def progress(document: Json) -> Progress:
