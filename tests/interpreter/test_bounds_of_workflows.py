@@ -188,7 +188,7 @@ def test_depends_may_not_be_nested_too_deeply():
     assert "nested too deeply" in run.node("b")["message"]
 
 
-@pytest.mark.parametrize("template", [POD, POD | {"tolerations": [{"operator": "Exists"}] * 50_000}])
+@pytest.mark.parametrize("template", [POD, POD | {"tolerations": [{"operator": "Exists"}] * 40_000}])
 def test_of_large_templates_fewer_nodes_are_opened_in_one_event(template):
     loop = {"name": "s", "template": "t", "withSequence": {"count": 20}}
     spec = {"entrypoint": "m", "templates": [{"name": "m", "steps": [[loop]]}, template]}

@@ -34,6 +34,44 @@ def test_the_node_is_an_error_with_the_words_of_kubernetes(row: Json) -> None:
     assert play.message == f"error in entry template execution: {row['says']}"
 
 
+BESIDE = 'ConfigMap "wf" is invalid: []: Too long: may not be more than 1048576 bytes'
+STORED = "etcdserver: request is too large"
+SENT = "Request entity too large: limit is 3145728"
+LARGE_PATCH = {"containers": [{"name": "main", "env": [{"name": "A", "value": "x" * 1_600_000}]}]}
+TOLERATIONS = [{"key": f"k{number}", "operator": "Exists"} for number in range(100_000)]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"container": {"args": ["x" * 1_050_000]}}, BESIDE),
+        ({"container": {"args": ["x" * 600_000]}}, BESIDE),  # once in the template, once as arguments
+        ({"container": {"env": [{"name": "A", "value": "\u00e4" * 530_000}]}}, BESIDE),
+        ({"workflow": {"podSpecPatch": json.dumps(LARGE_PATCH)}}, STORED),
+        ({"workflow": {"tolerations": TOLERATIONS}}, SENT),
+    ],
+    ids=["a long template", "long arguments", "bytes count", "a large pod", "a large request"],
+)  # fmt: skip
+def test_what_no_cluster_could_store_is_refused(row: Json, says: str) -> None:
+    """The words of a real API server and etcd, for pods of these sizes."""
+    play = Play(workflow(spec_of(row)), "live")
+    assert play.launched == []
+    assert (play.phase, play.message) == ("Error", f"error in entry template execution: {says}")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"container": {"args": ["x" * 500_000]}},
+        {"container": {"env": [{"name": "A", "value": "x" * 1_000_000}]}},
+        {"workflow": {"tolerations": TOLERATIONS[:60_000]}},
+    ],
+    ids=["long arguments", "a long variable", "many small parts"],
+)
+def test_what_a_cluster_stores_is_launched(row: Json) -> None:
+    assert len(Play(workflow(spec_of(row)), "live").launched) == 1
+
+
 def test_a_step_whose_pod_is_refused_ends_its_group() -> None:
     spec = """
 entrypoint: main

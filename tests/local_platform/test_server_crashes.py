@@ -189,8 +189,10 @@ def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch)
         second.close()
 
 
-def test_the_pods_of_a_deleted_run_go_in_pieces_and_by_the_next_server_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("hera_utils.local_platform.controller.lifecycle.PODS_AT_ONCE", 10)
+@pytest.mark.parametrize("most", [("PODS_AT_ONCE", 10), ("CHARACTERS_AT_ONCE", 1)], ids=["pods", "characters"])
+def test_the_pods_of_a_deleted_run_go_in_pieces_and_by_the_next_server_too(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("hera_utils.local_platform.controller.lifecycle._READ_AT_ONCE", 10)
+    monkeypatch.setattr(f"hera_utils.local_platform.controller.lifecycle.{most[0]}", most[1])
     state = tmp_path / "state"
     first = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
     stored = first.submit("default", toys.workflow("true", count=TASKS))

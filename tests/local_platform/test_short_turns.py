@@ -1,6 +1,7 @@
 """The only writer does not stay with one workflow: whatever that one wants, others have their turn."""
 
 import json
+import threading
 import time
 from collections import Counter
 from types import SimpleNamespace
@@ -8,8 +9,8 @@ from types import SimpleNamespace
 import toy_parts
 
 from hera_utils.interpreter.advance import advance
-from hera_utils.interpreter.events import TimerFired
-from hera_utils.local_platform.controller import controller
+from hera_utils.interpreter.events import PodStarted, TimerFired
+from hera_utils.local_platform.controller import controller, outstanding
 from hera_utils.local_platform.controller.inbox import RunEvent, TurnRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from waiting import until
@@ -39,6 +40,35 @@ def test_a_large_workflow_opens_in_many_turns(tmp_path, monkeypatch):
         until(lambda: len(nodes_of(platform, small)) == 4)
         assert platform.list("Workflow")[1] > before + 10  # turns
     finally:
+        platform.close()
+
+
+class Unstarted(toy_parts.ToyRuntime):
+    """Starts nothing by itself."""
+
+    def launch(self, launch):
+        pass
+
+
+def test_the_status_of_few_large_pods_is_written_in_a_turn(tmp_path, monkeypatch):
+    """A row is written as a whole: the ends of 700 pods of 250 kB were one turn, in which others waited for seconds."""
+    monkeypatch.setattr(controller, "MOST_REWRITTEN", 0)
+    monkeypatch.setattr(outstanding, "AT_HAND", 0)
+    platform = LocalPlatform(tmp_path, advance=advance, runtime=Unstarted)
+    all_have_started = threading.Event()
+    try:
+        run = platform.submit("default", loop(40))
+        until(lambda: len(nodes_of(platform, run.name)) == 42)
+        pods = [node["id"] for node in nodes_of(platform, run.name).values() if node["type"] == "Pod"]
+        before = platform.list("Workflow")[1]
+        platform._controller.later(lambda turn: all_have_started.wait(60))
+        for pod in pods:
+            platform._controller.report(run.uid, PodStarted(time.time(), "", pod))
+        all_have_started.set()
+        until(lambda: all(node["phase"] == "Running" for node in nodes_of(platform, run.name).values()))
+        assert platform.list("Workflow")[1] >= before + 40
+    finally:
+        all_have_started.set()
         platform.close()
 
 

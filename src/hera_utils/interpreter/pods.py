@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import expansion, phases, timestamps
-from hera_utils.interpreter import artifact_repository, limits, new_nodes, podspec, substitution
+from hera_utils.interpreter import artifact_repository, limits, new_nodes, pod_size, podspec, substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
@@ -45,7 +45,9 @@ def build(context: Context, frame: Frame) -> Json:
         spec["volumes"] = volumes
     pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(context, frame, name), "spec": spec}
     podspec.check_commands(pod)
-    pod = _substituted(context, frame, pod, name)
+    text = go_json(frame.template)
+    pod_size.check_beside(pod, text)
+    pod = _substituted(context, frame, pod, name, text)
     podspec.check_metadata(pod)
     patches = [patch for patch in (context.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
     if patches:
@@ -53,6 +55,7 @@ def build(context: Context, frame: Frame) -> Json:
         filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
         pod["spec"] = podspec.patched(pod["spec"], filled)
     podspec.check(pod)
+    pod_size.check(pod)
     return pod
 
 
@@ -120,9 +123,6 @@ def _active_deadline(context: Context, frame: Frame, template: Json) -> int | No
     return left if own is None or left < own else own
 
 
-_LARGEST_VARIABLE = 131_072  # bytes; Argo passes a longer template in a config map
-
-
 def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
     """The frame's template as the executor reads it, with the location of its outputs and logs.
 
@@ -135,7 +135,7 @@ def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
     if kind_of(template) not in POD_KINDS:
         return template
     text = plain_json(template)
-    if "$" not in text or len(text.encode("utf-8", "surrogatepass")) > _LARGEST_VARIABLE:
+    if "$" not in text or len(text.encode("utf-8", "surrogatepass")) > pod_size.LONGEST_VARIABLE:
         return template
     variables = {
         "ARGO_CONTAINER_NAME": "init", "ARGO_POD_NAME": pod_name, "ARGO_WORKFLOW_NAME": context.run.name,
@@ -172,14 +172,13 @@ def _pod_variables(context: Context, frame: Frame, pod_name: str) -> substitutio
     return context.variables.plus({**values, "pod.name": pod_name})
 
 
-def _substituted(context: Context, frame: Frame, pod: Json, name: str) -> Json:
+def _substituted(context: Context, frame: Frame, pod: Json, name: str, template: str) -> Json:
     """Argo's last substitution, over the whole pod: volumes and metadata of the workflow were not filled in before.
 
     In Argo the pod also contains its template, as JSON within JSON: an expression that is still there has changed (a > has become an
     escape), and Argo fails.
     """
     known = _pod_variables(context, frame, name)
-    template = go_json(frame.template)
     context.opened += len(template) // _LARGE
     if "{{=" in template:
         substitution.replace(template, known, unresolved=True)

@@ -77,6 +77,8 @@ LONGEST_WAIT = 10.0
 """Seconds between two looks at the clock while a timer is set: it may be set forward, and a machine that slept does not count the time."""
 LONGEST_TURN = 0.1
 """Seconds of processor time after which a turn is written, and what is left of it waits for the next: others wait for the writer too."""
+MOST_REWRITTEN = 8_000_000
+"""Characters of pods after which it is written as well: a tenth of a second of the disk and the processor."""
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
@@ -242,7 +244,7 @@ class Controller:
             turn.at = now()
             if not items:
                 self._begin_turn()
-            if items and self._is_late():
+            if items and (self._is_late() or turn.rewritten > MOST_REWRITTEN):
                 self._postpone(turn, items, item)
                 break
             items.append(item)

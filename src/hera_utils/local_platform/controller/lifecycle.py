@@ -30,8 +30,9 @@ Json = dict[str, Any]
 Stored = TypeVar("Stored", StoredObject, StoredPod)
 NO_RUN = ""
 log = logging.getLogger("hera_utils.controller")
-PODS_AT_ONCE = 500
-"""So many pods of a deleted run are removed in a turn."""
+PODS_AT_ONCE, CHARACTERS_AT_ONCE = 500, 8_000_000
+"""So many pods of a deleted run are removed in a turn, and not many after so many characters of theirs."""
+_READ_AT_ONCE = 20
 
 
 class Runs(Protocol):
@@ -155,10 +156,23 @@ class Lifecycle:
         Until then they are pods whose run is gone, as on Kubernetes until its collector comes. A restart finds them by that.
         """
         fresh = [pod for pod in turn.pods.values() if pod.run == run and pod.uid in turn.new_pods]
-        stored = [StoredPod(*row) for row in self._read_model.rows("first_run_pods", run, PODS_AT_ONCE)]
+        stored, more = self._first_pods(run)
         self._remove_pods(turn, {pod.uid: pod for pod in [*fresh, *stored]}.values())
-        if len(stored) == PODS_AT_ONCE:
+        if more:
             turn.after_write.append(lambda: self._runs.later(lambda turn: self.remove_pods_of_run(turn, run)))
+
+    def _first_pods(self, run: str) -> tuple[list[StoredPod], bool]:
+        """The first pods of a run, no more than one turn removes; whether there may be others."""
+        found: list[StoredPod] = []
+        characters = 0
+        while len(found) < PODS_AT_ONCE and characters < CHARACTERS_AT_ONCE:
+            most = min(_READ_AT_ONCE, PODS_AT_ONCE - len(found))
+            rows = self._read_model.rows("first_run_pods", run, most, len(found))
+            found += [StoredPod(*row) for row in rows]
+            characters = sum(len(pod.written) for pod in found)
+            if len(rows) < most:
+                return found, False
+        return found, True
 
     def _template_of(self, pod_uid: str) -> Json:
         for (text,) in self._read_model.rows("get_launch", pod_uid):

@@ -88,6 +88,8 @@ class Turn:
         self.updates: dict[str, RunUpdate] = {}
         self.deleted: dict[str, StoredRun] = {}
         self.pods: dict[str, StoredPod] = {}
+        self.rewritten = 0
+        """Characters of the pods whose status changes: a row is written as a whole."""
         self.new_pods: set[str] = set()
         self.named_pods: dict[tuple[str, str], str] = {}
         """(namespace, name) → uid of the last new pod of that name."""
@@ -123,6 +125,7 @@ class Turn:
             self.named_pods[pod.namespace, pod.name] = pod.uid
         if new or whole:
             self.whole_pods.add(pod.uid)
+        self.rewritten += len(pod.written)
         self.pods[pod.uid] = pod._replace(version=self.version)
 
     def hide_pod(self, pod: StoredPod) -> None:

@@ -176,7 +176,7 @@ WHERE namespace = ? AND name = ? ORDER BY position
 -- name: run_pods
 SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE run = ? ORDER BY position
 -- name: first_run_pods
-SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE run = ? ORDER BY rowid LIMIT ?
+SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE run = ? ORDER BY rowid LIMIT ? OFFSET ?
 -- name: runs_gone
 SELECT DISTINCT run FROM pods WHERE run != '' AND run NOT IN (SELECT uid FROM runs)
 -- name: run_pod_uids
