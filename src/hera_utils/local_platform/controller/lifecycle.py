@@ -163,16 +163,16 @@ class Lifecycle:
 
     def _first_pods(self, run: str) -> tuple[list[StoredPod], bool]:
         """The first pods of a run, no more than one turn removes; whether there may be others."""
-        found: list[StoredPod] = []
+        pods: list[StoredPod] = []
         characters = 0
-        while len(found) < PODS_AT_ONCE and characters < CHARACTERS_AT_ONCE:
-            most = min(_READ_AT_ONCE, PODS_AT_ONCE - len(found))
-            rows = self._read_model.rows("first_run_pods", run, most, len(found))
-            found += [StoredPod(*row) for row in rows]
-            characters = sum(len(pod.written) for pod in found)
+        while len(pods) < PODS_AT_ONCE and characters < CHARACTERS_AT_ONCE:
+            most = min(_READ_AT_ONCE, PODS_AT_ONCE - len(pods))
+            rows = self._read_model.rows("first_run_pods", run, most, len(pods))
+            pods += [StoredPod(*row) for row in rows]
+            characters = sum(len(pod.written) for pod in pods)
             if len(rows) < most:
-                return found, False
-        return found, True
+                return pods, False
+        return pods, True
 
     def _template_of(self, pod_uid: str) -> Json:
         for (text,) in self._read_model.rows("get_launch", pod_uid):
