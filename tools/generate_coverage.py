@@ -70,11 +70,12 @@ whose last attempt succeeded does not run again; in Argo it runs once more, and 
 succeeded, stay Pending for ever. There a step or task waits for its exit handler's lock for ever if its loop is over by then.
 `{{workflow.duration}}` in steps or a DAG is that of their beginning, in Argo that of each look at them. A FIFO, a socket or a device among
 the outputs is an error; Argo leaves them out.
-What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and
-a parameter that is not written yet is its error. A hook (no exit handler) for which `parallelism` leaves no room waits for it; in Argo
-the steps or the DAG around a group of nodes with such a hook fail: `Max parallelism reached`. At the deadline of a workflow its pods
-say `Step exceeded its deadline`, as recorded; on a cluster the kubelet may come first: `Pod was active on the node longer than the
-specified deadline`, with an exit code.
+What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and a
+parameter that is not written yet is its error. A hook (no exit handler) for which `parallelism` leaves no room waits for it; in Argo the
+steps or the DAG around a group of nodes with such a hook fail: `Max parallelism reached`. There steps or a DAG of which as many pods run
+as its own `parallelism` says are not looked at: a daemon in steps with `parallelism: 1` holds all up until it ends. At the deadline of a
+workflow its pods say `Step exceeded its deadline`, as recorded; on a cluster the kubelet may come first: `Pod was active on the node
+longer than the specified deadline`, with an exit code.
 """
 
 

@@ -56,11 +56,19 @@ def test_when(when: str, last: float | None, starts: bool) -> None:
     assert (decision.start is not None) == starts
 
 
-def test_a_when_that_is_no_condition_counts_as_a_failure() -> None:
-    decision = cron_workflow.decide(document(when="{{cronworkflow.name}} == c"), AT, AT, "")
+@pytest.mark.parametrize(
+    ("when", "fault"),
+    [
+        ("{{cronworkflow.name}} == c", "No parameter 'c' found."),
+        ("x y z", "Cannot transition token types from VARIABLE [x] to VARIABLE [y]"),
+        ("1 ==", "Unexpected end of expression"),
+    ],
+)
+def test_a_when_that_is_no_condition_counts_as_a_failure(when: str, fault: str) -> None:
+    decision = cron_workflow.decide(document(when=when), AT, AT, "")
     assert decision.start is None
     assert decision.document["status"]["failed"] == 1
-    assert decision.document["status"]["conditions"][0]["message"] == "run policy error: No parameter 'c' found."
+    assert decision.document["status"]["conditions"][0]["message"] == f"run policy error: {fault}"
 
 
 @pytest.mark.parametrize(("schedule", "deadline", "wanted"), [

@@ -13,7 +13,7 @@ import pytest
 import toy_parts as toys
 
 from hera_utils.argo.unknown_fields import dotted, unknown_fields
-from hera_utils.errors import InvalidWorkflow, Refused
+from hera_utils.errors import Refused
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.certificate import certificate
@@ -362,14 +362,8 @@ def test_data_that_is_an_object_and_no_folder(platform):
     assert run(platform, {"data": {"source": source, "transformation": SAME}})["outputs"]["result"] == "null"
 
 
-def test_queries():
-    document = {"metadata": {"name": "x"}, "items": [{"n": 1}, {"n": 2}], "a.b": {"c": True}}
-    assert queries.json_path(document, "{.metadata.name}-{.items[*].n}-{.items[1].n}") == "x-1 2-2"
-    assert queries.json_path(document, "{['a.b'].c}") == "true"
-    assert queries.json_path(document, "<{.absent.too}>") == "<>"
-    assert queries.json_path(document, ".metadata.name") == ".metadata.name"  # as kubectl: text
-    with pytest.raises(InvalidWorkflow, match="error parsing jsonpath {.absent, unclosed action"):
-        queries.json_path(document, "{.absent")
+def test_the_fields_of_conditions():
+    document = {"metadata": {"name": "x"}, "items": [{"n": 1}, {"n": 2}]}
     fields = queries.Fields(document)
     assert (fields["items.#"], fields["items.1.n"], "status.phase" in fields) == ("2", "2", False)
 

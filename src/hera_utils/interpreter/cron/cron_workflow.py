@@ -265,12 +265,15 @@ def _entropy(cron: Json, now: float) -> Entropy:
 def _when(cron: Json, now: float) -> bool:
     """The value of `when`. Argo evaluates it without variables, so a bare word is an unknown variable."""
     from hera_utils.expressions.govaluate.condition import condition
-    from hera_utils.expressions.govaluate.tokens import tokens_of
+    from hera_utils.expressions.govaluate.tokens import check_syntax, tokens_of
 
     when = (cron.get("spec") or {}).get("when") or ""
     variables = {f"cronworkflow.{name}": value for name, value in _variables(cron).items()}
     replaced = str(tags.replace(when, variables, entropy=_entropy(cron, now), unresolved="refuse"))
-    for token in tokens_of(replaced):
+    tokens = tokens_of(replaced)
+    if tokens:
+        check_syntax(tokens)
+    for token in tokens:
         if token.kind == "VARIABLE":
             raise ExpressionError(f"No parameter '{token.value}' found.")
     return condition(replaced)

@@ -1,6 +1,6 @@
-"""What a resource template asks of an object: conditions (gjson paths in a label selector) and JSONPath templates; jq.py has its filters.
+"""What a resource template waits for: conditions (gjson paths in a label selector). object_paths.py and jq.py have its outputs.
 
-Pure. Sources: Argo's matchConditions (workflow/executor/resource.go), kubectl's `-o jsonpath`.
+Pure. Source: Argo's matchConditions (workflow/executor/resource.go).
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any
 
 from hera_utils.argo.selectors import LabelSelector, Requirement
 from hera_utils.errors import InvalidWorkflow
-
-_STEP = re.compile(r"\.\.|\.?(?P<name>[A-Za-z0-9_\-$/]+)|\.?\[(?P<index>\*|-?\d+|'[^']*'|\"[^\"]*\")\]|\.(?P<star>\*)")
 
 
 class Fields(Mapping[str, str]):
@@ -73,46 +71,3 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, separators=(",", ":"))
-
-
-def json_path(document: Any, template: str) -> str:
-    """kubectl's `-o jsonpath=TEMPLATE`: text with {paths}; a field that is not there gives nothing. Raises InvalidWorkflow."""
-    if template.count("{") > template.count("}"):
-        raise InvalidWorkflow(f"error: error parsing jsonpath {template}, unclosed action")
-    result: list[str] = []
-    for literal, path in re.findall(r"([^{]*)(?:\{([^}]*)\})?", template):
-        result.append(literal)
-        if path:
-            result.append(" ".join(as_text(value) for value in _walk(document, path.strip())))
-    return "".join(result)
-
-
-def _walk(document: Any, path: str) -> list[Any]:
-    if path[:1] in "'\"" and path[-1:] == path[:1] and len(path) > 1:
-        return [path[1:-1]]
-    if path.startswith("range") or path == "end" or "?(" in path:
-        raise InvalidWorkflow(f"the JSONPath {{{path}}} uses what the local platform cannot evaluate (range, filters)")
-    values, place = [document], len(path) - len(path.lstrip("$@"))
-    while place < len(path):
-        step = _STEP.match(path, place)
-        if step is None or step.group() == "..":
-            if path[place:] == ".":
-                break
-            raise InvalidWorkflow(f"the JSONPath {{{path}}} cannot be read at {path[place:]!r}")
-        place = step.end()
-        values = [found for value in values for found in _step(value, step, path)]
-    return values
-
-
-def _step(value: Any, step: re.Match[str], path: str) -> list[Any]:
-    index = step.group("index")
-    if step.group("star") or index == "*":
-        return list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list) else []
-    name = step.group("name") or (index[1:-1] if index and index[0] in "'\"" else None)
-    if name is not None:
-        if isinstance(value, dict) and name in value:
-            return [value[name]]
-        return []
-    if isinstance(value, list) and index is not None and -len(value) <= int(index) < len(value):
-        return [value[int(index)]]
-    raise InvalidWorkflow(f"error executing jsonpath {{{path}}}: array index out of bounds: index {index}")

@@ -20,6 +20,7 @@ from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.agents.jq import jq
+from hera_utils.local_platform.agents.object_paths import json_path
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.runtime import Launch
@@ -154,7 +155,7 @@ class ResourceAgent:
             if place is None:
                 value = str(source.get("default") or "")
             elif source.get("jsonPath"):
-                value = queries.json_path(document, str(source["jsonPath"]))
+                value = json_path(document, str(source["jsonPath"]))
             elif source.get("jqFilter"):
                 value = jq(document, str(source["jqFilter"]))
             else:
