@@ -69,7 +69,8 @@ workflow all of them; in Argo a group's counts what follows it too, and a node t
 whose last attempt succeeded does not run again; in Argo it runs once more, and attempts that failed, and the containers of a set that
 succeeded, stay Pending for ever. There a step or task waits for its exit handler's lock for ever if its loop is over by then.
 `{{workflow.duration}}` in steps or a DAG is that of their beginning, in Argo that of each look at them. A FIFO, a socket or a device among
-the outputs is an error; Argo leaves them out.
+the outputs is an error; Argo leaves them out. A daemon that is a container set ends with the steps around it, as any daemon; in Argo the
+workflow goes on until its pod has ended by itself, or is an Error (`pod deleted`) where it is the entry.
 What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and a
 parameter that is not written yet is its error. A hook (no exit handler) for which `parallelism` leaves no room waits for it; in Argo the
 steps or the DAG around a group of nodes with such a hook fail: `Max parallelism reached`. There steps or a DAG of which as many pods run
