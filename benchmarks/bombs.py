@@ -617,7 +617,8 @@ def come_first(server: Server, client: int) -> None:
     run(server, workflow(TRUE | {"name": "m"}))
     for process in (server.pid, client):
         for thread in os.listdir(f"/proc/{process}/task"):
-            os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(1))
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(1))
 
 
 # --- the campaign ----------------------------------------------------------------------------------------------------

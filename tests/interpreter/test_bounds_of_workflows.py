@@ -215,3 +215,29 @@ def published(count):
 
 def test_outputs_of_the_workflow_are_not_searched_for_each():
     assert published(800) < 5 * published(200)
+
+
+def looked_at(count, monkeypatch):
+    """How many children are looked at while so many tasks open that all need the same one."""
+    children, looked = ledger.Ledger.children, [0]
+
+    def counted(self, node):
+        below = children(self, node)
+        looked[0] += len(below)
+        return below
+
+    needing = [{"name": f"u{n}", "template": "t", "depends": "a.Succeeded || a.Failed"} for n in range(count)]
+    spec = {
+        "entrypoint": "m",
+        "templates": [{"name": "m", "dag": {"tasks": [{"name": "a", "template": "t"}, *needing]}}, POD],
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.Ledger, "children", counted)
+        play = Play(workflow(spec))
+        play.end("a")
+        assert len(play.launched) == count + 1
+    return looked[0]
+
+
+def test_what_opens_below_a_task_is_not_looked_at_for_each_that_needs_it(monkeypatch):
+    assert looked_at(200, monkeypatch) <= 2 * 200

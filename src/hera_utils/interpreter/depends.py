@@ -7,7 +7,7 @@ for the same. An expression is parsed once for each template, not once for each 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +64,10 @@ def _any_good_end(name: str, task: Json) -> str:
     return "(" + " || ".join(f"{name}.{result}" for result in results) + ")"
 
 
-def results_of(node: Json, children: list[Json]) -> dict[str, bool]:
-    """How a task ended, in the words of `depends`. children: of a loop, its items."""
+def results_of(node: Json, children: Callable[[Json], list[Json]]) -> dict[str, bool]:
+    """How a task ended, in the words of `depends`. children: asked for the items of a loop; below another are all that need it."""
     phase = node["phase"]
-    items = children if node["type"] == "TaskGroup" else []
+    items = children(node) if node["type"] == "TaskGroup" else []
     return {
         "Succeeded": phase == phases.SUCCEEDED,
         "Failed": phase == phases.FAILED,

@@ -195,7 +195,7 @@ class _Visit:
         results = {}
         for dependency in task.needs.names:
             node = self.ledger.nodes[self.state.tasks[dependency].node_id]
-            results[dependency] = depends.results_of(node, self.ledger.children(node))
+            results[dependency] = depends.results_of(node, self.ledger.children)
         return depends.holds(task.needs.logic, results)
 
     def _expand(self, task: DagTask) -> tuple[Json, Iterator[Json] | None]:
