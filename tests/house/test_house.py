@@ -80,6 +80,17 @@ def test_no_bare_except():
     assert not bare
 
 
+def test_a_digit_is_one_that_int_reads():
+    """`"²".isdigit()` is true, and `int("²")` an error: who writes headers, names and users of images knows that. It is `isdecimal`."""
+    others = [
+        f"{identity(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in ("isdigit", "isnumeric")
+    ]
+    assert not others
+
+
 def test_importing_the_package_is_cheap():
     """Public names load when first used: importing the package brings neither Hera nor a server."""
     code = "import sys, hera_utils; print(sorted({m.partition('.')[0] for m in sys.modules}))"

@@ -53,6 +53,19 @@ def test_the_manifest_for_a_machine_is_chosen(platforms, wanted, chosen):
     assert number_of(platforms, wanted) == chosen
 
 
+def test_no_image_has_more_layers_than_the_kernel_puts_together():
+    document = {"schemaVersion": 2, "config": CONFIG, "layers": [LAYER] * 501}
+    with pytest.raises(UnreadableImage, match="names 501 layers, more than 500"):
+        parse(json.dumps(document).encode(), "tool")
+    assert isinstance(parse(json.dumps({**document, "layers": [LAYER] * 500}).encode(), "tool"), ImageManifest)
+
+
+def test_of_very_many_platforms_the_first_are_named():
+    with pytest.raises(NoSuchPlatform) as refused:
+        choose(index(*(f"linux/kind{number:05}" for number in range(3000))), "linux/amd64", "tool")
+    assert "linux/kind00019 and 2980 more" in str(refused.value)
+
+
 def test_a_missing_platform_is_said_with_those_that_exist():
     with pytest.raises(NoSuchPlatform) as caught:
         choose(index("linux/s390x", "linux/amd64", "unknown/unknown"), "linux/arm64", "docker.io/library/tool:1")

@@ -111,6 +111,14 @@ def test_the_registry_says_when_to_ask_again(registry):
     assert pauses == [1]
 
 
+@pytest.mark.parametrize("when", ["\xb2", "-1", "Mon, 01 Jan 99999999999 00:00:00 GMT", "soon"])
+def test_a_time_that_is_none_is_no_time(registry, when):
+    limit = {"RateLimit-Limit": f"{'9' * 5000};w={'9' * 5000}"}
+    registry.fail("/manifests/", status=503, headers={"Retry-After": when, **limit})
+    with RegistryClient(registry.host, ANYBODY) as client:
+        assert client.digest(reference_of(registry))
+
+
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_who_is_to_wait_for_long_is_told_at_once(registry, store, form):
     later = "3600" if form == "seconds" else email.utils.formatdate(time.time() + 3600, usegmt=True)

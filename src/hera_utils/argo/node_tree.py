@@ -244,7 +244,7 @@ def _item_count(task: Json) -> int:
         return len(task["withItems"])
     sequence = task.get("withSequence") or {}
     count = str(sequence.get("count", ""))
-    return int(count) if count.isdigit() else 0
+    return int(count) if count.isdecimal() else 0
 
 
 def _index(label: str) -> int:

@@ -109,7 +109,7 @@ def by_age(workflow: Json) -> tuple[str, int]:
 
 def _metadata_by_age(metadata: Json) -> tuple[str, int]:
     version = str(metadata.get("resourceVersion") or "")
-    return metadata.get("creationTimestamp") or "", int(version) if version.isdigit() else 0
+    return metadata.get("creationTimestamp") or "", int(version) if version.isdecimal() else 0
 
 
 # --- with its record -------------------------------------------------------------------------------------------------

@@ -191,12 +191,12 @@ def guessed(written: Any) -> Any:
     if text in _LITERALS:
         return _LITERALS[text]
     digits = text.lstrip("+-")
-    if not digits[:1].isdigit() and digits[:1] != ".":
+    if not digits[:1].isdecimal() and digits[:1] != ".":
         return text
-    if digits.isdigit() and (digits == "0" or not digits.startswith("0")):
+    if digits.isdecimal() and (digits == "0" or not digits.startswith("0")):
         return int(text)
     try:
-        return float(text) if not (digits.startswith("0") and digits[1:2].isdigit()) and "_" not in text else text
+        return float(text) if not (digits.startswith("0") and digits[1:2].isdecimal()) and "_" not in text else text
     except ValueError:
         return text
 

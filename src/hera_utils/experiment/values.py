@@ -204,7 +204,7 @@ class Quantity:
                 f"`{written}` is not a number with a unit", fix="write it as in `25 m` or `1.5e-3 mol/l`"
             )
         number = float(match[1])
-        return cls(int(number) if number.is_integer() and match[1].lstrip("+-").isdigit() else number, match[2])
+        return cls(int(number) if number.is_integer() and match[1].lstrip("+-").isdecimal() else number, match[2])
 
     def __str__(self) -> str:
         return f"{self.number} {self.unit}"

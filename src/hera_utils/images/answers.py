@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import requests
 
 from hera_utils.errors import HeraUtilsError
+from hera_utils.images.deadlines import within
 from hera_utils.images.endpoints import MIRRORS, Endpoint
 from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreachable, TooManyPulls
 from hera_utils.images.login import Logins
 from hera_utils.images.reference import DOCKER_HUB, Reference
 from hera_utils.images.tokens import Authorization
-from hera_utils.images.transport import FAILURES, fault_of_certificate, origin, proxy_of, reason_of
+from hera_utils.images.transport import ANSWER_SECONDS, FAILURES, fault_of_certificate, origin, proxy_of, reason_of
 from hera_utils.settings.secret import Secret, mask
 
 _PASSING = (408, 425, 500, 502, 503, 504)
@@ -76,7 +77,8 @@ class Exchange:
         fix = "check the network and the address; where a proxy leads out, set HTTPS_PROXY"
         if self.endpoint.registry == DOCKER_HUB:
             fix += f"; where a mirror is to be used, set {MIRRORS}"
-        return Failure(NoAnswer(f"{name} does not answer ({reason_of(error)})", fix=fix), True)
+        may_pass = not isinstance(error, TimeoutError)  # who has taken a minute will take another one
+        return Failure(NoAnswer(f"{name} does not answer ({reason_of(error)})", fix=fix), may_pass)
 
     def refusal(self, reply: requests.Response, url: str) -> Failure:
         """The answer is none of those that were asked for."""
@@ -140,11 +142,12 @@ def read(reply: requests.Response, most: int) -> bytes | None:
     """The body; None when it is larger. Raises BodyCut."""
     content = b""
     try:
-        while len(content) <= most:
-            chunk = reply.raw.read(1 << 16, decode_content=True)
-            if not chunk:
-                return content
-            content += chunk
+        with within(ANSWER_SECONDS):
+            while len(content) <= most:
+                chunk = reply.raw.read(1 << 16, decode_content=True)
+                if not chunk:
+                    return content
+                content += chunk
     except FAILURES:
         raise BodyCut from None
     return None
@@ -157,14 +160,14 @@ def _redirected(reply: requests.Response, url: str) -> bool:
 def _retry_after(reply: requests.Response) -> float:
     """In how many seconds the registry wants to be asked again; 0 when it does not say."""
     text = reply.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     return 0.0
 
 
 def _limit(header: str) -> str:
     """`100;w=21600` → ` (its limit is 100 in 6 hours)`."""
-    match = re.fullmatch(r"(\d+);w=(\d+)(;.*)?", header.strip())
+    match = re.fullmatch(r"(\d{1,12});w=(\d{1,12})(;.*)?", header.strip())
     return f" (its limit is {match[1]} in {int(match[2]) / 3600:g} hours)" if match else ""

@@ -10,13 +10,15 @@ from typing import IO, Any
 
 import requests
 
+from hera_utils.images.deadlines import guarded
 from hera_utils.images.faults import RegistryUnreachable
 from hera_utils.images.manifest import Descriptor
 from hera_utils.images.reference import Reference
 from hera_utils.images.registry import RegistryClient, damaged
 from hera_utils.images.transport import FAILURES, reason_of
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
+_CHUNK_SECONDS = 60.0
 _MOST_CUTS = 6  # one after another, without a byte between them
 _MOST_DAMAGES = 2
 
@@ -93,10 +95,10 @@ def _complete(
                 file.seek(0)
                 file.truncate()
                 digest.restart()
-            why = "it does not send what was asked for"
+            why, is_slow = "it does not send what was asked for", False
             if reply.status_code == 200 or _continues(reply, file.tell()):
-                why = _append(reply, file, blob.size, digest, advance)
-        if file.tell() > before:
+                why, is_slow = _append(reply, file, blob.size, digest, advance)
+        if file.tell() > before and not is_slow:
             cuts = 0
             continue
         cuts += 1
@@ -116,17 +118,21 @@ def _continues(reply: requests.Response, position: int) -> bool:
 
 def _append(
     reply: requests.Response, file: IO[bytes], size: int, digest: _Digest, advance: Callable[[int], None]
-) -> str:
-    """Write the body to the end of the file, no more than the blob is long. Gives why nothing more came."""
-    while file.tell() <= size:
-        try:
-            # As it is: a store that says it were encoded (gzip) means the layer itself.
-            chunk: Any = reply.raw.read(min(_CHUNK, size - file.tell() + 1), decode_content=False)
-        except FAILURES as error:
-            return reason_of(error)
-        if not chunk:
-            break
-        file.write(chunk)
-        digest.update(chunk)
-        advance(file.tell())
-    return "the answer is too short"
+) -> tuple[str, bool]:
+    """Write the body to the end of the file, no more than the blob is long. Gives why nothing more came, and whether it came too slowly."""
+    why = "the answer is too short"
+    with guarded(_CHUNK_SECONDS) as guard:
+        while file.tell() <= size:
+            try:
+                # As it is: a store that says it were encoded (gzip) means the layer itself.
+                chunk: Any = reply.raw.read(min(_CHUNK, size - file.tell() + 1), decode_content=False)
+            except FAILURES as error:
+                why = reason_of(error)
+                break
+            if not chunk:
+                break
+            file.write(chunk)
+            digest.update(chunk)
+            advance(file.tell())
+            guard.moved()
+        return ("it sends too slowly", True) if guard.has_cut else (why, False)

@@ -12,8 +12,11 @@ from typing import Any
 
 from hera_utils.errors import ResourceError
 from hera_utils.images.config import UnreadableImage, check_digest
+from hera_utils.wording import first_of
 
 LARGEST = 4 << 20  # bytes: more than that no registry needs to take
+MOST_LAYERS = 500
+"""As many the kernel puts on each other (overlayfs)."""
 MEDIA_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -38,6 +41,7 @@ _ARCHITECTURES = {  # what the kernel says → what images say (Go's names)
 }
 # What a machine also runs, the best first (containerd's order).
 _ALSO = {"amd64": ("386",), "arm/v7": ("arm/v6", "arm/v5"), "arm/v6": ("arm/v5",)}
+_MOST_NAMED = 20
 _NORMAL = {"arm64/v8": "arm64", "amd64/v1": "amd64", "arm": "arm/v7"}  # two names of one kind
 
 
@@ -96,6 +100,8 @@ def parse(content: bytes, image: str) -> ImageIndex | ImageManifest:
         return ImageIndex(tuple(_descriptor(entry, image) for entry in _list(document, "manifests", image)))
     config = _descriptor(document.get("config"), image)
     layers = tuple(_descriptor(entry, image) for entry in _list(document, "layers", image))
+    if len(layers) > MOST_LAYERS:
+        raise UnreadableImage(f"the manifest of {image} names {len(layers)} layers, more than {MOST_LAYERS}")
     _check_types(config, layers, image)
     return ImageManifest(config, layers)
 
@@ -125,7 +131,7 @@ def check_platform(platform: str, machine_kind: str, image: str) -> None:
 
 
 def _no_such_platform(image: str, machine_kind: str, existing: list[str]) -> NoSuchPlatform:
-    exists = f"only for {', '.join(existing)}" if existing else "for no platform that it names"
+    exists = f"only for {first_of(existing, _MOST_NAMED)}" if existing else "for no platform that it names"
     return NoSuchPlatform(
         f"the image {image} does not exist for {machine_kind}, {exists}",
         fix=f"build it for {machine_kind} (docker buildx build --platform {machine_kind}), or use an image that has it",

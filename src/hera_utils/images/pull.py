@@ -156,9 +156,12 @@ def _document(client: RegistryClient, store: Store, reference: Reference) -> tup
 
 
 def _small_blob(client: RegistryClient, store: Store, reference: Reference, blob: Descriptor) -> bytes:
+    from hera_utils.images.deadlines import within  # both bring requests
+    from hera_utils.images.transport import ANSWER_SECONDS
+
     if (content := _whole_blob(store, blob.digest)) is not None:
         return content
-    with client.blob(reference, blob.digest) as reply:
+    with client.blob(reference, blob.digest) as reply, within(ANSWER_SECONDS):
         content = reply.raw.read(blob.size, decode_content=False)
     store.add_blob(blob.digest, content)
     return bytes(content)

@@ -115,7 +115,7 @@ def _pieces(script: str) -> Iterator[_Piece]:
             yield from (("inner", one) for one in inner)
             if redirected in ("<<", "<<-"):
                 here_documents.append((text, redirected == "<<-"))
-            elif not redirected and not (text.isdigit() and script[at : at + 1] in ("<", ">")):
+            elif not redirected and not (text.isdecimal() and script[at : at + 1] in ("<", ">")):
                 yield "word", text
             redirected = ""
 

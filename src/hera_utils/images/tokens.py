@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.images.deadlines import within
 from hera_utils.images.faults import AccessDenied, RegistryUnreachable
 from hera_utils.images.login import Login
-from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect, reason_of
+from hera_utils.images.transport import ANSWER_SECONDS, FAILURES, Transport, UnsafeRedirect, reason_of
 from hera_utils.settings.address import is_loopback
 from hera_utils.settings.secret import Secret
 
@@ -190,13 +191,14 @@ class Authorization:
                 if reply.status_code != 200:
                     sentence = f"{_host(realm)}, which gives tokens for {self._url}, answers {reply.status_code}"
                     raise NoToken(sentence, may_pass=True, fix="try again later")
-                content = reply.raw.read(_LARGEST_TOKEN, decode_content=True)
+                with within(ANSWER_SECONDS):
+                    content = reply.raw.read(_LARGEST_TOKEN, decode_content=True)
         except UnsafeRedirect as error:
             raise NoToken(f"{_host(realm)}, which gives tokens for {self._url}, cannot be used: {error}") from None
         except FAILURES as error:
             raise NoToken(
                 f"{_host(realm)}, which gives tokens for {self._url}, does not answer ({reason_of(error)})",
-                may_pass=True,
+                may_pass=not isinstance(error, TimeoutError),
                 fix="check the network, and HTTPS_PROXY if a proxy leads out",
             ) from None
         return _mapping(content)

@@ -17,11 +17,14 @@ import requests.adapters
 import urllib3.exceptions
 from urllib3.util.ssl_ import create_urllib3_context
 
+from hera_utils.images.deadlines import watch_connections, within
 from hera_utils.settings.address import is_loopback
 
 CERTIFICATE_FOLDERS = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+"""For the whole head of an answer with what comes before it, and for the body of a manifest, a token, a message."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
@@ -31,7 +34,20 @@ class UnsafeRedirect(Exception):
     """An answer leads to an address that nobody should follow."""
 
 
-class _TlsAdapter(requests.adapters.HTTPAdapter):
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Its connections are cut when they are too slow."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        watch_connections(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        watch_connections(manager)
+        return manager
+
+
+class _TlsAdapter(_Adapter):
     """Trusts what its context trusts, beside requests' own authorities or those that REQUESTS_CA_BUNDLE names."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -126,16 +142,17 @@ class Transport:
         host = urllib.parse.urlsplit(url).netloc
         session = self._session(url, host)
         options: dict[str, Any] = {"verify": False} if host in self._insecure else {}
-        return session.request(
-            method,
-            url,
-            headers=headers,
-            data=form,
-            stream=True,
-            allow_redirects=False,
-            timeout=(self._connect_seconds, READ_SECONDS),
-            **options,
-        )
+        with within(ANSWER_SECONDS):
+            return session.request(
+                method,
+                url,
+                headers=headers,
+                data=form,
+                stream=True,
+                allow_redirects=False,
+                timeout=(self._connect_seconds, READ_SECONDS),
+                **options,
+            )
 
     def is_protected(self, url: str) -> bool:
         """Whether a login may be sent there: over TLS, within this machine, or where plain HTTP was asked for by name."""
@@ -154,8 +171,8 @@ class Transport:
                 urllib.parse.urlsplit(url).hostname or ""
             )  # no proxy leads to this machine
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            if url.startswith("https:"):
-                session.mount("https://", _TlsAdapter(self._context_for(host)))
+            is_tls = url.startswith("https:")
+            session.mount(f"{url.partition(':')[0]}://", _TlsAdapter(self._context_for(host)) if is_tls else _Adapter())
             sessions[address] = session
             self._sessions.append(session)
         return sessions[address]

@@ -32,6 +32,7 @@ from hera_utils.images.lower_layers import LowerLayers, Names
 
 _MOST_GLOBAL_HEADERS = 64
 _MOST_REMARKS = 5
+_ZEROS = bytes(1 << 20)
 _LATEST = 1 << 33  # seconds: a later time is none that every disk can hold
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _BAD_NAME = frozenset(
@@ -253,12 +254,14 @@ class _Unpacking:
             if offset < 0 or size < 0 or offset + size > entry.size:
                 raise UnreadableImage(f"the tar of a layer is damaged: the holes of {self.entry} are impossible")
             for piece in self._stream.contents(size):
+                if piece == _ZEROS[: len(piece)]:  # takes no room, however large: packed it is next to nothing
+                    offset += len(piece)
+                    continue
                 while piece:
                     written = os.pwrite(file, piece, offset)
                     piece, offset = piece[written:], offset + written
             self.size += size
-        if holes is not None:
-            os.ftruncate(file, entry.size)
+        os.ftruncate(file, entry.size)
 
     def _put_hard_link(self, entry: tarfile.TarInfo, names: Names) -> None:
         refusal = f"a layer has the hard link {self.entry} to {entry.linkname!r}, which is no file of this layer"

@@ -165,7 +165,7 @@ def _number(name: str, value: str, scope: substitution.Variables) -> float:
     if not _FLOAT.match(text):
         raise Fault(f"could not construct metric '{name}': strconv.ParseFloat: parsing {_quoted(text)}: invalid syntax")
     number = float(text)
-    if math.isinf(number) and text.strip("+-")[:1].isdigit():
+    if math.isinf(number) and text.strip("+-")[:1].isdecimal():
         raise Fault(
             f"could not construct metric '{name}': strconv.ParseFloat: parsing {_quoted(text)}: value out of range"
         )

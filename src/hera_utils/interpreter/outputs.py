@@ -111,7 +111,7 @@ def _item(result: str) -> Item:
 
 def _loop_index(node: Json) -> int:
     digits = node["name"].rpartition("(")[2].partition(":")[0]
-    return int(digits) if digits.isdigit() else 0
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _merged(values: list[str]) -> str:

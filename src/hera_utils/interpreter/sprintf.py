@@ -33,7 +33,7 @@ class _Argument:
 
     def formatted(self, match: re.Match[str]) -> str:
         flags, before, width, dot, within, precision, after, verb = match.groups()
-        good = self._seek(before) and not (before and (width[:1].isdigit() or dot))
+        good = self._seek(before) and not (before and (width[:1].isdecimal() or dot))
         prefix, wide = self._size(width, "%!(BADWIDTH)")
         if wide is not None and wide < 0:
             flags, wide = flags.replace("0", "") + "-", -wide

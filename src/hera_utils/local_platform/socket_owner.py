@@ -127,7 +127,7 @@ def _listeners(address: Address) -> list[str]:
 def holders(socket_inode: str, uid: int) -> list[int]:
     """The processes of a user that are seen to have a socket open. None of them may be all: a socket can be hidden."""
     link = f"socket:[{socket_inode}]"
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _has(name, uid, link)]
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and _has(name, uid, link)]
 
 
 def processes_of(connections: Collection[Connection], uid: int) -> dict[Connection, int]:
@@ -139,7 +139,7 @@ def processes_of(connections: Collection[Connection], uid: int) -> dict[Connecti
             if found is not None and found.inode:
                 ends[f"socket:[{found.inode}]"] = (client, server)
     processes: dict[Connection, int] = {}
-    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()) if ends else ():
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdecimal()) if ends else ():
         for link in _links(str(pid), uid) & ends.keys():
             processes.setdefault(ends[link], pid)
     return processes

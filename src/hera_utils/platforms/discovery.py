@@ -251,7 +251,7 @@ def _is_ready(pod: Json) -> bool:
 
 
 def _container_port(pod: Json, target: int | str) -> int:
-    if isinstance(target, int) or str(target).isdigit():
+    if isinstance(target, int) or str(target).isdecimal():
         return int(target)
     for container in (pod.get("spec") or {}).get("containers") or ():
         for port in container.get("ports") or ():

@@ -98,7 +98,7 @@ def private_mounts(subject: Subject) -> Iterator[Finding]:
 
     number = (tried.stderr.split() or [""])[-1]
     refused = refusal(
-        reason_of(OSError(int(number), os.strerror(int(number))) if number.isdigit() else OSError(number))
+        reason_of(OSError(int(number), os.strerror(int(number))) if number.isdecimal() else OSError(number))
     )
     yield problem("private mounts", refused.message, refused.fix or "")
 

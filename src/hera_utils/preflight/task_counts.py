@@ -129,7 +129,7 @@ def _times(call: Json) -> int | None:
     if call.get("withItems") is not None:
         return len(call["withItems"])
     sequence = call.get("withSequence") or {}
-    if str(sequence.get("count", "")).isdigit():
+    if str(sequence.get("count", "")).isdecimal():
         return int(sequence["count"])
     return None if call.get("withParam") or sequence else 1
 

@@ -110,7 +110,7 @@ def _revealed(secrets: Secrets) -> list[str]:
 def _words(secrets: Secrets) -> list[str]:
     """The words of the secrets (`Bearer x` is two) that are not common words."""
     words = {word for secret in _revealed(secrets) for word in secret.split() if len(word) >= 8}
-    return [word for word in words if any(map(str.isdigit, word)) and any(map(str.isalpha, word))]
+    return [word for word in words if any(map(str.isdecimal, word)) and any(map(str.isalpha, word))]
 
 
 def _as_written(word: str) -> set[str]:

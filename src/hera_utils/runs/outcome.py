@@ -98,7 +98,7 @@ def _failure(leaf: Branch, workflow: str) -> Failure:
         template=str(last.get("templateName") or (last.get("templateRef") or {}).get("template") or ""),
         phase=leaf.phase,
         message=leaf.message,
-        exit_code=int(code) if code.lstrip("-").isdigit() else None,
+        exit_code=int(code) if code.lstrip("-").isdecimal() else None,
         attempts=max(1, len(leaf.attempts)),
         inputs=values(node.get("inputs") or last.get("inputs")),
         workflow=workflow,

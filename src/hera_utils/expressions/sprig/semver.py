@@ -66,7 +66,7 @@ class Version:
 def _prerelease_order(text: str) -> tuple[Any, ...]:
     if not text:
         return (1,)
-    return 0, tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in text.split("."))
+    return 0, tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in text.split("."))
 
 
 def _refuse_long(text: str) -> None:
@@ -84,7 +84,7 @@ def version(text: str) -> Version:
         raise Failure("invalid semantic version")
     major, minor, patch = match.group(1), (match.group(2) or ".0")[1:], (match.group(3) or ".0")[1:]
     if match.group(5) and any(
-        len(part) > 1 and part.isdigit() and part[0] == "0" for part in match.group(5).split(".")
+        len(part) > 1 and part.isdecimal() and part[0] == "0" for part in match.group(5).split(".")
     ):
         raise Failure("version segment starts with 0")
     return Version(int(major), int(minor), int(patch), match.group(5) or "", match.group(8) or "", text)

@@ -214,7 +214,7 @@ def _template(replacement: str) -> Callable[[regexp.Match], str]:
     def expand(match: regexp.Match) -> str:
         def written(part: re.Match[str]) -> str:
             name = part.group(2) or part.group(3)
-            return "$" if part.group(1) else match.group(int(name) if name.isdigit() else name)
+            return "$" if part.group(1) else match.group(int(name) if name.isdecimal() else name)
 
         return re.sub(r"\$(?:(\$)|(\w+)|\{(\w+)\})", written, replacement, flags=re.ASCII)
 

@@ -28,7 +28,7 @@ class Fields(Mapping[str, str]):
                 value = value[name]
             elif isinstance(value, list) and name == "#":
                 value = len(value)
-            elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
                 value = value[int(name)]
             else:
                 raise KeyError(path)

@@ -107,7 +107,7 @@ _LARGEST_DIGITS = 308  # a number of more is none that a float can hold
 
 
 def _number(text: str) -> int | float:
-    if text.lstrip("-").isdigit() and len(text) <= _LARGEST_DIGITS:
+    if text.lstrip("-").isdecimal() and len(text) <= _LARGEST_DIGITS:
         return int(text)
     value = float(text)
     if math.isinf(value):

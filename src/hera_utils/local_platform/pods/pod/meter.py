@@ -112,7 +112,7 @@ class Meter:
         if now < self.look_at:
             return
         begun = time.thread_time()
-        pids = [name for name in os.listdir(self._proc) if name.isdigit() and int(name) not in others]
+        pids = [name for name in os.listdir(self._proc) if name.isdecimal() and int(name) not in others]
         held = self._peak_of(pids[0]) if len(pids) == 1 else sum(map(self._share_of, pids))
         self._at_once = max(self._at_once, held)
         self.look_at = now + max(_TICK, (time.thread_time() - begun) / _SHARE)

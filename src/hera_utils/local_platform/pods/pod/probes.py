@@ -36,7 +36,7 @@ def problem(plan: ContainerPlan, target: ProbeTarget) -> str:
         return ""
     port = network.get("port")
     number = plan.port_names.get(port, port) if isinstance(port, str) else port
-    if not isinstance(number, int) and not str(number).isdigit():
+    if not isinstance(number, int) and not str(number).isdecimal():
         return f'the container has no port named "{port}": give one of its ports this name'
     host = str(network.get("host") or target.address)
     if host == LOOPBACK and not _listens(target.proc, int(number)) and _answers(host, int(number), wait):
@@ -92,7 +92,7 @@ def _listens(proc: str, port: int) -> bool:
             continue
         sockets |= {f"socket:[{f[9]}]" for f in fields if f[3] == "0A" and int(f[1].rpartition(":")[2], 16) == port}
     return bool(sockets) and any(
-        not sockets.isdisjoint(_open(proc, pid)) for pid in os.listdir(proc) if pid.isdigit() and pid != "1"
+        not sockets.isdisjoint(_open(proc, pid)) for pid in os.listdir(proc) if pid.isdecimal() and pid != "1"
     )
 
 

@@ -61,7 +61,7 @@ def members(proc: str, namespace: str, others: Collection[str] = (), *, orphans:
     """
     of_process: dict[int, str] = {}
     for name in os.listdir(proc):
-        if name.isdigit():
+        if name.isdecimal():
             with contextlib.suppress(OSError):
                 of_process[int(name)] = os.readlink(f"{proc}/{name}/ns/mnt")
     known = {namespace, *others, of_process.pop(1, "")}
@@ -120,7 +120,7 @@ def end_others(proc: str, spared: int, dead: int, seconds: float, reap: Callable
     while spared and time.monotonic() < until - seconds / 2:
         reap()
         last = newest()
-        others = {int(name) for name in os.listdir(proc) if name.isdigit()} - {1, spared, dead}
+        others = {int(name) for name in os.listdir(proc) if name.isdecimal()} - {1, spared, dead}
         if not others and last == newest():  # none was born meanwhile: these were all
             return True
         for pid in others:

@@ -66,7 +66,7 @@ def resolve(wish: WantedUser, passwd: str, group: str) -> User:
         name, group_name = str(wish.user), ""
     if wish.group is not None:
         group_name = str(wish.group)
-    if wish.must_not_be_root and wish.user is None and name and not name.isdigit():
+    if wish.must_not_be_root and wish.user is None and name and not name.isdecimal():
         raise PodFault(
             f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root (container: "
             f"{wish.container}): give the securityContext a runAsUser",
@@ -74,11 +74,11 @@ def resolve(wish: WantedUser, passwd: str, group: str) -> User:
         )
     people = list(_lines(passwd, 7))
     found = next((line for line in people if line[0] == name), None) if name else None
-    if found is None and (not name or name.isdigit()):
+    if found is None and (not name or name.isdecimal()):
         found = next((line for line in people if line[2] == str(int(name or 0))), None)
     if found is not None:
         uid, gid, home = int(found[2]), int(found[3]), found[5] or "/"
-    elif not name or name.isdigit():
+    elif not name or name.isdecimal():
         uid, gid, home = int(name or 0), 0, "/"
     else:
         raise PodFault(f"unable to find user {name}: no matching entries in passwd file", "CreateContainerError")
@@ -100,14 +100,16 @@ def _group(name: str, text: str) -> int:
     found = next((line for line in _lines(text, 4) if line[0] == name), None)
     if found is not None:
         return int(found[2])
-    if name.isdigit():
+    if name.isdecimal():
         return int(name)
     raise PodFault(f"unable to find group {name}: no matching entries in group file", "CreateContainerError")
 
 
 def _lines(text: str, fields: int) -> list[list[str]]:
     lines = [line.split(":") for line in text.splitlines()]
-    return [line for line in lines if len(line) >= fields and line[2].isdigit() and (fields < 7 or line[3].isdigit())]
+    return [
+        line for line in lines if len(line) >= fields and line[2].isdecimal() and (fields < 7 or line[3].isdecimal())
+    ]
 
 
 @functools.lru_cache(maxsize=2)
