@@ -63,7 +63,7 @@ class InstantRuntime:
     def take(self) -> Launch:
         """The next pod, as the runtime of processes has it in memory, or reads it again."""
         uid, launch = self.queue.popleft()
-        whole = launch.again(uid) if launch.is_stub and launch.again is not None else launch
+        whole = launch.again(uid) if not launch.whole and launch.again is not None else launch
         assert whole is not None
         return whole
 
