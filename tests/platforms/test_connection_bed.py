@@ -224,7 +224,7 @@ def test_hera_outlives_its_first_token(place, remote, tmp_path):
 def test_nothing_of_a_secret_is_told_anywhere(place, remote, settings, tmp_path, caplog):
     """Everything that logs does, at its most talkative; every object is shown; every error with its whole chain."""
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.DEBUG, "urllib3")  # other clients of Kubernetes set its level in their process
+    caplog.set_level(logging.DEBUG, "urllib3")  # the official Argo client, in another test, has set its level
     tokens = [place.token(), place.token("nobody"), place.brief_token(seconds=-60)]
     shown = []
     for token in tokens:
