@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -72,6 +74,29 @@ def ask(stage: Stage, script: str, **more: object) -> list[str]:
     pod = stage.shell(script, main={"image": "python:3", **more})
     assert stage.run(pod).phase == "Succeeded"
     return stage.log(pod)
+
+
+LAST_ADDRESSES = """
+import os, sys
+from hera_utils.local_platform.pods.pod import network
+network._BITS = network._OF_WORKER  # as if all others were taken
+claim = network._claim_addresses() if sys.argv[1] == "taken" else None
+pods = network.Network("/proc")
+pods.open()
+for _ in range(2):
+    pods.begin()
+    print(pods.address, flush=True)
+    pods.end()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("of_others", "addresses"), [("free", ["127.64.0.0", "127.64.0.1"]), ("taken", ["127.0.0.1"] * 2)]
+)
+def test_where_others_have_all_addresses_pods_share_the_machines(of_others: str, addresses: list[str]) -> None:
+    said = subprocess.run([sys.executable, "-c", LAST_ADDRESSES, of_others], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == addresses
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "::"])

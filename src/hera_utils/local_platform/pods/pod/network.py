@@ -48,7 +48,7 @@ class Network:
         """Descriptors that the thread has yet to listen to."""
         self._lock = _thread.allocate_lock()
         self._claim: socket.socket | None = None
-        """Of the addresses from `_next` on, for as long as this process lives."""
+        """Of the addresses from `_next` on, for as long as this process lives. None: pods share the machine's addresses."""
         self._next = 0
         self._is_of_pod = False
         self._shifted: bool | None = None
@@ -56,7 +56,8 @@ class Network:
 
     def open(self) -> None:
         """From now on this thread, and what it starts, has its calls answered by another one. Raises OSError where that cannot be."""
-        self._claim, self._next = _claim_addresses()
+        if (claimed := _claim_addresses()) is not None:
+            self._claim, self._next = claimed
         ready = _thread.allocate_lock()
         ready.acquire()
         _thread.start_new_thread(self._serve, (ready,))  # before the filter: it must not ask itself
@@ -78,7 +79,7 @@ class Network:
 
     def begin(self) -> None:
         """A pod starts, with an address that none had before it."""
-        if self._fd >= 0:  # else the kernel cannot: pods share the machine's addresses
+        if self._fd >= 0 and self._claim is not None:
             self._reset(socket.inet_ntoa(struct.pack("!I", self._next)))
             self._next, self._is_of_pod = self._next + 1, True
 
@@ -216,8 +217,8 @@ class Network:
         return self._shifted
 
 
-def _claim_addresses() -> tuple[socket.socket, int]:
-    """A claim of addresses that no other worker of this machine has, and the first of them as a number. Raises OSError."""
+def _claim_addresses() -> tuple[socket.socket, int] | None:
+    """A claim of addresses that no other worker of this machine has, and the first of them as a number; None when all seem taken."""
     for _ in range(_MOST_TRIES):
         number = int.from_bytes(os.urandom(4), "big") & ((1 << _BITS) - 1)
         first = _FIRST | (number >> _OF_WORKER << _OF_WORKER)
@@ -229,7 +230,7 @@ def _claim_addresses() -> tuple[socket.socket, int]:
             claim.close()
         else:
             return claim, first
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    return None
 
 
 def works() -> bool:
