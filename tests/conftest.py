@@ -8,7 +8,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bed.fixture import bed, place, pytest_collection_finish  # noqa: F401 - fixtures, a hook
+from bed.fixture import bed, place, pytest_collection_modifyitems, pytest_runtest_protocol  # noqa: F401 - fixtures, hooks
 
 # In CI the same examples are drawn each time, so that red means the change; new ones are found by hand and by campaigns.
 settings.register_profile(

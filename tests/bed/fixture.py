@@ -12,16 +12,25 @@ if TYPE_CHECKING:
     from .handle import Bed, Place
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build before the first test: it takes longer than a test may, where nothing is in a cache."""
-    if (
-        any("bed" in getattr(item, "fixturenames", ()) for item in session.items)
-        and not session.config.option.collectonly
-    ):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests need the bed come last: it is built meanwhile, where nothing is in a cache."""
+    needing = {item.path for item in items if _needs_bed(item)}
+    items.sort(key=lambda item: item.path in needing)
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Build before the test's own time begins: it takes longer than a test may."""
+    if _needs_bed(item):
         from .build import Unavailable, build
 
         with contextlib.suppress(Unavailable):  # the fixture says so
             build()
+    yield
+
+
+def _needs_bed(item: pytest.Item) -> bool:
+    return "bed" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
