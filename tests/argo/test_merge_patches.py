@@ -327,6 +327,12 @@ def random_spec(draw: random.Random, patch: bool) -> Json:
     )
 
 
+def test_a_text_is_no_object_that_is_written_like_it() -> None:
+    patch = {"$deleteFromPrimitiveList/imagePullSecrets": [{"a": 1}]}
+    text = json.dumps({"a": 1})
+    assert strategic_merge({"imagePullSecrets": [text]}, patch, "v1.PodSpec")["imagePullSecrets"] == [text]
+
+
 def test_the_same_as_kubernetes() -> None:
     """Each result is read once more by Go as a PodSpec, so that empty values look alike."""
     try:

@@ -145,8 +145,8 @@ def _set_of(values: list[Any]) -> frozenset[Any]:
 
 
 def _comparable(value: Any) -> Any:
-    """A value, or what stands for it in a set."""
-    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
+    """A value, or what stands for it in a set: nothing that a text could be equal to."""
+    return (json.dumps(value, sort_keys=True),) if isinstance(value, (dict, list)) else value
 
 
 def _merge_field(document: Any, patch: list[Any], struct: str, field: str, order: Any) -> list[Any]:
