@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from source_tree import SOURCES, allowance, relative, tree
+from source_tree import PACKAGE, ROOT, SOURCES, allowance, relative, tree
 
 DOORS = [path for path in SOURCES if path.name == "__init__.py"]
 
@@ -25,3 +25,21 @@ def test_a_package_says_what_it_is(door):
 
 def test_the_allowance_names_packages():
     assert set(allowance("silent doors")) <= {folder(door) for door in DOORS}
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_files_that_the_architecture_names_exist():
+    files = [
+        f"/{path.relative_to(ROOT).as_posix()}" for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.*")
+    ]
+    named = set(re.findall(r"`([\w/]+\.(?:py|js|sql))`", ARCHITECTURE))
+    assert len(named) > 100
+    assert not [name for name in named if not any(path.endswith(f"/{name}") for path in files)]
+
+
+@pytest.mark.parametrize("within", ["", "local_platform/"])
+def test_the_architecture_names_every_room(within):
+    rooms = [door.parent.name for door in (PACKAGE / within).glob("*/__init__.py")]
+    assert not [room for room in rooms if f"| `{within}{room}/` |" not in ARCHITECTURE]
