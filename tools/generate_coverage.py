@@ -18,9 +18,9 @@ HEAD = """\
 
 Made by `tools/generate_coverage.py` from `src/hera_utils/argo/support_table.py`; edit the table, not this page.
 
-- **executed**: as on a cluster; a note says where it differs.
-- **warned about**: it can have no meaning on one machine, or has none yet. The workflow runs; an event on the run names the field.
-- **refused**: running the workflow without it would give something else. It is not started; the message names the field.
+- **executed**: the field means what it means on a cluster; a note says where it differs.
+- **warned about**: the field has no effect on one machine, or none yet. The workflow runs; an event on the run names the field.
+- **refused**: without the field the workflow would give other results. It is not started; the message names the field.
 
 Unknown fields are dropped and wrong types refused, as by Argo's server. {counts}
 """
@@ -31,52 +31,58 @@ FOOT = """\
 Where Argo does something that surprises, this machine does the same, because a cluster will.
 
 - A loop of a DAG is over with its last item. Exit handlers of items that have not begun by then never run; an event on the run says so.
-  Argo looks at the items in order, and at none behind one whose exit handler runs. In steps every item has its exit handler.
-- An item of such a loop that cannot be opened is an Error, and the items behind it open only if something that Argo looks at first still
-  runs: an item before it, or a task before the loop. Else the loop is over.
+  Argo looks at the items in order, and stops at an item whose exit handler runs. In steps every item has its exit handler.
+- An item of such a loop that cannot be opened is an Error. The items behind it open only if an item before it, or a task before the loop,
+  still runs, because Argo looks at these first. Else the loop is over.
 - A task of a DAG that cannot be opened is an Error, and has its exit handler only if something else of the DAG still runs.
 - What depends on a task of a DAG that is skipped begins before the hooks of that task, and these never begin if all of it is over first.
-- While the workflow's `parallelism` is reached nothing asks for a lock, not even a node that waits for one: others may get it meanwhile.
-- `{{workflow.status}}` is empty in what opens at once when a workflow begins, and `Running` in what opens later.
-- A label that `labelsFrom` computes is `{{workflow.labels.NAME}}` in what opens at once when a workflow begins; later the tag stays as it
-  is written. `{{workflow.labels}}` and `{{workflow.annotations}}` have what the controller itself writes only in what opens later.
+- While the workflow's `parallelism` is reached no node asks for a lock, not even one that waits for it: others may get the lock meanwhile.
+- `{{workflow.status}}` is empty in nodes that open at once when a workflow begins, and `Running` in those that open later.
+- A label that `labelsFrom` computes is `{{workflow.labels.NAME}}` in nodes that open at once when a workflow begins; later the tag stays as
+  it is written. `{{workflow.labels}}` and `{{workflow.annotations}}` have what the controller itself writes only in nodes that open later.
 - `retries` of a container set counts all attempts: with 1 a container runs once; with 0, or a text that is no number, it does not run at
-  all and has succeeded. A container whose dependency did not run because of another one tells the exit code of that.
-- A pod that was stopped tells how it ended, and that counts: a program that is told to end (SIGTERM) and ends with 0 has
-  succeeded, and so may the run. One that has to be killed has no exit code, and a pod of a DAG, which a stop ends at once,
-  keeps the message of the stop (unless an exit handler runs meanwhile).
-- `maxDuration` of a retry counts from the start of the first attempt, which may take as long as it likes. Later attempts are ended then.
+  all and has succeeded. If a container does not run because another one failed, a container that depends on it has that one's exit code.
+- How a stopped pod ended counts: a program that is told to end (SIGTERM) and ends with 0 has succeeded, and so may the run. A program that
+  has to be killed has no exit code. A stop ends the pods of a DAG at once, and they keep the message of the stop (unless an exit handler
+  runs meanwhile).
+- `maxDuration` of a retry counts from the start of the first attempt, and does not end it. Later attempts are ended then.
 - A stop ends a DAG at once. What depends on a task that it stops is never opened, nor is that task's exit handler, and steps within the DAG
   stay Running. In steps the exit handler of a stopped step runs. A daemon that was ready has succeeded.
-- A pod that Kubernetes does not take makes its node an Error with the API server's words. They count what Argo itself puts into a pod: the
-  template's container is `spec.containers[1]`, the first of its volumes `spec.volumes[2]`. Volumes that nothing mounts are not in the pod.
-- A template that is called by nobody counts too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge
+- A pod that Kubernetes refuses makes its node an Error with the API server's words. Their numbers count what Argo itself puts into a pod:
+  the template's container is `spec.containers[1]`, the first of its volumes `spec.volumes[2]`. Volumes that nothing mounts are not in the
+  pod.
+- A template that nothing calls is validated too when a workflow is submitted: an artifact has one location, a `memoize` its cache, a gauge
   its `realtime`, a histogram its buckets.
 - What a step or task printed is its `outputs.result` only where the template refers to it, in an expression with single quotes:
   `steps['a'].outputs.result`. With double quotes Argo does not see the reference, and there is no result.
-- kubectl takes a patch that begins with `{` for JSON as it stands: a resource template's `{data: {key: value}}` is refused.
+- kubectl reads a patch that begins with `{` as JSON: a resource template's `{data: {key: value}}` is refused.
 
-Different from a cluster: a service account, a priority class or a runtime class may have any name, it need not exist. An output that a user
-should have supplied and did not makes a workflow that refers to it fail; in Argo it waits for ever. A verb has the answer of the workflow
-after its first step, in Argo before it; no label and no message tells who asked for it. Output parameters of more
-than 1.5 MiB of a task are kept, and the end of the run says that a cluster would refuse them.
+## Different from a cluster
 
-Different from Argo: an exit handler of a step of the entry template that cannot be opened (its template does not exist)
-makes the workflow Failed with the reason, and all nodes are over. In Argo the workflow is Error, and its first node stays without an end.
-A step that refers to itself fails; in Argo it waits for ever. A new workflow whose document has a status begins without it; Argo goes on
-from there, or, where a label says that it is complete, does nothing. `progress` of a node that groups others counts its own leaves, of the
-workflow all of them; in Argo a group's counts what follows it too, and a node that is left out has one. With `resubmit --memoized` a retry
-whose last attempt succeeded does not run again; in Argo it runs once more, and attempts that failed, and the containers of a set that
-succeeded, stay Pending for ever. There a step or task waits for its exit handler's lock for ever if its loop is over by then.
-`{{workflow.duration}}` in steps or a DAG is that of their beginning, in Argo that of each look at them. A FIFO, a socket or a device among
-the outputs is an error; Argo leaves them out. A daemon that is a container set ends with the steps around it, as any daemon; in Argo the
-workflow goes on until its pod has ended by itself, or is an Error (`pod deleted`) where it is the entry.
-What a stopped program writes after it was told to end is an output here; Argo's executor collects the outputs at that very moment, and a
-parameter that is not written yet is its error. A hook (no exit handler) for which `parallelism` leaves no room waits for it; in Argo the
-steps or the DAG around a group of nodes with such a hook fail: `Max parallelism reached`. There steps or a DAG of which as many pods run
-as its own `parallelism` says are not looked at: a daemon in steps with `parallelism: 1` holds all up until it ends. At the deadline of a
-workflow its pods say `Step exceeded its deadline`, as recorded; on a cluster the kubelet may come first: `Pod was active on the node
-longer than the specified deadline`, with an exit code.
+- A service account, a priority class or a runtime class may have any name; it need not exist.
+- If a user should supply an output and does not, a workflow that refers to it fails. On a cluster it waits forever.
+- The answer to a request (stop, retry, suspend…) has the workflow after its first step, on a cluster before it. No label and no message says
+  who made the request.
+- Output parameters of more than 1.5 MiB of a task are kept, and the end of the run says that a cluster would refuse them.
+- The end of a workflow's time gives its pods the message `Step exceeded its deadline`. On a cluster the kubelet may come first, with an exit
+  code: `Pod was active on the node longer than the specified deadline`.
+
+## Different from Argo
+
+| what | here | in Argo |
+| --- | --- | --- |
+| an exit handler of a step of the entry template cannot be opened (its template does not exist) | the workflow is Failed with the reason, and all nodes are over | the workflow is Error, and its first node has no end |
+| a step that refers to itself | fails | waits forever |
+| a new workflow whose document has a status | begins without it | goes on from there; does nothing if a label says that it is complete |
+| `progress` of a node that groups others | counts its own leaves (of the workflow: all) | counts also what follows the group, and nodes that are left out |
+| `resubmit --memoized`: a retry whose last attempt succeeded | does not run again | runs once more; attempts that failed, and the containers of a set that succeeded, stay Pending forever |
+| a step or task waits for its exit handler's lock, and its loop is over by then | the run does not wait for it | waits forever |
+| `{{workflow.duration}}` in steps or a DAG | the duration at their beginning | the duration at each look at them |
+| a FIFO, a socket or a device among the outputs | an error | is left out |
+| a daemon that is a container set | ends with the steps around it, as any daemon | the workflow goes on until its pod ends by itself; where it is the entry, it is an Error (`pod deleted`) |
+| what a program writes after it was told to end | is an output | the outputs are collected at that moment; a parameter that is not written yet is an error |
+| `parallelism` leaves no room for a hook (other than an exit handler) | the hook waits | around a group of nodes, its steps or DAG fail: `Max parallelism reached` |
+| as many pods of steps or a DAG run as their own `parallelism` says | the steps or the DAG go on | nothing in them is looked at: a daemon in steps with `parallelism: 1` stops all until it ends |
 """
 
 
