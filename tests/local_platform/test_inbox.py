@@ -9,6 +9,7 @@ import pytest
 from hera_utils.interpreter.events import PodFinished, PodStarted
 from hera_utils.local_platform.controller import inbox
 from hera_utils.local_platform.controller.inbox import Inbox, RunEvent, TurnRequest
+from waiting import until
 
 STARTED = RunEvent("run", PodStarted(0.0, "", "a"))
 FINISHED = RunEvent("run", PodFinished(0.0, "", "a", "Succeeded", "", ""))
@@ -58,6 +59,42 @@ def test_what_waits_is_worked_on_meanwhile():
 
 def test_an_end_waits_while_many_others_are_on_their_way():
     assert taken(FINISHED, pods=6, later=REQUEST) == [FINISHED, REQUEST]
+
+
+def test_what_may_wait_wakes_nobody_but_the_end_of_the_last_pod_but_a_few_does():
+    box = Inbox(10, enough=4)
+    got: list[object] = []
+
+    thread = threading.Thread(target=lambda: got.extend(box.take(None, 7)))
+    box.put(FINISHED)
+    thread.start()
+    until(lambda: box._spare == 2)
+    for item in (STARTED, FINISHED, STARTED):
+        box.put(item)
+    assert box._bell.empty()
+    assert thread.is_alive()
+    box.put(FINISHED)  # four are left
+    thread.join(timeout=10)
+    assert got == [FINISHED, STARTED, FINISHED, STARTED, FINISHED]
+
+
+@pytest.mark.parametrize("pods", [0, 6, 100])
+def test_nothing_is_lost_between_threads_and_each_keeps_its_order(monkeypatch, pods):
+    monkeypatch.setattr(inbox, "PATIENCE", 0.0005)
+    box = Inbox(7, enough=4)
+    events = [
+        [RunEvent(f"{number} {n}", (STARTED if n % 3 else FINISHED).event) for n in range(600)] for number in "ab"
+    ]
+    threads = [threading.Thread(target=lambda own=own: [box.put(event) for event in own]) for own in events]
+    for thread in threads:
+        thread.start()
+    got: list[RunEvent] = []
+    while len(got) < 1200:
+        turn = list(box.take(10.0, pods))
+        assert turn, "an event lay there and nobody was woken"
+        got += turn
+    assert [event for event in got if event.run.startswith("a")] == events[0]
+    assert [event for event in got if event.run.startswith("b")] == events[1]
 
 
 def test_after_the_time_there_is_nothing_and_the_end_ends_it():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -41,6 +42,7 @@ class RunEvent:
 
 Item = TurnRequest | RunEvent
 
+_PATIENT = (PodStarted, PodProgressed, PodFinished)
 PATIENCE = 0.02
 """Seconds that what nobody waits for may wait for company."""
 
@@ -54,19 +56,32 @@ class Inbox:
     """
 
     def __init__(self, most: int, enough: int) -> None:
-        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._items: deque[Item | None] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Wakes the controller. Not every item does: a thread that wakes up takes the processor from a task."""
         self._most, self._enough = most, enough
+        self._spare = 0
+        """While the controller waits for company: how many pods may still end before their ends are wanted at once. Else 0."""
         self._together: deque[Item] = deque()
-        """What was taken out of the queue and is not given yet: whoever stops in between leaves it here."""
+        """What was taken and is not given yet: whoever stops in between leaves it here."""
         self.is_closed = False
         """Whether its end was taken."""
 
     def put(self, item: Item | None) -> None:
         """None: the end."""
-        self._queue.put(item)
+        self._items.append(item)  # first: who stops waiting for company looks after that
+        if not self._is_patient(item):
+            self._bell.put(None)
+
+    def _is_patient(self, item: Item | None) -> bool:
+        """Whether the item may stay unseen until another one wakes the controller, or its time for company is over."""
+        if self._spare <= 0 or not isinstance(item, RunEvent):
+            return False
+        self._spare -= isinstance(item.event, PodFinished)
+        return self._spare > 0 and isinstance(item.event, _PATIENT)
 
     def empty(self) -> bool:
-        return not self._together and self._queue.empty()
+        return not self._together and not self._items
 
     def take(self, timeout: float | None, pods: int) -> Iterator[Item]:
         """What comes until something must be written, after waiting for the first; nothing after the timeout. pods: how many are on
@@ -74,10 +89,9 @@ class Inbox:
         """
         left, until = (0.0 if self._together else timeout), 0.0
         for number in range(self._most):
-            try:
-                item = self._queue.get(timeout=left) if left is None or left > 0 else self._queue.get_nowait()
-            except queue.Empty:
+            if not self._wait(left, pods - self._enough if until else 0):
                 break
+            item = self._items.popleft()
             if item is None:
                 self.is_closed = True
                 break
@@ -92,6 +106,19 @@ class Inbox:
             left = min(PATIENCE, until - now())
         yield from self._give()
 
+    def _wait(self, left: float | None, spare: int) -> bool:
+        """Whether something is there, after waiting for it. spare: see `_spare`."""
+        until = None if left is None else time.monotonic() + left
+        self._spare = spare
+        while not self._items:
+            rest = None if until is None else until - time.monotonic()
+            if rest is not None and rest <= 0:
+                break
+            with contextlib.suppress(queue.Empty):
+                self._bell.get(timeout=rest)
+        self._spare = 0
+        return bool(self._items)
+
     def _give(self) -> Iterator[Item]:
         while self._together:
             yield self._together.popleft()
@@ -99,10 +126,12 @@ class Inbox:
     def rest(self) -> list[Item]:
         """All that is there at this moment, beyond what is taken at once."""
         items = list(self._give())
-        with contextlib.suppress(queue.Empty):
-            while (item := self._queue.get_nowait()) is not None:
-                items.append(item)
-            self.is_closed = True
+        while self._items:
+            item = self._items.popleft()
+            if item is None:
+                self.is_closed = True
+                break
+            items.append(item)
         return items
 
     def _may_wait(self, item: Item, pods: int) -> bool:
@@ -110,7 +139,7 @@ class Inbox:
             return False
         if isinstance(item.event, PodFinished):
             return pods > self._enough
-        return isinstance(item.event, (PodStarted, PodProgressed))
+        return isinstance(item.event, _PATIENT)
 
 
 class UnexpectedFailure(Exception):

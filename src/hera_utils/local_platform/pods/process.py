@@ -26,7 +26,7 @@ from hera_utils import machine_size
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import HeraUtilsError
 from hera_utils.images.table import ImageTable
-from hera_utils.interpreter.events import PodFinished, PodProgressed, PodWaiting
+from hera_utils.interpreter.events import Event, PodFinished, PodProgressed, PodWaiting
 from hera_utils.private_folders import make_private
 
 from . import log_lines, pod_events, waiting
@@ -94,7 +94,9 @@ class ProcessRuntime:
         self._state = state.resolve()
         self._pods_folder = self._state / "pods"
         make_private(self._pods_folder)
-        self._report = report
+        self._send_report = report
+        self._reports: list[tuple[str, Event]] = []
+        """Sent when this thread has done all that it can do: whoever gets them takes Python's lock from it."""
         self._same_images: dict[str, Json] = {}
         self._images = ImageChooser(images, _environment()["PATH"])
         self._host = socket.gethostname()
@@ -117,6 +119,7 @@ class ProcessRuntime:
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._is_woken = False
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_wake)
         self._wire = Wire(str(self._state))
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
@@ -166,8 +169,10 @@ class ProcessRuntime:
 
     def _call(self, action: Callable[[], None]) -> None:
         self._calls.put(action)
-        with contextlib.suppress(OSError):  # it is awake already, or closed
-            os.write(self._wake_write, b"x")
+        if not self._is_woken:
+            self._is_woken = True
+            with contextlib.suppress(OSError):  # it is closed
+                os.write(self._wake_write, b"x")
 
     def _run(self) -> None:
         try:
@@ -181,8 +186,18 @@ class ProcessRuntime:
             if self._pulls.is_due():
                 self._attempt(self._on_pulls)
             self._attempt(self._sweep)
+            self._attempt(self._send_reports)
         self._attempt(self._take_calls)  # a pod that is to be killed is not left
+        self._attempt(self._send_reports)
         self._close()
+
+    def _report(self, run: str, event: Event) -> None:
+        self._reports.append((run, event))
+
+    def _send_reports(self) -> None:
+        reports, self._reports = self._reports, []
+        for run, event in reports:
+            self._send_report(run, event)
 
     def _attempt(self, action: Callable[[], object]) -> None:
         try:
@@ -195,6 +210,7 @@ class ProcessRuntime:
 
     def _on_wake(self) -> None:
         os.read(self._wake_read, 65536)
+        self._is_woken = False  # before it looks: who comes later wakes it again
         self._take_calls()
 
     def _take_calls(self) -> None:
