@@ -1,6 +1,6 @@
 """From an order to a launch: what a pod refers to is looked up, then the pod goes to its runtime or agent.
 
-A claim, config map or secret that does not exist keeps the pod waiting, as on Kubernetes; unlike there it does not wait for ever:
+A claim, config map or secret that does not exist keeps the pod waiting, as on Kubernetes; unlike there it does not wait forever:
 on one machine nobody else will create it, so after `patience` seconds the pod fails with the sentence that names the fix.
 """
 
