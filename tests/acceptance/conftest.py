@@ -1,4 +1,4 @@
-"""The product from outside: the installed command, its own processes, its HTTP addresses. Nothing is imported from it."""
+"""The product from outside: the installed command, its own processes, its HTTP addresses. Nothing of it is imported."""
 
 import contextlib
 import json
@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from waiting import until
 
 COMMAND = [sys.executable, "-m", "hera_utils"]
 SETTINGS = ("ARGO_", "KUBE", "HERA_UTILS_", "ARGOCONFIG")
@@ -63,8 +64,7 @@ class Machine:
         """kill -9 of the server alone; its tasks go on."""
         pid = self.server_pid()
         os.kill(pid, signal.SIGKILL)
-        while self.process_state(pid) not in "XZ":
-            time.sleep(0.002)
+        until(lambda: self.process_state(pid) in "XZ")
 
     @staticmethod
     def process(pid):
@@ -118,15 +118,14 @@ class Machine:
         return (answer.get("status") or {}).get("phase")
 
     def wait(self, name, namespace="default", limit=120.0):
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            status, answer = self.call(
-                "GET", f"/api/v1/workflows/{namespace}/{name}?fields=status.phase,status.message,status.progress"
-            )
-            if status == 200 and answer["status"].get("phase") in ("Succeeded", "Failed", "Error"):
-                return self.call("GET", f"/api/v1/workflows/{namespace}/{name}")[1]
-            time.sleep(0.1)
-        raise AssertionError(f"{name} did not end within {limit} s: {answer}")
+        """The workflow when it has ended. limit: seconds."""
+
+        def has_ended():
+            status, answer = self.call("GET", f"/api/v1/workflows/{namespace}/{name}?fields=status.phase")
+            return status == 200 and answer["status"].get("phase") in ("Succeeded", "Failed", "Error")
+
+        until(has_ended, limit)
+        return self.call("GET", f"/api/v1/workflows/{namespace}/{name}")[1]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from collections import Counter
 import pytest
 from test_crash import claim
 
+from waiting import until
+
 KILLS = int(os.environ.get("HERA_UTILS_KILLS", "12"))
 SEED = int(os.environ.get("HERA_UTILS_SEED", "20261129"))
 CAMPAIGN = KILLS > 50
@@ -177,8 +179,7 @@ class Campaign:
             return
         try:
             signal.pidfd_send_signal(process, signal.SIGSTOP)
-            while self.machine.process_state(pid) not in "TXZ":
-                time.sleep(0.001)
+            until(lambda: self.machine.process_state(pid) in "TXZ")
             yield lambda: signal.pidfd_send_signal(process, signal.SIGKILL)
         except ProcessLookupError:
             pass

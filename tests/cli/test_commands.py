@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from waiting import until_a_pod_runs
+from waiting import until, until_a_pod_runs
 
 HELLO = """
 kind: Workflow
@@ -455,10 +455,13 @@ def test_pods_that_are_over_say_so_to_kubectl(user):
 
     user.type("run", user.file("hello.yaml", HELLO))
     name = user.start(SLEEPS)
-    labels = {}
-    while len(labels) < 5 or labels[name] != "false":
+
+    def labels_of_pods():
         pods = Cluster(user.platform.connection).list("Pod")
-        labels = {one["metadata"]["name"]: one["metadata"]["labels"]["workflows.argoproj.io/completed"] for one in pods}
+        return {one["metadata"]["name"]: one["metadata"]["labels"]["workflows.argoproj.io/completed"] for one in pods}
+
+    until(lambda: len(labels := labels_of_pods()) >= 5 and labels[name] == "false")
+    labels = labels_of_pods()
     assert sorted(labels.values()) == ["false", "true", "true", "true", "true"]
     user.type("delete", name)
 

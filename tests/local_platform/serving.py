@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
+
+from waiting import until
 
 TOKEN = "s3cret-token"
 
@@ -24,8 +25,7 @@ def served(app: Any, **options: Any) -> Iterator[str]:
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.005)
+    until(lambda: server.started)
     scheme = "https" if options.get("ssl_certfile") else "http"
     try:
         yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"

@@ -10,7 +10,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -77,8 +76,7 @@ def test_a_server_that_was_begun_and_does_not_start_says_why(state, monkeypatch)
 def test_a_killed_server_is_replaced(state):
     first = daemon.start_or_join(state)
     os.kill(first["pid"], signal.SIGKILL)
-    while daemon._is_locked(state):
-        time.sleep(0.002)
+    until(lambda: not daemon._is_locked(state))
     second = daemon.start_or_join(state)
     assert second["pid"] != first["pid"]
     assert call(second, "/api/v1/workflows/default")["items"] is None

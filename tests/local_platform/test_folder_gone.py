@@ -36,6 +36,11 @@ def sleeps() -> bool:
     return SECONDS in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
 
 
+def is_removed(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)  # the server may write into it meanwhile
+    return not folder.exists()
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "state"
@@ -58,8 +63,7 @@ def server_process() -> subprocess.Popen[bytes]:
 def test_a_server_whose_folder_was_removed_ends_with_its_pods(client: ArgoClient, state: Path) -> None:
     client.create(SLEEPING)
     until(sleeps)
-    while state.exists():
-        shutil.rmtree(state, ignore_errors=True)
+    until(lambda: is_removed(state))
     assert server_process().wait(60) == 0
     until(lambda: not sleeps())
     with pytest.raises(PlatformError, match=f"the state folder {state} was removed, and the runs in it with it"):
@@ -73,8 +77,7 @@ def test_the_next_server_of_a_removed_folder_is_found_also_after_the_end_of_the_
     """The first one may notice the removal late, on a busy machine: what is in the folder by then is not its own."""
     first = server_process()
     first.send_signal(signal.SIGSTOP)
-    while state.exists():
-        shutil.rmtree(state, ignore_errors=True)
+    until(lambda: is_removed(state))
     second = daemon.start_or_join(state)
     first.send_signal(signal.SIGCONT)
     assert first.wait(60) == 0

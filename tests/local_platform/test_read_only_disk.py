@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,7 @@ def test_the_run_waits_and_says_why_and_clients_are_answered(failing: Failing, t
     (tmp_path / "one.yaml").write_text(json.dumps(waiting_for(tmp_path)))
     try:
         assert ask("run", "one.yaml", "--detach", "--no-preflight").returncode == 0
-        while '"Running"' not in ask("get", "one", "-o", "json").stdout.partition('"nodes"')[2]:
-            time.sleep(0.05)
+        until(lambda: '"Running"' in ask("get", "one", "-o", "json").stdout.partition('"nodes"')[2])
         failing.fail()
         (tmp_path / "go").touch()
         until(lambda: READ_ONLY in ask("get", "one", "-o", "json").stdout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 import toy_parts as toys
@@ -201,11 +200,8 @@ def test_a_finished_run_deletes_itself_when_its_ttl_is_over(platform):
 
 def test_a_deleted_run_takes_its_pods_and_files_with_it(platform):
     stored = platform.submit("default", locked("sleep 60"))
-    while not platform.pods("default", stored.name):
-        time.sleep(0.01)
-    (pod,) = platform.pods("default", stored.name)
-    while json.loads(platform.pods("default", stored.name)[0].text)["status"]["phase"] != "Running":
-        time.sleep(0.01)
+    (pod,) = until(lambda: platform.pods("default", stored.name))
+    until(lambda: json.loads(platform.pods("default", stored.name)[0].text)["status"]["phase"] == "Running")
     platform.delete("Workflow", "default", stored.name)
     with pytest.raises(Refused, match="not found"):
         platform.get("Workflow", "default", stored.name)

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from waiting import until
+
 ORDINARY, STRANGER = 4243, 54321
 SYSTEM_PYTHON = "/usr/bin/python3"
 VALUE = "planted-value-of-a-secret-5b1f"
@@ -108,10 +110,13 @@ class Owner:
         runs = f"{self.server['argo_server']}/api/v1/workflows/default"
         name = requests.post(runs, json={"workflow": WORKFLOW}, headers=self.headers).json()["metadata"]["name"]
         self.run = f"{runs}/{name}"
-        while not [log for log in self.state.glob("pods/*/main.log") if VALUE in log.read_text()]:
+
+        def has_written():
             phase = requests.get(self.run, headers=self.headers).json()["status"].get("phase")
             assert phase in (None, "Pending", "Running"), phase
-            time.sleep(0.05)
+            return any(VALUE in log.read_text() for log in self.state.glob("pods/*/main.log"))
+
+        until(has_written)
 
     def leaves(self):
         for process in self.processes:
@@ -122,8 +127,7 @@ class Owner:
             headers = {"Authorization": f"Bearer {server['token']}"}
             address = f"{server['argo_server']}/api/v1/workflows/default/{self.run.rpartition('/')[2]}"
             requests.put(f"{address}/terminate", json={}, headers=headers, timeout=30)
-            while requests.get(address, headers=headers, timeout=30).json()["status"]["phase"] == "Running":
-                time.sleep(0.1)
+            until(lambda: requests.get(address, headers=headers, timeout=30).json()["status"]["phase"] != "Running")
         self.types("serve", "--stop")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -428,8 +432,8 @@ def test_the_port_of_a_dead_server_is_told_nothing(owner):
     """The last way: the server is killed. Its successor has another token, and goes on with the run."""
     old = owner.server
     os.kill(old["pid"], signal.SIGKILL)
-    while Path(f"/proc/{old['pid']}/stat").exists() and " Z " not in Path(f"/proc/{old['pid']}/stat").read_text():
-        time.sleep(0.02)
+    stat = Path(f"/proc/{old['pid']}/stat")
+    until(lambda: not stat.exists() or " Z " in stat.read_text())
     port = old["argo_server"].rpartition(":")[2]
     with subprocess.Popen(
         [SYSTEM_PYTHON, "-I", "-c", LISTENER, port],

@@ -176,8 +176,7 @@ def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch)
     state = tmp_path / "state"
     first = LocalPlatform(state)  # the real runtime: its tasks outlive the server
     stored = first.submit("default", toys.workflow("sleep", "600"))
-    while json.loads(first.pods("default", stored.name)[0].text)["status"]["phase"] != "Running":
-        time.sleep(0.01)
+    until(lambda: json.loads(first.pods("default", stored.name)[0].text)["status"]["phase"] == "Running")
     (pod,) = first.pods("default", stored.name)
     monkeypatch.setattr(first._launcher, "kill", lambda *_, **__: None)  # the server dies before it could
     first.delete("Workflow", "default", stored.name)

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -129,12 +128,10 @@ def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_
 
         follower = threading.Thread(target=follow)
         follower.start()
-        while "Running" not in phases:
-            time.sleep(0.02)
+        until(lambda: "Running" in phases)
         os.kill(known["pid"], signal.SIGKILL)
         assert squatter.stdout.readline() == "here\n"
-        while not seen.read_bytes():  # the follower came
-            time.sleep(0.02)
+        until(seen.read_bytes)  # the follower came
         goal.touch()
         follower.join(60)
         assert not follower.is_alive()
