@@ -1,5 +1,5 @@
 """Bombs of a fourth kind: what costs little once, many times over. Requests that wait behind each other, objects that each pod refers to,
-expressions of one event, chains of owners, lists of large runs. See bombs.py.
+expressions of one event, chains of owners, lists of large runs.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ import threading
 import time
 from collections.abc import Callable
 
-from bombs import (
-    CONFIG_MAP,
+from attacks import (
+    ARCHIVED,
     CORE,
-    ECHO,
     LASTS,
+    LOG,
     RUNS,
-    TRUE,
+    TEMPLATES,
     Attack,
-    Json,
     Server,
+    asks,
+    large_run,
+    logged,
     run,
     said,
     together,
-    workflow,
+    unread,
 )
-from bombs_of_copies import LOG, TEMPLATES, asks, logged, unread
-from bombs_of_objects import HOLD, SHELL, SHORT, large_run, loop
+from workflows import CONFIG_MAP, ECHO, HOLD, SHELL, SHORT, TRUE, Json, loop, workflow
 
 COSTLY = "len(map(1..3000, {map(1..3000, {1})})) > 0"
 BINDINGS = "/apis/argoproj.io/v1alpha1/namespaces/default/workfloweventbindings"
@@ -195,7 +196,6 @@ def unread_list(clients: int, count: int, path: str = RUNS, *, archived: bool = 
 
 
 GREP = f"{LOG}&grep=" + "(a|b)" * 1800
-ARCHIVED = "/api/v1/archived-workflows?listOptions.namespace=default"
 REQUESTS: dict[str, Attack] = {
     "pipelining: 200 connections of 2,000 requests": pipelined(200, 2000),
     "pipelining: requests without end behind a stream": behind_a_stream,

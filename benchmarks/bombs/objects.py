@@ -1,4 +1,4 @@
-"""More bombs: what a client stores, watches, asks for again and again, or does to a run that is large already. See bombs.py."""
+"""Bombs of the second kind: what a client stores, watches, asks for again and again, or does to a run that is large already."""
 
 from __future__ import annotations
 
@@ -7,40 +7,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-from bombs import (
-    CORE,
+from attacks import CORE, LASTS, RUNS, Attack, Server, large_run, request, run, stored, together
+from workflows import (
     ECHO,
-    LASTS,
-    RUNS,
+    HOLD,
+    PARAMETERS,
+    SHELL,
+    SHORT,
     TRUE,
-    Attack,
     Json,
-    Server,
     expression,
     given,
+    loop,
     many_tasks,
-    request,
-    run,
-    said,
     step,
-    together,
     workflow,
 )
-
-HOLD = {"name": "h", "suspend": {"duration": "600"}}
-"""A node that stays open and needs no process."""
-
-
-# --- workflows -------------------------------------------------------------------------------------------------------
-def loop(template: Json, count: int, main: Json | None = None, **spec: Any) -> Json:
-    """A template for each number below count."""
-    name = template["name"]
-    call: Json = {"name": "s", "template": name, "withSequence": {"count": count}, **(main or {})}
-    if (template.get("inputs") or {}).get("parameters"):
-        call["arguments"] = given("{{item}}")
-    return workflow({"name": "m", "steps": [[call]]}, template, **spec)
 
 
 def conditions(count: int, width: int) -> Json:
@@ -77,7 +60,6 @@ def cached(count: int) -> Json:
     return loop(template, count)
 
 
-SHELL: Json = {"image": "busybox", "command": ["sh", "-c"]}
 WORKFLOWS: dict[str, Callable[[], Json]] = {
     "depends: layers of 100 by expressions": lambda: conditions(1000, 100),
     "depends: one task after 5,000": lambda: many_tasks(5001, lambda n: [f"t{k}" for k in range(5000)] if n == 5000 else []),
@@ -139,20 +121,6 @@ WORKFLOWS: dict[str, Callable[[], Json]] = {
 }  # fmt: skip
 
 
-# --- clients ---------------------------------------------------------------------------------------------------------
-def large_run(server: Server, template: Json = HOLD, count: int = 10_000) -> str:
-    """A run whose nodes are all open; its name."""
-    status, answer = server.call("POST", RUNS, {"workflow": loop(template, count)})
-    assert status == 200, answer
-    name = str(json.loads(answer)["metadata"]["name"])
-    for _ in range(200):
-        found = json.loads(server.call("GET", f"{RUNS}/{name}?fields=status.progress,status.phase")[1])["status"]
-        if found.get("progress", "").endswith(f"/{count}") or found.get("phase") not in ("Running", "Pending", None):
-            break
-        time.sleep(0.3)
-    return name
-
-
 def to_large_run(*calls: tuple[str, Json], times: int = 1, template: Json = HOLD) -> Attack:
     """PUT calls to a run of 10,000 nodes, then its end."""
 
@@ -179,31 +147,6 @@ def asked_for(count: int, path: str) -> Attack:
         answer = together(count, "GET", path.replace("NAME", name))(server)
         server.call("DELETE", f"{RUNS}/{name}", timeout=120)
         return answer[:60]
-
-    return attack
-
-
-def stored(
-    count: int, path: str, one: Callable[[int], Any], *, kubernetes: bool = False, then: Json | None = None
-) -> Attack:
-    """Many objects; then a workflow; then all of them go. one: the body of the request for the n-th."""
-
-    def attack(server: Server) -> str:
-        answers: dict[str, int] = {}
-        names: list[str] = []
-        for n in range(count):
-            status, answer = server.call("POST", path, one(n), kubernetes=kubernetes)
-            text = said(status, answer) if status not in (200, 201) else str(status)
-            answers[text] = answers.get(text, 0) + 1
-            if status in (200, 201):
-                names.append(json.loads(answer)["metadata"]["name"])
-        server.call("GET", path, kubernetes=kubernetes)
-        text = run(server, then) if then is not None else ""
-        if then is None:
-            time.sleep(LASTS)
-        for name in names:
-            server.call("DELETE", f"{path}/{name}", kubernetes=kubernetes)
-        return f"{answers} {text}"
 
     return attack
 
@@ -297,8 +240,6 @@ def chain_of_templates(n: int) -> Json:
 
 ALL_OF_CHAIN = workflow({"name": "m", "dag": {"tasks": [
     {"name": f"t{n}", "templateRef": {"name": f"chain-{n}", "template": "m"}} for n in range(0, 1000, 10)]}})  # fmt: skip
-PARAMETERS = {"workflows.argoproj.io/configmap-type": "Parameter"}
-SHORT = HOLD | {"suspend": {"duration": "0"}}
 REQUESTS: dict[str, Attack] = {
     "stored: a chain of 1,000 templates": stored(
         1000, "/api/v1/workflow-templates/default", chain_of_templates, then=ALL_OF_CHAIN),

@@ -1,5 +1,5 @@
 """Bombs of a third kind: what is held many times, and what nobody takes. Answers whose clients do not read, one text in thousands of
-pods or names, logs of long lines, downloads of what is huge on the disk, servers that answer too much. See bombs.py.
+pods or names, logs of long lines, downloads of what is huge on the disk, servers that answer too much.
 """
 
 from __future__ import annotations
@@ -11,31 +11,30 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from bombs import (
+from attacks import (
     CORE,
-    ECHO,
     LASTS,
+    LOG,
     RUNS,
-    TRUE,
+    TEMPLATES,
     Attack,
-    Json,
     Server,
+    asks,
     at_once,
-    given,
+    large_run,
+    logged,
     request,
     run,
     said,
-    step,
+    stored,
     together,
-    workflow,
+    unread,
 )
-from bombs_of_objects import HOLD, PARAMETERS, SHELL, SHORT, large_run, loop, stored
-
-TEMPLATES = "/api/v1/workflow-templates/default"
+from workflows import ECHO, HOLD, PARAMETERS, SHELL, SHORT, TRUE, Json, given, loop, step, workflow
 
 
 # --- workflows -------------------------------------------------------------------------------------------------------
@@ -125,29 +124,6 @@ WORKFLOWS: dict[str, Callable[[], Json]] = {
 }  # fmt: skip
 
 
-# --- clients that do not read ----------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def unread(
-    server: Server, count: int, path: str, *, kubernetes: bool = False, accept: str = "*/*"
-) -> Iterator[list[socket.socket]]:
-    """Clients that ask and take nothing of the answer."""
-    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.token}\r\nAccept: {accept}\r\n\r\n".encode()
-    held: list[socket.socket] = []
-    try:
-        for _ in range(count):
-            one = socket.socket()
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            one.settimeout(5)
-            with contextlib.suppress(OSError):
-                one.connect(server.kubernetes if kubernetes else server.argo)
-                one.sendall(head)
-            held.append(one)
-        yield held
-    finally:
-        for one in held:
-            one.close()
-
-
 def unread_run(count: int, path: str, **how: Any) -> Attack:
     """Many ask for a run of 10,000 nodes, and do not read it."""
 
@@ -229,45 +205,7 @@ def handshakes(count: int) -> Attack:
     return attack
 
 
-# --- logs ------------------------------------------------------------------------------------------------------------
-def logged(script: str, ask: Callable[[Server, str], str]) -> Attack:
-    """A task that writes, and who wants to have it."""
-
-    def attack(server: Server) -> str:
-        document = workflow({"name": "m", "container": SHELL | {"args": [script]}})
-        name = json.loads(server.call("POST", RUNS, {"workflow": document})[1])["metadata"]["name"]
-        for _ in range(100):
-            found = json.loads(server.call("GET", f"{RUNS}/{name}?fields=status.phase")[1])
-            if (found.get("status") or {}).get("phase") not in (None, "", "Pending", "Running"):
-                break
-            time.sleep(0.1)
-        try:
-            return ask(server, name)
-        finally:
-            server.call("DELETE", f"{RUNS}/{name}", timeout=120)
-
-    return attack
-
-
-LOG = f"{RUNS}/NAME/log?logOptions.container=main"
 KUBERNETES_LOG = f"{CORE}/pods/NAME/log?container=main"
-
-
-def asks(path: str, count: int = 1, *, kubernetes: bool = False, reads: bool = True) -> Callable[[Server, str], str]:
-    def ask(server: Server, name: str) -> str:
-        with unread(server, count, path.replace("NAME", name), kubernetes=kubernetes) as held:
-            for one in held:
-                one.setblocking(False)
-            end = time.monotonic() + LASTS
-            taken = 0
-            while time.monotonic() < end:
-                time.sleep(0.1 if not reads else 0.01)
-                for one in held if reads else ():
-                    with contextlib.suppress(OSError):
-                        taken += len(one.recv(1 << 20))
-        return f"{taken} bytes"
-
-    return ask
 
 
 # --- artifacts -------------------------------------------------------------------------------------------------------

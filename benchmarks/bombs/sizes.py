@@ -1,83 +1,33 @@
-"""What may one workflow, or one client, cost all others? Bombs of many kinds against a real server, with a second client beside it.
-
-    python benchmarks/bombs.py                 # all of them, each followed by a look at how the server is
-    python benchmarks/bombs.py loop headers    # those whose names contain one of the words
-    python benchmarks/bombs.py --list
-    python benchmarks/bombs.py --first         # on a machine that has other things to do
-
-The server is a process of its own with a fresh state folder. While a bomb is under way a second client, in a process of its own,
-asks for `GET /version` again and again, lists, and submits a small workflow. Printed of each bomb: what the server said, the slowest
-answers that the second client got, the most memory that the server used since the last bomb, and how the workflow ended. A bomb has
-LASTS seconds; a run that goes on then (many of these may: a loop of 40,000 pods is allowed) is stopped and deleted.
-
-Ends with status 1 if a `GET /version` took more than half a second, the server more than 1 GB, or if it ended.
-"""
+"""Bombs of the first kind: what is large, deep, or calls itself."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import http.client
 import json
-import multiprocessing
-import os
 import socket
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from hera_utils.deep_folders import remove_tree
-
-Json = dict[str, Any]
-LASTS = 6.0
-SLOWEST = 0.5
-MOST_MEMORY = 1e9
-RUNS = "/api/v1/workflows/default"
-CORE = "/api/v1/namespaces/default"
-TRUE = {"name": "t", "container": {"image": "busybox", "command": ["true"]}}
-ECHO = {
-    "name": "e",
-    "inputs": {"parameters": [{"name": "x"}]},
-    "container": {"image": "busybox", "command": ["true"]},
-}
-
-
-# --- workflows -------------------------------------------------------------------------------------------------------
-def workflow(*templates: Json, **spec: Any) -> Json:
-    return {"metadata": {"generateName": "bomb-"}, "spec": {"entrypoint": "m", "templates": list(templates), **spec}}
-
-
-def step(**more: Any) -> Json:
-    """A workflow of one step."""
-    return workflow({"name": "m", "steps": [[{"name": "s", "template": "t", **more}]]}, TRUE)
-
-
-def task(**more: Any) -> Json:
-    """A workflow of one task."""
-    return workflow({"name": "m", "dag": {"tasks": [{"name": "s", "template": "t", **more}]}}, TRUE)
-
-
-def given(text: str) -> Json:
-    return {"parameters": [{"name": "x", "value": text}]}
-
-
-def expression(source: str, **parameters: str) -> Json:
-    """A step whose argument is an expression."""
-    main = {"name": "m", "steps": [[{"name": "s", "template": "e", "arguments": given("{{=" + source + "}}")}]]}
-    arguments = {"parameters": [{"name": name, "value": value} for name, value in parameters.items()]}
-    return workflow(main, ECHO, arguments=arguments)
-
-
-def each(source: str, count: int = 500) -> Json:
-    """The same expression for each item of a loop."""
-    one = {"name": "s", "template": "e", "arguments": given("{{=" + source + "}}"), "withSequence": {"count": count}}
-    return workflow({"name": "m", "dag": {"tasks": [one]}}, ECHO)
+from attacks import CORE, LASTS, RUNS, Attack, Server, raw, request, said, together
+from workflows import (
+    CONFIG_MAP,
+    ECHO,
+    TRUE,
+    Json,
+    each,
+    expression,
+    given,
+    itself,
+    many_tasks,
+    nested,
+    resource,
+    shell,
+    step,
+    task,
+    tree,
+    workflow,
+)
 
 
 def doubling(levels: int) -> Json:
@@ -92,39 +42,6 @@ def doubling(levels: int) -> Json:
     return workflow(*templates, ECHO | {"name": f"t{levels}"})
 
 
-def tree(levels: int, width: int) -> Json:
-    """Loops within loops."""
-    templates: list[Json] = [
-        {"name": "m" if not level else f"t{level}",
-         "steps": [[{"name": "s", "template": f"t{level + 1}", "withSequence": {"count": width}}]]}
-        for level in range(levels)
-    ]  # fmt: skip
-    return workflow(*templates, TRUE | {"name": f"t{levels}"})
-
-
-def itself(times: int, kind: str = "steps") -> Json:
-    calls = [{"name": f"s{n}", "template": "m"} for n in range(times)]
-    return workflow({"name": "m", **({"steps": [calls]} if kind == "steps" else {"dag": {"tasks": calls}})})
-
-
-def many_tasks(count: int, needs: Callable[[int], list[str]]) -> Json:
-    tasks = [{"name": f"t{n}", "template": "t", "dependencies": needs(n)} for n in range(count)]
-    return workflow({"name": "m", "dag": {"tasks": tasks}}, TRUE)
-
-
-def nested(depth: int, opening: str = "[", closing: str = "]") -> str:
-    return opening * depth + closing * depth
-
-
-def shell(script: str, **more: Any) -> Json:
-    return workflow({"name": "m", "container": {"image": "busybox", "command": ["sh", "-c", script]}, **more})
-
-
-def resource(manifest: str, **more: Any) -> Json:
-    return workflow({"name": "m", "resource": {"action": "create", "manifest": manifest, **more}})
-
-
-CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: b-}\ndata: {a: b}\n"
 LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
 )
@@ -359,74 +276,6 @@ WORKFLOWS: dict[str, Callable[[], Json]] = {
 }  # fmt: skip
 
 
-# --- requests --------------------------------------------------------------------------------------------------------
-@dataclass
-class Server:
-    """The server under test."""
-
-    pid: int
-    argo: tuple[str, int]
-    kubernetes: tuple[str, int]
-    token: str
-
-    def call(self, method: str, path: str, body: Any = None, *, kubernetes: bool = False, timeout: float = 60.0,
-             headers: Any = ()) -> tuple[int, bytes]:  # fmt: skip
-        connection = http.client.HTTPConnection(*(self.kubernetes if kubernetes else self.argo), timeout=timeout)
-        data = body if isinstance(body, bytes | type(None)) else json.dumps(body).encode()
-        with contextlib.closing(connection):
-            connection.putrequest(method, path)
-            connection.putheader("Authorization", f"Bearer {self.token}")
-            for name, value in headers:
-                connection.putheader(name, value)
-            if data is not None:
-                connection.putheader("Content-Length", str(len(data)))
-            connection.endheaders(data)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-
-    def memory(self, kind: str = "VmHWM") -> int:
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(kind))
-
-    def forget_peak(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
-
-Attack = Callable[[Server], str]
-
-
-def request(method: str, path: str, body: Callable[[], Any] = lambda: None, **how: Any) -> Attack:
-    def attack(server: Server) -> str:
-        return said(*server.call(method, path, body(), **how))
-
-    return attack
-
-
-def said(status: int, answer: bytes) -> str:
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        answer = json.loads(answer)["message"].encode()
-    return f"{status} {answer[:110].decode('utf-8', 'replace')}"
-
-
-def raw(first: bytes, then: bytes = b"", times: int = 0, pause: float = 0.0) -> Attack:
-    """A client that writes what it likes."""
-
-    def attack(server: Server) -> str:
-        with socket.create_connection(server.argo, timeout=10) as connection:
-            with contextlib.suppress(OSError):
-                connection.sendall(first.replace(b"TOKEN", server.token.encode()))
-                for _ in range(times):
-                    connection.sendall(then)
-                    time.sleep(pause)
-            try:
-                answer = connection.recv(200)
-            except OSError as error:
-                return f"{type(error).__name__}"
-            return answer.split(b"\r\n")[0].decode("latin-1") or "closed"
-
-    return attack
-
-
 def connections(count: int, text: bytes) -> Attack:
     """Many connections that begin a request and never end it."""
 
@@ -463,37 +312,6 @@ def copies(server: Server) -> str:
     patch = [{"op": "copy", "from": "/data", "path": f"/data/b{n}"} for n in range(30)]
     return said(*server.call("PATCH", f"{CORE}/configmaps/copied", patch, kubernetes=True,
                              headers=[("Content-Type", "application/json-patch+json")]))  # fmt: skip
-
-
-def at_once(count: int, function: Callable[[], None]) -> None:
-    """The function in so many threads, until all have ended."""
-    import threading
-
-    threads = [threading.Thread(target=function, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def together(count: int, method: str, path: str, body: Callable[[], Any] = lambda: None) -> Attack:
-    """The same request from many clients at once."""
-
-    def attack(server: Server) -> str:
-        answers: list[str] = []
-        value = body()
-        data = None if value is None else json.dumps(value).encode()
-
-        def one() -> None:
-            try:
-                answers.append(said(*server.call(method, path, data)))
-            except OSError as error:
-                answers.append(type(error).__name__)
-
-        at_once(count, one)
-        return f"{len(answers)} answers, such as {answers[0] if answers else '-'}"
-
-    return attack
 
 
 def cron(name: str, **spec: Any) -> Attack:
@@ -565,177 +383,3 @@ REQUESTS: dict[str, Attack] = {
     "cron: when": cron("when", when="{{= len(map(1..3000, {map(1..3000, {1})})) > 0 }}"),
     "cron: a time zone of 1 MB": cron("zone", timezone="A" * 1_000_000),
 }  # fmt: skip
-
-
-# --- the second client -----------------------------------------------------------------------------------------------
-@dataclass
-class Slowest:
-    """The slowest answer of each kind, in seconds."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-
-
-def second_client(server: Server, pipe: Connection) -> None:
-    """Ask all along; whenever something comes through the pipe, answer what was slowest since the last time."""
-    slowest, turn = Slowest(), 0
-    small = {
-        "workflow": workflow({"name": "m", "suspend": {"duration": "1"}}, ttlStrategy={"secondsAfterCompletion": 1})
-    }
-    while True:
-        kinds = ["version"] * 9 + (["list"] if turn % 2 else ["submit"])
-        for kind in kinds:
-            start = time.monotonic()
-            try:
-                if kind == "version":
-                    status, answer = server.call("GET", "/api/v1/version", timeout=120)
-                elif kind == "list":
-                    status, answer = server.call(
-                        "GET", f"{RUNS}?listOptions.limit=5&fields=items.metadata.name", timeout=120
-                    )
-                else:
-                    status, answer = server.call("POST", RUNS, small, timeout=120)
-                if status != 200:
-                    slowest.failures.append(f"{kind}: {said(status, answer)}")
-            except (OSError, http.client.HTTPException) as error:
-                slowest.failures.append(f"{kind}: {type(error).__name__}")
-            taken = time.monotonic() - start
-            slowest.seconds[kind] = max(slowest.seconds.get(kind, 0.0), taken)
-            if pipe.poll(0.02):
-                if pipe.recv() == "end":
-                    return
-                pipe.send(slowest)
-                slowest = Slowest()
-        turn += 1
-
-
-def come_first(server: Server, client: int) -> None:
-    """What else this machine does makes their answers no slower: their threads, and those to come, are of the real-time class.
-
-    Not so the tasks: what starts them runs before.
-    """
-    run(server, workflow(TRUE | {"name": "m"}))
-    for process in (server.pid, client):
-        for thread in os.listdir(f"/proc/{process}/task"):
-            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-                os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(1))
-
-
-# --- the campaign ----------------------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def server_of(state: Path) -> Iterator[Server]:
-    command = [sys.executable, "-m", "hera_utils", "serve"]
-    environment = os.environ | {"HERA_UTILS_STATE": str(state), "HERA_UTILS_IMAGES": "stand-in"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        told = state / "server.json"
-        while not told.exists() or "argo_server" not in told.read_text():
-            if process.poll() is not None:
-                raise SystemExit("the server ended at once")
-            time.sleep(0.05)
-        known = json.loads(told.read_text())
-        argo, kubernetes = (known[name].partition("//")[2].split(":") for name in ("argo_server", "kubernetes"))
-        yield Server(process.pid, (argo[0], int(argo[1])), (kubernetes[0], int(kubernetes[1])), known["token"])
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def run(server: Server, document: Json) -> str:
-    """Submit a workflow and follow it for a while: what was said."""
-    end = time.monotonic() + LASTS
-    status, answer = server.call("POST", RUNS, {"workflow": document}, timeout=120)
-    if status != 200:
-        return said(status, answer)
-    name = json.loads(answer)["metadata"]["name"]
-    found: Json = {}
-    while time.monotonic() < end:
-        time.sleep(0.3)
-        fields = "status.phase,status.message,status.progress"
-        found = json.loads(server.call("GET", f"{RUNS}/{name}?fields={fields}", timeout=120)[1]).get("status") or {}
-        if found.get("phase") not in (None, "", "Pending", "Running"):
-            break
-    text = f"{found.get('phase')} {found.get('progress', '')} {found.get('message', '')}".strip()
-    server.call("PUT", f"{RUNS}/{name}/terminate", {}, timeout=120)
-    server.call("DELETE", f"{RUNS}/{name}", timeout=120)
-    return text
-
-
-def main() -> int:
-    import bombs_of_copies  # all of them take their means from here
-    import bombs_of_objects
-    import bombs_of_pairs
-    import bombs_of_repetition
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="*")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument(
-        "--first", action="store_true", help="server and second client before all other processes (root)"
-    )
-    options = parser.parse_args()
-    bombs: dict[str, Attack] = {}
-    more = (bombs_of_objects, bombs_of_copies, bombs_of_repetition, bombs_of_pairs)
-    for name, make in [*WORKFLOWS.items(), *(one for module in more for one in module.WORKFLOWS.items())]:
-        bombs[name] = lambda server, make=make: run(server, make())  # type: ignore[misc]
-    bombs |= REQUESTS
-    for module in more:
-        bombs |= module.REQUESTS
-    chosen = [name for name in bombs if not options.words or any(word in name for word in options.words)]
-    if options.list:
-        print("\n".join(chosen))
-        return 0
-    folder = Path(tempfile.mkdtemp(prefix="bombs-"))
-    broken, worst, most = [], 0.0, 0
-    try:
-        with server_of(folder) as server:
-            here, there = multiprocessing.Pipe()
-            client = multiprocessing.Process(target=second_client, args=(server, there), daemon=True)
-            client.start()
-            if options.first:
-                come_first(server, client.pid or 0)
-            for name in chosen:
-                server.forget_peak()
-                here.send("begin")
-                here.recv()
-                start = time.monotonic()
-                try:
-                    answer = bombs[name](server)
-                except (OSError, http.client.HTTPException) as error:
-                    answer = f"{type(error).__name__}: {error}"
-                time.sleep(0.5)
-                here.send("tell")
-                slowest: Slowest = here.recv()
-                try:
-                    memory = server.memory()
-                except (OSError, StopIteration):
-                    print(f"{name}: THE SERVER ENDED  {answer}", flush=True)
-                    return 1
-                version = slowest.seconds.get("version", 0.0)
-                worst, most = max(worst, version), max(most, memory)
-                bad = version > SLOWEST or memory > MOST_MEMORY or any("version" in one for one in slowest.failures)
-                broken += [name] * bad
-                times = "  ".join(f"{kind} {seconds:.2f}" for kind, seconds in sorted(slowest.seconds.items()))
-                print(
-                    f"{'!!' if bad else '  '} {name}: {times}  {memory / 1e6:.0f} MB  {time.monotonic() - start:.0f} s",
-                    end="",
-                )
-                print(
-                    f"  {answer[:170]}" + (f"  failures {slowest.failures[:2]}" if slowest.failures else ""), flush=True
-                )
-            here.send("end")
-            client.join(5)
-    finally:
-        remove_tree(folder)
-    print(
-        f"{len(chosen)} bombs, {len(broken)} broke a limit; slowest GET /version {worst:.2f} s, most memory {most / 1e6:.0f} MB"
-    )
-    return int(bool(broken))
-
-
-if __name__ == "__main__":
-    sys.modules["bombs"] = sys.modules["__main__"]
-    sys.exit(main())

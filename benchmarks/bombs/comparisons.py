@@ -1,5 +1,5 @@
 """Bombs of a fifth kind: what is compared with everything else, and what comes or is taken drop by drop. Patches of long lists, selectors of
-watchers, servers that answer without end, folders that are listed, copied and removed. See bombs.py.
+watchers, servers that answer without end, folders that are listed, copied and removed.
 """
 
 # ruff: noqa: E501
@@ -15,30 +15,24 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bombs import (
+from attacks import (
+    ARCHIVED,
     CORE,
-    ECHO,
     LASTS,
     RUNS,
-    TRUE,
+    TEMPLATES,
     Attack,
-    Json,
     Server,
     at_once,
-    each,
-    expression,
-    given,
+    large_run,
     raw,
     request,
     run,
     said,
-    step,
     together,
-    workflow,
+    unread,
 )
-from bombs_of_copies import TEMPLATES, unread
-from bombs_of_objects import HOLD, SHELL, SHORT, large_run, loop
-from bombs_of_repetition import ARCHIVED
+from workflows import ECHO, HOLD, SHELL, SHORT, TRUE, Json, each, expression, given, loop, step, workflow
 
 JSON_PATCH = [("Content-Type", "application/json-patch+json")]
 STRATEGIC = [("Content-Type", "application/strategic-merge-patch+json")]
