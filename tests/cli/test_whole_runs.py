@@ -156,6 +156,21 @@ def test_failures_and_what_is_resumed(typed, tmp_path):
     assert [(row["status"], row.get("log", [])[-1:]) for row in rows if row["values"]["alpha"] == 2] == [
         ("Failed", ["overflow"])
     ] * 2
+    assert typed("results", failed.name, "--mean-over", "kind").stdout.splitlines() == [
+        "means over kind, with standard errors",
+        "alpha  n       y",
+        "    1  2  10 ± 0",
+        "    2  0",
+        "    3  2  30 ± 0",
+    ]
+    table = typed("results", failed.name, "--mean-over", "kind", "-o", "csv").stdout
+    assert table == "alpha,mean(y),sem(y),count(y)\n1,10.0,0.0,2\n2,,,0\n3,30.0,0.0,2\n"
+    (whole,) = json.loads(
+        typed("results", failed.name, "--mean-over", "kind", "--mean-over", "alpha", "-o", "json").stdout
+    )
+    assert (whole["outputs"]["y"]["mean"], whole["outputs"]["y"]["count"]) == (20.0, 4)
+    assert "did you mean `kind`" in typed("results", failed.name, "--mean-over", "kin", status=2).stderr
+    assert "leave out --tasks" in typed("results", failed.name, "--mean-over", "kind", "--tasks", status=2).stderr
     assert "overflow" in (failed / "report.html").read_text()
     manifest = json.loads((failed / "ro-crate-metadata.json").read_text())
     assert next(one for one in manifest["@graph"] if one["@id"] == "#run")["actionStatus"].endswith(
@@ -181,6 +196,7 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
     (row,) = json.loads(typed("results", "@latest", "-o", "json").stdout)
     assert (row["outputs"], row["attempts"]) == ({"x": "hello"}, 1)
     assert "no points" in typed("results", "@latest", "--points", status=2).stderr
+    assert "leave out --mean-over" in typed("results", "@latest", "--mean-over", "x", status=2).stderr
     assert "it has: main" in typed("results", "@latest", "--template", "nosuch", status=2).stderr
     typed("report", "@latest", "--crate")
     folder = newest(tmp_path)

@@ -47,7 +47,13 @@ def test_the_timeline_says_how_long_a_task_waited():
         ([{"n": n} for n in range(9)], ("line", "y", "n", "")),
         ([{"city": c} for c in "abc"], ("bars", "y", "city", "")),
         ([{"n": n, "city": c} for n in range(9) for c in "abc"], ("line", "y", "n", "city")),
+        ([{"a": a, "b": b} for a in range(3) for b in range(7)], ("line", "y", "b", "a")),
         ([{"a": a, "b": b} for a in range(15) for b in range(15)], ("heat map", "y", "a", "b")),
+        # what repeats the others is no side of a picture
+        ([{"a": a, "b": b, "seed": s} for a in range(3) for b in range(7) for s in (0, 1)], ("line", "y", "b", "a")),
+        ([{"a": a, "seed": s} for a in range(9) for s in range(5)], ("line", "y", "a", "")),
+        ([{"seed": s} for s in range(20)], ("histogram", "y", "", "")),
+        ([{"a": n * 0.73 % 1, "seed": n} for n in range(20)], ("scatter", "y", "a", "seed")),
         ([{"a": n * 0.37 % 1, "b": n * 0.73 % 1} for n in range(50)], ("scatter", "y", "a", "b")),
         (
             [{"a": n % 5, "b": n * 0.73 % 1, "c": n % 7, "d": "xyz"[n % 3]} for n in range(90)],
@@ -58,6 +64,24 @@ def test_the_timeline_says_how_long_a_task_waited():
 )
 def test_a_picture_that_fits_the_kinds(values, picture):
     assert pictures(values) == [picture]
+
+
+def test_what_is_repeated_has_its_means_in_page_and_markdown():
+    values = [{"a": str(a), "seed": str(seed)} for a in (1, 2) for seed in (0, 1)]
+    document = sweep([(one, "Succeeded", {"y": one["seed"]}) for one in values])
+    whole = WholeRun(
+        "wf", "default", (document,), points=tuple(PointRow(f"p{n}", n, "", v) for n, v in enumerate(values))
+    )
+    results = Results.of_run(whole)
+    data = page_data(whole, results)
+    assert [table["title"] for table in data["tables"]] == ["points", "means", "tasks"]
+    shown = {column["name"]: column["values"] for column in data["tables"][1]["columns"]}
+    assert shown == {"a": [1, 2], "mean(y)": [0.5, 0.5], "sem(y)": [0.5, 0.5], "count(y)": [2, 2]}
+    assert data["plots"]["axes"] == ["a", "seed"], "a reader may choose it all the same"
+    assert (
+        "## Means over seed, with standard errors\n\n| a | n | y |\n|---:|---:|---:|\n| 1 | 2 | 0.50 ± 0.50 |"
+        in markdown(whole, results)
+    )
 
 
 def test_without_inputs_that_vary_how_often():

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import os
+import statistics
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -230,6 +231,34 @@ def test_what_an_output_depends_on_is_in_the_report(shown, tab):
     assert {row["input"] for row in rows} == {"a", "b"}
     assert sum(float(row["first_order"]) for row in rows) <= 1
     assert "exact for this grid of 64 points" in tab.text()
+
+
+def test_lines_over_seeds_are_means_with_standard_errors(shown, tab):
+    shown(swept(60, lambda n: {"a": n % 6, "seed": n // 6}))
+    assert "Lines are means; bands are standard errors." in tab.text()
+    files = tab.run(SAVED)
+    (table,) = (text for name, type_, text in files if name == "y-over-a.csv")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [row["a"] for row in rows] == list("012345")
+    values = [math.sin((6 * seed + 2) / 50) for seed in range(10)]
+    assert float(rows[2]["y.mean"]) == pytest.approx(statistics.mean(values))
+    assert float(rows[2]["y.standard_error"]) == pytest.approx(statistics.stdev(values) / math.sqrt(10))
+    assert (float(rows[2]["y.most"]), rows[2]["y.count"]) == (pytest.approx(max(values)), "10")
+    tab.run(
+        "(() => { const s = [...document.querySelectorAll('#plots label')].find((one) => one.textContent.startsWith('bands'))"
+        ".querySelector('select'); s.value = 'range'; s.dispatchEvent(new Event('change')); })()"
+    )
+    assert "Lines are means; bands reach from the least to the most." in tab.text()
+    tab.run(CHOOSE.replace("KIND", "bars"))
+    assert "Bars are means; strokes are standard errors." in tab.text()
+    shown(swept(60, lambda n: {"a": n % 3, "b": n // 3 % 2, "seed": n // 6}))
+    tab.run(CHOOSE.replace("KIND", "bars"))  # over points that differ in b as well: no error of a mean
+    assert "Bars are means; strokes reach from the least to the most." in tab.text()
+    tab.run(CHOOSE.replace("KIND", "heat map"))
+    assert "Cells are means of several values." in tab.text()
+    (table,) = (text for name, type_, text in tab.run(SAVED) if name == "y-over-a-and-b.csv")
+    assert table.splitlines()[0] == "a,b,y.mean,y.standard_error,y.least,y.most,y.count"
+    assert len(table.splitlines()) == 7
 
 
 def test_a_run_of_which_nothing_has_started(shown, tab):

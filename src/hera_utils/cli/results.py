@@ -12,6 +12,9 @@ from hera_utils.cli.options import completing, name_argument, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hera_utils.results.means import Means
     from hera_utils.results.results import Results
     from hera_utils.runs.script_places import ScriptPlaces
     from hera_utils.runs.whole_run import WholeRun
@@ -38,6 +41,13 @@ class WithDiff(click.Command):
     "--points", "by", flag_value="points", help="One row per point of the sweep (default where there are points)."
 )
 @click.option("--tasks", "by", flag_value="tasks", help="One row per task.")
+@click.option(
+    "--mean-over",
+    "over",
+    metavar="AXIS",
+    multiple=True,
+    help="The mean of each output over the values of this axis, e.g. seed, with its standard error. May be repeated.",
+)
 @click.option("--wide", is_flag=True, help="Every column, nothing abridged.")
 @click.option("-o", "--output", type=click.Choice(_FORMATS), default=None, help="The output format.  [default: text]")
 @click.option(
@@ -47,7 +57,9 @@ class WithDiff(click.Command):
     help="Write into a file (.csv, .json, .parquet).",
 )
 @settings_options
-def command(name: str, template: str | None, by: str | None, wide: bool, output: str | None, to: Path | None) -> int:
+def command(
+    name: str, template: str | None, over: tuple[str, ...], output: str | None, to: Path | None, **flags: Any
+) -> int:
     """Show the results of a run, also while it runs: one row per point of its sweep, or one table per template.
 
     The columns are the inputs that differ, the outputs, status, seconds and attempts; then the failures, with the last lines of
@@ -55,21 +67,28 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     """
     from hera_utils.cli.run_names import reached_run
     from hera_utils.cli.terminal import write_data
+    from hera_utils.results.means import means
     from hera_utils.runs.script_places import ScriptPlaces
 
-    output = output or _format_of(to)
+    by, output = flags["by"], output or _format_of(to)
+    if over and by == "tasks":
+        raise SettingsError("--mean-over is about points, not about tasks", fix="leave out --tasks")
     with reached_run(name) as run:
         _tell_gone(run.run)
         places = ScriptPlaces(run.run.documents)
-        chosen = _chosen(run.results(logs=output in ("text", "table", "json")), template, by)
-    if output == "parquet":
-        _parquet(chosen, by, to)
+        chosen = _chosen(run.results(logs=not over and output in ("text", "table", "json")), template, by)
+    if over:
+        if not chosen.points:
+            raise ResourceError(f"{chosen.name} has no points: the run has no sweep", fix="leave out --mean-over")
+        _write_means(means(chosen.point_table, over), output, to, wide=flags["wide"])
+    elif output == "parquet":
+        _parquet(lambda path: chosen.to_parquet(path, by=by), to)
     elif output == "csv":
         write_data(chosen.to_csv(by=by), to)
     elif output == "json":
         write_data(chosen.to_json(by=by), to)
     else:
-        write_data(_text(chosen, by, places, wide=wide), to)
+        write_data(_text(chosen, by, places, wide=flags["wide"]), to)
     return 0
 
 
@@ -169,15 +188,34 @@ def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool)
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 
-def _parquet(results: Results, by: str | None, to: Path | None) -> None:
+def _write_means(repeated: Means, output: str, to: Path | None, *, wide: bool) -> None:
+    from hera_utils.cli.tables import Table
+    from hera_utils.cli.terminal import table_lines, width, write_data
+    from hera_utils.results import exports
+    from hera_utils.terminal_text import StyledText, visible
+
+    if output == "parquet":
+        _parquet(lambda path: exports.parquet_file(repeated.table(), path), to)
+    elif output == "csv":
+        write_data(exports.csv_text(repeated.table()), to)
+    elif output == "json":
+        write_data(exports.json_of(repeated.as_json()), to)
+    else:
+        fit = not wide and width() is not None
+        sheet = repeated.sheet(exact=not fit)
+        lines = table_lines(Table(sheet.header, sheet.lines, sheet.numeric), fit=fit, all_of_them="--wide, or -o csv")
+        write_data(StyledText("\n".join([visible(sheet.title), *lines]) + "\n"), to)
+
+
+def _parquet(write: Callable[[Path], None], to: Path | None) -> None:
     import tempfile
 
     if to is not None:
-        results.to_parquet(to, by=by)
+        write(to)
         return
     if sys.stdout.isatty():
         raise SettingsError("Parquet cannot be printed on a terminal", fix="write a file: --to results.parquet")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.parquet"
-        results.to_parquet(path, by=by)
+        write(path)
         sys.stdout.buffer.write(path.read_bytes())

@@ -58,6 +58,7 @@ function card(plot, given) {
     return best ? best.text() : "";
   });
 
+  const meansOver = () => (["line", "bars"].includes(state.kind) ? axes.filter((name) => name !== state.x && (state.kind === "bars" || name !== state.series)) : []);
   const usesX = () => OVER_X.includes(state.kind);
   const controls = make("div", { class: "bar" });
   function settle(change) {
@@ -67,6 +68,7 @@ function card(plot, given) {
     if (!columns[state.x]) state.x = axes[0] || "";
     if (state.kind === "heat map" && !state.series) state.series = axes.find((one) => one !== state.x) || "";
     if (state.series === state.x) state.series = axes.find((one) => one !== state.x && state.kind === "heat map") || "";
+    if (!["band", "output", "log", "logX"].some((name) => name in change)) state.band = meansOver().every(isSeed) ? "error" : "range"; // the mean of unequal points has no such error
     const least = { "heat map": 2, parallel: 2, coverage: 2, importance: 1 }, kinds = KINDS.filter((kind) => (axes.length ? axes.length >= (least[kind] || 1) : kind === "histogram"));
     const named = outputs();
     controls.replaceChildren(...[
@@ -74,6 +76,7 @@ function card(plot, given) {
       kinds.length > 1 ? choice("as", kinds, state.kind, (value) => settle({ kind: value })) : null,
       usesX() && axes.length > 1 ? choice("over", axes, state.x, (value) => settle({ x: value })) : null,
       usesX() && axes.length > 1 && state.kind !== "bars" ? choice(state.kind === "heat map" ? "and" : "by", [...(state.kind === "heat map" ? [] : [{ value: "", title: "nothing" }]), ...axes.filter((one) => one !== state.x)], state.series, (value) => settle({ series: value })) : null,
+      meansOver().length ? choice("bands", [{ value: "error", title: "standard error" }, { value: "range", title: "least to most" }], state.band, (value) => settle({ band: value })) : null,
       ["line", "scatter"].includes(state.kind) && positive(columns[state.x], rows) ? tick("log x", state.logX, (on) => settle({ logX: on })) : null,
       ["line", "scatter"].includes(state.kind) && positive(columns[state.output], rows) ? tick("log y", state.log, (on) => settle({ log: on })) : null,
     ].filter(Boolean));

@@ -3,21 +3,32 @@
 
 const MOST_CURVES = 2500;
 
+/** A mean as the pointer tells it; of a single value that value. */
+const meanInWords = (one) => `${short(one.mean)}${one.count > 1 ? ` ± ${brief(one.error)} (mean of ${one.count}, ${short(one.low)} to ${short(one.high)})` : ""}`;
+const reach = (what, state) => `${what} ${state.band === "error" ? "are standard errors" : "reach from the least to the most"}.`;
+
+/** The table behind a picture of means. paths: [value of the series, its means]. */
+function meansBehind({ state, series, behind }, paths) {
+  const names = [state.x, ...(series ? [state.series] : []), "mean", "standard_error", "least", "most", "count"].map((name, n) => (n < (series ? 2 : 1) ? name : `${state.output}.${name}`));
+  behind({ names, rows: paths.flatMap(([name, path]) => path.map((one) => [one.key, ...(series ? [name] : []), one.mean, one.error, one.low, one.high, one.count])) });
+}
+
 function lines(given) {
-  const { context, width, state, x, y, series, rows, hit, note } = given, groups = grouped(series, rows);
-  const named = series && groups.length <= 12, across = scale(x, rows, state.logX), up = scale(y, rows, state.log);
+  const { context, width, state, x, y, series, rows, hit, note } = given, errors = state.band === "error", groups = grouped(series, rows);
+  const paths = groups.map(([name, own]) => [name, gathered(x, y, own, errors)]), several = paths.some(([, path]) => path.some((one) => one.count > 1));
+  // the axis reaches as far as what is drawn; a logarithm has no place for what a band reaches below zero
+  const shown = { ...y, values: several ? paths.flatMap(([, path]) => path.flatMap((one) => [one.from, one.mean, one.to])).filter((value) => !state.log || value > 0) : y.values };
+  const named = series && groups.length <= 12, across = scale(x, rows, state.logX), up = scale(shown, several ? shown.values.map((_, n) => n) : rows, state.log);
   const right = named ? Math.min(width * 0.3, 14 + Math.max(...groups.map(([name]) => context.measureText(String(name)).width))) : 12;
   const { px, py, box } = frame(given, across, up, [state.x, state.output], right);
-  const ends = [];
-  let several = false;
-  groups.forEach(([name, own], n) => {
-    const path = gathered(x, y, own), shade = seriesColour(n, groups.length);
+  const ends = [], bottom = (value) => (state.log ? Math.max(value, up.low) : value);
+  paths.forEach(([name, path], n) => {
+    const shade = seriesColour(n, groups.length);
     context.strokeStyle = shade; context.fillStyle = shade;
     if (path.some((one) => one.count > 1)) {
-      several = true;
       context.globalAlpha = 0.16; context.beginPath();
-      path.forEach((one) => context.lineTo(px(across.of(one.key)), py(up.of(one.high))));
-      [...path].reverse().forEach((one) => context.lineTo(px(across.of(one.key)), py(up.of(one.low))));
+      path.forEach((one) => context.lineTo(px(across.of(one.key)), py(up.of(one.to))));
+      [...path].reverse().forEach((one) => context.lineTo(px(across.of(one.key)), py(up.of(bottom(one.from)))));
       context.fill(); context.globalAlpha = 1;
     }
     context.lineWidth = groups.length > 12 ? 1.1 : 1.8; context.beginPath();
@@ -26,7 +37,7 @@ function lines(given) {
     for (const one of path) {
       const place = { x: px(across.of(one.key)), y: py(up.of(one.mean)) };
       if (path.length * groups.length < 400) { context.beginPath(); context.arc(place.x, place.y, 2.6, 0, 7); context.fill(); }
-      hit({ ...place, text: () => `${state.x} ${short(one.key)}${series ? `\n${state.series} ${name}` : ""}\n${state.output} ${short(one.mean)}${one.count > 1 ? ` (mean of ${one.count}, ${short(one.low)} to ${short(one.high)})` : ""}` });
+      hit({ ...place, text: () => `${state.x} ${short(one.key)}${series ? `\n${state.series} ${name}` : ""}\n${state.output} ${meanInWords(one)}` });
     }
     if (named && path.length) ends.push({ name: String(name), shade, y: py(up.of(path[path.length - 1].mean)) });
   });
@@ -36,7 +47,8 @@ function lines(given) {
   if (over > 0) { ends[ends.length - 1].y -= over; for (let n = ends.length - 2; n >= 0; n -= 1) ends[n].y = Math.min(ends[n].y, ends[n + 1].y - 13); }
   context.textAlign = "left"; context.textBaseline = "middle";
   for (const one of ends) { context.fillStyle = one.shade; context.fillText(fitted(context, one.name, right - 8), box.right + 6, one.y); }
-  if (several) note.textContent = "Lines are means; bands reach from the least to the most.";
+  if (several) meansBehind(given, paths);
+  if (several) note.textContent = `Lines are means; ${reach("bands", state)}`;
   else if (series && !named) note.textContent = `${groups.length} lines, one value of ${state.series} each: hold the pointer over one.`;
 }
 
@@ -59,16 +71,17 @@ function points(given) {
 }
 
 function bars(given) {
-  const { context, state, x, y, rows, hit, note } = given, all = gathered(x, y, rows), least = Math.min(0, ...all.map((one) => one.low)), most = Math.max(0, ...all.map((one) => one.high));
+  const { context, state, x, y, rows, hit, note } = given, all = gathered(x, y, rows, state.band === "error"), least = Math.min(0, ...all.map((one) => one.from)), most = Math.max(0, ...all.map((one) => one.to));
   const names = all.map((one) => short(one.key)), across = { names, of: (n) => (n + 0.5) / names.length, marks: names.map((name, n) => [(n + 0.5) / names.length, name]) };
   const up = { of: (value) => (value - least) / (most - least || 1), marks: (count) => ticks(least, most, count).map((value) => [(value - least) / (most - least || 1), short(value)]) };
   const { px, py, box } = frame(given, across, up, [state.x, state.output]), wide = ((box.right - box.left) / all.length) * 0.72;
   all.forEach((one, n) => {
     const left = px(across.of(n)) - wide / 2, zero = py(up.of(0)), end = py(up.of(one.mean));
     context.fillStyle = colour("c0"); context.globalAlpha = 0.85; context.fillRect(left, Math.min(zero, end), wide, Math.max(1, Math.abs(end - zero))); context.globalAlpha = 1;
-    if (one.count > 1) { context.strokeStyle = colour("ink"); context.beginPath(); context.moveTo(left + wide / 2, py(up.of(one.low))); context.lineTo(left + wide / 2, py(up.of(one.high))); context.stroke(); note.textContent = "Bars are means; strokes reach from the least to the most."; }
-    hit({ x: left, w: wide, y: box.top, h: box.bottom - box.top, text: () => `${state.x} ${short(one.key)}\n${state.output} ${short(one.mean)}${one.count > 1 ? ` (mean of ${one.count}, ${short(one.low)} to ${short(one.high)})` : ""}` });
+    if (one.count > 1) { context.strokeStyle = colour("ink"); context.beginPath(); context.moveTo(left + wide / 2, py(up.of(one.from))); context.lineTo(left + wide / 2, py(up.of(one.to))); context.stroke(); note.textContent = `Bars are means; ${reach("strokes", state)}`; }
+    hit({ x: left, w: wide, y: box.top, h: box.bottom - box.top, text: () => `${state.x} ${short(one.key)}\n${state.output} ${meanInWords(one)}` });
   });
+  if (all.some((one) => one.count > 1)) meansBehind({ ...given, series: null }, [["", all]]);
 }
 
 function heat(given) {
@@ -77,9 +90,13 @@ function heat(given) {
   const ordered = (column) => { const found = [...new Set(rows.map((row) => column.values[row]))]; return column.numeric ? found.sort((a, b) => a - b) : found; };
   const columns = ordered(x), lines = ordered(series), cells = new Map();
   const axis = (values) => ({ names: values, of: (n) => (n + 0.5) / values.length, marks: values.map((value, n) => [(n + 0.5) / values.length, short(value)]) });
-  for (const row of rows) { const key = `${x.values[row]}\u0001${series.values[row]}`, one = cells.get(key) || { sum: 0, count: 0 }; one.sum += y.values[row]; one.count += 1; cells.set(key, one); }
+  for (const row of rows) { const key = `${x.values[row]}\u0001${series.values[row]}`, one = cells.get(key) || { key: x.values[row], values: [] }; one.values.push(y.values[row]); cells.set(key, one); }
   let low = Infinity, high = -Infinity;
-  for (const one of cells.values()) { one.mean = one.sum / one.count; low = Math.min(low, one.mean); high = Math.max(high, one.mean); if (one.count > 1) note.textContent = "Cells are means of several values."; }
+  for (const [place, cell] of cells) { const one = meanOf(cell.key, cell.values); cells.set(place, one); low = Math.min(low, one.mean); high = Math.max(high, one.mean); }
+  if ([...cells.values()].some((one) => one.count > 1)) {
+    note.textContent = "Cells are means of several values.";
+    meansBehind(given, lines.map((line) => [line, columns.map((column) => cells.get(`${column}\u0001${line}`)).filter(Boolean)]));
+  }
   const { box } = frame(given, axis(columns), axis(lines), [state.x, state.series], 70), wide = (box.right - box.left) / columns.length, tall = (box.bottom - box.top) / lines.length;
   columns.forEach((column, i) => lines.forEach((line, j) => {
     const one = cells.get(`${column}\u0001${line}`);
@@ -89,7 +106,7 @@ function heat(given) {
     const right = Math.round(box.left + (i + 1) * wide), bottom = Math.round(box.bottom - j * tall);
     context.fillStyle = ramp((one.mean - low) / (high - low || 1));
     context.fillRect(left, top, Math.max(1, right - left - (wide > 12 ? 1 : 0)), Math.max(1, bottom - top - (tall > 12 ? 1 : 0)));
-    hit({ x: left, y: top, w: wide, h: tall, text: () => `${state.x} ${short(column)}\n${state.series} ${short(line)}\n${state.output} ${short(one.mean)}${one.count > 1 ? ` (mean of ${one.count})` : ""}` });
+    hit({ x: left, y: top, w: wide, h: tall, text: () => `${state.x} ${short(column)}\n${state.series} ${short(line)}\n${state.output} ${meanInWords(one)}` });
   }));
   colourBar(given, low, high);
   context.textAlign = "right"; context.textBaseline = "alphabetic"; context.fillText(fitted(context, state.output, 160), given.width - 2, 14);

@@ -71,15 +71,23 @@ function grouped(series, rows) {
   return [...groups].sort(([a], [b]) => (series?.numeric ? a - b : 0));
 }
 
-/** Mean, least and most of y at each x. */
-function gathered(x, y, rows) {
+/** Whether an axis repeats a computation, by its name; results/means.py knows the same names. */
+const isSeed = (name) => /^(.*_)?seed$/i.test(name);
+
+/** Mean, standard error, least and most of some values. from, to: what is shown around the mean, by errors the standard error. */
+function meanOf(key, values, errors) {
+  const middle = mean(values), error = standardError(values), low = values.reduce((one, other) => Math.min(one, other)), high = values.reduce((one, other) => Math.max(one, other));
+  return { key, mean: middle, error, count: values.length, low, high, from: errors ? middle - (error || 0) : low, to: errors ? middle + (error || 0) : high };
+}
+
+/** That of y at each x. */
+function gathered(x, y, rows, errors) {
   const found = new Map();
   for (const row of rows) {
-    const key = x.values[row], value = y.values[row], one = found.get(key);
-    if (one) { one.sum += value; one.count += 1; one.low = Math.min(one.low, value); one.high = Math.max(one.high, value); } else found.set(key, { key, sum: value, count: 1, low: value, high: value });
+    const key = x.values[row];
+    if (found.has(key)) found.get(key).push(y.values[row]); else found.set(key, [y.values[row]]);
   }
-  const list = [...found.values()];
-  list.forEach((one) => { one.mean = one.sum / one.count; });
+  const list = [...found].map(([key, values]) => meanOf(key, values, errors));
   return x.numeric ? list.filter((one) => Number.isFinite(one.key)).sort((a, b) => a.key - b.key) : list;
 }
 

@@ -6,6 +6,12 @@ const FEWEST_PAIRS = 8;
 
 const mean = (values) => values.reduce((total, value) => total + value, 0) / values.length;
 
+/** Of the mean of some values; null of a single one. */
+function standardError(values) {
+  const middle = mean(values), squares = values.reduce((total, value) => total + (value - middle) ** 2, 0);
+  return values.length > 1 ? Math.sqrt(squares / (values.length - 1) / values.length) : null;
+}
+
 /** Each value's place in the order, from 1; equal values share the mean of their places. */
 function ranks(values) {
   const order = values.map((_, n) => n).sort((a, b) => values[a] - values[b]), placed = new Array(values.length);

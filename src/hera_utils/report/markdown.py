@@ -9,8 +9,9 @@ from typing import Any
 from hera_utils.report.graph import graph
 from hera_utils.report.page_data import page_data, resources
 from hera_utils.results.columns import Column
+from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
-from hera_utils.results.terminal_table import failure_groups, sheets
+from hera_utils.results.terminal_table import Sheet, failure_groups, sheets
 from hera_utils.runs.failure_summary import same_way
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import size_in_words, span_in_words
@@ -33,9 +34,8 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
     swept = _swept(results)
     if swept:
         parts += ["## Inputs", _list(swept)]
-    for sheet in sheets(results.points, results.tasks):
-        parts.append(f"## {'Results' if sheet.title == 'points' else f'Results of `{as_code(sheet.title)}`'}")
-        parts.append(_table(sheet.header, sheet.lines[:MOST_ROWS], sheet.numeric))
+    for title, sheet in _sheets(results):
+        parts += [f"## {title}", _table(sheet.header, sheet.lines[:MOST_ROWS], sheet.numeric)]
         if len(sheet.lines) > MOST_ROWS:
             parts.append(f"The first {MOST_ROWS} of {len(sheet.lines)} rows.")
     if results.failures:
@@ -47,6 +47,16 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
     if facts:
         parts += ["## How it was run", _list(facts)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _sheets(results: Results) -> Iterable[tuple[str, Sheet]]:
+    """With their titles: the means where points repeat each other, the points, the tasks by template."""
+    repeated = means_over_seeds(results.point_table)
+    if repeated:
+        sheet = repeated.sheet()
+        yield as_text(sheet.title.capitalize()), sheet
+    for sheet in sheets(results.points, results.tasks):
+        yield "Results" if sheet.title == "points" else f"Results of `{as_code(sheet.title)}`", sheet
 
 
 def _summary(data: Json) -> str:

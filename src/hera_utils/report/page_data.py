@@ -16,6 +16,7 @@ from hera_utils.error_lines import is_exit_code
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
 from hera_utils.results.columns import Column, ResultTable, in_words
+from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import failure_groups
@@ -141,11 +142,16 @@ def _workflow(document: Json, run: WholeRun) -> Json:
 
 
 def _tables(results: Results) -> list[ResultTable]:
-    return [results.point_table.for_readers(), results.task_table] if results.points else [results.task_table]
+    """The points, their means where they repeat each other, the tasks."""
+    found = [results.point_table.for_readers()] if results.points else []
+    repeated = means_over_seeds(results.point_table)
+    return [*found, *([repeated.table().for_readers()] if repeated else []), results.task_table]
 
 
 def _table(table: ResultTable, results: Results, start_of_run: float | None) -> Json:
     columns = [_column(column) for column in table.columns if column.name not in _HIDDEN and not _blank(column)]
+    if "started" not in table.names:
+        return {"title": table.title, "rows": len(table), "columns": columns}
     starts = [timestamps.read(cell) if cell else None for cell in table.column("started").cells]
     after = [
         None if one is None or start_of_run is None or one < start_of_run else round(one - start_of_run, 3)

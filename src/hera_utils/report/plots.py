@@ -8,6 +8,7 @@ two, on a grid       number    lines, one a value of the input that has few; els
 two, scattered       number    scatter, coloured by the second input
 three and more       number    parallel coordinates; of a few rows a scatter, coloured by a text that has few values
 
+An input that repeats the others (their seeds) is no side of a picture: lines and bars are means over it.
 Of a sweep over several inputs the page adds importance and coverage (pictures/cards.js).
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hera_utils.results.columns import Column, ResultTable
+from hera_utils.results.means import seeds_of
 
 Picture = Literal["line", "scatter", "heat map", "bars", "parallel", "histogram"]
 
@@ -39,7 +41,8 @@ class Plot:
 
 def chosen(table: ResultTable) -> tuple[Plot, ...]:
     """A picture for every output that is a number and varies; of how long tasks took where there is none."""
-    axes = axes_of(table)
+    seeds = seeds_of(table)
+    axes = [axis for axis in axes_of(table) if axis.name not in seeds]
     outputs = [column for column in varying(table.by_role("output")) if column.numeric]
     if not outputs:
         outputs = [column for column in varying(table.by_role("measure")) if column.name == "seconds"]
@@ -89,9 +92,10 @@ def _over_one(output: Column, axis: Column) -> Plot:
 def _over_two(output: Column, first: Column, second: Column) -> Plot:
     numbers = [axis for axis in (first, second) if axis.numeric]
     if _is_grid(first, second):
-        few = [axis for axis in (first, second) if _count(axis) <= _FEW]
-        if few and (lines := [axis for axis in numbers if axis is not few[-1]]):
-            return Plot("line", output.name, lines[0].name, few[-1].name)
+        few = [(x, axis) for axis in (second, first) if _count(axis) <= _FEW for x in numbers if x is not axis]
+        if few:
+            x, axis = min(few, key=lambda pair: _count(pair[1]))
+            return Plot("line", output.name, x.name, axis.name)
         if max(_count(first), _count(second)) <= _MOST_CELLS:
             return Plot("heat map", output.name, first.name, second.name)
     across = numbers[0] if numbers else first

@@ -47,7 +47,11 @@ Rows = Sequence[TaskResult | PointResult]
 
 def json_text(table: ResultTable, rows: Rows) -> str:
     """A list with an object per row, numbers as numbers."""
-    return json.dumps(json_rows(table, rows), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    return json_of(json_rows(table, rows))
+
+
+def json_of(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 def json_rows(table: ResultTable, rows: Rows) -> list[Json]:

@@ -71,7 +71,7 @@ def _sheet(table: ResultTable, title: str, *, wide: bool, exact: bool) -> Sheet:
     if not wide and table.title == "points" and not any(column.role == "input" for column in columns):
         columns.insert(0, table.column("point"))
     numeric = tuple(column.numeric for column in columns)
-    cells = [_texts(column, wide=wide, exact=exact) for column in columns]
+    cells = [texts(column, wide=wide, exact=exact) for column in columns]
     return Sheet(title, tuple(column.name for column in columns), tuple(zip(*cells, strict=True)), numeric)
 
 
@@ -89,7 +89,8 @@ def _told_apart(columns: Sequence[Column]) -> bool:
     return bool(inputs) and len(set(zip(*inputs, strict=True))) == len(inputs[0])
 
 
-def _texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
+def texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
+    """The cells of a column as a reader sees them."""
     if column.kind == "number" and not exact and column.role != "measure":
         pairs = zip(column.cells, column.values, strict=True)
         return tuple("" if value is None else _short(str(cell), value) for cell, value in pairs)

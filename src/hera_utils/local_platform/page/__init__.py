@@ -21,7 +21,7 @@ _SCRIPTS = (
     "results.js", "outline.js", "details.js", "failures.js", "commands.js", "list.js", "whole.js", "run.js", "start.js",
 )  # fmt: skip
 _PICTURES = (
-    "cards", "withSurvey", "timelinePicture", "graphPicture", "lasting", "short", "markOf", "asCsv", "saveButtons",
+    "cards", "withSurvey", "isSeed", "timelinePicture", "graphPicture", "lasting", "short", "markOf", "asCsv", "saveButtons",
 )  # fmt: skip
 
 

@@ -54,7 +54,8 @@ const sweepOf = (nodes) => {
 };
 
 /** Which picture to begin with. */
-const firstPicture = ({ axes, columns, output }) => {
+const firstPicture = ({ axes: all, columns, output }) => {
+  const repeated = all.filter((name) => !pictures.isSeed(name)), axes = repeated.length ? repeated : all;
   const x = axes.find((name) => columns[name].numeric) || axes[0];
   const kind = axes.length > 2 ? "parallel" : axes.length > 1 ? "scatter" : columns[x].numeric ? "line" : "bars";
   return { kind, output, x, series: axes.length === 2 ? axes.find((name) => name !== x) : "" };

@@ -1,0 +1,172 @@
+"""The mean of each output over points that repeat each other (other seeds, all else equal), with its standard error. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from hera_utils.errors import ResourceError
+from hera_utils.experiment.values import canonical, for_json
+from hera_utils.results.columns import Column, ResultTable
+from hera_utils.results.terminal_table import Sheet, number, texts
+
+_SEED = re.compile(r"(.*_)?seed", re.IGNORECASE)  # pictures/scales.js knows the same names
+_MOST_DECIMALS, _LARGE, _TINY = 6, 1e6, 1e-300
+_FEWEST_REPEATED = 2
+
+
+@dataclass(frozen=True)
+class Mean:
+    """error: the standard error, None of a single value."""
+
+    value: float
+    error: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Mean:
+        count = len(values)
+        if not all(map(math.isfinite, values)):
+            return cls(sum(values) / count, math.nan if count > 1 else None, count)
+        error = _within_floats(lambda: statistics.stdev(values) / math.sqrt(count)) if count > 1 else None
+        return cls(_within_floats(lambda: float(statistics.mean(values))), error, count)
+
+    def __str__(self) -> str:
+        """`0.450 ± 0.011`: the error with two digits, the mean with as many decimals."""
+        error = "" if self.error is None else f" ± {number(self.error)}"
+        if not self.error or not math.isfinite(self.error) or self.error <= _TINY:
+            return number(self.value) + error
+        decimals = 1 - math.floor(math.log10(self.error))
+        if decimals <= _MOST_DECIMALS and max(abs(self.value), self.error) < _LARGE:
+            decimals = max(0, decimals)
+            return f"{self.value:.{decimals}f} ± {self.error:.{decimals}f}"
+        power = math.floor(math.log10(max(abs(self.value), self.error)))
+        decimals = max(0, decimals + power)
+        return f"({self.value / 10.0**power:.{decimals}f} ± {self.error / 10.0**power:.{decimals}f})e{power:+03d}"
+
+
+@dataclass(frozen=True)
+class Means:
+    """over: the axes that repeat. inputs: the other axes, a cell per group. outputs: name → a mean per group, None without a value."""
+
+    over: tuple[str, ...]
+    inputs: tuple[Column, ...]
+    outputs: dict[str, tuple[Mean | None, ...]]
+
+    def table(self) -> ResultTable:
+        """For programs and for the page: three columns an output."""
+        columns = list(self.inputs)
+        for name, found in self.outputs.items():
+            columns += [
+                Column(f"mean({name})", "output", tuple(one and one.value for one in found)),
+                Column(f"sem({name})", "output", tuple(one and one.error for one in found)),
+                Column(f"count({name})", "output", tuple(one.count if one else 0 for one in found)),
+            ]
+        return ResultTable("means", tuple(columns))
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """An object per group. NaN and infinity, which JSON does not have, are texts."""
+        return [
+            {
+                "values": {
+                    column.name: for_json(column.cells[row])
+                    for column in self.inputs
+                    if column.cells[row] is not None or row in column.nones
+                },
+                "outputs": {
+                    name: {"mean": for_json(one.value), "sem": for_json(one.error), "count": one.count}
+                    for name, found in self.outputs.items()
+                    if (one := found[row])
+                },
+            }
+            for row in range(len(next(iter(self.outputs.values()))))
+        ]
+
+    def sheet(self, *, exact: bool = True) -> Sheet:
+        """For readers: `0.450 ± 0.011`, and from how many values where it is not the number in the column n."""
+        groups = list(zip(*self.outputs.values(), strict=True))
+        counts = [max((one.count for one in group if one), default=0) for group in groups]
+        inputs = [texts(column.for_readers(), wide=False, exact=exact) for column in self.inputs]
+        lines = tuple(
+            (*(cells[row] for cells in inputs), str(counts[row]), *(_cell(one, counts[row]) for one in group))
+            for row, group in enumerate(groups)
+        )
+        numeric = (*(column.numeric for column in self.inputs), *[True] * (1 + len(self.outputs)))
+        header = (*(column.name for column in self.inputs), "n", *self.outputs)
+        return Sheet(f"means over {' and '.join(self.over)}, with standard errors", header, lines, numeric)
+
+
+def seeds_of(points: ResultTable) -> tuple[str, ...]:
+    """The axes by whose name a computation is repeated, if it is: `seed`, or a name that ends in `_seed`."""
+    named = tuple(column.name for column in points.by_role("input") if _SEED.fullmatch(column.name))
+    groups = _groups(points, named) if named else []
+    return named if len(groups) * _FEWEST_REPEATED <= len(points) else ()
+
+
+def means(points: ResultTable, over: Sequence[str]) -> Means:
+    """A group for the points that differ in the axes `over` alone. ResourceError for what is no axis, and where nothing can be added up."""
+    axes = {column.name: column for column in points.by_role("input")}
+    for name in over:
+        if name not in axes:
+            near = get_close_matches(name, axes, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise ResourceError(f"the points have no axis `{name}`{hint}", fix=f"the axes are: {', '.join(axes)}")
+    outputs = _outputs(points)
+    if not outputs:
+        raise ResourceError("no output of the points is a number: there is no mean", fix="leave out --mean-over")
+    groups = _groups(points, over)
+    inputs = tuple(
+        Column(
+            name,
+            "input",
+            tuple(column.cells[rows[0]] for rows in groups),
+            frozenset(n for n, rows in enumerate(groups) if rows[0] in column.nones),
+        )
+        for name, column in axes.items()
+        if name not in over
+    )
+    return Means(tuple(over), inputs, {one.name: tuple(_mean(one, rows) for rows in groups) for one in outputs})
+
+
+def means_over_seeds(points: ResultTable) -> Means | None:
+    """None where the points do not repeat each other, or have no output that is a number."""
+    seeds = seeds_of(points)
+    return means(points, seeds) if seeds and _outputs(points) else None
+
+
+def _outputs(points: ResultTable) -> list[Column]:
+    outputs = (column for column in points.by_role("output") if column.numeric or column.kind == "boolean")
+    return [column for column in outputs if any(value is not None for value in column.values)]
+
+
+def _groups(points: ResultTable, over: Sequence[str]) -> list[list[int]]:
+    """The rows that are equal in all inputs but these, in the order of their first ones."""
+    inputs = [column for column in points.by_role("input") if column.name not in over]
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for row in range(len(points)):
+        key = tuple((canonical(column.cells[row]), row in column.nones) for column in inputs)
+        groups.setdefault(key, []).append(row)
+    return list(groups.values())
+
+
+def _mean(column: Column, rows: Sequence[int]) -> Mean | None:
+    values = [float(column.values[row]) for row in rows if column.values[row] is not None]
+    return Mean.of(values) if values else None
+
+
+def _cell(mean: Mean | None, count: int) -> str:
+    if mean is None:
+        return ""
+    return str(mean) if mean.count == count else f"{mean} (n={mean.count})"
+
+
+def _within_floats(compute: Any) -> float:
+    try:
+        return float(compute())
+    except OverflowError:
+        return math.inf
