@@ -213,6 +213,19 @@ def test_the_pictures_of_a_sweep_grow_while_it_runs(url, platform, tab, tmp_path
 
 
 @pytest.mark.browser
+def test_the_picture_of_repeated_points_is_of_their_means(url, platform, tab):
+    document = computed(big(platform, 4), 16)
+    for number in range(16):
+        (point,) = [n for n in document["status"]["nodes"].values() if n["name"] == f"big.point-{number}"]
+        values = {"p": number % 4 / 10, "size": 8 * (number // 4 % 2 + 1), "seed": number // 8}
+        point["inputs"]["parameters"] = [{"name": name, "value": str(value)} for name, value in values.items()]
+    platform.put("Workflow", document)
+    tab.open(f"{url}/workflows/argo/big?tab=pictures")
+    tab.until("document.body.innerText.includes('Lines are means; bands are standard errors.')")
+    assert "result over p and size" in tab.text()
+
+
+@pytest.mark.browser
 def test_logs_follow_and_buttons_act(url, platform, tab):
     document = big(platform, 2)
     check = next(one for one in document["status"]["nodes"].values() if one["displayName"] == "check")

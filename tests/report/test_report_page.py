@@ -233,6 +233,15 @@ def test_what_an_output_depends_on_is_in_the_report(shown, tab):
     assert "exact for this grid of 64 points" in tab.text()
 
 
+def test_an_input_of_two_numbers_has_a_key_and_no_scale(shown, tab):
+    shown(swept(60, lambda n: {"a": n % 30, "b": (n // 30 + 1) * 100}))
+    tab.run(CHOOSE.replace("KIND", "scatter"))
+    assert tab.run("[...document.querySelectorAll('#plots .legend')][0].innerText.split('\\n')") == ["100", "200"]
+    shown(swept(60, lambda n: {"a": n % 3, "b": n // 3}))
+    tab.run(CHOOSE.replace("KIND", "scatter"))
+    assert tab.run("document.querySelector('#plots .legend').innerText") == "0\n1\n2"
+
+
 def test_lines_over_seeds_are_means_with_standard_errors(shown, tab):
     shown(swept(60, lambda n: {"a": n % 6, "seed": n // 6}))
     assert "Lines are means; bands are standard errors." in tab.text()

@@ -2,6 +2,7 @@
 // Pictures of an output against inputs: lines, points, bars, a heat map, parallel coordinates, a histogram.
 
 const MOST_CURVES = 2500;
+const MOST_COLOURS = 6; // values of a number that are told apart by their colours; more of them have a scale
 
 /** A mean as the pointer tells it; of a single value that value. */
 const meanInWords = (one) => `${short(one.mean)}${one.count > 1 ? ` ± ${brief(one.error)} (mean of ${one.count}, ${short(one.low)} to ${short(one.high)})` : ""}`;
@@ -54,7 +55,7 @@ function lines(given) {
 
 function points(given) {
   const { context, state, x, y, series, rows, hit, key } = given, across = scale(x, rows, state.logX), up = scale(y, rows, state.log);
-  const shades = series?.numeric ? scale(series, rows) : null, names = series && !series.numeric ? grouped(series, rows).map(([name]) => name) : [];
+  const values = series ? grouped(series, rows).map(([name]) => name) : [], shades = series?.numeric && values.length > MOST_COLOURS ? scale(series, rows) : null, names = shades ? [] : values;
   const { px, py } = frame(given, across, up, [state.x, state.output], shades ? 70 : 12);
   const radius = rows.length > 3000 ? 1.6 : rows.length > 500 ? 2.2 : 3.4;
   context.globalAlpha = rows.length > 3000 ? 0.55 : 0.8;
@@ -67,7 +68,7 @@ function points(given) {
   }
   context.globalAlpha = 1;
   if (shades) { colourBar(given, shades.low, shades.high); context.textAlign = "right"; context.fillText(fitted(context, state.series, 150), given.width - 2, 16); }
-  names.slice(0, 12).forEach((name, n) => key(String(name), seriesColour(n, names.length)));
+  names.slice(0, 12).forEach((name, n) => key(series.numeric ? short(name) : String(name), seriesColour(n, names.length)));
 }
 
 function bars(given) {

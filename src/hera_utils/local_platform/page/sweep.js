@@ -1,6 +1,7 @@
 // The table behind the pictures of a run that goes on: one row per task of the template that has most to show.
 
 const FEWEST_ROWS = 3;
+const FEW = 10; // lines in one picture that can be told apart
 
 /** Tasks with inputs by template, those with the most tasks first: [[template, tasks]]. */
 const byTemplate = (nodes) => {
@@ -53,12 +54,16 @@ const sweepOf = (nodes) => {
   return null;
 };
 
-/** Which picture to begin with. */
+/** Which picture to begin with: as in the report (report/plots.py), whose inputs need not be counted while more of them come. */
 const firstPicture = ({ axes: all, columns, output }) => {
   const repeated = all.filter((name) => !pictures.isSeed(name)), axes = repeated.length ? repeated : all;
+  const count = (name) => new Set(columns[name].values).size, comesAgain = (name) => count(name) <= columns[name].values.length / 2;
   const x = axes.find((name) => columns[name].numeric) || axes[0];
-  const kind = axes.length > 2 ? "parallel" : axes.length > 1 ? "scatter" : columns[x].numeric ? "line" : "bars";
-  return { kind, output, x, series: axes.length === 2 ? axes.find((name) => name !== x) : "" };
+  if (axes.length > 2) return { kind: "parallel", output, x, series: "" };
+  if (axes.length < 2) return { kind: columns[x].numeric ? "line" : "bars", output, x, series: "" };
+  const few = [...axes].reverse().map((series) => ({ series, x: axes.find((name) => name !== series) })).filter((one) => count(one.series) <= FEW && columns[one.x].numeric && comesAgain(one.x));
+  if (few.length) return { kind: "line", output, ...few.reduce((one, other) => (count(other.series) < count(one.series) ? other : one)) };
+  return { kind: "scatter", output, x, series: axes.find((name) => name !== x) };
 };
 
 /** The section of pictures below the tree: made when there is something to show, drawn again when there are more results. */
