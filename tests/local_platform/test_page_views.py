@@ -323,6 +323,25 @@ def failed(name: str, line: str, **more: object) -> dict:
     return found
 
 
+def test_the_list_says_why_runs_failed_where_argo_does_not(url, platform, tab):
+    spec = {"entrypoint": "m", "templates": [{"name": "m", "container": {"image": "busybox"}}]}
+    for name, message in (("s-1", ""), ("s-2", "main: Error (exit code 1)"), ("s-3", "Stopped with strategy 'Stop'")):
+        document = json.loads(platform.submit("argo", {"metadata": {"name": name}, "spec": spec}).text)
+        found = failed("fit-1", "ValueError: beta too large")
+        status = {"phase": "Failed", "progress": "0/1", "message": message, "nodes": {found["id"]: found}}
+        document["status"] |= status | {"startedAt": at(0, whole=True), "finishedAt": at(9, whole=True)}
+        platform.put("Workflow", document)
+    tab.open(f"{url}/workflows/argo?sort=name")
+    tab.until("document.body.innerText.includes('beta')")
+    assert tab.run("[...document.querySelectorAll('tbody tr')].map((one) => one.lastChild.textContent)") == [
+        "fit-1: main: Error (exit code 1): ValueError: beta too large",
+        "main: Error (exit code 1): ValueError: beta too large",
+        "Stopped with strategy 'Stop'",
+    ]
+    tab.run("(box => { box.value = 'beta'; box.dispatchEvent(new Event('input')); })(document.querySelector('input'))")
+    assert tab.run("document.querySelectorAll('tbody tr').length") == 2
+
+
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
 
 
