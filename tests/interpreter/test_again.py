@@ -15,7 +15,15 @@ from hera_utils.argo.schema import decode
 from hera_utils.errors import Refused
 from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.commands import DeletePod, LaunchPod
-from hera_utils.interpreter.events import ContainerState, PodFinished, RetryRequested, ShutdownRequested, Submitted
+from hera_utils.interpreter.events import (
+    ContainerState,
+    PodFinished,
+    ResumeRequested,
+    RetryRequested,
+    SetRequested,
+    ShutdownRequested,
+    Submitted,
+)
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.retry_in_place import retry
 from hera_utils.interpreter.state import Run
@@ -286,6 +294,30 @@ def test_a_memoized_run_computes_only_what_failed() -> None:
     assert (ran, run.phase) == (["l(1:2)", "z"], "Succeeded")
     z = next(one for one in run.nodes.values() if one["displayName"] == "z")
     assert z["inputs"]["parameters"][0]["value"] == "1"  # an output of the old run
+
+
+@pytest.mark.parametrize("outer", ["steps", "dag"])
+def test_a_memoized_run_keeps_what_users_set_of_its_suspend_nodes(outer: str) -> None:
+    """It waits again, and a resume is enough: the value is there."""
+    calls = [{"name": "s", "template": "ask"}, {"name": "b", "template": "pod"}]
+    if outer == "dag":
+        calls[1] |= {"depends": "s"}
+    around = {"dag": {"tasks": calls}} if outer == "dag" else {"steps": [[call] for call in calls]}
+    supplied = {"outputs": {"parameters": [{"name": "x", "valueFrom": {"supplied": {}}}]}}
+    pod = {"name": "pod", "container": {"image": "i"}}
+    templates = [{"name": "main", **around}, {"name": "ask", "suspend": {}, **supplied}, pod]
+    spec = {"entrypoint": "main", "templates": templates}
+    run = Run(decode({**LOOP, "spec": spec}, "Workflow"))
+    commands = advance(run, Submitted(1.0, "s"))
+    commands += advance(run, SetRequested(2.0, "t", "displayName=s", "Succeeded", "", {"x": "1"}))
+    assert (carried_out(run, commands, failing="b"), run.phase) == (["b"], "Failed")
+    new = resubmit(run.document, at=100.0, seed="s", memoized=True)
+    new["metadata"].update(uid="v", creationTimestamp="2026-01-01T00:01:40Z")
+    run = Run(decode(new, "Workflow"))
+    assert carried_out(run, advance(run, Submitted(101.0, "t"))) == []
+    ask = next(one for one in run.nodes.values() if one["displayName"] == "s")
+    assert (ask["phase"], ask["outputs"]["parameters"]) == ("Running", [{"name": "x", "value": "1"}])
+    assert (carried_out(run, advance(run, ResumeRequested(102.0, "u"))), run.phase) == (["b"], "Succeeded")
 
 
 @pytest.mark.parametrize("mode", ["live", "restored", "naive"])

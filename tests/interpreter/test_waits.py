@@ -327,3 +327,26 @@ def test_a_lock_does_not_let_more_pods_run_than_the_workflow_allows(kind: str, m
     assert len(play.running()) == 1
     play.end(play.running()[0])
     assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+def test_less_than_a_second_before_the_workflows_deadline_no_pod_is_created(mode: str) -> None:
+    """Kubernetes takes none with less than a second; the node ends with the workflow's time, and so does its retry."""
+    retried = {"name": "r", "container": {"image": "i", "command": ["c"]}, "retryStrategy": {"limit": 9}}
+    main = {"name": "main", "steps": [[{"name": "s", "template": "r"}]]}
+    spec = {"entrypoint": "main", "activeDeadlineSeconds": 10, "templates": [main, retried]}
+    play = playbook.Play(playbook.workflow(spec), mode)
+    play.at = play.timers["deadline"] - 1.5  # an event takes a second
+    launched = [one for one in play.end("s(0)", 1) if isinstance(one, c.LaunchPod)]
+    assert (launched, play.node("s(1)")["phase"]) == ([], "Pending")
+    play.wait("deadline")
+    assert play.node("s(1)")["message"] == "Step exceeded its deadline"
+    assert play.node("s")["message"].startswith("retry exceeded workflow deadline")
+    assert play.phase == "Failed"
+
+
+def test_a_run_without_pods_says_nothing_of_running_ones() -> None:
+    play = playbook.Play(playbook.workflow("{entrypoint: a, templates: [{name: a, suspend: {}}]}"))
+    assert "conditions" not in play.run.document["status"] or play.run.document["status"]["conditions"] == []
+    play.tell(e.ResumeRequested(play.at, "seed"))
+    assert [one["type"] for one in play.run.document["status"]["conditions"]] == ["Completed"]

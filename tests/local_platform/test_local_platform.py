@@ -10,7 +10,7 @@ import toy_parts as toys
 
 from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.interpreter.advance import advance
-from hera_utils.interpreter.events import ResumeRequested, Submitted, SuspendRequested
+from hera_utils.interpreter.events import ResumeRequested, RetryRequested, Submitted, SuspendRequested
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import status_of
 from hera_utils.local_platform.storage import objects
@@ -236,5 +236,47 @@ def test_numbers_of_thousands_of_digits_are_refused_in_argos_words(tmp_path, dig
         document["spec"]["templates"][0] |= {"synchronization": None, "activeDeadlineSeconds": digits}
         with pytest.raises(InvalidWorkflow, match="activeDeadlineSeconds must be a positive integer > 0"):
             platform.lint("default", document)
+    finally:
+        platform.close()
+
+
+def test_labels_that_kubernetes_would_not_store_end_a_workflow(tmp_path):
+    platform = LocalPlatform(tmp_path / "state", advance=advance, runtime=toys.ToyRuntime)
+    try:
+        document = toys.workflow("true", workflowMetadata={"labels": {"two words": "x"}})
+        last = toys.wait(platform, "default", platform.submit("default", document).name)
+        assert last["status"]["phase"] == "Error"
+        expected = f'Workflow.argoproj.io "{last["metadata"]["name"]}" is invalid: metadata.labels: Invalid value: "two words": '
+        assert last["status"]["message"].startswith(expected)
+        assert "two words" not in last["metadata"]["labels"]
+    finally:
+        platform.close()
+
+
+def test_a_retried_workflow_is_validated_once_more(tmp_path):
+    """In Argo's words: the template to which it refers may be gone, the new parameters may be twice the same."""
+    platform = LocalPlatform(tmp_path / "state", advance=advance, runtime=toys.ToyRuntime)
+    try:
+        stored = toys.workflow("false")["spec"]
+        platform.create("WorkflowTemplate", "default", {"metadata": {"name": "mine"}, "spec": stored})
+        referring = platform.submit(
+            "default", {"metadata": {"name": "a"}, "spec": {"workflowTemplateRef": {"name": "mine"}}}
+        ).name
+        own = platform.submit("default", toys.workflow("false")).name
+        for name in (referring, own):
+            assert toys.wait(platform, "default", name)["status"]["phase"] == "Failed"
+        platform.delete("WorkflowTemplate", "default", "mine")
+        platform.act("default", referring, RetryRequested(0.0))
+        status = toys.wait(platform, "default", referring)["status"]
+        assert (status["phase"], status["message"]) == (
+            "Failed",
+            'invalid spec: workflowtemplates.argoproj.io "mine" not found',
+        )
+        platform.act("default", own, RetryRequested(0.0, parameters=("p=1", "p=2")))
+        assert toys.wait(platform, "default", own)["status"]["message"] == (
+            "invalid spec: spec.arguments.parameters[1].name 'p' is not unique"
+        )
+        platform.act("default", own, RetryRequested(0.0, parameters=("p=1",)))
+        assert toys.wait(platform, "default", own)["status"]["message"] == "Error (exit code 1)"
     finally:
         platform.close()

@@ -221,6 +221,25 @@ def test_pod_gc_hides_pods_and_keeps_their_logs(platform, strategy):
     assert [line for _, line in platform.pod_log("default", pod.name, "main")] == ["kept"]
 
 
+@pytest.mark.parametrize("strategy", ["OnPodCompletion", "OnWorkflowCompletion"])
+def test_pod_gc_takes_the_pods_whose_labels_its_selector_matches(platform, strategy):
+    """Labels of the template, of the workflow's podMetadata, and what is not there."""
+    document = locked("true", podMetadata={"labels": {"all": "1"}})
+    pod = document["spec"]["templates"][0]
+    chosen = {"a": {"app": "x"}, "b": {"app": "y"}, "c": {}}
+    templates = [{**pod, "name": name, "metadata": {"labels": labels}} for name, labels in chosen.items()]
+    steps = [[{"name": name, "template": name} for name in chosen]]
+    document["spec"] |= {"entrypoint": "main", "templates": [{"name": "main", "steps": steps}, *templates]}
+    terms = [{"key": "app", "operator": "NotIn", "values": ["x"]}]
+    selector = {"matchLabels": {"all": "1"}, "matchExpressions": terms}
+    document["spec"]["podGC"] = {"strategy": strategy, "deleteDelayDuration": "0s", "labelSelector": selector}
+    name = platform.submit("default", document).name
+    toys.wait(platform, "default", name)
+    left = [json.loads(pod.text)["metadata"]["labels"] for pod in platform.list("Pod", "default")[0]]
+    mine = [labels.get("app") for labels in left if labels["workflows.argoproj.io/workflow"] == name]
+    assert mine == ["x"]
+
+
 @pytest.mark.parametrize("strategy", ["OnPodSuccess", "OnWorkflowSuccess"])
 def test_pod_gc_on_success_leaves_failed_pods(platform, strategy):
     gc = {"strategy": strategy, "deleteDelayDuration": "0s"}

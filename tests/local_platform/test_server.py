@@ -284,6 +284,8 @@ def test_submit_from_a_cron_workflow_and_from_nothing(argo):
     assert made["spec"]["entrypoint"] == "main"
     wrong = argo("POST", "/api/v1/workflows/argo/submit", {"resourceKind": "pod", "resourceName": "c"})
     assert (wrong.status_code, wrong.json()["message"]) == (400, "Resource kind 'pod' is not supported for submitting")
+    nameless = argo("POST", "/api/v1/workflows/argo/submit", {"resourceKind": "cronwf"})
+    assert (nameless.status_code, nameless.json()["message"]) == (500, "resource name may not be empty")
     bad = {"resourceKind": "cronwf", "resourceName": "c", "submitOptions": {"parameters": ["novalue"]}}
     assert "NAME=VALUE" in argo("POST", "/api/v1/workflows/argo/submit", bad).json()["message"]
 

@@ -188,7 +188,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     phase, message = (phases.ERROR, unkept) if unkept else (outcome.phase, message)
     walk.ledger.mark(node, phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
-    gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
+    gc.pod_ended(walk, node)
     walk.rise(event.node_id)
 
 
@@ -213,7 +213,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
         walk.ledger.mark(node, outcome.phase, outcome.message or None)
         cache.save(walk, node)
     outputs.publish(walk, gathered)
-    gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
+    gc.pod_ended(walk, node)
     walk.look_again(event.node_id)
 
 

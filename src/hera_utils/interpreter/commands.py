@@ -45,9 +45,13 @@ class KillPod(Command):
 
 @dataclass(frozen=True)
 class DeletePod(Command):
-    """Remove a finished pod (podGC). Its logs stay with the run."""
+    """Remove a finished pod (podGC). Its logs stay with the run.
+
+    selector: a label selector as an object; a pod whose labels it does not match stays.
+    """
 
     pod_name: str
+    selector: Json | None = None
 
 
 @dataclass(frozen=True)

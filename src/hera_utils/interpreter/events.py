@@ -175,11 +175,15 @@ class SetRequested(Event):
 
 @dataclass(frozen=True)
 class RetryRequested(Event):
-    """A user retries a failed run in place: failed nodes are removed and run again."""
+    """A user retries a failed run in place: failed nodes are removed and run again.
+
+    invalid: what is wrong with the workflow as it is now, which is validated once more (a template that it refers to is gone…).
+    """
 
     restart_successful: bool = False
     node_field_selector: str = ""
     parameters: tuple[str, ...] = ()
+    invalid: str = ""
 
 
 def to_json(event: Event) -> Json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import names, phases, timestamps
 from hera_utils.interpreter import gc, killed, limits, lock_requests, metrics
 from hera_utils.interpreter.close_node import kill_daemons
-from hera_utils.interpreter.commands import EmitEvent, Finish
+from hera_utils.interpreter.commands import EmitEvent, Finish, LaunchPod
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json
 
@@ -105,7 +105,7 @@ def close(context: Context, phase: str, message: str) -> None:
 
 
 def note_totals(context: Context) -> None:
-    """Progress and use of resources of the whole, and whether any pod runs."""
+    """Progress and use of resources of the whole, and, once there was a pod, whether any runs."""
     whole = context.ledger.tally.whole
     context.document["status"]["progress"] = whole.text()
     context.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
@@ -113,7 +113,8 @@ def note_totals(context: Context) -> None:
     conditions = context.document["status"].setdefault("conditions", [])
     found = next((one for one in conditions if one["type"] == "PodRunning"), None)
     if found is None:
-        conditions.insert(0, {"type": "PodRunning", "status": running})
+        if any(isinstance(command, LaunchPod) for command in context.commands):
+            conditions.insert(0, {"type": "PodRunning", "status": running})
     else:
         found["status"] = running
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.argo import phases, selectors
+from hera_utils.argo import phases
 from hera_utils.interpreter import new_nodes
 from hera_utils.interpreter.commands import DeleteObject, DeletePod
 from hera_utils.interpreter.state import Json
@@ -16,15 +16,13 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
 
-def pod_ended(context: Context, node: Json, labels: dict[str, str]) -> None:
-    """A pod has ended. labels: of its template, for podGC's selector."""
+def pod_ended(context: Context, node: Json) -> None:
+    """A pod has ended."""
     collect = context.spec.get("podGC") or {}
     strategy = collect.get("strategy")
     succeeded = node["phase"] == phases.SUCCEEDED
-    if strategy != "OnPodCompletion" and not (strategy == "OnPodSuccess" and succeeded):
-        return
-    if selectors.label_selector_of(collect.get("labelSelector")).matches(labels):
-        context.say(DeletePod(new_nodes.pod_name(context, node)))
+    if strategy == "OnPodCompletion" or (strategy == "OnPodSuccess" and succeeded):
+        context.say(DeletePod(new_nodes.pod_name(context, node), collect.get("labelSelector")))
 
 
 def run_ended(context: Context) -> None:
@@ -34,12 +32,13 @@ def run_ended(context: Context) -> None:
 
 
 def _delete_pods(context: Context) -> None:
-    strategy = (context.spec.get("podGC") or {}).get("strategy")
+    collect = context.spec.get("podGC") or {}
+    strategy = collect.get("strategy")
     succeeded = context.run.phase == phases.SUCCEEDED
     if strategy == "OnWorkflowCompletion" or (strategy == "OnWorkflowSuccess" and succeeded):
         for node in context.run.nodes.values():
             if node["type"] == "Pod":
-                context.say(DeletePod(new_nodes.pod_name(context, node)))
+                context.say(DeletePod(new_nodes.pod_name(context, node), collect.get("labelSelector")))
 
 
 def _delete_claims(context: Context) -> None:

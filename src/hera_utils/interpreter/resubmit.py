@@ -1,8 +1,8 @@
 """A new workflow from an old one (Argo: FormulateResubmitWorkflow).
 
 Memoized: what succeeded in the old one does not run again. Its pods become skipped nodes of the new one, with the old outputs; the
-groups above them are pending. What has to run again is left out: the new run opens it (Argo keeps a pending node, with the same
-effect).
+groups above them are pending. Suspend nodes wait again, with the outputs that users have set. What else has to run again is left out:
+the new run opens it (Argo keeps a pending node, with the same effect).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _memoized_node(node: Json, stamp: str) -> Json | None:
     if node["type"] == "Pod" and not failed:
         was = {"phase": "Skipped", "type": "Skipped", "message": f"original pod: {node['id']}"}
         return {**{key: copy.deepcopy(value) for key, value in node.items() if key != RAN}, **again, **was}
-    if node["type"] in _GROUPS:
+    if node["type"] in _GROUPS or (node["type"] == "Suspend" and not node.get("nodeFlag")):
         kept = {**copy.deepcopy(node), **again, "phase": "Pending"}
         kept.pop("message", None)
         return kept

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.argo import claim_folders, claims, phases, timestamps
-from hera_utils.errors import HeraUtilsError
+from hera_utils.argo import claim_folders, claims, names, phases, timestamps
+from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
@@ -135,6 +135,9 @@ def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> 
     walk = run.index = _walk(run, _spec(run))
     walk.begin(event.at, event.seed)
     walk.commands += commands
+    if event.invalid:
+        finish.close(walk, phases.FAILED, f"invalid spec: {event.invalid}")
+        return walk.commands
     catch_up(walk)
     return begin_run(walk)
 
@@ -176,7 +179,12 @@ def _set_metadata(walk: Walk) -> None:
         return program.evaluate(text, walk.variables, entropy=walk.variables.entropy)
 
     document = walk.document
-    document["metadata"] = metadata_of(document, walk.spec, evaluate)
+    metadata = metadata_of(document, walk.spec, evaluate)
+    if faults := names.metadata_faults(
+        metadata
+    ):  # in Argo nothing of the workflow can be stored any more: it waits for ever
+        raise InvalidWorkflow(f'Workflow.argoproj.io "{walk.run.name}" is invalid: {names.aggregate(faults)}')
+    document["metadata"] = metadata
     for kind in ("labels", "annotations"):
         for key, value in (document["metadata"].get(kind) or {}).items():
             if key != _NAME_FORMAT:  # which Argo's first look does not know

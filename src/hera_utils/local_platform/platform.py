@@ -135,13 +135,14 @@ class LocalPlatform:
         namespace = str(document["metadata"]["namespace"])
         self._check_namespace("Workflow", namespace)
         rest = {key: document[key] for key in ("spec", "status")}
+        invalid = self.admission.fault_of_retry(document, how["parameters"])
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
             created = objects.new_object("Workflow", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             run = Run({**created, **rest})
             if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
-            event = RetryRequested(turn.at, seed(), **how)
+            event = RetryRequested(turn.at, seed(), invalid=invalid, **how)
             retry_in_place.check(run, event)  # a run that enters is there, also when its first event is refused
             self._controller.enter(turn, run, event)
             return lambda: self._workflow(run.uid)
@@ -359,6 +360,9 @@ class LocalPlatform:
 
     def act(self, namespace: str, name: str, event: Event) -> StoredObject:
         """Give a run a user's event (stop, suspend, resume, retry, set…); `at` and `seed` are filled in here."""
+        if isinstance(event, RetryRequested):
+            old = json.loads(self.get("Workflow", namespace, name, nodes=False).text)
+            event = dataclasses.replace(event, invalid=self.admission.fault_of_retry(old, event.parameters))
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
             record = self._read_model.run(namespace, name)

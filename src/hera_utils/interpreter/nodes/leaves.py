@@ -45,6 +45,8 @@ def _launch(context: Context, frame: Frame, node: Json) -> None:
     if limits.deadline_passed(context) and not frame.on_exit:
         context.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
         return
+    if node["type"] == "Pod" and not frame.on_exit and 0 < limits.workflow_deadline(context) < context.ledger.now + 1:
+        return  # Argo creates no pod for less than a second: the node ends with the workflow's time
     limits.check_pending(context, frame.template, node)
     pod = pods.build(context, frame)
     context.ledger.change(node, progress=progress.at_the_start(pod["metadata"]))
@@ -65,6 +67,7 @@ def open_suspend(context: Context, frame: Frame, node: Json | None) -> None:
             ledger.change(node, outputs={"parameters": outputs})
         if node.get("inputs"):
             ledger.change(node, inputs=_with_choices(node["inputs"]))
+    if frame.fresh or node["phase"] == phases.PENDING:  # one of a memoized run has its outputs
         ledger.mark(node, phases.RUNNING)
         if reason := limits.too_late(context, frame.on_exit):
             ledger.mark(node, phases.FAILED, reason)

@@ -22,8 +22,8 @@ Json = dict[str, Any]
 
 def submit(request: ArgoRequest) -> Reply:
     """Body: {"resourceKind", "resourceName", "submitOptions": {name, generateName, labels, parameters, …}}."""
-    kind, name = submitted_kind(request.option("resourceKind")), request.option("resourceName")
     options = decode(request.document("submitOptions") or {}, "SubmitOpts", at="submitOptions")
+    kind, name = submitted_kind(request.option("resourceKind")), request.option("resourceName")
     # Argo reads a cron workflow; a template is only referred to, and validation finds out whether it exists.
     resource = (
         _stored(request.platform, kind, request.namespace, name)
@@ -37,11 +37,15 @@ def submit(request: ArgoRequest) -> Reply:
     document = with_options(document, options, template)
     document.pop("status", None)
     if options.get("dryRun"):
-        return request.platform.admission.admit(request.namespace, document).document
+        admitted = request.platform.admission.admit(request.namespace, document).document
+        del admitted["metadata"]["namespace"]  # Argo's server gives it one with its name
+        return admitted
     return Text(request.platform.submit(request.namespace, document, dry_run=bool(options.get("serverDryRun"))).text)
 
 
 def _stored(platform: LocalPlatform, kind: str, namespace: str, name: str) -> Json:
+    if not name:
+        raise Refused(INTERNAL, "resource name may not be empty")
     document: Json = json.loads(platform.get(kind, namespace, name).text)
     return document
 

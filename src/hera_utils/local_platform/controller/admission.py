@@ -10,10 +10,11 @@ from typing import Any
 from hera_utils.argo import support
 from hera_utils.argo.conditions import add_spec_warning
 from hera_utils.argo.schema import decode
-from hera_utils.errors import InvalidWorkflow
+from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.interpreter.document import Lookup, templates_reached
 from hera_utils.interpreter.remarks import remarks
 from hera_utils.interpreter.resubmit import resubmit
+from hera_utils.interpreter.submission import with_parameters
 from hera_utils.interpreter.validation.stored import check_stored
 from hera_utils.interpreter.validation.workflow import validate
 from hera_utils.local_platform.artifacts import substitutes
@@ -94,6 +95,21 @@ class Admission:
     def again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> Json:
         """The workflow that runs an old one again. Raises Refused with Argo's message."""
         return resubmit(document, at=now(), seed=seed(), memoized=memoized, parameters=parameters)
+
+    def fault_of_retry(self, document: Json, parameters: tuple[str, ...]) -> str:
+        """What is wrong with a workflow that is retried in place with these parameters; "" when nothing is.
+
+        Argo's controller validates it once more, and it fails where a template to which it refers is gone.
+        """
+        arguments = document["spec"].get("arguments")
+        try:
+            if parameters:
+                arguments = with_parameters(arguments, parameters)
+            retried = {**document, "spec": {**document["spec"], "arguments": arguments}}
+            validate(retried, self._lookup(document["metadata"]["namespace"]))
+        except (InvalidWorkflow, Refused) as error:
+            return error.message
+        return ""
 
     def lint(self, kind: str, namespace: str, document: Json) -> Json:
         """The document as Argo's server keeps it, once it was found to be valid; a workflow: once it could be run here as well."""

@@ -17,6 +17,7 @@ from typing import Any
 from hera_utils.argo import claim_folders, timestamps
 from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.argo.merge_patches import merge_patch
+from hera_utils.argo.selectors import label_selector_of
 from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
@@ -162,8 +163,10 @@ class Effects:
         turn.after_write.append(lambda: self._launcher.kill(pod, force=force))
 
     def delete_pod(self, turn: Turn, active: ActiveRun, command: c.DeletePod) -> EventsOfRuns:
+        selector = label_selector_of(command.selector) if command.selector else None
         for pod in self.pods_named(turn, active.run.namespace, command.pod_name):
-            if pod.run == active.run.uid and pod.visibility == VISIBLE and pod.uid not in turn.hidden:
+            mine = pod.run == active.run.uid and pod.visibility == VISIBLE and pod.uid not in turn.hidden
+            if mine and (selector is None or selector.matches(pod.document["metadata"].get("labels") or {})):
                 self._hide_later(turn, turn.pods.get(pod.uid, pod), collect_delay(active.run.document))
         return []
 

@@ -1,0 +1,42 @@
+"""What users ask of workflows over Argo's API, with a platform that executes them; each answer is that of a real Argo 4.1.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import toy_parts as toys
+from serving import TOKEN
+
+from hera_utils.local_platform.platform import LocalPlatform
+
+Json = dict[str, Any]
+WORKFLOWS = "/api/v1/workflows/default"
+
+
+@pytest.fixture
+def platform(tmp_path) -> Iterator[LocalPlatform]:
+    platform = LocalPlatform(tmp_path / "state")
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def argo(url) -> Any:
+    def ask(method: str, path: str, body: Any = None) -> requests.Response:
+        return requests.request(method, url + path, json=body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+
+    return ask
+
+
+def test_what_would_be_submitted_has_no_namespace_yet(platform, argo):
+    platform.create(
+        "WorkflowTemplate", "default", {"metadata": {"name": "mine"}, "spec": toys.workflow("true")["spec"]}
+    )
+    wanted = {"resourceKind": "WorkflowTemplate", "resourceName": "mine"}
+    told = argo("POST", f"{WORKFLOWS}/submit", {**wanted, "submitOptions": {"dryRun": True}}).json()
+    assert told["metadata"] == {"generateName": "mine-", "labels": {"workflows.argoproj.io/workflow-template": "mine"}}
+    told = argo("POST", f"{WORKFLOWS}/submit", {**wanted, "submitOptions": {"serverDryRun": True}}).json()
+    assert (told["metadata"]["namespace"], platform.list("Workflow")[0]) == ("default", [])
