@@ -122,6 +122,24 @@ def test_what_is_wrong_with_the_request_of_a_verb(argo, verb, body, status, code
     assert (answer.status_code, answer.json()) == (status, {"code": code, "message": message})
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "kind"),
+    [
+        ("workflows/argo", "WorkflowCreateRequest.workflow", "v1alpha1.Workflow"),
+        ("workflows/argo/submit", "WorkflowSubmitRequest.submitOptions", "v1alpha1.SubmitOpts"),
+        ("workflow-templates/argo", "WorkflowTemplateCreateRequest.template", "v1alpha1.WorkflowTemplate"),
+        (
+            "cluster-workflow-templates",
+            "ClusterWorkflowTemplateCreateRequest.template",
+            "v1alpha1.ClusterWorkflowTemplate",
+        ),
+    ],
+)
+def test_what_must_be_an_object_is_named_as_go_names_it(argo, path, field, kind):
+    answer = argo("POST", f"/api/v1/{path}", {field.partition(".")[2]: []}).json()
+    assert answer["message"] == f"json: cannot unmarshal array into Go struct field {field} of type {kind}"
+
+
 def test_the_run_of_a_verb_is_looked_for_before_its_request_is_judged(argo):
     answer = argo("PUT", "/api/v1/workflows/argo/nobody/set", {"phase": "Omitted"})
     assert (answer.status_code, answer.json()["message"]) == (404, 'workflows.argoproj.io "nobody" not found')

@@ -31,6 +31,12 @@ class ListOptions:
     resource_version: str = ""
 
 
+_GO_TYPES = {
+    "workflow": "v1alpha1.Workflow", "cronWorkflow": "v1alpha1.CronWorkflow", "submitOptions": "v1alpha1.SubmitOpts",
+    "createOptions": "v1.CreateOptions",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ArgoRequest:
     """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none).
@@ -129,7 +135,8 @@ class ArgoRequest:
         if value is None:
             return None
         if not isinstance(value, dict):
-            raise self._wrong_type(value, key, "object")
+            kind = "ClusterWorkflowTemplate" if "Cluster" in self.message else "WorkflowTemplate"
+            raise self._wrong_type(value, key, _GO_TYPES.get(key, f"v1alpha1.{kind}"))
         return value
 
     def _wrong_type(self, value: object, name: str, go_type: str) -> Refused:
