@@ -33,7 +33,8 @@ class Container:
         self.warning = ""
         self.pid = 0  # of the command, while it runs
         self.log: Log | None = None
-        self.open: set[int] = set()
+        self.pipes: dict[int, int] = {}
+        """What is read of its output → the other end. That stays open: the end of the command is told once, not by each pipe as well."""
         self.up = False  # its command runs, or ran
         self.attempts = plan.attempts
         self.retry_at = 0.0

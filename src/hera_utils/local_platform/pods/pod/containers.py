@@ -111,16 +111,14 @@ class Containers:
             with self.inside(container):
                 refusal = container.spawn(out[1], err[1], self._sandbox.python)
         except (OSError, PodFault):
-            for fd in {out[0], err[0]}:
+            for fd in {*out, *err}:
                 os.close(fd)
             raise
         finally:
-            for fd in {out[1], err[1]}:
-                os.close(fd)
             self._watch_fork_server()
-        for fd, stream in dict.fromkeys([(out[0], 1), (err[0], 2)] if err != out else [(out[0], 1)]):
+        for (fd, other), stream in [(out, 1)] if err == out else [(out, 1), (err, 2)]:
             os.set_blocking(fd, False)
-            container.open.add(fd)
+            container.pipes[fd] = other
             self._selector.register(fd, selectors.EVENT_READ, (container, stream))
         if refusal:
             self._ended(container, NOT_STARTED, refusal)
@@ -380,7 +378,7 @@ class Containers:
     def _forget(self, container: Container, fd: int) -> None:
         self._selector.unregister(fd)
         os.close(fd)
-        container.open.discard(fd)
+        os.close(container.pipes.pop(fd))
 
 
 def _namespace(container: Container) -> str:
