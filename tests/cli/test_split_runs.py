@@ -5,6 +5,7 @@ import json
 from hera_utils.argo.annotations import POINTS
 from hera_utils.cli.ls import whole_runs
 from hera_utils.runs.record import RUN_LABEL
+from hera_utils.watch.progress_text import UNICODE, headline
 from hera_utils.watch.run_progress import follow_workflows, progress_of_run
 
 
@@ -117,6 +118,7 @@ def test_workflows_put_together():
     turns = iter([found, [document("a", "Succeeded", "10/10", "10"), document("b", "Failed", "8/8", "4")]])
     ended = follow_workflows("run", lambda: next(turns), sleep=lambda _: None)
     assert (ended.phase, ended.failed, ended.done) == ("Failed", 1, 14)
+    assert headline(ended, 3.0, UNICODE) == "run  ✘ Failed  14/14 points  ✘ 1 workflow failed  3 s"
 
 
 def test_it_is_as_old_as_its_first_workflow():

@@ -166,7 +166,7 @@ def test_a_point_that_fails_is_told_as_failed(lab):
     assert run.succeeded, "one failure is a result, too"
     assert [trial.status for trial in run.trials] == ["Succeeded"] * 4 + ["Failed", "Succeeded"]
     assert [point.status for point in run.results.points][4] == "Failed"
-    assert "4 failed, and the sampler was told so" in lab.reporter.said
+    assert "4 failed, and the sampler was told so: main: Error (exit code 3)" in lab.reporter.said
     assert "6 points, 1 failed" in lab.reporter.said
     with ArgoClient(connect(lab.engine().context)) as client:
         assert load_run(client, run.name, [run.record.parent]).phase == "Succeeded"

@@ -27,6 +27,7 @@ from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import FAILED, Trial, best
 from hera_utils.experiment.values import plain
 from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
 from hera_utils.runs.record import DONE, PRUNED, SUBMITTED, PointRow, RunRecord
 from hera_utils.runs.whole_run import workflow_of
@@ -106,9 +107,12 @@ class SearchSession(Session):
 
     def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
         """point id → what its tasks answered; nothing of those whose workflow is gone."""
+        return {point.id: outputs_of(point.outputs) for point in self._results_of(rows)}
+
+    def _results_of(self, rows: Sequence[PointRow]) -> list[PointResult]:
         documents = [workflow_of(self.client, name) for name in dict.fromkeys(row.workflow for row in rows)]
         results = Results.of([one for one in documents if one is not None], rows)
-        return {point.id: outputs_of(point.outputs) for point in results.points if point.tasks}
+        return [point for point in results.points if point.tasks]
 
     def _refuse_units_that_are_pruned(self) -> None:
         current = self.replayed.current
@@ -259,7 +263,7 @@ class SearchSession(Session):
                 trials[row.id] = self._trial(row, ids[row.id], outputs)
         self._keep_trials(trials)
         course.settle(trials.values())
-        self._say_failed(trials)
+        self._say_failed(trials, rows)
 
     def _keep_trials(self, trials: Mapping[str, Trial]) -> None:
         """Write down those that are not written yet: of thousands, each round changes a few."""
@@ -282,11 +286,12 @@ class SearchSession(Session):
         done = row.status == DONE
         return Trial(point, DONE if done else FAILED, outputs.get(row.id, {}) if done else {}, steps=steps)
 
-    def _say_failed(self, trials: Mapping[str, Trial]) -> None:
-        valued = self.replayed.course.trials
+    def _say_failed(self, trials: Mapping[str, Trial], rows: Sequence[PointRow]) -> None:
+        valued, failed = self.replayed.course.trials, [row for row in rows if trials[row.id].status == FAILED]
+        reasons = {point.id: f": {point.message}" for point in self._results_of(failed) if point.message}
         for point, trial in trials.items():
             if trial.status == FAILED:
-                self.reporter.lines([f"{trial.point.name} failed, and the sampler was told so"])
+                self.reporter.lines([f"{trial.point.name} failed, and the sampler was told so{reasons.get(point, '')}"])
             elif valued[point].status == FAILED:
                 names = ", ".join(f"{name} is {trial.outputs[name]}" for name in self.rounds.design.objectives)
                 self.reporter.lines([f"{trial.point.name} counts as failed, because {names}"])

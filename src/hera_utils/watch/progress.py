@@ -26,7 +26,7 @@ class Progress:
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
     started, finished, last_end: seconds since the epoch, None before; last_end: when one of its nodes last ended.
     suspended: whether it, or a task of it, waits to be resumed.
-    unit: what is counted, when it is not tasks.
+    unit: what is counted, when it is not tasks. failed_unit: what of it failed, where that is neither tasks nor the unit (`workflow`).
     cpu_left: seconds of processor time of the tasks to come, if they take as much as those that are done; None where nothing is measured.
     starting: whether, while others wait and none runs, a task has its place and is about to run.
     waiting: why tasks cannot start (`Unschedulable: …`) → those tasks' names, the first of each first; none where they have no node yet.
@@ -46,6 +46,7 @@ class Progress:
     finished: float | None
     suspended: bool = False
     unit: str = ""
+    failed_unit: str = ""
     waiting: dict[str, list[str]] = field(default_factory=dict)
     cpu_left: float | None = None
     last_end: float | None = None

@@ -10,6 +10,7 @@ from hera_utils.spans import processor_time, stopwatch
 from hera_utils.terminal_text import visible
 from hera_utils.watch.progress import Progress
 from hera_utils.watch.waits import is_ordinary
+from hera_utils.wording import counted
 
 SUSPENDED = "suspended"
 """The key of `waiting_sentences` for a run that somebody has to resume."""
@@ -88,7 +89,8 @@ def remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
     if progress.suspended:
         words.append("suspended")
     if progress.failed:
-        words.append(f"{symbols.failed} {progress.failed} failed")
+        failed = counted(progress.failed, progress.failed_unit) if progress.failed_unit else str(progress.failed)
+        words.append(f"{symbols.failed} {failed} failed")
     if progress.retried:
         words.append(f"{progress.retried} retried")
     words.append(stopwatch(elapsed))

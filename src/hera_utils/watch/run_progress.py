@@ -137,4 +137,5 @@ def progress_of_run(name: str, workflows: Sequence[Json], more: str = "") -> Pro
     notes = [str((one["metadata"].get("annotations") or {}).get(RUN_POINTS) or "") for one in workflows]
     total = max([state.total, *(int(note) for note in notes if note.isdecimal())])
     state = replace(state, total=total if not state.over else state.total)
-    return replace(state, finished=None if state.phase == "Running" else finished)
+    # the points of a workflow that failed may be done, all but one: that is known from its nodes alone
+    return replace(state, finished=None if state.phase == "Running" else finished, failed_unit="workflow")
