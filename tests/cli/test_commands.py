@@ -130,6 +130,30 @@ def test_a_run_from_start_to_table(user):
     user.type("get", name, status=2)
 
 
+LOOPED = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: looped-}
+spec:
+  entrypoint: main
+  templates:
+    - name: main
+      dag:
+        tasks:
+          - {name: part, template: part, withItems: [1, 2]}
+          - name: all
+            template: all
+            depends: part
+            arguments: {artifacts: [{name: file, from: "{{tasks.part.outputs.artifacts.file}}"}]}
+    - name: part
+      outputs: {artifacts: [{name: file, path: /tmp/file}]}
+      container: {image: busybox, command: [sh, -c, "echo 1 > /tmp/file"]}
+    - name: all
+      inputs: {artifacts: [{name: file, path: /tmp/file}]}
+      container: {image: busybox, command: [cat, /tmp/file]}
+"""
+
+
 def test_a_run_that_fails_says_why_and_can_be_retried(user):
     said = user.type("run", user.file("fails.yaml", FAILS), status=1)
     assert "main: Error (exit code 3): told you (2 attempts)" in said
@@ -138,12 +162,20 @@ def test_a_run_that_fails_says_why_and_can_be_retried(user):
     assert "told you" in user.type("retry", "@latest", "--watch", status=1)
 
 
+def test_a_run_that_asks_for_what_no_task_gives_is_told_to_change(user):
+    said = user.type("run", user.file("loop.yaml", LOOPED), status=1)
+    assert 'Unable to resolve: "tasks.part.outputs.artifacts.file"' in said
+    assert " ended with an error\n" in said
+    assert "correct the workflow and run it again" in said
+
+
 def test_stopping_what_has_ended_is_refused_in_argos_words(user):
     user.type("run", user.file("hello.yaml", HELLO))
+    name = user.type("ls", "-o", "name").split()[0].rpartition("/")[2]
     said = user.type("stop", "@latest", status=2)
     assert "cannot shutdown a completed workflow" in said
-    assert "it has ended" in said
-    assert "it has ended" in user.type("suspend", "@latest", status=2)
+    assert f"it has ended; see how with: hera-utils get {name}\n" in said
+    assert f"it has ended; see how with: hera-utils get {name}\n" in user.type("suspend", "@latest", status=2)
     assert "server failed" not in said
 
 

@@ -14,6 +14,7 @@ from hera_utils.runs.outcome import outcome
         ("main: Error (exit code 3)", "3", Cause.CODE),
         ("main: Error (exit code 137)", "137", Cause.PASSING),
         ("failed to resolve {{item.b}}", None, Cause.CODE),
+        ('Unable to resolve: "tasks.a.outputs.artifacts.b"', None, Cause.CODE),
         ("pod deleted", None, Cause.PASSING),
     ],
 )

@@ -28,7 +28,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
         return 0
     from hera_utils.cli.terminal import note, symbols
     from hera_utils.runs.failure_summary import last_lines_of_failures, lines
-    from hera_utils.runs.outcome import outcome
+    from hera_utils.runs.outcome import in_a_sentence, outcome
     from hera_utils.runs.script_places import ScriptPlaces
 
     run = outcome(document)
@@ -36,7 +36,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     logs = last_lines_of_failures(client, run, places)
     for line in lines(run, logs, mark=symbols().failed, is_beside=places.beside):
         note(line)
-    note(f"hera-utils: {run.name} {run.phase.lower()}")
+    note(f"hera-utils: {run.name} {in_a_sentence(run.phase)}")
     first, *more = _what_helps(client, document, run, again)
     note(f"  fix: {first}")
     for line in more:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.phases import COMPLETED
-from hera_utils.errors import RunFailed
+from hera_utils.errors import HeraUtilsError, RunFailed
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -52,7 +52,13 @@ def act_on(
                 first(client, workflow)
             if verb == "resume":
                 _refuse_ended(client, workflow)
-            phase = _phase(client.act(workflow, verb, body))
+            try:
+                phase = _phase(client.act(workflow, verb, body))
+            except HeraUtilsError as error:
+                error.fix = (error.fix or "").replace(
+                    "NAME", workflow
+                ) or None  # Argo's refusal need not say of which run
+                raise
             # the suspended task may have been the last one
             ended = verb == "resume" and phase in COMPLETED
             say(

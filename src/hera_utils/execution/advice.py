@@ -9,6 +9,7 @@ from hera_utils.execution.run import Run
 from hera_utils.platforms.connection import Connection
 from hera_utils.runs.come_back import how_to_come_back
 from hera_utils.runs.failure_kind import Cause, cause_of
+from hera_utils.runs.outcome import in_a_sentence
 from hera_utils.settings.command_line import CommandLine
 
 
@@ -70,7 +71,7 @@ class Advice:
             if self.launch is not None and several and run.undone < run.points and cause_of(run.outcome) is Cause.CODE:
                 more = " (with --keep-done the points that are done stay so, although the code changes)"
             fix = f"{logs}; once the cause is gone, {after}: {self.resume()}{more}"
-        return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
+        return RunFailed(f"{run.name} {in_a_sentence(run.phase)}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
 
     def _with_images(self) -> str:
         """A command line that names a file of images already needs no other."""

@@ -10,6 +10,7 @@ _NO_IMAGE = ("no substitute for the image", "ErrImagePull", "ImagePullBackOff", 
 # Argo's words for what no other moment makes right: the workflow itself must change.
 _IN_THE_WORKFLOW = (
     "failed to resolve",
+    "Unable to resolve",
     "failed to evaluate",
     "failed to unmarshal",
     "invalid spec",

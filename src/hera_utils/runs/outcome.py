@@ -62,6 +62,11 @@ class Outcome:
         return with_error_line(self.message, next(lines, ""))
 
 
+def in_a_sentence(phase: str) -> str:
+    """What a run did: `failed`, `ended with an error`."""
+    return "ended with an error" if phase == "Error" else phase.lower()
+
+
 def outcome(document: Json) -> Outcome:
     metadata, status = document["metadata"], document.get("status") or {}
     start, end = timestamps.read(status.get("startedAt")), timestamps.read(status.get("finishedAt"))
