@@ -28,7 +28,6 @@ _REQUESTS = {
     "CronWorkflow": ("CreateCronWorkflowRequest", "cronWorkflow"),
     "SubmitOpts": ("WorkflowSubmitRequest", "submitOptions"),
 }
-_STRUCT = re.compile(r"v1(alpha1)?\.\w+")
 
 
 def decode(document: Any, kind: str, *, at: str | None = None) -> Json:

@@ -229,7 +229,7 @@ def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list
 
 
 def _base_of(pods: list[Json]) -> str:
-    """The base path that the server of a pod is variables: `--base-href`, else ARGO_BASE_HREF (BASE_HREF before Argo 3.5)."""
+    """The base path with which the server of a pod was started: `--base-href`, else ARGO_BASE_HREF (BASE_HREF before Argo 3.5)."""
     for pod in pods[:1]:
         for container in (pod.get("spec") or {}).get("containers") or ():
             words = [*(container.get("command") or ()), *(container.get("args") or ())]

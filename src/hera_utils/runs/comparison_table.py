@@ -27,7 +27,6 @@ from hera_utils.runs.record_files import read_file
 
 Json = dict[str, Any]
 
-_ALWAYS = ("run",)
 _OF_THE_RUN = ("name", "tag", "experiment", "platform", "namespace", "python", "hera", "hera_utils", "branch", "commit")
 _RESULTS = ("status", "points", "seconds")
 _ABSENT = ""

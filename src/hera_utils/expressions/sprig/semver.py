@@ -91,7 +91,6 @@ def version(text: str) -> Version:
 
 
 _PART = r"([vV]?[0-9]+|[xX*])(?:\.([0-9]+|[xX*]))?(?:\.([0-9]+|[xX*]))?(?:-([0-9A-Za-z\-.]+))?(?:\+[0-9A-Za-z\-.]+)?"
-_CONSTRAINT = re.compile(r"\s*(=||!=|>|<|>=|=>|<=|=<|~|~>|\^)\s*" + _PART + r"\s*\Z")
 _TERM = re.compile(r"\s*(>=|=>|<=|=<|!=|~>|=|>|<|~|\^|)\s*" + _PART)
 _RANGE = re.compile(r"\s*" + _PART + r"\s+-\s+" + _PART)
 
