@@ -1,8 +1,8 @@
-"""The SQLite file of a run's record, which may have come with a project that was cloned: SQLite must change nothing elsewhere by its
-word, and compute nothing.
+"""The SQLite file of a run's record, opened safely: it may have come with a project that was cloned, and somebody else may have made it.
 
-SQLite follows links to write its journals, and a journal that was left by a crash may name another file that SQLite removes once it has
-taken the journal up (a super-journal, https://www.sqlite.org/fileformat.html: ours never have one, it is of several databases).
+SQLite follows links when it writes its journals; and a journal that a crash left may name another file (a super-journal,
+https://www.sqlite.org/fileformat.html), which SQLite removes when it applies the journal. Ours never name one. Views and computed columns
+could compute without end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _BESIDE = ("-journal", "-wal", "-shm")
-_NAMES_ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")  # how a journal ends that does
+_NAMES_ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")  # the last bytes of a journal that names one
 
 
 class ForeignDatabase(Exception):
