@@ -24,9 +24,8 @@ def tell_mistakes_in_a_sentence() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # a prompt outlives Ctrl-C
-            sys.stderr.write(
-                f"\n{str(error) or 'interrupted'}\n"
-            )  # the engine's says that the run goes on, and how to come back
+            # the engine's says that the run goes on, and how to come back
+            sys.stderr.write(f"\n{str(error) or 'interrupted'}\n")
             raise SystemExit(_INTERRUPTED)
         mistake = error if isinstance(error, HeraUtilsError) else _explained(error)
         if mistake is None:

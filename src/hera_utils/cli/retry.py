@@ -91,10 +91,8 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
 
     annotations = client.get(workflow, fields="metadata.annotations").get("metadata", {}).get("annotations") or {}
     before = json.loads(annotations.get(IMAGES) or "{}")
-    table = {
-        **images,
-        **{image: how for image, how in before.items() if image not in images},
-    }  # patterns are tried in order
+    # patterns are tried in order
+    table = {**images, **{image: how for image, how in before.items() if image not in images}}
     if table == before:
         return
     path = f"/apis/argoproj.io/v1alpha1/namespaces/{client.namespace}/workflows/{workflow}"

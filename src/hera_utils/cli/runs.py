@@ -50,9 +50,8 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
 
     parsed = [Condition.parse(one) for one in conditions]
     entries = every_run()
-    chosen = [
-        name for one in columns.split(",") if (name := one.strip()) not in ("", "run")
-    ]  # the run is shown in any case
+    # the run is shown in any case
+    chosen = [name for one in columns.split(",") if (name := one.strip()) not in ("", "run")]
     check_columns(chosen, entries)
     matches = search(entries, parsed)[:limit]
     if output == "name":

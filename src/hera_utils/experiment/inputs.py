@@ -44,9 +44,8 @@ class Inputs:
 
     constants: Any = None
     parameters: Any = field(default_factory=lambda: Grid({}))
-    _narrowed_sweep: Sweep | None = field(
-        default=None, repr=False, compare=False
-    )  # of narrowed inputs whose parameters are no sweep
+    # set in narrowed inputs whose parameters are no sweep
+    _narrowed_sweep: Sweep | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.parameters, Mapping):

@@ -46,9 +46,8 @@ class OptunaSampler:
                 pruner=self._pruner(),
                 study_name="search",  # Hyperband draws by it
             )
-        self.study.stop = (
-            self._end
-        )  # samplers that know all of their points call it, which Optuna allows in its own loop alone
+        # samplers that know all of their points call it, which Optuna allows in its own loop alone
+        self.study.stop = self._end
         self._over = False
         self.distributions = {name: self._distribution(name) for name in design.space}
 

@@ -201,10 +201,8 @@ class Function:
             kinds = kinds[:-1] + kinds[-1] * (len(arguments) - len(kinds) + 1)
         elif len(arguments) != len(kinds):
             raise Failure(f"invalid number of arguments: expected {len(kinds)}, got {len(arguments)}")
-        words = (
-            "Call using {} as type {}",
-            "cannot use {} as type {} in Call",
-        )  # Go's messages for fixed and for repeated arguments
+        # Go's messages for fixed and for repeated arguments
+        words = ("Call using {} as type {}", "cannot use {} as type {} in Call")
         return [
             _fitted(kind, argument, words[index >= fixed])
             for index, (kind, argument) in enumerate(zip(kinds, arguments, strict=True))

@@ -249,9 +249,8 @@ class _Pull:
         """Have a blob here. One process or thread downloads it, others that want it wait. chains: what it is unpacked to."""
         try:
             with self._store.alone(_packed(blob)):
-                if any(
-                    self._store.layer(chain) is None for chain in chains
-                ):  # else another pull has unpacked it meanwhile
+                # another pull may have unpacked it meanwhile
+                if any(self._store.layer(chain) is None for chain in chains):
                     self._file(blob)
                 self._meter.advance(blob.digest, blob.size)
         except BaseException as error:

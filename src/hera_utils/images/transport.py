@@ -167,9 +167,8 @@ class Transport:
             session.headers.clear()
             session.headers.update({"User-Agent": "hera-utils", "Accept": "*/*", "Accept-Encoding": "identity"})
             session.auth = _no_netrc
-            session.trust_env = not is_loopback(
-                urllib.parse.urlsplit(url).hostname or ""
-            )  # no proxy leads to this machine
+            # no proxy leads to this machine
+            session.trust_env = not is_loopback(urllib.parse.urlsplit(url).hostname or "")
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             is_tls = url.startswith("https:")
             session.mount(f"{url.partition(':')[0]}://", _TlsAdapter(self._context_for(host)) if is_tls else _Adapter())

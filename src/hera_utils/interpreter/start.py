@@ -112,9 +112,8 @@ def started(walk: Walk) -> list[Command]:
     walk.visit(walk.root)
     settle(walk)
     if _tells_what_changes(walk):
-        walk.run.index = (
-            None  # in later looks templates are filled in with another status, and with labels that are set now
-        )
+        # later visits fill templates in with another status, and with labels that are set only now
+        walk.run.index = None
     return walk.commands
 
 

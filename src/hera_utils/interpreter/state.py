@@ -35,9 +35,8 @@ class Run:
         self.changed: set[str] = set()
         self.removed: set[str] = set()
         self.index: Any = None  # what the interpreter derives from the run; None: derive it again
-        self.is_late: Callable[[], bool] = (
-            _never  # whether others wait: then what is not opened yet is opened in a later event
-        )
+        # whether others wait: then what is not opened yet is opened in a later event
+        self.is_late: Callable[[], bool] = _never
         self.least = 10  # so much is done in any event: small workflows open as a whole, and each event makes progress
         self.most_nodes = MOST_NODES
 

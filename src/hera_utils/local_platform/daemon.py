@@ -109,9 +109,8 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
     with lock:
         from hera_utils.local_platform.server import Serving, run
 
-        umask = os.umask(
-            OTHERS
-        )  # whatever is written here is the owner's alone; tasks have a container's (pods/pod/spawner.py)
+        # whatever is written here is the owner's alone; tasks have a container's (pods/pod/spawner.py)
+        umask = os.umask(OTHERS)
         try:
             _announce_start(state)
             run(state, serving or Serving(), lock, version=_version(), ready=ready)

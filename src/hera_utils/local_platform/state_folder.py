@@ -170,9 +170,8 @@ def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
                 continue
             yield Path(entry.path), status
             below = folder.name in _SAY_WHAT_RUNS or entry.name in _SAY_WHAT_RUNS
-            if (
-                depth > 1 and below and stat.S_ISDIR(status.st_mode) and status.st_mode & 0o011
-            ):  # else nobody came there
+            # who cannot enter the folder above cannot come here
+            if depth > 1 and below and stat.S_ISDIR(status.st_mode) and status.st_mode & 0o011:
                 yield from _entries(Path(entry.path), depth - 1)
 
 

@@ -206,9 +206,8 @@ class ArgoHttp:
             if rest is None:
                 reply.close()
             else:
-                _wake(
-                    reply
-                )  # its reading thread closes it: closed by both, the connection was cut under the next request
+                # its reading thread closes it: closed by both, the connection was cut under the next request
+                _wake(reply)
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
@@ -260,9 +259,8 @@ class ArgoHttp:
         """The reply, once it says yes. silence: for a stream, how many seconds nothing may come; None for a whole reply."""
         reply, token = self._request(method, path, query, body, silence, headers)
         stream = silence is not None
-        if (
-            reply.status_code == 401 and self.connection.rejoin is not None
-        ):  # the next server, on the port of a crashed one
+        # the next server, on the port of a crashed one
+        if reply.status_code == 401 and self.connection.rejoin is not None:
             raise Unanswered(refusal(self.connection, reply, token), undone=True)
         if reply.status_code == 401:  # a token that has ended or was withdrawn; maybe there is a newer one
             newer = self.connection.renewed_token(token)

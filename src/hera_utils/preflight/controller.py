@@ -58,9 +58,8 @@ def better_said_elsewhere(error: Refused) -> bool:
 def lease(target: Target, instance: str) -> Iterator[Finding]:
     """The leader's Lease. It exists where the controller runs with leader election, which is the default."""
     assert target.asker is not None
-    spaces = list(
-        dict.fromkeys([target.namespace, USUAL_NAMESPACE])
-    )  # a controller in the namespace itself is the one that serves it
+    # a controller in the namespace itself is the one that serves it
+    spaces = list(dict.fromkeys([target.namespace, USUAL_NAMESPACE]))
     answers = target.asker(
         *(
             ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")

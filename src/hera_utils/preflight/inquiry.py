@@ -77,9 +77,8 @@ class Target:
     version: str = ""
     kubernetes: str = ""
     role_file: str = ""
-    lacking: list[Json] = field(
-        default_factory=list
-    )  # Roles and RoleBindings that grant what is missing, for role.yaml
+    # Roles and RoleBindings that grant what is missing, for role.yaml
+    lacking: list[Json] = field(default_factory=list)
 
     @property
     def namespace(self) -> str:

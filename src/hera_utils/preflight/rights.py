@@ -75,9 +75,8 @@ def _of_one(target: Target, account: str) -> Iterator[Finding]:
     rights = roles.executor(agents=needs.agents, collects=needs.collects)
     for api_version, kind, action, _ in needs.actions:
         rights += [right for right in roles.acting(api_version, kind, action) if right not in rights]
-    own = (
-        target.user == f"system:serviceaccount:{target.namespace}:{account}"
-    )  # everybody may ask about their own permissions
+    # everybody may ask about their own permissions
+    own = target.user == f"system:serviceaccount:{target.namespace}:{account}"
     answers = target.asker(
         *(_self_review(target, right) if own else _review(target, account, right) for right in rights)
     )

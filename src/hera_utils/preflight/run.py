@@ -40,9 +40,8 @@ OF_CLUSTER: tuple[tuple[str, Look], ...] = (
     ("quota", quotas.quotas),
 )
 ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", dry_run.limits), ("workflow", dry_run.workflow))
-ADVICE: tuple[tuple[str, Look], ...] = (
-    ("registry", connectivity.registry),
-)  # never a problem, and slow when the registry does not answer
+# never a problem, and slow when the registry does not answer
+ADVICE: tuple[tuple[str, Look], ...] = (("registry", connectivity.registry),)
 # Checks of what is in a namespace: when it does not exist, one finding is enough.
 _INSIDE = frozenset(
     {

@@ -290,9 +290,8 @@ def _of_code(content: ManifestContent, tasks: TaskActions, file: CrateFile, lang
     is_module = file.role == "source" and not is_main
     has_steps = bool(tasks.parts(file.path)) or (is_main and bool(_steps_of_script(content, tasks)))
     types = ["File", "SoftwareSourceCode"]
-    if is_main or (
-        not is_module and (has_steps or not tasks.entities)
-    ):  # a workflow of which nothing began has no tools
+    # a workflow of which nothing began has no tools
+    if is_main or (not is_module and (has_steps or not tasks.entities)):
         types += ["ComputationalWorkflow", *(["HowTo"] if has_steps else [])]
     entity: Json = {
         "@type": types,

@@ -12,9 +12,8 @@ from typing import Any, Literal
 Kind = Literal["integer", "number", "boolean", "text"]
 Role = Literal["key", "input", "output", "artifact", "measure"]
 
-_INTEGER = re.compile(
-    r"[-+]?(0|[1-9][0-9]{0,17})"
-)  # 007 is a name, and a number of more than 18 digits would lose some of them
+# 007 is a name, and a number of more than 18 digits would lose some of them
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*|(?=[eE]))|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = {
     "nan": float("nan"), "inf": float("inf"), "+inf": float("inf"), "-inf": float("-inf"),

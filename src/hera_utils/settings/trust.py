@@ -165,9 +165,8 @@ def _leading_one(context: CLIContext, credential: str, way: Iterable[str]) -> It
         if source is not None and source != own:
             leading.setdefault(replace(source, profile=""), []).append("profile" if source.profile else name)
     if own is not None and own.profile and context.argo_server is not None and context.project("argo_server") != own:
-        leading.setdefault(replace(own, profile=""), []).append(
-            "profile"
-        )  # whose token would go to a server of another
+        # whose token would go to a server of another
+        leading.setdefault(replace(own, profile=""), []).append("profile")
     whose = _CREDENTIALS.get(credential) or f"your token ({context.origin(credential)})"
     for source, names in leading.items():
         listed = ", ".join(dict.fromkeys(names))

@@ -35,9 +35,8 @@ def _directory(path: str) -> str:
     return _clean(path[: path.rfind("/") + 1])
 
 
-_ADDRESS = re.compile(
-    r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", re.DOTALL
-)  # RFC 3986, appendix B
+# RFC 3986, appendix B
+_ADDRESS = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", re.DOTALL)
 
 
 def _parse_address(address: str) -> dict[str, Any]:

@@ -165,9 +165,8 @@ class _Visit:
                 child_id = self.ledger.reserve(self._name(step))
                 node = self.ledger.get(child_id)
                 begun = node is not None and node["type"] != "Skipped"
-                if unopened.waits(
-                    self.context.run, child_id
-                ):  # what was answered asks again when its group is looked at
+                # it asks again when its group is visited
+                if unopened.waits(self.context.run, child_id):
                     begun = lock_requests.awaits_answer(self.context, child_id)
                 if begun:
                     self.group.steps[child_id] = step

@@ -63,9 +63,8 @@ class TemplateResolver:
             return self._resolve_reference(reference, name, holder)
         local = home.templates.get(name)
         if local is None and home.scope == "local":
-            local = self._stored.get(
-                name
-            )  # in Argo a workflow can also call by the bare name a template that it has referred to
+            # in Argo a workflow can also call by the bare name a template that it has referred to
+            local = self._stored.get(name)
         if name and local is None:
             raise InvalidWorkflow(f"template name '{name}' undefined")
         template = holder.get("inline") or local

@@ -77,9 +77,8 @@ def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     resource = request.target.resource
     head, page = listed(platform, request)
     begin = f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}List","metadata":{json.dumps(head)},"items":['
-    items = [
-        typed_text(resource, stored).encode("utf-8", "surrogatepass") for stored in page
-    ]  # of 100 MB few copies are made
+    # one text a time: a list may have 100 MB, and each copy counts
+    items = [typed_text(resource, stored).encode("utf-8", "surrogatepass") for stored in page]
     items[:1] = [begin.encode() + item for item in items[:1]] or [begin.encode()]
     items[-1] += b"]}"
     return 200, b",".join(items)

@@ -35,10 +35,8 @@ _THREADS = 3  # images that are pulled at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 300.0  # seconds after a failure (kubelet: imageBackOff)
 _ERROR_SHOWN = 2.0  # seconds for which the failure itself is what a pod waits for, before it is the pause
 _PROGRESS = 3.0  # seconds between two reports of how far a pull is
-_FRESH, _UNREACHABLE = (
-    30.0,
-    300.0,
-)  # seconds for which an answer of a registry holds with `Always`, and that there was none
+# Seconds for which a pull policy of Always takes over the registry's last answer, and that it gave none.
+_FRESH, _UNREACHABLE = 30.0, 300.0
 
 
 class WantedImage(NamedTuple):

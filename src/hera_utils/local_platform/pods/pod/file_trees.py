@@ -21,9 +21,8 @@ T = TypeVar("T")
 _PATH = os.O_PATH | os.O_CLOEXEC
 _PROCESS = re.compile(r".*/[0-9]+(/.*)?")
 _TOP_OF_PROC = 1  # its inode
-_MACHINES_PROC = (
-    os.stat("/proc").st_dev if os.path.isdir("/proc") else -1
-)  # as a worker finds it before it enters a container
+# as a worker finds it before it enters a container
+_MACHINES_PROC = os.stat("/proc").st_dev if os.path.isdir("/proc") else -1
 _PIECE = 1 << 20
 _ZEROS = bytes(_PIECE)
 _KINDS = {

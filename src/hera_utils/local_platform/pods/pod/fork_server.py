@@ -202,9 +202,8 @@ class WorkersEnd:
                 preloader.fork_server([theirs.fileno(), imported, proc, *namespaces], asks_network=asks_network)
             packet, fds, _, _ = socket.recv_fds(ours, PACKET, 1)
             for fd in fds:
-                os.set_inheritable(
-                    fd, False
-                )  # what arrives so is, and a program that has it could answer other tasks' calls
+                # what arrives so is, and a program that has it could answer other tasks' calls
+                os.set_inheritable(fd, False)
             if not packet:
                 raise ConnectionResetError
             self.pid, packages, loaded = marshal.loads(packet[1:])

@@ -95,9 +95,8 @@ def bind_into(root: str, mount: Mount, hidden: tuple[str, ...] = ()) -> None:
     hidden: the paths of the state folder, which no path that a workflow names shows. Raises OSError, PodFault.
     """
     target = inside(root, mount.target)
-    if not target or open_beneath.is_in(
-        target, "/proc"
-    ):  # what acts in the container's view would look there for itself
+    # what acts in the container's view would look there for itself
+    if not target or open_beneath.is_in(target, "/proc"):
         raise PodFault(f"nothing can be mounted at {mount.target}: choose another mountPath", "RunContainerError")
     with mount.open() as source:
         real = os.readlink(source) if mount.is_plain and hidden else ""

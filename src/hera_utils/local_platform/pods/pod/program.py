@@ -110,9 +110,8 @@ def _spawn_in_thread(rights: Rights, spawn: Callable[[], int]) -> int:
 
     def run() -> None:
         try:
-            syscalls.unshare(
-                syscalls.CLONE_FS
-            )  # the other threads could not change their mount namespace as long as this one is there
+            # the other threads could not change their mount namespace as long as this one is there
+            syscalls.unshare(syscalls.CLONE_FS)
             if rights.capabilities is not None:
                 root_rights.limit(rights.capabilities)
             if rights.user is not None:

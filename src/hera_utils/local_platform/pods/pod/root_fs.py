@@ -33,10 +33,8 @@ from .shared_mounts import OWN, SharedMounts
 
 _NO_FAULT_OF_LAYERS = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
 _MOST_KEPT = 4  # unused roots that a worker keeps
-_IMAGES_OWN = {
-    "/argo": "/argo",
-    "/run/argo": "/var/run/argo",
-}  # of a container with an image: as the code here calls it → its path
+# In a container with an image: the path as this code has it → the path there.
+_IMAGES_OWN = {"/argo": "/argo", "/run/argo": "/var/run/argo"}
 _IMAGES_PLACES = (("/proc", True), ("/sys", True), ("/dev", True), *((path, True) for path in _IMAGES_OWN.values()))
 _NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
 _STAGING = ("/argo", "/staging")

@@ -46,9 +46,8 @@ _SECCOMP, BIND, CONNECT = {"x86_64": (317, 49, 42), "aarch64": (277, 200, 203), 
 )
 _CLONE3 = 435  # the same on every architecture; what it makes a filter cannot read, so C libraries use clone, as on older kernels
 _X32 = 0x40000000  # numbers of a third kind of program of x86-64, which few kernels know
-_NEW_CGROUP = (
-    0x02000000  # a namespace in which a program could mount this machine's control groups, and freeze the server's
-)
+# A namespace in which a program could mount this machine's control groups, and freeze the server's.
+_NEW_CGROUP = 0x02000000
 _PIDFD_GETFD = 438  # the same on every architecture
 _PIDFD_THREAD = os.O_EXCL  # Linux 6.9: a descriptor of one thread
 _SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5

@@ -78,14 +78,21 @@ _READ_ONLY_SETTINGS = (
     "bus",
     "fs",
 )  # below /proc: root could write them without any capability
+# Below /proc: what belongs to the machine as a whole.
 _MASKED = (
-    *("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list"),
+    "acpi",
+    "asound",
+    "interrupts",
+    "kcore",
+    "keys",
+    "latency_stats",
+    "sched_debug",
+    "scsi",
+    "timer_list",
     "timer_stats",
-)  # below /proc: of the machine, and no task's business
-_MASKED_SYSTEM = (
-    *("firmware", "devices/virtual/powercap"),
-    *("kernel/debug", "kernel/tracing", "fs/pstore", "fs/bpf"),
-)  # below /sys: a new one would not have what is mounted in it
+)
+# Below /sys, which tasks share with this machine: a new one would lack what is mounted in it.
+_MASKED_SYSTEM = ("firmware", "devices/virtual/powercap", "kernel/debug", "kernel/tracing", "fs/pstore", "fs/bpf")
 _ACCELERATORS = ("nvidia", "kfd", "dri")
 
 

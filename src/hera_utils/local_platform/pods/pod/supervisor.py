@@ -166,9 +166,8 @@ class Pod:
         if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
             self.containers.by_name[plan.name] = ended_container(plan, 143, "")
         elif failed is not None:
-            code = (
-                failed.code if failed.root_code is None else failed.root_code
-            )  # Argo: that of the first one that failed
+            # Argo: that of the first one that failed
+            code = failed.code if failed.root_code is None else failed.root_code
             message = f'dependency "{failed.plan.name}" exited with non-zero code: {code}'
             self.containers.by_name[plan.name] = ended_container(plan, NOT_STARTED, message, root_code=code)
         elif not all(c is not None and c.over for c in needed):

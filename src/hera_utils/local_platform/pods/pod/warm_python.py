@@ -100,9 +100,8 @@ class WarmPython:
             return f"{_SWITCH} is off"
         if os.path.dirname(program) != self._folder or not self._is_own(program):
             return f"its interpreter is not {sys.executable}"
-        is_code = (
-            len(argv) > 2 and argv[1] == "-c" and sys.version_info < (3, 13)
-        )  # later ones treat the code in ways of their own
+        # later ones treat the code in ways of their own
+        is_code = len(argv) > 2 and argv[1] == "-c" and sys.version_info < (3, 13)
         if not is_code and (len(argv) < 2 or argv[1].startswith("-")):
             return "its command is not `python FILE` or `python -c CODE`"
         if not is_code and not os.path.isfile(argv[1]):
