@@ -73,31 +73,32 @@ def submit(
     ask: creates the run of that name, one attempt. look: gets it. rejoin: finds the server again that was lost. unclear: the fix where
     the server may have taken it and nobody can say.
     """
-    name, lost = submission.name or submission.new_name(), False
-    refusal: Refused | None = None
     start, pauses, renamed = time.monotonic(), iter(PAUSES), 0
+    name = submission.name or submission.new_name()
+    maybe_created = False  # a run of that name, by an attempt whose answer was lost
+    refusal: Refused | None = None  # that attempt's successor was told that the name is taken: by that run, or by another one?
     while True:
         try:
-            stored = look(name) if refusal else None
-            if stored is not None and is_marked(stored, submission.mark):
+            if refusal is None:
+                return ask(name)
+            stored = look(name)
+            if is_marked(stored, submission.mark):
                 return stored
-            if refusal and submission.name:
+            if submission.name:
                 raise refusal
-            if refusal:  # somebody else's run has it
-                name, lost, refusal = submission.new_name(), False, None
-            return ask(name)
+            name, maybe_created, refusal = submission.new_name(), False, None
         except Unanswered as unanswered:
+            maybe_created = maybe_created or not unanswered.undone
             pause = next(pauses, None)
             if pause is None or not name or time.monotonic() - start > PATIENCE:
-                raise _given_up(unanswered, unclear(name) if name and (lost or not unanswered.undone) else "") from None
-            lost = lost or not unanswered.undone
+                raise _given_up(unanswered, unclear(name) if name and maybe_created else "") from None
             time.sleep(max(pause, unanswered.pause))
             rejoin()
         except Refused as refused:
-            if refused.code != faults.ALREADY_EXISTS or not name or refusal or renamed > len(PAUSES):
+            if refused.code != faults.ALREADY_EXISTS or not name or refusal is not None or renamed > len(PAUSES):
                 raise
-            if lost:
-                refusal = refused  # by the try before, or by somebody else's run
+            if maybe_created:
+                refusal = refused
             elif submission.name:
                 raise
             else:
