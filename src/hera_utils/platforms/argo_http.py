@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -182,32 +182,30 @@ class ArgoHttp:
             with reply:
                 raise not_argo(self.connection, reply)
         lines = _lines(reply)
-        ending = None if until is None else threading.Timer(max(0.0, until - time.monotonic()), _wake, (reply,))
-        if ending is not None:
-            ending.daemon = True
-            ending.start()
+        if rest is not None:
+            lines = newest(filter(_may_be_event, lines), rest, _is_end)
         try:
-            for line in newest(filter(_may_be_event, lines), rest, _is_end) if rest is not None else lines:
-                event = _event(line)
-                if event is None:
-                    continue
-                if "error" in event:
-                    code, message = stream_fault(event["error"])
-                    if code == 11 or event["error"].get("http_code") == 410:  # what we asked to go on from is forgotten
-                        raise Cut(message)
-                    message = mask(message, [self._sent])
-                    raise forbidden(message) if code == faults.PERMISSION_DENIED else Refused(code, message)
-                yield event.get("result", event)
+            with _cut_at(reply, until):
+                for event in _events(lines):
+                    if "error" in event:
+                        raise self._fault(event["error"])
+                    yield event.get("result", event)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Cut(str(error)) from None
         finally:
-            if ending is not None:
-                ending.cancel()
             if rest is None:
                 reply.close()
             else:
                 # its reading thread closes it: closed by both, the connection was cut under the next request
                 _wake(reply)
+
+    def _fault(self, error: Json) -> Exception:
+        """What an `error` in a stream means."""
+        code, message = stream_fault(error)
+        if code == 11 or error.get("http_code") == 410:  # the server has forgotten the version that we asked to go on from
+            return Cut(message)
+        message = mask(message, [self._sent])
+        return forbidden(message) if code == faults.PERMISSION_DENIED else Refused(code, message)
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
@@ -297,7 +295,7 @@ class ArgoHttp:
         silence: float | None,
         more: Mapping[str, str] | None,
     ) -> tuple[requests.Response, str]:
-        """(whatever the server answers, the token it was asked with)."""
+        """(the reply, whatever it says; the token that was sent with the request)."""
         token = self.connection.current_token()
         if not token.isascii() or not token.isprintable():  # it could not be a header, and the error would hold it
             raise unsendable(self.connection)
@@ -382,6 +380,25 @@ def _wake(reply: requests.Response) -> None:
     if shutdown is not None:
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             shutdown()
+
+
+@contextlib.contextmanager
+def _cut_at(reply: requests.Response, moment: float | None) -> Iterator[None]:
+    """The reading of the reply ends at that moment (time.monotonic; None: not at all), whatever keep-alives come."""
+    if moment is None:
+        yield
+        return
+    timer = threading.Timer(max(0.0, moment - time.monotonic()), _wake, (reply,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[Json]:
+    return (event for event in map(_event, lines) if event is not None)
 
 
 def _event(line: bytes) -> Json | None:
