@@ -23,95 +23,104 @@ MOST_PROBLEMS = 20
 def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
     """The first twenty findings: see Layout.problems. Two that say the same are one."""
     by_message: dict[str, LayoutError] = {}
-    for problem in _faults(layout, inputs):
+    for problem in _Check(layout, inputs).faults():
         by_message.setdefault(problem.message, problem)
         if len(by_message) >= MOST_PROBLEMS:
             break
     return list(by_message.values())
 
 
-def _faults(layout: WithConstants, inputs: Inputs) -> Iterator[LayoutError]:
-    writes, name_methods = declared(type(layout), "writes"), declared(type(layout), "names")
-    folders = declared(type(layout), "checkpoints")
-    if not (writes or name_methods or folders or declared(type(layout), "reads")):
-        return
-    written: dict[int, int] = {}  # hash of a path → hash of who writes it
-    names: dict[tuple[str, int], int] = {}  # a naming method, hash of a name → hash of the values that it is made of
-    visited: set[tuple[str, int]] = set()  # a method that does not depend on the whole point gives the same again
-    files = (*writes, *declared(type(layout), "reads"), *folders)
-    for number, point in enumerate(inputs.points):
-        for declaration in files:
-            try:
-                if declaration.shared or declaration.kind == "reads" or not declaration.depends(point):
-                    key = (declaration.method, _values(layout, declaration, point))
-                    if key in visited:
-                        continue
-                    visited.add(key)
-                    writer = hash(key)
-                else:
-                    writer = hash((declaration.method, number))
-                for file in files_of(layout, declaration, point):
-                    # what is read is read by many: that its path is legal is all there is to say
-                    if declaration.kind == "writes" and written.setdefault(hash(file.path), writer) != writer:
-                        yield _collision(layout, declaration, point, file.path, inputs)
-            except LayoutError as error:
-                yield error
-        for declaration in name_methods:
-            try:
-                yield from _names(layout, declaration, point, names)
-            except LayoutError as error:
-                yield error
+class _Check:
+    """One look at all points, with what is known of those before."""
 
+    def __init__(self, layout: WithConstants, inputs: Inputs) -> None:
+        self._layout, self._inputs = layout, inputs
+        self._writers: dict[int, int] = {}  # hash of a path → hash of who writes it
+        self._named: dict[
+            tuple[str, int], int
+        ] = {}  # (a naming method, hash of a name) → hash of the values that it is made of
+        self._calls: set[tuple[str, int]] = set()  # methods with the hash of their arguments: they give the same again
 
-def _values(layout: WithConstants, declaration: Declaration, point: Point) -> int:
-    given = declaration.arguments(point, layout.constants)
-    return hash(Point({name: value for name, value in given.items() if name != "point"})) ^ (
-        hash(point) if "point" in given else 0
-    )
+    def faults(self) -> Iterator[LayoutError]:
+        files = [one for kind in ("writes", "reads", "checkpoints") for one in declared(type(self._layout), kind)]
+        names = declared(type(self._layout), "names")
+        if not (files or names):
+            return
+        for number, point in enumerate(self._inputs.points):
+            for declaration in files:
+                try:
+                    yield from self._files(declaration, number, point)
+                except LayoutError as error:
+                    yield error
+            for declaration in names:
+                try:
+                    yield from self._name(declaration, point)
+                except LayoutError as error:
+                    yield error
 
+    def _files(self, declaration: Declaration, number: int, point: Point) -> Iterator[LayoutError]:
+        """Of the files that a method gives for a point: illegal paths (raised), and for a writer those that another writes too."""
+        if declaration.shared or declaration.kind == "reads" or not declaration.depends(point):
+            call = (declaration.method, self._values(declaration, point))
+            if call in self._calls:
+                return
+            self._calls.add(call)
+            writer = hash(call)
+        else:
+            writer = hash((declaration.method, number))
+        for file in files_of(self._layout, declaration, point):
+            if declaration.kind == "writes" and self._writers.setdefault(hash(file.path), writer) != writer:
+                yield self._collision(declaration, point, file.path)
 
-def _collision(layout: WithConstants, declaration: Declaration, point: Point, path: str, inputs: Inputs) -> LayoutError:
-    """The same path twice: who wrote it first is looked for, now that it has to be told."""
-    for earlier in inputs.points:
-        for other in declared(type(layout), "writes"):
-            if other == declaration and earlier == point:
-                continue
-            try:
-                shares = any(file.path == path for file in files_of(layout, other, earlier))
-            except LayoutError:
-                continue
-            if shares and other.method != declaration.method:
-                return LayoutError(
-                    f"the layout's `{other.method}` and `{declaration.method}` both write `{path}`",
-                    fix="give each a folder or a file name of its own",
-                )
-            if shares:
-                left_out = [axis for axis in point if point[axis] != earlier[axis] and axis not in declaration.required]
-                fix = (
-                    f"let it depend on {' and '.join(f'`{axis}`' for axis in left_out)} too, or say @writes(shared=True)"
-                    if left_out and "point" not in declaration.required
-                    else "make the path depend on their values"
-                )
-                return LayoutError(
-                    f"the points {earlier.name} and {point.name} both write `{path}` (the layout's `{declaration.method}`)",
-                    fix=fix,
-                )
-    return LayoutError(f"`{path}` is written twice (the layout's `{declaration.method}`)", fix="make them different")
+    def _name(self, declaration: Declaration, point: Point) -> Iterator[LayoutError]:
+        name = getattr(self._layout, declaration.method)(**declaration.arguments(point, self._layout.constants))
+        if not isinstance(name, str) or label_faults(name):
+            yield LayoutError(
+                f"the layout's `{declaration.method}` returns {name!r}, which is not a legal name of a task or container",
+                fix="return self.name(…): lower case letters, digits and hyphens, at most 63",
+            )
+            return
+        values = self._values(declaration, point)
+        if self._named.setdefault((declaration.method, hash(name)), values) != values:
+            yield LayoutError(
+                f"the layout's `{declaration.method}` returns `{name}` for {point.name} and for an earlier point",
+                fix="make the name depend on their values, for example with point.name",
+            )
 
+    def _values(self, declaration: Declaration, point: Point) -> int:
+        """A hash of the arguments with which the method is called for the point."""
+        arguments = declaration.arguments(point, self._layout.constants)
+        own = hash(Point({name: value for name, value in arguments.items() if name != "point"}))
+        return own ^ hash(point) if "point" in arguments else own
 
-def _names(
-    layout: WithConstants, declaration: Declaration, point: Point, names: dict[tuple[str, int], int]
-) -> Iterator[LayoutError]:
-    name = getattr(layout, declaration.method)(**declaration.arguments(point, layout.constants))
-    if not isinstance(name, str) or label_faults(name):
-        yield LayoutError(
-            f"the layout's `{declaration.method}` returns {name!r}, which is not a legal name of a task or container",
-            fix="return self.name(…): lower case letters, digits and hyphens, at most 63",
+    def _collision(self, declaration: Declaration, point: Point, path: str) -> LayoutError:
+        """Who wrote the path first is not kept: it is searched for now, for the message."""
+        for earlier in self._inputs.points:
+            for other in declared(type(self._layout), "writes"):
+                if other == declaration and earlier == point:
+                    continue
+                try:
+                    writes = any(file.path == path for file in files_of(self._layout, other, earlier))
+                except LayoutError:
+                    continue
+                if writes and other.method != declaration.method:
+                    return LayoutError(
+                        f"the layout's `{other.method}` and `{declaration.method}` both write `{path}`",
+                        fix="give each a folder or a file name of its own",
+                    )
+                if writes:
+                    return LayoutError(
+                        f"the points {earlier.name} and {point.name} both write `{path}` (the layout's `{declaration.method}`)",
+                        fix=_apart(declaration, point, earlier),
+                    )
+        return LayoutError(
+            f"`{path}` is written twice (the layout's `{declaration.method}`)", fix="make them different"
         )
-        return
-    values = _values(layout, declaration, point)
-    if names.setdefault((declaration.method, hash(name)), values) != values:
-        yield LayoutError(
-            f"the layout's `{declaration.method}` returns `{name}` for {point.name} and to an earlier point",
-            fix="make the name depend on their values, for example with point.name",
-        )
+
+
+def _apart(declaration: Declaration, point: Point, earlier: Point) -> str:
+    """How the paths of the two points become different."""
+    left_out = [axis for axis in point if point[axis] != earlier[axis] and axis not in declaration.required]
+    if not left_out or "point" in declaration.required:
+        return "make the path depend on their values"
+    return f"let it depend on {' and '.join(f'`{axis}`' for axis in left_out)} too, or say @writes(shared=True)"

@@ -202,7 +202,9 @@ class ArgoHttp:
     def _fault(self, error: Json) -> Exception:
         """What an `error` in a stream means."""
         code, message = stream_fault(error)
-        if code == 11 or error.get("http_code") == 410:  # the server has forgotten the version that we asked to go on from
+        if (
+            code == 11 or error.get("http_code") == 410
+        ):  # the server has forgotten the version that we asked to go on from
             return Cut(message)
         message = mask(message, [self._sent])
         return forbidden(message) if code == faults.PERMISSION_DENIED else Refused(code, message)

@@ -76,7 +76,9 @@ def submit(
     start, pauses, renamed = time.monotonic(), iter(PAUSES), 0
     name = submission.name or submission.new_name()
     maybe_created = False  # a run of that name, by an attempt whose answer was lost
-    refusal: Refused | None = None  # that attempt's successor was told that the name is taken: by that run, or by another one?
+    refusal: Refused | None = (
+        None  # that attempt's successor was told that the name is taken: by that run, or by another one?
+    )
     while True:
         try:
             if refusal is None:
