@@ -7,7 +7,9 @@ folder, /tmp and /run as a whole, sockets of other programs (Docker's, agents', 
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -52,24 +54,30 @@ def _may_be_seen(folder: str, state: str) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _holds_sockets(folder: str, _: int) -> bool:
-    """Whether it has sockets, also in folders in it: as many as one looks at."""
-    level, looked_at = [folder], 0
-    for _ in range(_DEEPEST):
-        level, here = [], level
-        for one in here:
-            try:
-                with os.scandir(one) as entries:
-                    for entry in entries:
-                        looked_at += 1
-                        if entry.is_dir(follow_symlinks=False):
-                            level.append(entry.path)
-                        elif not entry.is_file(follow_symlinks=False) and stat.S_ISSOCK(
-                            entry.stat(follow_symlinks=False).st_mode
-                        ):
-                            return True
-                        if looked_at >= _MOST_LOOKED_AT:
-                            return False
-            except OSError:
-                continue
-    return False
+def _holds_sockets(folder: str, _modified: int) -> bool:
+    """Whether one of the first `_MOST_LOOKED_AT` entries of the folder, and of those in it, is a socket. _modified: keeps the answer apart
+    from that of the folder as it was before.
+    """
+    return any(map(_is_socket, itertools.islice(_entries(folder, _DEEPEST), _MOST_LOOKED_AT)))
+
+
+def _entries(folder: str, levels: int) -> Iterator[os.DirEntry[str]]:
+    """What is in the folder, then what is in the folders in it, level by level. Those that cannot be read are left out."""
+    folders = [folder]
+    for _ in range(levels):
+        inner = []
+        for one in folders:
+            with contextlib.suppress(OSError), os.scandir(one) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        inner.append(entry.path)
+                    yield entry
+        folders = inner
+
+
+def _is_socket(entry: os.DirEntry[str]) -> bool:
+    try:
+        kind = not (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False))
+        return kind and stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
+    except OSError:
+        return False
