@@ -21,8 +21,14 @@ Json = dict[str, Any]
 References = dict[tuple[str, str], bool]
 """(kind, name) → whether the pod can do without it."""
 
-
 _CLAIM = "PersistentVolumeClaim"
+_VARIABLES = (
+    ("configMapKeyRef", "ConfigMap"),
+    ("secretKeyRef", "Secret"),
+    ("configMapRef", "ConfigMap"),
+    ("secretRef", "Secret"),
+)
+"""Fields of a variable's source, or of a source of variables → the kind that they refer to."""
 MOST_TEXT = 20_000_000
 """Characters of all config maps and secrets of a pod: as values they need ten times as much, and each start of a pod reads them."""
 _LITTLE_TEXT = 2**14
@@ -50,15 +56,11 @@ def references(pod: Json, template: Json) -> References:
             note("ConfigMap", config_map.get("name"), config_map.get("optional"))
             note("Secret", secret.get("secretName") or secret.get("name"), secret.get("optional"))
     for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
-        for variable in container.get("env") or ():
-            source = variable.get("valueFrom") or {}
-            for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
-                reference = source.get(field) or {}
-                note(kind, reference.get("name"), reference.get("optional"))
-        for source in container.get("envFrom") or ():
-            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
-                reference = source.get(field) or {}
-                note(kind, reference.get("name"), reference.get("optional"))
+        values = [variable.get("valueFrom") or {} for variable in container.get("env") or ()]
+        for source in [*values, *(container.get("envFrom") or ())]:
+            for field, kind in _VARIABLES:
+                if reference := source.get(field):
+                    note(kind, reference.get("name"), reference.get("optional"))
     return optional_by_name
 
 
