@@ -8,8 +8,10 @@ service proxy would need no tunnel, but it takes the Authorization header for it
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -154,17 +156,21 @@ def _by_ingress(http: KubernetesHttp, service: Service) -> str:
     )
     if not answer.ok:
         return ""
-    for item in answer.body.get("items") or ():
-        spec = item.get("spec") or {}
-        secured = {host for tls in spec.get("tls") or () for host in tls.get("hosts") or ()}
-        for rule in spec.get("rules") or ():
-            for path in (rule.get("http") or {}).get("paths") or ():
-                backend = ((path.get("backend") or {}).get("service") or {}).get("name")
-                host = rule.get("host") or ""
-                if backend == service.name and host and "*" not in host:
-                    below = str(path.get("path") or "").split("(")[0].rstrip("/")  # `/argo(/|$)(.*)` of nginx
-                    return f"{'https' if host in secured else 'http'}://{host}{below}"
-    return ""
+    ingresses = [item.get("spec") or {} for item in answer.body.get("items") or ()]
+    return next((address for spec in ingresses for address in _addresses(spec, service.name)), "")
+
+
+def _addresses(ingress: Json, service: str) -> Iterator[str]:
+    """The addresses of one host each by which an ingress (its spec) leads to a service."""
+    secured = {host for tls in ingress.get("tls") or () for host in tls.get("hosts") or ()}
+    for rule in ingress.get("rules") or ():
+        host = rule.get("host") or ""
+        if not host or "*" in host:
+            continue
+        for path in (rule.get("http") or {}).get("paths") or ():
+            if ((path.get("backend") or {}).get("service") or {}).get("name") == service:
+                below = str(path.get("path") or "").split("(")[0].rstrip("/")  # `/argo(/|$)(.*)` of nginx
+                yield f"{'https' if host in secured else 'http'}://{host}{below}"
 
 
 def _takes_connections(url: str) -> bool:
@@ -230,17 +236,17 @@ def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list
 
 def _base_of(pods: list[Json]) -> str:
     """The base path with which the server of a pod was started: `--base-href`, else ARGO_BASE_HREF (BASE_HREF before Argo 3.5)."""
-    for pod in pods[:1]:
-        for container in (pod.get("spec") or {}).get("containers") or ():
-            words = [*(container.get("command") or ()), *(container.get("args") or ())]
-            for word, following in zip(words, [*words[1:], ""], strict=False):
-                if word.startswith("--base-href"):
-                    return str(word.partition("=")[2] or following)
-            variables = {one.get("name"): one.get("value") or "" for one in container.get("env") or ()}
-            found = variables.get("ARGO_BASE_HREF") or variables.get("BASE_HREF")
-            if found:
-                return str(found)
-    return ""
+    containers = (pods[0].get("spec") or {}).get("containers") or () if pods else ()
+    return next(filter(None, map(_base_of_container, containers)), "")
+
+
+def _base_of_container(container: Json) -> str:
+    words = [*(container.get("command") or ()), *(container.get("args") or ()), ""]
+    for word, following in itertools.pairwise(words):
+        if word.startswith("--base-href"):
+            return str(word.partition("=")[2] or following)
+    variables = {one.get("name"): one.get("value") or "" for one in container.get("env") or ()}
+    return str(variables.get("ARGO_BASE_HREF") or variables.get("BASE_HREF") or "")
 
 
 def _is_ready(pod: Json) -> bool:
