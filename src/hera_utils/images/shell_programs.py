@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from functools import lru_cache
 
 _NAMES_OF_BUILTINS = """
@@ -54,37 +55,54 @@ def _functions(pieces: list[_Piece]) -> Iterator[str]:
             yield pieces[index + 1][1]
 
 
+class _Expect(Enum):
+    """What a word is, by what stood before it."""
+
+    COMMAND = "the first word of a command"
+    RUN = "the same, behind a program that runs another one, its options and a duration"
+    ARGUMENT = "no command, up to the next operator"
+    CASE = "what a `case` compares, up to `in`"
+    PATTERN = "of a `case`, up to `)`"
+    FUNCTION = "the name of a function, up to `{`"
+
+
 def _commands(pieces: list[_Piece]) -> Iterator[str]:
     """The words that stand where a command is expected."""
-    expected, pattern, cases, head, runs_another = True, False, 0, "", False
+    expect, cases = _Expect.COMMAND, 0
     for kind, text in pieces:
         if kind == "operator":
-            if pattern:
-                pattern = text != ")"
-            elif text == ";;":
-                pattern = cases > 0
-            expected, head, runs_another = not pattern, "", False
-        elif pattern:
+            in_pattern = text != ")" if expect is _Expect.PATTERN else text == ";;" and cases > 0
+            expect = _Expect.PATTERN if in_pattern else _Expect.COMMAND
+        elif expect is _Expect.PATTERN:
             if text == "esac":
-                cases, pattern = cases - 1, False
-        elif head:
-            if (head, text) == ("case", "in"):
-                head, pattern = "", True
-            elif (head, text) == ("function", "{"):
-                head = ""
-        elif not expected or (text and _ASSIGNMENT.match(text)):
+                expect, cases = _Expect.ARGUMENT, cases - 1
+        elif expect is _Expect.CASE:
+            expect = _Expect.PATTERN if text == "in" else expect
+        elif expect is _Expect.FUNCTION:
+            expect = _Expect.COMMAND if text == "{" else expect
+        elif expect is _Expect.ARGUMENT or _precedes_a_command(text, expect):
             continue
-        elif text == "case":
-            cases, head = cases + 1, "case"
-        elif text in ("for", "function", "select"):
-            head = text
         elif text in _CLOSING:
             cases -= text == "esac"
-        elif text in _BEFORE_A_COMMAND or (runs_another and (text.startswith("-") or _DURATION.match(text))):
-            continue
+        elif text in _HEADS:
+            expect, cases = _HEADS[text], cases + (text == "case")
         else:
             yield text
-            expected = runs_another = text in _RUN_ANOTHER
+            expect = _Expect.RUN if text in _RUN_ANOTHER else _Expect.ARGUMENT
+
+
+_HEADS = {
+    "case": _Expect.CASE,
+    "for": _Expect.ARGUMENT,
+    "select": _Expect.ARGUMENT,
+    "function": _Expect.FUNCTION,
+}
+
+
+def _precedes_a_command(text: str, expect: _Expect) -> bool:
+    if expect is _Expect.RUN and (text.startswith("-") or _DURATION.match(text)):
+        return True
+    return text in _BEFORE_A_COMMAND or bool(_ASSIGNMENT.match(text))
 
 
 def _pieces(script: str) -> Iterator[_Piece]:
