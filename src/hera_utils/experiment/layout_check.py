@@ -36,7 +36,7 @@ class _Check:
     def __init__(self, layout: WithConstants, inputs: Inputs) -> None:
         self._layout, self._inputs = layout, inputs
         self._writers: dict[int, int] = {}  # hash of a path → hash of who writes it
-        self._named: dict[
+        self._values_of_names: dict[
             tuple[str, int], int
         ] = {}  # (a naming method, hash of a name) → hash of the values that it is made of
         self._calls: set[tuple[str, int]] = set()  # methods with the hash of their arguments: they give the same again
@@ -81,7 +81,7 @@ class _Check:
             )
             return
         values = self._values(declaration, point)
-        if self._named.setdefault((declaration.method, hash(name)), values) != values:
+        if self._values_of_names.setdefault((declaration.method, hash(name)), values) != values:
             yield LayoutError(
                 f"the layout's `{declaration.method}` returns `{name}` for {point.name} and for an earlier point",
                 fix="make the name depend on their values, for example with point.name",
