@@ -125,7 +125,7 @@ def test_completion_imports_no_hera(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("lss", "ls"), ("wacth", "watch"), ("log", "logs"), ("resluts", "results")]
+    ("typed", "meant"), [("lss", "ls"), ("wacth", "watch"), ("log", "logs"), ("resluts", "results"), ("inti", "init")]
 )
 def test_a_misspelt_command(typed, meant, capsys):
     assert enter([typed]) == 2

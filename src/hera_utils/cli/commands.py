@@ -77,7 +77,8 @@ class LazyGroup(click.Group):
             ctx.fail(f"no such command: {args[0]}. To run a script: hera-utils run {args[0]}")
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
-            near = get_close_matches(args[0], known, 1, 0.6)
+            swapped = [name for name in known if sorted(name) == sorted(args[0])]  # inti is nearer to init than to lint
+            near = swapped or get_close_matches(args[0], known, 1, 0.6)
             ctx.fail(f"no such command '{args[0]}'" + (f"; did you mean {near[0]}?" if near else ""))
         return super().resolve_command(ctx, args)
 
