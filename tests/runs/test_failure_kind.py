@@ -15,6 +15,11 @@ from hera_utils.runs.outcome import outcome
         ("main: Error (exit code 137)", "137", Cause.PASSING),
         ("failed to resolve {{item.b}}", None, Cause.CODE),
         ('Unable to resolve: "tasks.a.outputs.artifacts.b"', None, Cause.CODE),
+        (
+            "wait: Error (exit code 64): open /var/run/argo/outputs/parameters/tmp/y: no such file or directory",
+            "0",
+            Cause.CODE,
+        ),
         ("pod deleted", None, Cause.PASSING),
     ],
 )

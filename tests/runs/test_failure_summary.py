@@ -1,5 +1,7 @@
 """What is told of a run that failed."""
 
+import pytest
+
 from hera_utils.runs.failure_summary import first_failures, lines
 from hera_utils.runs.outcome import Failure, Outcome
 
@@ -77,3 +79,12 @@ def test_a_data_file_beside_the_script_has_a_hint():
     told = lines(outcome(failure(0)), {"id-0": said}, is_beside=lambda name: name == "data.csv")
     assert told[-1].startswith("  data.csv lies beside the script, but a task begins in another folder")
     assert lines(outcome(failure(0)), {"id-0": said})[-1] == f"    {said[0]}"
+
+
+@pytest.mark.parametrize("place", ["parameters/tmp/out/y", "artifacts/tmp/out/y.tgz"])
+def test_an_output_that_was_not_written_is_told_by_its_own_path(place):
+    why = f"wait: Error (exit code 64): open /var/run/argo/outputs/{place}: no such file or directory"
+    told = lines(outcome(failure(0, message=why)), {"id-0": ["the last step"]})
+    assert told[-1] == (
+        "  the task ended without a file /tmp/out/y, from which one of its outputs is read: write it, or correct the path"
+    )

@@ -15,6 +15,7 @@ _IN_THE_WORKFLOW = (
     "failed to unmarshal",
     "invalid spec",
     "template reference",
+    "open /var/run/argo/outputs/",  # a file that a task was to write
 )
 _KILLED = frozenset({137, 143})  # by a signal: too little memory, a node that went away
 

@@ -23,6 +23,9 @@ _MOST_NAMES = 5
 _INLINE = '"/argo/staging/script"'
 _no_module = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
 _no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
+_no_output = re.compile(
+    r"open (?:/var/run/argo/outputs/(?:parameters|artifacts)|/mainctrfs)(/.+?)(?:\.tgz)?: no such file or directory"
+)
 _RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a function without its head
 
 
@@ -104,7 +107,7 @@ def grouped_lines(
         tries = f" ({one.attempts} attempts)" if one.attempts > 1 else ""
         text.append(f"{mark} {one.task}{_inputs_of(one)}: {one.why}{tries}")
         text += [f"    {line}" for line in one.log]
-        text += _hints(one.log, is_beside)
+        text += _hints(one, is_beside)
         text += [f"  and {same_way([other.task for other in others])}"] if others else []
     left_out = len(failures) - sum(map(len, groups))
     return [*text, f"  and {left_out} {more}"] if left_out else text
@@ -127,8 +130,14 @@ def alike_failures(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]
     return list(groups.values())
 
 
-def _hints(written: Sequence[str], is_beside: Callable[[str], bool]) -> list[str]:
+def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
     """What helps with the surprises of a task that runs away from the file of its function: of an inline one only the body runs."""
+    written = entry.log
+    unwritten = _no_output.search(entry.why)
+    if unwritten is not None:
+        return [
+            f"  the task ended without a file {unwritten[1]}, from which one of its outputs is read: write it, or correct the path"
+        ]
     if any(line.endswith(_RETURN) for line in written):
         return ['  only the body of an inline @script() runs: print the value, or write constructor="runner"']
     missing = next((found[1] for line in written if (found := _no_module.search(line))), "")
