@@ -36,9 +36,8 @@ class _Check:
     def __init__(self, layout: WithConstants, inputs: Inputs) -> None:
         self._layout, self._inputs = layout, inputs
         self._writers: dict[int, int] = {}  # hash of a path → hash of who writes it
-        self._values_of_names: dict[
-            tuple[str, int], int
-        ] = {}  # (a naming method, hash of a name) → hash of the values that it is made of
+        # (a naming method, hash of a name) → hash of the values that it is made of
+        self._values_of_names: dict[tuple[str, int], int] = {}
         self._calls: set[tuple[str, int]] = set()  # methods with the hash of their arguments: they give the same again
 
     def faults(self) -> Iterator[LayoutError]:
