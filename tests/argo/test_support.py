@@ -104,7 +104,7 @@ def test_a_warning_is_said_once() -> None:
     said = support.warnings(support.findings(spec(entrypoint="a", templates=templates)))
     assert said == [
         "spec.templates[0].nodeSelector (and 2 more) has no effect here: there is one machine: "
-        "every pod runs on it that names no other processor or system"
+        "a pod runs on it unless it names another processor or system"
     ]
 
 

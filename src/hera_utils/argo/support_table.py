@@ -13,16 +13,17 @@ def _all(fields: str, reason: str = "") -> dict[str, str]:
 
 
 _ONE_MACHINE = "there is one machine: every pod runs on it"
-_SELECTOR = "there is one machine: every pod runs on it that names no other processor or system"
+_SELECTOR = "there is one machine: a pod runs on it unless it names another processor or system"
 _USER = (
-    "runAsUser, runAsGroup and runAsNonRoot count for images that are pulled, with a server of root's also the other groups, fsGroup, "
-    "capabilities and privileged; "
-    "where this machine stands in for an image, tasks run as the user who started the platform"
+    "in an image that is pulled runAsUser, runAsGroup and runAsNonRoot have effect, and if root started the platform also other groups, "
+    "fsGroup, capabilities and privileged; where this machine stands in for an image, tasks run as the user who started the platform"
 )
 _STORE = "used once the secrets that it names exist in the namespace (docs/artifacts.md); until then the platform's own store is used"
 _GIT = "git runs with the credentials and settings of this machine's user"
 _CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"
-_PLATFORM = "tasks run as you and get no service account token; any name is taken, and no account lacks a right for a resource template"
+_PLATFORM = (
+    "tasks run as you and get no service account token; any name is accepted, and resource templates need no rights"
+)
 _PROBE = "only readiness is probed, with the platform's own timing"
 _COLLECTOR = "the server removes artifacts itself: no pod does"
 
@@ -39,7 +40,7 @@ EXECUTED: Table = {
         "imagePullSecrets": "for images that are pulled; read once, when the pod is created",
         "artifactRepositoryRef": _STORE,
         "artifactGC": "artifacts in the platform's own store are deleted with the run unless the strategy is Never",
-        "hostNetwork": "without it a pod listens at its own address (127.x.y.z), and sees this machine's network too",
+        "hostNetwork": "without it a pod listens at its own address (127.x.y.z), and still sees this machine's network",
     },
     "v1alpha1.Template": {
         **_all(
@@ -64,7 +65,7 @@ EXECUTED: Table = {
     "v1alpha1.Parameter": _all("default description enum globalName name value valueFrom"),
     "v1alpha1.ValueFrom": {
         **_all("configMapKeyRef default event expression jsonPath parameter path supplied"),
-        "jqFilter": "carried out by jq with two seconds and 512 MB; Argo's gojq differs in little (docs/expressions.md)",
+        "jqFilter": "executed by jq, with at most two seconds and 512 MB; Argo's gojq differs a little (docs/expressions.md)",
     },
     "v1alpha1.SuppliedValueFrom": {},
     "v1alpha1.Artifact": _all(
@@ -180,8 +181,8 @@ EXECUTED: Table = {
     "v1alpha1.Cache": _all("configMap"),
     "v1.Container": {
         **_all("args command env envFrom name readinessProbe resources restartPolicy tty volumeMounts workingDir"),
-        "image": "the image itself, without Docker, or what stands in for it on this machine",
-        "imagePullPolicy": "of images that are pulled; with Always and no answer of a registry, the image of the store is used",
+        "image": "the image itself, without Docker, or this machine's programs in its place",
+        "imagePullPolicy": "for images that are pulled; with Always, if the registry does not answer, the image in the store is used",
         "ports": "a pod listens at its own address (127.x.y.z)",
     },
     "v1.HostAlias": _all("hostnames ip"),
@@ -222,7 +223,7 @@ EXECUTED: Table = {
     "v1.ConfigMapProjection": _all("items optional"),
     "v1.SecretProjection": _all("items optional"),
     "v1.KeyToPath": _all("key mode path"),
-    "v1.HostPathVolumeSource": _all("path type", "of this machine; what does not exist is created as on a node"),
+    "v1.HostPathVolumeSource": _all("path type", "of this machine; a missing path is created as on a node"),
     "v1.PersistentVolumeClaimVolumeSource": _all("claimName readOnly", "a claim is a folder of this machine"),
     "v1.PersistentVolumeClaim": _all("metadata spec status", "a claim is a folder of this machine"),
     "v1.TypeMeta": _all("apiVersion kind"),
@@ -259,7 +260,7 @@ WARNED: Table = {
         "securityContext": _USER,
     },
     "v1alpha1.S3Artifact": {
-        "roleARN": "no roles are assumed here: with the store's keys the task ends with an error, without them the platform's store is used"
+        "roleARN": "no roles are assumed: with the store's keys the task ends with an error, without them the platform's own store is used"
     },
     "v1alpha1.CreateS3BucketOptions": {"objectLocking": "buckets are created without object locks"},
     "v1alpha1.OSSArtifact": _all(
@@ -303,9 +304,9 @@ REFUSED: Table = {
     },
     "v1.Container": {"volumeDevices": "tasks get no block devices"},
     "v1.ResourceRequirements": {"claims": "this machine has no device driver to claim from"},
-    "v1.EnvVarSource": {"fileKeyRef": "it needs an alpha feature of Kubernetes"},
+    "v1.EnvVarSource": {"fileKeyRef": "an alpha feature of Kubernetes"},
     "v1.PersistentVolumeClaimSpec": _all(
-        "dataSource dataSourceRef", "a folder cannot be made from a snapshot or another claim"
+        "dataSource dataSourceRef", "a folder cannot be created from a snapshot or from another claim"
     ),
     "v1.VolumeSource": _all(
         "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc flexVolume flocker gcePersistentDisk gitRepo"
