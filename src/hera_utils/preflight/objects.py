@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from hera_utils.argo import timestamps
@@ -197,58 +197,69 @@ def _single_node(target: Target) -> bool:
 # --- config maps and secrets ---------------------------------------------------------------------------------------------
 
 
+class _Kind(NamedTuple):
+    """word: its name in findings. plural: its name in paths. create, literal: how kubectl creates one and gives it a key. field: that of
+    a patch which adds a key.
+    """
+
+    name: str
+    word: str
+    plural: str
+    create: str
+    literal: str
+    field: str
+
+
+_CONFIG_MAP = _Kind("ConfigMap", "config map", "configmaps", "create configmap", "--from-literal={}=…", "data")
+_SECRET = _Kind("Secret", "secret", "secrets", "create secret generic", "--from-file={}=FILE", "stringData")
+
+
 def config_maps(target: Target) -> Iterator[Finding]:
-    assert target.asker is not None
-    declared = {one.name: dict(one.data) for one in target.environment.config_maps}
+    declared = {one.name: tuple(one.data) for one in target.environment.config_maps}
     things = dict(target.needs.config_maps)
     for name in [*declared, *filter(None, [target.context.k8s_configmap_name])]:
-        thing = things.setdefault(name, Thing(name, "environment"))
-        for key in declared.get(name, ()):
-            thing.keys.setdefault(key, "environment")
-    answers = target.asker(*(_get(target, "configmaps", name) for name in things))
-    for thing, answer in zip(things.values(), answers, strict=True):
-        literals = "".join(f" --from-literal={key}=…" for key in thing.keys)
-        line = target.kubectl(f"create configmap {thing.name}{literals}")
-        create = _add_provision(target, thing.name in declared, line, "ConfigMap")
-        yield from _thing(target, "config map", thing, answer, create)
+        things.setdefault(name, Thing(name, "environment"))
+    return _things(target, _CONFIG_MAP, things, declared)
 
 
 def secrets(target: Target) -> Iterator[Finding]:
-    assert target.asker is not None
     declared = {one.name: one.keys for one in target.environment.secrets}
-    things = dict(target.needs.secrets)
+    return _things(target, _SECRET, dict(target.needs.secrets), declared)
+
+
+def _things(
+    target: Target, kind: _Kind, things: dict[str, Thing], declared: Mapping[str, Iterable[str]]
+) -> Iterator[Finding]:
+    """things: what the workflow and the settings refer to, by name. declared: what the environment describes: name → keys."""
+    assert target.asker is not None
     for name, keys in declared.items():
         thing = things.setdefault(name, Thing(name, "environment"))
         for key in keys:
             thing.keys.setdefault(key, "environment")
-    answers = target.asker(*(_get(target, "secrets", name) for name in things))
+    answers = target.asker(*(_get(target, kind.plural, name) for name in things))
     for thing, answer in zip(things.values(), answers, strict=True):
-        files = "".join(f" --from-file={key}=FILE" for key in thing.keys)
-        line = target.kubectl(f"create secret generic {thing.name}{files}")
-        create = _add_provision(target, thing.name in declared, line, "Secret")
-        yield from _thing(target, "secret", thing, answer, create)
+        line = target.kubectl(" ".join([kind.create, thing.name, *map(kind.literal.format, thing.keys)]))
+        yield from _thing(target, kind, thing, answer, _add_provision(target, thing.name in declared, line, kind.name))
 
 
-def _thing(target: Target, word: str, thing: Thing, answer: ClusterReply, create: str) -> Iterator[Finding]:
-    where = "" if thing.where == "environment" else f" ({thing.where} refers to it)"
+def _thing(target: Target, kind: _Kind, thing: Thing, answer: ClusterReply, create: str) -> Iterator[Finding]:
+    word = kind.word
     if answer.reason == "NotFound":
+        where = "" if thing.where == "environment" else f" ({thing.where} refers to it)"
         yield problem(word, f'{word} "{thing.name}" does not exist{where}', create)
         return
     if not answer.ok:
         yield _not_seen(word, thing.name, answer)
         return
     there = {*(answer.body.get("data") or {}), *(answer.body.get("binaryData") or {})}
-    lacking = [key for key in thing.keys if key not in there]
-    for key in lacking:
-        at = thing.keys[key]
+    missing = {key: at for key, at in thing.keys.items() if key not in there}
+    for key, at in missing.items():
         used = "" if at == "environment" else f" ({at} needs it)"
-        field = "data" if word == "config map" else "stringData"
-        patch = json.dumps({field: {key: "…"}}, ensure_ascii=False)
-        kind = "configmap" if word == "config map" else "secret"
+        patch = json.dumps({kind.field: {key: "…"}}, ensure_ascii=False)
         close = f"; keys there: {', '.join(sorted(there))}" if there else ""
-        fix = target.kubectl(f"patch {kind} {thing.name} --type merge -p '{patch}'") + close
+        fix = target.kubectl(f"patch {kind.name.lower()} {thing.name} --type merge -p '{patch}'") + close
         yield problem(word, f'{word} "{thing.name}" has no key "{key}"{used}', fix)
-    if not lacking:
+    if not missing:
         keys = f" with {len(thing.keys)} of {len(thing.keys)} keys" if thing.keys else ""
         yield good(word, f'{word} "{thing.name}" exists{keys}')
 
