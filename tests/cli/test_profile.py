@@ -42,7 +42,7 @@ def test_from_none_to_one_and_back(type_, tmp_path):
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert PLANTED in secret.read_text()
     assert "lab" in type_("profile", "ls")
-    assert "says so: profile = lab" in type_("profile", "use", "lab")
+    assert "profile = lab written to " in type_("profile", "use", "lab")
     (one,) = json.loads(type_("profile", "ls", "-o", "json"))
     assert (one["name"], one["in_use"], one["token"]) == ("lab", True, True)
     shown = {row["name"]: row for row in json.loads(type_("profile", "show", "-o", "json"))}

@@ -164,7 +164,7 @@ def use(name: str | None, nothing: bool) -> int:
     if (name is None) != nothing:
         raise SettingsError("give either a profile or --none", fix="hera-utils profile use NAME, or: … use --none")
     path = profiles.use(name, Surroundings())
-    say(f"{_short(str(path))} says so: {f'profile = {name}' if name else 'no profile'}")
+    say(f"{f'profile = {name}' if name else 'no profile'} written to {_short(str(path))}")
     settings = context(check_trust=False)
     if settings.profile != name:
         note(f"but in this folder the profile is {settings.profile} ({settings.origin('profile')})")
