@@ -336,7 +336,6 @@ def test_points_that_promise_too_little_are_stopped(lab):
     assert [max(trial.steps) for trial in run.trials] == [9, 9, 9, 2, 2]
     assert [point.status for point in run.results.points] == ["Succeeded"] * 3 + ["Pruned"] * 2
     assert run.results.failures == ()
-    assert all(point.seconds < 1.3 for point in run.results.points[3:])
     assert "5 points, 2 pruned" in lab.reporter.said
     again = lab.run(experiment(search(9, sampler=Stops(6), at_once=5), SLOW), resume=True)
     assert lab.begun() == list(range(6)), "a point that was stopped is known"

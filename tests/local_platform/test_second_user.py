@@ -356,6 +356,7 @@ def test_no_way_leads_in(owner, way):
     os.kill(owner.server["pid"], 0)
     assert requests.get(owner.run, headers=owner.headers).json()["status"]["phase"] == "Running"
     runs = requests.get(owner.run.rpartition("/")[0], headers=owner.headers).json()["items"]
+    assert runs
     assert all(run["metadata"]["name"].startswith("long-") for run in runs)
 
 
