@@ -67,6 +67,9 @@ class InstantRuntime:
         assert whole is not None
         return whole
 
+    def prepare(self) -> None:
+        pass
+
     def launch(self, launch: Launch) -> None:
         uid = str(launch.pod["metadata"]["uid"])
         self.queue.append((uid, launch.stub() if len(self.queue) > AT_HAND else launch))

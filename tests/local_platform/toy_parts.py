@@ -83,6 +83,9 @@ class ToyRuntime:
         message = "" if code == 0 else f"Error (exit code {code})"
         self.report(launch.run_uid, PodFinished(time.time(), "", launch.node_id, phase, "", message))
 
+    def prepare(self) -> None:
+        pass
+
     def kill(self, pod_uid, *, grace=30.0, force=False) -> None:
         process = self.running.get(pod_uid)
         if process is not None:

@@ -104,6 +104,10 @@ class LocalPlatform:
         else:
             self.update("Node", "", document)
 
+    def prepare(self) -> None:
+        """Get ready for the first pods, once this platform answers."""
+        self._launcher.runtime.prepare()
+
     def end_pods(self) -> None:
         """Kill all pods: the state folder was removed, and no later server could find them."""
         for pod in list(self._controller.effects.outstanding.every()):

@@ -255,6 +255,7 @@ async def _serve(
                 task.result()
     write_private(state / "server.json", (json.dumps(server_json, indent=2) + "\n").encode())
     ready(server_json)
+    platform.prepare()
     rehearsal = loop.run_in_executor(None, _rehearse, platform)
     watchers = [
         asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop)),

@@ -97,6 +97,9 @@ class Agents:
         event = PodFinished(now(), seed(), launch.node_id, phase, "", message, states, outputs, error)
         self._report(launch.run_uid, event)
 
+    def prepare(self) -> None:
+        pass
+
     def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
         with self._lock:
             stop = self._stops.get(pod_uid)

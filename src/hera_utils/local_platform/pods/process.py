@@ -56,6 +56,8 @@ _OBJECTS = ("config_maps", "secrets")
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _SOON = 0.1  # seconds before the first look at a pod: most short ones are over by then
+_FEW_CORES = 2
+"""Who starts the server imports Hera meanwhile, and the first run waits for that. On so few cores nothing else may run beside both."""
 _LONGEST_ANSWER = 1.0  # seconds
 _TRIES = 20  # workers that a pod may lose before it has begun
 
@@ -132,6 +134,9 @@ class ProcessRuntime:
 
     # --- the protocol -------------------------------------------------------------------------------------------------
 
+    def prepare(self) -> None:
+        self._call(self._prepare)
+
     def launch(self, launch: Launch) -> None:
         self._call(lambda: self._add(launch))
 
@@ -175,10 +180,8 @@ class ProcessRuntime:
                 os.write(self._wake_write, b"x")
 
     def _run(self) -> None:
-        try:
-            self._workers.prepare()
-        except HeraUtilsError as error:
-            _log.error("%s", error)
+        if machine_size.cores() > _FEW_CORES:
+            self._prepare()
         while not self._closing:
             for key, _ in self._selector.select(self._pause()):
                 self._attempt(key.data)
@@ -190,6 +193,12 @@ class ProcessRuntime:
         self._attempt(self._take_calls)  # a pod that is to be killed is not left
         self._attempt(self._send_reports)
         self._close()
+
+    def _prepare(self) -> None:
+        try:
+            self._workers.prepare()
+        except HeraUtilsError as error:
+            _log.error("%s", error)
 
     def _report(self, run: str, event: Event) -> None:
         self._reports.append((run, event))

@@ -64,6 +64,9 @@ class Launch:
 class Runtime(Protocol):
     """Thread-safe; every call returns at once. A pod is known by its uid; launching a known uid again does nothing (exactly once)."""
 
+    def prepare(self) -> None:
+        """Do now what the first pod would wait for. Called when the server answers; what has been done is not done again."""
+
     def launch(self, launch: Launch) -> None:
         """Queue the pod; it starts when the machine has room (cores, memory requests). Reports follow."""
 

@@ -95,7 +95,9 @@ class Workers:
         """Whether this kernel cannot give pods addresses of their own."""
 
     def prepare(self) -> None:
-        """Start the spawner, and workers for the first pods. Raises PlatformError where the kernel refuses."""
+        """Start the spawner, and workers for the first pods, unless it was done. Raises PlatformError where the kernel refuses."""
+        if self._spawner is not None:
+            return
         with contextlib.suppress(OSError):  # it was killed: the first pod starts another
             self._open()
             self._idle.extend(self._new() for _ in range(min(self._cores, _PREPARED)))
