@@ -48,6 +48,7 @@ function lines(given) {
   if (over > 0) { ends[ends.length - 1].y -= over; for (let n = ends.length - 2; n >= 0; n -= 1) ends[n].y = Math.min(ends[n].y, ends[n + 1].y - 13); }
   context.textAlign = "left"; context.textBaseline = "middle";
   for (const one of ends) { context.fillStyle = one.shade; context.fillText(fitted(context, one.name, right - 8), box.right + 6, one.y); }
+  if (ends.length) { context.fillStyle = colour("faint"); context.textAlign = "right"; context.textBaseline = "alphabetic"; context.fillText(fitted(context, state.series, 150), width - 2, 14); }
   if (several) meansBehind(given, paths);
   if (several) note.textContent = `Lines are means; ${reach("bands", state)}`;
   else if (series && !named) note.textContent = `${groups.length} lines, one value of ${state.series} each: hold the pointer over one.`;
