@@ -74,3 +74,25 @@ def test_nothing_ran_and_who_wrote_it():
     text = paragraph(a_run(authors=["Ada <b>"], license="MIT"))
     assert "No task of it was executed." in text
     assert text.endswith("Authors: Ada &lt;b&gt;. Licence: MIT\n")
+
+
+def test_how_the_points_of_a_search_were_chosen():
+    def text(**search):
+        values = [4.0, 1.5, 2.25, *range(5, 14)]
+        nodes = [
+            node(str(n), "fit")
+            | {"inputs": {"parameters": [{"name": "x", "value": str(x)}]}, "outputs": {"result": str(x)}}
+            for n, x in enumerate(values)
+        ]
+        points = [PointRow(f"p{n}", n, "", {"x": x}, status="Succeeded") for n, x in enumerate(values)]
+        inputs = {"parameters": {"x": values}, "search": {"at_once": 4, "seed": 3, **search}}
+        return paragraph(a_run(*nodes, points=points, inputs=inputs))
+
+    assert (
+        "It computed 12 points, over x (12 values from 1.5 to 13). They were chosen by a search (tpe with the seed 3, 4 at once) "
+        "to minimize result; the least result is 1.5, at x = 1.5." in text(sampler="tpe", minimize=["result"])
+    )
+    own = text(sampler="Bisection", minimize=[])
+    assert "They were chosen by a search (Bisection, 4 at once)." in own, "its random numbers are its own"
+    two = text(sampler="nsga2", minimize=["result"], maximize=["gain"])
+    assert "to minimize result and maximize gain." in two

@@ -84,6 +84,36 @@ def test_what_is_repeated_has_its_means_in_page_and_markdown():
     )
 
 
+@pytest.mark.parametrize(
+    ("search", "best"),
+    [
+        ({"minimize": ["y"]}, {"name": "least y", "value": 0.5, "at": "x = 2.25, how = lu"}),
+        ({"maximize": ["y"]}, {"name": "greatest y", "value": 2.0, "at": "x = 1, how = lu"}),
+        ({"minimize": ["y"], "maximize": ["z"]}, None),
+        ({"minimize": ["z"]}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_search_found_is_told(search, best):
+    """The point that is better than all failed, and one gave no number."""
+    values = [{"x": x, "how": "lu"} for x in (1, 2.25, 3, 4)]
+    outputs = [
+        ("Succeeded", {"y": "2"}),
+        ("Succeeded", {"y": "0.5"}),
+        ("Failed", {"y": "-9"}),
+        ("Succeeded", {"y": "nan"}),
+    ]
+    text = [{name: str(one) for name, one in point.items()} for point in values]
+    document = sweep([(one, status, given) for one, (status, given) in zip(text, outputs, strict=True)])
+    points = [PointRow(f"p{n}", n, "", one, status=outputs[n][0]) for n, one in enumerate(values)]
+    facts = {"inputs": {"search": search}} if search else {}
+    whole = WholeRun("wf", "default", (document,), facts=facts, points=tuple(points))
+    results = Results.of_run(whole)
+    assert page_data(whole, results)["best"] == best
+    told = f"The {best['name']} is {best['value']:g}, at {best['at']}." if best else ""
+    assert told in markdown(whole, results)
+
+
 def test_without_inputs_that_vary_how_often():
     document = run(*(pod(f"wf.c({n}:)", outputs={"y": str(n)}) for n in range(5)))
     assert [one.kind for one in chosen(Results.of([document]).task_table)] == ["histogram"]

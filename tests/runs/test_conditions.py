@@ -103,6 +103,18 @@ def test_a_comparison_shows_none_and_is_json_for_every_reader(record, tmp_path):
     json.dumps(table.as_json(), allow_nan=False)
 
 
+@pytest.mark.parametrize(("verb", "other", "column"), [
+    ("minimize", "minimize", "min(loss)"), ("maximize", "maximize", "max(loss)"), ("minimize", "maximize", "mean(loss)"),
+])  # fmt: skip
+def test_searches_are_compared_by_what_they_found(record, tmp_path, verb, other, column):
+    for name, goal in (("a", verb), ("b", other)):
+        inputs = {"constants": {}, "parameters": {"x": [1, 2]}, "search": {goal: ["loss"]}}
+        record(name, [("point", "x", "loss", "status"), ("1", "1", "4", "ok"), ("2", "2", "9", "ok")], inputs=inputs)
+    table = side_by_side(sorted(catalogue([tmp_path]), key=lambda one: one.name))
+    assert table.header[-1] == column
+    assert {line[-1] for line in table.lines} == {{"min(loss)": "4", "max(loss)": "9", "mean(loss)": "6.5"}[column]}
+
+
 def test_constants_inside_of_others_have_the_path_as_their_name(record, tmp_path):
     record("a", constants={"solver": {"tol": 1e-6}})
     record("b", constants={"solver": {"tol": 1e-3}})

@@ -11,7 +11,7 @@ from hera_utils.report.page_data import page_data, resources
 from hera_utils.results.columns import Column
 from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
-from hera_utils.results.terminal_table import Sheet, failure_groups, sheets
+from hera_utils.results.terminal_table import Sheet, failure_groups, number, sheets
 from hera_utils.runs.failure_summary import same_way
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import size_in_words, span_in_words
@@ -66,7 +66,9 @@ def _summary(data: Json) -> str:
     points = data["points"]
     swept = f"{counted(sum(points.values()), 'point')}, {points.get('Succeeded', 0)} of them done; " if points else ""
     counts = ", ".join(f"{count} {status.lower()}" for status, count in data["counts"].items())
-    return f"**{data['phase']}**{when}: {swept}tasks: {counts}.{took}"
+    best = data["best"]
+    found = f" The {as_text(best['name'])} is {number(best['value'])}, at {as_text(best['at'])}." if best else ""
+    return f"**{data['phase']}**{when}: {swept}tasks: {counts}.{took}{found}"
 
 
 def _swept(results: Results) -> list[tuple[str, str]]:
@@ -101,10 +103,10 @@ def _failures(results: Results) -> Iterable[str]:
 
 def _mermaid(drawn: Any) -> str:
     lines = ["```mermaid", "graph LR"]
-    for number, box in enumerate(drawn.boxes):
+    for place, box in enumerate(drawn.boxes):
         total = sum(box.counts.values())
         times = f" ×{total}" if total > 1 else ""
-        lines.append(f'  n{number}["{_quoted(box.title)}{times}"]')
+        lines.append(f'  n{place}["{_quoted(box.title)}{times}"]')
     lines += [f"  n{one} --> n{other}" for one, other in drawn.edges]
     return "\n".join([*lines, "```"])
 

@@ -9,10 +9,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hera_utils.argo import timestamps
+from hera_utils.experiment.search import SAMPLERS
 from hera_utils.report.markdown import as_code, as_text
+from hera_utils.results.best_point import best_point
 from hera_utils.results.columns import in_words
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
+from hera_utils.results.terminal_table import number
 from hera_utils.runs.measurements import joint
 from hera_utils.runs.record import DONE
 from hera_utils.runs.whole_run import WholeRun
@@ -98,6 +101,8 @@ def _points(run: WholeRun, results: Results) -> Iterator[str]:
     total, done = len(results.points), sum(point.status == DONE for point in results.points)
     what = f"It computed {counted(total, 'point')}" + (f", over {swept}" if swept else "")
     yield what + (f", with {fixed}." if fixed else ".")
+    if recorded.get("search"):
+        yield _search(recorded["search"], results)
     earlier = Counter(point.run for point in results.points if point.run)
     if earlier:
         of = listed([f"`{as_code(name)}`" for name in earlier])
@@ -106,10 +111,27 @@ def _points(run: WholeRun, results: Results) -> Iterator[str]:
         yield f"{done} of the {counted(total, 'point')} succeeded."
 
 
+def _search(search: Mapping[str, Any], results: Results) -> str:
+    goals = [f"{verb} {as_text(name)}" for verb in ("minimize", "maximize") for name in search.get(verb) or ()]
+    seed = f" with the seed {search.get('seed')}" if search.get("sampler") in SAMPLERS else ""
+    chosen = (
+        f"They were chosen by a search ({as_text(str(search.get('sampler')))}{seed}, {search.get('at_once')} at once)"
+    )
+    sentence = chosen + (f" to {listed(goals)}" if goals else "")
+    best = best_point(search, results)
+    if best is None:
+        return f"{sentence}."
+    return (
+        f"{sentence}; the {best.goal} {as_text(best.output)} is {number(best.value)}, at {as_text(listed(best.place))}."
+    )
+
+
 def _values(values: Sequence[Any]) -> str:
     words = [as_text(in_words(value)) for value in values]
     if len(words) <= _MOST_VALUES:
         return f"{counted(len(words), 'value')}: {', '.join(words)}"
+    if all(isinstance(value, int | float) for value in values) and list(values) != sorted(values):  # a sample
+        return f"{len(words)} values from {number(min(values))} to {number(max(values))}"
     return f"{len(words)} values: {', '.join(words[:3])}, …, {words[-1]}"
 
 

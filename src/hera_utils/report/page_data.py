@@ -15,6 +15,7 @@ from hera_utils.argo.phases import COMPLETED
 from hera_utils.error_lines import is_exit_code
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
+from hera_utils.results.best_point import best_point
 from hera_utils.results.columns import Column, ResultTable, in_words
 from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
@@ -51,6 +52,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "counts": _counts(row.status for row in results.tasks),
         "points": _counts(one.status for one in results.points),
         "waiting": any(map(_counts_waiting, run.documents)),
+        "best": _best(run, results),
         "seconds": sum(row.seconds or 0.0 for row in results.tasks),
         "retried": sum(row.attempts > 1 for row in results.tasks),
         "workflows": [_workflow(document, run) for document in run.documents],
@@ -62,6 +64,14 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "failures": [_failure(row, others) for row, *others in failure_groups(results.failures)[:MOST_FAILURES]],
         "left_out": _left_out(results),
     }
+
+
+def _best(run: WholeRun, results: Results) -> Json | None:
+    """Of a search, the point that it found: {name: `least loss`, value, at: its inputs in words}."""
+    best = best_point((run.facts.get("inputs") or {}).get("search") or {}, results)
+    if best is None:
+        return None
+    return {"name": f"{best.goal} {best.output}", "value": best.value, "at": _cut(", ".join(best.place))}
 
 
 def _counts_waiting(document: Json) -> bool:

@@ -56,7 +56,10 @@ class ComparisonTable:
 
 
 def side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
-    """A line for each run. columns: what of the results is shown, else every output (the mean, where its points have several numbers)."""
+    """A line for each run. columns: what of the results is shown, else every output.
+
+    Of one whose points have several numbers that is the mean; of searches, what was searched for.
+    """
     check_columns(columns, entries)
     sources = [_sources(entry) for entry in entries]
     packages = [_packages(entry) for entry in entries]
@@ -124,8 +127,17 @@ def _output_columns(entries: Sequence[CatalogueEntry]) -> list[str]:
         values = [run_values(entry, name) for entry in entries]
         several = any(len(one) > 1 for one in values)
         numeric = all(number(value) is not None for one in values for value in one)
-        columns.append(f"mean({name})" if several and numeric else name)
+        columns.append(f"{_aggregate(entries, name)}({name})" if several and numeric else name)
     return columns
+
+
+def _aggregate(entries: Sequence[CatalogueEntry], output: str) -> str:
+    """What says most of an output with several values: its mean; what it was searched for, where all are searches for the same."""
+    searches = [(entry.facts.get("inputs") or {}).get("search") or {} for entry in entries]
+    for verb, name in (("minimize", "min"), ("maximize", "max")):
+        if all(output in (search.get(verb) or ()) for search in searches):
+            return name
+    return "mean"
 
 
 # --- what is in the folder of a record -------------------------------------------------------------------------------

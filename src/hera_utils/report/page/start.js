@@ -11,6 +11,7 @@ function head() {
   const mark = markOf(story.phase), wall = story.begun === null ? null : (story.ended ?? story.begun) - story.begun;
   const failed = sum(story.counts, "Failed", "Error"), points = sum(story.points);
   const tiles = [
+    story.best ? [short(story.best.value), `${story.best.name}, at ${story.best.at}`] : null,
     points ? [`${short(sum(story.points, "Succeeded"))} of ${short(points)}`, "points done"] : null,
     [`${short(sum(story.counts, "Succeeded"))} of ${short(sum(story.counts) - sum(story.counts, "Skipped", "Omitted"))}`, "tasks succeeded"],
     failed ? [short(failed), failed === 1 ? "task failed" : "tasks failed"] : null,
