@@ -13,7 +13,7 @@ import yaml
 from reader import ROOT, Reader, blocks
 
 from hera_utils.cli.commands import SECTIONS, LazyGroup
-from hera_utils.settings.sources import toml_of
+from hera_utils.settings.files import toml_of
 from hera_utils.testing import private_server
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "from").glob("*.md"))]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from hera_utils.settings.sources import toml_of
+from hera_utils.settings.files import toml_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = toml_of((ROOT / "pyproject.toml").read_text())

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import SettingsError
 from hera_utils.settings import profiles, toml_text
+from hera_utils.settings.files import toml_of
 from hera_utils.settings.secret import Secret
-from hera_utils.settings.sources import read_settings, toml_of
+from hera_utils.settings.sources import read_settings
 
 PLANTED = "planted-token-77ab"
 FILE = """# my platforms

@@ -18,21 +18,12 @@ from hera_utils.errors import SettingsError
 from hera_utils.private_folders import make_private
 from hera_utils.settings import toml_text
 from hera_utils.settings.fields import BY_NAME
+from hera_utils.settings.files import Document, text_of, toml_document, toml_of
 from hera_utils.settings.hera_config import parse_hera_config
 from hera_utils.settings.resolve import without_password
 from hera_utils.settings.secret import Secret
-from hera_utils.settings.sources import (
-    CREDENTIALS_FILE,
-    PROJECT_FILE,
-    USER_FILE,
-    Document,
-    Surroundings,
-    project_document,
-    table_of,
-    text_of,
-    toml_document,
-    toml_of,
-)
+from hera_utils.settings.sources import CREDENTIALS_FILE, PROJECT_FILE, USER_FILE, Surroundings, project_document
+from hera_utils.settings.table_values import table_of
 from hera_utils.settings.trust import is_trusted, trust
 from hera_utils.settings.values import typed
 

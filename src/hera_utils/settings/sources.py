@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import hashlib
 import json
 import os
 import sys
@@ -15,10 +14,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hera_utils.errors import SettingsError
-from hera_utils.image_policies import POLICIES, policy_for_all
 from hera_utils.settings.fields import BY_NAME, FIELDS
+from hera_utils.settings.files import NO_DOCUMENT, Document, text_and_digest_of, text_of, toml_document
 from hera_utils.settings.resolve import DEFAULT, CLIContext, GivenValue, Layer, ProjectSource, resolve, without_password
 from hera_utils.settings.server_credentials import for_their_own_servers
+from hera_utils.settings.table_values import table_of
 from hera_utils.settings.trust import concerns, refuse_untrusted, refuse_what_others_write
 from hera_utils.settings.values import Place, typed
 
@@ -211,95 +211,7 @@ def _environment(around: Surroundings) -> Layer:
     return layer
 
 
-def table_of(name: str, raw: Any, place: Place) -> Any:
-    """A table as a flag or a variable gives it, repeated or not: NAME=FOLDER for volumes; a policy or a YAML file for images, where what
-    a file says of all images counts before a policy.
-    """
-    if name == "volumes" and isinstance(raw, str | list | tuple):
-        return dict(_volume(text, place) for text in ([raw] if isinstance(raw, str) else raw))
-    if name == "images" and isinstance(raw, str | os.PathLike):
-        return _images(str(raw), place)
-    if name == "images" and isinstance(raw, list | tuple):
-        return _joined_images(raw, place)
-    return raw
-
-
-def _images(word: str, place: Place) -> dict[str, Any]:
-    path = Path(place.path(word))
-    if word in POLICIES:
-        return policy_for_all(word)
-    if word.isidentifier() and not path.exists():
-        raise SettingsError(
-            f"images ({place.origin}): `{word}` is neither a policy nor a file",
-            fix=f"the policies are {', '.join(POLICIES)}",
-        )
-    return _images_file(path, place)
-
-
-def _joined_images(words: Sequence[Any], place: Place) -> dict[str, Any]:
-    """Of several files the first that says something of an image counts. SettingsError for two policies."""
-    policies = list(dict.fromkeys(word for word in words if word in POLICIES))
-    if len(policies) > 1:
-        raise SettingsError(
-            f"images ({place.origin}): {' and '.join(policies)} contradict each other",
-            fix="give one policy; a file may name others for single images",
-        )
-    table: dict[str, Any] = {}
-    for word in sorted(words, key=lambda word: word in POLICIES):
-        for pattern, entry in table_of("images", word, place).items():
-            table.setdefault(pattern, entry)
-    return table
-
-
-def _volume(text: str, place: Place) -> tuple[str, str]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise SettingsError(
-            f"volumes ({place.origin}): `{text}` is not NAME=FOLDER", fix="write --volume results=./results"
-        )
-    return name, folder
-
-
-def _images_file(path: Path, place: Place) -> dict[str, Any]:
-    import yaml
-
-    from hera_utils.argo import yaml_limits
-
-    try:
-        table = yaml_limits.plain(text_of(path, place.origin))
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        at = "" if line is None else f", line {line + 1}"
-        raise SettingsError(
-            f"{path}{at}: not valid YAML ({place.origin})", fix="correct it, or name another file"
-        ) from None
-    near = Place(f"{place.origin}, file {path}", str(path.parent), place.home)
-    value = typed(BY_NAME["images"], table or {}, near)
-    return value if isinstance(value, dict) else {}
-
-
 # --- files --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Document:
-    """A settings file as read. path: "" when there is none. digest: SHA-256 of what was read."""
-
-    path: str
-    table: Mapping[str, Any]
-    digest: str = ""
-
-    @property
-    def profiles(self) -> Mapping[str, Any]:
-        profiles = self.table.get("profiles", {})
-        if not isinstance(profiles, Mapping) or not all(isinstance(one, Mapping) for one in profiles.values()):
-            raise SettingsError(
-                f"{self.path}: `profiles` must hold tables", fix="write [profiles.NAME] above its settings"
-            )
-        return profiles
-
-
-_NOTHING = Document("", {})
 
 
 def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tuple[str, Layer]]:
@@ -357,60 +269,7 @@ def project_document(around: Surroundings) -> Document:
             return Document(shared.path, table, shared.digest)
         if folder == around.home or (folder / ".git").exists():
             break
-    return _NOTHING
-
-
-def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
-    """A settings file; empty when there is none. SettingsError when it is not valid TOML. ours_alone: it is nobody else's file."""
-    if not path.is_file():
-        return _NOTHING
-    text, digest = text_and_digest_of(path, f"file {path}")
-    try:
-        document = Document(str(path), toml_of(text), digest)
-    except ValueError as error:
-        if not ours_alone and "tool.hera_utils" not in text:
-            return _NOTHING  # somebody else's file: its own tools will say it
-        raise SettingsError(f"{path} is not valid TOML: {_position(str(error))}", fix="correct that line") from None
-    if ours_alone:
-        _ = document.profiles  # told at once, whether a profile is asked for or not
-    return document
-
-
-def toml_of(text: str) -> dict[str, Any]:
-    """What a TOML text says; ValueError for another."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def _position(message: str) -> str:
-    """What the parser says, without any text of the file: that may be a token."""
-    at = message.rfind("(at ")
-    return message[at + 1 :].rstrip(")") if at >= 0 else "it cannot be read"
-
-
-def text_of(path: Path, origin: str) -> str:
-    """A file's text; SettingsError when it cannot be read. origin: who names it."""
-    return text_and_digest_of(path, origin)[0]
-
-
-def text_and_digest_of(path: Path, origin: str) -> tuple[str, str]:
-    """As text_of, and the SHA-256 of what was read."""
-    try:
-        content = path.read_bytes()
-        return content.decode("utf-8-sig").replace("\r\n", "\n"), hashlib.sha256(content).hexdigest()
-    except UnicodeDecodeError:
-        raise SettingsError(
-            f"{path} is not UTF-8 text ({origin})", fix="save it as UTF-8, or name another file"
-        ) from None
-    except OSError as error:
-        why = (error.strerror or "unreadable").lower()
-        raise SettingsError(f"cannot read {path}: {why} ({origin})", fix="create it, or name another file") from None
+    return NO_DOCUMENT
 
 
 def _profile_name(layers: list[Layer]) -> GivenValue | None:

@@ -1,0 +1,86 @@
+"""Settings files as they are read: TOML, with a sentence for what cannot be read, and a digest by which a consent holds for a content."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Document:
+    """A settings file as read. path: "" when there is none. digest: SHA-256 of what was read."""
+
+    path: str
+    table: Mapping[str, Any]
+    digest: str = ""
+
+    @property
+    def profiles(self) -> Mapping[str, Any]:
+        profiles = self.table.get("profiles", {})
+        if not isinstance(profiles, Mapping) or not all(isinstance(one, Mapping) for one in profiles.values()):
+            raise SettingsError(
+                f"{self.path}: `profiles` must hold tables", fix="write [profiles.NAME] above its settings"
+            )
+        return profiles
+
+
+NO_DOCUMENT = Document("", {})
+
+
+def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
+    """A settings file; empty when there is none. SettingsError when it is not valid TOML. ours_alone: it is nobody else's file."""
+    if not path.is_file():
+        return NO_DOCUMENT
+    text, digest = text_and_digest_of(path, f"file {path}")
+    try:
+        document = Document(str(path), toml_of(text), digest)
+    except ValueError as error:
+        if not ours_alone and "tool.hera_utils" not in text:
+            return NO_DOCUMENT  # somebody else's file: its own tools will say it
+        raise SettingsError(f"{path} is not valid TOML: {_position(str(error))}", fix="correct that line") from None
+    if ours_alone:
+        _ = document.profiles  # told at once, whether a profile is asked for or not
+    return document
+
+
+def toml_of(text: str) -> dict[str, Any]:
+    """What a TOML text says; ValueError for another."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _position(message: str) -> str:
+    """What the parser says, without any text of the file: that may be a token."""
+    at = message.rfind("(at ")
+    return message[at + 1 :].rstrip(")") if at >= 0 else "it cannot be read"
+
+
+def text_of(path: Path, origin: str) -> str:
+    """A file's text; SettingsError when it cannot be read. origin: who names it."""
+    return text_and_digest_of(path, origin)[0]
+
+
+def text_and_digest_of(path: Path, origin: str) -> tuple[str, str]:
+    """As text_of, and the SHA-256 of what was read."""
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig").replace("\r\n", "\n"), hashlib.sha256(content).hexdigest()
+    except UnicodeDecodeError:
+        raise SettingsError(
+            f"{path} is not UTF-8 text ({origin})", fix="save it as UTF-8, or name another file"
+        ) from None
+    except OSError as error:
+        why = (error.strerror or "unreadable").lower()
+        raise SettingsError(f"cannot read {path}: {why} ({origin})", fix="create it, or name another file") from None
