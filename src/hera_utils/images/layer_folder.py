@@ -50,6 +50,45 @@ def names_of(path: str) -> Names:
     return tuple(names)
 
 
+class _Way:
+    """The open folders on a way down from the top, each in the one before it."""
+
+    def __init__(self, top: int) -> None:
+        self.names: list[str] = []
+        self._descriptors = [os.dup(top)]
+
+    @property
+    def here(self) -> int:
+        return self._descriptors[-1]
+
+    def enter(self, name: str, descriptor: int) -> None:
+        self.names.append(name)
+        self._descriptors.append(descriptor)
+        if len(self.names) > _DEEPEST:
+            raise UnreadableImage(f"a layer has folders in folders more than {_DEEPEST} deep")
+
+    def leave(self) -> None:
+        """Back to the folder around this one; the top is around itself, as `/`."""
+        if self.names:
+            self.names.pop()
+            os.close(self._descriptors.pop())
+
+    def restart(self) -> None:
+        while self.names:
+            self.leave()
+
+    def take(self) -> int:
+        """The descriptor of this folder, which stays open when the way is left."""
+        return self._descriptors.pop()
+
+    def __enter__(self) -> _Way:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+
 class LayerFolder:
     """below: what a folder is like there, one that the layer does not describe becomes."""
 
@@ -94,39 +133,27 @@ class LayerFolder:
         return self._last[2]
 
     def _walk(self, names: Names, *, make: bool) -> tuple[int, Names]:
-        stack, way = [os.dup(self.top)], list[str]()
+        """A descriptor of the folder, and its path without links."""
         todo, links = list(reversed(names)), 0
-        try:
+        with _Way(self.top) as way:
             while todo:
                 name = todo.pop()
                 if name == "..":
-                    if way:
-                        os.close(stack.pop())
-                        way.pop()
+                    way.leave()
                     continue
                 try:
-                    following = self._step(stack[-1], (*way, name), make=make)
+                    way.enter(name, self._step(way.here, (*way.names, name), make=make))
                 except FileNotFoundError:
-                    raise NoSuchFolder(names_of("/".join((*way, name, *reversed(todo))))) from None
+                    raise NoSuchFolder(names_of("/".join((*way.names, name, *reversed(todo))))) from None
                 except NotADirectoryError:
-                    target = _link(stack[-1], name)
+                    target = _link(way.here, name)
                     links += 1
                     if target is None or links > _MOST_LINKS:
                         raise NotAFolder(f"a layer has {'/'.join(names)}, in which {name} is not a folder") from None
                     if target.startswith("/"):
-                        while way:
-                            os.close(stack.pop())
-                            way.pop()
+                        way.restart()
                     todo += [part for part in reversed(target.split("/")) if part not in ("", ".")]
-                    continue
-                stack.append(following)
-                way.append(name)
-                if len(way) > _DEEPEST:
-                    raise UnreadableImage(f"a layer has folders in folders more than {_DEEPEST} deep")
-            return stack.pop(), tuple(way)
-        finally:
-            for descriptor in stack:
-                os.close(descriptor)
+            return way.take(), tuple(way.names)
 
     def _step(self, here: int, way: Names, *, make: bool) -> int:
         try:
