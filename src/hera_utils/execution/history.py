@@ -145,6 +145,11 @@ class _Judgement:
     outputs: Mapping[str, FileFacts] = field(default_factory=dict)
     adopted: Fingerprint | None = None
 
+    @property
+    def done(self) -> LastResult | None:
+        """The last result, where it still holds."""
+        return None if self.reason else self.last
+
 
 def _judge(
     point: Point, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
@@ -178,16 +183,12 @@ def decide(
             in_flight[point.id] = fingerprint
             continue
         judgement = judgements[point.id] = _judge(point, fingerprint, history, fingerprinter, files)
-        if judgement.last is not None and not judgement.reason:
-            assumptions.note(judgement.last, fingerprint, judgement.outputs)
+        if judgement.done is not None:
+            assumptions.note(judgement.done, fingerprint, judgement.outputs)
         if judgement.reason or unit:
             fingerprints[point.id] = fingerprint
     run = {point: judgement.reason for point, judgement in judgements.items() if judgement.reason}
-    done = {
-        point: judgement.last
-        for point, judgement in judgements.items()
-        if judgement.last is not None and not judgement.reason
-    }
+    done = {point: last for point, judgement in judgements.items() if (last := judgement.done) is not None}
     if unit and done and not run:
         why, _ = files.undone(None, history.outputs_of_all)
         run = dict.fromkeys(done, why) if why else {}
