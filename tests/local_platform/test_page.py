@@ -93,6 +93,10 @@ def test_a_run_is_shown_live(url, platform, tab, tmp_path):
     platform.put("Workflow", document)
     tab.until("document.body.innerText.includes('31/31')")
     assert "9 s" in tab.text()
+    document["status"] |= {"progress": "31/33"}  # two attempts failed, and were repeated
+    platform.put("Workflow", document)
+    tab.until("document.body.innerText.includes('31/33 pods ok')")
+    assert tab.run("document.querySelector('progress').position") == 1
     if folder := os.environ.get("HERA_UTILS_PICTURES"):
         tab.picture(Path(folder) / "run.png")
 

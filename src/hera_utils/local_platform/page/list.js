@@ -74,7 +74,7 @@ const listPage = async (namespace) => {
   const search = make("input", { type: "search", value: words.join(" "), placeholder: "Filter: words of a name, a phase, a message…", "aria-label": "Filter", size: 44, oninput: filter });
   const order = new SortOrder({ name: "Name", namespace: "Namespace", status: "Status", duration: "Duration", start: "Started" }, () => draw());
   const plain = (title) => make("th", { scope: "col" }, title), head = (name) => order.head(make("th", { scope: "col" }), name);
-  const heads = [head("name"), ...(namespace ? [] : [head("namespace")]), head("status"), plain("Progress"), head("duration"), head("start"), plain("Message")];
+  const heads = [head("name"), ...(namespace ? [] : [head("namespace")]), head("status"), plain("Pods ok"), head("duration"), head("start"), plain("Message")];
   show(make("h1", {}, namespace ? `Workflows of ${namespace}` : "Workflows"), make("div.row", {}, search, younger, older, note),
     make("div.wide", {}, make("table.list", {}, make("thead", {}, make("tr", {}, ...heads)), body)));
   const told = ({ metadata, status }) => [metadata.name, metadata.namespace, wholeOf(metadata), status.phase, reasons.of({ metadata, status })].join(" ").toLowerCase();

@@ -94,7 +94,8 @@ class RunPage {
     this.times = make("span.note");
     const facts = make("div.row", {},
       phaseMark(status.phase || "Pending"),
-      make("progress", { max: all || 1, value: done, "aria-label": "Progress" }), make("span", {}, status.progress || ""), this.times);
+      // attempts that failed and were repeated keep Argo's count from being full
+      make("progress", { max: all || 1, value: status.phase === "Succeeded" ? all || 1 : done, "aria-label": "Progress" }), make("span", {}, status.progress ? `${status.progress} pods ok` : ""), this.times);
     const more = [...parametersOf(spec.arguments).map(([n, v]) => [`parameter ${n}`, v]), ...parametersOf(status.outputs).map(([n, v]) => [`output ${n}`, v])];
     const failures = failureList(this.nodes, (id) => this.look(id), () => { this.tabs.open("workflow"); this.outline.only("Failed"); });
     const told = status.message && !(failures && failures.textContent.includes(status.message)); // a run of one task says what the task says
