@@ -7,13 +7,13 @@ import math
 import statistics
 
 import pytest
-from documents import sweep
+from documents import pod, run, sweep
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
 from hera_utils.results import exports
-from hera_utils.results.means import Mean, means, means_over_seeds, seeds_of
+from hera_utils.results.means import Mean, means, means_of_run, means_over_seeds, seeds_of
 from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
 
@@ -82,6 +82,21 @@ def test_none_is_a_value_of_an_axis():
 
 def test_several_axes_at_once():
     assert means(seeds(), ["seed", "size"]).sheet().lines == (("8", "13.5 ± 1.6"),)
+
+
+def test_the_tasks_of_a_template_have_means_too():
+    """Of a script without points: inputs that are the same for all say nothing."""
+    values = [{"p": str(p), "seed": str(seed), "city": "Lyon"} for p in (1, 2) for seed in (0, 1)]
+    tasks = [pod(f"wf.fit-{n}", inputs=one, outputs={"y": one["seed"]}) for n, one in enumerate(values)]
+    other = pod("wf.sum", inputs={"p": "1"}, templateName="sum")
+    results = Results.of([run(*tasks, other)])
+    sheet = means_of_run(results, ["seed"]).sheet()
+    assert (sheet.header, sheet.lines) == (("p", "n", "y"), (("1", "2", "0.50 ± 0.50"), ("2", "2", "0.50 ± 0.50")))
+    with pytest.raises(ResourceError, match="several templates of wf have the input p") as told:
+        means_of_run(results, ["p"])
+    assert told.value.fix == "name one with --template: collect, sum"
+    with pytest.raises(ResourceError, match="no template of wf has the inputs p and q"):
+        means_of_run(results, ["p", "q"])
 
 
 def test_what_has_no_mean_is_told():

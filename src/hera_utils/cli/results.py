@@ -67,20 +67,16 @@ def command(
     """
     from hera_utils.cli.run_names import reached_run
     from hera_utils.cli.terminal import write_data
-    from hera_utils.results.means import means
+    from hera_utils.results.means import means_of_run
     from hera_utils.runs.script_places import ScriptPlaces
 
     by, output = flags["by"], output or _format_of(to)
-    if over and by == "tasks":
-        raise SettingsError("--mean-over is about points, not about tasks", fix="leave out --tasks")
     with reached_run(name) as run:
         _tell_gone(run.run)
         places = ScriptPlaces(run.run.documents)
         chosen = _chosen(run.results(logs=not over and output in ("text", "table", "json")), template, by)
     if over:
-        if not chosen.points:
-            raise ResourceError(f"{chosen.name} has no points: the run has no sweep", fix="leave out --mean-over")
-        _write_means(means(chosen.point_table, over), output, to, wide=flags["wide"])
+        _write_means(means_of_run(chosen, over, by=by), output, to, wide=flags["wide"])
     elif output == "parquet":
         _parquet(lambda path: chosen.to_parquet(path, by=by), to)
     elif output == "csv":

@@ -13,7 +13,9 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import canonical, for_json
 from hera_utils.results.columns import Column, ResultTable
+from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import Sheet, number, texts
+from hera_utils.wording import listed
 
 _SEED = re.compile(r"(.*_)?seed", re.IGNORECASE)  # pictures/scales.js knows the same names
 _MOST_DECIMALS, _LARGE, _TINY = 6, 1e6, 1e-300
@@ -108,6 +110,24 @@ def seeds_of(points: ResultTable) -> tuple[str, ...]:
     return named if len(groups) * _FEWEST_REPEATED <= len(points) else ()
 
 
+def means_of_run(results: Results, over: Sequence[str], *, by: str | None = None) -> Means:
+    """Of the points, where there are any, else (or by "tasks") of the tasks of the one template that has these inputs."""
+    if results.points and by != "tasks":
+        return means(results.point_table, over)
+    templates = dict.fromkeys(row.template for row in results if all(name in row.inputs for name in over))
+    if len(templates) != 1:
+        raise ResourceError(
+            f"{'several templates' if templates else 'no template'} of {results.name} {'have' if templates else 'has'} "
+            f"the input{'s' if len(over) > 1 else ''} {listed(over)}",
+            fix=f"name one with --template: {', '.join(templates)}"
+            if templates
+            else "hera-utils results shows the inputs",
+        )
+    table = results.of_template(next(iter(templates))).task_table
+    constant = [column for column in table.by_role("input") if len(set(column.cells)) == 1 and column.name not in over]
+    return means(ResultTable(table.title, tuple(one for one in table.columns if one not in constant)), over)
+
+
 def means(points: ResultTable, over: Sequence[str]) -> Means:
     """A group for the points that differ in the axes `over` alone. ResourceError for what is no axis, and where nothing can be added up."""
     axes = {column.name: column for column in points.by_role("input")}
@@ -115,10 +135,14 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
         if name not in axes:
             near = get_close_matches(name, axes, n=1)
             hint = f"; did you mean `{near[0]}`?" if near else ""
-            raise ResourceError(f"the points have no axis `{name}`{hint}", fix=f"the axes are: {', '.join(axes)}")
+            raise ResourceError(
+                f"the {points.title} have no axis `{name}`{hint}", fix=f"the axes are: {', '.join(axes)}"
+            )
     outputs = _outputs(points)
     if not outputs:
-        raise ResourceError("no output of the points is a number: there is no mean", fix="leave out --mean-over")
+        raise ResourceError(
+            f"no output of the {points.title} is a number: there is no mean", fix="leave out --mean-over"
+        )
     groups = _groups(points, over)
     inputs = tuple(
         Column(
