@@ -188,43 +188,42 @@ def is_ours(live: Json) -> bool:
 
 
 def _change(applier: Applier, declared: Declared, live: Json | None, force: bool, before: Sequence[Change]) -> Change:
+    """What provisioning would do to one object. live: as it is. before: what is decided of the objects that come first."""
     if declared.document is None:
-        if live is not None:
-            return Change(declared, "found")
-        what = f"does not exist, and the experiment does not describe its content: the {declared.word}'s owner must create it"
-        return Change(
-            declared,
-            "missing",
-            note=what,
-            fix=f"describe it in the environment, or ask its owner for {declared.word} {declared.name}",
-        )
+        return Change(declared, "found") if live is not None else _undescribed(declared)
     if live is not None and not is_ours(live):
-        differing = tuple(_unlike(declared.document, live))
-        note = "was not created by hera-utils: left unchanged"
-        fix = (
-            "agree on one content, or use another name"
-            if differing and declared.kind in ("ConfigMap", "Secret", "Role")
-            else ""
-        )
-        return Change(declared, "theirs", differing, note, fix)
+        return _of_others(declared, declared.document, live)
     if live is not None and (declared.only_once or declared.lacking is not None):
         return Change(declared, "same", note=f"not compared: {_why(declared)}" if declared.lacking else "")
     if declared.lacking is not None:
         return Change(declared, "refused", note=f"cannot be created: {_why(declared)}", fix=declared.lacking.fix or "")
     try:
         would = applier.apply(declared.document, dry_run=True, force=force)
-    except Conflict as conflict:
-        return Change(declared, "refused", note=str(conflict), fix=conflict.fix or "")
     except HeraUtilsError as error:
-        if declared.kind == "RoleBinding" and any(
-            known.action == "create" and known.declared.kind == "Role" for known in before
-        ):
+        role_comes = any(one.action == "create" and one.declared.kind == "Role" for one in before)
+        if declared.kind == "RoleBinding" and role_comes and not isinstance(error, Conflict):
             return Change(declared, "create")  # its role is not there yet, so the server cannot look at it
         return Change(declared, "refused", note=error.message, fix=error.fix or "")
     if live is None:
         return Change(declared, "create", tuple(_fields_of(declared.document)))
     fields = tuple(difference(live, would))
     return Change(declared, "change" if fields else "same", fields)
+
+
+def _undescribed(declared: Declared) -> Change:
+    """The experiment names an object that neither exists nor is described."""
+    what = (
+        f"does not exist, and the experiment does not describe its content: the {declared.word}'s owner must create it"
+    )
+    fix = f"describe it in the environment, or ask its owner for {declared.word} {declared.name}"
+    return Change(declared, "missing", note=what, fix=fix)
+
+
+def _of_others(declared: Declared, document: Json, live: Json) -> Change:
+    differing = tuple(_unlike(document, live))
+    matters = bool(differing) and declared.kind in ("ConfigMap", "Secret", "Role")
+    fix = "agree on one content, or use another name" if matters else ""
+    return Change(declared, "theirs", differing, "was not created by hera-utils: left unchanged", fix)
 
 
 def _why(declared: Declared) -> str:
