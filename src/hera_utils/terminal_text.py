@@ -13,7 +13,7 @@ _CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
 _DIRECTIONS = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 _control = re.compile(f"[{_CONTROLS}{_DIRECTIONS}]")
 _colour = re.compile(r"\x1b\[([0-9;]*)m")
-_CONCEALED = {"8", "08"}  # of the colours' numbers: text that is there and not seen
+_CONCEALED = {"8", "08"}  # the number (SGR) that hides text
 
 
 class StyledText(str):

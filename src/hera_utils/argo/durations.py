@@ -19,7 +19,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 LONGEST = (1 << 63) - 1
 _MOST = 1 << 63
-_DIGITS = 20  # that many are too many
+_DIGITS = 20  # more digits than any duration that Go can hold
 _LONGEST_TEXT = 1000
 
 _UNITS = {

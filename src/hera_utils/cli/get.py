@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _digest_at_end = re.compile(r"-[0-9a-f]{12}$")  # experiment/points.py
 _MOST_PARTS = 20
-_MOST_WORKFLOWS = 4  # of a run of more the tasks are not shown with it
+_MOST_WORKFLOWS = 4  # if a run has more workflows, its tasks are not shown
 
 
 @click.command()

@@ -101,7 +101,7 @@ def execute(
     recording.waits = check_deadline
     with hosting(host), recorded(recording):
         try:
-            exec(code, module.__dict__)  # this is what the user asked for
+            exec(code, module.__dict__)  # running the user's script is the purpose of the command
         except HeraUtilsError:
             raise
         except KeyboardInterrupt as stop:

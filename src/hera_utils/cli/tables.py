@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-NARROWEST = 8  # of a column that is cut
+NARROWEST = 8  # the width to which a column may be cut
 _GAP = 2
 Paint = Callable[[int, int, str], str]
 

@@ -50,7 +50,7 @@ class CheckpointFolders:
                 continue
             if last.status != DONE and point not in decisions.explanation.changed:
                 noted[point] = last.checkpoint
-            elif last.run == self.record.folder:  # this run has begun it before, otherwise
+            elif last.run == self.record.folder:  # this run began the point before it was changed
                 noted[point] = f"{own}-{secrets.token_hex(3)}"
         self.record.update(checkpoints={point: name for point, name in noted.items() if name != own})
 

@@ -21,7 +21,7 @@ from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
-_MOST_POINTS = 10_000  # that are looked at
+_MOST_POINTS = 10_000  # points of earlier runs that are read
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ Answer = TypeVar("Answer")
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
 _SEARCH_PAUSE = 0.5  # the longest where the next points wait for these
-MOST_FAILURES = 1000  # that are kept of a run, to be shown
+MOST_FAILURES = 1000  # failures of a run that are kept to be shown
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Dispatcher:
         self.client, self.record, self.options, self.texts = client, record, options, texts
         self.deadline = deadline
         self.in_flight: dict[str, InFlight] = {}
-        self.oversized = ""  # of what its tasks gave, as far as no cluster would take it
+        self.oversized = ""  # a sentence about outputs that are too large for a cluster
         self.failures: list[Failure] = []
         self.last: Json | None = None
         self.lost: set[str] | None = None

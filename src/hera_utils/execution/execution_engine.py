@@ -79,7 +79,7 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: C
     return ExecutionEngine.from_command_line(argv, parser=parser, experiment=experiment).run(experiment)
 
 
-_RUNNERS = ("/hera_runner.py", "/hera/workflows/runner.py")  # of this machine's tasks, of others
+_RUNNERS = ("/hera_runner.py", "/hera/workflows/runner.py")  # in tasks of this machine, in tasks of a cluster
 Json = dict[str, Any]
 
 

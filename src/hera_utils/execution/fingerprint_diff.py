@@ -31,7 +31,7 @@ _SENTENCES = {
     FILE: "input file {} changed",
 }
 _MOST_NAMES = 3
-_MOST_LINES = 200  # of one difference
+_MOST_LINES = 200  # lines of one difference that are shown
 _LONGEST_VALUE = 120
 
 

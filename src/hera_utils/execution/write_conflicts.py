@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 VOLUME_LABEL = "hera-utils/volume"
 WRITES = "hera-utils/writes"
-MOST_PATHS = 1000  # that are listed; of more it is only said whose they are
+MOST_PATHS = 1000  # paths that are listed; of more only the owner is named
 _DIGITS = 10
 _ALL = "*"
 

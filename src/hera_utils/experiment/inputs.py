@@ -260,7 +260,7 @@ def _set(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: b
     declared_type = field_types(type(holder))[name] if model or is_dataclass(holder) else Any
     if declared_type is Any:
         declared_type = _type_of([fieldwise[name]])
-    if model:  # it converts by itself
+    if model:  # a pydantic model converts its values itself
         if written and _is_axis(fieldwise[name]):
             value, _ = several(value, where)
         return built(type(holder), {**holder.model_dump(), name: value}, path)

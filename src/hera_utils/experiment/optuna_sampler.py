@@ -27,7 +27,7 @@ _SAMPLERS = {
     "nsga3": "NSGAIIISampler",
     "qmc": "QMCSampler",
 }
-_PACKAGES = {"cmaes": "cmaes", "gp": "torch", "qmc": "scipy"}  # that Optuna asks for when it first draws: after a round
+_PACKAGES = {"cmaes": "cmaes", "gp": "torch", "qmc": "scipy"}  # packages that Optuna imports only after the first round
 _PRUNERS = {"median": "MedianPruner", "halving": "SuccessiveHalvingPruner", "hyperband": "HyperbandPruner"}
 
 

@@ -370,7 +370,8 @@ def _reader(layout: str) -> re.Pattern[str]:
             piece = rf"(?P<fraction>[.,]\d{{{len(element) - 1}}})" if element[1] == "0" else r"(?P<fraction>[.,]\d+)?"
         else:
             piece = _NUMBERS[element]
-        pattern.append(re.sub(r"\?P<(\w+)>", rf"?P<\1__{index}>", piece))  # of several the last one counts
+        # a layout may name a part twice; the last one counts
+        pattern.append(re.sub(r"\?P<(\w+)>", rf"?P<\1__{index}>", piece))
         if element in ("05", "5") and not fraction:
             pattern.append(rf"(?P<fraction__{index}>[.,]\d+)?")  # Go: a fraction may follow the seconds
     return re.compile("".join(pattern) + r"\Z", re.ASCII)

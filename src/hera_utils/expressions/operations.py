@@ -235,7 +235,7 @@ def contained(needle: Any, where: Any) -> bool:
         if not isinstance(needle, str):
             given = "<nil>" if needle is None else go_type(needle)
             raise Failure(f"cannot use {given} as field name of {go_type(where).removeprefix('*')}")
-        return False  # none of their fields is accessible
+        return False  # Go's structs here export no field
     raise Failure(f'operator "in" not defined on {go_type(where)}')
 
 

@@ -77,7 +77,8 @@ class Exchange:
         fix = "check the network and the address; where a proxy leads out, set HTTPS_PROXY"
         if self.endpoint.registry == DOCKER_HUB:
             fix += f"; where a mirror is to be used, set {MIRRORS}"
-        may_pass = not isinstance(error, TimeoutError)  # who has taken a minute will take another one
+        # a server that did not answer for a minute will not answer in the next
+        may_pass = not isinstance(error, TimeoutError)
         return Failure(NoAnswer(f"{name} does not answer ({reason_of(error)})", fix=fix), may_pass)
 
     def refusal(self, reply: requests.Response, url: str) -> Failure:

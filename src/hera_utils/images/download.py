@@ -19,7 +19,7 @@ from hera_utils.images.transport import FAILURES, reason_of
 
 _CHUNK = 1 << 16
 _CHUNK_SECONDS = 60.0
-_MOST_CUTS = 6  # one after another, without a byte between them
+_MOST_CUTS = 6  # cuts in a row, without a byte between them
 _MOST_DAMAGES = 2
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from hera_utils.images.reference import DOCKER_HUB
 from hera_utils.settings.secret import Secret
 
-# What `docker login` without a host writes.
+# The key under which `docker login` without a host stores a login.
 _HUB_KEY = "https://index.docker.io/v1/"
 _HUB_HOSTS = ("index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 _HELPER_SECONDS = 30.0

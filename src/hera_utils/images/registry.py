@@ -27,7 +27,7 @@ from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 _GOOD = (200, 206, 416)
 _MOST_CHALLENGES = 8
-_MOST_REGISTRIES = 2  # that lead from one to the next
+_MOST_REGISTRIES = 2  # redirects from one registry to another
 _ATTEMPTS_AT_MIRROR = 2  # the registry itself comes next
 _MOST_READINGS = 3
 

@@ -167,7 +167,9 @@ class Store:
     def add_blob(self, digest: str, data: bytes) -> Path:
         """Keep a content that is in memory. UnreadableImage when it is not what the digest says."""
         with self.alone(digest):
-            if (path := self.blob(digest)) is not None and path.read_bytes() == data:  # else the disk lost some of it
+            if (
+                path := self.blob(digest)
+            ) is not None and path.read_bytes() == data:  # a crash of the machine may have left it incomplete
                 return path
             with room_on(self.folder), open(self.partial(digest), "wb", opener=_private) as file:
                 file.write(data)
@@ -206,7 +208,7 @@ class Store:
                 return layer
             below = self._below(config.chain_ids[:number])
             prefix = chain.partition(":")[2][:12]
-            for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # of a process that was killed
+            for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # left by a process that was killed
                 _remove(leftover)
             folder = self.folder / "layers" / f"{prefix}-{secrets.token_hex(3)}"
             with room_on(self.folder):
@@ -424,7 +426,7 @@ class Store:
         return self.folder / "chains" / f"{check_digest(chain_id).partition(':')[2]}.json"
 
     def _prepare(self) -> None:
-        if self._prepared and (self.folder / "locks").is_dir():  # else somebody has removed all of it
+        if self._prepared and (self.folder / "locks").is_dir():  # somebody may have removed the whole store
             return
         with room_on(self.folder):
             for name in _FOLDERS:

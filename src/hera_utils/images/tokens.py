@@ -112,7 +112,7 @@ class Authorization:
             self._challenge = offer or self._challenge
             if used and not self._accepted:
                 self._give_up_login()
-            return self._obtain()  # what was let in before and no longer is has expired: the same login again
+            return self._obtain()  # it worked before, so it has expired: the same login again
 
     def advance(self, used: Secret) -> bool:
         """A request with `used` was answered 403: whether another login can be tried. Raises NoToken."""

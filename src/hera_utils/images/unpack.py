@@ -282,7 +282,7 @@ class _Unpacking:
             parent = self.folder.folder(names[:-1])
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.stat(names[-1], dir_fd=parent, follow_symlinks=False), status):
-                    return  # it is that file already
+                    return  # both names are the same file already
             self.folder.remove(parent, names[-1])
             os.link(source[-1], names[-1], src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
         finally:

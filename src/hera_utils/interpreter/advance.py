@@ -145,7 +145,7 @@ def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
 
 def _pod_waiting(walk: Walk, event: events.PodWaiting) -> None:
     node = walk.ledger.get(event.node_id)
-    if node is not None and node["phase"] == phases.PENDING:  # else what it waited for was told too late
+    if node is not None and node["phase"] == phases.PENDING:  # the pod may have started since
         walk.ledger.change(node, message=event.message or None)
 
 

@@ -97,8 +97,9 @@ def go_on(walk: Walk) -> None:
 
 def started(walk: Walk) -> list[Command]:
     """The workflow has its locks: it runs."""
-    walk.variables["workflow.status"] = walk.run.phase  # of before: so the entry template sees it in Argo's first look
-    finish.duration_variable(walk)  # of before, too: 0
+    # before it is Running: so the entry template sees it in Argo's first operation
+    walk.variables["workflow.status"] = walk.run.phase
+    finish.duration_variable(walk)  # before it has begun, too: 0
     finish.set_phase(walk, phases.RUNNING)
     metrics.of_workflow(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
@@ -179,9 +180,8 @@ def _set_metadata(walk: Walk) -> None:
 
     document = walk.document
     metadata = metadata_of(document, walk.spec, evaluate)
-    if faults := names.metadata_faults(
-        metadata
-    ):  # in Argo nothing of the workflow can be stored any more: it waits for ever
+    # in Argo nothing of the workflow can be stored any more: it waits for ever
+    if faults := names.metadata_faults(metadata):
         raise InvalidWorkflow(f'Workflow.argoproj.io "{walk.run.name}" is invalid: {names.aggregate(faults)}')
     document["metadata"] = metadata
     for kind in ("labels", "annotations"):

@@ -19,7 +19,7 @@ NODE = "local"
 _MOST_PODS = "110"  # a kubelet's limit
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of mallopt
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # parameters of mallopt(3)
 
 
 def share_memory() -> None:

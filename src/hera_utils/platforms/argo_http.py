@@ -202,9 +202,8 @@ class ArgoHttp:
     def _fault(self, error: Json) -> Exception:
         """What an `error` in a stream means."""
         code, message = stream_fault(error)
-        if (
-            code == 11 or error.get("http_code") == 410
-        ):  # the server has forgotten the version that we asked to go on from
+        # the server has forgotten the version that we asked to go on from
+        if code == 11 or error.get("http_code") == 410:
             return Cut(message)
         message = mask(message, [self._sent])
         return forbidden(message) if code == faults.PERMISSION_DENIED else Refused(code, message)
@@ -280,7 +279,7 @@ class ArgoHttp:
         with reply:
             try:
                 why = refusal(self.connection, reply, token)
-            except (requests.RequestException, OSError) as error:  # it broke within its reasons
+            except (requests.RequestException, OSError) as error:  # the connection broke while the reason was read
                 return Unanswered(unreachable(self.connection, error))
         if reply.status_code not in _PASSING:
             return why

@@ -102,7 +102,7 @@ class HeraBinding:
         self.connection, self.stamp, self.insist = connection, stamp, insist
         self.active = True
         self._notice: Callable[[str], None] | None = notice if insist else None
-        self._replaced: dict[str, None] = {}  # what of the script's was, in order
+        self._replaced: dict[str, None] = {}  # names of the script's own values that were replaced, in order
         self._before = {name: getattr(global_config, name) for name in _NAMES if hasattr(global_config, name)}
         self._before["token"] = _token_as_set(global_config)
         self._environ = _no_proxy(connection)

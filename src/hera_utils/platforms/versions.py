@@ -113,7 +113,7 @@ def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
         )
     if hera and argo:
         verdicts.append(_hera_and_argo(hera, argo))
-    if argo and any(numbers(kubernetes)):  # one that was built by hand calls itself 0.0.0
+    if argo and any(numbers(kubernetes)):  # a server that was built by hand reports the version 0.0.0
         verdicts.append(_argo_and_kubernetes(argo, kubernetes))
     return tuple(verdicts)
 

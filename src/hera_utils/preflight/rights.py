@@ -35,7 +35,8 @@ def of_user(target: Target) -> Iterator[Finding]:
         yield good("rights", f"{len(rights)} of {len(rights)} permissions ({_person(target) or 'yours'})")
         return
     who = f"you ({_person(target)})" if target.user else "you"
-    left_out = target.connection.no_token  # then this is perhaps not whom the user wants to be
+    # why a token is missing: then the permissions may be of another identity than the user thinks
+    left_out = target.connection.no_token
     why = f"; a token is left out ({left_out})" if left_out not in ("", "default") else ""
     fix: str | None = _role_for(target, roles.SUBMITTER, rights, roles.user_subject(target.user or "YOU"))
     for vital, verdict in ((True, problem), (False, warning)):

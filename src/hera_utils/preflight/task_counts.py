@@ -10,7 +10,7 @@ from typing import Any
 Json = dict[str, Any]
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
-_SEVERAL = 2  # of a loop over what is not known yet: more than one
+_SEVERAL = 2  # for a loop whose items are not known yet
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _fold(
 
     def of(template: Json | None, above: tuple[str, ...]) -> Width:
         if template is None:
-            return Width(1, False)  # of a WorkflowTemplate: not seen here
+            return Width(1, False)  # a template of a WorkflowTemplate is not in this document
         name = str(template.get("name") or "")
         if name in widths:
             return widths[name]

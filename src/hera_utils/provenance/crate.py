@@ -139,7 +139,7 @@ def write_zip(manifest_file: Path, target: Path) -> None:
     try:
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in names:
-                entry = zipfile.ZipInfo(name)  # of 1980: a time of day would make each archive another
+                entry = zipfile.ZipInfo(name)  # dated 1980: with the present time every archive would differ
                 entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
                 archive.writestr(entry, (folder / name).read_bytes())
         os.replace(fresh, target)

@@ -15,7 +15,7 @@ from hera_utils.digests import short_digest
 
 Json = dict[str, Any]
 
-MOST_TASKS = 5000  # of a run that are described one by one: the tables have the others
+MOST_TASKS = 5000  # tasks of a run that are described one by one; the tables have all
 _LONGEST_VALUE = 1000  # characters
 SECONDS, BYTES = "https://qudt.org/vocab/unit/SEC", "https://qudt.org/vocab/unit/BYTE"
 _MEASURED = {"cpu_seconds": ("ru_utime and ru_stime", SECONDS), "peak_memory": ("ru_maxrss", BYTES)}

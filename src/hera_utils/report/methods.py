@@ -22,7 +22,7 @@ from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words
 from hera_utils.wording import counted, first_of, listed
 
-_MOST_VALUES = 8  # of an input that are listed
+_MOST_VALUES = 8  # values of one input that are listed
 _MOST_PACKAGES = 30
 _BEGUN = ("Succeeded", "Failed", "Error", "Running")
 

@@ -24,9 +24,9 @@ Picture = Literal["line", "scatter", "heat map", "bars", "parallel", "histogram"
 
 MOST_PLOTS = 12
 _FEW = 10  # lines in one picture that can be told apart
-_MOST_CELLS = 200  # of a heat map, along one side
+_MOST_CELLS = 200  # along one side of a heat map
 _MOST_BARS = 60
-_FEW_ROWS = 60  # of which parallel coordinates show less than a scatter
+_FEW_ROWS = 60  # with fewer rows a scatter plot shows more than parallel coordinates
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ RUN_LABEL = "hera-utils/run"
 WAITING, SUBMITTED, DONE = "", "Submitted", "Succeeded"
 PRUNED = "Pruned"
 """The status of a point that a search stopped before its end, as it promised too little."""
-_LAST_SECOND = 253_402_300_799  # of the year 9999
+_LAST_SECOND = 253_402_300_799  # the last second of the year 9999
 
 _TABLES = """
 create table if not exists points (

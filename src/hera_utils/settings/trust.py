@@ -43,7 +43,7 @@ _HARMLESS = (
 _FILES = ("k8s_config_file", "client_certificate", "client_key", "runs")  # read or written as the user
 _WAY = ("proxy", "verify_tls", "ca_file")  # on the way to a server, whoever names it
 _SERVER = ("argo_server", "argo_secure", "argo_base_href", *_WAY)
-_CLUSTER = ("k8s_config_file", "k8s_context")  # what the Argo server is found by when nobody names it
+_CLUSTER = ("k8s_config_file", "k8s_context")  # without a named server, these decide which one is found
 
 
 class Untrusted(SettingsError):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 MASK = "…"
-MOST_POINTS = 200  # that are listed one by one
-MOST_ITEMS = 200  # of one loop
+MOST_POINTS = 200  # points that are listed one by one
+MOST_ITEMS = 200  # items of one loop that are listed
 _VOLATILE_ANNOTATIONS = ("hera-utils/", "workflows.argoproj.io/hera")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
 _PYTHON = re.compile(r"\bpython:3(\.\d+)*\b")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 Json = dict[str, Any]
-_BEGINNINGS = frozenset({"", "ContainerCreating", "PodInitializing"})  # of every pod
+_BEGINNINGS = frozenset({"", "ContainerCreating", "PodInitializing"})  # reasons that every pod has while it starts
 _PLACE = re.compile(r"[;,] \d+ before it")
 _ORDINARY = ("Insufficient cpu", "arallelism of ")
 

@@ -30,7 +30,10 @@ _DIVISORS = {
 
 def of_requirements(resources: Json, path: str) -> Iterator[str]:
     limits = resources.get("limits") or {}
-    requests = {**limits, **(resources.get("requests") or {})}  # what is only limited is asked for
+    requests = {
+        **limits,
+        **(resources.get("requests") or {}),
+    }  # Kubernetes: a limit without a request is the request too
     for name, text in limits.items():
         yield from _amount(name, str(text), f"{path}.limits[{name}]")
     for name, text in requests.items():

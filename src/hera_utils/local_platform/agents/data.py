@@ -57,7 +57,7 @@ class DataAgent:
             return found
         if not found:
             raise PlatformError(f"no key found of name {key}")
-        return None  # it is an object, and no folder
+        return None  # the key is that of an object, not of a folder
 
 
 def _transformed(expression: str, data: Any, number: int) -> Any:

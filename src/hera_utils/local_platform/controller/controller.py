@@ -254,7 +254,8 @@ class Controller:
             try:
                 answers.append((item.future, item.act(turn)))
             except HeraUtilsError as error:
-                item.future.set_exception(error.with_traceback(None))  # it leads here, and from here to itself
+                # its traceback holds this frame, and this frame holds it
+                item.future.set_exception(error.with_traceback(None))
             except Exception as error:
                 raise UnexpectedFailure(item, error) from error
         if not items:

@@ -245,7 +245,7 @@ class CronClock:
                 stored = self._platform.submit(key[0], decision.start)
                 new = cron_workflow.started(new, scheduled, _child(stored))
             except Refused as refused:
-                if refused.code != ALREADY_EXISTS:  # else it was started for that time already
+                if refused.code != ALREADY_EXISTS:  # the workflow of this time exists already
                     new = cron_workflow.refused(new, f"Failed to submit Workflow: {refused}")
             except HeraUtilsError as error:
                 new = cron_workflow.refused(new, f"Failed to submit Workflow: {error}")

@@ -421,5 +421,5 @@ def _set_aside(state: Path, claim: Json) -> None:
     except OSError:
         return
     if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):
-        # not in this thread: it may be much, and runs wait for the controller
+        # not in this thread: it may take long, and runs wait for the controller
         threading.Thread(target=remove_tree, args=(target,), daemon=True).start()

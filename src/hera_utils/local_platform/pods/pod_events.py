@@ -42,7 +42,7 @@ def finished(launch: Launch, record: Json) -> PodFinished:
         containers=tuple(ContainerState(**c) for c in record["containers"]),
         outputs=record["outputs"],
         error=record["error"],
-        warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
+        warnings=tuple(record.get("warnings") or ()),  # absent in records of older versions
         stand_ins=tuple(record.get("stand_ins") or ()),
         used=used,
     )

@@ -11,7 +11,7 @@ from hera_utils.interpreter.events import Event
 Json = dict[str, Any]
 AT_HAND = 256
 """So many pods that wait are in memory whole; what more there are is read from the journal again when their turn comes."""
-_NOTHING: Json = {}  # one for all stubs
+_NOTHING: Json = {}  # shared by all stubs
 PullSecrets = Callable[[], tuple[Json, ...]]
 Again = Callable[[str], "Launch | None"]
 Report = Callable[[str, Event], None]

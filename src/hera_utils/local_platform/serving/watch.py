@@ -130,7 +130,7 @@ class WatchHistory:
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
-        version = platform.list("Namespace")[1]  # of the whole, whatever is listed
+        version = platform.list("Namespace")[1]  # the version of the whole store, whichever kind is listed
         self._horizon.update(dict.fromkeys(self._deleted, version))
 
     def _note(self, change: ObjectChange) -> None:

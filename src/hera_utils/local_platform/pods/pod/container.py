@@ -18,7 +18,7 @@ Json = dict[str, Any]
 # opened before anything of a container is seen: its /dev may be a volume, in which a task has put something else
 _NOTHING = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 _NOWHERE = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-_FORK_SERVERS = 2  # that may be killed before a task begins
+_FORK_SERVERS = 2  # how many fork servers may be killed before a task begins
 NOT_STARTED = 64  # Argo's emissary exits so when it cannot start the command
 
 
@@ -124,9 +124,10 @@ class Container:
     def _go_to_its_folder(self) -> None:
         plan = self.plan
         home = plan.env.get("HOME") or ""
-        in_volume = any(home.startswith(f"{mount.target.rstrip('/')}/") for mount in plan.mounts)  # there it would stay
+        # files there outlive the pod
+        in_volume = any(home.startswith(f"{mount.target.rstrip('/')}/") for mount in plan.mounts)
         if home.startswith("/") and not plan.layers and not in_volume:
-            with contextlib.suppress(OSError):  # it lies where a container has its own, empty folders
+            with contextlib.suppress(OSError):  # its folder may be one that a container has empty for itself
                 program.go_to(home, only_make=True)
         program.go_to(plan.cwd)
 

@@ -20,7 +20,7 @@ from .syscalls import Ended
 
 Json = dict[str, Any]
 _FIRST_LOOK, _TICK = 0.1, 0.5  # seconds
-_SHARE = 0.01  # of a processor that looks may take
+_SHARE = 0.01  # share of a processor that measuring may take
 _KIB = 1024
 _MOST = 1024  # bytes of /proc/PID/io
 _RESET_PEAK = b"5"  # proc(5), clear_refs

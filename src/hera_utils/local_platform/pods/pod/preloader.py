@@ -39,7 +39,7 @@ _PATIENCE = 30.0  # seconds for an import
 _MOST_MEMORY = 512 << 20  # bytes of a process that imports no more
 _LINK = 3
 _PAGE = 4096
-_WORTH_IT = 16 * _PAGE  # what a fault brings at once
+_WORTH_IT = 16 * _PAGE  # a page fault maps so much at once
 _OF_HERAS_SCRIPTS = ("json",)  # each `@script()` task begins with it
 
 
@@ -156,7 +156,7 @@ class _Process:
         self._waiting: list[list[str]] = []
         self._next: tuple[socket.socket, int] | None = None
         """The fork that imports, which may take this one's place, and its process id."""
-        self._own = list(sys.modules.values())  # of its own code, which a task must not find
+        self._own = list(sys.modules.values())  # modules of this program, which a task must not find
 
     def serve(self) -> NoReturn:
         try:

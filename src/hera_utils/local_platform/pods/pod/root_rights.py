@@ -58,7 +58,7 @@ def have_usual() -> None:
     """This process itself has no others from now on; `limit` was called before it was forked. Raises OSError."""
     try:
         _set_usual()
-    except PermissionError:  # it has not even those
+    except PermissionError:  # an ordinary user's process may lack the usual ones
         _set_none()
 
 
