@@ -92,6 +92,11 @@ def test_messages_come_whole_and_are_lost_without_a_server(tmp_path: Path) -> No
     worker.send({"is": "finished"}, '{"phase": "Failed"}')
     worker.send({"is": "finished"}, json.dumps("x" * 4096))
     assert server.read() == [{"is": "finished", "outcome": {"phase": "Failed"}}, {"is": "finished"}]
+    worker.send({"is": "finished"}, '{"phase": "Failed"}', after={"is": "started"})
+    assert server.read() == [{"is": "started"}, {"is": "finished", "outcome": {"phase": "Failed"}}]
+    worker.send({"is": "finished"}, json.dumps("x" * 4000), after={"is": "started", "ip": "y" * 100})
+    first, second = server.read()
+    assert (first["is"], second["is"], len(second["outcome"])) == ("started", "finished", 4000)
     server.close()
 
 

@@ -361,3 +361,16 @@ def test_the_last_line_needs_no_newline(stage: Stage) -> None:
     pod = stage.shell("printf 'a\\nb'; printf c >&2")
     stage.run(pod)
     assert sorted(stage.log(pod)) in (["a", "bc"], ["a", "b", "c"])
+
+
+def test_the_start_of_a_pod_is_told_also_while_others_wait_for_room(own_stage: Stage) -> None:
+    """Of a short one together with its end, of a long one soon."""
+    own_stage.cores = 1
+    own_stage.restart()
+    short, long, last = own_stage.shell("true"), own_stage.shell("echo begun; sleep 1000"), own_stage.shell("true")
+    for pod in (own_stage.shell("sleep 0.2"), short, long, last):  # all wait behind the first
+        own_stage.launch(pod)
+    own_stage.started(long.node_id)
+    assert [kind for node, kind in own_stage.order if node == short.node_id] == ["PodStarted", "PodFinished"]
+    own_stage.runtime.kill(uid(long), force=True)
+    assert own_stage.finished(last.node_id).phase == "Succeeded"

@@ -24,7 +24,8 @@ def test_workers_killed_while_idle(tmp_path: Path) -> None:
                 stage.launch(pod)
             for pod in pods:
                 assert stage.finished(pod.node_id).phase == "Succeeded"
-            idle = list(stage.runtime._workers._idle)
+            idle = [*stage.runtime._workers._cleaning, *stage.runtime._workers._idle]
+            assert idle
             for worker in idle if n % 2 else idle[:1]:
                 with contextlib.suppress(OSError):
                     os.kill(worker.pid, signal.SIGKILL)
@@ -60,11 +61,11 @@ def test_a_worker_that_is_killed_with_two_pods_loses_neither(tmp_path: Path, mon
     """One of them is over, the other one waits until the worker has cleaned up."""
     killed, hear = [], workers.Workers._on_message
 
-    def kill(self: workers.Workers, worker: workers.Worker) -> None:
+    def kill(self: workers.Workers, worker: workers.Worker, answer: bytes) -> None:
         if worker.owed > 1:
             os.kill(worker.pid, signal.SIGKILL)
             killed.append(worker)
-        hear(self, worker)
+        hear(self, worker, answer)
 
     monkeypatch.setattr(workers.Workers, "_on_message", kill)
     monkeypatch.setattr(workers, "_CLEANING", 60.0)

@@ -385,6 +385,7 @@ class ProcessRuntime:
             "images": images,
             "image_lock": self._pulls.lock,
             "since": pod.since,
+            "start_is_awaited": not len(self._queue) or bool(launch.template.get("daemon")),
             "store": f"{self._state}/artifacts/{launch.pod['metadata'].get('namespace') or 'default'}",
         }
         return _json({k: _json(_texts(v)) if k in _OBJECTS else json.dumps(v) for k, v in job.items()}).encode()
@@ -532,6 +533,7 @@ class ProcessRuntime:
         if now - self._swept >= _SWEEP:
             self._swept = now
             self._end_late_pods(now)
+            self._workers.hear()
             for uid in self._workers.busy():
                 self._read_outcome(uid)
 

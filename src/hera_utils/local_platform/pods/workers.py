@@ -105,6 +105,7 @@ class Workers:
     def assign(self, uid: str, launch: bytes) -> Worker:
         """Hand the pod to a worker. launch: as JSON. Raises PlatformError."""
         while True:
+            self._hear_cleaned()
             worker = self._idle.pop() if self._idle else self._soon_free() or self._new()
             try:
                 if worker.link is None:  # it closed the connection while it was idle
@@ -147,14 +148,30 @@ class Workers:
             elif worker.owed:
                 self._cleaning[worker] = time.monotonic()
 
-    def _on_message(self, worker: Worker) -> None:
-        """The worker has cleaned up, or it has closed the connection and is about to exit."""
-        if worker.link is None:  # an event of the same moment has dropped it
-            return
-        try:
-            answer = worker.link.recv(64)
-        except OSError:
-            answer = b""
+    def hear(self) -> None:
+        """See which workers have cleaned up, and which go on without an outcome of their pod. Nobody is woken for it: it is of use when
+        a pod wants a worker, which looks itself.
+        """
+        for worker in [*self._cleaning, *self._busy.values()]:
+            self._hear(worker)
+
+    def _hear_cleaned(self) -> None:
+        if not self._idle:
+            for worker in list(self._cleaning):
+                self._hear(worker)
+
+    def _hear(self, worker: Worker) -> None:
+        while worker.link is not None and worker.owed:
+            try:
+                answer = worker.link.recv(64, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                answer = b""
+            self._on_message(worker, answer)
+
+    def _on_message(self, worker: Worker, answer: bytes) -> None:
+        """answer: b"" when it has closed the connection and is about to exit."""
         worker.owed -= 1
         if answer and worker.owed:
             return  # it was given the next pod already
@@ -175,7 +192,6 @@ class Workers:
 
     def _unlink(self, worker: Worker) -> None:
         if worker.link is not None:
-            self._selector.unregister(worker.link)
             worker.link.close()
             worker.link = None
 
@@ -248,8 +264,6 @@ class Workers:
 
     def _watch(self, worker: Worker) -> None:
         self._selector.register(worker.pidfd, selectors.EVENT_READ, lambda: self._on_exit(worker))
-        if worker.link is not None:
-            self._selector.register(worker.link, selectors.EVENT_READ, lambda: self._on_message(worker))
 
     def _on_exit(self, worker: Worker) -> None:
         self._drop(worker)

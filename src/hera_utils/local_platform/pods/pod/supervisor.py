@@ -28,6 +28,9 @@ _TICK = 0.5  # seconds between looks at the disk while it is full
 _ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
 _MORE_ROOM = 1 << 16  # bytes
 _SILENCE = 2.0  # seconds before it is reported why a container is not ready: most are ready soon
+_START_WAITS = (
+    0.02  # seconds that the news of a start may wait for the next message: each one takes the processor from a task
+)
 _PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
 
 
@@ -48,10 +51,15 @@ def failure(message: str, reason: str = "") -> Json:
 
 
 class Pod:
-    """job: the launch. claim: its open supervisor.jsonl. send: sends a message to the server, if there is one."""
+    """job: the launch. claim: its open supervisor.jsonl. send: sends a message to the server, if there is one.
+
+    unsent: the news of the pod's start, while it waits for another message.
+    """
 
     def __init__(self, files: PodFolder, job: Json, sandbox: Sandbox, claim: int, send: Callable[[Json], None]) -> None:
-        self.files, self.job, self.sandbox, self.claim, self.send = files, job, sandbox, claim, send
+        self.files, self.job, self.sandbox, self.claim, self._send = files, job, sandbox, claim, send
+        self.unsent: Json | None = None
+        self._send_at = 0.0
         self.folder = files.path
         self.containers = Containers(files, sandbox)
         self.stopping = False
@@ -316,7 +324,7 @@ class Pod:
 
     def _pause(self, until: float) -> float:
         now = time.monotonic()
-        times = [t for t in (self.deadline, self.kill_at, until) if t]
+        times = [t for t in (self.deadline, self.kill_at, self._send_at, until) if t]
         times.append(self.containers.next_watch(now))
         if not self.reported_start and any(c.plan.readiness for c in self.containers.live):
             times.append(self.probe_at)
@@ -336,6 +344,8 @@ class Pod:
                 os.kill(-1, signal.SIGKILL)
             if now - self.killed_since >= PATIENCE:
                 self.containers.give_up()
+        if self._send_at and now >= self._send_at:
+            self._send_start()
         self.containers.watch(now)
         self._report_progress()
 
@@ -365,7 +375,20 @@ class Pod:
         news = {"at": at, "ip": self.sandbox.network.address}
         with contextlib.suppress(OSError):  # a later server takes the pod as not started: better than half a line
             write_line(self.claim, json.dumps({"started": at, **news}))
-        self.send({"is": "started", **news})
+        self.unsent = {"is": "started", **news}
+        if self.job["start_is_awaited"]:
+            self._send_start()
+        else:
+            self._send_at = time.monotonic() + _START_WAITS
+
+    def send(self, message: Json) -> None:
+        self._send_start()
+        self._send(message)
+
+    def _send_start(self) -> None:
+        if self.unsent is not None:
+            self._send(self.unsent)
+            self.unsent, self._send_at = None, 0.0
 
     def _are_ready(self, containers: list[Container]) -> bool:
         """Probes are made less often the longer it takes: they must not be what keeps the pod busy."""

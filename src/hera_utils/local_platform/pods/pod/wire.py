@@ -33,11 +33,22 @@ class Sender:
         self._path = _path(state)
         self._fd = -1
 
-    def send(self, message: Json, outcome: str = "") -> None:
-        """One line to the server if one listens: a later one reads the folders. outcome: JSON, sent along when the line stays short."""
+    def send(self, message: Json, outcome: str = "", after: Json | None = None) -> None:
+        """A line to the server if one listens: a later one reads the folders. outcome: JSON, sent along when the line stays short. after: a
+        message that comes before this one, mostly in one piece with it.
+        """
         line = json.dumps(message).encode()
         if outcome and len(line) + len(outcome) + 32 <= select.PIPE_BUF:
             line = b'%b, "outcome": %b}' % (line[:-1], outcome.encode())
+        if after is not None:
+            first = json.dumps(after).encode()
+            if len(first) + len(line) + 2 <= select.PIPE_BUF:
+                line = first + b"\n" + line
+            else:
+                self._write(first)
+        self._write(line)
+
+    def _write(self, line: bytes) -> None:
         with contextlib.suppress(OSError):
             if self._fd < 0:
                 self._fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)

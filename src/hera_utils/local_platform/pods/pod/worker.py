@@ -118,8 +118,9 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
     else:
         sandbox.network.end()
     text = json.dumps(outcome)
-    _until_written(sandbox.state, tell, lambda: write_outcome(claim, text))
-    server.send({"uid": uid, "is": "finished"}, text)
+    _until_written(sandbox.state, pod.send, lambda: write_outcome(claim, text))
+    start = {"uid": uid, **pod.unsent} if pod.unsent is not None else None
+    server.send({"uid": uid, "is": "finished"}, text, after=start)
     os.close(claim)
     if pod.containers.unendable:
         return False
