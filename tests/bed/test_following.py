@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from hera_utils.argo.phases import phase_of
 from hera_utils.errors import AccessError
 from hera_utils.local_platform import daemon
 from hera_utils.local_platform.server import Serving
-from hera_utils.platforms.argo_client import ArgoClient, phase_of
+from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
 
 from .faulty_proxy import faulty_proxy

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.phases import phase_of
 from hera_utils.errors import HeraUtilsError
-from hera_utils.platforms.argo_client import ArgoClient, phase_of
+from hera_utils.platforms.argo_client import ArgoClient
 
 from .faulty_proxy import PAGE, FaultyProxy, answer
 

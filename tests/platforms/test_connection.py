@@ -243,8 +243,9 @@ def test_a_watch_outlives_a_crash_of_the_server_and_not_its_stop(tmp_path):
     """kill -9 while a run is followed: the follower starts the server again, and sees the run end."""
     import signal
 
+    from hera_utils.argo.phases import phase_of
     from hera_utils.local_platform import daemon
-    from hera_utils.platforms.argo_client import ArgoClient, phase_of
+    from hera_utils.platforms.argo_client import ArgoClient
 
     state = tmp_path / "state"
     around = Surroundings(environ={}, directory=tmp_path, home=tmp_path)

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from bed.faulty_proxy import PAGE, FaultyProxy, answer, faulty_proxy
+from hera_utils.argo.phases import phase_of
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
-from hera_utils.platforms.argo_client import ArgoClient, phase_of
+from hera_utils.platforms.argo_client import ArgoClient
 
 LINES = 300
 SCRIPT = f"for i in $(seq 1 {LINES}); do echo line $i; done; mkdir -p /tmp/o; head -c 200000 /dev/zero > /tmp/o/big"

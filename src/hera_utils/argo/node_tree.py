@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hera_utils.argo import timestamps
+from hera_utils.argo import phases, timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.phases import COMPLETED, ENDED, NEVER_RAN, UNSUCCESSFUL
 from hera_utils.error_lines import with_error_line
@@ -142,7 +142,7 @@ class _TreeReader:
 
     def _address(self, node: Json, boundary: str) -> tuple[str, str]:
         name = str(node.get("name", ""))
-        if _is_attempt(node):
+        if phases.retried(node):
             name = _ATTEMPT.sub("", name)
         if name == boundary or not name.startswith(boundary):
             return name, ""
@@ -162,9 +162,9 @@ class _TreeReader:
         return _sum(Branch(label=name, phase=phase, node=group, parts=tuple(parts)), missing)
 
     def _single(self, label: str, nodes: list[Json]) -> Branch:
-        if len(nodes) == 1 and nodes[0].get("type") not in _COMPOSITE and not _is_attempt(nodes[0]):
+        if len(nodes) == 1 and nodes[0].get("type") not in _COMPOSITE and not phases.retried(nodes[0]):
             return _leaf(label, nodes[0], ())
-        attempts = tuple(node for node in nodes if _is_attempt(node))
+        attempts = tuple(node for node in nodes if phases.retried(node))
         main = next((node for node in nodes if node not in attempts), attempts[-1] if attempts else nodes[-1])
         composites = [node for node in nodes if node.get("type") in _COMPOSITE]
         if composites:
@@ -195,10 +195,6 @@ class _TreeReader:
             total = sum((_item_count(task) or 1) * self._leaves_of(task.get("template")) for task in plan.values())
             self.expectations[template] = total or 1
         return self.expectations[template]
-
-
-def _is_attempt(node: Json) -> bool:
-    return bool((node.get("nodeFlag") or {}).get("retried"))
 
 
 def _leaf(label: str, node: Json, attempts: tuple[Json, ...]) -> Branch:

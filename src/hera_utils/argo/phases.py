@@ -55,6 +55,16 @@ def unsuccessful(node: Node) -> bool:
     return node.get("phase") in UNSUCCESSFUL
 
 
+def phase_of(workflow: Node) -> str:
+    """The phase of a workflow's document; "" before the controller has seen it."""
+    return str((workflow.get("status") or {}).get("phase") or "")
+
+
+def suspended(node: Node) -> bool:
+    """A suspend node that waits."""
+    return node.get("type") == "Suspend" and node.get("phase") == RUNNING
+
+
 def hooked(node: Node) -> bool:
     return bool((node.get("nodeFlag") or {}).get("hooked"))
 

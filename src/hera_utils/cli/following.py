@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
 from hera_utils.cli.run_names import by_turn, chosen_run, record_folders
@@ -61,7 +61,7 @@ class Followed:
     def remaining(self) -> Remaining:
         from hera_utils.runs.remaining import NOTHING, remaining
 
-        phases = [(one.get("status") or {}).get("phase") for one in self.workflows]
+        phases = [phase_of(one) for one in self.workflows]
         if not phases or any(phase not in COMPLETED for phase in phases):
             return NOTHING
         return remaining(self.workflows, self.folder, time.time())
@@ -158,5 +158,5 @@ def left_lines(run: Followed) -> list[str]:
 
 def is_over(run: Followed) -> bool:
     """Whether nothing more of a run will come by itself."""
-    phases = [(one.get("status") or {}).get("phase") for one in run.workflows]
+    phases = [phase_of(one) for one in run.workflows]
     return all(phase in COMPLETED for phase in phases) and not run.remaining.awaited

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.faults import NOT_FOUND
+from hera_utils.argo.phases import phase_of
 from hera_utils.cli.image_removal import ImageRemoval
 from hera_utils.cli.options import context, seconds_of, settings_options
 from hera_utils.deep_folders import remove_tree
@@ -136,7 +137,7 @@ def _unfinished(client: ArgoClient) -> str:
     from hera_utils.argo.phases import COMPLETED
 
     runs = _everywhere(client, "items.metadata.annotations,items.status.phase")
-    going = (run for run in runs if (run.get("status") or {}).get("phase") not in COMPLETED)
+    going = (run for run in runs if phase_of(run) not in COMPLETED)
     return "\n".join(text for run in going for text in ((run.get("metadata") or {}).get("annotations") or {}).values())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.argo.phases import phase_of
 from hera_utils.cli.options import completing, deadline, name_argument, settings_options, timeout_option
 from hera_utils.errors import ResourceError, WaitTimeout
 
@@ -166,7 +167,7 @@ def _pods(
         try:
             return pods_of(task, names, workflow), names
         except ResourceError:
-            if not follow or (document.get("status") or {}).get("phase") in COMPLETED:
+            if not follow or phase_of(document) in COMPLETED:
                 raise
         deadline().check(workflow)
         time.sleep(_PAUSE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.argo.phases import phase_of
 from hera_utils.cli.options import output_option, seconds_of, settings_options
 from hera_utils.error_lines import is_exit_code
 
@@ -173,7 +174,7 @@ class ListedRun:
 
     @property
     def phase(self) -> str:
-        return str((self.document.get("status") or {}).get("phase") or "Pending")
+        return phase_of(self.document) or "Pending"
 
 
 def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
@@ -236,7 +237,7 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     from hera_utils.watch.progress_text import SUSPENDED
     from hera_utils.watch.waits import waits
 
-    going = [one for one in workflows if (one.get("status") or {}).get("phase") == "Running"]
+    going = [one for one in workflows if phase_of(one) == "Running"]
     remarks = {one["metadata"]["name"]: SUSPENDED for one in workflows if (one.get("spec") or {}).get("suspend")}
     for one in going[:_MOST_LOOKED_AT]:
         name = one["metadata"]["name"]
@@ -283,7 +284,7 @@ def _says_little(message: str) -> bool:
 
 
 def _phase(workflow: Json) -> str:
-    return str((workflow.get("status") or {}).get("phase") or "Pending")
+    return phase_of(workflow) or "Pending"
 
 
 def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:

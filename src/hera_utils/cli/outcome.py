@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.conditions import spec_warning
-from hera_utils.argo.phases import SUCCEEDED
+from hera_utils.argo.phases import SUCCEEDED, phase_of
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -24,7 +24,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     again: as in `follow_to_end`.
     """
     tell_warning(client, document)
-    if (document.get("status") or {}).get("phase") == SUCCEEDED:
+    if phase_of(document) == SUCCEEDED:
         return 0
     from hera_utils.cli.terminal import note, symbols
     from hera_utils.runs.failure_summary import last_lines_of_failures, lines

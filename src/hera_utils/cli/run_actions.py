@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.errors import HeraUtilsError, RunFailed
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def act_on(
             if verb == "resume":
                 _refuse_ended(client, workflow)
             try:
-                phase = _phase(client.act(workflow, verb, body))
+                phase = phase_of(client.act(workflow, verb, body))
             except HeraUtilsError as error:
                 error.fix = (error.fix or "").replace(
                     "NAME", workflow
@@ -71,13 +71,9 @@ def act_on(
         return follow_run(client, run)
 
 
-def _phase(document: Json) -> str:
-    return str((document.get("status") or {}).get("phase") or "")
-
-
 def _refuse_ended(client: ArgoClient, name: str) -> None:
     """Argo answers a resume of a run that has ended as any other: whether it had is asked before."""
-    phase = _phase(client.get(name, fields="status.phase"))
+    phase = phase_of(client.get(name, fields="status.phase"))
     if phase in COMPLETED:
         raise RunFailed(
             f"{name} has ended ({phase}): no task of it is suspended",
@@ -90,7 +86,7 @@ def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
     if len(names) == 1:
         return names
     wanted = ("Failed", "Error") if verb == "retry" else ("", "Pending", "Running")
-    phases = {one: _phase(client.get(one, fields="status.phase")) for one in names}
+    phases = {one: phase_of(client.get(one, fields="status.phase")) for one in names}
     chosen = [one for one, phase in phases.items() if phase in wanted]
     if not chosen:
         listed = ", ".join(sorted(set(phases.values())))

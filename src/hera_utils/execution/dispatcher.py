@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
-from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of
 from hera_utils.errors import AccessError, PlatformError, Refused
 from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
@@ -289,7 +289,7 @@ class Dispatcher:
 
     def _examine(self, flight: InFlight, rows: list[PointRow], document: Json) -> tuple[str, dict[str, str]]:
         """The phase of a workflow that is over, and the status of each of its points; why it failed is kept for the run's end."""
-        phase = str((document.get("status") or {}).get("phase") or "")
+        phase = phase_of(document)
         statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
         if flight.joined and phase in UNSUCCESSFUL and not self.pruned.intersection(statuses):
             self._note_lost(document, rows, statuses)

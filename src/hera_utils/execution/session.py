@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.names import generated_name
-from hera_utils.argo.phases import UNSUCCESSFUL
+from hera_utils.argo.phases import UNSUCCESSFUL, phase_of
 from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
@@ -497,7 +497,7 @@ class Session:
         if gathered and not self._lacks_outputs_of_all(self.record.outputs().get("", {})):
             return "Succeeded"
         document = self.dispatcher.follow_one(self.dispatcher.send(batch), self.reporter.display())
-        return str((document.get("status") or {}).get("phase") or "Failed")
+        return phase_of(document) or "Failed"
 
     def submit(self) -> list[str]:
         """Send what may go on at once, and leave; what to say about it."""

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
@@ -97,7 +97,7 @@ def conflicting_run(client: ArgoClient, runs: Path, own: RunRecord, writes: Writ
     for document in _on_volume(client, writes.volume, fields):
         metadata = document["metadata"]
         run = str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"])
-        if run == label_of(own.name) or (document.get("status") or {}).get("phase") in COMPLETED:
+        if run == label_of(own.name) or phase_of(document) in COMPLETED:
             continue
         paths = writes.shared_with(str((metadata.get("annotations") or {}).get(WRITES) or ""))
         if paths:
@@ -126,7 +126,7 @@ def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
         theirs = other["metadata"]
         run = str((theirs.get("labels") or {}).get(RUN_LABEL) or theirs["name"])
         later = str(theirs.get("creationTimestamp") or "") > str(metadata.get("creationTimestamp") or "")
-        goes_on = (other.get("status") or {}).get("phase") not in COMPLETED
+        goes_on = phase_of(other) not in COMPLETED
         shared = writes.shared_with(str((theirs.get("annotations") or {}).get(WRITES) or ""))
         if run != labels.get(RUN_LABEL) and shared and (later or goes_on):
             return run, goes_on

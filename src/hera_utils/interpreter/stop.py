@@ -44,7 +44,7 @@ def _stop(walk: Walk, node: Json) -> bool:
     if node["type"] == "Pod" and not waits:
         killed.kill(walk, node, exit_code=True)
         killed.end(walk, node, f"workflow shutdown with strategy:  {limits.shutdown(walk)}")
-    elif node["type"] in ("HTTP", "Plugin") or waits or _is_suspended(node):
+    elif node["type"] in ("HTTP", "Plugin") or waits or phases.suspended(node):
         walk.ledger.mark(node, phases.FAILED, f"Stopped with strategy '{limits.shutdown(walk)}'")
     return phases.ended(node)
 
@@ -56,13 +56,9 @@ def _run_out(walk: Walk, node: Json) -> bool:
     if node["type"] == "Pod":
         killed.kill(walk, node, exit_code=False)
         killed.end(walk, node, _TOO_LATE)
-    elif node["phase"] == phases.PENDING or _is_suspended(node):
+    elif node["phase"] == phases.PENDING or phases.suspended(node):
         walk.ledger.mark(node, phases.FAILED, _TOO_LATE)
     return phases.ended(node)
-
-
-def _is_suspended(node: Json) -> bool:
-    return bool(node["type"] == "Suspend" and node["phase"] == phases.RUNNING)
 
 
 _ENDERS: dict[str, Callable[[Walk, Json], bool]] = {SHUTDOWN: _stop, DEADLINE: _run_out}

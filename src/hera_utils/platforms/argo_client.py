@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.argo.names import label_value_faults, subdomain_faults
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.errors import PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
 from hera_utils.platforms import idempotent_submit, reconnect
 from hera_utils.platforms.argo_http import ArgoHttp, Cut
@@ -447,11 +447,6 @@ class ArgoClient:
 
 def _is_object(item: Any) -> bool:
     return isinstance(item, dict) and isinstance(item.get("metadata") or {}, dict)
-
-
-def phase_of(workflow: Json) -> str:
-    """The phase of a workflow: "" before the controller has seen it."""
-    return str((workflow.get("status") or {}).get("phase") or "")
 
 
 def _kind(document: Json) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hera_utils.argo import timestamps
+from hera_utils.argo.phases import phase_of
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.preflight.connectivity import server_time
@@ -37,7 +38,7 @@ def runs(target: Target) -> Iterator[Finding]:
     if not isinstance(newest, list):
         return
     now = time.time()
-    waiting = [one for one in newest if not (one.get("status") or {}).get("phase") and now - _born(one) > UNSEEN]
+    waiting = [one for one in newest if not phase_of(one) and now - _born(one) > UNSEEN]
     alive = [one for one in newest if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]
     if waiting and not alive:
         name, ago = waiting[-1]["metadata"]["name"], now - _born(waiting[-1])

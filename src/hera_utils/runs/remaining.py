@@ -13,7 +13,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
-from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of
 from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.record import RunRecord, is_driven
 
@@ -46,7 +46,7 @@ NOTHING = Remaining()
 
 def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Remaining:
     """workflows: a run's documents (without nodes) in the order in which they were submitted. folder: of its record, if there is one."""
-    phases = [str((one.get("status") or {}).get("phase") or "Pending") for one in workflows]
+    phases = [phase_of(one) or "Pending" for one in workflows]
     failed = any(phase in UNSUCCESSFUL for phase in phases)
     if any(phase not in COMPLETED for phase in phases):
         return NOTHING
@@ -88,7 +88,7 @@ def _of_search(workflows: Sequence[Json], folder: Path | None) -> Remaining:
             return Remaining("the rest of the search", driven, search=True)
         except HeraUtilsError:
             pass  # a record that cannot be read counts as none
-    phases = [str((one.get("status") or {}).get("phase")) for one in workflows]
+    phases = [phase_of(one) for one in workflows]
     succeeded = phases[-1] == "Succeeded" if _is_gather(workflows[-1]) else "Succeeded" in phases
     return Remaining(ended="Succeeded" if succeeded else "Failed", search=True)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import SCRIPT
+from hera_utils.argo.phases import phase_of
 from hera_utils.errors import HeraUtilsError, Refused, ResourceError
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, label_of
 from hera_utils.runs.remaining import remaining
@@ -61,7 +62,7 @@ class WholeRun:
         """The phase of all its workflows together; the record's where some of them are gone. Of a run that is not wholly submitted:
         Running while a process submits the rest, else Pending.
         """
-        phases = [str((one.get("status") or {}).get("phase") or "Pending") for one in self.own]
+        phases = [phase_of(one) or "Pending" for one in self.own]
         ended = str(self.facts.get("phase") or "") if self.facts.get("ended") else ""
         going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
         if ended and (self.deleted or not phases) and not going:

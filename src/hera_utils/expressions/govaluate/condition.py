@@ -17,7 +17,7 @@ from hera_utils.argo.durations import SECOND
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import regexp
 from hera_utils.expressions.govaluate.tokens import LEVELS, ConditionToken, check_syntax, display, tokens_of
-from hera_utils.expressions.operations import power
+from hera_utils.expressions.operations import divide, power
 from hera_utils.expressions.values import Failure, truncated
 from hera_utils.memoised import memoised
 
@@ -230,12 +230,6 @@ def _computed(operator: str, left: Any, right: Any) -> Any:
     return _ARITHMETIC[operator](left, right)
 
 
-def _divided(left: float, right: float) -> float:
-    if right == 0:
-        return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left) * math.copysign(1, right)
-    return left / right
-
-
 def _remainder(left: float, right: float) -> float:
     return math.nan if right == 0 or not math.isfinite(left) or math.isnan(right) else math.fmod(left, right)
 
@@ -251,7 +245,7 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
     "*": lambda left, right: left * right,
-    "/": _divided,
+    "/": divide,
     "%": _remainder,
     "**": power,
     "&": lambda left, right: float(truncated(left) & truncated(right)),

@@ -15,7 +15,7 @@ from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.expressions import regexp
 from hera_utils.expressions.expr import functions as builtin
 from hera_utils.expressions.gotext import text_of
-from hera_utils.expressions.operations import power
+from hera_utils.expressions.operations import divide, power
 from hera_utils.expressions.values import Failure
 
 Evaluate = Callable[[Any, Any], Any]
@@ -260,12 +260,6 @@ def _remainder(first: Any, second: Any, root: Any, current: Any) -> int:
     return int(math.fmod(left, right)) if abs(left) < 2**53 > abs(right) else left - right * int(left / right)
 
 
-def _divided(left: float, right: float) -> float:
-    if right == 0:
-        return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left) * math.copysign(1, right)
-    return left / right
-
-
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "||": _either,
     "&&": _both,
@@ -281,7 +275,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "-": _numeric(lambda left, right: left - right),
     "**": _numeric(power),
     "*": _numeric(lambda left, right: left * right),
-    "/": _numeric(_divided),
+    "/": _numeric(divide),
     "%": _remainder,
     "not in": lambda *arguments: not _contained(*arguments),
     "in": _contained,
