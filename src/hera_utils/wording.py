@@ -1,8 +1,9 @@
-"""Numbers and lists in the sentences that people read."""
+"""Numbers, lists and paths in the sentences that people read."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-__all__ = ["counted", "first_of", "listed"]
+__all__ = ["counted", "first_of", "from_here", "listed"]
 
 
 def counted(count: int, noun: str, nouns: str | None = None) -> str:
@@ -14,6 +15,12 @@ def first_of(words: Sequence[str], most: int = 1) -> str:
     """`a`, `a and 2 more`; with more of them `a, b, c and 2 more`."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return f"{', '.join(words[:most])}{more}"
+
+
+def from_here(path: Path) -> str:
+    """The path as it can be pasted: relative to the working directory where it is below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def listed(words: Iterable[str]) -> str:

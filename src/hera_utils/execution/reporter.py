@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hera_utils.terminal_text import visible
+from hera_utils.wording import from_here
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from hera_utils.preflight.finding import Finding
     from hera_utils.settings.resolve import CLIContext
     from hera_utils.watch.display import Display
-
-
-def _from_here(path: Path) -> str:
-    """A path as it can be pasted: below the working directory without it."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 class Reporter(Protocol):
@@ -101,7 +95,7 @@ class ConsoleReporter:
             logs = last_lines_of_failures(client, run.outcome, places)
             self.lines(lines(run.outcome, logs, is_beside=places.beside))
         report = None if run.record is None else run.record / "report.html"
-        self.lines([run.link, *([f"report: {_from_here(report)}"] if report is not None and report.exists() else [])])
+        self.lines([run.link, *([f"report: {from_here(report)}"] if report is not None and report.exists() else [])])
 
     def findings(self, findings: Sequence[Finding]) -> None:
         from rich.text import Text

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.annotations import SCRIPT
+from hera_utils.wording import from_here
 
 Json = dict[str, Any]
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -68,7 +69,7 @@ class ScriptPlaces:
         above = source[: len(source) - len(written.body)]
         above = _tag.sub(lambda tag: inputs.get(tag[1], ""), above)  # a value may have several lines
         number = written.lines.get(int(frame[1]) - above.count("\n"))
-        return f"{_from_here(written.file)}:{number}" if number else ""
+        return f"{from_here(written.file)}:{number}" if number else ""
 
     def _origin(self, template: str, source: str) -> _Written | None:
         """The only function that gives this source; of several that do, the one that is called as the template."""
@@ -130,9 +131,3 @@ def _lines(function: _Function, body: str) -> dict[int, int]:
 def _statements(tree: ast.AST) -> list[ast.stmt | ast.ExceptHandler]:
     """The outer ones first."""
     return [node for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.ExceptHandler)]
-
-
-def _from_here(path: Path) -> str:
-    """As a terminal opens it: below the working directory without that."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
