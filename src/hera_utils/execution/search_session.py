@@ -25,7 +25,7 @@ from hera_utils.execution.trials import RecordedTrials, outputs_of, point_of, tr
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import FAILED, Trial, best
-from hera_utils.experiment.values import plain
+from hera_utils.experiment.values import plain_values
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
@@ -102,7 +102,7 @@ class SearchSession(Session):
         trial = self.recorded.recall(point, last)
         if trial is not None or last.status != DONE:
             return trial
-        outputs = self._answers([last.taken_over(PointRow(point.id, 0, point.name, _values(point)))])
+        outputs = self._answers([last.taken_over(PointRow(point.id, 0, point.name, plain_values(point)))])
         return Trial(point, outputs=outputs[point.id]) if point.id in outputs else None
 
     def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
@@ -159,7 +159,7 @@ class SearchSession(Session):
             if point.id in self._added_points and point.id not in present:
                 continue  # the record has it, with what became of it
             self._added_points.add(point.id)
-            row = PointRow(point.id, number, point.name, _values(point))
+            row = PointRow(point.id, number, point.name, plain_values(point))
             last = history.results.get(point.id)
             if last is not None and point.id in settled:
                 yield last.taken_over(row)
@@ -360,7 +360,3 @@ class SearchSession(Session):
         ]
         more = [f"and {len(front) - 3} more that no other is better than"] if len(front) > 3 else []
         return [*words, *more, ", ".join(counts).lower()]
-
-
-def _values(point: Point) -> Json:
-    return {axis: plain(value) for axis, value in point.items()}

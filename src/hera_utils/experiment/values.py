@@ -127,6 +127,11 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Axis → its value, as JSON has it."""
+    return {axis: plain(value) for axis, value in values.items()}
+
+
 def for_json(value: Any) -> Any:
     """A plain value as every reader of JSON takes it: numbers that JSON does not have (NaN, Infinity) are texts, at any depth."""
     if isinstance(value, dict):

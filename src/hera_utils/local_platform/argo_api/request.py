@@ -145,11 +145,6 @@ class ArgoRequest:
         return Refused(INVALID_ARGUMENT, text)
 
 
-def untyped(document: Json) -> Json:
-    """A document as Argo answers it: the gateway speaks protocol buffers to its server, and these carry no apiVersion or kind."""
-    return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
-
-
 def _unreadable(name: str, text: str, function: str) -> Refused:
     return Refused(INVALID_ARGUMENT, f'parsing field "{name}": strconv.{function}: parsing "{text}": invalid syntax')
 

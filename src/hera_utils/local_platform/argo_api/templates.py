@@ -12,10 +12,10 @@ from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
 from hera_utils.local_platform.argo_api.lists import written
-from hera_utils.local_platform.argo_api.request import ArgoRequest, untyped
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import check_namespace
 from hera_utils.local_platform.serving.watch import ObjectSelector
-from hera_utils.local_platform.storage.records import StoredObject
+from hera_utils.local_platform.storage.records import StoredObject, untyped
 
 Json = dict[str, Any]
 

@@ -16,11 +16,11 @@ from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
 from hera_utils.local_platform.argo_api.lists import written
-from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions, untyped
+from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.large_answers import Item
 from hera_utils.local_platform.serving.watch import metadata_of, status_of
-from hera_utils.local_platform.storage.records import StoredObject, StoredRun
+from hera_utils.local_platform.storage.records import StoredObject, StoredRun, untyped
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import ObjectSelector
 from hera_utils.local_platform.storage.patches import APPLY, patched
-from hera_utils.local_platform.storage.records import StoredObject
+from hera_utils.local_platform.storage.records import StoredObject, untyped
 from hera_utils.local_platform.storage.resources import ARGO_GROUP, Resource
 
 Json = dict[str, Any]
@@ -38,10 +38,6 @@ def typed_text(resource: Resource, stored: StoredObject) -> str:
     if resource.group == ARGO_GROUP and stored.text.startswith('{"metadata":'):
         return f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}",{stored.text[1:]}'
     return json.dumps(typed(resource, stored), separators=(",", ":"), ensure_ascii=False)
-
-
-def untyped(document: Json) -> Json:
-    return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
 
 
 def get(platform: LocalPlatform, request: KubernetesRequest) -> Answer:

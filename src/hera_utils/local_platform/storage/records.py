@@ -17,6 +17,13 @@ Key = tuple[str, str, str]
 """(kind, namespace, name) of an object."""
 
 
+def untyped(document: Json) -> Json:
+    """A document as Argo's kinds are stored and answered: its gateway speaks protocol buffers to its server, which carry neither
+    apiVersion nor kind.
+    """
+    return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """An object as stored. kind: Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow, ConfigMap, Secret,
