@@ -216,6 +216,31 @@ def test_arguments_that_nobody_looks_at_are_refused(run, local_platform, sends):
         run(f"{parser}{way}\n" + BUILD.format(name="a") + sends, "--paln")
 
 
+GIVEN = """
+from hera.workflows import Parameter, RawArtifact
+with Workflow(generate_name="given-", entrypoint="c", arguments=[
+    Parameter(name="word", value="a"), Parameter(name="words", value="b"), RawArtifact(name="file", data="kept"),
+]) as w:
+    Container(name="c", image="busybox", command=["echo"], args=["{{workflow.parameters.word}} {{workflow.parameters.words}}"])
+"""
+
+
+def test_a_workflow_that_a_script_leaves_to_us_takes_parameters(run, local_platform):
+    said = run(GIVEN, "-p", "words=d", "--parameter", "wor=x").stderr
+    assert "the workflow has no parameter `wor`; it has: word, words" in said, (
+        "also where it is the beginning of another"
+    )
+    (document,) = local_platform.client.list()
+    arguments = document["spec"]["arguments"]
+    assert {one["name"]: one["value"] for one in arguments["parameters"]} == {"word": "a", "words": "d", "wor": "x"}
+    assert arguments["artifacts"] == [{"name": "file", "raw": {"data": "kept"}}]
+    said = run(GIVEN + "w.create()", "-p", "words=d", status=2).stderr
+    assert "leave out the script's create()" in said
+    read = run(GIVEN + "import sys; print(sys.argv[1:])", "-p", "words=d").stdout
+    assert "['-p', 'words=d']" in read, "a script that looks at its arguments has them"
+    assert "takes no arguments" in run(GIVEN, "-p", "words", status=2).stderr
+
+
 def test_arguments_go_to_the_script_and_settings_to_us(run):
     text = "import sys\nprint(sys.argv[1:])\n" + BUILD.format(name="a")
     said = run(text, "--mine", "3", "--platform", "local", "--", "--platform", "theirs").stdout

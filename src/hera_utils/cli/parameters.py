@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ def parameters(arguments: Sequence[str], file: Path | None = None) -> list[str]:
         else:
             raise SettingsError(f"a workflow takes no argument `{word}`", fix="give parameters as -p NAME=VALUE")
     return [*(read_parameters(file) if file is not None else ()), *assignments]
+
+
+def are_parameters(words: Sequence[str]) -> bool:
+    """Whether these words are parameters, and nothing else."""
+    try:
+        return all("=" in one for one in parameters(words))
+    except SettingsError:
+        return False
 
 
 def read_parameters(path: Path) -> list[str]:
@@ -71,7 +80,7 @@ def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[s
     known = [str(one.get("name")) for one in (spec.get("arguments") or {}).get("parameters") or ()]
     text = str(spec)
     for name, _ in map(_pair, assignments):
-        if name not in known and f"workflow.parameters.{name}" not in text:
+        if name not in known and not re.search(rf"workflow\.parameters\.{re.escape(name)}(?![\w-])", text):
             yield f"the workflow has no parameter `{name}`; " + (
                 f"it has: {', '.join(known)}" if known else "it has none"
             )

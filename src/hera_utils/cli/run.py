@@ -54,7 +54,7 @@ def command(words: tuple[str, ...], **flags: Any) -> int:
     The script need not know hera_utils: Hera gets address, token and namespace. A script that builds one
     Workflow without submitting it has it submitted. Of the flags after its name, those that the script declares, and those that
     hera-utils does not know, are the script's, as is everything after `--`. A workflow file (.yaml, .json) takes parameters as
-    -p NAME=VALUE, and so does a stored template, which `--from KIND/NAME` runs.
+    -p NAME=VALUE, and so do a script that leaves the submission to hera-utils and a stored template, which `--from KIND/NAME` runs.
 
     The exit status is 0 only when every run succeeded. With -o json stdout is one object (of several runs the list of them): the run's
     name, phase, link and record, and its workflows as Argo has them.
@@ -326,13 +326,15 @@ def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path)
         raise SettingsError(
             f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
         )
-    from hera_utils.cli.script import built_by_hera, created
+    from hera_utils.cli.script import Arguments, built_by_hera, created, give_parameters
 
+    assignments = sys.argv.take_parameters() if waiting and isinstance(sys.argv, Arguments) else []
     recording.announce()
     if not recording.stored:
         store_built(client, recording, script)
     for workflow in waiting:
         with built_by_hera(script):
+            give_parameters(workflow, assignments)
             recording.look(workflow)
     return [created(workflow, script) for workflow in waiting]
 

@@ -36,16 +36,28 @@ class Arguments(list[str]):
         self.read = True
         return super().__len__()
 
+    def take_parameters(self) -> list[str]:
+        """Taken out of it, where the script does not look at them: the `NAME=VALUE` texts of `-p`, for the workflow that it built."""
+        from hera_utils.cli.parameters import are_parameters, parameters
+
+        words = [] if self.read else list.__getitem__(self, slice(1, None))
+        if not are_parameters(words):
+            return []
+        del self[1:]
+        return parameters(words)
+
     def refuse_unread(self) -> None:
         """SettingsError when something was given that the script does not look at: a flag of ours, misspelt, or of another command."""
+        from hera_utils.cli.parameters import are_parameters
+
         if self.read:
             return
         name, *words = self
         if words:
-            raise SettingsError(
-                f"{name} takes no arguments, and hera-utils has no option {' '.join(words)}",
-                fix="leave it out; hera-utils run --help names the flags",
-            )
+            fix = "leave it out; hera-utils run --help names the flags"
+            if are_parameters(words):
+                fix = "leave out the script's create(): then hera-utils submits its workflow, with these parameters"
+            raise SettingsError(f"{name} takes no arguments, and hera-utils has no option {' '.join(words)}", fix=fix)
 
 
 def read_script(path: Path) -> types.CodeType:
@@ -130,6 +142,20 @@ def created(workflow: Any, path: Path) -> str:
     """Submit a workflow that the script left unsubmitted; its name."""
     with built_by_hera(path):
         return str(workflow.create().metadata.name)
+
+
+def give_parameters(workflow: Any, assignments: Sequence[str]) -> None:
+    """Parameters in place of those that the script gave its workflow, as for a file."""
+    if not assignments:
+        return
+    from hera.workflows.models import Arguments as WorkflowArguments
+
+    from hera_utils.cli.parameters import unknown_parameters, with_parameters
+
+    document = workflow.to_dict()
+    for text in unknown_parameters(document, assignments):
+        note(f"hera-utils: {text}")
+    workflow.arguments = WorkflowArguments(**with_parameters(document, assignments)["spec"]["arguments"])
 
 
 def document_built(template: Any, path: Path) -> dict[str, Any]:
