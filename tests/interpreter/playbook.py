@@ -223,7 +223,7 @@ class Answering(Play):
     def _hear(self, answers: list[LockAnswer]) -> None:
         for one in answers:
             if one.holder.run == "wf":
-                status = (
-                    {"holding": list(one.names)} if one.granted else {"waiting": one.waiting_for, "limit": one.limit}
-                )
+                held = {name: self.table.holders(name) for name in one.names if self.table.holders(name)}
+                waiting = {"waiting": one.waiting_for, "limit": one.limit, "holders": held}
+                status = {"holding": list(one.names)} if one.granted else waiting
                 self.answers.append(e.LockAnswered(self.at, "seed", one.holder.key, one.granted, one.message, status))

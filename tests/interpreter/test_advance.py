@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playbook import Play, workflow
+from playbook import Answering, Play, workflow
 
 from hera_utils.errors import Refused
 from hera_utils.interpreter import commands as c
@@ -555,15 +555,42 @@ templates:
 """
     play = Play(workflow(spec), mode)
     assert play.commands == [c.AskLock("wf", {"mutexes": [{"name": "m"}]}, 0, play.at)]
-    waiting: dict[str, Any] = {"waiting": "default/Mutex/m", "holders": ["default/other"]}
+    waiting: dict[str, Any] = {
+        "waiting": "default/Mutex/m",
+        "limit": 1,
+        "holders": {"default/Mutex/m": ["default/other"]},
+    }
     play.tell(e.LockAnswered(play.at, "s", "wf", False, "Waiting for default/Mutex/m lock", waiting))
     assert play.node("wf")["phase"] == "Pending"
     assert play.node("wf")["synchronizationStatus"] == {"waiting": "default/Mutex/m"}
+    locks = play.run.document["status"]["synchronization"]
+    assert locks == {"mutex": {"waiting": [{"mutex": "default/Mutex/m", "holder": "default/other"}]}}
     commands = play.tell(e.LockAnswered(play.at, "s", "wf", True, "", {"holding": ["default/Mutex/m"]}))
     assert len(launches(commands)) == 1
     assert "message" not in play.node("wf")
+    assert play.run.document["status"]["synchronization"]["mutex"]["holding"][0]["holder"] == "default/wf"
     commands = play.end("wf")
     assert [type(one) for one in commands] == [c.ReleaseLock, c.Finish]
+
+
+@pytest.mark.parametrize("deadline", [False, True])
+def test_what_is_ended_while_it_waits_for_a_lock_waits_no_more(mode: str, deadline: bool) -> None:
+    lock = {"mutexes": [{"name": "m"}]}
+    steps = [[{"name": "a", "template": "one"}, {"name": "b", "template": "one"}]]
+    one = {"name": "one", "synchronization": lock, "container": {"image": "i", "command": ["c"]}}
+    spec = {"entrypoint": "main", "activeDeadlineSeconds": 100, "templates": [{"name": "main", "steps": steps}, one]}
+    play = Answering(workflow(spec), mode)
+    play.start("a")
+    assert play.node("b")["synchronizationStatus"] == {"waiting": "default/Mutex/m"}
+    holding = play.run.document["status"]["synchronization"]["mutex"]["holding"]
+    assert [one["holder"] for one in holding] == [f"default/wf/{play.id('a')}"]
+    if deadline:
+        play.wait("deadline")
+    else:
+        play.tell(e.ShutdownRequested(play.at, "s", "Stop"))
+    play.end("a", 143)
+    assert (play.phase, play.node("b")["phase"]) == ("Failed", "Failed")
+    assert "synchronizationStatus" not in play.node("b")
 
 
 def test_a_workflow_waits_for_its_own_lock(mode: str) -> None:

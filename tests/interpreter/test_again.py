@@ -296,6 +296,21 @@ def test_a_memoized_run_computes_only_what_failed() -> None:
     assert z["inputs"]["parameters"][0]["value"] == "1"  # an output of the old run
 
 
+def test_a_retried_run_whose_config_map_is_still_missing_fails_as_before() -> None:
+    """It was an Error with the name of our own exception."""
+    source = {"name": "p", "valueFrom": {"configMapKeyRef": {"name": "nope", "key": "k"}}}
+    spec = {**LOOP["spec"], "arguments": {"parameters": [source]}}
+    run = Run(decode({**LOOP, "spec": spec}, "Workflow"))
+    advance(run, Submitted(1.0, "s"))
+    before = run.document["status"]["message"]
+    assert before.startswith("failed to set global parameters: failed to set global parameter p from configmap")
+    advance(run, RetryRequested(2.0, "t"))
+    status = run.document["status"]
+    assert (run.phase, status["message"], run.document["metadata"]["labels"]["workflows.argoproj.io/completed"]) == (
+        "Failed", before, "true",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("outer", ["steps", "dag"])
 def test_a_memoized_run_keeps_what_users_set_of_its_suspend_nodes(outer: str) -> None:
     """It waits again, and a resume is enough: the value is there."""

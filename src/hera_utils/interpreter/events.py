@@ -123,7 +123,8 @@ class TimerFired(Event):
 class LockAnswered(Event):
     """The answer to AskLock: the locks are granted, or the holder has to wait (then `message` is Argo's).
 
-    status: granted: {"holding": [lock names]}; waiting: {"waiting": lock name, "limit": how many may hold it};
+    status: granted: {"holding": [lock names]}; waiting: {"waiting": lock name, "limit": how many may hold it,
+    "holders": {lock name: who holds it}};
     impossible (no such config map, a database lock): {"error": message, "bug": whether Argo's controller panics at it}. Lock names as
     Argo's: `ns/Mutex/name`, `ns/ConfigMap/name/key`.
     """

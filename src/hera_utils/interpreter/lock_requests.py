@@ -110,6 +110,7 @@ def answered(context: Context, event: LockAnswered) -> bool:
         _note_holding(context, event)
         context.run.memory.get("full_locks", {}).pop(event.holder, None)
     elif event.status.get("limit"):
+        _note_waiting(context, event.status.get("holders") or {})
         full = [event.status["waiting"], event.status["limit"]]
         context.run.memory.setdefault("full_locks", {})[event.holder] = full
     context.answers[f"lock:{event.holder}"] = event
@@ -119,7 +120,7 @@ def answered(context: Context, event: LockAnswered) -> bool:
 def _note_holding(context: Context, event: LockAnswered) -> None:
     """status.synchronization names the locks that the workflow holds."""
     status = context.document["status"].setdefault("synchronization", {})
-    holder = event.holder or context.run.name
+    holder = _key(context, event.holder)
     for name in event.status.get("holding") or ():
         if "/Mutex/" in name:
             status.setdefault("mutex", {}).setdefault("holding", []).append({"mutex": name, "holder": holder})
@@ -132,6 +133,22 @@ def _note_holding(context: Context, event: LockAnswered) -> None:
             found["holders"].append(holder)
 
 
+def _note_waiting(context: Context, holders: dict[str, list[str]]) -> None:
+    """status.synchronization also names who held a lock when the workflow first waited for it, until the workflow is over, as in Argo."""
+    status = context.document["status"].setdefault("synchronization", {})
+    for name, keys in holders.items():
+        kind = "mutex" if "/Mutex/" in name else "semaphore"
+        waiting = status.setdefault(kind, {}).setdefault("waiting", [])
+        if not any(one[kind] == name for one in waiting):
+            waiting.append({kind: name, **({"holder": keys[0]} if kind == "mutex" else {"holders": keys})})
+
+
+def _key(context: Context, holder: str) -> str:
+    """What Argo calls a holder: `namespace/workflow`, or `namespace/workflow/id of the node`."""
+    workflow = f"{context.run.namespace}/{context.run.name}"
+    return f"{workflow}/{holder}" if holder not in ("", context.run.name) else workflow
+
+
 def release(context: Context, holder: str) -> None:
     """Release the locks of a node or workflow that is over."""
     states: dict[str, str] = context.run.memory.get("locks") or {}
@@ -141,7 +158,7 @@ def release(context: Context, holder: str) -> None:
     context.answers.pop(f"lock:{holder}", None)
     context.say(ReleaseLock(holder))
     status = context.document["status"].get("synchronization") or {}
-    holder_name = holder or context.run.name
+    holder_name = _key(context, holder)
     mutex = status.get("mutex")
     if mutex:
         mutex["holding"] = [one for one in mutex.get("holding") or () if one["holder"] != holder_name]
@@ -172,6 +189,8 @@ def release_ended(context: Context) -> None:
         node = context.ledger.get(node_id)
         if node is not None and phases.ended(node):
             unopened.forget(context, node_id)
+            if node.get("synchronizationStatus"):
+                context.ledger.change(node, synchronizationStatus=None)
             release(context, node_id)
             if node["type"] == "Pod":
                 continue  # nothing is called within it

@@ -21,6 +21,7 @@ from hera_utils.interpreter.walk import Walk
 
 GO_ON = "later"
 """The timer after which the interpreter goes on with what an event had no time for (Argo: MAX_OPERATION_TIME)."""
+_NO_GLOBALS = "failed to set global parameters: "
 _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 _DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
@@ -40,7 +41,7 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
     try:
         walk = _walk(run, spec)
     except Fault as fault:
-        return _stillborn(run, event, phases.FAILED, f"failed to set global parameters: {fault.message}")
+        return _stillborn(run, event, phases.FAILED, f"{_NO_GLOBALS}{fault.message}")
     run.index = walk
     walk.begin(event.at, event.seed)
     document["metadata"].setdefault("annotations", {})[_NAME_FORMAT] = "v2"
@@ -132,7 +133,10 @@ def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> 
     commands = retry_in_place.retry(run, event)
     run.memory.pop("locks", None)
     run.memory.pop("asked", None)
-    walk = run.index = _walk(run, _spec(run))
+    try:
+        walk = run.index = _walk(run, _spec(run))
+    except Fault as fault:
+        return commands + _stillborn(run, event, phases.FAILED, f"{_NO_GLOBALS}{fault.message}")
     walk.begin(event.at, event.seed)
     walk.commands += commands
     if event.invalid:

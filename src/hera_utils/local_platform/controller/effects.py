@@ -248,7 +248,8 @@ class Effects:
                 turn.add_statement("delete_lock", holder.run, holder.key)
                 status = {"error": answer.message}
             elif not answer.granted:
-                status = {"waiting": answer.waiting_for, "limit": answer.limit}
+                held = {name: keys for name in answer.names if (keys := self.locks.holders(name))}
+                status = {"waiting": answer.waiting_for, "limit": answer.limit, "holders": held}
             events.append(
                 (holder.run, LockAnswered(turn.at, seed(), holder.key, answer.granted, answer.message, status))
             )
