@@ -156,6 +156,10 @@ def _spec(run: Run) -> Json:
         stored = document["status"]["storedWorkflowTemplateSpec"] = effective_spec(
             document, run.memory.get("templates") or ()
         )
+    for field in ("suspend", "shutdown"):  # which users change, in the workflow itself
+        stored.pop(field, None)
+        if field in document["spec"]:
+            stored[field] = document["spec"][field]
     return stored
 
 
