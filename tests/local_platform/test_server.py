@@ -270,7 +270,7 @@ def test_stored_kinds(argo, path, key, spec):
     assert argo("POST", path, {}).json()["message"].endswith("was not found in the request body")
     if key == "cronWorkflow":
         assert argo("PUT", f"{path}/tmpl/suspend", {}).json()["spec"]["suspend"] is True
-        assert argo("PUT", f"{path}/tmpl/resume", {}).json()["spec"].get("suspend", False) is False
+        assert argo("PUT", f"{path}/tmpl/resume", {}).json()["spec"].get("suspend") is None
     assert argo("DELETE", f"{path}/tmpl").json() == {}
     assert argo("GET", f"{path}/tmpl").status_code == 404
 

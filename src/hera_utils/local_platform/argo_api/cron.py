@@ -53,5 +53,7 @@ def resume(request: ArgoRequest) -> Reply:
 
 def _set_suspended(request: ArgoRequest, suspended: bool) -> Reply:
     document = json.loads(find_kind(request, _KIND).text)
-    document["spec"]["suspend"] = suspended
+    document["spec"].pop("suspend", None)
+    if suspended:
+        document["spec"]["suspend"] = True
     return Text(request.platform.update(_KIND, request.namespace, document).text)
