@@ -44,7 +44,9 @@ def test_what_would_be_submitted_has_no_namespace_yet(platform, argo):
 
 def test_a_workflow_that_refers_to_a_template_and_begins_suspended_is_resumed(platform, argo):
     """It hung: the copy of the template's spec that the run keeps was still suspended."""
-    platform.create("WorkflowTemplate", "default", {"metadata": {"name": "mine"}, "spec": toys.workflow("true")["spec"]})
+    platform.create(
+        "WorkflowTemplate", "default", {"metadata": {"name": "mine"}, "spec": toys.workflow("true")["spec"]}
+    )
     spec = {"workflowTemplateRef": {"name": "mine"}, "suspend": True}
     created = argo("POST", WORKFLOWS, {"workflow": {"metadata": {"name": "held"}, "spec": spec}}).json()
     assert created["spec"]["suspend"] is True
