@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from hera_utils.argo import schema
+from hera_utils.argo.names import reference_kind
 from hera_utils.argo.support_table import EXECUTED, REFUSED, WARNED
 from hera_utils.errors import UnsupportedError
 
@@ -77,7 +78,7 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
     result = findings(document)
     reference = spec.get("workflowTemplateRef")
     if reference:
-        home = (_kind(reference), reference.get("name", ""))
+        home = (reference_kind(reference), reference.get("name", ""))
         base = stored.get(home, {})
         result += [_at(home, one) for one in _search(base, ROOTS["Workflow"], "spec")]
         todo = [call for template in base.get("templates") or () for call in _calls(template, None)]
@@ -101,10 +102,6 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
 _Home = tuple[str, str]
 
 
-def _kind(reference: Json) -> str:
-    return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
-
-
 def _at(home: _Home, finding: SupportFinding) -> SupportFinding:
     return SupportFinding(f"{home[0]}/{home[1]} {finding.path}", finding.verdict, finding.reason)
 
@@ -125,7 +122,7 @@ def _calls(template: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
 def _call(holder: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
     reference = holder.get("templateRef")
     if reference:
-        yield (_kind(reference), reference.get("name", "")), reference.get("template", "")
+        yield (reference_kind(reference), reference.get("name", "")), reference.get("template", "")
     elif home is not None and holder.get("template"):
         yield home, holder["template"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.provenance import python_modules
+from hera_utils.provenance.python_modules import canonical
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,6 @@ def _read(answer: dict[str, Any]) -> InstalledModules:
 def packages() -> Mapping[str, str]:
     """Every installed distribution: canonical name → version."""
     return _sorted(_installed())
-
-
-def canonical(name: str) -> str:
-    """The one name for all spellings of a package's name (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _sorted(listed: Iterable[tuple[str, str]]) -> dict[str, str]:

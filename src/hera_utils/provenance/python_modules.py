@@ -43,7 +43,7 @@ def answer(names: list[str]) -> Json:
         if not origin and not owners[top]:
             absent.append(top)
         chosen = owners[top] if len(owners[top]) < 2 else _narrowed(owners[top], dotted)
-        packages.update(_canonical(one.metadata["Name"]) for one in chosen)
+        packages.update(canonical(one.metadata["Name"]) for one in chosen)
     return {
         "version": platform.python_version(),
         "packages": _with_requirements(packages),
@@ -58,7 +58,7 @@ def every() -> Json:
     packages: dict[str, str] = {}
     for one in importlib.metadata.distributions():
         if one.metadata["Name"]:
-            packages.setdefault(_canonical(one.metadata["Name"]), one.version)
+            packages.setdefault(canonical(one.metadata["Name"]), one.version)
     return {"version": platform.python_version(), "packages": packages, "files": {}, "absent": []}
 
 
@@ -142,11 +142,12 @@ def _with_requirements(names: set[str]) -> dict[str, str]:
             named, _, marker = requirement.partition(";")
             match = _NAME.match(named.strip())
             if match and "extra" not in marker:
-                waiting.append(_canonical(match.group()))
+                waiting.append(canonical(match.group()))
     return dict(sorted(versions.items()))
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """The one name for all spellings of a package's name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.provenance.manifest import NAME
-from hera_utils.provenance.python import canonical
+from hera_utils.provenance.python_modules import canonical
 from hera_utils.runs.record import RUN_LABEL
 from hera_utils.runs.record_files import read_file, read_json
 from hera_utils.settings.command_line import PLACE, without_settings
