@@ -8,11 +8,24 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import requests
 import uvicorn
 
 from waiting import until
 
 TOKEN = "s3cret-token"
+
+
+class Api:
+    """Calls of a server with its token: `api("GET", "/api/v1/version")`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {TOKEN}"
+
+    def __call__(self, method: str, path: str, body: object = None, **options: object) -> requests.Response:
+        return self.session.request(method, self.url + path, json=body, timeout=10, **options)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 import toy_parts
-from serving import served
+from serving import TOKEN, Api, served
 
 from hera_utils.local_platform.kubernetes_api import request
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
 from hera_utils.local_platform.platform import LocalPlatform
 from waiting import until
 
-TOKEN = "s3cret-token"
 CORE = "/api/v1/namespaces/default"
 
 
@@ -27,16 +26,6 @@ def platform(tmp_path: Path) -> Iterator[LocalPlatform]:
     platform = LocalPlatform(tmp_path / "state", advance=toy_parts.advance, runtime=toy_parts.ToyRuntime)
     yield platform
     platform.close()
-
-
-class Api:
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.session = requests.Session()
-        self.session.headers["Authorization"] = f"Bearer {TOKEN}"
-
-    def __call__(self, method: str, path: str, body: object = None, **options: object) -> requests.Response:
-        return self.session.request(method, self.url + path, json=body, timeout=10, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 from memory_platform import MemoryPlatform
-from serving import TOKEN, served
+from serving import TOKEN, Api, served
 
 from hera_utils.interpreter.events import RetryRequested, SetRequested, ShutdownRequested
 from hera_utils.local_platform.argo_api import argo_app
@@ -21,23 +21,13 @@ WORKFLOW = {
 }
 
 
-class Argo:
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.session = requests.Session()
-        self.session.headers["Authorization"] = f"Bearer {TOKEN}"
-
-    def __call__(self, method: str, path: str, body: object = None, **options: object) -> requests.Response:
-        return self.session.request(method, self.url + path, json=body, timeout=10, **options)  # type: ignore[arg-type]
-
-
 @pytest.fixture
-def argo(platform: MemoryPlatform) -> Iterator[Argo]:
+def argo(platform: MemoryPlatform) -> Iterator[Api]:
     with served(argo_app(platform, TOKEN)) as url:
-        yield Argo(url)
+        yield Api(url)
 
 
-def create(argo: Argo, **metadata: object) -> dict:
+def create(argo: Api, **metadata: object) -> dict:
     answer = argo("POST", "/api/v1/workflows/argo", {"workflow": {**WORKFLOW, "metadata": metadata or {"name": "one"}}})
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -193,7 +183,7 @@ def test_fields_and_lists(argo):
     assert filtered["items"][0]["spec"] == {"arguments": {}}
 
 
-def _names(argo: Argo, query: str) -> list[str]:
+def _names(argo: Api, query: str) -> list[str]:
     answer = argo("GET", f"/api/v1/workflows/argo?{query}")
     assert answer.status_code == 200, answer.text
     return [item["metadata"]["name"] for item in answer.json()["items"] or []]
