@@ -67,8 +67,8 @@ def test_a_picture_that_fits_the_kinds(values, picture):
 
 
 def test_what_is_repeated_has_its_means_in_page_and_markdown():
-    values = [{"a": str(a), "seed": str(seed)} for a in (1, 2) for seed in (0, 1)]
-    document = sweep([(one, "Succeeded", {"y": one["seed"]}) for one in values])
+    values = [{"a": str(a), "Seed": str(seed)} for a in (1, 2) for seed in (0, 1)]
+    document = sweep([(one, "Succeeded", {"y": one["Seed"]}) for one in values])
     whole = WholeRun(
         "wf", "default", (document,), points=tuple(PointRow(f"p{n}", n, "", v) for n, v in enumerate(values))
     )
@@ -77,9 +77,9 @@ def test_what_is_repeated_has_its_means_in_page_and_markdown():
     assert [table["title"] for table in data["tables"]] == ["points", "means", "tasks"]
     shown = {column["name"]: column["values"] for column in data["tables"][1]["columns"]}
     assert shown == {"a": [1, 2], "mean(y)": [0.5, 0.5], "sem(y)": [0.5, 0.5], "count(y)": [2, 2]}
-    assert data["plots"]["axes"] == ["a", "seed"], "a reader may choose it all the same"
+    assert data["plots"]["axes"] == ["a", "Seed"], "a reader may choose it all the same"
     assert (
-        "## Means over seed, with standard errors\n\n| a | n | y |\n|---:|---:|---:|\n| 1 | 2 | 0.50 ± 0.50 |"
+        "## Means over Seed, with standard errors\n\n| a | n | y |\n|---:|---:|---:|\n| 1 | 2 | 0.50 ± 0.50 |"
         in markdown(whole, results)
     )
 

@@ -80,6 +80,11 @@ def test_none_is_a_value_of_an_axis():
     assert [row["values"] for row in found.as_json()] == [{"depth": None}, {"depth": 3}]
 
 
+def test_an_input_n_is_not_the_number_of_values():
+    table = points(*(({"n": n, "seed": seed}, {"y": "1"}) for n in (8, 16) for seed in (0, 1)))
+    assert means(table, ["seed"]).sheet().header == ("n", "count", "y")
+
+
 def test_several_axes_at_once():
     assert means(seeds(), ["seed", "size"]).sheet().lines == (("8", "13.5 ± 1.6"),)
 

@@ -54,7 +54,7 @@ def _sheets(results: Results) -> Iterable[tuple[str, Sheet]]:
     repeated = means_over_seeds(results.point_table)
     if repeated:
         sheet = repeated.sheet()
-        yield as_text(sheet.title.capitalize()), sheet
+        yield as_text(f"{sheet.title[:1].upper()}{sheet.title[1:]}"), sheet
     for sheet in sheets(results.points, results.tasks):
         yield "Results" if sheet.title == "points" else f"Results of `{as_code(sheet.title)}`", sheet
 

@@ -90,7 +90,7 @@ class Means:
         ]
 
     def sheet(self, *, exact: bool = True) -> Sheet:
-        """For readers: `0.450 ± 0.011`, and from how many values where it is not the number in the column n."""
+        """For readers: `0.450 ± 0.011`, and from how many values where it is not the number in the column n (count, of an input n)."""
         groups = list(zip(*self.outputs.values(), strict=True))
         counts = [max((one.count for one in group if one), default=0) for group in groups]
         inputs = [texts(column.for_readers(), wide=False, exact=exact) for column in self.inputs]
@@ -99,7 +99,8 @@ class Means:
             for row, group in enumerate(groups)
         )
         numeric = (*(column.numeric for column in self.inputs), *[True] * (1 + len(self.outputs)))
-        header = (*(column.name for column in self.inputs), "n", *self.outputs)
+        names = [column.name for column in self.inputs]
+        header = (*names, "count" if "n" in names else "n", *self.outputs)
         return Sheet(f"means over {' and '.join(self.over)}, with standard errors", header, lines, numeric)
 
 
