@@ -427,3 +427,59 @@ def test_a_memoized_run_connects_its_steps_again_where_one_was_skipped() -> None
         "Succeeded",
         "Running",
     }
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_memoized_run_connects_what_it_kept_of_a_dag_with_what_runs_again(loop: bool) -> None:
+    """The task that failed is opened anew, and the DAG after it, which was kept, is its child: without that no retry found its parent."""
+    second: Json = {"name": "b", "template": "inner", "depends": "fa.Succeeded || fa.Failed"}
+    if loop:
+        second["withItems"] = [1, 2]
+    tasks = [{"name": "x", "template": "pod"}, {"name": "fy", "template": "pod", "depends": "x"}]
+    main = {"name": "main", "dag": {"tasks": [{"name": "fa", "template": "pod"}, second]}}
+    pod = {"name": "pod", "container": {"image": "i", "command": ["c"]}}
+    spec = {"entrypoint": "main", "templates": [main, {"name": "inner", "dag": {"tasks": tasks}}, pod]}
+    run = Run(decode({**LOOP, "spec": spec}, "Workflow"))
+    carried_out(run, advance(run, Submitted(1.0, "s")), failing="f")
+    new = resubmit(run.document, at=100.0, seed="s", memoized=True)
+    new["metadata"].update(uid="v", creationTimestamp="2026-01-01T00:01:40Z")
+    run = Run(decode(new, "Workflow"))
+    times = 2 if loop else 1
+    assert carried_out(run, advance(run, Submitted(101.0, "t")), failing="fy") == ["fa"] + ["fy"] * times
+    first = next(one for one in run.nodes.values() if one["displayName"] == "fa")
+    assert [run.nodes[child]["displayName"] for child in first["children"]] == ["b"]
+    assert carried_out(run, advance(run, RetryRequested(200.0, "u"))) == ["fy"] * times
+    assert run.phase == "Succeeded"
+
+
+def memoized_twice(depends: str) -> tuple[Run, Run]:
+    """A run in which a user lets `s` pass and the DAG `b` after it fails, and its memoized resubmission, in which `s` waits again."""
+    tasks = [{"name": "s", "template": "ask"}, {"name": "b", "template": "inner", "depends": depends}]
+    inner = {"name": "inner", "dag": {"tasks": [{"name": "x", "template": "pod"}, {"name": "fy", "template": "pod"}]}}
+    pod = {"name": "pod", "container": {"image": "i", "command": ["c"]}}
+    templates = [{"name": "main", "dag": {"tasks": tasks}}, {"name": "ask", "suspend": {}}, inner, pod]
+    run = Run(decode({**LOOP, "spec": {"entrypoint": "main", "templates": templates}}, "Workflow"))
+    advance(run, Submitted(1.0, "s"))
+    carried_out(run, advance(run, ResumeRequested(2.0, "t")), failing="f")
+    new = resubmit(run.document, at=100.0, seed="s", memoized=True)
+    new["metadata"].update(uid="v", creationTimestamp="2026-01-01T00:01:40Z")
+    return run, Run(decode(new, "Workflow"))
+
+
+def test_what_a_memoized_run_kept_waits_for_the_tasks_before_it() -> None:
+    """It began at once, beside the suspend node that it depends on."""
+    old, new = memoized_twice("s")
+    assert old.phase == "Failed"
+    assert carried_out(new, advance(new, Submitted(101.0, "t"))) == []
+    assert (carried_out(new, advance(new, ResumeRequested(102.0, "u"))), new.phase) == (["fy"], "Succeeded")
+
+
+def test_what_a_memoized_run_kept_is_omitted_where_the_task_before_it_ends_otherwise() -> None:
+    _, new = memoized_twice("s.Succeeded")
+    advance(new, Submitted(101.0, "t"))
+    advance(new, SetRequested(102.0, "u", "displayName=s", "Failed"))
+    kept = next(one for one in new.nodes.values() if one["displayName"] == "b")
+    assert (kept["type"], kept["phase"], kept["message"]) == (
+        "Skipped", "Omitted", "omitted: depends condition not met",
+    )  # fmt: skip
+    assert new.phase == "Failed"

@@ -36,6 +36,7 @@ _OVER: Json = {}
 """In place of an item whose node is over: nothing of it is opened again."""
 
 _PLANNED = ("Steps", "DAG", "Retry")
+_KEPT = ("Steps", "DAG", "Retry", "TaskGroup", "Suspend")
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
@@ -133,7 +134,7 @@ class _Visit:
             self.context.later[self.frame.node_id] = self.frame
 
     def _is_begun(self, node_id: str) -> bool:
-        return self.ledger.get(node_id) is not None or unopened.waits(self.context.run, node_id)
+        return not _is_new(self.ledger.get(node_id)) or unopened.waits(self.context.run, node_id)
 
     def _start(self, name: str) -> Opened:
         """Everything that the task waits for is over: open it, skip it or omit it. False when its loop is not written out yet."""
@@ -214,8 +215,12 @@ class _Visit:
     def _shut(self, name: str, phase: str, reason: str) -> Plan:
         """Give a task that never runs a Skipped node."""
         task = self.state.tasks[name]
-        if self.ledger.get(task.node_id) is None:
+        node = self.ledger.get(task.node_id)
+        if node is None:
             self._skip(task, task.spec["name"], phase, reason)
+        elif _is_new(node):
+            self.ledger.change(node, type="Skipped")
+            self.ledger.mark(node, phase, reason)
         yield from self._settle_new(name)
 
     def _skip(self, task: DagTask, name: str, phase: str, reason: str) -> None:
@@ -245,9 +250,13 @@ class _Visit:
     def _open_group(self, name: str, several: list[Json]) -> Plan:
         """A loop: a TaskGroup node, and its items below it."""
         task = self.state.tasks[name]
-        if self.ledger.get(task.node_id) is None:
+        group = self.ledger.get(task.node_id)
+        if _is_new(group):
             self._connect(task, task.node_id)
+        if group is None:
             self._add(task, f"{self.boundary['name']}.{name}", "TaskGroup", phases.RUNNING)
+        elif group["phase"] == phases.PENDING:
+            self.ledger.mark(group, phases.RUNNING)
         full = False
         place = self.state.order[task.node_id][0]
         for index, item in enumerate(several):
@@ -287,7 +296,7 @@ class _Visit:
     def _open_one(self, name: str, item: Json, node_id: str) -> Opened:
         """Open a task or an item; False when a limit held it back (then it waits)."""
         task, ledger = self.state.tasks[name], self.ledger
-        fresh = ledger.get(node_id) is None
+        fresh, unconnected = ledger.get(node_id) is None, _is_new(ledger.get(node_id))
         if fresh and not self.context.opens and not unopened.waits(self.context.run, node_id):
             self.context.later[self.frame.node_id] = self.frame
             self._hold(node_id)
@@ -319,7 +328,7 @@ class _Visit:
                 self._mark_fault(opened, fault)
             if node_id in task.items:
                 self.state.broken.add(name)
-        if fresh and ledger.get(node_id) is not None:
+        if unconnected and ledger.get(node_id) is not None:
             self._connect(task, node_id)
         return True
 
@@ -510,3 +519,11 @@ class _Visit:
         dag_phase.set_outbound(self.ledger, node, [self.state.tasks[name].node_id for name in self.state.targets])
         self.ledger.mark(node, phase)
         cache.save(self.context, node)
+
+
+def _is_new(node: Json | None) -> bool:
+    """Whether nothing of a task has begun: there is no node, or a memoized run has it from the old one, for what is memoized below it."""
+    if node is None:
+        return True
+    kept = node["phase"] == phases.PENDING and node["type"] in _KEPT
+    return kept and not node.get("synchronizationStatus")
