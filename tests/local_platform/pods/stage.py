@@ -20,14 +20,22 @@ Json = dict[str, Any]
 
 
 class Stage:
-    """state: the runtime's folder. `run` waits for the end of a pod; `events` holds everything that was reported."""
+    """state: the runtime's folder. prepares: whether it makes processes for the first pods at once. `run` waits for the end of a pod;
+    `events` holds everything that was reported.
+    """
 
     def __init__(
-        self, state: Path, *, images: ImageTable | None = None, cores: float | None = 4, memory: float | None = None
+        self,
+        state: Path,
+        *,
+        images: ImageTable | None = None,
+        cores: float | None = 4,
+        memory: float | None = None,
+        prepares: bool = True,
     ) -> None:
         self.state = state
         self.images = images or ImageTable(policy_for_all("stand-in"))
-        self.cores, self.memory = cores, memory
+        self.cores, self.memory, self.prepares = cores, memory, prepares
         self.events: dict[str, list[Event]] = {}
         self.order: list[tuple[str, str]] = []
         self._changed = threading.Condition()
@@ -38,7 +46,10 @@ class Stage:
         self.runtime = self._open()
 
     def _open(self) -> ProcessRuntime:
-        return ProcessRuntime(self.state, self._report, images=self.images, cores=self.cores, memory=self.memory)
+        runtime = ProcessRuntime(self.state, self._report, images=self.images, cores=self.cores, memory=self.memory)
+        if self.prepares:  # as the server does
+            runtime.prepare()
+        return runtime
 
     def restart(self) -> None:
         self.runtime.close()

@@ -21,7 +21,7 @@ def test_on_few_cores_they_wait_until_the_server_answers(
 ) -> None:
     """Until then the client that started the server needs one core, and the server the other."""
     monkeypatch.setattr(machine_size, "cores", lambda: 2)
-    stage = Stage(tmp_path, images=images)
+    stage = Stage(tmp_path, images=images, prepares=False)
     try:
         workers = stage.runtime._workers
         thread_has_begun(stage)
@@ -42,7 +42,7 @@ def test_a_pod_needs_no_preparation(
     tmp_path: Path, images: ImageTable, monkeypatch: pytest.MonkeyPatch, cores: int
 ) -> None:
     monkeypatch.setattr(machine_size, "cores", lambda: cores)
-    stage = Stage(tmp_path, images=images)
+    stage = Stage(tmp_path, images=images, prepares=False)
     try:
         assert stage.run(stage.shell("true")).phase == "Succeeded"
     finally:
