@@ -4,7 +4,7 @@ import contextlib
 import http.server
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from registry_server import MANIFEST, Registry, layer
@@ -16,7 +16,6 @@ from hera_utils.images.reference import Reference
 from hera_utils.images.registry import Patience, RegistryClient
 from hera_utils.images.store import Store
 
-Send = Callable[[bytes], object]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: " + MANIFEST.encode() + b"\r\n\r\n"
 
 
