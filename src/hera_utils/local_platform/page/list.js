@@ -48,12 +48,12 @@ const listValue = ({ metadata, status }, column) => {
 };
 
 const listRow = (namespace, reasons) => ({ metadata, status }) => {
-  const whole = wholeOf(metadata);
+  const whole = wholeOf(metadata), reason = reasons.of({ metadata, status }).slice(0, MOST_OF_A_MESSAGE);
   return make("tr", {},
     make("td.name", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}/${segment(metadata.name)}` }, metadata.name), whole ? make("span.note", {}, ` of ${whole}`) : ""),
     ...(namespace ? [] : [make("td", {}, make("a", { href: `/workflows/${segment(metadata.namespace)}` }, metadata.namespace))]),
     make("td", {}, phaseMark(status.phase)), make("td", {}, status.progress || ""), make("td", {}, duration(status.startedAt, status.finishedAt)),
-    make("td", {}, moment(status.startedAt || metadata.creationTimestamp)), make("td.note", {}, reasons.of({ metadata, status }).slice(0, MOST_OF_A_MESSAGE)));
+    make("td", {}, moment(status.startedAt || metadata.creationTimestamp)), make("td.note", {}, make("div.few-lines", { title: reason }, reason)));
 };
 
 const listPage = async (namespace) => {
