@@ -68,7 +68,7 @@ def test_what_may_wait_wakes_nobody_but_the_end_of_the_last_pod_but_a_few_does()
     thread = threading.Thread(target=lambda: got.extend(box.take(None, 7)))
     box.put(FINISHED)
     thread.start()
-    until(lambda: box._spare == 2)
+    until(lambda: box._pods == 6)
     for item in (STARTED, FINISHED, STARTED):
         box.put(item)
     assert box._bell.empty()

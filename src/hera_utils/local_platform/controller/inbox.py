@@ -42,7 +42,6 @@ class RunEvent:
 
 Item = TurnRequest | RunEvent
 
-_PATIENT = (PodStarted, PodProgressed, PodFinished)
 PATIENCE = 0.02
 """Seconds that what nobody waits for may wait for company."""
 
@@ -60,8 +59,8 @@ class Inbox:
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Wakes the controller. Not every item does: a thread that wakes up takes the processor from a task."""
         self._most, self._enough = most, enough
-        self._spare = 0
-        """While the controller waits for company: how many pods may still end before their ends are wanted at once. Else 0."""
+        self._pods = 0
+        """While the controller waits for company: how many pods are on their way. Else 0: whatever comes wakes it."""
         self._together: deque[Item] = deque()
         """What was taken and is not given yet: whoever stops in between leaves it here."""
         self.is_closed = False
@@ -75,10 +74,10 @@ class Inbox:
 
     def _is_patient(self, item: Item | None) -> bool:
         """Whether the item may stay unseen until another one wakes the controller, or its time for company is over."""
-        if self._spare <= 0 or not isinstance(item, RunEvent):
+        if item is None or self._pods <= self._enough:
             return False
-        self._spare -= isinstance(item.event, PodFinished)
-        return self._spare > 0 and isinstance(item.event, _PATIENT)
+        self._pods -= _is_an_end(item)
+        return self._pods > self._enough and self._may_wait(item, self._pods)
 
     def empty(self) -> bool:
         return not self._together and not self._items
@@ -89,7 +88,7 @@ class Inbox:
         """
         left, until = (0.0 if self._together else timeout), 0.0
         for number in range(self._most):
-            if not self._wait(left, pods - self._enough if until else 0):
+            if not self._wait(left, pods if until else 0):
                 break
             item = self._items.popleft()
             if item is None:
@@ -97,7 +96,7 @@ class Inbox:
                 break
             if not number:
                 until = now() + PATIENCE
-            pods -= isinstance(item, RunEvent) and isinstance(item.event, PodFinished)
+            pods -= _is_an_end(item)
             if until and not self._may_wait(item, pods):
                 until = 0.0
             self._together.append(item)
@@ -106,17 +105,17 @@ class Inbox:
             left = min(PATIENCE, until - now())
         yield from self._give()
 
-    def _wait(self, left: float | None, spare: int) -> bool:
-        """Whether something is there, after waiting for it. spare: see `_spare`."""
+    def _wait(self, left: float | None, pods: int) -> bool:
+        """Whether something is there, after waiting for it. pods: see `_pods`."""
         until = None if left is None else time.monotonic() + left
-        self._spare = spare
+        self._pods = pods
         while not self._items:
             rest = None if until is None else until - time.monotonic()
             if rest is not None and rest <= 0:
                 break
             with contextlib.suppress(queue.Empty):
                 self._bell.get(timeout=rest)
-        self._spare = 0
+        self._pods = 0
         return bool(self._items)
 
     def _give(self) -> Iterator[Item]:
@@ -137,9 +136,13 @@ class Inbox:
     def _may_wait(self, item: Item, pods: int) -> bool:
         if not isinstance(item, RunEvent):
             return False
-        if isinstance(item.event, PodFinished):
+        if _is_an_end(item):
             return pods > self._enough
-        return isinstance(item.event, _PATIENT)
+        return isinstance(item.event, (PodStarted, PodProgressed))
+
+
+def _is_an_end(item: Item) -> bool:
+    return isinstance(item, RunEvent) and isinstance(item.event, PodFinished)
 
 
 class UnexpectedFailure(Exception):

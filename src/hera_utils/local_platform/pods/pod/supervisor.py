@@ -28,9 +28,8 @@ _TICK = 0.5  # seconds between looks at the disk while it is full
 _ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
 _MORE_ROOM = 1 << 16  # bytes
 _SILENCE = 2.0  # seconds before it is reported why a container is not ready: most are ready soon
-_START_WAITS = (
-    0.02  # seconds that the news of a start may wait for the next message: each one takes the processor from a task
-)
+# Seconds that the news of a start may wait for the next message: each message takes the processor from a task.
+_START_WAITS = 0.02
 _PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
 
 
