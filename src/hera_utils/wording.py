@@ -1,14 +1,22 @@
-"""Numbers, lists and paths in the sentences that people read."""
+"""Numbers, lists, paths and mistyped names in the sentences that people read."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["counted", "first_of", "from_here", "listed"]
+__all__ = ["counted", "did_you_mean", "first_of", "from_here", "listed"]
 
 
 def counted(count: int, noun: str, nouns: str | None = None) -> str:
     """`1 point`, `2 points`. nouns: the plural, where it is not the noun with an s."""
     return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """`; did you mean `beta`?`, the end of what a sentence says of a name that is not known; "" where no known one is near."""
+    from difflib import get_close_matches  # for mistakes alone
+
+    near = get_close_matches(name, list(names), n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
 
 
 def first_of(words: Sequence[str], most: int = 1) -> str:

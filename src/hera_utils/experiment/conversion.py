@@ -19,11 +19,11 @@ import pathlib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Literal, Union
 
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.values import Quantity
+from hera_utils.wording import did_you_mean
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _LITERALS = {"true": True, "false": False, "null": None}  # as JSON, YAML and what a task is given write them
@@ -122,7 +122,7 @@ def _of_choices(value: Any, choices: Mapping[str, Any], path: str) -> Any:
     if text in choices and (isinstance(value, str) or value in (choices[text], getattr(choices[text], "value", None))):
         return choices[text]
     raise SettingsError(
-        f"{path}: `{value}` is not one of {', '.join(choices)}{hint(text, choices)}", fix="give one of them"
+        f"{path}: `{value}` is not one of {', '.join(choices)}{did_you_mean(text, choices)}", fix="give one of them"
     )
 
 
@@ -296,11 +296,6 @@ def _loose(kind: Any) -> Any:
 def unknown(where: str, name: str, names: Mapping[str, Any] | Sequence[str]) -> SettingsError:
     """The error for a name that is not among the known ones."""
     return SettingsError(
-        f"{where}: the experiment has no such input{hint(name, names)}",
+        f"{where}: the experiment has no such input{did_you_mean(name, names)}",
         fix=f"the inputs are: {', '.join(names) or 'none'}",
     )
-
-
-def hint(name: str, names: Mapping[str, Any] | Sequence[str]) -> str:
-    near = get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f"; did you mean `{near[0]}`?" if near else ""

@@ -25,7 +25,6 @@ A declared method takes its arguments by name: an axis, a constant, or `point`. 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -36,6 +35,7 @@ from hera_utils.errors import LayoutError
 from hera_utils.experiment.checkpoints import marked
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import members_of
+from hera_utils.wording import did_you_mean
 
 Kind = Literal["reads", "writes", "names", "checkpoints"]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -77,8 +77,7 @@ class Declaration:
             elif name in (fixed := _constants(constants)):
                 arguments[name] = fixed[name]
             elif name not in self.optional:
-                near = difflib.get_close_matches(name, (*point, *fixed), n=1)
-                hint = f"; did you mean `{near[0]}`?" if near else ""
+                hint = did_you_mean(name, (*point, *fixed))
                 raise LayoutError(
                     f"the layout's `{self.method}` has the argument `{name}`, which is neither an axis nor a "
                     f"constant{hint}",

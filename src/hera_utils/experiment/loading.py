@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
-from hera_utils.experiment.conversion import hint
-from hera_utils.wording import counted
+from hera_utils.wording import counted, did_you_mean
 
 TABLES = ("constants", "parameters", "points")
 _FORMATS = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".csv": "CSV"}
@@ -49,7 +48,7 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
     for name in content:
         if name not in TABLES:
             raise SettingsError(
-                f"{path}: `{name}` is not a table of inputs{hint(str(name), TABLES)}",
+                f"{path}: `{name}` is not a table of inputs{did_you_mean(str(name), TABLES)}",
                 fix=f"put it into one of {', '.join(TABLES)}",
             )
     if "points" in content and "parameters" in content:

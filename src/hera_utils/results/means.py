@@ -7,7 +7,6 @@ import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from hera_utils.errors import ResourceError
@@ -15,7 +14,7 @@ from hera_utils.experiment.values import canonical, for_json
 from hera_utils.results.columns import Column, ResultTable
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import Sheet, number, texts
-from hera_utils.wording import listed
+from hera_utils.wording import did_you_mean, listed
 
 _SEED = re.compile(r"(.*_)?seed", re.IGNORECASE)  # pictures/scales.js knows the same names
 _MOST_DECIMALS, _LARGE, _TINY = 6, 1e6, 1e-300
@@ -134,10 +133,9 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
     axes = {column.name: column for column in points.by_role("input")}
     for name in over:
         if name not in axes:
-            near = get_close_matches(name, axes, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
             raise ResourceError(
-                f"the {points.title} have no axis `{name}`{hint}", fix=f"the axes are: {', '.join(axes)}"
+                f"the {points.title} have no axis `{name}`{did_you_mean(name, axes)}",
+                fix=f"the axes are: {', '.join(axes)}",
             )
     outputs = _outputs(points)
     if not outputs:

@@ -29,13 +29,13 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace as replaced
-from difflib import get_close_matches
 from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.conversion import converted
 from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.values import text
+from hera_utils.wording import did_you_mean
 
 Json = dict[str, Any]
 
@@ -143,8 +143,7 @@ class Stage:
         """SettingsError for a function whose template no workflow had: a name that was mistyped would test nothing."""
         for name in self._functions:
             if name not in self._replaced:
-                near = get_close_matches(name, self._reported, n=1)
-                hint = f"; did you mean `{near[0]}`?" if near else ""
+                hint = did_you_mean(name, self._reported)
                 raise SettingsError(
                     f"no template is named `{name}`{hint}",
                     fix=f"the workflow's own templates are: {', '.join(sorted(self._reported)) or 'none'}",
@@ -263,8 +262,7 @@ def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or parameter.name in there:
             continue
         if parameter.default is parameter.empty or parameter.kind is parameter.POSITIONAL_ONLY:
-            near = get_close_matches(parameter.name, there, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
+            hint = did_you_mean(parameter.name, there)
             raise SettingsError(
                 f"the replacement of `{name}` takes `{parameter.name}`, which is not an input of that template{hint}",
                 fix=f"its inputs are: {', '.join(sorted(there)) or 'none'}",
