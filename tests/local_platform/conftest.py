@@ -1,8 +1,10 @@
-"""A platform that only remembers, the address of the page in front of it, and a browser: what the tests of the page use."""
+"""A platform that only remembers, the address of the page and of Argo's API in front of it, who asks that, and a browser."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import requests
 from browser import Tab, chromium
 from memory_platform import MemoryPlatform
 from serving import TOKEN, served
@@ -19,6 +21,16 @@ def platform() -> MemoryPlatform:
 def url(platform: MemoryPlatform) -> Iterator[str]:
     with served(argo_app(platform, TOKEN)) as address:
         yield address
+
+
+@pytest.fixture
+def argo(url: str) -> Callable[..., requests.Response]:
+    """Ask Argo's API of the platform: argo(method, path, body)."""
+
+    def ask(method: str, path: str, body: Any = None) -> requests.Response:
+        return requests.request(method, url + path, json=body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+
+    return ask
 
 
 @pytest.fixture(scope="module")

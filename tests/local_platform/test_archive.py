@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 import toy_parts as toys
-from serving import served
 
-from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.platform import LocalPlatform
 
 Json = dict[str, Any]
@@ -23,16 +20,6 @@ def platform(tmp_path) -> Iterator[LocalPlatform]:
     platform = LocalPlatform(tmp_path / "state")
     yield platform
     platform.close()
-
-
-@pytest.fixture
-def argo(platform) -> Iterator[Any]:
-    with served(argo_app(platform, "t")) as url:
-
-        def ask(method: str, path: str, body: Any = None) -> requests.Response:
-            return requests.request(method, url + path, json=body, headers={"Authorization": "Bearer t"}, timeout=10)
-
-        yield ask
 
 
 def ended(platform: LocalPlatform, *command: str, **labels: str) -> Json:

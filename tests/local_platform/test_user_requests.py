@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 import toy_parts as toys
-from serving import TOKEN
 
 from hera_utils.local_platform.platform import LocalPlatform
 
@@ -21,14 +19,6 @@ def platform(tmp_path) -> Iterator[LocalPlatform]:
     platform = LocalPlatform(tmp_path / "state")
     yield platform
     platform.close()
-
-
-@pytest.fixture
-def argo(url) -> Any:
-    def ask(method: str, path: str, body: Any = None) -> requests.Response:
-        return requests.request(method, url + path, json=body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
-
-    return ask
 
 
 def test_what_would_be_submitted_has_no_namespace_yet(platform, argo):
