@@ -1,4 +1,4 @@
-"""What to do next, in the words of who reads it: a command line for who typed one, Python for who wrote a program or a notebook."""
+"""Says what to do next: as a command line to a user who typed one, as Python to a user who wrote a program or a notebook."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hera_utils.settings.command_line import CommandLine
 
 @dataclass(frozen=True)
 class Advice:
-    """launch: how the script was started, None where no command line can be repeated. connection: of the run."""
+    """launch: the command line that started the script, None if it cannot be repeated. connection: to the platform of the run."""
 
     launch: CommandLine | None
     connection: Connection
 
     def resume(self, *flags: str) -> str:
-        """How to run what is not done: with what it was run with, and these flags besides."""
+        """How to run what is not done: the same command line with `--resume` and these flags."""
         return "engine.run(experiment, resume=True)" if self.launch is None else self.launch.again("--resume", *flags)
 
     def command(self, verb: str, name: str) -> str:
@@ -31,7 +31,10 @@ class Advice:
         return f"wait for it: {self.command('watch', name)}; or end it: {self.command('stop', name)}"
 
     def come_back(self, name: str, *, waiting: int, gathers: bool) -> str:
-        """What Ctrl-C or a deadline leaves: a run that goes on. waiting: points not sent yet. gathers: whether a gather is to come."""
+        """How to come back to a run that continues after Ctrl-C or a deadline.
+
+        waiting: the number of points that are not sent yet. gathers: whether a gather workflow is still to be sent.
+        """
         watch = self.command("watch", name)
         if not waiting and not gathers:
             return how_to_come_back([watch])
@@ -39,13 +42,13 @@ class Advice:
         return f"{goes} (see it with: {watch}); {self.the_rest(waiting=waiting, gathers=gathers)}"
 
     def the_rest(self, *, waiting: int, gathers: bool) -> str:
-        """What is still to be sent of a run, and how."""
+        """Which part of a run is not sent yet, and how to send it."""
         rest = "the rest and gather follow" if gathers else "the rest follows"
         return f"{rest if waiting or not gathers else 'gather follows'} with: {self.resume()}"
 
     def of_failure(self, run: Run, *, gathers: bool, unclear: str = "") -> RunFailed:
         """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is
-        done. unclear: why nobody can say which of its points failed, "" where one can.
+        done. unclear: why it is unknown which of its points failed, "" if it is known.
         """
         first = next(iter(run.outcome.failures), None)
         why = f"{first.task}: {first.why}" if first is not None else run.outcome.message
@@ -74,7 +77,7 @@ class Advice:
         return RunFailed(f"{run.name} {in_a_sentence(run.phase)}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
 
     def _with_images(self) -> str:
-        """A command line that names a file of images already needs no other."""
+        """How to resume with a file of images; a command line that has `--images` already is only repeated."""
         names_file = self.launch is None or any(
             "--images" in word for word in (*self.launch.before, *self.launch.arguments)
         )

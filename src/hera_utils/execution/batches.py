@@ -1,4 +1,4 @@
-"""A run as workflows: one where one can hold it, else several batches of points, each defined with its own points."""
+"""Splits a run into workflows: one if it can hold all points, else several, each defined with its own batch of points."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 
-SAMPLE = 64  # points that show the size of a point
+SAMPLE = 64  # points that are defined to estimate how much one point adds to a workflow
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a workflow of a run may get. bytes: of its document. nodes: tasks. in_flight: how many of them go on at once.
+    """How large a workflow of a run may be. bytes: size of its document. nodes: number of tasks. in_flight: workflows that run at once.
 
     A cluster stores a workflow and its status in one object of 1 MiB, and Argo adds about a kilobyte a node (compressed when it must):
-    so half of it is left to the status. This machine has no such limit; but what is read of a run is a whole workflow at a time.
-    most: the bytes that cannot be exceeded, for a workflow that is large whatever its points are. elements: of its longest list, of
-    templates or of a DAG's tasks: Argo's full resource definitions refuse more (preflight/size_limits.py).
+    so half of it is left to the status. This machine has no such limit, but a workflow is always read as a whole.
+    most: the bytes that no workflow may exceed, also one that is larger than `bytes` whatever its points are. elements: the most
+    templates, or tasks of a DAG: Argo's full resource definitions refuse more (preflight/size_limits.py).
     """
 
     bytes: int
@@ -37,7 +37,7 @@ class Limits:
     elements: int
 
     def room(self, fixed: float) -> float:
-        """The bytes that a batch may have when `fixed` of them are in each."""
+        """The most bytes that a batch may have, if every batch has `fixed` bytes that do not depend on its points."""
         return max(self.bytes, min(self.most, 2 * fixed))
 
 
@@ -46,7 +46,7 @@ HERE = Limits(bytes=4 * 1024 * 1024, nodes=2000, in_flight=2, most=64 * 1024 * 1
 
 
 def limits_of(context: CLIContext) -> Limits:
-    """Of a workflow on the platform that the settings name."""
+    """The limits of a workflow on the platform that the settings name."""
     return HERE if context.platform == "local" else ON_A_CLUSTER
 
 
@@ -54,8 +54,8 @@ def limits_of(context: CLIContext) -> Limits:
 class Batch:
     """One workflow of a run, before it has a name.
 
-    role: points, whole or gather. tasks, fingerprints: of each point, by its id. rest: the digest of what of it belongs to no point.
-    workflow: Hera's object, where there is one. sent: whether the experiment's function has submitted it itself.
+    role: "points", "whole" or "gather". tasks, fingerprints: those of each point, by its id. rest: the digest of the part that belongs to
+    no point. workflow: Hera's object, None if there is only a document. sent: whether the experiment's function submitted it itself.
     """
 
     role: str
@@ -72,9 +72,9 @@ class Batch:
 class SizeEstimate:
     """How large the workflows of a run will be, from defining all of it or a sample.
 
-    sample: what was defined; full: the same where it has all points, else None. ownership: of the points that were defined.
-    each: (bytes, tasks, elements of the longest list) that one more point adds; fixed: bytes and elements of what every batch has.
-    limits: of a workflow.
+    sample: the workflow that was defined; full: the same if it has all points, else None. ownership: of the points of the sample.
+    each: (bytes, tasks, elements of the longest list) that one more point adds; fixed: (bytes, elements) that every batch has besides.
+    limits: those of one workflow.
     """
 
     sample: BuiltWorkflow
@@ -86,14 +86,14 @@ class SizeEstimate:
 
     @property
     def unit(self) -> str:
-        """Why it is one workflow, whatever its size; "" when it may be split."""
+        """Why the run must be one workflow, whatever its size; "" if it may be split."""
         if self.sample.sent:
             return "its function submits it itself (w.create())"
         return self.ownership.whole or self.ownership.unsplittable
 
     @property
     def runs_whole(self) -> bool:
-        """Whether it cannot be run without some of its points."""
+        """Whether the workflow can only run with all of its points."""
         return bool(self.ownership.whole) or self.sample.sent
 
     @property
@@ -106,14 +106,14 @@ class SizeEstimate:
 
     @property
     def fits(self) -> bool:
-        """Whether all points fit into one workflow (of those that were defined)."""
+        """Whether one workflow holds all points; False if only a sample was defined."""
         if self.full is None:
             return False
         document = self.full.document
         return bytes_of(document) <= self.limits.bytes and longest_list(document) <= self.limits.elements
 
     def accepts(self, document: Json) -> bool:
-        """Whether a batch can be sent so."""
+        """Whether the document of a batch is small enough to be sent."""
         return bytes_of(document) <= self.limits.room(self.fixed[0]) and longest_list(document) <= self.limits.elements
 
     @property
@@ -127,8 +127,8 @@ def bytes_of(document: Json) -> int:
 
 
 def estimate_size(definition: Definition, limits: Limits) -> SizeEstimate:
-    """Define the whole where one workflow may hold it, else a sample: `define` is never called with 100,000 points at once, unless
-    its workflow is one unit.
+    """Define all points if one workflow may hold them, else a sample: `define` is never called with 100,000 points at once, unless
+    its workflow must be one unit.
     """
     inputs = definition.inputs
     axes, count = definition.axes, len(inputs.points)
@@ -151,7 +151,7 @@ def estimate_size(definition: Definition, limits: Limits) -> SizeEstimate:
 
 
 def _measured(definition: Definition, estimate: SizeEstimate, points: Sequence[Point]) -> SizeEstimate:
-    """With what one more point adds: by the workflow of half of the points."""
+    """The estimate with what one more point adds, found by comparing with the workflow of half of the points."""
     half = points[: max(1, len(points) // 2)]
     larger, smaller = (
         (bytes_of(document), longest_list(document))
@@ -166,7 +166,7 @@ def _measured(definition: Definition, estimate: SizeEstimate, points: Sequence[P
 
 
 def largest_document(definition: Definition, estimate: SizeEstimate) -> Json:
-    """The largest of the workflows that will be sent: what a platform has to take."""
+    """The largest of the workflows that will be sent; the platform must accept it."""
     if estimate.single or estimate.full is None:
         return estimate.sample.document
     return definition.workflow(definition.inputs.points[: estimate.points_per_batch]).document
@@ -251,7 +251,7 @@ class _Builder:
 def fingerprints_of(
     definition: Definition, estimate: SizeEstimate, fingerprinter: Fingerprinter
 ) -> Iterator[tuple[Point, Fingerprint]]:
-    """What every point depends on now. Defines all of them, some at a time where they are many."""
+    """The fingerprint of every point as it is now. Many points are defined in chunks."""
     if estimate.full is not None or estimate.unit:
         built = estimate.full or definition.workflow()
         unit = estimate.runs_whole or built.sent

@@ -1,4 +1,4 @@
-"""What a run does that may not be what was wanted, said in a line each before anything is sent. Nothing here stops it."""
+"""Warnings that are printed before a run is sent: what it will do that its user may not want. None of them stops the run."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
 
 
 def absent_files(layout: object, points: Iterable[Point], script: Path) -> list[str]:
-    """A file beside the script that the layout reads and that is not there, the first of them. script: the folder of the script."""
+    """A warning about the first file beside the script that the layout reads and that does not exist. script: the script's folder."""
     absent = DeclaredFiles(layout, None, script).absent_local(points)
     return [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, does not exist"]
 
 
 def unreadable_records(runs: Path) -> list[str]:
-    """Of earlier runs: what they have done counts as not done."""
+    """A warning about earlier runs whose records cannot be read: their points count as not done."""
     lost = [folder.name for folder in damaged(runs)]
     names = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
     return [f"the record of {names} cannot be read: its points count as not done"] if lost else []
 
 
 def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
-    """A constant that is set anew and stands in no path: the run writes over what other values of it wrote."""
+    """A constant has a new value and some paths do not depend on it: this run overwrites the files of the old value."""
     layout = now.made_layout()
     if not isinstance(layout, Layout):
         return
@@ -62,7 +62,7 @@ def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
         try:
             same = [method for method, path in _paths(other, point).items() if paths.get(method) == path]
         except HeraUtilsError:
-            continue  # a path that the old value does not give
+            continue  # the layout has no path for the old value
         if same:
             listed = ", ".join(f"`{method}`" for method in same)
             yield (
@@ -100,7 +100,7 @@ def _unclear_ownership(plan: Plan) -> Iterator[str]:
 
 
 def _read_as_json(now: Experiment, plan: Plan) -> Iterator[str]:
-    """A text that an inline script of Hera's takes for something else, as it reads each parameter as JSON: `1e3` is 1000.0."""
+    """Hera's inline scripts read each parameter as JSON, so they read the text `1e3` as the number 1000.0."""
     values_by_name = {**{name: [value] for name, value in now.inputs.fixed.items()}, **now.inputs.points.axes}
     texts = {
         name: next((value for value in map(plain, values) if isinstance(value, str) and _is_json(value)), None)

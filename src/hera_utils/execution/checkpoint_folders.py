@@ -1,7 +1,7 @@
 """Which folder of checkpoints each point of a run has, and when it is removed.
 
-A point that did not succeed, and of which nothing has changed, takes up the folder of its last run; every other point begins with an
-empty one. The record notes the folders that are not called as its own run (`checkpoints` in run.json).
+A point that did not succeed and has not changed continues in the folder of its last run; every other point begins with an empty one.
+The record notes only the folders that are not named after its own run (`checkpoints` in run.json).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Json = dict[str, Any]
 
 
 class CheckpointFolders:
-    """layout: the experiment's; anything but a Layout has no checkpoints. volume: the folder that stands for its volume, None where it
-    cannot be seen from here: nothing is removed then.
+    """layout: the experiment's; anything but a Layout has no checkpoints. volume: the folder that stands for its volume; None if this
+    machine cannot see it, and then nothing is removed.
     """
 
     def __init__(self, layout: object, volume: Path | None, record: RunRecord) -> None:
@@ -40,7 +40,7 @@ class CheckpointFolders:
         return self.layout is not None
 
     def begin(self, decisions: Decisions, history: History) -> None:
-        """Note where the points that will run begin."""
+        """Record the checkpoint folders of the points that will run."""
         if self.layout is None:
             return
         own, noted = self.record.name, dict(self.record.facts.get("checkpoints") or {})
@@ -57,12 +57,12 @@ class CheckpointFolders:
     def beginning(self, point: str) -> str:
         return checkpoint_name(self.record.facts, self.record.name, point)
 
-    def sent(self, document: Json) -> Json:
-        """A document with its folders named."""
+    def with_folders(self, document: Json) -> Json:
+        """The document with the names of its checkpoint folders filled in."""
         return document if self.layout is None else with_checkpoints(document, self.beginning)
 
     def remove(self, points: Iterable[Point]) -> None:
-        """What these points saved, as they have succeeded. A path that a task has led out of the volume by a link is left alone."""
+        """Remove the checkpoints of these points, which have succeeded. A path that a task's link leads out of the volume is left alone."""
         if self.layout is None or self.volume is None:
             return
         for point in points:
@@ -73,7 +73,7 @@ class CheckpointFolders:
 
 
 def _remove(volume: str, path: PurePosixPath) -> None:
-    """The folder, and the one above it when it is empty then. A task may put a link on the way at any moment. OSError."""
+    """Remove the folder, and its parent if that is empty then. Follows no links: a task may create one at any moment. Raises OSError."""
     with open_beneath.at(volume, str(path.parent), links=False) as above:
         shutil.rmtree(f"{above}/{path.name}", ignore_errors=True)
     with open_beneath.at(volume, str(path.parent.parent), links=False) as above:

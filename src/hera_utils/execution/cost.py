@@ -1,4 +1,4 @@
-"""What the points of a plan will cost, by what points cost in earlier runs of the same code; nothing where there is no such run."""
+"""Estimates what the points of a plan will cost from earlier runs of the same code. Without such a run there is no estimate."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
-_MOST_POINTS = 10_000  # points of earlier runs that are read
+_MOST_POINTS = 10_000  # points that are read of one earlier run
 
 
 @dataclass(frozen=True)
 class Cost:
-    """cpu, seconds: of one point on the average, its tasks together. base: of how many points that is known, run: in which run."""
+    """cpu, seconds: the mean of one point, all its tasks together. base: the number of points that were measured, in the run `run`."""
 
     cpu: float
     seconds: float
@@ -47,7 +47,7 @@ class Cost:
 
 
 def earlier_cost(runs: Path, facts: Json, fingerprint: Fingerprint) -> Cost | None:
-    """By the newest run of the experiment (which `facts` describe) in which points had this code and these images, and were measured."""
+    """The cost in the newest run of the experiment (`facts` describe it) that measured points with the same code and images."""
     for folder in records(runs):
         with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
             if identity(record.facts) != identity(facts):
@@ -69,7 +69,7 @@ def _is_same(earlier: Json, fingerprint: Fingerprint) -> bool:
 
 
 def _figures(table: Path) -> Iterator[tuple[str, tuple[float, float]]]:
-    """Point → its processor time and seconds, of those that were measured."""
+    """(point, (processor time, duration)) of each point that was measured, in seconds."""
     try:
         refuse_special(table)
         with table.open(encoding="utf-8", newline="") as file:

@@ -1,5 +1,5 @@
-"""The files that an experiment's layout declares, where this machine can see them: what a point reads, and whether what it wrote is
-there as it was. Files in a cluster's volume cannot be seen from here; `unseen` says so.
+"""The files that an experiment's layout declares, as far as this machine sees them: which ones a point reads, and whether its outputs
+are still as it wrote them. Files in a cluster's volume cannot be seen from here; `unseen` counts them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from hera_utils.wording import first_of
 
 ABSENT = ""
 MOST_FILES = 1000
-MOST_BYTES_OF_OUTPUTS = 4 << 30  # whose content is read of one run
-MOST_BYTES = 512 * 1024 * 1024  # read at the end of a run: a second or so
+MOST_BYTES_OF_OUTPUTS = 4 << 30  # bytes of one run's outputs that are hashed
+MOST_BYTES = 512 * 1024 * 1024  # bytes that are hashed at the end of a run, which takes about a second
 
 
 class DeclaredFiles:
@@ -37,7 +37,7 @@ class DeclaredFiles:
         self._outputs = {file.path for file in self.layout.outputs_of_all()} if self.layout is not None else set()
 
     def read(self, point: Point) -> dict[str, str]:
-        """Path → digest of each input of a point; "" for one that is not there. What the run itself writes is not among them."""
+        """Path → digest of each input of a point; "" for one that does not exist. Files that the run itself writes are left out."""
         if self.layout is None:
             return {}
         digests = {}
@@ -50,7 +50,7 @@ class DeclaredFiles:
         return digests
 
     def outputs(self, point: Point | None) -> dict[str, FileFacts]:
-        """By what the outputs of a point are known again, path by path. None: of what comes after all points."""
+        """Path → the facts by which an output of a point is recognized later. None: the outputs that are written after all points."""
         found = {}
         for file in self._outputs_of(point):
             facts = self._facts(self.path(file) or Path("/"))
@@ -59,10 +59,10 @@ class DeclaredFiles:
         return found
 
     def undone(self, point: Point | None, before: Mapping[str, FileFacts]) -> tuple[str, dict[str, FileFacts]]:
-        """(why the outputs of a point are not those that it wrote, "" when they are; by what they are known from now on).
+        """(why the outputs of a point are no longer those that it wrote, "" if they are; the facts by which they are recognized now).
 
-        before: as `outputs` gave them when it was done; of what is not in it only the existence counts. None: of what comes after all
-        points, where only what is in it counts.
+        point: None for the outputs that are written after all points. before: what `outputs` gave when the point was done. An output
+        that is not in it must only exist; one that is written after all points is then not checked at all.
         """
         wrong: list[str] = []
         present: dict[str, FileFacts] = {}
@@ -100,7 +100,7 @@ class DeclaredFiles:
         return self._visible(self.layout.outputs_of_all() if point is None else self.layout.outputs(point))
 
     def absent_local(self, points: Iterable[Point]) -> tuple[str, Path] | None:
-        """(method, path) of a file beside the script that the layout says the workflow carries with it, and that is not there."""
+        """(method, path) of the first file that the layout declares as local, beside the script, and that does not exist."""
         layout = self.layout
         local = [] if layout is None else [reads for reads in declared(type(layout), "reads") if reads.local]
         if layout is None or not local:
@@ -120,14 +120,14 @@ class DeclaredFiles:
         return visible
 
     def leads_out(self, file: File) -> bool:
-        """Whether a task has left a link there that leads out of the volume: what it leads to is not the run's."""
+        """Whether a link that a task left there leads out of the volume: then its target is no output of the run."""
         path = self.path(file)
         if file.local or path is None or self.volume is None:
             return False
         return not path.resolve().is_relative_to(self.volume.resolve())
 
     def path(self, file: File) -> Path | None:
-        """Where this machine has it, or would; None for what it cannot see."""
+        """The path of the file on this machine, whether or not it exists; None for a file that this machine cannot see."""
         if file.local:
             return self.script / file.path
         return None if self.volume is None else self.volume / file.path
@@ -148,10 +148,10 @@ def _digest_of(path: Path) -> str:
 def file_uses(
     files: DeclaredFiles, points: Iterable[Point], wrote: Callable[[str], bool] = lambda point: True
 ) -> tuple[FileUse, ...]:
-    """What a run read and wrote: each file once a point that has it, or once for all points; inputs first. Folders, what is not
-    there, and what is beyond the bounds are left out.
+    """The files that a run read and wrote, inputs first: one entry for each point that has the file, or one for all points. Folders,
+    missing files and files beyond the bounds are left out.
 
-    wrote: whether the run has computed a point (by its id; "": what comes after all points), so that the outputs are its own.
+    wrote: whether the run computed a point (by its id; "": the outputs after all points); else its outputs only count as present.
     """
     room = MOST_BYTES
     digests: dict[Path, tuple[str, int]] = {}
@@ -174,7 +174,7 @@ def file_uses(
 
 
 def wrote_by(record: Path) -> Callable[[str], bool]:
-    """Whether a run has computed a point (by its id; "": what comes after all points), by the folder of its record."""
+    """The function `wrote` of `file_uses`, for the run with this record folder."""
     with RunRecord.open(record) as opened:
         computed = {row.id for row in opened.points(status=DONE) if not row.run}
         computed |= {""} if opened.facts.get("phase") == DONE else set()

@@ -1,4 +1,4 @@
-"""The experiment's own functions, called: with all of its points, or with some."""
+"""Calls the functions of an experiment, with all of its points or with some."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class BuiltWorkflow:
 
     @property
     def sent(self) -> bool:
-        """Whether the function ended with `w.create()`, as a script does: Hera has put the name beside the prefix that it begins with."""
+        """Whether the function submitted the workflow with `w.create()`: then Hera has added a name that begins with generateName."""
         metadata = self.document.get("metadata") or {}
         return bool(metadata.get("name") and str(metadata["name"]).startswith(metadata.get("generateName") or "\0"))
 
 
 class Definition:
-    """An experiment in its environment. Hera is bound by the caller."""
+    """An experiment in its environment. The caller must have bound Hera to the platform."""
 
     def __init__(self, experiment: Experiment, context: CLIContext) -> None:
         self.experiment = experiment
@@ -59,7 +59,7 @@ class Definition:
 
     @cached_property
     def key(self) -> str:
-        """What tells this experiment's runs from those of others beside it: its name, else its function and the file that has it."""
+        """Tells the runs of this experiment from others in the same folder: its name, else its function and the function's file."""
         if self.experiment.name:
             return self.experiment.name
         function = self.experiment.workflow
@@ -68,7 +68,7 @@ class Definition:
         return f"{file}:{getattr(function, '__qualname__', type(function).__name__)}"
 
     def workflow(self, points: Sequence[Point] | None = None) -> BuiltWorkflow:
-        """The workflow of some points; of all of them when none are named."""
+        """The workflow of these points; None: of all points."""
         inputs = self.inputs if points is None else self.inputs.narrowed(points)
         return self._call(self.experiment.workflow, inputs)
 
@@ -105,7 +105,7 @@ def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
 
 
 def document_of(returned: Any, what: str = "workflow") -> Json:
-    """The workflow document of what an experiment's function returned. SettingsError when it is none. what: the function's part."""
+    """The workflow document of what an experiment's function returned. Raises SettingsError if it is none. what: workflow or gather."""
     if isinstance(returned, dict):
         return returned
     if not hasattr(returned, "to_dict"):

@@ -1,7 +1,7 @@
-"""Carrying a run out: its workflows are recorded and sent one after the other, a few at a time, and followed until all have ended.
+"""Carries out a run: records and submits its workflows, a few at a time, and follows them until all have ended.
 
-What is recorded is always a step ahead of what is sent: a process that is killed anywhere leaves a record from which the next one
-knows which workflows to look for.
+A workflow is recorded before it is submitted, so a process that is killed at any point leaves a record which tells the next process
+which workflows to look for.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from hera_utils.watch.run_progress import Share, joint_progress
 Json = dict[str, Any]
 Answer = TypeVar("Answer")
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
-_SEARCH_PAUSE = 0.5  # the longest where the next points wait for these
-MOST_FAILURES = 1000  # failures of a run that are kept to be shown
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two polls of the running workflows
+_SEARCH_PAUSE = 0.5  # the longest pause of a search: its next points depend on these results
+MOST_FAILURES = 1000  # failures of a run that are kept for the display
 
 
 @dataclass
 class InFlight:
-    """A workflow that goes on. share: how much of it is done, 0 to 1. joined: whether an earlier process has sent it."""
+    """A submitted workflow that has not ended. share: how much of it is done, 0 to 1. joined: whether an earlier process sent it."""
 
     row: WorkflowRow
     phase: str = "Pending"
@@ -49,9 +49,9 @@ class InFlight:
 
 @dataclass(frozen=True)
 class SubmitOptions:
-    """How a run's documents are submitted. stamp: makes a document ready; check: refuses what the platform will not take; parallelism: of
-    each workflow, None for its own. labels, annotations: of each workflow. outputs: points (by their ids; "": what comes after all of
-    them) → by what the files that they wrote are known again.
+    """How a run's documents are submitted. stamp: completes a document. check: raises an error if the platform will not accept it.
+    parallelism: of each workflow; None keeps its own. labels, annotations: added to each workflow. outputs: ids of points ("": what is
+    computed after all points) → the facts by which the files that they wrote are recognized later.
     """
 
     stamp: Callable[[Json], Json]
@@ -64,7 +64,7 @@ class SubmitOptions:
 
 
 class Watcher(Protocol):
-    """Who looks on while workflows run: `look` again and again, `settled` when one is over, before that is written down."""
+    """Is called while workflows run: `look` at each poll, `settled` when a workflow has ended, before its end is recorded."""
 
     def look(self) -> None: ...
 
@@ -72,9 +72,9 @@ class Watcher(Protocol):
 
 
 class Dispatcher:
-    """A run under way. texts: what the digests of fingerprints stand for, kept with the record. deadline: of whoever waits: WaitTimeout
-    then. searching: whether its points are chosen on the way; pruned: ids of those that the search has stopped, which is no failure.
-    watcher: who looks on, if anybody does.
+    """Submits and follows the workflows of one run. texts: digest → the text that it stands for, kept with the record. deadline: raises
+    WaitTimeout when it has passed. searching: whether more points are chosen while the run goes on. pruned: ids of the points that the
+    search stopped, which is no failure.
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class Dispatcher:
 
     # --- joining what an earlier process began ---------------------------------------------------------------------------
     def join(self) -> None:
-        """Take up the record's workflows: what has ended is settled, what runs is followed, what was never sent is forgotten.
+        """Take up the workflows of the record: settle those that ended, follow those that run, forget those that were never sent.
 
-        One that had failed is looked at again: it may have been retried since.
+        A workflow that had failed is asked for again: it may have been retried since.
         """
         for row in self.record.workflows():
             if row.phase and row.phase not in UNSUCCESSFUL:
@@ -122,13 +122,13 @@ class Dispatcher:
             self.in_flight[row.name] = InFlight(row, phase, joined=True)
             if phase in COMPLETED:
                 self._settle(row.name)
-        self._fruitless = 0  # what failed before is no sign for what is to come
+        self._fruitless = 0  # earlier failures say nothing of the points to come
         self.failures.clear()
-        self.lost = None  # what is over already is judged with all the rest
+        self.lost = None  # of workflows that have ended before: the plan decides about all of their points
 
     # --- sending -----------------------------------------------------------------------------------------------------
     def send(self, batch: Batch) -> str:
-        """Record a batch and submit it; its workflow's name."""
+        """Record a batch, submit it, and return the name of its workflow."""
         rows = [
             PointRow(
                 point.id,
@@ -179,14 +179,14 @@ class Dispatcher:
         return {**document, "metadata": metadata, "spec": spec}
 
     def _of_run(self, batch: Batch) -> dict[str, str]:
-        """What the workflow says of its run, for who has no record of it."""
+        """Annotations that describe the run to clients which do not have its record."""
         annotations = {POINTS: str(len(batch.points)), RUN_POINTS: str(self.record.to_compute())}
         annotations |= {GATHER: "follows"} if self.record.facts.get("gather") else {}
         return annotations | ({SEARCH: "true"} if self.searching else {})
 
     # --- carrying out ------------------------------------------------------------------------------------------------
     def carry_out(self, batches: Iterable[Batch], display: Display | None, *, total: int) -> None:
-        """Send all batches, never more than a few at a time, and follow them. total: points of this run, for the display."""
+        """Send all batches, a few at a time, and follow them. total: the number of points of this run, for the display."""
         waiting: Iterator[Batch] = iter(batches)
         batch = next(waiting, None)
         while batch is not None or self.in_flight:
@@ -198,7 +198,7 @@ class Dispatcher:
             self._wait(display, total)
 
     def send_some(self, batches: Iterable[Batch]) -> bool:
-        """Send as many batches as may go on at once; whether that was all."""
+        """Send as many batches as may run at once; True if those were all."""
         waiting = iter(batches)
         batch = next(waiting, None)
         while batch is not None and len(self.in_flight) < self.options.in_flight:
@@ -213,16 +213,16 @@ class Dispatcher:
         return document
 
     def begin_round(self) -> None:
-        """Points that were chosen anew: what failed before is no sign for them."""
+        """Newly chosen points follow: earlier failures say nothing of them."""
         self._fruitless = 0
 
     @property
     def hopeless(self) -> bool:
-        """Whether the first workflows brought no result at all: then no more are sent."""
+        """Whether so many workflows in a row gave no result that no more are sent."""
         return self._fruitless >= self.options.in_flight
 
     def _wait(self, display: Display | None, total: int) -> None:
-        """Until at least one of the workflows has ended."""
+        """Wait until at least one of the workflows has ended."""
         pause = _SHORTEST_PAUSE
         while True:
             over = []
@@ -255,7 +255,7 @@ class Dispatcher:
         return str(status.get("phase") or "Pending"), share
 
     def _persist(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask until there is an answer: a server may be down for a while, and this machine's is started again."""
+        """Ask until there is an answer: a server may be down for a while; the local server is started again."""
         start, pause = time.monotonic(), 0.1
         while True:
             try:
@@ -269,7 +269,7 @@ class Dispatcher:
                 self.client.rejoin()
 
     def _settle(self, name: str, document: Json | None = None) -> None:
-        """A workflow is over: write down what became of its points."""
+        """Record the end of a workflow and the status of its points."""
         if self.watcher is not None:
             self.watcher.settled(name)
         flight = self.in_flight.pop(name)
@@ -288,7 +288,7 @@ class Dispatcher:
             self._fruitless = 0 if {DONE, PRUNED}.intersection(statuses.values()) else self._fruitless + 1
 
     def _examine(self, flight: InFlight, rows: list[PointRow], document: Json) -> tuple[str, dict[str, str]]:
-        """The phase of a workflow that is over, and the status of each of its points; why it failed is kept for the run's end."""
+        """The phase of a workflow that has ended, and the status of each of its points. Keeps its failures for the run's end."""
         phase = phase_of(document)
         statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
         if flight.joined and phase in UNSUCCESSFUL and not self.pruned.intersection(statuses):
@@ -309,9 +309,9 @@ class Dispatcher:
             self.lost = lost | (self.lost or set())
 
     def take_lost(self) -> set[str] | None:
-        """The points to compute again as their pods were lost before this process took up their workflows; None when no pod was.
+        """The points to compute again, because their pods were lost before this process took up their workflows; None if no pod was lost.
 
-        Asked once: what is lost of workflows that this process sends is a failure.
+        Called once: a pod that is lost in a workflow which this process sent is a failure.
         """
         lost, self.lost = self.lost, None
         if lost is not None:
@@ -331,15 +331,15 @@ class Dispatcher:
         statuses = self.record.statuses()
         failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
-            state = replace(state, phase=DONE)  # what had failed was made up for
+            state = replace(state, phase=DONE)  # a later workflow computed what had failed
         if self.searching:
-            state = replace(state, phase="Running")  # what comes next is not known here
+            state = replace(state, phase="Running")  # the search may choose more points
         return replace(state, failed=failed)
 
 
 def _statuses(document: Json, phase: str, rows: list[PointRow], *, unit: bool) -> dict[str, str]:
-    """Point id → how it stands. unit: of a workflow that runs whole; where its tasks are not known a point is as the workflow is, and
-    when it failed though every point succeeded, none is done: the workflow has to run again.
+    """Point id → its status. unit: the workflow can only run whole. Then a point whose tasks are unknown has the status of the workflow,
+    and if the workflow failed although every point succeeded, no point is done: all of it has to run again.
     """
     statuses = point_statuses(document, rows)
     if unit:

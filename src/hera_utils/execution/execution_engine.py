@@ -1,4 +1,4 @@
-"""The execution engine: an experiment planned, examined, run, followed, collected, on the platform that its settings name."""
+"""The execution engine plans, checks, runs, follows and collects an experiment on the platform that its settings name."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ from hera_utils.wording import counted
 
 
 def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: ContextParser | None = None) -> Run:
-    """What a script ends with: read its command line, run the experiment, show on the screen what happens, and give the Run.
+    """The last call of a script: read the command line, run the experiment, show its progress on the screen, and return the Run.
 
-    There is always a Run of a run that succeeded. Flags that ask for something else (--plan, --doctor…) or leave the run (--detach) end
-    the script with status 0, as --help does; a run that fails, or cannot begin, ends it with a sentence, its fix and its own status.
-    argv: the words after the script's name. parser: one made by `argument_parser` and extended with the script's own flags.
+    It returns only if the run succeeded. Flags that ask for something else (--plan, --doctor…) or leave the run (--detach) end the
+    script with status 0, as --help does; a run that fails, or cannot begin, ends it with a sentence, a fix and an exit status.
+    argv: the words after the script's name. parser: made by `argument_parser` and extended with the script's own flags.
     """
     if sys.argv[0].endswith(_RUNNERS):
         raise SettingsError(
@@ -79,18 +79,18 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: C
     return ExecutionEngine.from_command_line(argv, parser=parser, experiment=experiment).run(experiment)
 
 
-_RUNNERS = ("/hera_runner.py", "/hera/workflows/runner.py")  # in tasks of this machine, in tasks of a cluster
+_RUNNERS = ("/hera_runner.py", "/hera/workflows/runner.py")  # of a task on this machine, of a task on a cluster
 Json = dict[str, Any]
 
 
 class ExecutionEngine:
     """Runs experiments on the platform that its settings name.
 
-    main(experiment)                                         # a script: flags, progress on the screen, exit status
-    ExecutionEngine(context).run(experiment)                 # a program: silent, the Run is what it gives
+    main(experiment)                                         # in a script: reads flags, shows progress, sets the exit status
+    ExecutionEngine(context).run(experiment)                 # in a program: prints nothing, returns the Run
 
-    It holds its settings (`context`), the experiment that it was given last (`experiment`), the environment of execution that this needs
-    (`environment`) and the environment of submission that Hera gets (`environment_of_submission`); it depends on a `platform`.
+    It holds its settings (`context`), the experiment that it was given last (`experiment`), the environment of execution that the
+    experiment needs (`environment`) and the environment of submission for Hera (`environment_of_submission`); it has a `platform`.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class ExecutionEngine:
         options: RunOptions | None = None,
         launch: CommandLine | None = None,
     ) -> None:
-        """experiment: of the methods, where they are called without one. options: what a command line asks of the experiment.
-        launch: the command line that the context was read from, None where there is none that could be repeated.
+        """experiment: used by methods that are called without one. options: the flags about the experiment.
+        launch: the command line that the context was read from, None if it cannot be repeated.
         """
         self.context, self.experiment, self.launch = context, experiment, launch
         self.reporter = reporter if reporter is not None else NullReporter()
@@ -117,13 +117,13 @@ class ExecutionEngine:
         parser: ContextParser | None = None,
         experiment: Experiment | None = None,
     ) -> ExecutionEngine:
-        """An engine that takes its settings from this script's command line and shows on the screen what happens.
+        """An engine that takes its settings from this script's command line and shows progress on the screen.
 
-        experiment: held by the engine, and its inputs are told by --help.
+        experiment: held by the engine; --help describes its inputs.
 
         Besides the settings it knows --set and --inputs (other values), --plan (what would run), --resume (only what is not done),
-        --keep-done (a change of code is none), --explain (why), --doctor (would it work), --provision (create what it needs),
-        --detach (do not wait), --timeout (no longer). What asks for no run ends the script in `run`.
+        --keep-done (ignore changes of the code), --explain (why points run), --doctor (check everything), --provision (create what is
+        needed), --detach (do not wait), --timeout (wait at most so long). Flags that ask for no run end the script in `run`.
         """
         parser = parser if parser is not None else argument_parser()
         add_flags(parser, experiment)
@@ -144,7 +144,7 @@ class ExecutionEngine:
 
     @property
     def environment_of_submission(self) -> EnvironmentOfSubmission:
-        """What Hera gets, so that workflows go to the platform."""
+        """What Hera needs to submit workflows to the platform."""
         return self.platform.environment_of_submission
 
     def __repr__(self) -> str:
@@ -153,9 +153,9 @@ class ExecutionEngine:
 
     # --- before a run ------------------------------------------------------------------------------------------------
     def plan(self, experiment: Experiment | None = None, *, resume: bool | None = None) -> Plan:
-        """What would run: nothing is started or sent.
+        """What would run. Starts and sends nothing.
 
-        resume: look at what earlier runs have done (default: whether --resume was given).
+        resume: leave out what earlier runs have done (default: whether --resume was given).
         """
         definition, estimate = self._define(self._experiment(experiment))
         local = self.context.platform == "local"
@@ -169,7 +169,7 @@ class ExecutionEngine:
         return Plan(definition, estimate, decisions, images, cost)
 
     def doctor(self, experiment: Experiment | None = None) -> list[Finding]:
-        """Whether it would work: every finding, nothing is started or changed."""
+        """Check whether a run would work: all findings, good and bad. Starts and changes nothing."""
         return list(self._examine(self._experiment(experiment)).findings)
 
     def dry_run(self, experiment: Experiment | None = None) -> list[Change]:
@@ -191,13 +191,13 @@ class ExecutionEngine:
         resume: bool | None = None,
         timeout: float | str | None = None,
     ) -> Run:
-        """Realize the experiment and give its Run.
+        """Run the experiment and return its Run.
 
-        check: RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
+        check: raise RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
         whose code, image or inputs changed (default: whether --resume was given). timeout: how long to wait, in seconds or as `10m`
         (default: what --timeout says); then WaitTimeout is raised, and the run goes on. Ctrl-C leaves it alone in the same way.
 
-        On an engine of a command line that asks for something else than a run, that is done and NoRun ends the script.
+        If the engine's command line asks for something else than a run, the engine does that, and NoRun ends the script.
         """
         deadline = self._deadline(timeout)
         written = self._written(experiment)
@@ -226,9 +226,9 @@ class ExecutionEngine:
             return run
 
     def submit(self, experiment: Experiment | None = None, *, resume: bool = False) -> str:
-        """Begin the run and leave it; its name. What is submitted goes on by itself.
+        """Submit the run without waiting for it, and return its name. Submitted workflows continue by themselves.
 
-        Of a run of many workflows that is as many as may go on at once; the others, and `gather`, follow with `follow`.
+        Of a run of many workflows only as many are submitted as may run at once; `follow` submits the others, and `gather`.
         """
         written = self._written(experiment)
         script_host().observer(self, written)
@@ -246,28 +246,28 @@ class ExecutionEngine:
     def follow(
         self, experiment: Experiment | None = None, *, check: bool = True, timeout: float | str | None = None
     ) -> Run:
-        """Take up the experiment's last run where it was left, and give its Run: what still runs is awaited, the rest is submitted.
+        """Continue the experiment's last run and return its Run: wait for what still runs, submit the rest.
 
         timeout: as in `run`.
         """
         return self.run(experiment, check=check, resume=True, timeout=timeout)
 
     def collect(self, name: str = "") -> Run:
-        """A run as it stands, by its name (default: the newest that is recorded)."""
+        """A run in its present state, by its name (default: the newest run that is recorded)."""
         with ArgoClient(connect(self.context)) as client:
             return run_as_it_stands(client, runs_folder(self.context), name)
 
     def stop(self, name: str = "") -> list[str]:
-        """Stop every workflow of a run (default: the newest that is recorded); the names of those that were stopped.
+        """Stop every workflow of a run (default: the newest run that is recorded); the names of the workflows that were stopped.
 
-        What had not been submitted stays so; `run(resume=True)` takes it up.
+        `run(resume=True)` computes what was not submitted or not finished.
         """
         with ArgoClient(connect(self.context)) as client:
             return stop_run(client, runs_folder(self.context), name)
 
     # --- how ---------------------------------------------------------------------------------------------------------
     def _written(self, experiment: Experiment | None) -> Experiment:
-        """The experiment of a call as its author wrote it, which the engine holds from then on; else the one that it holds."""
+        """The experiment as its author wrote it: the one of this call, which the engine holds from now on, else the one that it holds."""
         written = experiment if experiment is not None else self.experiment
         if written is None:
             raise SettingsError(
@@ -278,7 +278,7 @@ class ExecutionEngine:
         return written
 
     def _experiment(self, experiment: Experiment | None) -> Experiment:
-        """With the inputs that the command line asks for."""
+        """The experiment with the inputs that the command line asks for."""
         return apply_input_flags(self._written(experiment), self.options)
 
     def _define(self, experiment: Experiment) -> tuple[Definition, SizeEstimate]:
@@ -286,7 +286,7 @@ class ExecutionEngine:
         return definition, estimate_size(definition, limits_of(self.context))
 
     def _image_outcomes(self, definition: Definition, largest: Json) -> dict[str, str]:
-        """image → what happens to it on this machine; what is decided goes along with the workflows, and counts in fingerprints."""
+        """image → what happens to it on this machine. The decisions are sent with the workflows, and are part of the fingerprints."""
         from hera_utils.preflight.local_images import outcomes_of
 
         return outcomes_of(self.context, definition.environment, _documents(definition, largest))
@@ -294,10 +294,10 @@ class ExecutionEngine:
     def _by_earlier_runs(
         self, definition: Definition, estimate: SizeEstimate, *, resume: bool
     ) -> tuple[Decisions | None, Cost | None]:
-        """(which points are done, None where that is not asked; what a point costs, by runs of the code that the first point has).
+        """(which points are done, None without `resume`; what a point costs, from runs of the same code as the first point's).
 
-        By the records. A server that runs is asked for stored templates, and whether the run that was left goes on: what became of it
-        is written down by who takes it up.
+        Reads the records. If a server runs, it is asked for stored templates, and whether the unfinished run still goes on; the results
+        of that run are recorded only when it is resumed.
         """
         runs, facts, files = runs_folder(self.context), self._facts(definition), self._files_here(definition)
         with without_starting(self.context) as client:
@@ -344,7 +344,7 @@ class ExecutionEngine:
         return examine(self.context, environment, document, role_file=self.options.role or "")
 
     def _answer_without_a_run(self, written: Experiment, *, resume: bool) -> bool:
-        """Do what the command line asks for instead of a run; False when it asks for none of that."""
+        """Do what the command line asks for instead of a run; False if it asks for a run."""
         options, experiment = self.options, apply_input_flags(written, self.options)
         if options.list_points:
             self.reporter.lines(point_lines(experiment))
@@ -367,15 +367,15 @@ class ExecutionEngine:
 
     @contextmanager
     def _session(self, written: Experiment, *, resume: bool, deadline: Deadline = NEVER) -> Iterator[Session]:
-        """The experiment defined, its environment provisioned, its record opened: ready to be carried out."""
+        """A session that is ready to run: the experiment is defined, its environment provisioned, its record opened."""
         experiment = apply_input_flags(written, self.options)
         check_layout(experiment)
         connection = connect(self.context)
         with ArgoClient(connection) as client:
-            version = client.version()  # before anything is defined or said: no server may be there
+            version = client.version()  # first of all: it fails if no server answers
             self.reporter.where(self.context, connection, version)
             self.reporter.lines(ensure_namespace(connection, self.context.origin("argo_namespace")))
-            # of the pods, where the workflow names none
+            # the service account of the pods, unless the workflow names one
             account = environment_of(experiment, self.context).service_account
             bound = connection if account is None else replace(connection, service_account=account.name)
             with bind_hera(bound, stamp=stamp_of(self.context)):
@@ -410,7 +410,7 @@ class ExecutionEngine:
                     session.close()
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
-        """On this machine what is missing is created; in a cluster only with --provision (else the preflight sees what is missing)."""
+        """Create what is missing: always on this machine, in a cluster only with --provision (else the preflight reports it)."""
         from hera_utils.platforms.cluster import UNCHECKED, Cluster
         from hera_utils.platforms.provision import ensure, provision
 
@@ -425,7 +425,7 @@ class ExecutionEngine:
         return []
 
     def _keep(self, session: Session, run: Run) -> None:
-        """Report, results and manifest, beside the record."""
+        """Write report, results and manifest beside the record."""
         from hera_utils.report.run_folder import write_run_folder
 
         if run.record is None:
@@ -440,7 +440,7 @@ class ExecutionEngine:
             self.reporter.lines([left_out])
 
     def _keep_what_is_missing(self, session: Session, run: Run) -> None:
-        """The same of a run whose process was killed before it could."""
+        """Write them for a run whose process was killed before it could."""
         from hera_utils.provenance.manifest import NAME
 
         if run.record is not None and not (run.record / NAME).exists() and session.has_inputs_of(run.record):
@@ -461,7 +461,7 @@ class ExecutionEngine:
             raise RunFailed(f"{counted(problems, 'problem')} found", fix="each has its fix above")
 
     def _deadline(self, timeout: float | str | None) -> Deadline:
-        """As the call says, else as the command line does."""
+        """The deadline of the call, else that of the command line."""
         timeout = self.options.wait_timeout if timeout is None else timeout
         return script_host().deadline or NEVER if timeout is None else Deadline.after(timeout)
 
@@ -479,6 +479,6 @@ def _session_of(client: ArgoClient, caller: Caller, definition: Definition, esti
 
 
 def _documents(definition: Definition, largest: Json) -> list[Json]:
-    """What is sent of an experiment: the largest of the workflows of points, and what gathers them."""
+    """The documents to check before a run: the largest workflow of points, and the gather workflow if there is one."""
     gather = definition.gather
     return [largest, *([] if gather is None else [gather.document])]

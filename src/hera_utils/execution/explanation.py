@@ -1,4 +1,4 @@
-"""Why points run, at length: each thing that has changed since they were computed, once, with what was and what is."""
+"""Explains at length why points run again: each change since they were computed, once, with the old and the new text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Detail:
-    """One difference of some points. points: their ids. lines: what was and what is."""
+    """One difference, and the points that have it. points: their ids. lines: the old and the new text."""
 
     difference: FingerprintChange
     points: tuple[str, ...]
@@ -33,9 +33,9 @@ class Detail:
 
 @dataclass(frozen=True)
 class Explanation:
-    """changed: id of a point → (folder of the record that it is compared with, the run that computed it, what differs).
+    """changed: id of a point → (folder of the record that it is compared with, the run that computed it, the differences).
 
-    old_text: the record's folder and a digest → what the digest stands for; new_text: the same of now.
+    old_text: the record's folder and a digest → the text that the digest stands for. new_text: a digest of the present → its text.
     """
 
     changed: Mapping[str, tuple[Path, str, tuple[FingerprintChange, ...]]] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Explanation:
     new_text: Texts = lambda digest: ""
 
     def details(self) -> list[Detail]:
-        """What changed for most points first."""
+        """The differences, those of the most points first."""
         points: dict[FingerprintChange, list[str]] = {}
         origins: dict[FingerprintChange, tuple[Path, str]] = {}
         for point, (folder, run, changes) in self.changed.items():
@@ -58,7 +58,7 @@ class Explanation:
         return details
 
     def lines(self, *, several: bool) -> list[str]:
-        """For people. several: whether there are several points, so that how many is worth a word."""
+        """The details as text. several: whether the experiment has several points, so that their number is printed."""
         lines: list[str] = []
         for detail in self.details():
             count = len(detail.points)

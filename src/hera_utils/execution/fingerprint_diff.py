@@ -1,6 +1,6 @@
-"""What differs between two fingerprints (fingerprints.py): in a sentence for each reason, and at length, with what was and what is. Pure.
+"""Compares two fingerprints (fingerprints.py): a sentence for each difference, or the old and the new text at length. Pure.
 
-A part that only one of the two has is not compared: an older version did not know it, or it could not be looked at.
+A part that only one of the two has is not compared: an older version did not have it, or it could not be read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hera_utils.wording import first_of
 Json = dict[str, Any]
 Fingerprint = dict[str, Any]
 Texts = Callable[[str], str]
-"""A digest in a fingerprint → what it stands for, "" where that is not known."""
+"""A digest in a fingerprint → the text that it stands for, "" if it is unknown."""
 
 CODE, IMAGE, PACKAGE, REFERENCE, SPEC, ARGUMENT, FILE = (
     "code", "image", "package", "referenced template", "spec", "argument", "input file",
@@ -31,14 +31,14 @@ _SENTENCES = {
     FILE: "input file {} changed",
 }
 _MOST_NAMES = 3
-_MOST_LINES = 200  # lines of one difference that are shown
+_MOST_LINES = 200  # of one difference
 _LONGEST_VALUE = 120
 
 
 @dataclass(frozen=True)
 class FingerprintChange:
-    """One thing that is not as it was. name: the template's, the package's, the argument's, the file's. part: of a template's code the
-    module, "" for what the workflow itself holds. old, new: the digests, or the values themselves where `plain`.
+    """One difference. name: of the template, package, argument or file. part: the module, if a template's code changed, and "" for the
+    code in the workflow itself. old, new: digests, or the values themselves if `plain`.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class FingerprintChange:
 
     @property
     def words(self) -> str:
-        """For people: which it is."""
+        """What changed, in words."""
         name = f"{self.name}, {self.part}" if self.part and self.part != self.name else self.name
         return {CODE: f"code of {name}", IMAGE: f"image of {name}", PACKAGE: f"python package {name}"}.get(
             self.kind, f"{self.kind} {name}".strip()
@@ -60,7 +60,7 @@ class FingerprintChange:
 def differences(
     old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts, *, code_counts: bool = True
 ) -> list[FingerprintChange]:
-    """[] where nothing differs. code_counts: whether code, images, packages and referenced templates are looked at."""
+    """[] if nothing differs. code_counts: whether code, images, packages and referenced templates are compared."""
     changes: list[FingerprintChange] = []
     if code_counts:
         changes += _of_code(CODE, old.get("code", ""), new.get("code", ""), old_text, new_text)
@@ -74,14 +74,14 @@ def differences(
         before, after = old.get(part) or {}, new.get(part) or {}
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)
-            # a file that was not there when the point was submitted, and yet it was computed: the run made it itself
+            # a file that did not exist when the point was submitted: the run created it
             if was != now and not (kind == FILE and was == ""):
                 changes.append(FingerprintChange(kind, name, "", was or "", now or ""))
     return changes
 
 
 def sentences(changes: Iterable[FingerprintChange]) -> list[str]:
-    """`code of collect (model.py) changed`, `input file changed (states.csv)`, …: one for each kind."""
+    """`code of collect (model.py) changed`, `input file changed (states.csv)`, …: one sentence for each kind of change."""
     words = []
     by_kind: dict[str, list[FingerprintChange]] = {}
     for one in changes:
@@ -94,7 +94,7 @@ def sentences(changes: Iterable[FingerprintChange]) -> list[str]:
 
 
 def at_length(change: FingerprintChange, before: str, old_text: Texts, new_text: Texts) -> list[str]:
-    """What was and what is. before: the name of the run that what was is of."""
+    """The old and the new text. before: the name of the run that the old one is from."""
     if change.plain:
         return [f"{change.words}: {change.old or 'none'} → {change.new or 'none'}"]
     was, now = old_text(change.old) if change.old else "", new_text(change.new) if change.new else ""
@@ -115,7 +115,7 @@ def _short(text: str, digest: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """A source as it is; JSON a value a line, the source in it in lines of its own."""
+    """The lines of a source as it is; of JSON one value a line, and then the lines of the script's source in it."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -127,7 +127,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _labels(some: Iterable[FingerprintChange]) -> Iterator[str]:
-    """The names; of a template's code with the modules that differ."""
+    """The names of what changed; a template's with its modules that changed."""
     modules: dict[str, list[str]] = {}
     for one in some:
         modules.setdefault(one.name, []).extend([one.part] if one.kind in (CODE, REFERENCE) and one.part else [])
@@ -144,7 +144,7 @@ def _mapping(text: str) -> Json:
 
 
 def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
-    """Of the code of templates, and of their modules."""
+    """The changes of templates' code and of their modules."""
     if old == new:
         return
     before, after = _mapping(old_text(old)), _mapping(new_text(new))
@@ -156,7 +156,7 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
             yield FingerprintChange(kind, label, module, was.get(module, ""), now.get(module, ""))
         if "" in modules and len(modules) > 1 and was and now:
             yield FingerprintChange(kind, label, "", was.get("", ""), now.get("", ""))
-    if before == after:  # their texts are not known: all the same they differ
+    if before == after:  # the digests differ, but their texts are unknown
         yield FingerprintChange(kind, "?", "", old, new)
 
 
@@ -176,7 +176,7 @@ def _of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator
 
 
 def _of_python(old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
-    """Of the Python that runs scripts on this machine: its packages that the code imports, and what is installed in place."""
+    """The changes of the Python that runs scripts on this machine: packages that the code imports, and modules installed in place."""
     if "python" not in new or old.get("python") == new["python"]:
         return
     before, after = _mapping(old_text(str(old.get("python", "")))), _mapping(new_text(new["python"]))
@@ -193,7 +193,7 @@ def _of_python(old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Te
 
 
 def _packages(was: Json, now: Json) -> Iterator[tuple[str, str, str]]:
-    """(package, version before, version now) where they differ. What is imported since then, or no more, is a change of the code."""
+    """(package, version before, version now) where they differ. An import that was added or removed is a change of the code instead."""
     old, new = was["packages"], now["packages"]
     for name, version in new.items():
         if (name in old or was.get("every")) and old.get(name, "") != version:
@@ -202,9 +202,9 @@ def _packages(was: Json, now: Json) -> Iterator[tuple[str, str, str]]:
 
 
 def _as_now(before: Mapping[str, Any], template: str, now: Json) -> Json:
-    """What is known of a template's Python from before; {} for nothing.
+    """What the old fingerprint says of a template's Python, {} if nothing.
 
-    Older versions wrote down all packages of the Python that submitted: they say nothing of another one, nor of its version.
+    Older versions recorded all packages of the Python that submitted the run, but not its version, and nothing of any other Python.
     """
     was = before.get(template)
     if isinstance(was, dict):

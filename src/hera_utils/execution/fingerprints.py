@@ -1,15 +1,15 @@
-"""What a point's result depends on, as digests by which a later run knows that nothing of it has changed.
+"""Digests of everything that a point's result depends on: from them a later run knows whether anything has changed.
 
 code        the templates that its tasks (and those before them) run: sources, commands, environment, resources… (comments of Python
             do not count)
 image       the images that they run in, with the digests of those that are pulled on this machine
-given       argument → digest of the value that the tasks are given
-spec        what of the workflow's spec all templates see: its arguments, volumes, templateDefaults
+given       argument → digest of the value that the tasks get
+spec        the part of the workflow's spec that applies to all templates: its arguments, volumes, templateDefaults
 files       path → digest of the input files that the layout declares for the point
 referenced  the stored templates that its tasks reach, as they are on the platform
 python      of the Python that runs script tasks on this machine: the packages that their code imports (python_environments.py)
 
-What differs between two fingerprints is found by fingerprint_diff.py.
+fingerprint_diff.py compares two fingerprints.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Json = dict[str, Any]
 Fingerprint = dict[str, Any]
 
 _OF_ALL = ("arguments", "templateDefaults", "volumes", "volumeClaimTemplates", "podSpecPatch", "serviceAccountName")
-_MOST_VALUES = 2000  # of arguments whose text is kept: 100,000 points have as many paths
+_MOST_VALUES = 2000  # argument values whose text is kept: 100,000 points would have 100,000 paths
 _LONGEST_VALUE = 200
 
 
 def digest(value: Any) -> str:
-    """16 hexadecimal digits of a text, or of the JSON of anything else."""
+    """The digest, 16 hexadecimal digits, of a text or of a value's JSON."""
     words = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return short_digest(words.encode("utf-8", "surrogatepass"))
 
@@ -47,20 +47,20 @@ def _no_inputs(point: Point) -> Mapping[str, str]:
 
 
 def is_same_rest(old: str, new: str) -> bool:
-    """Whether what a run does besides its points is as it was. Older versions looked at the document alone, not at code beside it."""
+    """Whether what a run does besides its points is unchanged. Older versions hashed only the document, not the code beside it."""
     return old == new if "+" in old else old == new.partition("+")[0]
 
 
 @dataclass
 class Fingerprinter:
-    """The fingerprints of points, and what their digests stand for (`texts`).
+    """Computes the fingerprints of points, and keeps the texts that their digests stand for (`texts`).
 
-    sources: template → the text of the modules that its code is in besides the document (Hera's runner imports a module).
-    python: template → what of the Python that runs it here counts; {} where images decide. stored: (kind, name) → the stored template,
-    None where it cannot be looked at: then `unread` has it. hides: whether a text must not be kept, as there is a secret in it.
-    tagged: gets the images of which only a tag is known, None where what stands for them is known otherwise.
-    digests: of the images that are pulled on this machine: image → digest.
-    inputs: a point → path and digest of each of its input files.
+    sources: template → the texts of the modules that hold its code outside of the document (Hera's runner imports a module).
+    python: template → the relevant facts of the Python that runs it here; {} if its image decides. stored: (kind, name) → the stored
+    template, None if it cannot be read: then its name is added to `unread`. hides: whether a text contains a secret and must not be kept.
+    tagged: collects the images of which only a tag is known; None: they are not collected.
+    digests: image → digest, of the images that are pulled on this machine.
+    inputs: point → path and digest of each of its input files.
     code_counts: whether a point that is done runs again when its code, its images or its packages have changed.
     """
 
@@ -79,7 +79,7 @@ class Fingerprinter:
     def of_points(
         self, document: Json, ownership: TaskOwnership, points: Iterable[Point], *, unit: bool = False
     ) -> Iterator[tuple[Point, Fingerprint]]:
-        """The fingerprint of each point that the document computes. unit: whether all of the workflow counts for each of them."""
+        """The fingerprint of each point that the document computes. unit: each point depends on the whole workflow."""
         reader = None if unit else _DocumentReader(document, self)
         whole = self.of_workflow(document) if unit else {}
         for point in points:
@@ -88,7 +88,7 @@ class Fingerprinter:
             yield point, {**fingerprint, "files": files} if files else fingerprint
 
     def of_workflow(self, document: Json) -> Fingerprint:
-        """Of a workflow that is one unit: each of its points has it. What it begins with counts: it may be no DAG."""
+        """The fingerprint of a workflow that is one unit, which all of its points share. Includes the entrypoint: it may be no DAG."""
         reader = _DocumentReader(document, self)
         spec = document.get("spec") or {}
         whole = spec.get("workflowTemplateRef")
@@ -102,14 +102,14 @@ class Fingerprinter:
         return {**fingerprint, "spec": digest([fingerprint["spec"], begins])}
 
     def look(self, reference: Json) -> Json | None:
-        """The stored template that a reference names; None where it cannot be looked at."""
+        """The stored template that a reference names; None if it cannot be read."""
         stored = self.stored(reference_kind(reference), str(reference.get("name") or ""))
         if stored is None:
             self.unread.add(str(reference.get("name") or ""))
         return stored
 
     def of_fan_in(self, document: Json, ownership: TaskOwnership) -> str:
-        """Of the shared tasks that come after points, "" when there are none: what a run does besides its points (`is_same_rest`)."""
+        """The digest of the shared tasks that come after points, "" if there are none (compared by `is_same_rest`)."""
         owners = {task for tasks in ownership.tasks.values() for task, _ in tasks}
         reader = _DocumentReader(document, self)
         fan_in = {
@@ -123,14 +123,14 @@ class Fingerprinter:
         return f"{digest(fan_in)}+{digest(reader.join(reached, {}))}"
 
     def of_gather(self, document: Json) -> str:
-        """Of a workflow that comes after all points (`is_same_rest`)."""
+        """The digest of a workflow that runs after all points (compared by `is_same_rest`)."""
         named = {"generateName": (document.get("metadata") or {}).get("generateName")}
         return f"{digest({**document, 'metadata': named})}+{digest(self.of_workflow(document))}"
 
     def keep(self, value: Any, *, compared: bool = False) -> str:
-        """The digest of a value (a text, or what is JSON) whose text is kept, so that a change of it can be explained.
+        """The digest of a value (a text or JSON). Keeps its text, so that a change of it can be explained.
 
-        compared: whether the text is needed to find what has changed: names, digests and versions, which are no secrets.
+        compared: the text is needed to find what changed, and is always kept: it has names, digests and versions, but no secrets.
         """
         words = (
             value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
@@ -141,7 +141,7 @@ class Fingerprinter:
         return key
 
     def keep_value(self, words: str) -> str:
-        """The digest of the value of an argument; its text is kept where it is short, and there are not too many."""
+        """The digest of an argument's value. Keeps its text if it is short and not too many are kept already."""
         key = digest(words)[:10]
         if len(words) <= _LONGEST_VALUE and key not in self.texts and self._values < _MOST_VALUES:
             self._values += 1
@@ -151,7 +151,7 @@ class Fingerprinter:
 
 
 class _DocumentReader:
-    """One document, each template of it read once."""
+    """Reads one document, each of its templates once."""
 
     def __init__(self, document: Json, fingerprinter: Fingerprinter) -> None:
         spec = document.get("spec") or {}
@@ -170,7 +170,7 @@ class _DocumentReader:
         self._ancestors: dict[str, frozenset[str]] = {}
 
     def fingerprint(self, tasks: Iterable[TaskRef], ownership: TaskOwnership) -> Fingerprint:
-        """Of the point that has these tasks, and of the shared ones that come before them."""
+        """The fingerprint of a point with these tasks; the shared tasks that come before them count too."""
         arguments: dict[str, list[str]] = {}
         names: frozenset[str] = frozenset()
         own = {task for task, _ in tasks}
@@ -187,7 +187,7 @@ class _DocumentReader:
         return self.join(names, {name: "".join(sorted(words)) for name, words in arguments.items()})
 
     def join(self, names: Iterable[str], arguments: Mapping[str, str]) -> Fingerprint:
-        """Of these templates, with these digests of arguments."""
+        """The fingerprint of these templates, with these digests of arguments."""
         chosen = frozenset(names)
         if chosen not in self._joint:
             self._joint[chosen] = self._of_templates(chosen)
@@ -216,7 +216,7 @@ class _DocumentReader:
         return {**fingerprint, "python": keep(python, compared=True)} if python else fingerprint
 
     def _add_arguments(self, task: str, item: int | None, arguments: dict[str, list[str]]) -> None:
-        """Adds the digests of what a task is given to `arguments`, under `template.argument`."""
+        """Adds the digests of a task's arguments to `arguments`, under `template.argument`."""
         called = self.tasks[task]
         items = self.items[task]
         label = called.get("template") or (called.get("templateRef") or {}).get("template") or task
@@ -231,14 +231,14 @@ class _DocumentReader:
             arguments.setdefault(f"{label} (task)", []).append(digest([artifacts, others])[:10])
 
     def reached(self, task: Json) -> frozenset[str]:
-        """The templates that a task runs, those inside of them included; a reference or an inline one as its JSON."""
+        """The names of the templates that a task runs, nested ones included; of a reference or an inline template its JSON."""
         name = task.get("template")
         if not name:
             key = json.dumps(task.get("templateRef") or task.get("inline") or {}, sort_keys=True, default=str)
             self.templates.setdefault(key, task.get("inline") or {"templateRef": task.get("templateRef")})
             return frozenset({key})
         if name not in self._reached:
-            self._reached[name] = frozenset({name})  # a template that calls itself ends here
+            self._reached[name] = frozenset({name})  # set before the recursion: a template may call itself
             inner = _calls(self.templates.get(name) or {})
             self._reached[name] = self._reached[name].union(*(self.reached(task) for task in inner))
         return self._reached[name]
@@ -258,7 +258,7 @@ class _DocumentReader:
         return self._stored[name]
 
     def _without_defaults(self, name: str, template: Json) -> Json:
-        """The template without the values of its inputs: a task has them where its caller gives none."""
+        """The template without the default values of its inputs: those count as arguments of the tasks that do not set them."""
         parameters = (template.get("inputs") or {}).get("parameters") or ()
         self._defaults[name] = {
             f"{name}.{parameter.get('name')}": self.fingerprinter.keep_value(text(parameter["value"]))
@@ -271,8 +271,8 @@ class _DocumentReader:
 
 @dataclass(frozen=True)
 class _Code:
-    """What a template does. parts: "" → digest of the template without its images, a module → that of its source; image: the images;
-    python: what counts of the Python that runs it here, {} where none does.
+    """What a template does. parts: "" → digest of the template without its images, module → digest of its source. image: the images.
+    python: the relevant facts of the Python that runs it on this machine, {} if no Python of this machine does.
     """
 
     parts: Mapping[str, str]
@@ -292,7 +292,7 @@ def _code_of(template: Json, fingerprinter: Fingerprinter) -> _Code:
 
 
 def _without_images(template: Json, *, is_python: bool) -> Json:
-    """The template as its code is compared: images are compared on their own, comments of Python mean nothing."""
+    """The template for the comparison of code: without images, which are compared separately, and without comments of Python."""
     mains = {key: dict(template[key]) for key in ("container", "script") if template.get(key)}
     for main in mains.values():
         main.pop("image", None)
@@ -302,7 +302,7 @@ def _without_images(template: Json, *, is_python: bool) -> Json:
 
 
 def _images_of(template: Json, fingerprinter: Fingerprinter) -> Iterator[str]:
-    """Its own image, then of those beside it what is pulled here."""
+    """The template's own image, then the images of its other containers that are pulled on this machine."""
     digests = fingerprinter.digests
     for key in ("container", "script"):
         if template.get(key):
@@ -335,11 +335,11 @@ def _stored_codes(references: Iterable[Json], fingerprinter: Fingerprinter) -> d
 
 
 def _calls(template: Json) -> list[Json]:
-    """What a DAG or steps call."""
+    """The tasks of a DAG, or the steps of all groups."""
     tasks = list((template.get("dag") or {}).get("tasks") or ())
     return tasks + [step for group in template.get("steps") or () for step in group]
 
 
 def _with_digest(image: str, digests: Mapping[str, str]) -> str:
-    """The image as it is pulled here; its name alone where it is not, or names a digest itself."""
+    """The image with the digest that is pulled here; the image alone if it is not pulled or names a digest itself."""
     return f"{image}@{digests[image]}" if image in digests and "@" not in image else image

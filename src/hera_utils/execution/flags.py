@@ -1,6 +1,6 @@
-"""The flags of a script's command line that are about its experiment, beside the settings: as a typed value, and what they change of it.
+"""The flags of a script's command line that concern its experiment, not the settings: as a typed value, and applied to the experiment.
 
-An engine that no command line made has `RunOptions()`: a run of all points.
+An engine without a command line has `RunOptions()`: a run of all points.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from hera_utils.wording import counted
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a command line asks of an experiment.
+    """The flags about an experiment.
 
-    inputs_file, inputs_set: other inputs. resume: run only what is not done; keep_done: though its code has changed; explain: say why.
-    provision: create what the environment describes, force: though others have set it otherwise. no_preflight: check nothing before.
-    run_name, run_note, run_tags: what the user says of the run (runs/notes.py).
-    detach: submit and leave. wait_timeout: how long to wait, as it was typed.
+    inputs_file, inputs_set: other inputs. resume: run only what is not done; keep_done: finished points stay done although their code
+    has changed; explain: print why points run. provision: create what the environment describes; force: also take over fields that
+    others have set. no_preflight: check nothing first. run_name, run_note, run_tags: the user's notes on the run (runs/notes.py).
+    detach: submit and exit. wait_timeout: how long to wait, as it was typed.
     The rest ask for something else than a run: list_points, plan (plan_output: text or json), picture (ascii or mermaid), doctor, role
     (the file for missing permissions), dry_run.
     """
@@ -59,7 +59,7 @@ class RunOptions:
 
     @classmethod
     def of(cls, context: CLIContext) -> RunOptions:
-        """As a parser with `add_flags` has read them."""
+        """The flags that a parser with `add_flags` has read."""
         typed: dict[str, Any] = {
             option.name: getattr(context, _ATTRIBUTE + option.name)
             for option in fields(cls)
@@ -70,9 +70,9 @@ class RunOptions:
         return cls(**typed)
 
     def check(self, resume: bool) -> None:
-        """SettingsError for what cannot be a tag, and for flags that mean nothing without another.
+        """Raise SettingsError for words that cannot be tags, and for flags that mean nothing without another flag.
 
-        resume: whether earlier runs are looked at.
+        resume: whether the run leaves out what earlier runs have done.
         """
         RunNotes().tagged(self.run_tags)
         if self.keep_done and not resume:
@@ -93,7 +93,7 @@ class RunOptions:
 
 
 _ATTRIBUTE = "run_option_"
-"""Before the names of RunOptions, so that a script may have flags of these names of its own."""
+"""The prefix of RunOptions' names in the context, so that a script may have flags of the same names."""
 
 _SWITCH: dict[str, Any] = {"action": "store_true"}
 _FLAGS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
@@ -154,11 +154,11 @@ _FLAGS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("force", "force", "with --provision: take over fields that others have set to other values", _SWITCH),
 )
 _NOT_OURS_ALONE = frozenset({"set", "inputs", "points", "output", "timeout", "name", "note", "tag"})
-"""Where the script has a flag of such a name, it is the script's."""
+"""If the script defines a flag with one of these names, the script's flag is used."""
 
 
 def add_flags(parser: ContextParser, experiment: Experiment | None = None) -> None:
-    """The flags of RunOptions. experiment: whose inputs the help tells, where it is known already."""
+    """Add the flags of RunOptions. experiment: --help describes its inputs; None if it is not known yet."""
     group = parser.experiment_flags = parser.add_argument_group("experiment")
     for flag, name, words, options in _FLAGS:
         yields = contextlib.suppress(argparse.ArgumentError) if flag in _NOT_OURS_ALONE else contextlib.nullcontext()
@@ -184,7 +184,7 @@ def point_lines(experiment: Experiment) -> list[str]:
 
 
 def apply_input_flags(experiment: Experiment, options: RunOptions) -> Experiment:
-    """The experiment with the inputs that the command line asks for. SettingsError for what is no experiment."""
+    """The experiment with the inputs that the command line asks for. Raises SettingsError if it is no Experiment."""
     if not isinstance(experiment, Experiment):
         raise SettingsError(
             f"a {type(experiment).__name__} is not an experiment",
@@ -204,7 +204,7 @@ def apply_input_flags(experiment: Experiment, options: RunOptions) -> Experiment
 
 
 def check_layout(experiment: Experiment) -> None:
-    """LayoutError where what the layout declares cannot be over all points: before anything is sent."""
+    """Raise LayoutError, before anything is sent, if what the layout declares does not hold for all points."""
     layout = experiment.made_layout()
     if isinstance(layout, Layout):
         layout.check(experiment.inputs)

@@ -1,6 +1,6 @@
-"""What earlier runs of an experiment have done, by their records, and so which of its points run again, and why. Sends nothing.
+"""Reads the records of an experiment's earlier runs and decides which points run again, and why. Sends nothing.
 
-`decide` goes through the points; `rerun_reason` answers for one of them; explanation.py says it at length.
+`decide` goes through all points; `rerun_reason` decides for one of them; explanation.py explains at length.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ from hera_utils.wording import counted
 
 Json = dict[str, Any]
 PART_OF_UNIT = "it is part of one unit"
-"""Why a point runs that would be done if the others were."""
+"""Why a point runs again although only other points of its workflow have to."""
 Stored = Callable[[str, str], Json | None]
 
 
 def no_template(kind: str, name: str) -> None:
-    """Where no stored template can be looked at."""
+    """Answers None: no stored template can be read."""
 
 
 @dataclass(frozen=True)
 class LastResult:
-    """What became of a point when it last ran. run: the folder of the record that says so. fingerprint: as JSON.
+    """The last result of a point. run: the folder of the record that has it. fingerprint: as JSON.
 
-    computed: the run that computed it, in which workflow and tasks (as JSON). outputs: path → by what it is known again. checkpoint: what
-    its folder of checkpoints was called.
+    computed: the run that computed it; workflow, tasks (as JSON): where in that run. outputs: path → the facts by which the file is
+    recognized. checkpoint: the name of its folder of checkpoints.
     """
 
     status: str
@@ -73,7 +73,7 @@ class LastResult:
     checkpoint: str = ""
 
     def taken_over(self, row: PointRow) -> PointRow:
-        """A row of another run's record, whose point is as it was here."""
+        """The row of another run's record with this result."""
         return replace(
             row,
             fingerprint=json.loads(self.fingerprint),
@@ -86,10 +86,10 @@ class LastResult:
 
 @dataclass(frozen=True)
 class History:
-    """The runs of one experiment on one platform. results: point id → its last one. in_flight: ids of the points that run.
+    """The runs of one experiment on one platform. results: point id → its last result. in_flight: ids of the points that run now.
 
-    fan_ins: fingerprint → whether a gathering workflow (or the tasks after the points) of the newest run that ran anything succeeded;
-    outputs_of_all: by what the files are known again that came after all points.
+    fan_ins: fingerprint → whether the gather workflow (or the tasks after the points) succeeded, in the newest run that has workflows.
+    outputs_of_all: path → the facts by which a file that was written after all points is recognized.
     """
 
     results: Mapping[str, LastResult] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class History:
     _texts: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def text(self, run: Path, digest: str) -> str:
-        """What a digest in the fingerprints of a run stands for."""
+        """The text that a digest in the fingerprints of a run stands for."""
         texts = self._texts.setdefault(run, {})
         if digest not in texts:
             with RunRecord.open(run) as record:
@@ -109,12 +109,12 @@ class History:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What is to be done of a sweep. run: point id → why. done: id → the run that computed it.
+    """Which points of a sweep run. run: point id → why it runs. done: id → the run that computed it.
 
-    in_flight: id → the fingerprint that it would have now, of the points that still run. fingerprints: of the points that run.
-    unseen: whether some declared files could not be looked at. outputs: id → by what the files are known of the points that are done.
-    explanation: of the points that run as something has changed. assumed: what is believed where nothing is known, in sentences;
-    adopted: id → the fingerprint by which a point that is done is known from now on, where an older record says less.
+    in_flight: id → its present fingerprint, of the points that still run. fingerprints: of the points in `run`.
+    unseen: whether some declared files could not be read. outputs: id → the facts about the output files, of the points that are done.
+    explanation: of the changes because of which points run. assumed: sentences about what could not be checked.
+    adopted: id → the new fingerprint of a point that is done, if an older record has a less complete one.
     """
 
     run: Mapping[str, str]
@@ -128,15 +128,15 @@ class Decisions:
     adopted: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     def only(self, points: set[str]) -> Decisions:
-        """Of the points that run only these."""
+        """The decisions with only these points to run."""
         return replace(self, run={point: reason for point, reason in self.run.items() if point in points})
 
 
 @dataclass(frozen=True)
 class _Judgement:
-    """What is known of one point. reason: why it runs, "" when it is done. last: its last result, where it has one; changes: since then.
+    """The decision about one point. reason: why it runs, "" if it is done. last: its last result, if any; changes: those since then.
 
-    outputs, adopted: of one that is done, as in Decisions.
+    outputs, adopted: as in Decisions, if it is done.
     """
 
     reason: str
@@ -147,7 +147,7 @@ class _Judgement:
 
     @property
     def done(self) -> LastResult | None:
-        """The last result, where it still holds."""
+        """The last result, if it still holds."""
         return None if self.reason else self.last
 
 
@@ -172,7 +172,7 @@ def _judge(
 def decide(
     definition: Definition, estimate: SizeEstimate, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
 ) -> Decisions:
-    """Which points are done, and why the others run."""
+    """Decide which points are done, and why the others run."""
     judgements: dict[str, _Judgement] = {}
     in_flight: dict[str, Fingerprint] = {}
     fingerprints: dict[str, Fingerprint] = {}
@@ -214,14 +214,14 @@ def decide(
 
 
 class _Assumptions:
-    """What is believed of points that are done, because an older version did not write it down."""
+    """Collects what is assumed of points that are done, because an older version did not record it."""
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._points: dict[str, int] = {}
 
     def note(self, last: LastResult, fingerprint: Fingerprint, outputs: Mapping[str, FileFacts]) -> None:
-        """A point that is done. outputs: its files as they are."""
+        """Add the assumptions about one point that is done. outputs: the present facts about its files."""
         if outputs.keys() - last.outputs.keys():
             self._add("their outputs are those that they wrote, because these exist")
         if encoded(fingerprint) == last.fingerprint:
@@ -253,7 +253,7 @@ def fingerprinter_of(
     secrets: Iterable[str] = (),
     stored: Stored = no_template,
 ) -> Fingerprinter:
-    """keep_done: whether a change of code is none. secrets: besides the settings'. stored: (kind, name) → the stored template."""
+    """keep_done: ignore changes of code. secrets: besides those of the settings. stored: (kind, name) → the stored template."""
     sources = Sources(script_folder())
     decisions = decisions_of(context)
     digests = {image: decision.digest for image, decision in decisions.items() if decision.digest}
@@ -274,13 +274,13 @@ def fingerprinter_of(
     )
     if context.platform == "local":
         fingerprinter.python = PythonEnvironments(sources, interpreter)
-    else:  # in a cluster the images decide
+    else:  # on a cluster the Python of the image runs the task
         fingerprinter.tagged = set()
     return fingerprinter
 
 
 def _hides(secrets: list[str], text: str) -> bool:
-    """Whether a text holds a secret, so that a record must not have it."""
+    """Whether a text contains a secret and must not be written into a record."""
     if mask(text, secrets) != text:
         return True
     with contextlib.suppress(ValueError):
@@ -293,7 +293,7 @@ def _hides(secrets: list[str], text: str) -> bool:
 
 
 def rerun_reason(last: LastResult | None, changes: Sequence[FingerprintChange]) -> str:
-    """Why a point runs; "" for one that succeeded, and of which nothing that it depends on has changed. changes: what has."""
+    """Why a point runs; "" if it succeeded and nothing that it depends on has changed. changes: what has changed."""
     if last is None:
         return "new"
     if last.status == SUBMITTED:
@@ -306,7 +306,7 @@ def rerun_reason(last: LastResult | None, changes: Sequence[FingerprintChange]) 
 def changes_since(
     last: LastResult, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter
 ) -> list[FingerprintChange]:
-    """What a point depends on and has changed since it last ran. With --keep-done, code does not count for what is done."""
+    """What has changed, of all that a point depends on, since it last ran. With --keep-done, a finished point ignores changes of code."""
     if encoded(fingerprint) == last.fingerprint:
         return []
     return differences(
@@ -322,7 +322,7 @@ def changes_since(
 
 
 def history_of(runs: Path, facts: Json) -> History:
-    """What the records of a folder know of the experiment that `facts` describe. A record that cannot be read counts as none."""
+    """The history of the experiment that `facts` describe, from the records of a folder. A record that cannot be read is left out."""
     results: dict[str, LastResult] = {}
     fan_ins: dict[str, bool] = {}
     of_all: Mapping[str, FileFacts] = {}
@@ -353,13 +353,13 @@ def unfinished_run(runs: Path, facts: Json) -> Path | None:
 
 
 def points_in_flight(run: Path | None, client: ArgoClient | None) -> frozenset[str]:
-    """The points of a recorded run that still run, for a plan: nothing is written down. client: None where nobody can be asked."""
+    """The points of a recorded run that still run, for a plan. Changes no record. client: None if no server can be asked."""
     if run is None or client is None:
         return frozenset()
     points: set[str] = set()
     with contextlib.suppress(HeraUtilsError), RunRecord.open(run) as record:
         for row in (row for row in record.workflows() if not row.phase):
-            with contextlib.suppress(HeraUtilsError):  # its workflow is gone
+            with contextlib.suppress(HeraUtilsError):  # the workflow was deleted
                 status = client.get(row.name, fields="status.phase").get("status") or {}
                 if status.get("phase") not in COMPLETED:
                     points |= {point.id for point in record.points(workflow=row.name)}
@@ -367,7 +367,7 @@ def points_in_flight(run: Path | None, client: ArgoClient | None) -> frozenset[s
 
 
 def newest_run(runs: Path, facts: Json | None = None) -> str:
-    """The name of the newest recorded run (of the experiment that `facts` describe). ResourceError when there is none."""
+    """The name of the newest recorded run (of the experiment that `facts` describe). Raises ResourceError if there is none."""
     for folder in records(runs):
         with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
             if facts is None or identity(record.facts) == identity(facts):
@@ -376,18 +376,18 @@ def newest_run(runs: Path, facts: Json | None = None) -> str:
 
 
 def identity(facts: Json) -> tuple[str, ...]:
-    """What runs must share to know each other's points."""
+    """The facts that two runs must share so that one may use the points of the other."""
     return tuple(str(facts.get(name) or "") for name in ("key", "platform", "state", "namespace"))
 
 
 def runs_folder(context: CLIContext) -> Path:
-    """Where records are: the setting, else runs/ beside the script."""
+    """The folder of the records: the setting, else runs/ beside the script."""
     folder = context.runs if "runs" in context else None
     return Path(folder) if folder else script_folder() / "runs"
 
 
 def script_folder() -> Path:
-    """The folder of the script that runs, where its experiment's files are; the current one when there is no script."""
+    """The folder of the script that runs, which has the files of its experiment; the current folder if there is no script."""
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     if not main or Path(main).absolute().is_relative_to(sys.prefix):
         return Path.cwd()
@@ -395,13 +395,13 @@ def script_folder() -> Path:
 
 
 def name_of(key: str, *, in_script: bool) -> str:
-    """What an experiment without a name is called: its function's name, or its script's where that says nothing."""
+    """The name of an experiment without one: its function's name, or its script's if the function has a name like `define`."""
     file, _, function = key.rpartition(":")
     return Path(file).stem if in_script and file and function in ANY_FUNCTION else function
 
 
 def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: str) -> Json:
-    """What a record says of its run beside the points."""
+    """What a record says about its run, besides the points."""
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     commit = commit_of(script_folder())
     inputs = experiment.inputs.as_json()
@@ -428,14 +428,14 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
 
 
 def platform_facts(context: CLIContext, namespace: str) -> Json:
-    """Where the runs of these settings are."""
+    """The facts about the platform on which these settings run experiments."""
     state = str(context.state) if context.platform == "local" else ""
     return {"platform": platform_of(context), "namespace": namespace, "state": state}
 
 
 def platform_of(context: CLIContext) -> str:
-    """What tells a platform from others: the Argo server's address; of one that the kubeconfig leads to (by a tunnel, whose port is
-    another each time) its cluster's.
+    """Identifies a platform: by the address of its Argo server, or by that of its cluster if the kubeconfig leads to the server (through
+    a tunnel, which has another port each time).
     """
     if context.platform == "local" or context.argo_server is not None:
         return "local" if context.platform == "local" else str(context.argo_server)

@@ -1,4 +1,4 @@
-"""Pods that were lost while they ran (their machine, server or processes were killed): they have no outcome, good or bad. Pure."""
+"""Finds pods that were lost while they ran, because their machine, server or processes were killed: they have no outcome. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hera_utils.runs.record import DONE, PointRow, entry_nodes
 Json = dict[str, Any]
 
 LOST = "pod deleted"
-"""What the controller says of a pod that is gone before it has ended."""
+"""The controller's message about a pod that was removed before it ended."""
 _KILLED = "Error (exit code 137)"
-"""The end of a container that somebody killed from outside; one that took too much memory says OOMKilled."""
+"""The message about a container that was killed from outside; one that used too much memory has OOMKilled."""
 
 
 def is_lost(message: str) -> bool:
-    """Whether a failed pod's message says that the pod was lost: it is gone, or its process was killed just before its supervisor was."""
+    """Whether a failed pod's message says that it was lost: the pod was removed, or its process was killed just before its supervisor."""
     return message == LOST or message.rpartition(": ")[2] == _KILLED
 
 
 def lost_points(document: Json, rows: Iterable[PointRow], statuses: Mapping[str, str]) -> set[str] | None:
-    """The points of a failed workflow that have to be computed again as pods of theirs were lost; None when no pod was.
+    """The points of a failed workflow to compute again because some of their pods were lost; None if no pod was lost.
 
-    Where nothing else went wrong, that is all that is not done: also what was not begun since, and what runs as one unit.
+    If nothing else failed, these are all points that are not done: also those that did not begin, and all points of a unit.
     """
     nodes = _nodes(document)
     failed = [node for node in nodes.values() if node.get("type") == "Pod" and node.get("phase") in UNSUCCESSFUL]
@@ -51,7 +51,7 @@ def _entry(
     entries: Mapping[str, tuple[str, int | None]],
     attempts: Mapping[str, str],
 ) -> tuple[str, int | None] | None:
-    """The task of the entry template that a node is part of."""
+    """The task of the entry template to which a node belongs."""
     place = str(node["id"])
     while place in nodes:
         place = attempts.get(place, place)

@@ -1,4 +1,4 @@
-"""How a plan and a run look in a notebook: HTML without scripts or styles of its own. Pure."""
+"""Plans and runs as HTML for a notebook, without scripts or styles. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MOST_FAILURES = 5
 
 
 def html_of_plan(lines: Sequence[str]) -> str:
-    """What a plan says, a line each."""
+    """The lines of a plan."""
     return "".join(f"<div>{escape(line)}</div>" for line in lines)
 
 
 def html_of_run(run: Run) -> str:
-    """How the run stands, its first failures, then its table of results."""
+    """The state of the run, its first failures, and its table of results."""
     outcome = run.outcome
     mark = "✔" if run.succeeded else "✘" if outcome.failures or run.phase in ("Failed", "Error") else "●"
     points = f" · {run.points - run.undone}/{run.points} points" if run.points > 1 else ""

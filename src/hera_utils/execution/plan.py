@@ -1,4 +1,4 @@
-"""What a run will be, before anything is sent: its points, the workflows that compute them, what is done already and what runs again."""
+"""The plan of a run before anything is sent: its points, the workflows that compute them, what is done already and what runs again."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Json = dict[str, Any]
 class Plan:
     """A run before it begins. estimate: how large its workflows are.
 
-    decisions: what is done and what runs again; None when nothing was asked of earlier runs: then every point runs.
-    images: image → in words what happens to it on this machine; {} on a cluster. cost: of a point, by earlier runs; None: none is known.
+    decisions: what is done and what runs again; None if earlier runs are not considered: then every point runs.
+    images: image → what happens to it on this machine, in words; {} on a cluster. cost: of a point, from earlier runs; None if unknown.
     """
 
     definition: Definition
@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def points(self) -> int:
-        """How many the sweep has."""
+        """The number of points of the sweep."""
         return len(self.definition.inputs.points)
 
     @property
@@ -46,13 +46,13 @@ class Plan:
 
     @property
     def gather(self) -> Json | None:
-        """The workflow that comes after all points."""
+        """The workflow that runs after all points."""
         built = self.definition.gather
         return None if built is None else built.document
 
     @property
     def document(self) -> Json:
-        """The workflow of all points; where it is split, that of the first ones."""
+        """The workflow of all points; of the first ones if the run is split."""
         return self.estimate.sample.document
 
     @property
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def workflow(self) -> Any:
-        """Hera's object, when the experiment gave one."""
+        """Hera's object, None if the experiment returned a document."""
         return self.estimate.sample.workflow
 
     @property
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def to_run(self) -> int:
-        """How many points run."""
+        """The number of points that run."""
         return self.points if self.decisions is None else len(self.decisions.run)
 
     def points_to_run(self) -> Iterator[Point]:
@@ -84,7 +84,7 @@ class Plan:
         return self.estimate.single
 
     def workflows(self) -> tuple[int, int, bool]:
-        """(how many compute the whole sweep, the bytes of the largest, whether that is certain)."""
+        """(number of workflows for the whole sweep, bytes of the largest, whether both are exact)."""
         if self.single:
             full = self.estimate.full
             return 1, bytes_of(full.document) if full is not None else 0, full is not None
@@ -92,7 +92,7 @@ class Plan:
         return -(-self.points // room), int(self.estimate.fixed[0] + room * self.estimate.each[0]), False
 
     def pods(self) -> tuple[int, bool]:
-        """(how many tasks all points have, whether that is certain)."""
+        """(number of pods of all points and of gather, whether it is exact)."""
         every = task_counts.tasks(self.document.get("spec") or {})
         count, exact = every.count, every.exact
         if self.estimate.full is None and not self.single:
@@ -112,7 +112,7 @@ class Plan:
         return html_of_plan([*self.lines(), *self.image_lines()])
 
     def lines(self, *, explain: bool = False) -> list[str]:
-        """The plan for people. explain: why each point runs."""
+        """The plan as text. explain: add why each point runs."""
         sweep = self.definition.inputs.points.description
         swept = (
             "no sweep"
@@ -146,12 +146,12 @@ class Plan:
         return [f"  {image:{width}}  {words}" for image, words in self.images.items()]
 
     def as_json(self) -> Json:
-        """The plan for machines: `{"points", "axes", "pods": {"count", "exact"}, "workflows": {"count", "bytes", "exact"}, "gather",
+        """The plan as JSON: `{"points", "axes", "pods": {"count", "exact"}, "workflows": {"count", "bytes", "exact"}, "gather",
         "unit", "images", "done", "running", "run": [{"id", "name", "values", "why"}, …],
         "changes": [{"kind", "name", "points", "lines"}, …], "assumed", "cost"}`.
 
-        images: image → what happens to it on this machine. changes: what has changed since points were computed, with what was and is.
-        unit: why the workflow is never split, None where it may be. done, running: points by id; None without a resume.
+        images: image → what happens to it on this machine. changes: what has changed since points were computed, old and new text.
+        unit: why the workflow is never split, None if it may be. done, running: ids of points; None without a resume.
         """
         pods, exact = self.pods()
         count, largest, sure = self.workflows()
@@ -185,7 +185,7 @@ class Plan:
     def _decision_lines(self, decisions: Decisions, explain: bool) -> list[str]:
         done, in_flight, run = len(decisions.done), len(decisions.in_flight), len(decisions.run)
         states = [f"{done} point{'s are' if done > 1 else ' is'} done already"] if done else []
-        if in_flight:  # some of them may be over: their run is joined, and tells
+        if in_flight:  # some may have ended by now; the resumed run finds that out
             states.append(f"{in_flight} {'are' if in_flight > 1 else 'is'} in a run that goes on")
         states = states or ["no point is done already"]
         names = {point.id: point.name for point in self.points_to_run()}
@@ -205,7 +205,7 @@ class Plan:
 
 
 def _main_reason(run: Mapping[str, str], names: Mapping[str, str]) -> str:
-    """The reason that says most: of a point that ran before."""
+    """The most informative reason: that of a point which ran before, if there is one."""
     point = next((point for point, reason in run.items() if reason != "new"), next(iter(run)))
     return f"{names[point]}: {run[point]}"
 
@@ -215,6 +215,6 @@ def kilobytes(count: int) -> str:
 
 
 def refuse_too_large(document: Json) -> None:
-    """UnsupportedError for what no cluster takes."""
+    """Raise UnsupportedError for a document that is too large for any cluster."""
     for what, fix in breaches(document):
         raise UnsupportedError(what, fix=fix)

@@ -1,8 +1,8 @@
-"""What a task prints is its result where it has no other output: the document of an experiment asks Argo to keep it. Pure.
+"""What a task prints is its result if it has no other output: an experiment's document asks Argo to keep it. Pure.
 
-Argo keeps what a task prints (`outputs.result`) only when the text `tasks.NAME.outputs.result` (`steps.…`) stands somewhere in the
-template that calls it. So that text is written into an annotation of this template. A template of tasks has no pod which the annotation
-could reach, and as there are no braces around the text nothing is filled in: the run has the same nodes as before. See decision 0011.
+Argo keeps what a task prints (`outputs.result`) only if the text `tasks.NAME.outputs.result` (`steps.…`) appears somewhere in the
+template that calls the task. So this module writes the text into an annotation of that template. A template of tasks has no pod that
+would get the annotation, and without braces Argo substitutes nothing: the run has the same nodes as before. See decision 0011.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ANNOTATION = "hera-utils/results"
 
 
 def keep_results(document: Json, fits: Callable[[Json], bool] = lambda document: True) -> Json:
-    """The document, asking for what its tasks print. fits: whether a document is small enough; if not, it stays as it is."""
+    """The document, which asks for what its tasks print. fits: whether a document is small enough; if it is not, nothing is changed."""
     spec = document.get("spec") or {}
     templates = spec.get("templates") or []
     printing = {str(one.get("name")) for one in templates if _only_prints(one)}
@@ -28,7 +28,7 @@ def keep_results(document: Json, fits: Callable[[Json], bool] = lambda document:
 
 
 def _asking(template: Json, printing: set[str]) -> Json:
-    """The template with the annotation, when it calls tasks that have no other output."""
+    """The template, with the annotation if it calls tasks that have no other output."""
     kind = "tasks" if template.get("dag") else "steps"
     names = [
         str(task.get("name"))
@@ -53,7 +53,7 @@ def _calls(template: Json) -> Iterator[Json]:
 
 
 def _only_prints(template: Json) -> bool:
-    """Whether a template runs a program that gives no parameter, no artifact and no file on a volume: what it prints is all it gives."""
+    """Whether a template runs a program whose only output is what it prints: no parameter, no artifact and no file on a volume."""
     program = template.get("script") or template.get("container")
     outputs = template.get("outputs") or {}
     if not program or template.get("daemon"):

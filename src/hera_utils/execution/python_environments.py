@@ -1,9 +1,9 @@
-"""What counts of the Python that runs a script task on this machine: the packages that the task's code imports, not those that are beside.
+"""Which packages of the Python that runs a script task on this machine count in a fingerprint: only those that the task's code imports.
 
-Imports are read from the source, and from the user's own modules that it imports. With an imported package count the packages that this
-one requires. A package that is installed in place (`pip install -e`) counts by the modules that are imported from it, because its version
-stays while its code changes. Where the code computes the names of modules, or runs any code (`exec`), every package counts. Hera and
-hera_utils, which carry the run out, do not.
+Imports are read from the source, and from the user's own modules that it imports. With an imported package the packages that it requires
+count too. A package that is installed in place (`pip install -e`) counts by the modules that are imported from it, because its version
+stays while its code changes. If the code computes the names of modules, or runs any code (`exec`), every package counts. Hera and
+hera_utils, which carry out the run, do not count.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Json = dict[str, Any]
 Ask = Callable[[str, frozenset[str] | None], InstalledModules | None]
 
 _CARRIERS = ("hera", "hera_utils", "hera-utils")
-_MOST_ROUNDS = 10  # packages that are installed in place and import one another
+_MOST_ROUNDS = 10  # ends the search if packages that are installed in place keep importing others
 
 
 class PythonEnvironments:
-    """interpreter: an image → the path of the Python that stands in for it. ask: what an interpreter has."""
+    """interpreter: image → the path of the Python that stands in for it. ask: reads which packages an interpreter has."""
 
     def __init__(self, sources: Sources, interpreter: Callable[[str], str], ask: Ask = installed_modules) -> None:
         self._sources, self._interpreter, self._ask = sources, interpreter, ask
         self._answers: dict[tuple[str, frozenset[str] | None], InstalledModules | None] = {}
 
     def __call__(self, template: Json) -> Json:
-        """What counts for a Python script's template, {} where its Python does not start.
+        """The facts that count for the template of a Python script, {} if its Python does not start.
 
-        of: "another" where that is not the Python that submits, else "". packages: name → version, "" of what is absent; `python` is the
-        version of the Python without its last number. modules: those that are installed in place → their source.
-        computed: which module computes names, "" for none.
+        of: "" for the Python that submits the run, else "another". packages: name → version, "" if absent; `python` is the version of the
+        Python without its last number. modules: name → source of the modules that are installed in place.
+        computed: the module that computes names of modules, "" for none.
         """
         interpreter = self._interpreter(str((template.get("script") or {}).get("image") or ""))
         imports = self._sources.imports(template)

@@ -1,4 +1,4 @@
-"""What the reader of a script sees of its experiment: where it runs, its claims, its progress, how it ended."""
+"""What the user of a script sees of its experiment: where it runs, its claims, its progress, how it ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Whom an engine tells what happens. Every method may do nothing."""
+    """Receives what an engine reports. Every method may do nothing."""
 
     def where(self, context: CLIContext, connection: Connection, version: str) -> None: ...
 
@@ -37,7 +37,7 @@ class Reporter(Protocol):
 
 
 class NullReporter:
-    """Reports nothing: a program looks at the Run."""
+    """Reports nothing: a program reads the Run instead."""
 
     def where(self, context: CLIContext, connection: Connection, version: str) -> None:
         return None
@@ -59,7 +59,7 @@ class NullReporter:
 
 
 class ConsoleReporter:
-    """For the reader of a script: rich on a terminal, plain lines in a pipe."""
+    """Prints for the user of a script: in colours on a terminal, plain lines in a pipe."""
 
     def __init__(self, console: Console | None = None) -> None:
         if console is None:
@@ -116,5 +116,5 @@ class ConsoleReporter:
         self.lines([summary(findings)])
 
     def lines(self, lines: Sequence[str]) -> None:
-        if lines:  # at once: in a notebook each print is an output of its own
+        if lines:  # in one print: a notebook shows each print as a separate output
             self.console.print("\n".join(map(visible, lines)))

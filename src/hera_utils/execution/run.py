@@ -1,4 +1,4 @@
-"""A run: how it ended, or stands, and what its tasks answered."""
+"""A run of an experiment: its end or present state, and the results of its tasks."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Json = dict[str, Any]
 class Run:
     """One execution of an experiment.
 
-    name, namespace: the run's. workflow: its (last) document as last seen. link: its page. folders: claim → folder of this machine.
-    points, undone: how many the sweep has, and how many of them are not done. record: the folder that keeps it.
-    oversized: a sentence on outputs that no cluster would take. `run["fan-in"].outputs["total"]` is what a task answered.
+    workflow: the document of its last workflow, as last seen. link: the address of its page. folders: claim → folder of this machine.
+    points: how many the sweep has; undone: how many of them are not done. record: the folder of its record.
+    oversized: a sentence about outputs that no cluster would accept. `run["fan-in"].outputs["total"]` is an output of a task.
     """
 
     name: str
@@ -67,18 +67,18 @@ class Run:
     def results(self) -> Results:
         """The points and tasks of the run as a table: `.to_pandas()`, `.to_csv("results.csv")`…; as a sequence, a row a task.
 
-        Of a run of several workflows they are asked for when this is first looked at.
+        If the run has several workflows, the first use of this property fetches them.
         """
         return self.fetch() if self.fetch is not None else Results.of([self.workflow], name=self.name)
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
-        """Of a search: each point that it asked for, in this order, with what became of it; () of another sweep."""
+        """Each point that a search chose, with its result, in the order in which they were chosen; () for another sweep."""
         return () if self.record is None else recorded_trials(self.record)[1]
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """Of a search: the trials that no other is better than; several where it has several objectives."""
+        """The best trials of a search: those than which no other is better; several objectives may have several."""
         if self.record is None:
             return ()
         design, trials = recorded_trials(self.record)
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def best(self) -> Trial:
-        """Of a search: its best trial. ResourceError when there is none, or there are several that no other is better than."""
+        """The best trial of a search. Raises ResourceError if there is none, or if `front` has several."""
         if self.record is not None and recorded_trials(self.record)[0] is None:
             raise ResourceError(
                 f"{self.name} has no best point: its sweep is not a search, so nothing says which value is better",
@@ -101,16 +101,16 @@ class Run:
         return front[0]
 
     def download(self, folder: str | Path, *, task: str = "", artifact: str = "") -> list[Saved]:
-        """Bring the output artifacts (all, a task's, one) into a folder, as TASK/NAME; what is there already is not asked for again.
+        """Download the output artifacts (all, a task's, or one) into a folder, as TASK/NAME. Files that are there already are kept.
 
-        ResourceError when there are none, or the folder cannot be written.
+        Raises ResourceError if there are none, or if the folder cannot be written.
         """
         if self.bring is None:
             raise ResourceError(f"it is unknown where {self.name} ran", fix="hera-utils cp artifact:RUN FOLDER")
         return self.bring(Path(folder), task, artifact)
 
     def tasks(self, name: str) -> list[TaskResult]:
-        """Every task of that name, or that ran the template of that name: each item of a fan-out."""
+        """Every task with that name, each item of a fan-out; if there is none, every task that ran the template with that name."""
         last = [row for row in self.results if row.task.rpartition(".")[2].split("(")[0] == name]
         return last or [row for row in self.results if row.template == name]
 
@@ -120,7 +120,7 @@ class Run:
         return html_of_run(self)
 
     def __getitem__(self, name: str) -> TaskResult:
-        """The one task of that name; KeyError when there is none, or several (then `tasks(name)` has them)."""
+        """The only task with that name. Raises KeyError if there is none, or if there are several (`tasks(name)` has them)."""
         rows = self.tasks(name)
         if len(rows) != 1:
             there = ", ".join(dict.fromkeys(row.task for row in self.results)) or "none"
@@ -129,7 +129,7 @@ class Run:
 
 
 def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict[str, str]) -> Run:
-    """The Run of a dispatcher that has nothing more to do."""
+    """The Run of a dispatcher whose workflows have all ended."""
     record = dispatcher.record
     rows = record.workflows()
     states = record.statuses()
@@ -170,7 +170,7 @@ def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict
 
 
 def ending_of(run: Run, seconds: float) -> Ending:
-    """What is told of a run that has ended. seconds: for which it was followed."""
+    """What a notification says of a run that has ended. seconds: how long it was followed."""
     statuses, experiment = dict[str, int](), ""
     if run.record is not None:
         with RunRecord.open(run.record) as record:
@@ -190,12 +190,12 @@ def ending_of(run: Run, seconds: float) -> Ending:
 
 
 def run_as_it_stands(client: ArgoClient, runs: Path, name: str = "", *, facts: Json | None = None) -> Run:
-    """A run of which nothing is awaited: its record, and those of its workflows that the platform still has.
+    """A run in its present state, without waiting: from its record and those of its workflows that the platform still has.
 
-    name: by default the newest one that is recorded (of the experiment that `facts` describe).
+    name: by default the newest recorded run (of the experiment that `facts` describe).
     """
     whole = load_run(client, name or newest_run(runs, facts), [runs])
-    # what earlier runs failed in, it has run again
+    # failures of earlier runs do not count: this run computed those points again
     documents = whole.own or whole.documents
     last = documents[-1] if documents else {"metadata": {"name": whole.name}, "status": {}}
     failures = tuple(failure for document in documents for failure in outcome(document).failures)
@@ -213,7 +213,7 @@ def run_as_it_stands(client: ArgoClient, runs: Path, name: str = "", *, facts: J
 
 
 def stop_run(client: ArgoClient, runs: Path, name: str = "") -> list[str]:
-    """Stop what goes on of a run; the names of the workflows that were stopped. name: as in `run_as_it_stands`."""
+    """Stop the workflows of a run that have not ended, and return their names. name: as in `run_as_it_stands`."""
     stopped = []
     for document in load_run(client, name or newest_run(runs), [runs]).documents:
         if outcome(document).phase not in COMPLETED:

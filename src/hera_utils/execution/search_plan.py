@@ -1,4 +1,4 @@
-"""What a search will be, as far as it is known: its next round, what of it is done, and at most how much more."""
+"""The plan of a search as far as it is known: its next round, which points are done, and at most how many follow."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class SearchPlan(Plan):
-    """definition: with the points that are known; estimate: of the next round alone. over: whether no round follows."""
+    """definition: with the points that are known; estimate: of the next round only. over: whether no round follows."""
 
     design: SearchDesign = field(default_factory=lambda: SearchDesign(1, {}))
     over: bool = False
 
     @property
     def single(self) -> bool:
-        return False  # the next round is another workflow
+        return False  # each round is another workflow
 
     def pods(self) -> tuple[int, bool]:
-        """At most."""
+        """The most pods that the search may have."""
         spec, defined = self.document.get("spec") or {}, len(self.estimate.ownership.tasks) or self.design.at_once
         count = round(task_counts.tasks(spec).count / defined * self.design.most)
         return count + (0 if self.gather is None else task_counts.tasks(self.gather.get("spec") or {}).count), False
 
     def workflows(self) -> tuple[int, int, bool]:
-        """Rounds; where the search prunes, points."""
+        """One workflow for each round; for each point if the search prunes."""
         each = 1 if self.design.prunes else self.design.at_once
         return -(-self.design.most // each), self.size.bytes, False
 
@@ -56,14 +56,14 @@ class SearchPlan(Plan):
         return lines
 
     def as_json(self) -> Json:
-        """As of every plan; `search` is what it is made of, `points` how many are known."""
+        """As for every plan, with `search`: the design of the search. `points` is how many points are known."""
         return {**super().as_json(), "search": {**self.design.as_json(), "over": self.over}}
 
 
 def plan_of_search(
     rounds: Rounds, history: History | None, runs: Path, images: Mapping[str, str], own: Path | None
 ) -> SearchPlan:
-    """By the records alone. history: None when nothing was asked of earlier runs. own: the record of the run that would go on."""
+    """The plan from the records alone. history: None if earlier runs are not considered. own: the record of the run to continue."""
     replayed = rounds.replay(history or History(), RecordedTrials(runs).recall, own)
     current, decisions = replayed.current, None if history is None else replayed.decisions
     overview = Definition(rounds.experiment(replayed.course.points.values()), rounds.context)

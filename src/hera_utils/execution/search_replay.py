@@ -1,8 +1,8 @@
-"""A search repeated from its beginning with what is known of its points: how far it came, and which points come next. Sends nothing.
+"""Repeats a search from its beginning with the known results: finds how far it came, and which points come next. Sends nothing.
 
-The sampler is new and is told the same as before, round by round, so it asks for the same points (decision 39). A point is known
-when it is done, as for every sweep (history.decide), and what its tasks answered is known too; when it was stopped early, and nothing that
-it depends on has changed; and in a run that goes on also when it failed.
+A new sampler gets the same results as before, round by round, so it chooses the same points (decision 39). A point is known
+if it is done, as for every sweep (history.decide), and the outputs of its tasks are known too; if it was stopped early, and nothing that
+it depends on has changed; and, in a run that is continued, also if it failed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 Recall = Callable[[Point, LastResult], "Trial | None"]
-"""What became of a point, by its last result; None where that is not known any more."""
+"""A point and its last result → its trial; None if its outputs are not known any more."""
 
-FORGOTTEN = "what its tasks answered is not known here"
+FORGOTTEN = "the outputs of its tasks are not known here"
 
 
 @dataclass(frozen=True)
 class Round:
-    """The points of a round, their workflow defined. decisions: which of them are done, and why the others run.
+    """The points of a round, with their workflow. decisions: which of them are done, and why the others run.
 
-    trials: point id → what became of it, of those that do not run.
+    trials: point id → its trial, of the points that do not run.
     """
 
     points: Sequence[Point]
@@ -47,9 +47,9 @@ class Round:
 
 @dataclass
 class Replay:
-    """How far a search is. current: the round whose results are not all known, None when the search is over.
+    """How far a search is. current: the round whose results are not all known, None if the search is over.
 
-    done: point id → the run that computed it, of the rounds before; outputs: by what their files are known.
+    done: point id → the run that computed it, of the earlier rounds; outputs: point id → the facts about its output files.
     """
 
     course: Course
@@ -59,7 +59,7 @@ class Replay:
 
     @property
     def decisions(self) -> Decisions:
-        """Of all points that are known."""
+        """The decisions about all points that are known."""
         if self.current is None:
             return Decisions({}, self.done, outputs=self.outputs)
         present = self.current.decisions
@@ -68,9 +68,9 @@ class Replay:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Makes rounds ready: the experiment's function is called with their points alone.
+    """Prepares rounds: calls the experiment's function with the points of one round only.
 
-    files: makes those that a layout declares; fingerprinter: as for every sweep.
+    files: gives the declared files of a definition; fingerprinter: as for every sweep.
     """
 
     written: Experiment
@@ -82,16 +82,16 @@ class Rounds:
     @property
     def design(self) -> SearchDesign:
         design = design_of(self.written.inputs.sweep)
-        assert design is not None, "made for searches only"
+        assert design is not None, "created for searches only"
         return design
 
     def experiment(self, points: Iterable[Point]) -> Experiment:
-        """The experiment whose search knows these points."""
+        """The experiment with a search that has these points."""
         inputs = self.written.inputs
         return replace(self.written, inputs=replace(inputs, parameters=so_far(inputs.sweep, list(points))))
 
     def definition(self, points: Iterable[Point], chosen: Iterable[Point]) -> Definition:
-        """Of some of the points that are known, under the names that they have among all."""
+        """The definition of the chosen ones of these points, with the names that they have among all points."""
         ids = {point.id for point in chosen}
         experiment = self.experiment(points)
         chosen_points = [point for point in experiment.inputs.points if point.id in ids]
@@ -106,13 +106,13 @@ class Rounds:
         return Round(list(definition.inputs.points), definition, estimate, decisions)
 
     def replay(self, history: History, recall: Recall, own: Path | None = None) -> Replay:
-        """own: the record of the run that goes on, None for a new one."""
+        """own: the record of the run to continue, None for a new run."""
         replayed = Replay(Course(self.design))
         self.replay_on(replayed, history, recall, own)
         return replayed
 
     def replay_on(self, replayed: Replay, history: History, recall: Recall, own: Path | None = None) -> None:
-        """From the next round on, until one is not wholly known."""
+        """Replay from the next round on, up to the first round whose results are not all known."""
         replayed.current = None
         while points := replayed.course.next():
             current = self._with_known(self.round(replayed.course, points, history), history, recall, own)
@@ -124,11 +124,11 @@ class Rounds:
             replayed.course.settle(current.trials.values())
 
     def first_estimate(self) -> SizeEstimate:
-        """Of the round that the search begins with."""
+        """The size estimate of the first round."""
         return estimate_size(Definition(self.written, self.context), self.limits)
 
     def _with_known(self, current: Round, history: History, recall: Recall, own: Path | None) -> Round:
-        """The round, where what is known does not run."""
+        """The round without running the points whose results are known."""
         decisions = current.decisions
         trials: dict[str, Trial] = {}
         run, done = dict(decisions.run), dict(decisions.done)
@@ -146,11 +146,11 @@ class Rounds:
                 elif done.pop(point.id, None):
                     run[point.id] = FORGOTTEN
         if current.estimate.ownership.whole and len(trials) < len(current.points):
-            return current  # all of it runs
+            return current  # a unit runs with all of its points
         return replace(current, decisions=replace(decisions, run=run, done=done), trials=trials)
 
     def _counts(self, last: LastResult, fingerprint: Fingerprint, history: History, own: Path | None) -> bool:
-        """Whether a point that is not done has its result all the same."""
+        """Whether the result of a point counts although the point is not done: it was pruned, or it failed in this same run."""
         if last.status in ("", DONE) or (last.status != PRUNED and last.run != own):
             return False
         return not changes_since(last, fingerprint, history, self.fingerprinter)

@@ -1,7 +1,7 @@
-"""One run of a search: its points are chosen in rounds, each an ordinary batch of points, until the sampler or the number says it is over.
+"""One run of a search: its points are chosen in rounds, each an ordinary batch, until the sampler ends it or all its points are computed.
 
-open            the search is repeated with what is known (search_replay.py): the plan is of its next round
-run             a round is computed, its results are told, the next one is asked for; then gather, of the points that are done
+open            repeat the search with the known results (search_replay.py), and plan the next round
+run             compute a round, give its results to the sampler, ask it for the next round; at last gather the points that are done
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
-GIVE_UP = 5  # points without any result, or the first round where that has more: then a search ends
+GIVE_UP = 5  # a search ends after this many points, or after its first round if that has more, when all have failed
 
 
 class SearchSession(Session):
-    """A run whose points are chosen on the way. definition, estimate: of the present round; at the end, of the points that are done."""
+    """A run of a search. definition, estimate: those of the current round; definition is at the end that of the points that are done."""
 
-    inputs_told = (("constants", "constant"), ("search", "the search's"))
+    compared_inputs = (("constants", "constant"), ("search", "the search's"))
     replayed: Replay
 
     def __init__(self, client: ArgoClient, caller: Caller, definition: Definition, estimate: SizeEstimate) -> None:
@@ -55,7 +55,7 @@ class SearchSession(Session):
         self.stuck = False
         self._kept_trials: dict[str, Trial] = {}
         self._added_points: set[str] = set()
-        """What is written already: each round writes what it changes."""
+        """What the record has already: each round writes only its changes."""
 
     @property
     def rounds(self) -> Rounds:
@@ -64,7 +64,7 @@ class SearchSession(Session):
     def _files_of(self, definition: Definition) -> DeclaredFiles:
         return DeclaredFiles(definition.layout, self._volume(), script_folder())
 
-    # --- what is known -----------------------------------------------------------------------------------------------
+    # --- known results -----------------------------------------------------------------------------------------------
     def _first_plan(self, history: History) -> SearchPlan:
         own = self.record
         self.history = history
@@ -76,12 +76,12 @@ class SearchSession(Session):
         return self._turn(self.replayed.decisions if self.caller.resume else None)
 
     def _continues(self, record: RunRecord) -> bool:
-        """Whether the search asks for the very points, in their order, that it had asked for in a run that was left."""
+        """Whether the search chooses the same points, in the same order, as in an unfinished run."""
         recorded = [row.id for row in record.points()]
         return list(self.replayed.course.points)[: len(recorded)] == recorded
 
     def _leave(self, record: RunRecord) -> None:
-        """A run that was left stays so: its points are others. SettingsError while some of them run."""
+        """Leave an unfinished run as it is, because its points are others. Raises SettingsError while some of them run."""
         assert self.dispatcher is not None
         in_flight, self.record, self.dispatcher = self.dispatcher.in_flight, None, None
         name = record.name
@@ -98,7 +98,7 @@ class SearchSession(Session):
         )
 
     def _recall(self, point: Point, last: LastResult) -> Trial | None:
-        """From the records, else from the workflow that computed the point, if the platform still has it."""
+        """The trial of a point: from the records, else from the workflow that computed it, if the platform still has it."""
         trial = self.recorded.recall(point, last)
         if trial is not None or last.status != DONE:
             return trial
@@ -106,7 +106,7 @@ class SearchSession(Session):
         return Trial(point, outputs=outputs[point.id]) if point.id in outputs else None
 
     def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
-        """point id → what its tasks answered; nothing of those whose workflow is gone."""
+        """point id → the outputs of its tasks; points whose workflow was deleted are left out."""
         return {point.id: outputs_of(point.outputs) for point in self._results_of(rows)}
 
     def _results_of(self, rows: Sequence[PointRow]) -> list[PointResult]:
@@ -126,7 +126,7 @@ class SearchSession(Session):
 
     # --- rounds ------------------------------------------------------------------------------------------------------
     def _turn(self, decisions: Decisions | None) -> SearchPlan:
-        """Make the present round the one that is carried out; of a search that is over, its last plan."""
+        """Prepare the current round to be computed, and return its plan; the last plan if the search is over."""
         rounds, course = self.rounds, self.replayed.course
         current = self.replayed.current
         overview = Definition(rounds.experiment(course.points.values()), self.context)
@@ -145,19 +145,19 @@ class SearchSession(Session):
         return SearchPlan(overview, self.estimate, decisions, design=rounds.design, over=current is None)
 
     def _of_done(self) -> Definition:
-        """With the points that gave a result: what `gather` is about."""
+        """The definition of the points that have a result, for `gather`."""
         points, trials = self.replayed.course.points, self.replayed.course.trials
         done = [point for point in points.values() if point.id in trials and trials[point.id].status == DONE]
         return self.rounds.definition(points.values(), done)
 
     def _rows(self, history: History) -> Iterator[PointRow]:
-        """Of all points that are known by now."""
+        """The rows of all points that are known by now."""
         decisions, current = self.replayed.decisions, self.replayed.current
         settled = {*decisions.done, *self.replayed.course.trials, *(current.trials if current is not None else ())}
         present = {point.id for point in current.points} if current is not None else set()
         for number, point in enumerate(self.plan.definition.inputs.points):
             if point.id in self._added_points and point.id not in present:
-                continue  # the record has it, with what became of it
+                continue  # the record has its row and its result
             self._added_points.add(point.id)
             row = PointRow(point.id, number, point.name, plain_values(point))
             last = history.results.get(point.id)
@@ -184,7 +184,7 @@ class SearchSession(Session):
         return dispatcher
 
     def _known_points(self) -> dict[str, Point]:
-        """While a run that was left is joined, as its record has them."""
+        """The points by id; from the record of the unfinished run while that is joined."""
         if hasattr(self, "replayed"):
             return dict(self.replayed.course.points)
         return {row.id: point_of(row) for row in self._joined.points()} if self._joined is not None else {}
@@ -224,7 +224,7 @@ class SearchSession(Session):
         self.reporter.lines(self._summary())
 
     def _carry_out(self, current: Round, dispatcher: Dispatcher, display: Display | None) -> None:
-        """Compute what is not known of a round; once more what was lost with the pods of a process that was killed."""
+        """Compute the points of a round whose results are not known; once again those whose pods were lost."""
         most = self.rounds.design.most
         dispatcher.begin_round()
         if self.rounds.design.prunes:
@@ -240,7 +240,7 @@ class SearchSession(Session):
             dispatcher.carry_out(self._batches(), display, total=most)
 
     def _settle_round(self) -> None:
-        """What became of the present round's points: written down, then told."""
+        """Record the results of the current round's points, then give them to the sampler."""
         assert self.record is not None
         assert self.replayed.current is not None
         course, ids = self.replayed.course, {point.id: point for point in self.replayed.current.points}
@@ -248,7 +248,7 @@ class SearchSession(Session):
         self.stuck = any(row.status in ("", SUBMITTED, "Deleted") for row in rows)
         if self.stuck:
             return
-        recorded = self.record.trials(ids)  # those that were stopped
+        recorded = self.record.trials(ids)  # of points that were stopped
         trials = {row.id: trial_of(ids[row.id], recorded[row.id]) for row in rows if row.id in recorded}
         trials.update(self.replayed.current.trials)
         stopped = self._stopped(row for row in rows if row.status != DONE and row.id not in trials)
@@ -266,7 +266,7 @@ class SearchSession(Session):
         self._say_failed(trials, rows)
 
     def _keep_trials(self, trials: Mapping[str, Trial]) -> None:
-        """Write down those that are not written yet: of thousands, each round changes a few."""
+        """Record the trials that changed: of thousands, each round changes a few."""
         assert self.record is not None
         fresh = {point: trial for point, trial in trials.items() if self._kept_trials.get(point) is not trial}
         if fresh:
@@ -274,7 +274,7 @@ class SearchSession(Session):
             self._kept_trials |= fresh
 
     def _stopped(self, rows: Iterable[PointRow]) -> str:
-        """The first workflow of these that somebody else has stopped: it says nothing of its points. "" for none."""
+        """The first workflow of these that a user stopped: it says nothing about its points. "" for none."""
         for name in dict.fromkeys(row.workflow for row in rows):
             document = workflow_of(self.client, name)
             if document is not None and (document.get("spec") or {}).get("shutdown"):
@@ -297,7 +297,7 @@ class SearchSession(Session):
                 self.reporter.lines([f"{trial.point.name} counts as failed, because {names}"])
 
     def _next_round(self) -> None:
-        """Ask for the next points, and record them before anything of them is sent."""
+        """Ask for the next points, and record them before any of them is sent."""
         assert self.record is not None
         assert self.dispatcher is not None
         course, enough = self.replayed.course, max(GIVE_UP, self.rounds.design.at_once)
@@ -322,7 +322,7 @@ class SearchSession(Session):
             self.dispatcher.options = replace(options, annotations=self.writes.annotations())
 
     def submit(self) -> list[str]:
-        """Send the present round, as much of it as may go on at once, and leave."""
+        """Send as much of the current round as may run at once, without waiting for it."""
         assert self.record is not None
         assert self.dispatcher is not None
         name, most = self.record.name, self.rounds.design.most
@@ -339,12 +339,12 @@ class SearchSession(Session):
         return self.advice.come_back(self.record.name, waiting=1, gathers=False)
 
     def _complete(self) -> bool:
-        """A search is complete when it is over and anything of it gave a result."""
+        """Whether the search is over and at least one point has a result."""
         trials = self.replayed.course.trials.values()
         return self.replayed.current is None and any(trial.status == DONE for trial in trials)
 
     def _summary(self) -> list[str]:
-        """The best point, and how many there were."""
+        """The best points, and the number of points."""
         design, trials = self.rounds.design, list(self.replayed.course.trials.values())
         counts = [counted(len(trials), "point")]
         counts += [

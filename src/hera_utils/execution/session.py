@@ -1,8 +1,8 @@
-"""One run of an experiment, from the record to the Run: the order of things.
+"""One run of an experiment, from the record to the Run, in this order:
 
-open            earlier runs → what is done already (history.decide) → the plan → the record
-run             the batches are sent and followed (dispatcher), those whose pods were lost once more, then gather
-submit          send what may go on at once, and leave
+open            read earlier runs, decide what is done already (history.decide), make the plan, open the record
+run             send and follow the batches (dispatcher), once again the points whose pods were lost, then gather
+submit          send what may run at once, without waiting for it
 """
 
 from __future__ import annotations
@@ -71,14 +71,15 @@ from hera_utils.wording import counted, first_of
 
 Json = dict[str, Any]
 
-NAME_ROOM = 48  # of a run's name before its random end: its workflows' names, `-1`, `-gather`, stay within a label's 63 characters
+# characters of a run's name before its random end, so that the names of its workflows (`-1`, `-gather`) fit into a label of 63 characters
+NAME_ROOM = 48
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who wants a run, and how. launch: how the script was started, None where that is no command to be repeated.
+    """How the caller wants the run. launch: the command line that started the script, None if it cannot be repeated.
 
-    resume: whether only what is not done runs. deadline: until when the run is followed.
+    resume: whether only the points that are not done run. deadline: until when the run is followed.
     """
 
     context: CLIContext
@@ -90,14 +91,14 @@ class Caller:
 
 
 class Session:
-    """A run of points that are known. (search_session.py has that of points which are chosen on the way.)
+    """A run of points that are known from the start (a search's are not: search_session.py).
 
-    folders: claim → the folder of this machine that it stands for. plan, fingerprinter: from `open` on."""
+    folders: claim → the folder of this machine that stands for it. plan, fingerprinter: set by `open`."""
 
     plan: Plan
     fingerprinter: Fingerprinter
-    inputs_told: tuple[tuple[str, str], ...] = (("constants", "constant"), ("parameters", "axis"))
-    """What of a record's inputs tells two runs apart, and how one of these is called."""
+    compared_inputs: tuple[tuple[str, str], ...] = (("constants", "constant"), ("parameters", "axis"))
+    """The parts of a record's inputs in which two runs may differ, and the word for one value of each."""
 
     def __init__(self, client: ArgoClient, caller: Caller, definition: Definition, estimate: SizeEstimate) -> None:
         self.client, self.caller, self.definition, self.estimate = client, caller, definition, estimate
@@ -112,7 +113,7 @@ class Session:
 
     @property
     def files(self) -> DeclaredFiles:
-        """As they are now: what was read of them before is forgotten."""
+        """The declared files as they are now, without digests that were read before."""
         return DeclaredFiles(self.definition.layout, self._volume(), script_folder())
 
     def _volume(self) -> Path | None:
@@ -122,9 +123,9 @@ class Session:
 
     # --- what is done ------------------------------------------------------------------------------------------------
     def open(self, provisioned: list[Provisioned]) -> None:
-        """Look at earlier runs (when resuming), and open the record: that of the run which goes on, or a new one.
+        """Read earlier runs (when resuming), and open the record of the run to continue, or a new one.
 
-        provisioned: the environment's resources, as they were created or were there.
+        provisioned: the environment's resources, created or existing.
         """
         self.folders = {claim.name: claim.where for claim in provisioned if claim.where}
         self.fingerprinter = fingerprinter_of(
@@ -155,7 +156,7 @@ class Session:
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)
 
     def _take_over(self, record: RunRecord, decisions: Decisions, history: History) -> None:
-        """What belongs to points that are done, beside their rows: by what files are known, what fingerprints stand for."""
+        """Copy from earlier records what belongs to points that are done: facts about their files, and the texts of fingerprints."""
         record.keep_outputs(decisions.outputs)
         record.keep_texts({history.results[point].run for point in decisions.done}, self.fingerprinter.texts)
 
@@ -170,14 +171,14 @@ class Session:
         )
 
     def _join_earlier_runs(self) -> History:
-        """Ask the platform what became of the workflows of runs that were left; take up the newest of these runs."""
+        """Ask the platform for the workflows of unfinished runs, record their ends, and continue the newest of these runs."""
         newest = True
         self.reporter.lines(unreadable_records(self.runs))
         for folder in records(self.runs):
             try:
                 record = RunRecord.open(folder)
             except HeraUtilsError:
-                continue  # a record that cannot be read counts as none
+                continue  # unreadable_records has named it
             ended = bool(record.facts.get("ended"))
             if identity(record.facts) != identity(self.facts) or (ended and not (newest and _failed(record))):
                 newest = newest and identity(record.facts) != identity(self.facts)
@@ -192,7 +193,7 @@ class Session:
         return replace(history, in_flight=frozenset(in_flight))
 
     def _join(self, record: RunRecord, *, newest: bool, ended: bool) -> None:
-        """Settle what has ended of a run that was left; take it up when it goes on and is the newest, else close its record."""
+        """Record what has ended of an unfinished run. Continue the run if it is the newest and not complete, else close its record."""
         record.drive()
         dispatcher = self._dispatcher(record)
         dispatcher.join()
@@ -215,29 +216,29 @@ class Session:
             record.close()
 
     def _goes_on(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
-        """Whether something of a run is still to come."""
+        """Whether some part of a run still runs or was not sent."""
         waiting = "" in record.statuses()
         gathered = any(row.role == "gather" for row in record.workflows())
         return bool(dispatcher.in_flight or waiting or (self.definition.gather is not None and not gathered))
 
     def _other_inputs(self, record: RunRecord) -> str:
-        """What of a run's inputs is not as now, "" for nothing: all of a run is of one set of constants and points."""
+        """How a run's inputs differ from the present ones, "" if they do not: one run has one set of constants and points."""
         if record.facts.get("inputs_digest") == self.facts["inputs_digest"]:
             return ""
         before, now = record.facts.get("inputs") or {}, self.facts["inputs"]
         names = []
-        for group, what in self.inputs_told:
+        for group, what in self.compared_inputs:
             old, new = before.get(group) or {}, json.loads(json.dumps(now.get(group) or {}, default=str))
             names += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
         return first_of(names, 3) or "other points"
 
     def has_inputs_of(self, folder: Path) -> bool:
-        """Whether the run that is recorded there is of the same inputs."""
+        """Whether the run with this record folder has the same inputs."""
         with RunRecord.open(folder) as record:
             return not self._other_inputs(record)
 
     def _refuse_conflicting_writes(self, record: RunRecord) -> None:
-        """SettingsError when another run goes on that writes files of this one: what is read of them would be of either."""
+        """Raise SettingsError if another run still goes on and writes the same files: readers could get the files of either run."""
         if self.writes is None:
             return
         record.update(volume=self.writes.volume, writes=self.writes.annotations()[WRITES])
@@ -255,7 +256,7 @@ class Session:
 
     @cached_property
     def writes(self) -> Writes | None:
-        """The declared files that this run writes on its volume."""
+        """The declared files that this run writes on its volume, None if there are none."""
         definition, volume = self.definition, self.definition.environment.persisted_volume
         if volume is None or self.estimate.sample.sent:
             return None
@@ -264,7 +265,7 @@ class Session:
         return writes_of(definition.layout, definition.inputs.points, where, definition.key)
 
     def _refuse_changes_under_running_points(self, history: History) -> None:
-        """SettingsError when points still run with what has changed since: their results would be of neither."""
+        """Raise SettingsError if points still run with code or inputs that have changed since they started."""
         decisions = self.plan.decisions
         if decisions is None or self.record is None:
             return
@@ -279,19 +280,19 @@ class Session:
                 )
 
     def _has_more_than_points(self, history: History) -> bool:
-        """Whether what comes after the points has to run again although every point is done."""
+        """Whether the tasks after the points have to run again although every point is done."""
         if not self.caller.resume:
             return True
         fan_in = self._fan_in_fingerprint()
         return bool(fan_in) and self._runs_again(fan_in, history)
 
     def _runs_again(self, rest: str, history: History) -> bool:
-        """Whether what comes after the points, whose fingerprint is `rest`, was not done so before, or its files are not those any more."""
+        """Whether the tasks after the points, with the fingerprint `rest`, never succeeded as they are now, or their files changed."""
         done_before = any(done and is_same_rest(before, rest) for before, done in history.fan_ins.items())
         return not done_before or self._lacks_outputs_of_all(history.outputs_of_all)
 
     def _lacks_outputs_of_all(self, before: Mapping[str, FileFacts]) -> bool:
-        """Whether the files that came after all points are not those any more that were written."""
+        """Whether the files that were written after all points have changed or are missing."""
         why, _ = self.files.undone(None, before)
         if why:
             self.reporter.lines([f"what comes after the points runs again: {why}"])
@@ -301,7 +302,7 @@ class Session:
         return CheckpointFolders(self.definition.layout, self._volume(), record)
 
     def _outputs(self, record: RunRecord, points: list[str]) -> dict[str, Mapping[str, FileFacts]]:
-        """These points are done ("": what comes after all of them): by what the files that they wrote are known again."""
+        """The facts about the files that these points wrote ("": after all points); removes their checkpoints, as they are done."""
         checkpoints = self._checkpoints(record)
         if not (self._files_written.sees_outputs or checkpoints.exist):
             return {}
@@ -310,7 +311,7 @@ class Session:
         checkpoints.remove(self._points[point] for point in points if point in self._points)
         outputs: dict[str, Mapping[str, FileFacts]] = {}
         for point in points if self._files_written.sees_outputs else ():
-            if not point or point in self._points:  # else a point of an earlier run that this sweep does not have
+            if not point or point in self._points:  # a point of an earlier run may not be in this sweep
                 outputs[point] = self._files_written.outputs(self._points[point] if point else None)
         return outputs
 
@@ -322,7 +323,7 @@ class Session:
         return self.files
 
     def _fan_in_fingerprint(self) -> str:
-        """Of `gather`, or of the tasks that come after the points in their own workflow; "" for neither."""
+        """The fingerprint of `gather`, or of the tasks after the points in the same workflow; "" if there is neither."""
         if self.plan.gather is not None:
             return self._gather_batch().rest
         full = self.estimate.full
@@ -331,7 +332,7 @@ class Session:
         return self.fingerprinter.of_fan_in(full.document, self.estimate.ownership)
 
     def _note(self, folder: Path) -> None:
-        """What the command line says of the run, beside what was said before."""
+        """Add the notes of the command line to those that the run has already."""
         options, before = self.caller.options, read_notes(folder)
         notes = before.tagged(options.run_tags)
         notes = notes.called(options.run_name) if options.run_name else notes
@@ -367,9 +368,9 @@ class Session:
         stamp, checkpoints = stamp_of(self.context), self._checkpoints(record)
 
         def ready(document: Json) -> Json:
-            document = checkpoints.sent(document)
+            document = checkpoints.with_folders(document)
             if local:
-                # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
+                # Hera's hook stamps only objects of exactly the class Workflow, no subclass and no dictionary
                 return stamp.on(keep_results(document))
             return keep_results(document, fits=lambda grown: not any(breaches(grown)))
 
@@ -393,19 +394,19 @@ class Session:
             yield from self._fan_in_batch()
 
     def _fan_in_batch(self) -> Iterator[Batch]:
-        """Every point is done, and the tasks after them are not."""
+        """The batch of the tasks after the points, if every point is done and these tasks are not."""
         full, fan_in = self.estimate.full, self._fan_in_fingerprint()
         if full is not None and fan_in and self.dispatcher is not None and not self.dispatcher.in_flight:
             yield Batch("points", prune(full.document, self.estimate.ownership, ())[0], rest=fan_in)
 
     def _gather_batch(self) -> Batch:
         built = self.definition.gather
-        assert built is not None, "there is one wherever this is needed"
+        assert built is not None, "callers have checked that there is a gather"
         rest = self.fingerprinter.of_gather(built.document)
         return Batch("gather", built.document, rest=rest, workflow=built.workflow, sent=built.sent)
 
     def run(self) -> Run:
-        """Follow everything to its end."""
+        """Compute and follow everything to its end."""
         assert self.record is not None
         assert self.dispatcher is not None
         record, dispatcher = self.record, self.dispatcher
@@ -424,7 +425,7 @@ class Session:
         return run
 
     def _say_what_was_not_written(self, record: RunRecord) -> None:
-        """The tasks succeeded; where they do not mount the volume, their files went with them."""
+        """Warn of declared outputs that are missing although the tasks succeeded: tasks that do not mount the volume lose their files."""
         volume = self.definition.environment.persisted_volume
         if volume is None or not self._files_written.sees_outputs:
             return
@@ -440,7 +441,7 @@ class Session:
             )
 
     def _compute(self, dispatcher: Dispatcher) -> None:
-        """The points that run, to their end."""
+        """Compute the points that run, to their end."""
         if self.plan.single and not dispatcher.in_flight:
             for batch in self._batches():
                 dispatcher.follow_one(dispatcher.send(batch), self.reporter.display())
@@ -459,7 +460,7 @@ class Session:
                 display.close()
 
     def _compute_the_lost(self, dispatcher: Dispatcher) -> None:
-        """Once more what was in flight when everything was killed, and has ended without an outcome."""
+        """Compute the points again whose pods were lost, because the server or the machine was killed while they ran."""
         lost = dispatcher.take_lost()
         if lost is None:
             return
@@ -477,7 +478,7 @@ class Session:
             dispatcher.carry_out(self._batches(), display, total=plan.points)
 
     def _complete(self) -> bool:
-        """Whether every point is done, and no workflow of the run failed that was not made up for since."""
+        """Whether every point is done, and the last workflow succeeded where it is the only one or has tasks after the points."""
         assert self.record is not None
         of_sweep = {point.id for point in self.definition.inputs.points}
         undone = any(row.status != DONE for row in self.record.points() if row.id in of_sweep)
@@ -486,7 +487,7 @@ class Session:
         return not undone and not ((fan_in or self.plan.single) and last != "Succeeded")
 
     def _gather(self) -> str:
-        """The phase of the run, after `gather` where there is one."""
+        """Run `gather` if there is one and it is not done; the phase of the run."""
         assert self.record is not None
         assert self.dispatcher is not None
         if self.plan.gather is None:
@@ -500,7 +501,7 @@ class Session:
         return phase_of(document) or "Failed"
 
     def submit(self) -> list[str]:
-        """Send what may go on at once, and leave; what to say about it."""
+        """Send what may run at once, without waiting for it; the lines to print about it."""
         assert self.record is not None
         assert self.dispatcher is not None
         name, gather = self.record.name, self.plan.gather is not None
@@ -520,7 +521,7 @@ class Session:
         return self.estimate.sample.sent or bool(record.workflows())
 
     def close(self) -> None:
-        """Whatever happened: the run is nobody's now, and may be taken up. One of which nothing was submitted is none."""
+        """Close the record, so that another process may continue the run. A run of which nothing was submitted is discarded."""
         record = self.record
         if record is not None and (record.facts.get("ended") or self._is_sent(record)):
             record.close()
@@ -528,7 +529,7 @@ class Session:
             record.discard()
 
     def how_it_failed(self, run: Run) -> RunFailed:
-        """The error for a run that did not succeed, with what helps."""
+        """The error for a run that did not succeed, with its fix."""
         ownership = self.estimate.ownership
         unclear = "" if ownership.tasks else ownership.whole
         return self.advice.of_failure(run, gathers=self.plan.gather is not None, unclear=unclear)
@@ -541,7 +542,7 @@ class Session:
         )
 
     def _gathers(self) -> bool:
-        """Whether gather is submitted and has not failed."""
+        """Whether the gather workflow is submitted and has not failed."""
         assert self.record is not None
         sent = [row.phase for row in self.record.workflows() if row.role == "gather"]
         return bool(sent) and sent[-1] not in UNSUCCESSFUL
@@ -553,10 +554,10 @@ def _failed(record: RunRecord) -> bool:
 
 
 def close_record(record: RunRecord) -> None:
-    """Write down that a run which nobody follows any more has ended."""
+    """Record that a run which no process follows any more has ended."""
     states = record.statuses()
     phases = [row.phase for row in record.workflows()]
     gathered = not record.facts.get("gather") or any(row.role == "gather" for row in record.workflows())
-    searched = bool((record.facts.get("inputs") or {}).get("search"))  # how many points it would have had is unknown
+    searched = bool((record.facts.get("inputs") or {}).get("search"))  # a search might have chosen more points
     complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"] and gathered and not searched
     record.update(ended=time.time(), phase="Succeeded" if complete else "Failed")

@@ -1,8 +1,8 @@
-"""Stopping points of a search that promise too little: the logs of what runs are read for what tasks report, and the workflow of a point
-is stopped where the search's pruner says so.
+"""Stops points of a search early: reads the values that running tasks report in their logs, and stops the workflow of a point if the
+search's pruner says so.
 
-Argo can stop a workflow, not a task of it: where a search prunes, each point is a workflow of its own. What a pruner says depends on
-the values alone, not on when they were read: a point that would have been stopped, and ended before it was, is told as stopped.
+Argo can stop a workflow, but not one of its tasks: if a search prunes, each point is a workflow of its own. The pruner decides by the
+values alone, not by the time when they were read: a point that ended before it could be stopped counts as stopped.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import PRUNED, Course, Trial
 from hera_utils.runs.step_reports import PATTERN, steps_of
 
-_PAUSE = 0.25  # seconds between two looks at one log
+_PAUSE = 0.25  # seconds between two reads of a log
 
 
 class StepWatch:
-    """Of one round. points: by the name of their workflow. steps: point id → what it has reported. stopped: ids of the stopped ones."""
+    """Watches one round. points: by id. steps: point id → (step → value) that it has reported. stopped: ids of the points it stopped."""
 
     def __init__(self, course: Course, dispatcher: Dispatcher, reporter: Reporter, points: Iterable[Point]) -> None:
         self.course, self.dispatcher, self.reporter = course, dispatcher, reporter
@@ -35,7 +35,7 @@ class StepWatch:
         self.blind = ""
 
     def look(self) -> None:
-        """Read what is new, and stop what is not worth its end. Called again and again while the round runs."""
+        """Read new values, and stop the points that the pruner gives up. Called at each poll while the round runs."""
         if self.blind or time.monotonic() - self._looked < _PAUSE:
             return
         self._looked = time.monotonic()
@@ -44,7 +44,7 @@ class StepWatch:
                 self._look_at(name, over=flight.phase in COMPLETED)
 
     def settled(self, name: str) -> None:
-        """A workflow is over: its last lines."""
+        """Read the last lines of a workflow that has ended."""
         if not self.blind and name not in self._ended:
             self._look_at(name, over=True)
 
@@ -69,7 +69,7 @@ class StepWatch:
                 return
 
     def _stop(self, name: str, point: str, *, running: bool) -> None:
-        """Written down before it is done: a process that is killed in between leaves a point that is known to be stopped."""
+        """Record the stop, then stop the workflow: if this process is killed in between, the next one knows of the stop."""
         self.stopped.add(point)
         dispatcher = self.dispatcher
         trial = Trial(self.points[point], PRUNED, steps=self.steps[point])
@@ -78,5 +78,5 @@ class StepWatch:
         if running:
             try:
                 dispatcher.client.act(name, "stop")
-            except HeraUtilsError as error:  # it may have ended by itself; what it reported counts all the same
+            except HeraUtilsError as error:  # it may have ended by itself; it counts as stopped nevertheless
                 self.reporter.lines([f"{name} was not stopped: {error}"])

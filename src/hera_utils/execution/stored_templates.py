@@ -1,4 +1,4 @@
-"""The stored templates that workflows refer to, as the platform has them now: what a point's result depends on beside its own workflow."""
+"""The stored templates that workflows refer to, as the platform has them now: a point's result depends on them too."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Json = dict[str, Any]
 
 
 class StoredTemplates:
-    """Each is asked for once. client: None where nobody can be asked."""
+    """Asks for each template once. client: None if no server can be asked."""
 
     def __init__(self, client: ArgoClient | None) -> None:
         self._client = client
         self._templates: dict[tuple[str, str], Json | None] = {}
 
     def __call__(self, kind: str, name: str) -> Json | None:
-        """None for what is not there, must not be looked at, or is nowhere to be asked for."""
+        """The template; None if it does not exist, may not be read, or no server can be asked."""
         if (kind, name) not in self._templates:
             self._templates[kind, name] = None
             with contextlib.suppress(HeraUtilsError):
@@ -33,7 +33,7 @@ class StoredTemplates:
 
 @contextlib.contextmanager
 def without_starting(context: CLIContext) -> Iterator[ArgoClient | None]:
-    """For a plan: a server that does not run is not started, and nobody is asked then."""
+    """A client for a plan, None if the local server does not run: a plan does not start it."""
     from hera_utils.local_platform.daemon import status
 
     with contextlib.ExitStack() as stack:

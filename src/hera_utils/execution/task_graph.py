@@ -1,4 +1,4 @@
-"""The graph of a workflow's tasks as text: what is the same for many points is drawn once. Pure."""
+"""Draws the graph of a workflow's tasks as text; tasks that many points have in common are drawn once. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Json = dict[str, Any]
 
 
 def picture(document: Json, ownership: TaskOwnership, kind: str = "ascii") -> list[str]:
-    """kind: `ascii` (a list, indented by what comes before), or `mermaid` (for a README or a notebook)."""
+    """kind: `ascii` (a list, indented by dependencies), or `mermaid` (for a README or a notebook)."""
     boxes, arrows = _boxes(document, ownership)
     return _mermaid(boxes, arrows) if kind == "mermaid" else _ascii(boxes, arrows)
 
 
 def _boxes(document: Json, ownership: TaskOwnership) -> tuple[dict[str, int], set[tuple[str, str]]]:
-    """(template → how many tasks run it, (template, the one it waits for))."""
+    """(template → number of tasks that run it, {(template, the template that it waits for)})."""
     tasks = {task["name"]: task for task in entry_tasks(document)}
     if not tasks:
         spec = document.get("spec") or {}

@@ -1,4 +1,4 @@
-"""The trials of a search as the record of a run has them (`trials`), and what of its tasks' answers is a number."""
+"""Reads and writes the trials of a search in the record of a run (`trials`), with the outputs of tasks as numbers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Json = dict[str, Any]
 
 
 def trial_as_json(trial: Trial) -> Json:
-    """One that counts as failed by what it answered is written as it answered."""
+    """The JSON of a trial. One that counts as failed only because of its outputs (nan…) is written as done, with these outputs."""
     steps = {str(step): value for step, value in trial.steps.items()}
     return {"status": DONE if trial.outputs else trial.status, "outputs": dict(trial.outputs), "steps": steps}
 
 
 def trial_of(point: Point, row: Json) -> Trial:
-    """As a record has it; its objectives are looked at when the sampler is told."""
+    """The trial of a record's row. Its objectives are checked later, when the sampler gets it."""
     steps = {int(step): float(value) for step, value in (row.get("steps") or {}).items()}
     return Trial(point, str(row.get("status") or FAILED), row.get("outputs") or {}, steps=steps)
 
 
 def outputs_of(texts: Mapping[str, str]) -> dict[str, Any]:
-    """What tasks answered, numbers as numbers."""
+    """The outputs of tasks, with numbers and booleans converted."""
     return {name: _number(text) for name, text in texts.items()}
 
 
@@ -46,7 +46,7 @@ def _number(text: str) -> Any:
 
 
 class RecordedTrials:
-    """What the records of a folder say of points: of the run that computed one."""
+    """Finds the trials of points in the records of a folder."""
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs
@@ -60,13 +60,15 @@ class RecordedTrials:
                     with RunRecord.open(folder) as record:
                         self._by_record[folder] = record.trials()
             trial = self._by_record[folder].get(point.id)
-            if trial is not None and not (trial.get("status") == FAILED and last.status == DONE):  # retried since
+            if trial is not None and not (
+                trial.get("status") == FAILED and last.status == DONE
+            ):  # a retry has succeeded since
                 return trial_of(point, trial)
         return None
 
 
 def recorded_trials(folder: Path) -> tuple[SearchDesign | None, tuple[Trial, ...]]:
-    """What a record says of a search: its objectives, and its trials in the order in which they were asked for."""
+    """The design of a recorded search (its objectives), and its trials in the order in which they were chosen; None, () for no search."""
     with RunRecord.open(folder) as record:
         recorded, rows = record.trials(), list(record.points())
         search = (record.facts.get("inputs") or {}).get("search")
@@ -78,7 +80,7 @@ def recorded_trials(folder: Path) -> tuple[SearchDesign | None, tuple[Trial, ...
 
 
 def point_of(row: PointRow) -> Point:
-    """With its values as JSON has them, and the id that they had before."""
+    """The point of a recorded row: with the values as JSON gives them, and the recorded id, which was computed from the original values."""
     point = Point(row.values)
     point._id = row.id
     return point

@@ -1,8 +1,8 @@
-"""Two runs at once do not write each other's files: what a run declares to write is on its workflows, where every other run sees it.
+"""Prevents two concurrent runs from writing the same files: the workflows of a run say which files it declares to write.
 
-A label names the volume, an annotation has a digest of each path. Who lists the workflows of that volume which go on knows whose files
-it would write over, on this machine and in a cluster. Between its workflows (before `gather`) a run is seen by its record, which the
-process that drives it has locked.
+A label names the volume, an annotation has a digest of each path. A new run lists the workflows of its volume that have not ended, and
+so finds the files that it would overwrite, on this machine and on a cluster. A run that has no workflow at the moment (before `gather`)
+is found by its record, which the process that drives it has locked.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Json = dict[str, Any]
 
 VOLUME_LABEL = "hera-utils/volume"
 WRITES = "hera-utils/writes"
-MOST_PATHS = 1000  # paths that are listed; of more only the owner is named
+MOST_PATHS = 1000  # a run that writes more paths lists none, and only names its experiment
 _DIGITS = 10
 _ALL = "*"
 
 
 @dataclass(frozen=True)
 class Writes:
-    """What a run writes. volume: which one, experiment: whose, both as digests; paths: digest → path, None for too many to be listed."""
+    """The files that a run writes. volume, experiment: digests of their names. paths: digest → path, None if there are too many to list."""
 
     volume: str
     experiment: str
@@ -47,7 +47,7 @@ class Writes:
         return {WRITES: f"{self.experiment}:{_ALL if self.paths is None else ''.join(self.paths)}"}
 
     def shared_with(self, other: str) -> list[str]:
-        """Paths that another run writes too, by its annotation: [""] where it is known that there are some, not which."""
+        """The paths that another run with this annotation writes too; [""] if there are some, but it is unknown which."""
         experiment, _, listed = other.partition(":")
         if self.paths is None or listed == _ALL:
             return [""] if experiment == self.experiment else []
@@ -57,19 +57,19 @@ class Writes:
 
 @dataclass(frozen=True)
 class ConflictingRun:
-    """A run that goes on and writes files of ours."""
+    """A run that has not ended and writes some of our files."""
 
     run: str
     paths: list[str]
 
     def files(self) -> str:
-        """In words."""
+        """The files, in words."""
         first = f"`{self.paths[0]}`" if self.paths[0] else "the same files"
         return first_of([first, *self.paths[1:]])
 
 
 def writes_of(layout: object, points: Iterable[Point], volume: str, experiment: str) -> Writes | None:
-    """What the declared methods of a layout write over all points; None for nothing. volume: what tells it from others."""
+    """The files that a layout declares to write for all points; None if there are none. volume: a text that identifies it."""
     if not isinstance(layout, Layout):
         return None
     listed = list(islice(_paths(layout, points), MOST_PATHS + 1))
@@ -92,7 +92,9 @@ def _digest(words: str) -> str:
 
 
 def conflicting_run(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> ConflictingRun | None:
-    """A run that began before this one, goes on, and writes a file of it. Who may not list workflows sees those of this folder alone."""
+    """A run that began before this one, has not ended, and writes one of its files. A user who may not list workflows finds only the runs
+    of this folder.
+    """
     fields = "items.metadata.name,items.metadata.labels,items.metadata.annotations,items.status.phase"
     for document in _on_volume(client, writes.volume, fields):
         metadata = document["metadata"]
@@ -106,14 +108,16 @@ def conflicting_run(client: ArgoClient, runs: Path, own: RunRecord, writes: Writ
 
 
 def _on_volume(client: ArgoClient, volume: str, fields: str) -> list[Json]:
-    """The workflows that write on a volume; none for who may not list workflows."""
+    """The workflows that write on a volume; none if the user may not list workflows."""
     with contextlib.suppress(HeraUtilsError):
         return client.list(selector=f"{VOLUME_LABEL}={volume}", fields=fields)
     return []
 
 
 def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
-    """(run, whether it goes on) that was submitted after a workflow and writes files of it: what the workflow would write again, is its."""
+    """(run, whether it still goes on) of a run submitted after this workflow that writes the same files: a retry of the workflow would
+    overwrite them.
+    """
     metadata = workflow["metadata"]
     own, labels = str((metadata.get("annotations") or {}).get(WRITES) or ""), metadata.get("labels") or {}
     if not own or not labels.get(VOLUME_LABEL):
@@ -138,7 +142,7 @@ def _listed(digests: str) -> list[str]:
 
 
 def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[ConflictingRun]:
-    """The runs of a folder of records that a process of this machine carries out."""
+    """The conflicting runs among a folder's records that a process of this machine drives."""
     began = own.driven_since
     for folder in records(runs):
         if folder == own.folder:
