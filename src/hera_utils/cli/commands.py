@@ -1,4 +1,4 @@
-"""The commands, each once: its name, its section of the help, its line. Its code is imported when it is called."""
+"""The list of commands: the name, the section of the help and the help line of each. Its code is imported when it is called."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 
 
 class LazyGroup(click.Group):
-    """Knows its commands' names and lines without importing them, so that `--help` answers at once."""
+    """Knows the names and help lines of its commands without importing them, so that `--help` answers at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for commands in SECTIONS.values() for name in commands]
@@ -77,7 +77,7 @@ class LazyGroup(click.Group):
             ctx.fail(f"no such command: {args[0]}. To run a script: hera-utils run {args[0]}")
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
-            swapped = [name for name in known if sorted(name) == sorted(args[0])]  # inti is nearer to init than to lint
+            swapped = [name for name in known if sorted(name) == sorted(args[0])]  # prefers init to lint for `inti`
             near = swapped or get_close_matches(args[0], known, 1, 0.6)
             ctx.fail(f"no such command '{args[0]}'" + (f"; did you mean {near[0]}?" if near else ""))
         return super().resolve_command(ctx, args)

@@ -1,4 +1,4 @@
-"""`hera-utils compare`: many runs side by side, only what differs beside their results."""
+"""`hera-utils compare`: several runs side by side, with their results and only the facts that differ."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`hera-utils completion`: what a shell needs to complete our command lines; and what is offered for their words.
+"""`hera-utils completion`: the script with which a shell completes our command lines, and the names that it offers.
 
-Offered is what is known at once: what lies in this folder and in the local platform's, and what its server tells if it runs. None is
-started, no cluster is asked, and whatever is wrong is silent: somebody is typing.
+It offers what is known at once: names from this folder and the local platform's folder, and from the local server if it runs. It starts
+no server, asks no cluster, and prints no error, because the user is typing.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def command(shell: str) -> int:
 
 
 def offered(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """What of these kinds begins as it is typed."""
+    """The names of these kinds that begin with the typed text."""
     names = dict[str, None]()
     for kind in kinds:
-        with suppress(HeraUtilsError, OSError, ValueError):  # what was found before stays
+        with suppress(HeraUtilsError, OSError, ValueError):  # keep the names that were found before the error
             for name in _FINDERS[kind](ctx) if kind in _FINDERS else ():
                 names[name] = None
     items = [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]
@@ -55,7 +55,7 @@ def offered(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list
 
 
 def settings_typed(ctx: click.Context) -> CLIContext:
-    """The settings of a line that is being typed. A file that the user has not trusted is an error here, never a question."""
+    """The settings of the typed line. A file that the user does not trust is an error here; there is no question."""
     from hera_utils.cli.options import given_settings
     from hera_utils.settings.sources import read_settings
 
@@ -65,7 +65,7 @@ def settings_typed(ctx: click.Context) -> CLIContext:
 
 @contextmanager
 def _running_server(ctx: click.Context) -> Iterator[ArgoClient | None]:
-    """A client of this machine's server; None where none runs, or another platform is meant."""
+    """A client of this machine's server; None if no server runs, or if the settings name another platform."""
     from hera_utils.local_platform.daemon import status
 
     settings = settings_typed(ctx)
@@ -89,7 +89,7 @@ def _runs(ctx: click.Context) -> Iterator[str]:
 
 
 def _tasks(ctx: click.Context) -> Iterator[str]:
-    """Of the run that stands before."""
+    """The tasks of the run that was typed before."""
     from hera_utils.cli.run_choice import chosen_name
     from hera_utils.cli.run_names import runs_of_platform, workflows_of
 

@@ -1,4 +1,4 @@
-"""`hera-utils connection`: how other clients reach the platform. The one command that shows the token: that is its purpose."""
+"""`hera-utils connection`: how other clients reach the platform. The only command that prints the token: that is its purpose."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _kubernetes(connection: Connection, settings: CLIContext) -> str | None:
 
 
 def as_variables(connection: Connection) -> dict[str, str]:
-    """What the argo command, kubectl and our own scripts read. Argo wants host:port, and the word Bearer before the token."""
+    """The variables that the argo command, kubectl and our scripts read. Argo wants host:port, and the word Bearer before the token."""
     parts = urlsplit(connection.argo_server)
     secure = parts.scheme == "https"
     token = connection.current_token()

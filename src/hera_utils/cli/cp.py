@@ -1,4 +1,4 @@
-"""`hera-utils cp`: files out of and into claims, artifacts out of runs."""
+"""`hera-utils cp`: copies files from and to claims, and artifacts from runs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
         connection = replace(reached.client.connection, namespace=reached.client.namespace)
         name = reached.run.name
     if any(document["metadata"]["name"] == run for document in reached.run.own) and run != name:
-        there, name = [one for one in there if one.workflow == run], run  # a workflow of the run was named
+        there, name = [one for one in there if one.workflow == run], run  # the user named one workflow of the run
     found, one = _chosen(there, rest)
     if not found:
         raise absent(name, there, rest)
@@ -75,7 +75,7 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
 
 
 def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
-    """(the artifacts that TASK, TASK/NAME or nothing means, whether it names one)."""
+    """(the artifacts that TASK, TASK/NAME or "" means, whether exactly one was named)."""
     from hera_utils.platforms.artifact_downloads import choose_artifacts
 
     if not rest:
@@ -117,7 +117,7 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
     if not folder.is_dir():
         raise ResourceError(f"cannot write {target} (there is no folder {folder})", fix="create it, or name another")
     try:
-        beside = Path(tempfile.mkdtemp(prefix=".download-", dir=folder))  # a name that nobody has put a link at
+        beside = Path(tempfile.mkdtemp(prefix=".download-", dir=folder))  # a new name, where nobody can have put a link
     except OSError as error:
         raise ResourceError(
             f"cannot write {target} ({(error.strerror or '').lower()})", fix="name another folder"
@@ -128,7 +128,7 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
         if unpack and file.name.endswith(".tgz"):
             file = artifact_downloads.unpacked(file)
         placed = target / file.name if target.is_dir() else target
-        if placed.is_dir():  # whoever's it is: what is in it may be all that there is of it
+        if placed.is_dir():  # never replace a folder: it may hold the only copy of its files
             raise ResourceError(f"{placed} is already a folder", fix="name another, or remove it")
         shutil.move(file, placed)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`hera-utils delete`: delete runs, and what is stored."""
+"""`hera-utils delete`: deletes runs, and stored templates and cron workflows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def command(names: tuple[str, ...]) -> int:
     from hera_utils.cli.terminal import say
 
     with reached() as client:
-        # all names are looked up before one of them is gone
+        # look up all names first: a wrong name must be found before anything is deleted
         stored_by = {name: stored_by_name(client, name) for name in names}
         runs = dict.fromkeys(
             chosen_run(client, name, whole=True) for name, stored in stored_by.items() if stored is None

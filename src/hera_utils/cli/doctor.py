@@ -50,8 +50,8 @@ def command(workflow: Path | None, role: str, output: str) -> int:
 
 
 def _examined(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:
-    """(environment, documents, what is said of absent files) of a script's experiment; (None, documents, []) of the workflows that a script
-    builds, or of a workflow file.
+    """(environment, documents, warnings about absent files) of a script's experiment; (None, documents, []) of the workflows that a
+    script builds, or of a workflow file.
     """
     from hera_utils.cli.documents import KINDS, is_document, read_documents
     from hera_utils.cli.experiments import described_by
@@ -76,7 +76,7 @@ def _examined(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:
 
 
 def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:
-    """For a terminal in groups and colours; in a pipe one line a finding, so that it can be searched."""
+    """Print the findings: on a terminal in groups and colours, in a pipe one line each, so that they can be searched."""
     import shutil
     import sys
 

@@ -1,4 +1,4 @@
-"""Workflow files: YAML (or JSON) with one or several documents, read with the file's name in every complaint."""
+"""Reads workflow files: YAML (or JSON) with one or several documents. Every error names the file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hera_utils.errors import InvalidWorkflow
 Json = dict[str, Any]
 
 SUFFIXES = (".yaml", ".yml", ".json")
-# What others refer to comes first.
+# In the order of submission: objects that others refer to come first.
 KUBERNETES_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 ARGO_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate", "CronWorkflow", "Workflow")
 KINDS = KUBERNETES_KINDS + ARGO_KINDS
-# Argo's kinds that no command of ours sends.
+# Kinds of Argo that none of our commands submits.
 OTHER_ARGO_KINDS = ("WorkflowEventBinding", "WorkflowArtifactGCTask", "WorkflowTaskSet", "WorkflowTaskResult")
 TEMPLATE_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate")
 
 _OBJECT = re.compile(r"""^[{\s]*["']?(apiVersion|kind|spec)["']?\s*:""", re.MULTILINE)
-"""What the text of an object has at the beginning of a line (or of its JSON)."""
+"""Matches the keys of an object at the beginning of a line (or of its JSON)."""
 
 
 def is_document(path: Path) -> bool:
@@ -31,10 +31,10 @@ def is_document(path: Path) -> bool:
 
 
 def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
-    """The documents of a file, what others refer to first; those of other kinds than KINDS stand last.
+    """The documents of a file: first those that others refer to, last those of kinds that are not in KINDS.
 
-    strict: refuse fields that Argo does not know, as `argo lint` and `argo submit` do. SettingsError, InvalidWorkflow name the file
-    and the place.
+    strict: refuse fields that Argo does not know, as `argo lint` and `argo submit` do. Raises SettingsError or InvalidWorkflow with the
+    file and the place.
     """
     import yaml
 
@@ -57,7 +57,7 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
 
 
 def in_order(documents: Sequence[Json]) -> list[Json]:
-    """The documents with what others refer to before them: by kind, and templates after those that they call."""
+    """The documents, each after those that it refers to: sorted by kind, and templates after those that they call."""
     ranked = sorted(documents, key=lambda document: _rank(document["kind"]))
     templates = [document for document in ranked if document["kind"] in TEMPLATE_KINDS]
     if len(templates) < 2:
@@ -91,7 +91,7 @@ def reference_of(template: Json) -> tuple[str, str]:
 
 
 def references(value: Any) -> Iterator[tuple[str, str]]:
-    """(kind, name) of each stored template that a document refers to, wherever in it."""
+    """(kind, name) of each stored template to which a document refers anywhere."""
     if isinstance(value, list):
         for item in value:
             yield from references(item)
@@ -149,7 +149,7 @@ def _checked(path: Path, number: int, document: Any) -> Json:
 
 
 def _may_be_a_workflow(document: Json) -> bool:
-    """Argo takes a workflow without its kind; any other file (of compose, of npm…) has other keys."""
+    """Argo accepts a workflow without `kind`; files of other programs (compose, npm…) have other keys."""
     return not {str(key) for key in document} - {"metadata", "spec", "status"}
 
 
@@ -158,7 +158,7 @@ def _is_argos(document: Json) -> bool:
 
 
 def in_namespace(document: Json, namespace: str) -> Json:
-    """The document without a namespace of its own other than the one where it is sent to, as a script's is replaced."""
+    """The document with its namespace, if it has one, replaced by the one to which it is sent, as for a script."""
     own = document["metadata"].get("namespace")
     if own in (None, namespace) or document["kind"] == "ClusterWorkflowTemplate":
         return document
@@ -178,7 +178,7 @@ def _what(value: Any) -> str:
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files named; of the folders named those that hold objects of Argo or Kubernetes (records of runs and hidden folders apart)."""
+    """The named files, and the files of the named folders with objects of Argo or Kubernetes (without hidden folders and records)."""
     for path in paths:
         if path.is_dir():
             yield from (file for file in sorted(path.rglob("*")) if _is_wanted(file, path))
@@ -190,10 +190,10 @@ def _is_wanted(file: Path, folder: Path) -> bool:
     inside = file.relative_to(folder)
     if file.suffix.lower() not in SUFFIXES or any(part.startswith(".") or part == "runs" for part in inside.parts[:-1]):
         return False
-    if not file.is_file():  # a pipe, a device: their end never comes
+    if not file.is_file():  # reading a pipe or a device might never end
         return False
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return True  # it is told what is wrong with it
+        return True  # reading it again later reports the error
     return bool(_OBJECT.search(text))

@@ -1,4 +1,4 @@
-"""An example or two for the help of each command whose own text has none: (what is typed, what it does)."""
+"""Examples for the help of each command whose own text has none: (what to type, what it does)."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def example_of(command: str) -> str:
-    """The first one that names something; "" for a command without."""
+    """The first example with an argument; "" if the command has none."""
     typed = (typed for typed, _ in EXAMPLES.get(command, ()) if " " in typed)
     return next((f"hera-utils {words}" for words in typed), "")
 
 
 def examples_text(command: str) -> str:
-    """The end of a command's help; "" for one without."""
+    """The examples at the end of a command's help; "" if it has none."""
     examples = EXAMPLES.get(command, ())
     if not examples:
         return ""

@@ -1,4 +1,4 @@
-"""The experiment that a script describes, without running it."""
+"""Finds the experiment that a script describes, without running the experiment."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Json = dict[str, Any]
 
 
 def experiment_of(path: Path) -> Experiment:
-    """The script's Experiment: its variable `experiment`, or the only one that it runs or makes.
+    """The script's Experiment: its variable `experiment`, or the only one that it runs or creates.
 
-    The script is executed as `hera-utils lint` does: nothing that it submits is sent. SettingsError when it has none or several.
+    The script is executed as `hera-utils lint` does: nothing that it submits is sent. Raises SettingsError if it has none or several.
     """
     experiment, _ = described_by(path)
     if experiment is None:
@@ -31,7 +31,7 @@ def experiment_of(path: Path) -> Experiment:
 def described_by(path: Path) -> tuple[Experiment | None, list[Json]]:
     """(the script's Experiment or None, the documents of the workflows and templates that it builds without one).
 
-    SettingsError when it has several experiments.
+    Raises SettingsError if it has several experiments.
     """
     from hera_utils.cli.options import given_settings
     from hera_utils.cli.script import document_built, execute

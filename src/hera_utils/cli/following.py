@@ -1,4 +1,4 @@
-"""Following a run to its end: all of its workflows, also those that its script has not submitted yet."""
+"""Follows a run to its end: all of its workflows, also those that its script has not submitted yet."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 DETACHED = 130
-"""The exit status after Ctrl-C: the run goes on."""
+"""The exit status after Ctrl-C; the run continues."""
 
 
 @dataclass
 class Followed:
-    """A run by its name, and what was last seen of its workflows (without their nodes), in the order in which they were submitted.
+    """A run, and its workflows as last seen (without their nodes), in the order in which they were submitted.
 
-    runs: folders where its record may be.
+    name: the run's. runs: folders that may have its record.
     """
 
     client: ArgoClient
@@ -36,7 +36,7 @@ class Followed:
     workflows: list[Json] = field(default_factory=list)
 
     def look(self) -> list[Json]:
-        """Ask for the workflows anew. [] for what is no run of an experiment."""
+        """Ask for the workflows again; [] if this is no run of an experiment."""
         from hera_utils.runs.record import RUN_LABEL, label_of
         from hera_utils.watch.run_progress import FIELDS
 
@@ -52,7 +52,7 @@ class Followed:
 
     @property
     def folder(self) -> Path | None:
-        """Of the run's record, where this machine has it."""
+        """The folder of the run's record, None if this machine does not have it."""
         from hera_utils.runs.whole_run import record_folder
 
         return record_folder(self.name, self.runs)
@@ -68,7 +68,7 @@ class Followed:
 
 
 def followed(client: ArgoClient, name: str) -> Followed:
-    """The run that a typed name means, as it is now. Without workflows where the name is one workflow's that is of no run."""
+    """The run that a typed name means, as it is now; without workflows if the name is that of a workflow which belongs to no run."""
     run = Followed(client, chosen_run(client, name), record_folders())
     run.look()
     return run
@@ -77,7 +77,7 @@ def followed(client: ArgoClient, name: str) -> Followed:
 def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     """Show a run until it ends, then why it failed. Returns the exit status; Ctrl-C leaves the run alone.
 
-    again: the command that runs it anew, "" where that is not known.
+    again: the command that runs it again, "" if that is unknown.
     """
     from hera_utils.cli.terminal import note, progress_console
     from hera_utils.watch.display import display_for
@@ -94,7 +94,7 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
 
 
 def _come_back(client: ArgoClient, run: str) -> str:
-    from hera_utils.runs.come_back import how_to_come_back  # few runs are left
+    from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
 
     command = client.connection.command
     return how_to_come_back([command("watch", run)], stop=command("stop", run))
@@ -114,7 +114,7 @@ def follow_run(client: ArgoClient, name: str) -> int:
 
 
 def _follow_together(run: Followed, shown_names: set[str]) -> int:
-    """shown_names: workflows that were followed already, to their end."""
+    """shown_names: workflows that were followed to their end already."""
     from hera_utils.cli.terminal import note, progress_console
     from hera_utils.watch.display import display_for
     from hera_utils.watch.run_progress import follow_workflows
@@ -141,7 +141,7 @@ def _follow_together(run: Followed, shown_names: set[str]) -> int:
 
 
 def left_lines(run: Followed) -> list[str]:
-    """What to say of a run whose submitted workflows are over, and of which nobody submits the rest."""
+    """What to print about a run whose submitted workflows have ended, while no process submits the rest."""
     what = run.remaining.what
     verb = "is" if what in ("gather", "1 point", "the rest of the search") else "are"
     folder = run.folder
@@ -157,6 +157,6 @@ def left_lines(run: Followed) -> list[str]:
 
 
 def is_over(run: Followed) -> bool:
-    """Whether nothing more of a run will come by itself."""
+    """Whether all workflows of a run have ended and no more are awaited."""
     phases = [phase_of(one) for one in run.workflows]
     return all(phase in COMPLETED for phase in phases) and not run.remaining.awaited

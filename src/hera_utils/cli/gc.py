@@ -1,4 +1,4 @@
-"""`hera-utils gc`: old runs with their logs and files, and what images left. Says how many bytes before anything goes."""
+"""`hera-utils gc`: deletes old runs with their logs and files, and remains of images. Shows how many bytes before it deletes anything."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
 
 @dataclass(frozen=True)
 class _Removal:
-    """What is to be deleted. runs: those that ended long ago. leftovers: folder → bytes. records: uids of the archive's old records.
+    """What to delete. runs: those that ended long ago. leftovers: folder → bytes. records: uids of the archive's old records.
 
-    usage: the local platform's disk; None where the files are a cluster's, so that only runs are deleted.
+    usage: of the local platform's disk; None on a cluster, where only runs are deleted, no files.
     """
 
     state: Path
@@ -84,14 +84,14 @@ class _Removal:
 
     @classmethod
     def of(cls, client: ArgoClient, state: Path, seconds: float, unused: float | None) -> _Removal:
-        """What is older than so many seconds. unused: images that were not used for so long; None: none of them."""
+        """What is older than so many seconds. unused: also images that were not used for so many seconds; None: no images."""
         limit = time.time() - seconds
         runs = [run for run in client.list(fields=_FIELDS) if _ended_before(run, limit)]
         if not client.connection.local:
             return cls(state, None, runs, {}, ImageRemoval(), [])
         from hera_utils.local_platform.storage import disk
 
-        usage = disk.usage(state, _every_run(client))  # pods of other namespaces' runs are nobody's leftovers
+        usage = disk.usage(state, _every_run(client))  # of all namespaces: pods of their runs are no leftovers
         images = ImageRemoval.of(state, unused, "" if unused is None else _unfinished(client))
         return cls(state, usage, runs, disk.old(usage.leftovers, seconds), images, _records(client, limit))
 
@@ -99,7 +99,7 @@ class _Removal:
         return bool(self.runs or self.leftovers or self.records or self.images.lines())
 
     def lines(self) -> list[str]:
-        """What the user is asked about."""
+        """What the user is shown before the question."""
         from hera_utils.cli.cp import size
 
         sizes = {run["metadata"]["name"]: _size(self.usage, run) for run in self.runs}
@@ -117,7 +117,7 @@ class _Removal:
         return lines
 
     def carry_out(self, client: ArgoClient) -> Iterator[str]:
-        """Do it; what to say of it. First what needs no room: the journal has to write what is deleted, and the disk may be full."""
+        """Delete everything; the lines to print. Files go first, because the disk may be full and the journal must write to it."""
         for folder in [*self.leftovers, *(_folders(self.usage, self.state, self.runs) if self.usage else ())]:
             remove_tree(folder)
         yield from self.images.remove()
@@ -133,7 +133,7 @@ def _every_run(client: ArgoClient) -> frozenset[str]:
 
 
 def _unfinished(client: ArgoClient) -> str:
-    """The annotations of all runs that go on: they say which Python their tasks have."""
+    """The annotations of all runs that have not ended: they name the Pythons of their tasks."""
     from hera_utils.argo.phases import COMPLETED
 
     runs = _everywhere(client, "items.metadata.annotations,items.status.phase")
@@ -156,7 +156,7 @@ def _in_namespace(client: ArgoClient, namespace: str) -> Any:
 
 
 def _folders(measured: Usage, state: Path, doomed: list[Json]) -> Iterator[Path]:
-    """What goes with runs: their pods' logs and private files, and their artifacts unless these are to stay."""
+    """The folders to delete with runs: their pods' logs and private files, and their artifacts unless their artifactGC says Never."""
     for run in doomed:
         metadata = run["metadata"]
         yield from measured.folders.get(metadata["uid"], ())
@@ -183,13 +183,13 @@ def _agreed() -> bool:
 
 
 def _records(client: ArgoClient, limit: float) -> list[str]:
-    """The uids of the archive's old records: of runs that are deleted now or were before."""
+    """The uids of the archive's old records, of runs that are deleted now or were deleted before."""
     return [record["metadata"]["uid"] for record in client.archived() if _ended_before(record, limit)]
 
 
 def _delete(delete: Callable[[str], None], name: str) -> None:
     try:
         delete(name)
-    except Refused as error:  # somebody else was faster
+    except Refused as error:  # another process may have deleted it first
         if error.code != NOT_FOUND:
             raise

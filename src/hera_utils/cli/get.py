@@ -1,4 +1,4 @@
-"""`hera-utils get`: one run, its tasks, how they went."""
+"""`hera-utils get`: shows one run with its tasks and their status."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _print_stored(client: ArgoClient, stored: StoredTemplate, output: str) -> No
 
 
 def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
-    """A run of several workflows: how it stands, each workflow with its tasks where they are few, and what is still to come."""
+    """Lines about a run of several workflows: its state, each workflow (with its tasks, if there are few workflows), and the rest."""
     import time
 
     from hera_utils.argo.node_tree import tree
@@ -161,7 +161,7 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
 
 
 def _inputs(branch: Branch) -> str:
-    """Of a point whose name does not say them: it was too long, and ends in a digest."""
+    """The inputs of a point whose name does not say them: it ends in a digest, because it would be too long."""
     from hera_utils.runs.failure_summary import inputs_in_brief
     from hera_utils.runs.outcome import values
 
@@ -170,7 +170,7 @@ def _inputs(branch: Branch) -> str:
 
 
 def _used(node: Json | None) -> str:
-    """What this machine measured of a task."""
+    """What this machine measured of a task: processor time and memory."""
     from hera_utils.argo.annotations import RAN
     from hera_utils.spans import size_in_words
 
@@ -181,7 +181,7 @@ def _used(node: Json | None) -> str:
 
 
 def _folded(text: str, depth: int) -> str:
-    """In a terminal on as many lines as it needs: what a failed task says is not cut, it may hold the way out."""
+    """The text wrapped to the terminal's width. The message of a failed task is not cut: its end may have the solution."""
     import textwrap
 
     from hera_utils.cli.terminal import width

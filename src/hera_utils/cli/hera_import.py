@@ -1,10 +1,10 @@
-"""The first import of Hera in this process, in five sixths of its time (decision 44).
+"""Imports Hera for the first time in this process, in five sixths of the usual time (decision 44).
 
-Hera describes Argo's objects by 300 classes of pydantic's, and pydantic completes each as soon as it is defined: it goes through all that
-the class consists of, again for each class. Here a class is completed when it is used first (`defer_build`, an option of pydantic's),
-but for those of which several others consist: they come before any use, so that nothing goes through them again.
+Hera describes Argo's objects by 300 pydantic models, and pydantic completes each as soon as it is defined: it walks through all parts of
+the model, again for each model. Here a model is completed at its first use instead (pydantic's option `defer_build`), except those that
+are parts of several others: they are completed once, before any use, so that pydantic does not walk through them again.
 
-Nothing of this stays. A script's own models are completed, and their mistakes told, where they are defined.
+Afterwards pydantic works as usual: a script's own models are completed, and their mistakes reported, where they are defined.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Any, get_args
 
 
 def import_hera() -> None:
-    """Nothing of it goes again: to look through a hundred thousand objects for garbage, now or later, would find nothing."""
+    """Import Hera without garbage collection. Its hundred thousand objects are never freed, so `gc.freeze` keeps the collector from
+    searching them later.
+    """
     gc.disable()
-    with contextlib.suppress(Exception), _deferred_models():  # the script says why
+    with contextlib.suppress(Exception), _deferred_models():  # the script's own import will report the error
         import hera.workflows  # noqa: F401
     gc.freeze()
     gc.enable()
@@ -27,7 +29,7 @@ def import_hera() -> None:
 
 @contextlib.contextmanager
 def _deferred_models() -> Iterator[None]:
-    """While it lasts models are defined and not completed, also where `model_rebuild` asks for it: those are completed at its end."""
+    """Inside, models are defined but not completed, even if `model_rebuild` is called; those are completed at the end."""
     import pydantic
 
     base: Any = pydantic.BaseModel
@@ -42,7 +44,7 @@ def _deferred_models() -> Iterator[None]:
         deferred = [model for model in _below(base) if model not in others]
         for model in (base, *deferred):
             model.model_config.pop("defer_build", None)
-    # who asked names classes that come later: they are looked up now, not where it is used first
+    # a model that called `model_rebuild` names classes that are defined after it: now they can be looked up
     for model in (*_shared(deferred), *unresolved):
         model.model_rebuild()
 
@@ -54,7 +56,7 @@ def _below(base: Any) -> Iterator[Any]:
 
 
 def _shared(models: list[Any]) -> list[Any]:
-    """Those of which more than one of the others consists, in their order: a part is defined before the whole."""
+    """The models that are parts of more than one other, in their order of definition: a part comes before the whole."""
     uses = Counter(part for model in models for part in set(_parts(model)))
     return [model for model in models if uses[model] > 1]
 

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def _beginning(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names of images that begin so, for the shell's completion."""
+    """The names of images that begin with the typed text, for the shell's completion."""
     from hera_utils.cli.completion import settings_typed
     from hera_utils.errors import HeraUtilsError
     from hera_utils.images.store import Store
@@ -251,7 +251,7 @@ def _store(*, create: bool = False) -> Store:
 
 
 def _find(store: Store, name: str) -> StoredImage:
-    """By its name, or by the beginning of its digest as `ls` shows it."""
+    """The image with this name, or whose digest begins so (as `ls` shows it)."""
     from difflib import get_close_matches
 
     from hera_utils.images.reference import InvalidImageName, Reference

@@ -1,6 +1,6 @@
-"""What of the store of images `hera-utils gc` may free: what no image needs, and on request images that nobody used for long.
+"""What `hera-utils gc` may free of the store of images: remains that no image needs, and on request images that were not used for long.
 
-A Python with packages stands in for an image, and goes as images do.
+A Python with packages stands in for an image, and is removed like an image.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageRemoval:
-    """images: unused ones that nobody has mounted. pythons: unused environments that stand in for images, with their sizes.
+    """images: unused ones that no container has mounted. pythons: unused environments that stand in for images, with their sizes.
     leftovers, leftover_size: folders and files of interrupted pulls and replaced images.
     """
 
@@ -28,8 +28,8 @@ class ImageRemoval:
 
     @classmethod
     def of(cls, state: Path, unused: float | None, unfinished: str = "") -> ImageRemoval:
-        """state: the state folder. unused: images that were not used for so many seconds go too; None: none go.
-        unfinished: the annotations of runs that go on; a Python that they name stays.
+        """state: the state folder. unused: also remove images that were not used for so many seconds; None: no images.
+        unfinished: the annotations of runs that have not ended; a Python that they name stays.
         """
         from hera_utils.local_platform.pods.image_pulls import layers_in_use
 
@@ -44,13 +44,13 @@ class ImageRemoval:
         idle = [image for image in old if not any(str(folder) in mounted for folder in image.layers)]
         try:
             collected = store.collect(lambda: mounted, dry_run=True)
-        except InUse:  # an image is being pulled: what it leaves is the next time's
+        except InUse:  # an image is being pulled now: the next gc removes the remains
             return cls(state, idle, pythons)
         return cls(state, idle, pythons, collected.layers + collected.blobs, collected.size)
 
     @property
     def size(self) -> int:
-        """About: layers that images share are freed with the last of them."""
+        """Bytes that are freed, about: a layer that several images share is only freed with the last of them."""
         return sum(image.size for image in self.images) + sum(self.pythons.values()) + self.leftover_size
 
     def lines(self) -> list[str]:
@@ -65,7 +65,7 @@ class ImageRemoval:
         return lines
 
     def remove(self) -> list[str]:
-        """Do it; what could not be removed, a line each. Pods that began meanwhile keep theirs."""
+        """Remove everything except what pods use that started meanwhile; a line about each thing that was kept."""
         from hera_utils.images import python_environment
         from hera_utils.images.store import InUse, Store
 

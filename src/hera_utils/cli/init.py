@@ -1,4 +1,4 @@
-"""`hera-utils init NAME`: an experiment to begin with."""
+"""`hera-utils init NAME`: creates the files of a first experiment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILES = (
     "test_experiment.py",
     ".gitignore",
 )
-_LONGEST = 40  # it begins the names of runs, and Kubernetes grants them 63 characters
+_LONGEST = 40  # the names of runs begin with it, and Kubernetes allows them 63 characters
 
 
 @click.command()

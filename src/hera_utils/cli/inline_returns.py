@@ -1,4 +1,4 @@
-"""Inline `@script()` functions that return: they surely fail, and it is said before they run."""
+"""Finds inline `@script()` functions with a `return`: they would certainly fail, so the user is warned before they run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 def inline_returns(workflow: Any) -> Iterator[str]:
     """A sentence for each inline `@script()` function of a Hera workflow that returns.
 
-    Hera sends the body of such a function alone: Python then says `'return' outside function`. Its runner takes the whole function.
+    Hera sends only the body of such a function, and Python fails with `'return' outside function`. Hera's runner takes the whole function.
     """
     warned = set()
     for template in getattr(workflow, "templates", None) or ():
@@ -37,7 +37,7 @@ def _inline(constructor: Any) -> bool:
 
 
 def _return_of(function: Any) -> int:
-    """The line of the function's first `return` in its file; 0 when it has none, or nobody knows its source."""
+    """The line of the function's first `return` in its file; 0 if it has none, or if its source is unknown."""
     try:
         lines, start = inspect.getsourcelines(inspect.unwrap(function))
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -49,7 +49,7 @@ def _return_of(function: Any) -> int:
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """A statement and what is in it, but not in functions and classes that it defines."""
+    """A statement and all nodes in it, except those in functions and classes that it defines."""
     yield node
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
         for child in ast.iter_child_nodes(node):

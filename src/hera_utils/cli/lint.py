@@ -1,4 +1,4 @@
-"""`hera-utils lint`: would the platform take these workflows?"""
+"""`hera-utils lint`: checks whether the platform would accept these workflows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
 def documents_of(
     paths: Sequence[Path], client: ArgoClient, *, strict: bool = True
 ) -> Iterator[tuple[str, Json | HeraUtilsError]]:
-    """(what it is called, the document or why there is none) of every file, in order."""
+    """(label, the document or the error) of each document in every file, in order."""
     from hera_utils.cli.documents import files_of, in_namespace, read_documents
 
     for path in files_of(paths):
@@ -92,7 +92,7 @@ def templates_among(documents: Iterable[Json | HeraUtilsError]) -> dict[tuple[st
 def verdict(
     client: ArgoClient, label: str, document: Json | HeraUtilsError, siblings: Mapping[tuple[str, str], Json]
 ) -> Json:
-    """siblings: templates that are checked with it, which the platform need not have."""
+    """`{"document", "ok", "message"}`. siblings: templates of the checked files, which need not be stored on the platform."""
     from hera_utils.cli.documents import ARGO_KINDS, references
     from hera_utils.interpreter.remarks import remarks
     from hera_utils.preflight.validity import check_with
@@ -113,7 +113,7 @@ def verdict(
 
 
 def wanting(document: Json) -> str:
-    """The parameters that a workflow must be given when it is run: Argo's lint lets them be."""
+    """A sentence on the parameters without a value, which the user must give when the workflow runs; Argo's lint accepts them."""
     if document["kind"] != "Workflow" or document["spec"].get("workflowTemplateRef"):
         return ""
     parameters = (document["spec"].get("arguments") or {}).get("parameters") or ()
@@ -147,7 +147,7 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
 
 
 def _kind_of(workflow: Any) -> str:
-    """Argo's kind of Hera's object. To Hera the kind of a subclass is the subclass's own name."""
+    """Argo's kind of Hera's object. Hera gives an object of a subclass the name of the subclass as its kind."""
     from hera_utils.cli.documents import ARGO_KINDS
 
     names = (str(workflow.kind), *(one.__name__ for one in type(workflow).__mro__))

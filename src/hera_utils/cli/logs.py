@@ -1,4 +1,4 @@
-"""`hera-utils logs`: what the tasks of a run wrote."""
+"""`hera-utils logs`: shows what the tasks of a run wrote."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
-_PAUSE = 0.5  # seconds between two looks at a run whose next workflow is to come
+_PAUSE = 0.5  # seconds between two polls while the next workflow or task of a run is awaited
 _BESIDE = ("initContainers", "sidecars")
-# told apart on dark and light grounds, also by who does not tell red from green; red is for what went wrong
+# readable on dark and light grounds and for red-green blind readers; red is reserved for failures
 _COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "bright_cyan", "bright_magenta", "bright_blue")
 
 
@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913  a command's flags are its signature
 
 
 def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> bool:
-    """The lines of a run or a task of it; whether there were any. options: what of the logs, as the client is asked for it."""
+    """Print the lines of a run, or of one of its tasks; True if there were any. options: the arguments of `ArgoClient.logs`."""
     from hera_utils.cli.terminal import say, use_colour
     from hera_utils.terminal_text import StyledText, log_lines, visible
 
@@ -67,7 +67,7 @@ def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> b
     for workflow, pods, names in _chosen(run, task, follow=options["follow"]):
         for pod in pods:
             for source, line in run.client.logs(workflow, pod=pod, timeout=limit.left, **options):
-                if "argo=true" in line:  # the emissary's own lines, on a cluster
+                if "argo=true" in line:  # on a cluster: lines of Argo's emissary, not of the task
                     continue
                 spoken, begin = True, ""
                 if prefix and (task is None or len(pods) > 1):
@@ -81,7 +81,7 @@ def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> b
 
 
 def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
-    """A run's workflows one after the other; followed, also those that are submitted meanwhile, until the run has ended."""
+    """A run's workflows one after the other. follow: also those that are submitted meanwhile, until the run has ended."""
     from hera_utils.cli.following import is_over
 
     if not run.workflows:
@@ -104,7 +104,7 @@ def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
 
 
 def colours() -> Callable[[str], str]:
-    """Paints the names of tasks: each its own colour, as far as there are colours, in the order in which they speak."""
+    """A function that paints names of tasks: each new name gets the next colour, and after the last the first again."""
     chosen: dict[str, str] = {}
 
     def paint(task: str) -> str:
@@ -114,9 +114,9 @@ def colours() -> Callable[[str], str]:
 
 
 def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
-    """(workflow, its pods or [None] for all, pod → task) of those workflows of a run that have the task.
+    """(workflow, its pods or [None] for all, pod → task) of each workflow of a run that has the task.
 
-    Of a task whose point an earlier run has computed: that run's workflow.
+    If an earlier run computed the point of the task, that run's workflow is used.
     """
     absent: ResourceError | None = None
     somewhere = False
@@ -137,7 +137,7 @@ def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[
 
 
 def _taken_over(run: Followed, task: str) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
-    """The pods of a task in the workflows of earlier runs, whose points the run has taken over."""
+    """The pods of a task in the workflows of earlier runs from which this run took over points."""
     from hera_utils.results.results import Results
     from hera_utils.runs.whole_run import load_run
 
@@ -156,7 +156,7 @@ def _taken_over(run: Followed, task: str) -> Iterator[tuple[str, list[str | None
 def _pods(
     client: ArgoClient, workflow: str, task: str | None, *, follow: bool
 ) -> tuple[list[str | None], dict[str, str]]:
-    """(the pods of the task, or [None] for all; pod → task). Followed, a task that has not begun is awaited while the workflow runs."""
+    """(the pods of the task, or [None] for all; pod → task). follow: wait for a task that has not begun while the workflow runs."""
     from hera_utils.argo.phases import COMPLETED
 
     while True:
@@ -174,7 +174,7 @@ def _pods(
 
 
 def check_container(document: Json, container: str) -> None:
-    """ResourceError when no template of a run has a container of that name."""
+    """Raise ResourceError if no template of a run has a container with that name."""
     status = document.get("status") or {}
     specs = (document["spec"], status.get("storedWorkflowTemplateSpec") or {})
     templates = [one for spec in specs for one in spec.get("templates") or ()]
@@ -206,13 +206,13 @@ def pod_tasks(document: Json) -> dict[str, str]:
 
 
 def _named_now(client: ArgoClient, run: str, pod: str, names: dict[str, str]) -> str:
-    """The task of a pod that started after we looked; asked once a pod."""
+    """The task of a pod that started after the names were read; asked once for each pod."""
     names.update(pod_tasks(client.get(run)))
     return names.setdefault(pod, pod)
 
 
 def pods_of(task: str, names: dict[str, str], run: str) -> list[str | None]:
-    """The pods of a task: by its name, the whole fan-out of that name, every attempt; or the pod itself."""
+    """The pods of a task with this name, with all items of a fan-out and all attempts; or the pod with this name."""
     pod_names: list[str | None] = [
         pod for pod, name in names.items() if task in (pod, name, name.rpartition(".")[2]) or _within(name, task)
     ]

@@ -1,4 +1,4 @@
-"""`hera-utils ls`: the runs."""
+"""`hera-utils ls`: lists the runs."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _print_stored(stored: Sequence[StoredTemplate]) -> None:
 
 
 def newest(client: ArgoClient, selector: str | None, limit: int | None) -> list[Json]:
-    """The workflows; with a limit those of so many runs at least, the newest: no more is asked for."""
+    """The workflows; with a limit only those of the newest runs, of at least `limit` of them, so that the server sends no more."""
     from hera_utils.runs.record import RUN_LABEL
 
     fields = ",".join(f"items.{path}" for path in _FIELDS.split(","))
@@ -138,7 +138,7 @@ def newest(client: ArgoClient, selector: str | None, limit: int | None) -> list[
     ages: dict[str, str] = {}
     for workflow in client.newest(selector=selector, fields=fields, most=limit + 50):
         metadata, started = workflow["metadata"], (workflow.get("status") or {}).get("startedAt")
-        # They come as they started, the last one first; those that follow are no younger than they started.
+        # The server sends the latest start first; the workflows that follow were created no later than they started.
         if len(ages) >= limit and started and started < heapq.nlargest(limit, ages.values())[-1]:
             break
         label = (metadata.get("labels") or {}).get(RUN_LABEL)
@@ -146,7 +146,7 @@ def newest(client: ArgoClient, selector: str | None, limit: int | None) -> list[
         ages[run] = max(ages.get(run, ""), created)
         by_name[metadata["name"]] = workflow
         labels |= {label} if label else set()
-    if labels:  # some of their workflows may be older than other runs
+    if labels:  # a run may also have workflows that are older than other runs
         of_runs = ",".join(filter(None, (selector, f"{RUN_LABEL} in ({','.join(sorted(labels))})")))
         by_name |= {older["metadata"]["name"]: older for older in client.list(selector=of_runs, fields=fields)}
     return list(by_name.values())
@@ -154,7 +154,7 @@ def newest(client: ArgoClient, selector: str | None, limit: int | None) -> list[
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run (or a workflow of none): one document that stands for it, and the documents of its workflows."""
+    """A run, or a workflow that belongs to no run: one document that sums it up, and the documents of its workflows."""
 
     document: Json
     workflows: tuple[Json, ...]
@@ -178,7 +178,7 @@ class ListedRun:
 
 
 def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
-    """The list with the workflows of one run put together, where its newest one stands."""
+    """The list with the workflows of each run joined, at the place of its newest workflow."""
     from hera_utils.cli.run_names import by_turn
     from hera_utils.runs.record import RUN_LABEL
 
@@ -190,7 +190,7 @@ def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
 
 
 def _together(run: str, workflows: Sequence[Json]) -> Json:
-    """One document that stands for a run's workflows: the newest one's metadata, and a status that sums theirs up."""
+    """One document that sums up a run's workflows: the metadata of the newest one, and a joint status."""
     remaining = _remaining(run, workflows)
     if len(workflows) == 1 and not remaining.what and not remaining.search:
         return workflows[0]
@@ -208,7 +208,7 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
 
 
 def _joint_phase(phases: Sequence[str], remaining: Remaining) -> str:
-    """The phase of a run: what still goes on counts before what has failed. A failed workflow of a search says nothing of the run."""
+    """The phase of a run: one running workflow outweighs failed ones. A failed workflow of a search says nothing about the run."""
     order = ["Running", "Pending"] if remaining.search else ["Running", "Pending", "Error", "Failed"]
     return next((phase for phase in order if phase in phases), remaining.phase or "Succeeded")
 
@@ -220,7 +220,7 @@ def _joint_progress(statuses: Sequence[Json]) -> str:
 
 
 def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
-    """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
+    """What of a run is still to be submitted. Its record is only read if the workflows' annotations say that something is missing."""
     from hera_utils.cli.run_names import record_folders
     from hera_utils.runs.remaining import remaining
     from hera_utils.runs.whole_run import record_folder
@@ -232,7 +232,9 @@ def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
 
 
 def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
-    """Of those that wait: SUSPENDED, or why none of their tasks runs. A list has no tasks: a few running ones are looked at one by one."""
+    """Remarks on workflows that wait: SUSPENDED, or why none of their tasks runs. A list contains no tasks, so a few running workflows
+    are fetched one by one.
+    """
     from hera_utils.watch.progress import is_suspended
     from hera_utils.watch.progress_text import SUSPENDED
     from hera_utils.watch.waits import waits
@@ -253,9 +255,9 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
 
 
 def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
-    """Of those that failed: what `get` says, where Argo's own message says no more than an exit code, or nothing.
+    """Remarks on workflows that failed with no message or only an exit code: the reason that `get` shows.
 
-    On this machine, where the run's nodes have the line in which a task said why; a few are looked at, of no more than a page of tasks.
+    Only on this machine, where the nodes have the line in which a task said why. Fetches a few workflows, of at most _MOST_TASKS tasks.
     """
     from hera_utils.argo.phases import UNSUCCESSFUL
     from hera_utils.runs.outcome import outcome

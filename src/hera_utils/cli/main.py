@@ -1,4 +1,4 @@
-"""Enter here, leave with an exit status. Errors become one sentence and its fix; nobody sees a traceback for a mistake of theirs."""
+"""The entry of all commands. Errors become one sentence and its fix; a user's mistake never prints a traceback."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hera_utils.cli.terminal import note
 from hera_utils.errors import HeraUtilsError
 
 INTERRUPTED = 130
-READER_LEFT = 141  # as a program that ends by SIGPIPE: not to be taken for a run that failed
+READER_LEFT = 141  # the shell's status of a program that SIGPIPE ended; 1 would mean that the run failed
 
 
 def enter(arguments: Sequence[str]) -> int:
     """Carry out a command line. Returns the exit status."""
     for stream in (sys.stdout, sys.stderr):
-        # a terminal that cannot show a character gets a substitute, never an exception
+        # print a substitute for a character that the terminal cannot show, instead of raising an error
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
@@ -39,10 +39,10 @@ def enter(arguments: Sequence[str]) -> int:
         note(f"hera-utils: {error.format_message()}")
         return 2
     except (click.Abort, KeyboardInterrupt) as stop:
-        note(str(stop.__cause__ or stop))  # who follows a run says how to come back to it
+        note(str(stop.__cause__ or stop))  # the message of a followed run says how to come back to it
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader left (`| head`): nothing more to say, and nothing to flush at exit
+        # the reader of our output has ended (`| head`): print nothing more, also not when Python flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_LEFT
 

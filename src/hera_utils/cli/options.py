@@ -1,4 +1,4 @@
-"""The flags that every command knows: the settings, made from their one table, and `--output`."""
+"""The flags that all commands share: one for each setting (from settings/fields.py), `--output` and `--timeout`."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class SettingOption(click.Option):
 
 
 class ShownOnce(click.Option):
-    """An option that may be spelt in several ways; the help shows the first."""
+    """An option with several spellings, of which the help shows only the first."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         return f"{self.opts[0]} {self.metavar}", self.help or ""
 
 
 class WholeSentences(click.Group):
-    """A group whose help shows the first sentence of each command's help to its end, on as many lines as it needs."""
+    """A group whose help shows the whole first sentence of each command, on as many lines as it needs."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -56,7 +56,7 @@ class WholeSentences(click.Group):
 
 
 def settings_options(function: Command, *, listed: bool = False) -> Command:
-    """Adds a flag for every setting; their values wait for `context()`. listed: whether the help has a line for each."""
+    """Adds a flag for every setting; `context()` reads their values. listed: whether the help has a line for each."""
     for field in reversed(FIELDS):
         if field.flags:
             function = _option(field, listed=listed)(function)
@@ -68,7 +68,7 @@ def _option(field: Field, *, listed: bool) -> Callable[[Command], Command]:
         if value is not None and value != ():
             ctx.meta.setdefault(_MEMORY, {})[field.name] = list(value) if isinstance(value, tuple) else value
 
-    names, more = list(field.flags), dict[str, Any]()  # with `-` for `_` they work as well (commands.py)
+    names, more = list(field.flags), dict[str, Any]()  # commands.py also accepts `-` for `_` in them
     if field.kind == "boolean":
         names = [f"{on}/{no}" for on, no in zip(field.flags, field.off, strict=True)]
         more = {"is_flag": True, "default": None}
@@ -96,9 +96,9 @@ def given_settings() -> dict[str, Any]:
 
 
 def context(*, check_trust: bool = True) -> CLIContext:
-    """Every setting of this command line, environment and files.
+    """Every setting, from this command line, the environment and files.
 
-    check_trust: whether a project's file that decides what it may not is refused; at a terminal the user is asked, once.
+    check_trust: refuse a project's file that sets what only trusted files may set; on a terminal the user is asked, once.
     """
     import os
 
@@ -124,7 +124,7 @@ def context(*, check_trust: bool = True) -> CLIContext:
 
 
 def _allowed(untrusted: Untrusted) -> bool:
-    """What the user at the terminal answers; a yes is remembered."""
+    """Ask the user at the terminal; a yes is remembered."""
     import sys
 
     from hera_utils.cli.terminal import note
@@ -141,7 +141,7 @@ def _allowed(untrusted: Untrusted) -> bool:
 
 
 def output_option(*formats: str) -> Callable[[Command], Command]:
-    """`-o/--output`: text, unless one of `formats` is asked for."""
+    """`-o/--output`: text (the default) or one of `formats`."""
     return click.option(
         "-o",
         "--output",
@@ -156,7 +156,7 @@ _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def seconds_of(age: str, flag: str) -> float:
-    """`30d`, `12h`, `90m`, `45s`; a number alone is days. SettingsError, for what flag gave, when it is no age."""
+    """The seconds of `30d`, `12h`, `90m`, `45s`; a number alone is days. Raises SettingsError if the flag's value is no age."""
     from hera_utils.errors import SettingsError
 
     number, unit = (age[:-1], age[-1]) if age and age[-1] in _UNITS else (age, "d")
@@ -170,7 +170,7 @@ def seconds_of(age: str, flag: str) -> float:
 
 
 def timeout_option(function: Command) -> Command:
-    """Adds `--timeout`; `deadline()` gives what it says."""
+    """Adds `--timeout`; `deadline()` returns its value."""
 
     def keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
         from hera_utils.watch.deadline import Deadline
@@ -187,7 +187,9 @@ def timeout_option(function: Command) -> Command:
 
 
 def deadline(*, waits: str = "") -> Deadline:
-    """Until when this command waits. waits: the flag that would make it wait and was not given; then a limit is refused."""
+    """Until when this command waits. waits: "without FLAG" if the command does not wait because FLAG was not given; then --timeout is
+    refused.
+    """
     from hera_utils.errors import SettingsError
     from hera_utils.watch.deadline import NEVER
 
@@ -201,7 +203,7 @@ def deadline(*, waits: str = "") -> Deadline:
 
 
 def completing(*kinds: str) -> Callable[[click.Context, click.Parameter, str], Any]:
-    """What a shell offers for a word: of these kinds of names (completion.py), and `files`."""
+    """The completion of a word: names of these kinds (completion.py), and `files`."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
         from hera_utils.cli.completion import offered
@@ -212,5 +214,5 @@ def completing(*kinds: str) -> Callable[[click.Context, click.Parameter, str], A
 
 
 def name_argument(function: Command) -> Command:
-    """NAME of a run; @latest is the newest."""
+    """Adds the argument NAME, a run; @latest is the newest."""
     return click.argument("name", metavar="NAME", shell_complete=completing("runs"))(function)

@@ -1,4 +1,4 @@
-"""How a run ended, and what helps: told on stderr by every command that follows a run."""
+"""Prints how a run ended, and what to do: on stderr, for every command that follows a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
-    """Why a finished run did not succeed, and what of it had no effect, on stderr. Returns the exit status: 0 when it succeeded, else 1.
+    """Print on stderr why a run failed, and which of its fields had no effect. Returns the exit status: 0 if it succeeded, else 1.
 
     again: as in `follow_to_end`.
     """
@@ -45,7 +45,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
 
 
 def tell_others(client: ArgoClient, name: str) -> None:
-    """Tell whom the settings name how a run of this command has ended."""
+    """Send the notification of the settings, if there is one, that a run of this command has ended."""
     from hera_utils.cli.options import context
     from hera_utils.cli.terminal import note
 
@@ -59,7 +59,7 @@ def tell_others(client: ArgoClient, name: str) -> None:
 
 
 def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
-    """By the cause: a retry runs what was submitted once more, so it helps only where that was not at fault."""
+    """The fix, by the cause. A retry runs the submitted workflow again, so it only helps if the workflow itself was not the cause."""
     from hera_utils.runs.failure_kind import Cause, cause_of
     from hera_utils.runs.record import RUN_LABEL
 
@@ -85,7 +85,7 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
 
 
 def tell_warning(client: ArgoClient, document: Json) -> None:
-    """What of the workflow has no effect where it runs, or ran on this machine alone: a line each, on stderr."""
+    """Print on stderr which fields of the workflow had no effect, and which outputs only this machine accepts."""
     from hera_utils.cli.terminal import note
     from hera_utils.preflight.size_limits import oversized_outputs
 
@@ -95,11 +95,11 @@ def tell_warning(client: ArgoClient, document: Json) -> None:
 
 
 def resume_command(folder: Path | None, start: Sequence[str]) -> str:
-    """The command that resumes a run, rebuilt from its record: how its script was started, and --resume.
+    """The command that resumes a run, from its record: the command line of its script with --resume.
 
-    folder: the run's record. start: what runs a script, ("python",) or ("hera-utils", "run", …).
+    folder: the run's record. start: the words before the script, ("python",) or ("hera-utils", "run", …).
 
-    "" where no record says it, or where an argument was a secret: the record has stars there.
+    "" if there is no record, or if an argument was a secret: the record has stars there.
     """
     from hera_utils.runs.record_files import read_json
     from hera_utils.settings.command_line import CommandLine

@@ -1,4 +1,4 @@
-"""`-p NAME=VALUE`, `--parameter NAME=VALUE` and `--parameter-file FILE`: what a workflow file or a stored template is given."""
+"""`-p NAME=VALUE`, `--parameter NAME=VALUE` and `--parameter-file FILE`: parameters for a workflow file or a stored template."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def are_parameters(words: Sequence[str]) -> bool:
 
 
 def read_parameters(path: Path) -> list[str]:
-    """The parameters of a YAML or JSON file, a mapping of names to values. A value that is no text goes as its JSON, as with Argo."""
+    """The parameters of a YAML or JSON file, a mapping of names to values. A value that is no text is sent as its JSON, as Argo does."""
     import yaml
 
     from hera_utils.argo import yaml_limits
@@ -73,7 +73,7 @@ def with_parameters(document: Json, assignments: Sequence[str]) -> Json:
 
 
 def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[str]:
-    """A sentence for each parameter given of which a workflow says nothing: most often a slip of the pen. Argo takes it."""
+    """A sentence for each given parameter that the workflow does not mention: most often a typing mistake. Argo accepts it."""
     spec = document["spec"]
     if spec.get("workflowTemplateRef"):
         return

@@ -1,4 +1,4 @@
-"""`hera-utils profile`: the platforms that one works with, each under a name."""
+"""`hera-utils profile`: stores the settings of platforms, each under a name."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def check(name: str | None, output: str) -> int:
 
 
 def _note_overridden(settings: CLIContext) -> None:
-    """What the profile says in vain: a variable that one forgot makes another platform of it."""
+    """Print which settings of the profile another source overrides: a forgotten variable may lead to another platform."""
     from hera_utils.cli.terminal import note
     from hera_utils.settings.profiles import profiles
     from hera_utils.settings.sources import Surroundings
@@ -209,7 +209,7 @@ def _note_overridden(settings: CLIContext) -> None:
 
 
 def _asked_token() -> str:
-    """The token as it is typed, unseen, or as the first line of what is piped in."""
+    """The token, typed without being shown, or the first line of standard input."""
     import sys
 
     if sys.stdin.isatty():

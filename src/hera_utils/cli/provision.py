@@ -1,4 +1,4 @@
-"""`hera-utils provision`: make what an experiment's environment describes, or show what that would change."""
+"""`hera-utils provision`: creates what an experiment's environment describes, or shows what would change."""
 
 from __future__ import annotations
 

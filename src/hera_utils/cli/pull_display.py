@@ -1,4 +1,4 @@
-"""How far the pull of an image is: one line that is redrawn on a terminal, in a pipe a sign of life now and then."""
+"""Shows the progress of an image's pull: on a terminal one line that is redrawn, in a pipe a line now and then."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from hera_utils.images.pull import PullProgress
 
 ASKS = "asks its registry"
-_BAR = 24  # characters
-_SHORTEST_PAUSE = 0.125  # seconds between two drawings
+_BAR = 24  # characters of the whole bar
+_SHORTEST_PAUSE = 0.125  # seconds between two drawings on a terminal
 _HEARTBEAT = 30.0  # seconds between two lines in a pipe
 
 
 def progress_text(image: str, progress: PullProgress | None, bar: str, start: str = ASKS) -> str:
     """`python:3.13  ━━━━  12.0 MiB of 45.1 MiB`, then `python:3.13  unpacks layer 2 of 5`.
 
-    bar: the character that it is made of. start: what happens before anything can be counted.
+    bar: the character of the bar. start: the text before anything can be counted.
     """
     if progress is None or (progress.total == 0 and progress.layers == 0):
         return f"{image}  {start}"
@@ -34,7 +34,7 @@ def progress_text(image: str, progress: PullProgress | None, bar: str, start: st
 
 
 class PullDisplay:
-    """Used as a context; `update` may be called by any thread."""
+    """A context manager; any thread may call `update`."""
 
     def __init__(self, image: str, start: str = ASKS) -> None:
         from hera_utils.cli.terminal import console, symbols

@@ -1,4 +1,4 @@
-"""`hera-utils release`: remove what provisioning made of an experiment's environment, and nothing else."""
+"""`hera-utils release`: removes what provisioning created of an experiment's environment, and nothing else."""
 
 from __future__ import annotations
 

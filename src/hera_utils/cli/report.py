@@ -1,4 +1,4 @@
-"""`hera-utils report`: one page that tells a run; Markdown for a paper; its manifest."""
+"""`hera-utils report`: writes a page about a run, Markdown for a paper, or the run's manifest."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
         if target == "-":
             print_data(text)
             return 0
-        write_report(path.resolve() if target else path, text)  # the user's own link is followed
+        write_report(path.resolve() if target else path, text)  # follow a link that the user names
         say(str(path))
         if crate or archive:
             write_report(folder / _FILES["methods"], _text(reached, "methods"))
@@ -86,7 +86,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
 
 
 def _kind_of(target: str | None) -> str:
-    """What the name of the file says. SettingsError for one that would not hold what it says."""
+    """The format by the file's name. Raises SettingsError for the suffix of another format."""
     suffix = Path(target or "").suffix.lower()
     if suffix in (".md", ".markdown"):
         return "md"

@@ -1,4 +1,4 @@
-"""`hera-utils rerun`: a recorded run once more."""
+"""`hera-utils rerun`: repeats a recorded run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
 
 
 def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The versions of now: of software, of packages."""
+    """(the present versions of software, those of packages)."""
     from hera_utils.installed import version_of
     from hera_utils.provenance.python import python_environment
 
@@ -131,7 +131,7 @@ def _submit(
 
 def _created(client: ArgoClient, documents: list[Json]) -> list[str]:
     for document in documents:
-        document["metadata"].pop("namespace", None)  # the namespace of now
+        document["metadata"].pop("namespace", None)  # the present settings decide the namespace
     return [str(client.create(document)["metadata"]["name"]) for document in documents]
 
 

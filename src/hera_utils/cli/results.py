@@ -1,4 +1,4 @@
-"""`hera-utils results`: what a run gave, as a table; `hera-utils results diff`: what two runs gave differently."""
+"""`hera-utils results`: the results of a run as a table; `hera-utils results diff`: the differences between two runs' results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "tex
 
 
 class WithDiff(click.Command):
-    """`results NAME`, and `results diff RUN RUN`."""
+    """The command `results NAME`, which is also `results diff RUN RUN`."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -126,7 +126,7 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
 
 
 def _tell_gone(run: WholeRun) -> None:
-    """What is deleted gives nothing any more; the run wrote it down when it ended."""
+    """Say that results of deleted workflows are missing, and where the run wrote them when it ended."""
     from hera_utils.cli.terminal import note
 
     if run.deleted and run.folder is not None:

@@ -1,4 +1,4 @@
-"""`hera-utils resume`: let a suspended run (or task) go on."""
+"""`hera-utils resume`: resumes a suspended run, task or cron workflow."""
 
 from __future__ import annotations
 

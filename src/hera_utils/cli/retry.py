@@ -1,4 +1,4 @@
-"""`hera-utils retry`: run the failed tasks of a run again."""
+"""`hera-utils retry`: runs the failed tasks of a run again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def command(
 
 
 def _refuse_settings_of_a_new_run() -> None:
-    """What was typed and means nothing here, as the workflow says it already."""
+    """Raise SettingsError for flags that mean nothing here, because the submitted workflow has these settings already."""
     for name in _OF_A_NEW_RUN:
         if name in given_settings():
             raise SettingsError(
@@ -79,8 +79,8 @@ def _before(client: ArgoClient, workflow: str) -> None:
 
 
 def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
-    """On this machine: what the settings say of images is put over what they said when the workflow was submitted, and what was decided
-    then is forgotten.
+    """On this machine: let the present settings of images override those of the time when the workflow was submitted, and forget the
+    decisions of that time.
     """
     images = context().images
     if not (client.connection.local and images):
@@ -91,7 +91,7 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
 
     annotations = client.get(workflow, fields="metadata.annotations").get("metadata", {}).get("annotations") or {}
     before = json.loads(annotations.get(IMAGES) or "{}")
-    # patterns are tried in order
+    # the present entries come first: patterns are tried in order
     table = {**images, **{image: how for image, how in before.items() if image not in images}}
     if table == before:
         return

@@ -1,4 +1,4 @@
-"""`hera-utils run`: a script or a workflow file, on the platform that is meant, to its end."""
+"""`hera-utils run`: runs a script or a workflow file on the platform of the settings, and follows it to its end."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def command(words: tuple[str, ...], **flags: Any) -> int:
 
 @dataclass(frozen=True)
 class RunFlags:
-    """What the command line says of how to run, beside the settings."""
+    """The flags of the command besides the settings."""
 
     detach: bool
     stored: str | None
@@ -74,7 +74,7 @@ class RunFlags:
 
     @property
     def words(self) -> list[str]:
-        """Those that the same run needs again."""
+        """The flags that a repetition of this run needs."""
         given = {"--from": self.stored, "--parameter-file": self.parameter_file}
         switches = {"--no-preflight": self.no_preflight, "--no-strict": not self.strict}
         words = [word for flag, value in given.items() if value for word in (flag, str(value))]
@@ -97,7 +97,7 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
 
     connection, checked = connect(settings), not flags.no_preflight
     with ArgoClient(connection) as client, answered(client, asked_for()) as runs:
-        if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
+        if not connection.local:  # find an unreachable server or a wrong token before the script does anything
             client.version()
             client.list(limit=1, fields="items.metadata.name")
         make_namespace(settings, connection)
@@ -132,7 +132,7 @@ def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[
 
 
 def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
-    """Have the server of this machine get ready while this process imports what a script imports first."""
+    """Start the local server, and meanwhile import what every script needs."""
     from hera_utils.local_platform import daemon
 
     daemon.begin(Path(settings.state))
@@ -144,7 +144,7 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
 
 
 def _import_what_follows() -> None:
-    """What each script's run needs, here or a moment later."""
+    """Import what the run of every script needs sooner or later."""
     from hera_utils.cli.hera_import import import_hera
 
     import_hera()
@@ -156,7 +156,7 @@ def _import_what_follows() -> None:
 
 
 def make_namespace(settings: CLIContext, connection: Connection) -> None:
-    """The namespace that the settings name, on this machine: whoever wrote them for a cluster runs here as well."""
+    """Create the namespace of the settings on this machine: settings that were written for a cluster work here as well."""
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.namespace_creation import ensure_namespace
 
@@ -165,16 +165,16 @@ def make_namespace(settings: CLIContext, connection: Connection) -> None:
 
 
 def launch_of(script: Path | None, arguments: Sequence[str], *flags: str) -> CommandLine:
-    """The command that runs the script as this one does: with the settings that were typed."""
+    """The command line that repeats this run, with the settings that were typed."""
     from hera_utils.settings.command_line import CommandLine, words_of
 
-    apart = ("--",) if "--" in sys.argv else ()  # what follows was given to the script though it may look like ours
+    apart = ("--",) if "--" in sys.argv else ()  # the words after it are the script's, even if they look like our flags
     before = ("hera-utils", "run", *flags, *words_of(given_settings()))
     return CommandLine(before, "" if script is None else str(script), (*apart, *arguments))
 
 
 def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, Sequence[str]]:
-    """(the script or file, what comes after it) of the command line; with `--from` all words are parameters."""
+    """(the script or file, the words after it) of the command line; with `--from` all words are parameters."""
     if stored is not None:
         return None, words
     if not words:
@@ -188,7 +188,7 @@ def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, S
 
 
 def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) -> list[Json]:
-    """The documents of a workflow file; none of a script, which is only read: one that cannot be read starts no server."""
+    """The documents of a workflow file; [] for a script, which is only compiled here, so that a bad one starts no server."""
     from hera_utils.cli.documents import KINDS, is_document, read_documents
     from hera_utils.cli.script import read_script
 
@@ -206,7 +206,7 @@ def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) ->
 
 
 def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> list[Json]:
-    """The documents in the namespace of the platform; whose own is replaced is said in one line, as for a script."""
+    """The documents in the namespace of the platform; prints which of their own namespaces were replaced, as for a script."""
     from hera_utils.cli.documents import in_namespace
     from hera_utils.cli.terminal import note
 
@@ -222,8 +222,8 @@ def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> li
 def check_documents(
     documents: Sequence[Json], assignments: Sequence[str], settings: CLIContext, connection: Connection
 ) -> None:
-    """The preflight of a file's workflows. On a cluster what the file brings along itself (templates, config maps) is not there yet, and
-    nothing is checked.
+    """The preflight of a file's workflows. On a cluster a file with other objects (templates, config maps) is not checked, because they do
+    not exist there yet.
     """
     from hera_utils.cli.parameters import with_parameters
 
@@ -234,7 +234,9 @@ def check_documents(
 
 
 def check(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
-    """ResourceError with everything that keeps workflows from running; what may, is said. Claims of the settings' `volumes` are made."""
+    """Raise ResourceError with everything that keeps workflows from running; print what may do so. Creates the claims of the settings'
+    `volumes`.
+    """
     from hera_utils.cli.terminal import note
     from hera_utils.experiment.environment import Environment
     from hera_utils.preflight.local_workflow import with_named_volumes
@@ -263,9 +265,9 @@ def run_script(
     host: ScriptHost,
     checked: bool = False,
 ) -> ScriptRecording:
-    """The script, run with Hera bound to the connection; whatever it says of host, token and namespace.
+    """Run the script with Hera bound to the connection, whatever host, token and namespace the script sets.
 
-    host: this command, as its engine sees it. checked: whether each workflow has its preflight before it is sent.
+    host: what the script's engine is told about this command. checked: whether each workflow passes the preflight before it is sent.
     """
     from hera_utils.cli.inline_returns import inline_returns
     from hera_utils.cli.script import Arguments, execute
@@ -280,7 +282,7 @@ def run_script(
         insist=True,
         notice=lambda text: note(f"hera-utils: {text}"),
     )
-    click.get_current_context().call_on_close(binding.restore)  # however the command ends
+    click.get_current_context().call_on_close(binding.restore)  # also if the command fails
     announced = False
 
     def announce() -> None:
@@ -307,15 +309,15 @@ def run_script(
 
 
 def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path) -> list[str]:
-    """Submit what the script built and did not submit, when it is one workflow; before it, store the templates that it built.
+    """Store the templates that the script built, then submit the workflow that it built and did not submit, if there is just one.
 
-    A script that only builds templates is treated as a file that holds them: they are stored.
+    A script that only builds templates is treated like a file that contains them: they are stored.
     """
     waiting = recording.waiting
     if recording.status or recording.experiments or (not waiting and (recording.ended or recording.stored)):
         return []
     if recording.services and not recording.built and not recording.templates:
-        return []  # it asked the server by itself
+        return []  # the script only used Hera's service to ask the server
     if len(waiting) > 1:
         names = ", ".join(workflow.name or f"{workflow.generate_name}…" for workflow in waiting)
         raise SettingsError(
@@ -354,7 +356,7 @@ def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) ->
 def submit_documents(
     client: ArgoClient, documents: Sequence[Json], assignments: Sequence[str], stamp: Stamp | None = None
 ) -> list[str]:
-    """Create what a file's workflows need (templates are brought up to date), then start them, with a stamp on this machine."""
+    """Create what a file's workflows need and update its templates, then submit the workflows. stamp: added to them on this machine."""
     from hera_utils.cli.documents import ARGO_KINDS, KINDS, KUBERNETES_KINDS
     from hera_utils.cli.parameters import unknown_parameters, with_parameters
     from hera_utils.cli.terminal import note
@@ -380,7 +382,10 @@ def submit_documents(
 
 
 def store_all(client: ArgoClient, documents: Sequence[Json], *, how: bool) -> None:
-    """Store templates and cron workflows, each whatever becomes of the others. InvalidWorkflow names those that were refused."""
+    """Store templates and cron workflows, all that the platform accepts. Raises InvalidWorkflow with those that it refused.
+
+    how: print how to run them.
+    """
     refused: dict[str, Refused] = {}
     for document in documents:
         try:
@@ -394,7 +399,7 @@ def store_all(client: ArgoClient, documents: Sequence[Json], *, how: bool) -> No
 
 
 def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
-    """Store a template or a cron workflow and say so. how: say too how to run it."""
+    """Store a template or a cron workflow and print its name. how: print how to run it, too."""
     from hera_utils.cli.stored_template import StoredTemplate, sentence_after_storing
     from hera_utils.cli.terminal import note
 
@@ -406,7 +411,7 @@ def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
 
 
 def _created_if_missing(cluster: Cluster, document: Json) -> str:
-    """A config map, secret or claim that is there already is left as it is: it may hold somebody's data."""
+    """Create a config map, secret or claim, and say so. An existing one is left unchanged, because it may contain data."""
     kind, name = document["kind"], str(document["metadata"].get("name", ""))
     if name and cluster.exists(kind, name):
         return f"{kind} {name} already exists: left unchanged"
@@ -423,10 +428,8 @@ def follow_all(
     announced: bool = False,
     again: str = "",
 ) -> int:
-    """Follow each run to its end. linked: the script has shown the runs' addresses itself; announced: its experiment has told others
-    how the run ended; again: the command that runs it anew.
-
-    Returns the worst exit status.
+    """Follow each run to its end, and return the highest exit status. linked: the script has printed the runs' addresses itself.
+    announced: the experiment has sent its notification already. again: the command that repeats the run.
     """
     from hera_utils.cli.following import DETACHED, follow_to_end
     from hera_utils.cli.outcome import tell_others
@@ -445,7 +448,7 @@ def follow_all(
         except Refused as refused:
             if refused.code != faults.NOT_FOUND:
                 raise
-            # the script that made the run may delete it: how it ended is the script's affair
+            # the script may delete its own run; then it has to check itself how the run ended
             note(f"hera-utils: {name} was deleted")
             continue
         if not linked:

@@ -1,4 +1,4 @@
-"""What stop, retry, resume… share: telling each workflow of a run to do something."""
+"""The common part of stop, retry, resume…: sends an action to each workflow of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _FINAL = ("stop", "terminate")
-"""What cannot be undone: for it a name is given in full."""
+"""Actions that cannot be undone, and so need the full name of a run."""
 _OF_CRON_WORKFLOWS = ("suspend", "resume")
 
 
@@ -29,9 +29,10 @@ def act_on(
     watch: bool = False,
     first: Callable[[ArgoClient, str], None] | None = None,
 ) -> int:
-    """Tell a run to do something, each of its workflows that it means something to; say what was done (NAME stands for the run).
+    """Send an action to each workflow of a run that it concerns, and print what was done. done: the words after the workflow's name, in
+    which NAME stands for it too.
 
-    first: called with each of these workflows before.
+    first: called with each of these workflows before the action.
     """
     from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
@@ -55,11 +56,10 @@ def act_on(
             try:
                 phase = phase_of(client.act(workflow, verb, body))
             except HeraUtilsError as error:
-                error.fix = (error.fix or "").replace(
-                    "NAME", workflow
-                ) or None  # Argo's refusal need not say of which run
+                # the fix of Argo's refusal may say NAME, because it does not know the run
+                error.fix = (error.fix or "").replace("NAME", workflow) or None
                 raise
-            # the suspended task may have been the last one
+            # a run whose last task was suspended ends at once
             ended = verb == "resume" and phase in COMPLETED
             say(
                 f"{workflow} was resumed and has ended ({phase})"
@@ -72,7 +72,7 @@ def act_on(
 
 
 def _refuse_ended(client: ArgoClient, name: str) -> None:
-    """Argo answers a resume of a run that has ended as any other: whether it had is asked before."""
+    """Raise RunFailed if the run has ended: Argo accepts a resume of an ended run without an error, so it is checked before."""
     phase = phase_of(client.get(name, fields="status.phase"))
     if phase in COMPLETED:
         raise RunFailed(
@@ -82,7 +82,7 @@ def _refuse_ended(client: ArgoClient, name: str) -> None:
 
 
 def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
-    """Of a run's several workflows those that a verb can mean: the failed ones for retry, those that go on for the others."""
+    """The workflows of a run that an action concerns: the failed ones for retry, those that have not ended for the others."""
     if len(names) == 1:
         return names
     wanted = ("Failed", "Error") if verb == "retry" else ("", "Pending", "Running")

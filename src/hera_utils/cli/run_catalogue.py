@@ -1,4 +1,4 @@
-"""The catalogue of runs as a command line sees it: which folders have records, which run a name means, how its tables are written."""
+"""The catalogue of runs for commands: which folders have records, which run a name means, and how tables are written."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def recorded() -> list[CatalogueEntry]:
 
 
 def every_run() -> list[CatalogueEntry]:
-    """The runs with a record, and those that the platform has; a platform that does not answer is said, and its runs left out.
+    """The runs with a record, and those of the platform; if it does not answer, prints that and leaves its runs out.
 
-    A folder that is typed (--runs) is the only place: then a run without a record in it is left out.
+    If a folder was typed (--runs), only the runs that are recorded in it count.
     """
     from hera_utils.cli.run_names import reached
     from hera_utils.cli.terminal import note
@@ -45,7 +45,9 @@ def every_run() -> list[CatalogueEntry]:
 
 
 def _refuse_missing_folder() -> bool:
-    """Whether the folder of the records is typed. ResourceError when it is not there: a setting may name one that is still to come."""
+    """Whether the folder of the records was typed. Raises ResourceError if it was and does not exist; a folder that a setting names may
+    be created later.
+    """
     from hera_utils.cli.options import given_settings
 
     if "runs" not in given_settings():
@@ -59,7 +61,7 @@ def _refuse_missing_folder() -> bool:
 
 
 def _platform(client: ArgoClient) -> tuple[str, ...]:
-    """As the records of its runs call the platform."""
+    """The identity of the platform, as in the records of its runs."""
     from hera_utils.cli import options
     from hera_utils.execution.history import platform_facts
     from hera_utils.runs.catalogue import platform_of
@@ -68,9 +70,9 @@ def _platform(client: ArgoClient) -> tuple[str, ...]:
 
 
 def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:
-    """The recorded runs of these names, in this order: each as in run_names, or the folder of a record.
+    """The recorded runs with these names, in this order. A name is as in run_names.py, or the folder of a record.
 
-    ResourceError for a name without a record.
+    Raises ResourceError for a name without a record.
     """
     entries = recorded()
     return [_entry_of(name, entries) for name in names]
@@ -94,7 +96,7 @@ def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
 
 
 def write_table(table: ComparisonTable, form: str, to: Path | None = None) -> None:
-    """On stdout or into a file, as text, csv or json (a list of objects, numbers as numbers, empty cells left out)."""
+    """Write a table to stdout or a file, as text, csv or json (a list of objects, numbers as numbers, empty cells left out)."""
     import json
 
     from hera_utils.cli.terminal import print_table, write_data

@@ -1,4 +1,4 @@
-"""Which of the names that exist a typed one means: itself, @latest~N, the only one that begins so. Pure."""
+"""Finds the existing name that a typed one means: the same name, @latest~N, or the only name that begins with it. Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _back = re.compile(r"@latest(?:~([0-9]+))?")
 
 
 def is_relative(typed: str) -> bool:
-    """Whether a name is counted from the newest run. No run's own name begins with @."""
+    """Whether a typed name counts back from the newest run (@latest). No run's own name begins with @."""
     return typed.startswith("@")
 
 
 def chosen_name(
     typed: str, names: Sequence[str], *, where: str = "", listing: str = "hera-utils ls", whole: bool = False
 ) -> str:
-    """The name that is meant, of those that exist (the newest first). ResourceError says which ones are near.
+    """The name of `names` (the newest first) that the typed one means. Raises ResourceError, with similar names, if there is none.
 
-    where: said after "there is no run NAME". listing: the command that lists them. whole: a beginning is not enough, as what
-    follows cannot be undone.
+    where: the words after "there is no run NAME". listing: the command that lists the names. whole: the beginning of a name is not
+    enough, because the action cannot be undone.
     """
     if is_relative(typed):
         return _counted_back(typed, names, where, listing)

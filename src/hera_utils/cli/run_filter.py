@@ -1,4 +1,4 @@
-"""Which runs of a namespace `hera-utils ls` lists. Pure."""
+"""The filter of `hera-utils ls`: which runs of a namespace it lists. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED, ERROR)
 
 @dataclass(frozen=True)
 class RunFilter:
-    """phases: those that are wanted. prefix: how names begin. since: seconds of age at most, None for any."""
+    """phases: of the runs to list. prefix: of their names. since: their greatest age in seconds, None for any."""
 
     phases: frozenset[str] = frozenset(PHASES)
     prefix: str = ""
@@ -24,14 +24,14 @@ class RunFilter:
         return self == RunFilter()
 
     def admits(self, name: str, phase: str, created: str, now: float) -> bool:
-        """created: the moment as Kubernetes writes it."""
+        """Whether to list a run. created: a timestamp as Kubernetes writes it. now: in seconds since 1970."""
         born = timestamps.read(created)
         young = self.since is None or (born is not None and now - born <= self.since)
         return phase in self.phases and name.startswith(self.prefix) and young
 
 
 def wanted_phases(status: str | None, *, running: bool, completed: bool) -> frozenset[str]:
-    """status: names of phases, with commas between; None for all. running, completed: both are as neither."""
+    """The phases to list. status: names of phases, separated by commas; None for all. running and completed together mean all."""
     wanted = frozenset(PHASES) if status is None else frozenset(map(_phase, status.split(",")))
     if running == completed:
         return wanted

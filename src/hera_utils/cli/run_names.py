@@ -1,4 +1,4 @@
-"""Which run a command line means: a name or its beginning, @latest~N, the folder of a record; and the platform that has it."""
+"""Finds the run that a command line names (by a name, its beginning, @latest~N or the folder of a record) on its platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 @contextmanager
 def reached(context: CLIContext | None = None) -> Iterator[ArgoClient]:
-    """A client of the platform that this command line means; the local one is started when it is not there."""
+    """A client of the platform of this command line; starts the local server if it does not run."""
     from hera_utils.cli import options
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connect import connect
@@ -32,9 +32,9 @@ def reached(context: CLIContext | None = None) -> Iterator[ArgoClient]:
 
 
 def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
-    """The run, or the workflow, that a typed name means: its own, the one that its user gave it, @latest~N, the only one that begins so.
+    """The run or workflow that a typed name means: its own name, the name that a user gave it, @latest~N, or the beginning of only one.
 
-    whole: a beginning is not enough. ResourceError when there is none of that name.
+    whole: a beginning is not enough. Raises ResourceError if there is no such run.
     """
     if not is_relative(typed):
         recorded = _recorded_name(typed)
@@ -43,7 +43,7 @@ def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
     where = f" in namespace {client.namespace}"
     try:
         names = runs_of_platform(client)
-    except AccessError:  # who may get a run may not be allowed to list them
+    except AccessError:  # a user who may get a run may not be allowed to list runs
         if is_relative(typed):
             raise
         names = []
@@ -87,7 +87,7 @@ def _recorded_names() -> list[str]:
 
 
 def workflows_of(client: ArgoClient, run: str) -> list[str]:
-    """The workflows of a run, oldest first: of one that was split all of them, else the one of that name."""
+    """The workflows of a run, the oldest first; the name itself if it is that of a single workflow."""
     from hera_utils.runs.record import RUN_LABEL, label_of
 
     fields = "items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion"
@@ -96,14 +96,14 @@ def workflows_of(client: ArgoClient, run: str) -> list[str]:
 
 
 def by_turn(workflow: Json) -> tuple[str, int, str]:
-    """Sorts the workflows of one run as they were submitted: of one second, by the number that their names end in."""
+    """A key that sorts the workflows of a run as they were submitted: within a second by the number at the end of their names."""
     name = str(workflow["metadata"]["name"])
     number = name.rpartition("-")[2]
     return workflow["metadata"].get("creationTimestamp") or "", int(number) if number.isdecimal() else 1 << 30, name
 
 
 def by_age(workflow: Json) -> tuple[str, int]:
-    """Sorts runs, the oldest first. Kubernetes tells whole seconds; in one second, what was written last is the newest."""
+    """A key that sorts runs, the oldest first. Kubernetes gives whole seconds; within a second the last written is the newest."""
     return _metadata_by_age(workflow["metadata"])
 
 
@@ -117,7 +117,7 @@ def _metadata_by_age(metadata: Json) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Reached:
-    """A run and the client that reaches it."""
+    """A run with its record, and the client of its platform."""
 
     run: WholeRun
     client: ArgoClient
@@ -132,7 +132,7 @@ class Reached:
 
 
 def _recorded_name(name: str) -> str | None:
-    """The recorded run of that name, or the newest one whose user calls it so (runs/notes.py); None where there is none."""
+    """The recorded run with this name, or the newest one to which a user gave it (runs/notes.py); None if there is none."""
     from hera_utils.runs.notes import named_runs
 
     folders = record_folders()
@@ -143,7 +143,7 @@ def _recorded_name(name: str) -> str | None:
 
 
 def record_folders() -> list[Path]:
-    """Where runs are recorded: the folder that the settings name, else runs/ of this folder and every one that is known."""
+    """The folders in which runs are recorded: the one that the settings name, else runs/ in this folder and all known ones."""
     from hera_utils.cli import options
     from hera_utils.runs.record_folders import known_folders
 
@@ -155,7 +155,7 @@ def record_folders() -> list[Path]:
 
 @contextmanager
 def reached_run(name: str) -> Iterator[Reached]:
-    """The run that NAME means: a run's or a workflow's name, @latest, or the folder of a record."""
+    """The run that `name` means: the name of a run or a workflow, @latest, or the folder of a record."""
     from hera_utils.cli import options
     from hera_utils.runs.whole_run import load_run
 

@@ -1,4 +1,4 @@
-"""What `hera-utils run` answers a program: each of its runs, with its workflows as Argo has them, and where its page and its record are."""
+"""`-o` of `hera-utils run`: prints for a program each of its runs, with its workflows as Argo has them, its link and its record."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ _OUTPUT = "hera_utils.output"
 
 
 class AnsweringCommand(click.Command):
-    """A command with `-o FORMAT`, which a script may have as well: with another value, with --plan or after `--` it is the script's."""
+    """A command with `-o FORMAT`. A script may have that flag too: with another value, with --plan or after `--` it is the script's."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         help_text = "What stdout has in the end; the progress goes to stderr then.  [default: text]"
-        self.params.insert(2, _Told(_FLAGS, type=click.Choice(FORMATS), expose_value=False, help=help_text))
+        self.params.insert(2, _HelpOnlyOption(_FLAGS, type=click.Choice(FORMATS), expose_value=False, help=help_text))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_OUTPUT], args = output_format(args)
         return super().parse_args(ctx, args)
 
 
-class _Told(click.Option):
-    """An option that help and completion know, and the parser does not."""
+class _HelpOnlyOption(click.Option):
+    """An option that help and completion know, but click's parser does not: `output_format` takes it out of the words before."""
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         return None
 
 
 def asked_for() -> str:
-    """The format that the present command line asks for."""
+    """The output format of the present command line."""
     return str(click.get_current_context().meta[_OUTPUT])
 
 
 def output_format(words: list[str]) -> tuple[str, list[str]]:
-    """(the format that the words ask for, the words without it). Pure."""
+    """(the format that the words name, the words without it). Pure."""
     end = words.index("--") if "--" in words else len(words)
     if "--plan" in words[:end]:
         return FORMATS[0], words
@@ -66,8 +66,8 @@ def output_format(words: list[str]) -> tuple[str, list[str]]:
 
 @contextmanager
 def answered(client: ArgoClient, output: str) -> Iterator[list[str]]:
-    """Runs are begun and followed meanwhile; the caller adds the name of each to the list. At the end, however it comes, they are told on
-    stdout; until then nothing is, whoever prints (the script, a process of its own): that goes to stderr. output: text tells nothing.
+    """Inside, the caller starts and follows runs, and adds their names to the list. At the end, also after an error, the runs are printed
+    on stdout; until then everything that is printed, also by the script and its processes, goes to stderr. output: text prints nothing.
     """
     names: list[str] = []
     if output == "text":
@@ -77,7 +77,7 @@ def answered(client: ArgoClient, output: str) -> Iterator[list[str]]:
         with _stdout_kept():
             yield names
     except BaseException:
-        with suppress(HeraUtilsError):  # what stopped the command is told, not that its runs cannot be asked for
+        with suppress(HeraUtilsError):  # report the first error, not one of this query
             _tell(client, names, output)
         raise
     _tell(client, names, output)
@@ -109,7 +109,7 @@ def _tell(client: ArgoClient, names: list[str], output: str) -> None:
 
 
 def _runs(client: ArgoClient, names: list[str]) -> list[Json]:
-    """The runs of these names; a workflow that belongs to a run of several is told with it."""
+    """The runs with these names; a workflow that belongs to a run of several is part of that run."""
     from hera_utils.cli.run_names import record_folders
     from hera_utils.runs.record import RUN_LABEL, label_of
     from hera_utils.runs.whole_run import load_run
@@ -119,7 +119,7 @@ def _runs(client: ArgoClient, names: list[str]) -> list[Json]:
         try:
             run = load_run(client, name, folders)
         except HeraUtilsError:
-            continue  # its script has deleted it
+            continue  # the script deleted it
         of_run = {(one["metadata"].get("labels") or {}).get(RUN_LABEL) for one in run.own}
         if run.folder is None and of_run & labels:
             continue

@@ -1,4 +1,4 @@
-"""`hera-utils runs`: search the runs of all experiments by inputs, outputs, tags and facts."""
+"""`hera-utils runs`: searches the runs of all experiments by inputs, outputs, tags and facts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
 
     parsed = [Condition.parse(one) for one in conditions]
     entries = every_run()
-    # the run is shown in any case
+    # the column `run` is always there
     chosen = [name for one in columns.split(",") if (name := one.strip()) not in ("", "run")]
     check_columns(chosen, entries)
     matches = search(entries, parsed)[:limit]

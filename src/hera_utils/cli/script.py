@@ -1,4 +1,4 @@
-"""Running somebody's script as they would: as `__main__`, in their folder's import path, with their arguments."""
+"""Runs a user's script as `python SCRIPT` does: as `__main__`, with its folder in the import path, and with its arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)
 
 
 class Arguments(list[str]):
-    """A script's `sys.argv`, which notes whether the script looked at what comes after its own name."""
+    """A script's `sys.argv`, which notes whether the script read anything after its own name."""
 
     read = False
 
@@ -37,7 +37,7 @@ class Arguments(list[str]):
         return super().__len__()
 
     def take_parameters(self) -> list[str]:
-        """Taken out of it, where the script does not look at them: the `NAME=VALUE` texts of `-p`, for the workflow that it built."""
+        """Remove and return the `NAME=VALUE` texts of `-p`, for the workflow that the script built, unless it reads its arguments."""
         from hera_utils.cli.parameters import are_parameters, parameters
 
         words = [] if self.read else list.__getitem__(self, slice(1, None))
@@ -47,7 +47,7 @@ class Arguments(list[str]):
         return parameters(words)
 
     def refuse_unread(self) -> None:
-        """SettingsError when something was given that the script does not look at: a flag of ours, misspelt, or of another command."""
+        """Raise SettingsError if there are arguments that the script does not read: misspelt flags of ours, or of another command."""
         from hera_utils.cli.parameters import are_parameters
 
         if self.read:
@@ -61,7 +61,7 @@ class Arguments(list[str]):
 
 
 def read_script(path: Path) -> types.CodeType:
-    """The script, compiled. SettingsError when it is not there or is no Python."""
+    """The compiled script. Raises SettingsError if it does not exist or is no Python."""
     try:
         return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except OSError as error:
@@ -75,7 +75,7 @@ def read_script(path: Path) -> types.CodeType:
         raise SettingsError(
             f"{path}, line {error.lineno}: {error.msg}", fix="correct the script; it must be Python"
         ) from None
-    except (MemoryError, RecursionError):  # what Python's compiler raises for an expression without end
+    except (MemoryError, RecursionError):  # Python's compiler raises them for expressions that are nested too deeply
         raise SettingsError(f"{path} is nested too deep, or too large", fix=_KINDS) from None
     except ValueError as error:
         raise SettingsError(f"{path} is not a Python script ({error})", fix=_KINDS) from None
@@ -89,10 +89,10 @@ def execute(
     host: ScriptHost | None = None,
     command: Callable[..., str] | None = None,
 ) -> ScriptRecording:
-    """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then SettingsError.
+    """Run the script to its end. An error of its own is printed as Python prints it, without our frames; then SettingsError is raised.
 
-    recording: by default one of a script whose workflows are sent. host: the command that runs it; the recording is its observer.
-    command: a Connection's. At the limit of the host's deadline, WaitTimeout is raised in the script when it asks for its runs.
+    recording: by default one whose workflows are sent. host: describes the command that runs the script; the recording becomes its
+    observer. command: the method of a Connection. After the host's deadline WaitTimeout is raised in the script when it asks for its runs.
     """
     code = read_script(path)
     module = types.ModuleType("__main__")
@@ -100,7 +100,7 @@ def execute(
     module.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = module
     sys.argv = Arguments([str(path), *arguments])
-    # as `python script.py` does; the folder of the hera-utils command is of no use to the script
+    # as `python script.py` does; the script does not need the folder of the hera-utils command
     sys.path[0:1] = [str(path.parent.resolve())]
     recording = recording or ScriptRecording()
     host = replace(host or ScriptHost(), observer=recording.experiment_runs)
@@ -120,32 +120,32 @@ def execute(
             raise left_alone(recording, stop, command) from None
         except SystemExit as stop:
             recording.ended, recording.status = True, _exit_status(stop)
-        except Exception as error:  # noqa: BLE001  whatever the script raises is told in one place
+        except Exception as error:  # noqa: BLE001  the script may raise anything
             raise as_our_error(error, path) from None
     return recording
 
 
 def left_alone(recording: ScriptRecording, stop: KeyboardInterrupt, command: Callable[..., str]) -> KeyboardInterrupt:
-    """Ctrl-C while the script waited: what it submitted goes on."""
+    """The exception for Ctrl-C while the script waited: it says how to come back to the runs, which continue."""
     if isinstance(stop, Detached) or not recording.runs:
         return stop
     return Detached(_come_back(recording, command))
 
 
 def _come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
-    from hera_utils.runs.come_back import how_to_come_back  # few runs are left
+    from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
 
     return how_to_come_back([command("watch", name) for _, name in recording.runs])
 
 
 def created(workflow: Any, path: Path) -> str:
-    """Submit a workflow that the script left unsubmitted; its name."""
+    """Submit a workflow that the script built and did not submit; its name."""
     with built_by_hera(path):
         return str(workflow.create().metadata.name)
 
 
 def give_parameters(workflow: Any, assignments: Sequence[str]) -> None:
-    """Parameters in place of those that the script gave its workflow, as for a file."""
+    """Set parameters of the script's workflow, in place of its own, as for a file."""
     if not assignments:
         return
     from hera.workflows.models import Arguments as WorkflowArguments
@@ -167,12 +167,12 @@ def document_built(template: Any, path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def built_by_hera(path: Path) -> Iterator[None]:
-    """Hera builds within what the script described: whatever is wrong in it shows only now, and is told as the script's."""
+    """Inside, Hera builds the script's workflow and may find its mistakes only now: they are reported as errors of the script."""
     try:
         yield
     except HeraUtilsError:
         raise
-    except Exception as error:  # noqa: BLE001  Hera's and pydantic's own, and whatever a hook of the script raises
+    except Exception as error:  # noqa: BLE001  Hera, pydantic and hooks of the script may raise anything
         raise as_our_error(error, path) from None
 
 
@@ -184,7 +184,7 @@ def _exit_status(stop: SystemExit) -> int:
 
 
 def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
-    """The sentence for what a script raised; an error of its own code is preceded by its traceback, less our frames."""
+    """The sentence for an exception of a script. If the script's own code raised it, prints the traceback first, without our frames."""
     from hera_utils.excepthook import first_words, users_frames
     from hera_utils.platforms.hera_errors import explained
 
@@ -195,7 +195,7 @@ def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
         frames = frames.tb_next
     frames = users_frames(frames)
     line = f", line {frames.tb_lineno}" if frames is not None else ""
-    if frames is not None:  # else Hera found it in what the script described, after its end
+    if frames is not None:  # None if Hera found the error after the script's end
         note("".join(traceback.format_exception(type(error), error, frames)).rstrip())
     words = first_words(error)
     return SettingsError(

@@ -1,4 +1,4 @@
-"""Whose a flag is that stands after a script's name: the script's where the script declares it, else hera-utils' (decision 46)."""
+"""Decides who gets a flag after a script's name: the script if it declares the flag, else hera-utils (decision 46)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import click
 from hera_utils.cli.options import SettingOption
 from hera_utils.cli.run_output import AnsweringCommand
 
-_MARK = "\0"  # before a flag that our parser must take for a plain word; no command line can contain it
+_MARK = "\0"  # put before a flag to hide it from our parser; no command line can contain it
 _DECLARING = ("add_argument", "option", "Option")
 _PARSERS = ("ArgumentParser", "Typer", "command")
-_OURS = ("main", "parser")  # of hera_utils: they read the command line as well
+_OURS = ("main", "parser")  # functions of hera_utils that read the command line
 _HELP = ("-h", "--help")
 
 
@@ -40,8 +40,8 @@ def marked(
     settings: set[str],
     declared: Callable[[Path], frozenset[str]],
 ) -> list[str]:
-    """The words, with a mark before those after the script that are its own though they look like ours. A setting's flag is then given
-    to both. takes_value: of each of our flags. declared: the flags that a script declares.
+    """The words, with a mark before those flags after the script's name that are the script's. A flag of a setting is given to both, the
+    script and hera-utils. takes_value: our flag → whether a value follows it. declared: script → the flags that it declares.
     """
     place = _place_of_script(words, takes_value)
     end = words.index("--") if "--" in words else len(words)
@@ -63,7 +63,7 @@ def marked(
 
 
 def _place_of_script(words: Sequence[str], takes_value: Mapping[str, bool]) -> int | None:
-    """Where the first word is that is neither a flag nor a flag's value; None where `--from` takes a script's place."""
+    """The index of the first word that is neither a flag nor a flag's value; None if there is none, or `--from` replaces the script."""
     place = 0
     while place < len(words):
         flag, equals, _ = words[place].partition("=")
@@ -80,7 +80,9 @@ def _normal(flag: str) -> str:
 
 
 def declared_flags(script: Path) -> frozenset[str]:
-    """The flags that a script and its modules give to argparse, click or typer, and `--help` where they make a parser. Nothing is run."""
+    """The flags that a script and its modules declare with argparse, click or typer, and `--help` if they create a parser. The script is
+    only parsed, not run.
+    """
     from hera_utils.provenance.modules import sources_of
 
     flags: set[str] = set()

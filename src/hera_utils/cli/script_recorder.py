@@ -1,5 +1,5 @@
-"""What a script builds and submits with Hera, recorded on the way: so that its runs can be followed, a script that builds a
-workflow and stops there can be submitted, and one can be looked at without sending anything.
+"""Records what a script builds and submits with Hera: so that its runs can be followed, a workflow that it only builds can be submitted,
+and a script can be checked without sending anything.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Wrapper = Callable[..., Any]
 class ScriptRecording:
     """What a script did with Hera.
 
-    built: its workflows, templates: its templates and cron workflows, oldest first. experiments: those that its engines run.
-    runs: (namespace, name) of what it submitted.
-    stored: how many templates it stored. status: what it ended with; ended: by an exit of its own.
-    sending: whether what it submits is sent (not when it is only looked at). announce: called before anything is sent.
+    built: its workflows, templates: its templates and cron workflows, the oldest first. experiments: those that its engines run.
+    runs: (namespace, name) of each workflow that it submitted. submitted: ids of the workflow objects that it submitted.
+    stored: how many templates it stored. status: its exit status; ended: whether it called exit itself.
+    sending: whether what it submits is sent; False if the script is only checked. announce: called before anything is sent.
     services: how many services of Hera it created (each workflow creates one).
     linked: whether it asked Hera for the address of a workflow's page, most likely to print it.
-    look: called with each workflow and template before it is sent. waits: called before the script asks how a workflow stands.
+    look: called with each workflow and template before it is sent. waits: called before the script asks for a workflow's state.
     """
 
     built: list[Any] = field(default_factory=list)
@@ -50,7 +50,7 @@ class ScriptRecording:
         return [workflow for workflow in self.built if id(workflow) not in self.submitted]
 
     def add(self, namespace: str, name: str) -> None:
-        """The script has submitted a workflow."""
+        """Note that the script has submitted a workflow."""
         self.runs.append((namespace, name))
         script_host().runs.append(name)
 
@@ -64,14 +64,14 @@ class ScriptRecording:
 
 @contextmanager
 def recorded(recording: ScriptRecording) -> Iterator[None]:
-    """Records what Hera builds and submits while it lasts."""
+    """Inside, everything that Hera builds and submits is recorded."""
     from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowsService, WorkflowTemplate
 
     replaced: list[tuple[Any, str, Any]] = []
 
     def wrap(owner: Any, name: str, around: Callable[[Wrapper, ScriptRecording], Wrapper]) -> None:
         original = vars(owner).get(name)
-        if original is not None:  # another Hera may not have it
+        if original is not None:  # another version of Hera may not have it
             replaced.append((owner, name, original))
             setattr(owner, name, functools.wraps(original)(around(original, recording)))
 
@@ -103,7 +103,9 @@ def _building(original: Wrapper, recording: ScriptRecording) -> Wrapper:
 
 
 def _is_stored(workflow: Any) -> bool:
-    """Templates and cron workflows are Workflows to Hera; a subclass of Workflow, whose kind is its own name, is one to be run."""
+    """Whether it is a template or a cron workflow, which to Hera are Workflows too. The kind of a user's subclass of Workflow is the name
+    of the subclass; that is a workflow to run.
+    """
     from hera.workflows import CronWorkflow, WorkflowTemplate
 
     stored = ("WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")

@@ -1,4 +1,4 @@
-"""`hera-utils serve`: the local platform's server, in the foreground or not."""
+"""`hera-utils serve`: runs the local platform's server in the foreground, or starts, stops and queries it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hera-utils settings`: each value and who gave it."""
+"""`hera-utils settings`: shows the value of each setting and where it comes from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(output: str) -> int:
 
 
 def _print(rows: list[Row]) -> None:
-    """In a terminal those that have a value, paths from the home folder; in a pipe all of them as they are."""
+    """On a terminal print the settings that have a value, with `~` for the home folder; in a pipe all of them, unchanged."""
     from pathlib import Path
 
     from hera_utils.cli.terminal import print_table, say, width

@@ -1,4 +1,4 @@
-"""`hera-utils stop`: end a run; its exit handlers still run."""
+"""`hera-utils stop`: ends a run; its exit handlers still run."""
 
 from __future__ import annotations
 

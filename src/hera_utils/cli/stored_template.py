@@ -1,4 +1,4 @@
-"""What is stored on a platform and makes workflows: templates and cron workflows, named KIND/NAME; to run, list, show and change."""
+"""Stored templates and cron workflows of a platform, named KIND/NAME: runs, lists, shows and changes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT = {
     "ClusterWorkflowTemplate": "clusterworkflowtemplate",
 }
 _KUBECTLS = {"cwf": "cronwf", "cwft": "clusterworkflowtemplate", "clusterwftmpl": "clusterworkflowtemplate"}
-"""Short names that kubectl takes and `argo submit --from` does not."""
+"""Short names that kubectl accepts and `argo submit --from` does not."""
 _CRON = "CronWorkflow"
 _FIX = "write workflowtemplate/NAME, clusterworkflowtemplate/NAME or cronwf/NAME"
 _MOST_RUNS = 5
@@ -42,7 +42,7 @@ class StoredTemplate:
 
 
 def stored_template(client: ArgoClient, reference: str) -> StoredTemplate:
-    """What KIND/NAME means. SettingsError, ResourceError say what is wrong."""
+    """The stored template or cron workflow KIND/NAME. Raises SettingsError for a wrong form, ResourceError if it does not exist."""
     word, slash, name = reference.partition("/")
     if not (word and slash and name):
         raise SettingsError(f"`{reference}` names no stored template", fix=_FIX)
@@ -62,7 +62,7 @@ def stored_template(client: ArgoClient, reference: str) -> StoredTemplate:
 
 
 def stored_by_name(client: ArgoClient, typed: str) -> StoredTemplate | None:
-    """What KIND/NAME means, or the cron workflow of exactly that name; None for what must be a run."""
+    """The stored object KIND/NAME, or the cron workflow with exactly this name; None if the name must be that of a run."""
     from hera_utils.cli.run_choice import is_relative
 
     if "/" in typed:
@@ -71,13 +71,13 @@ def stored_by_name(client: ArgoClient, typed: str) -> StoredTemplate | None:
         return None
     try:
         document = client.template(_CRON, typed)
-    except (AccessError, Refused):  # who may not see cron workflows means a run
+    except (AccessError, Refused):  # a user who may not see cron workflows can only name a run
         return None
     return None if document is None else StoredTemplate(_CRON, typed, document)
 
 
 def workflow_of(client: ArgoClient, reference: str) -> Json:
-    """The workflow that KIND/NAME means, before parameters are given, as `argo submit --from` makes it."""
+    """The workflow that `argo submit --from KIND/NAME` would create, before parameters are set."""
     stored = stored_template(client, reference)
     workflow = workflow_from(stored.document, stored.kind, at=time.time())
     workflow.pop("status", None)
@@ -85,7 +85,7 @@ def workflow_of(client: ArgoClient, reference: str) -> Json:
 
 
 def set_suspended(client: ArgoClient, stored: StoredTemplate, verb: str) -> str:
-    """suspend or resume a cron workflow; the sentence that says what was done. SettingsError for a template, which starts nothing."""
+    """Suspend or resume a cron workflow; the sentence about it. Raises SettingsError for a template, which starts no runs."""
     if stored.kind != _CRON:
         raise SettingsError(f"{stored} starts no runs by itself", fix="name a run or a cron workflow (cronwf/NAME)")
     document = client.set_cron(stored.name, verb)
@@ -98,7 +98,7 @@ def set_suspended(client: ArgoClient, stored: StoredTemplate, verb: str) -> str:
 
 
 def sentence_after_storing(stored: StoredTemplate) -> str:
-    """How to run what was stored; of a cron workflow also when it runs by itself."""
+    """A sentence on how to run what was stored; for a cron workflow also when it runs by itself."""
     run = f"hera-utils run --from {stored}"
     if stored.kind != _CRON:
         return f"{stored.kind} {stored.name} stored; run it with: {run}"
@@ -115,7 +115,7 @@ HEADER = ("name", "status", "schedules", "last run", "next run", "age")
 
 
 def lines(stored: Sequence[StoredTemplate], now: float) -> list[tuple[str, ...]]:
-    """A line of a table for each."""
+    """The lines of a table, one for each object."""
     return [_line(one, now) for one in stored]
 
 
@@ -138,7 +138,7 @@ def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
 
 
 def state(cron: Json) -> str:
-    """scheduled, suspended, or stopped: its stopStrategy has ended it."""
+    """The state: scheduled, suspended, or stopped (its stopStrategy has ended it)."""
     from hera_utils.interpreter.cron.cron_workflow import completed
 
     if completed(cron):
@@ -172,7 +172,7 @@ def _then(document: Json, now: float) -> str:
 
 
 def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
-    """What `get` shows of it: when it runs, its parameters, the newest runs of a cron workflow."""
+    """What `get` shows: its parameters; for a cron workflow also when it runs, and its newest runs."""
     from hera_utils.argo import timestamps
     from hera_utils.spans import age
 
@@ -203,7 +203,7 @@ def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
 def all_stored(
     client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, strict: bool = False
 ) -> list[StoredTemplate]:
-    """Everything that is stored of these kinds; what the user may not see is left out. strict: raise the reason where that is all of it."""
+    """All stored objects of these kinds, without kinds that the user may not see. strict: raise the error if they may see none."""
     templates, unseen = list[StoredTemplate](), list[AccessError | Refused]()
     for kind in kinds:
         try:

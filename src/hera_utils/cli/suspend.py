@@ -1,4 +1,4 @@
-"""`hera-utils suspend`: let a run start no more tasks."""
+"""`hera-utils suspend`: prevents a run from starting more tasks."""
 
 from __future__ import annotations
 

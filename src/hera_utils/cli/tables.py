@@ -1,4 +1,4 @@
-"""Tables of texts, as wide as their widest cells, or as narrow as a terminal: columns are cut, and those without room left out. Pure."""
+"""Lays out tables of texts, as wide as their cells need or to the width of a terminal: then columns are cut or left out. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Paint = Callable[[int, int, str], str]
 
 @dataclass(frozen=True)
 class Table:
-    """header: column names; lines: as many cells each; numeric: which columns are numbers, which are never cut.
+    """header: column names; lines: as many cells each; numeric: which columns are numbers, which are right-aligned and never cut.
 
-    first_to_go: the columns that are left out first, where there is not room for all; the others from the right. whole: those that are
-    not cut either, as what one copies: names of runs.
+    first_to_go: the columns to leave out first if there is no room for all; then others from the right. whole: text columns that are
+    never cut, such as names of runs, which users copy.
     """
 
     header: Sequence[str]
@@ -34,7 +34,7 @@ class Table:
 
 
 def laid_out(table: Table, width: int | None = None, more: str = "…") -> tuple[list[list[str]], list[int], list[str]]:
-    """(the cells of the header and of each line, padded; which columns these are; the names of those that are left out)."""
+    """(the padded cells of the header and of each line; the indices of their columns; the names of the columns that are left out)."""
     from rich.cells import cell_len
 
     columns = [[name, *(line[index] for line in table.lines)] for index, name in enumerate(table.header)]
@@ -66,7 +66,7 @@ def _next_to_go(table: Table, visible: Sequence[int]) -> int:
 
 
 def _cut(table: Table, widths: list[int], visible: Sequence[int], width: int) -> None:
-    """Makes the widest text columns narrower, until all of them have room together."""
+    """Makes the widest text columns narrower until all columns fit."""
     while sum(widths[index] + _GAP for index in visible) - _GAP > width:
         widest = max(
             (index for index in visible if not table.uncut(index)), key=lambda index: widths[index], default=None

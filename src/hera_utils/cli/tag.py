@@ -1,4 +1,4 @@
-"""`hera-utils tag`: a name, a note and tags for a run."""
+"""`hera-utils tag`: gives a run a name, a note and tags."""
 
 from __future__ import annotations
 

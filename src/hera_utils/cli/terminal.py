@@ -1,4 +1,4 @@
-"""Where text goes: one console for stdout, one for stderr; rich on a terminal, plain lines in a pipe."""
+"""Prints text: data on stdout, notes on stderr; with colours on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _control = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Colours and widths follow the terminal; NO_COLOR, TERM=dumb and pipes are respected (by rich)."""
+    """A console of rich, which chooses colours and width for the terminal, and respects NO_COLOR, TERM=dumb and pipes."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def progress_console() -> Console | Lines:
-    """Where a display of progress goes."""
+    """The console for a display of progress."""
     if sys.stdout.isatty() or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE")):
         return console()
     from hera_utils.watch.terminal import Lines
@@ -48,17 +48,17 @@ def symbols() -> Symbols:
 
 
 def say(text: str, *, stderr: bool = False) -> None:
-    """A text without control sequences; one in colours of ours as it is."""
+    """Print a text without its control sequences; a StyledText, which has our own colours, unchanged."""
     click.echo(text if isinstance(text, StyledText) else visible(text), err=stderr)
 
 
 def note(text: str) -> None:
-    """Something worth knowing that was not asked for: on stderr."""
+    """Print on stderr what is worth knowing but is not the answer of the command."""
     say(text, stderr=True)
 
 
 def print_json(value: Any) -> None:
-    # JSON may say any character by its number
+    # control characters are escaped, which is valid JSON
     click.echo(_control.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))
 
 
@@ -73,13 +73,13 @@ def print_document(value: Any, form: str) -> None:
 
 
 def print_data(text: str) -> None:
-    """A whole document for a program: as it is in a pipe, without control sequences on a terminal."""
+    """Print a whole document: unchanged in a pipe, without control sequences on a terminal."""
     cleaned = isinstance(text, StyledText) or not sys.stdout.isatty()
     click.echo(text if cleaned else visible(text), nl=False)
 
 
 def write_data(text: str, to: Path | None) -> None:
-    """A whole document into a file, or on stdout where none is named. ResourceError when the file cannot be written."""
+    """Write a whole document to a file, or to stdout for None. Raises ResourceError if the file cannot be written."""
     if to is None:
         print_data(text)
         return
@@ -89,14 +89,14 @@ def write_data(text: str, to: Path | None) -> None:
 
 
 def width() -> int | None:
-    """How many columns the terminal has; None for a pipe, which gets everything."""
+    """The columns of the terminal; None for a pipe, in which nothing is cut."""
     return console().width if sys.stdout.isatty() else None
 
 
 def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint: Paint | None = None) -> list[str]:
-    """A table's lines: in a pipe as wide as its cells, in a terminal no wider than that; what has no room is named in a last line.
+    """The lines of a table: in a pipe as wide as its cells, on a terminal no wider than that; a last line names omitted columns.
 
-    fit: whether it is made to fit. all_of_them: what shows every column. paint: (line, column, padded cell) → the cell in colours.
+    fit: fit it to the terminal. all_of_them: the flag that shows every column. paint: (line, column, padded cell) → the cell in colours.
     """
     from hera_utils.cli.tables import Table, laid_out
 
@@ -133,7 +133,7 @@ def print_table(
 
 
 def painted(phase: str, text: str) -> str:
-    """A text in the colour of a phase, where there are colours."""
+    """A text in the colour of a phase, if colours are used."""
     from hera_utils.watch.progress_text import style_of
 
     style, text = style_of(phase), visible(text)

@@ -1,4 +1,4 @@
-"""`hera-utils terminate`: end a run at once."""
+"""`hera-utils terminate`: ends a run at once, without exit handlers."""
 
 from __future__ import annotations
 

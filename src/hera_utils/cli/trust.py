@@ -1,4 +1,4 @@
-"""`hera-utils trust`: let the settings files of this folder decide what a project's file may not decide unasked."""
+"""`hera-utils trust`: allows this folder's settings files to set what only trusted files may set."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def command(remove: bool) -> int:
         return 0
     digests = {os.path.realpath(file): digest_of(file) for file in files}
     settings = context(check_trust=False)
-    found = {file: digest for one in concerns(settings) for file, digest in one.files.items()}  # as they were read
+    found = {
+        file: digest for one in concerns(settings) for file, digest in one.files.items()
+    }  # digests of the content that was read
     trust({**digests, **found}, around.user_folder)
     for path in (file for file in found if file not in digests):
         say(f"trusted in its present form: {path.removeprefix('link:')}")

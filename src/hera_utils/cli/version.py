@@ -1,4 +1,4 @@
-"""`hera-utils version`: which versions there are, and whether they fit."""
+"""`hera-utils version`: shows the versions of client and platform, and whether they fit together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(output: str) -> int:
 
 
 def _of_the_platform() -> tuple[str, str, dict[str, str]]:
-    """(Argo's version, Kubernetes', why one is not known)."""
+    """(Argo's version, Kubernetes' version, name → why it is unknown)."""
     from pathlib import Path
 
     from hera_utils.errors import HeraUtilsError

@@ -1,4 +1,4 @@
-"""`hera-utils watch`: follow a run until it ends."""
+"""`hera-utils watch`: follows a run until it ends."""
 
 from __future__ import annotations
 

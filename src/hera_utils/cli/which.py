@@ -1,4 +1,4 @@
-"""`hera-utils which`: which run, and which of its points, made a file."""
+"""`hera-utils which`: finds the run and the point that wrote a file."""
 
 from __future__ import annotations
 

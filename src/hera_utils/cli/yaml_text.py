@@ -1,4 +1,4 @@
-"""YAML text as Kubernetes reads it, what is wrong with it, and the line on which a field stands."""
+"""Reads YAML as Kubernetes does, describes its errors, and finds the line of a field."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hera_utils.errors import SettingsError
 
 
 def loader() -> Any:
-    """The loader for text that becomes JSON. It is imported here: PyYAML costs time that most commands need not spend."""
+    """The YAML loader. Imported here, because importing PyYAML takes time and most commands do not need it."""
     from hera_utils.argo.kubernetes_yaml import Loader
 
     return Loader
 
 
 def strict_loader() -> Any:
-    """The same, which refuses a key that stands twice in one object, as `argo lint` does: YAML takes the last one without a word."""
+    """A loader that refuses a key that occurs twice in one object, as `argo lint` does; the other one silently takes the last."""
     import yaml
 
     class Strict(loader()):  # type: ignore[misc]
@@ -36,7 +36,7 @@ def strict_loader() -> Any:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file. SettingsError where it cannot be read, or is no text."""
+    """The text of a file. Raises SettingsError if it cannot be read or is no text."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -48,14 +48,14 @@ def text_of(path: Path) -> str:
 
 
 def mistake(error: Any) -> str:
-    """What PyYAML's error says, as it follows the file's name: `, line 2: not valid YAML: …`."""
+    """PyYAML's error in words that follow the file's name: `, line 2: not valid YAML: …`."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     place = "" if mark is None else f", line {mark.line + 1}"
     return f"{place}: not valid YAML: {problem or ' '.join(str(error).split())}"
 
 
 def lines_of(text: str, places: Sequence[tuple[int, Sequence[str | int]]]) -> list[int]:
-    """The line of each place in a text of legal YAML, from 1; 0 for what stands behind an anchor.
+    """The line, from 1, of each place in a text of valid YAML; 0 for a place that only an anchor leads to.
 
     places: (number of the document, from 1; the keys and list indices that lead to the field, its own key last).
     """
