@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -235,9 +236,47 @@ def test_what_was_deleted_is_still_told_by_its_record(typed, tmp_path):
     folder = newest(tmp_path)
     typed("delete", folder.name)
     answer = typed("results", folder.name, "-o", "json")
-    assert {row["status"] for row in json.loads(answer.stdout)} == {"Succeeded"}
-    assert "are deleted; their results are in" in answer.stderr
+    rows = json.loads(answer.stdout)
+    assert [row["outputs"] for row in rows] == [{"y": 10 * alpha} for alpha in (1, 1, 2, 2, 3, 3)]
+    assert answer.stderr == ""
     kept = (folder / "report.html").read_bytes()
     assert "a new report would say less" in typed("report", folder.name, status=2).stderr
     assert (folder / "report.html").read_bytes() == kept
     typed("report", folder.name, "--to", "other.html")
+
+
+def test_a_run_that_goes_on_has_the_results_of_earlier_runs_after_their_deletion(typed, tmp_path):
+    """As `gc` deletes them after 30 days, or a cluster after its own time: the points stay done, so nobody computes them again."""
+    typed("python", "--set", "alpha=1,2")
+    first = newest(tmp_path)
+    typed("delete", first.name)
+    typed("python", "--resume")
+    last = newest(tmp_path)
+    assert last != first
+    with open(last / "results.csv", newline="") as file:
+        assert [row["y"] for row in csv.DictReader(file)] == ["10", "10", "20", "20", "30", "30"]
+    typed("report", last.name, "--zip")  # it tells no less than before
+
+
+def test_a_workflow_that_no_record_has_kept_is_kept_when_it_is_deleted(typed, tmp_path):
+    """Of an older version, or one that nobody followed to its end."""
+    typed("python")
+    folder = newest(tmp_path)
+    with sqlite3.connect(folder / "points.sqlite") as base:
+        base.execute("delete from documents")
+    typed("gc", "--older-than", "0d", "--yes")
+    (row, *_) = json.loads(typed("results", folder.name, "-o", "json").stdout)
+    assert row["outputs"] == {"y": 10}
+    with sqlite3.connect(folder / "points.sqlite") as base:
+        base.execute("delete from documents")
+    assert "2 workflows of" in typed("results", folder.name).stderr
+
+
+def test_a_record_keeps_no_workflow_with_a_secret(request, monkeypatch, tmp_path):
+    monkeypatch.setenv("LAB_API_KEY", key := "q7Rk2ZxW9bTn4Lp")
+    typed = request.getfixturevalue("typed")
+    (tmp_path / "settings.py").write_text(f"FAILING, FACTOR = 0, '10 + {key}'\n")
+    typed("python", "--set", "alpha=1")  # an unset variable is 0
+    with sqlite3.connect(newest(tmp_path) / "points.sqlite") as base:
+        kept = [name for (name,) in base.execute("select workflow from documents")]
+    assert [name.rpartition("-")[2] for name in kept] == ["gather"]

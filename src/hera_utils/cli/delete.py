@@ -11,10 +11,12 @@ from hera_utils.cli.options import completing, settings_options
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completing("runs", "stored"))
 @settings_options
 def command(names: tuple[str, ...]) -> int:
-    """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain.
+    """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain, and
+    where the run is recorded its results.
 
     A cron workflow is named by its name or as cronwf/NAME, and takes its runs with it; a stored template as workflowtemplate/NAME.
     """
+    from hera_utils.cli.deletion import keep_and_delete
     from hera_utils.cli.run_names import chosen_run, reached, workflows_of
     from hera_utils.cli.stored_template import stored_by_name
     from hera_utils.cli.terminal import say
@@ -26,7 +28,7 @@ def command(names: tuple[str, ...]) -> int:
             chosen_run(client, name, whole=True) for name, stored in stored_by.items() if stored is None
         )
         for workflow in dict.fromkeys(one for run in runs for one in workflows_of(client, run)):
-            client.delete(workflow)
+            keep_and_delete(client, workflow)
             say(f"{workflow} deleted")
         for reference, stored in {str(stored): stored for stored in stored_by.values() if stored is not None}.items():
             client.delete_template(stored.kind, stored.name)

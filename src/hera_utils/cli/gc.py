@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 
 from hera_utils.argo.faults import NOT_FOUND
 from hera_utils.argo.phases import phase_of
+from hera_utils.cli.deletion import keep_and_delete
 from hera_utils.cli.image_removal import ImageRemoval
 from hera_utils.cli.options import context, seconds_of, settings_options
 from hera_utils.deep_folders import remove_tree
@@ -46,7 +48,8 @@ _MOST_LINES = 20
 def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool) -> int:
     """Delete old runs with their logs and artifacts, and the remains of deleted claims and images.
 
-    Files on existing claims are never touched. The space is shown first; without a terminal nothing is deleted unless --yes is given.
+    Files on existing claims are never touched, and the records of runs keep their results. The space is shown first; without a terminal
+    nothing is deleted unless --yes is given.
     """
     from hera_utils.cli.run_names import reached
     from hera_utils.cli.terminal import say
@@ -122,7 +125,7 @@ class _Removal:
             remove_tree(folder)
         yield from self.images.remove()
         for run in self.runs:
-            _delete(client.delete, run["metadata"]["name"])
+            _delete(partial(keep_and_delete, client), run["metadata"]["name"])
         for uid in self.records:
             _delete(client.delete_archived, uid)
         yield f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'} deleted"

@@ -126,13 +126,16 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
 
 
 def _tell_gone(run: WholeRun) -> None:
-    """Say that results of deleted workflows are missing, and where the run wrote them when it ended."""
+    """Say that results of deleted workflows which no record has kept are missing, and where the run wrote them when it ended."""
     from hera_utils.cli.terminal import note
+    from hera_utils.wording import counted
 
-    if run.deleted and run.folder is not None:
+    if run.lost and run.folder is not None:
         there = run.folder / "results.csv"
-        kept = f"; their results are in {there}" if there.is_file() else ""
-        note(f"hera-utils: {run.deleted} of the workflows of {run.name} are deleted{kept}")
+        written = f"; what it gave when it ended is in {there}" if there.is_file() else ""
+        are, them = ("are", "them") if run.lost > 1 else ("is", "it")
+        gone = f"{counted(run.lost, 'workflow')} of {run.name} {are} deleted, and no record has kept {them}"
+        note(f"hera-utils: {gone}{written}")
 
 
 def _format_of(to: Path | None) -> str:

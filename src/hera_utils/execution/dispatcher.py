@@ -51,7 +51,8 @@ class InFlight:
 class SubmitOptions:
     """How a run's documents are submitted. stamp: completes a document. check: raises an error if the platform will not accept it.
     parallelism: of each workflow; None keeps its own. labels, annotations: added to each workflow. outputs: ids of points ("": what is
-    computed after all points) → the facts by which the files that they wrote are recognized later.
+    computed after all points) → the facts by which the files that they wrote are recognized later. hides: whether a document contains a secret, so that the record
+    must not keep it.
     """
 
     stamp: Callable[[Json], Json]
@@ -61,6 +62,7 @@ class SubmitOptions:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     outputs: Callable[[list[str]], Mapping[str, Mapping[str, FileFacts]]] = lambda points: {}
+    hides: Callable[[Json], bool] = lambda document: False
 
 
 class Watcher(Protocol):
@@ -277,12 +279,14 @@ class Dispatcher:
         if flight.phase == "Deleted":
             phase, statuses = "Deleted", {row.id: "Deleted" for row in rows}
         else:
-            phase, statuses = self._examine(flight, rows, document or self._persist(lambda: self.client.get(name)))
+            document = document or self._persist(lambda: self.client.get(name))
+            phase, statuses = self._examine(flight, rows, document)
         done = [point for point, status in statuses.items() if status == DONE]
         if phase == DONE and (flight.row.fingerprint or flight.row.role == "whole"):
             done.append("")
         self.record.keep_outputs(self.options.outputs(done))
-        self.record.settle(name, phase, statuses)
+        keep = document is not None and not self.options.hides(document)
+        self.record.settle(name, phase, statuses, document if keep else None)
         self.ended.append((flight.row, phase))
         if rows:
             self._fruitless = 0 if {DONE, PRUNED}.intersection(statuses.values()) else self._fruitless + 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import sys
 import time
@@ -59,12 +60,14 @@ from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import breaches
+from hera_utils.results.secrecy import holds_secret, secrets_of
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.notes import read_notes, write_notes
 from hera_utils.runs.record import DONE, PointRow, RunRecord, records
 from hera_utils.runs.record_folders import remember
 from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.secret import Secret
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.wording import counted, first_of
@@ -360,6 +363,11 @@ class Session:
             else:
                 yield replace(row, why=decisions.run.get(point.id, ""))
 
+    def _secrets(self) -> list[str | Secret | None]:
+        """What no record may contain."""
+        declared = secret_values(self.definition.environment)
+        return [self.client.connection.token, *self.context.secrets(), *declared, *secrets_of(os.environ)]
+
     def _dispatcher(self, record: RunRecord) -> Dispatcher:
         local, single, limits = self.client.connection.local, self.estimate.single, self.estimate.limits
         parallelism = self.context.parallelism if "parallelism" in self.context else None
@@ -382,6 +390,7 @@ class Session:
             labels={} if self.writes is None else self.writes.labels(),
             annotations={} if self.writes is None else self.writes.annotations(),
             outputs=partial(self._outputs, record),
+            hides=partial(holds_secret, secrets=self._secrets()),
         )
         return Dispatcher(self.client, record, options, self.fingerprinter.texts, self.deadline)
 

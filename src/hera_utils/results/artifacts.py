@@ -21,7 +21,8 @@ def artifacts_of_run(run: WholeRun) -> list[Artifact]:
     """Each artifact once, under TASK/NAME. If a task ran again in a later workflow of the run, the later artifacts count."""
     taken = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
     by_name: dict[tuple[str, str], Artifact] = {}
-    documents = sorted(run.documents, key=lambda one: one["metadata"]["name"] not in run.earlier)
+    there = (one for one in run.documents if one["metadata"]["name"] not in run.deleted)
+    documents = sorted(there, key=lambda one: one["metadata"]["name"] not in run.earlier)
     for one in (artifact for document in documents for artifact in artifact_downloads.artifacts_of(document)):
         if one.workflow not in run.earlier or (one.workflow, one.task) in taken:
             by_name[one.task, one.name] = one

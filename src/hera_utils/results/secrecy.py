@@ -91,6 +91,16 @@ def refuse_secret_literals(documents: Iterable[Json]) -> None:
                 raise ResourceError(f"the workflow {run} contains the secret `{name}` as plain text", fix=_FIX)
 
 
+def holds_secret(document: Json, secrets: Secrets) -> bool:
+    """Whether a workflow as it ended contains one of the secrets, or a key as plain text."""
+    try:
+        refuse_secret_literals([document])
+        refuse_secrets("", json.dumps(document, ensure_ascii=False, default=str), secrets)
+    except ResourceError:
+        return True
+    return False
+
+
 def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
     """SettingsError when a constant or a value of an axis is a secret: the record of a run contains its inputs."""
     known = set(_words(secrets))

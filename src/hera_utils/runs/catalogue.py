@@ -132,7 +132,7 @@ def _as_it_stands(entry: CatalogueEntry, by_workflow: Mapping[str, Json]) -> Cat
     documents = tuple(by_workflow[name] for name in names if name in by_workflow)
     if not documents:
         return entry if entry.folder is None or is_driven(entry.folder) else replace(entry, phase="Deleted")
-    deleted = len(names) - len(documents)
+    deleted = frozenset(name for name in names if name not in by_workflow)
     whole = WholeRun(entry.name, "", documents, entry.folder, entry.facts, deleted=deleted)
     ends = [read((document.get("status") or {}).get("finishedAt")) for document in documents]
     ended = max((end for end in ends if end is not None), default=None) if whole.phase in COMPLETED else None

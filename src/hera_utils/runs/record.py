@@ -4,8 +4,8 @@
                     axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
                     the points), git, versions, images (image → what happened to it on this machine; see images/decision_texts.py)
     points.sqlite   one row a point, the workflows, the texts that many rows share (`fingerprints`), and by what the declared
-                    outputs of points are known again (`outputs`; of the point "": of what comes after all points); of a search
-                    also what its sampler was told of each point (`trials`)
+                    outputs of points are known again (`outputs`; of the point "": of what comes after all points), each workflow
+                    as it ended (`documents`); of a search also what its sampler was told of each point (`trials`)
     packages-*.txt  the locks of packages that stood in for images (images/python_environment.py)
     lock            held by the process that drives the run; it falls with the process
 
@@ -31,6 +31,7 @@ from typing import Any
 from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
+from hera_utils.runs.kept_documents import packed, unpacked
 from hera_utils.runs.record_database import ForeignDatabase, address_of, refuse_programs
 from hera_utils.runs.record_files import keep_from_readers, open_lock, read_json
 from hera_utils.whole_files import write_whole
@@ -63,6 +64,7 @@ create table if not exists outputs (
     point text not null, path text not null, size integer not null, stamp text not null, digest text not null,
     primary key (point, path)
 ) without rowid;
+create table if not exists documents (workflow text primary key, packed blob not null);
 """
 _ADD_POINT = """
 insert into points (id, number, name, given, workflow, fingerprint, tasks, status, run, why) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -70,6 +72,7 @@ on conflict (id) do update set workflow = excluded.workflow, fingerprint = exclu
     status = excluded.status, run = excluded.run where status = '' and excluded.status <> ''
 """
 _IDS = "id in (select value from json_each(?))"
+_KEEP_DOCUMENT = "insert or replace into documents (workflow, packed) values (?, ?)"
 _ADD_WORKFLOW = (
     "insert or replace into workflows (name, number, role, points, phase, fingerprint) values (?, ?, ?, ?, ?, ?)"
 )
@@ -318,15 +321,22 @@ class RunRecord:
             )
         self._write()
 
-    def settle(self, workflow: str, phase: str, statuses: Mapping[str, str]) -> None:
-        """A workflow has ended: its phase, and the status of each of its points."""
+    def settle(self, workflow: str, phase: str, statuses: Mapping[str, str], document: Json | None = None) -> None:
+        """A workflow has ended: its phase, and the status of each of its points. document: to be kept, as the platform will delete it."""
         with self._transaction() as base:
+            if document is not None:
+                base.execute(_KEEP_DOCUMENT, (workflow, packed(document)))
             base.execute("update workflows set phase = ? where name = ?", (phase, workflow))
             base.executemany(
                 "update points set status = ? where id = ? and workflow = ?",
                 ((status, point, workflow) for point, status in statuses.items()),
             )
         self._write()
+
+    def keep_document(self, workflow: str, document: Json) -> None:
+        """A workflow as it ended, before it is deleted."""
+        with self._transaction() as base:
+            base.execute(_KEEP_DOCUMENT, (workflow, packed(document)))
 
     def keep_outputs(self, outputs: Mapping[str, Mapping[str, FileFacts]]) -> None:
         """By what the outputs of points are known again. outputs: point → path → facts."""
@@ -412,6 +422,11 @@ class RunRecord:
         for point, path, *facts in self._base.execute("select point, path, size, stamp, digest from outputs"):
             outputs.setdefault(point, {})[path] = FileFacts(*facts)
         return outputs
+
+    def document(self, workflow: str) -> Json | None:
+        """A workflow as it ended; None for one that was not kept."""
+        row = self._base.execute("select packed from documents where workflow = ?", (workflow,)).fetchone()
+        return None if row is None else unpacked(row[0], workflow)
 
     def text(self, digest: str) -> str:
         """What a digest of a fingerprint stands for; "" when it is not known."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.phases import phase_of
-from hera_utils.errors import HeraUtilsError, Refused, ResourceError
+from hera_utils.errors import HeraUtilsError, Refused, ResourceError, SettingsError
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, label_of
 from hera_utils.runs.remaining import remaining
 
@@ -29,7 +29,8 @@ class WholeRun:
 
     documents: its workflows, in the order in which they were submitted, and those of earlier runs whose points it took over. earlier:
     the names of the latter. folder: its record, None where there is none on this machine; facts: what run.json says. points: in the
-    order of the sweep. deleted: how many of its workflows the platform does not have any more.
+    order of the sweep. deleted: the names of those workflows that the platform does not have any more; lost: of them how many no
+    record has kept.
     """
 
     name: str
@@ -39,7 +40,8 @@ class WholeRun:
     facts: Json = field(default_factory=dict)
     points: tuple[PointRow, ...] = ()
     earlier: frozenset[str] = frozenset()
-    deleted: int = 0
+    deleted: frozenset[str] = frozenset()
+    lost: int = 0
 
     @property
     def own(self) -> tuple[Json, ...]:
@@ -96,13 +98,25 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
     with RunRecord.open(folder) as record:
         facts, points = dict(record.facts), tuple(record.points())
         own = [row.name for row in record.workflows()]
-    others = [name for name in dict.fromkeys(point.workflow for point in points) if name and name not in own]
+    computed = {point.workflow: point.run for point in points if point.workflow and point.workflow not in own}
     client.namespace = facts.get("namespace") or client.namespace
-    documents = [document for one in (*own, *others) if (document := workflow_of(client, one)) is not None]
-    if not documents and not points:
+    found: dict[str, Json | None] = {one: workflow_of(client, one) for one in (*own, *computed)}
+    deleted = frozenset(one for one, document in found.items() if document is None)
+    found |= {one: kept_document(folder.with_name(computed.get(one) or folder.name), one) for one in deleted}
+    there = tuple(document for document in found.values() if document is not None)
+    if not there and not points:
         raise ResourceError(f"none of the workflows of {name} exists any more", fix="list the runs with: hera-utils ls")
-    deleted = len(own) + len(others) - len(documents)
-    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others), deleted)
+    earlier, lost = frozenset(computed), len(found) - len(there)
+    return WholeRun(name, client.namespace, there, folder, facts, points, earlier, deleted, lost)
+
+
+def kept_document(folder: Path, workflow: str) -> Json | None:
+    """A workflow as the record in a folder kept it; None where it did not."""
+    try:
+        with RunRecord.open(folder) as record:
+            return record.document(workflow)
+    except (ResourceError, SettingsError):
+        return None
 
 
 def record_folder(name: str, runs: Iterable[Path]) -> Path | None:

@@ -1,0 +1,55 @@
+"""Deleting workflows: the record of their run keeps them first, so that its results, and those of later runs, stay whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.errors import ResourceError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hera_utils.platforms.argo_client import ArgoClient
+
+Json = dict[str, Any]
+
+
+def keep_and_delete(client: ArgoClient, workflow: str) -> None:
+    """Refused where there is no such workflow, ResourceError where its record cannot be written."""
+    from hera_utils.argo.phases import COMPLETED, phase_of
+    from hera_utils.cli.run_names import record_folders
+
+    folders = record_folders()
+    if any(folder.is_dir() for folder in folders):
+        document = client.get(workflow)
+        if phase_of(document) in COMPLETED:
+            _keep(document, folders, [client.connection.token, *_secrets()])
+    client.delete(workflow)
+
+
+def _secrets() -> list[Any]:
+    from hera_utils.cli import options
+    from hera_utils.results.secrecy import secrets_of
+
+    return [*options.context().secrets(), *secrets_of(os.environ)]
+
+
+def _keep(document: Json, folders: Sequence[Path], secrets: list[Any]) -> None:
+    """In the record that knows the workflow, if there is one. What it keeps already is replaced: it may have been retried since."""
+    from hera_utils.results.secrecy import holds_secret
+    from hera_utils.runs.record import RUN_LABEL, RunRecord
+    from hera_utils.runs.whole_run import record_folder
+
+    metadata = document["metadata"]
+    folder = record_folder(str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"]), folders)
+    if folder is None or holds_secret(document, secrets):
+        return
+    try:
+        record = RunRecord.open(folder)
+    except (ResourceError, SettingsError):  # a damaged record is no reason to keep the run
+        return
+    with record:
+        if any(row.name == metadata["name"] for row in record.workflows()):
+            record.keep_document(metadata["name"], document)
