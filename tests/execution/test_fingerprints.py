@@ -52,6 +52,13 @@ def test_a_fingerprint_does_not_depend_on_what_else_is_computed(made, data):
 SWEEP = grid(n=[1, 2])
 
 
+BOUNDS = {
+    "retryStrategy": {"limit": 2}, "activeDeadlineSeconds": 60, "nodeSelector": {"disk": "fast"}, "parallelism": 2,
+    "synchronization": {"mutexes": [{"name": "licence"}]}, "sidecars": [],
+    "container": {"image": "alpine", "command": ["work"], "resources": {"limits": {"memory": "4Gi"}}},
+}  # fmt: skip
+
+
 def document(code="work", image="alpine", default="3", size="7", **more):
     tasks = [task("stage", "stage", {"size": size})]
     tasks += [task(f"t{n}", "work", {"n": str(n)}, depends="stage", **more) for n in (1, 2)]
@@ -61,7 +68,7 @@ def document(code="work", image="alpine", default="3", size="7", **more):
         container("stage"),
         {
             **container("work", image, n=None, digits=default),
-            "retryStrategy": {"limit": 2} if code == "retried" else {},
+            **({"daemon": True} if code == "daemon" else BOUNDS if code == "bounded" else {}),
         },
         container("aside", image="another" if code == "aside" else "alpine"),
     )
@@ -76,7 +83,7 @@ def told(old, new, **more):
 
 def test_every_change_is_told_by_its_name():
     assert told(document(), document()) == []
-    assert told(document(), document(code="retried")) == ["code of work changed"]
+    assert told(document(), document(code="daemon")) == ["code of work changed"]
     assert told(document(), document(image="debian")) == ["image of work changed"]
     assert told(document(), document(default="4")) == ["argument work.digits changed"]
     assert told(document(), document(size="8")) == ["argument stage.size changed"]
@@ -84,6 +91,22 @@ def test_every_change_is_told_by_its_name():
     shared = document()
     shared["spec"]["arguments"] = {"parameters": [{"name": "x", "value": "1"}]}
     assert told(document(), shared) == ["the workflow's arguments, volumes or entrypoint changed"]
+
+
+def test_bounds_are_no_part_of_what_a_task_computes():
+    assert told(document(), document(code="bounded")) == []
+    assert told(document(code="bounded"), document()) == []
+    defaults = document()
+    defaults["spec"]["templateDefaults"] = {"retryStrategy": {"limit": 3}}
+    assert told(document(), defaults) == []
+    defaults["spec"]["templateDefaults"]["daemon"] = True
+    assert told(document(), defaults) == ["the workflow's arguments, volumes or entrypoint changed"]
+
+
+def test_a_change_beside_the_bounds_is_told():
+    changed = document(code="bounded")
+    changed["spec"]["templates"][2]["container"]["command"] = ["other"]
+    assert told(document(), changed) == ["code of work changed"]
 
 
 def scripted(source="print(1)"):
@@ -293,13 +316,13 @@ def test_a_secret_is_not_kept():
 def test_what_differs_is_a_change_though_no_text_is_known():
     old, _ = fingerprints(document(), SWEEP)
     point = SWEEP[0].id
-    for new in (document(code="retried"), document(image="debian")):
+    for new in (document(code="daemon"), document(image="debian")):
         after, _ = fingerprints(new, SWEEP)
         assert changes(old[point], after[point], lambda digest: "", lambda digest: "") != []
 
 
 def test_a_hidden_text_hides_no_change():
-    for new in (document(code="retried"), document(image="debian"), document(size="8")):
+    for new in (document(code="daemon"), document(image="debian"), document(size="8")):
         before, before_texts = fingerprints(document(), SWEEP, hides=lambda text: True)
         after, after_texts = fingerprints(new, SWEEP, hides=lambda text: True)
         point = SWEEP[0].id

@@ -1,6 +1,7 @@
 """Compares two fingerprints (fingerprints.py): a sentence for each difference, or the old and the new text at length. Pure.
 
-A part that only one of the two has is not compared: an older version did not have it, or it could not be read.
+A part that only one of the two has is not compared: an older version did not have it, or it could not be read. A difference
+in the bounds of templates (bounds.py) is no difference; beside another one it is shown.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.execution.bounds import is_same_but_for_bounds
 from hera_utils.wording import first_of
 
 Json = dict[str, Any]
@@ -68,7 +70,7 @@ def differences(
         changes += _of_python(old, new, old_text, new_text)
         if old.get("referenced") and new.get("referenced"):
             changes += _of_code(REFERENCE, old["referenced"], new["referenced"], old_text, new_text)
-    if old.get("spec") != new.get("spec"):
+    if not _same(str(old.get("spec", "")), str(new.get("spec", "")), old_text, new_text):
         changes.append(FingerprintChange(SPEC, "", "", str(old.get("spec", "")), str(new.get("spec", ""))))
     for kind, part in ((ARGUMENT, "given"), (FILE, "files")):
         before, after = old.get(part) or {}, new.get(part) or {}
@@ -151,6 +153,8 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
     for name in sorted({*before, *after}):
         was, now = (_parts(one.get(name)) for one in (before, after))
         modules = [module for module in sorted({*was, *now}) if was.get(module) != now.get(module)]
+        if "" in modules and _same(was.get("", ""), now.get("", ""), old_text, new_text):
+            modules.remove("")
         label = name.partition('{"')[0] or "a referenced template"
         for module in [module for module in modules if module] or modules:
             yield FingerprintChange(kind, label, module, was.get(module, ""), now.get(module, ""))
@@ -158,6 +162,14 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
             yield FingerprintChange(kind, label, "", was.get("", ""), now.get("", ""))
     if before == after:  # the digests differ, but their texts are unknown
         yield FingerprintChange(kind, "?", "", old, new)
+
+
+def _same(old: str, new: str, old_text: Texts, new_text: Texts) -> bool:
+    """Whether two digests, of templates or of what all templates share, stand for the same, their bounds apart."""
+    if old == new:
+        return True
+    was, now = (old_text(old), new_text(new)) if old and new else ("", "")
+    return bool(was and now) and is_same_but_for_bounds(was, now)
 
 
 def _parts(code: Any) -> dict[str, str]:

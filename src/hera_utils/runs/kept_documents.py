@@ -19,10 +19,10 @@ def packed(document: Json) -> bytes:
     return zlib.compress(json.dumps(document, separators=(",", ":"), default=str).encode(), _LEVEL)
 
 
-def unpacked(kept: Any, name: str) -> Json | None:
+def unpacked(content: Any, name: str) -> Json | None:
     """The document; None for what is none, or that of another workflow than `name`."""
     try:
-        document = json.loads(zlib.decompressobj().decompress(kept, _LARGEST))
+        document = json.loads(zlib.decompressobj().decompress(content, _LARGEST))
         nodes = (document["status"].get("nodes") or {}).values()
         is_one = document["metadata"]["name"] == name and all(isinstance(node, dict) for node in nodes)
     except (zlib.error, ValueError, TypeError, KeyError, AttributeError, RecursionError):

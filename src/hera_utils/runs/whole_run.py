@@ -100,13 +100,13 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
         own = [row.name for row in record.workflows()]
     computed = {point.workflow: point.run for point in points if point.workflow and point.workflow not in own}
     client.namespace = facts.get("namespace") or client.namespace
-    found: dict[str, Json | None] = {one: workflow_of(client, one) for one in (*own, *computed)}
-    deleted = frozenset(one for one, document in found.items() if document is None)
-    found |= {one: kept_document(folder.with_name(computed.get(one) or folder.name), one) for one in deleted}
-    there = tuple(document for document in found.values() if document is not None)
+    by_name: dict[str, Json | None] = {one: workflow_of(client, one) for one in (*own, *computed)}
+    deleted = frozenset(one for one, document in by_name.items() if document is None)
+    by_name |= {one: kept_document(folder.with_name(computed.get(one) or folder.name), one) for one in deleted}
+    there = tuple(document for document in by_name.values() if document is not None)
     if not there and not points:
         raise ResourceError(f"none of the workflows of {name} exists any more", fix="list the runs with: hera-utils ls")
-    earlier, lost = frozenset(computed), len(found) - len(there)
+    earlier, lost = frozenset(computed), len(by_name) - len(there)
     return WholeRun(name, client.namespace, there, folder, facts, points, earlier, deleted, lost)
 
 
