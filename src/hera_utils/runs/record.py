@@ -31,7 +31,7 @@ from typing import Any
 from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
-from hera_utils.runs.kept_documents import packed, unpacked
+from hera_utils.runs.packed_documents import packed, unpacked
 from hera_utils.runs.record_database import ForeignDatabase, address_of, refuse_programs
 from hera_utils.runs.record_files import keep_from_readers, open_lock, read_json
 from hera_utils.whole_files import write_whole

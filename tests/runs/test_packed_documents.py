@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.runs import kept_documents
-from hera_utils.runs.kept_documents import packed, unpacked
+from hera_utils.runs import packed_documents
+from hera_utils.runs.packed_documents import packed, unpacked
 from hera_utils.runs.record import RunRecord
 
 
@@ -33,7 +33,7 @@ def test_what_is_no_document(kept):
 
 
 def test_what_would_fill_the_memory_is_no_document(monkeypatch):
-    monkeypatch.setattr(kept_documents, "_LARGEST", 1000)
+    monkeypatch.setattr(packed_documents, "_LARGEST", 1000)
     large = {"metadata": {"name": "heat"}, "status": {"nodes": {"a": {"message": "x" * 2000}}}}
     assert unpacked(zlib.compress(json.dumps(large).encode()), "heat") is None
 
