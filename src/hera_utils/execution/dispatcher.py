@@ -51,8 +51,8 @@ class InFlight:
 class SubmitOptions:
     """How a run's documents are submitted. stamp: completes a document. check: raises an error if the platform will not accept it.
     parallelism: of each workflow; None keeps its own. labels, annotations: added to each workflow. outputs: ids of points ("": what is
-    computed after all points) → the facts by which the files that they wrote are recognized later. hides: whether a document contains a secret, so that the record
-    must not keep it.
+    computed after all points) → the facts by which the files that they wrote are recognized later. hides: whether a
+    document contains a secret, so that the record must not keep it.
     """
 
     stamp: Callable[[Json], Json]
