@@ -12,12 +12,11 @@ _BELOW = "/proc/self/fd"
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
     """Replace a file; one that is a link is replaced itself, not what it leads to. durable: it is on the disk then. mode: what the
-    umask takes from.
+    umask takes from. Several threads may write the same file.
 
     OSError when it cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         with open(fresh, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
@@ -49,3 +48,8 @@ def held_folder(folder: Path, *, make: bool = False) -> Iterator[Path]:
 def no_link(path: str, flags: int) -> int:
     """For `open`: a file that is no link."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+def private(path: str, flags: int) -> int:
+    """For `open`: a file that is new is its owner's alone, whatever the umask."""
+    return os.open(path, flags, 0o600)

@@ -1,9 +1,9 @@
-"""Numbers, lists, paths and mistyped names in the sentences that people read."""
+"""Numbers, lists, paths, mistyped names and the system's refusals in the sentences that people read."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["counted", "did_you_mean", "first_of", "from_here", "listed"]
+__all__ = ["counted", "did_you_mean", "first_of", "from_here", "listed", "system_reason"]
 
 
 def counted(count: int, noun: str, nouns: str | None = None) -> str:
@@ -35,3 +35,8 @@ def listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *before, last = list(words) or [""]
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def system_reason(error: OSError) -> str:
+    """`no space left on device`: why the system refused, for the parentheses of a sentence. Some OSErrors have only a text."""
+    return (error.strerror or str(error)).lower()

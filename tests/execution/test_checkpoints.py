@@ -348,7 +348,7 @@ def test_without_a_folder_there_is_a_sentence(monkeypatch, tmp_path):
         checkpoint()
     (tmp_path / "file").touch()
     monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "folder"))
-    with pytest.raises(ResourceError, match="cannot be made: Not a directory"):
+    with pytest.raises(ResourceError, match="cannot be made .not a directory"):
         checkpoint()
     monkeypatch.setenv(VARIABLE, str(tmp_path / "new" / "folder"))
     assert checkpoint().is_dir()

@@ -290,7 +290,7 @@ def test_a_mistake_in_a_file_is_told_with_its_path(tmp_path, name, text, message
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(SettingsError, match="No such file"):
+    with pytest.raises(SettingsError, match="no such file"):
         Inputs.from_file(tmp_path / "nowhere.toml")
     (tmp_path / "latin.toml").write_bytes("[constants]\ncity = 'é'".encode("latin-1"))
     with pytest.raises(SettingsError, match="UTF-8"):

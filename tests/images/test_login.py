@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_read_is_remembered_and_no_error(home, environ, do
 def test_a_file_that_is_a_folder(home, environ):
     path = home / ".docker" / "config.json"
     path.mkdir(parents=True)
-    assert Logins.of_this_user(environ).obstacles == [f"{path} cannot be read (Is a directory)"]
+    assert Logins.of_this_user(environ).obstacles == [f"{path} cannot be read (is a directory)"]
 
 
 def test_a_helper_is_asked_for_the_server(home, environ, helper):

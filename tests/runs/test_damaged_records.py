@@ -7,7 +7,7 @@ from hera_utils.runs.record import RunRecord, damaged, records
 
 
 def test_a_damaged_record_is_told_apart_from_none(tmp_path):
-    with pytest.raises(ResourceError, match="there is no record of a run in .*No such file") as absent:
+    with pytest.raises(ResourceError, match="there is no record of a run in .*no such file") as absent:
         RunRecord.open(tmp_path / "nope")
     assert "--runs" in absent.value.fix
     (tmp_path / "run.json").write_text('{"format": ')

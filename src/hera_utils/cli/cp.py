@@ -11,6 +11,7 @@ import click
 from hera_utils.cli.options import completing, context, settings_options
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.wording import system_reason
 
 if TYPE_CHECKING:
     from hera_utils.platforms.artifact_downloads import Artifact
@@ -119,9 +120,7 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
     try:
         beside = Path(tempfile.mkdtemp(prefix=".download-", dir=folder))  # a new name, where nobody can have put a link
     except OSError as error:
-        raise ResourceError(
-            f"cannot write {target} ({(error.strerror or '').lower()})", fix="name another folder"
-        ) from None
+        raise ResourceError(f"cannot write {target} ({system_reason(error)})", fix="name another folder") from None
     try:
         (saved,) = artifact_downloads.download(connection, run, [artifact], beside)
         file = beside / saved.path
@@ -132,8 +131,9 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
             raise ResourceError(f"{placed} is already a folder", fix="name another, or remove it")
         shutil.move(file, placed)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"cannot write {target} ({why})", fix="name another file or folder") from None
+        raise ResourceError(
+            f"cannot write {target} ({system_reason(error)})", fix="name another file or folder"
+        ) from None
     finally:
         remove_tree(beside)
     say(f"1 {'file' if placed.is_file() else 'folder'}, {size(saved.bytes)}, sha256 {saved.sha256}, to {placed}")

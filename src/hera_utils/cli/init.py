@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from hera_utils.errors import SettingsError
+from hera_utils.wording import system_reason
 
 # Its files in the order of reading; each is NAME.txt in scaffold/, where @NAME@ stands for the experiment's name, and
 # @PYTHON@ for the version of the Python that creates it: this machine then stands in for the image.
@@ -56,7 +57,7 @@ def command(folder: Path) -> int:
             (folder / one).write_text(text_of(one, name), encoding="utf-8")
     except OSError as error:
         raise SettingsError(
-            f"{error.filename} cannot be written ({error.strerror})", fix="choose another place"
+            f"{error.filename} cannot be written ({system_reason(error)})", fix="choose another place"
         ) from error
     click.echo(f"{folder}/: {', '.join(FILES)}")
     click.echo(f"run it:   cd {shlex.quote(str(folder))} && python experiment.py")

@@ -15,6 +15,7 @@ from hera_utils.cli.script_recorder import ScriptRecording, recorded
 from hera_utils.cli.terminal import note
 from hera_utils.errors import Detached, HeraUtilsError, SettingsError
 from hera_utils.settings.script_host import ScriptHost, hosting
+from hera_utils.wording import system_reason
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
 
@@ -66,7 +67,7 @@ def read_script(path: Path) -> types.CodeType:
         return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except OSError as error:
         raise SettingsError(
-            f"the script {path} cannot be read ({(error.strerror or str(error)).lower()})",
+            f"the script {path} cannot be read ({system_reason(error)})",
             fix=f"check its name; {_KINDS}",
         ) from None
     except SyntaxError as error:

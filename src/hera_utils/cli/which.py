@@ -10,6 +10,7 @@ import click
 
 from hera_utils.cli.options import settings_options
 from hera_utils.errors import ResourceError
+from hera_utils.wording import system_reason
 
 if TYPE_CHECKING:
     from hera_utils.runs.file_digests import Trace
@@ -39,8 +40,7 @@ def command(file: Path, output: str) -> int:
             raise OSError("it is not a regular file")  # a pipe or a device may have no end
         digest = sha256_of(file)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"the file {file} cannot be read ({why})", fix="name a file") from None
+        raise ResourceError(f"the file {file} cannot be read ({system_reason(error)})", fix="name a file") from None
     entries = recorded()
     trails = traces(entries, digest)
     trails = [trace for trace in trails if trace.use.use == WRITTEN] or trails

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.wording import system_reason
 
 
 def loader() -> Any:
@@ -40,9 +41,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(
-            f"the file {path} cannot be read ({(error.strerror or str(error)).lower()})", fix="check its name"
-        ) from None
+        raise SettingsError(f"the file {path} cannot be read ({system_reason(error)})", fix="check its name") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 text ({error.reason})", fix="save it as UTF-8") from None
 

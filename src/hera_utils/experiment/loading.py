@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
-from hera_utils.wording import counted, did_you_mean
+from hera_utils.wording import counted, did_you_mean, system_reason
 
 TABLES = ("constants", "parameters", "points")
 _FORMATS = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".csv": "CSV"}
@@ -37,7 +37,7 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror})", fix="check the path") from None
+        raise SettingsError(f"{path} cannot be read ({system_reason(error)})", fix="check the path") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path} is not written in UTF-8", fix="save it as UTF-8") from None
     if kind == "CSV":

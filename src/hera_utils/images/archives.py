@@ -29,7 +29,7 @@ from hera_utils.images.manifest import ImageManifest, check_platform, choose, pa
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
 from hera_utils.images.unpack import room_on
-from hera_utils.wording import counted
+from hera_utils.wording import counted, system_reason
 
 PROGRAMS = ("docker", "podman")
 _MOST_DOCUMENT = 4 << 20
@@ -222,7 +222,7 @@ def _opened(path: Path, store: Store) -> Iterator[_Files]:
         packed = path.open("rb")
     except OSError as error:
         raise ResourceError(
-            f"{path} cannot be read ({error.strerror})",
+            f"{path} cannot be read ({system_reason(error)})",
             fix="name the archive of an image (docker save, podman save, OCI), or its folder",
         ) from None
     with room_on(store.folder), packed, tempfile.TemporaryFile(dir=store.scratch) as plain:

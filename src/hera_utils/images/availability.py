@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from hera_utils.images.pull import stored
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 from hera_utils.private_folders import make_private
+from hera_utils.whole_files import write_whole
 
 if TYPE_CHECKING:
     from hera_utils.images.login import Logins
@@ -146,11 +146,9 @@ class _Silent:
 
     def add(self, registry: str) -> None:
         self._times = {**self._read(), registry: time.time()}
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             make_private(self._path.parent)
-            fresh.write_text(json.dumps(self._times))
-            os.replace(fresh, self._path)
+            write_whole(self._path, json.dumps(self._times).encode())
 
     def _read(self) -> dict[str, float]:
         if self._times is None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from hera_utils.images.reference import DOCKER_HUB
 from hera_utils.settings.secret import Secret
+from hera_utils.wording import system_reason
 
 # The key under which `docker login` without a host stores a login.
 _HUB_KEY = "https://index.docker.io/v1/"
@@ -124,7 +125,7 @@ class Logins:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            self.obstacles.append(f"{path} cannot be read ({error.strerror})")
+            self.obstacles.append(f"{path} cannot be read ({system_reason(error)})")
             return
         except (ValueError, RecursionError):
             self.obstacles.append(f"{path} is not JSON")

@@ -27,6 +27,8 @@ from hera_utils.images.decision_texts import LOCK
 from hera_utils.images.file_locks import held
 from hera_utils.images.interpreters import version_of
 from hera_utils.private_folders import make_private
+from hera_utils.whole_files import write_whole
+from hera_utils.wording import system_reason
 
 _PATIENCE = 1800.0  # seconds for one call of uv: large packages come over slow lines
 _MOST_WORDS = 400
@@ -65,7 +67,7 @@ def prepare(
             return _environment(home, python, lock)
     except OSError as error:
         raise PlatformError(
-            f"the Python environment cannot be kept in {folder} ({(error.strerror or str(error)).lower()})",
+            f"the Python environment cannot be kept in {folder} ({system_reason(error)})",
             fix="free some space there, or name another state folder with --state",
         ) from None
 
@@ -98,9 +100,7 @@ def _lock(path: Path, python: str, requirements: Sequence[str]) -> str:
         if requirements
         else ""
     )
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(text)
-    os.replace(fresh, path)
+    write_whole(path, text.encode())
     return text
 
 

@@ -19,6 +19,7 @@ from hera_utils.images.config import ImageConfig, UnreadableImage, digest_of
 from hera_utils.images.manifest import this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
+from hera_utils.wording import system_reason
 
 
 def import_folder(folder: Path, store: Store, *, name: str, run: dict[str, Any]) -> StoredImage:
@@ -102,7 +103,7 @@ def _write_tar(folder: Path, target: Any) -> None:
         raise
     except OSError as error:
         raise ResourceError(
-            f"{error.filename or folder} cannot be read ({error.strerror})",
+            f"{error.filename or folder} cannot be read ({system_reason(error)})",
             fix="import the folder as a user who may read it",
         ) from None
 

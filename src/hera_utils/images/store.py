@@ -32,6 +32,7 @@ from hera_utils.images import file_locks
 from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
 from hera_utils.images.unpack import LayerLimits, room_on, unpack
 from hera_utils.private_folders import make_private
+from hera_utils.whole_files import private, write_whole
 
 _CHUNK = 1 << 20
 _REFERENCE_FIELDS: Mapping[str, Any] = {"reference": str, "digest": str, "config": str, "added": (int, float)}
@@ -171,7 +172,7 @@ class Store:
                 path := self.blob(digest)
             ) is not None and path.read_bytes() == data:  # a crash of the machine may have left it incomplete
                 return path
-            with room_on(self.folder), open(self.partial(digest), "wb", opener=_private) as file:
+            with room_on(self.folder), open(self.partial(digest), "wb", opener=private) as file:
                 file.write(data)
             return self.keep(digest)
 
@@ -435,15 +436,8 @@ class Store:
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
         """All of it or nothing, also when the machine loses its power."""
-        fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-        try:
-            with room_on(self.folder), open(fresh, "w", encoding="utf-8", opener=_private) as file:
-                json.dump({"version": 1, **record}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, path)
-        finally:
-            fresh.unlink(missing_ok=True)
+        with room_on(self.folder):
+            write_whole(path, json.dumps({"version": 1, **record}).encode(), durable=True, mode=0o600)
         _sync_folder(path.parent)
 
 
@@ -486,10 +480,6 @@ def _hexdigest(file: BinaryIO, algorithm: str) -> str:
     while chunk := file.read(_CHUNK):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _files(folder: Path, suffix: str = "") -> list[Path]:

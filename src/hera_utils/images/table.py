@@ -24,6 +24,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.image_policies import ALL, POLICIES, policy_for_all
 from hera_utils.images.choice import of_docker_hub
 from hera_utils.images.interpreters import path_of
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 VARIABLE = "HERA_UTILS_IMAGES"
@@ -67,7 +68,7 @@ class ImageTable:
             document = yaml.safe_load(path.read_text())
         except OSError as error:
             raise SettingsError(
-                f"the image table {path} cannot be read ({error.strerror})",
+                f"the image table {path} cannot be read ({system_reason(error)})",
                 fix=f"correct {VARIABLE}: a file, or one of {', '.join(POLICIES)}",
             ) from error
         except (yaml.YAMLError, RecursionError) as error:

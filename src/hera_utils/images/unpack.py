@@ -29,6 +29,7 @@ from hera_utils.images.config import UnreadableImage
 from hera_utils.images.decompress import LayerTooLarge, TarStream, tar_entries
 from hera_utils.images.layer_folder import LayerFolder, NoSuchFolder, NotAFolder, names_of
 from hera_utils.images.lower_layers import LowerLayers, Names
+from hera_utils.wording import system_reason
 
 _MOST_GLOBAL_HEADERS = 64
 _MOST_REMARKS = 5
@@ -89,7 +90,7 @@ def unpack(
             raise disk_full(folder) from error
         if isinstance(error, (BlockingIOError, InterruptedError)) or error.errno not in _BAD_NAME:
             raise
-        raise UnreadableImage(f"{layer.entry} of a layer cannot be unpacked ({error.strerror})") from error
+        raise UnreadableImage(f"{layer.entry} of a layer cannot be unpacked ({system_reason(error)})") from error
     finally:
         layer.folder.close()
         stream.close()

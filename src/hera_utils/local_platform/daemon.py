@@ -26,14 +26,9 @@ from typing import IO, TYPE_CHECKING, Any
 from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
-from hera_utils.local_platform.state_folder import (
-    OTHERS,
-    check_state_folder,
-    open_state_folder,
-    private,
-    unusable,
-    write_private,
-)
+from hera_utils.local_platform.state_folder import OTHERS, check_state_folder, open_state_folder, unusable
+from hera_utils.whole_files import private, write_whole
+from hera_utils.wording import system_reason
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.server import Serving
@@ -122,7 +117,7 @@ def _announce_start(state: Path) -> None:
     """In the place of what a killed server left behind. There is no moment without the file: that means that the server was stopped."""
     known = {"pid": os.getpid(), "host": socket.gethostname(), "version": _version()}
     with contextlib.suppress(OSError):  # a full disk; a server that was killed is known by its process
-        write_private(state / "server.json", json.dumps(known).encode())
+        write_whole(state / "server.json", json.dumps(known).encode(), mode=0o600)
 
 
 def status(state: Path) -> Json | None:
@@ -192,7 +187,7 @@ def _no_lock(state: Path, error: OSError) -> PlatformError:
     if error.errno not in _WITHOUT_LOCKS:
         return unusable(state, error)
     return PlatformError(
-        f"the file system of the state folder {state} has no file locks ({error.strerror})",
+        f"the file system of the state folder {state} has no file locks ({system_reason(error)})",
         fix="choose a folder on a disk of this machine with HERA_UTILS_STATE",
     )
 

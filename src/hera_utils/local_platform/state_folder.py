@@ -17,6 +17,7 @@ from typing import IO
 
 from hera_utils.errors import PlatformError
 from hera_utils.private_folders import make_private
+from hera_utils.wording import system_reason
 
 log = logging.getLogger(__name__)
 
@@ -87,20 +88,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def private(path: str, flags: int) -> int:
-    """For `open`: a file that is new is its owner's alone, whatever the umask."""
-    return os.open(path, flags, 0o600)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only this user can read, all of it or nothing."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-    os.replace(fresh, path)
 
 
 def check_state_folder(state: Path) -> None:
@@ -181,8 +168,7 @@ def unusable(state: Path, error: OSError) -> PlatformError:
             f"the file system with the state folder {state} is read-only",
             fix="make it writable again, or choose another folder with HERA_UTILS_STATE",
         )
-    reason = error.strerror or str(error)
     return PlatformError(
-        f"the state folder {state} cannot be used ({reason})",
+        f"the state folder {state} cannot be used ({system_reason(error)})",
         fix="make it a folder that you can write to, or choose another one with HERA_UTILS_STATE",
     )

@@ -30,6 +30,7 @@ from hera_utils.platforms.argo_http import ArgoHttp, Unanswered
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.ranged_download import Broken, Opened
 from hera_utils.whole_files import held_folder, no_link, write_whole
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -401,5 +402,4 @@ def _is_ours(path: str) -> bool:
 
 
 def _unwritable(folder: Path, error: OSError) -> ResourceError:
-    why = (error.strerror or str(error)).lower()
-    return ResourceError(f"cannot write into {folder} ({why})", fix="name another folder")
+    return ResourceError(f"cannot write into {folder} ({system_reason(error)})", fix="name another folder")

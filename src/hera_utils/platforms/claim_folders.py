@@ -9,6 +9,7 @@ from hera_utils.argo import claim_folders
 from hera_utils.errors import ResourceError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.wording import system_reason
 
 
 def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
@@ -32,7 +33,7 @@ def make_folder(folder: Path, claim: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         usable = os.access(folder, os.W_OK | os.X_OK)
     except OSError as error:
-        raise _unusable(folder, claim, (error.strerror or "it cannot be created").lower()) from None
+        raise _unusable(folder, claim, system_reason(error)) from None
     if not usable:
         raise _unusable(folder, claim, "it cannot be written")
 

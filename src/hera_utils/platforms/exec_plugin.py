@@ -20,6 +20,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.errors import AccessError, SettingsError
 from hera_utils.settings.kubeconfig import Chosen
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -86,7 +87,7 @@ class ExecPlugin:
         except subprocess.TimeoutExpired:
             raise self._failed(f"it gave no answer in {_SECONDS:g} s") from None
         except OSError as error:
-            raise self._failed((error.strerror or "it cannot be run").lower()) from None
+            raise self._failed(system_reason(error)) from None
         if done.returncode != 0:
             raise self._failed(f"it ended with status {done.returncode}")
         return self._read(done.stdout)

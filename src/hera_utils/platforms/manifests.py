@@ -18,6 +18,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.experiment.environment import Environment, PersistedVolume, PullSecret, Secret, ServiceAccount
 from hera_utils.platforms import roles
 from hera_utils.settings.secret import looks_like_a_key
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -145,9 +146,9 @@ def _data(secret: Secret) -> dict[str, bytes]:
         try:
             data[key] = path.read_bytes()
         except OSError as error:
-            why = (error.strerror or "unreadable").lower()
             raise SettingsError(
-                f"the key {key} of {what} comes from {path}, which cannot be read ({why})", fix="correct its path"
+                f"the key {key} of {what} comes from {path}, which cannot be read ({system_reason(error)})",
+                fix="correct its path",
             ) from None
     return data
 

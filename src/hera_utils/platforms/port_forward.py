@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from hera_utils.errors import AccessError, HeraUtilsError
 from hera_utils.platforms.cluster_access import ClusterAccess
+from hera_utils.wording import system_reason
 
 _PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
@@ -63,7 +64,7 @@ class PortForward:
                 self.failure = error
                 return
             except OSError as error:
-                self.failure = _broken(self._access, (error.strerror or str(error)).lower())
+                self.failure = _broken(self._access, system_reason(error))
                 return
             self.failure = None
             with there, contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.exec_plugin import moment
 from hera_utils.platforms.token import bare_token, expiry
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.wording import system_reason
 
 LIFE_SECONDS = 3600.0
 _RENEW_AT = 0.75  # of its life: a request under way must not meet the end
@@ -130,7 +131,7 @@ class CommandToken(_Renewed):
         except subprocess.TimeoutExpired:
             raise self._failed(f"no answer after {_COMMAND_SECONDS:g} s") from None
         except OSError as error:
-            raise self._failed((error.strerror or "it cannot be run").lower()) from None
+            raise self._failed(system_reason(error)) from None
         if done.returncode != 0:
             raise self._failed(f"it ended with status {done.returncode}")
         token = bare_token(done.stdout.decode("utf-8", "replace"))

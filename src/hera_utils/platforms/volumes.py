@@ -14,6 +14,7 @@ from hera_utils.local_platform.pods.pod import open_beneath
 from hera_utils.local_platform.pods.pod.errors import LeadsOut
 from hera_utils.platforms.claim_folders import claim_folder
 from hera_utils.platforms.cluster import Cluster
+from hera_utils.wording import system_reason
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def _users_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        why = (error.strerror or "an error of the file system").lower()
-        raise ResourceError(f"cannot copy to {folder} ({why})", fix="check permissions and free space") from None
+        raise ResourceError(
+            f"cannot copy to {folder} ({system_reason(error)})", fix="check permissions and free space"
+        ) from None
     return folder
 
 
@@ -136,9 +138,8 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path) -> Co
             f"`{error.filename}` leads out of its folder through a link", fix="copy the target of the link instead"
         ) from None
     except OSError as error:
-        why = (error.strerror or "an error of the file system").lower()
         raise ResourceError(
-            f"cannot copy to {there} ({why}: {error.filename})", fix="check permissions and free space"
+            f"cannot copy to {there} ({system_reason(error)}: {error.filename})", fix="check permissions and free space"
         ) from None
     return Copied(files, size, str(there))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hera_utils.errors import PlatformError
 from hera_utils.preflight.finding import Finding, Subject, good, problem, warning
+from hera_utils.wording import system_reason
 
 LEAST_FREE = 200 * 1024 * 1024  # bytes: with less, the logs and artifacts of a few runs fill the disk
 
@@ -42,9 +43,7 @@ def state_folder(subject: Subject) -> Iterator[Finding]:
             full = shortage(str(existing), error)
             yield problem("state folder", f"no task starts: {full.partition(': ')[0]}", full.partition(": ")[2])
             return
-        yield problem(
-            "state folder", f"the state folder {folder} cannot be written ({(error.strerror or '').lower()})", fix
-        )
+        yield problem("state folder", f"the state folder {folder} cannot be written ({system_reason(error)})", fix)
         return
     if full := shortage(str(existing)):
         yield problem("state folder", f"no task starts: {full.partition(': ')[0]}", full.partition(": ")[2])

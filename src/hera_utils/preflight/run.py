@@ -15,6 +15,7 @@ from hera_utils.preflight.inquiry import Target, closing, in_parallel
 from hera_utils.preflight.local_workflow import OBJECTS, of_workflows, with_named_volumes
 from hera_utils.preflight.needs import needs_of
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 Look = Callable[[Target], Iterator[Finding]]
@@ -133,8 +134,9 @@ def write_role(file: str, examined: Examination) -> None:
     try:
         Path(file).write_text(examined.role_yaml(), encoding="utf-8")
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise SettingsError(f"{file} cannot be written ({why})", fix="name another file with --role") from None
+        raise SettingsError(
+            f"{file} cannot be written ({system_reason(error)})", fix="name another file with --role"
+        ) from None
 
 
 def run(

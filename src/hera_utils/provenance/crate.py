@@ -40,6 +40,7 @@ from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, w
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.settings.secret import Secret
 from hera_utils.whole_files import write_whole
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -145,8 +146,9 @@ def write_zip(manifest_file: Path, target: Path) -> None:
         os.replace(fresh, target)
     except OSError as error:
         fresh.unlink(missing_ok=True)
-        why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"cannot write {target} ({why})", fix="check free space and permissions") from None
+        raise ResourceError(
+            f"cannot write {target} ({system_reason(error)})", fix="check free space and permissions"
+        ) from None
 
 
 def submittable(document: Json) -> Json:
@@ -343,8 +345,9 @@ def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"cannot write {target} ({why})", fix="check free space and permissions") from None
+        raise ResourceError(
+            f"cannot write {target} ({system_reason(error)})", fix="check free space and permissions"
+        ) from None
     return _file(path, content, about, role)
 
 

@@ -16,7 +16,7 @@ from hera_utils.runs.record import RUN_LABEL
 from hera_utils.runs.record_files import read_file, read_json
 from hera_utils.settings.command_line import PLACE, without_settings
 from hera_utils.settings.secret import MASK
-from hera_utils.wording import first_of
+from hera_utils.wording import first_of, system_reason
 
 Json = dict[str, Any]
 
@@ -60,7 +60,7 @@ def read(path: Path) -> Recorded:
         document = read_json(path)
     except OSError as error:
         raise ResourceError(
-            f"the manifest {path} cannot be read ({(error.strerror or str(error)).lower()})",
+            f"the manifest {path} cannot be read ({system_reason(error)})",
             fix="name a ro-crate-metadata.json; hera-utils report NAME --crate writes one",
         ) from None
     except (ValueError, RecursionError):

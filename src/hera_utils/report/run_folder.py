@@ -29,7 +29,7 @@ from hera_utils.runs.record_folders import known_pythons
 from hera_utils.runs.whole_run import WholeRun, load_run
 from hera_utils.settings.secret import Secret
 from hera_utils.whole_files import write_whole
-from hera_utils.wording import counted
+from hera_utils.wording import counted, system_reason
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -166,8 +166,7 @@ def write_report(path: Path, text: str) -> None:
         else:
             write_whole(path, content)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"cannot write {path} ({why})", fix="name another file with -o") from None
+        raise ResourceError(f"cannot write {path} ({system_reason(error)})", fix="name another file with -o") from None
 
 
 def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from hera_utils.experiment.values import for_json
 from hera_utils.results.columns import Column, Kind, ResultTable, in_words
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.task_results import TaskResult
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -163,5 +164,4 @@ def _extra(module: str, what: str, extra: str) -> Any:
 
 
 def _unwritable(path: str | os.PathLike[str], error: OSError) -> ResourceError:
-    why = (error.strerror or str(error)).lower()
-    return ResourceError(f"cannot write {os.fspath(path)} ({why})", fix="name another file or folder")
+    return ResourceError(f"cannot write {os.fspath(path)} ({system_reason(error)})", fix="name another file or folder")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.checkpoints import PARAMETER, VARIABLE
+from hera_utils.wording import system_reason
 
 
 def checkpoint() -> Path:
@@ -24,7 +25,7 @@ def checkpoint() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceError(
-            f"the folder for checkpoints {folder} cannot be made: {error.strerror or error}",
+            f"the folder for checkpoints {folder} cannot be made ({system_reason(error)})",
             fix="mount the environment's volume in the template (volume_mounts)",
         ) from error
     return folder

@@ -13,6 +13,7 @@ from pathlib import Path
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.record_files import read_json
 from hera_utils.whole_files import write_whole
+from hera_utils.wording import system_reason
 
 FILE = "notes.json"
 _LONGEST_NAME = 100
@@ -62,8 +63,9 @@ def write_notes(folder: Path, notes: RunNotes) -> None:
     try:
         write_whole(target, f"{json.dumps(asdict(notes), indent=1, ensure_ascii=False)}\n".encode())
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and permissions") from None
+        raise ResourceError(
+            f"{target} cannot be written ({system_reason(error)})", fix="check free space and permissions"
+        ) from None
 
 
 def named_runs(runs: Path, name: str) -> list[Path]:

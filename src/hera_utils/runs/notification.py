@@ -23,6 +23,7 @@ from hera_utils.runs.outcome import outcome
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
 from hera_utils.spans import stopwatch
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -135,7 +136,7 @@ def _run(command: str, ending: Ending) -> str:
     except subprocess.TimeoutExpired:
         return f"the command `{words[0]}` did not end within {_PATIENCE:g} s"
     except OSError as error:
-        return f"the command `{words[0]}` cannot be run ({(error.strerror or str(error)).lower()})"
+        return f"the command `{words[0]}` cannot be run ({system_reason(error)})"
     return "" if done.returncode == 0 else f"the command `{words[0]}` ended with status {done.returncode}"
 
 

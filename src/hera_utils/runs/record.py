@@ -35,6 +35,7 @@ from hera_utils.runs.packed_documents import packed, unpacked
 from hera_utils.runs.record_database import ForeignDatabase, address_of, refuse_programs
 from hera_utils.runs.record_files import keep_from_readers, open_lock, read_json
 from hera_utils.whole_files import write_whole
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -143,9 +144,9 @@ class RunRecord:
                 number += 1
                 folder = runs / f"{name}.{number}"
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
             raise ResourceError(
-                f"the run's record {folder} cannot be written ({why})", fix="name another folder with --runs"
+                f"the run's record {folder} cannot be written ({system_reason(error)})",
+                fix="name another folder with --runs",
             ) from None
         try:
             record = cls(
@@ -164,7 +165,7 @@ class RunRecord:
             facts = read_json(folder / "run.json")
         except OSError as error:
             raise ResourceError(
-                f"there is no record of a run in {folder} ({error.strerror})",
+                f"there is no record of a run in {folder} ({system_reason(error)})",
                 fix="name the folder of the records with --runs; the recorded runs are listed by: hera-utils runs",
             ) from None
         except ValueError:
@@ -212,7 +213,7 @@ class RunRecord:
             lock = open_lock(self.folder / "lock", os.O_RDWR)
         except OSError as error:
             raise ResourceError(
-                f"the file {self.folder / 'lock'} cannot be used ({error.strerror}): a link there is not followed",
+                f"the file {self.folder / 'lock'} cannot be used ({system_reason(error)}): a link there is not followed",
                 fix="remove it, if no process drives the run; else check permissions",
             ) from None
         try:
@@ -220,7 +221,7 @@ class RunRecord:
         except OSError as error:
             os.close(lock)
             raise ResourceError(
-                f"the file system of {self.folder} has no file locks ({error.strerror}): two scripts could write to one run",
+                f"the file system of {self.folder} has no file locks ({system_reason(error)}): two scripts could write to one run",
                 fix="work in a folder on a disk of this machine",
             ) from None
         if not is_mine:
@@ -261,8 +262,9 @@ class RunRecord:
         try:
             write_whole(target, json.dumps(facts, indent=1, default=str).encode(), durable=True)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and permissions") from None
+            raise ResourceError(
+                f"{target} cannot be written ({system_reason(error)})", fix="check free space and permissions"
+            ) from None
 
     def update(self, **facts: Any) -> None:
         self.facts.update(facts)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.wording import system_reason
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,6 @@ def text_and_digest_of(path: Path, origin: str) -> tuple[str, str]:
             f"{path} is not UTF-8 text ({origin})", fix="save it as UTF-8, or name another file"
         ) from None
     except OSError as error:
-        why = (error.strerror or "unreadable").lower()
-        raise SettingsError(f"cannot read {path}: {why} ({origin})", fix="create it, or name another file") from None
+        raise SettingsError(
+            f"cannot read {path}: {system_reason(error)} ({origin})", fix="create it, or name another file"
+        ) from None

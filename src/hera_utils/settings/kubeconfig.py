@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
 
@@ -110,7 +111,7 @@ def _document(path: Path) -> Json:
     try:
         document = yaml_limits.plain(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise _unusable(str(path), (error.strerror or "unreadable").lower()) from None
+        raise _unusable(str(path), system_reason(error)) from None
     except (yaml.YAMLError, ValueError):  # a ValueError for what is no UTF-8, and for a date that there is not
         raise _unusable(str(path), "it is not YAML") from None  # what the parser says may hold a secret of it
     if document is None:

@@ -6,9 +6,7 @@ not see through is left alone, and its owner told.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,8 @@ from hera_utils.settings.sources import CREDENTIALS_FILE, PROJECT_FILE, USER_FIL
 from hera_utils.settings.table_values import table_of
 from hera_utils.settings.trust import is_trusted, trust
 from hera_utils.settings.values import typed
+from hera_utils.whole_files import write_whole
+from hera_utils.wording import system_reason
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*$")
 _TOKEN = "argo_token"
@@ -227,15 +227,8 @@ def _write(path: Path, text: str, private: bool) -> None:
     mode = 0o600 if private else (path.stat().st_mode & 0o777 if path.is_file() else 0o644)
     try:
         make_private(path.parent)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # its owner's alone from the start
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(name, mode)
-            os.replace(name, path.resolve())
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        target = path.resolve()
+        write_whole(target, text.encode(), mode=0o600)
+        target.chmod(mode)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise SettingsError(f"cannot write {path}: {why}", fix="make its folder writable") from None
+        raise SettingsError(f"cannot write {path}: {system_reason(error)}", fix="make its folder writable") from None

@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import shlex
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,8 @@ from hera_utils.private_folders import make_private
 from hera_utils.settings.fields import TOKEN_FIELDS
 from hera_utils.settings.resolve import CLIContext, ProjectSource
 from hera_utils.settings.secret import Secret
+from hera_utils.whole_files import write_whole
+from hera_utils.wording import system_reason
 
 TRUSTED_FILE = "trusted.json"
 _LINK = "link:"  # before the path of a link, which leads elsewhere when it is changed
@@ -298,10 +299,8 @@ def _trusted(folder: Path) -> dict[str, str]:
 def _write(folder: Path, trusted: Mapping[str, str]) -> None:
     try:
         make_private(folder)
-        handle, name = tempfile.mkstemp(prefix=f".{TRUSTED_FILE}-", dir=folder)  # its owner's alone
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump(dict(trusted), file, indent=1)
-        os.replace(name, folder / TRUSTED_FILE)
+        write_whole(folder / TRUSTED_FILE, json.dumps(dict(trusted), indent=1).encode(), mode=0o600)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise SettingsError(f"cannot write {folder / TRUSTED_FILE}: {why}", fix="make its folder writable") from None
+        raise SettingsError(
+            f"cannot write {folder / TRUSTED_FILE}: {system_reason(error)}", fix="make its folder writable"
+        ) from None

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from hera_utils.local_platform.state_folder import write_private
 from hera_utils.private_folders import make_private
+from hera_utils.whole_files import write_whole
 
 YEARS = 10
 NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -83,6 +83,6 @@ def _make(paths: Certificate) -> None:
     )
     pem = serialization.Encoding.PEM
     private = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_private(paths.key, private)
-    write_private(paths.server, server.public_bytes(pem))
-    write_private(paths.authority, authority.public_bytes(pem))
+    write_whole(paths.key, private, mode=0o600)
+    write_whole(paths.server, server.public_bytes(pem), mode=0o600)
+    write_whole(paths.authority, authority.public_bytes(pem), mode=0o600)

@@ -20,7 +20,8 @@ from typing import Any
 
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.pods.pod.disk_room import FIX
-from hera_utils.local_platform.state_folder import private, unusable
+from hera_utils.local_platform.state_folder import unusable
+from hera_utils.whole_files import private
 
 Json = dict[str, Any]
 Row = tuple[Any, ...]
