@@ -128,7 +128,7 @@ class Walk:
         self.result.walks += 1
         mark = f"walk-{self.number}"
         made = self.step("submit", lambda: self._submit(mark))
-        there = self.straight.list(selector=f"walk={mark}", fields="items.metadata.name")
+        there = self.straight.list(selector=f"walk={mark}", fields="metadata.name")
         names = [one["metadata"]["name"] for one in there]
         if len(names) > 1 or (made is not None and names != [made["metadata"]["name"]]):
             self.wrong(f"submitted {len(names)} times: {names}")

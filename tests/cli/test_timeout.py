@@ -74,11 +74,11 @@ def test_an_engine_leaves_its_run_and_takes_it_up_again(local_platform):
     engine = ExecutionEngine(local_platform.context, experiment())
     with pytest.raises(WaitTimeout, match="the run continues; come back with: ") as late:
         engine.run(timeout=0.5)
-    (name,) = [one["metadata"]["name"] for one in local_platform.client.list(fields="items.metadata.name")]
+    (name,) = [one["metadata"]["name"] for one in local_platform.client.list(fields="metadata.name")]
     assert name in str(late.value)
     run = engine.follow(timeout="5m")
     assert (run.name, run.phase, run.undone) == (name, "Succeeded", 0)
-    assert len(local_platform.client.list(fields="items.metadata.name")) == 1
+    assert len(local_platform.client.list(fields="metadata.name")) == 1
 
 
 def test_an_engine_refuses_nonsense_before_it_sends(local_platform):

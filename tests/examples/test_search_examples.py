@@ -55,7 +55,7 @@ def done(runs):
 
 
 def workflows(platform):
-    return {one["metadata"]["name"] for one in platform.client.list(fields="items.metadata.name")}
+    return {one["metadata"]["name"] for one in platform.client.list(fields="metadata.name")}
 
 
 @pytest.mark.slow

@@ -402,7 +402,7 @@ def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platfor
     sent, create = [], ArgoClient.create
 
     def creating(self, document, **options):
-        going = self.list(selector="workflows.argoproj.io/completed!=true", fields="items.metadata.name")
+        going = self.list(selector="workflows.argoproj.io/completed!=true", fields="metadata.name")
         sent.append((size(document).bytes, len(going)))
         return create(self, document, **options)
 

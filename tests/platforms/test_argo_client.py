@@ -68,7 +68,7 @@ def test_submit_list_act_and_what_they_say(double, client):
     assert sent.pop("name").startswith("x-")
     assert sent.pop("annotations").startswith("hera-utils/submission=")
     assert sent == {"generateName": "x-", "parameters": ["vintage=2009"]}
-    assert client.list(selector="a=b", fields="items.metadata.name", limit=3) == []
+    assert client.list(selector="a=b", fields="metadata.name", limit=3) == []
     assert double.seen[-1].query == {
         "listOptions.labelSelector": "a=b",
         "listOptions.limit": "3",

@@ -7,7 +7,7 @@ from hera_utils.platforms import argo_client
 from hera_utils.runs.record import RUN_LABEL
 
 SPEC = {"entrypoint": "t", "templates": [{"name": "t", "container": {"image": "busybox", "command": ["true"]}}]}
-FIELDS = "items.metadata.name,items.metadata.labels,items.metadata.creationTimestamp"
+FIELDS = "metadata.name,metadata.labels,metadata.creationTimestamp"
 
 
 @pytest.fixture

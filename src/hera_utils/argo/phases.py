@@ -60,6 +60,11 @@ def phase_of(workflow: Node) -> str:
     return str((workflow.get("status") or {}).get("phase") or "")
 
 
+def phase_or_pending(workflow: Node) -> str:
+    """The same as people are told it: Pending before the controller has seen it."""
+    return phase_of(workflow) or PENDING
+
+
 def suspended(node: Node) -> bool:
     """A suspend node that waits."""
     return node.get("type") == "Suspend" and node.get("phase") == RUNNING

@@ -11,7 +11,8 @@ import click
 from hera_utils.cli.options import completing, context, settings_options
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import ResourceError, SettingsError
-from hera_utils.wording import system_reason
+from hera_utils.spans import size_in_words
+from hera_utils.wording import counted, system_reason
 
 if TYPE_CHECKING:
     from hera_utils.platforms.artifact_downloads import Artifact
@@ -48,7 +49,7 @@ def command(source: str, target: str, unpack: bool) -> int:
         return _copy_artifacts(source, Path(target), unpack)
     cluster = Cluster(connect(settings))
     done = copy(cluster, _from_root(source), _from_root(target), state=settings.state)
-    say(f"{done.files} file{'' if done.files == 1 else 's'}, {size(done.bytes)}, to {done.target}")
+    say(f"{counted(done.files, 'file')}, {size_in_words(done.bytes)}, to {done.target}")
     return 0
 
 
@@ -96,14 +97,15 @@ def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], t
         raise ResourceError(f"{target} is a file, and there are {len(artifacts)} artifacts", fix="name a folder")
 
     def tell(saved: artifact_downloads.Saved) -> None:
-        say(f"{saved.path}  {size(saved.bytes)}  {'exists already' if saved.again else f'sha256 {saved.sha256[:12]}…'}")
+        state = "exists already" if saved.again else f"sha256 {saved.sha256[:12]}…"
+        say(f"{saved.path}  {size_in_words(saved.bytes)}  {state}")
 
     done = artifact_downloads.download(connection, run, artifacts, target, report=tell)
     for saved in done:
         if unpack and saved.path.endswith(".tgz"):
             artifact_downloads.unpacked(target / saved.path, keep=True)
     total = sum(saved.bytes for saved in done)
-    say(f"{len(done)} artifact{'' if len(done) == 1 else 's'}, {size(total)}, to {target}")
+    say(f"{counted(len(done), 'artifact')}, {size_in_words(total)}, to {target}")
     return 0
 
 
@@ -136,7 +138,8 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
         ) from None
     finally:
         remove_tree(beside)
-    say(f"1 {'file' if placed.is_file() else 'folder'}, {size(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
+    kind = "file" if placed.is_file() else "folder"
+    say(f"1 {kind}, {size_in_words(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
     return 0
 
 
@@ -146,12 +149,3 @@ def _from_root(text: str) -> str:
     if colon and "/" not in head and tail.startswith("/") and not Path(text).exists():
         return f"{head}:{tail.lstrip('/')}"
     return text
-
-
-def size(count: float) -> str:
-    """`512 B`, `1.5 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError("unreachable")

@@ -31,7 +31,7 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     WORKFLOW is a script, an experiment's or any other that builds workflows with Hera, or a workflow file: the images, packages, claims,
     config maps, secrets, templates… that it needs are checked as well.
     """
-    from hera_utils.cli.terminal import print_json, symbols
+    from hera_utils.cli.terminal import print_json
     from hera_utils.preflight.finding import as_json, warning
     from hera_utils.preflight.run import examine, write_role
 
@@ -44,8 +44,7 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     if output == "json":
         print_json(as_json(findings))
     else:
-        signs = symbols()
-        show(findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
+        show(findings)
     return int(bool(examination.problems))
 
 
@@ -75,15 +74,17 @@ def _examined(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:
     return definition.environment, [document], absent
 
 
-def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:
+def show(findings: Sequence[Finding]) -> None:
     """Print the findings: on a terminal in groups and colours, in a pipe one line each, so that they can be searched."""
     import shutil
     import sys
 
-    from hera_utils.cli.terminal import say, use_colour
+    from hera_utils.cli.terminal import say, symbols, use_colour
     from hera_utils.preflight.findings_text import lines, summary
     from hera_utils.terminal_text import StyledText, visible
 
+    signs = symbols()
+    marks = {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed}
     colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
     coloured = use_colour()
     if not sys.stdout.isatty():

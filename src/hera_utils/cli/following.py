@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
-from hera_utils.cli.run_names import by_turn, chosen_run, record_folders
+from hera_utils.cli.run_names import chosen_run, record_folders
 from hera_utils.errors import WaitTimeout
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class Followed:
     def look(self) -> list[Json]:
         """Ask for the workflows again; [] if this is no run of an experiment."""
         from hera_utils.runs.record import RUN_LABEL, label_of
+        from hera_utils.runs.whole_run import by_turn
         from hera_utils.watch.run_progress import FIELDS
 
-        fields = ",".join(f"items.{path}" for path in FIELDS.split(","))
         self.workflows = sorted(
-            self.client.list(selector=f"{RUN_LABEL}={label_of(self.name)}", fields=fields), key=by_turn
+            self.client.list(selector=f"{RUN_LABEL}={label_of(self.name)}", fields=FIELDS), key=by_turn
         )
         return self.workflows
 

@@ -19,13 +19,14 @@ from hera_utils.cli.image_removal import ImageRemoval
 from hera_utils.cli.options import context, seconds_of, settings_options
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import Refused
+from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.storage.disk import Usage
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
-_FIELDS = "items.metadata.name,items.metadata.namespace,items.metadata.uid,items.spec.artifactGC,items.status.phase,items.status.finishedAt"
+_FIELDS = "metadata.name,metadata.namespace,metadata.uid,spec.artifactGC,status.phase,status.finishedAt"
 _MOST_LINES = 20
 
 
@@ -103,20 +104,22 @@ class _Removal:
 
     def lines(self) -> list[str]:
         """What the user is shown before the question."""
-        from hera_utils.cli.cp import size
+        from hera_utils.spans import size_in_words
 
         sizes = {run["metadata"]["name"]: _size(self.usage, run) for run in self.runs}
-        lines = [f"{name}  {size(sizes[name])}" if self.usage else name for name in list(sizes)[:_MOST_LINES]]
+        lines = [f"{name}  {size_in_words(sizes[name])}" if self.usage else name for name in list(sizes)[:_MOST_LINES]]
         if len(sizes) > _MOST_LINES:
             rest = sum(list(sizes.values())[_MOST_LINES:])
-            lines.append(f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size(rest)}" if self.usage else ""))
+            lines.append(
+                f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size_in_words(rest)}" if self.usage else "")
+            )
         left = sum(self.leftovers.values())
         if self.leftovers:
-            folders = "folder" if len(self.leftovers) == 1 else "folders"
-            lines.append(f"{len(self.leftovers)} {folders} of deleted claims and runs  {size(left)}")
+            folders = counted(len(self.leftovers), "folder")
+            lines.append(f"{folders} of deleted claims and runs  {size_in_words(left)}")
         lines += self.images.lines()
         if self.usage:
-            lines.append(f"{size(sum(sizes.values()) + left + self.images.size)} in all")
+            lines.append(f"{size_in_words(sum(sizes.values()) + left + self.images.size)} in all")
         return lines
 
     def carry_out(self, client: ArgoClient) -> Iterator[str]:
@@ -128,18 +131,18 @@ class _Removal:
             _delete(partial(keep_and_delete, client), run["metadata"]["name"])
         for uid in self.records:
             _delete(client.delete_archived, uid)
-        yield f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'} deleted"
+        yield f"{counted(len(self.runs), 'run')} deleted"
 
 
 def _every_run(client: ArgoClient) -> frozenset[str]:
-    return frozenset(run["metadata"]["uid"] for run in _everywhere(client, "items.metadata.uid"))
+    return frozenset(run["metadata"]["uid"] for run in _everywhere(client, "metadata.uid"))
 
 
 def _unfinished(client: ArgoClient) -> str:
     """The annotations of all runs that have not ended: they name the Pythons of their tasks."""
     from hera_utils.argo.phases import COMPLETED
 
-    runs = _everywhere(client, "items.metadata.annotations,items.status.phase")
+    runs = _everywhere(client, "metadata.annotations,status.phase")
     going = (run for run in runs if phase_of(run) not in COMPLETED)
     return "\n".join(text for run in going for text in ((run.get("metadata") or {}).get("annotations") or {}).values())
 

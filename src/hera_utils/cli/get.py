@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import completing, output_option, settings_options
+from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     from hera_utils.argo.node_tree import Branch
@@ -88,7 +89,7 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
     state = progress_of_run(run.name, run.workflows, remaining.phase)
     yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
     count = len(run.workflows)
-    yield f"  namespace {client.namespace}   {count} workflow{'' if count == 1 else 's'}"
+    yield f"  namespace {client.namespace}   {counted(count, 'workflow')}"
     for row in state.rows:
         yield painted(row.phase, f"  {row_text(row, signs)}")
         if count <= _MOST_WORKFLOWS:

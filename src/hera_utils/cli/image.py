@@ -50,9 +50,8 @@ def command() -> None:
 @settings_options
 def ls(output: str) -> int:
     """List the images, by name."""
-    from hera_utils.cli.cp import size
     from hera_utils.cli.terminal import note, print_json, print_table, say
-    from hera_utils.spans import rough_span
+    from hera_utils.spans import rough_span, size_in_words
 
     images = _store().images()
     if output == "json":
@@ -67,7 +66,7 @@ def ls(output: str) -> int:
                 _familiar(image),
                 image.digest.partition(":")[2][:12],
                 image.config.platform,
-                size(image.size),
+                size_in_words(image.size),
                 f"{rough_span(now - image.used)} ago",
             )
             for image in images
@@ -183,8 +182,8 @@ def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
 @settings_options
 def inspect(name: str, output: str) -> int:
     """Show what an image runs, and what it consists of."""
-    from hera_utils.cli.cp import size
     from hera_utils.cli.terminal import print_json, say
+    from hera_utils.spans import size_in_words
 
     store = _store()
     image = _find(store, name)
@@ -201,7 +200,7 @@ def inspect(name: str, output: str) -> int:
         ("workdir", config.workdir),
         ("user", config.user),
         ("created", config.created),
-        ("size", size(image.size)),
+        ("size", size_in_words(image.size)),
     ):
         if value:
             say(f"{label + ':':<12}{value}")
@@ -212,7 +211,7 @@ def inspect(name: str, output: str) -> int:
         layer = store.layer(chain)
         if layer is not None:
             remarks = f"  ({'; '.join(layer.remarks)})" if layer.remarks else ""
-            say(f"{'layers:' if not number else '':<12}{layer.diff_id[7:19]}  {size(layer.size)}{remarks}")
+            say(f"{'layers:' if not number else '':<12}{layer.diff_id[7:19]}  {size_in_words(layer.size)}{remarks}")
     return 0
 
 
@@ -221,15 +220,15 @@ def inspect(name: str, output: str) -> int:
 @settings_options
 def rm(names: tuple[str, ...]) -> int:
     """Remove images. Layers that other images have stay; an image that a running pod uses is not removed."""
-    from hera_utils.cli.cp import size
     from hera_utils.cli.terminal import say
     from hera_utils.local_platform.pods.image_pulls import layers_in_use
+    from hera_utils.spans import size_in_words
 
     state, store = Path(context().state), _store()
     images = [_find(store, name) for name in names]
     for image in images:
         collected = store.remove(image.reference, lambda: layers_in_use(state))
-        say(f"{_familiar(image)} removed, {size(collected.size)} freed")
+        say(f"{_familiar(image)} removed, {size_in_words(collected.size)} freed")
     return 0
 
 
@@ -309,10 +308,10 @@ def _familiar(image: StoredImage) -> str:
 
 
 def _say_added(image: StoredImage) -> None:
-    from hera_utils.cli.cp import size
     from hera_utils.cli.terminal import say
+    from hera_utils.spans import size_in_words
 
-    say(f"{_familiar(image)}  {image.digest}  {size(image.size)}")
+    say(f"{_familiar(image)}  {image.digest}  {size_in_words(image.size)}")
 
 
 def _print(images: list[StoredImage], output: str) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hera_utils.wording import counted
+
 if TYPE_CHECKING:
     from hera_utils.images.store import StoredImage
 
@@ -54,14 +56,17 @@ class ImageRemoval:
         return sum(image.size for image in self.images) + sum(self.pythons.values()) + self.leftover_size
 
     def lines(self) -> list[str]:
-        from hera_utils.cli.cp import size
         from hera_utils.images.reference import Reference
+        from hera_utils.spans import size_in_words
 
-        lines = [f"image {Reference.parse(image.reference).familiar}  {size(image.size)}" for image in self.images]
-        lines += [f"Python with packages {home.name}  {size(of_home)}" for home, of_home in self.pythons.items()]
+        lines = [
+            f"image {Reference.parse(image.reference).familiar}  {size_in_words(image.size)}" for image in self.images
+        ]
+        lines += [
+            f"Python with packages {home.name}  {size_in_words(of_home)}" for home, of_home in self.pythons.items()
+        ]
         if self.leftovers:
-            things = "thing" if self.leftovers == 1 else "things"
-            lines.append(f"{self.leftovers} {things} that no image needs  {size(self.leftover_size)}")
+            lines.append(f"{counted(self.leftovers, 'thing')} that no image needs  {size_in_words(self.leftover_size)}")
         return lines
 
     def remove(self) -> list[str]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.argo.phases import phase_of
+from hera_utils.argo.phases import phase_of, phase_or_pending
 from hera_utils.cli.options import output_option, seconds_of, settings_options
 from hera_utils.error_lines import is_exit_code
+from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     from hera_utils.cli.run_filter import RunFilter
@@ -81,7 +82,7 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
             header,
             lines,
             whole=("name",),
-            paint=lambda row, column, cell: painted(_phase(workflows[row]), cell) if column == 1 else cell,
+            paint=lambda row, column, cell: painted(phase_or_pending(workflows[row]), cell) if column == 1 else cell,
         )
     else:
         note(f"no runs in namespace {namespace}{' are selected' if filtered else ''}")
@@ -128,27 +129,26 @@ def _print_stored(stored: Sequence[StoredTemplate]) -> None:
 
 def newest(client: ArgoClient, selector: str | None, limit: int | None) -> list[Json]:
     """The workflows; with a limit only those of the newest runs, of at least `limit` of them, so that the server sends no more."""
-    from hera_utils.runs.record import RUN_LABEL
+    from hera_utils.runs.record import RUN_LABEL, run_of
 
-    fields = ",".join(f"items.{path}" for path in _FIELDS.split(","))
     if limit is None:
-        return client.list(selector=selector, fields=fields)
+        return client.list(selector=selector, fields=_FIELDS)
     by_name: dict[str, Json] = {}
     labels: set[str] = set()
     ages: dict[str, str] = {}
-    for workflow in client.newest(selector=selector, fields=fields, most=limit + 50):
+    for workflow in client.newest(selector=selector, fields=_FIELDS, most=limit + 50):
         metadata, started = workflow["metadata"], (workflow.get("status") or {}).get("startedAt")
         # The server sends the latest start first; the workflows that follow were created no later than they started.
         if len(ages) >= limit and started and started < heapq.nlargest(limit, ages.values())[-1]:
             break
         label = (metadata.get("labels") or {}).get(RUN_LABEL)
-        run, created = label or metadata["name"], metadata.get("creationTimestamp") or ""
+        run, created = run_of(metadata), metadata.get("creationTimestamp") or ""
         ages[run] = max(ages.get(run, ""), created)
         by_name[metadata["name"]] = workflow
         labels |= {label} if label else set()
     if labels:  # a run may also have workflows that are older than other runs
         of_runs = ",".join(filter(None, (selector, f"{RUN_LABEL} in ({','.join(sorted(labels))})")))
-        by_name |= {older["metadata"]["name"]: older for older in client.list(selector=of_runs, fields=fields)}
+        by_name |= {older["metadata"]["name"]: older for older in client.list(selector=of_runs, fields=_FIELDS)}
     return list(by_name.values())
 
 
@@ -174,43 +174,41 @@ class ListedRun:
 
     @property
     def phase(self) -> str:
-        return phase_of(self.document) or "Pending"
+        return phase_or_pending(self.document)
 
 
 def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     """The list with the workflows of each run joined, at the place of its newest workflow."""
-    from hera_utils.cli.run_names import by_turn
-    from hera_utils.runs.record import RUN_LABEL
+    from hera_utils.runs.record import run_of
+    from hera_utils.runs.whole_run import by_turn
 
     members: dict[str, list[Json]] = {}
     for one in workflows:
-        run = (one["metadata"].get("labels") or {}).get(RUN_LABEL) or one["metadata"]["name"]
-        members.setdefault(str(run), []).append(one)
+        members.setdefault(run_of(one["metadata"]), []).append(one)
     return [ListedRun(_together(run, sorted(found, key=by_turn)), tuple(found)) for run, found in members.items()]
 
 
 def _together(run: str, workflows: Sequence[Json]) -> Json:
     """One document that sums up a run's workflows: the metadata of the newest one, and a joint status."""
+    from hera_utils.runs.remaining import joint_phase
+
     remaining = _remaining(run, workflows)
     if len(workflows) == 1 and not remaining.what and not remaining.search:
         return workflows[0]
     statuses = [workflow.get("status") or {} for workflow in workflows]
-    phase = _joint_phase([str(status.get("phase") or "Pending") for status in statuses], remaining)
-    count = f"{len(workflows)} workflow{'' if len(workflows) == 1 else 's'}"
+    phase = joint_phase([phase_or_pending(workflow) for workflow in workflows], remaining)
     more = f", {remaining.what} {'to come' if remaining.awaited else 'not submitted'}" if remaining.what else ""
-    joint = {"phase": phase, "progress": _joint_progress(statuses), "message": count + more}
+    joint = {
+        "phase": phase,
+        "progress": _joint_progress(statuses),
+        "message": counted(len(workflows), "workflow") + more,
+    }
     starts = [status["startedAt"] for status in statuses if status.get("startedAt")]
     ends = [status["finishedAt"] for status in statuses if status.get("finishedAt")]
     joint |= {"startedAt": min(starts)} if starts else {}
     joint |= {"finishedAt": max(ends)} if ends and phase != "Running" else {}
     first = workflows[0]["metadata"].get("creationTimestamp")  # a run is as old as its first workflow
     return {"metadata": {**workflows[-1]["metadata"], "name": run, "creationTimestamp": first}, "status": joint}
-
-
-def _joint_phase(phases: Sequence[str], remaining: Remaining) -> str:
-    """The phase of a run: one running workflow outweighs failed ones. A failed workflow of a search says nothing about the run."""
-    order = ["Running", "Pending"] if remaining.search else ["Running", "Pending", "Error", "Failed"]
-    return next((phase for phase in order if phase in phases), remaining.phase or "Succeeded")
 
 
 def _joint_progress(statuses: Sequence[Json]) -> str:
@@ -285,10 +283,6 @@ def _says_little(message: str) -> bool:
     return not message or is_exit_code(message) or message.startswith("child '")
 
 
-def _phase(workflow: Json) -> str:
-    return phase_of(workflow) or "Pending"
-
-
 def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     from hera_utils.argo import timestamps
     from hera_utils.cli.terminal import symbols
@@ -296,7 +290,7 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     from hera_utils.watch.progress_text import SUSPENDED
 
     status = workflow.get("status") or {}
-    phase = status.get("phase") or "Pending"
+    phase = phase_or_pending(workflow)
     going = phase in ("Running", "Pending")
     phase_text = "Suspended" if remark == SUSPENDED and going else phase
     message, reason = status.get("message") or "", "" if remark in (None, SUSPENDED) else str(remark)

@@ -10,7 +10,7 @@ import click
 
 from hera_utils.cli.commands import commands
 from hera_utils.cli.examples import example_of
-from hera_utils.cli.terminal import note
+from hera_utils.cli.terminal import note, note_fix
 from hera_utils.errors import HeraUtilsError
 
 INTERRUPTED = 130
@@ -51,10 +51,7 @@ def complain(error: HeraUtilsError) -> None:
     """`hera-utils: sentence` and `  fix: what to do` on stderr."""
     note(f"hera-utils: {error}")
     if error.fix:
-        first, *more = error.fix.splitlines()
-        note(f"  fix: {first}")
-        for line in more:
-            note(f"       {line}")
+        note_fix(error.fix)
 
 
 def _misused(error: click.UsageError) -> int:
@@ -63,5 +60,5 @@ def _misused(error: click.UsageError) -> int:
     if error.ctx is not None:
         typed = example_of(error.ctx.info_name or "") if isinstance(error, click.MissingParameter) else ""
         example = f"for example: {typed}; " if typed else ""
-        click.echo(f"  fix: {example}see {error.ctx.command_path} --help", err=True)
+        note_fix(f"{example}see {error.ctx.command_path} --help")
     return 2

@@ -26,7 +26,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     tell_warning(client, document)
     if phase_of(document) == SUCCEEDED:
         return 0
-    from hera_utils.cli.terminal import note, symbols
+    from hera_utils.cli.terminal import note, note_fix, symbols
     from hera_utils.runs.failure_summary import last_lines_of_failures, lines
     from hera_utils.runs.outcome import in_a_sentence, outcome
     from hera_utils.runs.script_places import ScriptPlaces
@@ -37,10 +37,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     for line in lines(run, logs, mark=symbols().failed, is_beside=places.beside):
         note(line)
     note(f"hera-utils: {run.name} {in_a_sentence(run.phase)}")
-    first, *more = _what_helps(client, document, run, again)
-    note(f"  fix: {first}")
-    for line in more:
-        note(f"       {line}")
+    note_fix("\n".join(_what_helps(client, document, run, again)))
     return 1
 
 

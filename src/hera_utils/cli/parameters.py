@@ -62,7 +62,7 @@ def _as_json(value: Any) -> str:
 
 def with_parameters(document: Json, assignments: Sequence[str]) -> Json:
     """The document with `NAME=VALUE` parameters in place of its own (as `argo submit -p`)."""
-    wanted = dict(_pair(text) for text in assignments)
+    wanted = dict(map(name_and_value, assignments))
     if not wanted:
         return document
     spec = document["spec"]
@@ -79,14 +79,15 @@ def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[s
         return
     known = [str(one.get("name")) for one in (spec.get("arguments") or {}).get("parameters") or ()]
     text = str(spec)
-    for name, _ in map(_pair, assignments):
+    for name, _ in map(name_and_value, assignments):
         if name not in known and not re.search(rf"workflow\.parameters\.{re.escape(name)}(?![\w-])", text):
             yield f"the workflow has no parameter `{name}`; " + (
                 f"it has: {', '.join(known)}" if known else "it has none"
             )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def name_and_value(text: str) -> tuple[str, str]:
+    """Of `NAME=VALUE`. SettingsError for any other text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise SettingsError(f"`{text}` is not a parameter", fix="write -p NAME=VALUE")

@@ -79,9 +79,7 @@ def show(name: str | None, output: str) -> int:
     from hera_utils.cli.terminal import print_json, print_table
     from hera_utils.settings.sources import read_settings
 
-    settings = read_settings({"profile": name}, check_trust=False)
-    if settings.profile is None:
-        raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
+    settings = _in_use(read_settings({"profile": name}, check_trust=False))
     rows = [row for row in settings.rows() if settings.is_given(row.name) or row.name == "platform"]
     _note_overridden(settings)
     if output == "json":
@@ -177,22 +175,26 @@ def use(name: str | None, nothing: bool) -> int:
 def check(name: str | None, output: str) -> int:
     """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""
     from hera_utils.cli.doctor import show as show_findings
-    from hera_utils.cli.terminal import print_json, symbols
+    from hera_utils.cli.terminal import print_json
     from hera_utils.preflight.finding import as_json
     from hera_utils.preflight.run import run
     from hera_utils.settings.sources import read_settings
 
-    settings = read_settings({"profile": name})
-    if settings.profile is None:
-        raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
+    settings = _in_use(read_settings({"profile": name}))
     _note_overridden(settings)
     findings = run(settings)
     if output == "json":
         print_json(as_json(findings))
     else:
-        signs = symbols()
-        show_findings(findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
+        show_findings(findings)
     return int(any(finding.verdict == "problem" for finding in findings))
+
+
+def _in_use(settings: CLIContext) -> CLIContext:
+    """The settings, where they are a profile's."""
+    if settings.profile is None:
+        raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
+    return settings
 
 
 def _note_overridden(settings: CLIContext) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hera_utils.cli.cp import size
+from hera_utils.spans import size_in_words
 from hera_utils.terminal_text import visible
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def progress_text(image: str, progress: PullProgress | None, bar: str, start: st
         return f"{image}  {start}"
     if progress.done < progress.total:
         length = _BAR * progress.done // progress.total
-        return f"{image}  {bar * length}{' ' * (_BAR - length)}  {size(progress.done)} of {size(progress.total)}"
+        return f"{image}  {bar * length}{' ' * (_BAR - length)}  {size_in_words(progress.done)} of {size_in_words(progress.total)}"
     return visible(f"{image}  {progress.unpacking}")
 
 

@@ -107,6 +107,7 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, runs: lis
 def _submit(
     client: ArgoClient, recorded: Recorded, assignments: tuple[str, ...], runs: list[str], *, detach: bool
 ) -> int:
+    from hera_utils.cli.parameters import name_and_value
     from hera_utils.cli.run import follow_all
     from hera_utils.cli.terminal import note
     from hera_utils.errors import ResourceError
@@ -114,7 +115,7 @@ def _submit(
 
     if not recorded.workflows:
         raise ResourceError("the manifest holds no workflow", fix="name another manifest")
-    values = dict(_pair(text) for text in assignments)
+    values = dict(map(name_and_value, assignments))
     documents = [(one["metadata"].get("name", ""), as_new(one, values)) for one in recorded.workflows]
     first = [document for name, document in documents if name not in recorded.last]
     after = [document for name, document in documents if name in recorded.last]
@@ -133,12 +134,3 @@ def _created(client: ArgoClient, documents: list[Json]) -> list[str]:
     for document in documents:
         document["metadata"].pop("namespace", None)  # the present settings decide the namespace
     return [str(client.create(document)["metadata"]["name"]) for document in documents]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    from hera_utils.errors import SettingsError
-
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise SettingsError(f"`{text}` is not a parameter", fix="write -p NAME=VALUE")
-    return name, value

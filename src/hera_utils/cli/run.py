@@ -99,7 +99,7 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
     with ArgoClient(connection) as client, answered(client, asked_for()) as runs:
         if not connection.local:  # find an unreachable server or a wrong token before the script does anything
             client.version()
-            client.list(limit=1, fields="items.metadata.name")
+            client.list(limit=1, fields="metadata.name")
         make_namespace(settings, connection)
         if flags.stored:
             from hera_utils.cli.stored_template import workflow_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.cli.run_choice import chosen_name, is_relative
-from hera_utils.cli.run_names import record_folders
+from hera_utils.cli.run_names import is_record, record_folders
 from hera_utils.errors import HeraUtilsError, ResourceError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def every_run() -> list[CatalogueEntry]:
     folders, alone = record_folders(), _refuse_missing_folder()
     try:
         with reached() as client:
-            workflows = client.list(fields=",".join(f"items.{path}" for path in NEEDED_FIELDS))
+            workflows = client.list(fields=",".join(NEEDED_FIELDS))
             platform = _platform(client)
     except HeraUtilsError as error:
         note(f"hera-utils: only recorded runs are shown: {error}")
@@ -82,7 +82,7 @@ def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
     from hera_utils.runs.catalogue import NOT_SUBMITTED
 
     folder = Path(name)
-    if folder.parent != Path() and (folder / "run.json").is_file():
+    if is_record(folder):
         from hera_utils.runs.catalogue import recorded_runs
 
         where = folder.resolve()

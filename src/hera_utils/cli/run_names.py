@@ -73,12 +73,11 @@ def _exists(client: ArgoClient, name: str) -> bool:
 
 def runs_of_platform(client: ArgoClient) -> list[str]:
     """The names of the platform's runs, the newest first."""
-    from hera_utils.runs.record import RUN_LABEL
+    from hera_utils.runs.record import run_of
 
-    fields = "metadata.name,metadata.labels,metadata.creationTimestamp,metadata.resourceVersion"
-    workflows = client.list(fields=",".join(f"items.{path}" for path in fields.split(",")))
+    workflows = client.list(fields="metadata.name,metadata.labels,metadata.creationTimestamp,metadata.resourceVersion")
     newest_first = sorted((one["metadata"] for one in workflows), key=_metadata_by_age, reverse=True)
-    return list(dict.fromkeys(str((one.get("labels") or {}).get(RUN_LABEL) or one["name"]) for one in newest_first))
+    return list(dict.fromkeys(map(run_of, newest_first)))
 
 
 def _recorded_names() -> list[str]:
@@ -89,17 +88,11 @@ def _recorded_names() -> list[str]:
 def workflows_of(client: ArgoClient, run: str) -> list[str]:
     """The workflows of a run, the oldest first; the name itself if it is that of a single workflow."""
     from hera_utils.runs.record import RUN_LABEL, label_of
+    from hera_utils.runs.whole_run import by_turn
 
-    fields = "items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion"
+    fields = "metadata.name,metadata.creationTimestamp"
     found = client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields)
     return [str(one["metadata"]["name"]) for one in sorted(found, key=by_turn)] or [run]
-
-
-def by_turn(workflow: Json) -> tuple[str, int, str]:
-    """A key that sorts the workflows of a run as they were submitted: within a second by the number at the end of their names."""
-    name = str(workflow["metadata"]["name"])
-    number = name.rpartition("-")[2]
-    return workflow["metadata"].get("creationTimestamp") or "", int(number) if number.isdecimal() else 1 << 30, name
 
 
 def by_age(workflow: Json) -> tuple[str, int]:
@@ -134,12 +127,18 @@ class Reached:
 def _recorded_name(name: str) -> str | None:
     """The recorded run with this name, or the newest one to which a user gave it (runs/notes.py); None if there is none."""
     from hera_utils.runs.notes import named_runs
+    from hera_utils.runs.whole_run import record_folder
 
     folders = record_folders()
-    if name and any((folder / name / "run.json").is_file() for folder in folders):
+    if name and record_folder(name, folders) is not None:
         return name
     called = [folder for runs in folders for folder in named_runs(runs, name)] if name else []
     return max(called, key=lambda folder: (folder / "run.json").stat().st_ctime).name if called else None
+
+
+def is_record(folder: Path) -> bool:
+    """Whether a word that was typed is the folder of a record. A bare word is a name: runs of this folder are found by it."""
+    return folder.parent != Path() and (folder / "run.json").is_file()
 
 
 def record_folders() -> list[Path]:
@@ -162,7 +161,7 @@ def reached_run(name: str) -> Iterator[Reached]:
     context = options.context()
     record = Path(name)
     with reached(context) as client:
-        if record.parent != Path() and (record / "run.json").is_file():
+        if is_record(record):
             run, runs = record.resolve().name, [record.resolve().parent]
         else:
             run, runs = chosen_run(client, name), record_folders()

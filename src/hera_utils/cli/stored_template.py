@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.phases import phase_or_pending
 from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
 from hera_utils.interpreter.document import resource_of
 from hera_utils.interpreter.submission import CRON_LABEL, submitted_kind, workflow_from
@@ -124,8 +125,8 @@ def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
     from hera_utils.spans import age
 
     document = stored.document
-    last = timestamps.read((document.get("status") or {}).get("lastScheduledTime") or "")
-    created = timestamps.read(document["metadata"].get("creationTimestamp") or "")
+    last = timestamps.read((document.get("status") or {}).get("lastScheduledTime"))
+    created = timestamps.read(document["metadata"].get("creationTimestamp"))
     following = _next(document, now)
     return (
         str(stored),
@@ -190,13 +191,13 @@ def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     if names:
         yield f"  templates: {', '.join(map(str, names))}"
     if stored.kind == _CRON:
-        fields = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase"
+        fields = "metadata.name,metadata.creationTimestamp,status.phase"
         runs = client.list(selector=f"{CRON_LABEL}={stored.name}", fields=fields)
         runs.sort(key=lambda one: str(one["metadata"].get("creationTimestamp")), reverse=True)
         for one in runs[:_MOST_RUNS]:
-            created = timestamps.read(one["metadata"].get("creationTimestamp") or "")
+            created = timestamps.read(one["metadata"].get("creationTimestamp"))
             ago = "" if created is None else f"  {age(now - created)} ago"
-            yield f"  run {one['metadata']['name']}  {(one.get('status') or {}).get('phase') or 'Pending'}{ago}"
+            yield f"  run {one['metadata']['name']}  {phase_or_pending(one)}{ago}"
     yield f"  run it now with: hera-utils run --from {stored}"
 
 

@@ -57,6 +57,14 @@ def note(text: str) -> None:
     say(text, stderr=True)
 
 
+def note_fix(fix: str) -> None:
+    """Below a sentence of what is wrong: what to do, on as many lines as it has."""
+    first, *more = fix.splitlines()
+    note(f"  fix: {first}")
+    for line in more:
+        note(f"       {line}")
+
+
 def print_json(value: Any) -> None:
     # control characters are escaped, which is valid JSON
     click.echo(_control.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))

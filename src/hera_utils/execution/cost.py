@@ -35,7 +35,7 @@ class Cost:
 
     def line(self, points: int) -> str:
         took = rough_span(points * self.seconds / cores())
-        like = f"{self.base} point{'' if self.base == 1 else 's'}"
+        like = counted(self.base, "point")
         return (
             f"about {processor_time(points * self.cpu)}, {took} on {counted(cores(), 'core')} "
             f"(as {like} of {self.run} with the same code)"

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
-from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of, phase_or_pending
 from hera_utils.errors import AccessError, PlatformError, Refused
 from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
@@ -27,7 +27,7 @@ from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
-from hera_utils.watch.run_progress import Share, joint_progress
+from hera_utils.watch.run_progress import Share, joint_progress, part_done
 
 Json = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -251,10 +251,8 @@ class Dispatcher:
 
     def _phase(self, name: str) -> tuple[str, float]:
         """(phase, share of its tasks that are done)."""
-        status = self._persist(lambda: self.client.get(name, fields="status.phase,status.progress")).get("status") or {}
-        done, _, every = str(status.get("progress") or "").partition("/")
-        share = int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
-        return str(status.get("phase") or "Pending"), share
+        workflow = self._persist(lambda: self.client.get(name, fields="status.phase,status.progress"))
+        return phase_or_pending(workflow), part_done(workflow)
 
     def _persist(self, ask: Callable[[], Answer]) -> Answer:
         """Ask until there is an answer: a server may be down for a while; the local server is started again."""

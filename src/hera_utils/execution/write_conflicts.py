@@ -20,7 +20,7 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.runs.record import RUN_LABEL, RunRecord, driver_of, label_of, records
+from hera_utils.runs.record import RUN_LABEL, RunRecord, driver_of, label_of, records, run_of
 from hera_utils.wording import first_of
 
 Json = dict[str, Any]
@@ -95,10 +95,10 @@ def conflicting_run(client: ArgoClient, runs: Path, own: RunRecord, writes: Writ
     """A run that began before this one, has not ended, and writes one of its files. A user who may not list workflows finds only the runs
     of this folder.
     """
-    fields = "items.metadata.name,items.metadata.labels,items.metadata.annotations,items.status.phase"
+    fields = "metadata.name,metadata.labels,metadata.annotations,status.phase"
     for document in _on_volume(client, writes.volume, fields):
         metadata = document["metadata"]
-        run = str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"])
+        run = run_of(metadata)
         if run == label_of(own.name) or phase_of(document) in COMPLETED:
             continue
         paths = writes.shared_with(str((metadata.get("annotations") or {}).get(WRITES) or ""))
@@ -125,10 +125,10 @@ def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
     experiment, _, listed = own.partition(":")
     paths = None if listed == _ALL else {digest: "" for digest in _listed(listed)}
     writes = Writes(labels[VOLUME_LABEL], experiment, paths)
-    fields = ",".join(f"items.metadata.{name}" for name in ("name", "labels", "annotations", "creationTimestamp"))
-    for other in _on_volume(client, writes.volume, f"{fields},items.status.phase"):
+    fields = "metadata.name,metadata.labels,metadata.annotations,metadata.creationTimestamp,status.phase"
+    for other in _on_volume(client, writes.volume, fields):
         theirs = other["metadata"]
-        run = str((theirs.get("labels") or {}).get(RUN_LABEL) or theirs["name"])
+        run = run_of(theirs)
         later = str(theirs.get("creationTimestamp") or "") > str(metadata.get("creationTimestamp") or "")
         goes_on = phase_of(other) not in COMPLETED
         shared = writes.shared_with(str((theirs.get("annotations") or {}).get(WRITES) or ""))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import text
+from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     from hera_utils.experiment.sweeps import Sweep
@@ -24,8 +25,8 @@ def html_of_points(description: str, points: Sequence[Point], count: int) -> str
         for point in points
     )
     more = f"<p>… {count - len(points)} more</p>" if count > len(points) else ""
-    counted = f"{count} point{'' if count == 1 else 's'}"
-    return f"<p>{counted}: {escape(description)}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+    summary = f"{counted(count, 'point')}: {escape(description)}"
+    return f"<p>{summary}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
 def html_of_inputs(constants: dict[str, Any], sweep: Sweep) -> str:

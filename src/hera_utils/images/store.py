@@ -33,6 +33,7 @@ from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
 from hera_utils.images.unpack import LayerLimits, room_on, unpack
 from hera_utils.private_folders import make_private
 from hera_utils.whole_files import private, write_whole
+from hera_utils.wording import counted
 
 _CHUNK = 1 << 20
 _REFERENCE_FIELDS: Mapping[str, Any] = {"reference": str, "digest": str, "config": str, "added": (int, float)}
@@ -282,7 +283,7 @@ class Store:
                 others = {other.config_digest for other in self.images() if other.reference != image.reference}
                 if pods and image.config_digest not in others:
                     raise InUse(
-                        f"the image {reference} is used by {len(pods)} running pod{'' if len(pods) == 1 else 's'}",
+                        f"the image {reference} is used by {counted(len(pods), 'running pod')}",
                         fix="wait until their runs end (hera-utils ls --running), or stop them",
                     )
             chains = {self._chain_file(chain) for chain in image.config.chain_ids} if image is not None else set()

@@ -163,13 +163,14 @@ class ArgoClient:
         return list(self._items(reply))
 
     def list(self, *, selector: str | None = None, fields: str | None = None, limit: int | None = None) -> list[Json]:
-        """The workflows of the namespace, newest first; at most `limit`. selector: of labels. fields: paths begin with `items.`."""
+        """The workflows of the namespace, newest first; at most `limit`. selector: of labels. fields: of each, as in `get`."""
         return list(itertools.islice(self.newest(selector=selector, fields=fields, most=limit or PAGE), limit))
 
     def newest(self, *, selector: str | None = None, fields: str | None = None, most: int = PAGE) -> Iterator[Json]:
         """The same one by one, asked for in pages of at most `most`, as kubectl does: no answer is large, and who stops asks no more."""
         query: dict[str, Any] = {"listOptions.labelSelector": selector, "listOptions.limit": min(most, PAGE)}
-        query |= {"fields": f"metadata,{fields}"} if fields else {}
+        if fields:
+            query["fields"] = ",".join(("metadata", *(f"items.{path}" for path in fields.split(","))))
         names: set[str] = set()
         while True:
             reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)

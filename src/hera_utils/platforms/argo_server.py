@@ -36,7 +36,7 @@ class ArgoServer:
     def check(self) -> None:
         """Whether it answers, is an Argo server, and takes the token for this namespace."""
         self.client.version()
-        self.client.list(limit=1, fields="items.metadata.name")
+        self.client.list(limit=1, fields="metadata.name")
 
     def version(self) -> str:
         return self.client.version()

@@ -28,7 +28,7 @@ SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
 long (Kubernetes allows no more), and the times of logs and tasks do not match.
 """
 LEAST_LEFT = 60.0  # seconds: a token that expires sooner counts as expired
-RUN_FIELDS = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt"
+RUN_FIELDS = "metadata.name,metadata.creationTimestamp,status.phase,status.startedAt"
 USUAL_RUN = 1800  # seconds, assumed for a workflow without activeDeadlineSeconds
 
 _WHO = ClusterRequest(

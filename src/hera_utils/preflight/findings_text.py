@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hera_utils.preflight.finding import MARKS, Finding, Verdict
+from hera_utils.wording import counted
 
 # Groups of checks, in the order in which a run meets them: machine, server, permissions, namespace, workflow.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
@@ -80,9 +81,9 @@ def summary(findings: Sequence[Finding]) -> str:
     problems = sum(not one.ok for one in findings)
     warnings = sum(one.verdict == "warning" for one in findings)
     unknown = sum(one.verdict == "unknown" for one in findings)
-    parts = [f"{problems or 'no'} problem{'' if problems == 1 else 's'}"]
+    parts = [counted(problems, "problem") if problems else "no problems"]
     if warnings:
-        parts.append(f"{warnings} warning{'' if warnings == 1 else 's'}")
+        parts.append(counted(warnings, "warning"))
     if unknown:
         parts.append(f"{unknown} unknown")
     return ", ".join(parts)

@@ -11,7 +11,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, phase_or_pending
 from hera_utils.error_lines import is_exit_code
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
@@ -143,7 +143,7 @@ def _workflow(document: Json, run: WholeRun) -> Json:
     name, status = str(document["metadata"]["name"]), document.get("status") or {}
     return {
         "name": name,
-        "phase": str(status.get("phase") or "Pending"),
+        "phase": phase_or_pending(document),
         "role": "of an earlier run" if name in run.earlier else str(roles.get(name, {}).get("role") or ""),
         "progress": str(status.get("progress") or ""),
         "begun": timestamps.read(status.get("startedAt")),

@@ -16,6 +16,7 @@ from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult, task_results
 from hera_utils.runs.record import PRUNED, PointRow
 from hera_utils.runs.whole_run import WholeRun
+from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     import os
@@ -60,9 +61,9 @@ class Results(Sequence[TaskResult]):
         return replace(results, tasks=own)
 
     def __repr__(self) -> str:
-        counts = [f"{len(self.tasks)} task{'' if len(self.tasks) == 1 else 's'}"]
+        counts = [counted(len(self.tasks), "task")]
         if self.points:
-            counts.insert(0, f"{len(self.points)} point{'' if len(self.points) == 1 else 's'}")
+            counts.insert(0, counted(len(self.points), "point"))
         failed = len(self.failures)
         return f"Results({self.name or 'of no run'}: {', '.join(counts)}{f', {failed} failed' if failed else ''})"
 

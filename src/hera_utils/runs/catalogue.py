@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.annotations import SCRIPT
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, phase_of, phase_or_pending
 from hera_utils.argo.timestamps import read
 from hera_utils.runs.measurements import COLUMNS as MEASUREMENTS
 from hera_utils.runs.notes import RunNotes, read_notes
-from hera_utils.runs.record import RUN_LABEL, is_driven, moment
+from hera_utils.runs.record import is_driven, moment, run_of
 from hera_utils.runs.record_files import read_json, refuse_special
 from hera_utils.runs.whole_run import WholeRun
 
@@ -114,9 +114,8 @@ def catalogue(
         if entry.ended is None and entry.phase != NOT_SUBMITTED and platform == platform_of(entry.facts):
             by_name[name] = _as_it_stands(entry, by_workflow)
     for document in workflows:
-        labels = document["metadata"].get("labels") or {}
         name = str(document["metadata"].get("name", ""))
-        if recorded.isdisjoint((name, str(labels.get(RUN_LABEL) or name))):
+        if recorded.isdisjoint((name, run_of(document["metadata"]))):
             by_name.setdefault(name, _of_document(document))
     return sorted(by_name.values(), key=lambda entry: (entry.created, entry.name), reverse=True)
 
@@ -169,14 +168,13 @@ def _of_record(folder: Path, facts: Json) -> CatalogueEntry:
 def _of_document(document: Json) -> CatalogueEntry:
     metadata, status = document["metadata"], document.get("status") or {}
     created = read(metadata.get("creationTimestamp")) or time.time()
-    phase = str(status.get("phase") or "Pending")
     script = str((metadata.get("annotations") or {}).get(SCRIPT) or "")
     facts = {"script": script, "namespace": metadata.get("namespace") or ""}
     return CatalogueEntry(
         str(metadata.get("name", "")),
-        phase,
+        phase_or_pending(document),
         created,
-        read(status.get("finishedAt")) if phase in COMPLETED else None,
+        read(status.get("finishedAt")) if phase_of(document) in COMPLETED else None,
         facts,
         constants=_parameters((document.get("spec") or {}).get("arguments")),
         outputs=_parameters(status.get("outputs")),

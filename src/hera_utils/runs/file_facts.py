@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hera_utils.digests import short_digest, short_digest_of
+from hera_utils.wording import counted
 
 LARGEST_DIGESTED = 256 * 1024 * 1024  # bytes of one file or folder whose content is read: a fraction of a second
 UNKNOWN = ""
@@ -43,7 +44,7 @@ def difference(path: Path, before: FileFacts) -> tuple[str, FileFacts | None]:
     if now[:2] == before[:2]:
         return "", before
     if now.size != before.size:
-        return f"changed ({before.size} byte{'' if before.size == 1 else 's'} before, {now.size} now)", now
+        return f"changed ({counted(before.size, 'byte')} before, {now.size} now)", now
     if before.digest == UNKNOWN:
         return "changed (its content is not known: it was too large to be read)", now
     now = now._replace(digest=_content(path))

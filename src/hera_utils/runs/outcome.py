@@ -7,7 +7,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.node_tree import Branch, tree
-from hera_utils.argo.phases import UNSUCCESSFUL
+from hera_utils.argo.phases import UNSUCCESSFUL, phase_or_pending
 from hera_utils.error_lines import with_error_line
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ def outcome(document: Json) -> Outcome:
     return Outcome(
         name=workflow,
         namespace=str(metadata.get("namespace", "")),
-        phase=str(status.get("phase") or "Pending"),
+        phase=phase_or_pending(document),
         message=str(status.get("message") or ""),
         seconds=None if start is None or end is None else end - start,
         failures=tuple(_failure(leaf, workflow) for leaf in failed),

@@ -575,6 +575,11 @@ def label_of(run: str) -> str:
     return f"{run[:52].rstrip('-.')}-{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
 
 
+def run_of(metadata: Json) -> str:
+    """The run that a workflow belongs to; its own name where it is of none."""
+    return str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"])
+
+
 def encoded(value: Any) -> str:
     """Short JSON."""
     return json.dumps(value, separators=(",", ":"), default=str)

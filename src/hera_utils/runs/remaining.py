@@ -13,9 +13,10 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
-from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of, phase_or_pending
 from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.record import RunRecord, is_driven
+from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ NOTHING = Remaining()
 
 def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Remaining:
     """workflows: a run's documents (without nodes) in the order in which they were submitted. folder: of its record, if there is one."""
-    phases = [phase_of(one) or "Pending" for one in workflows]
+    phases = [phase_or_pending(one) for one in workflows]
     failed = any(phase in UNSUCCESSFUL for phase in phases)
     if any(phase not in COMPLETED for phase in phases):
         return NOTHING
@@ -61,6 +62,12 @@ def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Rem
     ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
     last = max((end for end in ends if end is not None), default=0.0)
     return Remaining(what, bool(what) and now - last < PATIENCE)
+
+
+def joint_phase(phases: Sequence[str], rest: Remaining) -> str:
+    """The phase of a run: one running workflow outweighs failed ones. A failed workflow of a search says nothing about the run."""
+    order = ["Running", "Pending"] if rest.search else ["Running", "Pending", "Error", "Failed"]
+    return next((phase for phase in order if phase in phases), rest.phase or "Succeeded")
 
 
 def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Remaining:
@@ -106,7 +113,7 @@ def _is_gather(workflow: Json) -> bool:
 
 
 def _words(points: int, *, gather: bool) -> str:
-    what = [f"{points} point{'' if points == 1 else 's'}"] if points else []
+    what = [counted(points, "point")] if points else []
     return " and ".join(what + (["gather"] if gather else []))
 
 

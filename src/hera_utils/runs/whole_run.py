@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import SCRIPT
-from hera_utils.argo.phases import phase_of
+from hera_utils.argo.phases import COMPLETED, phase_or_pending
 from hera_utils.errors import HeraUtilsError, Refused, ResourceError, SettingsError
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, label_of
-from hera_utils.runs.remaining import remaining
+from hera_utils.runs.remaining import joint_phase, remaining
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -64,16 +64,11 @@ class WholeRun:
         """The phase of all its workflows together; the record's where some of them are gone. Of a run that is not wholly submitted:
         Running while a process submits the rest, else Pending.
         """
-        phases = [phase_of(one) or "Pending" for one in self.own]
+        phases = [phase_or_pending(one) for one in self.own]
         ended = str(self.facts.get("phase") or "") if self.facts.get("ended") else ""
-        going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
-        if ended and (self.deleted or not phases) and not going:
+        if ended and (self.deleted or not phases) and COMPLETED.issuperset(phases):
             return ended
-        if going or not phases:
-            return going or "Pending"
-        rest = remaining(self.own, self.folder, time.time())
-        failed = "" if rest.search else next((phase for phase in ("Error", "Failed") if phase in phases), "")
-        return failed or rest.phase or "Succeeded"
+        return joint_phase(phases, remaining(self.own, self.folder, time.time())) if phases else "Pending"
 
     @property
     def script(self) -> str:
@@ -133,7 +128,7 @@ def _of_platform(client: ArgoClient, name: str) -> list[Json]:
     others = [one for one in labelled if one["metadata"]["name"] != name]
     if document is None and not others:
         raise missing or ResourceError(f"there is no run {name}")
-    return _in_order([*([document] if document is not None else []), *others])
+    return sorted([*([document] if document is not None else []), *others], key=by_turn)
 
 
 def _got_or_why(client: ArgoClient, name: str) -> tuple[Json | None, Refused | None]:
@@ -145,10 +140,11 @@ def _got_or_why(client: ArgoClient, name: str) -> tuple[Json | None, Refused | N
         return None, refused
 
 
-def _in_order(documents: list[Json]) -> list[Json]:
-    return sorted(
-        documents, key=lambda one: (str(one["metadata"].get("creationTimestamp", "")), one["metadata"]["name"])
-    )
+def by_turn(workflow: Json) -> tuple[str, int, str]:
+    """Sorts the workflows of one run as they were submitted: of one second, by the number that their names end in."""
+    name = str(workflow["metadata"]["name"])
+    number = name.rpartition("-")[2]
+    return workflow["metadata"].get("creationTimestamp") or "", int(number) if number.isdecimal() else 1 << 30, name
 
 
 def workflow_of(client: ArgoClient, name: str) -> Json | None:

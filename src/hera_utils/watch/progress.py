@@ -10,7 +10,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.node_tree import Branch, tree
-from hera_utils.argo.phases import COMPLETED, ENDED, UNSUCCESSFUL
+from hera_utils.argo.phases import COMPLETED, ENDED, UNSUCCESSFUL, phase_or_pending
 from hera_utils.watch.waits import is_starting, waits
 
 Json = dict[str, Any]
@@ -103,7 +103,7 @@ def progress(document: Json) -> Progress:
     """Fold a workflow document. Linear in its nodes: some milliseconds for 2,000."""
     metadata, status = document["metadata"], document.get("status") or {}
     branches = tree(document)
-    phase = str(status.get("phase") or "Pending")
+    phase = phase_or_pending(document)
     waiting = waits(document) if phase not in COMPLETED else {}
     running = sum(branch.running for branch in branches)
     return Progress(

@@ -10,7 +10,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.node_tree import Branch
-from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_or_pending
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.progress import Progress
@@ -44,16 +44,23 @@ class Share:
 def share_of(workflow: Json) -> Share:
     """From a workflow's document; its nodes are not needed."""
     metadata, status = workflow["metadata"], workflow.get("status") or {}
-    done, _, every = str(status.get("progress") or "").partition("/")
-    part = int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
     annotations = metadata.get("annotations") or {}
     points = str(annotations.get(POINTS) or "")
-    phase = str(status.get("phase") or "Pending")
+    phase = phase_or_pending(workflow)
     if annotations.get(SEARCH) and str(status.get("message") or "").startswith(_STOPPED):
         phase = "Succeeded"  # a point that was stopped early is no failure of its search
     return Share(
-        str(metadata["name"]), phase, int(points) if points.isdecimal() else 1, 1.0 if phase in COMPLETED else part
+        str(metadata["name"]),
+        phase,
+        int(points) if points.isdecimal() else 1,
+        1.0 if phase in COMPLETED else part_done(workflow),
     )
+
+
+def part_done(workflow: Json) -> float:
+    """Of its tasks, as its progress says it (`3/5`): 0 to 1."""
+    done, _, every = str((workflow.get("status") or {}).get("progress") or "").partition("/")
+    return int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
 
 
 def joint_progress(
