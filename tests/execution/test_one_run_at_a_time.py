@@ -217,5 +217,5 @@ def test_a_folder_without_locks_is_refused(tmp_path, monkeypatch):
     with RunRecord.create(tmp_path / "runs", "sweep", {"run": "sweep", "format": 1}) as record:
         monkeypatch.setattr(fcntl, "flock", flock)
         assert not is_driven(record.folder)
-        with pytest.raises(ResourceError, match=r"runs/sweep has no file locks \(No locks available\)"):
+        with pytest.raises(ResourceError, match=r"runs/sweep has no file locks \(no locks available\)"):
             record.drive()
