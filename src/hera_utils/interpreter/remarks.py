@@ -6,7 +6,7 @@ Nothing is refused, and a run ends as on a cluster; but its user is warned befor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hera_utils.errors import ExpressionError
@@ -43,8 +43,9 @@ def remarks(document: Json, stored: Iterable[Json] = ()) -> list[str]:
 def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
     """referred: its templates are called by templateRef."""
     spec = document.get("spec") or {}
-    names = set(_names(spec))
-    for path, expression in _expressions(spec, f"{home}spec"):
+    expressions = list(_expressions(spec, f"{home}spec"))
+    names = set(_names(spec)) if expressions else set[str]()
+    for path, expression in expressions:
         for one in dashes.dashed(expression, names):
             yield f"{path}: {one.written} subtracts; write {one.better}"
     inline: dict[str, Json] = {}
@@ -103,26 +104,22 @@ def _calls(template: Json, path: str) -> Iterator[tuple[str, Json]]:
 
 def _names(document: Any) -> Iterator[str]:
     """Every name of a step, a task, a parameter or an artifact."""
-    if isinstance(document, Mapping):
-        if isinstance(document.get("name"), str):
-            yield document["name"]
-        for value in document.values():
-            yield from _names(value)
-    elif isinstance(document, list):
-        for value in document:
+    if isinstance(document, dict) and isinstance(document.get("name"), str):
+        yield document["name"]
+    for value in document.values() if isinstance(document, dict) else document:
+        if isinstance(value, dict | list):
             yield from _names(value)
 
 
 def _expressions(document: Any, path: str) -> Iterator[tuple[str, str]]:
     """(where, expression) of each field that is an expression, and of each `{{=…}}` in a text."""
-    if isinstance(document, Mapping):
-        for key, value in document.items():
-            if key in _EXPRESSIONS and isinstance(value, str) and "{{" not in value:
+    mapping = isinstance(document, dict)
+    for key, value in document.items() if mapping else enumerate(document):
+        if isinstance(value, str):  # most are: no call for each
+            if key in _EXPRESSIONS and "{{" not in value:
                 yield f"{path}.{key}", value
-            else:
-                yield from _expressions(value, f"{path}.{key}")
-    elif isinstance(document, list):
-        for index, value in enumerate(document):
-            yield from _expressions(value, f"{path}[{index}]")
-    elif isinstance(document, str) and "{{=" in document:
-        yield from ((path, expression) for expression in dashes.expressions_in(document))
+            elif "{{=" in value:
+                place = f"{path}.{key}" if mapping else f"{path}[{key}]"
+                yield from ((place, expression) for expression in dashes.expressions_in(value))
+        elif isinstance(value, dict | list):
+            yield from _expressions(value, f"{path}.{key}" if mapping else f"{path}[{key}]")

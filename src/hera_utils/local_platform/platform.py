@@ -298,10 +298,8 @@ class LocalPlatform:
             account = {"metadata": {"name": "default"}}
             created = objects.new_object("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
             turn.put(objects.as_stored("ServiceAccount", created, turn.version))
-        elif stored.kind in ("ConfigMap", "Secret", "PersistentVolumeClaim"):
-            turn.after_write.append(lambda: self._launcher.objects_changed(stored.kind, stored.namespace))
-            if stored.kind == "ConfigMap":
-                self._controller.give(turn, self._controller.effects.limits_changed(turn))
+        elif stored.kind == "ConfigMap":
+            self._controller.give(turn, self._controller.effects.limits_changed(turn))
 
     def delete(self, kind: str, namespace: str, name: str) -> StoredObject:
         """Delete an object (a workflow: its pods are killed, its claims of volumeClaimTemplates released)."""

@@ -188,7 +188,8 @@ class TemplateChecks:
         filled = {**template, "inputs": self._inputs(name, template.get("inputs") or {}, arguments)}
         variables: dict[str, Any] = {**self.global_names, **local}
         try:
-            filled = tags.replace(filled, variables, unresolved="keep")
+            prepared = tags.prepare(filled)
+            filled = prepared.replace(variables)
             inputs, outputs = filled["inputs"], filled.get("outputs") or {}
             for parameter in inputs.get("parameters") or ():
                 if parameter.get("value") is not None:
@@ -201,7 +202,8 @@ class TemplateChecks:
             for parameter in outputs.get("parameters") or ():
                 if (parameter.get("valueFrom") or {}).get("path"):
                     variables[f"outputs.parameters.{parameter.get('name', '')}.path"] = parameter["valueFrom"]["path"]
-            result: Json = tags.replace(filled, variables, unresolved="keep")
+            again = prepared if prepared.document is filled else tags.prepare(filled)
+            result: Json = again.replace(variables)
         except ExpressionError as error:
             raise InvalidWorkflow(f"templates.{name} {error}") from None
         return result

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -274,6 +275,7 @@ class Controller:
         self.failure = None
         self.read_model.publish(turn)
         self._spare = self._spare or bool(turn.deleted)
+        perform(partial(self.effects.objects_written, turn))
         for act in turn.after_write:
             perform(act)
         for future, answer in answers:

@@ -45,7 +45,7 @@ from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.journal import Journal, encode
 from hera_utils.local_platform.storage.read_model import ReadModel
-from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, StoredObject, StoredPod
+from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, StoredPod
 
 Json = dict[str, Any]
 EventsOfRuns = list[tuple[str, Event]]
@@ -58,6 +58,7 @@ COLLECT_KEY = "hera-utils/collect/"
 """Timers that hide a pod (podGC) are called so, with the pod's uid."""
 COLLECT_SECONDS = 5.0
 """Argo: a pod is deleted so long after its end, unless podGC.deleteDelayDuration differs."""
+CLAIM = "PersistentVolumeClaim"
 PODLESS = ("http", "plugin")
 """Templates that run in Argo's agent: no pod of their own is shown."""
 
@@ -295,21 +296,27 @@ class Effects:
             self.record_event(turn, about(run), "Warning", "WorkflowObjectRefused", error.message)
             return []
         turn.put(objects.as_stored(kind, document, turn.version))
-        turn.after_write.append(lambda: self._launcher.objects_changed(kind, run.namespace))
         return self.limits_changed(turn) if kind == "ConfigMap" else []
 
     def delete_object(self, turn: Turn, active: ActiveRun, command: c.DeleteObject) -> EventsOfRuns:
         known = turn.look(command.kind, active.run.namespace, command.name)
         if known is not None:
-            self.drop_object(turn, known)
+            turn.drop(known)
         return []
 
-    def drop_object(self, turn: Turn, stored: StoredObject) -> None:
-        """Delete one object. A claim's folder goes with it, once that is written."""
-        turn.drop(stored)
-        if stored.kind == "PersistentVolumeClaim":
-            claim = json.loads(stored.text)
-            turn.after_write.append(lambda: _set_aside(self._state, claim))
+    def objects_written(self, turn: Turn) -> None:
+        """What follows from a turn's objects once they are written: folders of claims go, pods that waited for an object may start."""
+        gone = [
+            change.stored.text for change in turn.changes if change.type == "DELETED" and change.stored.kind == CLAIM
+        ]
+        doomed = [folder for text in gone if (folder := _set_aside(self._state, json.loads(text)))]
+        if doomed:
+            # not in this thread: it may take long, and runs wait for the controller
+            threading.Thread(target=_remove, args=(doomed,), daemon=True).start()
+        there = {(kind, namespace) for (kind, namespace, _), stored in turn.objects.items() if stored is not None}
+        for kind, namespace in there:
+            if kind in (CLAIM, "ConfigMap", "Secret"):
+                self._launcher.objects_changed(kind, namespace)
 
     def emit_event(self, turn: Turn, active: ActiveRun, command: c.EmitEvent) -> EventsOfRuns:
         self.record_event(turn, about(active.run), command.type, command.reason, command.message)
@@ -406,21 +413,26 @@ def _data(text: str) -> Json:
     return json.loads(text).get("data") or {}
 
 
-def _set_aside(state: Path, claim: Json) -> None:
+def _set_aside(state: Path, claim: Json) -> Path | None:
     """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
 
-    A folder that the user named is the user's: it stays where it is. Of a claim that a workflow created for itself nothing is kept.
+    A folder that the user named is the user's: it stays where it is. Of a claim that a workflow created for itself nothing is kept:
+    the answer is what to remove.
     """
     folder = Path(claim_folders.folder(claim, str(state)))
     if claim_folders.own_folder(claim) or not folder.exists():
-        return
+        return None
     metadata = claim["metadata"]
     target = state / "claims" / ".deleted" / f"{metadata['namespace']}-{metadata['name']}-{metadata['uid']}"
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.rename(target)
     except OSError:
-        return
-    if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):
-        # not in this thread: it may take long, and runs wait for the controller
-        threading.Thread(target=remove_tree, args=(target,), daemon=True).start()
+        return None
+    owners = metadata.get("ownerReferences") or ()
+    return target if any(reference.get("kind") == "Workflow" for reference in owners) else None
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        remove_tree(folder)

@@ -109,13 +109,9 @@ class Lifecycle:
 
     def kill_owned_pods(self, turn: Turn, uid: str) -> None:
         """End the pods whose owner references name that uid."""
-        for pod in self._pods_of_owner(uid):
+        for pod in Owned(self._read_model.pods_of_run(NO_RUN), _body).by(uid):
             if (pod.run, pod.node) in self._effects.outstanding:
                 self._effects.kill(turn, pod)
-
-    def _pods_of_owner(self, uid: str) -> list[StoredPod]:
-        every = self._read_model.pods_of_run(NO_RUN)
-        return [pod for pod in every if uid in pod.body and uid in objects.owners(json.loads(pod.body))]
 
     def _remove_pod(self, turn: Turn, pod: StoredPod) -> bool:
         """Whether it still ran. Removing it twice does nothing more."""
@@ -209,14 +205,18 @@ class Lifecycle:
             self._forget([pod_uid])
 
     # --- runs and objects ---------------------------------------------------------------------------------------------
-    def delete_run(self, turn: Turn, record: StoredRun) -> None:
-        """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too."""
+    def delete_run(self, turn: Turn, record: StoredRun, before: _Before | None = None) -> None:
+        """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too.
+
+        before: what there is, if it has been read.
+        """
         uid = record.uid
         if uid in turn.deleted:
             return
+        before = before or _Before(self._read_model)
         last = self._read_model.workflow(uid)
         self.remove_pods_of_run(turn, uid)
-        for pod in self._pods_of_owner(uid):
+        for pod in before.owned_pods.by(uid):
             self._remove_pod(turn, pod)
         events = self._effects.run_deleted(turn, uid)
         turn.deleted[uid] = record
@@ -225,8 +225,8 @@ class Lifecycle:
         if last is not None:
             archive.keep(turn, record, last.text)
             turn.changes.append(ObjectChange("DELETED", last))
-        for stored in self._owned_by(uid):
-            self.delete_object(turn, stored)
+        for stored in before.owned.by(uid):
+            self._delete_object(turn, stored, before)
         self._delete_artifacts(turn, record, last)
         self._runs.give(turn, events)
 
@@ -238,29 +238,25 @@ class Lifecycle:
             # the folder of the default keys: nothing refers to what is in it any more
             turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, [record.name]))
 
-    def _owned_by(self, uid: str) -> list[StoredObject]:
-        """The objects whose owner references name that uid (Kubernetes collects them with their owner)."""
-        every = self._read_model.everything()
-        return [stored for stored in every if uid in stored.text and uid in objects.owners(json.loads(stored.text))]
-
     def delete_object(self, turn: Turn, stored: StoredObject) -> None:
         """Delete an object, and what follows: a claim's folder is set aside, a namespace's content and what is owned is deleted."""
-        every, pods = self._read_model.everything(), self._read_model.pods_of_run(NO_RUN)
-        owned, owned_pods = Owned(every, lambda one: one.text), Owned(pods, lambda one: one.body)
+        self._delete_object(turn, stored, _Before(self._read_model))
+
+    def _delete_object(self, turn: Turn, stored: StoredObject, before: _Before) -> None:
         doomed = [stored]
         while doomed:
             current = doomed.pop()
             if turn.look(current.kind, current.namespace, current.name) is None:
                 continue  # owners may own each other
-            self._effects.drop_object(turn, current)
+            turn.drop(current)
             if current.kind == "Namespace":
                 for record in self._read_model.runs(current.name):
-                    self.delete_run(turn, record)
-                doomed += [other for other in every if other.namespace == current.name]
-                gone = [pod for pod in pods if pod.namespace == current.name]
+                    self.delete_run(turn, record, before)
+                doomed += [other for other in before.objects if other.namespace == current.name]
+                gone = [pod for pod in before.pods if pod.namespace == current.name]
             else:
-                doomed += owned.by(current.uid)
-                gone = owned_pods.by(current.uid)
+                doomed += before.owned.by(current.uid)
+                gone = before.owned_pods.by(current.uid)
             for pod in gone:
                 self._remove_pod(turn, pod)
 
@@ -275,32 +271,51 @@ def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
     return {"metadata": metadata, "spec": {**defaults, **spec}}
 
 
+_FEW = 16
+
+
 class Owned(Generic[Stored]):
-    """Which objects name an owner. Asked a second time it looks at all of them once: a chain of owners may have thousands."""
+    """Which objects name an owner: looked for in their texts, and for more than a few owners in a table. A run may own thousands."""
 
     def __init__(self, every: Sequence[Stored], text_of: Callable[[Stored], str]) -> None:
         self._every: Sequence[Stored] = every
         self._text_of: Callable[[Stored], str] = text_of
-        self._looked = False
+        self._questions = 0
         self._naming: dict[str, list[Stored]] | None = None
 
     def by(self, uid: str) -> list[Stored]:
-        if self._looked and self._naming is None:
-            self._naming = self._read()
-        self._looked = True
-        found = self._every if self._naming is None else self._naming.get(uid, [])
-        return [
-            one for one in found if uid in self._text_of(one) and uid in objects.owners(json.loads(self._text_of(one)))
-        ]
+        self._questions += 1
+        if self._questions > _FEW:
+            self._naming = self._read() if self._naming is None else self._naming
+            return self._naming.get(uid, [])
+        return [one for one in self._every if uid in self._text_of(one) and uid in self._owners(one)]
+
+    def _owners(self, stored: Stored) -> list[str]:
+        return objects.owners(json.loads(self._text_of(stored)))
 
     def _read(self) -> dict[str, list[Stored]]:
         naming: dict[str, list[Stored]] = {}
         for one in self._every:
-            text = self._text_of(one)
-            if '"ownerReferences"' in text:
-                for owner in objects.owners(json.loads(text)):
+            if '"ownerReferences"' in self._text_of(one):
+                for owner in self._owners(one):
                     naming.setdefault(owner, []).append(one)
         return naming
+
+
+class _Before:
+    """All objects, and all pods that no workflow created, as a deletion finds them."""
+
+    def __init__(self, read_model: ReadModel) -> None:
+        self.objects, self.pods = read_model.everything(), read_model.pods_of_run(NO_RUN)
+        self.owned, self.owned_pods = Owned(self.objects, _text), Owned(self.pods, _body)
+
+
+def _text(stored: StoredObject) -> str:
+    return stored.text
+
+
+def _body(pod: StoredPod) -> str:
+    return pod.body
 
 
 def _is_controlled(body: Json) -> bool:
