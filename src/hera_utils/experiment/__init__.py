@@ -1,4 +1,4 @@
-"""What a researcher describes: inputs, layout, environment, and the experiment they make. No I/O.
+"""What a researcher describes: inputs, layout, environment, and the experiment that consists of them. No I/O.
 
-In: plain Python values. Out: an `Experiment` that the execution engine realizes on any platform.
+In: plain Python values. Out: an `Experiment` that the execution engine runs on any platform.
 """

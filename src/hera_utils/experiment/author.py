@@ -1,4 +1,4 @@
-"""An author of an experiment, as publications name them."""
+"""The author of an experiment, with ORCID and affiliation, as in publications."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ORCID = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dXx])")
 class Author:
     """orcid: as 0000-0002-1825-0097 or as an address; kept as the address. affiliation: a university, an institute.
 
-    SettingsError for an ORCID whose check digit is wrong.
+    Raises SettingsError for an ORCID whose check digit is wrong.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Author:
 
     @property
     def text(self) -> str:
-        """As `of_text` reads it."""
+        """The text that `of_text` reads."""
         orcid = f" {self.orcid.rpartition('/')[2]}" if self.orcid else ""
         return f"{self.name}{orcid}{f' ({self.affiliation})' if self.affiliation else ''}"
 
 
 def authors_of(authors: str | Author | Iterable[str | Author]) -> tuple[Author, ...]:
-    """As an experiment or the settings name them; a text may name several, with `;` between them."""
+    """The authors that an experiment or the settings name; a text may name several, separated by `;`."""
     pieces = (
         authors.split(";") if isinstance(authors, str) else [authors] if isinstance(authors, Author) else list(authors)
     )
@@ -61,7 +61,7 @@ def authors_of(authors: str | Author | Iterable[str | Author]) -> tuple[Author, 
 
 
 def _is_right(orcid: str) -> bool:
-    """Whether the last digit is that of the others (ISO 7064, MOD 11-2)."""
+    """Whether the last digit is the check digit of the others (ISO 7064, MOD 11-2)."""
     digits = orcid.replace("-", "").upper()
     total = 0
     for digit in digits[:-1]:

@@ -1,8 +1,8 @@
-"""Where a task finds what an earlier attempt of its point saved. Pure.
+"""The folders in which a task finds what an earlier attempt of its point saved. Pure.
 
-A layout's `@checkpoints` method gives a folder for each point. Below it, each beginning of the point has a folder of its own, called by
-the run that began it: what other code, or a run that nobody resumes, left there is never taken up. Until a workflow is sent the name is
-a mark in its document, so that the document (and with it the fingerprint of the point) is the same in every run.
+A layout's `@checkpoints` method gives a folder for each point. Inside it, each beginning of the point has its own folder, named after the
+run that began it: so a task never uses what other code, or a run that is not resumed, left there. Until a workflow is sent, its document
+has a mark in place of that name, so that the document (and the fingerprint of the point) is the same in every run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hera_utils.experiment.points import Point
 Json = dict[str, Any]
 
 VARIABLE = "HERA_UTILS_CHECKPOINT"
-"""The variable of a task that names its folder: of each template that has an input parameter PARAMETER."""
+"""The environment variable with the folder, set in each template that has the input parameter PARAMETER."""
 PARAMETER = "checkpoint"
 _MARK = re.compile("hera-utils-beginning-of-([0-9a-f]{16})")
 
@@ -27,17 +27,17 @@ def marked(path: str, point: Point) -> str:
 
 
 def checkpoint_name(facts: Json, run: str, point: str) -> str:
-    """What the folder of a point is called in a run. facts: of its record. point: its id."""
+    """The name of a point's folder in a run. facts: those of the run's record. point: the point's id."""
     return str((facts.get("checkpoints") or {}).get(point) or run)
 
 
 def resolved(text: str, beginning: Callable[[str], str]) -> str:
-    """A text with names in place of marks. beginning: id of a point → the name of its beginning."""
+    """The text with names in place of marks. beginning: id of a point → the name of its beginning."""
     return _MARK.sub(lambda mark: beginning(mark[1]), text)
 
 
 def with_checkpoints(document: Json, beginning: Callable[[str], str]) -> Json:
-    """A workflow as it is sent: with names in place of marks, and the variable where a template has the parameter."""
+    """The workflow to send: with names in place of marks, and the variable in templates that have the parameter."""
     text = json.dumps(document)
     if _MARK.search(text) is None:
         return document

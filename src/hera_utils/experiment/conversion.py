@@ -1,10 +1,10 @@
-"""From what a file or a command line says to the type that an input declares, and the sentence for what does not fit. Pure.
+"""Converts values of a file or a command line to the types that inputs declare, and says what does not fit. Pure.
 
-A value is *written* (a text: `--set`, a cell of a CSV file) or *plain* (what TOML, YAML and JSON hold). Written ones are parsed;
-plain ones must have the type already, save what these formats cannot hold: dates and times, paths, decimals, enumerations,
-quantities. A number without a fraction stands for a float.
+A value is *written* (a text: `--set`, a cell of a CSV file) or *plain* (a value of TOML, YAML or JSON). Written values are parsed;
+plain values must have the type already, except for types that these formats do not have: dates and times, paths, decimals,
+enumerations, quantities. A whole number is accepted as a float.
 
-Errors say where: `constants.mesh.size: `fine` is no number`.
+Errors begin with the path: `constants.mesh.size: `fine` is no number`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from hera_utils.experiment.values import Quantity
 from hera_utils.wording import did_you_mean
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-_LITERALS = {"true": True, "false": False, "null": None}  # as JSON, YAML and what a task is given write them
-_TOLD = {int: "whole number", float: "number", bool: "boolean (`true` or `false`)", str: "text"}
+_LITERALS = {"true": True, "false": False, "null": None}  # as in JSON, YAML and the arguments of tasks
+_TYPE_WORDS = {int: "whole number", float: "number", bool: "boolean (`true` or `false`)", str: "text"}
 _PARSED: dict[type, tuple[str, Callable[[str], Any]]] = {
     datetime.datetime: ("date and time such as 2026-11-23T12:30:00", datetime.datetime.fromisoformat),
     datetime.date: ("date such as 2026-11-23", datetime.date.fromisoformat),
@@ -38,7 +38,7 @@ _PARSED: dict[type, tuple[str, Callable[[str], Any]]] = {
 
 
 def converted(value: Any, target: Any, path: str, *, written: bool = False) -> Any:
-    """The value as the type says; SettingsError with the path where it does not fit. A type that is not known takes anything."""
+    """The value converted to the type. Raises SettingsError with the path if it does not fit. An unknown type accepts any value."""
     origin, inner = typing.get_origin(target), typing.get_args(target)
     if target in (Any, None) or isinstance(target, str | typing.TypeVar):
         return guessed(value) if written else value
@@ -98,13 +98,13 @@ def _number(kind: type, value: Any, path: str) -> Any:
 
 def _the(value: Any, kind: type, fits: bool, path: str) -> Any:
     if not fits:
-        raise SettingsError(f"{path}: `{value}` is not a {_TOLD[kind]}", fix=f"give a {_TOLD[kind]}")
+        raise SettingsError(f"{path}: `{value}` is not a {_TYPE_WORDS[kind]}", fix=f"give a {_TYPE_WORDS[kind]}")
     return value
 
 
 def _parsed(value: Any, kind: type, path: str) -> Any:
     expected, parse = _PARSED[kind]
-    # a datetime is a date to Python, not to a reader
+    # for Python a datetime is also a date, for users it is not
     if isinstance(value, kind) and not (kind is datetime.date and isinstance(value, datetime.datetime)):
         return value
     if kind is decimal.Decimal and isinstance(value, int | float) and not isinstance(value, bool):
@@ -131,7 +131,7 @@ def _of_union(value: Any, members: tuple[Any, ...], path: str, written: bool) ->
     if type(None) in members and (value is None or (written and str(value).strip().lower() in ("", "none", "null"))):
         return None
     first: SettingsError | None = None
-    for member in sorted(others, key=lambda member: member is str):  # every written value is a text: that comes last
+    for member in sorted(others, key=lambda member: member is str):  # str last: every written value is a text
         try:
             return converted(value, member, path, written=written)
         except SettingsError as error:
@@ -168,7 +168,7 @@ def _of_mapping(mapping: Any, inner: tuple[Any, ...], path: str, written: bool) 
 
 
 def several(written: str, path: str) -> tuple[list[Any], bool]:
-    """(the members of a list as a command line has it, whether they are written): `2009,2012`, or JSON: `["a, b", "c"]`."""
+    """(the members of a list on a command line, whether they are written): `2009,2012` (written), or JSON: `["a, b", "c"]`."""
     if written.lstrip().startswith("["):
         return list(_from_json(written, path)), False
     if not written.strip():
@@ -184,7 +184,7 @@ def _from_json(written: str, path: str) -> Any:
 
 
 def guessed(written: Any) -> Any:
-    """A text without a type: a whole number (`2009`, not `007`), a number, `true`, `false`, `null`, or the text that it is."""
+    """The value of a text without a declared type: a whole number (`2009`, not `007`), a number, `true`, `false`, `null`, or the text."""
     if not isinstance(written, str):
         return written
     text = written.strip()
@@ -202,18 +202,18 @@ def guessed(written: Any) -> Any:
 
 
 def field_types(kind: type) -> dict[str, Any]:
-    """The fields of a dataclass or a model and their types; a type that cannot be looked up here is Any."""
+    """The fields of a dataclass or a pydantic model and their types; a type whose name cannot be resolved is Any."""
     if hasattr(kind, "model_fields"):
         return {name: one.annotation for name, one in kind.model_fields.items()}
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
-    except (NameError, TypeError, AttributeError):  # a class of a function's own, whose names are out of reach
+    except (NameError, TypeError, AttributeError):  # a class inside a function may use names of that function
         hints = {}
     return {one.name: hints.get(one.name, Any) for one in dataclasses.fields(kind)}
 
 
 def built(kind: type, raw: Any, path: str, *, written: bool = False) -> Any:
-    """A dataclass or a pydantic model from a mapping; SettingsError with the path of what is missing, unknown or does not fit."""
+    """A dataclass or a pydantic model from a mapping. Raises SettingsError with the path of what is missing, unknown or does not fit."""
     if written and isinstance(raw, str):
         raw, written = _from_json(raw, path), False
     if not isinstance(raw, Mapping):
@@ -236,7 +236,7 @@ def built(kind: type, raw: Any, path: str, *, written: bool = False) -> Any:
 
 
 def same_unit(before: Any, now: Any, path: str) -> None:
-    """SettingsError where a quantity takes the place of one of another unit: nothing here converts it."""
+    """Raise SettingsError if a quantity replaces one with another unit: units are never converted."""
     if isinstance(before, list | tuple) and isinstance(now, list | tuple):
         for index, one in enumerate(now):
             same_unit(before[0] if before else None, one, f"{path}[{index}]")
@@ -248,7 +248,7 @@ def same_unit(before: Any, now: Any, path: str) -> None:
 
 
 def construct(make: Callable[[], Any], path: str) -> Any:
-    """What a user's own class makes of its values; its refusal is the user's mistake, told with the path."""
+    """The object of a user's own class. If the class refuses its values, that is the user's mistake: raises SettingsError with the path."""
     try:
         return make()
     except (ValueError, TypeError) as error:
@@ -258,7 +258,7 @@ def construct(make: Callable[[], Any], path: str) -> Any:
 def _modelled(kind: Any, values: Mapping[str, Any], path: str) -> Any:
     try:
         return kind.model_validate(dict(values))
-    except ValueError as error:  # pydantic's own is one
+    except ValueError as error:  # pydantic's errors are ValueErrors
         problems: list[Any] = getattr(error, "errors", list)()
         if not problems:
             raise SettingsError(f"{path}: {error}", fix="change the value where it is given") from error
@@ -268,8 +268,8 @@ def _modelled(kind: Any, values: Mapping[str, Any], path: str) -> Any:
 
 
 def fit(holder: Any, path: str) -> None:
-    """SettingsError where a field of a dataclass has a value that its type cannot have, be it the field's own default. A default of None
-    means "not given", whatever the type.
+    """Raise SettingsError if a field of a dataclass has a value that does not fit its type, even the field's own default. A default of
+    None means "not given" and fits every type.
     """
     if not dataclasses.is_dataclass(holder) or isinstance(holder, type):
         return
@@ -280,14 +280,14 @@ def fit(holder: Any, path: str) -> None:
             continue
         if dataclasses.is_dataclass(value):
             fit(value, f"{path}.{field.name}")
-        elif not isinstance(value, range):  # an axis, whatever list it is declared to be
+        elif not isinstance(value, range):  # a range is an axis and fits every list
             converted(
                 list(value) if isinstance(value, tuple) else value, _loose(types[field.name]), f"{path}.{field.name}"
             )
 
 
 def _loose(kind: Any) -> Any:
-    """A list stands for a tuple and the other way round where values are given in Python."""
+    """The type to compare with: values that are given in Python may be a list for a tuple, and a tuple for a list."""
     if typing.get_origin(kind) is tuple and typing.get_args(kind)[-1:] == (Ellipsis,):
         return list[typing.get_args(kind)[0]]  # type: ignore[misc]
     return kind

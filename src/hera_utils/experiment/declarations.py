@@ -1,4 +1,4 @@
-"""What a layout's methods stand for: files that a task reads, files that it writes, names. Pure.
+"""Declares what a layout's methods give: files that a task reads, files that it writes, names. Pure.
 
 class ExperimentLayout(Layout):
     @reads
@@ -11,15 +11,15 @@ class ExperimentLayout(Layout):
     def summary(self): return self.path("summary.csv")                             # one for the whole run
 
     @writes(shared=True)
-    def year(self, vintages): return self.path("collect", vintages)                # a folder that several points write into
+    def year(self, vintages): return self.path("collect", vintages)                # a folder into which several points write
 
     @names
     def task(self, vintages, boroughs): return self.name("collect", vintages, boroughs)
 
     @checkpoints
-    def state(self, point): return self.path("checkpoints", point.name)            # what a task saves while it computes the point
+    def state(self, point): return self.path("checkpoints", point.name)            # where a task saves its state while it computes
 
-A declared method takes its arguments by name: an axis, a constant, or `point`. It is called as it is written, or with a point:
+The arguments of a declared method have the name of an axis, of a constant, or `point`. It can be called with them or with a point:
 `layout.table(2009, "LYON_1")` is `layout.table(point)`.
 """
 
@@ -43,9 +43,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Declaration:
-    """A declared method of a layout. wanted: its arguments' names; optional: those of them that have a default.
+    """A declared method of a layout. required: the names of its arguments; optional: those of them with a default.
 
-    shared: several points write there. local: a file of the computer that submits, not of the volume.
+    shared: several points write there. local: the file is on the computer that submits, not on the volume.
     """
 
     kind: Kind
@@ -56,11 +56,11 @@ class Declaration:
     local: bool = False
 
     def depends(self, axes: Mapping[str, Any]) -> bool:
-        """Whether what it gives differs from point to point."""
+        """Whether its result differs from point to point."""
         return any(name == "point" or name in axes for name in self.required)
 
     def arguments(self, point: Point, constants: Any) -> dict[str, Any]:
-        """Its arguments for a point. LayoutError for a name that is neither an axis nor a constant."""
+        """Its arguments for a point. Raises LayoutError for a name that is neither an axis nor a constant."""
         values = point._values
         try:
             return {name: values[name] for name in self.required}
@@ -99,9 +99,9 @@ def reads(method: Method) -> Method: ...
 @overload
 def reads(*, local: bool = False) -> Callable[[Method], Method]: ...
 def reads(method: Any = None, *, local: bool = False) -> Any:
-    """Declares a layout's method to give the path of a file, or of several, that a task reads.
+    """Declares that a layout's method gives the path of a file, or of several, that a task reads.
 
-    local: relative to the experiment's script, on the computer that submits: a file that the workflow carries with it.
+    local: the path is relative to the experiment's script, on the computer that submits; the workflow carries the file with it.
     """
     return _declare(method, "reads", local=local)
 
@@ -111,25 +111,25 @@ def writes(method: Method) -> Method: ...
 @overload
 def writes(*, shared: bool = False) -> Callable[[Method], Method]: ...
 def writes(method: Any = None, *, shared: bool = False) -> Any:
-    """Declares a layout's method to give the path of a file or folder, or of several, that a task writes.
+    """Declares that a layout's method gives the path of a file or folder, or of several, that a task writes.
 
-    Where it depends on the point it is that point's alone, and a point whose outputs exist is done; shared: a folder that several
-    points write into, which says nothing of any of them.
+    If the path depends on the point, only that point writes it, and a point whose outputs exist is done. shared: several points write
+    into the folder, so its existence does not mean that any of them is done.
     """
     return _declare(method, "writes", shared=shared)
 
 
 def names(method: Method) -> Method:
-    """Declares a layout's method to name a task or a container: checked to be legal, and another one for other values."""
+    """Declares that a layout's method names a task or a container; checks that names are legal and differ for different values."""
     declared_method: Method = _declare(method, "names")
     return declared_method
 
 
 def checkpoints(method: Method) -> Method:
-    """Declares a layout's method to give the folder in which a point saves its state while it is computed. Called with the point.
+    """Declares that a layout's method gives the folder in which a point saves its state while it is computed. Call it with the point.
 
-    What was saved is there when the point is computed again: for a retry, and in a run that is resumed and in which nothing of the point
-    has changed. It is removed when the point has succeeded.
+    A later attempt of the point finds what was saved: in a retry, and in a resumed run if nothing that the point depends on has changed.
+    The folder is removed when the point has succeeded.
     """
     declared_method: Method = _declare(method, "checkpoints")
     return declared_method
@@ -177,12 +177,12 @@ def declarations(layout: type) -> dict[str, Declaration]:
             if isinstance(declaration, Declaration):
                 by_name[name] = declaration
             else:
-                by_name.pop(name, None)  # a child that writes the method anew without declaring it
+                by_name.pop(name, None)  # a subclass overrides the method without declaring it
     return by_name
 
 
 def declared(layout: type, kind: Kind) -> tuple[Declaration, ...]:
-    """The methods of a layout's class that are declared so, in the order of `declarations`."""
+    """The methods of a layout's class with this kind of declaration, in the order of `declarations`."""
     return _by_kind(layout)[kind]
 
 

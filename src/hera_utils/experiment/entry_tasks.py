@@ -19,13 +19,13 @@ def entrypoint_of(document: Json) -> str:
 
 
 def entry_template(document: Json) -> Json:
-    """The template that the workflow begins with; {} where the document does not hold it."""
+    """The template of the entrypoint; {} if the document does not contain it."""
     templates = (document.get("spec") or {}).get("templates") or ()
     return next((template for template in templates if template.get("name") == entrypoint_of(document)), {})
 
 
 def entry_tasks(document: Json) -> list[Json]:
-    """The tasks of the entry template, a DAG's or those of every step; [] when it is neither."""
+    """The tasks of the entry template, a DAG's or those of every step; [] if it is neither."""
     template = entry_template(document)
     if template.get("dag"):
         return list(template["dag"].get("tasks") or ())
@@ -33,13 +33,13 @@ def entry_tasks(document: Json) -> list[Json]:
 
 
 def step_groups(template: Json) -> list[list[Json]]:
-    """The steps of a template, group by group. Argo takes a group as a list or as a mapping with `steps`."""
+    """The steps of a template, group by group. Argo accepts a group as a list or as a mapping with `steps`."""
     groups = template.get("steps") or ()
     return [list(group if isinstance(group, list) else group.get("steps") or ()) for group in groups]
 
 
 def items_of(task: Json) -> list[Any] | None:
-    """The items of a loop that are written in the document; None when there is no loop, or its items are not known yet."""
+    """The items of a loop that are written in the document; None if there is no loop, or if its items are not known yet."""
     if task.get("withItems") is not None:
         return list(task["withItems"])
     written = task.get("withParam")
@@ -53,7 +53,7 @@ def items_of(task: Json) -> list[Any] | None:
 
 
 def arguments_of(task: Json, item: Any = None) -> dict[str, str]:
-    """Argument → its text, with `{{item}}` put in."""
+    """Argument → its text, with `{{item}}` replaced."""
     arguments = {}
     for parameter in (task.get("arguments") or {}).get("parameters") or ():
         value = parameter.get("value")
@@ -74,7 +74,7 @@ def _item_text(tag: re.Match[str], item: Any) -> str:
 
 
 def with_entry_tasks(document: Json, changed: Mapping[str, Json], removed: Iterable[str]) -> Json:
-    """The document with some tasks of its entry template replaced and others removed, by name. A group without steps goes too."""
+    """The document with some tasks of its entry template replaced and others removed, by name. Empty groups of steps are removed too."""
     gone = frozenset(removed)
 
     def rewrite(tasks: Iterable[Json]) -> list[Json]:

@@ -1,4 +1,4 @@
-"""What an experiment needs around it: a volume that persists, a config map, secrets, a registry. What changes with the cluster."""
+"""What an experiment needs from its cluster: a volume that persists, a config map, secrets, a registry."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DEFAULT_MOUNT_PATH = "/within-container-mount-point"
 class PersistedVolume:
     """A volume that outlives the run, and where tasks see it.
 
-    claim_name: the claim's name. mount_path: absolute, inside the tasks. size, storage_class, access_modes: used where the claim
-    has to be created (Kubernetes' quantities and words).
+    claim_name: the claim's name. mount_path: absolute, inside the tasks. size, storage_class, access_modes: as in Kubernetes, used if
+    the claim has to be created.
     """
 
     claim_name: str
@@ -38,7 +38,7 @@ class PersistedVolume:
 
 @dataclass(frozen=True)
 class ConfigMap:
-    """A config map. data: what it holds where it has to be created (on this machine)."""
+    """A config map. data: its content, if it has to be created (on this machine)."""
 
     name: str
     data: Mapping[str, str] = field(default_factory=dict)
@@ -52,9 +52,9 @@ class ConfigMap:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret, and where its values are taken from where it has to be created; the values themselves are never written here.
+    """A secret, and the sources of its values, if it has to be created; the values themselves are never written here.
 
-    from_variables: key → environment variable. from_files: key → file (`~` is the home folder), whose bytes are the value.
+    from_variables: key → environment variable. from_files: key → file (`~` is the home folder) whose bytes are the value.
     """
 
     name: str
@@ -80,10 +80,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class PullSecret:
-    """The credential with which the cluster takes images from a registry.
+    """The credential with which the cluster pulls images from a registry.
 
-    registry: its host (`registry.example.org`); "" for that of the environment. username, password: the environment variables that
-    hold them where it has to be created; from_docker: take what `docker login` has stored (~/.docker/config.json) instead.
+    registry: its host (`registry.example.org`); "" for that of the environment. username, password: the environment variables with
+    their values, if the secret has to be created; from_docker: take what `docker login` has stored (~/.docker/config.json) instead.
     """
 
     name: str
@@ -97,7 +97,7 @@ class PullSecret:
 
     @property
     def is_configured(self) -> bool:
-        """Whether it says where its values are: else it can be referred to and not created."""
+        """Whether it names the sources of its values; without them it can be referred to, but not created."""
         return self.from_docker or bool(self.username and self.password)
 
     def __str__(self) -> str:
@@ -106,9 +106,9 @@ class PullSecret:
 
 @dataclass(frozen=True)
 class ServiceAccount:
-    """The account that the pods of the runs use. It is given the smallest role that Argo's executor needs, and `more_rules`.
+    """The account of the runs' pods. Its role is the smallest that Argo's executor needs, with `more_rules`.
 
-    agents: it has http or plugin templates to do; collects: artifacts are garbage collected (both need more rights).
+    agents: there are http or plugin templates; collects: artifacts are garbage collected (both need more rights).
     more_rules: Kubernetes' rules, e.g. {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}, for `resource` templates.
     """
 
@@ -122,7 +122,7 @@ class ServiceAccount:
 
     @property
     def is_configured(self) -> bool:
-        """Whether it is described, and can be created; a name alone is somebody else's account."""
+        """Whether it is described and can be created; an account that is only named belongs to somebody else."""
         return not isinstance(self, _NamedAccount)
 
     def __str__(self) -> str:
@@ -130,7 +130,7 @@ class ServiceAccount:
 
 
 class _NamedAccount(ServiceAccount):
-    """One that was given by its name alone: its owner makes it."""
+    """An account of which only the name is given: its owner creates it."""
 
 
 @dataclass(frozen=True)
@@ -140,16 +140,16 @@ class Environment:
     config_map: a name, or a ConfigMap with its data. registry: where the experiment's images are (`registry.example.org/lab`).
     image_pull_secret, service_account: a name (it is then only referred to), or a PullSecret, a ServiceAccount (it can be created).
     requirements: the packages that images of Python have on this machine, as in requirements.txt; on a cluster the image has them.
-    What is written here is a default: a flag, a variable or a profile wins.
+    All of these are defaults: a flag, a variable or a profile wins.
     """
 
-    persisted_volume: PersistedVolume | None = None  # a claim's name alone is taken too
+    persisted_volume: PersistedVolume | None = None  # or the name of a claim
     config_map: str | ConfigMap | None = None
     registry: str | None = None
     secrets: tuple[Secret, ...] = ()
     more_volumes: tuple[PersistedVolume, ...] = ()
-    image_pull_secret: PullSecret | None = None  # a name alone is taken too
-    service_account: ServiceAccount | None = None  # a name alone is taken too
+    image_pull_secret: PullSecret | None = None  # or a name
+    service_account: ServiceAccount | None = None  # or a name
     more_config_maps: tuple[ConfigMap, ...] = ()
     requirements: tuple[str, ...] = ()
 
@@ -191,7 +191,7 @@ class Environment:
         registry: str | None = None,
         service_account: str | None = None,
     ) -> Environment:
-        """This environment where somebody stronger than its author named the claim, the config map, the registry or the account."""
+        """This environment with names from the settings, which win over those of its author."""
         environment = self
         if claim_name is not None:
             volume = environment.persisted_volume

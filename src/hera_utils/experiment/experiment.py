@@ -1,4 +1,4 @@
-"""The experiment: a computation, its inputs, its layout and its environment, each written once and apart."""
+"""The experiment: a computation, its inputs, its layout and its environment, each written separately."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.sweeps import Sweep
 
 Define = Callable[[Environment, Inputs, Any], Any]
-"""`define(environment, inputs, layout)` gives a Hera Workflow (or a dictionary that is one)."""
+"""`define(environment, inputs, layout)` returns a Hera Workflow (or its document as a dictionary)."""
 
 
 @dataclass(frozen=True)
 class Experiment:
     """A numerical experiment, ready for an execution engine.
 
-    workflow: the function that defines it. inputs: Inputs, or a sweep (or the mapping of its axes) alone. layout: a Layout subclass
-    (made from the constants), a function of the constants, or a layout. environment: an Environment, or a function of the parsed
-    arguments that gives one (`construct_environment`). gather: as `workflow`, for what runs once after all points, with the full
-    inputs. name: what the run's record calls it (else its function or its script). authors, license: of what is published of its runs
+    workflow: the function that defines the workflow. inputs: Inputs, or only a sweep (or the mapping of its axes). layout: a subclass of
+    Layout (called with the constants), a function of the constants, or a layout. environment: an Environment, or a function of the parsed
+    arguments that returns one (`construct_environment`). gather: a function like `workflow`, for the workflow that runs once after all
+    points, with all inputs. name: its name in the run's record (else that of its function or script). authors, license: of published runs
     (Author, or texts such as `Ada Lovelace 0000-0002-1825-0097`; an SPDX identifier such as CC-BY-4.0, or an address); else those of
     the settings.
     """
@@ -60,7 +60,7 @@ class Experiment:
         object.__setattr__(self, "authors", authors_of(self.authors))
         for function in (self.workflow, self.gather):
             _check_signature(function)
-        if isinstance(self.inputs, Sweep | Mapping):  # a sweep alone is inputs without constants
+        if isinstance(self.inputs, Sweep | Mapping):  # inputs without constants
             object.__setattr__(self, "inputs", Inputs(parameters=self.inputs))
         if not (hasattr(self.inputs, "points") and hasattr(self.inputs, "constants")):
             raise SettingsError(
@@ -74,12 +74,12 @@ class Experiment:
             )
 
     def made_layout(self) -> Any:
-        """The layout, made from the constants where a class or a function was given."""
+        """The layout; a class or a function is called with the constants."""
         return self.layout(self.inputs.constants) if callable(self.layout) else self.layout
 
 
 def _check_signature(function: Any) -> None:
-    """SettingsError unless a function can be called with the environment, the inputs and the layout."""
+    """Raise SettingsError unless the function accepts the environment, the inputs and the layout."""
     if not inspect.isfunction(function):
         return
     try:

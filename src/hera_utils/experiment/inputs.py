@@ -1,4 +1,4 @@
-"""What an experiment computes with: constants, and parameters that are swept over. What changes with the question."""
+"""The inputs of an experiment: constants, and parameters that are swept over."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Inputs:
     """The inputs of an experiment.
 
     constants: any object with attributes. parameters: a sweep (`grid`, `zipped`, `listed`…), or any object (or mapping) whose
-    lists, tuples and ranges are the axes of a grid. Values of a dataclass are held against its types: SettingsError says where.
+    lists, tuples and ranges are the axes of a grid. Raises SettingsError with the path if a value does not fit its dataclass.
     """
 
     constants: Any = None
     parameters: Any = field(default_factory=lambda: Grid({}))
-    # set in narrowed inputs whose parameters are no sweep
+    # the points of narrowed inputs, if their parameters are not a Sweep
     _narrowed_sweep: Sweep | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,10 +61,9 @@ class Inputs:
 
     @classmethod
     def from_file(cls, path: str | Path, *, constants: type | None = None, parameters: type | None = None) -> Inputs:
-        """Inputs as a TOML, YAML, JSON or CSV file has them (loading.py says how).
+        """The inputs of a TOML, YAML, JSON or CSV file (loading.py describes its tables).
 
-        constants, parameters: the dataclasses or pydantic models that their tables become; without them, values keep the types
-        that the file gives them.
+        constants, parameters: the dataclasses or pydantic models of these tables; without them values keep the types of the file.
         """
         from hera_utils.experiment.loading import read
 
@@ -81,7 +80,7 @@ class Inputs:
 
     @property
     def points(self) -> Sweep:
-        """Every point of the sweep, in order; one without values when nothing is swept. Made one by one: see Sweep."""
+        """Every point of the sweep, in order; a single one without values if nothing is swept. Created one by one: see Sweep."""
         return self.sweep
 
     @property
@@ -95,13 +94,13 @@ class Inputs:
 
     @property
     def grid(self) -> Sweep:
-        """The sweep, under the name it had when every sweep was a grid."""
+        """The sweep, under its older name, from the time when every sweep was a grid."""
         return self.sweep
 
     def narrowed(self, points: Iterable[Point]) -> Inputs:
-        """These inputs with some of their points alone: `.points` is exactly them, and they keep their ids and names.
+        """These inputs with only these of their points, which keep their ids and names.
 
-        The axes keep the values that occur, in their order; parameters that are no axis stay as they are.
+        The axes keep the values that occur, in their order; parameters that are not axes do not change.
         """
         narrowed = Narrowed(self.sweep, points)
         if isinstance(self.parameters, Sweep) or self.parameters is None:
@@ -113,11 +112,11 @@ class Inputs:
         return Inputs(self.constants, holder, narrowed)
 
     def changed(self, settings: Sequence[str]) -> Inputs:
-        """These inputs with some values set as a command line does: `["vintages=2009,2012", "city=Paris"]`.
+        """These inputs with some values set as on a command line: `["vintages=2009,2012", "city=Paris"]`.
 
-        A name is a constant's or an axis'; `constants.` or `parameters.` before it tells two of the same name apart, and dots lead
-        into a nested dataclass (`mesh.size=25`). Values become what the field declares, or what stood there before. SettingsError
-        for a name that is not there and for a value that does not fit.
+        A name is that of a constant or an axis; `constants.` or `parameters.` before it distinguishes two of the same name, and dots lead
+        into a nested dataclass (`mesh.size=25`). A value is converted to the declared type of the field, or to the type of its present
+        value. Raises SettingsError for an unknown name and for a value that does not fit.
         """
         inputs = self
         for setting in settings:
@@ -128,7 +127,7 @@ class Inputs:
         return inputs
 
     def with_file(self, path: str | Path) -> Inputs:
-        """These inputs where a file says otherwise: constants one by one, the sweep as a whole (it must have the same axes)."""
+        """These inputs with the values of a file: constants one by one, the sweep as a whole (it must have the same axes)."""
         from hera_utils.experiment.loading import read
 
         content, written = read(path)
@@ -149,7 +148,7 @@ class Inputs:
         return Inputs(constants, parameters)
 
     def _with_the_same_axes(self, points: Listed, path: str | Path) -> Listed:
-        """The points of a file, if they fit the sweep that they replace; else SettingsError."""
+        """The points of a file. Raises SettingsError if they do not fit the sweep that they replace."""
         axes = self.sweep.axes
         alike = all(len(point) == len(axes) for point in self.sweep)
         for number, row in enumerate(points if alike else (), 1):
@@ -163,7 +162,7 @@ class Inputs:
         return points
 
     def _axes_of_file(self, parameters: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-        """The axes of this sweep with a file's values. SettingsError where it has other axes, or other units."""
+        """The axes of this sweep with a file's values. Raises SettingsError if the file has other axes or other units."""
         axes = self.sweep.axes
         for name in parameters:
             if name not in axes:
@@ -179,9 +178,7 @@ class Inputs:
         return new_axes
 
     def as_json(self) -> dict[str, Any]:
-        """Constants, axes and how many points, as JSON has them: what a record of a run says of its inputs. Of a search: as far as its
-        points are known.
-        """
+        """Constants, axes and the number of points as JSON, for the record of a run. Of a search only the points that are known."""
         sweep = self.sweep
         design = design_of(sweep)
         return {
@@ -193,7 +190,7 @@ class Inputs:
         }
 
     def with_constant(self, name: str, value: Any) -> Inputs:
-        """These inputs where one constant has another value."""
+        """These inputs with another value of one constant."""
         return replace(self, constants=_put(self.constants, name, value, "constants"))
 
     @property
@@ -203,8 +200,8 @@ class Inputs:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that two inputs share only when all of their constants and points are the same; for a search, what is
-        known of it before its points are.
+        """16 hexadecimal digits that two inputs share only if all their constants and points are the same; for a search, if all its
+        constants and its design are.
         """
         digest = hashlib.blake2b(_constants_text(self.constants).encode("utf-8", "surrogatepass"), digest_size=8)
         design = design_of(self.sweep)
@@ -248,7 +245,7 @@ class Inputs:
 
 
 def _set(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: bool) -> Any:
-    """A copy of the holder where the field that the steps lead to has the value. Path: of the holder."""
+    """A copy of the holder with another value of the field to which the steps lead. path: that of the holder, for errors."""
     name, rest = steps[0], steps[1:]
     fieldwise = dict(_attributes(holder))
     where = f"{path}.{name}"
@@ -284,7 +281,7 @@ def _put(holder: Any, name: str, value: Any, path: str) -> Any:
 
 
 def _type_of(values: Sequence[Any]) -> Any:
-    """The one type of the values, for what replaces them; Any where they are of several, or of none that is told by a text."""
+    """The common type of the values, to which new ones are converted; Any if they have several types, or only None."""
     kinds = {type(value) for value in values}
     if type(None) in kinds and len(kinds) > 1:
         rest = _type_of([value for value in values if value is not None])
@@ -331,7 +328,7 @@ def _converted_axis(values: Any, kind: Any, path: str, *, written: bool = False)
 
 
 def _axis(values: Any) -> Any:
-    """A single value in a file stands for an axis of one."""
+    """The values of an axis in a file; a single value is an axis of one value."""
     return values if isinstance(values, list) else [values]
 
 
@@ -340,7 +337,7 @@ def _is_axis(value: Any) -> bool:
 
 
 def _constants_text(constants: Any) -> str:
-    """Constants as a text; what is no plain value as it shows itself, less the address that each process has another of."""
+    """Constants as a text; an object that is no plain value by its repr, without the address, which differs in each process."""
     texts = []
     for name, value in sorted(_attributes(constants)):
         try:

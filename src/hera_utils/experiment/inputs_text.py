@@ -1,4 +1,4 @@
-"""Inputs as they are typed on a command line, each with what it is: for the help of a script. Pure."""
+"""Describes inputs for the help of a script, as they are typed on a command line. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDEST = 40
 
 
 def described(inputs: Inputs) -> list[tuple[str, str]]:
-    """(`NAME=VALUE`, what that is) of each constant and each axis."""
+    """(`NAME=VALUE`, a description) of each constant and each axis."""
     rows = [(f"{name}={_cut(text(value))}", "constant") for name, value in _constants(inputs.fixed)]
     design = design_of(inputs.sweep)
     if design is not None:
@@ -27,7 +27,7 @@ def described(inputs: Inputs) -> list[tuple[str, str]]:
 
 
 def _constants(fixed: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """The constants by the names that set them: a nested one by its path. Those of objects of another kind are no inputs."""
+    """The constants by the names that set them: a field of a nested dataclass by its path. Other objects are not searched for fields."""
     for name, value in fixed.items():
         members = members_of(value)
         if members is not None and not isinstance(plain(value), str):

@@ -1,4 +1,4 @@
-"""Where things go and what they are called: paths inside a volume, names that Kubernetes takes."""
+"""Layouts: the paths of files inside a volume, and names that Kubernetes accepts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Layout:
-    """How an experiment organizes its files and names, from its constants. A subclass has a method for each thing:
+    """How an experiment names its files and tasks, from its constants. A subclass has a method for each of them:
 
     class ExperimentLayout(Layout):
         @writes
         def table(self, vintages, boroughs): return self.path("collect", self.constants.city, vintages, f"{boroughs}.json")
         def container_name_postend(self, vintage): return self.name(self.constants.city, vintage)
 
-    What methods are declared (`@reads`, `@writes`, `@names`: declarations.py) is checked before a run, and tells what is done
-    already; others are the experiment's own affair.
+    Declared methods (`@reads`, `@writes`, `@names`: declarations.py) are checked before a run, and show which points are done
+    already; hera_utils does not use other methods.
     """
 
     constants: Any = None
@@ -39,7 +39,7 @@ class Layout:
         self.constants = constants
 
     def outputs(self, point: Point) -> tuple[File, ...]:
-        """What the tasks of this point alone write: where all of it exists, the point has been computed."""
+        """The files that only the tasks of this point write: if all of them exist, the point has been computed."""
         return tuple(
             file
             for declaration in declared(type(self), "writes")
@@ -48,27 +48,27 @@ class Layout:
         )
 
     def outputs_of_all(self) -> tuple[File, ...]:
-        """What is written once, whatever the points: by `gather`, or before all points."""
+        """The files that are written once, whatever the points: by `gather`, or before all points."""
         return self._of_all("writes")
 
     def checkpoints_of(self, point: Point) -> tuple[File, ...]:
-        """Where the tasks of this point save their state; the last part of each path stands for one beginning of the point."""
+        """The folders in which the tasks of this point save their state; the last part of each path stands for one beginning."""
         return tuple(
             file for declaration in declared(type(self), "checkpoints") for file in files_of(self, declaration, point)
         )
 
     def inputs_of(self, point: Point) -> tuple[File, ...]:
-        """What the tasks of this point read, and with them those of others where a file is read by every point."""
+        """The files that the tasks of this point read, also those that every point reads."""
         return tuple(
             file for declaration in declared(type(self), "reads") for file in files_of(self, declaration, point)
         )
 
     def inputs_of_all(self) -> tuple[File, ...]:
-        """What is read whatever the point."""
+        """The files that are read whatever the point."""
         return self._of_all("reads")
 
     def mounted(self, environment: Environment) -> Mounted:
-        """This layout as tasks see it: `layout.mounted(environment).table(point)` is an absolute path below the mount path."""
+        """This layout with the paths that tasks see: `layout.mounted(environment).table(point)` is absolute, below the mount path."""
         volume = environment.persisted_volume
         if volume is None:
             raise LayoutError(
@@ -78,7 +78,7 @@ class Layout:
         return Mounted(self, volume.mount_path)
 
     def problems(self, inputs: Inputs) -> list[LayoutError]:
-        """Everything that is wrong with the declared methods over all points of the inputs: the first twenty findings.
+        """The first twenty problems of the declared methods over all points of the inputs.
 
         Two points, or two methods, that write the same path; paths that are absolute, leave the volume or are too long; names
         that Kubernetes refuses or that two different values share.
@@ -86,7 +86,7 @@ class Layout:
         return problems(self, inputs)
 
     def check(self, inputs: Inputs) -> None:
-        """LayoutError for the first of its problems, which says how many more there are."""
+        """Raise LayoutError for the first problem, with the number of the others."""
         found = self.problems(inputs)
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -108,7 +108,7 @@ class Layout:
             return False
 
     def path(self, *parts: object) -> str:
-        """A relative path of the parts, with `/`. LayoutError for one that would leave the volume or is not legal."""
+        """The parts joined to a relative path. Raises LayoutError if it would leave the volume or is not legal."""
         words = [_text(part, "path") for part in parts]
         if not words:
             raise LayoutError("a path without parts", fix="give at least one part")
@@ -118,7 +118,7 @@ class Layout:
                     f"the path part `{word}` would leave the volume",
                     fix="give parts without a leading `/` and without `..`",
                 )
-            if len(word) > LONGEST_PIECE // 4:  # below that no text is too long in UTF-8
+            if len(word) > LONGEST_PIECE // 4:  # a shorter text cannot be too long in UTF-8
                 check_pieces(word)
         path = "/".join(words)
         return str(PurePosixPath(path)) if is_untidy(path) else path
@@ -126,8 +126,8 @@ class Layout:
     def name(self, *parts: object, longest: int = LABEL_LENGTH) -> str:
         """A legal Kubernetes name of the parts, at most `longest` characters: `name("Lyon", 2009)` is `lyon-2009`.
 
-        The same parts give the same name in every process. Too long a name ends in a digest instead. LayoutError when nothing
-        legal is left, or when other parts (as many) already gave the same name: two tasks would be one.
+        The same parts give the same name in every process. A name that would be too long ends in a digest instead. Raises LayoutError if
+        no legal character is left, or if other parts (of the same number) already gave the same name: two tasks would be one.
         """
         words = tuple(_text(part, "name") for part in parts)
         plain = unicodedata.normalize("NFKD", "-".join(words)).encode("ascii", "ignore").decode().lower()
@@ -150,7 +150,7 @@ class Layout:
 
 
 class Mounted:
-    """A layout whose declared paths are those that tasks see: each declared method gives them below the mount path."""
+    """A layout whose declared methods give paths as tasks see them, below the mount path."""
 
     def __init__(self, layout: Layout, mount_path: str) -> None:
         self._layout = layout

@@ -1,6 +1,6 @@
-"""What is wrong with a layout, over all points, before anything is submitted. Pure.
+"""Checks a layout over all points before anything is submitted. Pure.
 
-Paths and names are kept as their 64-bit hashes, so that 100,000 points take a few megabytes.
+Only the 64-bit hashes of paths and names are kept, so that 100,000 points take a few megabytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_PROBLEMS = 20
 
 
 def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
-    """The first twenty findings: see Layout.problems. Two that say the same are one."""
+    """The first twenty different problems: see Layout.problems."""
     by_message: dict[str, LayoutError] = {}
     for problem in _Check(layout, inputs).faults():
         by_message.setdefault(problem.message, problem)
@@ -31,14 +31,14 @@ def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
 
 
 class _Check:
-    """One look at all points, with what is known of those before."""
+    """One pass over all points, which remembers the paths and names of earlier ones."""
 
     def __init__(self, layout: WithConstants, inputs: Inputs) -> None:
         self._layout, self._inputs = layout, inputs
-        self._writers: dict[int, int] = {}  # hash of a path → hash of who writes it
-        # (a naming method, hash of a name) → hash of the values that it is made of
+        self._writers: dict[int, int] = {}  # hash of a path → hash of the method and the point that write it
+        # (a naming method, hash of a name) → hash of the values that gave the name
         self._values_of_names: dict[tuple[str, int], int] = {}
-        self._calls: set[tuple[str, int]] = set()  # methods with the hash of their arguments: they give the same again
+        self._calls: set[tuple[str, int]] = set()  # (method, hash of its arguments) of calls that need not be repeated
 
     def faults(self) -> Iterator[LayoutError]:
         files = [one for kind in ("writes", "reads", "checkpoints") for one in declared(type(self._layout), kind)]
@@ -58,7 +58,7 @@ class _Check:
                     yield error
 
     def _files(self, declaration: Declaration, number: int, point: Point) -> Iterator[LayoutError]:
-        """Of the files that a method gives for a point: illegal paths (raised), and for a writer those that another writes too."""
+        """Problems of the files that a method gives for a point: illegal paths (raised), and paths that another writer writes too."""
         if declaration.shared or declaration.kind == "reads" or not declaration.depends(point):
             call = (declaration.method, self._values(declaration, point))
             if call in self._calls:
@@ -87,13 +87,13 @@ class _Check:
             )
 
     def _values(self, declaration: Declaration, point: Point) -> int:
-        """A hash of the arguments with which the method is called for the point."""
+        """A hash of the method's arguments for the point."""
         arguments = declaration.arguments(point, self._layout.constants)
         own = hash(Point({name: value for name, value in arguments.items() if name != "point"}))
         return own ^ hash(point) if "point" in arguments else own
 
     def _collision(self, declaration: Declaration, point: Point, path: str) -> LayoutError:
-        """Who wrote the path first is not kept: it is searched for now, for the message."""
+        """The error for a path that is written twice. The first writer is searched again, because only hashes were kept."""
         for earlier in self._inputs.points:
             for other in declared(type(self._layout), "writes"):
                 if other == declaration and earlier == point:
@@ -118,7 +118,7 @@ class _Check:
 
 
 def _apart(declaration: Declaration, point: Point, earlier: Point) -> str:
-    """How the paths of the two points become different."""
+    """The fix: how to make the paths of the two points different."""
     left_out = [axis for axis in point if point[axis] != earlier[axis] and axis not in declaration.required]
     if not left_out or "point" in declaration.required:
         return "make the path depend on their values"

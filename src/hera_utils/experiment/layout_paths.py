@@ -1,4 +1,4 @@
-"""The paths that a layout's declared methods give: relative to the volume, short enough, inside it. Pure."""
+"""Checks the paths that a layout's declared methods give: relative to the volume, inside it, and not too long. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hera_utils.experiment.declarations import Declaration
 from hera_utils.experiment.points import Point
 
 LONGEST_PIECE = 255  # bytes of a file's or folder's name (Linux' NAME_MAX)
-# bytes of a path inside the volume: the mount path has to stand before it (Linux' PATH_MAX is 4096)
+# bytes of a path inside the volume; Linux' PATH_MAX, 4096, has to hold the mount path too
 LONGEST_PATH = 4000
 
 
 @dataclass(frozen=True)
 class File:
-    """A file or folder that a layout declares. path: relative to the volume; to the experiment's script where it is local.
+    """A file or folder that a layout declares. path: relative to the volume, or to the experiment's script if it is local.
 
-    method: the layout's, by which it is known.
+    method: the method of the layout that gave it.
     """
 
     method: str
@@ -28,13 +28,13 @@ class File:
 
 
 class WithConstants(Protocol):
-    """What of a layout is needed here: its constants, and its declared methods by name."""
+    """The part of a layout that is needed here: its constants, and its declared methods by name."""
 
     constants: Any
 
 
 def files_of(layout: WithConstants, declaration: Declaration, point: Point) -> Iterator[File]:
-    """The files of a declared method for a point. LayoutError for a path that is not legal."""
+    """The files of a declared method for a point. Raises LayoutError for a path that is not legal."""
     method = getattr(layout, declaration.method)
     is_of_point = declaration.kind == "checkpoints"
     paths = method(point) if is_of_point else method(**declaration.arguments(point, layout.constants))
@@ -49,7 +49,7 @@ def _each(paths: object) -> Iterable[object]:
 
 
 def legal_path(path: object, method: str) -> str:
-    """The path in its shortest form; LayoutError for one that is absolute, leaves the volume or is too long."""
+    """The path in its shortest form. Raises LayoutError if it is absolute, leaves the volume or is too long."""
     if not isinstance(path, str) or not path.strip() or "\x00" in path or "\n" in path:
         raise LayoutError(f"the layout's `{method}` returns {path!r}, which is not a path", fix="return self.path(…)")
     if path.startswith("/"):
@@ -73,7 +73,7 @@ def legal_path(path: object, method: str) -> str:
 
 
 def is_untidy(path: str) -> bool:
-    """Whether a path may have pieces that are empty, `.` or `..`; most have not, and are left alone."""
+    """Whether a path may have empty pieces, `.` or `..`; most paths have none, so this quick check spares them the rest."""
     return "/." in path or "//" in path or path.startswith(".") or path.endswith("/")
 
 

@@ -1,4 +1,4 @@
-"""Reading a file of inputs: TOML, YAML, JSON or CSV. The one place of this room that touches a disk.
+"""Reads a file of inputs: TOML, YAML, JSON or CSV. The only module of this room that reads from a disk.
 
 A file has any of these tables:
 
@@ -27,7 +27,7 @@ _FORMATS = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML", ".json": "JSON", "
 
 
 def read(path: str | Path) -> tuple[dict[str, Any], bool]:
-    """(the tables of a file of inputs, whether its values are written as text). SettingsError for what cannot be read."""
+    """(the tables of a file of inputs, whether its values are texts). Raises SettingsError if it cannot be read."""
     file = Path(path)
     kind = _FORMATS.get(file.suffix.lower())
     if kind is None:
@@ -76,13 +76,13 @@ def _parsed(kind: str, text: str, path: str) -> Any:
 
     try:
         return yaml_limits.plain(text)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         message = " ".join(str(error).split())
         raise SettingsError(f"{path} is not YAML: {message}", fix="correct that line") from None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; ValueError for a name that is there twice, as in TOML."""
+    """A JSON object. Raises ValueError for a name that occurs twice, as TOML does."""
     table = dict(pairs)
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,4 +1,4 @@
-"""How inputs look in a notebook: small tables of HTML, without scripts or styles of their own. Pure."""
+"""Inputs as HTML tables for a notebook, without scripts or styles. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def html_of_points(description: str, points: Sequence[Point], count: int) -> str:
-    """A table of the first points under a line that counts all of them."""
+    """A table of the first points, under a line with the number of all points."""
     names = list(dict.fromkeys(name for point in points for name in point))
     head = "".join(f"<th>{escape(name)}</th>" for name in ("point", *names))
     rows = "".join(
@@ -30,7 +30,7 @@ def html_of_points(description: str, points: Sequence[Point], count: int) -> str
 
 
 def html_of_inputs(constants: dict[str, Any], sweep: Sweep) -> str:
-    """The constants, then the sweep."""
+    """A table of the constants, then the sweep."""
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in constants.items()
     )

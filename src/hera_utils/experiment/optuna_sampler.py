@@ -1,6 +1,6 @@
-"""Optuna as the sampler of a search, by ask and tell. Optuna is imported here alone, when a search is first looked at.
+"""Optuna as the sampler of a search, by ask and tell. Only this module imports Optuna, when a search is first used.
 
-The study is kept in memory and made anew each time: what it is told stands in the run's record (docs/decisions: a search is replayed).
+The study is kept in memory and created again each time: its results are in the run's record (docs/decisions: a search is replayed).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PRUNERS = {"median": "MedianPruner", "halving": "SuccessiveHalvingPruner", "hyp
 
 
 class OptunaSampler:
-    """A study that is asked and told. A list's values are told to Optuna by their numbers: they may be of any type."""
+    """A study. Optuna gets the indices of a list's values instead of the values, because these may have any type."""
 
     def __init__(self, design: SearchDesign) -> None:
         self.optuna = _imported()
@@ -44,9 +44,9 @@ class OptunaSampler:
                 directions=["minimize"] * len(design.minimize) + ["maximize"] * len(design.maximize),
                 sampler=self._sampler(),
                 pruner=self._pruner(),
-                study_name="search",  # Hyperband draws by it
+                study_name="search",  # Hyperband assigns brackets by a hash of it
             )
-        # samplers that know all of their points call it, which Optuna allows in its own loop alone
+        # samplers that have no more points call `stop`, which Optuna allows only inside its own loop
         self.study.stop = self._end
         self._over = False
         self.distributions = {name: self._distribution(name) for name in design.space}
@@ -70,7 +70,7 @@ class OptunaSampler:
                     self.study.tell(trial, state=state.PRUNED if result.pruned else state.FAIL)
 
     def prune(self, point: Point, steps: Mapping[int, float]) -> bool:
-        """Asked while a round runs, of its points, each time with one step more."""
+        """Called while a round runs, for its points, each time with one more step."""
         trial = next(one for one in self._waiting if self._values(one) == dict(point))
         with _quiet(self.optuna, self.design):
             return self._report(trial, *max(steps.items()))
@@ -79,7 +79,7 @@ class OptunaSampler:
         self._over = True
 
     def _report(self, trial: Any, step: int, value: float) -> bool:
-        """A step that was reported before stays as it was."""
+        """Report a step, unless it was reported before; whether to prune the trial."""
         reported = self._reported.setdefault(trial.number, set())
         if step not in reported:
             reported.add(step)
@@ -128,7 +128,7 @@ def _imported() -> Any:
 
 @contextmanager
 def _quiet(optuna: Any, design: SearchDesign) -> Iterator[None]:
-    """Optuna's lines on standard error are not of this run; a sampler that lacks a package is told in a sentence."""
+    """Inside, Optuna prints nothing to standard error, and a sampler's missing package becomes a SettingsError."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -1,11 +1,12 @@
-"""Which point of a sweep the arguments of a task are of (decision 5). Pure.
+"""Finds the point of a sweep from the arguments of a task (decision 5). Pure.
 
-An argument that bears an axis' name says it outright; so does such a name inside an argument that is a JSON object (a task that takes
-its parameters as one mapping). Else the values say it:
+An argument with the name of an axis has the value of that axis; so has such a name inside an argument that is a JSON object (a task that
+takes its parameters as one mapping). Otherwise the values decide:
 
-- `match_tasks` has all tasks of a document. Those that have arguments of the same names are the rows of a table, and a column whose
-  values are all values of one axis, and not always the same one, gives that axis.
-- `PointMatcher` has one task of a run at a time, as others may not have begun: an axis whose values occur once among its arguments.
+- `match_tasks` knows all tasks of a document. Tasks whose arguments have the same names are the rows of a table, and a column whose
+  values are all values of one axis, and not all equal, gives that axis.
+- `PointMatcher` knows one task of a run at a time, because others may not have begun: an axis is given if exactly one of its values occurs
+  among the task's arguments.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ Points = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 class Axes:
-    """The axes of a whole sweep as the arguments of tasks have them: name → the texts of all values. Built once, as a sweep may be long.
+    """The axes of a whole sweep as in the arguments of tasks: name → the texts of all values. Built once, because a sweep may be long.
 
-    open_ended: whether more values may follow (of a search), so that no axis has one for good.
+    open_ended: whether more values may follow (in a search), so that every axis counts as one of several values.
     """
 
     def __init__(self, axes: Mapping[str, Sequence[Any]], *, open_ended: bool = False) -> None:
@@ -35,7 +36,7 @@ class Axes:
 
 
 def axes_of(points: Points) -> Axes:
-    """The axes of a sweep whose points are all here."""
+    """The axes of a sweep with these points."""
     values: dict[str, dict[str, None]] = {}
     for _, point in points:
         for axis, value in point.items():
@@ -44,7 +45,7 @@ def axes_of(points: Points) -> Axes:
 
 
 def unfolded(arguments: Arguments, axes: Mapping[str, object]) -> dict[str, str]:
-    """The arguments of a task, and the values that bear an axis' name in its JSON objects, where these agree."""
+    """The arguments of a task, and the values with an axis' name in its JSON objects, if these agree."""
     inside: dict[str, set[str]] = {}
     for words in arguments.values():
         if not words.lstrip().startswith("{"):
@@ -67,8 +68,8 @@ def _members(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def match_tasks(rows: Sequence[Arguments], axes: Axes, points: Points) -> tuple[list[str | None], str]:
-    """The id of the point of each task ("" for a task of no single point, None for a point that is not among `points`); and what could
-    not be decided, "" for nothing.
+    """(the id of the point of each task: "" for a task of no single point, None for a point that is not among `points`; a sentence if the
+    points cannot be decided, else "").
     """
     tasks = [unfolded(arguments, axes.texts) for arguments in rows]
     columns, ambiguity = _columns(tasks, axes, points)
@@ -82,7 +83,7 @@ def match_tasks(rows: Sequence[Arguments], axes: Axes, points: Points) -> tuple[
 
 
 class PointMatcher:
-    """Finds the point of a task of a run, by its own arguments and those of the templates around it."""
+    """Finds the point of a task of a run, from its own arguments and those of the enclosing templates."""
 
     def __init__(self, points: Points) -> None:
         names = list(dict.fromkeys(name for _, values in points for name in values))
@@ -90,7 +91,7 @@ class PointMatcher:
         self.ids = {tuple(text(values.get(name)) for name in names): point for point, values in points}
 
     def point_of(self, arguments: Arguments) -> str:
-        """The id of the point; "" when none or several fit."""
+        """The id of the point; "" if none or several fit."""
         if not self.axes:
             return ""
         arguments = unfolded(arguments, self.axes)
@@ -112,7 +113,7 @@ Columns = dict[frozenset[str], dict[str, str]]
 
 
 def _columns(rows: Sequence[dict[str, str]], axes: Axes, points: Points) -> tuple[Columns, str]:
-    """Which argument gives which axis; and what could not be decided, "" for nothing."""
+    """(which argument gives which axis, a sentence if that cannot be decided, else "")."""
     texts = axes.texts
     spread = {axis: len({text(point[axis]) for _, point in points if axis in point}) for axis in texts}
     tables: dict[frozenset[str], list[dict[str, str]]] = {}
@@ -142,7 +143,7 @@ def _columns(rows: Sequence[dict[str, str]], axes: Axes, points: Points) -> tupl
 
 
 def _assignments(candidates: Mapping[str, Mapping[tuple[str, ...], str]]) -> list[dict[str, str]]:
-    """Every way to give each axis a column of its own; at most two, as more are as bad."""
+    """The ways to give each axis a different column; at most two, because two are already ambiguous."""
     axes = list(candidates)
     assignments: list[dict[str, str]] = []
     for choice in itertools.product(*(candidates[axis].items() for axis in axes)):
@@ -154,7 +155,7 @@ def _assignments(candidates: Mapping[str, Mapping[tuple[str, ...], str]]) -> lis
 
 
 class _Index:
-    """Finds the point that has some values."""
+    """Finds a point by some of its values."""
 
     def __init__(self, points: Points, axes: Axes) -> None:
         self._points = points
@@ -162,7 +163,7 @@ class _Index:
         self._by: dict[tuple[str, ...], dict[tuple[str, ...], str]] = {}
 
     def owner(self, values: dict[str, str]) -> str | None:
-        """The id of the only point that fits; "" when several do, or there are no values; None for a point of others."""
+        """The id of the only point with these values; "" if several have them, or there are no values; None if no point has them."""
         values = {axis: value for axis, value in values.items() if value in self._texts[axis]}
         if not self._several & set(values):
             return ""

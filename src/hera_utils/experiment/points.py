@@ -1,15 +1,15 @@
-"""A point of a sweep: its values, the id that stays, the name that reads. Pure.
+"""A point of a sweep: its values, its stable id, its readable name. Pure.
 
-The id is a digest of the values alone: whatever else is swept, whatever order the axes stand in, the same values have the same id.
-The name is made of the values too, and ends in a part of the id where the values alone would not tell the point from others:
+The id is a digest of the values only: the same values have the same id, whatever else is swept and in whatever order the axes are.
+The name consists of the values too, and ends in a part of the id if the values alone would not make it unique:
 
 - a value that reads like an earlier one of its axis (`LYON-1` after `LYON_1`), or that had to be rounded;
-- a value with more or fewer hyphens than the first of its axis (`a-b` beside `c`, and `a` beside `b-c`, would both be `a-b-c`), save
-  on one axis, the first whose first value is no number: what the others leave of the name is its own;
-- a point whose axes are not those of the sweep's first points (sweeps that were chained);
-- a name of more than 40 characters: the rest of the 63 that Kubernetes grants belongs to the user (`collect-…`).
+- a value with more or fewer hyphens than the first of its axis (`a-b` beside `c`, and `a` beside `b-c`, would both be `a-b-c`), except
+  on one axis, the first whose first value is no number: the words of all other axes show where its value begins and ends;
+- a point whose axes are not those of the sweep's first points (in chained sweeps);
+- a name of more than 40 characters: the rest of the 63 that Kubernetes allows is for the user (`collect-…`).
 
-What comes later in a sweep never changes the name of what came earlier.
+A later point of a sweep never changes the name of an earlier one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any
 from hera_utils.experiment.values import argument, canonical, readable
 
 LONGEST_NAME = 40
-_DIGITS_IN_NAMES = 12  # hexadecimal: 48 bits; two of 100,000 names share them once in 50,000 sweeps
+_DIGITS_IN_NAMES = 12  # hexadecimal, 48 bits: among 100,000 names two are equal once in 50,000 sweeps
 _DIGITS = 16
 
 
 class Naming:
-    """How the points of one sweep are named. shape: the axes of its first points; axes: name → its values in order."""
+    """Names the points of one sweep. shape: the axes of its first points; axes: name → its values in order."""
 
     def __init__(self, shape: tuple[str, ...], axes: Mapping[str, Iterable[Any]]) -> None:
         self.shape = shape
@@ -43,7 +43,7 @@ class Naming:
         return read
 
     def name(self, point: Point) -> str:
-        """At most 40 characters, an RFC 1123 label, the point's own among those of the sweep."""
+        """The point's name: at most 40 characters, an RFC 1123 label, unique in the sweep."""
         words, sure = [], point.axes == self.shape
         for axis, value in point.items():
             word, exact = self._word(axis, value)
@@ -66,7 +66,7 @@ class Naming:
 
 
 def _table(values: Iterable[Any], *, any_hyphens: bool) -> tuple[int, dict[str, tuple[str, bool]] | None]:
-    """(hyphens of the first value, canonical value → (word, whether it is its alone)); no table for numbers: none is needed."""
+    """(hyphens of the first value, canonical value → (word, whether no other value has it)); None for numbers, which need no table."""
     if all(type(value) in (int, float) for value in values):
         return 0, None
     table: dict[str, tuple[str, bool]] = {}
@@ -86,7 +86,7 @@ def _table(values: Iterable[Any], *, any_hyphens: bool) -> tuple[int, dict[str, 
 class Point(Mapping[str, Any]):
     """One combination of the swept values: `point.vintages`, `point["vintages"]`.
 
-    id: 16 hexadecimal digits, the same in every process for the same values. name: legal as a task's, unique in the sweep.
+    id: 16 hexadecimal digits, the same in every process for the same values. name: legal as the name of a task, unique in the sweep.
     arguments: the values as arguments of a task (`Task(…, arguments=point.arguments)`).
     """
 
@@ -114,7 +114,7 @@ class Point(Mapping[str, Any]):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """axis → value, as Hera takes it: dates and paths as texts; numbers, truth values and None stay what they are."""
+        """axis → value, as Hera accepts it: dates and paths as texts; numbers, booleans and None unchanged."""
         return {name: argument(value) for name, value in self._values.items()}
 
     @property
@@ -147,7 +147,7 @@ class Point(Mapping[str, Any]):
         return self._values.items()
 
     def __eq__(self, other: object) -> bool:
-        """Points are equal when their values are: 1, 1.0 and True are three values."""
+        """Points are equal if their values are: 1, 1.0 and True are three different values."""
         if isinstance(other, Point):
             return self.id == other.id
         return Mapping.__eq__(self, other)

@@ -1,14 +1,14 @@
-"""Sweeps whose points are drawn: at random, as a Latin hypercube, or from Sobol's sequence. Pure: a seed says it all.
+"""Sweeps whose points are drawn: at random, as a Latin hypercube, or from Sobol's sequence. Pure: only the seed decides.
 
-Each axis is what is drawn from:
+Each axis describes the values to draw from:
 
     (low, high)              real numbers, evenly
     logarithmic(low, high)   positive real numbers, evenly in their logarithm
     range(1, 7)              whole numbers, as Python counts them
     [value, …]               one of these
 
-The same seed gives the same points on every machine. Each axis has a stream of its own, so that another axis beside it changes no
-value. Points that coincide (of lists and ranges alone) are one point.
+The same seed gives the same points on every machine. Each axis has its own random stream, so that another axis does not change its
+values. Equal points (which only lists and ranges give) are one point.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class logarithmic:
 
 
 class Spread:
-    """How a number from 0 (included) to 1 (not) becomes a value of an axis. numeric: whether its values are real numbers."""
+    """Turns a number from 0 (included) to 1 (excluded) into a value of an axis. numeric: whether the values are numbers from an interval
+    or a range.
+    """
 
     def __init__(self, name: str, bounds: Any) -> None:
         legal_axis(name)
@@ -74,7 +76,7 @@ def _bounds(name: str, pair: tuple[Any, ...], *, positive: bool) -> tuple[float,
 
 
 class Sampled(Sweep):
-    """Points drawn by a method. shares: gives the numbers from 0 to 1, a row a point, a column an axis."""
+    """Points drawn by a method. `_shares` gives numbers from 0 to 1: one row for each point, one column for each axis."""
 
     method = ""
 
@@ -115,7 +117,7 @@ class Sampled(Sweep):
 
     @property
     def _all_differ(self) -> bool:
-        """Numbers of 53 bits that coincide are not waited for: where an axis is of real numbers, no two points are compared."""
+        """Whether points need not be compared: two draws of a real axis, of 53 bits, are practically never equal."""
         return any(spread.values is None for spread in self._spreads.values())
 
     @cached_property
@@ -164,7 +166,7 @@ class Sobol(Sampled):
 
 
 class Saltelli(Sampled):
-    """Groups of a point a, a point b, and of a with one coordinate after the other taken from b."""
+    """Groups of points: a, then a with one coordinate after the other taken from b, then b."""
 
     method = "Saltelli"
 
@@ -202,7 +204,7 @@ def _sequence(dimensions: int, count: int, seed: int) -> Iterator[list[float]]:
             "Sobol's sequence needs scipy, which is not installed", fix="pip install 'hera_utils[sampling]'"
         ) from None
     numbers = qmc.Sobol(dimensions, scramble=True, seed=seed)
-    # a part at a time: memory stays bounded; scipy wants a power of two
+    # in parts, so that memory stays bounded; scipy wants a power of two
     part = min(1024, 1 << (count - 1).bit_length())
     while count > 0:
         yield from numbers.random(part).tolist()[:count]
@@ -212,7 +214,7 @@ def _sequence(dimensions: int, count: int, seed: int) -> Iterator[list[float]]:
 def random_sample(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
     """`count` points drawn independently: `random_sample(100, nu=logarithmic(1e-3, 1), cells=range(10, 100))`.
 
-    A greater count keeps the points that were there.
+    A greater count keeps the earlier points.
     """
     return Random(count, seed, axes)
 
@@ -220,13 +222,13 @@ def random_sample(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
 def latin_hypercube(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
     """`count` points, one in each `count`-th part of every axis (McKay, Beckman, Conover 1979).
 
-    Another count gives other points: where a sweep shall grow, draw from `sobol` or `random_sample`.
+    Another count gives other points: for a sweep that may grow, use `sobol` or `random_sample`.
     """
     return LatinHypercube(count, seed, axes)
 
 
 def sobol(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
-    """The first `count` points of Sobol's sequence, scrambled by the seed (Owen): even coverage, and a greater count keeps them.
+    """The first `count` points of Sobol's sequence, scrambled by the seed (Owen): even coverage, and a greater count keeps the points.
 
     Best with a power of two. Needs scipy (`pip install 'hera_utils[sampling]'`).
     """

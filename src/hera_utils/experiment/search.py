@@ -1,17 +1,18 @@
-"""Searches: sweeps whose points are chosen in rounds, each from the results of those before. Pure, but for the sampler's own libraries.
+"""Searches: sweeps whose points are chosen in rounds, each from the results of those before. Pure, except for samplers' libraries.
 
     search(50, at_once=5, seed=7, minimize="loss", x=(-5.0, 5.0), nu=logarithmic(1e-3, 1), solver=["lu", "cg"])
     search(20, sampler=Bisection(0.0, 2.0))
 
-Axes are described as for samples (sampling.py). A sampler is a name (of Optuna's), an object of Optuna's, or one's own with two methods:
+Axes are described as for samples (sampling.py). A sampler is the name of one of Optuna's, an object of Optuna, or an object with two
+methods:
 
-    ask(n)          at most n points, each a mapping: axis → value; [] when there is nothing more to ask
-    tell(results)   the `Trial`s of the points that were asked for, in their order
+    ask(n)          returns at most n points, each a mapping: axis → value; [] to end the search
+    tell(results)   gets the `Trial`s of the points that `ask` returned, in the same order
 
-and, if it stops points early, `prune(point, steps)`: whether a point that has reported these values (step → value) is not worth its end.
+and, if it stops points early, `prune(point, steps)`: whether to stop a point that has reported these values (step → value).
 
-A search is repeated from its beginning whenever it is looked at: a fresh sampler is asked and told what is known (`Course`). So a
-sampler has to ask the same when it is told the same.
+A search is repeated from its beginning each time it is used: a new sampler gets the known results, round by round (`Course`). So a
+sampler must choose the same points when it gets the same results.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ from hera_utils.experiment.sweeps import Narrowed, Sweep, legal_axis
 from hera_utils.experiment.values import canonical, plain, python_value
 from hera_utils.wording import counted
 
-DONE, FAILED, PRUNED = "Succeeded", "Failed", "Pruned"  # as the statuses of points are called
+DONE, FAILED, PRUNED = "Succeeded", "Failed", "Pruned"  # the statuses of points in a record
 SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2", "nsga3", "qmc")
 PRUNERS = ("median", "halving", "hyperband")
-_FRUITLESS = 20  # rounds in a row of points that are all known: then the sampler has nothing new to ask
+_FRUITLESS = 20  # rounds in a row with only known points, after which the search ends
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A point that a search asked for, and what became of it.
+    """A point that a search chose, with its result.
 
     status: Succeeded, Failed, or Pruned (stopped early). outputs: of its tasks, numbers as numbers; `trial["loss"]` is one of them.
-    values: of the objectives; () unless it succeeded with numbers. steps: what it reported on its way, step → value.
+    values: of the objectives; () unless it succeeded with numbers. steps: what it reported while it ran, step → value.
     """
 
     point: Point
@@ -68,7 +69,7 @@ class Trial:
 
 
 class Sampler(Protocol):
-    """Who chooses the points of a search."""
+    """Chooses the points of a search."""
 
     def ask(self, n: int, /) -> Sequence[Mapping[str, Any]]: ...
 
@@ -77,10 +78,10 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class SearchDesign:
-    """What a search is before anything is computed. most: how many different points it computes; at_once: of a round.
+    """The definition of a search. most: how many different points it computes at most; at_once: how many in a round.
 
-    space: axis → what it is drawn from, {} where the sampler alone knows. sampler: a name, or an object; pruner likewise, None for none.
-    after: the step before which no point is stopped.
+    space: axis → the values to draw from, {} if only the sampler knows them. sampler: a name or an object; pruner: likewise, or None.
+    after: the first step at which a point may be stopped.
     """
 
     most: int
@@ -95,7 +96,7 @@ class SearchDesign:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """The outputs that are looked at: those to be minimized first."""
+        """The outputs that the search optimizes: first those to be minimized."""
         return self.minimize + self.maximize
 
     @property
@@ -107,7 +108,7 @@ class SearchDesign:
         return {name: Spread(name, given) for name, given in self.space.items()}
 
     def fresh_sampler(self) -> Any:
-        """A sampler that has been asked nothing. An object is copied, so that the one of the script stays as it was made."""
+        """A new sampler. An object is copied, so that the script's own object does not change."""
         if _is_own(self.sampler):
             return copy.deepcopy(self.sampler)
         from hera_utils.experiment.optuna_sampler import OptunaSampler
@@ -115,7 +116,9 @@ class SearchDesign:
         return OptunaSampler(self)
 
     def values_of(self, point: Point, outputs: Mapping[str, Any]) -> tuple[float, ...]:
-        """The objectives of a point that succeeded; () where one is infinite or no number (nan). SettingsError for none at all."""
+        """The objectives of a point that succeeded; () if one is infinite or nan. Raises SettingsError if an output is missing or is no
+        number.
+        """
         values = []
         for name in self.objectives:
             if name not in outputs:
@@ -134,14 +137,14 @@ class SearchDesign:
         return tuple(values) if all(map(math.isfinite, values)) else ()
 
     def valued(self, trial: Trial) -> Trial:
-        """With the objectives of one that succeeded; it counts as failed where one of them is infinite or no number."""
+        """The trial with the values of its objectives; it counts as failed if one of them is infinite or nan."""
         if trial.status != DONE:
             return trial
         values = self.values_of(trial.point, trial.outputs)
         return replace(trial, values=values, status=DONE if values or not self.objectives else FAILED)
 
     def as_json(self) -> dict[str, Any]:
-        """The design as a record has it; two searches with equal ones may still differ in an object of a sampler."""
+        """The design for a record; the samplers of two searches with equal records may still be different objects."""
         return {
             "points": self.most,
             "at_once": self.at_once,
@@ -165,9 +168,9 @@ class SearchDesign:
 
 
 class Course:
-    """A search under way: the rounds that a sampler has asked for. The same results give the same rounds.
+    """The progress of a search: the rounds that a sampler has chosen. The same results give the same rounds.
 
-    points: every one that was asked for, by its id, in the order in which it was first asked for. trials: what is known of them, by id.
+    points: every chosen point by its id, in the order in which it was first chosen. trials: the known results by id.
     """
 
     def __init__(self, design: SearchDesign) -> None:
@@ -178,9 +181,10 @@ class Course:
         self._shape: tuple[str, ...] = tuple(design.space)
 
     def next(self) -> list[Point]:
-        """The points of the next round that are not known; [] when the search is over.
+        """The points of the next round whose results are unknown; [] if the search is over.
 
-        What the sampler asks for again has its result already: a round of such points alone is told at once.
+        A point that the sampler chooses again has its result already: the sampler gets the results of a round with only such points at
+        once.
         """
         for _ in range(_FRUITLESS):
             room = min(self.design.at_once, self.design.most - len(self.points))
@@ -195,13 +199,13 @@ class Course:
         return []
 
     def settle(self, trials: Iterable[Trial]) -> None:
-        """The points of the round as they ended: the sampler is told."""
+        """Give the results of the round's points to the sampler."""
         for trial in trials:
             self.trials[trial.point.id] = self.design.valued(trial)
         self._tell()
 
     def prune(self, point: Point, steps: Mapping[int, float]) -> bool:
-        """Whether a point of the round that has reported these values is to be stopped."""
+        """Whether to stop a point of the round that has reported these values."""
         worse = self.sampler.prune(point, steps)
         return bool(worse) and max(steps) >= self.design.after
 
@@ -243,7 +247,7 @@ class Course:
 
 
 class Search(Sweep):
-    """The points of a search that are known so far: at first those of its first round. `search` makes it."""
+    """The points of a search that are known so far: at first those of its first round. Created by `search`."""
 
     def __init__(self, design: SearchDesign, points: Sequence[Point] | None = None) -> None:
         self._design = design
@@ -261,7 +265,7 @@ class Search(Sweep):
         return points
 
     def pruned(self, by: Any = "median", *, after: int = 0) -> Search:
-        """This search, where points are stopped early by the values that their tasks report (`report_step`).
+        """This search, which stops points early by the values that their tasks report (`report_step`).
 
         by: median, halving, hyperband, or an object of optuna.pruners. after: the first step at which a point may be stopped.
         """
@@ -327,12 +331,12 @@ def search(
     seed: int = 0,
     **axes: Any,
 ) -> Search:
-    """A sweep of at most `points` points, which a sampler chooses from the results: `at_once` of them, then as many more, and so on.
+    """A sweep of at most `points` points, which a sampler chooses from the results in rounds of `at_once` points.
 
-    axes: (low, high), logarithmic(low, high), a range or a list of values, as for `random_sample`; none where the sampler knows them.
+    axes: (low, high), logarithmic(low, high), a range or a list of values, as for `random_sample`; none if the sampler knows them.
     minimize, maximize: names of outputs (what a task prints is `result`). sampler: tpe, random, cmaes, gp, nsga2, nsga3 or qmc, an
-    object of optuna.samplers, or one's own with `ask` and `tell`. seed: of Optuna's; the same seed and results give the same points.
-    Optuna's need `pip install 'hera_utils[search]'`.
+    object of optuna.samplers, or your own with `ask` and `tell`. seed: for Optuna's; the same seed and results give the same points.
+    Optuna's samplers need `pip install 'hera_utils[search]'`.
     """
     for number, what in ((points, "points"), (at_once, "points at once")):
         if not _is_whole(number) or number < 1:
@@ -353,28 +357,28 @@ def search(
             raise SettingsError(
                 f"the sampler {_called(sampler)} needs an objective", fix='give minimize="loss", or maximize="score"'
             )
-    design.spreads  # noqa: B018  an axis that cannot be drawn is refused here
+    design.spreads  # noqa: B018  raises SettingsError for an axis that cannot be drawn from
     return Search(design)
 
 
 def design_of(sweep: Sweep) -> SearchDesign | None:
-    """What a search is; None for a sweep whose points are known."""
+    """The design of a search; None for any other sweep."""
     return sweep._design if isinstance(sweep, Search) else None
 
 
 def is_of_search(sweep: Sweep) -> bool:
-    """Whether the points are a search's, or some of it."""
+    """Whether the sweep is a search, or some of a search's points."""
     return isinstance(sweep, Search) or (isinstance(sweep, Narrowed) and isinstance(sweep._whole, Search))
 
 
 def so_far(sweep: Sweep, points: Sequence[Point]) -> Search:
-    """The search with the points that are known by now."""
-    assert isinstance(sweep, Search), "asked of searches only"
+    """The search with these known points."""
+    assert isinstance(sweep, Search), "called for searches only"
     return Search(sweep._design, points)
 
 
 def best(design: SearchDesign, trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that no other is better than: one for one objective, the Pareto front for several, [] where none has a value."""
+    """The best trials: one for one objective, the Pareto front for several, [] if no trial has a value."""
     signs = [1.0] * len(design.minimize) + [-1.0] * len(design.maximize)
     valued = [(tuple(s * v for s, v in zip(signs, one.values, strict=True)), one) for one in trials if one.values]
     if len(signs) == 1:
@@ -391,12 +395,12 @@ def _is_own(sampler: Any) -> bool:
 
 
 def _instance(sampler: Any) -> Any:
-    """A class that needs no arguments stands for an object of it."""
+    """The sampler; of a class, a new object of it, created without arguments."""
     return sampler() if isinstance(sampler, type) and hasattr(sampler, "ask") else sampler
 
 
 def _check_name(what: str, value: Any, names: Sequence[str]) -> None:
-    """SettingsError for what is neither one of the names nor an object that could be meant."""
+    """Raise SettingsError unless the value is one of the names or a usable object."""
     if isinstance(value, str):
         if value not in names:
             raise SettingsError(f"no {what} is called {value!r}", fix=f"give one of {', '.join(names)}, or an object")

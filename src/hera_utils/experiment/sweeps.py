@@ -1,16 +1,16 @@
-"""Sweeps: which points an experiment computes. They are put together, and nothing is listed before it is asked for. Pure.
+"""Sweeps: which points an experiment computes. Sweeps can be combined; their points are created when they are iterated over. Pure.
 
     grid(vintages=[2009, 2012], boroughs=["LYON_1", "LYON_2"])    every combination
     zipped(width=[1, 2], height=[10, 20])                         the first of each, the second of each…
-    listed([{"tol": 0.1}, {"tol": 0.01}])                         these
+    listed([{"tol": 0.1}, {"tol": 0.01}])                         these points
     a + b       the points of a, then those of b that a does not have
-    a * b       every point of a with every point of b: no axis in both
-    a.where(lambda point: point.tol < 1)     those for which it holds; of the point's values alone
-    a.repeated(5)                            each five times, with seeds 0 to 4
+    a * b       every point of a with every point of b; they have no axis in common
+    a.where(lambda point: point.tol < 1)     the points for which the function, of their values only, is true
+    a.repeated(5)                            each point five times, with seeds 0 to 4
 
-and `random_sample`, `latin_hypercube`, `sobol` (sampling.py). Points are made one by one: 100,000 of them take no more memory than
-their axes. A value twice in an axis or a row twice in a list is refused, as it is a slip; in a chain, where refining a coarse sweep
-repeats some of its points, a point that was there already is the same point and runs once.
+and `random_sample`, `latin_hypercube`, `sobol` (sampling.py). Points are created one by one: 100,000 of them take no more memory than
+their axes. A value twice in an axis, or a row twice in a list, is refused as a mistake. In a sum, which may refine a coarse sweep and
+repeat some of its points, a point that occurs twice runs once.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from hera_utils.wording import counted
 
 Axes = dict[str, list[Any]]
 
-SHOWN = 10  # points of a sweep in a notebook
+SHOWN = 10  # points of a sweep that a notebook shows
 MOST_VALUES = 1_000_000
-"""Of an axis. They are held in memory, some 300 bytes each, to be told apart; a point of each would be a pod."""
+"""The most values of an axis. They are held in memory, some 300 bytes each, to find equal ones; and each would be a pod."""
 
 
 class Sweep:
-    """Some points, in order. Each axis is an attribute: its values, each once (`sweep.vintages`).
+    """Points in order. Each axis is an attribute: its different values (`sweep.vintages`).
 
-    axes: name → those values. len(), iteration, indices and slices work as on a list, and points are made as they are asked for.
+    axes: name → those values. len(), iteration, indices and slices work as on a list, but points are created only when needed.
     """
 
     def _fresh(self) -> Iterator[Point]:
@@ -48,7 +48,7 @@ class Sweep:
         raise NotImplementedError
 
     def _named_by(self) -> Mapping[str, Iterable[Any]]:
-        """axis → the values that names are told apart by; for an axis of numbers, any of them."""
+        """axis → the values for `Naming`; for an axis of numbers any one value is enough."""
         return self.axes
 
     @cached_property
@@ -62,7 +62,7 @@ class Sweep:
 
     @property
     def axis_names(self) -> tuple[str, ...]:
-        """The axes of the first points; none is made for it."""
+        """The axes of the first points, without creating a point."""
         return self._shape()
 
     @cached_property
@@ -71,7 +71,7 @@ class Sweep:
 
     @property
     def points(self) -> Sweep:
-        """The sweep itself: what is iterated over reads `for point in inputs.points`."""
+        """The sweep itself."""
         return self
 
     @property
@@ -81,31 +81,31 @@ class Sweep:
 
     @property
     def drawn(self) -> int:
-        """How many points were asked for: a sample of lists has fewer where some coincide."""
+        """How many points were requested: a sample of lists has fewer if some are equal."""
         return len(self)
 
     def where(self, holds: Callable[[Point], object]) -> Sweep:
-        """The points for which it holds. They keep their names."""
+        """The points for which `holds` is true. They keep their names."""
         return Filtered(self, holds)
 
     def repeated(self, times: int, *, axis: str = "seed", independent: bool = False) -> Sweep:
-        """Each point `times` times, told apart by one more axis: the seeds 0 … times-1, the same ones for every point.
+        """Each point `times` times, with one more axis: the seeds 0 … times-1, the same for every point.
 
-        independent: seeds of 32 bits that no other point has, made from the point's id: they stay when points are added.
+        independent: different seeds for every point, 32 bits of a digest of its id: they do not change when points are added.
         """
         if not isinstance(times, int) or times < 1:
             raise SettingsError(f"a sweep cannot be repeated {times!r} times", fix="give 1 or more")
         return Reseeded(self, times, axis) if independent else self * grid(**{axis: range(times)})
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
-        """This sweep where the axis has other values. SettingsError where it is no axis of a grid."""
+        """This sweep with other values of an axis. Raises SettingsError if it is no axis of a grid."""
         raise SettingsError(
             f"`{name}` cannot be given other values: it is not an axis of a grid ({self.description})",
             fix="change the sweep where it is written, or give a file of points",
         )
 
     def _refuse_joining(self) -> None:
-        """SettingsError where it cannot be part of a chain or a product."""
+        """Raise SettingsError if the sweep cannot be part of a sum or a product."""
 
     def __iter__(self) -> Iterator[Point]:
         naming = self.naming
@@ -173,7 +173,7 @@ def _backwards(index: slice) -> bool:
 
 
 class Grid(Sweep):
-    """Every combination of some axes, the last running fastest."""
+    """Every combination of some axes; the last axis varies fastest."""
 
     def __init__(self, axes: Mapping[str, Iterable[Any]]) -> None:
         self.axes = {name: axis(name, values) for name, values in axes.items()}
@@ -218,7 +218,7 @@ class Grid(Sweep):
 
 
 class Listed(Sweep):
-    """Points that are written down. points: Points, which keep their names, or mappings."""
+    """Points that are listed one by one. rows: Points or mappings. what: where they are from, for errors."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], *, what: str = "the list of points") -> None:
         self._rows: list[Point] = []
@@ -253,7 +253,7 @@ class Listed(Sweep):
 
 
 class Narrowed(Sweep):
-    """Some points of another sweep, as they are named there. Its axes keep the values that occur, in that sweep's order."""
+    """Some points of another sweep, with their names. Its axes have the values that occur, in that sweep's order."""
 
     def __init__(self, whole: Sweep, points: Iterable[Point]) -> None:
         self._whole = whole
@@ -296,7 +296,7 @@ class Narrowed(Sweep):
 
 
 class Filtered(Sweep):
-    """The points of a sweep for which something holds, as they are named there."""
+    """The points of a sweep for which a function is true, with their names."""
 
     def __init__(self, whole: Sweep, holds: Callable[[Point], object]) -> None:
         self._whole = whole
@@ -382,7 +382,7 @@ class Product(Sweep):
 
 
 class SweepSum(Sweep):
-    """The points of several sweeps, one after the other; each point once."""
+    """The points of several sweeps, one sweep after the other; each point once."""
 
     def __init__(self, parts: Iterable[Sweep]) -> None:
         self._parts = tuple(parts)
@@ -410,7 +410,7 @@ class SweepSum(Sweep):
 
 
 class Reseeded(Sweep):
-    """Each point several times, each time with a seed that no other point has."""
+    """Each point several times, with seeds that differ from those of other points."""
 
     def __init__(self, whole: Sweep, times: int, name: str) -> None:
         legal_axis(name)
@@ -441,7 +441,7 @@ class Reseeded(Sweep):
 
 
 def _ordered(point: Point, before: Sequence[Point]) -> Point:
-    """The point with its values in the order of the first one's, where it has the same axes."""
+    """The point with its values in the order of the first point, if it has the same axes."""
     if before and point.axes != before[0].axes and set(point.axes) == set(before[0].axes):
         return Point({name: point[name] for name in before[0].axes})
     return point
@@ -453,21 +453,21 @@ def _again(point: Point) -> Point:
     return copy
 
 
-# What a Point, a Sweep or Inputs answers to already.
+# Names that an axis cannot have, because Point or Sweep has an attribute with that name.
 RESERVED = frozenset(name for holder in (Point, Sweep) for name in dir(holder) if not name.startswith("_")) | {"point"}
 
 
 def legal_axis(name: object) -> None:
-    """SettingsError for what cannot name an axis."""
+    """Raise SettingsError for what cannot be the name of an axis."""
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in RESERVED:
         why = " (points or sweeps have an attribute of that name)" if name in RESERVED else ""
         raise SettingsError(f"`{name}` cannot name an axis{why}", fix="choose another name, such as vintages")
 
 
 def _bounded(name: str, values: Iterable[Any]) -> Iterator[Any]:
-    """The values of an axis; SettingsError for more than it can hold, before any is given where they are counted (a range)."""
+    """The values of an axis. Raises SettingsError if they are too many: at the first value if their number is known (a range)."""
     if isinstance(values, range):
-        endless = bool(values[MOST_VALUES:])  # len() fails for the longest
+        endless = bool(values[MOST_VALUES:])  # len() raises OverflowError for very long ranges
     else:
         endless = isinstance(values, Sized) and len(values) > MOST_VALUES
     for number, value in enumerate(values):
@@ -480,7 +480,7 @@ def _bounded(name: str, values: Iterable[Any]) -> Iterator[Any]:
 
 
 def axis(name: str, values: Iterable[Any]) -> list[Any]:
-    """The values of an axis; SettingsError when there are none, one is there twice, or it is no list."""
+    """The values of an axis. Raises SettingsError if there are none, if one occurs twice, or if it is no list."""
     legal_axis(name)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise SettingsError(
@@ -505,13 +505,13 @@ def axis(name: str, values: Iterable[Any]) -> list[Any]:
 def grid(**axes: Iterable[Any]) -> Grid:
     """The sweep over every combination: `grid(vintages=[2009, 2012], boroughs=["LYON_1"])`.
 
-    Axes keep the name they are given. SettingsError for an axis without values or with a value twice.
+    Raises SettingsError for an axis without values or with a value twice.
     """
     return Grid(axes)
 
 
 def zipped(**axes: Iterable[Any]) -> Listed:
-    """The sweep over the first value of each axis, the second of each, and so on. SettingsError unless all are equally long."""
+    """The sweep over the first value of each axis, the second of each, and so on. Raises SettingsError unless all are equally long."""
     for name in axes:
         legal_axis(name)
     columns = {name: list(_bounded(name, values)) for name, values in axes.items()}
@@ -525,5 +525,5 @@ def zipped(**axes: Iterable[Any]) -> Listed:
 
 
 def listed(points: Sequence[Mapping[str, Any]]) -> Listed:
-    """The sweep over these points: `listed([{"tol": 0.1, "solver": "cg"}, …])`. SettingsError for one that is there twice."""
+    """The sweep over these points: `listed([{"tol": 0.1, "solver": "cg"}, …])`. Raises SettingsError for a point that occurs twice."""
     return Listed(points)

@@ -1,9 +1,9 @@
-"""Which task of a workflow document is of which point of a sweep; and the document without some points. Pure.
+"""Finds which task of a workflow document belongs to which point of a sweep, and removes points from a document. Pure.
 
-A task (an item of a loop) is of the point whose values it has as arguments (point_matching.py). A task that fits several points, or
+A task (or an item of a loop) belongs to the point whose values are its arguments (point_matching.py). A task that fits several points, or
 none, is shared.
 
-Where ownership is not clear, the workflow is one unit (`whole` says why); where it is clear but the workflow cannot be split,
+If ownership is not clear, the workflow is one unit (`whole` says why); if it is clear but the workflow cannot be split,
 `unsplittable` says why.
 """
 
@@ -38,11 +38,11 @@ _AWAITED = re.compile(r"([A-Za-z0-9_-]+)(?:\.([A-Za-z]+))?")
 
 @dataclass(frozen=True)
 class TaskOwnership:
-    """tasks: point id → its tasks; {} where that is not clear. shared: names of the tasks of no single point.
+    """tasks: point id → its tasks; {} if that is not clear. shared: names of the tasks that belong to no single point.
 
-    unrequested: tasks of points that the document was not defined for. after: task → the tasks that it waits for. whole: why the
-    workflow is one unit, "" when it is not. unsplittable: why it cannot become several workflows though points can be left out one by
-    one, "" when it can.
+    unrequested: tasks of points for which the document was not defined. after: task → the tasks that it waits for. whole: why the
+    workflow is one unit, "" if it is not. unsplittable: why it cannot become several workflows although single points can be left out,
+    "" if it can.
     """
 
     tasks: Mapping[str, tuple[TaskRef, ...]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class TaskOwnership:
     unsplittable: str = ""
 
     def ancestors(self, task: str) -> frozenset[str]:
-        """Every task that must have ended before this one begins."""
+        """Every task that must end before this one begins."""
         ancestors: set[str] = set()
         waiting = list(self.after.get(task, ()))
         while waiting:
@@ -65,7 +65,7 @@ class TaskOwnership:
 
 
 def task_ownership(document: Json, axes: Axes | Mapping[str, Sequence[Any]], points: Iterable[Point]) -> TaskOwnership:
-    """axes: every value of the whole sweep; points: those that the document was defined for."""
+    """The ownership of a document's tasks. axes: every value of the whole sweep; points: those for which the document was defined."""
     requested = list(points)
     axes = axes if isinstance(axes, Axes) else Axes(axes)
     if not axes.several:
@@ -116,7 +116,7 @@ def _rows(task: Json) -> Iterator[tuple[TaskRef, dict[str, str]]]:
         yield (task["name"], number), arguments_of(task, item)
 
 
-# --- what makes one unit of it -----------------------------------------------------------------------------------------
+# --- why a workflow is one unit, or cannot be split ----------------------------------------------------------------------
 
 
 def _after(document: Json, tasks: Sequence[Json]) -> dict[str, frozenset[str]]:
@@ -144,7 +144,7 @@ def _after(document: Json, tasks: Sequence[Json]) -> dict[str, frozenset[str]]:
 
 
 def _ownerless_point(ownership: TaskOwnership, points: Sequence[Point]) -> str:
-    """Why a point has no task of its own; "" when every point has one."""
+    """Why a point has no task of its own; "" if every point has one."""
     bare = next((point for point in points if not ownership.tasks[point.id]), None)
     if bare is None:
         return ""
@@ -173,7 +173,7 @@ def _unsplittable(
 
 
 def _bound(document: Json, tasks: Sequence[Json], owners: Mapping[str, set[str]]) -> str:
-    """Why leaving a point out would change what another task means; "" when it would not."""
+    """Why leaving out a point would change what another task does; "" if it would not."""
     looped = {
         task["name"]
         for task in tasks
@@ -203,7 +203,7 @@ def _bound(document: Json, tasks: Sequence[Json], owners: Mapping[str, set[str]]
 
 
 def _read(part: Json) -> set[str]:
-    """The tasks that a part of the document reads from."""
+    """The tasks whose outputs a part of the document reads."""
     return {match[1] or match[2] for match in _REFERENCE.finditer(json.dumps(part, default=str))}
 
 
@@ -213,10 +213,11 @@ def _read(part: Json) -> set[str]:
 def prune(
     document: Json, ownership: TaskOwnership, points: Iterable[str]
 ) -> tuple[Json, dict[str, tuple[TaskRef, ...]]]:
-    """The document with these points alone (by id), and their tasks as they are numbered in it.
+    """(the document with only these points (by id), the points' tasks as they are numbered in it).
 
-    Items of the others are dropped. A whole task of them goes too, unless something that stays waits for it: then it stays with
-    `when: "false"`, as a skipped task satisfies what depends on it. A shared task that only dropped ones waited for goes as well.
+    Items of other points are dropped. A whole task of other points is dropped too, unless a remaining task waits for it: then it stays
+    with `when: "false"`, because a skipped task satisfies its dependents. A shared task that only dropped tasks waited for is dropped as
+    well.
     """
     points = list(points)
     staying = {ref for point in points for ref in ownership.tasks[point]}
@@ -247,7 +248,7 @@ def prune(
 
 
 def _removable(document: Json, ownership: TaskOwnership, skipped: set[str]) -> set[str]:
-    """The skipped tasks, and shared ones that served them alone, which nothing that stays waits for."""
+    """The tasks that can be removed because no remaining task waits for them: skipped ones, and shared ones that only served them."""
     template = entry_template(document)
     if (template.get("dag") or {}).get("target"):
         return set()

@@ -1,15 +1,15 @@
-"""What a swept value is: what tells it from others, how a task is given it, how it reads in a name. Pure.
+"""Swept values: when two are the same, how a task gets them, and how they appear in names. Pure.
 
-| value | the same as | given to a task as | in a name |
+| value | the same as | argument of a task | in a name |
 | --- | --- | --- | --- |
 | `2009`, `-5` | the same int | `2009`, `-5` | `2009`, `m5` |
 | `0.25`, `-1e-05` | the same float, never an int | `0.25`, `-1e-05` | `0p25`, `m1em05` |
-| `True`, `None` | itself alone | `true`, `null` | `true`, `none` |
+| `True`, `None` | only itself | `true`, `null` | `true`, `none` |
 | `"LYON_1"` | the same text | the text | `lyon-1` |
 | a date, a time, a Path, a Decimal, an Enum… | the same type and value | its usual text | that text |
 | a list or a tuple, a mapping, a dataclass | equal members | JSON | its members |
 
-A scalar of numpy is the Python value it holds: a sweep over `numpy.linspace(…)` has the points of one over its numbers.
+A numpy scalar counts as its Python value: a sweep over `numpy.linspace(…)` has the same points as one over the plain numbers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CANONICAL: dict[type, Callable[[Any], str]] = {
 
 
 def python_value(value: Any) -> Any:
-    """The value itself; for a scalar or an array of numpy, the Python values that it holds."""
+    """The value itself; of a numpy scalar or array, the Python values in it."""
     if type(value) in _CANONICAL:
         return value
     if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
@@ -51,7 +51,7 @@ def python_value(value: Any) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """A text that two values share only when they are the same; every process makes the same. SettingsError for no plain value."""
+    """A text that two values share only if they are the same, equal in every process. Raises SettingsError for other objects."""
     known = _CANONICAL.get(type(value))
     if known is not None:
         return known(value)
@@ -80,7 +80,7 @@ def _canonical_of_the_rest(value: Any) -> str:
     members = members_of(value)
     if members is not None:
         return f"o{kind}{canonical(members)}"
-    if isinstance(value, str | int | float):  # of a class of the user's own
+    if isinstance(value, str | int | float):  # a subclass of the user's
         return f"o{kind}{_CANONICAL[next(one for one in (str, int, float) if isinstance(value, one))](value)}"
     raise SettingsError(
         f"{value!r} ({kind}) cannot be an input: two such values cannot be distinguished in another process",
@@ -98,7 +98,7 @@ def members_of(value: Any) -> dict[str, Any] | None:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON takes it: texts, numbers, booleans, None, lists and dictionaries of these."""
+    """The value as JSON: texts, numbers, booleans, None, lists and dictionaries of these."""
     value = python_value(value)
     if type(value) in _CANONICAL:
         return value
@@ -128,12 +128,12 @@ def plain(value: Any) -> Any:
 
 
 def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Axis → its value, as JSON has it."""
+    """Axis → its value as JSON."""
     return {axis: plain(value) for axis, value in values.items()}
 
 
 def for_json(value: Any) -> Any:
-    """A plain value as every reader of JSON takes it: numbers that JSON does not have (NaN, Infinity) are texts, at any depth."""
+    """A plain value that every reader of JSON accepts: numbers that JSON does not have (NaN, Infinity) become texts, at any depth."""
     if isinstance(value, dict):
         return {name: for_json(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
@@ -142,9 +142,9 @@ def for_json(value: Any) -> Any:
 
 
 def argument(value: Any) -> Any:
-    """The value as an argument of a task: Hera writes a text into a document as it is, anything else as JSON (None as `null`).
+    """The value as an argument of a task: Hera writes a text into a document unchanged, anything else as JSON (None as `null`).
 
-    SettingsError for bytes, which neither can hold.
+    Raises SettingsError for bytes, which are neither.
     """
     if isinstance(value, bytes):
         raise SettingsError(
@@ -155,7 +155,7 @@ def argument(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """The text by which a task's document has the value: a text as it is, anything else as JSON (Hera's rule)."""
+    """The value in a task's document: a text unchanged, anything else as JSON (Hera's rule)."""
     json_value = plain(value)
     return json_value if isinstance(json_value, str) else json.dumps(json_value)
 
@@ -163,7 +163,7 @@ def text(value: Any) -> str:
 def readable(value: Any) -> tuple[str, bool]:
     """(the value in small letters, digits and single hyphens, whether no other value *of its kind* reads the same).
 
-    The second is True for numbers alone, of which it can be told without seeing the others.
+    The second is only True for numbers; for other kinds it cannot be known without the other values.
     """
     value = python_value(value)
     kind = type(value)
@@ -184,7 +184,7 @@ def readable(value: Any) -> tuple[str, bool]:
 
 
 def slug(words: str) -> str:
-    """What of a text can stand in a name: `Saint-Étienne (42)` is `saint-etienne-42`; `x` when nothing can."""
+    """The legal characters of a text for a name: `Saint-Étienne (42)` is `saint-etienne-42`; `x` if there are none."""
     if not words.isascii():
         words = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "x"
@@ -195,14 +195,14 @@ _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """A number with its unit, kept as it was written: `Quantity.parse("25 m")`. Units are compared, never converted."""
+    """A number with its unit, as it was written: `Quantity.parse("25 m")`. Units are compared, never converted."""
 
     number: float
     unit: str
 
     @classmethod
     def parse(cls, written: str) -> Quantity:
-        """SettingsError for a text that is no number followed by a unit."""
+        """Raises SettingsError if the text is not a number followed by a unit."""
         match = _QUANTITY.fullmatch(written)
         if match is None:
             raise SettingsError(

@@ -1,4 +1,4 @@
-"""What pods wrote that are gone: Argo keeps it as an artifact of their node (`archiveLogs`), and its log stream says nothing of it."""
+"""Logs of deleted pods: Argo keeps them as artifacts of the nodes (`archiveLogs`), and leaves them out of its log stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class LogRequest:
-    """container: whose log. pod: of this one alone, None for all. tail: its last so many lines. grep: only lines that match."""
+    """container: whose log. pod: only this one, None for all. tail: only the last so many lines. grep: only lines that match."""
 
     container: str = "main"
     pod: str | None = None
@@ -27,7 +27,7 @@ class LogRequest:
 
 
 def unheard(workflow: Json, heard: Collection[str], request: LogRequest) -> list[tuple[str, str]]:
-    """(pod, id of its node) of the finished pods that nothing was heard of and whose log is kept. Pure."""
+    """(pod, id of its node) of the finished pods without any line in the stream whose log is kept. heard: pods with lines. Pure."""
     metadata = workflow["metadata"]
     version = (metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
     missing = []
@@ -45,7 +45,7 @@ def unheard(workflow: Json, heard: Collection[str], request: LogRequest) -> list
 def lines_of(
     pods: list[tuple[str, str]], request: LogRequest, content: Callable[[str], Iterator[bytes]]
 ) -> Iterator[tuple[str, str]]:
-    """(pod, line) of kept logs. content: node id → the artifact's bytes. One that does not come is told after the others."""
+    """(pod, line) of kept logs. content: node id → the artifact's bytes. If one cannot be read, the error is raised after the others."""
     failure: HeraUtilsError | None = None
     matches = _search(request.grep)
     for pod, node in pods:
@@ -62,7 +62,7 @@ def lines_of(
 
 
 def _search(grep: str | None) -> Callable[[str], object] | None:
-    """Argo's server takes Go's regular expressions; nearly all are Python's as well."""
+    """The filter of lines, None for all. Argo's server takes Go's regular expressions; nearly all are Python's as well."""
     if not grep:
         return None
     try:

@@ -1,6 +1,6 @@
-"""What one asks of an Argo server, whichever it is: create, submit, get, list, watch, wait, logs, artifacts, actions.
+"""A client of any Argo server: create, submit, get, list, watch, wait, logs, artifacts, actions.
 
-Hera's own client has no watch, cannot read two log lines and waits blindly; this one is what follows a run everywhere.
+Hera's own client has no watch, cannot read two log lines and only polls; so hera_utils follows runs with this one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 PAGE = 500
-"""Workflows in one answer, as kubectl asks for them."""
+"""Workflows in one answer, as many as kubectl asks for."""
 
 # kind → (service of the operations, its singular in their names, key of the document in a request)
 _KINDS = {
@@ -42,7 +42,7 @@ _ACTIONS = ("resubmit", "resume", "retry", "set", "stop", "suspend", "terminate"
 class ArgoClient:
     """A client of the Argo server of a Connection, in its namespace unless a call names another.
 
-    Every method raises AccessError (address, credential, right), Refused (the server understood and says no, with its own
+    Every method raises AccessError (address, credential, permission), Refused (the server understood and refuses, with its own
     message) or PlatformError (the local server failed).
     """
 
@@ -98,7 +98,7 @@ class ArgoClient:
         return idempotent_submit.submit(submission, ask=ask, look=look, rejoin=self.rejoin, unclear=self._unclear)
 
     def apply(self, document: Json, *, namespace: str | None = None) -> Json:
-        """Create a template or a cron workflow, or bring the stored one of that name up to date; returned as stored."""
+        """Create a template or a cron workflow, or update the stored one with this name; returns it as stored."""
         try:
             return self.create(document, namespace=namespace)
         except Refused as error:
@@ -114,7 +114,7 @@ class ArgoClient:
         return self._object(f"{service}_Update{singular}", body=body, namespace=where, name=name)
 
     def lint(self, document: Json, *, namespace: str | None = None) -> Json:
-        """The document as the server understands it; Refused with Argo's message when it is wrong."""
+        """The document as the server understands it. Raises Refused with Argo's message if it is wrong."""
         service, singular, key = _kind(document)
         where = self._namespace(document, namespace)
         understood = self._object(
@@ -132,7 +132,7 @@ class ArgoClient:
         parameters: Mapping[str, object] | Sequence[str] = (),
         options: Mapping[str, Any] | None = None,
     ) -> Json:
-        """Start a workflow from what is stored (workflowtemplate, clusterworkflowtemplate, cronwf).
+        """Start a workflow from a stored template (workflowtemplate, clusterworkflowtemplate, cronwf).
 
         parameters: name → value, or `name=value` texts. options: Argo's SubmitOpts (generateName, labels, …).
         """
@@ -158,7 +158,7 @@ class ArgoClient:
         )
 
     def archived(self) -> list[Json]:
-        """The records of the namespace in the workflow archive, without nodes; [] where there is no archive."""
+        """The records of the namespace in the workflow archive, without nodes; [] if there is no archive."""
         reply = self._object("ArchivedWorkflowService_ListArchivedWorkflows", query={"namespace": self.namespace})
         return list(self._items(reply))
 
@@ -167,7 +167,7 @@ class ArgoClient:
         return list(itertools.islice(self.newest(selector=selector, fields=fields, most=limit or PAGE), limit))
 
     def newest(self, *, selector: str | None = None, fields: str | None = None, most: int = PAGE) -> Iterator[Json]:
-        """The same one by one, asked for in pages of at most `most`, as kubectl does: no answer is large, and who stops asks no more."""
+        """The same one by one, in pages of at most `most`, as kubectl does: answers stay small, and no page is fetched in vain."""
         query: dict[str, Any] = {"listOptions.labelSelector": selector, "listOptions.limit": min(most, PAGE)}
         if fields:
             query["fields"] = ",".join(("metadata", *(f"items.{path}" for path in fields.split(","))))
@@ -176,7 +176,9 @@ class ArgoClient:
             reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)
             for one in self._items(reply):
                 name = str((one.get("metadata") or {}).get("name") or "")
-                if name not in names:  # where one was submitted meanwhile, a page begins with the end of the one before
+                if (
+                    name not in names
+                ):  # a workflow submitted meanwhile shifts the pages, so that one may repeat a workflow
                     names |= {name} if name else set()
                     yield self._with_legal_names(one)
             further = (reply.get("metadata") or {}).get("continue")
@@ -191,7 +193,7 @@ class ArgoClient:
         self._object("ArchivedWorkflowService_DeleteArchivedWorkflow", uid=uid)
 
     def template(self, kind: str, name: str) -> Json | None:
-        """The stored template of that name; None when there is none. kind: WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow."""
+        """The stored template with this name, None if there is none. kind: WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow."""
         service, singular, _ = _kind({"kind": kind})
         try:
             return self._with_a_name(self._object(f"{service}_Get{singular}", namespace=self.namespace, name=name))
@@ -201,7 +203,7 @@ class ArgoClient:
             return None
 
     def templates(self, kind: str) -> Sequence[Json]:
-        """What is stored of a kind of template, as in `template`, by name."""
+        """All stored templates of a kind (as in `template`), sorted by name."""
         service, singular, _ = _kind({"kind": kind})
         items = self._items(self._object(f"{service}_List{singular}s", namespace=self.namespace))
         return sorted(map(self._with_a_name, items), key=lambda one: str(one["metadata"]["name"]))
@@ -211,7 +213,7 @@ class ArgoClient:
         self._object(f"{service}_Delete{singular}", namespace=self.namespace, name=name)
 
     def clear_template(self, name: str) -> bool:
-        """Delete the WorkflowTemplate of that name; whether there was one."""
+        """Delete the WorkflowTemplate with this name; True if there was one."""
         try:
             self.delete_template("WorkflowTemplate", name)
         except Refused as error:
@@ -221,14 +223,14 @@ class ArgoClient:
         return True
 
     def set_cron(self, name: str, verb: str) -> Json:
-        """suspend or resume a cron workflow."""
+        """Suspend or resume a cron workflow. verb: suspend or resume."""
         request = {"namespace": self.namespace, "name": name}
         return self._object(
             f"CronWorkflowService_{verb.capitalize()}CronWorkflow", body=request, namespace=self.namespace, name=name
         )
 
     def act(self, name: str, verb: str, body: Mapping[str, Any] | None = None) -> Json:
-        """stop, terminate, suspend, resume, retry, resubmit or set a workflow; `body` holds the verb's own options."""
+        """Stop, terminate, suspend, resume, retry, resubmit or set a workflow. body: the options of the verb."""
         if verb not in _ACTIONS:
             raise UnsupportedError(f"a workflow has no action `{verb}`", fix=f"use one of: {', '.join(_ACTIONS)}")
         request = {"namespace": self.namespace, "name": name, **(body or {})}
@@ -242,9 +244,9 @@ class ArgoClient:
     ) -> Iterator[tuple[str, Json]]:
         """(ADDED | MODIFIED | DELETED, workflow) from its present state until it is finished or deleted.
 
-        A broken stream is taken up again with the then present state, so states may be skipped but the last one never is.
-        timeout: seconds after which the iterator just ends. rest: who takes them slowly is given the newest, not all, and after each
-        state so many seconds pass before the next, unless that is the last.
+        After a broken stream the watch continues with the state at that time, so states may be skipped, but never the last one.
+        timeout: seconds after which the iterator ends without an error. rest: state → seconds before the next state, unless that is the
+        last; a slow reader then gets only the newest state.
         """
         stream, last = self._reconnection("watch", name, timeout), None
         seconds = 0.0
@@ -257,7 +259,7 @@ class ArgoClient:
                 for kind, workflow in self._events(name, stream.deadline, resting if rest else None):
                     stream.received()
                     version = (workflow.get("metadata") or {}).get("resourceVersion")
-                    if kind == "DELETED" or version != last:  # after a cut, the state that was already told
+                    if kind == "DELETED" or version != last:  # a stream that begins again repeats the last state
                         last, seconds = version, rest(workflow) if rest else 0.0
                         yield kind, workflow
                     if kind == "DELETED" or phase_of(workflow) in COMPLETED:
@@ -280,14 +282,14 @@ class ArgoClient:
         return f"it may have been submitted nevertheless: {look}; else submit it again"
 
     def rejoin(self) -> bool:
-        """After a crash of this machine's server: speak to the one that takes its place. Whether it is another one."""
+        """After a crash of the local server, connect to its successor; True if there is a new one."""
         return self._http.rejoin()
 
     def _events(
         self, name: str, deadline: float | None, rest: Callable[[], float] | None
     ) -> Iterator[tuple[str, Json]]:
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
-        # A watch of a name that does not exist is silent on Argo: asking first gives its 404.
+        # Argo answers nothing to a watch of a name that does not exist: a GET before it gives the 404.
         with self._http.by(deadline):
             there = {"fields": "metadata.name"}
             self._http.try_once("WorkflowService_GetWorkflow", query=there, namespace=self.namespace, name=name)
@@ -299,7 +301,7 @@ class ArgoClient:
                 yield str(event.get("type", "MODIFIED")), event["object"]
 
     def wait(self, name: str, *, timeout: float | None = None) -> Json:
-        """The finished workflow, whatever its phase; RunFailed when it is not finished after `timeout` seconds."""
+        """The finished workflow, whatever its phase. Raises RunFailed if it is not finished after `timeout` seconds."""
         workflow: Json | None = None
         for kind, workflow in self.watch(name, timeout=timeout):
             if kind == "DELETED":
@@ -323,9 +325,9 @@ class ArgoClient:
         grep: str | None = None,
         timeout: float | None = None,
     ) -> Iterator[tuple[str, str]]:
-        """(pod, line) of all pods of a workflow, or of one. follow: until the workflow is finished; then a broken stream is
-        taken up again without repeating a line (not with `tail`, whose beginning is lost by then). What pods wrote that are gone
-        comes after the others', where Argo keeps it (`archiveLogs`). timeout: seconds after which the iterator just ends.
+        """(pod, line) of all pods of a workflow, or of one. follow: until the workflow is finished; a broken stream continues without
+        repeating a line (not with `tail`, whose first line is unknown by then). The logs of deleted pods come last, if Argo keeps them
+        (`archiveLogs`). timeout: seconds after which the iterator ends without an error.
         """
         query = {
             "logOptions.container": container,
@@ -366,21 +368,21 @@ class ArgoClient:
         try:
             workflow = self.get(name)
         except Refused:
-            return  # gone meanwhile: its pods were heard, or nobody is
+            return  # deleted meanwhile, with the logs that it kept
         gone, artifact = archived_logs.unheard(workflow, counts, request), f"{request.container}-logs"
         yield from archived_logs.lines_of(gone, request, lambda node: self.artifact(name, node, artifact))
 
     def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:
-        """The bytes of an output artifact, in pieces: what is stored (a folder is a .tgz unless its archive is none)."""
+        """The bytes of an output artifact as it is stored, in pieces (a folder is a .tgz unless its archive is `none`)."""
         parts = (self.namespace, name, node_id, artifact)
         return self._http.download("/artifacts/" + "/".join(quote(part, safe="") for part in parts))
 
     def download(
         self, name: str, folder: str | Path, *, task: str = "", artifact: str = "", at_once: int = 4
     ) -> Sequence[Saved]:
-        """Bring the output artifacts of a workflow into a folder (all, a task's, one), as artifact_downloads.py says.
+        """Download the output artifacts of a workflow (all, a task's, or one) into a folder, as described in artifact_downloads.py.
 
-        ResourceError when there is none of that name, or the folder cannot be written.
+        Raises ResourceError if there is none with that name, or if the folder cannot be written.
         """
         from hera_utils.platforms import artifact_downloads
 
@@ -418,7 +420,7 @@ class ArgoClient:
         return reply
 
     def _items(self, reply: Json) -> Sequence[Json]:
-        """The objects of a list; Argo leaves out those of an empty one."""
+        """The objects of a list; Argo leaves out the field `items` of an empty one."""
         items = reply.get("items") or []
         known = not reply or reply.keys() & {"items", "metadata"}
         if not known or not isinstance(items, list) or not all(map(_is_object, items)):
@@ -426,13 +428,13 @@ class ArgoClient:
         return items
 
     def _with_a_name(self, document: Json) -> Json:
-        """An object of Kubernetes, which has a name at least."""
+        """The object. Raises an error if it has no name, as every object of Kubernetes has."""
         if not (document.get("metadata") or {}).get("name"):
             raise strange(self.connection)
         return document
 
     def _with_legal_names(self, workflow: Json) -> Json:
-        """A workflow whose names Kubernetes would allow: files and folders of this machine are called so."""
+        """The workflow. Raises an error if Kubernetes would not allow its names: files of this machine get these names."""
         metadata = workflow.get("metadata") or {}
         labels = (metadata.get("labels") or {}).values()
         wrong = [name for name in [metadata.get("name")] if name is not None and subdomain_faults(str(name))]
@@ -442,7 +444,7 @@ class ArgoClient:
         return workflow
 
     def _namespace(self, document: Json, namespace: str | None) -> str:
-        """A document that names its namespace goes there, as with the argo command."""
+        """The namespace of a call: the given one, else that of the document (as with the argo command), else the client's."""
         return namespace or (document.get("metadata") or {}).get("namespace") or self.namespace
 
 

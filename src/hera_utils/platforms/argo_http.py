@@ -1,4 +1,4 @@
-"""HTTP to an Argo server: one call, one stream, one download. What the calls mean is argo_client's."""
+"""HTTP to an Argo server: one call, one stream, one download. argo_client.py knows what the calls mean."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ Json = dict[str, Any]
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-KEEP_ALIVE_SECONDS = 15.0  # Argo's server writes a comment into a silent stream that often
+KEEP_ALIVE_SECONDS = 15.0  # Argo's server writes a comment into a silent stream at this interval
 _CHUNK = 1 << 16
-_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts of a reading
-_LONGEST_PAUSE = 10.0  # however long a busy server asks to be left alone
-# Whoever says these (a gateway, or Argo itself) may say otherwise a moment later; 410: what a watch was to go on from is forgotten.
-_PASSING = (410, 429, 502, 503, 504)
+_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts of a request
+_LONGEST_PAUSE = 10.0  # seconds, even if a busy server asks for more (Retry-After)
+# Temporary statuses, of a gateway or of Argo; 410: the server has forgotten the version from which a watch wanted to continue.
+_TEMPORARY = (410, 429, 502, 503, 504)
 
 
 class Cut(Exception):
-    """A stream ended before its time: ask again."""
+    """A stream ended early: the caller may ask again."""
 
 
 class Unanswered(Exception):
-    """No answer of the server came back that settles it: it may be asked again. `why` is what to tell when it is given up.
+    """No definite answer came from the server: the caller may ask again. why: the error to raise if it gives up.
 
-    undone: whether it is known that nothing was done (the server was busy). pause: how many seconds to wait at least.
+    undone: whether the server certainly did nothing (it was busy). pause: the seconds to wait at least.
     """
 
     def __init__(self, why: HeraUtilsError, *, undone: bool = False, pause: float = 0.0) -> None:
@@ -63,7 +63,7 @@ class Unanswered(Exception):
 
 
 class _Bearer(requests.auth.AuthBase):
-    """The Authorization header. As an `auth`, so that requests does not put a ~/.netrc entry in its place."""
+    """Sets the Authorization header. It is an `auth`, because requests would otherwise replace the header by a ~/.netrc entry."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -94,14 +94,14 @@ class ArgoHttp:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._deadline: float | None = None
-        self._sent = ""  # the token that was sent last: no answer repeats it
+        self._sent = ""  # the token that was sent last, to be masked in messages of the server
         self._session = _session(connection)
 
     def close(self) -> None:
         self._session.close()
 
     def rejoin(self) -> bool:
-        """After a crash of this machine's server: speak to the one that takes its place. Whether it is another one."""
+        """After a crash of the local server, connect to its successor; True if there is a new one."""
         before = self.connection
         if before.rejoin is None:
             return False
@@ -114,7 +114,7 @@ class ArgoHttp:
 
     @contextlib.contextmanager
     def by(self, deadline: float | None) -> Iterator[None]:
-        """What is asked meanwhile is waited for until then (time.monotonic; None: as long as usual)."""
+        """Inside, requests wait at most until the deadline (time.monotonic; None: as long as usual)."""
         before, self._deadline = self._deadline, deadline
         try:
             yield
@@ -127,9 +127,9 @@ class ArgoHttp:
     def call(
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
     ) -> Any:
-        """The JSON reply of an operation (argo/routes). Refused, AccessError or PlatformError when there is none.
+        """The JSON reply of an operation (argo/routes). Raises Refused, AccessError or PlatformError if there is none.
 
-        A reading is asked again when its answer is lost; a writing only when the server was too busy to do it.
+        A read is repeated if its answer is lost; a write only if the server was too busy to do it.
         """
         reading = address(operation, **values)[0] == "GET" or _changes_nothing(operation, body or {})
         return self._patiently(lambda: self.try_once(operation, query=query, body=body, **values), reading)
@@ -137,12 +137,12 @@ class ArgoHttp:
     def try_once(
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
     ) -> Any:
-        """As `call`, for who can find out whether it was done when no answer comes: that raises Unanswered."""
+        """As `call`, but raises Unanswered if no answer comes, for a caller that can find out whether the operation was done."""
         method, path = address(operation, **values)
         return self._json(self._send(method, path, query, body))
 
     def dated(self, operation: str, **values: str) -> tuple[Any, str]:
-        """As `call` of a reading, with what the server's clock said (HTTP's Date header, "" without one)."""
+        """(the reply of a read as of `call`, the time of the server's clock: HTTP's Date header, "" without one)."""
         method, path = address(operation, **values)
 
         def ask() -> tuple[Any, str]:
@@ -168,12 +168,12 @@ class ArgoHttp:
         until: float | None = None,
         **values: str,
     ) -> Iterator[Json]:
-        """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s,
-        Unanswered when it does not begin.
+        """The `result` of each event, until the server ends the stream. Raises `Cut` if it breaks or is silent for `silence` s,
+        Unanswered if it does not begin.
 
-        rest: each event supersedes those before it, so a slow reader is given the newest, and none sooner than so many seconds after
-        the last (asked anew for each), but a run's end at once. until: when it is cut at the latest (time.monotonic): keep-alives
-        would hold it open for ever.
+        rest: each event replaces those before it, so a slow reader gets only the newest, at least so many seconds after the one before
+        (called for each event), but the end of a run at once. until: when to cut the stream (time.monotonic), because keep-alives would
+        hold it open for ever.
         """
         method, path = address(operation, **values)
         with self.by(until):
@@ -196,13 +196,13 @@ class ArgoHttp:
             if rest is None:
                 reply.close()
             else:
-                # its reading thread closes it: closed by both, the connection was cut under the next request
+                # the thread that reads it closes it: when both did, the connection of the next request was cut
                 _wake(reply)
 
     def _fault(self, error: Json) -> Exception:
-        """What an `error` in a stream means."""
+        """The exception for an `error` in a stream."""
         code, message = stream_fault(error)
-        # the server has forgotten the version that we asked to go on from
+        # the server has forgotten the version from which we asked to continue
         if code == 11 or error.get("http_code") == 410:
             return Cut(message)
         message = mask(message, [self._sent])
@@ -220,9 +220,9 @@ class ArgoHttp:
 
     @contextlib.contextmanager
     def opened(self, path: str, *, start: int = 0, unless_changed: str = "") -> Iterator[Opened]:
-        """The file at a path of the server, to be read; Unanswered when no answer comes.
+        """The file at a path of the server, opened for reading. Raises Unanswered if no answer comes.
 
-        start: from that byte on, where the server can. unless_changed: the ETag that it had when the bytes before were read.
+        start: from this byte on, if the server serves ranges. unless_changed: the file's ETag when the bytes before were read.
         """
         from hera_utils.platforms.ranged_download import Opened
 
@@ -233,7 +233,7 @@ class ArgoHttp:
             yield Opened(reply)
 
     def _patiently(self, ask: Callable[[], Any], reading: bool = True) -> Any:
-        """What `ask` gives; asked again while no answer comes, as long as a single answer may take."""
+        """The result of `ask`, which is repeated if no answer comes, for as long as a single answer may take."""
         begun = time.monotonic()
         for pause in (*_PAUSES, None):
             try:
@@ -255,13 +255,13 @@ class ArgoHttp:
         silence: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """The reply, once it says yes. silence: for a stream, how many seconds nothing may come; None for a whole reply."""
+        """The reply, if it is a success. silence: the seconds for which a stream may be silent; None for a whole reply."""
         reply, token = self._request(method, path, query, body, silence, headers)
         stream = silence is not None
-        # the next server, on the port of a crashed one
+        # a new local server answers on the port of the crashed one, and has another token
         if reply.status_code == 401 and self.connection.rejoin is not None:
             raise Unanswered(refusal(self.connection, reply, token), undone=True)
-        if reply.status_code == 401:  # a token that has ended or was withdrawn; maybe there is a newer one
+        if reply.status_code == 401:  # the token has expired or was revoked; there may be a newer one
             newer = self.connection.renewed_token(token)
             if newer:
                 reply.close()
@@ -270,20 +270,20 @@ class ArgoHttp:
             reply.close()
             raise Unanswered(unreachable(self.connection, ConnectionResetError()))
         if reply.status_code not in (200, 206):
-            raise self._no(reply, token)
+            raise self._failure(reply, token)
         if not stream and "json" not in reply.headers.get("Content-Type", ""):
             raise not_argo(self.connection, reply)
         return reply
 
-    def _no(self, reply: requests.Response, token: str) -> Unanswered | HeraUtilsError:
+    def _failure(self, reply: requests.Response, token: str) -> Unanswered | HeraUtilsError:
         with reply:
             try:
                 why = refusal(self.connection, reply, token)
             except (requests.RequestException, OSError) as error:  # the connection broke while the reason was read
                 return Unanswered(unreachable(self.connection, error))
-        if reply.status_code not in _PASSING:
+        if reply.status_code not in _TEMPORARY:
             return why
-        wait = reply.headers.get("Retry-After", "")  # seconds, or a date, which is left alone
+        wait = reply.headers.get("Retry-After", "")  # seconds; a date is ignored
         pause = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0
         return Unanswered(why, undone=reply.status_code == 429, pause=pause)
 
@@ -296,9 +296,9 @@ class ArgoHttp:
         silence: float | None,
         more: Mapping[str, str] | None,
     ) -> tuple[requests.Response, str]:
-        """(the reply, whatever it says; the token that was sent with the request)."""
+        """(the reply, whatever its status; the token that was sent with the request)."""
         token = self.connection.current_token()
-        if not token.isascii() or not token.isprintable():  # it could not be a header, and the error would hold it
+        if not token.isascii() or not token.isprintable():  # no legal header, and the error of requests would print it
             raise unsendable(self.connection)
         self._sent = token
         stream = silence is not None
@@ -316,7 +316,7 @@ class ArgoHttp:
                 timeout=(self._at_most(CONNECT_SECONDS), self._at_most(READ_SECONDS if silence is None else silence)),
                 stream=stream,
                 allow_redirects=False,
-                verify=self.connection.verify,  # said each time: a variable would win over the session's
+                verify=self.connection.verify,  # for each request: an environment variable would override the session's
             )
         except requests.RequestException as error:
             why = unreachable(self.connection, error)
@@ -330,15 +330,15 @@ class ArgoHttp:
 
 
 def _changes_nothing(operation: str, body: Json) -> bool:
-    """Whether something that is posted is merely looked at: it may be posted again."""
+    """Whether a POST changes nothing on the server, so that it may be repeated."""
     options = body.get("submitOptions") or {}
     dry = body.get("serverDryRun") or options.get("dryRun") or options.get("serverDryRun")
     return "_Lint" in operation or bool(dry)
 
 
 def _framed(reply: requests.Response) -> bool:
-    """Whether the reply says where it ends. One that does not was cut within its head, and its end would pass for the whole.
-    (HTTP/1.0 has no other end than the connection's.)
+    """Whether the reply says where it ends. A reply that does not was cut within its headers, and would look complete.
+    (In HTTP/1.0 a reply ends with the connection.)
     """
     headers = reply.headers
     chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
@@ -346,7 +346,7 @@ def _framed(reply: requests.Response) -> bool:
 
 
 def _never_sent(error: requests.RequestException) -> bool:
-    """Whether there was not even a connection, and trying again would not make one."""
+    """Whether no connection was made, and another attempt would not make one."""
     if isinstance(error, requests.exceptions.SSLError):
         return not was_closed(error)
     if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
@@ -369,13 +369,13 @@ _COMPLETED = b'"workflows.argoproj.io/completed":"true"'
 
 
 def _is_end(line: bytes) -> bool:
-    """Whether an event, not decoded yet, may tell the end of a workflow, or of the stream. Argo labels what is completed."""
+    """Whether an event, not decoded yet, may be the end of a workflow or of the stream. Argo labels completed workflows."""
     return _COMPLETED in line or b'"DELETED"' in line[:80] or b'"error"' in line[:40]
 
 
 def _wake(reply: requests.Response) -> None:
-    """End the reading that another thread may be waiting in, as closing would wait for it. Where that cannot be done, the thread ends with
-    the next keep-alive.
+    """End a read in which another thread may be waiting, for which `close` would wait. If that is not possible, the thread ends with the
+    next keep-alive.
     """
     shutdown = getattr(reply.raw, "shutdown", None)  # urllib3 2.3 and newer
     if shutdown is not None:
@@ -385,7 +385,7 @@ def _wake(reply: requests.Response) -> None:
 
 @contextlib.contextmanager
 def _cut_at(reply: requests.Response, moment: float | None) -> Iterator[None]:
-    """The reading of the reply ends at that moment (time.monotonic; None: not at all), whatever keep-alives come."""
+    """Inside, reading the reply ends at that moment (time.monotonic; None: never), even if keep-alives come."""
     if moment is None:
         yield
         return
@@ -419,7 +419,7 @@ def _event(line: bytes) -> Json | None:
 
 
 def _lines(reply: requests.Response) -> Iterator[bytes]:
-    """The lines as they arrive. requests' own iter_lines copies a long line once a chunk: an event is a whole workflow."""
+    """The lines as they arrive. requests' iter_lines copies a long line with each chunk, and an event is a whole workflow."""
     pieces: list[bytes] = []
     for chunk in reply.raw.stream(_CHUNK, decode_content=True):
         *whole, rest = chunk.split(b"\n")

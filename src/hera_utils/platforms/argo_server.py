@@ -10,7 +10,7 @@ from hera_utils.settings.resolve import CLIContext
 
 
 class ArgoServer:
-    """An Argo server that answers. `client` asks it anything else."""
+    """An Argo server; `client` has all other operations."""
 
     def __init__(self, connection: Connection, args: CLIContext) -> None:
         self.connection = connection
@@ -34,7 +34,7 @@ class ArgoServer:
         return self.connection.service_account
 
     def check(self) -> None:
-        """Whether it answers, is an Argo server, and takes the token for this namespace."""
+        """Raise an error unless it answers, is an Argo server, and accepts the token for this namespace."""
         self.client.version()
         self.client.list(limit=1, fields="metadata.name")
 
@@ -43,5 +43,5 @@ class ArgoServer:
 
     @property
     def environment_of_submission(self) -> EnvironmentOfSubmission:
-        """What Hera is told of this server."""
+        """What Hera needs to submit to this server."""
         return EnvironmentOfSubmission(self.connection, stamp_of(self._args))

@@ -1,11 +1,12 @@
-"""The output artifacts of a run, brought to a folder: whole, several at once, taken up again where they were left.
+"""Downloads the output artifacts of a run into a folder: complete files, several at once, and continues interrupted downloads.
 
-A file is written beside its place and moved there when it is whole. What is there already, and is what this run left (its record says so
-and its digest still fits), is not asked for again; a part of a file goes on from its end where the server serves ranges, else from its
-beginning. `artifacts.json` records each file's node, key, length and SHA-256; `sha256sum -c SHA256SUMS` checks them all.
+A file is written beside its place and moved there when it is complete. A file that this run left there before (its record says so and its
+digest fits) is not downloaded again; a partial file continues from its end if the server serves ranges, else from its beginning.
+`artifacts.json` records each file's node, key, length and SHA-256; `sha256sum -c SHA256SUMS` checks them all.
 
-How one knows that all came: the length and the digest that the server says, where it says them; the checksum inside a gzip; and that
-Argo's server, when its store breaks off, ends the file in good order with a sentence of its own (server/artifacts, returnArtifact).
+A file counts as complete by the length and the digest that the server names, if it does, and by the checksum inside a gzip. If Argo's
+store breaks off, Argo's server ends the file regularly, but with a sentence of its own, which is searched for (server/artifacts,
+returnArtifact).
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ _PAUSES = (0.2, 1.0, 3.0)
 _GZIP = b"\x1f\x8b"
 _STORES = ("s3", "gcs", "azure", "oss", "hdfs", "artifactory", "http", "raw", "git")
 _APOLOGY = re.compile(rb"failed to stream artifact: [^\n]{0,2000}\n?(Internal Server Error\n)?$")
-_OUTLINES = ("DAG", "Steps", "StepGroup", "TaskGroup")  # their outputs are their tasks'
+_OUTLINES = ("DAG", "Steps", "StepGroup", "TaskGroup")  # nodes whose outputs are those of their tasks
 
 
 @dataclass(frozen=True)
 class Artifact:
     """An output artifact of a run. task: as `hera-utils get` shows it. node: the id of its node. key: in its store, "" if unknown.
 
-    ended: when its node ended, which tells it from the one that the same task left before a retry. workflow: whose node it is, of a run
-    of several.
+    ended: when its node ended; this distinguishes it from the artifact of the same task before a retry. workflow: the workflow of the
+    node, in a run of several.
     """
 
     task: str
@@ -61,13 +62,13 @@ class Artifact:
 
     @property
     def is_log(self) -> bool:
-        """Whether it is what a container wrote, kept by Argo (`archiveLogs`)."""
+        """Whether it is the log of a container, kept by Argo (`archiveLogs`)."""
         return self.name.endswith("-logs")
 
 
 @dataclass(frozen=True)
 class Saved:
-    """An artifact in a file. path: relative to the folder. sha256: in hex. again: it was there already."""
+    """An artifact in a file. path: relative to the folder. sha256: in hex. again: the file was there already."""
 
     artifact: Artifact
     path: str
@@ -77,7 +78,7 @@ class Saved:
 
 
 def artifacts_of(workflow: Json) -> list[Artifact]:
-    """Every output artifact of a workflow's tasks, in the order of its nodes. Of a retried task those of its last attempt. Pure."""
+    """Every output artifact of a workflow's tasks, in the order of its nodes; for a retried task those of its last attempt. Pure."""
     run = str(workflow["metadata"]["name"])
     nodes: Json = (workflow.get("status") or {}).get("nodes") or {}
     attempts = {child for node in nodes.values() if node.get("type") == "Retry" for child in node.get("children") or ()}
@@ -94,7 +95,7 @@ def artifacts_of(workflow: Json) -> list[Artifact]:
 
 
 def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
-    """Those of a task (also every item of a fan-out of that name) and of a name; all but the logs when nothing is said."""
+    """The artifacts of a task (or of every item of a fan-out with this name) with this name; without a name all except logs."""
     found = [one for one in artifacts if not task or task in _known_as(one.task)]
     return [one for one in found if one.name == name] if name else [one for one in found if not one.is_log]
 
@@ -118,10 +119,10 @@ def download(
     report: Callable[[Saved], None] = lambda saved: None,
     at_once: int = _AT_ONCE,
 ) -> list[Saved]:
-    """Bring artifacts of a run into a folder, as TASK/NAME with the ending of what is kept (.tgz for what Argo packed).
+    """Download artifacts of a run into a folder, as TASK/NAME with the suffix of the stored file (.tgz if Argo packed it).
 
-    report: called with each file once it is whole. ResourceError when the folder cannot be written; AccessError or PlatformError when
-    the server does not give one, after the others are done: calling it again goes on.
+    report: called with each complete file. Raises ResourceError if the folder cannot be written; AccessError or PlatformError, after
+    the other files are done, if the server does not give one: another call continues.
     """
     keeper = _Keeper(folder, run)
     failures: list[HeraUtilsError] = []
@@ -157,7 +158,7 @@ def download(
 
 
 class _Keeper:
-    """The folder: which file is whose, and what is known of those that are there."""
+    """The folder: names its files, and knows those that are there already."""
 
     def __init__(self, folder: Path, run: str) -> None:
         self.folder, self._run = folder, run
@@ -171,19 +172,19 @@ class _Keeper:
             if record["run"] == run:
                 self._recorded = {str(one["path"]): one for one in record["files"] if _is_ours(str(one["path"]))}
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # none, or somebody else's: everything is asked for
-        # as they were left: what several threads look up here does not change while others are recorded
+            pass  # there is no record, or it is of another program: download everything
+        # a copy of the record as it was: threads read it while other files are recorded
         self._left = {json.dumps(one.get("artifact"), sort_keys=True): one for one in self._recorded.values()}
 
     def name(self, artifact: Artifact, first: bytes) -> str:
-        """What a file is called, by how it begins."""
+        """The name of a file. first: its first bytes."""
         kept_as = PurePosixPath(artifact.key).name
         ending = ".tgz" if first.startswith(_GZIP) and not kept_as.endswith(".gz") else _ending(kept_as)
         ending = "" if artifact.name.endswith(ending) else ending
         return legal(artifact.name) + ending
 
     def saved_before(self, artifact: Artifact) -> Saved | None:
-        """The file of an artifact, when it is there as this run left it."""
+        """The file of an artifact, if it is there as this run left it."""
         left = self._left.get(json.dumps(asdict(artifact), sort_keys=True))
         if left is None:
             return None
@@ -208,7 +209,9 @@ class _Keeper:
 
 
 class _Bringing:
-    """One artifact on its way: bytes appended to `….part` until it is whole. A task may have put links where it goes: none is followed."""
+    """The download of one artifact: bytes are appended to `….part` until it is complete. Links are not followed, because a task may have
+    put some there.
+    """
 
     def __init__(self, http: ArgoHttp, namespace: str, workflow: str, artifact: Artifact, keeper: _Keeper) -> None:
         self._http, self._artifact, self._keeper = http, artifact, keeper
@@ -256,7 +259,7 @@ class _Bringing:
             return self._whole(opened, folder)
 
     def _whole(self, opened: Opened, folder: Path) -> Saved:
-        """The file in its place, when everything that can be known of it fits; Broken (and begun anew) otherwise."""
+        """Move the file to its place if every check fits. Raises Broken otherwise; the next attempt then begins again or continues."""
         artifact = self._artifact
         kind = _Look.at(folder / self._part, artifact.key.endswith((".gz", ".tgz")))
         wrong = kind.wrong(opened)
@@ -270,7 +273,7 @@ class _Bringing:
 
 @dataclass(frozen=True)
 class _Look:
-    """A file as it is. gzip: None when it is none, else whether it is whole. end: its last bytes."""
+    """The facts of a file. gzip: None if it is no gzip, else whether it is complete. end: its last bytes."""
 
     size: int
     sha256: str
@@ -281,7 +284,7 @@ class _Look:
 
     @classmethod
     def at(cls, path: Path, packed: bool) -> _Look:
-        """packed: its name says that it is a gzip, so that what cannot be unpacked is damaged (else it is none)."""
+        """packed: its name says that it is a gzip, so if it cannot be unpacked it is damaged; otherwise it would be no gzip."""
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
         first = end = b""
         unpacking = None
@@ -300,7 +303,7 @@ class _Look:
         return cls(size, sha256.hexdigest(), md5.hexdigest(), first, end, whole)
 
     def wrong(self, opened: Opened) -> str:
-        """What does not fit what the server says, or ""."""
+        """What contradicts the server's answer, or ""."""
         if opened.whole is not None and self.size != opened.whole:
             return f"it is {'shorter' if self.size < opened.whole else 'longer'} than the server says"
         if opened.sha256 and opened.sha256 != self.sha256:
@@ -315,7 +318,7 @@ class _Look:
 
 
 class _Gzip:
-    """Whether a gzip is whole: unpacked as it passes, to nowhere; its members end with their own checksums."""
+    """Checks whether a gzip is complete, by unpacking it without keeping the content; its members end with checksums."""
 
     def __init__(self) -> None:
         self._unpack = zlib.decompressobj(31)
@@ -343,10 +346,10 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def unpacked(file: Path, *, keep: bool = False) -> Path:
-    """A .tgz taken apart beside itself: what it held, under its name without the ending. It is gone then, unless it is to be kept.
+    """Unpack a .tgz beside itself, under its name without the suffix; returns that path. keep: do not remove the .tgz then.
 
-    As where Argo unpacks an input: the one thing in an archive takes the name, several are a folder of that name. Nothing leads out of
-    it. ResourceError when it is no archive.
+    As when Argo unpacks an input: a single file or folder in an archive gets the name, several go into a folder with that name. No path
+    leads out of it. Raises ResourceError if it is no archive.
     """
     import shutil
     import tarfile
@@ -371,7 +374,7 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
             target = target.with_name(target.name + content.suffix)
         place = folder / target.name
         if place.is_symlink():
-            place.unlink()  # else it would be written where that leads
+            place.unlink()  # otherwise the content would be written to the link's target
         elif place.is_dir():
             shutil.rmtree(place)
         shutil.move(content, place) if len(inside) == 1 else shutil.copytree(content, place, symlinks=True)
@@ -381,7 +384,7 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
 
 
 def legal(name: str) -> str:
-    """A name as a file may have it: one part of a path, which leads nowhere else; a long one ends with its digest."""
+    """The name made legal for a file: one part of a path, which leads nowhere else; a long one ends with its digest."""
     cleaned = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name).strip(" ")
     cleaned = "_" + cleaned[1:] if cleaned.startswith(".") else cleaned or "_"
     if len(cleaned.encode()) <= 200:
@@ -390,13 +393,13 @@ def legal(name: str) -> str:
 
 
 def _ending(name: str) -> str:
-    """`.csv` of `table.csv`, `.tar.gz` of `a.tar.gz`; "" for what has none that is short."""
+    """`.csv` of `table.csv`, `.tar.gz` of `a.tar.gz`; "" if there is no short suffix."""
     found = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$", name)
     return found[0] if found else ""
 
 
 def _is_ours(path: str) -> bool:
-    """Whether a path of a record may be one of a file that was brought: TASK/NAME."""
+    """Whether a path of a record has the form of a downloaded file: TASK/NAME."""
     parts = path.split("/")
     return len(parts) == 2 and all(part == legal(part) for part in parts)
 

@@ -1,4 +1,4 @@
-"""The folders of this machine that claims of the local platform stand for, as its clients see them."""
+"""The folders that the claims of the local platform stand for, for its clients."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hera_utils.wording import system_reason
 
 
 def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
-    """The folder of a claim that is there. state: the local platform's. Refused (NotFound) when there is no such claim."""
+    """The folder of an existing claim. state: the state folder. Raises Refused (NotFound) if there is no such claim."""
     return Path(claim_folders.folder(cluster.get("PersistentVolumeClaim", name), state))
 
 
 def claim_folder_here(context: CLIContext, name: str) -> Path | None:
-    """The folder of a claim as the settings say it, without asking a server; None where it is not there, and for a cluster."""
+    """The folder of a claim by the settings, without asking a server; None if it does not exist, and on a cluster."""
     if context.platform != "local":
         return None
     folder = Path(
@@ -28,7 +28,7 @@ def claim_folder_here(context: CLIContext, name: str) -> Path | None:
 
 
 def make_folder(folder: Path, claim: str) -> None:
-    """Make a claim's folder. ResourceError when it cannot be created, or not be written."""
+    """Create a claim's folder. Raises ResourceError if it cannot be created or written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         usable = os.access(folder, os.W_OK | os.X_OK)

@@ -32,7 +32,7 @@ _RESOURCES = {
 
 
 class Forbidden(AccessError):
-    """The cluster knows who asks, and that it may not."""
+    """The cluster knows the user and does not permit the request."""
 
 
 class Cluster:
@@ -55,39 +55,39 @@ class Cluster:
 
     @cached_property
     def http(self) -> KubernetesHttp:
-        """What its API is asked by. SettingsError or AccessError when the kubeconfig cannot be used."""
+        """The client of its API. Raises SettingsError or AccessError if the kubeconfig cannot be used."""
         return KubernetesHttp(self.connection)
 
-    # --- the way there ---------------------------------------------------------------------------------------------
+    # --- how it is reached -----------------------------------------------------------------------------------------
 
     def leads_somewhere(self) -> bool:
-        """Whether there is a kubeconfig (or a pod's own account) at all."""
+        """Whether there is a kubeconfig (or a pod's own account)."""
         return cluster_access.is_named(self.connection)
 
     def kubeconfig(self) -> str | None:
-        """The files that lead to the cluster, as in KUBECONFIG; None inside a pod, whose own account does."""
+        """The kubeconfig files, as in KUBECONFIG; None inside a pod, which uses its own account."""
         return cluster_access.kubeconfig_of(self.connection)
 
     def check(self) -> None:
-        """Whether the cluster answers, takes the credential and has the namespace."""
+        """Raise an error unless the cluster answers, accepts the credential and has the namespace."""
         try:
             self.get("Namespace", self.namespace)
         except Forbidden:
-            pass  # a right to read the namespace itself is rare: being told no is an answer
+            pass  # the cluster answered; few users may read the namespace object itself
         except Refused as error:
             if error.reason != "NotFound":
                 raise
             raise self.no_namespace() from None
 
     def check_if_named(self) -> None:
-        """As `check`, where a kubeconfig (or a pod's account) leads to a cluster. Who has an Argo server's address and token alone
-        designates none: workflows run, and only what asks the cluster itself raises AccessError.
+        """As `check`, if there is a kubeconfig (or a pod's account). A user who only has the address and token of an Argo server can run
+        workflows; only requests to the cluster itself raise AccessError.
         """
         if self.leads_somewhere():
             self.check()
 
     def no_namespace(self) -> ResourceError:
-        """The error where the namespace of the runs does not exist."""
+        """The error for a namespace that does not exist."""
         where = "on this machine" if self.local else "in the cluster"
         return ResourceError(
             f"there is no namespace `{self.namespace}` {where}",
@@ -95,7 +95,7 @@ class Cluster:
         )
 
     def version(self) -> str:
-        """The version of Kubernetes, e.g. `v1.36.2`; "" when it does not say."""
+        """The version of Kubernetes, e.g. `v1.36.2`; "" if the cluster does not say."""
         return str(self.http.send(ClusterRequest("GET", "version")).body.get("gitVersion") or "")
 
     # --- objects ---------------------------------------------------------------------------------------------------
@@ -118,14 +118,14 @@ class Cluster:
         return True
 
     def create(self, document: Json) -> Json:
-        """document: with its `kind`; it is returned as stored."""
+        """Create an object; returns it as stored. document: with its `kind`."""
         return self._document(ClusterRequest("POST", self.path(str(document.get("kind"))), body=document))
 
     def delete(self, kind: str, name: str) -> None:
         self._document(ClusterRequest("DELETE", self.path(kind, name)))
 
     def token(self, service_account: str, *, seconds: int = 3600) -> tuple[str, str]:
-        """(token, when it expires in RFC 3339) of a service account. Kubernetes may give it a shorter life than asked."""
+        """(token, when it expires in RFC 3339) of a service account. Kubernetes may give it a shorter life than requested."""
         body = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
@@ -136,7 +136,7 @@ class Cluster:
         return str(status["token"]), str(status["expirationTimestamp"])
 
     def path(self, kind: str, name: str = "") -> str:
-        """The path of an object in the API, or of all of its kind. UnsupportedError for a kind that an experiment does not need."""
+        """The API path of an object, or of all of its kind. Raises UnsupportedError for a kind that an experiment does not need."""
         if kind not in _RESOURCES:
             raise UnsupportedError(
                 f"{kind} is not a kind of object that an experiment needs", fix=f"one of: {', '.join(_RESOURCES)}"
@@ -152,7 +152,7 @@ class Cluster:
         return reply.body
 
     def refusal(self, reply: ClusterReply) -> HeraUtilsError:
-        """Why the cluster says no. A token that it repeats is masked."""
+        """The error for a refused request. A token in the cluster's message is masked."""
         message = mask(reply.message, [self.connection.token])
         if reply.status == 401:
             return self.http.credential_refused()

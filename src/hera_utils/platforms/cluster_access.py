@@ -1,7 +1,7 @@
-"""How a Kubernetes API is reached and as whom: a context of a kubeconfig, turned into an address, TLS and a credential.
+"""How to reach a Kubernetes API, and as which user: turns a context of a kubeconfig into an address, TLS and a credential.
 
-All that a kubeconfig may say is obeyed: exec plugins, `tls-server-name`, `proxy-url`, impersonation, token files that change. Nothing
-here is printed, and no error repeats a credential.
+All features of a kubeconfig are supported: exec plugins, `tls-server-name`, `proxy-url`, impersonation, token files that change. Nothing
+here is printed, and no error contains a credential.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Address:
 
 
 class ClusterAccess:
-    """One context, ready to be used. May be used by several threads at once."""
+    """The access of one context. Several threads may use it at once."""
 
     def __init__(self, chosen: Chosen) -> None:
         self.chosen = chosen
@@ -54,13 +54,13 @@ class ClusterAccess:
         return f"ClusterAccess({self.address.server!r}, context={self.chosen.context!r})"
 
     def proxy(self, setting: str | None) -> str | None:
-        """The URL of the HTTP proxy that leads there: the kubeconfig's, else as in `proxy_for`. setting: the setting `proxy`."""
+        """The URL of the HTTP proxy to the cluster: the kubeconfig's, else as in `proxy_for`. setting: the setting `proxy`."""
         return self.address.proxy or proxy_for(self.address.server, setting)
 
-    # --- as whom ---------------------------------------------------------------------------------------------------
+    # --- the credential --------------------------------------------------------------------------------------------
 
     def headers(self) -> list[tuple[str, str]]:
-        """The headers that say who asks; read anew when the file, or what the plugin gave, has changed or expired."""
+        """The headers that identify the user. Token files are read each time, a plugin runs again when its credential has expired."""
         user, authorization = self.chosen.user, self.authorization()
         headers = [("Authorization", authorization)] if authorization else []
         if user.get("as"):
@@ -71,7 +71,7 @@ class ClusterAccess:
         return headers
 
     def authorization(self) -> str:
-        """`Bearer …`, `Basic …`, or "" when a certificate (or nothing) says who asks."""
+        """`Bearer …`, `Basic …`, or "" if a certificate (or nothing) identifies the user."""
         token = self.token()
         if token:
             return f"Bearer {token}"
@@ -97,7 +97,7 @@ class ClusterAccess:
             return self._plugin.credential()
 
     def renew(self) -> bool:
-        """The server refused what we gave: whether there may be another credential now."""
+        """After a refusal: forget the credential; True if there may be another one now."""
         if self._plugin is not None:
             with self._lock:
                 self._plugin.forget()
@@ -106,14 +106,14 @@ class ClusterAccess:
 
     @property
     def expires(self) -> float | None:
-        """When the plugin's certificate ends (seconds since 1970): then the TLS context must be made anew."""
+        """When the plugin's certificate expires (seconds since 1970): then a new TLS context is needed."""
         given = self._credential()
         return given.expires if given.certificate else None
 
     # --- TLS -------------------------------------------------------------------------------------------------------
 
     def tls(self) -> ssl.SSLContext:
-        """A context that trusts the cluster's authority and shows the user's certificate."""
+        """A TLS context that trusts the cluster's authority and presents the user's certificate."""
         cluster = self.chosen.cluster
         context = _Context(ssl.PROTOCOL_TLS_CLIENT)
         context.tls_name = self.address.tls_name
@@ -139,7 +139,7 @@ class ClusterAccess:
         key = given.key or self._pem(self.chosen.user, "client-key", folder, "the client key")
         if not certificate:
             return
-        # OpenSSL takes files alone: they are ours only, and gone when they are read
+        # OpenSSL only reads files: they are private to this user, and removed at once
         with tempfile.TemporaryDirectory(prefix="hera-utils-") as private:
             certificate_file, kept = Path(private, "certificate"), Path(private, "key")
             for path, text in ((certificate_file, certificate), (kept, key or certificate)):
@@ -151,7 +151,7 @@ class ClusterAccess:
                 raise self._unusable("its client certificate and key are not a pair that can be read") from None
 
     def _pem(self, entry: Mapping[str, Any], name: str, folder: Path, what: str) -> str:
-        """A certificate or key as text: what stands in the file itself (`…-data`) wins over the file it names."""
+        """A certificate or key as text: data inside the kubeconfig (`…-data`) wins over a file that it names."""
         data = entry.get(f"{name}-data")
         if data:
             try:
@@ -172,13 +172,13 @@ class ClusterAccess:
 
 
 def access_to(connection: Connection) -> ClusterAccess:
-    """The access that the kubeconfig of a connection gives. SettingsError or AccessError when it cannot be used."""
+    """The access by the kubeconfig of a connection. Raises SettingsError or AccessError if it cannot be used."""
     in_this_pod = _account_of_this_pod(connection)
     return ClusterAccess(in_this_pod or kubeconfig.choose(_files(connection), connection.context))
 
 
 def is_named(connection: Connection) -> bool:
-    """Whether there is a kubeconfig (or a pod's own account) at all. SettingsError when the one that is named is not there."""
+    """Whether there is a kubeconfig (or a pod's own account). Raises SettingsError if a named kubeconfig does not exist."""
     try:
         kubeconfig_of(connection)
     except AccessError:
@@ -187,14 +187,14 @@ def is_named(connection: Connection) -> bool:
 
 
 def kubeconfig_of(connection: Connection) -> str | None:
-    """The files that lead to the cluster, as in KUBECONFIG; None inside a pod, whose own account does."""
+    """The kubeconfig files, as in KUBECONFIG; None inside a pod, which uses its own account."""
     if _account_of_this_pod(connection) is not None:
         return None
     return os.path.pathsep.join(map(str, _files(connection)))
 
 
 def _account_of_this_pod(connection: Connection) -> Chosen | None:
-    """The pod's own account, where no kubeconfig leads anywhere."""
+    """The pod's own account, if there is no kubeconfig."""
     return None if connection.kubeconfig or kubeconfig.files(None) else kubeconfig.of_this_pod()
 
 
@@ -213,7 +213,7 @@ def _files(connection: Connection) -> list[Path]:
 
 
 class _Context(ssl.SSLContext):
-    """Checks the certificate against the name that the kubeconfig gives, when it gives one (`tls-server-name`)."""
+    """Checks the certificate against the `tls-server-name` of the kubeconfig, if there is one."""
 
     tls_name = ""
 
@@ -224,7 +224,7 @@ class _Context(ssl.SSLContext):
 
 
 def _no_passphrase() -> bytes:
-    """Else OpenSSL would ask the terminal."""
+    """Raises an error, because OpenSSL would otherwise ask for the passphrase at the terminal."""
     raise ValueError("the key has a passphrase")
 
 

@@ -1,4 +1,4 @@
-"""Reading a stream whose items supersede one another: who is busy misses the ones in between and gets the newest."""
+"""Reads a stream in which each item replaces those before it: a busy reader skips items and gets the newest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def newest(
     rest: Callable[[], float] = lambda: 0.0,
     is_urgent: Callable[[Item], bool] = lambda item: False,
 ) -> Iterator[Item]:
-    """The items of a stream as they arrive; those that were overtaken before they were asked for are left out, never the last.
+    """The items of a stream as they arrive; an item that was replaced before the reader took it is left out, but never the last one.
 
-    A thread reads all the time, so that nothing waits in the buffers between sender and reader and what is read is fresh. Its
-    exception is raised here. It ends with the stream, or after the next item when nobody reads any more.
-    rest: for how many seconds, once the next item is asked for, there is no hurry; an urgent item and the stream's end end that.
+    A thread reads all the time, so that nothing waits in the buffers between sender and reader, and items are fresh. Its exception is
+    raised here. It ends with the stream, or with the next item after the reader has stopped.
+    rest: the seconds to wait for newer items once the reader asks for one; an urgent item and the stream's end come at once.
     """
     box: _Box[Item] = _Box()
     threading.Thread(target=box.fill, args=(items,), name="newest", daemon=True).start()
@@ -30,7 +30,7 @@ def newest(
 
 
 class _Box(Generic[Item]):
-    """Room for one item. left: the reader is gone."""
+    """Holds one item. left: the reader has stopped."""
 
     def __init__(self) -> None:
         self.left = False
@@ -48,7 +48,7 @@ class _Box(Generic[Item]):
                 with self._changed:
                     self._held[:] = [item]
                     self._changed.notify()
-        except Exception as raised:  # noqa: BLE001  it is raised again where the items are read
+        except Exception as raised:  # noqa: BLE001  raised again in the thread that reads the items
             error = raised
         with self._changed:
             self._error, self._over = error, True

@@ -1,6 +1,6 @@
-"""From the settings to a platform: this machine's server is started or joined, a cluster's Argo server is named or found (remote.py).
+"""Turns settings into a Connection: starts or joins the local server, or uses a cluster's Argo server, named or found (remote.py).
 
-What comes out is a Connection. Each of the two ways is imported when it is taken: a run on this machine needs nothing of clusters.
+The code for clusters is imported only when it is needed, so that a run on this machine starts faster.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from hera_utils.wording import counted
 
 
 def connect(context: CLIContext) -> Connection:
-    """The platform that the settings name. On this machine its server is started, or joined when it runs.
+    """The platform of the settings. On this machine its server is started, or joined if it runs.
 
-    A remote server is not asked anything yet; when nobody names it, the cluster is asked where it is. SettingsError,
-    AccessError or PlatformError when there is nothing to connect to.
+    A named remote server is not contacted yet; if none is named, the cluster is asked for one. Raises SettingsError, AccessError or
+    PlatformError if there is nothing to connect to.
     """
     if context.platform == "local":
         connection = _local(context)
@@ -35,7 +35,7 @@ def connect(context: CLIContext) -> Connection:
 
 
 def where_it_runs(context: CLIContext, connection: Connection, version: str = "") -> str:
-    """The platform of a run, in a line. version: of its Argo server, "" where that is not known."""
+    """A line about the platform of a run. version: of its Argo server, "" if unknown."""
     if connection.local:
         here = f"python {platform.python_version()}, {counted(cores(), 'core')}"
         return f"platform  local ({context.origin('platform')})  {here}"
@@ -66,7 +66,9 @@ def _local(context: CLIContext) -> Connection:
 
 
 def _refuse_other(context: CLIContext, server: dict[str, Any]) -> None:
-    """What was typed with the address of our own server must be true of it. (Variables may be left from a server before this one.)"""
+    """Raise an error if typed flags name another address or token than those of the local server. (Variables may be those of an earlier
+    server, and are ignored.)
+    """
     own = str(server.get("argo_server"))
     if (
         context.origin("argo_server").startswith("flag")
@@ -84,7 +86,9 @@ def _refuse_other(context: CLIContext, server: dict[str, Any]) -> None:
 
 
 def _after_a_crash(context: CLIContext) -> Connection:
-    """The server of a state folder again. One that was stopped on purpose is not started: it took its server.json with it."""
+    """Start the server of a state folder again after a crash. A server that was stopped on purpose, which removes its server.json, is not
+    started.
+    """
     if not Path(context.state).exists():
         raise PlatformError(
             f"the state folder {context.state} was removed, and the runs in it with it",

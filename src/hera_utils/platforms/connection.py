@@ -1,6 +1,6 @@
-"""A platform as its clients see it: two addresses, a credential, a namespace. The same for a cluster and for this machine.
+"""How clients reach a platform: two addresses, a credential, a namespace. The same for a cluster and for this machine.
 
-A value, which knows nobody; connect.py makes one from the settings.
+A plain value; connect.py creates it from the settings.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Connection:
-    """Where and how to reach an execution platform.
+    """How to reach an execution platform.
 
     argo_server: URL of the Argo server, base path included, without a trailing slash. token: without `Bearer `; never shown.
-    fresh_token: gives a token that is still valid, for tokens that expire (None: `token` is all there is).
+    fresh_token: returns a valid token, for tokens that expire (None: there is only `token`).
     verify_tls: whether the server's certificate is checked; ca_file: by which authorities (None: those of this machine).
-    client_certificate: (file, its key's file) to show the server. proxy: the setting's; it may hold a password.
-    kubeconfig, context: how to reach the Kubernetes API (None: as Kubernetes clients do by themselves).
-    origin: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
-    named_by: which flag, variable, profile or file names the server, "" where none does.
-    no_token: why none of the tokens that the settings give is for this server, "" where none is given.
-    local: whether it is the server of this machine that hera_utils started.
-    process: that of this machine which listens at the address: the local server's, for a tunnel this one; None for a server elsewhere.
-    flags: what a command has to be given to reach it too, where variables and files do not say it.
-    rejoin: gives the connection anew when that server has crashed (it is started again, maybe on another port).
+    client_certificate: (file, its key's file) for the server. proxy: from the settings; it may contain a password.
+    kubeconfig, context: how to reach the Kubernetes API (None: the defaults of Kubernetes clients).
+    origin: how the server was found if it was not named, for messages. tunnel: the object that keeps the tunnel to it open.
+    named_by: which flag, variable, profile or file names the server, "" if none does.
+    no_token: why none of the tokens in the settings is for this server, "" if they have none.
+    local: whether it is the server that hera_utils started on this machine.
+    process: the process of this machine that listens at the address: the local server's, for a tunnel this one; None for other servers.
+    flags: the flags that another command needs to reach the same server, if variables and files do not name it.
+    rejoin: returns a new connection after that server has crashed (it is started again, maybe on another port).
     """
 
     argo_server: str
@@ -50,20 +50,20 @@ class Connection:
 
     @property
     def direct(self) -> bool:
-        """Whether the server's address is of this machine (the local platform, a tunnel): no proxy leads there."""
+        """Whether the address is on this machine (the local platform, a tunnel), so that no proxy is used."""
         return self.local or self.tunnel is not None
 
     @property
     def verify(self) -> bool | str:
-        """What requests (and so Hera) takes for it: the authorities' file, or whether to check at all."""
+        """The parameter `verify` of requests (and so of Hera): the authorities' file, or whether to check at all."""
         return self.ca_file if self.verify_tls and self.ca_file else self.verify_tls
 
     def command(self, *words: str) -> str:
-        """A command of hera-utils that reaches this platform, to be pasted: `command("watch", name)`."""
+        """A command of hera-utils for this platform, which users can paste: `command("watch", name)`."""
         return shlex.join(("hera-utils", *words, *self.flags))
 
     def renewed_token(self, refused: str) -> str:
-        """Another token than the one that was refused, when there may be one; "" otherwise."""
+        """Another token than the refused one, "" if there is none."""
         forget = getattr(self.fresh_token, "forget", None)
         if forget is None or not forget():
             return ""

@@ -1,4 +1,4 @@
-"""What an apply would change of an object, field by field, as people read it. Pure; a secret's values are never in it."""
+"""Shows which fields of an object an apply would change. Pure; it never contains the values of a secret."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 Json = dict[str, Any]
 
 _ABSENT = object()
-_NOT_TOLD = ("status", "metadata.managedFields", "metadata.resourceVersion", "metadata.generation", "metadata.uid",
+_IGNORED = ("status", "metadata.managedFields", "metadata.resourceVersion", "metadata.generation", "metadata.uid",
              "metadata.creationTimestamp", "apiVersion", "kind")  # fmt: skip
 _LONGEST = 60  # characters of a value
 
 
 @dataclass(frozen=True)
 class FieldDiff:
-    """One difference. before, after: None when there is none on that side."""
+    """One difference. before, after: None if the field does not exist on that side."""
 
     path: str
     before: str | None
@@ -31,13 +31,13 @@ class FieldDiff:
 
 
 def difference(before: Json, after: Json) -> list[FieldDiff]:
-    """The fields that differ between an object and what it would be; of a Secret's values only whether they differ."""
+    """The fields that an apply would change; of the values of a Secret only whether they differ."""
     secret = before.get("kind") == "Secret" or after.get("kind") == "Secret"
     return list(_fields(before, after, "", secret))
 
 
 def _fields(before: Any, after: Any, path: str, secret: bool) -> Iterator[FieldDiff]:
-    if path in _NOT_TOLD:
+    if path in _IGNORED:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:

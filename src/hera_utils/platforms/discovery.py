@@ -1,9 +1,9 @@
-"""Finding the Argo server of a cluster, when nobody names it: its service, the way to it, whether it speaks TLS.
+"""Finds the Argo server of a cluster if it is not named: its service, how to reach it, and whether it uses TLS.
 
-A service is known by its labels or its name, as Argo's manifests (`argo-server`, app=argo-server) and its Helm chart
-(`…-argo-workflows-server`, app.kubernetes.io/component=server) write them. Where it is exposed (inside the cluster, by a load balancer,
-by an ingress) its address is used; else a tunnel through the Kubernetes API leads to one of its pods (port_forward.py). The API's own
-service proxy would need no tunnel, but it takes the Authorization header for itself and never passes it on: Argo would see no token.
+The service is recognized by its labels or its name, as in Argo's manifests (`argo-server`, app=argo-server) and its Helm chart
+(`…-argo-workflows-server`, app.kubernetes.io/component=server). If it is exposed (inside the cluster, by a load balancer, by an ingress),
+that address is used; else a tunnel through the Kubernetes API leads to one of its pods (port_forward.py). The service proxy of the API
+would need no tunnel, but it consumes the Authorization header: Argo would get no token.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Json = dict[str, Any]
 
 PORT = 2746
 _USUAL = ("argo", "argo-workflows")
-_PATIENCE = 2.0  # seconds for an exposed address to take a connection
+_PATIENCE = 2.0  # seconds for an exposed address to accept a connection
 _PORT_NAMES = ("web", "server", "https", "http")
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service of an Argo server. selector: of its pods. port: the service's; target: the pods' (a number or a name)."""
+    """The service of an Argo server. selector: of its pods. port: of the service; target: of the pods (a number or a name)."""
 
     namespace: str
     name: str
@@ -47,9 +47,9 @@ class Service:
 
 
 def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
-    """The connection of the cluster, with the address of its Argo server. ResourceError when it has none that is seen.
+    """The connection of the cluster, with the address of its Argo server. Raises ResourceError if none is found.
 
-    base: the server's base path, when the settings say one; otherwise what the server's pod is told (`--base-href`).
+    base: the server's base path from the settings; "": the one with which the server's pod was started (`--base-href`).
     """
     http = cluster.http
     bare = cluster.connection
@@ -75,7 +75,7 @@ def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
 
 
 def _path(base: str) -> str:
-    """A base path as it follows a host: "" or `/argo`."""
+    """A base path to append to a host: "" or `/argo`."""
     return f"/{base.strip('/')}" if base.strip("/") else ""
 
 
@@ -84,12 +84,14 @@ def _namespaces(first: str) -> list[str]:
 
 
 def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
-    """The Argo server's service: in the namespace of the runs, in the usual ones, anywhere, as far as one may look."""
+    """The Argo server's service: in the namespace of the runs, in the usual namespaces, then in all, as far as permissions allow."""
     places = [f"/api/v1/namespaces/{quote(name)}/services" for name in _namespaces(cluster.namespace)]
     refused = None
     for place in (*places, "/api/v1/services"):
         answer = http.send(ClusterRequest("GET", place))
-        if answer.status == 403 and place != "/api/v1/services":  # who may not list may still be allowed to look at one
+        if (
+            answer.status == 403 and place != "/api/v1/services"
+        ):  # a user who may not list services may be allowed to get one
             named = http.send(ClusterRequest("GET", f"{place}/argo-server"))
             if named.ok:
                 return _read(named.body)
@@ -150,7 +152,7 @@ def _balanced(item: Json, port: int) -> str:
 
 
 def _by_ingress(http: KubernetesHttp, service: Service) -> str:
-    """The address by which an ingress leads to the service, or ""."""
+    """The address of an ingress to the service, or ""."""
     answer = http.send(
         ClusterRequest("GET", f"/apis/networking.k8s.io/v1/namespaces/{quote(service.namespace)}/ingresses")
     )
@@ -161,7 +163,7 @@ def _by_ingress(http: KubernetesHttp, service: Service) -> str:
 
 
 def _addresses(ingress: Json, service: str) -> Iterator[str]:
-    """The addresses of one host each by which an ingress (its spec) leads to a service."""
+    """The addresses with a single host by which an ingress (its spec) leads to a service."""
     secured = {host for tls in ingress.get("tls") or () for host in tls.get("hosts") or ()}
     for rule in ingress.get("rules") or ():
         host = rule.get("host") or ""
@@ -185,7 +187,7 @@ def _takes_connections(url: str) -> bool:
 
 
 def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, base: str) -> Connection:
-    base = base or _base_of(_serving(http, service))  # told now, when no pod serves
+    base = base or _base_of(_serving(http, service))  # also raises the error if no pod is ready
     tunnel = PortForward(http.access, lambda: _pod(http, service), cluster.connection.proxy)
     host, port = tunnel.address
     secure = _speaks_tls(host, port)
@@ -195,7 +197,7 @@ def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, 
     return replace(
         cluster.connection,
         argo_server=f"{'https' if secure else 'http'}://{host}:{port}{_path(base)}",
-        # The certificate cannot name this end of the tunnel, whose other end the Kubernetes API has vouched for
+        # The certificate cannot name this end of the tunnel; the Kubernetes API has authenticated the other end.
         verify_tls=False,
         origin=f"{service.description}, through the Kubernetes API",
         tunnel=tunnel,
@@ -204,13 +206,13 @@ def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, 
 
 
 def _pod(http: KubernetesHttp, service: Service) -> tuple[str, str, int]:
-    """(namespace, pod, port) of a pod that serves; the newest question has the newest answer, so that a restart is survived."""
+    """(namespace, pod, port) of a ready pod. It is asked for each connection, so that the tunnel survives a restart of the pod."""
     pod = _serving(http, service)[0]
     return service.namespace, str(pod["metadata"]["name"]), _container_port(pod, service.target)
 
 
 def _serving(http: KubernetesHttp, service: Service) -> list[Json]:
-    """The pods that serve; AccessError when there is none."""
+    """The ready pods. Raises AccessError if there is none."""
     ready = [pod for pod in _pods(http, service, must=True) if _is_ready(pod)]
     if not ready:
         chosen = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
@@ -222,7 +224,7 @@ def _serving(http: KubernetesHttp, service: Service) -> list[Json]:
 
 
 def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list[Json]:
-    """The service's pods; [] when they may not be seen, unless they must be."""
+    """The service's pods; [] if the user may not list them. must: raise AccessError then."""
     selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
     place = f"/api/v1/namespaces/{quote(service.namespace)}/pods"
     answer = http.send(ClusterRequest("GET", place, query={"labelSelector": selector}))
@@ -267,11 +269,11 @@ def _container_port(pod: Json, target: int | str) -> int:
 
 
 def _speaks_tls(host: str, port: int) -> bool:
-    """Whether TLS is spoken at a port; plain HTTP where a handshake is answered by something else."""
+    """Whether a port uses TLS; False only if something else answers a handshake, which must be plain HTTP."""
     import ssl
 
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asked what it speaks, not who it is
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only the protocol is tested, not the identity
     try:
         with socket.create_connection((host, port), 10) as plain, context.wrap_socket(plain, server_hostname=host):
             return True

@@ -1,4 +1,4 @@
-"""The environment of submission: what Hera is told so that workflows go to a platform."""
+"""The environment of submission: what Hera needs to submit workflows to a platform."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hera_utils.platforms.hera_binding import HeraBinding, Stamp, bind_hera
 
 
 class EnvironmentOfSubmission:
-    """Where workflows go, as whom, and under which name. Printing it shows no token.
+    """The server, the credential and the namespace for submissions. Printing it shows no token.
 
     with engine.environment_of_submission:          # Hera submits there until the end of the block
         workflow.create()
 
-    stamp: which Python runs script tasks on this machine; None where that does not matter.
+    stamp: which Python runs script tasks on this machine; None on a cluster.
     """
 
     def __init__(self, connection: Connection, stamp: Stamp | None = None) -> None:
@@ -39,18 +39,18 @@ class EnvironmentOfSubmission:
 
     @property
     def verify_tls(self) -> bool | str:
-        """Whether the server's certificate is checked, or by which file of authorities."""
+        """Whether the server's certificate is checked, or the file of the authorities to check it by."""
         return self.connection.verify
 
     @property
     def token_source(self) -> str:
-        """Where the token is from, in a word or two; never the token."""
+        """A word or two about the token; never the token itself."""
         if self.connection.fresh_token is not None:
             return "renewed when it expires"
         return "found" if self.connection.token else "none"
 
     def bind(self, *, insist: bool = False, notice: Callable[[str], None] | None = None) -> HeraBinding:
-        """Make Hera submit there from now on; the binding that is returned can undo it. insist, notice: as in `bind_hera`."""
+        """Make Hera submit there from now on; the returned binding can undo it. insist, notice: as in `bind_hera`."""
         return bind_hera(self.connection, stamp=self.stamp, insist=insist, notice=notice)
 
     def __enter__(self) -> EnvironmentOfSubmission:
@@ -61,7 +61,7 @@ class EnvironmentOfSubmission:
         self._bindings.pop().restore()
 
     def lines(self) -> list[str]:
-        """As `name = value`, for people."""
+        """Lines `name = value`, for people."""
         verified = "not checked" if self.verify_tls is False else "checked"
         return [
             f"host = {self.host}",

@@ -1,7 +1,7 @@
-"""Credentials from a program that the kubeconfig names (`exec`), as cloud providers and single sign-on have them.
+"""Credentials from a program that the kubeconfig names (`exec`), as for cloud providers and single sign-on.
 
-Source: kubernetes.io, "client-go credential plugins"; API versions v1, v1beta1 and v1alpha1 of client.authentication.k8s.io. What the
-program says on stderr goes to the terminal, as with kubectl: it may be how to log in. What it gives is kept in memory, until it expires.
+Source: kubernetes.io, "client-go credential plugins"; API versions v1, v1beta1 and v1alpha1 of client.authentication.k8s.io. The stderr
+of the program goes to the terminal, as with kubectl, because it may say how to log in. The credential is kept in memory until it expires.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from hera_utils.wording import system_reason
 Json = dict[str, Any]
 
 _VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
-_SECONDS = 300.0  # somebody may have to log in in a browser
-_EARLY = 30.0  # seconds before its end that a credential is renewed
+_SECONDS = 300.0  # for the program: the user may have to log in in a browser
+_EARLY = 30.0  # a credential is renewed so many seconds before it expires
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What a plugin gave. certificate, key: PEM. expires: seconds since 1970, None when it did not say."""
+    """The credential of a plugin. certificate, key: PEM. expires: seconds since 1970, None if the plugin did not say."""
 
     token: str = field(default="", repr=False)
     certificate: str = field(default="", repr=False)
@@ -43,7 +43,7 @@ class Credential:
 
 
 class ExecPlugin:
-    """Runs the program when there is no credential that lasts. AccessError when it gives none."""
+    """Runs the program if there is no valid credential. Raises AccessError if it gives none."""
 
     def __init__(self, entry: Any, chosen: Chosen) -> None:
         if not isinstance(entry, Mapping) or not entry.get("command") or entry.get("apiVersion") not in _VERSIONS:
@@ -101,7 +101,7 @@ class ExecPlugin:
         return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(exec_info)}
 
     def _cluster_info(self) -> Json:
-        """The cluster as a plugin is told of it: its authority as data, and what an extension of the plugin's name holds."""
+        """The description of the cluster for the plugin: its authority as data, and the extension for plugins as `config`."""
         cluster = self._chosen.cluster
         cluster_info = {
             key: value for key, value in cluster.items() if key not in ("extensions", "certificate-authority")
@@ -127,9 +127,8 @@ class ExecPlugin:
                 expires=moment(expires) if expires else None,
             )
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise self._failed(
-                "its output is not an ExecCredential"
-            ) from None  # the text is not repeated: it holds a token
+            # without the output, which may contain a token
+            raise self._failed("its output is not an ExecCredential") from None
         if not credential.token and not credential.certificate:
             raise self._failed("it gave neither a token nor a certificate")
         return credential
@@ -142,7 +141,7 @@ class ExecPlugin:
 
 
 def moment(text: str) -> float:
-    """Seconds since the epoch of an RFC 3339 text; ValueError for another."""
+    """Seconds since the epoch of an RFC 3339 text. Raises ValueError for any other text."""
     at = timestamps.read(text.strip())
     if at is None:
         raise ValueError(text)

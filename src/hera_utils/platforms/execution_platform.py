@@ -14,7 +14,7 @@ from hera_utils.settings.resolve import CLIContext
 
 
 class ExecutionPlatform:
-    """What the settings designate. It is reached (on this machine: started) when something of it is first asked for."""
+    """The platform of the settings. It is contacted (on this machine: started) at its first use."""
 
     def __init__(self, context: CLIContext) -> None:
         self.context = context
@@ -38,11 +38,11 @@ class ExecutionPlatform:
 
     @property
     def environment_of_submission(self) -> EnvironmentOfSubmission:
-        """What Hera is told to submit there."""
+        """What Hera needs to submit there."""
         return EnvironmentOfSubmission(self.connection, stamp_of(self.context))
 
     def check(self) -> None:
-        """Nothing when its Argo server answers and its cluster (where one is named) has the namespace, else AccessError, ResourceError."""
+        """Raise AccessError or ResourceError unless its Argo server answers and its cluster, if one is named, has the namespace."""
         self.argo_server.check()
         self.cluster.check_if_named()
 

@@ -1,7 +1,7 @@
-"""Hera bound to a connection: the only file that touches Hera's global configuration.
+"""Binds Hera to a connection: the only file that changes Hera's global configuration.
 
-Hera keeps host, token and namespace in one process-wide object and copies them into each Workflow when that is made. So binding
-sets the object, and sees each workflow just before it is sent (hera_classes.py).
+Hera keeps host, token and namespace in one process-wide object and copies them into each Workflow when it is created. So a binding sets
+that object, and adapts each workflow just before it is sent (hera_classes.py).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "all_proxy") for
 
 @dataclass(frozen=True)
 class Stamp:
-    """Who submits: what the local platform needs to run a `@script()` task as the submitting script would.
+    """The submitting process: what the local platform needs to run a `@script()` task as the submitting script would.
 
     python: path of the interpreter. directory: where relative paths and imports start. script: the file that was run, or "".
-    images: what the settings say of images, when they say anything. decisions: what was decided of them, also after the stamp was made.
+    images: the settings of images. decisions: the decisions about images; more may be added after the stamp was created.
     """
 
     python: str
@@ -60,7 +60,7 @@ class Stamp:
         return {name: value for name, value in values.items() if value}
 
     def on(self, document: dict[str, Any]) -> dict[str, Any]:
-        """A workflow document with this stamp, for what Hera does not send; what it says already stays."""
+        """A workflow document with this stamp, for documents that Hera does not send. Its own annotations are kept."""
         metadata = document.get("metadata") or {}
         annotations = {**self.annotations(), **(metadata.get("annotations") or {})}
         return {**document, "metadata": {**metadata, "annotations": annotations}}
@@ -79,15 +79,15 @@ def stamp_of(context: CLIContext, script: str | None = None) -> Stamp:
 
 
 def document_of_hera(workflow: Any) -> dict[str, Any]:
-    """The document of Hera's object as it goes over the wire: Hera's own dictionaries hold enumerations and the like."""
+    """The JSON document of a Hera object. (Hera's own dictionaries contain enumerations and other objects.)"""
     document: dict[str, Any] = json.loads(json.dumps(workflow.to_dict(), default=str))
     return document
 
 
 class HeraBinding:
-    """Hera as it is bound; `restore()`, or the end of a `with`, puts back what was there before.
+    """A binding of Hera; `restore()`, or the end of a `with`, restores the configuration from before.
 
-    insist: a server, token or namespace that the script gives to Hera is replaced; `notice` is told so, once, in one line.
+    insist: replace a server, token or namespace that the script gives to Hera; `notice` is called once with one line about it.
     """
 
     def __init__(
@@ -135,12 +135,12 @@ class HeraBinding:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """What is written on whatever is sent now."""
+        """The annotations of everything that is sent now."""
         return {} if self.stamp is None else self.stamp.annotations()
 
-    # --- what Hera's classes ask (hera_classes.py) -----------------------------------------------------------------------
+    # --- called by Hera's classes (hera_classes.py) ----------------------------------------------------------------------
     def prepare(self, workflow: Any) -> None:
-        """A workflow that is about to be built."""
+        """Adapt a workflow that is about to be built."""
         if annotations := self.annotations:
             workflow.annotations = {**annotations, **(workflow.annotations or {})}
         if self.insist:
@@ -150,7 +150,7 @@ class HeraBinding:
         _keep_fresh(workflow.workflows_service, self.connection)
 
     def prepare_service(self, service: Any) -> None:
-        """A service that was just made, by a workflow or by the script itself."""
+        """Adapt a service that was just created, by a workflow or by the script itself."""
         if not self.insist:
             return
         self._replaced |= dict.fromkeys(_redirect(service, self.connection))
@@ -158,7 +158,7 @@ class HeraBinding:
         _keep_fresh(service, self.connection)
 
     def prepare_request(self, request: Any) -> None:
-        """What the script gives to a service to be created or changed there."""
+        """Adapt the object that the script asks a service to create or change."""
         for name in ("workflow", "template", "cron_workflow"):
             metadata = getattr(getattr(request, name, None), "metadata", None)
             if metadata is None:
@@ -169,13 +169,13 @@ class HeraBinding:
                 metadata.annotations = {**annotations, **(metadata.annotations or {})}
 
     def place(self, namespace: str) -> str:
-        """The namespace of the run, in the place of one that the script names."""
+        """The namespace of the run, which replaces the one that the script names."""
         if namespace != self.connection.namespace:
             self._replaced["namespace"] = None
         return self.connection.namespace
 
     def tell(self) -> None:
-        """Something is about to be sent: what was replaced is told, once."""
+        """Call `notice` once, before something is sent, with what was replaced."""
         if self._replaced and self._notice is not None:
             notice, self._notice = self._notice, None
             notice(notice_of([word for word in _WORDS if word in self._replaced], self.connection))
@@ -190,8 +190,8 @@ def bind_hera(
 ) -> HeraBinding:
     """Make Hera submit to a connection from now on.
 
-    stamp: written as annotations on what goes to the local platform. insist: a host, token or namespace that the script gives
-    to Hera afterwards is replaced too; `notice` is then told so, once, in one line.
+    stamp: written as annotations on everything that is sent to the local platform. insist: replace also a host, token or namespace that
+    the script gives to Hera afterwards; `notice` is then called once with one line about it.
     """
     from hera.shared import global_config
 
@@ -207,14 +207,14 @@ def bind_hera(
             global_config.service_account_name = connection.service_account
         extend_hera()
         IN_FORCE.append(binding)
-    except BaseException:  # Ctrl-C as well: half a binding is none
+    except BaseException:  # also on Ctrl-C: never leave half a binding
         binding.restore()
         raise
     return binding
 
 
 def bound_connection() -> Connection:
-    """The connection that Hera has now, whoever gave it; AccessError when it has none."""
+    """The connection that Hera has now, whoever set it. Raises AccessError if it has none."""
     from hera.shared import global_config
 
     if not global_config.host:
@@ -235,12 +235,12 @@ def bound_connection() -> Connection:
 
 
 def _token_as_set(config: Any) -> Any:
-    """The token as it was set: asking the property would call a token generator, and put its answer in its place."""
+    """The token or token generator as it was set. (Hera's property would call the generator and replace it by the result.)"""
     return vars(config).get("_token")
 
 
 def _no_proxy(connection: Connection) -> dict[str, str | None]:
-    """Keep Hera's requests to this machine away from an HTTP proxy; returns what stood in the environment before."""
+    """Exclude this machine from HTTP proxies, for Hera's requests; returns the earlier values of the variables."""
     if not connection.direct or not any(os.environ.get(name) for name in _PROXIES):
         return {}
     before: dict[str, str | None] = {}
@@ -253,8 +253,8 @@ def _no_proxy(connection: Connection) -> dict[str, str | None]:
 
 
 def _on_the_way(service: Any, connection: Connection) -> None:
-    """Hera knows the environment's proxies; the one that the settings name is told to the service's own session. This machine's own
-    server, and a tunnel, have to prove that they are.
+    """Set up the session of a service: with the proxy of the settings (Hera only knows the environment's), or, for the local server or a
+    tunnel, with an adapter that verifies which process listens there.
     """
     session: Any = getattr(service, "session", None)
     if connection.direct and type(session).__module__.partition(".")[0] == "requests":
@@ -265,8 +265,9 @@ def _on_the_way(service: Any, connection: Connection) -> None:
 
 
 def _keep_fresh(service: Any, connection: Connection) -> None:
-    """Hera asks its token generator once a service: a run that is waited for would outlive the token. From here on its session asks with
-    each request. A token that the script gave to the service itself stays, and a service of another server gets none of ours.
+    """Let the session of a service ask for a token with each request. Hera calls its token generator only once for each service, and a
+    long run would outlive that token. A token that the script gave to the service stays, and the service of another server gets none of
+    ours.
     """
     session: Any = getattr(service, "session", None)
     if (getattr(service, "host", None) or "").rstrip("/") != connection.argo_server:
@@ -286,9 +287,9 @@ def _keep_fresh(service: Any, connection: Connection) -> None:
 
 
 def _replace(workflow: Any, connection: Connection) -> list[str]:
-    """Point a workflow and its service to the connection; the names of what the script had set otherwise."""
+    """Point a workflow and its service to the connection; returns the names of what the script had set differently."""
     service = workflow.workflows_service
-    # in place: `create` has taken hold of the service before it builds the workflow
+    # changed in place: `create` holds a reference to the service before it builds the workflow
     replaced = [] if service is None else _redirect(service, connection)
     if not is_cluster_wide(workflow) and workflow.namespace != connection.namespace:
         if workflow.namespace is not None:
@@ -298,7 +299,7 @@ def _replace(workflow: Any, connection: Connection) -> list[str]:
 
 
 def _redirect(service: Any, connection: Connection) -> list[str]:
-    """Point a service to the connection; the names of what was set otherwise."""
+    """Point a service to the connection; returns the names of what was set differently."""
     replaced, token = [], connection.current_token()
     if (service.host or "").rstrip("/") != connection.argo_server:
         replaced.append("Argo server")

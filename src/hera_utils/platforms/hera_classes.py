@@ -1,7 +1,7 @@
-"""Hera's own classes, so extended that the bindings in force see every workflow before it is sent, and every service that is made.
+"""Extends Hera's classes so that the active bindings adapt every workflow before it is sent, and every service that is created.
 
-Hera's hooks would not do: it finds them by the exact class, so that a subclass of Workflow has none; `global_config.reset()` loses them;
-and there are none for a service that a script makes by itself. Only public names of Hera are touched (Hera 6 and 7).
+Hera's own hooks are not enough: Hera finds them by the exact class, so a subclass of Workflow has none; `global_config.reset()` removes
+them; and there are none for a service that a script creates itself. Only public names of Hera are replaced (Hera 6 and 7).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MARK = "asks_the_bindings"
 
 
 class Binding(Protocol):
-    """What a binding does with what Hera makes. insist: what the script says of server, token and namespace is replaced."""
+    """What a binding does with Hera's objects. insist: it replaces the server, token and namespace that the script sets."""
 
     insist: bool
 
@@ -35,11 +35,11 @@ class Binding(Protocol):
 
 
 IN_FORCE: list[Binding] = []
-"""The bindings in force, oldest first."""
+"""The active bindings, the oldest first."""
 
 
 def extend_hera() -> None:
-    """Extend the classes, those that are not extended yet (or were put back as they were by somebody else)."""
+    """Extend the classes that are not extended yet, or that somebody has restored."""
     from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowTemplate
 
     _extend(Workflow, "__post_init__", _with_a_namespace)
@@ -57,7 +57,7 @@ def _services() -> Iterator[type]:
     import hera.workflows
 
     for name in ("WorkflowsService", "AsyncWorkflowsService"):
-        service = getattr(hera.workflows, name, None)  # Hera 6 lacks the second
+        service = getattr(hera.workflows, name, None)  # Hera 6 does not have the second
         if service is not None:
             yield service
 
@@ -81,14 +81,14 @@ def _with_a_namespace(original: Method) -> Method:
     def replacement(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = original(self, *arguments, **options)
         if self.namespace is None and IN_FORCE and not is_cluster_wide(self):
-            self.namespace = IN_FORCE[-1].namespace  # Hera refuses to create one without, before it asks us
+            self.namespace = IN_FORCE[-1].namespace  # Hera refuses a workflow without one before `build` is called
         return answer
 
     return replacement
 
 
 def _without_the_namespace(original: Method) -> Method:
-    """Hera gives a cluster's template the global namespace, and then refuses it because it has one."""
+    """Hera gives a ClusterWorkflowTemplate the global namespace, and then refuses it because it has one."""
 
     def replacement(self: Any, *arguments: Any, **options: Any) -> Any:
         from hera.shared import global_config
@@ -130,7 +130,7 @@ def _making_a_service(original: Method) -> Method:
 
 
 def _calling(original: Method) -> Method:
-    """A call of a service: in the namespace of the run, whichever the script names."""
+    """Wraps a method of a service, so that it uses the namespace of the run, whichever namespace the script names."""
     names = _parameters(original)
     index = names.index("namespace") - 1 if "namespace" in names else len(names)
 

@@ -1,7 +1,7 @@
-"""Hera's exceptions as sentences: what a server answered to Hera, that none did, or that Hera has dropped what the script calls.
+"""Turns Hera's exceptions into sentences: a server's refusal, no answer, or a call that Hera does not support any more.
 
-Hera raises what a server answers with the sentence at the end of sixty lines. `hera-utils run script.py` and the last hook of
-`python script.py` (excepthook.py) both ask here, so that one answer is one sentence.
+Hera's tracebacks have the server's sentence at the end of sixty lines. `hera-utils run script.py` and the excepthook of
+`python script.py` (excepthook.py) both use this module, so that they print the same sentence.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")
 
 
 def explained(error: BaseException) -> HeraUtilsError | None:
-    """What Hera's error means, after the line of the script that it is about; None for every error that is the script's own."""
+    """The sentence for an error of Hera's, after the script's line that led to it; None for every error of the script's own."""
     sentence = _sentence(error)
     if sentence is not None:
         sentence.message = line_of_the_script(error.__traceback__) + sentence.message
@@ -50,7 +50,7 @@ def _sentence(error: BaseException) -> HeraUtilsError | None:
 
 
 def _server_said(error: BaseException) -> HeraUtilsError:
-    """Hera's errors hold what the Argo server answered."""
+    """The sentence for Hera's error with the answer of the Argo server."""
     _, marked, message = str(error).partition("with message: ")
     message = message.strip("`") if marked else str(error)
     kind = type(error).__name__
@@ -91,12 +91,12 @@ def _is_of_requests(kinds: list[tuple[str, str]]) -> bool:
     )
 
 
-# --- where it arose ------------------------------------------------------------------------------------------------------
+# --- where it was raised -------------------------------------------------------------------------------------------------
 
 
 def line_of_the_script(trace: TracebackType | None) -> str:
-    """`script.py, line 12: ` of the user's line that led to Hera: the outermost of the script, or of its function that we called; ""
-    when there is none.
+    """`script.py, line 12: ` of the user's line that led to Hera: the outermost one of the script, or of its function that we called; ""
+    if there is none.
     """
     script, place = "", ""
     for frame, line in _frames(trace):
@@ -111,12 +111,12 @@ def line_of_the_script(trace: TracebackType | None) -> str:
 
 
 def _is_of_a_library(file: Path) -> bool:
-    """Whether no line of it is the user's: `python -m` begins in Python's own runpy, and we call contextlib."""
+    """Whether a file belongs to Python or a library: `python -m` begins in Python's runpy, and we call contextlib."""
     return str(file).startswith("<frozen ") or "site-packages" in file.parts or Path(os.__file__).parent in file.parents
 
 
 def place_of(frame: FrameType, line: int) -> str:
-    """`script.py, line 12: `, below the working directory without it."""
+    """`script.py, line 12: `, relative to the working directory if it is inside."""
     file = Path(frame.f_code.co_filename)
     return f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}, line {line}: "
 
@@ -126,13 +126,13 @@ def _is_under_hera(trace: TracebackType | None) -> bool:
 
 
 def is_refused_by_hera(error: BaseException) -> bool:
-    """Whether Hera itself raised it, or pydantic for it: no code of the script's that Hera called."""
+    """Whether Hera itself raised the error, or pydantic for it, and not code of the script that Hera called."""
     frames = [frame for frame, _ in _frames(error.__traceback__)]
     return bool(frames) and _room(frames[-1]) in ("hera", "pydantic", "pydantic_core")
 
 
 def _was_read_by_hera(error: BaseException) -> bool:
-    """Whether it arose where Hera reads what a server answered: no data of the script's."""
+    """Whether the error was raised where Hera reads a server's answer, and so is not about data of the script."""
     files = (Path(frame.f_code.co_filename).as_posix() for frame, _ in _frames(error.__traceback__))
     return any(file.endswith(_SERVICES) for file in files)
 
