@@ -174,13 +174,12 @@ class ArgoClient:
         names: set[str] = set()
         while True:
             reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)
-            for one in self._items(reply):
-                name = str((one.get("metadata") or {}).get("name") or "")
-                if (
-                    name not in names
-                ):  # a workflow submitted meanwhile shifts the pages, so that one may repeat a workflow
+            for workflow in self._items(reply):
+                name = str((workflow.get("metadata") or {}).get("name") or "")
+                # A workflow submitted meanwhile shifts the pages, so a page may repeat a workflow.
+                if name not in names:
                     names |= {name} if name else set()
-                    yield self._with_legal_names(one)
+                    yield self._with_legal_names(workflow)
             further = (reply.get("metadata") or {}).get("continue")
             if not further:
                 return

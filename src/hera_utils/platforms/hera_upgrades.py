@@ -1,8 +1,8 @@
-"""What newer Heras have dropped, and what to write instead: for scripts that were written for an older one.
+"""What newer versions of Hera have removed, and what to write instead, for scripts that were written for an older version.
 
-Sources: Hera's change log, its page on upgrading, and the public names and arguments of each release compared with the one before.
-Hera 5 moved everything from `hera` to `hera.workflows`; Hera 6 made dataclasses of its classes, which refuse arguments that they do not
-have (Hera 5 ignored them), and removed its experimental decorators; Hera 7 has the models of Argo 4.
+Sources: Hera's change log, its page on upgrading, and a comparison of the public names and arguments of each release with the one before.
+Hera 5 moved everything from `hera` to `hera.workflows`; Hera 6 turned its classes into dataclasses, which refuse arguments that they do
+not have (Hera 5 ignored them), and removed its experimental decorators; Hera 7 has the models of Argo 4.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class HeraChange:
-    """what: what the script writes. since: the first Hera without it. instead: what to write, as a fix says it."""
+    """what: what the script uses. since: the first Hera without it. instead: what to write, as the fix."""
 
     what: str
     since: str
@@ -28,7 +28,7 @@ class HeraChange:
         return f"{self.what} was removed in Hera {self.since}"
 
 
-# what `from hera import NAME` of Hera 3 and 4 is now, where it has not merely moved
+# NAME of `from hera import NAME` in Hera 3 and 4 → what to write now, if it was not just moved
 _RENAMED = {
     "Archive": "from hera.workflows import TarArchiveStrategy, ZipArchiveStrategy, NoneArchiveStrategy",
     "Client": "from hera.workflows import WorkflowsService",
@@ -55,7 +55,7 @@ _GONE_SINCE |= {f"{name}VolumeVolume": "5.24" for name in _VOLUME_VOLUME}
 _GLOBAL = re.compile(r"(?P<verb>[gs]et)_global_(?P<what>\w+)")
 _GLOBAL_NAMES = {"task_image": "image"}
 
-# (class, argument) → (the first Hera that does not take it, what to write)
+# (class, argument) → (the first Hera that does not accept it, what to write)
 _ARGUMENTS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("ConfigMapEnvFrom", "config_map_name"): ("5", "ConfigMapEnvFrom(name=…)"),
     ("SecretEnvFrom", "secret_name"): ("5", "SecretEnvFrom(name=…)"),
@@ -72,7 +72,7 @@ _ARGUMENTS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("Workflow", "pod_priority"): ("6", "Workflow(pod_priority_class_name=…)"),
     ("Workflow", "cluster_name"): ("5.19", "nothing: Kubernetes ignored it"),
 }
-# (class, attribute) → the same
+# (class, attribute) → (the first Hera without it, what to write)
 _ATTRIBUTES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("Parameter", "as_name"): ("5", "parameter.with_name(…)"),
     ("Artifact", "as_name"): ("6", "artifact.with_name(…)"),
@@ -96,7 +96,7 @@ _NO_ATTRIBUTE = re.compile(r"'(?P<kind>\w+)' object has no attribute '(?P<name>\
 
 
 def change_behind(error: BaseException) -> HeraChange | None:
-    """What Hera has changed, where that is why a script raised this; None for every other error."""
+    """The change of Hera that explains an error of a script; None for every other error."""
     text = str(error)
     if isinstance(error, ModuleNotFoundError):
         return _of_a_module(error.name or "")
@@ -119,7 +119,7 @@ def _of_a_module(name: str) -> HeraChange | None:
 
 
 def _of_a_name(home: str, name: str) -> HeraChange | None:
-    """A name that is not where the script imports it from."""
+    """The change of a name that is not in the module from which the script imports it."""
     what, since = f"`{name}` in `{home}`", _GONE_SINCE.get(name, "5")
     if name in _RENAMED:
         return HeraChange(what, since, f"write {_RENAMED[name]}")
@@ -156,7 +156,7 @@ def _of_a_call(text: str) -> HeraChange | None:
 
 
 def _misspelt(kind: str, name: str) -> HeraChange | None:
-    """An argument that Hera never had; up to Hera 5 it was ignored without a word."""
+    """An argument that Hera never had; Hera 5 and older ignored it silently."""
     found = _class(kind)
     if found is None:
         return None
@@ -184,7 +184,7 @@ def _of_an_attribute(text: str) -> HeraChange | None:
 
 
 def _of_a_model(error: BaseException) -> HeraChange | None:
-    """What pydantic says of a model of Argo's that was given what it no longer takes."""
+    """The change behind pydantic's error about one of Argo's models."""
     errors = getattr(error, "errors", None)
     if type(error).__name__ != "ValidationError" or not callable(errors):
         return None
@@ -209,6 +209,6 @@ def _class(name: str) -> type | None:
 
 
 def _ancestry(name: str) -> list[str]:
-    """A class of Hera's and those that it is derived from, by their names."""
+    """The names of a class of Hera and of its base classes."""
     found = _class(name)
     return [name] if found is None else [one.__name__ for one in found.__mro__]

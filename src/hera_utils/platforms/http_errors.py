@@ -1,4 +1,4 @@
-"""What an unhappy answer means, in one sentence with its fix: from transport errors and replies to our errors."""
+"""Turns transport errors and HTTP replies into our errors: one sentence with its fix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOCAL = (
 
 
 def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
-    """Why no reply came at all."""
+    """The error for a request without any reply."""
     url, why = connection.argo_server, reason_of(error)
     if connection.local:
         return PlatformError(f"the local platform's server does not answer at {url} ({why})", fix=_LOCAL)
@@ -53,7 +53,7 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
 
 
 def _name_another(named_by: str) -> str:
-    """What to do about a server that is not there; who named it has to name another, or none."""
+    """The fix for a server that does not answer: correct the flag, variable, profile or file that names it."""
     if not named_by or named_by.startswith("flag "):
         return _NAME_IT
     if named_by.startswith("variable "):
@@ -69,12 +69,12 @@ _CLOSED = "the connection was closed without an answer"
 
 @functools.lru_cache(maxsize=8)
 def speaks_tls(url: str) -> bool:
-    """Whether TLS is spoken at a plain HTTP address that gives no answer. It is asked once."""
+    """Whether a plain HTTP address that gives no answer uses TLS. Tested once for each address."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         return False
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asked what it speaks, not who it is
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only the protocol is tested, not the identity
     try:
         address = (parts.hostname, parts.port or 80)
         with (
@@ -95,7 +95,7 @@ _CUT_TLS = ("EOF occurred", "UNEXPECTED_EOF", "connection has been closed", "DEC
 
 
 def was_closed(error: BaseException) -> bool:
-    """Whether a connection with TLS was merely cut, which is no fault of TLS: the next one may go through."""
+    """Whether a TLS connection was just cut, which is no problem of TLS: the next one may work."""
     return any(words in str(error) for words in _CUT_TLS)
 
 
@@ -104,11 +104,11 @@ REFUSED_ENDS = (
     "its port is another process's now",
     "its process has just ended",
 )
-"""What own_server.py says of a connection that it does not use."""
+"""The reasons why own_server.py does not use a connection."""
 
 
 def reason_of(error: BaseException) -> str:
-    """The innermost cause in a few words."""
+    """The innermost cause of an error, in a few words."""
     current: BaseException | None = error
     chain: list[BaseException] = []
     while current is not None and len(chain) < 10:
@@ -153,7 +153,7 @@ def _tls(connection: Connection, text: str) -> HeraUtilsError:
 
 
 def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
-    """The server's certificate is not good enough: whose authorities it was measured by, and what to do."""
+    """The error for a server's certificate that is not accepted: by which authorities it was checked, and what to do."""
     url, host = connection.argo_server, urlsplit(connection.argo_server).hostname
     by = (
         f"the authorities in {connection.ca_file}" if connection.ca_file else "the authorities that this machine trusts"
@@ -176,7 +176,7 @@ def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
 
 
 def unsendable(connection: Connection) -> HeraUtilsError:
-    """The token holds what no token has; it is not repeated."""
+    """The error for a token with characters that no token has. It does not contain the token."""
     return AccessError(
         f"the token for {connection.argo_server} contains characters that no token has: was it copied from an "
         f"abbreviated form (…)?",
@@ -185,7 +185,7 @@ def unsendable(connection: Connection) -> HeraUtilsError:
 
 
 def unusable_certificate(connection: Connection, error: object) -> HeraUtilsError:
-    """A file of certificates that the settings name cannot be loaded."""
+    """The error for a file of certificates in the settings that cannot be loaded."""
     files = " and ".join(dict.fromkeys(connection.client_certificate or ()))
     if "CA" in str(error) or (not files and connection.ca_file):
         return SettingsError(
@@ -200,12 +200,12 @@ def unusable_certificate(connection: Connection, error: object) -> HeraUtilsErro
 
 
 def says_nothing(message: str) -> bool:
-    """Whether an internal error is one of the server's: Argo answers many a refusal with that code, and says what is refused."""
+    """Whether the message of an internal error says nothing. (Argo uses this code for many refusals too, but with a message.)"""
     return message.strip().rstrip(".").lower() in ("", "internal", "internal error", "internal server error", "unknown")
 
 
 def refusal(connection: Connection, reply: requests.Response, token: str) -> HeraUtilsError:
-    """Why a reply says no. Nothing of the token is repeated, whatever the server echoes."""
+    """The error for a reply that is no success. The token is masked if the server repeats it."""
     status, url = reply.status_code, connection.argo_server
     if 300 <= status < 400:
         return _moved(connection, reply)
@@ -231,7 +231,7 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
         reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
         return Refused(code, message, reason=reason, fix=faults.fix_of(code, message))
     if status == 403:
-        # an Argo server says no more than `Forbidden` where artifacts are asked for; a page is a gateway's
+        # an Argo server says only `Forbidden` to requests for artifacts; an HTML page is from a gateway
         page = "html" in reply.headers.get("Content-Type", "")
         fix = "check the address, and whom the gateway in front of it lets through" if page else _RIGHT
         return AccessError(f"the {'gateway' if page else 'Argo server'} at {url} forbids this (403)", fix=fix)
@@ -254,12 +254,12 @@ _PROBE_SECONDS = 3.0
 
 
 def forbidden(message: str) -> HeraUtilsError:
-    """The token is taken, and its owner has no right to what is asked."""
+    """The error for a valid token whose owner has no permission for the request."""
     return AccessError(f"the Argo server forbids this: {message}", fix=_RIGHT)
 
 
 def _is_of_kubernetes(reply: requests.Response) -> bool:
-    """Whether it is a Status, the Kubernetes API's way to say no."""
+    """Whether the reply is a Status, as the Kubernetes API sends it for an error."""
     try:
         body = reply.json()
     except ValueError:
@@ -268,7 +268,7 @@ def _is_of_kubernetes(reply: requests.Response) -> bool:
 
 
 def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError:
-    """Something answers, but not as an Argo server does (an ingress' page, a login page, another service)."""
+    """The error for an answer that is not from an Argo server (an ingress' page, a login page, another service)."""
     kind = reply.headers.get("Content-Type", "").split(";")[0]
     what = "an HTML page" if kind == "text/html" else kind or "unreadable"
     return AccessError(
@@ -278,7 +278,7 @@ def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError
 
 
 def strange(connection: Connection, why: str = "its answer contains none of Argo's fields") -> HeraUtilsError:
-    """What answers speaks JSON, and none that an Argo server would."""
+    """The error for an answer in JSON that is not Argo's."""
     return AccessError(
         f"what answers at {connection.argo_server} is not an Argo server ({why})",
         fix="check the address, its port and its base path (https://host/base)",
@@ -321,7 +321,7 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
 
 
 def _fault(reply: requests.Response) -> tuple[int | None, str]:
-    """Argo's code and message, of a unary call or of a stream; (None, "") for what is not Argo's."""
+    """Argo's (code, message) of a unary call or of a stream; (None, "") if the reply is not Argo's."""
     text = reply.text.strip().removeprefix("data:")
     try:
         import json

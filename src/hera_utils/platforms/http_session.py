@@ -1,4 +1,4 @@
-"""What every HTTP session to a server of a platform needs: the proxy that leads there, and TLS that is not checked without a warning.
+"""What every HTTP session to a platform's server needs: the right proxy, and no warnings about TLS that the settings do not check.
 
 There is one HTTP stack, `requests` (decision 0021): argo_http.py opens the session of an Argo server, kubernetes_http.py that of a
 Kubernetes API, and hera_binding.py prepares Hera's own.
@@ -13,9 +13,9 @@ from requests.utils import get_environ_proxies, select_proxy, should_bypass_prox
 
 
 def proxy_for(url: str, setting: str | None = None) -> str | None:
-    """The URL of the HTTP proxy that leads to an address, or None to go there directly. setting: the setting `proxy`.
+    """The URL of the HTTP proxy for an address, None for none. setting: the setting `proxy`; else the environment decides.
 
-    Without it the environment names one. NO_PROXY (hosts, domains, addresses with a mask) is obeyed for both. The URL may hold a password.
+    NO_PROXY (hosts, domains, addresses with a mask) applies to both. The URL may contain a password.
     """
     if should_bypass_proxies(url, no_proxy=None):
         return None
@@ -23,16 +23,16 @@ def proxy_for(url: str, setting: str | None = None) -> str | None:
 
 
 def proxies_of(proxy: str | None) -> dict[str, str]:
-    """A proxy's URL as a session of requests takes it."""
+    """A proxy's URL as the attribute `proxies` of a requests session."""
     return {"http": proxy, "https": proxy} if proxy else {}
 
 
 def without_credentials(proxy: str) -> str:
-    """A proxy's URL for people: `http://me:secret@proxy:3128` → `http://proxy:3128`."""
+    """A proxy's URL for messages: `http://me:secret@proxy:3128` → `http://proxy:3128`."""
     scheme, separator, rest = proxy.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def allow_unverified_tls() -> None:
-    """The settings say that a certificate is not checked: urllib3 need not warn of it with each request."""
+    """Stop urllib3 from warning with each request that the certificate is not checked, because the settings say so."""
     warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)

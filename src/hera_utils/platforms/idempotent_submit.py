@@ -1,7 +1,7 @@
-"""Starting a run exactly once, though answers can be lost: it gets its name here, and a mark by which it is known again.
+"""Starts a run exactly once, although answers can be lost: the client chooses its name, and adds a mark to recognize it.
 
-A server that names a run itself (generateName) cannot be asked again when its answer is lost: that would be a second run. With a name
-of ours the second try meets the first one ("already exists"), and the mark tells it from a run of somebody else.
+If the server named the run (generateName), a repeated request after a lost answer would start a second run. With a name from the client
+the second attempt fails ("already exists"), and the mark shows whether the existing run is the first attempt's or somebody else's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Submission:
-    """A run that is asked for: the name that it must have ("" for any), else the beginning of its name, and its mark."""
+    """A run to submit. name: the name that it must have, "" for any; prefix: the beginning of its name then. mark: identifies it."""
 
     namespace: str
     name: str
@@ -32,7 +32,7 @@ class Submission:
     mark: str
 
     def new_name(self) -> str:
-        """A name as the server would make it; "" when the document names neither (the server says so in its words)."""
+        """A name as the server would generate it; "" if the document has neither name nor prefix (then the server's error says so)."""
         return generated_name(self.prefix, secrets.token_hex(8)) if self.prefix else ""
 
 
@@ -41,7 +41,7 @@ def mark() -> str:
 
 
 def marked(document: Json, name: str, mark: str) -> Json:
-    """The workflow with its name and its mark."""
+    """The workflow with this name and this mark."""
     metadata = dict(document.get("metadata") or {})
     if name:
         metadata["name"] = name
@@ -50,7 +50,7 @@ def marked(document: Json, name: str, mark: str) -> Json:
 
 
 def marked_options(options: Json, name: str, mark: str) -> Json:
-    """Argo's SubmitOpts with the same; its annotations are one text, `a=b,c=d`."""
+    """Argo's SubmitOpts with this name and this mark; its annotations are one text, `a=b,c=d`."""
     annotations = ",".join(filter(None, [str(options.get("annotations") or ""), f"{SUBMISSION}={mark}"]))
     return {**options, **({"name": name} if name else {}), "annotations": annotations}
 
@@ -68,17 +68,15 @@ def submit(
     rejoin: Callable[[], object],
     unclear: Callable[[str], str],
 ) -> Json:
-    """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after.
+    """Create a run exactly once: its name is known before the request, so that the run can be looked up after a lost answer.
 
-    ask: creates the run of that name, one attempt. look: gets it. rejoin: finds the server again that was lost. unclear: the fix where
-    the server may have taken it and nobody can say.
+    ask: creates the run with this name, in one attempt. look: gets it. rejoin: finds a lost server again. unclear: the fix if it remains
+    unknown whether the server accepted the run.
     """
     start, pauses, renamed = time.monotonic(), iter(PAUSES), 0
     name = submission.name or submission.new_name()
-    maybe_created = False  # a run of that name, by an attempt whose answer was lost
-    refusal: Refused | None = (
-        None  # that attempt's successor was told that the name is taken: by that run, or by another one?
-    )
+    maybe_created = False  # an attempt whose answer was lost may have created the run
+    refusal: Refused | None = None  # a later attempt failed because the name is taken: by our run or another one
     while True:
         try:
             if refusal is None:
@@ -108,7 +106,7 @@ def submit(
 
 
 def _given_up(unanswered: Unanswered, fix: str) -> HeraUtilsError:
-    """fix: where the server may have taken the run all the same, else ""."""
+    """fix: if the server may have accepted the run nevertheless, else ""."""
     why = unanswered.why
     why.fix = fix or why.fix
     return why

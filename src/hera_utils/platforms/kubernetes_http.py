@@ -1,7 +1,7 @@
-"""HTTP to a Kubernetes API: one request, its status and its document, whatever the kind. What they mean is their reader's.
+"""HTTP to a Kubernetes API: sends one request and returns status and document, which the callers interpret.
 
-The address, TLS, the credential and the proxy are the kubeconfig's (cluster_access.py); a refusal is a reply like any other. `Cluster`
-speaks of the objects of a run by it; the preflight asks many things at once.
+The address, TLS, the credential and the proxy come from the kubeconfig (cluster_access.py); a refusal is a reply like any other.
+`Cluster` uses it for the objects of a run, the preflight for many requests at once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Json = dict[str, Any]
 
 APPLY = "application/apply-patch+yaml"
 _AS_JSON = "application/json"
-_SECONDS = 10.0  # for a connection, and for each silence of a reply
-_CONNECTIONS = 64  # kept open at most: a preflight asks that many things at once
+_SECONDS = 10.0  # to connect, and for each silence of a reply
+_CONNECTIONS = 64  # connections kept open: a preflight sends as many requests at once
 _UNAUTHORIZED = 401
 
 
@@ -40,7 +40,7 @@ _UNAUTHORIZED = 401
 class ClusterRequest:
     """One request. path: below the API's root, escaped. content: the media type of the body.
 
-    by_token: asked with the token that the KubernetesHttp was given, instead of the kubeconfig's credential.
+    by_token: sent with the token of the KubernetesHttp, instead of the kubeconfig's credential.
     """
 
     method: str
@@ -53,9 +53,9 @@ class ClusterRequest:
 
 @dataclass(frozen=True)
 class ClusterReply:
-    """status: HTTP's. body: the object, or Kubernetes' Status. date: the server's clock as its header says, "" when it does not.
+    """status: HTTP's. body: the object, or Kubernetes' Status. date: the server's clock by its Date header, "" without one.
 
-    sent, received: this machine's clock before and after, seconds since 1970.
+    sent, received: this machine's clock before and after the request, seconds since 1970.
     """
 
     status: int
@@ -70,7 +70,7 @@ class ClusterReply:
 
     @property
     def reason(self) -> str:
-        """Kubernetes' word for a refusal: NotFound, Forbidden, Conflict…; "" when it says yes."""
+        """Kubernetes' word for a refusal: NotFound, Forbidden, Conflict…; "" for a success."""
         return "" if self.ok else str(self.body.get("reason") or "")
 
     @property
@@ -79,13 +79,13 @@ class ClusterReply:
 
 
 class KubernetesHttp:
-    """Requests to the Kubernetes API of a Connection. May be used by several threads at once.
+    """Requests to the Kubernetes API of a Connection. Several threads may use it at once.
 
-    SettingsError or AccessError, when it is made, for a kubeconfig that cannot be used.
+    The constructor raises SettingsError or AccessError for a kubeconfig that cannot be used.
     """
 
     def __init__(self, connection: Connection, token: str = "") -> None:
-        """token: another credential, for requests that say `by_token` (a client certificate would win over a header)."""
+        """token: another credential, for requests with `by_token`, which then get no client certificate (it would win)."""
         self.connection = connection
         self.access = access_to(connection)
         self._own = self._by_token = _Session(self.access, connection)
@@ -93,7 +93,7 @@ class KubernetesHttp:
             self._by_token = _Session(ClusterAccess(replace(self.access.chosen, user={"token": token})), connection)
 
     def send(self, request: ClusterRequest) -> ClusterReply:
-        """AccessError (on this machine PlatformError) when nothing answers, or what answers is no Kubernetes API."""
+        """Raises AccessError (on this machine PlatformError) if nothing answers, or if the answer is not from a Kubernetes API."""
         session = self._by_token if request.by_token else self._own
         sent = time.time()
         try:
@@ -112,7 +112,7 @@ class KubernetesHttp:
     # --- errors ----------------------------------------------------------------------------------------------------
 
     def credential_refused(self) -> AccessError:
-        """The cluster does not take what the kubeconfig's user shows: since when, if it says so itself."""
+        """The error for a credential that the cluster refuses; says when its token expired, if the token says so."""
         ended = None
         with contextlib.suppress(HeraUtilsError):
             ended = expiry(self.access.token())
@@ -154,12 +154,12 @@ class KubernetesHttp:
 
 
 class _Session:
-    """A session as one user of a cluster. A refused credential is renewed once, when it can be; a certificate before its end."""
+    """A session of one user of a cluster. It renews a refused credential once, if possible, and a certificate before it expires."""
 
     def __init__(self, access: ClusterAccess, connection: Connection) -> None:
         self._access = access
         self._session = requests.Session()
-        # neither proxies nor ~/.netrc: proxies are decided here, and none leads to this machine
+        # without the environment's proxies and ~/.netrc: the proxy is set here, and none is used for this machine
         self._session.trust_env = False
         self._session.proxies = proxies_of(None if connection.local else access.proxy(connection.proxy))
         self._lock = threading.Lock()
@@ -194,7 +194,7 @@ class _Session:
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         headers = HTTPHeaderDict(prepared.headers)
         for name, value in self._access.headers():
-            headers.add(name, value)  # of one name several lines: the groups to impersonate
+            headers.add(name, value)  # a header may occur several times, as for the groups to impersonate
         prepared.headers = headers  # type: ignore[assignment]
         return prepared
 
@@ -202,7 +202,7 @@ class _Session:
         if self._certificate_ends is None:
             return
         with self._lock:
-            if self._access.expires != self._certificate_ends:  # the plugin gave another certificate meanwhile
+            if self._access.expires != self._certificate_ends:  # the plugin has given another certificate since
                 self._show_certificate()
 
     def _show_certificate(self) -> None:
@@ -212,7 +212,7 @@ class _Session:
 
 
 class _ClusterAdapter(requests.adapters.HTTPAdapter):
-    """TLS as the kubeconfig has it, also behind a proxy. What requests trusts by itself stays out of it."""
+    """TLS as in the kubeconfig, also through a proxy, without the authorities that requests trusts by default."""
 
     def __init__(self, access: ClusterAccess) -> None:
         self._tls = access.tls()
@@ -227,7 +227,7 @@ class _ClusterAdapter(requests.adapters.HTTPAdapter):
         return super().proxy_manager_for(proxy, ssl_context=self._tls, **options)
 
     def cert_verify(self, *_: Any) -> None:
-        """Nothing: the context says whom to trust and what to show."""
+        """Does nothing: the TLS context has the authorities and the client certificate."""
 
     def build_connection_pool_key_attributes(self, *arguments: Any) -> Any:
         host, _ = super().build_connection_pool_key_attributes(*arguments)

@@ -1,6 +1,6 @@
-"""The Kubernetes objects of an experiment's environment, as they shall be: the same documents on this machine and in a cluster.
+"""The Kubernetes objects that an experiment's environment describes: the same documents on this machine and in a cluster.
 
-Values of secrets come from variables and files, and go into the documents alone: nothing here shows them.
+Values of secrets come from variables and files, and only go into the documents: nothing here prints them.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ HOLDS_DATA = frozenset({"PersistentVolumeClaim"})
 
 @dataclass(frozen=True)
 class Declared:
-    """One object of the environment. document: as it shall be, None when it is only referred to: then it must be there.
+    """One object of the environment. document: the object to create, None if it is only referred to, and so must exist.
 
-    only_once: what is made where it is missing and never changed afterwards, because nothing says what it shall hold.
-    lacking: why its values cannot be had: it can be looked at and released, and not made.
+    only_once: created if it is missing, but never changed afterwards, because its content is not described.
+    lacking: why its values cannot be read: then it can be checked and released, but not created.
     """
 
     kind: str
@@ -55,10 +55,10 @@ class Declared:
 
 
 def declared(environment: Environment, namespace: str, *, local: bool = False) -> list[Declared]:
-    """What the environment consists of, in the order in which it can be made.
+    """The objects of the environment, in the order in which they can be created.
 
-    local: this machine makes what is only named as well (an empty config map). A secret whose variable is not set or whose file cannot
-    be read says so in `lacking`.
+    local: also create objects that are only named (as an empty config map), as this machine does. A secret whose variable is not set or
+    whose file cannot be read says so in `lacking`.
     """
     objects = [Declared("PersistentVolumeClaim", one.claim_name, _ours(claim(one))) for one in environment.volumes]
     for one in environment.config_maps:
@@ -71,7 +71,7 @@ def declared(environment: Environment, namespace: str, *, local: bool = False) -
         else:
             objects.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
     pull, account = environment.image_pull_secret, environment.service_account
-    if pull is not None and not local:  # here no image is pulled
+    if pull is not None and not local:  # this machine pulls images without Kubernetes' secrets
         bare = _ours({**secret_of(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
         registry = pull.registry or (environment.registry or "").partition("/")[0]
         given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
@@ -98,7 +98,7 @@ def _ours(document: Json) -> Json:
 
 
 def _account(account: ServiceAccount, pull: PullSecret | None, namespace: str) -> list[Declared]:
-    """The account, the smallest role that Argo's executor needs, and what binds them."""
+    """The account, the smallest role that Argo's executor needs, and the role binding."""
     document: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.name}}
     if pull is not None:
         document["imagePullSecrets"] = [{"name": pull.name}]
@@ -130,7 +130,7 @@ def config_map(name: str, data: Mapping[str, str]) -> Json:
 
 
 def secret_of(name: str, values: Mapping[str, str]) -> Json:
-    """values: in clear; the document holds them as Kubernetes does."""
+    """A Secret. values: in clear text; the document has them in base64."""
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
     return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name}, "data": data}
 
@@ -163,9 +163,9 @@ def _variables(what: str, names: dict[str, str]) -> dict[str, str]:
 
 
 def secret_values(environment: Environment) -> list[str]:
-    """The values of the environment's secrets, as far as they are at hand here: for who must not show them.
+    """The values of the environment's secrets that this machine can read, so that they can be masked.
 
-    Of a file that holds several words (a key in PEM, a configuration) those that no text holds by chance.
+    Of a file with several words (a key in PEM, a configuration) only the words that do not occur in a text by chance.
     """
     values: list[str] = []
     for secret in environment.secrets:
@@ -201,7 +201,7 @@ def _credential(pull: PullSecret, host: str) -> Json:
 
 
 def _of_docker(what: str, host: str) -> Json:
-    """What `docker login` stored. A credential helper's is not taken: it gives it to docker alone."""
+    """The credential that `docker login` stored in its file. One in a credential helper cannot be read: only docker gets it."""
     folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
     path = Path(folder) / "config.json"
     try:

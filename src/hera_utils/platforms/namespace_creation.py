@@ -1,4 +1,4 @@
-"""The namespace of the runs on this machine: created where only the settings know it."""
+"""Creates the namespace of the runs on this machine, if only the settings have it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _ALWAYS_THERE = "default"
 
 
 def ensure_namespace(connection: Connection, origin: str) -> list[str]:
-    """Create the namespace of the runs on the local platform where it is missing: settings that were written for a cluster name one
-    that is not here yet. On a cluster nothing is done. A line that says so, or none.
+    """Create the namespace of the runs on the local platform if it is missing, because settings that were written for a cluster name one
+    that is not here yet. Does nothing on a cluster. Returns a line about it, or [].
 
-    origin: who named it. ResourceError for a flag: who types the name of a namespace that is not there has mistyped it.
+    origin: what named it. Raises ResourceError if that was a flag: a typed name that does not exist is probably a mistake.
     """
     if not connection.local or connection.namespace == _ALWAYS_THERE:
         return []
-    from hera_utils.platforms.cluster import Cluster  # most runs are in the namespace that is always there
+    from hera_utils.platforms.cluster import Cluster  # imported here because most runs use the default namespace
 
     cluster, name = Cluster(connection), connection.namespace
     try:

@@ -1,8 +1,8 @@
-"""The way to this machine's own server: a connection is used only when the server's process has its other end.
+"""Connections to the local server, which are used only if the server's process has the other end.
 
-When the server has died, every user of the machine may take its port, and would be sent the token by a client that comes back; so could
-a task, which is this user's too. The kernel says whose the other end of a connection is, and which process listens; it is asked once a
-connection, before anything is sent.
+After a crash of the server any user of the machine, or a task of the same user, could listen on its port, and a client that reconnects
+would send it the token. So the kernel is asked, once for each connection and before anything is sent, which user has the other end and
+which process listens.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
 
 _REJOIN_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
-_PAUSES = (0.0, 0.001, 0.01, 0.1)  # seconds: the kernel may list a connection a moment after it is there
+_PAUSES = (0.0, 0.001, 0.01, 0.1)  # seconds: the kernel may list a new connection a moment later
 
 
 class OwnServerAdapter(requests.adapters.HTTPAdapter):
-    """For a session that speaks to this machine's own server, or to a tunnel of this process."""
+    """An adapter for sessions with the local server, or with a tunnel of this process."""
 
     def __init__(self, process: int | None = None) -> None:
-        """process: the one that listens; None when it is not known, then any of this user's is believed."""
+        """process: the id of the process that listens; None if unknown: then any process of this user is accepted."""
         self._process = process
         super().__init__()
 
@@ -45,10 +45,10 @@ class OwnServerAdapter(requests.adapters.HTTPAdapter):
 
 
 class RejoiningAdapter(requests.adapters.BaseAdapter):
-    """For a session of Hera's, which knows one address: what finds its server killed goes to the one that takes its place.
+    """An adapter for Hera's sessions, which know one address: after a crash of the local server, requests go to its successor.
 
-    connection: of this machine. A request is sent again only when none of it was done: it is a reading, it found nobody, or the next
-    server, on the same port, refused the token.
+    connection: to the local server. A request is repeated only if it cannot be done twice: if it is a read, if there was no connection,
+    or if the next server, on the same port, refused the token.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -58,7 +58,9 @@ class RejoiningAdapter(requests.adapters.BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         if bare_token(request.headers.get("Authorization", "")) != self._first.token:
-            return self._adapter.send(request, *arguments, **options)  # the script's own token, which goes nowhere else
+            return self._adapter.send(
+                request, *arguments, **options
+            )  # the script's own token must not go to another server
         path = str(request.url).removeprefix(self._first.argo_server)
         for pause in _REJOIN_PAUSES:
             try:
@@ -96,7 +98,7 @@ def _pool(pool: Any, connection: Any, process: int | None) -> Any:
 
 
 class _OwnConnection:
-    """Looks whose the other end is, before anything is asked."""
+    """Checks which user and which process have the other end, before anything is sent."""
 
     process: int | None = None
     sock: socket.socket | None
@@ -106,13 +108,13 @@ class _OwnConnection:
         if self.sock is None:
             return
         whose = owner(self.sock)
-        if whose != os.geteuid() and sys.platform.startswith("linux"):  # nobody can tell elsewhere, and it is believed
+        if whose != os.geteuid() and sys.platform.startswith("linux"):  # other systems cannot tell
             self.close()  # type: ignore[attr-defined]
             why = "its process has just ended" if whose is None else "another user of this machine has that port"
             raise urllib3.exceptions.NewConnectionError(self, why)  # type: ignore[arg-type]
         try:
             address = self.sock.getpeername()[:2]
-        except OSError as error:  # it has ended since
+        except OSError as error:  # the other end has closed it
             self.close()  # type: ignore[attr-defined]
             raise urllib3.exceptions.NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]
         if self.process is not None and not is_listening(self.process, address):
@@ -130,10 +132,10 @@ class _TlsConnection(_OwnConnection, urllib3.connection.HTTPSConnection):
 
 
 def owner(connection: socket.socket) -> int | None:
-    """The user id of the process that has the other end; None when there is none, as it was killed, or nobody can tell."""
+    """The user id of the process that has the other end; None if that process was killed, or if it is unknown."""
     try:
         here, there = connection.getsockname()[:2], connection.getpeername()[:2]
-    except OSError:  # it is closed already
+    except OSError:  # the connection is closed already
         return None
     for pause in _PAUSES:
         time.sleep(pause)

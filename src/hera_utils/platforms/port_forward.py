@@ -1,8 +1,8 @@
-"""A way to a pod's port through the Kubernetes API, as `kubectl port-forward` has it: a listener on this machine's loopback.
+"""A tunnel to a pod's port through the Kubernetes API, like `kubectl port-forward`: it listens on this machine's loopback.
 
-Each connection to it becomes one websocket to `…/pods/NAME/portforward` (subprotocol v4.channel.k8s.io: each message begins with the
-number of its channel, 0 data, 1 error; the first message of each channel is the port). A pod that is gone is replaced by asking anew
-with each connection. Whoever may connect to this machine's loopback may use the tunnel, as with kubectl; Argo still wants its token.
+Each connection becomes one websocket to `…/pods/NAME/portforward` (subprotocol v4.channel.k8s.io: each message begins with the number of
+its channel, 0 data, 1 error; the first message of each channel is the port). The pod is looked up again for each connection, so it may be
+replaced. Every user of this machine can use the tunnel, as with kubectl; Argo still requires its token.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _CHUNK = 1 << 16
 _SECONDS = 15.0  # for the connection and its handshake
 
 Pod = Callable[[], tuple[str, str, int]]
-"""Gives (namespace, pod, port) of a pod that serves now."""
+"""Returns (namespace, pod, port) of a pod that is ready now."""
 
 
 class PortForward:
-    """Listens until `close()`. address: (host, port) on this machine. failure: why the newest connection was not made, or None."""
+    """Listens until `close()`. address: (host, port) on this machine. failure: why the newest connection failed, or None."""
 
     def __init__(self, access: ClusterAccess, pod: Pod, proxy: str | None = None) -> None:
-        """proxy: the setting's."""
+        """proxy: the setting `proxy`."""
         self._access, self._pod, self._named_proxy = access, pod, proxy
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
@@ -71,7 +71,7 @@ class PortForward:
                 self._relay(here, there)
 
     def _relay(self, here: socket.socket, there: WebSocket) -> None:
-        """Both ways until one side has said all. One thread: a TLS connection is not for two at once."""
+        """Relay in both directions until one side closes. In one thread, because two threads must not use a TLS connection at once."""
         started: set[int] = set()
         while True:
             readable = [there.wire] if there.pending() else select.select([here, there.wire], [], [])[0]
@@ -97,7 +97,7 @@ class PortForward:
 
 
 class WebSocket:
-    """One websocket to a Kubernetes API, for one thread. over: the other side has closed it."""
+    """A websocket to a Kubernetes API, for one thread. over: the other side has closed it."""
 
     def __init__(self, wire: socket.socket, protocol: Any) -> None:
         self.wire, self.over = wire, False
@@ -113,7 +113,7 @@ class WebSocket:
 
     @classmethod
     def open(cls, access: ClusterAccess, path: str, proxy: str | None = None) -> WebSocket:
-        """AccessError when the API refuses it; OSError when nothing answers."""
+        """Raises AccessError if the API refuses it, OSError if nothing answers."""
         from wsproto import ConnectionType, WSConnection
         from wsproto.events import Request
 
@@ -144,7 +144,7 @@ class WebSocket:
                 self._protocol.receive_data(received or None)
                 for event in self._protocol.events():
                     if isinstance(event, AcceptConnection):
-                        self._accepted = self._read()  # what came with the answer
+                        self._accepted = self._read()  # messages that arrived together with the answer
                         return
                     if isinstance(event, RejectConnection):
                         status, ended = event.status_code, not event.has_body
@@ -156,7 +156,7 @@ class WebSocket:
         raise _refused(access, status, answer)
 
     def pending(self) -> bool:
-        """Whether something has arrived that waiting for the wire would not show."""
+        """Whether data has arrived that `select` on the wire would not show."""
         return bool(self._accepted) or (isinstance(self.wire, ssl.SSLSocket) and self.wire.pending() > 0)
 
     def send(self, data: bytes) -> None:
@@ -165,7 +165,7 @@ class WebSocket:
         self.wire.sendall(self._protocol.send(BytesMessage(data=data)))
 
     def received(self) -> list[bytes]:
-        """The whole messages that what arrives next completes."""
+        """Read once from the wire; the messages that are complete then."""
         if self._accepted:
             waiting, self._accepted = self._accepted, []
             return waiting
@@ -194,7 +194,7 @@ class WebSocket:
 
 
 def _wire(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
-    """A connection to the API, through its proxy and TLS where it has them."""
+    """A connection to the API, through its proxy and with TLS if it has them."""
     parts = urlsplit(access.address.server)
     host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
     through = access.proxy(named_proxy)
@@ -204,7 +204,7 @@ def _wire(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
 
 
 def _by_proxy(through: str, host: str, port: int) -> socket.socket:
-    """A tunnel by CONNECT, as browsers ask an HTTP proxy for it."""
+    """A connection through an HTTP proxy, by CONNECT."""
     import base64
     from urllib.parse import unquote
 
@@ -223,7 +223,7 @@ def _by_proxy(through: str, host: str, port: int) -> socket.socket:
     wire.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
     answer = b""
     while b"\r\n\r\n" not in answer and len(answer) < _CHUNK:
-        received = wire.recv(1)  # a byte at a time: what follows is not the proxy's
+        received = wire.recv(1)  # one byte at a time: the bytes after the proxy's answer are not for us
         if not received:
             break
         answer += received

@@ -1,7 +1,7 @@
-"""What an experiment's environment needs, made on a platform: the difference first, then server-side apply, then release.
+"""Creates what an experiment's environment needs on a platform: shows the difference, applies it (server-side apply), releases it.
 
-The same on this machine and in a cluster. Only what carries our label is changed or removed; a field that somebody else set to another
-value is a conflict, told with their name, and taken over only when asked to (`force`). On this machine a claim is a folder.
+The same on this machine and in a cluster. Only objects with our label are changed or removed. A field that somebody else set to another
+value is a conflict, reported with their name, and overwritten only with `force`. On this machine a claim is a folder.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hera_utils.platforms.server_side_apply import Applier, Conflict
 Json = dict[str, Any]
 Action = Literal["create", "change", "same", "found", "theirs", "missing", "refused"]
 _BLOCKS = ("missing", "refused")
-_RETRIES = (0.1, 0.3, 1.0)  # seconds: a role that was just made is known to all of the cluster a moment later
+_RETRIES = (0.1, 0.3, 1.0)  # seconds: the cluster may know a new role only a moment later
 
 
 @dataclass(frozen=True)
 class Provisioned:
-    """One resource of the environment. existed: it was there before. where: a claim's folder on this machine, or ""."""
+    """One object of the environment. existed: it was there before. where: a claim's folder on this machine, or ""."""
 
     kind: str
     name: str
@@ -40,9 +40,9 @@ class Provisioned:
 
 @dataclass(frozen=True)
 class Change:
-    """What provisioning would do to one object. found: the object is only referred to, and there; theirs: somebody else made it.
+    """What provisioning would do to one object. Action `found`: it is only referred to, and exists; `theirs`: somebody else created it.
 
-    fields: what differs. note: why it is left, or refused. fix: what to do then. where: a claim's folder on this machine, or "".
+    fields: what differs. note: why it is left unchanged, or refused. fix: what to do then. where: a claim's folder on this machine, or "".
     """
 
     declared: Declared
@@ -57,7 +57,7 @@ class Change:
         return self.action in _BLOCKS
 
     def lines(self) -> list[str]:
-        """As it is text: a mark, what it is, and its fields below it."""
+        """Lines for a dry run: a mark and the object, then its fields."""
         mark = {"create": "+", "change": "~", "same": "=", "found": "=", "theirs": "=", "missing": "✘", "refused": "✘"}[
             self.action
         ]
@@ -70,7 +70,7 @@ class Change:
         return [first, *more, *([f"    → {self.fix}"] if self.fix else [])]
 
     def done(self) -> str:
-        """As it is told once it is so."""
+        """The line after the change was made."""
         mark, state = {"create": ("+", "made"), "change": ("~", "changed")}.get(self.action, ("=", "unchanged"))
         text = "; ".join(filter(None, [state, self.note, f"it is the folder {self.where}" if self.where else ""]))
         return f"{mark} {self.declared.word} {self.declared.name}  {text}"
@@ -84,10 +84,10 @@ def changes(
     folders: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> list[Change]:
-    """The difference between the environment and what is there, by the server's own dry run. Nothing is changed.
+    """The difference between the environment and the existing objects, by the server's own dry run. Changes nothing.
 
-    state: the local platform's folder. folders: claim → folder of this machine (the settings' `volumes`).
-    force: as if what somebody else set may be taken over.
+    state: the local platform's folder. folders: claim → folder of this machine (the setting `volumes`).
+    force: assume that fields which others have set may be overwritten.
     """
     wanted = [
         _placed(cluster, one, folders or {}) for one in declared(environment, cluster.namespace, local=cluster.local)
@@ -101,7 +101,7 @@ def changes(
         change = _change(applier, one, live, force, planned)
         planned.append(_with_folder(cluster, change, live, state, folders or {}))
     if any(f'namespaces "{cluster.namespace}" not found' in one.note for one in planned):
-        raise cluster.no_namespace()  # one sentence about what is wrong, rather than one about each thing in it
+        raise cluster.no_namespace()  # one error instead of one for each object
     return planned
 
 
@@ -113,9 +113,9 @@ def provision(
     folders: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> list[Provisioned]:
-    """Make sure that the environment is there as it shall be; doing so twice changes nothing the second time.
+    """Create or change the objects of the environment; a second call changes nothing.
 
-    ResourceError tells everything that stands in the way, before anything is changed.
+    Raises ResourceError with all problems before anything is changed.
     """
     found = changes(cluster, environment, state=state, folders=folders, force=force)
     refuse(found, cluster.namespace)
@@ -131,9 +131,9 @@ def provision(
 def ensure(
     cluster: Cluster, environment: Environment, *, state: str, folders: Mapping[str, str] | None = None
 ) -> list[Provisioned]:
-    """Before a run: on this machine what is missing is made; in a cluster, where it costs something, it must be there.
+    """Before a run: create what is missing on this machine; in a cluster, where objects cost something, only check that they exist.
 
-    ResourceError names everything that is not.
+    Raises ResourceError with everything that does not exist.
     """
     return (
         provision(cluster, environment, state=state, folders=folders) if cluster.local else check(cluster, environment)
@@ -141,7 +141,7 @@ def ensure(
 
 
 def refuse(planned: Sequence[Change], namespace: str) -> None:
-    """ResourceError when a change cannot be made."""
+    """Raise ResourceError if a change cannot be made."""
     blocked = [one for one in planned if one.blocks]
     if not blocked:
         return
@@ -159,7 +159,7 @@ def refuse(planned: Sequence[Change], namespace: str) -> None:
 
 
 def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
-    """That what the environment refers to exists; nothing is made. ResourceError names everything that does not."""
+    """Check that the objects of the environment exist, without creating any. Raises ResourceError with those that do not."""
     wanted = declared(environment, cluster.namespace, local=cluster.local)
     needed = [one for one in wanted if one.kind not in ("Role", "RoleBinding")]
     answers = Applier(cluster).get_all([(one.kind, one.name) for one in needed])
@@ -174,7 +174,7 @@ def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
 
 
 def missing(cluster: Cluster, environment: Environment) -> list[tuple[str, str]]:
-    """(kind, name) of what the environment needs and the cluster lacks."""
+    """(kind, name) of the objects that the environment needs and the cluster does not have."""
     wanted = declared(environment, cluster.namespace, local=True)
     answers = Applier(cluster).get_all([(one.kind, one.name) for one in wanted])
     return [(one.kind, one.name) for one, live in zip(wanted, answers, strict=True) if live is None]
@@ -188,7 +188,7 @@ def is_ours(live: Json) -> bool:
 
 
 def _change(applier: Applier, declared: Declared, live: Json | None, force: bool, before: Sequence[Change]) -> Change:
-    """What provisioning would do to one object. live: as it is. before: what is decided of the objects that come first."""
+    """What provisioning would do to one object. live: its present document. before: the changes of earlier objects."""
     if declared.document is None:
         return Change(declared, "found") if live is not None else _undescribed(declared)
     if live is not None and not is_ours(live):
@@ -202,7 +202,7 @@ def _change(applier: Applier, declared: Declared, live: Json | None, force: bool
     except HeraUtilsError as error:
         role_comes = any(one.action == "create" and one.declared.kind == "Role" for one in before)
         if declared.kind == "RoleBinding" and role_comes and not isinstance(error, Conflict):
-            return Change(declared, "create")  # its role is not there yet, so the server cannot look at it
+            return Change(declared, "create")  # the dry run fails because its role does not exist yet
         return Change(declared, "refused", note=error.message, fix=error.fix or "")
     if live is None:
         return Change(declared, "create", tuple(_fields_of(declared.document)))
@@ -211,7 +211,7 @@ def _change(applier: Applier, declared: Declared, live: Json | None, force: bool
 
 
 def _undescribed(declared: Declared) -> Change:
-    """The experiment names an object that neither exists nor is described."""
+    """The change for an object that neither exists nor is described."""
     what = (
         f"does not exist, and the experiment does not describe its content: the {declared.word}'s owner must create it"
     )
@@ -227,7 +227,7 @@ def _of_others(declared: Declared, document: Json, live: Json) -> Change:
 
 
 def _why(declared: Declared) -> str:
-    """Why its values cannot be had, without saying again whose."""
+    """Why its values cannot be read, without its name."""
     return (
         str(declared.lacking)
         .removeprefix(f"the secret `{declared.name}` ")
@@ -236,7 +236,7 @@ def _why(declared: Declared) -> str:
 
 
 def _unlike(document: Json, live: Json) -> list[FieldDiff]:
-    """Where somebody else's object differs from what is declared; what they have beside it is theirs."""
+    """Where somebody else's object differs from the declared one; fields that only they have do not count."""
     wanted = {key: value for key, value in document.items() if key not in ("metadata", "apiVersion")}
     fields = difference({key: live.get(key) for key in wanted} | {"kind": document["kind"]}, wanted)
     return [one for one in fields if one.after is not None and one.before != one.after]
@@ -266,7 +266,7 @@ def _apply(applier: Applier, declared: Declared, force: bool) -> None:
 
 
 def _placed(cluster: Cluster, declared: Declared, folders: Mapping[str, str]) -> Declared:
-    """On this machine a claim says which folder it is, when the settings do."""
+    """The object; on this machine a claim with its folder as an annotation, if the settings name one."""
     if (
         not cluster.local
         or declared.kind != "PersistentVolumeClaim"
@@ -301,7 +301,7 @@ def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str
 
 @dataclass(frozen=True)
 class Released:
-    """What became of one object. action: removed, absent, kept, left (to others who use it too)."""
+    """The result of releasing one object. action: removed, absent, kept, left (because others use it too)."""
 
     kind: str
     name: str
@@ -318,9 +318,9 @@ class Released:
 def release(
     cluster: Cluster, environment: Environment, *, with_data: bool = False, dry_run: bool = False
 ) -> list[Released]:
-    """Remove what provisioning made of this environment, and nothing else.
+    """Remove what provisioning created of this environment, and nothing else.
 
-    A claim, which holds data, is removed only `with_data`. What others have provisioned too stays for them. dry_run: only say it.
+    A claim, which has data, is removed only `with_data`. Objects that others provisioned too are kept. dry_run: remove nothing.
     """
     applier = Applier(cluster)
     wanted = [

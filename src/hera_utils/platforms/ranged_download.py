@@ -1,4 +1,4 @@
-"""A file of a server while it is read: where it begins, how long it should be, what the server says of its content."""
+"""An HTTP reply whose body is a file: at which byte it begins, the length of the file, the server's digests of it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SHA256 = re.compile(r"sha-256=:?(?P<value>[A-Za-z0-9+/]+=*):?", re.IGNORECASE)
 
 
 class Broken(Exception):
-    """The content broke off, or is not what the server said it is."""
+    """The content ended early, or contradicts what the server says about it."""
 
 
 class Opened:
-    """An answer whose body is a file.
+    """A reply whose body is a file.
 
-    start: the first byte that comes: 0 when the server gives the whole, whatever was asked for. whole: the file's length, None when
-    it does not say. etag: its version, "" when it has none. kind: its media type. sha256, md5: what the server says, in hex, or "".
+    start: the position of the first byte: 0 if the server sends the whole file, whatever was requested. whole: the file's length, None if
+    unknown. etag: its version, "" for none. kind: its media type. sha256, md5: the server's digests in hex, or "".
     """
 
     def __init__(self, reply: requests.Response) -> None:
@@ -43,11 +43,11 @@ class Opened:
 
     @property
     def resumable(self) -> bool:
-        """Whether the rest of it can be asked for, and be known to belong to what was read."""
+        """Whether the rest can be requested later, with the certainty that the file has not changed."""
         return self._reply.headers.get("Accept-Ranges", "").strip() == "bytes" and not self.etag.startswith("W/")
 
     def pieces(self) -> Iterator[bytes]:
-        """The bytes, in pieces, exactly as they are kept. Broken when they break off."""
+        """The stored bytes in pieces, not decoded. Raises Broken if they end early."""
         try:
             yield from self._reply.raw.stream(_CHUNK, decode_content=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

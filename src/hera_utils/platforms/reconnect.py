@@ -1,4 +1,4 @@
-"""A watch or a log is a stream that breaks: it is asked for anew until the server has been silent for too long."""
+"""Repeats the request for a broken stream (a watch or a log), until the server has been silent for too long."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hera_utils.platforms.argo_http import Cut, Unanswered
 PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 """Seconds between attempts."""
 PATIENCE = 60.0
-"""Seconds without any answer after which a server is given up."""
+"""Seconds without any answer, after which the client gives up."""
 
 
 class Reconnection:
     """The attempts at one stream: `while stream.may_go_on(): with stream.attempt(): …`, and `received()` for each event.
 
-    timeout: seconds after which it ends, None: never. broken: the error that says that the stream was interrupted, and why.
-    rejoin: finds the server that took the place of one that crashed, and says whether it is another one.
+    timeout: seconds after which it ends, None: never. broken: reason → the error for an interrupted stream.
+    rejoin: finds the successor of a crashed server, and returns True if there is a new one.
     restartable: whether the stream may begin again after its first event.
     """
 
@@ -40,13 +40,13 @@ class Reconnection:
         return self.deadline is None or time.monotonic() < self.deadline
 
     def received(self) -> None:
-        """Something new came: the server is well."""
+        """Note that a new event came, so the server works."""
         self._has_begun = True
         self._failures = 0
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Pauses where the stream breaks within; raises what cannot pass, and what did not pass for too long."""
+        """Inside, a broken stream causes a pause. Raises permanent errors, and temporary ones that last too long."""
         try:
             yield
             return
@@ -59,13 +59,13 @@ class Reconnection:
             self._find_server()
         except HeraUtilsError as refusal:
             if not self._has_begun or isinstance(refusal, Refused):
-                raise  # it never worked, or the server says no: gone while we were cut off
+                raise  # the stream never worked, or the server refuses: the object may have been deleted meanwhile
             error, pause = refusal, 0.0
             self._find_server()
         self._pause(error, pause)
 
     def _find_server(self) -> None:
-        """Another server than before has all its time to answer: the one that was silent has been killed."""
+        """Find the server again. A new one, after the silent one was killed, gets the whole patience."""
         if self._rejoin():
             self._failures = 0
 

@@ -1,4 +1,4 @@
-"""From the settings to an Argo server elsewhere: the one that they name, else the one that their cluster has."""
+"""Turns settings into a Connection to a remote Argo server: the one that they name, else the one of their cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hera_utils.settings.resolve import CLIContext
 
 
 def remote(context: CLIContext) -> Connection:
-    """The Argo server that the settings name or their cluster has. Nothing is asked yet, but the cluster where the server is."""
+    """The Argo server that the settings name, or that of their cluster. Only the cluster is asked, for the server's address."""
     token = context.argo_token.reveal() if context.argo_token is not None else ""
     bare = Connection(
         argo_server=context.argo_server or "",
@@ -34,11 +34,11 @@ def remote(context: CLIContext) -> Connection:
     if context.argo_server is None:
         key = (bare, context.argo_base_href)
         remembered: Connection | None = context.remembered().get(key)
-        if remembered is not None:  # its tunnel stands, its tokens are held
+        if remembered is not None:  # with its open tunnel and its tokens
             return remembered
         bare = _discovered(bare, context.argo_base_href or "")
         source = token_source(context, bare)
-        # the server is of the kubeconfig's own cluster: as with the argo command, who may use the one may use the other
+        # the server is in the kubeconfig's own cluster, so the user's credential is valid for it, as with the argo command
         if not token and (source is None or isinstance(source, ServiceAccountToken)):
             source = ClusterToken(bare, source)
         bare = context.remembered()[key] = replace(bare, fresh_token=source)
@@ -47,7 +47,7 @@ def remote(context: CLIContext) -> Connection:
 
 
 def _discovered(bare: Connection, base: str) -> Connection:
-    """The Argo server that the kubeconfig's cluster has, when nobody names one. base: the base path that the settings say, or ""."""
+    """The Argo server of the kubeconfig's cluster, if none is named. base: the base path from the settings, or ""."""
     cluster = Cluster(bare)
     if not cluster.leads_somewhere():
         raise SettingsError(
@@ -71,7 +71,7 @@ def _certificate(context: CLIContext) -> tuple[str, str] | None:
 
 
 def _file(context: CLIContext, name: str) -> str | None:
-    """A setting that names a file which must be there."""
+    """The value of a setting that names a file. Raises SettingsError if the file does not exist."""
     path: str | None = getattr(context, name)
     if path is not None and not Path(path).is_file():
         raise SettingsError(f"{name} ({context.origin(name)}): there is no file {path}", fix="correct its path")

@@ -1,4 +1,4 @@
-"""The rights that a run needs, each once, as Kubernetes' rules: of who submits it, and of the account that its pods use. Pure.
+"""The permissions that a run needs, as Kubernetes' rules: of the user who submits it, and of the account of its pods. Pure.
 
 Sources: Argo's docs/workflow-rbac.md (the executor's minimum since 3.4), docs/http-template.md (the agent), docs/fields.md (ArtifactGC);
 the Argo server does with the caller's own rights what it is asked for (docs/argo-server-auth-mode.md), and reads logs by listing and
@@ -22,7 +22,7 @@ SUBMITTER = "argo-submitter"
 class Right:
     """One verb on one resource. resource: plural, with its subresource (`pods/log`). what: what fails without it.
 
-    vital: a run cannot do without (else it can, and something is missing then).
+    vital: a run is impossible without it; otherwise only a feature is missing.
     """
 
     verb: str
@@ -34,7 +34,7 @@ class Right:
 
     @property
     def qualified(self) -> str:
-        """As kubectl names it: workflows.argoproj.io, pods/log."""
+        """The resource as kubectl names it: workflows.argoproj.io, pods/log."""
         plural, slash, sub = self.resource.partition("/")
         return f"{plural}.{self.group}{slash}{sub}" if self.group else self.resource
 
@@ -46,7 +46,7 @@ class Right:
 
 
 def submitter(templates: Iterable[str] = ()) -> list[Right]:
-    """Of who submits and follows. templates: kinds that the workflow refers to, which the server reads with the same rights."""
+    """The rights to submit and follow a run. templates: kinds to which the workflow refers; the server reads them with these rights."""
     rights = [
         Right("create", "workflows", ARGO, "nothing can be submitted"),
         Right("get", "workflows", ARGO, "a run cannot be followed"),
@@ -63,7 +63,7 @@ def submitter(templates: Iterable[str] = ()) -> list[Right]:
 
 
 def executor(*, agents: bool = False, collects: bool = False) -> list[Right]:
-    """Of the account of the pods. agents: http or plugin templates are used; collects: artifacts are garbage collected."""
+    """The rights of the pods' account. agents: http or plugin templates are used; collects: artifacts are garbage collected."""
     rights = [
         Right("create", "workflowtaskresults", ARGO, "no task can report its outputs"),
         Right("patch", "workflowtaskresults", ARGO, "no task can report its outputs"),
@@ -87,7 +87,7 @@ _ACTIONS = {
     "delete": ("get", "delete"),
     "get": ("get",),
 }
-# Whose plural is not their name in small letters with an s; the others are a guess.
+# Kinds whose plural is not the name in small letters with an s. For kinds that are in neither table, the plural is a guess.
 _PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses"}
 _CERTAIN = {
     "Pod",
@@ -104,7 +104,7 @@ _CERTAIN = {
 
 
 def acting(api_version: str, kind: str, action: str) -> list[Right]:
-    """Of the account of a `resource` template, which acts on an object (docs/resource-template.md)."""
+    """The rights of the account for a `resource` template, which acts on an object (Argo's docs/resource-template.md)."""
     group = api_version.partition("/")[0] if "/" in api_version else ""
     plural = _PLURALS.get(kind, f"{kind.lower()}s")
     sure = kind in _PLURALS or kind in _CERTAIN
@@ -116,7 +116,7 @@ def acting(api_version: str, kind: str, action: str) -> list[Right]:
 
 
 def rules(rights: Iterable[Right]) -> list[Json]:
-    """Kubernetes' PolicyRules, the verbs of one resource together."""
+    """Kubernetes' PolicyRules, one for each resource with all its verbs."""
     verbs: dict[tuple[str, str], list[str]] = {}
     for right in rights:
         known = verbs.setdefault((right.group, right.resource), [])
@@ -137,7 +137,7 @@ def role(name: str, rights: Iterable[Right]) -> Json:
 
 
 def binding(name: str, subject: Json) -> Json:
-    """A RoleBinding of the role of that name to a subject: see `account_subject`, `user_subject`."""
+    """A RoleBinding of the role with this name to a subject (`account_subject`, `user_subject`)."""
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -153,7 +153,7 @@ def account_subject(name: str, namespace: str) -> Json:
 
 
 def user_subject(user: str) -> Json:
-    """A user as the API server names it; a service account's token makes one a user of a long name."""
+    """The subject for a user name of the API server, which for a service account's token is `system:serviceaccount:…`."""
     if user.startswith("system:serviceaccount:") and user.count(":") == 3:
         _, _, namespace, name = user.split(":")
         return account_subject(name, namespace)
@@ -161,7 +161,7 @@ def user_subject(user: str) -> Json:
 
 
 def allowed(rules: Sequence[Json], right: Right) -> bool:
-    """Whether PolicyRules allow a right (in any object: rules for named ones do not count)."""
+    """Whether PolicyRules grant a right on all objects (rules for named objects do not count)."""
     return any(
         not rule.get("resourceNames")
         and _covers(rule.get("verbs"), right.verb)

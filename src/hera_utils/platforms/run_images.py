@@ -1,4 +1,4 @@
-"""What was decided of the images of this process's runs: the preflight decides, whoever submits takes it along, the record keeps it."""
+"""The decisions about images in this process: the preflight makes them, submissions and records contain them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _KEY = "images"
 
 
 def decisions_of(context: CLIContext) -> dict[str, ImageDecision]:
-    """image → what happens to it, as far as it was decided with these settings; always the same mapping."""
+    """image → the decision, as far as it was made with these settings; always the same mapping object."""
     decisions: dict[str, ImageDecision] = context.remembered().setdefault(_KEY, {})
     return decisions

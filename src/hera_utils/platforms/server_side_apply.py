@@ -1,7 +1,7 @@
-"""Server-side apply and deletion of a handful of kinds, by the Kubernetes API of a Cluster.
+"""Server-side apply and deletion of a few kinds of objects, by the Kubernetes API of a Cluster.
 
-Everybody applies under a name of their own (`hera-utils/ana`): two people who want the same share it, two who want different things are
-told about each other instead of undoing each other's work.
+Each user applies as a separate field manager (`hera-utils/ana`): two users with the same content share an object, two with different
+contents get a conflict instead of overwriting each other.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Conflict(ResourceError):
 
 
 class Applier:
-    """Objects of a cluster's namespace. AccessError when nothing answers or a right lacks, Refused for any other no."""
+    """Objects of a cluster's namespace. Raises AccessError if nothing answers or a permission is missing, Refused for other refusals."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -52,7 +52,7 @@ class Applier:
 
     @property
     def manager(self) -> str:
-        """Under which name we apply: whoever the cluster takes us for."""
+        """Our field manager: `hera-utils/` and the user name that the cluster gives us."""
         if not self._manager:
             user = "" if self._cluster.local else self._user()
             name = f"{MANAGER}/{user}" if user else MANAGER
@@ -68,8 +68,8 @@ class Applier:
         return "".join(character for character in name if character.isprintable())
 
     def get_all(self, references: Sequence[tuple[str, str]]) -> list[Json | AccessError | None]:
-        """The objects (kind, name), asked for at the same time; None for one that is not there, AccessError for one that may not be
-        looked at.
+        """The objects (kind, name), requested at the same time; None for one that does not exist, AccessError for one that may not be
+        read.
         """
 
         def ask(pair: tuple[str, str]) -> Json | AccessError | None:
@@ -78,13 +78,13 @@ class Applier:
                 return None
             if answer.status == 403:
                 return self._forbidden(answer, *pair, "read")
-            return self._yes(answer, *pair, "read")
+            return self._success(answer, *pair, "read")
 
         with ThreadPoolExecutor(max(1, min(16, len(references))), "provision") as threads:
             return list(threads.map(ask, references))
 
     def apply(self, document: Json, *, dry_run: bool = False, force: bool = False) -> Json:
-        """The object as it is (or would be) after the document was applied. Conflict when somebody else's fields would change."""
+        """Apply a document; the object after it (or as it would be). Raises Conflict if fields of somebody else would change."""
         kind, name = str(document["kind"]), str(document["metadata"]["name"])
         query = {"fieldManager": self.manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
         if dry_run:
@@ -92,23 +92,23 @@ class Applier:
         answer = self._http.send(ClusterRequest("PATCH", self._cluster.path(kind, name), query, document, APPLY))
         if answer.reason == "Conflict":
             raise Conflict(WORDS[kind], name, _owners(answer))
-        return self._yes(answer, kind, name, "provision")
+        return self._success(answer, kind, name, "provision")
 
     def owners(self, live: Json) -> tuple[bool, list[str]]:
-        """(whether we have applied an object, the other people who have)."""
+        """(whether we have applied the object, the other users who have)."""
         records = (live.get("metadata") or {}).get("managedFields") or []
         names = {str(record.get("manager")) for record in records if record.get("operation") == "Apply"}
         others = {_person(name) for name in names - {self.manager} if name.partition("/")[0] == MANAGER}
         return self.manager in names, sorted(others)
 
     def relinquish(self, kind: str, name: str) -> None:
-        """Own nothing of an object any more; what others own stays."""
+        """Give up our fields of an object; those of others stay."""
         root = self._cluster.path(kind).partition("/namespaces/")[0]
         version = root.partition("/")[2]  # `v1` of api/v1, `GROUP/v1` of apis/GROUP/v1
         self.apply({"apiVersion": version, "kind": kind, "metadata": {"name": name}})
 
     def delete(self, kind: str, live: Json) -> None:
-        """Delete exactly the object that was looked at."""
+        """Delete the object only if it is still the version that was read."""
         metadata = live["metadata"]
         conditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         body = {
@@ -119,14 +119,14 @@ class Applier:
         }
         answer = self._http.send(ClusterRequest("DELETE", self._cluster.path(kind, metadata["name"]), body=body))
         if answer.reason not in ("NotFound",):
-            self._yes(answer, kind, metadata["name"], "remove")
+            self._success(answer, kind, metadata["name"], "remove")
 
-    def _yes(self, answer: ClusterReply, kind: str, name: str, verb: str) -> Json:
+    def _success(self, answer: ClusterReply, kind: str, name: str, verb: str) -> Json:
         if answer.ok:
             return answer.body
-        raise self._no(answer, kind, name, verb)
+        raise self._refusal(answer, kind, name, verb)
 
-    def _no(self, answer: ClusterReply, kind: str, name: str, verb: str) -> HeraUtilsError:
+    def _refusal(self, answer: ClusterReply, kind: str, name: str, verb: str) -> HeraUtilsError:
         what = f"{WORDS[kind]} `{name}`"
         if answer.status == 401:
             return self._http.credential_refused()
@@ -155,7 +155,7 @@ def _past(verb: str) -> str:
 
 
 def _person(manager: str) -> str:
-    """`hera-utils/ana` is ana to people; another program is named as it is."""
+    """A field manager for messages: `ana` for `hera-utils/ana`; another program unchanged."""
     head, slash, user = manager.partition("/")
     return user if slash and head == MANAGER else manager
 

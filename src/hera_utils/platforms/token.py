@@ -1,6 +1,6 @@
-"""What a token says of itself, without asking anybody: whose it is and until when. Pure; a signature is the server's to check.
+"""Reads the claims of a token: its subject and when it expires. Pure; only the server can check the signature.
 
-Argo's single sign-on tokens (`v2:…`) are encrypted: they say nothing to us.
+Argo's single sign-on tokens (`v2:…`) are encrypted and cannot be read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 class TokenClaims:
     """kind: `jwt`, `sso` (Argo's own encrypted `v2:` token) or `opaque`. expires: seconds since 1970, or None.
 
-    defect: what is wrong with its form, in words that repeat nothing of it; "" when it may be one. subject: whose it is, of a JWT.
+    defect: what is wrong with its form, in words that contain nothing of it, or "". subject: the subject of a JWT.
     """
 
     kind: str
@@ -27,25 +27,25 @@ class TokenClaims:
 
     @property
     def of_kubernetes(self) -> bool:
-        """Whether the Kubernetes API made it: then it says who one is there as well."""
+        """Whether the Kubernetes API issued it: then the subject is a user there as well."""
         return self.subject.startswith("system:serviceaccount:")
 
 
 def bare_token(text: str) -> str:
-    """A token as people have it, without `Bearer `. (The argo command wants the word, Hera wants it once, headers need it.)"""
+    """A token without the word `Bearer`, with which users may have copied it. (The argo command, Hera and headers need the word.)"""
     words = text.split()
     return words[1] if len(words) == 2 and words[0].lower() == "bearer" else " ".join(words)
 
 
 def expiry(token: str) -> float | None:
-    """When a token ends, in seconds since 1970, as it says itself (`exp` of a JSON web token); None when it says nothing."""
+    """When a token expires, in seconds since 1970, by its own claim (`exp` of a JSON web token); None if it has none."""
     parts = bare_token(token).split(".")
     claims = _json_of(parts[1]) if len(parts) == 3 else None
     return _seconds(claims.get("exp")) if claims is not None else None
 
 
 def read_token(text: str) -> TokenClaims:
-    """What the form of a token says, and its claims where they can be read. text: without `Bearer `."""
+    """The kind of a token, and its claims if they can be read. text: without `Bearer `."""
     if any(character.isspace() or not character.isprintable() for character in text):
         return TokenClaims("opaque", defect="it contains a space or a line break")
     if text[:1] in "\"'" or text[-1:] in "\"'":
@@ -56,7 +56,7 @@ def read_token(text: str) -> TokenClaims:
         return TokenClaims("sso")
     parts = text.split(".")
     if len(parts) != 3:
-        cut = text.startswith("eyJ")  # how every JWT begins: {" in base64
+        cut = text.startswith("eyJ")  # every JWT begins so: it is {" in base64
         return TokenClaims("jwt", defect=f"it has {len(parts)} of a JWT's 3 parts") if cut else TokenClaims("opaque")
     claims = _json_of(parts[1])
     if _json_of(parts[0]) is None or claims is None:
@@ -81,5 +81,5 @@ def _seconds(value: Any) -> float | None:
 
 
 def moment_text(seconds: float) -> str:
-    """A moment for people: `2026-11-23 12:00:00 UTC`. seconds: since 1970."""
+    """A moment as text: `2026-11-23 12:00:00 UTC`. seconds: since 1970."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

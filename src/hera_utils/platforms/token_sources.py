@@ -1,7 +1,7 @@
-"""Where the Argo server's token comes from: a file, a command, the keyring, a service account; renewed in time, never shown.
+"""Sources of the Argo server's token: a file, a command, the keyring, a service account. Tokens are renewed in time, and never shown.
 
-Each source is callable and gives a valid token without `Bearer `: what Hera calls a token generator. `forget()` makes it ask anew, for
-who was refused. Since Kubernetes 1.24 a service account has no stored token: one asks for it (TokenRequest).
+Each source is callable and returns a valid token without `Bearer `: what Hera calls a token generator. After a refusal `forget()` makes it
+get a new one. Since Kubernetes 1.24 a service account has no stored token: it must be requested (TokenRequest).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from hera_utils.settings.resolve import CLIContext
 from hera_utils.wording import system_reason
 
 LIFE_SECONDS = 3600.0
-_RENEW_AT = 0.75  # of its life: a request under way must not meet the end
-_UNKNOWN_LIFE = 300.0  # seconds after which a command is asked again, when its token does not say when it ends
+_RENEW_AT = 0.75  # of its lifetime, so that it does not expire during a request
+_UNKNOWN_LIFE = 300.0  # seconds after which a command runs again, if its token does not say when it expires
 _COMMAND_SECONDS = 120.0
 
 
 class TokenSource(Protocol):
-    """Gives a valid token, without `Bearer `. forget: the last one was refused; whether another may be given now."""
+    """Returns a valid token, without `Bearer `. forget: called after a refusal; True if the next call may return another token."""
 
     def __call__(self) -> str: ...
 
@@ -39,9 +39,9 @@ class TokenSource(Protocol):
 
 
 def token_source(context: CLIContext, connection: Connection) -> TokenSource | None:
-    """Where the settings say that the token is to be had from; None for a token that they give, or none.
+    """The source of the token by the settings; None if they contain the token itself, or none.
 
-    connection: the one that the token is for, without it. Nothing is asked yet.
+    connection: the connection for which the token is, still without it. The source is not called yet.
     """
     if context.argo_token is not None:
         return None
@@ -57,7 +57,7 @@ def token_source(context: CLIContext, connection: Connection) -> TokenSource | N
 
 
 class FileToken:
-    """The token in a file, read again when the file changes (projected and rotated tokens are replaced under a running program)."""
+    """The token in a file, read again when the file changes (projected and rotated tokens change while a program runs)."""
 
     def __init__(self, path: str, origin: str) -> None:
         self._path, self._origin = Path(path), origin
@@ -85,7 +85,7 @@ class FileToken:
 
 
 class _Renewed:
-    """A token that is kept until three quarters of its life are over. May be asked by several threads."""
+    """A token that is kept for three quarters of its lifetime. Several threads may use it."""
 
     def __init__(self) -> None:
         self._token, self._until = "", 0.0
@@ -106,12 +106,12 @@ class _Renewed:
         return True
 
     def _ask(self) -> tuple[str, float | None]:
-        """(a new token, when it ends in seconds since 1970 when that is known)."""
+        """(a new token, when it expires in seconds since 1970, None if unknown)."""
         raise NotImplementedError
 
 
 class CommandToken(_Renewed):
-    """What a command prints. No shell reads the line; what the command says on stderr goes to the terminal."""
+    """The token that a command prints. The command runs without a shell; its stderr goes to the terminal."""
 
     def __init__(self, command: str, origin: str) -> None:
         super().__init__()
@@ -140,14 +140,14 @@ class CommandToken(_Renewed):
         return token, expiry(token)
 
     def _failed(self, why: str) -> AccessError:
-        # its arguments are not repeated: they may hold a secret
+        # without the command's arguments, which may contain a secret
         return AccessError(
             f"the command `{self._words[0]}` gives no token: {why} ({self._origin})", fix="try it in a terminal"
         )
 
 
 class KeyringToken(_Renewed):
-    """The token in this machine's keyring, as `keyring set SERVICE USER` keeps it."""
+    """The token in this machine's keyring, stored by `keyring set SERVICE USER`."""
 
     def __init__(self, place: str, origin: str) -> None:
         super().__init__()
@@ -180,10 +180,10 @@ class KeyringToken(_Renewed):
 
 
 class ServiceAccountToken(_Renewed):
-    """A token of the connection's service account, asked of the cluster. AccessError when it gives none."""
+    """A token of the connection's service account, requested from the cluster. Raises AccessError if it gives none."""
 
     def __init__(self, connection: Connection, *, lifetime: float = LIFE_SECONDS) -> None:
-        """lifetime: seconds; Kubernetes gives none under ten minutes, and may give a shorter one than asked."""
+        """lifetime: seconds; Kubernetes gives at least ten minutes, and may give less than requested."""
         super().__init__()
         if connection.service_account is None:
             raise AccessError("no service account is named", fix="name one with --argo_service_account")
@@ -204,10 +204,10 @@ class ServiceAccountToken(_Renewed):
 
 
 class ClusterToken:
-    """The bearer token that the kubeconfig's own user has: for the Argo server of the same cluster, and no other."""
+    """The bearer token of the kubeconfig's user, only for the Argo server of the same cluster."""
 
     def __init__(self, connection: Connection, before: TokenSource | None = None) -> None:
-        """before: asked first; the user's own token is for where it gives none and the user has one."""
+        """before: a source to use first; the user's own token is used if that source fails."""
         self._access = access_to(connection)
         self._before = before
 

@@ -1,4 +1,4 @@
-"""Which Hera, which Argo, which Kubernetes: what is there, what a script demands, and what was made for one another.
+"""Versions of Hera, Argo and Kubernetes: whether they satisfy what a script requires, and whether they fit together.
 
 Sources of the tables: the Argo version that each release of Hera generates its models from
 (its Makefile) and its page on upgrading; the Kubernetes versions that each release of Argo is tested with (its hack/k8s-versions.sh).
@@ -12,7 +12,7 @@ from typing import Literal
 
 from hera_utils.errors import SettingsError
 
-# Hera from this version on → the Argo whose models it has; newest first
+# (first version of Hera, the Argo whose models it has since then), the newest first
 HERA_KNOWS: tuple[tuple[str, str], ...] = (
     ("7.0", "4.0"),
     ("5.26", "3.7"),
@@ -20,7 +20,7 @@ HERA_KNOWS: tuple[tuple[str, str], ...] = (
     ("5.15", "3.5"),
     ("5.0", "3.4"),
 )
-# Argo → the Kubernetes versions, first and last, that it is tested with; newest first
+# (Argo, (first, last Kubernetes that it is tested with)), the newest first
 ARGO_TESTED: tuple[tuple[str, tuple[str, str]], ...] = (
     ("4.1", ("1.34", "1.36")),
     ("4.0", ("1.31", "1.33")),
@@ -28,14 +28,14 @@ ARGO_TESTED: tuple[tuple[str, tuple[str, str]], ...] = (
     ("3.6", ("1.28", "1.31")),
 )
 OLDEST_ARGO = "3.4"
-"""The oldest Argo that hera_utils speaks with."""
+"""The oldest Argo that hera_utils supports."""
 
 _CLAUSE = re.compile(r"\s*(?P<operator>==|!=|>=|<=|>|<|~=)?\s*v?(?P<version>\d[\w.+-]*?)(?P<star>\.\*)?\s*$")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether two of them fit. pair: `Hera and Argo`. verdict: as a Finding's. fix: None when there is nothing to do."""
+    """Whether two of them fit together. pair: e.g. `Hera and Argo`. verdict: as in Finding. fix: None if there is nothing to do."""
 
     pair: str
     verdict: Literal["good", "warning", "problem"]
@@ -43,13 +43,13 @@ class Fit:
     fix: str | None = None
 
 
-# --- what a script demands ----------------------------------------------------------------------------------------------
+# --- what a script requires ---------------------------------------------------------------------------------------------
 
 
 def satisfies(version: str, requirement: str) -> bool:
-    """Whether a version is what is demanded: `7.1.0`, `7.1` (every 7.1), or clauses such as `>=6,<8`, `!=7.0.1`, `~=7.1`.
+    """Whether a version satisfies a requirement: `7.1.0`, `7.1` (every 7.1), or clauses such as `>=6,<8`, `!=7.0.1`, `~=7.1`.
 
-    SettingsError when the requirement is none.
+    Raises SettingsError for what is no requirement.
     """
     return all(_holds(version, clause, requirement) for clause in requirement.split(","))
 
@@ -70,7 +70,7 @@ def _holds(version: str, clause: str, requirement: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """`v4.1.2+k3s1` → (4, 1, 2); () for what holds no number."""
+    """`v4.1.2+k3s1` → (4, 1, 2); () if there is no number."""
     match = re.match(r"v?(\d+(?:\.\d+)*)", version.strip())
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
@@ -80,14 +80,14 @@ def _padded(parts: tuple[int, ...], length: int) -> tuple[int, ...]:
 
 
 def hera_version() -> str:
-    """The version of the Hera that is installed."""
+    """The installed version of Hera."""
     from importlib.metadata import version
 
     return version("hera")
 
 
 def demanded(what: str, version: str, requirement: str, *, fix: str | None = None) -> bool:
-    """True when a version is what is demanded, else SettingsError that names both."""
+    """True if a version satisfies the requirement; otherwise raises SettingsError with both."""
     if satisfies(version, requirement):
         return True
     raise SettingsError(
@@ -96,11 +96,11 @@ def demanded(what: str, version: str, requirement: str, *, fix: str | None = Non
     )
 
 
-# --- what was made for one another ---------------------------------------------------------------------------------------
+# --- which versions fit together -----------------------------------------------------------------------------------------
 
 
 def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
-    """Whether the three versions fit; an empty one is not spoken of. Pure."""
+    """Whether the three versions fit together; an empty one is left out. Pure."""
     verdicts = []
     if argo and numbers(argo) < numbers(OLDEST_ARGO):
         verdicts.append(
@@ -113,7 +113,7 @@ def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
         )
     if hera and argo:
         verdicts.append(_hera_and_argo(hera, argo))
-    if argo and any(numbers(kubernetes)):  # a server that was built by hand reports the version 0.0.0
+    if argo and any(numbers(kubernetes)):  # a self-built server reports the version 0.0.0
         verdicts.append(_argo_and_kubernetes(argo, kubernetes))
     return tuple(verdicts)
 
@@ -140,7 +140,7 @@ def _hera_and_argo(hera: str, argo: str) -> Fit:
 
 
 def _hera_for(server: tuple[int, ...]) -> str:
-    """What to install for an Argo: the newest Hera whose models are no newer, among those that hera_utils takes (6 and 7)."""
+    """The Hera to install for an Argo: the newest one that hera_utils supports (6 and 7) whose models are not newer."""
     return "hera>=7,<8" if server >= (4,) else "hera>=6,<7"
 
 

@@ -1,4 +1,4 @@
-"""Files into and out of the claims of this machine's platform: `cp FILE results:inputs/` and back."""
+"""Copies files to and from claims of the local platform: `cp FILE results:inputs/` and back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hera_utils.wording import system_reason
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied. files, bytes: how many; target: where to, as a path of this machine."""
+    """The result of a copy. files, bytes: how many; target: a path of this machine."""
 
     files: int
     bytes: int
@@ -28,25 +28,25 @@ class Copied:
 
 @dataclass(frozen=True)
 class InClaim:
-    """A place inside a claim, as written `claim:path`."""
+    """A place inside a claim, written `claim:path`."""
 
     claim: str
     path: str
 
 
 def place(text: str) -> InClaim | Path:
-    """`claim:path` or a path of this machine (write `./a:b` for a file whose name holds a colon)."""
+    """`claim:path`, or a path of this machine (write `./a:b` for a file with a colon in its name)."""
     head, colon, tail = text.partition(":")
     if colon and head and "/" not in head and head not in (".", "..", "~"):
-        return InClaim(head, tail.lstrip("/"))  # `claim:/a` is below the claim's root, as in a task's mount path
-    return Path(os.path.expanduser(text))  # as Path.expanduser, but `~nobody` stays what it is
+        return InClaim(head, tail.lstrip("/"))  # `claim:/a` is relative to the claim's root
+    return Path(os.path.expanduser(text))  # Path.expanduser would fail for `~nobody`
 
 
 def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
     """Copy a file or a folder (with what is in it) between this machine and a claim, or between two claims.
 
-    Into an existing folder it goes by its own name, as with cp -r. Links are copied as links only when they stay inside what is
-    copied; one that leads out of a claim is refused. ResourceError for what is missing, LayoutError for a path that leaves.
+    In an existing folder it keeps its own name, as with cp -r. Links are copied as links if they stay inside the copied folder; a link
+    that leads out of a claim is refused. Raises ResourceError if something is missing, LayoutError for a path that leaves the claim.
     """
     if not cluster.local:
         raise UnsupportedError(
@@ -68,14 +68,14 @@ def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
         there = there / name
     if there == here or here in there.parents:
         raise SettingsError(f"`{source}` would be copied into itself", fix="name a target outside of it")
-    # The confines: what is read must not lead out of a claim it is in, what is written neither.
+    # Neither reading nor writing may leave these folders, which are the claims' if a claim is involved.
     inside = _root(cluster, origin, state) if isinstance(origin, InClaim) else None
     goal_root = _root(cluster, goal, state) if isinstance(goal, InClaim) else _users_folder(there.parent)
     return _copied(here, there, inside, goal_root)
 
 
 def _users_folder(folder: Path) -> Path:
-    """The folder that the user named, where links of theirs count; below it a task may have put some, where it is a claim's."""
+    """The target folder outside of a claim, created if it is missing. Links in its own path are the user's, and are followed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -112,7 +112,7 @@ def _located(cluster: Cluster, where: InClaim | Path, state: str) -> Path:
 
 
 def _stays(path: Path, root: Path, what: str) -> None:
-    """A link inside the claim may lead anywhere: what it leads to must still be in the claim."""
+    """Raise LayoutError if a path leads out of the claim through a link."""
     if not path.resolve().is_relative_to(root):
         raise LayoutError(f"`{what}` leads out of the claim through a link", fix="copy the target of the link instead")
 
@@ -145,14 +145,14 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path) -> Co
 
 
 def _folder(path: Path, confines: Path) -> AbstractContextManager[str]:
-    """A folder, made where there is none, and held open: a task may put a link in its place meanwhile."""
+    """A folder, created if it is missing, and held open, because a task may replace it by a link meanwhile."""
     return open_beneath.at(str(confines), os.path.relpath(path, confines), make=True)
 
 
 def _copy_one(source: Path, target: Path, confines: Path | None) -> int:
-    """Copy a file or a link; how many bytes. Neither is reached through a link that was put there meanwhile."""
+    """Copy a file or a link; returns its bytes. Follows no link that was created meanwhile."""
     if target.is_symlink():
-        target.unlink()  # else its target would be written, wherever that is
+        target.unlink()  # otherwise the file would be written to the link's target
     if source.is_symlink():
         shutil.copy2(source, target, follow_symlinks=False)
         return source.lstat().st_size

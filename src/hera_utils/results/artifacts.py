@@ -37,7 +37,7 @@ def absent(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError
 
 
 def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str = "", artifact: str = "") -> list[Saved]:
-    """Bring the artifacts of a run (all, a task's, one) into a folder, as TASK/NAME. ResourceError when there is none."""
+    """Download the artifacts of a run (all, a task's, or one) into a folder, as TASK/NAME. Raises ResourceError if there is none."""
     there = artifacts_of_run(run)
     found = artifact_downloads.choose_artifacts(there, task, artifact)
     if not found:

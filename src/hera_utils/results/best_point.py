@@ -32,7 +32,7 @@ class BestPoint:
 
 
 def best_point(search: Mapping[str, Any], results: Results) -> BestPoint | None:
-    """search: as the record has it. None without a point that is done, and of a search with several objectives, where none is the best."""
+    """The best point; None if no point is done, or if the search has several objectives. search: from the record."""
     goals = [("least", name) for name in search.get("minimize") or ()]
     goals += [("greatest", name) for name in search.get("maximize") or ()]
     table = results.point_table

@@ -48,7 +48,7 @@ class Column:
         return self.kind in ("integer", "number")
 
     def for_readers(self) -> Column:
-        """With the word None where it is the value: then it is a column of texts, and programs get `cells`."""
+        """The column with the word None where None is the value: then it is a column of texts. (Programs use `cells`.)"""
         if not self.nones:
             return self
         texts = ("None" if row in self.nones else cell for row, cell in enumerate(self.cells))

@@ -89,7 +89,7 @@ class Means:
         ]
 
     def sheet(self, *, exact: bool = True) -> Sheet:
-        """For readers: `0.450 ± 0.011`, and from how many values where it is not the number in the column n (count, of an input n)."""
+        """For readers: `0.450 ± 0.011`, with the number of values if it differs from the column n (named count if an input is called n)."""
         groups = list(zip(*self.outputs.values(), strict=True))
         counts = [max((one.count for one in group if one), default=0) for group in groups]
         inputs = [texts(column.for_readers(), wide=False, exact=exact) for column in self.inputs]
@@ -104,14 +104,14 @@ class Means:
 
 
 def seeds_of(points: ResultTable) -> tuple[str, ...]:
-    """The axes by whose name a computation is repeated, if it is: `seed`, or a name that ends in `_seed`."""
+    """The axes of seeds (`seed`, or a name that ends in `_seed`), if they repeat the computation; else ()."""
     named = tuple(column.name for column in points.by_role("input") if _SEED.fullmatch(column.name))
     groups = _groups(points, named) if named else []
     return named if len(groups) * _FEWEST_REPEATED <= len(points) else ()
 
 
 def means_of_run(results: Results, over: Sequence[str], *, by: str | None = None) -> Means:
-    """Of the points, where there are any, else (or by "tasks") of the tasks of the one template that has these inputs."""
+    """The means of the points if there are any, else (or by "tasks") of the tasks of the only template with these inputs."""
     if results.points and by != "tasks":
         return means(results.point_table, over)
     templates = dict.fromkeys(row.template for row in results if all(name in row.inputs for name in over))
@@ -129,7 +129,9 @@ def means_of_run(results: Results, over: Sequence[str], *, by: str | None = None
 
 
 def means(points: ResultTable, over: Sequence[str]) -> Means:
-    """A group for the points that differ in the axes `over` alone. ResourceError for what is no axis, and where nothing can be added up."""
+    """The means of groups of points that differ only in the axes `over`. Raises ResourceError if one is no axis, or if no output is a
+    number.
+    """
     axes = {column.name: column for column in points.by_role("input")}
     for name in over:
         if name not in axes:
@@ -157,7 +159,7 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
 
 
 def means_over_seeds(points: ResultTable) -> Means | None:
-    """None where the points do not repeat each other, or have no output that is a number."""
+    """The means over the seeds; None if the points do not repeat each other, or have no numeric output."""
     seeds = seeds_of(points)
     return means(points, seeds) if seeds and _outputs(points) else None
 
@@ -168,7 +170,7 @@ def _outputs(points: ResultTable) -> list[Column]:
 
 
 def _groups(points: ResultTable, over: Sequence[str]) -> list[list[int]]:
-    """The rows that are equal in all inputs but these, in the order of their first ones."""
+    """Groups of rows that are equal in all inputs except these, in the order of their first rows."""
     inputs = [column for column in points.by_role("input") if column.name not in over]
     groups: dict[tuple[Any, ...], list[int]] = {}
     for row in range(len(points)):

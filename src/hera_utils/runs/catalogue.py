@@ -1,7 +1,7 @@
-"""The catalogue of runs: of each its facts, what its user says of it, its inputs and its outputs, to be searched and compared.
+"""The catalogue of runs, for searches and comparisons: the facts, notes, inputs and outputs of each run.
 
-A run with a record is read from the record's folder (run.json, notes.json, results.csv); one without, such as a plain Hera script's,
-from the document of its workflow. No status of a single task is read: two hundred runs take a fraction of a second.
+A run with a record is read from the record's folder (run.json, notes.json, results.csv); a run without one, such as a plain Hera
+script's, from the document of its workflow. The status of single tasks is not read: two hundred runs take a fraction of a second.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ NEEDED_FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.creationTimestamp", "metadata.labels", "metadata.annotations",
     "spec.arguments", "status.phase", "status.startedAt", "status.finishedAt", "status.outputs", "status.progress",
 )  # fmt: skip
-"""Of a workflow's document."""
+"""The fields of a workflow's document that the catalogue needs."""
 INPUT, OUTPUT = "inputs.", "outputs."
-"""What a name may begin with, to say of which kind it is; so does a column whose name something else has."""
+"""Prefixes that distinguish an input from an output of the same name; columns have them if another column has their name."""
 NOT_SUBMITTED = "NotSubmitted"
 """The phase of a run whose process was killed before it submitted anything."""
 _NO_OUTPUTS = (
@@ -43,9 +43,9 @@ _NO_OUTPUTS = (
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A run. folder: its record's, None where there is none. facts: as run.json has them. constants, axes: name → value, values.
+    """A run. folder: of its record, None without one. facts: from run.json. constants, axes: name → value, values.
 
-    outputs: of a run without a record, name → value.
+    outputs: name → value, of a run without a record.
     """
 
     name: str
@@ -61,12 +61,12 @@ class CatalogueEntry:
 
     @property
     def seconds(self) -> float | None:
-        """From its creation to its end."""
+        """Seconds from its creation to its end, None while it runs."""
         return None if self.ended is None else round(self.ended - self.created, 3)
 
     @cached_property
     def points(self) -> tuple[Mapping[str, str], ...]:
-        """What results.csv says: a row a point, its cells as texts, an empty cell left out. () while the run has no results."""
+        """The rows of results.csv, one for each point, with cells as texts and without empty cells; () while the run has no results."""
         if self.folder is None:
             return ()
         try:
@@ -90,7 +90,7 @@ class CatalogueEntry:
 
     @cached_property
     def output_names(self) -> tuple[str, ...]:
-        """Of the points' results, in the order of their columns; then of the run's own outputs."""
+        """The outputs of the points, in the order of their columns, then the run's own outputs."""
         return tuple(dict.fromkeys((*self.output_columns, *self.outputs)))
 
     @cached_property
@@ -101,8 +101,8 @@ class CatalogueEntry:
 def catalogue(
     folders: Iterable[Path], workflows: Sequence[Json] = (), platform: tuple[str, ...] | None = None
 ) -> list[CatalogueEntry]:
-    """Every run once, the newest first. folders: in which records are. workflows: documents (with NEEDED_FIELDS), of runs that may
-    have no record. platform: which one has these workflows and no others (as `platform_of`): its runs are as they stand there.
+    """Every run once, the newest first. folders: those with records. workflows: all workflows of a platform (with NEEDED_FIELDS), also of
+    runs without a record. platform: that platform (as `platform_of`); the phases of its recorded runs are taken from it.
     """
     by_name: dict[str, CatalogueEntry] = {}
     for runs in folders:
@@ -121,12 +121,12 @@ def catalogue(
 
 
 def platform_of(facts: Json) -> tuple[str, ...]:
-    """What tells the platform of a record, and its part there, from others."""
+    """Identifies the platform of a record, and the namespace."""
     return tuple(str(facts.get(name) or "") for name in ("platform", "state", "namespace"))
 
 
 def _as_it_stands(entry: CatalogueEntry, by_workflow: Mapping[str, Json]) -> CatalogueEntry:
-    """A run whose record was left without an end, by what the platform knows of its workflows."""
+    """An unfinished record with the phase that its workflows have on the platform."""
     names = [str(one.get("name")) for one in entry.facts.get("workflows") or ()]
     documents = tuple(by_workflow[name] for name in names if name in by_workflow)
     if not documents:
@@ -139,7 +139,7 @@ def _as_it_stands(entry: CatalogueEntry, by_workflow: Mapping[str, Json]) -> Cat
 
 
 def recorded_runs(runs: Path) -> Iterator[CatalogueEntry]:
-    """The runs whose records are in a folder, in no order. What cannot be read is left out."""
+    """The runs with records in a folder, in no order. Records that cannot be read are left out."""
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""The folder in which a task finds what an earlier attempt saved: what a task calls, where hera_utils can be imported."""
+"""The function with which a task gets its folder of checkpoints, if hera_utils can be imported there."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hera_utils.wording import system_reason
 
 
 def checkpoint() -> Path:
-    """The folder in which this task's point saves its state, empty at its first attempt; the same for a retry, and for a run that is
-    resumed, until the point has succeeded. It is what the variable HERA_UTILS_CHECKPOINT names. ResourceError where there is none.
+    """The folder in which this task's point saves its state: empty at the first attempt, and the same for retries and resumed runs until
+    the point has succeeded. The variable HERA_UTILS_CHECKPOINT names it. Raises ResourceError if there is none.
     """
     path = os.environ.get(VARIABLE)
     if not path:

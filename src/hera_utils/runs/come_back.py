@@ -1,4 +1,4 @@
-"""What Ctrl-C or a deadline leaves: runs that go on, and the commands that come back to them."""
+"""The sentence after Ctrl-C or a deadline: the runs continue, and which commands come back to them."""
 
 from __future__ import annotations
 

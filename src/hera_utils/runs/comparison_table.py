@@ -1,5 +1,5 @@
-"""Runs side by side: the columns in which they differ (inputs, code, images, packages, platform), then their results. Pure, but that the
-script and the packages of a run are read from the folder of its record.
+"""Runs side by side: the columns in which they differ (inputs, code, images, packages, platform), then their results. Pure, except that
+the script and the packages of a run are read from the folder of its record.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class ComparisonTable:
 
 
 def side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
-    """A line for each run. columns: what of the results is shown, else every output.
+    """A line for each run. columns: the results to show, by default every output.
 
-    Of one whose points have several numbers that is the mean; of searches, what was searched for.
+    An output of several points is shown as its mean, or, if all runs are searches, as the minimum or maximum that they search for.
     """
     check_columns(columns, entries)
     sources = [_sources(entry) for entry in entries]
@@ -117,7 +117,7 @@ def _input_names(entries: Sequence[CatalogueEntry]) -> list[str]:
 
 def _input_text(match: RunMatch, name: str) -> str:
     words = cell(RunMatch(match.entry, ()), INPUT + name) or cell(match, INPUT + name)
-    nones = any(value is None for value in match.entry.axes.get(name, ()))  # an empty cell of the points' table
+    nones = any(value is None for value in match.entry.axes.get(name, ()))  # None is an empty cell in the points' table
     return f"{words} None".strip() if nones else words
 
 
@@ -132,7 +132,7 @@ def _output_columns(entries: Sequence[CatalogueEntry]) -> list[str]:
 
 
 def _aggregate(entries: Sequence[CatalogueEntry], output: str) -> str:
-    """What says most of an output with several values: its mean; what it was searched for, where all are searches for the same."""
+    """How to summarize an output with several values: min or max if all runs are searches that optimize it so, else mean."""
     searches = [(entry.facts.get("inputs") or {}).get("search") or {} for entry in entries]
     for verb, name in (("minimize", "min"), ("maximize", "max")):
         if all(output in (search.get(verb) or ()) for search in searches):
@@ -140,7 +140,7 @@ def _aggregate(entries: Sequence[CatalogueEntry], output: str) -> str:
     return "mean"
 
 
-# --- what is in the folder of a record -------------------------------------------------------------------------------
+# --- files of a record -----------------------------------------------------------------------------------------------
 
 
 def _sources(entry: CatalogueEntry) -> dict[str, str]:
@@ -176,7 +176,7 @@ def _packages(entry: CatalogueEntry) -> dict[str, str]:
 
 
 def _images(entry: CatalogueEntry) -> dict[str, str]:
-    """Image → what ran (images/decision_texts.py has the form of run.json)."""
+    """Image → what ran for it (images/decision_texts.py describes the format in run.json)."""
     words = {}
     for image, decision in (entry.facts.get("images") or {}).items():
         digest = str(decision.get("digest") or decision.get("lock") or "")[:19]

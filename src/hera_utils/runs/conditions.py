@@ -1,10 +1,10 @@
-"""Searching the catalogue of runs: conditions on inputs, outputs and facts, and the columns that are asked for. Pure.
+"""Searches the catalogue of runs: conditions on inputs, outputs and facts, and the columns to show. Pure.
 
     vintages=2009      nu<0.1      status!=Succeeded      tag=paper      note~mesh      outputs.status=ok
 
-A condition holds where one of the values does what it says (`!=`: where none is equal). Numbers are compared as numbers, other texts by
-their letters (NaN equals NaN), `~` looks for a part of a text without regard to capitals. Conditions on axes and outputs are about one
-point: a run matches where one of its points satisfies all of them.
+A condition holds if one of the values satisfies it (`!=`: if no value is equal). Numbers are compared as numbers (NaN equals NaN), other
+texts letter by letter; `~` searches for a part of a text and ignores case. Conditions on axes and outputs are about one point: a run
+matches if one of its points satisfies all of them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FACTS: dict[str, Callable[[CatalogueEntry], Any]] = {
     "hera": lambda entry: (entry.facts.get("versions") or {}).get("hera"),
     "hera_utils": lambda entry: (entry.facts.get("versions") or {}).get("hera_utils"),
 }
-"""What is known of every run: name → its value, None for nothing, a tuple for several."""
+"""The facts of every run: name → function that returns the value, None for none, a tuple for several."""
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.eq,
@@ -69,12 +69,12 @@ _SUMMARIES: dict[str, Callable[[Sequence[float]], float]] = {
     "sum": lambda values: sum(values),
     "count": len,
 }
-_MOST_SHOWN = 4  # values of an axis in a cell
+_MOST_SHOWN = 4  # different values in a cell
 
 
 @dataclass(frozen=True)
 class Condition:
-    """NAME, what is asked of it, and the value as it was typed."""
+    """NAME, the sign (`=`, `<`…), and the value as it was typed."""
 
     name: str
     sign: str
@@ -82,7 +82,7 @@ class Condition:
 
     @classmethod
     def parse(cls, written: str) -> Condition:
-        """SettingsError for a text that is no condition."""
+        """Raises SettingsError for a text that is no condition."""
         match = _CONDITION.fullmatch(written)
         if match is None:
             raise SettingsError(
@@ -105,15 +105,15 @@ def _compared(value: Any, condition: Condition) -> bool:
         return _OPERATORS[sign](text(value), typed)
     ours, theirs = number(value), number(typed)
     if ours is not None and theirs is not None:
-        both_nan = math.isnan(ours) and math.isnan(theirs)  # who looks for nan means the points that gave it
+        both_nan = math.isnan(ours) and math.isnan(theirs)  # a search for nan finds the points whose output is nan
         return sign in ("=", "!=") if both_nan else _OPERATORS[sign](ours, theirs)
     if sign in _ORDERS and (ours is None) != (theirs is None):
-        return False  # a number is neither before nor after a word
+        return False  # a number and a word have no order
     return _OPERATORS[sign](text(value), typed)
 
 
 def number(value: Any) -> float | None:
-    """A value as a number, None for what is none (a truth value is none)."""
+    """A value as a number, None if it is none (as a boolean)."""
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -124,15 +124,15 @@ def number(value: Any) -> float | None:
 
 @dataclass(frozen=True)
 class RunMatch:
-    """A run that was found. points: those of its points that satisfy the conditions (all of them where none is about points)."""
+    """A run that was found. points: its points that satisfy the conditions (all points if no condition is about points)."""
 
     entry: CatalogueEntry
     points: tuple[Mapping[str, str], ...]
 
 
 def search(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -> list[RunMatch]:
-    """The runs that satisfy every condition. SettingsError for a name that no run knows, or a value that no number or date is put in
-    order with.
+    """The runs that satisfy every condition. Raises SettingsError for a name that no run has, and for a value that cannot be compared with
+    its numbers or dates.
     """
     names = [names_of(entry) for entry in entries]
     for condition in conditions:
@@ -142,14 +142,14 @@ def search(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -
 
 
 def names_of(entry: CatalogueEntry) -> set[str]:
-    """Every name that can be asked of a run."""
+    """Every name that a condition on a run may have."""
     inputs, outputs = {*entry.axes, *_flat(entry.constants)}, set(entry.output_names)
     prefixed = {INPUT + name for name in inputs} | {OUTPUT + name for name in outputs}
     return {*FACTS, *inputs, *outputs, *prefixed}
 
 
 def short_names(entries: Sequence[CatalogueEntry]) -> tuple[list[str], list[str]]:
-    """(axes, outputs) of some runs, each once, by the shortest names that mean them in all of the runs."""
+    """(axes, outputs) of some runs, each once, by the shortest names that are unique in all of the runs."""
     axes = dict.fromkeys(name for entry in entries for name in entry.axes)
     outputs = dict.fromkeys(name for entry in entries for name in entry.output_names)
     inputs = {*axes, *(name for entry in entries for name in _flat(entry.constants))}
@@ -210,7 +210,7 @@ def _match(entry: CatalogueEntry, conditions: Sequence[Condition]) -> RunMatch |
 
 
 def point_column(entry: CatalogueEntry, name: str) -> str | None:
-    """The column of the points' rows that a name means; None where it is no value of points, or the run has no results."""
+    """The column of the points' rows for a name; None if it is no value of points, or if the run has no results."""
     prefix, bare = _parts(name)
     if not prefix and name in FACTS:
         return None
@@ -219,7 +219,7 @@ def point_column(entry: CatalogueEntry, name: str) -> str | None:
 
 
 def run_values(entry: CatalogueEntry, name: str) -> list[Any]:
-    """The values of a name in a run as a whole; [] where it has none."""
+    """The values of a name in a run as a whole; [] if it has none."""
     prefix, bare = _parts(name)
     if not prefix and name in FACTS:
         value = FACTS[name](entry)
@@ -238,8 +238,8 @@ def run_values(entry: CatalogueEntry, name: str) -> list[Any]:
 
 
 def cell(match: RunMatch, column: str) -> str:
-    """A column of a run that was found: its value; of several points the value that all share, else the range of numbers, else the
-    first values. `max(NAME)` and its like (min, mean, median, std, sum, count) summarize the points that were found.
+    """The text of a column for a run that was found: its values if they are few, else the range of numbers, else the first values.
+    `max(NAME)`, min, mean, median, std, sum and count summarize the points that were found.
     """
     summary = _SUMMARY.fullmatch(column)
     values = _values(match, summary[2] if summary else column)
@@ -264,7 +264,7 @@ def _values(match: RunMatch, name: str) -> list[Any]:
 
 
 def check_columns(columns: Sequence[str], entries: Sequence[CatalogueEntry]) -> None:
-    """SettingsError for a column that no run has, an unknown summary, or a summary of what has no numbers."""
+    """Raise SettingsError for a column that no run has, an unknown summary, or a summary of a column without numbers."""
     names = [names_of(entry) for entry in entries]
     for column in columns:
         summary = _SUMMARY.fullmatch(column)
@@ -278,20 +278,20 @@ def check_columns(columns: Sequence[str], entries: Sequence[CatalogueEntry]) -> 
 
 
 def short(value: Any) -> str:
-    """A value in a cell: numbers with six digits, everything in one line."""
+    """A value for a cell: numbers with six digits, everything in one line."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return " ".join(text(value).split())
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """(INPUT, OUTPUT or nothing, the name without it)."""
+    """(INPUT, OUTPUT or "", the name without that prefix)."""
     prefix = next((one for one in (INPUT, OUTPUT) if name.startswith(one)), "")
     return prefix, name.removeprefix(prefix)
 
 
 def _flat(constants: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Constants with those inside of others as `solver.tol`."""
+    """The constants, nested ones with names such as `solver.tol`."""
     flat: dict[str, Any] = {}
     for name, value in constants.items():
         if isinstance(value, Mapping):

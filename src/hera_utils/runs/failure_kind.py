@@ -1,4 +1,4 @@
-"""Why a run failed, as far as it decides what helps: running the same again, or something else first. Pure."""
+"""The kind of a failure, which decides what to do: run the same again, or change something first. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import enum
 from hera_utils.runs.outcome import Failure, Outcome
 
 _NO_IMAGE = ("no substitute for the image", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
-# Argo's words for what no other moment makes right: the workflow itself must change.
+# Argo's words for errors of the workflow itself, which a retry does not solve.
 _IN_THE_WORKFLOW = (
     "failed to resolve",
     "Unable to resolve",
@@ -15,14 +15,14 @@ _IN_THE_WORKFLOW = (
     "failed to unmarshal",
     "invalid spec",
     "template reference",
-    "open /var/run/argo/outputs/",  # a file that a task was to write
+    "open /var/run/argo/outputs/",  # a task did not write a file of its outputs
 )
-_KILLED = frozenset({137, 143})  # by a signal: too little memory, a node that went away
+_KILLED = frozenset({137, 143})  # exit codes after a signal: too little memory, a node that was shut down
 
 
 class Cause(enum.Enum):
-    """IMAGE: an image is not there. CODE: a program of the workflow, or the workflow itself, is wrong. PASSING: anything else, which may
-    not recur.
+    """IMAGE: an image cannot be had. CODE: a program of the workflow, or the workflow itself, is wrong. PASSING: anything else, which may
+    be temporary.
     """
 
     IMAGE = "image"
@@ -31,7 +31,7 @@ class Cause(enum.Enum):
 
 
 def cause_of(outcome: Outcome) -> Cause:
-    """Of the first failure: the later ones often follow from it."""
+    """The cause of the first failure: later failures often follow from it."""
     if outcome.failures:
         return _cause(outcome.failures[0])
     return Cause.CODE if _is_of_the_workflow(outcome.message) else Cause.PASSING

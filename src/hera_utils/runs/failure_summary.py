@@ -1,4 +1,4 @@
-"""What to tell of a run that ended: which tasks failed, why, the last lines they wrote, what to do next."""
+"""Describes the failures of a run for users: which tasks failed, why, the last lines they wrote, what to do next."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
 _no_output = re.compile(
     r"open (?:/var/run/argo/outputs/(?:parameters|artifacts)|/mainctrfs)(/.+?)(?:\.tgz)?: no such file or directory"
 )
-_RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a function without its head
+_RETURN = "SyntaxError: 'return' outside function"  # Hera sends only the body of an inline function
 
 
 @dataclass(frozen=True)
 class FailureEntry:
-    """A failure as it is told. id: of its node. why: its message. log: the last lines that the task wrote, () where nobody knows them."""
+    """A failure to describe. id: of its node. why: its message. log: the last lines that the task wrote, () if unknown."""
 
     id: str
     task: str
@@ -43,13 +43,13 @@ class FailureEntry:
 
 
 def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
-    """The first failure of each kind: those worth telling in full, as the later ones often follow from them."""
+    """The first failure of each kind, which is described in full; later ones often follow from it."""
     by_id = {failure.node_id: failure for failure in outcome.failures}
     return tuple(by_id[one.id] for one, *_ in alike_failures(map(_entry, outcome.failures))[:MOST_FAILURES])
 
 
 def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
-    """The last lines that a pod wrote; None when they cannot be had: no log is no reason to hide a failure."""
+    """The last lines that a pod wrote; None if they cannot be read: a failure is reported also without its log."""
     try:
         lines = [line for _, line in client.logs(workflow, pod=pod, tail=LAST_LINES)]
     except HeraUtilsError:
@@ -58,8 +58,8 @@ def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
 
 
 def last_lines_of_failures(client: ArgoClient, outcome: Outcome, places: ScriptPlaces) -> dict[str, list[str]]:
-    """Node id → the last lines that the task wrote, of the first failed tasks. Where a line names one of an inline script, its place
-    in the user's file follows.
+    """Node id → the last lines that the task wrote, of the first failed tasks. A line that names a line of an inline script is followed by
+    the place in the user's file.
     """
     by_node: dict[str, list[str]] = {}
     for failure in first_failures(outcome):
@@ -77,14 +77,14 @@ def lines(
     mark: str = "✘",
     is_beside: Callable[[str], bool] = lambda name: False,
 ) -> list[str]:
-    """The text for a run that did not succeed; empty for one that did.
+    """The text for a run that did not succeed; [] for one that did.
 
-    logs: node id → the last lines that the task wrote, for as many failures as there are. is_beside: as in `grouped_lines`.
+    logs: node id → the last lines that the task wrote, as far as they are known. is_beside: as in `grouped_lines`.
     """
     if outcome.succeeded:
         return []
     text: list[str] = []
-    # a run of one task says what the task says
+    # the message of a run with one task is the task's
     if outcome.message and outcome.message not in {failure.message for failure in first_failures(outcome)}:
         text.append(f"{outcome.name}: {outcome.message}")
     failures = [_entry(failure, logs.get(failure.node_id, ())) for failure in outcome.failures]
@@ -95,9 +95,9 @@ def lines(
 def grouped_lines(
     failures: Sequence[FailureEntry], *, mark: str, more: str, is_beside: Callable[[str], bool] = lambda name: False
 ) -> list[str]:
-    """The first failures with the last lines of their logs, equal ones together, and what helps.
+    """The first failures with the last lines of their logs and hints; equal failures are joined.
 
-    more: what follows the number of those left out. is_beside: whether a file of that name lies in the folder of the run's script.
+    more: the words after the number of omitted failures. is_beside: whether a file with this name is in the folder of the run's script.
     """
     text: list[str] = []
     alike = alike_failures(failures)
@@ -121,17 +121,19 @@ def _entry(failure: Failure, log: Sequence[str] = ()) -> FailureEntry:
 
 
 def alike_failures(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
-    """The failures of one template with one message; where that is an exit code alone, with one log. Each group where its first one is."""
+    """Groups of failures with the same template and message, and the same log if the message is only an exit code. In the order of their
+    first failures.
+    """
     groups: dict[tuple[str, ...], list[FailureEntry]] = {}
     for one in failures:
-        # without a log, nobody knows whether the cause was the same
+        # without a log it is unknown whether the cause was the same
         cause = (one.log or (one.id,)) if is_exit_code(one.why) else ()
         groups.setdefault((one.template, one.why, *cause), []).append(one)
     return list(groups.values())
 
 
 def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
-    """What helps with the surprises of a task that runs away from the file of its function: of an inline one only the body runs."""
+    """Hints for common mistakes: a task does not run in the folder of its script, and of an inline function only the body runs."""
     written = entry.log
     unwritten = _no_output.search(entry.why)
     if unwritten is not None:
@@ -162,13 +164,13 @@ def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
 
 
 def same_way(tasks: Sequence[str]) -> str:
-    """`3 more in the same way: a, b, c`; the first few of many."""
+    """`3 more in the same way: a, b, c`; only the first names of many."""
     first = ", ".join(tasks[:_MOST_NAMES])
     return f"{len(tasks)} more in the same way: {first}{', …' if len(tasks) > _MOST_NAMES else ''}"
 
 
 def _inputs_of(failure: FailureEntry) -> str:
-    """The inputs that tell a task of a fan-out from its brothers; an item says it already in the task's name."""
+    """The inputs, which distinguish the tasks of a fan-out; "" if the task's name has its item already."""
     return "" if not failure.inputs or "(" in failure.task else f" ({inputs_in_brief(failure.inputs)})"
 
 

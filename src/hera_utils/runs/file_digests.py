@@ -1,4 +1,4 @@
-"""Which files a run read and wrote, by their digests: `files.csv` in the folder of its record, for `hera-utils which`."""
+"""The files that a run read and wrote, with their digests: `files.csv` in the folder of its record, for `hera-utils which`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ READ, WRITTEN, PRESENT = "read", "written", "present"
 
 @dataclass(frozen=True)
 class FileUse:
-    """A file that the layout declares, as it was when the run ended. point: the id of the point whose task has it, "" for what belongs to
-    every point. use: READ, WRITTEN, or
-    PRESENT: what this run did not write, or not to its end.
+    """A file that the layout declares, as it was when the run ended. point: the id of the point to which it belongs, "" for all points.
+    use: READ, WRITTEN, or PRESENT for an output that this run did not write, or did not finish.
     """
 
     sha256: str
@@ -32,7 +31,7 @@ class FileUse:
 
 @dataclass(frozen=True)
 class Trace:
-    """A run that had a file. inputs: what the same point (or, of a file of all points, the run) read."""
+    """A run that read or wrote a file. inputs: the files that the same point read (or the run, for a file of all points)."""
 
     entry: CatalogueEntry
     use: FileUse
@@ -46,7 +45,7 @@ class Trace:
 
 
 def write_file_uses(folder: Path, uses: Iterable[FileUse]) -> None:
-    """OSError when it cannot be written."""
+    """Write files.csv. Raises OSError if it cannot be written."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(one.name for one in fields(FileUse))
@@ -55,7 +54,7 @@ def write_file_uses(folder: Path, uses: Iterable[FileUse]) -> None:
 
 
 def traces(entries: Sequence[CatalogueEntry], sha256: str) -> list[Trace]:
-    """Where a file of this digest was written or read, in the order of the entries."""
+    """The runs that wrote or read a file with this digest, in the order of the entries."""
     trails = []
     for entry in entries:
         uses = _file_uses(entry, sha256)
@@ -67,12 +66,12 @@ def traces(entries: Sequence[CatalogueEntry], sha256: str) -> list[Trace]:
 
 
 def _file_uses(entry: CatalogueEntry, sha256: str) -> list[FileUse]:
-    """What a run read and wrote; [] for a run that has no file of this digest."""
+    """The files of a run; [] if none has this digest."""
     return [] if entry.folder is None else read_file_uses(entry.folder, sha256)
 
 
 def read_file_uses(folder: Path, sha256: str = "") -> list[FileUse]:
-    """As `write_file_uses` wrote them; [] where none are recorded, or none has this digest."""
+    """The files that `write_file_uses` wrote; [] if none are recorded, or if none has this digest."""
     try:
         content = read_file(folder / FILE)
     except OSError:

@@ -1,5 +1,5 @@
-"""By what a file is known again: its size, when it was last changed, and its content. The content is read only where the first two leave
-a doubt.
+"""The facts by which a file is recognized later: its size, the times of its last change, and its content. The content is read only if
+the times have changed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import NamedTuple
 from hera_utils.digests import short_digest, short_digest_of
 from hera_utils.wording import counted
 
-LARGEST_DIGESTED = 256 * 1024 * 1024  # bytes of one file or folder whose content is read: a fraction of a second
+LARGEST_DIGESTED = (
+    256 * 1024 * 1024
+)  # bytes: larger files and folders are not hashed; this takes a fraction of a second
 UNKNOWN = ""
 
 
 class FileFacts(NamedTuple):
-    """Of a file or a folder. stamp: times of its last change and its inode; of a folder the digest of those of all in it.
+    """The facts of a file or folder. stamp: the times of its last change and its inode; of a folder a digest of the stamps in it.
 
-    digest: of the content; UNKNOWN of what is too large to be read, or is no file.
+    digest: of the content; UNKNOWN if it is too large, or no file.
     """
 
     size: int
@@ -29,7 +31,7 @@ class FileFacts(NamedTuple):
 
 
 def facts_of(path: Path, room: int = LARGEST_DIGESTED) -> FileFacts | None:
-    """None where nothing is there. room: the bytes that may be read; of what is larger the content is not known."""
+    """The facts of a file; None if it does not exist. room: the bytes that may be read; a larger file's digest is UNKNOWN."""
     quick = _quick(path)
     if quick is None:
         return None
@@ -37,7 +39,7 @@ def facts_of(path: Path, room: int = LARGEST_DIGESTED) -> FileFacts | None:
 
 
 def difference(path: Path, before: FileFacts) -> tuple[str, FileFacts | None]:
-    """(how it differs from what was known, "" where it does not; how it is known from now on, None where nothing is there)."""
+    """(how the file differs from the earlier facts, "" if it does not; its present facts, None if it does not exist)."""
     now = _quick(path)
     if now is None:
         return "missing", None
@@ -52,12 +54,12 @@ def difference(path: Path, before: FileFacts) -> tuple[str, FileFacts | None]:
 
 
 def _quick(path: Path) -> FileFacts | None:
-    """What is known without reading: the digest is left out."""
+    """The facts that need no reading of the content; the digest is UNKNOWN."""
     try:
         state = path.stat()
     except OSError:
         try:
-            state = path.lstat()  # a link that leads nowhere from here: tasks may see another root
+            state = path.lstat()  # a link without a target: it may exist in the tasks' root folder
         except OSError:
             return None
     if not stat.S_ISDIR(state.st_mode):
@@ -69,12 +71,12 @@ def _quick(path: Path) -> FileFacts | None:
 
 
 def _stamp(state: os.stat_result) -> str:
-    """The time of the last change of the content, and that of its description: the first can be set back, the second cannot."""
+    """mtime, ctime and inode: programs can set the mtime back, but not the ctime."""
     return f"{state.st_mtime_ns}:{state.st_ctime_ns}:{state.st_ino}"
 
 
 def _inside(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """What is in a folder, in the order of the names: links are not followed."""
+    """All files and folders in a folder, sorted by name; links are not followed."""
     for place, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted([*names, *folders]):
@@ -82,11 +84,11 @@ def _inside(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
             try:
                 yield path.relative_to(folder).as_posix(), path.lstat()
             except OSError:
-                continue  # it is gone since
+                continue  # it was removed meanwhile
 
 
 def _content(path: Path) -> str:
-    """UNKNOWN for what cannot be read, and for what is neither a file, a folder nor a link."""
+    """The digest of the content; UNKNOWN if it cannot be read, or is neither a file, a folder nor a link."""
     try:
         if path.is_dir():
             pieces = [f"{name}\0{_content_inside(path / name, state)}" for name, state in _inside(path)]

@@ -1,4 +1,4 @@
-"""What the local platform measured of tasks (in the field argo.annotations.RAN; docs/resources.md says what it means), as columns. Pure."""
+"""Measurements of tasks by the local platform (the field argo.annotations.RAN; explained in docs/resources.md), as columns. Pure."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _FIELDS = {
     "requested_memory": "requestedMemory",
 }
 COLUMNS = tuple(_FIELDS)
-"""Seconds, bytes, and cores (requested_cpu)."""
+"""In seconds, bytes, and cores (requested_cpu)."""
 _SUMMED = ("cpu_seconds", "read_bytes", "written_bytes", "disk_read_bytes", "disk_written_bytes")
 
 
 def measured(node: Json) -> dict[str, float]:
-    """Of a pod's node, by column; {} where nothing was measured."""
+    """The measurements of a pod's node, by column; {} if there are none."""
     ran = node.get(RAN) or {}
     return {column: ran[name] for column, name in _FIELDS.items() if isinstance(ran.get(name), int | float)}
 
 
 def joint(tasks: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Of several tasks that are one point: sums, and of memory the largest."""
+    """The measurements of a point with these tasks: sums, and for memory the maximum."""
     found = [one for one in tasks if one]
     together = {name: round(sum(one.get(name, 0) for one in found), 4) for name in _SUMMED if found}
     peaks = [one["peak_memory"] for one in found if "peak_memory" in one]

@@ -1,5 +1,5 @@
-"""What its user says of a run: a name of their own, a note, tags. In `notes.json` of the record's folder, apart from run.json,
-which the process that runs the run rewrites.
+"""The user's notes on a run: a name, a note, tags. They are in `notes.json` of the record's folder, not in run.json, because the process
+that drives the run rewrites that file.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _TAG = re.compile(r"[^\s,=<>!~]+")
 
 @dataclass(frozen=True)
 class RunNotes:
-    """name: by which the run can be called besides its own. tags: words without blanks, sorted."""
+    """name: an additional name of the run. tags: words without blanks, sorted."""
 
     name: str = ""
     note: str = ""
     tags: tuple[str, ...] = ()
 
     def tagged(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunNotes:
-        """With some tags more and others less. SettingsError for what cannot be a tag."""
+        """The notes with some tags added and others removed. Raises SettingsError for what cannot be a tag."""
         added, removed = list(add), set(remove)
         for tag in added:
             if not _TAG.fullmatch(tag):
@@ -39,7 +39,7 @@ class RunNotes:
         return replace(self, tags=tuple(sorted({*self.tags, *added} - removed)))
 
     def called(self, name: str) -> RunNotes:
-        """With another name. SettingsError for one that fits in no table."""
+        """The notes with another name. Raises SettingsError if the name is too long for a table, or not printable."""
         if len(name) > _LONGEST_NAME or not name.isprintable():
             raise SettingsError(
                 f"the name of a run is one line of at most {_LONGEST_NAME} characters, and this has {len(name)}",
@@ -49,7 +49,7 @@ class RunNotes:
 
 
 def read_notes(folder: Path) -> RunNotes:
-    """The notes of a run; empty ones where there are none, or none that can be read."""
+    """The notes of a run; empty if there are none, or if they cannot be read."""
     try:
         raw = read_json(folder / FILE)
         return RunNotes(str(raw.get("name") or ""), str(raw.get("note") or ""), tuple(map(str, raw.get("tags") or ())))
@@ -58,7 +58,7 @@ def read_notes(folder: Path) -> RunNotes:
 
 
 def write_notes(folder: Path, notes: RunNotes) -> None:
-    """ResourceError when they cannot be written."""
+    """Write the notes of a run. Raises ResourceError if they cannot be written."""
     target = folder / FILE
     try:
         write_whole(target, f"{json.dumps(asdict(notes), indent=1, ensure_ascii=False)}\n".encode())
@@ -69,5 +69,5 @@ def write_notes(folder: Path, notes: RunNotes) -> None:
 
 
 def named_runs(runs: Path, name: str) -> list[Path]:
-    """The records in a folder whose user gave them this name."""
+    """The records in a folder to which a user gave this name."""
     return [file.parent for file in runs.glob(f"*/{FILE}") if read_notes(file.parent).name == name]

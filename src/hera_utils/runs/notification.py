@@ -1,7 +1,7 @@
-"""Whoever waits for a run is told when it ends: by a bell, by a command, by a message that apprise sends.
+"""Notifies the user of the end of a run: by a bell, a command, or a message that apprise sends.
 
-`Ending` is what is told. A notification that fails is a sentence for the terminal, never the failure of the run; no sentence repeats an
-address, because most hold a key.
+`Ending` is the content. A notification that fails gives a sentence for the terminal, and never makes the run fail; no sentence contains
+an address, because most addresses contain a key.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from hera_utils.wording import system_reason
 Json = dict[str, Any]
 
 BELL = "bell"
-_PATIENCE = 30.0  # seconds for one notification: the run is over, somebody may wait for the prompt
+_PATIENCE = 30.0  # seconds for one notification: the run has ended, and the user may be waiting for the prompt
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended. done, failed: how many of all its units. unit: what these are, points or tasks."""
+    """How a run ended. done, failed, total: numbers of units. unit: points or tasks."""
 
     run: str
     namespace: str
@@ -68,7 +68,7 @@ class Ending:
 
 
 def ending_of_workflow(document: Json, link: str) -> Ending:
-    """Of a workflow that ended: its tasks are what is counted."""
+    """The ending of a workflow, which counts tasks."""
     ended = outcome(document)
     done, _, total = str((document.get("status") or {}).get("progress") or "").partition("/")
     return Ending(
@@ -85,7 +85,7 @@ def ending_of_workflow(document: Json, link: str) -> Ending:
 
 
 def notify(ending: Ending, context: CLIContext) -> list[str]:
-    """Tell whom the settings name; a sentence for each that could not be told."""
+    """Send the notifications of the settings; a sentence for each that failed."""
     wanted = context.notify_on in ("any", "success" if ending.succeeded else "failure")
     if not wanted:
         return []
@@ -101,7 +101,7 @@ def notify(ending: Ending, context: CLIContext) -> list[str]:
 
 
 def _ring(ending: Ending) -> str:
-    """The terminal's bell, and a message on the desktop."""
+    """Ring the terminal's bell, and show a message on the desktop."""
     rung = False
     if sys.stderr is not None and sys.stderr.isatty():
         with contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ def _ring(ending: Ending) -> str:
 
 
 def _run(command: str, ending: Ending) -> str:
-    """No shell reads the line. The summary is on the standard input; what the command says goes to the terminal, on stderr."""
+    """Run a command, without a shell. It gets the ending as JSON on standard input; only its stderr goes to the terminal."""
     words = shlex.split(command)
     try:
         done = subprocess.run(
@@ -156,13 +156,13 @@ def _send(addresses: list[str], ending: Ending) -> Iterator[str]:
                     yield f"apprise knows no address of this form ({scheme}://…)"
                 elif not sender.notify(title=ending.title, body=ending.body, notify_type=kind):
                     yield f"the message by {scheme}://… was not taken"
-            except Exception as error:  # noqa: BLE001  one of a hundred services: whatever it raises may hold the address
+            except Exception as error:  # noqa: BLE001  a hundred services may raise anything, with the address in it
                 yield f"the message by {scheme}://… failed ({type(error).__name__})"
 
 
 @contextlib.contextmanager
 def _silent(*names: str) -> Iterator[None]:
-    """What these say in their logs may hold an address."""
+    """Inside, these loggers are disabled, because they may log an address."""
     loggers = [logging.getLogger(name) for name in names]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""How a run ended, from its document alone: what failed first, why, and where to look."""
+"""Reads from a workflow's document how a run ended: what failed first, and why."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Failure:
     """A task that failed.
 
     task: its path in the run (`A.collect(3:value)`). node_id: of the attempt that failed last. phase: Failed or Error.
-    message: Argo's. error_line: in which the task itself said what was wrong, "" where that is not known.
-    exit_code: None when no process ended (a pod that was evicted, an expression that could not be read).
-    workflow: which one of a run's several.
+    message: Argo's. error_line: the line of its log that says what was wrong, "" if unknown.
+    exit_code: None if no process ended (a pod that was evicted, an expression that cannot be parsed).
+    workflow: the name of its workflow, in a run of several.
     """
 
     task: str
@@ -42,7 +42,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended (or stands). seconds: None while it runs. failures: in the order in which they ended."""
+    """How a run ended (or its present state). seconds: None while it runs. failures: in the order in which they ended."""
 
     name: str
     namespace: str
@@ -57,13 +57,13 @@ class Outcome:
 
     @property
     def why(self) -> str:
-        """Argo's message of the run; a run of one task has that task's."""
+        """Argo's message of the run, with the task's error line if the message is that of a task."""
         lines = (one.error_line for one in self.failures if one.message == self.message)
         return with_error_line(self.message, next(lines, ""))
 
 
 def in_a_sentence(phase: str) -> str:
-    """What a run did: `failed`, `ended with an error`."""
+    """A phase as a verb: `failed`, `ended with an error`."""
     return "ended with an error" if phase == "Error" else phase.lower()
 
 

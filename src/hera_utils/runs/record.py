@@ -1,15 +1,15 @@
-"""The record of a run: a folder `runs/<run>/` that says what was asked for, and point by point what became of it.
+"""The record of a run: a folder `runs/<run>/` with the request, and the result of each point.
 
     run.json        what the run is: format, run, experiment, script, platform, namespace, created, ended, phase, inputs (constants,
                     axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
                     the points), git, versions, images (image → what happened to it on this machine; see images/decision_texts.py)
-    points.sqlite   one row a point, the workflows, the texts that many rows share (`fingerprints`), and by what the declared
-                    outputs of points are known again (`outputs`; of the point "": of what comes after all points), each workflow
-                    as it ended (`documents`); of a search also what its sampler was told of each point (`trials`)
+    points.sqlite   one row per point; the workflows; the texts that many rows share (`fingerprints`); size, time and digest of the declared
+                    outputs of each point (`outputs`; those of the tasks after all points under the point ""); each workflow as it
+                    ended (`documents`); for a search also the values its sampler received for each point (`trials`)
     packages-*.txt  the locks of packages that stood in for images (images/python_environment.py)
     lock            held by the process that drives the run; it falls with the process
 
-Everything is written before it is sent, in transactions or by replacing a file, so a kill at any moment loses nothing.
+Everything is written before it is submitted, in transactions or by replacing a file, so a kill at any moment loses nothing.
 A point's status: "" (not submitted yet), "Submitted", then Argo's phase of its tasks; `run` names the earlier run that computed
 a point which this one took over as done.
 """
@@ -41,11 +41,11 @@ Json = dict[str, Any]
 
 FORMAT = 2
 _READABLE = (1, 2)
-"""Format 1 calls fingerprints prints, otherwise it is as 2: such a record is read, and gone on with, as it is."""
+"""In format 1 the fingerprints are called prints; otherwise it equals 2. Such a record is read and continued without conversion."""
 RUN_LABEL = "hera-utils/run"
 WAITING, SUBMITTED, DONE = "", "Submitted", "Succeeded"
 PRUNED = "Pruned"
-"""The status of a point that a search stopped before its end, as it promised too little."""
+"""The status of a point that a search stopped early, because its values were not promising."""
 _LAST_SECOND = 253_402_300_799  # the last second of the year 9999
 
 _TABLES = """
@@ -81,9 +81,9 @@ _ADD_WORKFLOW = (
 
 @dataclass(frozen=True)
 class WorkflowRow:
-    """A workflow of a run. role: points, gather or whole (one that cannot be told apart into points).
+    """A workflow of a run. role: points, gather, or whole (it cannot be split into points).
 
-    phase: "" until it is known to have ended. fingerprint: the digest of what of it belongs to no point.
+    phase: "" until it is known to have ended. fingerprint: the digest of the part that belongs to no point.
     """
 
     name: str
@@ -95,9 +95,9 @@ class WorkflowRow:
 
 @dataclass(frozen=True)
 class PointRow:
-    """A point of a run. values: as JSON gives them back. fingerprint: part → digest. tasks: (task, item or None) in its workflow.
+    """A point of a run. values: as read from JSON. fingerprint: part → digest. tasks: (task, item or None) in its workflow.
 
-    run: the earlier run that computed it, "" for this one. why: the reason for which it runs, in words.
+    run: the earlier run that computed it, "" for this one. why: the reason why it runs, in words.
     """
 
     id: str
@@ -113,7 +113,7 @@ class PointRow:
 
 
 class RunRecord:
-    """One run's record. `create` begins it, `open` takes it up again; reading needs no lock, driving does (`drive`)."""
+    """One run's record. `create` begins it, `open` opens an existing one; reading needs no lock, driving the run does (`drive`)."""
 
     def __init__(self, folder: Path, facts: Json) -> None:
         self.folder, self.facts = folder, facts
@@ -121,7 +121,7 @@ class RunRecord:
         self.driven_since: tuple[float, int] | None = None
         try:
             address = address_of(folder / "points.sqlite")
-            with contextlib.suppress(OSError):  # opening it says what is wrong
+            with contextlib.suppress(OSError):  # opening the database reports the error
                 keep_from_readers(folder / "points.sqlite")
             self._base = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
             self._base.execute("pragma trusted_schema = off")
@@ -133,7 +133,9 @@ class RunRecord:
 
     @classmethod
     def create(cls, runs: Path, name: str, facts: Json) -> RunRecord:
-        """A new record; its folder is `<name>.2` when a run of that name is recorded already. ResourceError when it cannot be written."""
+        """A new record; its folder is `<name>.2` if a run with this name is recorded already. Raises ResourceError if it cannot be
+        written.
+        """
         folder, number = runs / name, 1
         try:
             runs.mkdir(parents=True, exist_ok=True)
@@ -153,14 +155,14 @@ class RunRecord:
                 folder, {"format": FORMAT, "run": name, "created": time.time(), "ended": None, "phase": "", **facts}
             )
             record._write()
-        except BaseException:  # Ctrl-C as well: half a record is none
+        except BaseException:  # also on Ctrl-C: never leave half a record
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return record
 
     @classmethod
     def open(cls, folder: Path) -> RunRecord:
-        """The record in a folder. ResourceError for none, SettingsError for one of a newer hera_utils."""
+        """The record in a folder. Raises ResourceError if there is none, SettingsError if it is of a newer hera_utils."""
         try:
             facts = read_json(folder / "run.json")
         except OSError as error:
@@ -185,7 +187,7 @@ class RunRecord:
         return cls(folder, facts)
 
     def _sql(self, statement: str) -> str:
-        """A statement as this record's format has it."""
+        """The statement for this record's format."""
         return statement.replace("fingerprint", "print") if self.facts["format"] == 1 else statement
 
     def __enter__(self) -> RunRecord:
@@ -205,7 +207,7 @@ class RunRecord:
         return str(self.facts["run"])
 
     def drive(self) -> None:
-        """Become the one process that submits for this run. SettingsError while another one is."""
+        """Become the only process that submits for this run. Raises SettingsError while another process does."""
         if self._lock is not None:
             return
         try:
@@ -237,7 +239,7 @@ class RunRecord:
         self._lock = lock
 
     def discard(self) -> None:
-        """Remove the record of a run of which nothing was sent."""
+        """Remove the record of a run that submitted nothing."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -256,7 +258,7 @@ class RunRecord:
             ) from None
 
     def _write(self) -> None:
-        """run.json, replaced as a whole."""
+        """Replace run.json."""
         facts = {**self.facts, "workflows": [_as_fact(row) for row in self.workflows()]}
         target = self.folder / "run.json"
         try:
@@ -271,15 +273,15 @@ class RunRecord:
         self._write()
 
     def keep_locks(self, files: Iterable[Path]) -> None:
-        """The locks of the packages that stand in for images, named by their digests as run.json has them."""
+        """Copy the locks of packages that stand in for images, named after their digests as in run.json."""
         for file in files:
-            with contextlib.suppress(OSError):  # the run needs none of them
+            with contextlib.suppress(OSError):  # the run works without them
                 lock = file.read_bytes()
                 write_whole(self.folder / f"packages-{hashlib.sha256(lock).hexdigest()[:12]}.txt", lock)
 
     def add_points(self, rows: Iterable[PointRow]) -> None:
-        """Points of the sweep, before anything of them is sent. Those that are known already stay as they are, but that one which waits
-        here may be done by another run.
+        """Add points of the sweep, before any of them is sent. Points that are there already do not change, except that a waiting point
+        may now be done by another run.
         """
         with self._transaction() as base:
             base.executemany(
@@ -302,7 +304,7 @@ class RunRecord:
             )
 
     def assign(self, workflow: WorkflowRow, rows: Iterable[PointRow], texts: Mapping[str, str] | None = None) -> None:
-        """A workflow that is about to be sent, and the points it computes. texts: digest → what it stands for."""
+        """Record a workflow that is about to be sent, and the points it computes. texts: digest → the text that it stands for."""
         with self._transaction() as base:
             number = base.execute("select count(*) from workflows").fetchone()[0]
             base.execute(
@@ -324,7 +326,10 @@ class RunRecord:
         self._write()
 
     def settle(self, workflow: str, phase: str, statuses: Mapping[str, str], document: Json | None = None) -> None:
-        """A workflow has ended: its phase, and the status of each of its points. document: to be kept, as the platform will delete it."""
+        """Record the phase of a workflow that ended and the status of each of its points.
+
+        document: the workflow, to be stored because the platform will delete it.
+        """
         with self._transaction() as base:
             if document is not None:
                 base.execute(_KEEP_DOCUMENT, (workflow, packed(document)))
@@ -341,7 +346,7 @@ class RunRecord:
             base.execute(_KEEP_DOCUMENT, (workflow, packed(document)))
 
     def keep_outputs(self, outputs: Mapping[str, Mapping[str, FileFacts]]) -> None:
-        """By what the outputs of points are known again. outputs: point → path → facts."""
+        """Record the facts by which the outputs of points are recognized. outputs: point → path → facts."""
         rows = [(point, path, *facts) for point, files in outputs.items() for path, facts in files.items()]
         if rows:
             with self._transaction() as base:
@@ -350,8 +355,8 @@ class RunRecord:
                 )
 
     def keep_texts(self, others: Iterable[Path], texts: Mapping[str, str]) -> None:
-        """What the fingerprints of points stand for that were taken over. others: the folders of the records that had them; texts: digest
-        → what it stands for now.
+        """Copy the texts of the fingerprints of points that were taken over. others: the folders of the records with these points. texts:
+        digest → text, of the present fingerprints.
         """
         rows = list(texts.items())
         for folder in others:
@@ -362,7 +367,7 @@ class RunRecord:
             base.executemany(self._sql("insert or ignore into fingerprints (digest, text) values (?, ?)"), rows)
 
     def forget(self, workflow: str) -> None:
-        """A workflow that the platform does not have: it was never sent (or was deleted), its points wait again."""
+        """Remove a workflow that the platform does not have, because it was never sent (or was deleted); its points wait again."""
         with self._transaction() as base:
             base.execute("delete from workflows where name = ?", (workflow,))
             base.execute(
@@ -371,21 +376,21 @@ class RunRecord:
         self._write()
 
     def keep_trials(self, trials: Mapping[str, Json]) -> None:
-        """What became of points, as the sampler of a search is told it: point id → trial."""
+        """Record the results that the sampler of a search gets: point id → trial."""
         with self._transaction() as base:
             rows = ((point, encoded(trial)) for point, trial in trials.items())
             base.executemany("insert or replace into trials (id, trial) values (?, ?)", rows)
 
     # --- reading ------------------------------------------------------------------------------------------------------
     def workflows(self) -> list[WorkflowRow]:
-        """In the order in which they were submitted."""
+        """The workflows in the order in which they were submitted."""
         query = self._sql("select name, role, points, phase, fingerprint from workflows order by number, name")
         return [WorkflowRow(*row) for row in self._base.execute(query)]
 
     def points(
         self, *, workflow: str | None = None, status: str | None = None, ids: Iterable[str] | None = None
     ) -> Iterator[PointRow]:
-        """The points in the order of the sweep; of one workflow, with one status, or of these ids."""
+        """The points in the order of the sweep: those of one workflow, with one status, or with these ids."""
         filters = {"workflow = ?": workflow, "status = ?": status, _IDS: _listed(ids)}
         chosen = {test: value for test, value in filters.items() if value is not None}
         where = " and ".join(chosen)
@@ -398,7 +403,7 @@ class RunRecord:
             yield PointRow(point, number, name, values, owner, parts, pieces, state, run, why)
 
     def trials(self, ids: Iterable[str] | None = None) -> dict[str, Json]:
-        """point id → what the sampler of a search was told of it; of all points, or of these."""
+        """point id → the trial that the sampler of a search got; of all points, or of these."""
         listed = _listed(ids)
         where, values = ("", ()) if listed is None else (f" where {_IDS}", (listed,))
         return {
@@ -407,19 +412,19 @@ class RunRecord:
         }
 
     def statuses(self) -> dict[str, int]:
-        """status → how many points."""
+        """status → number of points."""
         return dict(self._base.execute("select status, count(*) from points group by status"))
 
     def to_compute(self) -> int:
-        """How many points are this run's own: those that no earlier run has computed."""
+        """The number of points that no earlier run has computed."""
         return int(self._base.execute("select count(*) from points where run = ''").fetchone()[0])
 
     def results(self) -> Iterator[tuple[str, str, str, str, str, str]]:
-        """(id, status, fingerprint as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
+        """(id, status, fingerprint as text, workflow, run, tasks as text) of every point: not decoded, so that a resume is fast."""
         yield from self._base.execute(self._sql("select id, status, fingerprint, workflow, run, tasks from points"))
 
     def outputs(self) -> dict[str, dict[str, FileFacts]]:
-        """Point → path → by what an output is known again; of an older record {}."""
+        """Point → path → the facts by which an output is recognized; {} for an older record."""
         outputs: dict[str, dict[str, FileFacts]] = {}
         for point, path, *facts in self._base.execute("select point, path, size, stamp, digest from outputs"):
             outputs.setdefault(point, {})[path] = FileFacts(*facts)
@@ -431,7 +436,7 @@ class RunRecord:
         return None if row is None else unpacked(row[0], workflow)
 
     def text(self, digest: str) -> str:
-        """What a digest of a fingerprint stands for; "" when it is not known."""
+        """The text that a digest of a fingerprint stands for; "" if it is unknown."""
         row = self._base.execute(self._sql("select text from fingerprints where digest = ?"), (digest,)).fetchone()
         return str(row[0]) if row else ""
 
@@ -455,20 +460,20 @@ def _listed(ids: Iterable[str] | None) -> str | None:
 
 
 def _created(facts: Any) -> float | None:
-    """When a run was created, by what its run.json says; None where that is no record's."""
+    """When a run was created, by its run.json; None if that is no valid record."""
     created = facts.get("created") if isinstance(facts, dict) else None
     return moment(created)
 
 
 def moment(value: Any) -> float | None:
-    """Seconds since the epoch; None for what is no time that can be told."""
+    """The value as seconds since the epoch; None if it is no valid time."""
     return float(value) if isinstance(value, int | float) and 0 <= value <= _LAST_SECOND else None
 
 
 def _lock_now(lock: int) -> bool:
-    """Take the lock of a record. Who only looks whether it is held (`is_driven`) holds it for a moment: so it is tried again.
+    """Take the lock of a record; False if another process holds it. Tried several times, because `is_driven` holds it for a moment.
 
-    OSError where there are no locks.
+    Raises OSError if the file system has no locks.
     """
     import fcntl
 
@@ -483,7 +488,7 @@ def _lock_now(lock: int) -> bool:
 
 
 def driver_of(folder: Path) -> tuple[float, int] | None:
-    """(since when, its process) of who submits for the run that is recorded in the folder; None when nobody does."""
+    """(since when, process id) of the process that submits for the run recorded in the folder; None if there is none."""
     if is_driven(folder):
         with contextlib.suppress(OSError, ValueError):
             process, _, since = (folder / "lock").read_text().partition(" ")
@@ -492,7 +497,7 @@ def driver_of(folder: Path) -> tuple[float, int] | None:
 
 
 def is_driven(folder: Path) -> bool:
-    """Whether a process submits for the run that is recorded in the folder."""
+    """Whether a process submits for the run recorded in the folder."""
     import fcntl
 
     try:
@@ -503,7 +508,7 @@ def is_driven(folder: Path) -> bool:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # a file system without locks: nobody has any
+    except OSError:  # the file system has no locks, so no process holds one
         return False
     finally:
         os.close(lock)
@@ -511,7 +516,7 @@ def is_driven(folder: Path) -> bool:
 
 
 def damaged(runs: Path) -> list[Path]:
-    """The folders of records that cannot be read any more."""
+    """The folders of records that cannot be read."""
     folders = []
     with contextlib.suppress(OSError):
         for folder in sorted(runs.iterdir()):
@@ -536,7 +541,7 @@ def records(runs: Path) -> list[Path]:
 
 
 def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
-    """Point id → how it stands in a workflow: the worst phase of its tasks; "Omitted" for what the workflow never began."""
+    """Point id → its status in a workflow: the worst phase of its tasks; "Omitted" for a task that the workflow never began."""
     nodes = entry_nodes(document)
     return {
         row.id: _worst([str((nodes.get(piece) or {}).get("phase") or "Omitted") for piece in row.tasks]) for row in rows
@@ -544,7 +549,7 @@ def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
 
 
 def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
-    """(task, item or None) → node, for the tasks of the entry template: how a point's `tasks` are found in a workflow."""
+    """(task, item or None) → node, for the tasks of the entry template; a point's `tasks` are keys of it."""
     name = str(document["metadata"].get("name", ""))
     nodes_by_ref: dict[tuple[str, int | None], Json] = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
@@ -569,7 +574,7 @@ def _worst(phases: list[str]) -> str:
 
 
 def label_of(run: str) -> str:
-    """The run's name as a label's value: itself, unless it is longer than a label may be."""
+    """The run's name as a label's value; shortened with a digest if it is longer than a label may be."""
     if len(run) <= 63:
         return run
     return f"{run[:52].rstrip('-.')}-{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
@@ -581,7 +586,7 @@ def run_of(metadata: Json) -> str:
 
 
 def encoded(value: Any) -> str:
-    """Short JSON."""
+    """Compact JSON."""
     return json.dumps(value, separators=(",", ":"), default=str)
 
 

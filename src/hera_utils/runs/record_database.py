@@ -1,8 +1,8 @@
-"""The SQLite file of a run's record, opened safely: it may have come with a project that was cloned, and somebody else may have made it.
+"""Opens the SQLite file of a run's record safely: it may be part of a cloned project, and made by somebody else.
 
-SQLite follows links when it writes its journals; and a journal that a crash left may name another file (a super-journal,
-https://www.sqlite.org/fileformat.html), which SQLite removes when it applies the journal. Ours never name one. Views and computed columns
-could compute without end.
+SQLite follows links when it writes its journals; and a journal left by a crash may name another file (a super-journal,
+https://www.sqlite.org/fileformat.html), which SQLite removes when it applies the journal. Our journals never name one. Views and computed
+columns could run without end.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _NAMES_ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")  # the last bytes of a j
 
 
 class ForeignDatabase(Exception):
-    """A file that this program did not write so. The text says which, and what it is."""
+    """A database that this program cannot have written. The text says which file, and why."""
 
 
 def address_of(path: Path) -> str:
-    """The URI by which SQLite may open it: where it is a link (of git-annex, DVC) it is only read. Raises ForeignDatabase, OSError."""
+    """The URI for SQLite; read-only if the file is a link (of git-annex, DVC). Raises ForeignDatabase, OSError."""
     for end in _BESIDE:
         file = path.with_name(path.name + end)
         if os.path.lexists(file) and not stat.S_ISREG(os.lstat(file).st_mode):
@@ -33,9 +33,10 @@ def address_of(path: Path) -> str:
 
 
 def refuse_programs(execute: Callable[..., Iterable[Any]]) -> None:
-    """Tables alone are read: what a view or a column computes may have no end, and Ctrl-C does not reach SQLite. Raises ForeignDatabase.
+    """Raise ForeignDatabase if the database has more than plain tables: a view or a computed column may run without end, and Ctrl-C does
+    not interrupt SQLite.
 
-    execute: carries out a statement on the open database.
+    execute: executes a statement on the open database.
     """
     tables = []
     for kind, name, text in execute("select type, name, sql from sqlite_master"):

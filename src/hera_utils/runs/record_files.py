@@ -1,5 +1,5 @@
-"""The files of a run's record, which may have come with a project that was cloned: only regular files are read, a pipe or a device never
-ends, and nothing is written through a link. What is locked can be opened by those alone who may write to it.
+"""Reads the files of a run's record safely, because it may be part of a cloned project: only regular files are read (a pipe or a device
+may never end), and nothing is written through a link. Only users who may write to the record can open the files that are locked.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 
 
 def read_file(file: Path) -> bytes:
-    """The content. OSError where there is none, or what is there is no regular file (a link to one is: of git-annex, DVC)."""
+    """The content. Raises OSError if there is no regular file (a link to one is accepted, as of git-annex and DVC)."""
     refuse_special(file)
     return file.read_bytes()
 
 
 def read_json(file: Path) -> Any:
-    """OSError as `read_file`; ValueError for what is no JSON, or is nested too deep."""
+    """The JSON content. Raises OSError as `read_file`, ValueError if it is no JSON or nested too deep."""
     try:
         return json.loads(read_file(file))
     except RecursionError:
@@ -28,13 +28,13 @@ def read_json(file: Path) -> Any:
 
 
 def refuse_special(file: Path) -> None:
-    """OSError for what is no regular file: it is not even opened, which may wait for ever."""
+    """Raise OSError if it is no regular file, without opening it, because that may wait for ever."""
     if not stat.S_ISREG(os.stat(file).st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", str(file))
 
 
 def open_lock(file: Path, flags: int) -> int:
-    """A descriptor of a file that is locked. OSError also for a link, which would have another file written."""
+    """The descriptor of a file for locking. Raises OSError also for a link, whose target would be written."""
     lock = os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     if not stat.S_ISREG(os.fstat(lock).st_mode):
         os.close(lock)
@@ -43,9 +43,9 @@ def open_lock(file: Path, flags: int) -> int:
 
 
 def keep_from_readers(file: Path) -> None:
-    """Create a file that is locked, or take its readers away who may not write: a lock that they held would hold up who does.
+    """Create a file for locking, or remove read permissions of users who may not write: their locks would block those who may.
 
-    Who may write to the folder may to the file. OSError.
+    Users who may write to the folder may write to the file. Raises OSError.
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -1,5 +1,5 @@
-"""What this user's runs left a note of in the state folder, which nobody else writes: the folders in which they are recorded, so that a
-search finds runs of every script, and the Pythons that submitted them, which may be asked for their packages.
+"""Lists in the state folder, which only this user can write: the folders in which runs are recorded, so that a search finds the runs of
+every script, and the Pythons that submitted them, which may be started to read their packages.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ FOLDERS, PYTHONS = "runs-folders", "pythons"
 
 
 def remember(state: Path, runs: Path, python: str) -> None:
-    """Add a folder and an interpreter. What cannot be written is no fault of the run: then a search is told where to look."""
+    """Add a folder and an interpreter. An error is ignored: the run works without, and a search can be given the folder."""
     _add(state / FOLDERS, str(runs.absolute()))
     _add(state / PYTHONS, os.path.abspath(python))
 
 
 def known_folders(state: Path) -> list[Path]:
-    """The folders that are still there."""
+    """The folders that still exist."""
     return [folder for line in _lines(state / FOLDERS) if (folder := Path(line)).is_dir()]
 
 
 def known_pythons(state: Path) -> list[str]:
-    """The interpreters. One that only a workflow names is not among them: it may be a stranger's program, and is not started."""
+    """The interpreters that submitted runs. Others, which only a workflow names, might be a stranger's program and are never started."""
     return _lines(state / PYTHONS)
 
 

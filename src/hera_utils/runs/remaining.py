@@ -1,7 +1,7 @@
-"""What of a run is still to be submitted: by its script, while a process of it drives the run, else by the same script with --resume.
+"""What of a run is still to be submitted: by the script's process while it drives the run, else by the same script with --resume.
 
-The run's record knows it. Where there is none (another machine, a removed folder), the workflows' annotations say what follows them, and
-it is awaited for a minute: nobody can tell there whether the script lives.
+The run's record says so. Without a record (on another machine, after its removal), the workflows' annotations say what follows, and that
+is awaited for a minute, because it is unknown whether the script still runs.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
-PATIENCE = 60.0  # seconds for which the next workflow of a run is awaited where its record is not known
+PATIENCE = 60.0  # seconds to wait for the next workflow of a run without a record
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """what: in words, "" when nothing is missing. awaited: whether somebody is there (or may be) who submits it.
+    """what: in words, "" if nothing is missing. awaited: whether a process submits it, or may do so.
 
-    ended: the phase of a run that is over, where it is another than its workflows have together (of a search).
-    search: whether its points are chosen on the way, so that a workflow which failed says nothing of the run.
+    ended: the phase of a run that has ended, if it differs from the joint phase of its workflows (a search's may).
+    search: whether it is a search, so that a failed workflow does not mean that the run failed.
     """
 
     what: str = ""
@@ -38,7 +38,7 @@ class Remaining:
 
     @property
     def phase(self) -> str:
-        """Of a run whose workflows have all ended well: "" where they are all of it. Of a search, however they have ended."""
+        """The phase of a run whose submitted workflows have all succeeded (or of a search, all ended); "" if nothing is missing."""
         return self.ended if not self.what else "Running" if self.awaited else "Pending"
 
 
@@ -46,7 +46,9 @@ NOTHING = Remaining()
 
 
 def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Remaining:
-    """workflows: a run's documents (without nodes) in the order in which they were submitted. folder: of its record, if there is one."""
+    """What is missing of a run. workflows: its documents (without nodes), in the order in which they were submitted. folder: of its
+    record, None without one. now: seconds since 1970.
+    """
     phases = [phase_or_pending(one) for one in workflows]
     failed = any(phase in UNSUCCESSFUL for phase in phases)
     if any(phase not in COMPLETED for phase in phases):
@@ -79,13 +81,13 @@ def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Rema
         gathered = (rows and rows[-1].role == "gather") or _is_gather(workflows[-1])
         gather = bool(record.facts.get("gather")) and not gathered
     if failed and not (driven and points):
-        return NOTHING  # nothing comes after a failure, but the parts that were under way
+        return NOTHING  # after a failure only the remaining points of a running script follow
     what = _words(points, gather=gather and not failed)
     return Remaining(what, bool(what) and driven)
 
 
 def _of_search(workflows: Sequence[Json], folder: Path | None) -> Remaining:
-    """By its record; where there is none it is as if the search were over, as nobody knows how many points it would have."""
+    """By its record; without one the search counts as ended, because the number of its points is unknown."""
     if folder is not None:
         try:
             driven = is_driven(folder)

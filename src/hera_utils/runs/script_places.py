@@ -1,8 +1,8 @@
-"""Where a line of an inline script stands in the file in which its function was written.
+"""Finds the place of an inline script's line in the user's file.
 
-Of an inline `@script()` function Hera sends the body alone: rewritten, without comments, below lines of its own. Python counts the lines of
-that text. A place is told only where the sent text is exactly what one function of the files gives now; whoever changed the function since,
-or shows the run with another Python, is told none.
+Of an inline `@script()` function Hera sends only the body: rewritten, without comments, below lines of its own; Python's tracebacks count
+the lines of that text. A place is given only if the sent text is exactly what one function of the files gives now; not if the function
+was changed since, or if another version of Python shows the run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_FILES, _LARGEST_FILE = 60, 1 << 20
 
 @dataclass(frozen=True)
 class _Written:
-    """A function in a file. body: as Hera sends it. lines: line of the body → line of the file."""
+    """A function in a file. body: the text that Hera sends. lines: line of the body → line of the file."""
 
     file: Path
     name: str
@@ -38,7 +38,7 @@ class _Written:
 
 
 class ScriptPlaces:
-    """Of the tasks of a run. documents: its workflows."""
+    """The places of a run's scripts. documents: the workflows of the run."""
 
     def __init__(self, documents: Iterable[Json]) -> None:
         self._sources: dict[str, str] = {}
@@ -51,11 +51,11 @@ class ScriptPlaces:
             self.script = Path((document["metadata"].get("annotations") or {}).get(SCRIPT) or self.script)
 
     def marked(self, lines: Iterable[str], template: str, inputs: Mapping[str, str]) -> list[str]:
-        """The lines of a log; behind each that names a line of the script stands its place (`sir.py:17`)."""
+        """The lines of a log; each that names a line of the script is followed by its place (`sir.py:17`)."""
         return [f"{line}  ({place})" if (place := self._place(line, template, inputs)) else line for line in lines]
 
     def beside(self, name: str) -> bool:
-        """Whether a file of that relative path lies in the script's folder."""
+        """Whether a file with this relative path is in the script's folder."""
         return bool(self.script.name) and not os.path.isabs(name) and os.path.exists(self.script.parent / name)
 
     def _place(self, line: str, template: str, inputs: Mapping[str, str]) -> str:
@@ -67,12 +67,12 @@ class ScriptPlaces:
         if written is None:
             return ""
         above = source[: len(source) - len(written.body)]
-        above = _tag.sub(lambda tag: inputs.get(tag[1], ""), above)  # a value may have several lines
+        above = _tag.sub(lambda tag: inputs.get(tag[1], ""), above)  # an input's value may have several lines
         number = written.lines.get(int(frame[1]) - above.count("\n"))
         return f"{from_here(written.file)}:{number}" if number else ""
 
     def _origin(self, template: str, source: str) -> _Written | None:
-        """The only function that gives this source; of several that do, the one that is called as the template."""
+        """The only function that gives this source; of several, the one with the template's name."""
         same = [one for one in self._functions if source == one.body or source.endswith(f"\n{one.body}")]
         longest = max((len(one.body) for one in same), default=0)
         same = [one for one in same if len(one.body) == longest]
@@ -86,13 +86,13 @@ class ScriptPlaces:
             return ()
         try:
             beside = sorted(path for path in self.script.parent.glob("*.py") if path != self.script)
-        except (OSError, ValueError):  # a workflow may name what is no path
+        except (OSError, ValueError):  # the workflow's annotation may be no path
             return ()
         return tuple(one for path in [self.script, *beside][:_MOST_FILES] for one in _functions_in(path))
 
 
 def _functions_in(path: Path) -> Iterator[_Written]:
-    """None of what cannot be read, or is no file: a workflow may name a stranger's folder, and a pipe there would be waited for."""
+    """The functions of a file; none if it is no regular file: the workflow may name a stranger's folder, with a pipe that never ends."""
     if not os.path.isfile(path):
         return
     try:
@@ -102,19 +102,19 @@ def _functions_in(path: Path) -> Iterator[_Written]:
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
     for function, body in functions:
-        if body and "{{" not in body:  # what Argo fills in may have several lines
+        if body and "{{" not in body:  # a value that Argo substitutes may have several lines
             yield _Written(path, function.name, body, _lines(function, body))
 
 
 def _sent(function: _Function) -> str:
-    """Its body as Hera's InlineScriptConstructor writes it."""
+    """The body of a function as Hera's InlineScriptConstructor writes it."""
     lines = ast.unparse(function).splitlines()
     head = next(number for number, line in enumerate(lines) if line.startswith(("def", "async def")))
     return textwrap.dedent("\n".join(lines[head + 1 :]))
 
 
 def _lines(function: _Function, body: str) -> dict[int, int]:
-    """Line of the body → line of the file: that of the innermost statement which contains it."""
+    """Line of the body → line of the file, for the innermost statement that contains it."""
     try:
         sent = _statements(ast.parse(body))
     except (SyntaxError, ValueError, RecursionError):
@@ -129,5 +129,5 @@ def _lines(function: _Function, body: str) -> dict[int, int]:
 
 
 def _statements(tree: ast.AST) -> list[ast.stmt | ast.ExceptHandler]:
-    """The outer ones first."""
+    """The statements of a tree, outer ones first."""
     return [node for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.ExceptHandler)]

@@ -1,4 +1,4 @@
-"""A whole run, one thing to its user: the workflows it consists of, and the points that its record knows."""
+"""A whole run: all of its workflows, and the points of its record."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 ANY_FUNCTION = ("define", "workflow", "main")
-"""Names of functions that tell no experiment from another."""
+"""Names of functions that many experiments use, so that they do not identify one."""
 
 
 @dataclass(frozen=True)
 class WholeRun:
     """A run: what the platform and its record know of it now.
 
-    documents: its workflows, in the order in which they were submitted, and those of earlier runs whose points it took over. earlier:
-    the names of the latter. folder: its record, None where there is none on this machine; facts: what run.json says. points: in the
-    order of the sweep. deleted: the names of those workflows that the platform does not have any more; lost: of them how many no
-    record has kept.
+    documents: its workflows in the order of submission, and those of earlier runs whose points it took over. earlier: the names of
+    the latter. folder: its record, None if this machine has none. facts: the content of run.json. points: in the order of the
+    sweep. deleted: the names of the workflows that the platform no longer has. lost: how many of these no record has stored.
     """
 
     name: str
@@ -50,18 +49,18 @@ class WholeRun:
 
     @property
     def experiment(self) -> str:
-        """The experiment's name; "" for one that is only called after its function."""
+        """The experiment's name; "" if it is only the name of a function such as `define`."""
         name = str(self.facts.get("experiment") or "")
         return "" if name in ANY_FUNCTION else name
 
     @property
     def last(self) -> list[str]:
-        """The workflows that come after all points."""
+        """The workflows that run after all points."""
         return [str(one.get("name")) for one in self.facts.get("workflows") or () if one.get("role") == "gather"]
 
     @property
     def phase(self) -> str:
-        """The phase of all its workflows together; the record's where some of them are gone. Of a run that is not wholly submitted:
+        """The joint phase of all its workflows; that of the record if some of them were deleted. A run that is not completely submitted is
         Running while a process submits the rest, else Pending.
         """
         phases = [phase_or_pending(one) for one in self.own]
@@ -72,8 +71,8 @@ class WholeRun:
 
     @property
     def script(self) -> str:
-        """The script's file, as its record or its workflow says; "" where neither does. A workflow may be a stranger's: what it names is
-        published with the run, and is a script by its name at least.
+        """The script's file by its record or its workflow; "" if neither names one. A workflow may be a stranger's, and the file is
+        published with the run: so it must at least have the name of a script.
         """
         annotations = (document["metadata"].get("annotations") or {} for document in self.documents)
         named = next((str(one[SCRIPT]) for one in annotations if one.get(SCRIPT)), "")
@@ -81,10 +80,10 @@ class WholeRun:
 
 
 def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeRun:
-    """The run of that name. runs: folders where its record may be. None is looked for where a workflow says that its script is: that may be
-    a folder which its tasks have filled.
+    """The run with this name. runs: folders that may have its record. The folder of the script that a workflow names is not searched,
+    because its tasks may have written there.
 
-    Without a record: the workflow of that name and those that are labelled as the run's. ResourceError when there is none.
+    Without a record: the workflow with this name and those with the run's label. Raises ResourceError if there is none.
     """
     folder = record_folder(name, runs)
     if folder is None:
@@ -115,7 +114,7 @@ def kept_document(folder: Path, workflow: str) -> Json | None:
 
 
 def record_folder(name: str, runs: Iterable[Path]) -> Path | None:
-    """Of a run's record, in one of these folders; None where there is none."""
+    """The folder of a run's record in one of these folders; None if there is none."""
     return next((one / name for one in runs if (one / name / "run.json").is_file()), None)
 
 
@@ -124,7 +123,7 @@ def _of_platform(client: ArgoClient, name: str) -> list[Json]:
     try:
         labelled = client.list(selector=f"{RUN_LABEL}={label_of(name)}")
     except HeraUtilsError:
-        labelled = []  # who may get a workflow may not be allowed to list them
+        labelled = []  # a user who may get a workflow may not be allowed to list workflows
     others = [one for one in labelled if one["metadata"]["name"] != name]
     if document is None and not others:
         raise missing or ResourceError(f"there is no run {name}")
@@ -148,5 +147,5 @@ def by_turn(workflow: Json) -> tuple[str, int, str]:
 
 
 def workflow_of(client: ArgoClient, name: str) -> Json | None:
-    """The workflow of that name; None for one that was deleted since: its points' status is in the record."""
+    """The workflow with this name; None if it was deleted: the record has the status of its points."""
     return _got_or_why(client, name)[0]
