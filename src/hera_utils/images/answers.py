@@ -1,4 +1,4 @@
-"""What a registry's unhappy answers mean, and whether the same question may be answered otherwise a moment later."""
+"""What a registry's refusals and failures mean, and whether it is worth asking again."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class NoAnswer(RegistryUnreachable):
 
 
 class BodyCut(Exception):
-    """A body ended before its time."""
+    """The connection ended before the whole body was read."""
 
 
 class Failure(NamedTuple):
-    """may_pass: whether asking again may help, after `wait` seconds at least."""
+    """Why a request failed. may_pass: whether asking again may help, after at least `wait` seconds."""
 
     error: HeraUtilsError
     may_pass: bool = False
@@ -43,7 +43,7 @@ class Failure(NamedTuple):
 
 
 class Exchange:
-    """One question at one address, and what its answers mean. depth: how many registries have led to it."""
+    """One request to one address, and what its answers mean. depth: how many registries redirected to this address."""
 
     def __init__(
         self, endpoint: Endpoint, reference: Reference, authorization: Authorization, logins: Logins, depth: int = 0
@@ -52,7 +52,7 @@ class Exchange:
         self._logins = logins
 
     def may_ask_anew(self, reply: requests.Response, used: Secret, url: str) -> bool:
-        """Whether the same question with another proof of who asks may be answered otherwise."""
+        """Whether to send the request again with another token or login."""
         if _redirected(reply, url):
             return False
         if reply.status_code == 401:
@@ -60,7 +60,7 @@ class Exchange:
         return reply.status_code == 403 and self.authorization.advance(used)
 
     def is_elsewhere(self, reply: requests.Response, url: str) -> bool:
-        """Whether the address led to another registry, which wants to know who asks."""
+        """Whether the request was redirected to another registry, which asks for a login of its own."""
         return _redirected(reply, url) and reply.status_code == 401 and "WWW-Authenticate" in reply.headers
 
     def no_answer(self, error: Exception, url: str) -> Failure:
@@ -77,12 +77,12 @@ class Exchange:
         fix = "check the network and the address; where a proxy leads out, set HTTPS_PROXY"
         if self.endpoint.registry == DOCKER_HUB:
             fix += f"; where a mirror is to be used, set {MIRRORS}"
-        # a server that did not answer for a minute will not answer in the next
+        # A server that was silent for a minute will be silent in the next one too, so a timeout is not tried again.
         may_pass = not isinstance(error, TimeoutError)
         return Failure(NoAnswer(f"{name} does not answer ({reason_of(error)})", fix=fix), may_pass)
 
     def refusal(self, reply: requests.Response, url: str) -> Failure:
-        """The answer is none of those that were asked for."""
+        """The failure that an answer with an unexpected status means."""
         status, remark = reply.status_code, self._remark(reply)
         name, image = self.endpoint.name, str(self.reference)
         if _redirected(reply, url):
@@ -127,7 +127,7 @@ class Exchange:
         return Failure(error, may_pass=wait > 0, wait=wait)
 
     def _remark(self, reply: requests.Response) -> str:
-        """What the registry says besides, as the end of a sentence, without what was sent to it."""
+        """The registry's own message, as the end of a sentence; the secrets that were sent to it are masked."""
         try:
             document = json.loads(read(reply, 1 << 16) or b"")
             first = document["errors"][0]
@@ -159,7 +159,7 @@ def _redirected(reply: requests.Response, url: str) -> bool:
 
 
 def _retry_after(reply: requests.Response) -> float:
-    """In how many seconds the registry wants to be asked again; 0 when it does not say."""
+    """How many seconds the registry asks to wait before the next request; 0 when it does not say."""
     text = reply.headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)

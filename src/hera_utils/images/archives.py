@@ -6,7 +6,7 @@ Each is a set of named files, in a tar (compressed or not) or in a folder:
     oci-layout, index.json        the OCI image specification's: manifests by digest, as a registry has them
     blobs/<algorithm>/<hex>       content by its digest
 
-Docker writes both since version 25; its own list is read first, for it has the full names.
+Docker writes both since version 25; its own list is read first, because only that has the full names.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MOST_FILES = 100_000
 _NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 Progress = Callable[[str, int, int], None]
-"""(image, layers that are done, layers)"""
+"""Called with (image, layers that are done, layers in total)."""
 
 
 class _Files(Protocol):
@@ -50,7 +50,7 @@ class _Files(Protocol):
 def import_archive(
     path: Path, store: Store, *, name: str = "", platform: str = "", progress: Progress = lambda *_: None
 ) -> list[StoredImage]:
-    """Bring the images of an archive into the store. name: of the only image, where it has none or another one is wished.
+    """Bring the images of an archive into the store. name: gives or replaces the name of the archive's only image.
 
     platform: system/architecture[/variant]; "" for this machine. Raises UnreadableImage, SettingsError, NoSuchPlatform, PlatformError.
     """
@@ -63,7 +63,7 @@ def import_archive(
 def import_from_program(
     program: str, image: str, store: Store, *, name: str = "", progress: Progress = lambda *_: None
 ) -> list[StoredImage]:
-    """Bring an image over that docker or podman has on this machine. Raises ResourceError."""
+    """Copy into the store an image that docker or podman has on this machine. Raises ResourceError."""
     command = [program, "save", *(["--format", "docker-archive"] if program == "podman" else []), "--", image]
     with store.using(), tempfile.TemporaryFile(dir=store.scratch) as archive:
         try:
@@ -89,7 +89,7 @@ def is_layout(folder: Path) -> bool:
 
 
 class _ArchivedImage(NamedTuple):
-    """layers: the names of their files, the lowest first. documents: what the store keeps besides the config, by digest."""
+    """layers: the names of their files, the lowest first. documents: manifests that the store keeps, by digest."""
 
     reference: str
     digest: str
@@ -160,7 +160,7 @@ def _names(path: Path, name: str, names: Sequence[str], images: int) -> list[str
         )
     if not name and not names:
         raise SettingsError(f"the image in {path} has no name", fix="give it one: --name NAME")
-    return [str(Reference.parse(one)) for one in ([name] if name else names)]
+    return [str(Reference.parse(text)) for text in ([name] if name else names)]
 
 
 # The OCI image specification's index
@@ -194,7 +194,7 @@ def _oci_images(path: Path, files: _Files, name: str, platform: str) -> list[_Ar
 
 
 def _own_name(annotations: dict[str, str]) -> str:
-    """The full name of an image; a tag alone is none."""
+    """The full name of an image, "" when it has none; a tag alone is not a name."""
     return next((annotations[key] for key in _NAME_ANNOTATIONS if set(annotations.get(key, "")) & set("/:")), "")
 
 
@@ -226,7 +226,8 @@ def _opened(path: Path, store: Store) -> Iterator[_Files]:
             fix="name the archive of an image (docker save, podman save, OCI), or its folder",
         ) from None
     with room_on(store.folder), packed, tempfile.TemporaryFile(dir=store.scratch) as plain:
-        if _is_compressed(packed):  # in the packed one nothing can be found without reading all before it
+        # A compressed tar cannot be read at any position, so it is unpacked into a file first.
+        if _is_compressed(packed):
             for chunk in unpacked_chunks(packed):
                 plain.write(chunk)
             plain.seek(0)
@@ -256,13 +257,13 @@ class _FolderFiles:
 
 
 class _TarFiles:
-    """Only files are ever read from the tar, by their names in it: nothing of it becomes a path of this machine."""
+    """The files of a tar by their names in it. Nothing is extracted, so no name in the tar becomes a path of this machine."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._path = path
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
-            self._archive = tarfile.open(fileobj=_Careful(file), mode="r:")  # type: ignore[call-overload] # noqa: SIM115 (a view of `file`)
+            self._archive = tarfile.open(fileobj=_BoundedReads(file), mode="r:")  # type: ignore[call-overload] # noqa: SIM115 (a view of `file`)
             for member in tar_entries(self._archive):
                 self._members[os.path.normpath(member.name)] = member
                 if len(self._members) > _MOST_FILES:
@@ -281,7 +282,7 @@ class _TarFiles:
         return content  # type: ignore[no-any-return]
 
     def _find(self, name: str) -> tarfile.TarInfo | None:
-        """Docker before version 25 writes a layer that it has already written as a link to it."""
+        """The file of that name. Docker before version 25 writes a repeated layer as a link to the first copy, so links are followed."""
         name = os.path.normpath(name)
         for _ in range(10):
             member = self._members.get(name)
@@ -296,8 +297,8 @@ class _TarFiles:
         return None
 
 
-class _Careful:
-    """A file that gives no more at once than an honest archive asks for: tarfile would keep a header of any length in memory."""
+class _BoundedReads:
+    """A file that refuses large reads: tarfile would otherwise load a header of any length into memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -325,4 +326,4 @@ def _json(files: _Files, name: str) -> Any:
 
 
 def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) and "\0" not in one for one in value)
+    return isinstance(value, list) and all(isinstance(text, str) and "\0" not in text for text in value)

@@ -1,7 +1,7 @@
-"""Whether images can be had: those of the store without any network, the others by asking their registries, all at once.
+"""Whether images can be had: for images in the store without any network, for others by asking their registries in parallel.
 
-A registry that could not be reached is not asked again for a while where something stands in for its image: a machine without network
-would wait before each run.
+A registry that could not be reached is not asked again for a while where something stands in for its image. Otherwise a machine
+without network would wait before each run.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from hera_utils.whole_files import write_whole
 if TYPE_CHECKING:
     from hera_utils.images.login import Logins
 
-PATIENCE = 8.0  # seconds for all registries together, where something stands in for their images
-LAST_PATIENCE = 30.0  # the same, where without an answer the run is refused
+PATIENCE = 8.0  # seconds to wait for all registries together, where something stands in for each of their images
+LAST_PATIENCE = 30.0  # seconds to wait where the run is refused without an answer
 _REMEMBERED = 300.0  # seconds
 Outcome = ImageDecision | RefusedImage
 LoginsOf = Callable[[], "Logins"]
@@ -42,9 +42,9 @@ def decide_pulls(
     patience: float = PATIENCE,
     last_patience: float = LAST_PATIENCE,
 ) -> dict[str, Outcome]:
-    """image → that it is pulled (with its digest), what stands in for it where no registry answers, or why neither.
+    """image → its pull (with its digest), or what stands in for it where no registry answers, or why it is refused.
 
-    logins_of: called when a registry is asked. Nothing raises: what is wrong with an image is its own outcome.
+    logins_of: called only when a registry is asked. Never raises: an error of one image is the outcome of that image.
     """
     outcomes: dict[str, Outcome] = {}
     questions: dict[str, tuple[Pull, Reference]] = {}
@@ -59,9 +59,13 @@ def decide_pulls(
         if here is not None:
             outcomes[image] = ImageDecision(pull, here.digest)
         elif not pull.registry:
-            outcomes[image] = _settled(pull, "it must not be pulled for this run", f"hera-utils image pull {image}")
+            outcomes[image] = _without_registry(
+                pull, "it must not be pulled for this run", f"hera-utils image pull {image}"
+            )
         elif pull.otherwise is not None and silent.includes(reference.registry):
-            outcomes[image] = _settled(pull, f"the registry {reference.registry} could not be reached a moment ago")
+            outcomes[image] = _without_registry(
+                pull, f"the registry {reference.registry} could not be reached a moment ago"
+            )
         else:
             questions[image] = (pull, reference)
     if questions:
@@ -86,13 +90,13 @@ def _outcome(image: str, pull: Pull, answer: str | HeraUtilsError) -> Outcome:
     if isinstance(answer, str):
         return ImageDecision(pull, answer)
     if isinstance(answer, RegistryUnreachable):
-        return _settled(pull, str(answer), answer.fix or "")
+        return _without_registry(pull, str(answer), answer.fix or "")
     return _refused(image, answer)
 
 
-def _settled(pull: Pull, why: str, fix: str = "") -> Outcome:
-    settled = without_registry(pull, why, fix)
-    return settled if isinstance(settled, RefusedImage) else ImageDecision(settled)
+def _without_registry(pull: Pull, why: str, fix: str = "") -> Outcome:
+    choice = without_registry(pull, why, fix)
+    return choice if isinstance(choice, RefusedImage) else ImageDecision(choice)
 
 
 def _refused(image: str, error: HeraUtilsError) -> RefusedImage:
@@ -102,9 +106,9 @@ def _refused(image: str, error: HeraUtilsError) -> RefusedImage:
 def ask_registries(
     references: Mapping[str, Reference], logins_of: LoginsOf, patience: float, store: Store | None = None
 ) -> dict[str, str | HeraUtilsError]:
-    """image → its digest, or why there is none; without those whose registry does not answer in time.
+    """image → its digest, or why there is none; images whose registry does not answer within `patience` seconds are left out.
 
-    store: where it is also asked whether the images run on this kind of machine, as far as there is time for it.
+    store: when given, it is also asked, as far as time allows, whether the images run on this kind of machine.
     """
     from hera_utils.images.pull import look_up
     from hera_utils.images.registry import resolve
@@ -120,7 +124,7 @@ def ask_registries(
                 look_up(reference, store, logins, lambda digest: answers.update({image: digest}))
         except HeraUtilsError as error:
             answers[image] = error
-        except Exception as error:  # noqa: BLE001 - the run must hear of whatever it is
+        except Exception as error:  # noqa: BLE001 - a thread must not end without an answer
             answers[image] = PlatformError(
                 f"the registry of {image} could not be asked ({type(error).__name__}: {error})"
             )
@@ -135,7 +139,7 @@ def ask_registries(
 
 
 class _Silent:
-    """Registries that could not be reached, and when. What cannot be read or written is forgotten."""
+    """Registries that could not be reached, and when. If the file cannot be read or written, they are forgotten."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

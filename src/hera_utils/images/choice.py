@@ -1,4 +1,4 @@
-"""Which image this machine stands in for, which it pulls, and which it refuses. Pure.
+"""For which image this machine's programs stand in, which image it pulls, and which it refuses. Pure.
 
 In: an image, the policy, the user's entry for it in the image table, how containers use it, and this machine as far as it matters.
 Out: `StandIn`, `Pull` or `RefusedImage`. The client's preflight and the server ask the same function. What the policies mean:
@@ -25,7 +25,7 @@ BUILT_IN: Mapping[str, Json] = {
     "node*": {"cmd": ["node"]},
     "curlimages/curl*": {"entrypoint": ["curl"]},
 }
-"""What this machine's programs can stand in for, and what such an image runs when a template gives no command."""
+"""Images for which this machine's programs can stand in, and what such an image runs when a template gives no command."""
 
 _PREFIXES = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/", "library/")
 PYTHON_VERSION = re.compile(r"\d+(\.\d+){0,2}\Z")
@@ -44,11 +44,11 @@ uuencode vi watch wc wget which who whoami xargs xxd yes zcat
 """
 _APPLETS = frozenset(_NAMES_OF_APPLETS.split())
 """Programs that alpine and busybox have under these names."""
-_OF_ALPINE = _APPLETS | {"getent", "iconv", "ldd"}
+_PROGRAMS_OF_ALPINE = _APPLETS | {"getent", "iconv", "ldd"}
 
 
 class ImageUse(NamedTuple):
-    """How a container uses an image. source: of a script template, else None. may_pull: False with an imagePullPolicy of Never."""
+    """How a container uses an image. source: the script of a script template, else None. may_pull: False for `imagePullPolicy: Never`."""
 
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
@@ -68,15 +68,15 @@ class ThisMachine(NamedTuple):
     has: Callable[[str], bool]
 
     def is_of(self, major: str | None, minor: str | None) -> bool:
-        """Whether its Python is of this version; None where nothing is said."""
+        """Whether its Python has this version. None for a part that the tag does not name."""
         own_major, own_minor = self.python.split(".")[:2]
         return major in (None, own_major) and minor in (None, own_minor)
 
 
 class StandIn(NamedTuple):
-    """This machine's programs, with these settings of the image table. reason: what stands in, in a few words.
+    """This machine's programs run, with these settings of the image table. reason: what stands in, in a few words.
 
-    because: why it does although it is known not to mean the same; "" where that is not known.
+    because: why it stands in although it is known to differ from the image; "" where no difference is known.
     """
 
     settings: Json
@@ -89,7 +89,7 @@ class StandIn(NamedTuple):
 
 
 class Pull(NamedTuple):
-    """The image itself. why: why nothing stands in for it. registry: whether one may be asked, or the store alone.
+    """The image itself runs. why: why nothing stands in for it. registry: False when only the store may be asked.
 
     otherwise: what runs where no registry can be reached.
     """
@@ -101,7 +101,7 @@ class Pull(NamedTuple):
 
 
 class RefusedImage(NamedTuple):
-    """Nothing runs. reason: one sentence without a full stop. fix: what would help."""
+    """The image may not run. reason: one sentence without a full stop. fix: what would help."""
 
     reason: str
     fix: str
@@ -111,7 +111,7 @@ Choice = StandIn | Pull | RefusedImage
 
 
 def uses_of_containers(containers: Iterable[Json], source: str | None = None) -> dict[str, list[ImageUse]]:
-    """image → how the containers of one template use it. source: that of its script, which its container `main` runs."""
+    """image → how the containers of one template use it. source: the template's script, which its container `main` runs."""
     uses: dict[str, list[ImageUse]] = {}
     for container in containers:
         command, args = (tuple(map(str, container.get(part) or ())) for part in ("command", "args"))
@@ -125,14 +125,14 @@ def uses_of_containers(containers: Iterable[Json], source: str | None = None) ->
 
 
 def choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
-    """What happens to an image. entry: the stand-in that the user's table gives it, None for none. uses: of all its containers."""
-    choice = _chosen(image, policy, entry, uses, machine)
+    """What happens to an image. entry: its stand-in in the user's table, or None. uses: by all containers that use the image."""
+    choice = _choose(image, policy, entry, uses, machine)
     if isinstance(choice, Pull) and uses and not any(use.may_pull for use in uses):
         return choice._replace(registry=False)
     return choice
 
 
-def _chosen(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
+def _choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
     if entry is not None:
         return StandIn(entry, _table_words(entry, machine))
     if policy == "stand-in":
@@ -151,7 +151,7 @@ def _chosen(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse
 
 
 def without_registry(pull: Pull, why: str, fix: str = "") -> StandIn | RefusedImage:
-    """What becomes of a pull that no registry answers. why: in a few words. fix: what would make one answer."""
+    """What happens to a pull that no registry answers. why: why none does, in a few words. fix: what would make one answer."""
     if pull.otherwise is not None:
         return StandIn(pull.otherwise.settings, pull.otherwise.reason, because=why)
     more = f" ({pull.why})" if pull.why else ""
@@ -162,7 +162,7 @@ def without_registry(pull: Pull, why: str, fix: str = "") -> StandIn | RefusedIm
 
 
 def ways_out(image: str) -> str:
-    """What helps where an image cannot be pulled."""
+    """What the user can do where an image cannot be pulled."""
     stand_in = "run with --images stand-in" if built_in(image) is not None else f"{table_line(image)}"
     return f"bring it here as a file: hera-utils image import FILE; or {stand_in}"
 
@@ -177,21 +177,21 @@ def table_line(image: str) -> str:
 
 
 def line_apart(fix: str) -> tuple[str, str]:
-    """(a fix that says `these lines` where it holds a table's line, that line); the fix itself and "" where it holds none."""
+    """A fix split into (its sentence with `these lines` instead of an image table's line, that line); (fix, "") without such a line."""
     head, tail = (re.escape(part) for part in _LINE.format("\n").split("\n"))
     found = re.search(f"{head}(.*?){tail}", fix)
     return (fix, "") if found is None else (fix.replace(found[0], "these lines (with {} alone"), found[1])
 
 
 def built_in(image: str) -> Json | None:
-    """How this machine's programs stand in for an image, None where they do not."""
+    """The settings with which this machine's programs stand in for an image; None where they do not."""
     name = of_docker_hub(image)
     found = next((settings for pattern, settings in BUILT_IN.items() if fnmatch.fnmatchcase(name, pattern)), None)
     return None if found is None else dict(found)
 
 
 def python_with(image: str, requirements: Sequence[str], machine: ThisMachine) -> Json | None:
-    """The stand-in for an image of Python, with packages; None for another image. The minor that its tag names counts."""
+    """The settings that stand in for an image of Python with packages, of the version that its tag names; None for another image."""
     name, _, tag = of_docker_hub(image).partition(":")
     if name != "python" or "@" in tag:
         return None
@@ -201,12 +201,12 @@ def python_with(image: str, requirements: Sequence[str], machine: ThisMachine) -
 
 
 def is_described(settings: Mapping[str, Any]) -> bool:
-    """Whether a stand-in is a Python that is to be made (python_environment.py): a version, or packages."""
+    """Whether a stand-in names a Python by its version or its packages, so that python_environment.py has to build it."""
     return bool(settings.get("requirements")) or bool(PYTHON_VERSION.match(str(settings.get("python") or "")))
 
 
 def of_docker_hub(image: str) -> str:
-    """The image without what is said of Docker Hub in front of it."""
+    """The image's name without a prefix that means Docker Hub."""
     prefix = next((prefix for prefix in _PREFIXES if image.startswith(prefix)), "")
     return image[len(prefix) :]
 
@@ -236,17 +236,18 @@ def _python(image: str, tag: str, machine: ThisMachine) -> StandIn | Pull:
 
 
 def _version_of_tag(tag: str) -> tuple[str | None, str | None]:
-    """Major and minor, None where the tag does not say it."""
+    """(major, minor) of the version that a tag names; None for a part that it does not name."""
     version = _PYTHON_TAG.match(tag)
     return (version[1], version[2]) if version else (None, None)
 
 
 def _obstacle(name: str, use: ImageUse, machine: ThisMachine) -> str:
-    """Why this machine's programs do not mean the same as those of a small image for a container, "" when they do."""
+    """Why this machine's programs cannot replace those of a small image for a container; "" when they can."""
     argv = (*use.command, *use.args)
     if not argv:
         return ""
-    from hera_utils.images.shell_programs import programs  # most runs have no small image
+    # Most runs have no small image, so the parser is imported only here.
+    from hera_utils.images.shell_programs import programs
 
     program, *more = argv
     if _basename(program) not in _SHELLS:
@@ -258,12 +259,15 @@ def _obstacle(name: str, use: ImageUse, machine: ThisMachine) -> str:
 
 
 def _lacking(name: str, called: Sequence[str], machine: ThisMachine) -> str:
-    """What of the programs the image or this machine has not. A path elsewhere is brought by a volume or an artifact."""
+    """Which program the image or this machine lacks, as a sentence; "" for none.
+
+    A program in another folder than the system's comes from a volume or an artifact and is not checked.
+    """
     for program in called:
         base = _basename(program)
         if not base or "{{" in program or "/" in base:
             continue
-        if base not in (_OF_ALPINE if name == "alpine" else _APPLETS):
+        if base not in (_PROGRAMS_OF_ALPINE if name == "alpine" else _APPLETS):
             return f"{name} has no program {base} of its own"
         if not machine.has(base):
             return f"this machine has no program {base}"
@@ -271,7 +275,7 @@ def _lacking(name: str, called: Sequence[str], machine: ThisMachine) -> str:
 
 
 def _basename(program: str) -> str:
-    """The name of a program of the system; a path elsewhere stays one."""
+    """The name of a program in a folder of the system; any other path is returned unchanged."""
     folder, slash, base = program.rpartition("/")
     return base if not slash or folder in _SYSTEM_FOLDERS else program
 

@@ -1,6 +1,6 @@
 """What an image says of itself: its command, environment, user, and the digests of its layers. Pure.
 
-It is read from the config document (JSON) of the OCI image specification, which Docker's is the origin of: both are read alike.
+It is read from the config document (JSON) of the OCI image specification. That format comes from Docker's, so both are read alike.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _digest_match = re.compile(r"(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\Z").matc
 
 
 class UnreadableImage(ResourceError):
-    """What an image or an archive of one holds is not in the format, or is not what its digest says."""
+    """An image, or an archive of images, is not in the right format, or does not match its digest."""
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """entrypoint, cmd: what runs when a template says nothing. user: "", "1000", "1000:1000" or a name of its /etc/passwd.
+    """entrypoint, cmd: what runs when a template gives no command. user: "", "1000", "1000:1000" or a name in its /etc/passwd.
 
     diff_ids: the digests of the unpacked layers (tar files without compression), the lowest first.
     """
@@ -43,7 +43,7 @@ class ImageConfig:
 
     @classmethod
     def parse(cls, document: bytes, digest: str = "") -> ImageConfig:
-        """Read the JSON document, which has that digest. Raises UnreadableImage."""
+        """Read the JSON document, which must have that digest if one is given. Raises UnreadableImage."""
         if digest and digest_of(document, digest) != digest:
             raise UnreadableImage("the config of the image is damaged: it is not what its digest says")
         try:
@@ -70,7 +70,7 @@ class ImageConfig:
 
     @property
     def platform(self) -> str:
-        """As the flag `--platform` writes it: linux/amd64, linux/arm64/v8."""
+        """In the form of the flag `--platform`: linux/amd64, linux/arm64/v8."""
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
     @property
@@ -87,13 +87,13 @@ def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def digest_of(content: bytes, like: str = "sha256") -> str:
-    """The digest that names a content. like: another digest, whose algorithm is taken."""
+    """The digest of a content. like: an algorithm, or a digest of the same algorithm."""
     algorithm = like.partition(":")[0]
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 def check_digest(digest: object) -> str:
-    """The digest, if it is one that can be checked and be the name of a file. Raises UnreadableImage."""
+    """The digest, if its algorithm is known and it is safe as a file name. Raises UnreadableImage."""
     if not isinstance(digest, str) or not _digest_match(digest):
         raise UnreadableImage(
             f"the image names its content by {_abridged(digest)}, which is not a sha256 or sha512 digest"
@@ -128,7 +128,7 @@ def _texts(mapping: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _command(run: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    if isinstance(run.get(key), str):  # images of Docker before 1.0
+    if isinstance(run.get(key), str):  # images built by Docker before 1.0
         return ("/bin/sh", "-c", _text(run, key)) if run[key] else ()
     return tuple(_texts(run, key))
 

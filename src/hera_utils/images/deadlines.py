@@ -1,4 +1,4 @@
-"""Cuts a connection to a registry that sends a byte now and then, or heads without end: no time-out of a socket ever passes for that."""
+"""Cuts a connection to a registry that sends a byte now and then, or endless headers: a socket's timeout never ends such a one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-_here = threading.local()  # `sockets`: those of this thread's last request
+_here = threading.local()  # `sockets`: the sockets of this thread's last request
 
 
 class Guard:
-    """Of a block that `within` watches."""
+    """Shuts this thread's sockets down when `moved` was not called for too long."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._sockets = seconds, _sockets()
@@ -23,7 +23,7 @@ class Guard:
         self._has_moved = self.has_cut = False
 
     def moved(self) -> None:
-        """Enough has come: the time begins anew."""
+        """Data arrived: the time starts again."""
         self._has_moved = True
 
     def end(self) -> None:
@@ -33,16 +33,16 @@ class Guard:
         while not self._over.wait(self._seconds):
             if not self._has_moved:
                 self.has_cut = True
-                for one in list(self._sockets):
+                for connected in list(self._sockets):
                     with contextlib.suppress(OSError):
-                        one.shutdown(socket.SHUT_RDWR)
+                        connected.shutdown(socket.SHUT_RDWR)
                 return
             self._has_moved = False
 
 
 @contextlib.contextmanager
 def guarded(seconds: float) -> Iterator[Guard]:
-    """Cut the block's connection when nothing has `moved` for so many seconds, or nearly twice as many."""
+    """Cut the block's connection when `moved` was not called for so many seconds (at most nearly twice as many)."""
     guard = Guard(seconds)
     threading.Thread(target=guard.watch, name="answer-deadline", daemon=True).start()
     try:
@@ -53,7 +53,7 @@ def guarded(seconds: float) -> Iterator[Guard]:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """TimeoutError where the block has not ended after so many seconds."""
+    """Raise TimeoutError where the block has not ended after so many seconds."""
     with guarded(seconds) as guard:
         try:
             yield
@@ -65,7 +65,7 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def watch_connections(manager: urllib3.PoolManager) -> None:
-    """Have the connections of a pool known to `within`."""
+    """Make the connections of a pool record their sockets, so that `guarded` and `within` can cut them."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
@@ -73,8 +73,8 @@ def _sockets() -> list[socket.socket]:
     return _here.__dict__.setdefault("sockets", [])  # type: ignore[no-any-return]
 
 
-class _Noted:
-    """A connection whose socket is noted, as it is made (TLS puts another in its place) and with each request."""
+class _RecordsSocket:
+    """A connection that records its socket when it connects (TLS then replaces the socket) and with each request."""
 
     sock: Any
 
@@ -93,11 +93,11 @@ class _Noted:
         super().request(*args, **kwargs)  # type: ignore[misc]
 
 
-class _Connection(_Noted, HTTPConnection):
+class _Connection(_RecordsSocket, HTTPConnection):
     pass
 
 
-class _TlsConnection(_Noted, HTTPSConnection):
+class _TlsConnection(_RecordsSocket, HTTPSConnection):
     pass
 
 

@@ -1,4 +1,4 @@
-"""What was decided of a run's images, as text: the client tells the server by it, and the record keeps it. Pure.
+"""What was decided about a run's images, as text: the client sends it to the server, and the record of the run keeps it. Pure.
 
 {"python:3.11": {"stand_in": {"python": "current"}, "reason": "Python 3.11.7"},
  "lab/solver:3": {"pull": "docker.io/lab/solver:3", "digest": "sha256:…"}}
@@ -20,8 +20,8 @@ LOCK = "requirements.txt"
 
 
 class ImageDecision(NamedTuple):
-    """What happens to one image. digest: of the image that is run, or of the lock of the packages that stand in for it; "" where there is
-    neither or it is not known yet.
+    """What happens to one image. digest: the digest of the image that runs, or of the lock of the packages that stand in for it;
+    "" where there is none or it is not known yet.
     """
 
     choice: StandIn | Pull
@@ -29,14 +29,14 @@ class ImageDecision(NamedTuple):
 
     @property
     def lock_file(self) -> Path | None:
-        """The lock of the packages that stand in: it lies in their environment."""
+        """The lock of the packages that stand in for the image; it is in their environment's folder."""
         if isinstance(self.choice, StandIn) and self.digest:
             return Path(str(self.choice.settings["python"])).parents[1] / LOCK
         return None
 
     @property
     def words(self) -> str:
-        """For people: what runs."""
+        """What runs, for people to read."""
         if isinstance(self.choice, StandIn):
             return self.choice.words
         return f"the image itself{f' ({self.digest[:19]})' if self.digest else ''}"
@@ -55,7 +55,7 @@ def as_json(decisions: Mapping[str, ImageDecision]) -> Json:
 
 
 def of_text(text: str, where: str) -> dict[str, ImageDecision]:
-    """The decisions that a text holds. SettingsError, which names `where`, when it holds none."""
+    """The decisions that a text holds. Raises SettingsError, which names `where`, when the text is not in that format."""
     try:
         document = json.loads(text or "{}")
         return {str(image): _decision(value) for image, value in document.items()}
@@ -74,14 +74,14 @@ def _decision(value: Json) -> ImageDecision:
 
 
 def sentence(image: str, stand_in: StandIn) -> str:
-    """For an event: what stands in for an image."""
+    """What stands in for an image, as the message of an event."""
     return f"this machine stands in for the image {image}: {stand_in.words}"
 
 
 def stand_ins_of(annotation: str) -> list[str]:
-    """What stands in for images by the decisions of a client, a sentence each; [] for a text that holds none."""
+    """One sentence for each image for which, by a client's decisions, something stands in; [] for a text without decisions."""
     try:
         decisions = of_text(annotation, "")
     except SettingsError:
-        return []  # the pods that need them say so
-    return [sentence(image, one.choice) for image, one in decisions.items() if isinstance(one.choice, StandIn)]
+        return []  # each pod that needs a decision reports the fault
+    return [sentence(image, each.choice) for image, each in decisions.items() if isinstance(each.choice, StandIn)]

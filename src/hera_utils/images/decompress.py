@@ -1,6 +1,6 @@
-"""A layer's tar, freed of its compression: read once, forward only, counted and digested. Memory stays bounded, whatever is packed.
+"""Decompresses a layer's tar: reads it once, forward only, and counts and digests it. Memory stays bounded for any input.
 
-Whether it is compressed, and how, is read from its first bytes: registries and archives name it wrongly often enough.
+Whether and how it is compressed is read from its first bytes, because registries and archives often name the format wrongly.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hera_utils.images.config import UnreadableImage
 _PIECE = 1 << 20
 _PACKED_PIECE = 1 << 16
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-"""How packed data begin."""
+"""The first bytes of compressed data."""
 _ZSTD_SKIPPABLE = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
 _OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _WINDOW_BITS = 27  # the most that zstd may look back: 128 MiB of memory, which is what its own program permits
@@ -30,18 +30,18 @@ _MOST_METADATA = 1 << 20
 
 
 class LayerTooLarge(ResourceError):
-    """A layer needs more than this machine has, or more than any sensible layer: an archive that is made to fill disks."""
+    """A layer needs more room than this machine has, or more than any sensible layer: it may be made to fill disks."""
 
 
 class TarStream:
-    """The tar as `tarfile` reads it. `digest` is that of all bytes so far (the diff_id, once the stream is drained).
+    """The tar as `tarfile` reads it. `digest` is the digest of all bytes so far (the diff_id, once the stream is drained).
 
-    tarfile believes what headers say of their own length, and keeps them in memory: `read`, which it calls, therefore has a
-    limit, which each entry begins anew (`next_entry`). Contents are read by `contents`.
+    tarfile believes what headers say of their own length, and keeps them in memory. Therefore `read`, which tarfile calls, has a
+    limit for each entry (`next_entry` resets it). Contents of files are read by `contents`.
     """
 
     def __init__(self, packed: BinaryIO, most: int) -> None:
-        """most: bytes of the tar, unpacked; LayerTooLarge when there are more."""
+        """most: how many bytes the unpacked tar may have; more raise LayerTooLarge."""
         self._chunks = unpacked_chunks(packed)
         self._digest = hashlib.sha256()
         self._most = most
@@ -62,7 +62,7 @@ class TarStream:
         return self._position
 
     def seek(self, position: int, whence: int = 0) -> int:
-        """Forward only: a header that would lead back is a damaged one."""
+        """Skip forward. A position further back comes from a damaged header and raises UnreadableImage."""
         if whence != 0 or position < self._position:
             raise UnreadableImage("the tar of a layer is damaged: an entry has an impossible size")
         for _ in self.contents(position - self._position):
@@ -70,7 +70,7 @@ class TarStream:
         return self._position
 
     def read(self, size: int) -> bytes:
-        """Metadata. Less than `size` at the end, once."""
+        """Read metadata. Gives fewer than `size` bytes only at the end; a second read there raises UnreadableImage."""
         if size < 0 or size > self._metadata_left:
             raise LayerTooLarge(f"the tar of a layer describes one file with more than {_MOST_METADATA >> 20} MiB")
         self._metadata_left -= size
@@ -83,14 +83,14 @@ class TarStream:
         return data
 
     def contents(self, size: int) -> Iterator[memoryview]:
-        """So many bytes, piece by piece. UnreadableImage when there are fewer."""
+        """Yield `size` bytes in pieces. Raises UnreadableImage when there are fewer."""
         end = self._position + size
         yield from self._pieces(size)
         if self._position != end:
             raise UnreadableImage("the tar of a layer ends in the middle of a file")
 
     def drain(self) -> None:
-        """Read what follows the last entry: it belongs to the digest."""
+        """Read the bytes after the last entry, because the digest includes them."""
         while any(True for _ in self._pieces(_PIECE)):
             pass
 
@@ -119,8 +119,8 @@ class TarStream:
 
 
 def tar_entries(archive: Any) -> Iterator[tarfile.TarInfo]:
-    """One after the other; tarfile alone would keep them all."""
-    # It has read the first one already. Where there is none, Python 3.10 would look for the next before the beginning.
+    """The entries one after the other; tarfile's own iteration would keep all of them in memory."""
+    # tarfile has read the first entry already. In an empty archive, `next` of Python 3.10 would seek to before the beginning.
     entry = archive.next() if archive.firstmember is not None else None
     while entry is not None:
         archive.members.clear()
@@ -129,7 +129,7 @@ def tar_entries(archive: Any) -> Iterator[tarfile.TarInfo]:
 
 
 def unpacked_chunks(packed: BinaryIO) -> Iterator[bytes]:
-    """The bytes without compression (gzip, zstd, none), in pieces of at most about a MiB. Raises UnreadableImage."""
+    """The decompressed bytes (from gzip, zstd or no compression), in pieces of at most about a MiB. Raises UnreadableImage."""
     first = packed.read(6)
     if first.startswith(GZIP):
         return _gzip_chunks(packed, first)
@@ -150,14 +150,14 @@ def _plain_chunks(packed: BinaryIO, first: bytes) -> Iterator[bytes]:
 
 
 def _gzip_chunks(packed: BinaryIO, data: bytes) -> Iterator[bytes]:
-    """One member after another: many builders write several, so that parts can be fetched alone."""
+    """Decompress one gzip member after another: many builders write several, so that parts can be fetched alone."""
     inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
     in_member = True
     while True:
         if not data:
             data = packed.read(_PACKED_PIECE)
         if not in_member:
-            data = data.lstrip(b"\0")  # padding between members and at the end
+            data = data.lstrip(b"\0")  # zeros are padding between members and at the end
             if not data and not (data := packed.read(_PACKED_PIECE)):
                 return
             if not data.strip(b"\0"):
@@ -179,7 +179,7 @@ def _gzip_chunks(packed: BinaryIO, data: bytes) -> Iterator[bytes]:
 
 
 def _zstd_chunks(packed: BinaryIO) -> Iterator[bytes]:
-    """By the library that is there: Python's own (3.14), zstandard; else by the program."""
+    """Decompress by Python's own library (3.14), else by zstandard, else by the program zstd."""
     with contextlib.suppress(ImportError):
         zstd = import_module("compression.zstd")
         options = {zstd.DecompressionParameter.window_log_max: _WINDOW_BITS}
@@ -234,5 +234,5 @@ def _program_chunks(packed: BinaryIO) -> Iterator[bytes]:
 
 
 def _feed(source: BinaryIO, target: IO[bytes]) -> None:
-    with contextlib.suppress(OSError), target:  # the program has ended
+    with contextlib.suppress(OSError), target:  # the program may end before it has read everything
         shutil.copyfileobj(source, target, _PIECE)

@@ -1,4 +1,4 @@
-"""One blob of a registry into a file: goes on where an earlier download stopped, and ends only with what the digest says."""
+"""Downloads one blob of a registry into a file: continues an earlier download, and ends only when the content matches its digest."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from hera_utils.images.transport import FAILURES, reason_of
 
 _CHUNK = 1 << 16
 _CHUNK_SECONDS = 60.0
-_MOST_CUTS = 6  # cuts in a row, without a byte between them
+_MOST_CUTS = 6  # cuts in a row without a byte between them
 _MOST_DAMAGES = 2
 
 
 def download(
     client: RegistryClient, reference: Reference, blob: Descriptor, path: Path, advance: Callable[[int], None]
 ) -> None:
-    """path: what an earlier download left there is its beginning. advance: is told how many bytes are there.
+    """path: may hold the beginning of the blob from an earlier download. advance: called with the number of bytes in the file.
 
-    Raises UnreadableImage when the registry sends something else twice, RegistryUnreachable when it breaks off again and again, and
-    what RegistryClient raises; OSError when the file cannot be written.
+    Raises UnreadableImage when the content twice does not match its digest, RegistryUnreachable when the connection breaks off again
+    and again, what RegistryClient raises, and OSError when the file cannot be written.
     """
     damages = 0
     while True:
         digest = _Digest(blob.digest)
         with path.open("ab+") as file:
-            _take_up(file, digest, blob)
-            _complete(client, reference, blob, file, digest, advance)
+            _read_beginning(file, digest, blob)
+            _fetch_rest(client, reference, blob, file, digest, advance)
         if digest.matches:
             return
         path.unlink()
@@ -67,8 +67,8 @@ class _Digest:
         return f"{self._algorithm}:{self._hash.hexdigest()}"
 
 
-def _take_up(file: IO[bytes], digest: _Digest, blob: Descriptor) -> None:
-    """Read what is there already; what is longer than the blob is none of it."""
+def _read_beginning(file: IO[bytes], digest: _Digest, blob: Descriptor) -> None:
+    """Digest what an earlier download left; a file longer than the blob is not its beginning and is emptied."""
     file.seek(0, 2)
     if file.tell() > blob.size:
         file.truncate(0)
@@ -77,7 +77,7 @@ def _take_up(file: IO[bytes], digest: _Digest, blob: Descriptor) -> None:
         digest.update(chunk)
 
 
-def _complete(
+def _fetch_rest(
     client: RegistryClient,
     reference: Reference,
     blob: Descriptor,
@@ -85,7 +85,7 @@ def _complete(
     digest: _Digest,
     advance: Callable[[int], None],
 ) -> None:
-    """Fetch what is missing, however often the connection is cut while something comes."""
+    """Fetch the missing bytes. The connection may be cut any number of times, as long as some bytes arrive each time."""
     cuts = 0
     advance(file.tell())
     while file.tell() < blob.size:
@@ -111,7 +111,7 @@ def _complete(
 
 
 def _continues(reply: requests.Response, position: int) -> bool:
-    """Whether the answer is the part from there on."""
+    """Whether the answer is the part of the blob that starts at that position."""
     match = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
     return reply.status_code == 206 and match is not None and int(match[1]) == position
 
@@ -119,12 +119,12 @@ def _continues(reply: requests.Response, position: int) -> bool:
 def _append(
     reply: requests.Response, file: IO[bytes], size: int, digest: _Digest, advance: Callable[[int], None]
 ) -> tuple[str, bool]:
-    """Write the body to the end of the file, no more than the blob is long. Gives why nothing more came, and whether it came too slowly."""
+    """Append the body, one byte more than the blob's size at most. Gives why the body ended, and whether it was cut as too slow."""
     why = "the answer is too short"
     with guarded(_CHUNK_SECONDS) as guard:
         while file.tell() <= size:
             try:
-                # As it is: a store that says it were encoded (gzip) means the layer itself.
+                # The body is not decoded: a store that declares it encoded (gzip) means that the layer itself is compressed.
                 chunk: Any = reply.raw.read(min(_CHUNK, size - file.tell() + 1), decode_content=False)
             except FAILURES as error:
                 why = reason_of(error)

@@ -1,8 +1,9 @@
-"""At which addresses a registry is asked: its mirrors first, then itself; over plain HTTP only where that was said, or on this machine.
+"""The addresses at which a registry is asked: its mirrors first, then itself. Plain HTTP is used only where the user allows it, or
+on this machine.
 
-HERA_UTILS_REGISTRY_MIRRORS has addresses that are asked before Docker Hub, separated by commas or spaces, as `registry-mirrors` of
-Docker's daemon.json, whose entries follow; one with `/v2/` in it is the path under which a proxy keeps Docker Hub's repositories.
-HERA_UTILS_INSECURE_REGISTRIES and `insecure-registries` name hosts without a certificate to check.
+HERA_UTILS_REGISTRY_MIRRORS lists addresses that are asked before Docker Hub, separated by commas or spaces; the `registry-mirrors` of
+Docker's daemon.json follow them. An address with `/v2/` in it is the path under which a proxy keeps Docker Hub's repositories.
+HERA_UTILS_INSECURE_REGISTRIES and `insecure-registries` name hosts whose certificate is not checked.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _HUB_ADDRESS = "https://registry-1.docker.io"
 class Endpoint:
     """One address of a registry.
 
-    url: as it is written, without `/v2/` or with it and a path in it. registry: whose logins are good for it. insecure: its certificate
-    is not checked. mirror: another address follows.
+    url: the address as the user wrote it, with or without `/v2/` and a path. registry: the name whose logins are valid here. insecure: its
+    certificate is not checked. mirror: another address is asked after it.
     """
 
     url: str
@@ -46,13 +47,13 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """What messages call it."""
         if self.mirror:
             return f"the mirror {self.host}"
         return "Docker Hub" if self.registry == DOCKER_HUB else f"the registry {self.host}"
 
     def repository(self, name: str) -> str:
-        """Its address. A proxy of several registries has each under a path: `https://harbor.example.org/v2/hub`."""
+        """The address of a repository. A proxy of several registries has each under a path: `https://harbor.example.org/v2/hub`."""
         return f"{self.url}/{name}" if "/v2/" in self.url else f"{self.url}/v2/{name}"
 
 
@@ -69,14 +70,16 @@ def endpoints_of(registry: str, environ: Mapping[str, str] | None = None) -> tup
 
 
 def elsewhere(url: str) -> tuple[Endpoint, str]:
-    """The registry, and the repository, of the address of a manifest or a blob."""
+    """The registry and the repository that the address of a manifest or a blob names."""
     parts = urlsplit(url)
     match = re.match(r"/v2/(.+)/(?:manifests|blobs)/", parts.path)
     return Endpoint(f"{parts.scheme}://{parts.netloc}", parts.netloc), match[1] if match else ""
 
 
 def _direct(registry: str, insecure: list[str]) -> tuple[Endpoint, ...]:
-    """On this machine plain HTTP is tried first (what speaks TLS says so at once, what does not may be silent for long), elsewhere last."""
+    """The registry itself. Plain HTTP is tried first on this machine, last elsewhere: a TLS server refuses plain HTTP at once, but a
+    plain server may not answer TLS for long.
+    """
     secure = Endpoint(f"https://{registry}", registry)
     if is_loopback(_hostname(registry)):
         return (Endpoint(f"http://{registry}", registry, True), Endpoint(secure.url, registry, True))
@@ -103,7 +106,7 @@ def _mirror(text: str, insecure: list[str], source: str) -> Endpoint:
 
 
 def _covers(entry: str, registry: str) -> bool:
-    """Whether an entry of insecure registries (a host, a host with its port, a range of addresses) means a registry."""
+    """Whether an entry of the insecure registries (a host, a host with its port, a range of addresses) includes a registry."""
     if entry in (registry, _hostname(registry)):
         return True
     try:
@@ -117,7 +120,7 @@ def _hostname(registry: str) -> str:
 
 
 def _daemon(path: Path) -> dict[str, Any]:
-    """Docker's own configuration. Whether it is right is Docker's business: what cannot be read says nothing."""
+    """Docker's own configuration. Reporting its mistakes is Docker's task, so an unreadable file counts as empty."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Why an image cannot be had from its registry. Who asks can tell apart: no answer, no such image, no permission, too many pulls."""
+"""Why an image cannot be had from its registry: no answer, no such image, no permission, or too many pulls."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 
 
 class RegistryUnreachable(AccessError):
-    """No registry gave a usable answer: another time, or with a way to it, the same question may succeed."""
+    """No registry gave a usable answer: later, or with a working network, the same request may succeed."""
 
 
 class TooManyPulls(RegistryUnreachable):
-    """The registry answers, but lets nobody, or not this address, pull for now. seconds: how long it asks to wait, 0 for no word of it."""
+    """The registry answers, but refuses pulls for now. seconds: how long it asks to wait, 0 when it does not say."""
 
     def __init__(self, message: str, *, fix: str | None = None, seconds: float = 0.0) -> None:
         super().__init__(message, fix=fix)
@@ -25,16 +25,16 @@ class AccessDenied(AccessError):
 
 
 class ImageNotFound(ResourceError):
-    """The registry has no such image. Docker Hub says AccessDenied instead, as it tells nobody which private images there are."""
+    """The registry has no such image. Docker Hub gives AccessDenied instead, because it does not reveal which private images exist."""
 
 
 class Stopped(Exception):
-    """A thread of a pull that has failed elsewhere ends. Nobody outside sees it."""
+    """Ends a thread of a pull of which another thread failed. It does not leave the pull."""
 
 
 @contextlib.contextmanager
 def naming(image: str) -> Iterator[None]:
-    """What is wrong with a part of an image says of which image: the part does not know."""
+    """Put the image's name in front of errors of the block: code that reads a part of an image does not know the name."""
     try:
         yield
     except HeraUtilsError as error:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def held(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock of that name meanwhile; gives whether it is held, which without waiting it may not be.
+    """Hold the lock of that file during the block. Gives whether it is held: without `wait` it may not be.
 
-    shared: with others who share it.
+    shared: hold it together with other shared holders.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

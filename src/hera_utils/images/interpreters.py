@@ -15,7 +15,7 @@ _PATIENCE = 10.0  # seconds
 
 
 def path_of(python: str) -> str:
-    """The path of the interpreter that a name on PATH means (python3.12); what is a path, a version or `current` stays."""
+    """The path of the interpreter that a name on PATH means (python3.12); a path, a version or `current` is returned unchanged."""
     if "/" in python or python == "current" or PYTHON_VERSION.match(python):
         return python
     path = shutil.which(python)
@@ -23,7 +23,7 @@ def path_of(python: str) -> str:
 
 
 def version_of(python: str) -> str:
-    """`3.12.4` of the interpreter of this path or name; this process's own version where that one does not start."""
+    """The version (`3.12.4`) of the interpreter at this path or name; this process's own version where it does not start."""
     if python == sys.executable:
         return platform.python_version()
     path = shutil.which(python) or python

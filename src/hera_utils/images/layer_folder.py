@@ -18,15 +18,15 @@ from hera_utils.images.lower_layers import LowerLayers, Names
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS = 40  # as the kernel
-_DEEPEST = 256  # folders in folders; below it a tree can still be removed with as many open files as a process may have
+_DEEPEST = 256  # folders in folders: removing a tree opens one file for each level, and a process may open only so many
 
 
 class NotAFolder(UnreadableImage):
-    """A name in the middle of a path is that of a file."""
+    """A name in the middle of a path is the name of a file."""
 
 
 class NoSuchFolder(Exception):
-    """way: where the folder would be."""
+    """A folder of a path does not exist. way: where it would be."""
 
     def __init__(self, way: Names) -> None:
         super().__init__("/".join(way))
@@ -34,7 +34,7 @@ class NoSuchFolder(Exception):
 
 
 def names_of(path: str) -> Names:
-    """The names on the way from the layer's top; `..` is resolved. UnreadableImage for a path that leads out of the layer."""
+    """The names of a path from the layer's top, with `..` resolved. Raises UnreadableImage for a path that leads out of the layer."""
     if "\0" in path:
         raise UnreadableImage(f"a layer has the path {path!r}, which is none")
     names: list[str] = []
@@ -68,7 +68,7 @@ class _Way:
             raise UnreadableImage(f"a layer has folders in folders more than {_DEEPEST} deep")
 
     def leave(self) -> None:
-        """Back to the folder around this one; the top is around itself, as `/`."""
+        """Go back to the parent folder; the parent of the top is the top itself, as for `/`."""
         if self.names:
             self.names.pop()
             os.close(self._descriptors.pop())
@@ -78,7 +78,7 @@ class _Way:
             self.leave()
 
     def take(self) -> int:
-        """The descriptor of this folder, which stays open when the way is left."""
+        """The descriptor of this folder; the caller closes it."""
         return self._descriptors.pop()
 
     def __enter__(self) -> _Way:
@@ -90,16 +90,18 @@ class _Way:
 
 
 class LayerFolder:
-    """below: what a folder is like there, one that the layer does not describe becomes."""
+    """The folder of one layer. below: a folder that the layer does not describe gets the mode, owner and time that it has there."""
 
     def __init__(self, folder: Path, below: LowerLayers) -> None:
         self.top = os.open(folder, _FOLDER)
         self._below = below
-        # The folder that was opened last, its descriptor, its way: most entries are in that of the one before.
+        # The path, descriptor and real path of the folder that was opened last: most entries are in the folder of the entry before.
         self._last: tuple[Names, int, Names] | None = None
-        self._stale = False  # whether a folder or link was removed meanwhile, so that a path may lead elsewhere
+        self._stale = False  # whether a folder or link was removed since then, so that a path may lead elsewhere
         self.owned = os.geteuid() == 0  # whether files get the owners that the layer gives them
-        self.times: dict[Names, int] = {}  # of folders, set at the end: each new entry changes its folder's
+        self.times: dict[
+            Names, int
+        ] = {}  # of folders; they are set at the end, because each new entry changes its folder's time
 
     def close(self) -> None:
         self._forget()
@@ -124,7 +126,7 @@ class LayerFolder:
         return descriptor
 
     def way(self, names: Names) -> Names:
-        """Where the folder of that path is, or would be: the same path, without the links that this layer has. Raises NotAFolder."""
+        """The path of the folder (or where it would be) after following the links of this layer. Raises NotAFolder."""
         try:
             self.folder(names, make=False)
         except NoSuchFolder as missing:
@@ -133,7 +135,7 @@ class LayerFolder:
         return self._last[2]
 
     def _walk(self, names: Names, *, make: bool) -> tuple[int, Names]:
-        """A descriptor of the folder, and its path without links."""
+        """A descriptor of the folder, and its path after following links."""
         todo, links = list(reversed(names)), 0
         with _Way(self.top) as way:
             while todo:
@@ -173,11 +175,11 @@ class LayerFolder:
         os.chmod(name, self.folder_mode(mode), dir_fd=parent)
 
     def folder_mode(self, mode: int) -> int:
-        """The mode of a folder: without root's rights, its owner could neither read nor remove what is in a folder of another mode."""
+        """The mode that a folder gets. Without root's rights the owner needs 0700 to read and remove what is in it."""
         return mode & 0o7777 if self.owned else (mode & 0o1777) | 0o700
 
     def set_owner(self, parent: int, name: str, user: int, group: int) -> bool:
-        """Whether it belongs to that user and group now; where this process may not give files away, all is its own."""
+        """Change the owner. Gives whether it was changed: where this process may not give files away, all of them stay its own."""
         if not self.owned:
             return False
         try:
@@ -185,17 +187,17 @@ class LayerFolder:
         except (OverflowError, PermissionError):
             return False
         except OSError as error:
-            if error.errno != errno.EINVAL:  # no such user in this user namespace
+            if error.errno != errno.EINVAL:  # this user namespace has no such user
                 raise
             return False
         return True
 
     def exactly(self, names: Names) -> int | None:
-        """A descriptor of a folder that is at this very path, no link on the way; None when there is none. The caller closes it."""
+        """A descriptor of the folder at this path, without following links; None when there is none. The caller closes it."""
         return _straight(self.top, names)
 
     def remove(self, parent: int, name: str) -> None:
-        """Remove what an earlier entry of the layer put there, if anything."""
+        """Remove what an earlier entry of the layer put at this name, if anything."""
         try:
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
@@ -207,7 +209,7 @@ class LayerFolder:
             os.unlink(name, dir_fd=parent)
 
     def finish(self) -> None:
-        """Give the folders their times."""
+        """Set the modification times of the folders."""
         self._forget()
         for names, at in self.times.items():
             descriptor = self.exactly(names)

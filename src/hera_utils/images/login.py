@@ -1,8 +1,8 @@
-"""Who pulls: the logins that docker, podman and pull secrets keep for registries.
+"""The logins that docker, podman and pull secrets keep for registries.
 
-In the order in which they are tried: pull secrets, docker's config.json (a helper program where it names one), podman's auth.json.
-Nothing here is an error: a file that cannot be read or a program that fails is remembered as an `obstacle`, because most images need
-no login; when a registry then denies access, the obstacles are part of the answer.
+They are tried in this order: pull secrets, docker's config.json (a helper program where it names one), podman's auth.json.
+Nothing here raises an error, because most images need no login: a file that cannot be read or a program that fails is remembered as
+an `obstacle`. When a registry then denies access, its error message lists the obstacles.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Login:
-    """One user of a registry. identity_token: stands for the password where a token is asked for. registry_token: is the token itself."""
+    """One user of a registry. identity_token: sent instead of a password to get a token. registry_token: the token itself."""
 
     username: str = ""
     password: Secret = Secret("")
@@ -52,7 +52,7 @@ class Login:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One line of `auths`: host (may be a glob, as in pull secrets) and a path that the repository begins with."""
+    """One entry of `auths`. host: may be a glob, as in pull secrets. path: the beginning of the repositories that it is for."""
 
     host: str
     path: str
@@ -86,7 +86,7 @@ class Logins:
 
     @classmethod
     def of_this_user(cls, environ: Mapping[str, str] | None = None) -> Logins:
-        """What docker and podman know of this user, read now."""
+        """The logins that docker and podman keep for this user, read now."""
         environ = os.environ if environ is None else environ
         logins = cls(environ=environ)
         for path in _config_files(environ):
@@ -94,7 +94,7 @@ class Logins:
         return logins
 
     def with_pull_secrets(self, secrets: Iterable[Json]) -> Logins:
-        """These logins after those of Kubernetes' secrets (objects as the API gives them), which are tried first."""
+        """The logins of Kubernetes secrets (objects as the API gives them), which are tried first, and then these logins."""
         secrets = list(secrets)
         logins = Logins(list(self.entries), self.helpers, self.environ, list(self.obstacles))
         for secret in reversed(secrets):
@@ -108,7 +108,7 @@ class Logins:
         return logins
 
     def find(self, registry: str, repository: str = "") -> list[Login]:
-        """The logins for a repository, those to try first in front."""
+        """The logins for a repository, in the order in which to try them."""
         matching = [entry for entry in self.entries if _matches(entry, registry, repository)]
         ranked = sorted(matching, key=lambda entry: (-len(entry.path), "*" in entry.host))
         logins = [entry.login for entry in ranked]
@@ -142,7 +142,7 @@ class Logins:
             self.helpers.append(_Helpers(by_host, default, str(path)))
 
     def _ask_helper(self, name: str, registry: str, source: str) -> Login | None:
-        """What `docker-credential-NAME get` says, which is given the server on its standard input."""
+        """The login that `docker-credential-NAME get` prints; it reads the server's address from its standard input."""
         program = f"docker-credential-{name}"
         if not _helper_match(name):
             self._remember(f"{source} names the helper {name!r}, which is not the name of a program")
@@ -202,7 +202,7 @@ def _config_files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _auths_of_secret(secret: Json) -> Any:
-    """`auths` of a Kubernetes secret. ValueError says what is wrong with it, as the end of a sentence."""
+    """The `auths` of a Kubernetes secret. Raises ValueError, whose text is the end of a sentence about the secret."""
     key = _PULL_SECRET_KEYS.get(str(secret.get("type") or ""))
     if key is None:
         raise ValueError(f"has the type {secret.get('type') or 'Opaque'} instead of kubernetes.io/dockerconfigjson")
@@ -250,7 +250,7 @@ def _login(value: Any, source: str) -> Login | None:
             raise ValueError("not base64") from None
         if not colon:
             raise ValueError("not user:password")
-        password = password.strip("\0")  # docker on Windows once filled it up
+        password = password.strip("\0")  # docker on Windows once padded passwords with zeros
     identity, registry = str(value.get("identitytoken") or ""), str(value.get("registrytoken") or "")
     if not (password or identity or registry):
         return None
@@ -268,7 +268,7 @@ def _host_and_path(key: str) -> tuple[str, str]:
 
 
 def _matches(entry: _Entry, registry: str, repository: str) -> bool:
-    """As the kubelet: `*` stands for a part of the host's name, the path for the beginning of the repository's."""
+    """Whether an entry is for a repository, by the kubelet's rule: `*` is any part of the host's name, the path begins the repository."""
     pattern, host = entry.host.lower().split("."), registry.lower().split(".")
     if host != pattern and (len(pattern) != len(host) or not all(map(fnmatch.fnmatchcase, host, pattern))):
         return False

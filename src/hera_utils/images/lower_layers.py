@@ -1,4 +1,4 @@
-"""What the layers below show: what a container would see in their stack, asked path by path. No link is followed."""
+"""What a container would see in a stack of layers, asked path by path. No link is followed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LowerLayers:
-    """layers: their folders, the uppermost first."""
+    """layers: the layers' folders, the uppermost first."""
 
     def __init__(self, layers: Sequence[Path]) -> None:
         self._layers = layers
 
     def folder(self, names: Names) -> os.stat_result | None:
-        """What the folder at that path is like; None when they show none."""
+        """The status of the folder at that path; None when there is none."""
         status = self._entry(names)
         return status if status is not None and stat.S_ISDIR(status.st_mode) else None
 
@@ -41,7 +41,7 @@ class LowerLayers:
         return None
 
     def names(self, names: Names) -> set[str]:
-        """The names that they show in the folder at that path."""
+        """The names in the folder at that path."""
         present: set[str] = set()
         absent: set[str] = set()
         for folder, _ in self._folders(names):
@@ -52,7 +52,7 @@ class LowerLayers:
         return present
 
     def _folders(self, names: Names) -> Iterator[tuple[int, bool]]:
-        """The folders whose union is the folder at that path: a descriptor, valid until the next one, and whether it hides those below."""
+        """The layers' folders whose union is the folder at that path: (descriptor, valid until the next; whether it hides lower ones)."""
         for layer in self._layers:
             here, hides = os.open(layer, _FOLDER), False
             try:

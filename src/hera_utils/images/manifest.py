@@ -1,6 +1,6 @@
-"""What a registry or an archive says an image is made of: an index names a manifest for each kind of machine, a manifest its layers. Pure.
+"""What an image consists of: an index names a manifest for each kind of machine, a manifest names its layers. Pure.
 
-Docker's documents and those of the OCI image specification have the same fields, and are read alike.
+Docker's documents and those of the OCI image specification have the same fields and are read alike.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from hera_utils.errors import ResourceError
 from hera_utils.images.config import UnreadableImage, check_digest
 from hera_utils.wording import first_of
 
-LARGEST = 4 << 20  # bytes: more than that no registry needs to take
+LARGEST = 4 << 20  # bytes of a manifest; no registry needs to accept a larger one
 MOST_LAYERS = 500
-"""As many the kernel puts on each other (overlayfs)."""
+"""overlayfs in the kernel stacks at most so many layers."""
 MEDIA_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -39,19 +39,19 @@ _ARCHITECTURES = {  # what the kernel says → what images say (Go's names)
     "i386": "386",
     "loongarch64": "loong64",
 }
-# What a machine also runs, the best first (containerd's order).
+# The other kinds that a kind of machine also runs, the best first (containerd's order).
 _ALSO = {"amd64": ("386",), "arm/v7": ("arm/v6", "arm/v5"), "arm/v6": ("arm/v5",)}
 _MOST_NAMED = 20
 _NORMAL = {"arm64/v8": "arm64", "amd64/v1": "amd64", "arm": "arm/v7"}  # two names of one kind
 
 
 class NoSuchPlatform(ResourceError):
-    """An image exists, but not for the kind of machine that it is wanted for."""
+    """An image exists, but not for the requested kind of machine."""
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A content by its digest. platform: system/architecture[/variant], "" where nothing is said of it."""
+    """A blob or manifest by its digest. platform: system/architecture[/variant], "" where the document does not name it."""
 
     digest: str
     size: int
@@ -76,7 +76,7 @@ class ImageManifest:
 
 
 def this_platform() -> str:
-    """This machine as images name it: linux/amd64, linux/arm64…"""
+    """This machine's platform as images name it: linux/amd64, linux/arm64…"""
     kind = machine.machine().lower()
     return f"linux/{_ARCHITECTURES.get(kind, kind)}"
 
@@ -94,7 +94,8 @@ def parse(content: bytes, image: str) -> ImageIndex | ImageManifest:
             f"the manifest of {image} is in Docker's first format, which nobody writes since 2017",
             fix="push the image again with a current docker or podman",
         )
-    if ("manifests" in document) == ("layers" in document):  # both: which one is run would be a matter of who reads it
+    # A document with both could mean different images to different readers, so it is refused too.
+    if ("manifests" in document) == ("layers" in document):
         raise UnreadableImage(f"the manifest of {image} is neither an index nor a list of layers")
     if "manifests" in document:
         return ImageIndex(tuple(_descriptor(entry, image) for entry in _list(document, "manifests", image)))
@@ -107,25 +108,25 @@ def parse(content: bytes, image: str) -> ImageIndex | ImageManifest:
 
 
 def choose(index: ImageIndex, platform: str, image: str) -> Descriptor:
-    """The manifest for a kind of machine. Raises NoSuchPlatform, which lists those that there are."""
+    """The manifest for a kind of machine. Raises NoSuchPlatform, which lists the existing platforms."""
     candidates = [entry for entry in index.manifests if not _is_attestation(entry)]
     for kind in _runs(platform):
         for entry in candidates:
             if _normal(entry.platform) == kind:
                 return entry
     unnamed = [entry for entry in candidates if not entry.platform]
-    if len(unnamed) == 1:  # its config says whom it is for
+    if len(unnamed) == 1:  # its config names the platform, which is checked later
         return unnamed[0]
     raise _no_such_platform(image, platform, sorted({entry.platform for entry in candidates if entry.platform}))
 
 
 def fits(platform: str, machine_kind: str) -> bool:
-    """Whether an image for a platform runs on the kind of machine. What says nothing of its architecture fits."""
+    """Whether an image for a platform runs on the kind of machine. An image that names no architecture fits."""
     return "/" not in platform or _normal(platform) in _runs(machine_kind)
 
 
 def check_platform(platform: str, machine_kind: str, image: str) -> None:
-    """Raises NoSuchPlatform for the image of a config whose platform does not fit the kind of machine."""
+    """Raise NoSuchPlatform when an image for `platform` does not run on the kind of machine."""
     if not fits(platform, machine_kind):
         raise _no_such_platform(image, machine_kind, [platform])
 
@@ -139,7 +140,7 @@ def _no_such_platform(image: str, machine_kind: str, existing: list[str]) -> NoS
 
 
 def _runs(platform: str) -> tuple[str, ...]:
-    """What a machine of that kind runs, the best first."""
+    """The platforms that a machine of that kind runs, the best first."""
     system, _, kind = _normal(platform).partition("/")
     return tuple(f"{system}/{each}" for each in (kind, *_ALSO.get(kind, ())))
 
@@ -150,7 +151,7 @@ def _normal(platform: str) -> str:
 
 
 def _is_attestation(entry: Descriptor) -> bool:
-    """buildx puts documents about the build beside the images, for a platform that does not exist."""
+    """Whether it is no image but a document about the build, which buildx lists under a platform that does not exist."""
     return entry.platform == "unknown/unknown" or "vnd.docker.reference.type" in entry.annotations
 
 

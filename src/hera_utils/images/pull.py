@@ -1,6 +1,6 @@
-"""An image from its registry into the store: index, the manifest for this machine, and all blobs that are not here yet.
+"""Pulls an image from its registry into the store: the index, the manifest for this machine, and all blobs that the store lacks.
 
-It is safe to be killed at any moment and to be called by several processes at once: one pulls, the others wait and find the image there.
+A pull may be killed at any moment, and several processes may pull at once: one pulls, the others wait and find the image there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ _BETWEEN_REPORTS = 0.1  # seconds
 
 @dataclass(frozen=True)
 class PullProgress:
-    """How far a pull is. Bytes as they come from the registry; total is 0 until the manifest has come. unpacked: of `layers`."""
+    """How far a pull is. done, total: bytes as the registry sends them; total is 0 until the manifest is read.
+
+    unpacked: how many of `layers` layers are unpacked.
+    """
 
     image: str
     done: int = 0
@@ -55,7 +58,7 @@ class PullProgress:
 
     @property
     def unpacking(self) -> str:
-        """Which layer is unpacked, in words; it has come."""
+        """Which layer is being unpacked, in words."""
         return f"unpacks layer {min(self.unpacked + 1, self.layers)} of {self.layers}"
 
 
@@ -68,10 +71,10 @@ def pull(
     progress: Callable[[PullProgress], None] | None = None,
     always: bool = False,
 ) -> StoredImage:
-    """The image of that name in the store, pulled where it is not there. always: also where its name means another digest by now.
+    """The image of that name in the store, pulled when it is not there. always: also pulled when the name means another digest by now.
 
-    platform: system/architecture[/variant]; None for this machine. progress: is called by any thread, one call at a time, and what it
-    raises ends the pull; what has come stays for the next one.
+    platform: system/architecture[/variant]; None for this machine. progress: called by any thread, one call at a time; an exception of
+    it ends the pull, and the next pull continues with what was downloaded.
     Raises RegistryUnreachable, AccessDenied, ImageNotFound (faults.py), NoSuchPlatform, UnreadableImage, PlatformError (a full disk).
     """
     kind = platform or this_platform()
@@ -79,10 +82,10 @@ def pull(
     if image is not None and not always:
         return image
     with store.using(), store.alone(f"pull {reference}"):
-        image = stored(reference, store, kind)  # who had the lock before may have pulled it
+        image = stored(reference, store, kind)  # another process may have pulled it while it held the lock
         if image is not None and not always:
             return image
-        from hera_utils.images.registry import RegistryClient  # brings requests, which takes a tenth of a second
+        from hera_utils.images.registry import RegistryClient  # imports requests, which takes a tenth of a second
 
         stop = threading.Event()
         with RegistryClient(reference.registry, logins, stop=stop) as client:
@@ -96,16 +99,16 @@ def pull(
 
 
 def stored(reference: Reference, store: Store, platform: str | None = None) -> StoredImage | None:
-    """The image of that name where it is here already, and for that kind of machine (None: this one)."""
+    """The image of that name if the store has it for that platform (None: this machine's)."""
     image = store.find(reference)
     return image if image is not None and fits(image.config.platform, platform or this_platform()) else None
 
 
 def look_up(reference: Reference, store: Store, logins: Logins, report: Callable[[str], None]) -> None:
-    """Ask what can be known of an image before its pull. report: is told its digest as soon as that is known.
+    """Check before a pull whether the image exists and runs here. report: called with its digest as soon as that is known.
 
-    Raises NoSuchPlatform and UnreadableImage for what cannot run on this machine, and what RegistryClient.digest raises. What is read to
-    know it is kept for the pull.
+    Raises NoSuchPlatform and UnreadableImage for an image that cannot run on this machine, and what RegistryClient.digest raises.
+    Documents that are read for it are kept in the store for the pull.
     """
     from hera_utils.images.registry import ASKING, RegistryClient
 
@@ -123,7 +126,7 @@ def look_up(reference: Reference, store: Store, logins: Logins, report: Callable
         except (NoSuchPlatform, UnreadableImage):
             raise
         except (HeraUtilsError, OSError):
-            return  # no answer to this question is no reason to refuse a run: the pull will say what is wrong
+            return  # a run is not refused because the platform is unknown; the pull reports what is wrong
 
 
 def _manifest(client: RegistryClient, store: Store, reference: Reference, platform: str) -> tuple[str, ImageManifest]:
@@ -139,14 +142,14 @@ def _manifest(client: RegistryClient, store: Store, reference: Reference, platfo
 
 
 def _document(client: RegistryClient, store: Store, reference: Reference) -> tuple[str, bytes]:
-    """An index or a manifest and its digest. Registries count those that are fetched: it may be here since the look before the run."""
-    from hera_utils.images.answers import NoAnswer  # brings requests
+    """The digest and content of an index or a manifest. Registries count fetches, so a copy that `look_up` stored is used first."""
+    from hera_utils.images.answers import NoAnswer  # imports requests
 
     try:
         digest = reference.digest or client.digest(reference)
     except (NoAnswer, TooManyPulls):
         raise
-    except HeraUtilsError:  # the answer to that question has no body, which says what is wrong
+    except HeraUtilsError:  # a HEAD answer has no body with the reason, so GET is tried and reports it
         digest = ""
     if digest and (content := _whole_blob(store, digest)) is not None:
         return digest, content
@@ -156,7 +159,7 @@ def _document(client: RegistryClient, store: Store, reference: Reference) -> tup
 
 
 def _small_blob(client: RegistryClient, store: Store, reference: Reference, blob: Descriptor) -> bytes:
-    from hera_utils.images.deadlines import within  # both bring requests
+    from hera_utils.images.deadlines import within  # both import requests
     from hera_utils.images.transport import ANSWER_SECONDS
 
     if (content := _whole_blob(store, blob.digest)) is not None:
@@ -168,7 +171,7 @@ def _small_blob(client: RegistryClient, store: Store, reference: Reference, blob
 
 
 def _whole_blob(store: Store, digest: str) -> bytes | None:
-    """A small content of the store, if the disk has kept it whole."""
+    """A small blob of the store; None when the store lacks it or it is damaged."""
     path = store.blob(digest)
     content = path.read_bytes() if path is not None else b""
     return content if path is not None and digest_of(content, digest) == digest else None
@@ -189,8 +192,10 @@ class _Pull:
         self._reference, self._store, self._platform = reference, store, platform
         self._client, self._stop = client, stop
         self._meter = _Meter(reference.familiar, progress)
-        self.packed: tuple[str, ...] = ()  # the digests of layers as the registry has them: unpacked, nobody needs them
-        self._error: BaseException | None = None  # the first of a thread; the others were stopped because of it
+        self.packed: tuple[
+            str, ...
+        ] = ()  # digests of the compressed layers, which are not needed once they are unpacked
+        self._error: BaseException | None = None  # the first error of a thread; it stopped the other threads
 
     def run(self) -> StoredImage:
         digest, manifest = _manifest(self._client, self._store, self._reference, self._platform)
@@ -235,7 +240,7 @@ class _Pull:
         return config
 
     def _unpack(self, config: ImageConfig, manifest: ImageManifest, number: int) -> None:
-        """A layer's folder; its packed form is needed no more, and would take a third of the room of all images."""
+        """Unpack a layer and remove its compressed form, which would take a third of the disk space of all images."""
         blob = manifest.layers[number]
         with self._store.alone(_packed(blob)):
             if self._store.layer(config.chain_ids[number]) is None:
@@ -246,10 +251,13 @@ class _Pull:
         self._meter.unpack()
 
     def _fetch(self, blob: Descriptor, chains: list[str]) -> None:
-        """Have a blob here. One process or thread downloads it, others that want it wait. chains: what it is unpacked to."""
+        """Download a blob, unless its layers exist already. One process or thread downloads it, others wait.
+
+        chains: the chain IDs of the layers that the blob is unpacked to.
+        """
         try:
             with self._store.alone(_packed(blob)):
-                # another pull may have unpacked it meanwhile
+                # Another pull may have unpacked it meanwhile.
                 if any(self._store.layer(chain) is None for chain in chains):
                     self._file(blob)
                 self._meter.advance(blob.digest, blob.size)
@@ -260,7 +268,7 @@ class _Pull:
             raise
 
     def _file(self, blob: Descriptor) -> Path:
-        """As _fetch, for who holds the lock."""
+        """The file of a blob, downloaded when the store lacks it. The caller holds the lock of the packed layer."""
         from hera_utils.images.download import download
 
         def advance(position: int) -> None:
@@ -279,7 +287,7 @@ class _Pull:
 
     @contextlib.contextmanager
     def _damage_is_not_kept(self, blob: Descriptor) -> Iterator[None]:
-        """What cannot be read may be the disk's fault: the next pull downloads it again."""
+        """Remove a blob that cannot be read: the disk may have damaged it, and the next pull downloads it again."""
         try:
             yield
         except UnreadableImage:
@@ -288,7 +296,7 @@ class _Pull:
 
     @contextlib.contextmanager
     def _full_disk_is_a_sentence(self, partial: Path) -> Iterator[None]:
-        """And what has come makes room again: the beginning of a blob helps nobody on a full disk."""
+        """Turn the error of a full disk into PlatformError, and remove the partial download to make room."""
         try:
             yield
         except OSError as error:
@@ -311,14 +319,14 @@ class _Pull:
 
 
 def _chains(config: ImageConfig, manifest: ImageManifest, blob: Descriptor) -> list[str]:
-    """The layers that one blob is unpacked to: more than one where an image has it twice."""
+    """The chain IDs of the layers that one blob is unpacked to: several where an image contains it several times."""
     return [
         chain for chain, layer in zip(config.chain_ids, manifest.layers, strict=True) if layer.digest == blob.digest
     ]
 
 
 def _packed(blob: Descriptor) -> str:
-    """The lock of a packed layer. Not its digest: a tar that is not compressed has that of the layer, which is another lock."""
+    """The lock of a packed layer. Not its digest alone: an uncompressed tar has the digest of the layer, which is another lock."""
     return f"packed {blob.digest}"
 
 

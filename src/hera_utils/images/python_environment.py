@@ -1,7 +1,7 @@
-"""A Python with named packages, for an image that is no more than that: made by uv, locked, kept in the state folder, shared by runs.
+"""Python environments that stand in for images of Python with packages: built by uv, locked, kept in the state folder, shared by runs.
 
-    python/locks/<key>.txt     what the requirements meant when they were first asked for, with hashes
-    python/<digest>/           the environment of that lock; `complete` in it is written last, and its time is that of the last use
+    python/locks/<key>.txt     the versions that the requirements meant when they were first used, with hashes
+    python/<digest>/           the environment of that lock; `complete` in it is written last, and its time is the last use's
 
 uv is optional: the command on PATH, else the package `uv`.
 """
@@ -30,7 +30,7 @@ from hera_utils.private_folders import make_private
 from hera_utils.whole_files import write_whole
 from hera_utils.wording import system_reason
 
-_PATIENCE = 1800.0  # seconds for one call of uv: large packages come over slow lines
+_PATIENCE = 1800.0  # seconds for one call of uv: large packages may come over slow connections
 _MOST_WORDS = 400
 _NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON", "CONDA_PREFIX")
 
@@ -50,9 +50,11 @@ class PackagedPython(NamedTuple):
 def prepare(
     folder: Path, python: str, requirements: Sequence[str], begin: Callable[[], None] = lambda: None
 ) -> PackagedPython:
-    """The environment, made now when it is not there. folder: `python` of the state folder. python: a version (3.12), or an interpreter's
-    path. begin: called before something is made, which may take minutes. ResourceError when it cannot be made, PlatformError when the
-    folder cannot be written.
+    """The environment, built when it does not exist.
+
+    folder: `python` in the state folder. python: a version (3.12) or the path of an interpreter. begin: called before the requirements
+    are resolved for the first time, because that and the build may take minutes. Raises ResourceError when the environment cannot be
+    built, PlatformError when the folder cannot be written.
     """
     try:
         make_private(folder / "locks")
@@ -73,7 +75,7 @@ def prepare(
 
 
 def unused(folder: Path, seconds: float) -> list[Path]:
-    """The environments that no run asked for so long; those that were never completed count from their beginning. folder: as in prepare."""
+    """The environments that no run used for `seconds` seconds; for incomplete ones, since their creation. folder: as in prepare."""
     limit = time.time() - seconds
     homes = (lock.with_suffix("") for lock in folder.glob("*.lock"))
     return sorted(home for home in homes if home.is_dir() and _used(home) <= limit)
@@ -85,7 +87,7 @@ def _used(home: Path) -> float:
 
 
 def remove(home: Path) -> None:
-    """An environment. Its lock stays: made again, it has the same packages."""
+    """Remove an environment. Its lock stays, so that the environment gets the same packages when it is built again."""
     with held(home.with_suffix(".lock")):
         shutil.rmtree(home, ignore_errors=True)
 
@@ -96,7 +98,7 @@ def _lock(path: Path, python: str, requirements: Sequence[str]) -> str:
     target = ("--python-version", python) if PYTHON_VERSION.match(python) else ("--python", python)
     words = ("pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--generate-hashes", *target)
     text = (
-        _uv(words, python, requirements, standard_input="".join(f"{one}\n" for one in requirements))
+        _uv(words, python, requirements, standard_input="".join(f"{line}\n" for line in requirements))
         if requirements
         else ""
     )
@@ -107,7 +109,7 @@ def _lock(path: Path, python: str, requirements: Sequence[str]) -> str:
 def _environment(home: Path, python: str, lock: str) -> PackagedPython:
     program = home / "bin" / "python"
     complete = home / "complete"
-    if not (complete.is_file() and program.exists()):  # its base interpreter may have gone
+    if not (complete.is_file() and program.exists()):  # its base interpreter may have been uninstalled
         shutil.rmtree(home, ignore_errors=True)
         _uv(("venv", "--quiet", "--no-project", "--python", python, str(home)), python, lock.split())
         file = home / LOCK
@@ -129,7 +131,7 @@ def _uv(words: Sequence[str], python: str, requirements: Sequence[str], *, stand
             text=True,
             timeout=_PATIENCE,
             env=environ,
-            cwd="/",  # in a project uv would take packages from where the project says
+            cwd="/",  # inside a project uv would use the project's settings
             check=False,
         )
     except subprocess.TimeoutExpired:

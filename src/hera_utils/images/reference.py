@@ -2,7 +2,7 @@
 
     python:3.13-slim                    docker.io/library/python:3.13-slim
     ghcr.io/group/tool                  ghcr.io/group/tool:latest
-    localhost:5000/tool@sha256:…        that content, whatever tags say today
+    localhost:5000/tool@sha256:…        exactly the content with that digest
 
 The grammar is that of distribution/reference, which Docker, containerd and the kubelet share.
 """
@@ -17,7 +17,7 @@ from hera_utils.errors import SettingsError
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
 _LONGEST_REPOSITORY = 255
-_LONGEST_SHOWN = 200  # in an error: of a name, and of what is wrong with it
+_LONGEST_SHOWN = 200  # characters of a name, or of what is wrong with it, in an error
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _HOST_PART = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -28,17 +28,17 @@ _host_match = re.compile(rf"{_HOST}\Z").match
 _tag_match = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z").match
 _digest_match = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}\Z").match
 _hexadecimal_match = re.compile(r"[a-f0-9]{64}\Z").match
-# What this program can check; the image specification registers these two.
+# The algorithms that the image specification registers: only these can be checked.
 _DIGEST_LENGTHS = {"sha256": 64, "sha512": 128}
 
 
 class InvalidImageName(SettingsError):
-    """A text is not the name of an image. The class is called by the kubelet's word for a pod that waits because of it."""
+    """A text is not the name of an image. The kubelet uses this word as the reason why such a pod waits."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """An image in a registry. Either tag or digest may be "", not both; where both stand, the digest decides."""
+    """An image in a registry. Either tag or digest may be "", but not both; where both are given, the digest decides."""
 
     registry: str
     repository: str
@@ -47,7 +47,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """The image that `text` names, its defaults filled in. Raises InvalidImageName."""
+        """The image that `text` names, with defaults filled in. Raises InvalidImageName."""
         if not text:
             raise InvalidImageName("the name of an image is empty", fix="write it as in python:3.13-slim")
         if text != text.strip() or any(c.isspace() for c in text):
@@ -71,7 +71,7 @@ class Reference:
 
     @property
     def familiar(self) -> str:
-        """The shortest text that means this image, for people."""
+        """The shortest text that means this image, as messages show it."""
         short = self.repository.removeprefix("library/")
         if self.registry != DOCKER_HUB or _split_registry(short) != (self.registry, self.repository):
             short = self.name
@@ -85,7 +85,7 @@ class Reference:
         return self.name + self._version
 
     def at(self, digest: str) -> Reference:
-        """The same image, as the content that a digest names."""
+        """The same image with this digest."""
         return replace(self, digest=digest)
 
 
@@ -106,7 +106,7 @@ def _check_digest(text: str, digest: str) -> None:
 
 
 def _split_tag(text: str, name: str) -> tuple[str, str]:
-    """Name and tag. A colon before the last slash is the port's."""
+    """Name and tag. A colon before the last slash belongs to a port."""
     path, slash, last = name.rpartition("/")
     last, colon, tag = last.partition(":")
     if colon and not _tag_match(tag):

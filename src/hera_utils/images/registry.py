@@ -1,7 +1,7 @@
 """A client of one registry (OCI distribution specification): the digest of a name, manifests, blobs.
 
-Each question goes to the registry's mirrors first, is repeated after what may pass (cut connections, 5xx, 429 with its Retry-After), and
-is answered with what is asked for or one of the errors of faults.py.
+Each request goes to the registry's mirrors first and is repeated after failures that may pass (cut connections, 5xx, 429 with its
+Retry-After). It ends with the answer or with one of the errors of faults.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MOST_READINGS = 3
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a question is repeated, and how long is waited between. Seconds."""
+    """How often a request is sent, and how long to wait between. Times are in seconds."""
 
     attempts: int
     first_pause: float
@@ -42,17 +42,17 @@ class Patience:
     connect: float
 
     def pause(self, attempt: int, least: float) -> float:
-        """Before the attempt after this one. least: what the registry asks for (Retry-After)."""
+        """Seconds to wait before the next attempt. least: what the registry asks for (Retry-After)."""
         usual = self.first_pause * (1 << attempt) * random.uniform(0.8, 1.2)
         return max(usual, least)
 
 
 PULLING = Patience(attempts=5, first_pause=0.5, longest_pause=30.0, connect=10.0)
-ASKING = Patience(attempts=2, first_pause=0.3, longest_pause=2.0, connect=5.0)  # somebody waits for the start of a run
+ASKING = Patience(attempts=2, first_pause=0.3, longest_pause=2.0, connect=5.0)  # a user waits for the start of a run
 
 
 def resolve(reference: Reference, logins: Logins, *, environ: Mapping[str, str] | None = None) -> str:
-    """The digest that an image's name means today: one question without a body, which Docker Hub does not count as a pull.
+    """The digest that an image's name means now, by one HEAD request, which Docker Hub does not count as a pull.
 
     Raises RegistryUnreachable (TooManyPulls), ImageNotFound, AccessDenied.
     """
@@ -61,7 +61,7 @@ def resolve(reference: Reference, logins: Logins, *, environ: Mapping[str, str] 
 
 
 class RegistryClient:
-    """Use it in a `with` block; several threads may ask at once."""
+    """A client of one registry, to be used in a `with` block; several threads may use it at once."""
 
     def __init__(
         self,
@@ -87,14 +87,16 @@ class RegistryClient:
         self._transport.__exit__()
 
     def digest(self, reference: Reference) -> str:
-        """What the name means. A name with a digest is looked up all the same: whether it is there."""
+        """The digest that the name means. A name with a digest is looked up too, to see whether it exists."""
         with self._ask("HEAD", reference, f"manifests/{_version(reference)}", _ACCEPT) as reply:
             if reply.status_code == 200 and "Docker-Content-Digest" in reply.headers:
                 return check_digest(reply.headers["Docker-Content-Digest"])
-        return self.manifest(reference)[0]  # registries before the specification's 1.0
+        return self.manifest(reference)[
+            0
+        ]  # registries older than version 1.0 of the specification answer HEAD without a digest
 
     def manifest(self, reference: Reference) -> tuple[str, bytes]:
-        """Digest and content of a manifest or an index, which is what its digest says. Raises UnreadableImage when it is not."""
+        """Digest and content of a manifest or an index. Raises UnreadableImage when the content does not match its digest."""
         for reading in range(_MOST_READINGS):
             with self._ask("GET", reference, f"manifests/{_version(reference)}", _ACCEPT) as reply:
                 try:
@@ -116,7 +118,7 @@ class RegistryClient:
 
     @contextlib.contextmanager
     def blob(self, reference: Reference, digest: str, start: int = 0) -> Iterator[requests.Response]:
-        """The answer with a blob of a repository, from that byte on where the server can (206), its body unread."""
+        """The answer with a blob of a repository, its body unread; from byte `start` on where the server supports it (206)."""
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._ask("GET", reference, f"blobs/{digest}", headers) as reply:
             yield reply
@@ -124,7 +126,7 @@ class RegistryClient:
     # Addresses
 
     def _ask(self, method: str, reference: Reference, path: str, headers: Mapping[str, str]) -> requests.Response:
-        """The answer of the first address that has one."""
+        """The answer of the first address that gives one."""
         mirrors: list[str] = []
         endpoints = list(self._endpoints)
         for endpoint in endpoints:
@@ -144,7 +146,7 @@ class RegistryClient:
         raise AssertionError("the last address answers or raises")  # pragma: no cover
 
     def _drop(self, endpoint: Endpoint) -> None:
-        """Do not ask there again: what a mirror lacks today it will lack for the next layer."""
+        """Do not ask this address again: if it fails for one layer, it fails for the next one."""
         with self._lock:
             if endpoint in self._endpoints and len(self._endpoints) > 1:
                 self._endpoints.remove(endpoint)
@@ -198,7 +200,7 @@ class RegistryClient:
     def _ask_elsewhere(
         self, exchange: Exchange, method: str, url: str, headers: Mapping[str, str]
     ) -> requests.Response:
-        """A registry that only leads to another one, which wants a login or a token of its own."""
+        """Send the request to the registry that `url` was redirected to, which needs a login or a token of its own."""
         endpoint, repository = elsewhere(url)
         if not self._transport.is_protected(url):
             raise RegistryUnreachable(
@@ -210,13 +212,13 @@ class RegistryClient:
         return self._ask_url(further, method, url, headers)
 
     def _pause(self, failure: Failure, attempt: int, most: int) -> None:
-        """Wait until the question may be asked again, or raise the failure. attempt: how often it was asked, of `most` times."""
+        """Wait until the request may be repeated, or raise the failure. attempt: how often it was sent, of `most` times."""
         if attempt >= most or not failure.may_pass or failure.wait > self._patience.longest_pause:
             raise failure.error
         self.wait(attempt - 1, failure.wait)
 
     def wait(self, attempt: int, least: float = 0.0) -> None:
-        """The pause before the attempt after this one (0 is the first)."""
+        """Pause after attempt number `attempt` (0 is the first). least: seconds to wait at least. Raises Stopped."""
         if self._stop.wait(self._patience.pause(attempt, least)):
             raise Stopped
 

@@ -1,4 +1,4 @@
-"""An image of one layer from a folder that holds the files of a container: /bin, /etc, /usr… (a root file system)."""
+"""Makes an image of one layer from a folder with a container's root file system: /bin, /etc, /usr…"""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from hera_utils.wording import system_reason
 
 
 def import_folder(folder: Path, store: Store, *, name: str, run: dict[str, Any]) -> StoredImage:
-    """Bring a folder into the store. run: what the config says, by the specification's keys (Entrypoint, Cmd, Env, WorkingDir, User).
+    """Bring a folder into the store. run: the image's config, by the specification's keys (Entrypoint, Cmd, Env, WorkingDir, User).
 
-    The same files give the same image. Links of the folder stay links, devices, pipes and sockets are left out. Raises ResourceError,
+    The same files give the same image. Links stay links; devices, pipes and sockets are left out. Raises ResourceError,
     UnreadableImage, PlatformError.
     """
     reference = Reference.parse(name)
@@ -53,7 +53,7 @@ def import_folder(folder: Path, store: Store, *, name: str, run: dict[str, Any])
 
 
 class _Digest:
-    """A file that keeps nothing of what is written to it but its digest."""
+    """A file that only computes the digest of what is written to it."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -68,11 +68,11 @@ class _Digest:
 
 @contextlib.contextmanager
 def _tar(folder: Path) -> Iterator[BinaryIO]:
-    """The tar of a folder, to be read while it is written."""
+    """The tar of a folder, as a pipe that is read while a thread writes it."""
     reading, writing = os.pipe()
 
     def write() -> None:
-        # What is wrong with the folder the reader finds out: the tar ends early. Or the reader has ended.
+        # If the folder cannot be read, the tar ends early and the reader reports it. The reader may also stop before the end.
         with contextlib.suppress(OSError, ResourceError), open(writing, "wb") as file:
             _write_tar(folder, file)
 
@@ -90,7 +90,7 @@ def _write_tar(folder: Path, target: Any) -> None:
         with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
             for name, status in _entries(folder):
                 entry = archive.gettarinfo(str(folder / name), name)
-                if os.geteuid() != 0:  # what belongs to a user who is not root is root's in an image
+                if os.geteuid() != 0:  # the files of an ordinary user belong to root in an image
                     entry.uid = entry.gid = 0
                 entry.uname = entry.gname = ""
                 entry.mtime = int(status.st_mtime)
@@ -109,7 +109,7 @@ def _write_tar(folder: Path, target: Any) -> None:
 
 
 class _Padded:
-    """A file that may be shorter by now than its header says: the digest will tell."""
+    """A file that may have become shorter than its header says: zeros replace the rest, and the digest then shows the change."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -120,7 +120,7 @@ class _Padded:
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Names below the folder, each folder before what is in it, in the order of their names."""
+    """The names below the folder with their status, sorted, each folder before its contents."""
     todo = ["."]
     while todo:
         name = todo.pop()
@@ -135,4 +135,4 @@ def _entries(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
             continue
         yield name, status
         if kind == stat.S_IFDIR:
-            todo += [os.path.join(name, one) for one in sorted(os.listdir(folder / name), reverse=True)]
+            todo += [os.path.join(name, entry) for entry in sorted(os.listdir(folder / name), reverse=True)]

@@ -1,7 +1,7 @@
 """Which programs a shell script calls, as far as its text says so. Pure.
 
-Builtins, functions of the script and words that an expansion decides (`$TOOL`, `{{inputs.parameters.tool}}`) are left out: of these the
-text says nothing. It is no shell: whatever it does not understand it passes over.
+Builtins, functions of the script and words with an expansion (`$TOOL`, `{{inputs.parameters.tool}}`) are left out, because the text does
+not name a program there. This is not a full shell parser: it skips what it does not understand.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _OPERATORS = (";;", "&&", "||", "|&", ";", "&", "|", "(", ")", "\n")
 _END = re.compile(r"[\s;&|()<>]")
 
 _MOST_CHARACTERS, _MOST_SCRIPTS = 100_000, 50
-"""What is read of a script, and how many scripts inside of it."""
+"""How many characters of a script are read, and how many scripts inside of it."""
 
 _Piece = tuple[str, str]
-"""(`word`, its text, "" where an expansion decides it) | (`operator`, which) | (`inner`, a script inside of this one)."""
+"""(`word`, its text, "" when it has an expansion) | (`operator`, its text) | (`inner`, a script inside of this one)."""
 
 
 @lru_cache(maxsize=256)
@@ -56,13 +56,13 @@ def _functions(pieces: list[_Piece]) -> Iterator[str]:
 
 
 class _Expect(Enum):
-    """What a word is, by what stood before it."""
+    """What the next word is, by the words before it."""
 
     COMMAND = "the first word of a command"
-    RUN = "the same, behind a program that runs another one, its options and a duration"
-    ARGUMENT = "no command, up to the next operator"
-    CASE = "what a `case` compares, up to `in`"
-    PATTERN = "of a `case`, up to `)`"
+    RUN = "the command after a program that runs another one, its options and a duration"
+    ARGUMENT = "an argument, up to the next operator"
+    CASE = "the word that a `case` compares, up to `in`"
+    PATTERN = "a pattern of a `case`, up to `)`"
     FUNCTION = "the name of a function, up to `{`"
 
 
@@ -110,7 +110,7 @@ def _pieces(script: str) -> Iterator[_Piece]:
     at, redirected = 0, ""
     here_documents: list[tuple[str, bool]] = []
     while at < len(script):
-        operator = next((one for one in _OPERATORS if script.startswith(one, at)), "")
+        operator = next((sign for sign in _OPERATORS if script.startswith(sign, at)), "")
         if script[at].isspace() and script[at] != "\n":
             at += 1
         elif script.startswith("\\\n", at):
@@ -130,7 +130,7 @@ def _pieces(script: str) -> Iterator[_Piece]:
             at += len(redirected)
         else:
             at, text, inner = _word(script, at)
-            yield from (("inner", one) for one in inner)
+            yield from (("inner", text) for text in inner)
             if redirected in ("<<", "<<-"):
                 here_documents.append((text, redirected == "<<-"))
             elif not redirected and not (text.isdecimal() and script[at : at + 1] in ("<", ">")):
@@ -139,7 +139,7 @@ def _pieces(script: str) -> Iterator[_Piece]:
 
 
 def _after(script: str, end: str, at: int) -> int:
-    """The place after the next `end`, the script's end when there is none."""
+    """The position after the next `end`; the script's end when there is none."""
     place = script.find(end, at)
     return len(script) if place < 0 else place + len(end)
 
@@ -155,7 +155,7 @@ def _after_here_document(script: str, at: int, end_line: str, indented: bool) ->
 
 
 def _word(script: str, at: int) -> tuple[int, str, list[str]]:
-    """(the place after a word, its text or "" where an expansion is in it, the scripts inside of it)."""
+    """(the position after a word, its text or "" when it has an expansion, the scripts inside of it)."""
     text: list[str] = []
     inner: list[str] = []
     expanded = in_quotes = False
@@ -184,7 +184,7 @@ def _word(script: str, at: int) -> tuple[int, str, list[str]]:
 
 
 def _expansion(script: str, at: int, inner: list[str]) -> int:
-    """The place after an expansion that begins here; the script of a command substitution is added to `inner`."""
+    """The position after an expansion that begins here; the script of a command substitution is added to `inner`."""
     if script[at] == "`":
         after = _after(script, "`", at + 1)
         inner.append(script[at + 1 : after - 1])

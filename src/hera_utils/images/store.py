@@ -1,15 +1,15 @@
 """The images of this machine, in one folder that several processes use at once.
 
-    blobs/<algorithm>/<hex>     content by its digest, as a registry has it; whole, or not there
+    blobs/<algorithm>/<hex>     content by its digest, as a registry has it; always complete
     partial/<algorithm>-<hex>   a download that is not complete
-    chains/<hex>.json           a layer over those below it (its chain id): which folder, how large; there only when that is whole
-    layers/<name>/              the files of an unpacked layer, mounted by pods; no other name is ever used twice
-    references/<hex>.json       a name of an image, its digest and its config; its time is that of the last use
+    chains/<hex>.json           a layer and all layers below it (its chain id): its folder and size; written when the folder is complete
+    layers/<name>/              the files of an unpacked layer, mounted by pods; no name is used twice
+    references/<hex>.json       a name of an image, its digest and its config; the file's time is that of the last use
     removed/                    layers that are being deleted
     locks/                      see file_locks.py
 
-Whatever is at a name of these is complete: it is written elsewhere, brought to the disk, then renamed. What a killed process leaves
-besides is removed by the next one that does the same work, or by `collect`.
+Except in partial/, each file is complete: it is written under another name, synced to the disk, then renamed. The remains of a killed
+process are removed by the next one that does the same work, or by `collect`.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "partial", "chains", "layer
 
 
 InUseBy = Callable[[], Mapping[str, Sequence[str]]]
-"""Gives the layer folders that pods have mounted → these pods."""
+"""Gives: layer folder that pods have mounted → these pods."""
 
 
 class InUse(PlatformError):
-    """An image, or the store as a whole, cannot be changed now, because somebody uses it."""
+    """An image, or the whole store, cannot be changed now, because a pod or another process uses it."""
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """reference: its full name. digest: what its registry (or archive) names it by. layers: folders, the lowest first.
+    """reference: its full name. digest: the digest by which its registry (or archive) names it. layers: folders, the lowest first.
 
     size: bytes of the unpacked files. used: when it was used last, in seconds since 1970.
     """
@@ -68,7 +68,7 @@ class StoredImage:
 
 
 class Layer(NamedTuple):
-    """A layer that is unpacked. hides_all: the layers below it are not seen. remarks: what was left out of it."""
+    """An unpacked layer. hides_all: it hides all layers below it. remarks: what was left out of it."""
 
     folder: Path
     diff_id: str
@@ -86,7 +86,7 @@ class Collected(NamedTuple):
 
 
 class _Swept(NamedTuple):
-    """What goes: so many blobs, of so many bytes, and these folders, which nobody finds any more."""
+    """What a removal takes away: the number of blobs, their bytes, and the folders, which no name leads to any more."""
 
     blobs: int
     size: int
@@ -99,35 +99,33 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._prepared = False
-        self._read: dict[
-            Path, tuple[bytes, StoredImage]
-        ] = {}  # what the file of a reference said, and the image that it means
+        self._read: dict[Path, tuple[bytes, StoredImage]] = {}  # reference file → (its content, its image)
 
     # Names
 
     def find(self, reference: object) -> StoredImage | None:
-        """The image of that name (a Reference, or its text), whole; None when it is not here, or not any more."""
+        """The complete image of that name (a Reference, or its text); None when the store does not have it."""
         return self._image(self._reference_file(str(reference)))
 
     def entry(self, reference: object) -> bytes:
-        """What the store says of a name; b"" when it says nothing. As long as it says the same, `find` finds the same or nothing."""
+        """The content of a name's reference file, b"" without one. While it is unchanged, `find` gives the same image or None."""
         try:
             return self._reference_file(str(reference)).read_bytes()
         except OSError:
             return b""
 
     def images(self) -> list[StoredImage]:
-        """All images that are whole, by name."""
+        """All complete images, sorted by name."""
         images = (self._image(path) for path in _files(self.folder / "references", ".json"))
         return sorted((image for image in images if image is not None), key=lambda image: image.reference)
 
     def touch(self, reference: object) -> None:
-        """Note that the image is used now."""
+        """Record that the image is used now."""
         with contextlib.suppress(OSError):
             os.utime(self._reference_file(str(reference)))
 
     def add_image(self, reference: object, *, digest: str, config_digest: str) -> StoredImage:
-        """Give an image a name, once its config and all layers are here; the name of another image goes over to it."""
+        """Give an image a name, once the store has its config and all layers. A name of another image then means this one."""
         record = {"reference": str(reference), "digest": digest, "config": config_digest, "added": time.time()}
         self._write(self._reference_file(str(reference)), record)
         image = self.find(reference)
@@ -138,19 +136,19 @@ class Store:
     # Blobs
 
     def blob(self, digest: str) -> Path | None:
-        """The file of that content, which is whole; None when it is not here."""
+        """The complete file with that content; None when the store does not have it."""
         path = self._blob_file(digest)
         return path if path.is_file() else None
 
     def partial(self, digest: str) -> Path:
-        """Where a download is collected. What an interrupted one left there is its beginning. Only who holds `alone(digest)` writes."""
+        """The file that a download is written to, perhaps begun by an interrupted one. The writer must hold `alone(digest)`."""
         self._prepare()
         return self.folder / "partial" / check_digest(digest).replace(":", "-")
 
     def keep(self, digest: str, *, is_checked: bool = False) -> Path:
-        """Take the complete download of `partial` over, if it is what the digest says; else it is removed (UnreadableImage).
+        """Move the complete download of `partial` to the blobs. If it does not match its digest: remove it and raise UnreadableImage.
 
-        is_checked: who wrote it has seen that it is.
+        is_checked: the caller has compared the digest already.
         """
         fresh, path = self.partial(digest), self._blob_file(digest)
         algorithm, _, expected = digest.partition(":")
@@ -167,24 +165,23 @@ class Store:
         return path
 
     def add_blob(self, digest: str, data: bytes) -> Path:
-        """Keep a content that is in memory. UnreadableImage when it is not what the digest says."""
+        """Store a content that is in memory. Raises UnreadableImage when it does not match the digest."""
         with self.alone(digest):
-            if (
-                path := self.blob(digest)
-            ) is not None and path.read_bytes() == data:  # a crash of the machine may have left it incomplete
+            # The contents are compared, because a crash of the machine may have left the file incomplete.
+            if (path := self.blob(digest)) is not None and path.read_bytes() == data:
                 return path
             with room_on(self.folder), open(self.partial(digest), "wb", opener=private) as file:
                 file.write(data)
             return self.keep(digest)
 
     def drop_blob(self, digest: str) -> None:
-        """A content that is needed no more. Only who holds `alone(digest)` may say so."""
+        """Remove a blob that is no longer needed. The caller must hold `alone(digest)`."""
         self._blob_file(digest).unlink(missing_ok=True)
 
     # Layers
 
     def layer(self, chain_id: str) -> Layer | None:
-        """A layer that is unpacked, with all that overlays need of it; None when it is not here."""
+        """An unpacked layer; None when the store does not have it."""
         record = _read(self._chain_file(chain_id))
         if record is None:
             return None
@@ -194,14 +191,14 @@ class Store:
         return Layer(folder, record["diff_id"], record["size"], record["hides_all"], tuple(record["remarks"]))
 
     def missing_layers(self, config: ImageConfig) -> tuple[int, ...]:
-        """The numbers of the layers, the lowest first, that are not unpacked here."""
+        """The numbers of the layers that are not unpacked yet; the lowest layer has number 0."""
         return tuple(number for number, chain in enumerate(config.chain_ids) if self.layer(chain) is None)
 
     def add_layer(self, config: ImageConfig, number: int, packed: Path | BinaryIO) -> Layer:
-        """Unpack a layer of an image; those below it must be here. packed: its tar, compressed or not; an open file can be sought.
+        """Unpack a layer of an image; the layers below it must be unpacked. packed: its tar, compressed or not; an open file is seekable.
 
-        Several processes may ask for the same: one unpacks, the others wait and get its folder. Raises UnreadableImage,
-        LayerTooLarge, PlatformError; then nothing of it is left.
+        Several processes may unpack the same layer: one does, the others wait and get its folder. Raises UnreadableImage,
+        LayerTooLarge, PlatformError, and then removes what it has written.
         """
         self._prepare()
         chain = config.chain_ids[number]
@@ -210,12 +207,12 @@ class Store:
                 return layer
             below = self._below(config.chain_ids[:number])
             prefix = chain.partition(":")[2][:12]
-            for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # left by a process that was killed
+            for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # of a process that was killed
                 _remove(leftover)
             folder = self.folder / "layers" / f"{prefix}-{secrets.token_hex(3)}"
             with room_on(self.folder):
                 folder.mkdir()
-                folder.chmod(0o755)  # whatever the umask: it is the root of containers
+                folder.chmod(0o755)  # independent of the umask, because it becomes the root folder of containers
             try:
                 with packed.open("rb") if isinstance(packed, Path) else contextlib.nullcontext(packed) as file:
                     unpacked = unpack(file, folder, below=below[::-1], limits=LayerLimits.of(folder))
@@ -241,7 +238,7 @@ class Store:
             return Layer(folder, unpacked.diff_id, unpacked.size, unpacked.hides_all, unpacked.remarks)
 
     def _below(self, chain_ids: Collection[str]) -> tuple[Path, ...]:
-        """The folders of these layers that are seen, the lowest first."""
+        """The folders of those layers that no other layer hides, the lowest first."""
         layers = [self.layer(chain) for chain in chain_ids]
         if None in layers:
             raise PlatformError("a layer of the image is missing", fix="pull the image again")
@@ -249,7 +246,7 @@ class Store:
 
     @property
     def scratch(self) -> Path:
-        """A folder on the same disk for what needs no name."""
+        """A folder on the store's disk for unnamed temporary files."""
         self._prepare()
         return self.folder / "partial"
 
@@ -257,14 +254,16 @@ class Store:
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:
-        """While something is added, or looked up and not yet noted as in use by a pod: nothing is removed meanwhile."""
+        """Keep others from removing anything during the block: while something is added, or looked up and not yet recorded as in use."""
         self._prepare()
         with file_locks.held(self.folder / "locks" / "store", shared=True):
             yield
 
     @contextlib.contextmanager
     def alone(self, name: str, *, wait: bool = True) -> Iterator[bool]:
-        """While nobody else does the work of that name (a digest, a reference). Gives whether that is so; without waiting it may not."""
+        """Keep others from doing the work of that name (a digest, a reference) during the block. Gives whether the lock is held: without
+        `wait` it may not be.
+        """
         self._prepare()
         key = hashlib.sha256(name.encode()).hexdigest()[:32]
         with file_locks.held(self.folder / "locks" / key, wait=wait) as is_held:
@@ -273,7 +272,7 @@ class Store:
     # Removal
 
     def remove(self, reference: object, in_use: InUseBy) -> Collected:
-        """Forget a name, and remove what only it needed. Raises InUse where it is the last name of what a pod has mounted."""
+        """Remove a name, and what only it needed. Raises InUse where it is the last name of an image that a pod has mounted."""
         with self._exclusive():
             path = self._reference_file(str(reference))
             image = self._image(path)
@@ -290,13 +289,17 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
             blobs = (
-                {self._blob_file(one) for one in (image.config_digest, image.digest)} if image is not None else set()
+                {self._blob_file(digest) for digest in (image.config_digest, image.digest)}
+                if image is not None
+                else set()
             )
             swept = self._sweep(mounted, lambda path: path in chains | blobs)
         return _discard(swept)
 
     def drop_blobs(self, digests: Collection[str]) -> None:
-        """Remove the packed layers of an image that is complete. Not while anybody else adds one, who may need them: `collect` will."""
+        """Remove the packed layers of a complete image. Does nothing while another process adds an image, which may need them; `collect`
+        removes them later.
+        """
         with contextlib.suppress(InUse), self._exclusive(patience=0.0):
             needed, _ = self._needed()
             for digest in digests:
@@ -305,9 +308,9 @@ class Store:
                     path.unlink(missing_ok=True)
 
     def collect(self, in_use: InUseBy, *, older_than: float = 86400.0, dry_run: bool = False) -> Collected:
-        """Remove what no image needs and no pod has mounted; what is younger than so many seconds may be of a pull that goes on later.
+        """Remove what no image needs and no pod has mounted. older_than: younger files (in seconds) stay, as a later pull may need them.
 
-        dry_run: only say what would go. Raises InUse while somebody adds an image.
+        dry_run: only report what would be removed. Raises InUse while another process adds an image.
         """
         limit = time.time() - older_than
         with self._exclusive():
@@ -316,7 +319,7 @@ class Store:
 
     @contextlib.contextmanager
     def _exclusive(self, *, patience: float = _PATIENCE) -> Iterator[None]:
-        """Pods that start use the store for a moment, pulls for long. Raises InUse."""
+        """Lock the whole store. Waits a moment for pods that start, but not for pulls, which take long: these raise InUse."""
         self._prepare()
         end = time.monotonic() + patience
         while True:
@@ -331,7 +334,10 @@ class Store:
     def _sweep(
         self, mounted: Mapping[str, Sequence[str]], is_old: Callable[[Path], bool], *, dry_run: bool = False
     ) -> _Swept:
-        """is_old: whether a blob, or what says that a layer is whole, may go. A folder that nothing says of is whole always goes."""
+        """Remove unneeded files and rename unneeded layers' folders. is_old: whether a blob or the record of a layer may be removed.
+
+        A folder without a record is incomplete and always removed.
+        """
         needed_blobs, needed_chains = self._needed()
         blobs = [
             path
@@ -353,15 +359,15 @@ class Store:
             return swept
         for path in [*chains, *blobs, *self._unfinished()]:
             path.unlink(missing_ok=True)
-        for number, folder in enumerate(layers):  # a pod that starts meanwhile sees all of a layer or nothing
+        for number, folder in enumerate(layers):  # renamed, so that a pod that starts now sees a whole layer or none
             try:
                 swept.folders[number] = folder.rename(self.folder / "removed" / folder.name)
-            except OSError:  # on a full disk even a name may find no room
+            except OSError:  # on a full disk even a rename may fail
                 _remove(folder)
         return swept
 
     def _unfinished(self) -> list[Path]:
-        """What a process that was killed had not renamed yet."""
+        """Files that a killed process had not renamed yet."""
         return [path for name in ("chains", "references") for path in (self.folder / name).glob(".*")]
 
     def _needed(self) -> tuple[set[Path], set[Path]]:
@@ -381,7 +387,7 @@ class Store:
     # Files
 
     def _image(self, path: Path) -> StoredImage | None:
-        """A server asks for each pod: what was read once holds while the reference says the same and the layers are there."""
+        """The image of a reference file. The result is kept while the file and the layers are unchanged: a server asks for each pod."""
         try:
             text, used = path.read_bytes(), path.stat().st_mtime
         except OSError:
@@ -428,7 +434,7 @@ class Store:
         return self.folder / "chains" / f"{check_digest(chain_id).partition(':')[2]}.json"
 
     def _prepare(self) -> None:
-        if self._prepared and (self.folder / "locks").is_dir():  # somebody may have removed the whole store
+        if self._prepared and (self.folder / "locks").is_dir():  # the whole store may have been removed
             return
         with room_on(self.folder):
             for name in _FOLDERS:
@@ -436,14 +442,14 @@ class Store:
         self._prepared = True
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
-        """All of it or nothing, also when the machine loses its power."""
+        """Write a record atomically, also if the machine loses its power."""
         with room_on(self.folder):
             write_whole(path, json.dumps({"version": 1, **record}).encode(), durable=True, mode=0o600)
         _sync_folder(path.parent)
 
 
 def _discard(swept: _Swept, *, dry_run: bool = False) -> Collected:
-    """Without a lock: it may take a while."""
+    """Delete the folders, without a lock, because it may take long."""
     size = swept.size + sum(map(_tree_size, swept.folders))
     if not dry_run:
         for folder in swept.folders:
@@ -452,7 +458,7 @@ def _discard(swept: _Swept, *, dry_run: bool = False) -> Collected:
 
 
 def _visible(layers: Sequence[Layer]) -> tuple[Path, ...]:
-    """The folders from the last layer on that hides all below it."""
+    """The folders of the layers, without the layers below the last one that hides all below it."""
     first = max((number for number, layer in enumerate(layers) if layer.hides_all), default=0)
     return tuple(layer.folder for layer in layers[first:])
 
@@ -465,7 +471,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _record(text: bytes) -> dict[str, Any] | None:
-    """What a file of the store says; None where that is not whole, so that it is made anew."""
+    """The record in a file of the store; None where it is incomplete, so that it is written again."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -509,7 +515,7 @@ def _changed(path: Path) -> float:
 
 
 def _remove(folder: Path) -> None:
-    """Folders of a layer are always readable and writable for their owner: see LayerFolder.folder_mode."""
+    """Remove a layer's folder. Its folders are always readable and writable for their owner: see LayerFolder.folder_mode."""
     remove_tree(folder)
 
 
@@ -522,7 +528,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _sync_disk(folder: Path) -> None:
-    """Bring the files of a layer to the disk, before anything says that they are there: one call instead of one a file."""
+    """Sync the files of a layer to the disk before a record names them: one call instead of one per file."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:

@@ -5,7 +5,7 @@
     "alpine*":   {cmd: [/bin/sh], hide: [bash]}         this machine's programs, without those the image lacks
     "tool*":     {entrypoint: [/tool], files: {/tool: bin/tool}, path: [bin], env: {K: v}, workdir: /}
     "lab/*":     {policy: pull}                         no stand-in, but a policy (image_policies.py); `pull` or {pull: true} mean the same
-    "*":         never                                  the policy of all others
+    "*":         never                                  the policy of all other images
 
 `entrypoint` and `cmd`: what the image runs when a template gives no command. `path`: folders put first on PATH.
 `files`: a file of this machine at a path inside the task. Relative paths are relative to the file that holds the table.
@@ -35,17 +35,19 @@ _ANNOTATION = "correct its annotation hera-utils/images, or submit it again with
 
 
 class TableEntry(NamedTuple):
-    """What a table says of an image. stand_in: the settings of its stand-in, None where the policy decides."""
+    """What a table says about an image. stand_in: the settings of its stand-in, None where the policy decides."""
 
     policy: str = "auto"
     stand_in: Json | None = None
 
 
 class ImageTable:
-    """Entries in the order of their lookup: a workflow's own, then the file's; a longer glob first, a policy for all images last."""
+    """Image globs and their settings, looked up in this order: a workflow's own entries, then the file's; longer globs first, a policy for
+    all images last.
+    """
 
     def __init__(self, entries: Mapping[str, Json] | None = None) -> None:
-        """entries: image glob → settings, checked."""
+        """entries: image glob → settings. Raises SettingsError for settings that are not in the format."""
         self._entries = _ordered(
             {name: checked_entry(name, entry, Path.cwd(), "the image table") for name, entry in (entries or {}).items()}
         )
@@ -53,7 +55,7 @@ class ImageTable:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> ImageTable:
-        """The table of the file that HERA_UTILS_IMAGES names, or the policy that it is. Raises SettingsError."""
+        """The table in the file that HERA_UTILS_IMAGES names, or the policy that it names. Raises SettingsError."""
         named = (os.environ if environ is None else environ).get(VARIABLE, "")
         if named in POLICIES:
             return cls(policy_for_all(named))
@@ -62,7 +64,7 @@ class ImageTable:
     @classmethod
     def from_file(cls, path: Path) -> ImageTable:
         """The table of a YAML file. Raises SettingsError."""
-        import yaml  # most have none, and every server starts
+        import yaml  # imported here, because most users have no image table and every server starts through this module
 
         try:
             document = yaml.safe_load(path.read_text())
@@ -83,7 +85,7 @@ class ImageTable:
         return cls({str(name): checked_entry(str(name), entry, folder, str(path)) for name, entry in document.items()})
 
     def entry(self, image: str, annotation: str = "") -> TableEntry:
-        """What is said of an image. annotation: a workflow's own table as JSON."""
+        """What the table says about an image. annotation: a workflow's own table as JSON."""
         layers = [self._of_annotation(annotation), self._entries] if annotation else [self._entries]
         for for_all in (False, True):
             for layer in layers:
@@ -98,7 +100,7 @@ class ImageTable:
 
     def _of_annotation(self, text: str) -> list[tuple[str, Json]]:
         if text not in self._annotated:
-            if len(self._annotated) > 100:  # each run may bring another
+            if len(self._annotated) > 100:  # each run may have a different table
                 self._annotated.clear()
             self._annotated[text] = _ordered(_annotated(text))
         return self._annotated[text]
@@ -119,7 +121,7 @@ def _ordered(entries: dict[str, Json]) -> list[tuple[str, Json]]:
 
 
 def _matches(image: str, pattern: str) -> bool:
-    """A glob; registries' default prefixes do not matter."""
+    """Whether an image matches a glob, with or without the default prefix of its registry."""
     return fnmatch.fnmatchcase(image, pattern) or fnmatch.fnmatchcase(of_docker_hub(image), pattern)
 
 
@@ -137,7 +139,7 @@ def _annotated(text: str) -> dict[str, Json]:
 
 
 def checked_entry(name: str, entry: Any, folder: Path, where: str) -> Json:
-    """The entry with absolute paths. Raises SettingsError for what is not in the format."""
+    """The entry with absolute paths. Raises SettingsError when it is not in the format."""
     if entry in POLICIES:
         entry = {"policy": entry}
     if not isinstance(entry, dict):
@@ -177,7 +179,7 @@ def checked_entry(name: str, entry: Any, folder: Path, where: str) -> Json:
 
 
 def _with_policy(name: str, settings: Json, where: str) -> Json:
-    """`pull: true` as the policy that it is. SettingsError for a policy that there is not, and for one that contradicts a stand-in."""
+    """The settings with `pull` as a policy. Raises SettingsError for an unknown policy, and for one that contradicts a stand-in."""
     pull = settings.pop("pull", None)
     if pull is not None:
         if not isinstance(pull, bool) or "policy" in settings:

@@ -1,8 +1,8 @@
-"""What stands in the Authorization header of a registry's requests: nothing at first, then what its challenge asks for.
+"""The Authorization header of requests to a registry: empty at first, then what the registry's challenge asks for.
 
 A registry answers 401 with `WWW-Authenticate: Basic …` (send user and password with each request) or `Bearer realm=…` (fetch a token from
-that address, which wants the password). Each login is tried in turn, at last nobody's: a login that has expired need not stand before an
-image that everybody may pull.
+that address, which wants the password). Each login is tried in turn, and at last none, so that an expired login does not prevent the
+pull of a public image.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from hera_utils.settings.address import is_loopback
 from hera_utils.settings.secret import Secret
 
 _CLIENT = "hera-utils"
-_USUAL_LIFE = 60.0  # seconds that a token is good for when nothing is said of it (distribution's specification)
+_USUAL_LIFE = 60.0  # seconds that a token without `expires_in` is valid (distribution's specification)
 _LARGEST_TOKEN = 1 << 20
 _PART = re.compile(r'\s*,?\s*([!#$%&\'*+.^_`|~\w-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?')
 
 
 class NoToken(RegistryUnreachable):
-    """The server of tokens gives none. may_pass: whether it may a moment later."""
+    """The token server gives no token. may_pass: whether it may give one a moment later."""
 
     def __init__(self, message: str, *, may_pass: bool = False, fix: str | None = None) -> None:
         super().__init__(message, fix=fix)
@@ -40,14 +40,14 @@ class NoToken(RegistryUnreachable):
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way of proving who asks."""
+    """One authentication scheme that a registry offers."""
 
     scheme: str
     parameters: dict[str, str]
 
 
 def challenges(header: str) -> list[Challenge]:
-    """What a WWW-Authenticate header asks for. Pure; what cannot be read is left out."""
+    """The challenges of a WWW-Authenticate header; unreadable ones are left out. Pure."""
     offered: list[Challenge] = []
     position = 0
     while match := _PART.match(header, position):
@@ -65,7 +65,7 @@ class Authorization:
     """The header for one repository at one address of a registry. Used by several threads at once."""
 
     def __init__(self, transport: Transport, url: str, logins: Sequence[Login], scope: str) -> None:
-        """url: of the registry. scope: what is asked for when the challenge does not say it."""
+        """url: the registry's address. scope: the scope to ask for when the challenge does not name one."""
         self._transport, self._url, self._scope = transport, url, scope
         self._candidates: list[Login] = [*logins, Login()]
         self._secrets = [secret for login in logins for secret in login.secrets]
@@ -74,37 +74,37 @@ class Authorization:
         self._renew_at = float("inf")
         self._accepted = False
         self._lock = threading.Lock()
-        self.refused: list[str] = []  # whose logins were not good enough, for people
+        self.refused: list[str] = []  # the logins that were refused, as messages name them
 
     @property
     def secrets(self) -> list[Secret]:
-        """What no message may repeat."""
+        """The texts that no message may contain."""
         return [self._header, *self._secrets]
 
     @property
     def has_login(self) -> bool:
-        """Whether somebody's login is in use, or nobody's."""
+        """Whether requests are sent with a login."""
         return bool(self._candidates and self._candidates[0].source)
 
     def header(self) -> Secret:
-        """What the next request sends."""
+        """The header that the next request sends."""
         with self._lock:
             if self._challenge is not None and time.monotonic() >= self._renew_at:
                 self._obtain()
             return self._header
 
     def accept(self, used: Secret) -> None:
-        """A request with this header was let in."""
+        """Record that a request with this header succeeded."""
         with self._lock:
             self._accepted = self._accepted or used == self._header
 
     def renew(self, used: Secret, header: str) -> bool:
-        """A request with `used` was answered 401 and this WWW-Authenticate. Whether there is another header to try.
+        """Handle the answer 401 with this WWW-Authenticate `header` to a request with `used`. Gives whether there is another header to try.
 
         Raises NoToken.
         """
         with self._lock:
-            if used != self._header:  # another thread was first
+            if used != self._header:  # another thread has renewed it already
                 return True
             offer = _usable(challenges(header))
             if offer is None and self._challenge is None:
@@ -112,10 +112,11 @@ class Authorization:
             self._challenge = offer or self._challenge
             if used and not self._accepted:
                 self._give_up_login()
-            return self._obtain()  # it worked before, so it has expired: the same login again
+            # A header that was accepted before has expired, so the same login is used again.
+            return self._obtain()
 
     def advance(self, used: Secret) -> bool:
-        """A request with `used` was answered 403: whether another login can be tried. Raises NoToken."""
+        """Handle the answer 403 to a request with `used`. Gives whether another login can be tried. Raises NoToken."""
         with self._lock:
             if used != self._header:
                 return True
@@ -167,7 +168,7 @@ class Authorization:
         return Secret(f"Bearer {token}")
 
     def _fetch(self, login: Login, challenge: Challenge) -> dict[str, Any] | None:
-        """What the server of tokens answers; None when it refuses the login."""
+        """The token server's answer; None when it refuses the login."""
         realm = challenge.parameters.get("realm", "")
         self._check_realm(realm, bool(login.secrets))
         query = {"service": challenge.parameters.get("service", ""), "scope": self._scope_of(challenge)}
@@ -227,7 +228,7 @@ def _usable(offered: list[Challenge]) -> Challenge | None:
 
 
 def _is_token(token: object) -> bool:
-    """Whether it can stand in a header."""
+    """Whether it is a text that a header may contain."""
     return isinstance(token, str) and bool(re.fullmatch(r"[!-~]+", token))
 
 

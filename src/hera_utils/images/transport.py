@@ -1,4 +1,4 @@
-"""HTTP to registries: certificates, proxies, redirects that take no token to another host. What the requests mean is registry.py's."""
+"""HTTP to registries: certificates, proxies, and redirects, which never send a token to another host. registry.py has the requests."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ CERTIFICATE_FOLDERS = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
-"""For the whole head of an answer with what comes before it, and for the body of a manifest, a token, a message."""
+"""The limit for a request up to the end of the answer's headers, and the limit for the body of a manifest, a token or a message."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 class UnsafeRedirect(Exception):
-    """An answer leads to an address that nobody should follow."""
+    """An answer redirects to an address that is not safe to follow."""
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Its connections are cut when they are too slow."""
+    """An adapter whose connections are cut when they are too slow."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -48,7 +48,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 class _TlsAdapter(_Adapter):
-    """Trusts what its context trusts, beside requests' own authorities or those that REQUESTS_CA_BUNDLE names."""
+    """Trusts the authorities of its context, and also those of requests or of REQUESTS_CA_BUNDLE."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
@@ -62,7 +62,7 @@ class _TlsAdapter(_Adapter):
 
 
 def _unchecked_context() -> ssl.SSLContext:
-    """For a registry that was named as insecure, or is on this machine; urllib3 need not warn of it with each request."""
+    """The context for a registry that the user named as insecure, or that is on this machine. urllib3's warning at each request is off."""
     warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
     context = create_urllib3_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -70,7 +70,7 @@ def _unchecked_context() -> ssl.SSLContext:
 
 
 def _context(folders: list[Path]) -> ssl.SSLContext:
-    """The authorities of this machine (also those of SSL_CERT_FILE), and those of a registry's own folder with its client certificate."""
+    """The context with this machine's authorities (also of SSL_CERT_FILE), and with the authorities and client certificate of `folders`."""
     context = create_urllib3_context()
     context.load_default_certs()
     for folder in folders:
@@ -82,7 +82,7 @@ def _context(folders: list[Path]) -> ssl.SSLContext:
 
 
 class Transport:
-    """Sessions with registries and what they redirect to, one for each thread. Use it in a `with` block."""
+    """Sessions with registries and the hosts they redirect to, separate for each thread. Use it in a `with` block."""
 
     def __init__(
         self,
@@ -114,9 +114,9 @@ class Transport:
         authorization: str = "",
         form: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """The answer, its body unread. One of FAILURES when there is none; UnsafeRedirect.
+        """The answer, its body unread. Raises one of FAILURES when there is none, and UnsafeRedirect.
 
-        authorization, form: go to this address alone, not to another one that the answer leads to.
+        authorization, form: sent to this host only, not to another one that the answer redirects to.
         """
         address = url
         for _ in range(_MOST_REDIRECTS + 1):
@@ -128,7 +128,7 @@ class Transport:
             following = urllib.parse.urljoin(address, location)
             self._check_redirect(address, following)
             if origin(following) != origin(url):
-                authorization = ""  # and it stays away, should the way lead back
+                authorization = ""  # not sent again even if a later redirect leads back
                 if form is not None:
                     raise UnsafeRedirect("it redirects to another host, which is not given the login")
             address = following
@@ -155,7 +155,7 @@ class Transport:
             )
 
     def is_protected(self, url: str) -> bool:
-        """Whether a login may be sent there: over TLS, within this machine, or where plain HTTP was asked for by name."""
+        """Whether a login may be sent there: over TLS, within this machine, or to a host that the user named as insecure."""
         parts = urllib.parse.urlsplit(url)
         return parts.scheme == "https" or is_loopback(parts.hostname or "") or parts.netloc in self._insecure
 
@@ -167,7 +167,7 @@ class Transport:
             session.headers.clear()
             session.headers.update({"User-Agent": "hera-utils", "Accept": "*/*", "Accept-Encoding": "identity"})
             session.auth = _no_netrc
-            # no proxy leads to this machine
+            # this machine is asked directly, not through a proxy
             session.trust_env = not is_loopback(urllib.parse.urlsplit(url).hostname or "")
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             is_tls = url.startswith("https:")
@@ -177,7 +177,7 @@ class Transport:
         return sessions[address]
 
     def _context_for(self, host: str) -> ssl.SSLContext:
-        """One for all threads: reading the authorities of a machine takes a while."""
+        """The host's context, shared by all threads, because reading the authorities of a machine takes long."""
         with self._lock:
             if host not in self._contexts:
                 own = [folder / host for folder in CERTIFICATE_FOLDERS]
@@ -193,13 +193,13 @@ class Transport:
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Who is behind an address: scheme, host, port."""
+    """Scheme, host and port of an address."""
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def proxy_of(url: str) -> str:
-    """The proxy that leads to an address, without the password in its own; "" without one."""
+    """The proxy for an address, without the login in the proxy's own address; "" without a proxy."""
     proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url, no_proxy=None))
     if not proxy:
         return ""
@@ -208,7 +208,7 @@ def proxy_of(url: str) -> str:
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Where a session has an `auth`, requests puts no entry of ~/.netrc in its place."""
+    """An `auth` that changes nothing: without one, requests would use the entry of ~/.netrc."""
     return request
 
 
@@ -230,12 +230,12 @@ _REASONS = (
 
 
 def reason_of(error: Exception) -> str:
-    """Why there was no answer, in a few words that hold no secret."""
+    """Why there was no answer, in a few words without any secret."""
     text = f"{type(error).__name__} {error}"
     return next((words for pattern, words in _REASONS if pattern.search(text)), "the connection was cut")
 
 
 def fault_of_certificate(error: Exception) -> str:
-    """What is wrong with the certificate of who answered, "" where it was not that."""
+    """What is wrong with the server's certificate; "" when the error has another cause."""
     match = re.search(r"certificate verify failed:?\s*([^(\[]*)", str(error))
     return match[1].strip() or "it cannot be verified" if match else ""

@@ -1,14 +1,14 @@
-"""One layer's tar becomes a folder that the kernel's overlay can put over those of the layers below.
+"""Unpacks one layer's tar into a folder that the kernel's overlay can mount above the folders of the layers below.
 
 Whoever made the image is not trusted: nothing is written outside of the folder (layer_folder.py), memory stays bounded
-(decompress.py), size and number of files have limits. What a tar may say, and what comes of it:
+(decompress.py), size and number of files have limits. What a tar may contain, and what is done with it:
 
-    file, folder, symbolic link    as they are; of several entries with one path the last counts
+    file, folder, symbolic link    unpacked; of several entries with one path the last counts
     hard link                      to a file that this layer has; another one is refused
-    .wh.NAME                       something of the layers below is absent (whiteouts.py)
+    .wh.NAME                       hides NAME of the layers below (whiteouts.py)
     devices, pipes                 left out, with a remark
-    extended attributes            left out: capabilities of files mean nothing here, and the overlay's own would be orders to it
-    owners                         kept where this process may give files away; else all is its own, without setuid and setgid bits
+    extended attributes            left out: capabilities of files have no effect here, and attributes of the overlay would control it
+    owners                         kept where this process may give files away; else all are its own, without setuid and setgid bits
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from hera_utils.wording import system_reason
 _MOST_GLOBAL_HEADERS = 64
 _MOST_REMARKS = 5
 _ZEROS = bytes(1 << 20)
-_LATEST = 1 << 33  # seconds: a later time is none that every disk can hold
+_LATEST = 1 << 33  # seconds; not every file system can store a later time
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _BAD_NAME = frozenset(
     (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.ENOENT, errno.EFBIG, errno.EISDIR, errno.EEXIST, errno.EMLINK)
@@ -42,21 +42,21 @@ _BAD_NAME = frozenset(
 
 
 class LayerLimits(NamedTuple):
-    """What a layer may take: bytes of its tar, and entries."""
+    """How much a layer may have: bytes of its tar, and entries."""
 
     size: int
     entries: int
 
     @classmethod
     def of(cls, folder: Path) -> LayerLimits:
-        """Nine tenths of what is free on the disk of the folder."""
+        """Nine tenths of the space and of the files that are free on the folder's disk."""
         disk = os.statvfs(folder)
-        entries = disk.f_favail * 9 // 10 if disk.f_files else 2_000_000  # btrfs counts none
+        entries = disk.f_favail * 9 // 10 if disk.f_files else 2_000_000  # btrfs reports no number of files
         return cls(disk.f_bavail * disk.f_frsize * 9 // 10, min(entries, 2_000_000))
 
 
 class UnpackedLayer(NamedTuple):
-    """diff_id: the digest of the tar. size: bytes of its files. hides_all: nothing of the layers below is seen.
+    """diff_id: the digest of the tar. size: bytes of its files. hides_all: it hides all layers below it.
 
     remarks: what was left out.
     """
@@ -73,8 +73,8 @@ def unpack(
 ) -> UnpackedLayer:
     """Unpack a tar (plain, gzip, zstd) into an empty folder. below: the folders of the layers below, the uppermost first.
 
-    Raises UnreadableImage, LayerTooLarge, PlatformError (the disk is full, or cannot hold what overlays need); what was unpacked
-    until then stays in the folder.
+    Raises UnreadableImage, LayerTooLarge, PlatformError (the disk is full, or cannot store what overlays need), and then leaves the
+    unpacked files in the folder.
     """
     limits = limits or LayerLimits.of(folder)
     stream = TarStream(packed, limits.size)
@@ -106,7 +106,7 @@ def disk_full(folder: Path) -> PlatformError:
 
 @contextlib.contextmanager
 def room_on(folder: Path) -> Iterator[None]:
-    """A full disk is a sentence. Raises PlatformError."""
+    """Turn the block's error of a full disk into a PlatformError."""
     try:
         yield
     except OSError as error:
@@ -117,7 +117,7 @@ def room_on(folder: Path) -> Iterator[None]:
 
 def _entries(stream: TarStream) -> Iterator[tarfile.TarInfo]:
     try:
-        # No mode with a bar: that one reads ahead what it was not asked for, however much a header declares.
+        # Not a stream mode ("r|"): it reads ahead as much as a header declares, however much that is.
         with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:  # type: ignore[call-overload]
             for entry in tar_entries(archive):
                 if len(archive.pax_headers) > _MOST_GLOBAL_HEADERS:
@@ -126,14 +126,14 @@ def _entries(stream: TarStream) -> Iterator[tarfile.TarInfo]:
                 stream.next_entry()
     except (tarfile.TarError, ValueError, OverflowError, RecursionError, UnicodeError) as error:
         if isinstance(error, tarfile.ReadError) and not stream.last_header and stream.tell() == 0:
-            return  # nothing at all: some builders write an empty layer so
+            return  # no bytes at all: some builders write an empty layer like this
         raise UnreadableImage(f"the tar of a layer is damaged ({error})") from None
     if stream.last_header.strip(b"\0"):
         raise UnreadableImage("the tar of a layer is damaged: what should be an entry is none")
 
 
 class _Unpacking:
-    """The state of one unpacking: what was written, and what is to be absent when all entries are there."""
+    """The state of one unpacking: what was written, and what to hide after the last entry."""
 
     def __init__(self, folder: LayerFolder, below: LowerLayers, stream: TarStream, limits: LayerLimits) -> None:
         self.folder, self._below, self._stream, self._limits = folder, below, stream, limits
@@ -154,7 +154,7 @@ class _Unpacking:
             )
         names = names_of(entry.name)
         if not names:
-            self._top(entry)
+            self._set_top(entry)
             return
         if any(map(whiteouts.is_reserved, names[:-1])):
             raise UnreadableImage(
@@ -173,8 +173,8 @@ class _Unpacking:
         else:
             self._put(entry, names)
 
-    def _top(self, entry: tarfile.TarInfo) -> None:
-        """The layer's own folder."""
+    def _set_top(self, entry: tarfile.TarInfo) -> None:
+        """Set mode, owner and time of the layer's own folder."""
         if not entry.isdir():
             raise UnreadableImage("a layer has a file in place of the root folder")
         os.chmod(f"/proc/self/fd/{self.folder.top}", self.folder.folder_mode(entry.mode))
@@ -226,20 +226,20 @@ class _Unpacking:
             file = os.open(name, flags, 0o600, dir_fd=parent)
         try:
             self._write(entry, file)
-            is_given = False
+            has_owner = False
             if self.folder.owned:
                 with contextlib.suppress(OverflowError, PermissionError):
-                    is_given = self._give(entry, file)
-            os.fchmod(file, entry.mode & (0o7777 if is_given else 0o777))
+                    has_owner = self._set_owner(entry, file)
+            os.fchmod(file, entry.mode & (0o7777 if has_owner else 0o777))
             os.utime(file, ns=(_time(entry), _time(entry)))
         finally:
             os.close(file)
 
-    def _give(self, entry: tarfile.TarInfo, file: int) -> bool:
+    def _set_owner(self, entry: tarfile.TarInfo, file: int) -> bool:
         try:
             os.fchown(file, entry.uid, entry.gid)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # no such user in this user namespace
+            if error.errno != errno.EINVAL:  # this user namespace has no such user
                 raise
             return False
         return True
@@ -255,7 +255,9 @@ class _Unpacking:
             if offset < 0 or size < 0 or offset + size > entry.size:
                 raise UnreadableImage(f"the tar of a layer is damaged: the holes of {self.entry} are impossible")
             for piece in self._stream.contents(size):
-                if piece == _ZEROS[: len(piece)]:  # takes no room, however large: packed it is next to nothing
+                if (
+                    piece == _ZEROS[: len(piece)]
+                ):  # left as a hole: compressed zeros are tiny and could otherwise fill the disk
                     offset += len(piece)
                     continue
                 while piece:
@@ -290,17 +292,15 @@ class _Unpacking:
             os.close(folder)
 
     def finish(self) -> None:
-        """Write down what is absent. A layer speaks so of the layers below alone, never of its own files, whatever their order."""
+        """Write the whiteouts. A layer's whiteouts hide only the layers below, never its own files, in whatever order they come."""
         if () in self._opaque:
-            self.hides_all = True  # the overlay does not look for it at the top
+            self.hides_all = True  # the overlay ignores the attribute on its top folder
         else:
             self._hide()
         self.folder.finish()
 
     def _hide(self) -> None:
-        """Only what the layers below show. A whiteout of nothing would do harm: in a folder that one layer alone has, who reads the
-        folder would see its name.
-        """
+        """Hide only names that the layers below have: any other whiteout would appear in listings of a folder that only one layer has."""
         opaque, absent = set[Names](), set[Names]()
         for way in self._ways(self._opaque):
             if self._below.folder(way) is not None and not self._has(way, folder=False):
@@ -323,11 +323,11 @@ class _Unpacking:
 
     def _ways(self, paths: set[Names]) -> Iterator[Names]:
         for names in paths:
-            with contextlib.suppress(NotAFolder):  # a file of this layer hides the whole folder
+            with contextlib.suppress(NotAFolder):  # a file of this layer already hides the whole folder
                 yield (*self.folder.way(names[:-1]), names[-1])
 
     def _has(self, way: Names, *, folder: bool) -> bool:
-        """Whether this layer has a folder, or anything else, at that path."""
+        """Whether this layer has at that path a folder (folder=True), or anything else (folder=False)."""
         try:
             parent = self.folder.folder(way[:-1], make=False)
             return _is_folder(parent, way[-1]) == folder
@@ -336,11 +336,11 @@ class _Unpacking:
 
     def _make_absent(self, way: Names) -> None:
         parent = self.folder.folder(way[:-1])
-        with contextlib.suppress(FileExistsError):  # a file of this layer, which hides it
+        with contextlib.suppress(FileExistsError):  # a file of this layer hides it already
             whiteouts.make_whiteout(parent, way[-1])
 
     def _visible_in(self, way: Names) -> set[Names]:
-        """What the layers below show in a folder of this layer."""
+        """The paths of the layers below that are visible in a folder of this layer."""
         visible = set[Names]()
         for name in self._below.names(way):
             inner = (*way, name)
@@ -360,7 +360,7 @@ def _is_folder(parent: int, name: str) -> bool:
 
 
 def _time(entry: tarfile.TarInfo) -> int:
-    """In nanoseconds; the archive may say anything."""
+    """The entry's time in nanoseconds, within what a disk can store: the archive may contain any number."""
     at = float(entry.mtime)
     if at != at:
         return 0

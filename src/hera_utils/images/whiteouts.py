@@ -1,19 +1,19 @@
-"""What a whiteout means: how a layer says that something of the layers below is absent.
+"""Whiteouts: how a layer hides files of the layers below.
 
-In the layer's tar it is the name of an empty entry:
+In the layer's tar a whiteout is an empty entry with one of these names:
 
-    .wh.NAME         NAME of the layers below is absent
-    .wh..wh..opq     everything of the layers below is absent in this folder
-    .wh..wh.*        notes of an old union file system (aufs) to itself
+    .wh.NAME         hides NAME of the layers below
+    .wh..wh..opq     hides everything of the layers below in this folder
+    .wh..wh.*        internal files of an old union file system (aufs)
 
 In the layer's folder it has the form that the kernel's overlay reads:
 
-    a whiteout       a character device 0/0, which any user may make (Linux 5.8); where the disk refuses it (it is an overlay itself,
+    a whiteout       a character device 0/0, which any user may create (Linux 5.8); where the disk refuses it (it is an overlay itself,
                      as in a container), an empty file with an attribute (Linux 6.7)
-    an opaque folder an attribute: nothing of the same folder in the layers below is seen
+    an opaque folder an attribute: the same folder of the layers below is hidden
 
 The overlay reads `trusted.` attributes, or `user.` ones when it is mounted with userxattr, as it must be in a user namespace. Both are
-written where they may be, so that a layer which root unpacked serves in a user namespace too.
+written where that is permitted, so that a layer which root unpacked can be mounted in a user namespace too.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _KINDS = ("trusted", "user")
 _OPAQUE, _WHITEOUT = "overlay.opaque", "overlay.whiteout"
 
 PREFIX = ".wh."
-"""Of names that no file of an image may have."""
+"""The beginning of names that no file of an image may have."""
 OPAQUE_ENTRY = ".wh..wh..opq"
 _NOTES = ".wh..wh."
 
 
 def is_reserved(name: str) -> bool:
-    """Whether the name, in a tar, is not that of a file."""
+    """Whether a tar entry of that name is a whiteout or internal to aufs, and not a file."""
     return name.startswith(PREFIX)
 
 
@@ -42,13 +42,13 @@ def is_note(name: str) -> bool:
 
 
 def absent_name(name: str) -> str | None:
-    """What a reserved name says is absent from its folder; None where that would be the whole folder."""
+    """The name that a reserved name hides in its folder; None where that would be the whole folder."""
     absent = name.removeprefix(PREFIX)
     return None if absent in ("", ".", "..") else absent
 
 
 def make_whiteout(folder: int, name: str) -> None:
-    """Say that `name` is absent from the folder of this descriptor. PlatformError where the disk cannot hold that."""
+    """Hide `name` in the folder of this descriptor. Raises PlatformError where the disk cannot store that."""
     try:
         os.mknod(name, stat.S_IFCHR, 0, dir_fd=folder)
         return
@@ -65,12 +65,12 @@ def make_whiteout(folder: int, name: str) -> None:
 
 
 def make_opaque(folder: int) -> bool:
-    """Hide what the layers below have in the folder of this descriptor. Whether the disk can hold that; else a whiteout each does it."""
+    """Hide what the layers below have in the folder of this descriptor. Gives False where the disk cannot store that."""
     return _write_attribute(f"/proc/self/fd/{folder}", _OPAQUE, b"y")
 
 
 def is_whiteout(folder: int, name: str, status: os.stat_result) -> bool:
-    """status: of `name` in the folder, not following links."""
+    """Whether `name` in the folder is a whiteout. status: its status, without following links."""
     if stat.S_ISCHR(status.st_mode):
         return status.st_rdev == 0
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
@@ -83,7 +83,7 @@ def is_opaque(folder: int) -> bool:
 
 
 def _write_attribute(path: str, name: str, value: bytes, *, keep: bool = False) -> bool:
-    """Whether at least one kind was written. keep: a value that is already there stays."""
+    """Write the attribute of each kind that is permitted. Gives whether any was written. keep: an existing value stays."""
     written = False
     for kind in _KINDS:
         try:
