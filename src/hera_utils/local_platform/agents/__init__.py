@@ -1,11 +1,11 @@
-"""Templates that need no process of their own: what Argo runs in its agent or in its executor.
+"""Runs templates that need no process of their own: those that Argo runs in its agent or in its executor.
 
-Launches come in as to any runtime (`pods.runtime`), each becomes a thread of the server, and events go out. Open `agents.py` first.
+Launches come in as for any runtime (`pods.runtime`), each becomes a thread of the server, and events go out. Open `agents.py` first.
 
-agents.py     the runtime: threads, their ends, and what they ask of the platform
+agents.py     the runtime: threads, their ends, and what they need from the platform
 http.py       one request; its answer is the result
-resource.py   kubectl on the local platform's own objects; queries.py: what conditions and outputs ask of an object
-data.py       the keys of an artifact location, transformed
+resource.py   kubectl on the local platform's own objects; queries.py: paths in conditions and outputs
+data.py       lists and transforms the keys of an artifact location
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Agents", "performers"]
 
 
 def performers(platform: Objects) -> dict[str, Performer]:
-    """What runs each kind of template, for a platform; imported with the first one of its kind."""
+    """Template kind → what runs it. Each is imported when the first template of its kind runs."""
     kinds = {"http": "HttpAgent", "resource": "ResourceAgent", "data": "DataAgent"}
     return {kind: _late(kind, name, platform) for kind, name in kinds.items()}
 

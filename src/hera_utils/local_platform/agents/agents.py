@@ -1,4 +1,4 @@
-"""The agents' door: a runtime like any other, whose pods are threads of the server."""
+"""A runtime whose pods are threads of the server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 AT_ONCE = 16
-"""So many http, resource and data templates run at the same time; they wait much more than they compute."""
+"""How many http, resource and data templates run at the same time; they wait much more than they compute."""
 EXECUTOR_FAILED = 64
 
 
 class Objects(Protocol):
-    """What agents ask of the local platform."""
+    """The methods of the local platform that agents use."""
 
     state: Path
     """The state folder."""
@@ -35,7 +35,7 @@ class Objects(Protocol):
 
 
 class Failed(Exception):
-    """The template failed: its message, and the outputs that it has nevertheless."""
+    """The template failed. outputs: the outputs that it has nevertheless."""
 
     def __init__(self, message: str, outputs: Json | None = None) -> None:
         super().__init__(message)
@@ -43,18 +43,18 @@ class Failed(Exception):
 
 
 class Stop(Protocol):
-    """Whether the run wants the template to end early."""
+    """A flag that is set when the run wants the template to end early."""
 
     def wait(self, timeout: float | None = None) -> bool: ...
     def is_set(self) -> bool: ...
 
 
 Performer = Callable[[Launch, Stop], Json]
-"""What runs a template: returns its outputs (Argo's), raises Failed (its own end) or HeraUtilsError (it could not run)."""
+"""Runs a template and returns its outputs (in Argo's form). Raises Failed when it failed, HeraUtilsError when it could not run."""
 
 
 class Agents:
-    """performers: template kind → what runs it. A template runs again after a crash of the server in its middle, as with Argo's agent."""
+    """performers: template kind → what runs it. A template that a crash of the server interrupted runs again, as with Argo's agent."""
 
     def __init__(self, report: Report, performers: dict[str, Performer]) -> None:
         self._report, self._performers = report, performers
@@ -85,7 +85,7 @@ class Agents:
             message, outputs = str(failed), failed.outputs
         except HeraUtilsError as wrong:
             message = wrong.message
-        except Exception as wrong:  # noqa: BLE001 - the end of a template must be reported, whatever it was
+        except Exception as wrong:  # noqa: BLE001 - the end of a template must always be reported
             message = error = f"{type(wrong).__name__}: {wrong}"
         phase = "Failed" if message or error else "Succeeded"
         states: tuple[ContainerState, ...] = ()

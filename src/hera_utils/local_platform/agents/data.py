@@ -1,4 +1,4 @@
-"""The data template: the keys of an artifact location, transformed. Source: Argo's workflow/data and workflow/executor/data.go."""
+"""Runs a data template: lists and transforms the keys of an artifact location, as Argo's workflow/data and workflow/executor/data.go."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DataAgent:
         self._platform = platform
 
     def __call__(self, launch: Launch, stop: Stop) -> Json:
-        """Outputs: `result` is the transformed list as JSON text."""
+        """Returns the outputs: `result` is the transformed list as JSON text."""
         data: Json = launch.template["data"]
         source = (data.get("source") or {}).get("artifactPaths")
         if source is None:
@@ -37,11 +37,11 @@ class DataAgent:
             raise Failed(message + error.message) from error
         for number, step in enumerate(data.get("transformation") or ()):
             if step.get("expression"):
-                paths = _transformed(str(step["expression"]), paths, number)
+                paths = _transform(str(step["expression"]), paths, number)
         return {"result": json.dumps(paths, separators=(",", ":"), ensure_ascii=False)}
 
     def _paths(self, launch: Launch, source: Json) -> list[str] | None:
-        """The keys below the source's. Argo lists a bucket that the source itself names, never that of the artifact repository."""
+        """The keys below the source's key. Like Argo it needs a bucket in the source itself and ignores that of the artifact repository."""
         if not any(isinstance(source.get(kind), dict) for kind in KEYED):
             raise PlatformError("key unsupported: cannot get key for artifact location, because it is invalid")
         if source.get("s3") is not None and not source["s3"].get("bucket"):
@@ -57,10 +57,10 @@ class DataAgent:
             return found
         if not found:
             raise PlatformError(f"no key found of name {key}")
-        return None  # the key is that of an object, not of a folder
+        return None  # the key names an object, not a folder
 
 
-def _transformed(expression: str, data: Any, number: int) -> Any:
+def _transform(expression: str, data: Any, number: int) -> Any:
     from hera_utils.expressions.entropy import Entropy
     from hera_utils.expressions.expr.program import parse
 

@@ -1,4 +1,4 @@
-"""The http template: one request, its answer is the result. Source: Argo's agent (workflow/executor/agent.go)."""
+"""Runs an http template: one request, whose answer is the result. Source: Argo's agent (workflow/executor/agent.go)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SCHEME = re.compile(r"([a-zA-Z][-a-zA-Z0-9+.]*):")
 _PORT = re.compile(r"^[^/]*//[^/?#]*:([0-9]+)(?:[/?#]|$)")
 _LARGEST_PORT = 65535
 MOST_CONTENT = 20_000_000
-"""Bytes of an answer: what a pod's output parameters may have, too."""
+"""Bytes of an answer; the output parameters of a pod have the same limit."""
 
 
 class HttpAgent:
@@ -36,7 +36,7 @@ class HttpAgent:
         self._platform = platform
 
     def __call__(self, launch: Launch, stop: Stop) -> Json:
-        """Outputs: `result` is the answer's body. Raises Failed with Argo's message."""
+        """Returns the outputs: `result` is the answer's body. Raises Failed with Argo's message."""
         http: Json = launch.template["http"]
         method, url, body = str(http.get("method") or "GET"), str(http.get("url", "")), _body(http)
         _check_request(method, url)
@@ -83,7 +83,7 @@ class HttpAgent:
 
 
 def _check_request(method: str, url: str) -> None:
-    """Refuse what Go's client does not send. Raises Failed with its words."""
+    """Raise Failed, with the message of Go's HTTP client, for a request that it would refuse to send."""
     if not _METHOD.fullmatch(method):
         raise Failed(f'net/http: invalid method "{method}"')
     if url.startswith(":"):
@@ -114,7 +114,7 @@ def _send(
     secret = [str(header["name"]) for header in http.get("headers") or () if header.get("valueFrom")]
 
     class OneHostSession(requests.Session):
-        """What comes of a secret is told to no other host that an answer leads to."""
+        """Does not send headers with values of secrets to another host that an answer redirects to."""
 
         def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
             super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
@@ -126,7 +126,7 @@ def _send(
     until = time.monotonic() + float(timeout) if timeout else math.inf
     try:
         with OneHostSession() as session:
-            session.trust_env = False  # a .netrc is the user's, not the workflow's
+            session.trust_env = False  # the workflow must not use the user's .netrc
             session.proxies = _proxies(url)
             session.verify = False if http.get("insecureSkipVerify") else _authorities()
             request = session.prepare_request(requests.Request(method, url, data=body or None))
@@ -141,7 +141,7 @@ def _send(
 
 
 def _content_of(response: requests.Response, method: str, url: str, end: tuple[float, Stop]) -> bytes:
-    """The body of an answer, whatever its server sends. end: when there is no more time, and whether the run wants to end it."""
+    """The body of an answer, within limits of size and time. end: (the deadline, whether the run wants the template to end)."""
     until, stop = end
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):
@@ -171,7 +171,7 @@ def _authorities() -> str | bool:
 
 
 def _grouped(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
-    """Headers as Go has them: canonical name → values."""
+    """Headers in the form of Go's http.Header: canonical name → values."""
     groups: dict[str, list[str]] = {}
     for name, value in headers:
         groups.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(value)

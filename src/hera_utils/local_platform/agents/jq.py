@@ -1,6 +1,6 @@
-"""jq filters of resource templates, carried out by jq itself in a process with little time, little memory and an empty environment.
+"""Runs jq filters of resource templates by jq itself, in a process with little time, little memory and an empty environment.
 
-Argo runs gojq. Numbers, the order of keys and the common errors are gojq's here; docs/expressions.md says what is not.
+Argo runs gojq. Numbers, the order of keys and the common errors are as in gojq; docs/expressions.md lists the differences.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hera_utils.errors import InvalidWorkflow
 from hera_utils.expressions.gotext import to_json
 
 SECONDS = 10
-"""Of waiting; jq_process.py says how long it may compute."""
+"""How long to wait for the process; jq_process.py limits its computing time."""
 
 _GOJQ = [
     (r'Top-level program not given \(try "\."\)', r'missing query (try ".")'),
@@ -37,11 +37,11 @@ _GOJQ = [
     (r"(.*) has no (length|keys)", r"\2 cannot be applied to: \1"),
     (r"(.*) cannot be parsed as a number", r"tonumber cannot be applied to: \1"),
 ]
-"""What jq says → what gojq says of the same, as far as jq tells."""
+"""jq's error message → gojq's message for the same error, as far as jq's says enough."""
 
 
 def jq(document: Any, program: str) -> str:
-    """The values of a jq filter, one a line; texts without quotes, as Argo does it. Raises InvalidWorkflow."""
+    """The values of a jq filter, one per line; strings without quotes, as in Argo. Raises InvalidWorkflow."""
     return "\n".join(
         value if isinstance(value, str) else to_json(value, html=False) for value in values(document, program)
     ).strip()
@@ -79,7 +79,7 @@ def values(document: Any, program: str) -> list[Any]:
 
 
 def _as_gojq(message: str) -> str:
-    """jq's complaint in gojq's words; of an error in the program its first line, without the place."""
+    """jq's error message in gojq's words. Of an error in the program only the first line is kept, without the position."""
     first = message.removeprefix("jq: error: ").partition("\n")[0] if message.startswith("jq: error: ") else message
     first = re.sub(r" at <top-level>, line \d+.*", "", first).replace("null (null)", "null")
     for theirs, ours in _GOJQ:

@@ -1,7 +1,7 @@
-"""The process that carries out one jq filter: jq knows no bounds, a process does.
+"""The process that runs one jq filter: jq itself has no limits of time and memory, a process can have them.
 
-Run by jq.py as a file, so that it imports nothing but the standard library and jq. On its input: {"program", "document" (text of JSON),
-"library" (the folder of jq)}; on its output: {"values": [text of JSON, …]} or {"error": text}.
+jq.py runs it as a file, so that it imports only the standard library and jq. Its input: {"program", "document" (JSON text),
+"library" (the folder of jq)}; its output: {"values": [JSON text, …]} or {"error": text}.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import resource
 import sys
 
 SECONDS = 2
-"""Of computing."""
+"""Seconds of processor time."""
 MEMORY = 512 << 20
-"""Bytes of the process as a whole."""
+"""Bytes of the whole process."""
 LONGEST = 16 << 20
-"""Characters of all values."""
+"""Characters of all values together."""
 
 
 def main() -> None:
     request = json.load(sys.stdin)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    # macOS knows no such limit
+    # macOS does not support this limit.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    # the locale that Python sets for itself; a filter may ask for the environment
+    # Python itself sets a locale variable, and a filter can read the environment.
     os.environ.clear()
     sys.path.append(request["library"])
     import jq

@@ -1,4 +1,4 @@
-"""kubectl's `-o jsonpath=TEMPLATE`: text with {paths}, and {range PATH}…{end}. Pure. Source: what kubectl's JSONPath was seen to answer."""
+"""kubectl's `-o jsonpath=TEMPLATE`: text with {paths}, and {range PATH}…{end}. Pure. Source: recorded answers of kubectl's JSONPath."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from hera_utils.errors import InvalidWorkflow
 
 Step = Callable[[list[Any]], list[Any]]
-"""From the values so far to those that a step of a path finds in them."""
+"""One step of a path: the values so far → the values that the step finds in them."""
 
 _ACTION = re.compile(r"\{((?:[^{}'\"]|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")*)\}")
 _STEP = re.compile(
@@ -38,7 +38,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 def json_path(document: Any, template: str) -> str:
-    """The template with what its paths find; a field that is not there gives nothing. Raises InvalidWorkflow."""
+    """The template with its paths replaced by what they find; a missing field gives nothing. Raises InvalidWorkflow."""
     parts: list[str] = []
     place = 0
     for action in _ACTION.finditer(template):
@@ -62,14 +62,14 @@ class _Unfit(Exception):
 
 
 class _Writer:
-    """parts: literals and actions in turn, a literal first and last."""
+    """Writes a template. parts: literals and actions in turn, with a literal first and last."""
 
     def __init__(self, parts: list[str]) -> None:
         self._parts = parts
         self._left = _MOST
 
     def write(self, at: int, current: Any) -> tuple[str, int]:
-        """What stands from a literal on, to the end of the template or of the range it is in, and where that is."""
+        """Write from literal `at` to the end of the template or of the surrounding range. Gives (the text, the index after that end)."""
         pieces = [self._parts[at]]
         while at + 1 < len(self._parts):
             action, at = self._parts[at + 1], at + 2
@@ -77,7 +77,7 @@ class _Writer:
                 return "".join(pieces), at
             if action.startswith("range "):
                 _, end = self.write(at, None)
-                pieces += [self.write(at, one)[0] for one in self._values(current, action.removeprefix("range "))]
+                pieces += [self.write(at, item)[0] for item in self._values(current, action.removeprefix("range "))]
                 at = end
             else:
                 pieces.append(" ".join(map(self._text, self._values(current, action))))
@@ -95,9 +95,9 @@ class _Writer:
         self._spend(len(text))
         return text
 
-    def _spend(self, many: int) -> None:
-        """Ranges within ranges give a huge text of a small template."""
-        self._left -= many
+    def _spend(self, amount: int) -> None:
+        """Count values and characters against the limit: ranges within ranges make a huge text from a small template."""
+        self._left -= amount
         if self._left < 0:
             raise _Unfit(f"it gives more than {_MOST} values and characters")
 
@@ -107,7 +107,7 @@ def _as_json(value: Any) -> str:
 
 
 def values_of(current: Any, path: str) -> list[Any]:
-    """The values that a path finds. Raises _Unfit."""
+    """The values that a path finds. Raises _Unfit when the path does not fit the document."""
     values = [current]
     for step in _steps(path):
         values = step(values)
@@ -125,7 +125,9 @@ def _steps(path: str) -> Iterator[Step]:
         place = match.end()
         kind, text = match.lastgroup, match[match.lastgroup] if match.lastgroup else ""
         if kind == "deep":
-            yield lambda values: list(islice((one for value in values for one in _everything(value)), _MOST_VALUES + 1))
+            yield lambda values: list(
+                islice((found for value in values for found in _everything(value)), _MOST_VALUES + 1)
+            )
             if text != "..":
                 yield _field(text[2:])
         elif kind == "filter":
@@ -151,7 +153,7 @@ def _constant(value: Any) -> Step:
 
 
 def _all(values: list[Any]) -> list[Any]:
-    return list(islice((one for value in values for one in _children(value)), _MOST_VALUES + 1))
+    return list(islice((child for value in values for child in _children(value)), _MOST_VALUES + 1))
 
 
 def _children(value: Any) -> list[Any]:
@@ -177,20 +179,22 @@ def _bracket(text: str) -> Step:
     for part in re.findall(r"(?:'[^']*'|[^,])+", text):
         quoted, numbers = _QUOTED.fullmatch(part), _SLICE.fullmatch(part)
         if quoted:
-            branches.append(list(_steps(f".{quoted[1]}")))  # kubectl: a point in it is one between fields
+            branches.append(
+                list(_steps(f".{quoted[1]}"))
+            )  # kubectl treats a dot inside the quotes as one between fields
         elif numbers:
             branches.append([_elements(numbers)])
         else:
             raise _Unfit(f"invalid array index {text}")
 
     def united(values: list[Any]) -> list[Any]:
-        every: list[Any] = []
+        all_found: list[Any] = []
         for steps in branches:
-            some = values
+            found = values
             for step in steps:
-                some = step(some)
-            every += some
-        return every
+                found = step(found)
+            all_found += found
+        return all_found
 
     return united
 
@@ -209,7 +213,7 @@ def _elements(numbers: re.Match[str]) -> Step:
             raise _Unfit(f"array index out of bounds: index {first}, length {len(value)}")
         return [value[first]]
 
-    return lambda values: [one for value in values for one in of(value)]
+    return lambda values: [element for value in values for element in of(value)]
 
 
 def _sliced(value: list[Any], bounds: slice) -> list[Any]:
@@ -237,9 +241,9 @@ def _filter(text: str) -> Step:
             raise _Unfit("incompatible types for comparison")
         return bool(_OPERATORS[match[2]](left[0], right[0]))
 
-    return lambda values: [one for value in values if isinstance(value, list) for one in value if holds(one)]
+    return lambda values: [item for value in values if isinstance(value, list) for item in value if holds(item)]
 
 
 def _alike(left: Any, right: Any) -> bool:
-    """Go compares values of one basic kind."""
+    """Whether both values have the same basic type: Go compares only those."""
     return type(left) is type(right) and isinstance(left, (str, bool, int, float))

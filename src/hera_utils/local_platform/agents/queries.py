@@ -1,4 +1,4 @@
-"""What a resource template waits for: conditions (gjson paths in a label selector). object_paths.py and jq.py have its outputs.
+"""The conditions that a resource template waits for: gjson paths in a label selector. object_paths.py and jq.py read its outputs.
 
 Pure. Source: Argo's matchConditions (workflow/executor/resource.go).
 """
@@ -15,7 +15,7 @@ from hera_utils.errors import InvalidWorkflow
 
 
 class Fields(Mapping[str, str]):
-    """An object as labels: `status.phase`, `spec.items.0.name`, `spec.items.#`."""
+    """The fields of an object, read like labels: `status.phase`, `spec.items.0.name`, `spec.items.#`."""
 
     def __init__(self, document: Any) -> None:
         self._document = document
@@ -61,13 +61,13 @@ def fulfilled(document: Any, success: LabelSelector, failure: LabelSelector) -> 
 
 
 def condition_text(requirement: Requirement) -> str:
-    """A requirement as Argo writes it: in Go's words for a struct."""
+    """A requirement as Argo's messages write it: in Go's format of a struct."""
     values = sorted(requirement.values)
     return f"{{{requirement.key} {requirement.operator} [{' '.join(values)}]}}"
 
 
 def as_text(value: Any) -> str:
-    """A value as text: strings as they are, the rest as JSON."""
+    """A value as text: strings unchanged, null as "", other values as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, separators=(",", ":"))

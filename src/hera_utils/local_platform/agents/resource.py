@@ -1,6 +1,6 @@
-"""The resource template: kubectl on the local platform's own objects. Source: Argo's workflow/executor/resource.go.
+"""Runs a resource template: kubectl on the local platform's own objects. Source: Argo's workflow/executor/resource.go.
 
-Argo runs `kubectl ACTION -f /tmp/manifest.yaml -o json` and shows its complaints; so do we, in the same words.
+Argo runs `kubectl ACTION -f /tmp/manifest.yaml -o json` and shows kubectl's error messages; this file gives the same messages.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _CORE_FIELDS = {
     "ConfigMap": {"data", "binaryData", "immutable"},
     "Secret": {"data", "stringData", "type", "immutable"},
 }
-"""What an object of the kind has beside apiVersion, kind and metadata."""
+"""The fields that an object of the kind has besides apiVersion, kind and metadata."""
 _KUBECTL_FLAGS = frozenset(
     re.findall(
         r"[\w-]+",
@@ -71,7 +71,7 @@ warnings-as-errors watch watch-only windows-line-endings chunk-size
 
 @dataclass
 class _Flags:
-    """What `flags` say: kubectl's positional arguments and the options that have a meaning here."""
+    """The template's `flags`: kubectl's positional arguments and the options that have an effect here."""
 
     words: list[str] = field(default_factory=list)
     selector: str = ""
@@ -80,7 +80,7 @@ class _Flags:
 
     @classmethod
     def read(cls, flags: list[str], action: str) -> _Flags:
-        """Raises Failed with kubectl's words for a flag that it does not know."""
+        """Parse the flags. Raises Failed, with kubectl's message, for a flag that kubectl does not know."""
         parsed, rest = cls(), list(flags)
         while rest:
             word = rest.pop(0)
@@ -105,10 +105,10 @@ class ResourceAgent:
         self._platform = platform
 
     def __call__(self, launch: Launch, stop: Stop) -> Json:
-        """Outputs: the parameters that the template reads of the object."""
+        """Returns the outputs: the parameters that the template reads from the object."""
         template: Json = launch.template["resource"]
         try:
-            place = _performed(self._platform, launch, template)
+            place = _perform(self._platform, launch, template)
             if place is not None:
                 self._wait(template, place, stop)
             return {"parameters": self._parameters(launch, place)}
@@ -118,7 +118,7 @@ class ResourceAgent:
             raise Failed(error.message) from error
 
     def _wait(self, template: Json, place: tuple[str, str, str], stop: Stop) -> None:
-        """Until the conditions say how it went."""
+        """Wait until a success condition holds. Raises InvalidWorkflow when a failure condition holds, or none ever can."""
         success, failure = str(template.get("successCondition") or ""), str(template.get("failureCondition") or "")
         if not success and not failure:
             return
@@ -164,10 +164,10 @@ class ResourceAgent:
         return parameters
 
 
-def _performed(platform: Objects, launch: Launch, template: Json) -> tuple[str, str, str] | None:
-    """The call for each object of the manifest: one that fails does not keep the others. The answer is that of a single object.
+def _perform(platform: Objects, launch: Launch, template: Json) -> tuple[str, str, str] | None:
+    """Run the action for each object of the manifest, also after one failed. Gives (kind, namespace, name) of a single object.
 
-    Argo cannot read what kubectl says of several: they were made, and the template fails.
+    Argo cannot read kubectl's answer about several objects: the action is done, and the template fails.
     """
     action = str(template.get("action", ""))
     manifests = _Manifest(platform, launch, template).objects()
@@ -179,7 +179,7 @@ def _performed(platform: Objects, launch: Launch, template: Json) -> tuple[str, 
         except Failed as failed:
             refused.append(failed)
     if refused:
-        raise refused[0] if len(refused) == 1 else Failed("\n".join(str(one) for one in refused))
+        raise refused[0] if len(refused) == 1 else Failed("\n".join(map(str, refused)))
     if len(places) == 1 or action == "delete":
         return places[0] if places else None
     if action in ("apply", "get"):  # kubectl answers with a list
@@ -200,15 +200,15 @@ def _type_of(kind: str) -> Json:
 
 
 class _Manifest:
-    """The template's manifest, in the template or in an artifact."""
+    """The manifest, from the template itself or from an artifact."""
 
     def __init__(self, platform: Objects, launch: Launch, template: Json) -> None:
         self._platform, self._launch, self._template = platform, launch, template
 
     def objects(self) -> list[Any]:
-        """Its objects: those of all its documents, and of lists in them; [None] when there is no manifest.
+        """The objects of all documents, and of lists in them; [None] when there is no manifest.
 
-        Argo gives an owner to the first document, and then knows no other.
+        Where Argo sets an owner reference, it uses only the first document.
         """
         import yaml
 
@@ -221,19 +221,19 @@ class _Manifest:
         if self._template.get("action") == "patch":
             _check_patch(text)
         try:
-            found = yaml_limits.parse_all(text)
+            documents = yaml_limits.parse_all(text)
         except (yaml.YAMLError, ValueError) as error:
             raise Failed(f"error: error parsing {FILE}: {' '.join(str(error).split())}") from error
-        if self._template.get("setOwnerReference") and found and isinstance(found[0], dict):
-            found = [self._owned(found[0])]
-        listed = [one for document in found for one in _flat(document)]
-        if not listed:
+        if self._template.get("setOwnerReference") and documents and isinstance(documents[0], dict):
+            documents = [self._with_owner(documents[0])]
+        objects = [item for document in documents for item in _flat(document)]
+        if not objects:
             raise Failed(f"error: no objects passed to {self._template.get('action', '')}")
-        return listed
+        return objects
 
     def _from_artifact(self, name: str) -> str:
-        listed = (self._launch.template.get("inputs") or {}).get("artifacts") or ()
-        artifact: Json = next((one for one in listed if one.get("name") == name), {})
+        inputs = (self._launch.template.get("inputs") or {}).get("artifacts") or ()
+        artifact: Json = next((item for item in inputs if item.get("name") == name), {})
         if artifact.get("raw"):
             return str(artifact["raw"].get("data") or "")
         place = self._launch.places.get("inputs", {}).get(name)
@@ -246,7 +246,7 @@ class _Manifest:
             raise Failed(f"the manifest artifact {name} is not in the artifact store")
         return path.read_text(encoding="utf-8", errors="replace")
 
-    def _owned(self, manifest: Json) -> Json:
+    def _with_owner(self, manifest: Json) -> Json:
         metadata = dict(manifest.get("metadata") or {})
         references = list(metadata.get("ownerReferences") or ())
         owners = self._launch.pod["metadata"].get("ownerReferences") or ()
@@ -256,7 +256,7 @@ class _Manifest:
 
 
 def _check_patch(text: str) -> None:
-    """kubectl takes a patch that begins like JSON as it is, and anything else for YAML."""
+    """Raise Failed for a patch that begins like JSON and is not: kubectl reads only other text as YAML."""
     if text.lstrip().startswith("{"):
         try:
             gojson.check(text)
@@ -267,11 +267,11 @@ def _check_patch(text: str) -> None:
 def _flat(document: Any) -> list[Any]:
     """The objects of a list, at any depth, or the object itself."""
     items = document.get("items") if isinstance(document, dict) else None
-    return [one for item in items for one in _flat(item)] if isinstance(items, list) else [document]
+    return [inner for item in items for inner in _flat(item)] if isinstance(items, list) else [document]
 
 
 class _Action:
-    """One kubectl call. `perform` answers (kind, namespace, name) of the object, None when there is none to look at."""
+    """One kubectl call. `perform` gives (kind, namespace, name) of the object, None when there is no object afterwards."""
 
     def __init__(self, platform: Objects, launch: Launch, call: tuple[Json, _Flags], manifest: Any) -> None:
         self._platform, self._launch = platform, launch
@@ -305,7 +305,7 @@ class _Action:
         except Refused as refused:
             raise Failed(_refusal(refused)) from refused
 
-    # --- what it is about ---------------------------------------------------------------------------------------------
+    # --- kind and name of the object ---------------------------------------------------------------------------------------------
     def _resource(self) -> Resource:
         """The kind of the manifest, or of the first word of the flags."""
         if (
@@ -335,7 +335,7 @@ class _Action:
         )
 
     def _undecodable(self, manifest: Json) -> str:
-        """kubectl's words for a manifest that does not say what it is: some of its commands check it first."""
+        """kubectl's message for a manifest without apiVersion or kind: create, apply and replace validate it first."""
         missing = [f"{field} not set" for field in ("apiVersion", "kind") if manifest.get(field) is None]
         if missing and self.action in ("create", "apply", "replace"):
             return _INVALID_DATA.format(aggregate(missing))
@@ -373,7 +373,7 @@ class _Action:
         return resource.kind, stored.namespace, stored.name
 
     def _check_strictly(self, resource: Resource) -> None:
-        """Kubernetes' strict decoding, which kubectl asks for."""
+        """Refuse unknown fields: kubectl asks Kubernetes for strict decoding."""
         checked = {key: value for key, value in self._document().items() if key not in ("apiVersion", "kind", "status")}
         if resource.kind in objects.ARGO_KINDS:
             unknown = [dotted(field.path) for field in unknown_fields(checked, resource.kind, any_case=False)]
@@ -437,7 +437,7 @@ class _Action:
 
     def _get(self) -> tuple[str, str, str] | None:
         resource = self._resource()
-        if self.flags.selector or not self._name():  # kubectl answers with a list, which has no name
+        if self.flags.selector or not self._name():  # kubectl answers with a list, and a list has no name
             raise InvalidWorkflow(_NO_NAME)
         try:
             stored = self._platform.get(resource.kind, self.namespace, self._name())
@@ -454,7 +454,7 @@ class _Action:
             try:
                 self._platform.delete(resource.kind, self.namespace, name)
             except Refused as refused:
-                if refused.reason != "NotFound":  # Argo: delete --ignore-not-found
+                if refused.reason != "NotFound":  # Argo runs kubectl delete --ignore-not-found
                     raise Failed(_refusal(refused)) from refused
 
     def _selected(self, resource: Resource) -> list[Any]:
@@ -465,7 +465,7 @@ class _Action:
 
 
 def _refusal(error: HeraUtilsError, where: str = "") -> str:
-    """As kubectl shows what the API server says."""
+    """kubectl's message for a refusal of the API server."""
     if isinstance(error, Refused) and error.reason == "Invalid":
         kind, _, rest = error.message.partition(" ")
         about, _, text = rest.partition(" is invalid: ")
