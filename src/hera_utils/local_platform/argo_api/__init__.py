@@ -1,11 +1,11 @@
 """Argo's REST API for the local platform. HTTP requests come in; JSON, files and streams of events go out.
 
-Which handler answers what is one row of hera_utils.argo.routes, as `module.function` of this folder; a handler is a plain function
+hera_utils.argo.routes names the handler of each operation, as `module.function` of this folder. A handler is a plain function
 ArgoRequest → Reply. Open `app.py` first.
 
 app.py, request.py, answers.py   from HTTP to a handler, and back
 workflows.py, actions.py         list, get, create, delete; stop, resume, retry…
-watches.py, logs.py, following.py   what goes on: events of changes, lines of logs
+watches.py, logs.py, following.py   streams: events of changes, lines of logs
 templates.py, cron.py, submission.py, archive.py, artifacts.py, events.py, sync.py, metrics.py, info.py   the other services
 """
 

@@ -1,4 +1,4 @@
-"""What a user does to a run: stop, terminate, suspend, resume, retry, resubmit, set. Each becomes one event of the interpreter."""
+"""A user's requests about a run: stop, terminate, suspend, resume, retry, resubmit, set. Each becomes one event of the interpreter."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def retry(request: ArgoRequest) -> Reply:
 
 def set(request: ArgoRequest) -> Reply:
     phase, selector = request.option("phase"), request.option("nodeFieldSelector")
-    message, given = request.option("message"), request.option("outputParameters")
+    message, text = request.option("message"), request.option("outputParameters")
     find(request.platform, request.namespace, request.name)
     if phase not in _SETTABLE:
         raise Refused(INVALID_ARGUMENT, f"{phase} is an invalid phase to set to")
-    parameters = _parameters(given)
+    parameters = _parameters(text)
     if not selector:
         raise Refused(INTERNAL, "'set' currently only targets suspend nodes, use a node field selector to target them")
     return _act(request, SetRequested(0.0, "", selector, phase, message, parameters))
@@ -80,7 +80,7 @@ def _act(request: ArgoRequest, event: Event) -> Reply:
 
 
 def _parameters(text: str) -> dict[str, str]:
-    """Output parameters arrive as a JSON object written into a text."""
+    """Output parameters from the text of a JSON object, which is how the request has them."""
     if not text:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""How Argo's server writes what it answers: JSON bodies, errors, and streams of events in either of their two formats."""
+"""The form of the Argo server's answers: JSON bodies, errors, and streams of events in either of their two formats."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ VERSION = "v4.1.2"
 
 @dataclass(frozen=True)
 class Text:
-    """A reply that is JSON text already (an object as stored)."""
+    """A reply that is already JSON text (a stored object)."""
 
     json: str
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A reply that goes on: each item is the JSON text of one `result`. What can be refused was refused before."""
+    """A reply that is a stream: each item is the JSON text of one `result`. The request was checked before the stream begins."""
 
     results: AsyncIterator[list[str]]
 
@@ -50,7 +50,7 @@ def json_headers() -> dict[str, str]:
 
 
 def fault_response(refused: Refused, *, sse: bool = False, stream: bool = False) -> Response:
-    """A refusal before the first byte: of a unary call, or of a stream in the requested format."""
+    """A refusal before the first byte, as the answer to a unary call or to a stream in the requested format."""
     status = http_status(refused.code)
     if not stream:
         body = encode(unary_body(refused.code, refused.message))
@@ -68,7 +68,7 @@ _FRAMES = {False: ("", "\n"), True: ("data: ", " \n\n\n")}
 
 
 def frames(results: Iterable[str], sse: bool) -> Iterator[bytes]:
-    """Results of a stream on the wire. The text of a large one is not copied: all who watch share it."""
+    """Results of a stream on the wire. The text of a large result is not copied, because all watchers share it."""
     before, after = _FRAMES[sse]
     return pieces(part for text in results for part in (before + '{"result":', text, "}" + after))
 
@@ -83,7 +83,7 @@ def stream_headers(sse: bool) -> dict[str, str]:
 
 
 def rate_headers() -> dict[str, str]:
-    """Argo's rate limiter speaks in every reply; nothing is limited on one's own machine."""
+    """The headers of Argo's rate limiter, which every reply has; the local platform limits nothing."""
     return {
         "x-ratelimit-limit": "1000",
         "x-ratelimit-remaining": "999",

@@ -51,11 +51,11 @@ _WATCHED = ("Workflow", "Event")
 _ANY_VALUE = "EventService_ReceiveEvent"
 """The operation whose body need not be an object."""
 _WHOLE_RUNS = frozenset({"WorkflowService_GetWorkflow", "ArchivedWorkflowService_GetArchivedWorkflow"})
-"""What answers a run with its nodes."""
+"""The operations that answer with a run and its nodes."""
 
 
 def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
-    """The ASGI application that speaks Argo's REST API for a platform; `token` is what its clients must show."""
+    """The ASGI application with Argo's REST API for a platform. token: clients must send it."""
     return ArgoApi(platform, Gate(token), WatchHistory(platform, _WATCHED))
 
 
@@ -158,7 +158,7 @@ class ArgoApi:
         return await self.answers.answer(lane, lambda: asyncio.to_thread(compute), change=False)
 
     async def refusal(self, request: Request) -> Refused | None:
-        """Why the caller may not speak, or None: a token, or our own page in this user's browser."""
+        """Why the caller is refused; None for a caller with the token, or for our own page in this user's browser."""
         decision = self.gate.check_token(request.headers.get("authorization"))
         if decision.passed:
             return None
@@ -172,7 +172,7 @@ class ArgoApi:
 
 
 def _page(request: Request, raw_path: str) -> Response:
-    """Under this server's own address: a browser that asks for it by a name may be sent elsewhere the next time."""
+    """The page, or a redirect to it under this server's own address: another host name may later lead the browser elsewhere."""
     host = request.headers.get("host", "")
     if host_name(host) == OWN_NAME:
         return page_response(request.method, raw_path)
@@ -184,7 +184,7 @@ def _page(request: Request, raw_path: str) -> Response:
 
 
 def _headers_of(request: Request) -> dict[str, list[str]]:
-    """All values of each name."""
+    """Header name → all its values."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers.items():
         headers.setdefault(name, []).append(value)
@@ -195,7 +195,7 @@ _HANDLERS: dict[str, Handler] = {}
 
 
 def handler_of(route: Route) -> Handler:
-    """The function that the table names; its module is loaded with the first request for it."""
+    """The function that the table names; its module is imported at the first request for it."""
     handler = _HANDLERS.get(route.handler)
     if handler is None:
         module, _, function = route.handler.partition(".")
@@ -205,13 +205,13 @@ def handler_of(route: Route) -> Handler:
 
 
 def _perform(route: Route, request: ArgoRequest) -> Response | Stream:
-    """In a thread: what a handler answers may be megabytes to write."""
+    """Run the handler and encode its reply. Runs in a thread, because a reply may be megabytes."""
     reply = handler_of(route)(request)
     return reply if isinstance(reply, Response | Stream) else json_response(reply)
 
 
 async def _framed(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator[bytes]:
-    """Events as bytes; server-sent events breathe every 15 s; a failure on the way is the last event."""
+    """Events as bytes, with a keep-alive every 15 s for server-sent events. An error becomes the last event."""
     following: asyncio.Task[list[str]] | None = None
     try:
         while True:

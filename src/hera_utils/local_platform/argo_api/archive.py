@@ -1,4 +1,4 @@
-"""Archived workflows. Source: Argo's server/workflowarchive, as it answers with a database."""
+"""The API of archived workflows. Source: Argo's server/workflowarchive, when it has a database."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LISTED = ("phase", "startedAt", "finishedAt", "progress", "message", "estimated
 
 
 def enumerate(request: ArgoRequest) -> Reply:
-    """Youngest first, a page at a time; each without its nodes and templates."""
+    """The archived workflows without their nodes and templates, the youngest first, by pages."""
     options = request.list_options
     labels, fields = label_selector(options.label_selector), field_selector(options.field_selector)
     prefix, namespace = request.query.get("namePrefix", ""), request.query.get("namespace", "")
-    records = [one for one in request.platform.archive.records(namespace) if one.name.startswith(prefix)]
+    records = [record for record in request.platform.archive.records(namespace) if record.name.startswith(prefix)]
     selected: list[StoredRun] = []
     offset = max(whole_number(options.continue_ or "0") or 0, 0)
     enough = offset + options.limit + 1 if options.limit else len(records)
@@ -36,13 +36,13 @@ def enumerate(request: ArgoRequest) -> Reply:
         if document is None or not fields.matches_document(document):
             continue
         if labels.matches(document["metadata"].get("labels")):
-            selected.append(record)  # alone: hundreds of whole runs are not held
+            selected.append(record)  # without the document, so that memory does not hold hundreds of whole runs
         if len(selected) >= enough:
             break
     page = selected[offset : offset + options.limit] if options.limit else selected[offset:]
     more = options.limit and len(selected) > offset + len(page)
     head: Json = {"continue": str(offset + len(page))} if more else {}
-    items = [partial(_listed, request.platform.archive, one.uid) for one in page]
+    items = [partial(_listed, request.platform.archive, record.uid) for record in page]
     return written({"metadata": head}, items, request.watches.threads)
 
 
@@ -97,7 +97,7 @@ def resubmit(request: ArgoRequest) -> Reply:
 
 
 def retry(request: ArgoRequest) -> Reply:
-    """A run that still exists is refused, as in Argo: it is retried itself."""
+    """Retry an archived workflow. If the workflow still exists, it is refused, as in Argo: the user must retry that one."""
     document = _find(request, request.option("namespace"), request.option("name"))
     metadata = document["metadata"]
     try:

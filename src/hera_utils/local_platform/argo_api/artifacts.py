@@ -1,7 +1,7 @@
-"""Downloading artifacts: five routes, one meaning. Errors are plain text, as Argo's artifact server has them.
+"""Downloads of artifacts by five routes. Errors are plain text, as from Argo's artifact server.
 
-A folder, and whatever was kept under a `.tgz` key, is sent as a gzipped tar; `artifact-files` shows a folder as a page of links and
-gives the files below it. Symbolic links that lead out of an artifact are not followed. Source: server/artifacts/artifact_server.go.
+A folder, or an artifact with a `.tgz` key, is sent as a gzipped tar; `artifact-files` shows a folder as a page of links and
+sends the files below it. Symbolic links that lead out of an artifact are not followed. Source: server/artifacts/artifact_server.go.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Json = dict[str, Any]
 
 _CHUNK = 1 << 18
 _SAFETY = {
-    # Argo's own: scripts of an artifact must not run with this origin.
+    # Argo's own policy: scripts of an artifact must not run with this origin.
     "content-security-policy": "sandbox allow-same-origin; base-uri 'none'; default-src 'none'; img-src 'self'; "
     "style-src 'self' 'unsafe-inline'",
     "x-frame-options": "SAMEORIGIN",
@@ -72,7 +72,7 @@ def file(request: ArgoRequest) -> Reply:
         )
         place = _place(request, run, direction == "outputs")
     except Refused as error:
-        # Argo answers 500 for whatever it cannot find here.
+        # Argo answers 500 for everything that it cannot find here.
         return failure(404 if where == "archived-workflows" and error.code == NOT_FOUND else 500)
     try:
         return _file(request, place)
@@ -120,7 +120,7 @@ def _run(request: ArgoRequest, *, name: str = "", uid: str = "") -> StoredObject
 
 
 class _Place:
-    """path: where the artifact is on this machine. file_name: what it is called when it is sent. folder: of a copy made for this answer."""
+    """path: the artifact on this machine. file_name: its name when it is sent. folder: temporary, for a copy made for this answer."""
 
     def __init__(self, path: Path, file_name: str, folder: str) -> None:
         self.path = path
@@ -128,15 +128,15 @@ class _Place:
         self._folder = folder
 
     def close(self) -> None:
-        """What is sent is open already: a copy need not stay."""
+        """Remove the copy. A file that is being sent is already open."""
         remove_tree(self._folder)
 
 
 def _place(request: ArgoRequest, run: StoredObject, output: bool) -> _Place:
     node_id, name = request.path["nodeId"], request.path["artifactName"]
     nodes = (json.loads(run.text).get("status") or {}).get("nodes") or {}
-    found = ((nodes.get(node_id) or {}).get("outputs" if output else "inputs") or {}).get("artifacts") or []
-    artifact = next((one for one in found if one.get("name") == name), None)
+    artifacts = ((nodes.get(node_id) or {}).get("outputs" if output else "inputs") or {}).get("artifacts") or []
+    artifact = next((each for each in artifacts if each.get("name") == name), None)
     if artifact is None:
         raise Refused(NOT_FOUND, f"artifact not found: {name}")
     folder = tempfile.mkdtemp(prefix="hera-utils-artifact-")
@@ -144,7 +144,7 @@ def _place(request: ArgoRequest, run: StoredObject, output: bool) -> _Place:
         path = Path(request.platform.artifact(run.namespace, run.name, node_id, name, output=output, folder=folder))
         if not path.is_file() and not path.is_dir():
             raise Refused(NOT_FOUND, f"artifact not found: {name}")
-    except PlatformError as error:  # its key leads out of the store, or its store does not give it
+    except PlatformError as error:  # the key leads out of the store, or the store does not give the artifact
         remove_tree(folder)
         raise Refused(NOT_FOUND, error.message) from None
     except Refused:
@@ -167,7 +167,7 @@ def _download(request: ArgoRequest, run: StoredObject, output: bool) -> Reply:
     if path.is_dir() or (file_name.endswith((".tgz", ".tar.gz")) and not _is_gzip(path)):
         stem = file_name.removesuffix(".tgz").removesuffix(".tar.gz")
         answer = StreamingResponse(packed(path, stem or path.name), 200, _headers(f"{stem}.tgz"), "application/gzip")
-        weakref.finalize(answer, place.close)  # it is read while it is sent
+        weakref.finalize(answer, place.close)  # the files are read while the answer is sent
         return answer
     try:
         return _send(path, file_name)
@@ -198,11 +198,11 @@ def _chunks(opened: IO[bytes]) -> Iterator[bytes]:
 
 
 def packed(path: Path, name: str) -> Iterator[bytes]:
-    """A gzipped tar of a file or a folder, made as its client takes it: nothing of it is kept. Symbolic links stay links."""
+    """A gzipped tar of a file or a folder, made while it is sent, so that it is never stored. Symbolic links stay links."""
     zipper = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)
     describe = tarfile.TarFile(fileobj=io.BytesIO(), mode="w").gettarinfo
     for place, place_name in _below(path, name):
-        if place.is_socket():  # a tar has none
+        if place.is_socket():  # a tar cannot contain sockets
             continue
         info = describe(place, place_name)
         yield zipper.compress(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
@@ -214,7 +214,7 @@ def packed(path: Path, name: str) -> Iterator[bytes]:
 
 
 def _below(path: Path, name: str) -> Iterator[tuple[Path, str]]:
-    """The file or folder and all that is in it, with their names in the archive."""
+    """The file or folder and everything in it, each with its name in the archive."""
     yield path, name
     if path.is_dir() and not path.is_symlink():
         for entry in sorted(os.listdir(path)):
@@ -222,7 +222,7 @@ def _below(path: Path, name: str) -> Iterator[tuple[Path, str]]:
 
 
 def _content(path: Path, size: int) -> Iterator[bytes]:
-    """So many bytes, as the archive says already."""
+    """Exactly `size` bytes of a file, because the archive's header has been sent with that size."""
     with path.open("rb") as opened:
         while size:
             chunk = opened.read(min(size, _CHUNK))
@@ -238,11 +238,11 @@ def _is_gzip(path: Path) -> bool:
 
 
 def inside(root: Path, below: str) -> Path | None:
-    """The file or folder below an artifact, or None when there is none or it lies (or links) outside."""
+    """The file or folder below an artifact; None when there is none or it is (or links to something) outside."""
     try:
         real_root = root.resolve(strict=True)
         target = (root / below.strip("/")).resolve(strict=True) if below.strip("/") else real_root
-    except (OSError, RuntimeError, ValueError):  # not there, links in a circle, a name that no file can have
+    except (OSError, RuntimeError, ValueError):  # missing, a circle of links, or an impossible file name
         return None
     if target != real_root and real_root not in target.parents:
         return None

@@ -1,4 +1,4 @@
-"""Cron workflows. Source: Argo's server/cronworkflow."""
+"""The API of cron workflows. Source: Argo's server/cronworkflow."""
 
 from __future__ import annotations
 

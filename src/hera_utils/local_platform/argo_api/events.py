@@ -1,4 +1,4 @@
-"""Events from outside: each binding of the namespace that matches submits its template. Source: Argo's server/event."""
+"""Receives events: each matching WorkflowEventBinding of the namespace submits its template. Source: Argo's server/event."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bindings(request: ArgoRequest) -> Reply:
 
 
 def receive(request: ArgoRequest) -> Reply:
-    """Every binding is tried; what went wrong with some of them is answered when all are done."""
+    """Try every binding, then raise Refused with the faults of those that failed."""
     payload = parse_value(request.data)
     event = event_binding.environment(
         request.namespace, request.path.get("discriminator", ""), request.headers, payload
@@ -64,7 +64,7 @@ def _dispatch(request: ArgoRequest, binding: Json, event: Json) -> None:
 
 
 def _record(request: ArgoRequest, binding: Json, message: str) -> None:
-    """A warning event on the binding."""
+    """Create a warning event for the binding."""
     metadata, at = binding["metadata"], timestamps.text(now())
     involved = {"apiVersion": "argoproj.io/v1alpha1", "kind": _KIND}
     involved |= {key: metadata[key] for key in ("namespace", "name", "uid")}

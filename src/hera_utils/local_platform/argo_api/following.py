@@ -1,6 +1,6 @@
-"""Following the logs of a run: batches in the order of time, at most four a second, read when the client is ready for them.
+"""Follows the logs of a run: batches of lines ordered by time, at most four per second, read when the client is ready for them.
 
-No follower has a thread: hundreds of them may follow a run of which a hundred pods are running, and look more seldom then.
+A follower has no thread of its own, because hundreds of them may follow a run with a hundred running pods. Then they poll less often.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from hera_utils.local_platform.serving.watch import metadata_of, pause_after
 from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
 PAUSE = 0.25
-"""Seconds between batches, at least."""
+"""Minimal seconds between batches."""
 _ENTRY = 50
 _COMPLETED = "workflows.argoproj.io/completed"
 
 
 class Follower:
-    """run: the workflow. log_of: the log of a pod, None when it is not wanted (yet)."""
+    """run: the workflow. log_of: gives the log of a pod, None when it is not selected or has not begun."""
 
     def __init__(
         self,
@@ -44,17 +44,17 @@ class Follower:
         self._ended: Iterator[tuple[float, PodLog, str]] | None = None
 
     async def results(self) -> AsyncIterator[list[str]]:
-        """Batches of log entries as JSON text, until the run and all its pods are over."""
-        stop = self._platform.subscribe("Pod", self._note)
+        """Batches of log entries as JSON text, until the run and all its pods have ended."""
+        stop = self._platform.subscribe("Pod", self._on_change)
         self._watches.latest.enter()
         loop, threads = asyncio.get_running_loop(), self._watches.threads
         try:
             await loop.run_in_executor(threads, self._begin)
             while True:
-                batch, cost, over = await loop.run_in_executor(threads, self._turn)
+                batch, cost, has_ended = await loop.run_in_executor(threads, self._next_batch)
                 if batch:
                     yield batch
-                if over:
+                if has_ended:
                     return
                 size = sum(map(len, batch))
                 if size < BATCH // 2:
@@ -63,8 +63,8 @@ class Follower:
             stop()
             self._watches.latest.leave()
 
-    def _note(self, change: ObjectChange) -> None:
-        """In the writer's thread: remember that the pod changed."""
+    def _on_change(self, change: ObjectChange) -> None:
+        """Remember that the pod changed. The writer's thread calls this."""
         if change.type != "DELETED" and change.stored.namespace == self._run.namespace:
             with self._lock:
                 if change.stored.uid not in self._followed:
@@ -84,10 +84,10 @@ class Follower:
         if ended:
             self._ended = merged(ended, lambda pod: pod.lines(self._platform, self._options))
 
-    def _turn(self) -> tuple[list[str], float, bool]:
-        """What is new, also of pods that began; how long it took; whether everything is over."""
+    def _next_batch(self) -> tuple[list[str], float, bool]:
+        """(new lines as JSON, seconds of processor time that it took, whether the run and all pods have ended)."""
         started = time.thread_time()
-        completed = self._run_is_over()
+        completed = self._run_has_ended()
         with self._lock:
             changed, self._changed_pods = self._changed_pods, {}
         for stored in changed.values():
@@ -97,8 +97,8 @@ class Follower:
         lines = self._lines()
         lines.sort(key=lambda line: line[0])
         batch = [encode({"content": self._options.text((at, text)), "podName": pod}) for at, pod, text in lines]
-        over = completed and not (lines or self._live or self._ended)
-        return batch, time.thread_time() - started, over
+        has_ended = completed and not (lines or self._live or self._ended)
+        return batch, time.thread_time() - started, has_ended
 
     def _lines(self) -> list[tuple[float, str, str]]:
         lines, left = list[tuple[float, str, str]](), BATCH
@@ -111,12 +111,16 @@ class Follower:
             self._ended = None
             if lines:
                 return lines
-        share = BATCH // max(1, len(self._live))  # pods share a batch, so that none is in the way of the others
+        share = BATCH // max(
+            1, len(self._live)
+        )  # pods share a batch, so that one pod with many lines does not delay the others
         for uid, (pod, entries) in list(self._live.items()):
             if left <= 0:
                 break
             until = left - share
-            self._live[uid] = self._live.pop(uid)  # the next turn begins with those that had none
+            self._live[uid] = self._live.pop(
+                uid
+            )  # moved to the end, so that the next batch begins with pods that had no share
             try:
                 for at, text in entries:
                     if is_heartbeat((at, text)):
@@ -128,10 +132,10 @@ class Follower:
                 else:
                     del self._live[uid]
             except HeraUtilsError:
-                del self._live[uid]  # the pod is gone: what was read stays
+                del self._live[uid]  # the pod was deleted; lines that were read are still sent
         return lines
 
-    def _run_is_over(self) -> bool:
+    def _run_has_ended(self) -> bool:
         try:
             latest = self._platform.get("Workflow", self._run.namespace, self._run.name, nodes=False)
         except Refused:
@@ -147,5 +151,5 @@ class Follower:
 
 
 def _cost(text: str) -> int:
-    """What a line takes of a batch: an empty one is an entry, too."""
+    """The part of a batch that a line takes; an empty line is an entry too."""
     return len(text) + _ENTRY

@@ -1,4 +1,4 @@
-"""What the server answers about itself, and the calls of Argo's user interface that have no effect here."""
+"""The server's version, and calls of Argo's user interface that have no effect here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def version(request: ArgoRequest) -> Reply:
-    """The version of Argo whose behaviour this is: clients compare it with their own. `gitCommit` names the real server."""
+    """The version of Argo that this server behaves like: clients compare it with their own. `gitCommit` names the real server."""
     architecture = _ARCHITECTURES.get(machine.machine(), machine.machine())
     return {
         "version": VERSION,

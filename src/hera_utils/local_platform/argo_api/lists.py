@@ -1,4 +1,4 @@
-"""How a list is written: whole while it is small, else item by item as its client takes it. All runs of a namespace may be a gigabyte."""
+"""Writes a list: a small one as a whole, a large one item by item while it is sent, because all runs of a namespace may be a gigabyte."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from hera_utils.local_platform.serving.large_answers import Item, ItemByItem
 
 Json = dict[str, Any]
 LARGEST = 8 * 2**20
-"""Characters of a list that is written whole."""
+"""The most characters of a list that is written as a whole."""
 
 
 def written(listed: Json, items: Sequence[Item], threads: Executor) -> Reply:
-    """listed: the list but for its items. items: what gives their texts. threads: in these the items of a large list are made."""
+    """The reply with a list. listed: the list without its items. items: functions that give the items' texts. threads: run these functions
+    for a large list.
+    """
     before = encode(listed)[:-1] + ("," if listed else "") + '"items":'
     texts, size = list[str](), 0
     for item in items:

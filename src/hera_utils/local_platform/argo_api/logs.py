@@ -1,7 +1,7 @@
-"""Logs of a workflow, or of one of its pods: lines merged over pods in the order of time; followed until the run is over.
+"""Logs of a workflow, or of one of its pods: lines of all pods merged by time, and followed until the run has ended.
 
-Source: Argo's util/logs/workflow-logger.go, measured on 4.1.2: tail, since and byte limits hold for each pod; without a container's name
-there are no lines.
+Source: Argo's util/logs/workflow-logger.go, measured on 4.1.2: tail, since and byte limits apply to each pod; without the name of a
+container there are no lines.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def _logs(request: ArgoRequest, pod_name: str) -> Reply:
     )
     if options.follow:
         return Stream(Follower(request, run, selector.log_of, options).results())
-    return Stream(_at_rest(request.platform, selector, options, request.watches.threads))
+    return Stream(_stored_lines(request.platform, selector, options, request.watches.threads))
 
 
 def options_of(request: ArgoRequest) -> LogOptions:
-    """The `logOptions.…` of the query and `grep`."""
+    """The options of logs in a query: `logOptions.…` and `grep`."""
     pattern = request.query.get("grep", "")
     try:
         expression = compiled(pattern) if pattern else None
@@ -71,7 +71,7 @@ def options_of(request: ArgoRequest) -> LogOptions:
 
 
 class PodSelector:
-    """Which pods of a run are read."""
+    """Selects the pods of a run whose logs are read."""
 
     def __init__(self, namespace: str, run: str, pod: str, labels: LabelSelector, container: str) -> None:
         self.namespace = namespace
@@ -81,7 +81,7 @@ class PodSelector:
         self.container = container
 
     def log_of(self, stored: StoredObject) -> PodLog | None:
-        """The log of a pod, or None when it is not wanted, has no such container or has not begun."""
+        """The log of a pod; None when the pod is not selected, has no such container or has not begun."""
         if stored.namespace != self.namespace or (self.pod and stored.name != self.pod):
             return None
         document = json.loads(stored.text)
@@ -97,10 +97,10 @@ class PodSelector:
         return PodLog(self.namespace, stored.name, timestamps.seconds(started), phase == "Running", stored.uid)
 
 
-async def _at_rest(
+async def _stored_lines(
     platform: LocalPlatform, selector: PodSelector, options: LogOptions, threads: Executor
 ) -> AsyncIterator[list[str]]:
-    """What the logs hold now."""
+    """The lines that the logs contain now, without following them."""
 
     def entries() -> Iterator[str]:
         pods = filter(None, map(selector.log_of, platform.pods(selector.namespace, selector.run)))

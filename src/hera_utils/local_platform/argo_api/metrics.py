@@ -1,8 +1,8 @@
-"""Metrics for Prometheus at `/metrics`: those of Argo's controller that mean something on one machine, by their documented names, and
-those that workflows define (metrics.prometheus).
+"""Metrics for Prometheus at `/metrics`: those metrics of Argo's controller that make sense on one machine, under their documented names,
+and metrics that workflows define (metrics.prometheus).
 
-Gauges are counted when they are asked for; counters begin anew with the server, as a controller's do. Argo's own are served without a
-token, by the controller and on a port of its own; here the one server asks for its token. Source: docs/metrics.md.
+Gauges are counted at each request; counters start at zero with the server, as a controller's do. Argo's controller serves its metrics
+on another port without a token; here the one server asks for its token. Source: docs/metrics.md.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def exposition(platform: LocalPlatform) -> str:
 
 
 def _lock(name: str) -> dict[str, str]:
-    """`namespace/Mutex/name` or `namespace/ConfigMap/name/key`, as locks are named."""
+    """The labels of a lock from its name: `namespace/Mutex/name` or `namespace/ConfigMap/name/key`."""
     namespace, kind, rest = (name.split("/", 2) + ["", ""])[:3]
     type_ = "mutex" if kind == "Mutex" else "semaphore"
     return {"type": type_, "storage": "configmap", "lock_name": rest, "namespace": namespace}
@@ -82,7 +82,7 @@ def _line(name: str, labels: Mapping[str, str], value: float) -> str:
 
 
 def _number(value: float) -> str:
-    """As Go prints it: no `.0`, the shortest text that means the value."""
+    """A number as Go prints it: without `.0`, the shortest text of the value."""
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     if math.isnan(value):

@@ -1,4 +1,4 @@
-"""One request to Argo's REST API as its handlers see it: path values, query, body. Handlers are plain functions ArgoRequest -> Reply."""
+"""One request to Argo's REST API in the form that handlers get: path values, query, body."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _GO_TYPES = {
 class ArgoRequest:
     """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none).
 
-    headers: all values of each name, in lower case. data: the body of a call that takes any JSON value, as it came.
-    message: Go's name of the request's type, which its complaints tell.
+    headers: lower-case name → all values. data: the unparsed body, for a call that takes any JSON value.
+    message: Go's name of the request's type, which Argo's error messages contain.
     """
 
     platform: LocalPlatform
@@ -79,13 +79,13 @@ class ArgoRequest:
 
     @property
     def watches(self) -> WatchHistory:
-        """What all who watch or follow have in common."""
+        """The history of changes, which all watches and followers share."""
         if self.history is None:
             raise Refused(INTERNAL, "this server keeps no history of changes")
         return self.history
 
     def flag(self, name: str) -> bool:
-        """A boolean of the query as Go reads it (Hera writes `True`)."""
+        """A boolean of the query, with the spellings that Go accepts (Hera writes `True`)."""
         text = self.query.get(name, "")
         if text == "" or text in ("0", "f", "F", "false", "FALSE", "False"):
             return False
@@ -125,12 +125,12 @@ class ArgoRequest:
         value = self.body.get(name)
         if value is None:
             return ()
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
             raise self._wrong_type(value, name, "[]string")
         return tuple(value)
 
     def document(self, key: str) -> Json | None:
-        """A whole object in the body (`workflow`, `template`, `cronWorkflow`), or None."""
+        """The object under a key of the body (`workflow`, `template`, `cronWorkflow`), or None."""
         value = self.body.get(key)
         if value is None:
             return None
@@ -150,9 +150,9 @@ def _unreadable(name: str, text: str, function: str) -> Refused:
 
 
 def parse_body(data: bytes, message: str = "") -> Json:
-    """The JSON object of a request; no body at all, and null, is {}. Raises Refused with Go's words for what is wrong.
+    """The JSON object of a request; {} for an empty body or null. Raises Refused with Go's error message.
 
-    message: Go's name of its type.
+    message: Go's name of the request's type.
     """
     value = parse_value(data)
     if value is None:
@@ -165,7 +165,7 @@ def parse_body(data: bytes, message: str = "") -> Json:
 
 
 def parse_value(data: bytes) -> Any:
-    """The JSON value of a request, whatever it is; no body at all is None. Raises Refused."""
+    """The JSON value of a request, of any type; None for an empty body. Raises Refused."""
     if not data.strip():
         return None
     try:
@@ -179,7 +179,7 @@ def parse_value(data: bytes) -> Any:
 
 
 def _syntax_fault(error: json.JSONDecodeError) -> str:
-    """A body is read as a stream, which ends otherwise than a text."""
+    """Go's message for a syntax error. Go reads a body as a stream, and its message for an early end differs from that for a text."""
     if error.pos >= len(error.doc.rstrip()):
         return "unexpected EOF"
     found = gojson.complaint(error.doc) or str(error)

@@ -1,6 +1,6 @@
-"""Submitting a workflow from a stored template: a workflow template, a cluster workflow template or a cron workflow.
+"""Submits a workflow from a stored workflow template, cluster workflow template or cron workflow.
 
-Source: Argo's server (SubmitWorkflow). What the workflow is made of is the interpreter's (interpreter/submission.py).
+Source: Argo's server (SubmitWorkflow). interpreter/submission.py builds the workflow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def submit(request: ArgoRequest) -> Reply:
     """Body: {"resourceKind", "resourceName", "submitOptions": {name, generateName, labels, parameters, …}}."""
     options = decode(request.document("submitOptions") or {}, "SubmitOpts", at="submitOptions")
     kind, name = submitted_kind(request.option("resourceKind")), request.option("resourceName")
-    # Argo reads a cron workflow; a template is only referred to, and validation finds out whether it exists.
+    # Argo reads a cron workflow here. A template is only referred to, and validation checks whether it exists.
     resource = (
         _stored(request.platform, kind, request.namespace, name)
         if kind == "CronWorkflow"
@@ -38,7 +38,9 @@ def submit(request: ArgoRequest) -> Reply:
     document.pop("status", None)
     if options.get("dryRun"):
         admitted = request.platform.admission.admit(request.namespace, document).document
-        del admitted["metadata"]["namespace"]  # Argo's server gives it one with its name
+        del admitted["metadata"][
+            "namespace"
+        ]  # with dryRun, Argo's answer has no namespace: its server sets it together with the name
         return admitted
     return Text(request.platform.submit(request.namespace, document, dry_run=bool(options.get("serverDryRun"))).text)
 
@@ -51,7 +53,7 @@ def _stored(platform: LocalPlatform, kind: str, namespace: str, name: str) -> Js
 
 
 def _template(request: ArgoRequest, kind: str, name: str) -> Json:
-    """The template whose artifacts are overridden. Source of the message: Argo, which fetches it for this alone."""
+    """The template whose artifacts are overridden; Argo fetches it only for this, and the message is Argo's."""
     try:
         return _stored(request.platform, kind, request.namespace, name)
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""Limits of semaphores, kept in config maps. Source: Argo's server/sync (sync_server.go, sync_cm.go)."""
+"""The API of semaphores' limits, which are stored in config maps. Source: Argo's server/sync (sync_server.go, sync_cm.go)."""
 
 from __future__ import annotations
 

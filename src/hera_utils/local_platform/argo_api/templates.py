@@ -1,4 +1,7 @@
-"""Workflow templates and cluster workflow templates. Source: Argo's server/workflowtemplate and server/clusterworkflowtemplate."""
+"""The API of workflow templates and cluster workflow templates.
+
+Source: Argo's server/workflowtemplate and server/clusterworkflowtemplate.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ def delete_cluster(request: ArgoRequest) -> Reply:
     return delete_kind(request, _CLUSTER)
 
 
-# --- the same for every stored kind of Argo's but workflows ------------------------------------------------------------------
+# --- shared by templates, cron workflows and event bindings --------------------------------------------------------------------
 
 
 def enumerate_kind(request: ArgoRequest, kind: str, pattern: str = "") -> Reply:
@@ -78,10 +81,10 @@ def enumerate_kind(request: ArgoRequest, kind: str, pattern: str = "") -> Reply:
     selector = ObjectSelector(
         kind, request.namespace, label_selector(options.label_selector), field_selector(options.field_selector)
     )
-    every, version = request.platform.list(kind, request.namespace)
+    objects, version = request.platform.list(kind, request.namespace)
     selected = [
         stored
-        for stored in every
+        for stored in objects
         if pattern in stored.name and selector.names(stored) and selector.matches(stored.text)
     ]
     offset = max(whole_number(options.continue_) or 0, 0)
@@ -89,11 +92,11 @@ def enumerate_kind(request: ArgoRequest, kind: str, pattern: str = "") -> Reply:
     head: Json = {"resourceVersion": str(version)}
     if offset + len(page) < len(selected):
         head |= {"continue": str(offset + len(page)), "remainingItemCount": len(selected) - offset - len(page)}
-    items = [partial(_as_answered, stored.text) for stored in page]
+    items = [partial(_compact, stored.text) for stored in page]
     return written({"metadata": head}, items, request.watches.threads)
 
 
-def _as_answered(text: str) -> str:
+def _compact(text: str) -> str:
     return encode(json.loads(text))
 
 
@@ -107,7 +110,7 @@ def lint_kind(request: ArgoRequest, kind: str, key: str) -> Reply:
 
 
 def update_kind(request: ArgoRequest, kind: str, key: str, missing: str) -> Reply:
-    """The name in the body counts: the argo CLI leaves that of the path empty."""
+    """Update the object that the body names: the argo CLI leaves the name in the path empty."""
     document = _document(request, kind, key, missing)
     if request.name and isinstance(document.setdefault("metadata", {}), dict):
         document["metadata"].setdefault("name", request.name)
@@ -136,5 +139,5 @@ def _document(request: ArgoRequest, kind: str, key: str, missing: str) -> Json:
 
 
 def _checked(request: ArgoRequest, kind: str, document: Json) -> Json:
-    """The document as it is kept, once it was found to be valid."""
+    """Validate a document and give it in the form in which it is stored."""
     return untyped(request.platform.lint(request.namespace, document, kind))

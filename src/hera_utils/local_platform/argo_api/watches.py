@@ -1,4 +1,4 @@
-"""Watching workflows, and the Kubernetes events that runs leave."""
+"""Watches of workflows and of their Kubernetes events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def workflows(request: ArgoRequest) -> Reply:
-    """Without a resource version, and with 0, the present state comes first; a named workflow must exist."""
+    """Watch workflows. Without a resource version, or with 0, the stream begins with the current state. A named workflow must exist."""
     options = request.list_options
     fields = field_selector(options.field_selector)
     name = fields.required_value("metadata.name")

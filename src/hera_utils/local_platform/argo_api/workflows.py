@@ -1,4 +1,4 @@
-"""Workflows: create, get, list, delete, lint. Source of the rules: Argo's server/workflow/workflow_server.go, measured on 4.1.2."""
+"""The API of workflows: create, get, list, delete, lint. Source: Argo's server/workflow/workflow_server.go, measured on 4.1.2."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def create(request: ArgoRequest) -> Reply:
 
 
 def check_namespace(namespace: str, document: Json) -> None:
-    """The path decides; a document that names another namespace is refused."""
+    """Refuse a document that names another namespace than the path."""
     metadata = document.get("metadata")
     own = metadata.get("namespace") if isinstance(metadata, dict) else None
     if own and own != namespace:
@@ -54,7 +54,9 @@ def lint(request: ArgoRequest) -> Reply:
     try:
         return untyped(request.platform.lint(request.namespace, document))
     except (InvalidWorkflow, ExpressionError) as error:
-        raise fault_of(error, default=UNKNOWN) from error  # Argo: lint of a workflow answers 500, of anything else 400
+        raise fault_of(
+            error, default=UNKNOWN
+        ) from error  # Argo answers 500 for an invalid workflow, but 400 for any other kind
 
 
 def get(request: ArgoRequest) -> Reply:
@@ -66,13 +68,13 @@ def get(request: ArgoRequest) -> Reply:
 
 
 def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> StoredObject:
-    """A workflow by name, or the youngest of the namespace as `@latest`; `status.nodes` only on request."""
+    """A workflow by name; `@latest` is the youngest of the namespace. nodes: whether to include `status.nodes`."""
     if name == "@latest":
         runs = platform.newest_runs(namespace)[0]
         if not runs:
             raise Refused(NOT_FOUND, "no workflows found")
         by_name = sorted(runs, key=attrgetter("name"))
-        name = max(by_name, key=lambda run: int(run.created)).name  # Kubernetes tells whole seconds
+        name = max(by_name, key=lambda run: int(run.created)).name  # Kubernetes' timestamps have whole seconds
     if not name:
         raise Refused(INTERNAL, "resource name may not be empty")
     stored = platform.get("Workflow", namespace, name, nodes=nodes)
@@ -108,7 +110,7 @@ def enumerate(request: ArgoRequest) -> Reply:
 
 
 def _items(request: ArgoRequest, page: Sequence[Listed]) -> list[Item]:
-    """What of each run is sent: filtered at once, since thousands of whole documents are not held."""
+    """Functions that give the text of each run, filtered one by one, so that memory never holds thousands of whole documents."""
     nodes = not request.fields.will_exclude("items.status.nodes")
 
     def text(run: Listed) -> str | None:
@@ -125,17 +127,18 @@ Listed = StoredObject | StoredRun
 
 
 def _selected(request: ArgoRequest, filter_: _WorkflowFilter) -> tuple[Sequence[Listed], int]:
-    """What a list is about, in Argo's order, and the version of the whole. Argo pages through workflows youngest first.
+    """The selected workflows in Argo's order (the youngest first) and the list's resource version.
 
-    Only what is sent is read whole; what is selected is told by names, by headers where labels or times are asked for.
+    Workflows are selected by their names, or by documents without nodes where labels or times are asked for. Whole documents are read
+    only for the page that is sent.
     """
     platform, namespace = request.platform, request.namespace or filter_.namespace
     if not filter_.by_headers:
         runs, version = platform.newest_runs(namespace)
         return [run for run in runs if filter_.by_name(run)], version
-    every, version = platform.list("Workflow", namespace, nodes=False)
+    workflows, version = platform.list("Workflow", namespace, nodes=False)
     keyed = []
-    for stored in every:
+    for stored in workflows:
         if filter_.by_name(stored) and filter_.by_labels(stored) and filter_.by_status(status := status_of(stored)):
             keyed.append((str(status.get("startedAt") or "9"), stored.name, stored))
     keyed.sort(key=itemgetter(0, 1), reverse=True)
@@ -143,7 +146,7 @@ def _selected(request: ArgoRequest, filter_: _WorkflowFilter) -> tuple[Sequence[
 
 
 def _text(platform: LocalPlatform, listed: Listed, *, nodes: bool) -> str | None:
-    """The workflow, with its nodes; None when it was deleted meanwhile."""
+    """The workflow's text, with its nodes if asked; None when it was deleted meanwhile."""
     if isinstance(listed, StoredObject) and not nodes:
         return listed.text
     try:
@@ -154,7 +157,7 @@ def _text(platform: LocalPlatform, listed: Listed, *, nodes: bool) -> str | None
 
 
 def _age(listed: Listed) -> tuple[int, int]:
-    """Argo's order of a page, in whole seconds: runs in progress first, youngest first; then by their end, latest first."""
+    """The key of Argo's order of a page, in whole seconds: runs in progress first, the youngest first; then by end, latest first."""
     if isinstance(listed, StoredRun):
         return (0, int(listed.finished)) if listed.finished is not None else (1, int(listed.created))
     finished = str(status_of(listed).get("finishedAt") or "")
@@ -172,7 +175,7 @@ def _offset(options: ListOptions) -> int:
 
 
 class _WorkflowFilter:
-    """Which workflows a list wants. The field selector knows only what Argo's does (server/utils/list_options.go)."""
+    """Selects the workflows of a list. The field selector accepts only what Argo's accepts (server/utils/list_options.go)."""
 
     def __init__(self, request: ArgoRequest, options: ListOptions) -> None:
         self.labels: LabelSelector = label_selector(options.label_selector)
@@ -220,7 +223,7 @@ class _WorkflowFilter:
 
     @property
     def by_headers(self) -> bool:
-        """Whether more than names is looked at."""
+        """Whether selecting needs more than names."""
         return bool(self.labels.requirements) or self.by_time
 
     def by_name(self, stored: Listed) -> bool:
