@@ -1,7 +1,7 @@
-"""artifactGC: which artifacts are deleted when a run ends, and which when it is deleted itself. Pure.
+"""artifactGC: which artifacts are deleted when a run ends, and which when the run is deleted. Pure.
 
-Source: Argo's docs/walk-through/artifacts.md and artifact_gc.go: an artifact's own strategy counts before its template's or its
-workflow's; what was collected is marked `deleted` in its node.
+Source: Argo's docs/walk-through/artifacts.md and artifact_gc.go: an artifact's own strategy has precedence over its template's and its
+workflow's; a deleted artifact is marked `deleted` in its node.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ COMPLETION, DELETION = "OnWorkflowCompletion", "OnWorkflowDeletion"
 
 
 def keeps_artifacts(document: Json) -> bool:
-    """Whether a workflow says that its artifacts outlive it."""
+    """Whether a workflow's artifacts stay after its deletion."""
     return ((document.get("spec") or {}).get("artifactGC") or {}).get("strategy") == "Never"
 
 
 def collectable(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
-    """(node id, artifact, archive location) of each stored output artifact that the strategy collects and that is not deleted yet."""
+    """(node id, artifact, archive location) of each stored output artifact that the strategy deletes and that is not deleted yet."""
     status: Json = document.get("status") or {}
     spec = spec_of(document)
     whole = str((spec.get("artifactGC") or {}).get("strategy") or "")
@@ -32,7 +32,7 @@ def collectable(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json
         if node.get("type") != "Pod":
             continue
         declared = (templates.get(node.get("templateName")) or {}).get("outputs") or {}
-        own = {one.get("name"): one.get("artifactGC") for one in declared.get("artifacts") or ()}
+        own = {artifact.get("name"): artifact.get("artifactGC") for artifact in declared.get("artifacts") or ()}
         for artifact in (node.get("outputs") or {}).get("artifacts") or ():
             chosen = artifact.get("artifactGC") or own.get(artifact.get("name")) or {}
             if (chosen.get("strategy") or whole) == strategy and key_of(artifact) and not artifact.get("deleted"):
@@ -40,7 +40,10 @@ def collectable(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json
 
 
 def note(document: Json, outcome: dict[tuple[str, str], str], strategy: str) -> tuple[list[str], str]:
-    """Enter what became of artifacts: (node id, name) → what was wrong, "" for gone. Returns the nodes and the event's text, if any."""
+    """Record the outcome in the document. outcome: (node id, artifact) → the error, "" for a deleted artifact.
+
+    Returns the ids of the changed nodes, and the message of the warning event ("" without errors).
+    """
     changed, problems = [], []
     nodes = (document.get("status") or {}).get("nodes") or {}
     for (node_id, name), problem in outcome.items():
@@ -53,7 +56,7 @@ def note(document: Json, outcome: dict[tuple[str, str], str], strategy: str) -> 
     if not problems:
         return changed, ""
     status = document["status"]
-    kept_conditions = [one for one in status.get("conditions") or () if one.get("type") != CONDITION]
+    kept_conditions = [other for other in status.get("conditions") or () if other.get("type") != CONDITION]
     condition = {"type": CONDITION, "status": "True", "message": problems[-1]}
     status["conditions"] = [*kept_conditions, condition]
     return changed, f"Artifact Garbage Collection failed for strategy {strategy}, err:{problems[0]}"

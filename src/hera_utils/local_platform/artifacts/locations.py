@@ -1,10 +1,10 @@
-"""Where an artifact really is: in a store on the network, or in the platform's own. Pure; the caller passes what looks up secrets.
+"""Where an artifact really is: in a store on the network, or in the platform's own. Pure; the caller passes a function for secrets.
 
 | the artifact names | it is |
 | --- | --- |
 | http, artifactory | there, with the secrets that it names |
 | a whole place in s3, gcs or azure, and its secrets exist in the namespace | there |
-| the same with `useSDKCreds: true` (azure: an endpoint with a signature, too) | there, with this machine's own credentials |
+| a whole place with `useSDKCreds: true` (azure: or an endpoint with a signature) | there, with this machine's own credentials |
 | a place in hdfs, and the extra `hdfs` is installed | there |
 | any of these without the secrets, or with none named (Argo: the node's own) | in the platform's own store, with a warning |
 | only a key, or nothing | where the template's archiveLocation or the artifact repository says; else in the platform's own store |
@@ -42,11 +42,11 @@ CREDENTIALS = {
     "gcs": ("serviceAccountKeySecret",),
     "azure": ("accountKeySecret",),
 }
-"""Without these an artifact is not looked for in its store; the others that it names must be there once these are."""
+"""Without these secrets an artifact is in the platform's own store. If they exist, all other secrets that it names must exist too."""
 
 
 class MissingSecret(PlatformError):
-    """An artifact names a secret, or a key of one, that is not there."""
+    """An artifact names a secret, or a key of a secret, that does not exist."""
 
 
 def relocated(artifact: Json, archive: Json | None) -> tuple[str, Json] | None:
@@ -75,7 +75,7 @@ def selectors(location: Json, prefix: str = "") -> Iterator[tuple[str, str, str]
 
 
 def is_remote(kind: str, location: Json, secret: SecretValue) -> bool:
-    """Whether an artifact is looked for in the place that it names: see the table above."""
+    """Whether an artifact is in the store that it names, by the table above."""
     if kind in WEB:
         return True
     if kind not in STORES:
@@ -91,7 +91,7 @@ def is_remote(kind: str, location: Json, secret: SecretValue) -> bool:
 
 
 def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json | None:
-    """`{"kind", "at", "key", "secrets"}` of an artifact that is elsewhere, None for one in the platform's own store.
+    """`{"kind", "at", "key", "secrets"}` of an artifact in a store on the network; None for one in the platform's own store.
 
     Raises MissingSecret.
     """
@@ -109,12 +109,12 @@ def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json 
 
 
 def spec_of(document: Json) -> Json:
-    """The spec of a workflow, over that of the template it was made from."""
+    """The spec of a workflow, merged over the spec of its workflow template."""
     return {**((document.get("status") or {}).get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}
 
 
 def archive_of(document: Json, template_name: str) -> Json | None:
-    """The archive location that holds for a template of a workflow, None when there is none."""
+    """The archive location that applies to a template of a workflow, None when there is none."""
     status: Json = document.get("status") or {}
     declared = [*(spec_of(document).get("templates") or ()), *(status.get("storedTemplates") or {}).values()]
     for template in declared:
@@ -128,7 +128,7 @@ def archive_of(document: Json, template_name: str) -> Json | None:
 
 
 def required(template: Json) -> Iterator[tuple[str, str]]:
-    """(secret, key) of each secret without which a template's artifacts cannot be had (those at web addresses)."""
+    """(secret, key) of each secret that a template's artifacts at web addresses need."""
     for artifact in artifacts(template):
         for kind in WEB:
             for _, name, key in selectors(artifact.get(kind) or {}):

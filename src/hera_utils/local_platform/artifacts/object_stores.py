@@ -1,19 +1,19 @@
-"""Carries one artifact between this machine and a store on the network: S3, Google, Azure or HDFS, through fsspec.
+"""Transfers one artifact between this machine and a store on the network: S3, Google, Azure or HDFS, through fsspec.
 
-Run as a process of its own, `python -m hera_utils.local_platform.artifacts.object_stores`: the request is one JSON object on standard
-input, the answer one on the last line of standard output. A place is `{"kind", "at": Argo's location of that kind, "key", "secrets":
+Runs as a separate process, `python -m hera_utils.local_platform.artifacts.object_stores`: the request is one JSON object on standard
+input, the answer is one on the last line of standard output. A place is `{"kind", "at": Argo's location of that kind, "key", "secrets":
 {path of the selector in the location: value}}`.
 
 | do | also | answer |
 | --- | --- | --- |
-| get | path: file or folder to make | {} |
+| get | path: file or folder to create | {} |
 | put | path: file or folder to send | {} |
-| list | | {"keys": [...]}, sorted, of all below the key; null for an object of s3, which is no folder |
-| remove | | {}; what is not there is removed already |
-| several of these | requests: [one each] | {"answers": [one each]} |
+| list | | {"keys": [...]}, all keys below the key, sorted; null when the key is an object of s3 and no folder |
+| remove | | {}, also when the object does not exist |
+| several requests | requests: [request, …] | {"answers": [answer, …]} |
 
-Whatever goes wrong: {"error": a sentence without secrets, "missing": true when the object is not there, "full": the error's number when
-this machine's disk has no room}.
+Any error: {"error": a sentence without secrets, "missing": true when the object does not exist, "full": the error's number when
+this machine's disk is full}.
 Source: the drivers of Argo's workflow/artifacts (what a key, a folder and a default mean), fsspec's documentation.
 """
 
@@ -33,15 +33,15 @@ from hera_utils.local_platform.pods.pod.disk_room import is_full
 Json = dict[str, Any]
 
 _EXTRAS = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs", "hdfs": "hdfs_native"}
-"""Kind of store → the module that its extra of the same name brings."""
+"""Kind of store → the module that the extra of the same name installs."""
 
 
 _AZURES_OWN = (".core.windows.net", ".core.chinacloudapi.cn", ".core.usgovcloudapi.net")
-"""A token of Azure Active Directory is good for every store of its user: whoever is sent it can use it."""
+"""This machine's Azure login is sent to these hosts only: its token is valid for every store of its user, so its receiver could use it."""
 
 
 class TransferError(Exception):
-    """What went wrong; missing: the object is not there."""
+    """A transfer failed. missing: the object does not exist."""
 
     def __init__(self, message: str, *, missing: bool = False) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ def main() -> None:
 def perform(request: Json) -> Json:
     """The answer to a request; never raises."""
     if "requests" in request:
-        return {"answers": [perform(one) for one in request["requests"]]}
+        return {"answers": [perform(each) for each in request["requests"]]}
     place = request["place"]
     try:
         store = _OPENERS[place["kind"]](place)
@@ -83,7 +83,7 @@ def _clean(text: str, place: Json) -> str:
 
 
 class _Store:
-    """files: an fsspec file system. root: what stands before a key there (the bucket, the container), "" for none."""
+    """files: an fsspec file system. root: the first part of its paths (the bucket, the container), "" for none."""
 
     def __init__(self, files: Any, root: str) -> None:
         self.files, self.root = files, root
@@ -95,9 +95,9 @@ class _Store:
         return path.lstrip("/").removeprefix(self.root.strip("/")).lstrip("/") if self.root else path
 
 
-# --- what is done -----------------------------------------------------------------------------------------------------
+# --- the requests -----------------------------------------------------------------------------------------------------
 def _get(store: _Store, place: Json, target: str) -> Json:
-    """A key is a file; else what lies below it is a folder (Argo: IsDirectory once there is no such key)."""
+    """Download an object as a file; without such an object, the objects below the key as a folder (as Argo's IsDirectory decides)."""
     path = store.path(place["key"])
     objects = [] if store.files.isfile(path.rstrip("/")) and not path.endswith("/") else _below(store, path)
     if not objects and not store.files.isfile(path):
@@ -148,7 +148,7 @@ def _list(store: _Store, place: Json, _: str) -> Json:
         return {"keys": None}
     if not objects and store.files.isfile(path):
         objects = [path]
-    return {"keys": sorted(store.key(one) for one in objects)}
+    return {"keys": sorted(map(store.key, objects))}
 
 
 def _remove(store: _Store, place: Json, _: str) -> Json:
@@ -158,8 +158,8 @@ def _remove(store: _Store, place: Json, _: str) -> Json:
     objects = _below(store, path)
     if not path.endswith("/") and store.files.isfile(path):
         objects.append(path)
-    for one in objects:
-        store.files.rm_file(one)
+    for object_path in objects:
+        store.files.rm_file(object_path)
     return {}
 
 
@@ -167,15 +167,15 @@ def _below(store: _Store, path: str) -> list[str]:
     """The objects whose keys begin with a path and a slash."""
     start = path.rstrip("/")
     try:
-        return [one for one in store.files.find(start) if one.strip("/").startswith(start.strip("/") + "/")]
+        return [found for found in store.files.find(start) if found.strip("/").startswith(start.strip("/") + "/")]
     except FileNotFoundError:
         return []
 
 
 def _create_bucket(store: _Store, place: Json) -> None:
-    """Argo: create it without asking first; it may exist."""
+    """Create the bucket, as Argo does without checking first; it may exist already."""
     region = place["at"].get("region") or "us-east-1"
-    # S3 itself is in us-east-1, and refuses a request that says so
+    # us-east-1 is S3's default, and S3 refuses a request that names it.
     options = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
         store.files.call_s3("create_bucket", Bucket=place["at"]["bucket"], **options)
@@ -231,7 +231,7 @@ def _s3(place: Json) -> _Store:
 
 
 def _encryption(options: Json, secrets: dict[str, str]) -> Json:
-    """How S3 shall encrypt. Source: Argo's EncryptOpts."""
+    """The request options for encryption by S3. Source: Argo's EncryptOpts."""
     own = secrets.get("encryptionOptions.serverSideCustomerKeySecret")
     if own and options.get("kmsKeyId"):
         raise TransferError("serverSideCustomerKeySecret and kmsKeyId cannot be set together")
@@ -250,7 +250,7 @@ def _encryption(options: Json, secrets: dict[str, str]) -> Json:
 
 
 def _gcs(place: Json) -> _Store:
-    # gcsfs would ask first, by gRPC, what kind of bucket it is: of no use here, and a minute is lost where the answer is not to be had
+    # Without this, gcsfs first asks by gRPC for the bucket's kind, which is not needed and takes a minute where gRPC does not work.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     library, secrets = _library("gcs"), place["secrets"]
     token: Any = "google_default"
@@ -290,7 +290,7 @@ def _azure(place: Json) -> _Store:
 
 
 def azure_account(endpoint: str) -> str:
-    """The account of an endpoint: the first label of its host; of an emulator on this machine, the first part of the path."""
+    """The account that an endpoint names: the first label of its host; for an emulator on this machine, the first part of the path."""
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
     if host in ("localhost", "::1") or host.startswith("127."):
@@ -310,7 +310,7 @@ def _hdfs(place: Json) -> _Store:
 
 
 def _temporary_file(text: str) -> str:
-    """A file with that text, gone with this process."""
+    """A file with that text, which is removed when this process ends."""
     folder = tempfile.mkdtemp(prefix="hera-utils-")
     path = os.path.join(folder, "ca.pem")
     with open(path, "w", encoding="latin-1") as file:

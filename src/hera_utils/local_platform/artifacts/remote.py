@@ -1,7 +1,7 @@
-"""Artifacts that are elsewhere, for the server: downloads, lists of keys, removal. Pods fetch and send theirs themselves.
+"""Artifacts in stores on the network, for the server: downloads, lists of keys, removal. Pods transfer their artifacts themselves.
 
-A process of its own carries what is in a store (pods/pod/remote.py, object_stores.py), so that the server loads no store's library and
-a store that hangs holds up nothing else.
+A separate process transfers the data (pods/pod/remote.py, object_stores.py), so that the server loads no store's library, and a store
+that hangs delays nothing else.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from hera_utils.local_platform.pods.pod.errors import PodFault
 
 Json = dict[str, Any]
 SECONDS = 600.0
-"""A transfer for the server takes no longer."""
+"""The time limit of one transfer."""
 
 
 def fetch(place: Json, target: Path) -> None:
-    """The file or folder at a place, as `target`. Raises Refused (not there), PlatformError."""
+    """Download the file or folder at a place to `target`. Raises Refused when it does not exist, PlatformError."""
     try:
         remote.fetch(sys.executable, place, str(target), seconds=SECONDS)
     except FileNotFoundError as error:
@@ -32,7 +32,7 @@ def fetch(place: Json, target: Path) -> None:
 
 
 def keys(place: Json) -> list[str] | None:
-    """The keys below a place, sorted; None when it is an object of s3, and no folder. Raises PlatformError."""
+    """The keys below a place, sorted; None when the place is an object of s3 and no folder. Raises PlatformError."""
     answer = remote.ask(sys.executable, {"do": "list", "place": place}, seconds=SECONDS)
     if "error" in answer:
         raise PlatformError(answer["error"])
@@ -41,7 +41,7 @@ def keys(place: Json) -> list[str] | None:
 
 
 def remove(places: list[Json]) -> list[str]:
-    """What kept the artifact of each place from being removed, "" when it is gone. One process removes them all."""
+    """Remove the artifacts at these places, all by one process. Gives for each the error, "" when it is removed."""
     requests = [{"do": "remove", "place": place} for place in places if place["kind"] not in WEB]
     problems = iter(remote.ask_all(sys.executable, requests, seconds=SECONDS))
     refusal = "delete is not supported for this artifact storage type"

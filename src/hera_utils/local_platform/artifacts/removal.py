@@ -1,4 +1,4 @@
-"""Removes artifacts from where they really are: from the platform's own store, or by a thread of its own from one on the network."""
+"""Removes artifacts from the platform's own store, or, in a separate thread, from a store on the network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hera_utils.local_platform.storage.read_model import ReadModel
 
 Json = dict[str, Any]
 Outcome = dict[tuple[str, str], str]
-"""(node id, artifact) → what kept it from being removed, "" when it is gone."""
+"""(node id, artifact) → why it could not be removed, "" when it is removed."""
 
 
 class ArtifactRemoval:
@@ -27,9 +27,9 @@ class ArtifactRemoval:
     def prepare(
         self, namespace: str, artifacts: list[tuple[str, Json, Json | None]], report: Callable[[Outcome], None]
     ) -> tuple[Outcome, Callable[[], None]]:
-        """(what becomes of those in the platform's own store, what removes all). artifacts: (node id, artifact, archive location) each.
+        """(the outcome for artifacts in the platform's own store, a function that removes all). artifacts: (node, artifact, archive).
 
-        report: hears later, from another thread, what became of those that are elsewhere.
+        report: called later, from another thread, with the outcome for artifacts in stores on the network.
         """
         secret = self._read_model.secrets_of(namespace)
         own: Outcome = {}
@@ -51,19 +51,19 @@ class ArtifactRemoval:
         def remove() -> None:
             self.remove(namespace, keys)
             if elsewhere:
-                action = threading.Thread(target=lambda: report(_removed(elsewhere)), name="artifact-gc", daemon=True)
+                action = threading.Thread(target=lambda: report(_remove(elsewhere)), name="artifact-gc", daemon=True)
                 action.start()
 
         return own, remove
 
     def remove(self, namespace: str, keys: list[str]) -> None:
-        """From the platform's own store; a key may be a folder of keys."""
+        """Remove keys from the platform's own store; a key may be a folder of keys."""
         store = ArtifactStore(self._state, namespace)
         for key in keys:
             store.remove(key)
 
 
-def _removed(artifacts: dict[tuple[str, str], Json | MissingSecret]) -> Outcome:
+def _remove(artifacts: dict[tuple[str, str], Json | MissingSecret]) -> Outcome:
     places = {identity: place for identity, place in artifacts.items() if not isinstance(place, MissingSecret)}
     outcome = dict(zip(places, remote.remove(list(places.values())), strict=True))
     missing = {identity: str(error) for identity, error in artifacts.items() if isinstance(error, MissingSecret)}

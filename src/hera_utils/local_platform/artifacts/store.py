@@ -1,8 +1,8 @@
 """The local artifact store from the server's side: `artifacts/<namespace>/<key>` of the state folder.
 
-Pods read and write it by themselves (pods/pod/artifact_keys.py, whose keys these are): with Argo's default key format,
-`<workflow>/<pod>/<artifact>`, what a task leaves behind is reported as `{"name", "path", "s3": {"key": …}}`, as Argo does with a
-default repository. Whatever store an artifact names (s3, gcs…), on this machine it is this folder.
+Pods read and write it themselves (pods/pod/artifact_keys.py defines the keys). With Argo's default key format,
+`<workflow>/<pod>/<artifact>`, an output of a task is reported as `{"name", "path", "s3": {"key": …}}`, as Argo does with a
+default repository. An artifact of any store (s3, gcs…) that is not really used is in this folder.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ class ArtifactStore:
         self.root = state / "artifacts" / namespace
 
     def find(self, artifact: Json) -> Path | None:
-        """Where an artifact of a node stands, or None when it has no key or nothing is there."""
+        """The path of a node's artifact; None when the artifact has no key or the file does not exist."""
         key = key_of(artifact)
         path = self.path(key) if key else None
         return path if path is not None and path.exists() else None
 
     def path(self, key: str) -> Path:
-        """A key's place; one that leads out of the store is refused (PlatformError)."""
+        """The path of a key. Raises PlatformError for a key that leads out of the store."""
         try:
             return Path(path_of(str(self.root), key))
         except PodFault as fault:
             raise PlatformError(str(fault)) from None
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """The keys of all files below a prefix, in a store's order: that of their bytes, whatever the folders."""
+        """The keys of all files below a prefix, sorted by their bytes, as object stores do."""
         yield from sorted(self._keys(prefix), key=os.fsencode)
 
     def _keys(self, prefix: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which stores that a workflow names the platform's own store replaces, with the reason, before the workflow runs. Pure."""
+"""Before a workflow runs: which of its stores the platform's own store replaces, and why. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def remarks(document: Json, templates: Iterable[Json], repository: Json, secret: SecretValue) -> list[str]:
-    """One sentence for each store that is replaced. Raises UnsupportedError for a store whose secrets exist but that has no driver here."""
+    """One sentence for each replaced store. Raises UnsupportedError for a store whose secrets exist but that has no driver here."""
     paths_by_reason: dict[str, list[str]] = {}
     for path, kind, location in _whole_locations(document, templates, repository):
         if kind not in locations.STORES:
@@ -35,12 +35,15 @@ def remarks(document: Json, templates: Iterable[Json], repository: Json, secret:
 
 
 def _whole_locations(document: Json, templates: Iterable[Json], repository: Json) -> Iterator[tuple[str, str, Json]]:
-    """(path, kind, location) of each whole place that a workflow, what it refers to or its repository names."""
+    """(path, kind, location) of each complete location in a workflow, in its templates or in its artifact repository."""
     location = repository_location(repository.get("artifactRepository") or {})
     if location:
         kind = next(iter(location))
         yield f"config map {repository['configMap']}, key {repository['key']}", kind, location[kind]
-    for home, spec in [("", document.get("spec") or {}), *((_home(one), one.get("spec") or {}) for one in templates)]:
+    for home, spec in [
+        ("", document.get("spec") or {}),
+        *((_home(other), other.get("spec") or {}) for other in templates),
+    ]:
         for index, template in enumerate(spec.get("templates") or ()):
             path = f"{home}spec.templates[{index}]"
             yield from _places(template.get("archiveLocation") or {}, f"{path}.archiveLocation")
