@@ -88,7 +88,7 @@ def test_events_go_on_however_many_requests_there_are():
         inbox = SimpleNamespace(rest=lambda: rest)
         busy = SimpleNamespace(_later=waiting, _inbox=inbox, _take_event=lambda turn, event: taken.append(event))
         controller.Controller._postpone(busy, None, items, item)
-        return items, list(busy._later)
+        return items, list(busy._postponed)
 
     items, later = postponed([requests[0]], requests[1], [requests[2]], events)
     assert (taken, items, later) == ([events[0]], [requests[0], events[0]], [*requests[1:], events[1]])

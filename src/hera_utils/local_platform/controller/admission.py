@@ -1,4 +1,4 @@
-"""Before a workflow becomes a run: its document is normalised and validated, and what it refers to is gathered."""
+"""Before a workflow becomes a run: normalises and validates its document, and collects the objects that it refers to."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Json = dict[str, Any]
 PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
 REPOSITORIES = "artifact-repositories"
 MOST_CHARACTERS = 20_000_000
-"""Of all config maps with parameters, and of all stored templates: each run that may use them keeps them."""
+"""The limit for all config maps with parameters together, and for all stored templates together: each run keeps those it may use."""
 DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """A workflow that may run: its document, and what it needs of its namespace.
+    """A workflow that may run: its document, and what it needs from its namespace.
 
-    templates: those that it can reach, whole. config_maps: those that may hold parameters. warnings: what of it has no effect on
-    this machine, a sentence each. repository: the namespace's default artifact repository (see Submitted).
+    templates: the stored templates that it can reach. config_maps: those that may hold parameters. warnings: one sentence for each part
+    of it that has no effect on this machine. repository: the namespace's default artifact repository (see Submitted).
     """
 
     document: Json
@@ -44,7 +44,7 @@ class Admitted:
     repository: Json = field(default_factory=dict)
 
     def with_warnings(self, document: Json) -> Json:
-        """The document as it is stored, once it has its name: with the warnings. Raises Refused for what Kubernetes does not store."""
+        """Add the warnings to the named document before it is stored. Raises Refused for a document that Kubernetes would not store."""
         check_stored(document)
         status = document.setdefault("status", {})
         if self.warnings:
@@ -57,7 +57,7 @@ class Admission:
         self._read_model = read_model
 
     def admit(self, namespace: str, document: Json) -> Admitted:
-        """A workflow as it will be run. Raises InvalidWorkflow, Refused or UnsupportedError."""
+        """Check a workflow and collect what it needs. Raises InvalidWorkflow, Refused or UnsupportedError."""
         decoded = self._checked("Workflow", namespace, document, lint=False)
         templates = self._templates(namespace, decoded)
         found = support.findings_of_run(decoded, templates)
@@ -70,7 +70,7 @@ class Admission:
         return Admitted(decoded, templates, config_maps, warnings, repository)
 
     def _repository(self, namespace: str) -> Json:
-        """Argo: the config map `artifact-repositories` of the namespace, at the key that its annotation names."""
+        """The default artifact repository: as in Argo, in the config map `artifact-repositories`, at the key that its annotation names."""
         found = self._read_model.object(("ConfigMap", namespace, REPOSITORIES))
         if found is None:
             return {}
@@ -93,13 +93,13 @@ class Admission:
         return {"configMap": REPOSITORIES, "key": key, "namespace": namespace, "artifactRepository": repository}
 
     def again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> Json:
-        """The workflow that runs an old one again. Raises Refused with Argo's message."""
+        """The document that resubmits an earlier workflow. Raises Refused with Argo's message."""
         return resubmit(document, at=now(), seed=seed(), memoized=memoized, parameters=parameters)
 
     def fault_of_retry(self, document: Json, parameters: tuple[str, ...]) -> str:
-        """What is wrong with a workflow that is retried in place with these parameters; "" when nothing is.
+        """Why a workflow cannot be retried in place with these parameters; "" when it can.
 
-        Argo's controller validates it once more, and it fails where a template to which it refers is gone.
+        Argo's controller validates it again, and fails it when a template that it refers to no longer exists.
         """
         arguments = document["spec"].get("arguments")
         try:
@@ -112,7 +112,7 @@ class Admission:
         return ""
 
     def lint(self, kind: str, namespace: str, document: Json) -> Json:
-        """The document as Argo's server keeps it, once it was found to be valid; a workflow: once it could be run here as well."""
+        """Validate a document and give it as Argo's server stores it. A workflow is also refused when this machine cannot run it."""
         decoded = self._checked(kind, namespace, document, lint=True)
         if kind == "Workflow":
             support.refuse_unsupported(support.findings_of_run(decoded, self._templates(namespace, decoded)))
@@ -139,7 +139,7 @@ class Admission:
         return templates_reached(document, lookup, everything)
 
     def _lookup(self, namespace: str) -> Lookup:
-        """Looks up stored templates for one workflow. Raises InvalidWorkflow when it refers to too much."""
+        """A function that finds stored templates for one workflow. It raises InvalidWorkflow when they become too large together."""
         sizes: dict[tuple[str, str], int] = {}
 
         def lookup(kind: str, name: str) -> Json | None:
@@ -169,7 +169,7 @@ class Admission:
                 continue
             data = config_maps[stored.name] = dict(document.get("data") or {})
             characters += sum(map(len, data.values()))
-            if characters > MOST_CHARACTERS:  # at once: the others are not read
+            if characters > MOST_CHARACTERS:  # checked here, so that further config maps are not read
                 raise InvalidWorkflow(
                     f"the config maps with parameters of the namespace {namespace} have more than {MOST_CHARACTERS} characters",
                     fix=f"delete some, or their label {PARAMETER_LABEL}",
@@ -178,7 +178,7 @@ class Admission:
 
 
 def _refers_to_config_maps(value: Any) -> bool:
-    """Whether a parameter may come from one. Its name may be computed: the run is given all that there are."""
+    """Whether a parameter may come from a config map. The name may be computed, so the run then gets all config maps."""
     if isinstance(value, dict):
         return "configMapKeyRef" in value or any(map(_refers_to_config_maps, value.values()))
     return isinstance(value, list) and any(map(_refers_to_config_maps, value))

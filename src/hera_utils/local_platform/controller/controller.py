@@ -1,9 +1,9 @@
-"""The controller: one thread, one inbox, the only writer. Each turn takes all that waits, and is one transaction.
+"""The controller: one thread, one inbox, the only writer. Each turn takes all waiting items and is one transaction.
 
     events and requests → runs advance → commands become rows → the turn is written → readers see it → pods are launched or killed
 
-What may wait for company is worked on at once too, and the turn stays open (`Inbox`).
-A turn that cannot be written leaves nothing behind: requests are refused with the reason, events are kept and tried again.
+A turn may stay open for a moment, so that one transaction serves several events (`Inbox`).
+A turn that cannot be written changes nothing: requests are refused with the reason, events are kept and tried again.
 """
 
 from __future__ import annotations
@@ -75,40 +75,40 @@ POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
 MACHINE_EVENTS = (*POD_EVENTS, TimerFired, LockAnswered, ObjectRead)
 MOST_IN_A_TURN = 400
 LONGEST_WAIT = 10.0
-"""Seconds between two looks at the clock while a timer is set: it may be set forward, and a machine that slept does not count the time."""
+"""Seconds after which the clock is read again while a timer is set: the clock may be set forward, and a wait does not count a sleep."""
 LONGEST_TURN = 0.1
-"""Seconds of processor time after which a turn is written, and what is left of it waits for the next: others wait for the writer too."""
+"""Seconds of processor time after which a turn is written and its other items wait for the next turn: clients wait for the writer."""
 MOST_REWRITTEN = 8_000_000
-"""Characters of pods after which it is written as well: a tenth of a second of the disk and the processor."""
+"""Characters of rewritten pods after which a turn is written: they cost a tenth of a second of disk and processor."""
 AGAIN_SECONDS = 1.0
-"""After a turn that could not be written."""
+"""Pause after a turn that could not be written."""
 
 
 def _requests_first(items: list[Item]) -> list[Item]:
-    """The order when a turn had no time for all: each event of a large run may take a whole one, and nobody waits for hundreds of them."""
+    """The order after a turn that was too short for all: an event of a large run may take a whole turn, so requests go first."""
     return sorted(items, key=lambda item: isinstance(item, RunEvent))
 
 
 class Controller:
-    """advance: the interpreter's, unless a test has its own."""
+    """advance: the interpreter's function, or a test's own."""
 
     def __init__(self, state: Path, journal: Journal, read_model: ReadModel, advance: Advance | None = None) -> None:
         self.state = state
         self._journal, self.read_model, self._advance_run = journal, read_model, advance or interpreter_advance
         self._inbox = Inbox(MOST_IN_A_TURN, enough=2 * machine_size.cores())
-        self._later: deque[Item] = deque()
+        self._postponed: deque[Item] = deque()
         self._again_at: float | None = None
         self._runs: dict[str, ActiveRun] = {}
         self._loaded: set[str] = set()
         self._reserve = Reserve(state)
         self._waited_for: dict[str, str] = {}
-        """Run → what its pods last reported to wait for."""
+        """Run → the last message of its pods that says what they wait for."""
         self._warned: dict[str, set[str]] = {}
-        """Run → what was said of its images."""
+        """Run → the warnings that were already given."""
         self._late_at = self._late_from = 0.0
         self._most_nodes = int(os.environ.get("HERA_UTILS_MOST_NODES") or MOST_NODES)
         self._spare = False
-        """Whether the journal's file may be larger than what it holds."""
+        """Whether the journal's file may be larger than its content."""
         self._garbage = Garbage()
         self.launcher: Launcher
         self.effects: Effects
@@ -117,7 +117,7 @@ class Controller:
         self.failure: PlatformError | None = None
 
     def start(self, launcher: Launcher) -> None:
-        """Rebuild what the journal has, take up what was under way, and begin."""
+        """Restore the runs from the journal, continue unfinished launches and kills, and start the thread."""
         self.launcher = launcher
         artifacts = ArtifactRemoval(self.state, self.read_model)
         self.effects = Effects(
@@ -145,7 +145,7 @@ class Controller:
                 self.launcher.kill(record, force=bool(order.get("force")))
 
     def stop(self) -> None:
-        """End the thread after what it is doing; the journal has everything."""
+        """End the thread after its current turn; the journal has everything."""
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=10)
@@ -153,30 +153,32 @@ class Controller:
 
     # --- from other threads -------------------------------------------------------------------------------------------
     def report(self, run: str, event: Event) -> None:
-        """Something happened to a pod of a run."""
+        """Take in an event of a run, such as the end of a pod."""
         self._inbox.put(RunEvent(run, event))
 
     def call(self, act: Act[T]) -> T:
-        """Have the controller do something in its next turn; returns, or raises, when that turn is written."""
+        """Run `act` in the controller's next turn. Returns its answer, or raises its error, when that turn is written."""
         request = TurnRequest(act)
         self._inbox.put(request)
         try:
             answer: T = request.future.result()
             return answer
         finally:
-            del request  # a refusal leads here: a circle would keep the request's body
+            del (
+                request
+            )  # the traceback of a refusal refers to this frame, and the cycle would keep the request's body in memory
 
     def later(self, act: Callable[[Turn], None]) -> None:
-        """Do something in a turn to come; again, if that cannot be written."""
+        """Run `act` in a later turn, and again if that turn cannot be written."""
 
-        def unanswered(turn: Turn) -> Callable[[], None]:
+        def act_without_answer(turn: Turn) -> Callable[[], None]:
             act(turn)
             return lambda: None
 
-        self._inbox.put(TurnRequest(unanswered, awaited=False))
+        self._inbox.put(TurnRequest(act_without_answer, awaited=False))
 
     def _note_removed_artifacts(self, uid: str, outcome: dict[tuple[str, str], str]) -> None:
-        """What became of a run's artifacts in stores on the network is written down."""
+        """Record in the run's nodes which artifacts were removed from stores on the network."""
 
         def act(turn: Turn) -> Callable[[], None]:
             active = self.active(uid)
@@ -219,9 +221,9 @@ class Controller:
                 )
 
     def _incoming(self) -> Iterator[Item]:
-        """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
+        """The waiting items, after waiting for an item, for a due timer or for the time to try again."""
         if self._spare and self._inbox.empty():
-            with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
+            with contextlib.suppress(JournalError):  # this only saves disk space, and the next deletion tries it again
                 self._spare = not self._journal.give_back(self._inbox.empty)
         self._garbage.give_back(self._runs.values(), is_idle=self._inbox.empty())
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
@@ -230,15 +232,15 @@ class Controller:
         if not self._is_time_again():
             yield from self._inbox.take(timeout, len(self.effects.outstanding))
         if self._is_time_again():
-            self._later, self._again_at = deque(_requests_first([*self._later, *self._inbox.rest()])), None
-            while self._later:
-                yield self._later.popleft()
+            self._postponed, self._again_at = deque(_requests_first([*self._postponed, *self._inbox.rest()])), None
+            while self._postponed:
+                yield self._postponed.popleft()
 
     def _is_time_again(self) -> bool:
         return self._again_at is not None and self._again_at <= now()
 
     def _take_turn(self, items: list[Item]) -> None:
-        """items: is filled with what the turn takes."""
+        """Take waiting items, handle them and write the turn. items: the taken items are added to it."""
         turn = Turn(self.read_model.version + 1, now(), self.read_model.object)
         answers: list[tuple[Future[Any], Callable[[], Any]]] = []
         for item in self._incoming():
@@ -255,7 +257,7 @@ class Controller:
             try:
                 answers.append((item.future, item.act(turn)))
             except HeraUtilsError as error:
-                # its traceback holds this frame, and this frame holds it
+                # Without its traceback: that refers to this frame, and this frame to the error.
                 item.future.set_exception(error.with_traceback(None))
             except Exception as error:
                 raise UnexpectedFailure(item, error) from error
@@ -285,18 +287,18 @@ class Controller:
         self._loaded.clear()
 
     def _postpone(self, turn: Turn, items: list[Item], item: Item) -> None:
-        """Leave the item, and all after it, for the next turn; but events go on, one a turn, however many requests there are."""
-        later = [item, *self._later, *self._inbox.rest()]
-        if not any(isinstance(one, RunEvent) for one in items):
-            event = next((one for one in later if isinstance(one, RunEvent)), None)
+        """Leave the item, and all after it, for the next turn. Each turn still takes one event, however many requests there are."""
+        postponed = [item, *self._postponed, *self._inbox.rest()]
+        if not any(isinstance(taken, RunEvent) for taken in items):
+            event = next((waiting for waiting in postponed if isinstance(waiting, RunEvent)), None)
             if event is not None:
-                later.remove(event)
+                postponed.remove(event)
                 items.append(event)
                 self._take_event(turn, event)
-        self._later, self._again_at = deque(later), now()
+        self._postponed, self._again_at = deque(postponed), now()
 
     def _write(self, turn: Turn) -> None:
-        """On a full disk with the room that is kept for this. Raises JournalError: nothing is written then."""
+        """Write the turn; on a full disk, give up the reserved space first. Raises JournalError when nothing was written."""
         try:
             turn.write(self._journal)
         except JournalError as error:
@@ -307,9 +309,9 @@ class Controller:
             self._reserve.keep()
 
     def _undo(self, items: list[Item], error: PlatformError | None, *, lost: bool = False) -> None:
-        """Nothing of the turn happened: memory is restored from the journal; requests are refused, events come again in a second.
+        """Undo the turn: restore memory from the journal, refuse its requests, and repeat its events in a second.
 
-        Without an error another one's request was at fault: all that is not answered yet comes again at once.
+        error: None when the request of another caller failed; then all unanswered items are repeated at once. lost: do not repeat items.
         """
         self.failure = error
         self._runs.clear()
@@ -320,10 +322,10 @@ class Controller:
         for item in items:
             if isinstance(item, RunEvent):
                 if not lost:
-                    self._later.append(item)
+                    self._postponed.append(item)
             elif not item.future.done():
                 if error is None or not (item.awaited or lost):
-                    self._later.append(item)
+                    self._postponed.append(item)
                 else:
                     item.future.set_exception(error)
         self._again_at = now() + (AGAIN_SECONDS if error is not None else 0.0)
@@ -338,7 +340,7 @@ class Controller:
         return active
 
     def active(self, uid: str) -> ActiveRun | None:
-        """A run in memory, loaded if need be; None when there is no such run."""
+        """The run in memory, loaded from the journal if necessary; None when there is no such run."""
         active = self._runs.get(uid)
         if active is None:
             record = self.read_model.run_of_uid(uid)
@@ -346,9 +348,9 @@ class Controller:
         return active
 
     def enter(self, turn: Turn, run: Run, event: Event, *, warnings: tuple[str, ...] = ()) -> None:
-        """A new run and its first event (Submitted); warnings: what of it has no effect here."""
+        """Start a new run with its first event (Submitted). warnings: sentences about parts of it that have no effect here."""
         record = StoredRun(run.uid, run.namespace, run.name, turn.version, turn.at, None)
-        run.changed.update(run.nodes)  # a memoized one begins with nodes
+        run.changed.update(run.nodes)  # a memoized resubmission begins with nodes
         active = ActiveRun(run, record, {}, fresh=True)
         self._runs[run.uid] = active
         for text in warnings:
@@ -358,7 +360,7 @@ class Controller:
         self.advance(turn, active, event)
 
     def is_name_used(self, namespace: str, name: str) -> bool:
-        """Whether a workflow of that name exists, those of this turn included."""
+        """Whether a workflow of that name exists, or is created in this turn."""
         if self.read_model.run(namespace, name) is not None:
             return True
         return any(
@@ -367,16 +369,16 @@ class Controller:
         )
 
     def give(self, turn: Turn, events: EventsOfRuns) -> None:
-        """Give runs what others' doings mean for them (a lock that became free…)."""
+        """Advance runs by events that other runs caused (a lock became free…)."""
         for uid, event in events:
             active = self.active(uid)
             if active is not None:
                 self.advance(turn, active, event)
 
     def advance(self, turn: Turn, run: ActiveRun, event: Event, *, refusable: bool = False) -> None:
-        """One event, and all that it leads to within this turn (locks granted, objects read, perhaps to other runs).
+        """Advance a run by one event, and by all events that follow within this turn (locks granted, objects read), also of other runs.
 
-        refusable: the event is a user's; what the interpreter refuses (before it changes anything) is raised to the user.
+        refusable: the event is a user's request; if the interpreter refuses it (before it changes anything), the error is raised.
         """
         waiting: deque[tuple[str, Event]] = deque([(run.run.uid, event)])
         while waiting:
@@ -391,12 +393,12 @@ class Controller:
             except Exception as error:
                 if refusable and isinstance(error, HeraUtilsError):
                     raise
-                self._note(turn, active, event)
-                waiting.extend(self._broken(turn, active, error))
+                self._record(turn, active, event)
+                waiting.extend(self._end_broken_run(turn, active, error))
                 continue
             finally:
                 refusable = False
-            self._note(turn, active, event)
+            self._record(turn, active, event)
             for command in commands:
                 waiting.extend(self.effects.carry_out(turn, active, command))
 
@@ -404,18 +406,20 @@ class Controller:
         self._late_from, self._late_at = time.monotonic() + LONGEST_TURN, time.thread_time() + LONGEST_TURN
 
     def _is_late(self) -> bool:
-        """Asked for each node: the clock costs a fortieth of the thread's own time, which is never more."""
+        """Whether the turn has used its time. It is called for each node: reading the clock costs a fortieth of reading the thread's time,
+        so that is read only once the clock is past the limit.
+        """
         return time.monotonic() > self._late_from and time.thread_time() > self._late_at
 
-    def _note(self, turn: Turn, active: ActiveRun, event: Event) -> None:
+    def _record(self, turn: Turn, active: ActiveRun, event: Event) -> None:
         if not isinstance(event, MACHINE_EVENTS):
-            active.spec_mark = ""  # a user may change anything of a spec (the parameters of a retry…)
+            active.spec_mark = ""  # a user's request may change the spec (the parameters of a retry…)
         turn.touched[active.run.uid] = active
-        # The same text as encode(events.to_json(event)) gives, at a tenth of its cost.
+        # The same text as encode(events.to_json(event)), at a tenth of its cost.
         turn.add_statement("add_event", active.run.uid, encode({"event": type(event).__name__, **vars(event)}))
 
-    def _broken(self, turn: Turn, active: ActiveRun, error: Exception) -> EventsOfRuns:
-        """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
+    def _end_broken_run(self, turn: Turn, active: ActiveRun, error: Exception) -> EventsOfRuns:
+        """End a run that cannot continue: set phase Error, kill its pods, release its locks."""
         run = active.run
         plain = isinstance(error, HeraUtilsError | Oversize)
         log.error(
@@ -432,17 +436,19 @@ class Controller:
         return self.effects.release_all(turn, run.uid)
 
     def _let_go(self, uid: str) -> None:
-        """A run to which nothing will happen any more is kept in the journal only."""
+        """Remove a run from memory once it has ended and has no pods; the journal keeps it."""
         active = self._runs.get(uid)
         if active is not None and active.run.finished and not self.effects.outstanding.has_pods(uid):
             del self._runs[uid]
             self._garbage.add(len(active.run.nodes) * BYTES_OF_A_NODE)
-            active.run.index = None  # a circle: its thousands of nodes would wait for a collection of garbage
+            active.run.index = (
+                None  # breaks a reference cycle, which would keep thousands of nodes until a garbage collection
+            )
             self.read_model.release(uid)
 
     # --- what happened ------------------------------------------------------------------------------------------------
     def _take_event(self, turn: Turn, item: RunEvent) -> None:
-        # What a runtime reports has no seed of its own: without one, what is drawn then would be the same in every run.
+        # An event of a runtime has no seed: without one, random choices would be the same in every run.
         event = item.event if item.event.seed else replace(item.event, seed=seed())
         if isinstance(event, POD_EVENTS):
             key = (item.run, event.node_id)
@@ -450,7 +456,7 @@ class Controller:
                 return
             pod = self.effects.outstanding.get(key)
             if pod is None:
-                return  # its end is stored already: the runtime reports it again after a restart
+                return  # the end is already stored; the runtime reports it again after a restart
             pod = turn.pods.get(pod.uid, pod)
             self._note_status(turn, pod, event)
             if isinstance(event, PodFinished):
@@ -470,7 +476,7 @@ class Controller:
             self.advance(turn, active, event)
 
     def _warn_once(self, turn: Turn, run: Run, reason: str, texts: Iterable[str]) -> None:
-        """Of an image, which is never stood in for silently: one event a run and image."""
+        """Record each text as one warning event per run, so that no image gets a stand-in silently."""
         before = self._warned.setdefault(run.uid, set())
         for text in texts:
             if text not in before:
@@ -478,8 +484,8 @@ class Controller:
                 self.effects.record_event(turn, about(run), "Warning", reason, text)
 
     def _warn_of_waiting(self, turn: Turn, active: ActiveRun, message: str) -> None:
-        """The scheduler's event: once for all pods of a run that wait for the same."""
-        ordinary = "Insufficient cpu" in message  # every run with more tasks than cores would have it
+        """Record Kubernetes' event FailedScheduling, once for all pods of a run that wait for the same reason."""
+        ordinary = "Insufficient cpu" in message  # not recorded: it is normal for a run with more tasks than cores
         if message.startswith("Unschedulable: ") and not ordinary and self._waited_for.get(active.run.uid) != message:
             self._waited_for[active.run.uid] = message
             self.effects.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
@@ -495,7 +501,7 @@ class Controller:
             self.effects.outstanding.put(changed)
 
     def _fire_timers(self, turn: Turn) -> None:
-        """Those that are due, as far as the turn has time, but one at least; what one sets for at once is for the next turn."""
+        """Fire due timers, at least one and as many as the turn has time for. A timer that is set again waits for the next turn."""
         fired: set[tuple[str, str]] = set()
         while (due := self.effects.timers.first_due(turn.at)) is not None and due not in fired:
             if fired and self._is_late():

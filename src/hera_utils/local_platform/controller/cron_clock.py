@@ -1,7 +1,7 @@
-"""The clock of cron workflows: starts what is due, counts what has ended, ends what the history limits do not keep.
+"""The clock of cron workflows: starts due workflows, counts ended ones, and deletes those beyond the history limits.
 
-What each moment means is decided by interpreter.cron; here one thread waits for it and asks the platform to act. It knows
-the workflows that cron workflows own from their changes: nothing is listed but once, when the server begins.
+interpreter.cron decides what is to be done at each time; here one thread waits for that time and asks the platform to act. It follows
+the changes of workflows that cron workflows own, so that they are listed only once, when the server starts.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Json = dict[str, Any]
 Key = tuple[str, str]
 """(namespace, name) of a cron workflow."""
 LONGEST_WAIT = 10.0
-"""Seconds: a machine that slept, or whose clock was set, is noticed within these."""
+"""Seconds within which it is noticed that the machine slept or that its clock was set."""
 
 
 class Workflows(Protocol):
-    """What the clock asks of the local platform, as any client does."""
+    """The methods of the local platform that the clock uses."""
 
     def subscribe(self, kind: str, listener: Callable[[ObjectChange], None]) -> Callable[[], None]: ...
     def submit(self, namespace: str, document: Json) -> StoredObject: ...
@@ -48,7 +48,7 @@ class Workflows(Protocol):
 
 @dataclass
 class _Entry:
-    """A cron workflow: when it is due (None: never), and the workflows it owns by uid."""
+    """A cron workflow. next: when it is due, None for never. children: the workflows that it owns, by uid."""
 
     uid: str
     next: float | None = None
@@ -57,7 +57,7 @@ class _Entry:
 
 @dataclass
 class CronCounts:
-    """What the clock did since the server began: workflows started, policies that had their way, errors by cause."""
+    """Counts since the server started: started workflows, applied concurrency policies, errors by cause."""
 
     triggered: Counter[Key] = field(default_factory=Counter)
     limited: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -76,7 +76,7 @@ class CronClock:
 
     def start(self) -> None:
         self._platform.subscribe("CronWorkflow", self._inbox.put)
-        self._platform.subscribe("Workflow", self._notice)
+        self._platform.subscribe("Workflow", self._on_workflow_change)
         self._thread.start()
 
     def stop(self) -> None:
@@ -84,8 +84,8 @@ class CronClock:
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
-    def _notice(self, change: ObjectChange) -> None:
-        """A workflow changed (called in the controller's thread): only new ones and those of cron workflows are looked at."""
+    def _on_workflow_change(self, change: ObjectChange) -> None:
+        """Queue the change of a workflow if it is new or belongs to a cron workflow. The controller's thread calls this."""
         if self._entries and (change.type == "ADDED" or change.stored.uid in self._owners):
             self._inbox.put(change)
 
@@ -108,7 +108,7 @@ class CronClock:
             log.exception("a cron workflow could not be processed")
 
     def _gather(self) -> list[ObjectChange] | None:
-        """The changes that wait, the last one of each object, after waiting for one or for a time that is due."""
+        """The waiting changes, only the last one of each object, after waiting for a change or a due time."""
         changes: dict[tuple[str, str], ObjectChange] = {}
         due = [entry.next for entry in self._entries.values() if entry.next is not None]
         try:
@@ -152,7 +152,7 @@ class CronClock:
             self._schedule(key)
 
     def _remove(self, key: Key) -> None:
-        """A cron workflow was deleted: what it owns is deleted too, as Kubernetes does it."""
+        """Delete the workflows that a deleted cron workflow owned, as Kubernetes does."""
         entry = self._entries.pop(key, None)
         for child in entry.children.values() if entry is not None else ():
             self._owners.pop(child.uid, None)
@@ -161,7 +161,7 @@ class CronClock:
 
     # --- its workflows ------------------------------------------------------------------------------------------------
     def _know(self, uid: str) -> Key | None:
-        """Look at a workflow; the cron workflow that owns it, when something of interest about it is new."""
+        """Record a workflow among its owner's children. Gives the key of the owning cron workflow if the workflow is new or has ended."""
         record = self._read_model.run_of_uid(uid)
         key = self._owners.get(uid)
         if record is None or (key is not None and record.finished is None):
@@ -212,7 +212,7 @@ class CronClock:
 
     # --- its times ----------------------------------------------------------------------------------------------------
     def _schedule(self, key: Key) -> None:
-        """It is new, or changed: a missed time is made up for, and the next one is computed from now."""
+        """Handle a new or changed cron workflow: run a missed time now, and compute the next time."""
         document = self._document(key)
         entry = self._entries[key]
         entry.next = None
@@ -236,7 +236,7 @@ class CronClock:
         if decision.policy:
             self.counts.limited[(*key, decision.policy)] += 1
         for name in decision.terminate:
-            with contextlib.suppress(Refused):  # it is over, or being ended, or gone
+            with contextlib.suppress(Refused):  # it may have ended, be ending, or be deleted
                 self._platform.act(key[0], name, ShutdownRequested(0.0, strategy="Terminate"))
         new = decision.document
         if decision.start is not None:
@@ -267,7 +267,7 @@ class CronClock:
         return document
 
     def _write(self, key: Key, new: Json) -> None:
-        """Store the status, the label and the annotation that are the clock's; what users change meanwhile stays."""
+        """Store the status, the label and the annotation that the clock maintains; users' changes in the meantime stay."""
 
         def act(turn: Turn) -> Callable[[], None]:
             known = turn.look("CronWorkflow", *key)

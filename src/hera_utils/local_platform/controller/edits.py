@@ -1,4 +1,4 @@
-"""What users may do to a run: not everything once it has ended; and what an edited spec means (kubectl suspends this way). Pure."""
+"""Which requests a user may make about a run that has ended, and which requests an edited spec means (kubectl suspends this way). Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EDITABLE = ("suspend", "shutdown")
 
 
 def check_alive(run: Run, event: Event) -> None:
-    """Refuse, as Argo does, what makes no sense for a run that has ended (workflow/util/util.go)."""
+    """Refuse requests that Argo refuses for a workflow that has ended (workflow/util/util.go)."""
     if not run.finished:
         return
     selector = getattr(event, "node_field_selector", "")
@@ -34,7 +34,7 @@ def check_alive(run: Run, event: Event) -> None:
 
 
 def events_of(old: Json, new: Json, name: str) -> list[Event]:
-    """The users' events that lead from one spec to the other. Raises Refused (Invalid) for any other change."""
+    """The user's requests that change one spec into the other. Raises Refused (Invalid) for any other change."""
     changed = [field for field in {**old, **new} if old.get(field) != new.get(field) and field not in _EDITABLE]
     if changed:
         raise invalid(

@@ -1,7 +1,7 @@
-"""What a run's commands mean for the turn they were given in: rows to write, events to give at once, things to do afterwards.
+"""Carries out a run's commands within a turn: rows to write, events that follow at once, actions after the turn is written.
 
-Only launching, killing and forgetting pods leave the process; they wait in the outbox until they are settled. Timers, locks and
-objects are rows of the same transaction as the state that asked for them.
+Only launching, killing and forgetting pods act outside of this process; they stay in the outbox until they are done. Timers, locks and
+objects are rows in the same transaction as the state that asked for them.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, StoredPod
 
 Json = dict[str, Any]
 EventsOfRuns = list[tuple[str, Event]]
-"""(run uid, what it is given) each."""
+"""(run uid, event) pairs."""
 About = tuple[str, str, str, str, str]
 """(apiVersion, kind, namespace, name, uid) of the object that an event is about."""
 DELETE_KEY = "hera-utils/delete"
-"""The timer by which a finished run deletes itself (ttlStrategy). Interpreters' own keys never begin so."""
+"""The key of the timer that deletes a finished run (ttlStrategy). Keys of the interpreter never begin like this."""
 COLLECT_KEY = "hera-utils/collect/"
-"""Timers that hide a pod (podGC) are called so, with the pod's uid."""
+"""The key of a timer that hides a pod (podGC) is this and the pod's uid."""
 COLLECT_SECONDS = 5.0
-"""Argo: a pod is deleted so long after its end, unless podGC.deleteDelayDuration differs."""
+"""Seconds from a pod's end to its deletion by podGC; Argo's default of podGC.deleteDelayDuration."""
 CLAIM = "PersistentVolumeClaim"
 PODLESS = ("http", "plugin")
-"""Templates that run in Argo's agent: no pod of their own is shown."""
+"""Templates that run in Argo's agent, so that no pod of their own is shown."""
 
 
 class Effects:
     """state: the state folder.
 
-    on_artifacts_removed: called, from any thread, with a run's uid and what became of its artifacts in stores on the network.
+    on_artifacts_removed: called, from any thread, with a run's uid and the outcome for its artifacts in stores on the network.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Effects:
         self.restore()
 
     def restore(self) -> None:
-        """Timers, locks and outstanding pods as the journal has them."""
+        """Read timers, locks and outstanding pods from the journal."""
         self.timers = Timers()
         for run, key, at in self._journal.read("all_timers"):
             self.timers.set(run, key, at)
@@ -108,11 +108,11 @@ class Effects:
         return self._position
 
     def settle_pod(self, turn: Turn, key: tuple[str, str]) -> None:
-        """The end of a pod is stored in this turn: nothing is to be done for it any more."""
+        """Remove a pod's entries from the outbox, because this turn stores the pod's end."""
         turn.add_statement("settle_pod", self.outstanding.settle(key))
 
     def carry_out(self, turn: Turn, active: ActiveRun, command: c.Command) -> EventsOfRuns:
-        """Enter a command into the turn; what it answers at once is for the runs named beside it."""
+        """Add a command to the turn. Gives the events that follow at once, each with its run."""
         return _METHODS[type(command)](self, turn, active, command)
 
     # --- pods ---------------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Effects:
         run = active.run
         name = str(command.pod["metadata"]["name"])
         for old in [p for p in self.pods_named(turn, run.namespace, name) if p.visibility == VISIBLE]:
-            turn.hide_pod(old)  # a retried node's new pod has the name of its old one
+            turn.hide_pod(old)  # the new pod of a retried node has the name of the old one
         uid = new_uid()
         body = pod_object.document(command.pod, uid=uid, namespace=run.namespace, owner=(run.name, run.uid), at=turn.at)
         status = encode(pod_object.pending(body, turn.at))
@@ -133,7 +133,7 @@ class Effects:
         return []
 
     def launch(self, turn: Turn, pod: StoredPod, order: Json) -> StoredPod:
-        """Enter a new pod into the turn, of a workflow or not; its position is assigned here."""
+        """Add a new pod, of a workflow or not, to the turn, and assign its position."""
         pod = pod._replace(position=self.next_position())
         turn.put_pod(pod, new=True)
         self.metrics.count("pods_total_count", phase="Pending", namespace=pod.namespace)
@@ -166,8 +166,8 @@ class Effects:
     def delete_pod(self, turn: Turn, active: ActiveRun, command: c.DeletePod) -> EventsOfRuns:
         selector = label_selector_of(command.selector) if command.selector else None
         for pod in self.pods_named(turn, active.run.namespace, command.pod_name):
-            mine = pod.run == active.run.uid and pod.visibility == VISIBLE and pod.uid not in turn.hidden
-            if mine and (selector is None or selector.matches(pod.document["metadata"].get("labels") or {})):
+            is_shown = pod.run == active.run.uid and pod.visibility == VISIBLE and pod.uid not in turn.hidden
+            if is_shown and (selector is None or selector.matches(pod.document["metadata"].get("labels") or {})):
                 self._hide_later(turn, turn.pods.get(pod.uid, pod), collect_delay(active.run.document))
         return []
 
@@ -202,7 +202,7 @@ class Effects:
             limit_of = partial(self._limit_of, turn)
             answer = self.locks.ask(limit_of, holder, locks, priority=command.priority, created=command.created_at)
         except InvalidWorkflow as error:
-            # Argo: a lock that can never be granted is an error of the node or workflow that requests it.
+            # As in Argo, a lock that can never be granted is an error of the node or workflow that requests it.
             status = {"error": error.message, "bug": isinstance(error, ImpossibleName)}
             return [(run.uid, LockAnswered(turn.at, seed(), command.holder, False, error.message, status))]
         request = {
@@ -219,7 +219,7 @@ class Effects:
         return self._release(turn, active.run.uid, command.holder)
 
     def release_all(self, turn: Turn, run: str) -> EventsOfRuns:
-        """A run is over or gone: so are its locks and its waiting for them."""
+        """Release all locks of a run that has ended or was deleted, and remove its requests for locks."""
         events: EventsOfRuns = []
         turn.add_statement("delete_locks", run)
         for request in self.locks.of(run):
@@ -230,7 +230,7 @@ class Effects:
         return self._answers(turn, self.locks.release(partial(self._limit_of, turn), run, holder))
 
     def run_deleted(self, turn: Turn, run: str) -> EventsOfRuns:
-        """Nothing of a run waits any more: no timer, no lock, no clock of its metrics."""
+        """Remove the timers, locks and realtime metrics of a deleted run."""
         self.timers.cancel_all(run)
         self.metrics.forget(run)
         return self.release_all(turn, run)
@@ -263,8 +263,8 @@ class Effects:
         lock = f"{namespace}/ConfigMap/{name}/{key}"
         limit = whole_number(value)
         if limit is None or (limit == 0 and not any(lock in counts for counts in self.locks.counts())):
-            # One sentence of Argo's for a config map that is not there, a key that is not, what is no number, and a 0 from the start:
-            # a limit that becomes 0 is waited for.
+            # Argo has one message for a missing config map, a missing key, a value that is no number, and a limit that is 0 from the
+            # start. When a limit becomes 0 later, runs wait for it to rise.
             raise InvalidWorkflow(f"failed to initialize semaphore {lock} with limit")
         if limit < 0:
             raise InvalidWorkflow("semaphore: n < 0")
@@ -305,13 +305,13 @@ class Effects:
         return []
 
     def objects_written(self, turn: Turn) -> None:
-        """What follows from a turn's objects once they are written: folders of claims go, pods that waited for an object may start."""
+        """After a turn is written: move the folders of deleted claims away, and start pods that waited for an object."""
         gone = [
             change.stored.text for change in turn.changes if change.type == "DELETED" and change.stored.kind == CLAIM
         ]
         doomed = [folder for text in gone if (folder := _set_aside(self._state, json.loads(text)))]
         if doomed:
-            # not in this thread: it may take long, and runs wait for the controller
+            # In another thread, because deleting may take long and runs wait for this one.
             threading.Thread(target=_remove, args=(doomed,), daemon=True).start()
         there = {(kind, namespace) for (kind, namespace, _), stored in turn.objects.items() if stored is not None}
         for kind, namespace in there:
@@ -329,7 +329,7 @@ class Effects:
         return []
 
     def record_event(self, turn: Turn, about: About, type_: str, reason: str, message: str) -> None:
-        """A Kubernetes Event on an object; it goes when the object goes."""
+        """Create a Kubernetes Event about an object, which is deleted together with the object."""
         version, kind, namespace, name, uid = about
         owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid}
         time = timestamps.text(turn.at)
@@ -365,9 +365,9 @@ class Effects:
         doomed: list[tuple[str, Json, Json | None]],
         on_removed: Callable[[Outcome], None],
     ) -> Outcome:
-        """Have artifacts, (node id, artifact, archive location) each, removed after the turn.
+        """Remove artifacts after the turn is written. doomed: (node id, artifact, archive location) of each.
 
-        Answers what becomes of those in the platform's own store; `on_removed` is called with that of the others later.
+        Gives the outcome for those in the platform's own store; `on_removed` is called later with the outcome for the others.
         """
         outcome, removal = self.artifacts.prepare(namespace, doomed, on_removed)
         turn.after_write.append(removal)
@@ -379,7 +379,7 @@ def about(run: Run) -> About:
 
 
 def collect_delay(document: Json) -> float:
-    """Seconds between a pod's end and its collection; 0 without podGC (a retry deletes the pods of what it runs again)."""
+    """Seconds between a pod's end and its deletion; 0 without podGC, where only a retry deletes pods."""
     stored = (document.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
     pod_gc = (document.get("spec") or {}).get("podGC") or stored.get("podGC") or {}
     if not pod_gc.get("strategy"):
@@ -409,15 +409,15 @@ _METHODS: dict[type[c.Command], Callable[[Effects, Turn, ActiveRun, Any], Events
 
 @lru_cache(maxsize=4)
 def _data(text: str) -> Json:
-    """Of a config map. A node may ask for thousands of its keys."""
+    """The data of a config map, cached because a node may ask for thousands of its keys."""
     return json.loads(text).get("data") or {}
 
 
 def _set_aside(state: Path, claim: Json) -> Path | None:
-    """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
+    """Move a deleted claim's folder away, so that a new claim of the name is empty, as on Kubernetes. `gc` deletes the old folder later.
 
-    A folder that the user named is the user's: it stays where it is. Of a claim that a workflow created for itself nothing is kept:
-    the answer is what to remove.
+    A folder that the user named belongs to the user and stays. The folder of a claim that a workflow created must be deleted at once, and
+    is returned for that.
     """
     folder = Path(claim_folders.folder(claim, str(state)))
     if claim_folders.own_folder(claim) or not folder.exists():

@@ -1,7 +1,7 @@
-"""What runs leave in memory when they go: circles of objects, and pages that the C library keeps.
+"""Frees memory after runs were deleted: reference cycles of objects, and pages that the C library keeps.
 
-Both searches hold all threads for as long as they take, so circles are searched only when few objects are in memory, and pages are given
-back before they are many. (A run's own circle is broken by hand.)
+Both stop all threads while they run. Therefore cycles are collected only when few objects are in memory, and pages are given
+back before they are many. (The cycle within a run is broken explicitly.)
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from hera_utils.local_platform.controller.turn import ActiveRun
 
 _MUCH = 1_000_000
 _VERY_MUCH = 50_000_000
-"""Bytes that are given back even while there are other things to do: of hundreds of megabytes all would be at once what takes long."""
+"""Bytes that are given back even while the controller is busy: giving back hundreds of megabytes at once would take long."""
 _MOST_OBJECTS = 1_000_000
-"""Lists and maps in memory, roughly. A search of a million takes a fifth of a second."""
+"""Lists and maps in memory, roughly. The garbage collection of a million takes a fifth of a second."""
 _OBJECTS_OF_A_NODE = 100
 BYTES_OF_A_NODE = 500
 
 
 class Garbage:
-    """What was let go of; it is given back from time to time."""
+    """Counts freed bytes, and gives memory back to the system from time to time."""
 
     def __init__(self) -> None:
         self._bytes = 0
 
     def add(self, size: int) -> None:
-        """So many bytes of documents were let go, roughly."""
+        """Count roughly how many bytes of documents were freed."""
         self._bytes += size
 
     def give_back(self, runs: Collection[ActiveRun], *, is_idle: bool) -> None:
-        """Give memory back to the system when it is worth it. runs: those in memory. is_idle: nothing else is to be done."""
+        """Give memory back to the system when enough was freed. runs: those in memory. is_idle: the controller has no other work."""
         if self._bytes < (_MUCH if is_idle else _VERY_MUCH):
             return
         self._bytes = 0
@@ -42,6 +42,6 @@ class Garbage:
 
 
 def _objects_of(active: ActiveRun) -> int:
-    """The lists and maps that a run has, roughly: what its documents have of them is counted in their texts."""
+    """Roughly how many lists and maps a run has; those of its documents are counted by the brackets in their texts."""
     texts = (active.record.spec, active.record.templates)
     return len(active.run.nodes) * _OBJECTS_OF_A_NODE + sum(text.count("[") + text.count("{") for text in texts)

@@ -1,4 +1,4 @@
-"""What waits for the controller: events of runs, and requests whose callers wait for an answer."""
+"""The queue of the controller: events of runs, and requests whose callers wait for an answer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from hera_utils.local_platform.controller.turn import Turn
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Act = Callable[[Turn], Callable[[], T]]
-"""A request: what it does to the turn, and what is answered once the turn is written and published."""
+"""A request: a function that changes the turn and gives another function, which makes the answer once the turn is written."""
 
 
 @dataclass
 class TurnRequest:
-    """future: answered, or refused, when the turn is written. awaited: else nobody hears of a refusal, and it is tried again."""
+    """future: gets the answer or the error when the turn is written. awaited: False when no caller waits, so that a failure is retried."""
 
     act: Act[Any]
     future: Future[Any] = field(default_factory=Future)
@@ -34,7 +34,7 @@ class TurnRequest:
 
 @dataclass(frozen=True)
 class RunEvent:
-    """What happened to a pod of a run (its uid), or to the run."""
+    """An event of a run or of one of its pods. run: the uid of the run."""
 
     run: str
     event: Event
@@ -43,37 +43,38 @@ class RunEvent:
 Item = TurnRequest | RunEvent
 
 PATIENCE = 0.02
-"""Seconds that what nobody waits for may wait for company."""
+"""Seconds that an event which delays nobody may wait for further events."""
 
 
 class Inbox:
-    """The items, from any thread. most: how many are taken at once. enough: so many pods on their way keep this machine busy.
+    """The queue; any thread may put items. most: how many are taken at once. enough: how many launched pods keep this machine busy.
 
-    A transaction costs as much for one event as for ten. What a pod's start changes is shown a moment later at most; the end of a pod is
-    followed by the launch of others at once, unless enough were launched before and wait for room. While few are on their way, what
-    waits is given at once all the same: it is worked on meanwhile, and only written later. (While many are, the runtime needs that time.)
+    A transaction costs as much for one event as for ten, so the controller waits a moment for more. The start of a pod may be shown a
+    moment later. The end of a pod is handled at once, because other pods can then be launched, unless enough launched pods wait for room.
+    While few pods are launched, items are handed out at once, handled while the controller waits, and only written later. (While many
+    are, the runtime needs that processor time.)
     """
 
     def __init__(self, most: int, enough: int) -> None:
         self._items: deque[Item | None] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """Wakes the controller. Not every item does: a thread that wakes up takes the processor from a task."""
+        """Wakes the controller. Not every item rings it: a thread that wakes up takes processor time from a task."""
         self._most, self._enough = most, enough
         self._pods = 0
-        """While the controller waits for company: how many pods are on their way. Else 0: whatever comes wakes it."""
+        """How many pods are launched, while the controller waits for further items. Else 0, and every item wakes the controller."""
         self._together: deque[Item] = deque()
-        """What was taken and is not given yet: whoever stops in between leaves it here."""
+        """Items that were taken and not handed out yet; they stay here when the consumer stops early."""
         self.is_closed = False
-        """Whether its end was taken."""
+        """Whether the end marker was taken."""
 
     def put(self, item: Item | None) -> None:
-        """None: the end."""
-        self._items.append(item)  # first: who stops waiting for company looks after that
+        """Add an item; None marks the end."""
+        self._items.append(item)  # before the bell: a controller that stops waiting looks for items afterwards
         if not self._is_patient(item):
             self._bell.put(None)
 
     def _is_patient(self, item: Item | None) -> bool:
-        """Whether the item may stay unseen until another one wakes the controller, or its time for company is over."""
+        """Whether the item may wait until another one wakes the controller or until the wait for further items ends."""
         if item is None or self._pods <= self._enough:
             return False
         self._pods -= _is_an_end(item)
@@ -83,9 +84,7 @@ class Inbox:
         return not self._together and not self._items
 
     def take(self, timeout: float | None, pods: int) -> Iterator[Item]:
-        """What comes until something must be written, after waiting for the first; nothing after the timeout. pods: how many are on
-        their way.
-        """
+        """Wait for an item, then give items until one of them must be written soon; none after the timeout. pods: how many are launched."""
         left, until = (0.0 if self._together else timeout), 0.0
         for number in range(self._most):
             if not self._wait(left, pods if until else 0):
@@ -106,7 +105,7 @@ class Inbox:
         yield from self._give()
 
     def _wait(self, left: float | None, pods: int) -> bool:
-        """Whether something is there, after waiting for it. pods: see `_pods`."""
+        """Wait for an item for `left` seconds (None: without limit). Gives whether there is one. pods: see `_pods`."""
         until = None if left is None else time.monotonic() + left
         self._pods = pods
         while not self._items:
@@ -123,7 +122,7 @@ class Inbox:
             yield self._together.popleft()
 
     def rest(self) -> list[Item]:
-        """All that is there at this moment, beyond what is taken at once."""
+        """All items that are in the queue now, without a limit of their number."""
         items = list(self._give())
         while self._items:
             item = self._items.popleft()
@@ -159,12 +158,12 @@ def perform(act: Callable[[], None]) -> None:
     try:
         act()
     except Exception:
-        # The turn is written: whatever could not be done stays in the outbox for the next start.
+        # The turn is written, so an action that failed stays in the outbox and is repeated at the next start.
         log.exception("an effect of a turn failed")
 
 
 def resolve(future: Future[Any], answer: Callable[[], Any]) -> None:
     try:
         future.set_result(answer())
-    except Exception as error:  # noqa: BLE001 - it belongs to the caller
+    except Exception as error:  # noqa: BLE001 - the caller gets the error
         future.set_exception(error.with_traceback(None))

@@ -1,7 +1,7 @@
-"""Kubernetes' Jobs: so many pods to success, some at a time. Source of the rules: the Job API (batch/v1), its controller's messages.
+"""Kubernetes' Jobs: run pods until enough have succeeded, some at a time. Source: the Job API (batch/v1), its controller's messages.
 
-What differs: a failed pod is replaced at once instead of after 10 s, 20 s…, also where restartPolicy says OnFailure. What a Job
-asks for beyond completions, parallelism and backoffLimit is refused.
+Differences: a failed pod is replaced at once instead of after 10 s, 20 s…, also with the restartPolicy OnFailure. A Job with other
+fields than completions, parallelism and backoffLimit is refused.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _DEFAULTS = {"backoffLimit": 6, "completionMode": "NonIndexed", "parallelism": 1
 
 
 class JobPods(Protocol):
-    """What a Job asks for its pods: the controller's Lifecycle."""
+    """Creates and kills pods for Jobs; the controller's Lifecycle does this."""
 
     def create_pod(self, turn: Turn, namespace: str, document: Json) -> StoredPod:
-        """Enter a pod into the turn. Raises Refused."""
+        """Add a pod to the turn. Raises Refused."""
 
     def kill_owned_pods(self, turn: Turn, uid: str) -> None:
         """End the pods whose owner references name that uid."""
 
 
 def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
-    """Enter a Job and its first pods into the turn. Raises Refused or UnsupportedError."""
+    """Add a Job and its first pods to the turn. Raises Refused or UnsupportedError."""
     created = objects.new_object("Job", namespace, _checked(document), uid=new_uid(), at=turn.at, seed=seed())
     metadata, spec = created["metadata"], created["spec"]
     uid, name = metadata["uid"], metadata["name"]
@@ -50,7 +50,7 @@ def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run
     stored = objects.as_stored("Job", created, turn.version)
     if turn.look("Job", stored.namespace, stored.name) is not None:
         raise objects.already_exists("Job", stored.name)
-    return stored if dry_run else _go_on(pods, turn, created)
+    return stored if dry_run else _advance(pods, turn, created)
 
 
 def _checked(document: Json) -> Json:
@@ -61,9 +61,9 @@ def _checked(document: Json) -> Json:
         raise objects.invalid("Job", name, "spec.template: Required value")
     pod = objects.check_pod_spec("Job", name, template.get("spec"), "spec.template.spec")
     inner = template.get("metadata") or {}
-    for one in ("labels", "annotations"):
-        if not isinstance(inner, dict) or not isinstance(inner.get(one) or {}, dict):
-            raise objects.invalid("Job", name, f"spec.template.metadata.{one}: Invalid value: it is not an object")
+    for field in ("labels", "annotations"):
+        if not isinstance(inner, dict) or not isinstance(inner.get(field) or {}, dict):
+            raise objects.invalid("Job", name, f"spec.template.metadata.{field}: Invalid value: it is not an object")
     policy = pod.get("restartPolicy", "Always")
     if policy not in ("Never", "OnFailure"):
         text = (
@@ -87,7 +87,7 @@ def _checked(document: Json) -> Json:
 
 
 def pod_ended(pods: JobPods, turn: Turn, pod: StoredPod, *, succeeded: bool) -> None:
-    """A pod has ended; if a Job created it, the Job counts it and starts the next ones."""
+    """Count an ended pod in the Job that created it, if any, and start the Job's next pods."""
     owners = json.loads(pod.body)["metadata"].get("ownerReferences") or ()
     job = next((owner for owner in owners if owner.get("kind") == "Job" and owner.get("controller")), None)
     stored = turn.look("Job", pod.namespace, str(job["name"])) if job else None
@@ -98,14 +98,14 @@ def pod_ended(pods: JobPods, turn: Turn, pod: StoredPod, *, succeeded: bool) -> 
     word = "succeeded" if succeeded else "failed"
     status[word] = status.get(word, 0) + 1
     status["active"] = max(0, status.get("active", 0) - 1)
-    _go_on(pods, turn, document)
+    _advance(pods, turn, document)
 
 
-def _go_on(pods: JobPods, turn: Turn, document: Json) -> StoredObject:
+def _advance(pods: JobPods, turn: Turn, document: Json) -> StoredObject:
     """Update the status of the Job, and start the pods that it still needs."""
     spec, status = document["spec"], document["status"]
     succeeded, failed, active = (int(status.get(word, 0)) for word in ("succeeded", "failed", "active"))
-    has_ended = {one["type"] for one in status.get("conditions") or ()} & {"Complete", "Failed"}
+    has_ended = {condition["type"] for condition in status.get("conditions") or ()} & {"Complete", "Failed"}
     completions = spec.get("completions")
     new = 0
     if has_ended:
@@ -127,7 +127,7 @@ def _go_on(pods: JobPods, turn: Turn, document: Json) -> StoredObject:
             status.pop(word, None)
         else:
             status[word] = status["active"]
-    for _ in range(new):  # first of all: a template that is refused leaves no Job behind
+    for _ in range(new):  # before the Job is stored, so that a refused template leaves no Job behind
         pods.create_pod(turn, document["metadata"]["namespace"], _pod_of(document))
     stored = objects.as_stored("Job", document, turn.version)
     turn.put(stored)
@@ -139,10 +139,10 @@ def _end(turn: Turn, status: Json, kind: str, reason: str, message: str) -> None
     first = "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"
     status["conditions"] = [
         {
-            "type": one, "status": "True", "reason": reason, "message": message,
+            "type": type_, "status": "True", "reason": reason, "message": message,
             "lastProbeTime": time, "lastTransitionTime": time,
         }
-        for one in (first, kind)
+        for type_ in (first, kind)
     ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""The life of pods that no workflow created, and the end of everything: what is deleted with a run, a pod, a claim, a namespace.
+"""Pods that no workflow created, and deletions: what is deleted together with a run, a pod, a claim or a namespace.
 
-A pod that no workflow created (a resource template's, a Job's, a user's own) runs as a workflow's pods do; what belongs to a run
-elsewhere belongs to the run "" here. A container that ended is not started again: a restartPolicy other than Never becomes a Warning event.
+A pod that no workflow created (but a resource template, a Job or a user) runs like a workflow's pod and belongs to the run "".
+A container that ended is not started again: a restartPolicy other than Never becomes a Warning event.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ Stored = TypeVar("Stored", StoredObject, StoredPod)
 NO_RUN = ""
 log = logging.getLogger("hera_utils.controller")
 PODS_AT_ONCE, CHARACTERS_AT_ONCE = 500, 8_000_000
-"""So many pods of a deleted run are removed in a turn, and not many after so many characters of theirs."""
+"""How many pods of a deleted run one turn removes; about as many as have this number of characters, if these are fewer."""
 _READ_AT_ONCE = 20
 
 
 class Runs(Protocol):
-    """What a Lifecycle asks of the controller, which has the runs."""
+    """The methods of the controller that a Lifecycle uses."""
 
     def drop_run(self, uid: str, size: int) -> None:
-        """Forget a run that was deleted. size: of its document, in bytes."""
+        """Forget a deleted run. size: bytes of its document."""
 
     def give(self, turn: Turn, events: EventsOfRuns) -> None:
-        """Advance the runs beside the events (a lock became free…)."""
+        """Advance each run by its event (a lock became free…)."""
 
     def later(self, act: Callable[[Turn], None]) -> None:
-        """Do something in a turn to come."""
+        """Run `act` in a later turn."""
 
 
 class Lifecycle:
-    """Used by the controller's thread, within its turns. As jobs.JobPods it is what Jobs ask for pods."""
+    """Used by the controller's thread, within its turns. Implements jobs.JobPods."""
 
     def __init__(self, read_model: ReadModel, effects: Effects, launcher: Launcher, runs: Runs) -> None:
         self._read_model, self._effects, self._launcher, self._runs = read_model, effects, launcher, runs
@@ -58,7 +58,7 @@ class Lifecycle:
 
     # --- pods that no workflow created --------------------------------------------------------------------------------
     def create_pod(self, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredPod:
-        """Enter a pod into the turn; it is launched once that is written. Raises Refused as Kubernetes does."""
+        """Add a pod to the turn; it is launched after the turn is written. Raises Refused as Kubernetes does."""
         body = _new_body(turn, namespace, document)
         metadata = body["metadata"]
         uid, name = str(metadata["uid"]), str(metadata["name"])
@@ -76,26 +76,26 @@ class Lifecycle:
         return self._effects.launch(turn, pod, {"template": {}, "include_script_output": False})
 
     def update_pod(self, turn: Turn, pod: StoredPod, labels: Json, annotations: Json) -> StoredPod:
-        """A user changes a pod's labels and annotations."""
+        """Set a pod's labels and annotations, at a user's request."""
         outstanding = self._effects.outstanding
         running = outstanding.get((pod.run, pod.node))
-        runs = running is not None and running.uid == pod.uid
-        latest = turn.pods.get(pod.uid) or (running if running is not None and runs else pod)
+        is_running = running is not None and running.uid == pod.uid
+        latest = turn.pods.get(pod.uid) or (running if running is not None and is_running else pod)
         body = json.loads(latest.body)
         body["metadata"] |= {"labels": labels, "annotations": annotations}
         changed = latest._replace(written=encode(body), new_body=None, version=turn.version)
         turn.put_pod(changed, whole=True)
-        if runs:
+        if is_running:
             outstanding.put(changed)
         return changed
 
     def pod_ended(self, turn: Turn, pod: StoredPod, event: PodFinished) -> None:
-        """A pod has ended: if a Job created it, the Job may start the next ones."""
+        """Tell the Job that created an ended pod, if any, so that it may start its next pods."""
         if pod.run == NO_RUN:
             jobs.pod_ended(self, turn, pod, succeeded=event.phase == "Succeeded")
 
     def delete_pod(self, turn: Turn, pod_uid: str) -> None:
-        """A user deletes a pod: it is killed if it runs, and hidden; of a pod that no workflow created nothing is kept."""
+        """Delete a pod at a user's request: kill it if it runs, else hide it. A pod that no workflow created is removed completely."""
         key = self._effects.outstanding.key_of(pod_uid)
         launched = self._effects.outstanding.get(key) if key is not None and key[0] != NO_RUN else None
         if launched is not None:
@@ -114,14 +114,14 @@ class Lifecycle:
                 self._effects.kill(turn, pod)
 
     def _remove_pod(self, turn: Turn, pod: StoredPod) -> bool:
-        """Whether it still ran. Removing it twice does nothing more."""
+        """Remove a pod that no workflow created; a second call does nothing. Gives whether the pod still ran."""
         if pod.uid in turn.hidden:
             return False
         return bool(self._remove_pods(turn, [pod]))
 
-    # --- pods that are deleted with all that is kept of them ----------------------------------------------------------
+    # --- pods that are removed completely, with their rows and files ----------------------------------------------------------
     def _remove_pods(self, turn: Turn, pods: Iterable[StoredPod]) -> int:
-        """Nothing of the pods is kept, once those that run are ended; how many these are."""
+        """Remove the pods with their rows and files, after ending those that run. Gives how many ran."""
         doomed, orders, ended = list(pods), list[Json](), list[str]()
         for pod in doomed:
             turn.hide_pod(pod)
@@ -129,7 +129,9 @@ class Lifecycle:
             orders.append(self._end(turn, pod) if running else {})
             if not running:
                 ended.append(pod.uid)
-        for pod, order in zip(doomed, orders, strict=True):  # rows of one kind are written together
+        for pod, order in zip(
+            doomed, orders, strict=True
+        ):  # in a loop of its own, because statements of one kind are written together
             position = self._effects.next_position()
             turn.add_statement("put_outbox", pod.uid, "forget", pod.run, pod.node, position, encode(order))
         for pod in doomed:
@@ -139,17 +141,17 @@ class Lifecycle:
         return len(doomed) - len(ended)
 
     def _end(self, turn: Turn, pod: StoredPod) -> Json:
-        """End a pod that is to be forgotten; what a later server needs to do so."""
+        """Kill a pod that is being removed. Gives what a later server needs to finish this."""
         self._effects.settle_pod(turn, (pod.run, pod.node))
         self._dying[pod.run, pod.node] = pod.uid
         turn.after_write.append(lambda: self._launcher.kill(pod))
-        # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
+        # An agent's work ends with the server. A process may outlive the server and must be found again to be ended.
         return {} if is_agents(self._template_of(pod.uid)) else {"body": json.loads(pod.body)}
 
     def remove_pods_of_run(self, turn: Turn, run: str) -> None:
-        """Of a run that is deleted: the first of its pods in this turn, as there may be tens of thousands, the others in the next ones.
+        """Remove the pods of a deleted run: some in this turn, as there may be tens of thousands, the others in the next turns.
 
-        Until then they are pods whose run is gone, as on Kubernetes until its collector comes. A restart finds them by that.
+        Until then they are pods without a run, as on Kubernetes until garbage collection. After a restart they are found by that.
         """
         fresh = [pod for pod in turn.pods.values() if pod.run == run and pod.uid in turn.new_pods]
         stored, more = self._first_pods(run)
@@ -158,7 +160,7 @@ class Lifecycle:
             turn.after_write.append(lambda: self._runs.later(lambda turn: self.remove_pods_of_run(turn, run)))
 
     def _first_pods(self, run: str) -> tuple[list[StoredPod], bool]:
-        """The first pods of a run, no more than one turn removes; whether there may be others."""
+        """(the first pods of a run, as many as one turn removes; whether there may be more)."""
         pods: list[StoredPod] = []
         characters = 0
         while len(pods) < PODS_AT_ONCE and characters < CHARACTERS_AT_ONCE:
@@ -186,7 +188,7 @@ class Lifecycle:
         self._runs.later(settle)
 
     def bury_pod(self, turn: Turn, run: str, node: str) -> bool:
-        """A pod has ended: whether it is one of those that were deleted, of which nothing is kept."""
+        """Finish the removal of an ended pod. Gives whether the pod was being removed."""
         pod_uid = self._dying.pop((run, node), None)
         if pod_uid is None:
             return False
@@ -195,7 +197,7 @@ class Lifecycle:
         return True
 
     def resume_forgetting(self, pod_uid: str, run: str, node: str, order: Json) -> None:
-        """After a restart: a pod that was deleted may still be running."""
+        """Continue the removal of a pod after a restart of the server; the pod may still be running."""
         runtime = self._launcher.runtime
         if "body" in order:
             self._dying[run, node] = pod_uid
@@ -206,9 +208,9 @@ class Lifecycle:
 
     # --- runs and objects ---------------------------------------------------------------------------------------------
     def delete_run(self, turn: Turn, record: StoredRun, before: _Before | None = None) -> None:
-        """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too.
+        """Delete a run with its pods, which are killed, and with the objects that it owns (claims of its templates, events).
 
-        before: what there is, if it has been read.
+        before: all objects before the deletion, if the caller has read them.
         """
         uid = record.uid
         if uid in turn.deleted:
@@ -235,11 +237,11 @@ class Lifecycle:
         doomed = list(gc.collectable(document, gc.DELETION))
         self._effects.remove_artifacts(turn, record.namespace, doomed, lambda outcome: _log_kept(record, outcome))
         if not gc.keeps_artifacts(document):
-            # the folder of the default keys: nothing refers to what is in it any more
+            # Remove the folder of artifacts with default keys, because nothing refers to them any more.
             turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, [record.name]))
 
     def delete_object(self, turn: Turn, stored: StoredObject) -> None:
-        """Delete an object, and what follows: a claim's folder is set aside, a namespace's content and what is owned is deleted."""
+        """Delete an object with the objects that it owns; with a claim its folder, with a namespace everything in it."""
         self._delete_object(turn, stored, _Before(self._read_model))
 
     def _delete_object(self, turn: Turn, stored: StoredObject, before: _Before) -> None:
@@ -247,7 +249,7 @@ class Lifecycle:
         while doomed:
             current = doomed.pop()
             if turn.look(current.kind, current.namespace, current.name) is None:
-                continue  # owners may own each other
+                continue  # already deleted: owners may own each other
             turn.drop(current)
             if current.kind == "Namespace":
                 for record in self._read_model.runs(current.name):
@@ -262,7 +264,7 @@ class Lifecycle:
 
 
 def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
-    """The document as it is stored: its metadata first, without a resource version."""
+    """A new pod's metadata (without a resource version) and spec as they are stored."""
     name = str((document.get("metadata") or {}).get("name") or "")
     spec = objects.check_pod_spec("Pod", name, document.get("spec"), "spec")
     created = objects.new_object("Pod", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
@@ -275,31 +277,31 @@ _FEW = 16
 
 
 class Owned(Generic[Stored]):
-    """Which objects name an owner: looked for in their texts, and for more than a few owners in a table. A run may own thousands."""
+    """Finds the objects that name an owner: first by searching their texts, after a few searches in an index, as a run may own thousands."""
 
-    def __init__(self, every: Sequence[Stored], text_of: Callable[[Stored], str]) -> None:
-        self._every: Sequence[Stored] = every
+    def __init__(self, candidates: Sequence[Stored], text_of: Callable[[Stored], str]) -> None:
+        self._candidates: Sequence[Stored] = candidates
         self._text_of: Callable[[Stored], str] = text_of
-        self._questions = 0
-        self._naming: dict[str, list[Stored]] | None = None
+        self._searches = 0
+        self._by_owner: dict[str, list[Stored]] | None = None
 
     def by(self, uid: str) -> list[Stored]:
-        self._questions += 1
-        if self._questions > _FEW:
-            self._naming = self._read() if self._naming is None else self._naming
-            return self._naming.get(uid, [])
-        return [one for one in self._every if uid in self._text_of(one) and uid in self._owners(one)]
+        self._searches += 1
+        if self._searches > _FEW:
+            self._by_owner = self._index() if self._by_owner is None else self._by_owner
+            return self._by_owner.get(uid, [])
+        return [each for each in self._candidates if uid in self._text_of(each) and uid in self._owners(each)]
 
     def _owners(self, stored: Stored) -> list[str]:
         return objects.owners(json.loads(self._text_of(stored)))
 
-    def _read(self) -> dict[str, list[Stored]]:
-        naming: dict[str, list[Stored]] = {}
-        for one in self._every:
-            if '"ownerReferences"' in self._text_of(one):
-                for owner in self._owners(one):
-                    naming.setdefault(owner, []).append(one)
-        return naming
+    def _index(self) -> dict[str, list[Stored]]:
+        by_owner: dict[str, list[Stored]] = {}
+        for candidate in self._candidates:
+            if '"ownerReferences"' in self._text_of(candidate):
+                for owner in self._owners(candidate):
+                    by_owner.setdefault(owner, []).append(candidate)
+        return by_owner
 
 
 class _Before:
@@ -323,7 +325,7 @@ def _is_controlled(body: Json) -> bool:
 
 
 def _log_kept(record: StoredRun, outcome: dict[tuple[str, str], str]) -> None:
-    """Argo keeps the workflow until its artifacts are gone, or forceFinalizerRemoval is set; here it goes, as with that."""
+    """Log artifacts that could not be deleted. Argo keeps such a workflow unless forceFinalizerRemoval is set; here it goes."""
     for (_, name), problem in outcome.items():
         if problem:
             log.warning("the artifact %s of %s/%s stays: %s", name, record.namespace, record.name, problem)

@@ -1,6 +1,6 @@
-"""Mutexes and semaphores across runs. Pure: who requests one, who holds it, and what each is answered.
+"""Mutexes and semaphores across runs: who requests a lock, who holds it, and the answers. Pure.
 
-Meaning and messages are those of Argo 4.1's lock manager: names as `ns/Mutex/name` and `ns/ConfigMap/name/key`; several locks are
+Rules and messages are those of Argo 4.1's lock manager: names as `ns/Mutex/name` and `ns/ConfigMap/name/key`; several locks are
 taken together or not at all; the queue of a lock is ordered by priority, then by the age of the workflow; a request that is not the
 first waits, unless the first is of the same workflow.
 """
@@ -22,7 +22,7 @@ Rank = tuple[int, float, int]
 
 @dataclass(frozen=True)
 class Holder:
-    """run: uid. key: what AskLock calls itself. lock_key: as Argo writes holders, `ns/workflow` or `ns/workflow/node`."""
+    """run: its uid. key: the `holder` of AskLock. lock_key: the holder in Argo's form, `ns/workflow` or `ns/workflow/node`."""
 
     run: str
     key: str
@@ -31,9 +31,9 @@ class Holder:
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock by its name; config_map (namespace, name, key) is the place of a semaphore's limit (None: a mutex).
+    """A lock by its name. config_map: (namespace, name, key) of a semaphore's limit, None for a mutex.
 
-    database: what a lock would be that is kept in a database (`mutex`, `semaphore`): there is none here.
+    database: the kind (`mutex`, `semaphore`) of a lock in a database, which this platform does not have.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Lock:
 
 @dataclass
 class LockRequest:
-    """One request in the table. `order` is its age in the queue."""
+    """One request in the table. order: its number; earlier requests have lower ones."""
 
     holder: Holder
     locks: tuple[Lock, ...]
@@ -56,9 +56,9 @@ class LockRequest:
 
 @dataclass(frozen=True)
 class LockAnswer:
-    """granted, or what is waited for: Argo's message, the name of the first lock that was not free and how many may hold it.
+    """The answer to a request. message: Argo's. waiting_for, limit: the first lock that was not free, and how many may hold it.
 
-    impossible: it can never be granted, for the message's reason.
+    impossible: it can never be granted; the message says why.
     """
 
     holder: Holder
@@ -74,11 +74,11 @@ _INVALID = "requested configuration is invalid"
 _BUG = "bug: unable to decode lock ({}) that was just encoded: {}"
 
 LimitOf = Callable[[tuple[str, str, str]], int]
-"""(namespace, config map, key) → the limit of a semaphore; raises InvalidWorkflow when it cannot be known."""
+"""(namespace, config map, key) → the limit of a semaphore. Raises InvalidWorkflow when there is no valid limit."""
 
 
 class ImpossibleName(InvalidWorkflow):
-    """A name of a lock at which Argo's controller panics: not the node but the workflow ends, as Error."""
+    """A lock name at which Argo's controller panics: not only the node but the whole workflow ends with Error."""
 
 
 def locks_of(synchronization: Json, namespace: str) -> tuple[Lock, ...]:
@@ -94,20 +94,20 @@ def locks_of(synchronization: Json, namespace: str) -> tuple[Lock, ...]:
         mutexes.append(synchronization["mutex"])
     if _has_twice(semaphores) or _has_twice(mutexes):
         raise InvalidWorkflow(f"{_INVALID}: duplicate synchronization item found")
-    semaphore_locks = [_of_semaphore(one, str(one.get("namespace") or namespace)) for one in semaphores]
-    return (*semaphore_locks, *(_of_mutex(one, str(one.get("namespace") or namespace)) for one in mutexes))
+    semaphore_locks = [_of_semaphore(item, str(item.get("namespace") or namespace)) for item in semaphores]
+    return (*semaphore_locks, *(_of_mutex(item, str(item.get("namespace") or namespace)) for item in mutexes))
 
 
 def _has_twice(items: list[Json]) -> bool:
-    bare = [_without_empty(one) for one in items]
-    return any(one in bare[:index] for index, one in enumerate(bare))
+    bare = [_without_empty(item) for item in items]
+    return any(item in bare[:index] for index, item in enumerate(bare))
 
 
 def _without_empty(value: Any) -> Any:
-    """As Go reads it: an empty field is one that is not there."""
+    """A value without empty fields: Go does not distinguish them from missing ones."""
     if not isinstance(value, dict):
         return value
-    return {key: _without_empty(one) for key, one in value.items() if one not in ("", None, False)}
+    return {key: _without_empty(field) for key, field in value.items() if field not in ("", None, False)}
 
 
 def _of_semaphore(semaphore: Json, namespace: str) -> Lock:
@@ -143,7 +143,7 @@ def _checked(encoded: str, name: str) -> str:
 
 
 class LockTable:
-    """Methods that may depend on limits get `limit_of`: the limits of that moment."""
+    """The locks and the requests for them. limit_of, in its methods, gives the limits at that moment."""
 
     def __init__(self) -> None:
         self._requests: dict[Key, LockRequest] = {}
@@ -162,16 +162,16 @@ class LockTable:
         return [request for (owner, _), request in self._requests.items() if owner == run]
 
     def holders(self, name: str) -> list[str]:
-        """Who holds a lock, by Argo's holder keys."""
+        """The holders of a lock, by Argo's holder keys."""
         return list(self._holders.get(name, ()))
 
     def counts(self) -> tuple[dict[str, int], dict[str, int]]:
-        """(lock → how many hold it, lock → how many wait for it); read by other threads while the table changes."""
+        """(lock → number of holders, lock → number of waiting requests). Other threads call this while the table changes."""
         held = {name: len(holders) for name, holders in list(self._holders.items())}
         return held, {name: len(queue) for name, queue in list(self._queues.items()) if queue or name in held}
 
     def restore(self, request: LockRequest) -> None:
-        """Put a request back as it was before a restart; a granted one is granted whatever the limit is now."""
+        """Add a request as it was before a restart; a granted one stays granted, whatever the limit is now."""
         self._order = max(self._order, request.order)
         self._requests[request.holder.run, request.holder.key] = request
         for lock in request.locks:
@@ -183,7 +183,7 @@ class LockTable:
     def ask(
         self, limit_of: LimitOf, holder: Holder, locks: tuple[Lock, ...], *, priority: int = 0, created: float = 0.0
     ) -> LockAnswer:
-        """Take all the locks, or wait for them (then `release` of another answers). Raises InvalidWorkflow (no such limit)."""
+        """Take all the locks, or queue for them (a later `release` of another answers). Raises InvalidWorkflow for a missing limit."""
         request = self._requests.get((holder.run, holder.key))
         if request is None:
             for lock in locks:
@@ -196,7 +196,7 @@ class LockTable:
         return self._try(limit_of, request)
 
     def release(self, limit_of: LimitOf, run: str, key: str) -> list[LockAnswer]:
-        """Give back (or stop waiting for) the locks of a holder; answers those whose state has changed."""
+        """Release the locks of a holder, or withdraw its request. Gives answers for the requests whose state has changed."""
         request = self._requests.pop((run, key), None)
         if request is None:
             return []
@@ -208,7 +208,7 @@ class LockTable:
         return self._wake(limit_of, {lock.name for lock in request.locks})
 
     def limits_changed(self, limit_of: LimitOf) -> list[LockAnswer]:
-        """A config map was changed: grant what is free now."""
+        """Grant the locks that are free after a change of a config map."""
         return self._wake(limit_of, {name for name, queue in self._queues.items() if queue})
 
     def _wake(self, limit_of: LimitOf, names: set[str]) -> list[LockAnswer]:
@@ -219,18 +219,18 @@ class LockTable:
                 before = request.message
                 try:
                     answer = self._try(limit_of, request)
-                except InvalidWorkflow as error:  # the limit was not read since the restart, and cannot be read now
+                except InvalidWorkflow as error:  # the limit was not read since the restart and cannot be read now
                     self._forget(request)
                     answers.append(LockAnswer(request.holder, False, error.message, impossible=True))
                     continue
                 if answer.granted or answer.message != before:
                     answers.append(answer)
                 if not answer.granted and answer.waiting_for == name and self._full(limit_of, name, request):
-                    break  # nothing is left for those behind
+                    break  # the lock is full, so later requests wait too
         return answers
 
     def _forget(self, request: LockRequest) -> None:
-        """Drop a request that waits."""
+        """Remove a waiting request."""
         del self._requests[request.holder.run, request.holder.key]
         for lock in request.locks:
             self._dequeue(lock.name, request)
@@ -275,7 +275,7 @@ class LockTable:
         return waiting if len(held) >= limit else ""
 
     def _limit(self, limit_of: LimitOf, lock: Lock) -> int:
-        """The limit of a lock. Where a known one cannot be read any more (its config map was deleted), the last one known."""
+        """The limit of a lock; the last known one when it cannot be read any more (its config map was deleted)."""
         if lock.database:
             raise InvalidWorkflow(f"database session is not available for {lock.database} {lock.name}")
         if lock.config_map is None:
@@ -296,6 +296,6 @@ def _rank(request: LockRequest) -> Rank:
 
 
 def _same_workflow(first: str, second: str) -> bool:
-    """Argo: holders of as many parts (both workflows, or both templates) whose workflow has the same name."""
-    one, other = first.split("/"), second.split("/")
-    return len(one) == len(other) and one[1] == other[1]
+    """Argo's rule: both keys have as many parts (both workflows, or both nodes) and the same workflow name."""
+    parts, others = first.split("/"), second.split("/")
+    return len(parts) == len(others) and parts[1] == others[1]

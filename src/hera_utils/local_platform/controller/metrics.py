@@ -1,7 +1,7 @@
-"""The metrics that the platform keeps between two looks at `/metrics`: its own counters, and those that workflows define.
+"""The metrics that the platform keeps for `/metrics`: its own counters, and metrics that workflows define.
 
-All begin anew with the server, as a controller's do. A custom metric is known by its name and labels; what disagrees with an earlier
-one of the name is refused in Argo's words. Source: workflow/metrics/metrics_custom.go, docs/metrics.md.
+All start at zero with the server, as a controller's do. A custom metric is identified by its name and labels; one that contradicts an
+earlier metric of the name is refused with Argo's message. Source: workflow/metrics/metrics_custom.go, docs/metrics.md.
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ OWN = {
     "workflowtemplate_runtime": "Duration of workflow template runs run through workflowTemplateRefs",
     "workflow_condition": "Workflow condition",
 }
-"""The controller's own metrics that mean something here: name → help."""
+"""Those of the controller's own metrics that make sense here: name → help."""
 BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0)
 RUNTIME_BUCKETS = (0.0, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 180.0)
 
 
 @dataclass
 class MetricSeries:
-    """One set of labels. counts: of a histogram, how many values were at most each bucket. since: it is a clock of the run `run`."""
+    """The values of one set of labels. counts: for a histogram, how many values were at most each bucket. since: when set, the value is the
+    time since then, a realtime metric of the run `run`.
+    """
 
     value: float = 0.0
     counts: list[int] = field(default_factory=list)
@@ -70,33 +72,33 @@ class MetricFamily:
     series: dict[Labels, MetricSeries] = field(default_factory=dict)
 
     def observe(self, labels: Labels, value: float) -> None:
-        one = self.series.setdefault(labels, MetricSeries(counts=[0] * len(self.buckets)))
-        one.value += value
-        one.observed += 1
+        series = self.series.setdefault(labels, MetricSeries(counts=[0] * len(self.buckets)))
+        series.value += value
+        series.observed += 1
         for index, limit in enumerate(self.buckets):
-            one.counts[index] += value <= limit
+            series.counts[index] += value <= limit
 
 
 class Metrics:
-    """Thread-safe."""
+    """All metric families. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._families: dict[str, MetricFamily] = {}
 
     def count(self, name: str, /, **labels: str) -> None:
-        """One more of a counter of the platform's own."""
+        """Add one to a counter of the platform's own."""
         with self._lock:
             family = self._families.setdefault(name, MetricFamily("counter", OWN[name]))
             family.series.setdefault(_key(labels), MetricSeries()).value += 1
 
     def observe(self, name: str, value: float, /, buckets: tuple[float, ...] = BUCKETS, **labels: str) -> None:
-        """One more value of a histogram of the platform's own."""
+        """Add a value to a histogram of the platform's own."""
         with self._lock:
             self._families.setdefault(name, MetricFamily("histogram", OWN[name], buckets)).observe(_key(labels), value)
 
     def emit(self, run: str, metric: EmitMetric) -> str:
-        """Enter what a workflow reports; answers Argo's complaint, "" for none."""
+        """Apply a metric that a workflow emits. Gives Argo's error message, "" for none."""
         with self._lock:
             problem = self._mismatch(metric)
             if problem:
@@ -127,10 +129,10 @@ class Metrics:
         return ""
 
     def forget(self, run: str) -> None:
-        """The clocks of a deleted run stop being shown."""
+        """Remove the realtime metrics of a deleted run."""
         with self._lock:
             for family in self._families.values():
-                for labels in [labels for labels, one in family.series.items() if one.run == run]:
+                for labels in [labels for labels, series in family.series.items() if series.run == run]:
                     del family.series[labels]
 
     def each(self, show: Callable[[str, MetricFamily], None]) -> None:
@@ -144,12 +146,12 @@ def _key(labels: Mapping[str, str]) -> Labels:
     return tuple(sorted(labels.items()))
 
 
-# --- what the controller counts of runs and pods while it works ------------------------------------------------------------
+# --- metrics of the controller's own work ------------------------------------------------------------
 
 
 @contextmanager
 def measure_step(metrics: Metrics, run: Run) -> Iterator[None]:
-    """One step of a run: how long it took, and the phase that it entered, if it entered one."""
+    """Measure one step of a run: how long it took, and whether the run entered another phase."""
     before, began = run.phase, time.perf_counter()
     yield
     metrics.observe("operation_duration_seconds", time.perf_counter() - began)
@@ -170,7 +172,7 @@ def measure_step(metrics: Metrics, run: Run) -> Iterator[None]:
 
 
 def count_pod_phase(metrics: Metrics, pod: StoredPod, status: Json) -> None:
-    """A pod's next status: the phase that it enters, if it enters one."""
+    """Count the phase of a pod's next status, if it is another one."""
     phase = status.get("phase")
     if phase and json.loads(pod.status).get("phase") != phase:
         metrics.count("pods_total_count", phase=phase, namespace=pod.namespace)

@@ -1,6 +1,6 @@
-"""The pods that were launched and whose end is not known yet.
+"""The pods that were launched and have not ended.
 
-Of thousands that wait, the uid alone is in memory: the journal has the rest.
+When thousands of pods wait, only their uids are in memory, and the journal has the rest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Outstanding:
         return run in self._per_run
 
     def get(self, key: Key) -> StoredPod | None:
-        """The pod as it was written last."""
+        """The pod in its latest state."""
         pod = self._whole.get(key)
         if pod is None and key in self._uids:
             pod = next((StoredPod(*row) for row in self._read_model.rows("get_pod", self._uids[key])), None)
@@ -54,25 +54,25 @@ class Outstanding:
         return next((key for key, uid in self._uids.items() if uid == pod_uid), None)
 
     def expect(self, key: Key, pod_uid: str) -> None:
-        """A pod that the journal has."""
+        """Add a pod that is in the journal."""
         if key not in self._uids:
             self._per_run[key[0]] = self._per_run.get(key[0], 0) + 1
         self._uids[key] = pod_uid
 
     def put(self, pod: StoredPod) -> None:
-        """A new pod, or a new state of one."""
+        """Add a new pod, or replace the state of one."""
         key = (pod.run, pod.node)
         self.expect(key, pod.uid)
         self._whole[key] = pod
 
     def set_aside(self, pod: StoredPod) -> None:
-        """A new pod is in the journal now; when many wait, it need not be here."""
+        """Drop a pod that is in the journal from memory, when many pods wait."""
         key = (pod.run, pod.node)
         if len(self._whole) > AT_HAND and self._whole.get(key) is pod:
             del self._whole[key]
 
     def settle(self, key: Key) -> str:
-        """The end of the pod is known: its uid."""
+        """Remove an ended pod. Gives its uid."""
         self._whole.pop(key, None)
         self._per_run[key[0]] -= 1
         if not self._per_run[key[0]]:

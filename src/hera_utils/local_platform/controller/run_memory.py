@@ -1,7 +1,7 @@
-"""What a run remembers beside its document, as the journal writes it: with each event no more than what changed of it.
+"""How the journal stores a run's memory beside its document: after each event only the changes are written.
 
 Some parts never change, such as the templates that were read (FIXED). Some have an entry for each of thousands of nodes, such as the
-locks that they wait for (NOTED): these are rows of their own. The rest is small and written each time.
+locks that they wait for (NOTED): their entries are rows of their own. The rest is small and written each time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOTED = ("locks", "full_locks", "unopened", "asked")
 
 
 class Notes(dict[str, Any]):
-    """A part of a run's memory that knows which of its entries changed since they were written."""
+    """A part of a run's memory that records which of its entries changed since they were written."""
 
     def __init__(self, entries: Mapping[str, Any], changed: Iterable[str]) -> None:
         super().__init__(entries)
@@ -48,7 +48,7 @@ class Notes(dict[str, Any]):
 
 
 def header(memory: Json) -> str:
-    """What is written each time: of the noted parts only that they are there."""
+    """The part that is written each time; of the NOTED parts it has only the names."""
     return encode({part: {} if part in NOTED else value for part, value in memory.items() if part not in FIXED})
 
 
@@ -57,7 +57,7 @@ def fixed(memory: Json) -> str:
 
 
 def note_changes(memory: Json, written: dict[str, Notes], update: RunUpdate) -> None:
-    """Enter into the update what changed of the noted parts; they become Notes. written: part → what the journal has of it."""
+    """Add the changes of the NOTED parts to the update, and make these parts Notes. written: part → its state in the journal."""
     for part in NOTED:
         value, notes = memory.get(part), written.get(part)
         if notes is not None and value is not notes:
@@ -67,12 +67,12 @@ def note_changes(memory: Json, written: dict[str, Notes], update: RunUpdate) -> 
         if notes is None and value is not None:
             notes = memory[part] = written[part] = Notes(value, value)
         if notes is not None:
-            update.notes += [(part, one, encode(notes[one]) if one in notes else None) for one in notes.changed]
+            update.notes += [(part, entry, encode(notes[entry]) if entry in notes else None) for entry in notes.changed]
             notes.changed.clear()
 
 
 def restored(header_text: str, fixed_text: str, rows: Iterable[tuple[Any, ...]]) -> tuple[Json, dict[str, Notes], bool]:
-    """(the memory, what the journal has of its noted parts, whether it is as older versions wrote it: all in the header)."""
+    """(the memory, the state of its NOTED parts in the journal, whether an older version wrote it, with everything in the header)."""
     memory: Json = json.loads(header_text)
     older = any(part in memory for part in FIXED) or any(memory.get(part) for part in NOTED)
     memory |= json.loads(fixed_text)

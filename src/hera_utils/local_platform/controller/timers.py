@@ -6,7 +6,7 @@ import heapq
 
 
 class Timers:
-    """What is due when. Keys are (run uid, timer key); setting a key again replaces it."""
+    """Timers by (run uid, timer key); setting a key again replaces its time."""
 
     def __init__(self) -> None:
         self._at: dict[tuple[str, str], float] = {}
@@ -17,7 +17,7 @@ class Timers:
         heapq.heappush(self._heap, (at, (run, key)))
 
     def cancel(self, run: str, key: str) -> None:
-        self._at.pop((run, key), None)  # its entry in the heap is skipped when it comes up
+        self._at.pop((run, key), None)  # its entry in the heap is skipped later
 
     def cancel_all(self, run: str) -> None:
         for key in [key for key in self._at if key[0] == run]:
@@ -30,6 +30,6 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
     def first_due(self, at: float) -> tuple[str, str] | None:
-        """The earliest of those that are due at that time, or None."""
+        """The earliest timer that is due at that time, or None."""
         first = self.next()
         return self._heap[0][1] if first is not None and first <= at else None

@@ -1,7 +1,7 @@
-"""One turn of the controller: everything that one transaction writes, and what is done after it.
+"""One turn of the controller: everything that one transaction writes, and the actions after it.
 
-A turn is an overlay: what it changes is seen by the rest of the turn (the writer's thread) and by nobody else before it is written.
-The runs that it changes become rows here (`Turn.seal`), and are read from their rows again (`restore_run`).
+A turn is an overlay: its changes are visible to the rest of the turn (the writer's thread), and to readers only after it is written.
+`Turn.seal` makes rows of the changed runs, and `restore_run` reads a run from its rows.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from hera_utils.local_platform.storage.records import (
 
 Json = dict[str, Any]
 TEMPLATE_FIELDS = ("storedTemplates", "storedWorkflowTemplateSpec")
-"""Parts of a status that may be large and hardly ever change: written only when they do."""
+"""Parts of a status that may be large and rarely change; they are written only when they do."""
 
 
 @dataclass
 class Children:
-    """The children of a node that has many, as text: `"a","b"`. Only what is new of them is written."""
+    """The children of a node that has many. text: `"a","b"`. Only new children are written."""
 
     count: int
     first: str
@@ -45,12 +45,12 @@ class Children:
 
 
 MANY = 64
-"""So many children make a node one whose children are rows of their own."""
+"""A node with so many children has rows of their own for them."""
 
 
 @dataclass
 class ActiveRun:
-    """A run in memory: the interpreter's state of it beside its record. fresh: it is not written yet."""
+    """A run in memory: the interpreter's state and the record. fresh: it is not written yet."""
 
     run: Run
     record: StoredRun
@@ -89,17 +89,17 @@ class Turn:
         self.deleted: dict[str, StoredRun] = {}
         self.pods: dict[str, StoredPod] = {}
         self.rewritten = 0
-        """Characters of the pods whose status changes: a row is written as a whole."""
+        """Characters of the pods whose status changes: their rows are written as a whole."""
         self.new_pods: set[str] = set()
         self.named_pods: dict[tuple[str, str], str] = {}
         """(namespace, name) → uid of the last new pod of that name."""
         self.whole_pods: set[str] = set()
-        """Pods of which everything is written, not the status alone."""
+        """Pods that are written completely, not only their status."""
         self.hidden: set[str] = set()
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
         """Named statements of journal.sql with their values, in order (outbox, timers, locks, events)."""
         self.after_write: list[Callable[[], None]] = []
-        """What to do once the turn is written (launch, kill…): each must be safe to do twice."""
+        """Actions after the turn is written (launch, kill…); each must be safe to repeat."""
         self.changes: list[ObjectChange] = []
 
     def look(self, kind: str, namespace: str, name: str) -> StoredObject | None:
@@ -134,12 +134,12 @@ class Turn:
             self.changes.append(ObjectChange("DELETED", pod.as_object()))
 
     def seal(self) -> None:
-        """Turn the runs that were touched into rows: their headers, and the nodes that changed."""
+        """Make rows of the changed runs: their headers and their changed nodes."""
         for uid, active in self.touched.items():
             self.updates[uid] = _update(active, self.version, self.at)
 
     def write(self, journal: Journal) -> None:
-        """Everything in one transaction, or nothing (JournalError)."""
+        """Write everything in one transaction. Raises JournalError when nothing was written."""
         with journal.transaction():
             journal.put("put_meta", "version", str(self.version))
             for uid in self.deleted:
@@ -176,7 +176,7 @@ class Turn:
 
 
 def _in_order(fresh: list[str], document_nodes: Json) -> list[str]:
-    """New nodes in the order in which the document has them; they are its last ones, so the others are not looked at."""
+    """New nodes in the order of the document. They are its last nodes, so the search goes backwards and stops early."""
     if len(fresh) < 2:
         return fresh
     unplaced, ordered = set(fresh), list[str]()
@@ -233,7 +233,7 @@ def _update(active: ActiveRun, version: int, at: float) -> RunUpdate:
 
 
 def _node_text(active: ActiveRun, update: RunUpdate, node_id: str, node: Json) -> str:
-    """The text of a node's row; its children are left out when they are many, and what is new of them is noted."""
+    """The text of a node's row. Many children are left out of it, and the new ones are added to the update."""
     children: list[str] = node.get("children") or []
     written = active.children.get(node_id)
     if len(children) < MANY:
@@ -279,12 +279,12 @@ def _write_run(journal: Journal, update: RunUpdate) -> None:
 
 
 def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> ActiveRun | None:
-    """The run of a record, whole; None when it is not in the journal any more."""
+    """The run of a record; None when it is not in the journal any more."""
     full = read_model.load(record.uid)
     if full is None:
         return None
     status: Json = {**json.loads(full.status), **json.loads(full.templates)}
-    # read as one, so that they share the names of their fields
+    # All nodes are parsed as one text, so that they share the strings of their field names.
     nodes: Json = dict(zip(full.nodes, json.loads(f"[{','.join(full.nodes.values())}]"), strict=True))
     status["nodes"] = nodes
     document: Json = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
