@@ -86,7 +86,7 @@ def test_events_go_on_however_many_requests_there_are():
 
     def postponed(items, item, waiting, rest):
         inbox = SimpleNamespace(rest=lambda: rest)
-        busy = SimpleNamespace(_later=waiting, _inbox=inbox, _take_event=lambda turn, event: taken.append(event))
+        busy = SimpleNamespace(_postponed=waiting, _inbox=inbox, _take_event=lambda turn, event: taken.append(event))
         controller.Controller._postpone(busy, None, items, item)
         return items, list(busy._postponed)
 

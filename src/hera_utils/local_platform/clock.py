@@ -1,4 +1,4 @@
-"""Time and random values: what the local platform asks its machine for, in one place."""
+"""The only place where the local platform gets the time and random values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One server a state folder: start it or join it, find it, stop it.
+"""One server per state folder: starts, joins, finds and stops it.
 
-The lock on server.lock says whether a server lives (the kernel gives it back when its process ends, however it ends); server.json
-says how to reach it. A client of another version replaces an idle server, else it says which version runs.
+The lock on server.lock shows whether a server runs (the kernel releases it when the process ends, however it ends); server.json
+says how to reach it. A client of another version replaces an idle server; a busy one is an error that names its version.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 LOG_LIMIT = 4 * 2**20
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
-"""What flock answers on a network file system without locks."""
-# kept: Python warns when a Popen object goes while its process still runs
+"""The errors of flock on a network file system without locks."""
+# Popen objects are kept, because Python warns when one is freed while its process runs.
 _STARTED: list[subprocess.Popen[bytes]] = []
 _BEGUN: dict[Path, _Starting] = {}
-"""State folder → the server that was begun for it and is not waited for yet."""
+"""State folder → the server that `begin` started and `start_or_join` has not waited for yet."""
 
 
 class _Taken(PlatformError):
-    """Another server has the folder, or had it a moment ago."""
+    """Another server has, or had a moment ago, the lock of the folder."""
 
 
 def start_or_join(state: Path, serving: Serving | None = None) -> Json:
-    """What server.json says of the server of a state folder, which is started in the background when none runs.
+    """The content of server.json of a state folder's server, which is started in the background when none runs.
 
-    serving: what a new server listens to (a running one is joined as it is). Raises PlatformError.
+    serving: the settings of a new server (a running one keeps its own). Raises PlatformError.
     """
     state = state.absolute()
     starting = _BEGUN.pop(state, None)
@@ -77,9 +77,9 @@ def start_or_join(state: Path, serving: Serving | None = None) -> Json:
 
 
 def begin(state: Path) -> None:
-    """Start the server of a state folder if none runs, and do not wait for it: the caller does something else before `start_or_join`.
+    """Start the server of a state folder if none runs, without waiting: the caller can work until it calls `start_or_join`.
 
-    Raises PlatformError, like that.
+    Raises PlatformError.
     """
     state = state.absolute()
     if state not in _BEGUN and status(state) is None and not _is_locked(state):
@@ -87,7 +87,7 @@ def begin(state: Path) -> None:
 
 
 def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json], None]) -> None:
-    """Serve in the foreground, until a signal. `ready` is called with what server.json says, once clients may connect.
+    """Serve in the foreground, until a signal. ready: called with the content of server.json, once clients may connect.
 
     Raises PlatformError when it cannot start, or when another server has the folder.
     """
@@ -104,7 +104,7 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
     with lock:
         from hera_utils.local_platform.server import Serving, run
 
-        # whatever is written here is the owner's alone; tasks have a container's (pods/pod/spawner.py)
+        # Only the owner may read files of the server; tasks get a container's umask (pods/pod/spawner.py).
         umask = os.umask(OTHERS)
         try:
             _announce_start(state)
@@ -114,14 +114,14 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
 
 
 def _announce_start(state: Path) -> None:
-    """In the place of what a killed server left behind. There is no moment without the file: that means that the server was stopped."""
+    """Replace server.json, which a killed server may have left. It is never missing meanwhile: that would mean that the server stopped."""
     known = {"pid": os.getpid(), "host": socket.gethostname(), "version": _version()}
-    with contextlib.suppress(OSError):  # a full disk; a server that was killed is known by its process
+    with contextlib.suppress(OSError):  # the disk may be full; `status` recognizes the old file by its dead process
         write_whole(state / "server.json", json.dumps(known).encode(), mode=0o600)
 
 
 def status(state: Path) -> Json | None:
-    """What server.json says, if that server lives and is ready. PlatformError for a folder in which others could write."""
+    """The content of server.json if its server runs and is ready, else None. Raises PlatformError for a folder that others can write."""
     check_state_folder(state)
     try:
         server = json.loads((state / "server.json").read_text(encoding="utf-8"))
@@ -139,16 +139,16 @@ def status(state: Path) -> Json | None:
             fix="work there, or choose another folder for this machine with HERA_UTILS_STATE",
         )
     if "argo_server" not in server:
-        return None  # it starts
+        return None  # the server is starting and not ready yet
     try:
-        os.kill(int(server["pid"]), 0)  # the file of a killed server may still be there while the next one starts
+        os.kill(int(server["pid"]), 0)  # while a server starts, the file of a killed one may still exist
     except (ProcessLookupError, PermissionError, KeyError, ValueError):
         return None
     return server
 
 
 def stop(state: Path) -> bool:
-    """End the server of a state folder; its pods go on, and the next server finds them. False: none ran."""
+    """End the server of a state folder; its pods continue, and the next server finds them. Gives False if no server ran."""
     server = status(state)
     if server is None:
         return False
@@ -170,7 +170,7 @@ def stop(state: Path) -> bool:
 
 def _is_locked(state: Path) -> bool:
     try:
-        with (state / "server.lock").open("rb") as file:  # whoever only looks can do so on a disk that became read-only
+        with (state / "server.lock").open("rb") as file:  # opened for reading, so that this works on a read-only disk
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -183,7 +183,7 @@ def _is_locked(state: Path) -> bool:
 
 
 def _no_lock(state: Path, error: OSError) -> PlatformError:
-    """Without locks two servers could work on one folder, and each task would run twice: such a folder is refused."""
+    """The error for a folder without locks, where two servers could run each task twice, or for another failure of flock."""
     if error.errno not in _WITHOUT_LOCKS:
         return unusable(state, error)
     return PlatformError(
@@ -195,7 +195,7 @@ def _no_lock(state: Path, error: OSError) -> PlatformError:
 def _take_lock(state: Path) -> IO[bytes] | None:
     """The lock of a state folder as an open file, or None when another process has it."""
     try:
-        file = open(state / "server.lock", "a+b", opener=private)  # noqa: SIM115  held as long as the server lives
+        file = open(state / "server.lock", "a+b", opener=private)  # noqa: SIM115  open as long as the server runs
     except OSError as error:
         raise unusable(state, error) from error
     for _ in range(20):
@@ -203,7 +203,7 @@ def _take_lock(state: Path) -> IO[bytes] | None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return file
         except BlockingIOError:
-            time.sleep(0.01)  # perhaps only a client that looks whether a server lives: it does not hold it for long
+            time.sleep(0.01)  # a client that only checks for a server holds the lock for a moment
         except OSError as error:
             file.close()
             raise _no_lock(state, error) from error
@@ -216,7 +216,7 @@ def _take_lock(state: Path) -> IO[bytes] | None:
 
 @dataclass
 class _Starting:
-    """A server's process that is not known to be ready. answers: the pipe that tells. begin: where its words in the log begin."""
+    """A starting server's process. answers: the pipe on which it reports that it is ready. begin: where its part of the log begins."""
 
     process: subprocess.Popen[bytes]
     answers: IO[bytes]
@@ -225,7 +225,7 @@ class _Starting:
 
 
 def _begin(state: Path, serving: Serving | None = None) -> _Starting:
-    """Start a server that outlives us."""
+    """Start a server that outlives this process."""
     open_state_folder(state)
     try:
         log_path = state / "server.log"
@@ -262,7 +262,7 @@ def _begin(state: Path, serving: Serving | None = None) -> _Starting:
 
 
 def _wait(starting: _Starting) -> Json | None:
-    """What server.json says of the server once it is ready; None when another process was quicker."""
+    """Wait until the server is ready. Gives the content of server.json; None when another process started a server first."""
     log = starting.log
     with starting.answers as answers:
         if not select.select([answers], [], [], START_SECONDS)[0]:
@@ -287,8 +287,8 @@ def _last_words(log: Path, begin: int) -> str:
 
 
 def background() -> None:
-    """The process that `_begin` starts: argv is the state folder, the settings and the pipe to which it writes whether it is ready."""
-    gc.disable()  # what is imported stays: looking through it for garbage again and again finds nothing
+    """Runs in the process that `_begin` starts. argv: the state folder, the settings, and the pipe for the report that it is ready."""
+    gc.disable()  # garbage collections during the imports would find nothing
     start = contextlib.ExitStack()
     start.enter_context(cached_bytecode("serve"))
     from hera_utils.local_platform.server import Serving
@@ -296,7 +296,10 @@ def background() -> None:
     state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
 
     def answer(message: Json) -> None:
-        with contextlib.suppress(OSError), open(pipe, "w", encoding="utf-8") as starter:  # the starter may be gone
+        with (
+            contextlib.suppress(OSError),
+            open(pipe, "w", encoding="utf-8") as starter,
+        ):  # the client that started this process may have ended
             starter.write(json.dumps(message) + "\n")
 
     def ready(server: Json) -> None:
@@ -309,8 +312,8 @@ def background() -> None:
     try:
         serve(state, serving, ready=ready)
     except HeraUtilsError as error:
-        taken = isinstance(error, _Taken)  # whoever has it may be killed at this moment: the starter looks again
-        with contextlib.suppress(HeraUtilsError):  # it may be the lock that cannot be had
+        taken = isinstance(error, _Taken)  # the client then checks again, because the other server may just be ending
+        with contextlib.suppress(HeraUtilsError):  # the lock itself may be the problem
             taken = taken or _is_locked(state)
         answer({"taken": True} if taken else {"error": error.message, "fix": error.fix})
         raise SystemExit(error.exit_status) from None
@@ -323,7 +326,7 @@ def _log_to_stderr() -> None:
 
 
 def _replace(state: Path, server: Json) -> None:
-    """Stop an idle server of another version; PlatformError when it is executing something."""
+    """Stop an idle server of another version. Raises PlatformError when it executes workflows."""
     from hera_utils.local_platform.storage.journal import count_unfinished_runs
 
     running = count_unfinished_runs(state / "journal.sqlite")

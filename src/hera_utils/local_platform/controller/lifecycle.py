@@ -277,7 +277,7 @@ _FEW = 16
 
 
 class Owned(Generic[Stored]):
-    """Finds the objects that name an owner: first by searching their texts, after a few searches in an index, as a run may own thousands."""
+    """Finds the objects that name an owner: by searching their texts, and after a few searches in an index, as a run may own thousands."""
 
     def __init__(self, candidates: Sequence[Stored], text_of: Callable[[Stored], str]) -> None:
         self._candidates: Sequence[Stored] = candidates
