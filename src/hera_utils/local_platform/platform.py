@@ -1,6 +1,6 @@
-"""The local platform as its two APIs see it: objects with resource versions, runs, pods. Thread-safe.
+"""The local platform for its two APIs: objects with resource versions, runs, pods. Thread-safe.
 
-Handlers never touch the journal or a run: they read through here and hand changes to the controller, the single writer.
+Handlers never use the journal or a run directly: they read through this class, which gives changes to the controller, the only writer.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ Json = dict[str, Any]
 Found = list[StoredObject]
 RuntimeOf = Callable[[Path, Report], Runtime]
 _NAMES_TRIED = 8
-"""Kubernetes: so often a generated name that is taken is drawn again. Among 10,000 runs of one prefix two would be called alike."""
+"""How often a generated name is drawn before the creation fails, as in Kubernetes: among 10,000 runs of one prefix two would collide."""
 NAMESPACES = ("default", "argo")
-"""These exist from the start, each with its service account `default`."""
+"""Namespaces that exist from the start, each with its service account `default`."""
 
 
 class LocalPlatform:
-    """state: the state folder. Every method raises errors.Refused (gRPC code, Kubernetes reason) when the answer is no.
+    """state: the state folder. Every method raises errors.Refused (with a gRPC code and a Kubernetes reason) when it refuses a request.
 
-    advance, runtime, agents: the interpreter, what runs pods, and what runs templates without pods; by default the real ones.
+    advance, runtime, agents: the interpreter, the runtime of pods and the runtime of templates without pods; tests pass their own.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class LocalPlatform:
         self._show_this_machine()
 
     def _show_this_machine(self) -> None:
-        """The one node, as it is now: a state folder may have been moved to another machine, or this one given more memory."""
+        """Update the only node: the state folder may have been moved to another machine, or this machine may have got more memory."""
         document = node(time.time())
         if self._read_model.object(("Node", "", NODE)) is None:
             self.create("Node", "", document)
@@ -105,16 +105,16 @@ class LocalPlatform:
             self.update("Node", "", document)
 
     def prepare(self) -> None:
-        """Get ready for the first pods, once this platform answers."""
+        """Prepare for the first pods, after the platform answers requests."""
         self._launcher.runtime.prepare()
 
     def end_pods(self) -> None:
-        """Kill all pods: the state folder was removed, and no later server could find them."""
+        """Kill all pods. Needed when the state folder was removed, because no later server could find them."""
         for pod in list(self._controller.effects.outstanding.every()):
             self._launcher.kill(pod, force=True)
 
     def close(self) -> None:
-        """End the controller; pods go on by themselves, and the next server finds them."""
+        """End the controller; pods continue, and the next server finds them."""
         self._cron.stop()
         self._controller.stop()
         self._journal.close()
@@ -126,7 +126,7 @@ class LocalPlatform:
         return any(enabled(json.loads(stored.text)) for stored in self._read_model.objects("CronWorkflow"))
 
     def forget_archived(self, uid: str) -> None:
-        """Delete the archive's record of a run; the run itself, if it is there, stays."""
+        """Delete the archive's record of a run; the run itself, if it exists, stays."""
 
         def act(turn: Turn) -> Callable[[], None]:
             forget(turn, uid, self._read_model.run_of_uid(uid))
@@ -135,7 +135,7 @@ class LocalPlatform:
         self._controller.call(act)
 
     def retry_archived(self, document: Json, **how: Any) -> StoredObject:
-        """Take an archived run that was deleted up again under a new uid: what failed of it runs again."""
+        """Retry an archived run that was deleted, under a new uid: its failed nodes run again."""
         namespace = str(document["metadata"]["namespace"])
         self._check_namespace("Workflow", namespace)
         rest = {key: document[key] for key in ("spec", "status")}
@@ -147,14 +147,16 @@ class LocalPlatform:
             if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
             event = RetryRequested(turn.at, seed(), invalid=invalid, **how)
-            retry_in_place.check(run, event)  # a run that enters is there, also when its first event is refused
+            retry_in_place.check(
+                run, event
+            )  # first, because `enter` creates the run even when its first event is refused
             self._controller.enter(turn, run, event)
             return lambda: self._workflow(run.uid)
 
         return self._controller.call(act)
 
     def phases(self, kind: str) -> dict[str, int]:
-        """How many workflows, or pods that are shown, are in each phase."""
+        """Phase → how many workflows, or visible pods, are in it."""
         statement = {"Workflow": "phases_of_runs", "Pod": "phases_of_pods"}[kind]
         return {str(phase or "Pending"): int(count) for phase, count in self._read_model.rows(statement)}
 
@@ -162,7 +164,7 @@ class LocalPlatform:
         return self._cron.counts
 
     def lock_counts(self) -> tuple[dict[str, int], dict[str, int]]:
-        """How many hold each lock, and how many wait for it."""
+        """(lock → number of holders, lock → number of waiting requests)."""
         return self._controller.effects.locks.counts()
 
     @property
@@ -171,7 +173,7 @@ class LocalPlatform:
 
     # --- reading -------------------------------------------------------------------------------------------------
     def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> StoredObject:
-        """nodes=False leaves `status.nodes` out of a workflow, as in `list`."""
+        """One object. nodes=False leaves `status.nodes` out of a workflow, as in `list`."""
         if kind == "Workflow":
             record = self._read_model.run(namespace, name)
             waiting = self._launcher.waiting() if nodes and record is not None else {}
@@ -187,14 +189,14 @@ class LocalPlatform:
 
     def _run(self, uid: str, waiting: dict[str, dict[str, str]], *, nodes: bool) -> StoredObject | None:
         messages, failure = waiting.get(uid), self._controller.failure
-        if failure is not None and nodes:  # what happens cannot be written: the disk is full, or read-only
+        if failure is not None and nodes:  # events cannot be written: the disk is full or read-only
             messages = {**(messages or {}), "": failure.with_fix}
         return self._read_model.workflow(uid, with_nodes=nodes, messages=messages)
 
     def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[Found, int]:
-        """All objects of a kind (namespace "" = of every namespace), sorted by name, and the resource version of the whole.
+        """(all objects of a kind, sorted by name; the resource version of the list). namespace: "" for all namespaces.
 
-        nodes=False leaves `status.nodes` out of workflows: a list of large runs then costs as little as one of small ones.
+        nodes=False leaves `status.nodes` out of workflows, so that a list of large runs costs as little as one of small ones.
         """
         waiting = self._launcher.waiting() if nodes and kind == "Workflow" else {}
         with self._read_model.quiet():
@@ -208,22 +210,22 @@ class LocalPlatform:
             if kind != "Pod":
                 return self._read_model.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
             pods = self._read_model.pods(namespace)
-        # Their texts are put together when others may read and write again: a second for ten thousand.
+        # The texts are built after `quiet`, so that others can read and write: ten thousand pods take a second.
         found = [pod.as_object() for pod in pods]
         return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
 
     def newest_runs(self, namespace: str = "") -> tuple[Sequence[StoredRun], int]:
-        """The names of all runs, the last started first, and the version as in `list`: without a look at any of them."""
+        """(all runs, the last started first; the resource version as in `list`). Documents are not read, so it is cheap."""
         with self._read_model.quiet():
             return self._read_model.newest(namespace), self._read_model.version
 
     def subscribe(self, kind: str, listener: Callable[[ObjectChange], None]) -> Callable[[], None]:
-        """Call `listener` (from the writer's thread; it must return at once) for each change; returns how to stop."""
+        """Call `listener` for each change, in the writer's thread, so it must return at once. Gives a function that ends this."""
         return self._read_model.subscribe(kind, listener)
 
     # --- writing: through the controller -------------------------------------------------------------------------
     def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
-        """Create any object but a workflow: name or generateName, uid, creationTimestamp are filled in."""
+        """Create an object of any kind but Workflow; a missing name, the uid and the creationTimestamp are filled in."""
         self._check_namespace(kind, namespace)
         objects.check_room(self._read_model.characters)
 
@@ -247,7 +249,7 @@ class LocalPlatform:
         return self._controller.call(act)
 
     def update(self, kind: str, namespace: str, document: Json) -> StoredObject:
-        """Replace an object; a stale metadata.resourceVersion is refused (Conflict)."""
+        """Replace an object. Raises Refused (Conflict) for an outdated metadata.resourceVersion."""
         name = str((document.get("metadata") or {}).get("name") or "")
         place = "" if kind in objects.CLUSTER_WIDE else namespace
         objects.check_namespace(kind, namespace, document)
@@ -269,7 +271,7 @@ class LocalPlatform:
         return self._controller.call(act)
 
     def _update_execution(self, kind: str, namespace: str, name: str, document: Json) -> StoredObject:
-        """What a user may change of a workflow or a pod that is executed: labels, annotations; to suspend or stop a workflow."""
+        """Change a workflow or a pod. A user may change its labels and annotations, and suspend or stop a workflow."""
         stored = self.get(kind, namespace, name)
         old = json.loads(stored.text)
         new = objects.replacement(kind, old, document, 0.0)["metadata"]
@@ -293,7 +295,7 @@ class LocalPlatform:
         return self._controller.call(act)
 
     def _follow(self, turn: Turn, stored: StoredObject) -> None:
-        """What the creation or change of an object leads to."""
+        """Do what follows from the creation or change of an object."""
         if stored.kind == "Namespace" and turn.look("ServiceAccount", stored.name, "default") is None:
             account = {"metadata": {"name": "default"}}
             created = objects.new_object("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
@@ -302,7 +304,7 @@ class LocalPlatform:
             self._controller.give(turn, self._controller.effects.limits_changed(turn))
 
     def delete(self, kind: str, namespace: str, name: str) -> StoredObject:
-        """Delete an object (a workflow: its pods are killed, its claims of volumeClaimTemplates released)."""
+        """Delete an object. With a workflow its pods are killed and the claims of its volumeClaimTemplates are deleted."""
         stored = self.get(kind, namespace, name)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
@@ -322,15 +324,15 @@ class LocalPlatform:
         return self._controller.call(act)
 
     def lint(self, namespace: str, document: Json, kind: str = "Workflow") -> Json:
-        """The normalised document, or InvalidWorkflow with Argo's message."""
+        """The normalised document. Raises InvalidWorkflow with Argo's message."""
         if kind not in objects.CLUSTER_WIDE:
             self._check_namespace(kind, namespace)
         return self.admission.lint(kind, namespace, document)
 
     def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
-        """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET.
+        """Validate and start a workflow. When this returns, the run is stored, and the next GET shows it as `Running`.
 
-        A status in it, as in a document that was read from a server, is that of another run: this one begins without.
+        A status in the document belongs to another run (the document was read from a server) and is ignored.
         """
         new = {**document, "status": {"startedAt": None, "finishedAt": None}} if "status" in document else document
         return self._submit(namespace, new, dry_run=dry_run)
@@ -356,12 +358,12 @@ class LocalPlatform:
                 return lambda: answer
             started = dataclasses.replace(first, at=turn.at, seed=seed())
             self._controller.enter(turn, run, started, warnings=admitted.warnings)
-            return lambda: self._workflow(run.uid, nodes=False)  # Argo answers before it has any
+            return lambda: self._workflow(run.uid, nodes=False)  # Argo answers before the workflow has nodes
 
         return self._controller.call(act)
 
     def act(self, namespace: str, name: str, event: Event) -> StoredObject:
-        """Give a run a user's event (stop, suspend, resume, retry, set…); `at` and `seed` are filled in here."""
+        """Advance a run by a user's request (stop, suspend, resume, retry, set…); `at` and `seed` are filled in here."""
         if isinstance(event, RetryRequested):
             old = json.loads(self.get("Workflow", namespace, name, nodes=False).text)
             event = dataclasses.replace(event, invalid=self.admission.fault_of_retry(old, event.parameters))
@@ -386,12 +388,12 @@ class LocalPlatform:
     def resubmit(
         self, namespace: str, name: str, *, memoized: bool = False, parameters: tuple[str, ...] = ()
     ) -> StoredObject:
-        """Run a workflow again as a new one; memoized: what succeeded is not computed again."""
+        """Run a workflow again as a new one. memoized: nodes that succeeded are not computed again."""
         document = json.loads(self.get("Workflow", namespace, name).text)
         return self.run_again(document, memoized=memoized, parameters=parameters)
 
     def run_again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> StoredObject:
-        """As resubmit does. document: a workflow as it was stored."""
+        """Resubmit a stored document of a workflow, which need not exist any more."""
         again = self.admission.again(document, memoized=memoized, parameters=parameters)
         return self._submit(document["metadata"]["namespace"], again)
 
@@ -403,10 +405,10 @@ class LocalPlatform:
 
     # --- pods ----------------------------------------------------------------------------------------------------
     def pods(self, namespace: str, workflow: str = "") -> Found:
-        """The pods of a namespace or of one run, as Kubernetes Pod objects with status, oldest first.
+        """The pods of a namespace or of one run, as Kubernetes Pod objects with status, the oldest first.
 
-        Those of one run: also the ones that podGC took away, because their logs are still there. Of a task that was retried the newest:
-        a retry deletes the pods before it, as in Argo.
+        For one run, pods that podGC hid are included, because their logs still exist. Of several pods of one name only the newest is
+        included: a retry deletes the earlier pods, as in Argo.
         """
         if not workflow:
             return [pod.as_object() for pod in self._read_model.pods(namespace)]
@@ -419,25 +421,25 @@ class LocalPlatform:
     def pod_log(
         self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False, tail: int | None = None
     ) -> Iterator[tuple[float, str]]:
-        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept.
+        """(time, line) pairs of a container's log, also of a deleted pod as long as its run is kept.
 
-        tail: only so many of the last lines. uid: which of the pods of that name (a retried task has several); the newest when empty.
+        tail: how many of the last lines. uid: which of several pods of that name (a retried task has several); "" for the newest.
         """
-        found = [one for one in self._read_model.pods_named(namespace, pod) if uid in ("", one.uid)]
-        if not found:
+        named = [stored for stored in self._read_model.pods_named(namespace, pod) if uid in ("", stored.uid)]
+        if not named:
             raise objects.not_found("Pod", pod)
-        return self._launcher.runtime.logs(found[-1].uid, container, follow=follow, tail=tail)
+        return self._launcher.runtime.logs(named[-1].uid, container, follow=follow, tail=tail)
 
     def artifact(
         self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True, folder: str = ""
     ) -> str:
-        """The path, on this machine, of the file or folder that holds a node's artifact; one that is elsewhere is fetched to `folder`."""
+        """The path of a node's artifact on this machine. One in a store on the network is downloaded to `folder`."""
         document = json.loads(self.get("Workflow", namespace, workflow).text)
         node = (document.get("status", {}).get("nodes") or {}).get(node_id)
         if node is None:
             raise Refused(faults.NOT_FOUND, f'node "{node_id}" of workflow "{workflow}" not found', reason="NotFound")
-        listed = (node.get("outputs" if output else "inputs") or {}).get("artifacts") or ()
-        artifact = next((one for one in listed if one.get("name") == name), None)
+        artifacts = (node.get("outputs" if output else "inputs") or {}).get("artifacts") or ()
+        artifact = next((each for each in artifacts if each.get("name") == name), None)
         if artifact is None:
             raise Refused(faults.NOT_FOUND, f'artifact "{name}" of node "{node_id}" not found', reason="NotFound")
         archive = locations.archive_of(document, str(node.get("templateName") or ""))
@@ -452,7 +454,7 @@ class LocalPlatform:
         return str(path)
 
     def events(self, namespace: str, workflow: str) -> Iterator[Json]:
-        """Every event that a run was given, as JSON data, in order: what a bug report needs."""
+        """Every event of a run as JSON data, in order, for bug reports."""
         record = self._read_model.run(namespace, workflow)
         if record is None:
             raise objects.not_found("Workflow", workflow)

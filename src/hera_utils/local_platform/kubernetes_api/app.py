@@ -1,4 +1,4 @@
-"""Kubernetes' API, HTTP side: from a request to its verb on a resource, and back as JSON, a table, a watch or a log."""
+"""The HTTP side of Kubernetes' API: from a request to its verb on a resource, and back as JSON, a table, a watch or a log."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _VERBS = {
 
 
 def kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
-    """The ASGI application that speaks the subset of Kubernetes' API; `token` is what its clients must show."""
+    """The ASGI application with the subset of Kubernetes' API. token: clients must send it."""
     history = WatchHistory(platform, [resource.kind for resource in STORED])
     return KubernetesApi(platform, Gate(token), history)
 
@@ -76,12 +76,12 @@ class KubernetesApi:
         if decision.passed:
             decision = self.gate.check_token(request.headers.get("authorization"))
         if not decision.passed:
-            return _refused_entry(decision)
+            return _denied(decision)
         path = raw_path_of(request)
         if request.method in ("GET", "HEAD"):
-            found = discovered(path, request.headers.get("host", ""))
-            if found is not None:
-                return PlainTextResponse(found) if isinstance(found, str) else _json(200, found)
+            answer = discovered(path, request.headers.get("host", ""))
+            if answer is not None:
+                return PlainTextResponse(answer) if isinstance(answer, str) else _json(200, answer)
         target: RequestTarget | None = None
         try:
             target = target_of(path)
@@ -130,7 +130,7 @@ class KubernetesApi:
         resource = request.target.resource
         if request.table and request.verb == "list":
             head, page = objects.listed(self.platform, request)
-            return _json(200, table_of(resource, (objects.typed(resource, one) for one in page), head))
+            return _json(200, table_of(resource, (objects.typed(resource, stored) for stored in page), head))
         status, answer = _VERBS[request.verb](self.platform, request)
         if request.table and request.verb == "get":
             document = json.loads(answer) if isinstance(answer, str | bytes) else answer
@@ -138,7 +138,7 @@ class KubernetesApi:
         return _json(status, answer)
 
 
-def _refused_entry(decision: AccessDecision) -> Response:
+def _denied(decision: AccessDecision) -> Response:
     reason = "Unauthorized" if decision.status == 401 else "Forbidden"
     message = "Unauthorized" if decision.status == 401 else decision.message
     return _json(decision.status, kubernetes_status(Refused(UNAUTHENTICATED, message, reason=reason)))

@@ -1,4 +1,4 @@
-"""What a client reads before it asks for anything: version, groups, resources, and a description small enough to be written here."""
+"""What a client reads before its first request: the version, groups, resources, and a minimal OpenAPI description."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _subresource(resource: Resource, name: str) -> Json:
 
 
 def _openapi(group: str, version: str) -> Json:
-    """Just enough for kubectl to see that the server validates by itself and knows dry runs."""
+    """The minimum from which kubectl sees that the server validates fields and supports dry runs."""
     parameters = [
         {"name": name, "in": "query", "schema": {"type": "string"}}
         for name in ("dryRun", "fieldManager", "fieldValidation")

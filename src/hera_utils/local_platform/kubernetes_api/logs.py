@@ -1,4 +1,4 @@
-"""A container's log as Kubernetes gives it: plain text, a line each, followed on request."""
+"""A container's log in Kubernetes' form: plain text, followed on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hera_utils.local_platform.pods.log_lines import BATCH, Line, LogOptions, Po
 from hera_utils.local_platform.serving.watch import WatchHistory, pause_after
 
 _PAUSES = (0.02, 0.05, 0.1, 0.2)
-"""Seconds until one looks again at a log that has not grown."""
+"""Seconds until a log that has not grown is read again; they grow with each time."""
 
 
 def log(platform: LocalPlatform, watches: WatchHistory, request: KubernetesRequest) -> AsyncIterator[bytes]:
@@ -31,12 +31,12 @@ def log(platform: LocalPlatform, watches: WatchHistory, request: KubernetesReque
 
 
 async def _bytes(lines: Iterator[Line], options: LogOptions, watches: WatchHistory) -> AsyncIterator[bytes]:
-    """Read by the few threads that all have who watch, whenever the client has taken what was read before."""
-    loop, idle, over = asyncio.get_running_loop(), 0, False
+    """The log as bytes. The few threads that serve all watches read it, each time after the client took the previous part."""
+    loop, idle, has_ended = asyncio.get_running_loop(), 0, False
     watches.latest.enter()
     try:
-        while not over:
-            text, cost, over = await loop.run_in_executor(watches.threads, _take, lines, options)
+        while not has_ended:
+            text, cost, has_ended = await loop.run_in_executor(watches.threads, _take, lines, options)
             if text:
                 yield text.encode("utf-8", "replace")
             idle = 0 if text else idle + 1
@@ -48,24 +48,24 @@ async def _bytes(lines: Iterator[Line], options: LogOptions, watches: WatchHisto
 
 
 def _take(lines: Iterator[Line], options: LogOptions) -> tuple[str, float, bool]:
-    """The next lines, those that are there; how long it took; whether the log is over."""
+    """(the lines that are there now, seconds of processor time that it took, whether the log has ended)."""
     started = time.thread_time()
-    batch, size, over = list[str](), 0, False
+    batch, size, has_ended = list[str](), 0, False
     while size < BATCH:
         line = next(lines, None)
-        over = line is None
+        has_ended = line is None
         if line is None or is_heartbeat(line):
             break
         batch.append(options.text(line) + "\n")
         size += len(batch[-1])
-    return "".join(batch), time.thread_time() - started, over
+    return "".join(batch), time.thread_time() - started, has_ended
 
 
 def _container(pod: dict[str, object], name: str) -> str:
     spec = pod.get("spec") or {}
     assert isinstance(spec, dict)
-    names = [str(one["name"]) for one in spec.get("containers") or ()]
-    others = [str(one["name"]) for one in spec.get("initContainers") or ()]
+    names = [str(container["name"]) for container in spec.get("containers") or ()]
+    others = [str(container["name"]) for container in spec.get("initContainers") or ()]
     metadata = pod.get("metadata")
     pod_name = metadata.get("name") if isinstance(metadata, dict) else ""
     if name:
@@ -75,7 +75,7 @@ def _container(pod: dict[str, object], name: str) -> str:
     if len(names) == 1:
         return names[0]
     if "main" in names:
-        return "main"  # Argo's pods name it as their default container
+        return "main"  # the default container of Argo's pods
     message = f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(names)}]"
     raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
 

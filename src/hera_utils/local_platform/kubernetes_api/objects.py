@@ -1,4 +1,4 @@
-"""get, list, create, update, patch and delete of objects, as in Kubernetes. Functions (platform, request) → (HTTP status, object)."""
+"""get, list, create, update, patch and delete of objects, as in Kubernetes. Each is (platform, request) → (HTTP status, object)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from hera_utils.local_platform.storage.resources import ARGO_GROUP, Resource
 
 Json = dict[str, Any]
 Answer = tuple[int, "Json | str | bytes"]
-"""HTTP status, and an object or its JSON text."""
+"""(HTTP status, an object or its JSON text)."""
 
 _SHOWN_WHEN_DELETED = frozenset({"Pod", "PersistentVolumeClaim", "Namespace", "ServiceAccount"})
 
 
 def typed(resource: Resource, stored: StoredObject) -> Json:
-    """The object with apiVersion and kind in front, whatever it was stored with."""
+    """The object, beginning with its apiVersion and kind."""
     document = json.loads(stored.text)
     return {"apiVersion": resource.group_version, "kind": resource.kind, **untyped(document)}
 
 
 def typed_text(resource: Resource, stored: StoredObject) -> str:
-    """The same as JSON text; a workflow, which may be megabytes, is not read for it."""
+    """The JSON text of `typed`. A workflow is not parsed for it, because it may be megabytes."""
     if resource.group == ARGO_GROUP and stored.text.startswith('{"metadata":'):
         return f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}",{stored.text[1:]}'
     return json.dumps(typed(resource, stored), separators=(",", ":"), ensure_ascii=False)
@@ -47,18 +47,18 @@ def get(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
 
 def selector_of(request: KubernetesRequest) -> ObjectSelector:
     fields = field_selector(request.query.get("fieldSelector", ""))
-    if request.target.name:  # watch of one object in the old style
+    if request.target.name:  # an old client watches one object by its path
         fields = field_selector(f"metadata.name={request.target.name}")
     labels = label_selector(request.query.get("labelSelector", ""))
     return ObjectSelector(request.target.resource.kind, request.target.namespace, labels, fields)
 
 
 def listed(platform: LocalPlatform, request: KubernetesRequest) -> tuple[Json, list[StoredObject]]:
-    """A page (`limit`, `continue`) and the list's metadata. Its token is the place after its last object: nothing of pages is kept."""
+    """(the list's metadata, the objects of one page: `limit`, `continue`). The token names the last object, so pages need no memory."""
     resource, selector = request.target.resource, selector_of(request)
-    every, version = platform.list(resource.kind, request.target.namespace)
-    selected = [stored for stored in every if selector.names(stored) and selector.matches(stored.text)]
-    after = _place(request.query.get("continue", ""))
+    all_objects, version = platform.list(resource.kind, request.target.namespace)
+    selected = [stored for stored in all_objects if selector.names(stored) and selector.matches(stored.text)]
+    after = _name_of_token(request.query.get("continue", ""))
     if after:
         selected = [stored for stored in selected if (stored.namespace, stored.name) > after]
     limit = request.number("limit")
@@ -73,7 +73,7 @@ def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     resource = request.target.resource
     head, page = listed(platform, request)
     begin = f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}List","metadata":{json.dumps(head)},"items":['
-    # one text a time: a list may have 100 MB, and each copy counts
+    # Encoded object by object: a list may have 100 MB, and one more copy of it would cost as much.
     items = [typed_text(resource, stored).encode("utf-8", "surrogatepass") for stored in page]
     items[:1] = [begin.encode() + item for item in items[:1]] or [begin.encode()]
     items[-1] += b"]}"
@@ -84,7 +84,7 @@ def _token(stored: StoredObject) -> str:
     return base64.urlsafe_b64encode(json.dumps([stored.namespace, stored.name]).encode()).decode()
 
 
-def _place(token: str) -> tuple[str, str] | None:
+def _name_of_token(token: str) -> tuple[str, str] | None:
     if not token:
         return None
     try:
@@ -111,7 +111,7 @@ def _store(platform: LocalPlatform, resource: Resource, namespace: str, document
 
 
 def _checked(resource: Resource, request: KubernetesRequest) -> Json:
-    """The document of a request, of the right type."""
+    """The document of a request. Raises Refused when it is of another type than the path says."""
     body = request.body
     for field, right in (("kind", resource.kind), ("apiVersion", resource.group_version)):
         if body.get(field, right) != right:
@@ -123,15 +123,15 @@ def _checked(resource: Resource, request: KubernetesRequest) -> Json:
 
 
 def _unowned(document: Json) -> Json:
-    """The server alone records who owns which field."""
+    """The document without managedFields, which only the server records."""
     return {**document, "metadata": {k: v for k, v in (document.get("metadata") or {}).items() if k != "managedFields"}}
 
 
 def update(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     document = _unowned(_checked(request.target.resource, request))
-    given = document.setdefault("metadata", {}).setdefault("name", request.target.name)
-    if given != request.target.name:
-        message = f"the name of the object ({given}) does not match the name on the URL ({request.target.name})"
+    name = document.setdefault("metadata", {}).setdefault("name", request.target.name)
+    if name != request.target.name:
+        message = f"the name of the object ({name}) does not match the name on the URL ({request.target.name})"
         raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
     return 200, typed_text(request.target.resource, _replace(platform, request, document))
 
@@ -173,12 +173,12 @@ def patch(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     if not applied:
         document = _unowned(document)
     if document == (live if applied else _unowned(live)):
-        return 200, typed_text(resource, stored)  # nothing changes: no new version, as in Kubernetes
+        return 200, typed_text(resource, stored)  # without a change there is no new version, as in Kubernetes
     return 200, typed_text(resource, _replace(platform, request, document))
 
 
 def _apply_config(live: Json | None, request: KubernetesRequest) -> Json:
-    """The object after an apply; a secret's stringData is data by then."""
+    """The object after a server-side apply."""
     manager = request.query.get("fieldManager", "")
     if not manager:
         message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'

@@ -1,9 +1,9 @@
 """Server-side apply: who owns which field of an object, so that two appliers do not undo each other's work. Pure.
 
-As Kubernetes does it (docs: reference/using-api/server-side-apply): what an applier no longer says is removed unless another owns it, what
-another owns and would change is a conflict unless forced. Simpler than there: a list is one value (the kinds served here have few
-lists that are maps), owners are kept for who applies; what was there before anybody did, or was changed otherwise since, belongs to
-`before-first-apply`, respectively to nobody.
+As in Kubernetes (docs: reference/using-api/server-side-apply): a field that an applier no longer sets is removed unless another owns it;
+changing a field that another owns is a conflict unless forced. Simpler than in Kubernetes: a list is one value (the kinds served here
+have few lists that are maps), and only appliers are owners. Fields from before the first apply belong to `before-first-apply`; fields
+that were changed otherwise belong to nobody.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _ABSENT = object()
 
 
 def apply(live: Json | None, config: Json, manager: str, *, force: bool, at: str, version: str) -> Json:
-    """The object after `manager` applied `config`. live: as stored, None when it is created now. at: RFC 3339, for the owners' records.
+    """The object after `manager` applied `config`. live: the stored object, None when it is created now. at: the time (RFC 3339).
 
-    Refused (Conflict) in Kubernetes' words when another owns a field that would change.
+    Raises Refused (Conflict) with Kubernetes' message when another manager owns a field that would change.
     """
     applied = dict(leaves(config))
     owners = owners_of(live) if live is not None else {}
@@ -60,7 +60,7 @@ def apply(live: Json | None, config: Json, manager: str, *, force: bool, at: str
 
 
 def disown_changes(live: Json, new: Json) -> Json:
-    """The object after an update that is no apply: what it changed is no longer owned by appliers."""
+    """The object after an update that is no apply: appliers no longer own the changed fields."""
     owners = owners_of(live)
     if not owners:
         return new
@@ -74,7 +74,7 @@ def disown_changes(live: Json, new: Json) -> Json:
 
 
 def leaves(document: Json) -> Iterator[tuple[Path, Any]]:
-    """(path, value) of every value that is no object; what identifies the object is left out."""
+    """(path, value) of every value that is no object, without the fields that identify the object."""
     for key, value in document.items():
         if key in ("apiVersion", "kind", "status"):
             continue
@@ -94,7 +94,7 @@ def _below(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
 
 
 def owners_of(document: Json) -> dict[str, set[Path]]:
-    """Manager → the fields that are its own."""
+    """Manager → the fields that it owns."""
     return {
         str(record.get("manager")): set(_paths(record.get("fieldsV1") or {}, ()))
         for record in (document.get("metadata") or {}).get("managedFields") or []
@@ -112,7 +112,7 @@ def _paths(fields: Json, path: Path) -> Iterator[Path]:
 
 
 def _records(owners: dict[str, set[Path]], live: Json | None, at: str, version: str) -> list[Json]:
-    """As `metadata.managedFields`: those that own something, in Kubernetes' form."""
+    """`metadata.managedFields` of the managers that own fields."""
     times = {
         record.get("manager"): (record.get("time"), record.get("fieldsV1"))
         for record in ((live or {}).get("metadata") or {}).get("managedFields") or []
@@ -176,7 +176,7 @@ def _set(document: Json, path: Path, value: Any) -> None:
 
 
 def _remove(document: Json, path: Path) -> None:
-    """Take a field away, and the objects that are empty without it."""
+    """Remove a field, and the objects that become empty."""
     parents = [document]
     for part in path[:-1]:
         inner = parents[-1].get(part)

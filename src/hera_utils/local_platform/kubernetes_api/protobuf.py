@@ -1,7 +1,7 @@
-"""Bodies in Kubernetes' protocol-buffer form: what kubectl's own create commands (config maps, secrets, tokens…) send.
+"""Decodes bodies in Kubernetes' protocol-buffer form, which kubectl's create commands (config maps, secrets, tokens…) send. Pure.
 
-Reading only, and only the messages in `_MESSAGES`; replies are JSON, which every client accepts. Field numbers are those of the
-generated.proto files of k8s.io/api and k8s.io/apimachinery: a number never changes its meaning there. Pure.
+Only the messages in `_MESSAGES` are read; replies are JSON, which every client accepts. Field numbers are those of the
+generated.proto files of k8s.io/api and k8s.io/apimachinery, where a number never changes its meaning.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _TOP = frozenset({
 
 
 def decode(data: bytes) -> Json:
-    """The object in a body. Raises ValueError when it is broken or of a kind that is not read here."""
+    """The object in a body. Raises ValueError when it is damaged or of a kind that is not read here."""
     if not data.startswith(MAGIC):
         raise ValueError("it does not begin like a Kubernetes protocol buffer")
     wrapper = {number: value for number, _, value in _fields(data[len(MAGIC) :])}

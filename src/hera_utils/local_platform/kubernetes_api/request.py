@@ -48,8 +48,8 @@ class KubernetesRequest:
 
     @property
     def dry_run(self) -> bool:
-        given = self.body.get("dryRun") or [""]
-        value = self.query.get("dryRun") or (given[0] if isinstance(given, list) else given)
+        option = self.body.get("dryRun") or [""]
+        value = self.query.get("dryRun") or (option[0] if isinstance(option, list) else option)
         if value not in ("", "All"):
             raise Refused(INVALID_ARGUMENT, f'dryRun: Invalid value: "{value}"', reason="BadRequest")
         return value == "All"
@@ -74,7 +74,7 @@ class KubernetesRequest:
 
 
 def target_of(raw_path: str) -> RequestTarget:
-    """The target of `/api/v1/…` or `/apis/{group}/{version}/…`. Raises Refused (NotFound) for what is not served."""
+    """The target of `/api/v1/…` or `/apis/{group}/{version}/…`. Raises Refused (NotFound) for other paths."""
     parts = [unquote(part) for part in raw_path.strip("/").split("/")]
     if parts[0] == "api" and len(parts) > 2:
         group, version, rest = "", parts[1], parts[2:]
@@ -128,7 +128,7 @@ def is_yaml(content_type: str) -> bool:
 
 
 def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
-    """(body, media type). JSON or YAML; a JSON patch, which is a list, comes as {"patch": […]}."""
+    """(body, media type) from JSON, YAML or protobuf; a JSON patch, which is a list, becomes {"patch": […]}. Raises Refused."""
     media_type = _media_type(content_type)
     if not data.strip():
         return {}, media_type

@@ -1,4 +1,4 @@
-"""Questions that are put by creating an object: may I?, who am I?, a token for a service account."""
+"""Requests that create an object to ask a question: may I do this, who am I, give me a token for a service account."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Json = dict[str, Any]
 
 USER = "hera-utils"
 SHORTEST_TOKEN = 600
-"""Seconds; Kubernetes refuses less."""
+"""Seconds; Kubernetes refuses shorter ones."""
 LONGEST_TOKEN = 1 << 32
 
 
 def access(request: KubernetesRequest) -> Json:
-    """A client with the token may do everything that is served; what is not served is denied, so that a check fails early."""
+    """A client with the token may do everything that is served. Anything else is denied, so that a client's check fails early."""
     spec = request.part("spec")
     attributes = spec.get("resourceAttributes")
     if not isinstance(attributes or {}, dict):
@@ -35,7 +35,7 @@ def access(request: KubernetesRequest) -> Json:
         known = [r for r in STORED if plural in ("*", r.plural) and group in ("*", r.group)]
         allowed = any(verb in ("*", *r.verbs) or sub in r.subresources for r in known)
         if request.target.resource.kind == "SubjectAccessReview" and group == ARGO_GROUP:
-            allowed = True  # what an executor in a cluster must be allowed, none here has to ask for
+            allowed = True  # asked for an executor's service account; executors here need no permission
     status: Json = {"allowed": allowed}
     status["reason"] = (
         "the local platform belongs to whoever holds its token"
@@ -80,7 +80,7 @@ REVIEWS = {
 
 
 def token(platform: LocalPlatform, request: KubernetesRequest, key: str) -> Json:
-    """TokenRequest: a token that both APIs take until it expires."""
+    """Answer a TokenRequest: both APIs accept the token until it expires."""
     target = request.target
     account = platform.get("ServiceAccount", target.namespace, target.name)
     spec = request.part("spec")

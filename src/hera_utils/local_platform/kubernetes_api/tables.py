@@ -1,4 +1,4 @@
-"""Tables: how `kubectl get` prints objects."""
+"""Tables, which `kubectl get` prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def table(resource: Resource, documents: Iterable[Json], metadata: Json) -> Json:
-    """The objects as meta.k8s.io/v1 Table; each row carries the object's metadata."""
+    """The objects as a meta.k8s.io/v1 Table; each row has the object's metadata."""
     columns = [("Name", "metadata.name"), *resource.columns, ("Age", "")]
     definitions = [
         {"name": name, "type": "string", "format": "name" if name == "Name" else "", "description": name, "priority": 0}
@@ -52,7 +52,7 @@ def _cell(document: Json, path: str) -> str:
 
 
 def age(created: str, now: float | None = None) -> str:
-    """`3d4h`, `5m10s`, `42s`: the largest unit, and the next one while the number is small."""
+    """`3d4h`, `5m10s`, `42s`: the largest unit, followed by the next smaller unit while the first number is below 8."""
     born = timestamps.read(created)
     if born is None:
         return "<unknown>"

@@ -1,4 +1,4 @@
-"""Watches of Kubernetes' API: a JSON document a line, {"type", "object"}; bookmarks; 410 Gone for a version that is too old."""
+"""Watches of Kubernetes' API: one JSON document per line, {"type", "object"}; bookmarks; 410 Gone for a version that is too old."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 BOOKMARK_SECONDS = 30.0
 LONGEST = 3600.0
-"""Seconds after which a watch ends by itself when the client sets no limit: clients come back, as with Kubernetes."""
+"""Seconds after which a watch without a client's own limit ends; clients then watch again, as with Kubernetes."""
 
 
 def watch(platform: LocalPlatform, history: WatchHistory, request: KubernetesRequest) -> AsyncIterator[bytes]:
@@ -41,7 +41,7 @@ def watch(platform: LocalPlatform, history: WatchHistory, request: KubernetesReq
 async def _events(
     opened: ObjectWatch, history: WatchHistory, resource: Resource, options: tuple[float, bool, bool]
 ) -> AsyncIterator[bytes]:
-    """options: (seconds until the end, whether the end of the initial events is marked, whether bookmarks are wanted)."""
+    """options: (seconds until the end, whether to mark the end of the initial events, whether to send bookmarks)."""
     seconds, initial, bookmarks = options
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
@@ -64,7 +64,7 @@ async def _events(
                 for piece in pieces(texts):
                     yield piece
             elif bookmarks and pause == BOOKMARK_SECONDS:
-                # Only after a pause: everything up to this version has been sent.
+                # After a pause, everything up to this version has been sent.
                 yield _bookmark(resource, opened.served_version, initial=False)
     finally:
         if following is not None:

@@ -1,8 +1,8 @@
-"""The page: a path that is no API's comes in, one self-contained HTML document goes out. It carries no data; its script asks the API.
+"""The page: any path outside of the APIs gives one self-contained HTML document. It contains no data; its script asks the API.
 
-Its parts are files of their own (page.html, style.css, the scripts from api.js to start.js) and are put together when it is first
-asked for: nothing is built, nothing comes from elsewhere. Open run.js first: the page of one run, whose views are outline.js,
-timeline.js, graph.js and results.js; list.js is the list of runs.
+Its parts are separate files (page.html, style.css, the scripts from api.js to start.js), which are joined at the first
+request: there is no build step, and nothing is loaded from other servers. Open run.js first: the page of one run, whose views are
+outline.js, timeline.js, graph.js and results.js; list.js is the list of runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PICTURES = (
 
 @lru_cache(maxsize=1)
 def _page() -> tuple[bytes, dict[str, str]]:
-    """(the document, its headers). Only the two parts that are named by their digests may run or style anything."""
+    """(the document, its headers). The policy permits only this script and this style, by their digests."""
     folder = resources.files(__package__)
 
     def read(name: str) -> str:
@@ -55,7 +55,7 @@ def _digest(text: str) -> str:
 
 
 def page_response(method: str, path: str) -> Response:
-    """The page, whatever the path: its script reads the namespace and the workflow from the address."""
+    """The page, for any path: its script reads the namespace and the workflow from the address."""
     if method not in ("GET", "HEAD"):
         return PlainTextResponse("Method Not Allowed\n", 405, {"allow": "GET, HEAD"})
     if path == "/favicon.ico":
