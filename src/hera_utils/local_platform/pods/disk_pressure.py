@@ -1,4 +1,4 @@
-"""Whether this machine's disk lets more pods start, as a kubelet's DiskPressure: below a reserve nothing is started until there is room."""
+"""Whether more pods may start, like a kubelet's DiskPressure: none start while less than a reserve of the disk is free."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .pod import disk_room
 
-_PAUSE = 0.5  # seconds between looks
+_PAUSE = 0.5  # seconds between two checks
 
 
 class DiskPressure:
@@ -15,15 +15,15 @@ class DiskPressure:
 
     def __init__(self, state: Path) -> None:
         self._state = str(state)
-        self._looked = 0.0
+        self._checked = 0.0
         self._shortage = ""
         self._error: OSError | None = None
 
     def shortage(self) -> str:
-        """Why no pod may start now, with what to do; "" when one may."""
+        """Why no pod may start now and what to do; "" when pods may start."""
         now = time.monotonic()
-        if now - self._looked >= _PAUSE:
-            self._looked = now
+        if now - self._checked >= _PAUSE:
+            self._checked = now
             shortage = disk_room.shortage(self._state, self._error)
             if self._error is not None and self._can_write():
                 self._error, shortage = None, disk_room.shortage(self._state)
@@ -31,8 +31,8 @@ class DiskPressure:
         return self._shortage
 
     def failed(self, error: OSError) -> None:
-        """Something could not be written: the disk is full whatever it says of itself (a quota, a reserve of the administrator's)."""
-        self._error, self._looked = error, 0.0
+        """Record a failed write: the disk is full, even if it reports free space (a quota, space reserved for root)."""
+        self._error, self._checked = error, 0.0
 
     def _can_write(self) -> bool:
         probe = Path(self._state) / "pods" / ".probe"

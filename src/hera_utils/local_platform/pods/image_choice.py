@@ -1,4 +1,4 @@
-"""What happens to the images of a pod: what the client decided before the run, else what this server decides by itself."""
+"""What happens to the images of a pod: the client's decision before the run, else the server's own."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ class ImageChooser:
         self._table, self._path = table, path
         self._programs: dict[str, bool] = {}
         self._read: tuple[str, dict[str, ImageDecision]] = ("", {})
-        """The decisions of the run that was asked for last, and their text."""
+        """The annotation that was read last, and its decisions."""
 
     def settings(self, image: str, launch: Launch) -> Json:
-        """What a launch says of an image: the settings of its stand-in, or `pull` (the image's name), `registry` (False: only the store may
-        have it) and `otherwise` (the settings that stand in for it where no registry answers). ResourceError for an image that nothing
-        stands in for and nobody may pull. `stand_in` says in a sentence what stands in where this server decided that.
+        """The settings of an image in a launch: those of its stand-in, or `pull` (the image's name), `registry` (False when only the store
+        may be asked) and `otherwise` (the stand-in's settings where no registry answers).
+
+        `stand_in` is a sentence about the stand-in where this server decided it. Raises ResourceError for an image that has no stand-in
+        and may not be pulled.
         """
         decision = self._decided(image, launch)
         choice = self._own_choice(image, launch) if decision is None else decision.choice
@@ -65,7 +67,7 @@ class ImageChooser:
         return settings
 
     def _decided(self, image: str, launch: Launch) -> ImageDecision | None:
-        """What the client that submitted the workflow decided, None where it said nothing of this image."""
+        """The decision of the client that submitted the workflow; None where it made none for this image."""
         text = launch.annotations.get(IMAGE_DECISIONS, "")
         read = self._read
         if text != read[0]:
@@ -78,7 +80,7 @@ class ImageChooser:
         return read[1].get(image)
 
     def _own_choice(self, image: str, launch: Launch) -> Choice:
-        """What this server decides for the containers of this pod."""
+        """This server's own decision for the containers of the pod."""
         entry = self._table.entry(image, launch.annotations.get(IMAGES, ""))
         script = launch.template.get("script") or {}
         uses = uses_of_containers(containers_of(launch.pod), script.get("source")).get(image, [])
@@ -92,9 +94,9 @@ class ImageChooser:
 
 
 def version_by_files(python: str) -> str:
-    """The version of the interpreter that a workflow names. It is not started: it may be a program that one of its tasks wrote.
+    """The version of the interpreter that a workflow names, from the files around it. It is not run, because a task may have written it.
 
-    This process's own version where the files around it do not tell.
+    This process's own version where the files do not show one.
     """
     if python == sys.executable:
         return platform.python_version()

@@ -1,8 +1,8 @@
-"""Images that pods wait for, as a kubelet pulls them: one pull per image however many pods wait, and a pause after each failure.
+"""Pulls the images that pods wait for, as a kubelet does: one pull per image however many pods wait, and a pause after each failure.
 
-A pod's image is one of the store, then the pod need not wait, or it is pulled by one of a few threads. What fails is tried again after
+A pod whose image is in the store does not wait; otherwise one of a few threads pulls the image. A failed pull is repeated after
 10 s, 20 s … 300 s, for ever: a tag may be pushed, a registry come back, a secret be created. The messages are Kubernetes' own.
-Whoever made this (`process.py`) hears in its own thread that something has changed, and asks which pods are ready.
+The owner (`process.py`) is notified of changes and then asks, in its own thread, which pods are ready.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 _THREADS = 3  # images that are pulled at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 300.0  # seconds after a failure (kubelet: imageBackOff)
-_ERROR_SHOWN = 2.0  # seconds for which the failure itself is what a pod waits for, before it is the pause
-_PROGRESS = 3.0  # seconds between two reports of how far a pull is
-# Seconds for which a pull policy of Always takes over the registry's last answer, and that it gave none.
+_ERROR_SHOWN = 2.0  # seconds for which a pod's message is the failure itself; then it is the pause (ImagePullBackOff)
+_PROGRESS = 3.0  # seconds between two reports of a pull's progress
+# For the pull policy Always: seconds for which the registry's last answer, or its silence, is used for further pods.
 _FRESH, _UNREACHABLE = 30.0, 300.0
 
 
 class WantedImage(NamedTuple):
-    """An image that a pod needs. policy: Always, IfNotPresent, Never. secrets: the pod's pull secrets as the API gave them then;
-    secrets_now: gives those that a pull takes, which may have changed.
+    """An image that a pod needs. policy: Always, IfNotPresent, Never. secrets: the pod's pull secrets when it was launched;
+    secrets_now: gives the current ones, which a pull uses.
 
-    otherwise: the settings that stand in for it where no registry answers; None where nothing does.
+    otherwise: the settings of its stand-in where no registry answers; None without a stand-in.
     """
 
     image: str
@@ -55,16 +55,14 @@ class WantedImage(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Pods with the same one wait for the same pull."""
+        """Identifies a pull: pods with the same key wait for the same pull."""
         text = json.dumps([self.reference, self.policy, self.secrets, self.otherwise], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def wanted_images(launch: Launch, images: Mapping[str, Json | None]) -> list[WantedImage]:
-    """Those of a pod's images that are pulled. images: image → its settings, of which `pull` is the image's full name; `registry` is
-    False when only the store may have it; `otherwise`.
-    """
-    request: dict[str, WantedImage] = {}
+    """The images of a pod that are pulled. images: image → its settings (see ImageChooser.settings)."""
+    wanted: dict[str, WantedImage] = {}
     for container in containers_of(launch.pod):
         image = str(container.get("image") or "")
         settings = images.get(image)
@@ -73,15 +71,15 @@ def wanted_images(launch: Launch, images: Mapping[str, Json | None]) -> list[Wan
         policy = str(container.get("imagePullPolicy") or default_policy(image))
         if settings.get("registry") is False:
             policy = "Never"
-        if image not in request or policy == "Always":
+        if image not in wanted or policy == "Always":
             name = str(settings["pull"] or image)
             secrets = launch.pull_secrets
-            request[image] = WantedImage(image, name, policy, secrets(), settings.get("otherwise"), secrets)
-    return list(request.values())
+            wanted[image] = WantedImage(image, name, policy, secrets(), settings.get("otherwise"), secrets)
+    return list(wanted.values())
 
 
 def default_policy(image: str) -> str:
-    """Kubernetes' default: a name that means another image tomorrow is asked for each time."""
+    """Kubernetes' default: Always for the tag `latest`, else IfNotPresent."""
     try:
         reference = Reference.parse(image)
     except InvalidImageName:
@@ -90,7 +88,7 @@ def default_policy(image: str) -> str:
 
 
 def settings_of(image: StoredImage, nothing: Path) -> Json:
-    """What a launch says of an image. nothing: an empty folder, for an image without layers."""
+    """The settings of a pulled image in a launch. nothing: an empty folder, for an image without layers."""
     reference = Reference.parse(image.reference)
     return {
         "layers": [str(layer) for layer in image.layers] or [str(nothing)],
@@ -105,7 +103,7 @@ def settings_of(image: StoredImage, nothing: Path) -> Json:
 
 
 def layers_in_use(state: Path) -> dict[str, list[str]]:
-    """The layer folders of all pods that are not over → these pods. state: the state folder. Who removes images asks: see Store.remove."""
+    """Layer folder → the pods that have not ended and use it, for the removal of images (Store.remove). state: the state folder."""
     in_use: dict[str, list[str]] = {}
     for folder in (state / "pods").glob("[!.]*"):
         files = PodFolder(str(folder))
@@ -119,7 +117,7 @@ def layers_in_use(state: Path) -> dict[str, list[str]]:
 
 @dataclass
 class _Pull:
-    """One image that some pods wait for. state: waits | pulls | failed | ready."""
+    """One image that some pods need. state: waits | pulls | failed | ready."""
 
     request: WantedImage
     pods: set[str] = field(default_factory=set)
@@ -131,14 +129,14 @@ class _Pull:
     settings: Json = field(default_factory=dict)
     ready_at: float = 0.0
     holds: float = 0.0
-    """Seconds for which what a registry answered, or that none did, holds for further pods."""
+    """Seconds for which the registry's answer, or its silence, is used for further pods."""
     entry: bytes = b""
-    """What the store said of it then."""
+    """The store's reference file when the image was found (Store.entry)."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def due(self) -> float:
-        """When it is tried again."""
+        """When the pull is repeated."""
         return self.failed_at + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self.failures - 1))
 
     def message(self, now: float) -> str:
@@ -151,11 +149,11 @@ class _Pull:
 
 
 class _Ended(Exception):
-    """Nobody waits for the pull any longer."""
+    """No pod waits for the pull any longer."""
 
 
 class ImagePulls:
-    """Used by one thread; changed: called by others when a pod may be ready, or waits for something else.
+    """Used by one thread. changed: called by other threads when a pod may be ready, or has another reason to wait.
 
     folder: the store's, in the state folder.
     """
@@ -167,14 +165,14 @@ class ImagePulls:
         self._by_pod: dict[str, list[_Pull]] = {}
         self._waiting: dict[str, None] = {}
         self._reported: dict[tuple[str, str], tuple[str, int]] = {}
-        """(run, image) → what those who watch the run were told last."""
+        """(run, image) → the state that was last reported to watchers of the run."""
         self._threads = 0
         self._lock = threading.Lock()
 
     @property
     def store(self) -> Store:
         if self._opened is None:
-            from hera_utils.images.store import Store  # most servers never need it
+            from hera_utils.images.store import Store  # imported here, because most servers pull no image
 
             self._opened = Store(self._folder)
         return self._opened
@@ -187,13 +185,13 @@ class ImagePulls:
 
     @property
     def lock(self) -> str:
-        """The file whose lock keeps images from being removed; "" as long as nobody has opened the store."""
+        """The file whose lock prevents the removal of images; "" while the store is not open."""
         return str(self._folder / "locks" / "store") if self._opened is not None else ""
 
     # --- what pods want ------------------------------------------------------------------------------------------------
 
     def want(self, uid: str, images: Iterable[WantedImage]) -> None:
-        """A pod needs these images; it is ready when `message` is empty."""
+        """Record that a pod needs these images. It is ready when `message` gives "" for it."""
         pulls = []
         for request in images:
             pull = self._pulls.setdefault(request.key, _Pull(request))
@@ -209,34 +207,34 @@ class ImagePulls:
             self.advance()
 
     def _is_still_there(self, pull: _Pull) -> bool:
-        """Whether what was found once holds for one more pod."""
+        """Whether a finished pull is still valid for one more pod."""
         is_stand_in = "layers" not in pull.settings
         if (is_stand_in or pull.request.policy == "Always") and time.monotonic() - pull.ready_at > pull.holds:
             return False
         if is_stand_in:
             return True
-        # whether its layers are still there is seen when the pod starts (pod/image_layers.py)
+        # Whether its layers still exist is checked when the pod starts (pod/image_layers.py).
         return self.store.entry(Reference.parse(pull.request.reference)) == pull.entry
 
     def _look(self, pull: _Pull) -> None:
-        """Whether the store has it: then nobody needs to wait."""
+        """Mark the pull as ready if the store has the image."""
         try:
             reference = Reference.parse(pull.request.reference)
         except InvalidImageName:
-            return  # the thread says so
+            return  # the thread of the pull reports the invalid name
         image = self._stored(reference)
         if image is not None:
             self.store.touch(reference)
             self._ready(pull, self._settings_of(pull, reference, image))
 
     def lost(self, uid: str) -> None:
-        """The layers of a pod's image are gone: what was known of it holds no longer."""
+        """Forget the finished pulls of a pod's images, because their layers were removed."""
         for pull in self._by_pod.get(uid, ()):
             if self._pulls.get(pull.request.key) is pull and pull.state == "ready":
                 del self._pulls[pull.request.key]
 
     def drop(self, uid: str) -> None:
-        """The pod starts, or is no more. A pull that no pod waits for ends."""
+        """Remove a pod that starts or was deleted. A pull that no other pod waits for ends."""
         self._waiting.pop(uid, None)
         for pull in self._by_pod.pop(uid, ()):
             pull.pods.discard(uid)
@@ -245,39 +243,39 @@ class ImagePulls:
                 self._pulls.pop(pull.request.key, None)
 
     def message(self, uid: str) -> str:
-        """Why a pod waits for its images, "" when it does not."""
+        """Why a pod waits for its images; "" when it does not."""
         now = time.monotonic()
         return next((pull.message(now) for pull in self._by_pod.get(uid, ()) if pull.state != "ready"), "")
 
     def settings(self, uid: str) -> dict[str, Json]:
-        """The settings of the images of a pod that is ready: image → what the launch says of it."""
+        """image → its settings in the launch, for a pod that is ready."""
         return {pull.request.image: pull.settings for pull in self._by_pod.get(uid, ())}
 
     def _settings_of(self, pull: _Pull, reference: Reference, image: StoredImage) -> Json:
-        """Of the image that the name means now: another process may have given it to another one than `image`, or away."""
-        pull.entry = self.store.entry(reference)  # before the look at the image
+        """The settings of the image that the name means now: another process may have moved or removed the name since `image` was read."""
+        pull.entry = self.store.entry(reference)  # read before the image, so that a later change is noticed
         return settings_of(self._stored(reference) or image, self._nothing())
 
     def _nothing(self) -> Path:
         folder = self._folder / "empty"
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o755)  # whatever the umask: it is the root of containers
+            folder.chmod(0o755)  # independent of the umask, because it becomes the root folder of containers
         return folder
 
     def ready(self) -> list[str]:
-        """The pods that need not wait any longer; each is named once."""
+        """The pods that have become ready since the last call."""
         ready = [uid for uid in self._waiting if all(pull.state == "ready" for pull in self._by_pod[uid])]
         for uid in ready:
             del self._waiting[uid]
         return ready
 
     def messages(self) -> list[tuple[str, str]]:
-        """(pod, why it waits) of the pods that wait."""
+        """(pod, why it waits) of each waiting pod."""
         return [(uid, message) for uid in self._waiting if (message := self.message(uid))]
 
     def is_news(self, run: str, uid: str) -> bool:
-        """Whether those who watch the run do not know yet why this pod waits. Answered with yes, it counts as told."""
+        """Whether watchers of the run have not been told yet why this pod waits. After True it counts as told."""
         now = time.monotonic()
         pull = next((pull for pull in self._by_pod.get(uid, ()) if pull.state != "ready"), None)
         if pull is None:
@@ -300,7 +298,7 @@ class ImagePulls:
     # --- pulling -------------------------------------------------------------------------------------------------------
 
     def advance(self) -> None:
-        """Begin what can begin now."""
+        """Start the pulls that can start now."""
         now = time.monotonic()
         for pull in list(self._pulls.values()):
             if pull.state == "failed" and now >= pull.due:
@@ -313,7 +311,7 @@ class ImagePulls:
             threading.Thread(target=self._work, args=(pull,), name="image-pull", daemon=True).start()
 
     def is_due(self) -> bool:
-        """Whether a pull is to be tried again now."""
+        """Whether a failed pull is to be repeated now."""
         if not self._pulls:
             return False
         now = time.monotonic()
@@ -321,7 +319,7 @@ class ImagePulls:
 
     @property
     def pause(self) -> float:
-        """Seconds until something is due that no thread announces."""
+        """Seconds until a message changes or a pull is repeated, without a notice from a thread."""
         if not self._pulls:
             return 60.0
         now = time.monotonic()
@@ -339,15 +337,15 @@ class ImagePulls:
             pull.stop.set()
 
     def _work(self, pull: _Pull) -> None:
-        """In a thread of its own."""
+        """Pull an image; runs in a thread of its own."""
         try:
-            settings = self._pulled(pull)
+            settings = self._pull(pull)
         except _Ended:
             settings = None
         except HeraUtilsError as error:
             settings = None
             self._failed(pull, f"{_reason(error)}: {error.with_fix}")
-        except Exception as error:  # noqa: BLE001 - pods must hear of whatever it is
+        except Exception as error:  # noqa: BLE001 - the waiting pods must get any error
             _log.exception("an image could not be pulled")
             settings = None
             self._failed(pull, f"ErrImagePull: {type(error).__name__}: {error}")
@@ -366,7 +364,7 @@ class ImagePulls:
         pull.failures += 1
         pull.state = "failed"
 
-    def _pulled(self, pull: _Pull) -> Json:
+    def _pull(self, pull: _Pull) -> Json:
         from hera_utils.images.faults import RegistryUnreachable
         from hera_utils.images.login import Logins
         from hera_utils.images.pull import pull as pull_image
@@ -382,7 +380,7 @@ class ImagePulls:
         logins = Logins.of_this_user().with_pull_secrets(request.secrets_now())
         pull.holds = _FRESH
         try:
-            # a question that is soon answered, or soon known to have no answer
+            # One HEAD request with short timeouts, which is often enough.
             if stored is not None and resolve(reference, logins) == stored.digest:
                 return self._settings_of(pull, reference, stored)
             image = pull_image(
@@ -394,7 +392,7 @@ class ImagePulls:
             )
         except RegistryUnreachable:
             pull.holds = _UNREACHABLE
-            if stored is not None:  # not as Kubernetes, which fails: a machine without network goes on with what it has
+            if stored is not None:  # Kubernetes fails here; without a network this machine uses the stored image
                 return self._settings_of(pull, reference, stored)
             if request.otherwise is not None:
                 return {**request.otherwise, "stand_in": waiting.stand_in(request.image)}
@@ -411,11 +409,11 @@ class ImagePulls:
 
 
 class _NeverPulled(HeraUtilsError):
-    """The image is not here and must not be pulled."""
+    """The store does not have the image, and the pull policy is Never."""
 
 
 def _reason(error: HeraUtilsError) -> str:
-    """The kubelet's word for it."""
+    """The kubelet's reason for a failure."""
     if isinstance(error, InvalidImageName):
         return "InvalidImageName"
     return "ErrImageNeverPull" if isinstance(error, _NeverPulled) else "ErrImagePull"

@@ -1,7 +1,7 @@
-"""From an order to a launch: what a pod refers to is looked up, then the pod goes to its runtime or agent.
+"""Launches pods: looks up the objects that a pod refers to, then gives the pod to its runtime or agent.
 
-A claim, config map or secret that does not exist keeps the pod waiting, as on Kubernetes; unlike there it does not wait forever:
-on one machine nobody else will create it, so after `patience` seconds the pod fails with the sentence that names the fix.
+A pod waits for a claim, config map or secret that does not exist, as on Kubernetes. Unlike there it does not wait forever:
+on one machine nobody else will create the object, so after `patience` seconds the pod fails with a sentence that names the fix.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PATIENCE = 20.0
 
 
 class Runtimes(NamedTuple):
-    """pods: runs containers and scripts, and has the logs of every pod. agents: runs the templates that Argo's agent runs."""
+    """pods: runs containers and scripts, and reads the logs of every pod. agents: runs the templates that Argo's agent runs."""
 
     pods: Runtime
     agents: Runtime
@@ -40,7 +40,7 @@ class _Waiting(NamedTuple):
 
 
 class Launcher:
-    """state: the state folder. report: hears of a pod's fate. Called by the controller's thread after a turn was written."""
+    """state: the state folder. report: called with the events of pods. The controller's thread calls the methods after writing a turn."""
 
     def __init__(
         self, state: Path, read_model: ReadModel, report: Report, runtimes: Runtimes, *, patience: float = PATIENCE
@@ -48,7 +48,7 @@ class Launcher:
         self._state, self._read_model, self._report = state, read_model, report
         self._runtimes, self._patience = runtimes, patience
         self._waiting: dict[str, _Waiting] = {}
-        self._again = self.again  # one object for all launches
+        self._again = self.again  # one bound method, shared by all launches
 
     @property
     def runtime(self) -> Runtime:
@@ -58,13 +58,13 @@ class Launcher:
         self._start(pod, order, lambda runtime, launch: runtime.launch(launch))
 
     def reattach(self, pod: StoredPod, order: Json) -> None:
-        """After a restart: find the pod again, or launch it if it never started."""
+        """Find a pod again after a restart of the server, or launch it if it never started."""
         self._start(pod, order, lambda runtime, launch: runtime.reattach(launch))
 
     def again(self, pod_uid: str) -> Launch | None:
-        """The launch of a pod that waited for its turn; None when what it refers to went meanwhile: then it waits for that here.
+        """The launch of a pod that waited for its turn. None when an object that it refers to was deleted meanwhile: it then waits here.
 
-        From any thread. Raises ResourceError when the pod is gone.
+        May be called from any thread. Raises ResourceError when the pod was deleted.
         """
         pods, orders = (self._read_model.rows(name, pod_uid) for name in ("get_pod", "get_launch"))
         if not pods or not orders:
@@ -74,7 +74,7 @@ class Launcher:
             return references.launch_of(self._read_model, self._state, pod, order, self._again)
         except MissingReference as missing:
             self._wait(pod, order, str(missing))
-        self._launch_if_complete(pod_uid)  # it may have come before the pod was entered as one that waits
+        self._launch_if_complete(pod_uid)  # the object may have been created before the pod was recorded as waiting
         return None
 
     def kill(self, pod: StoredPod, *, force: bool = False) -> None:
@@ -92,11 +92,11 @@ class Launcher:
             runtime.forget(pod_uid)
 
     def waiting(self) -> dict[str, dict[str, str]]:
-        """{run uid: {node id: why its pod waits}} of the pods that wait for room (an agent's work never does)."""
+        """{run uid: {node id: why its pod waits}} of the pods that wait for room (agents' pods never do)."""
         return self.runtime.waiting()
 
     def objects_changed(self, kind: str, namespace: str) -> None:
-        """An object was created or changed: pods that waited may start now."""
+        """Start pods that waited for a created or changed object."""
         for uid, waiting in list(self._waiting.items()):
             if waiting.pod.namespace == namespace:
                 self._launch_if_complete(uid)
@@ -137,12 +137,12 @@ class Launcher:
         except ResourceError as error:
             self._fail(pod, error.with_fix)
             return
-        except Exception as error:  # noqa: BLE001 - a pod that a user wrote may be of any shape
+        except Exception as error:  # noqa: BLE001 - a user's pod may be malformed in any way
             self._fail(pod, f"the pod cannot be read: {type(error).__name__}: {error}")
             return
         try:
             begin(self._runtimes.agents if is_agents(template) else self._runtimes.pods, launch)
-        except Exception as error:  # noqa: BLE001 - whatever keeps a pod from starting is the end of that pod, not of the server
+        except Exception as error:  # noqa: BLE001 - an error at the start ends the pod, not the server
             self._fail(pod, f"the task could not be started: {error}")
 
     def _wait(self, pod: StoredPod, order: Json, message: str) -> None:
@@ -162,12 +162,12 @@ class Launcher:
 
 
 def is_agents(template: Json) -> bool:
-    """Whether a template is an agent's to run."""
+    """Whether an agent runs the template."""
     return any(kind in template for kind in _AGENTS)
 
 
 def artifact_driver(template: Json) -> str:
-    """The artifact plugin that a template's pod would need, "" for none. This machine has none of them: Argo creates no such pod."""
+    """The artifact plugin that a template needs, "" for none. This machine has no plugins, and Argo creates no pod without its plugin."""
     where = ((template.get("archiveLocation") or {}).get("plugin") or {}).get("name")
     for side in ("inputs", "outputs"):
         for artifact in (template.get(side) or {}).get("artifacts") or ():

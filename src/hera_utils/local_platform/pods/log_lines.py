@@ -1,5 +1,6 @@
-"""The log of a container for its readers: all lines as they are written, the lines that one reader asks for, and the lines of many
-pods in the order of time. A line is (time, text); `pod/logs.py` writes them.
+"""Reads logs of containers: all lines, the lines that a reader's options select, and the lines of many pods merged by time.
+
+A line is (time, text); `pod/logs.py` writes them.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from .pod.pod_folder import PodFolder
 
 Line = tuple[float, str]
 HEARTBEAT: Line = (0.0, "")
-"""A followed log has nothing new: its reader may leave, or wait a little and read on."""
+"""Means that a followed log has nothing new, so that its reader can wait a little or stop."""
 BATCH = 1 << 18
-"""Characters of lines that are read for one client before it has taken them; a line may have four times as many."""
-_FRESH = 0.1  # seconds for which what was seen of a log holds for all its readers
+"""Characters that are read for one client before it has taken them; one line may have four times as many."""
+_FRESH = 0.1  # seconds for which a log's size is cached for all its readers
 _MANY = 1000
 _BLOCK = 1 << 18
 
 
 class LogSizes:
-    """How large logs are and whether their pods are over, looked up once for all who follow them."""
+    """A cache of logs' sizes and of whether their pods have ended, shared by all followers."""
 
     def __init__(self) -> None:
         self._looks: dict[Path, tuple[float, int, bool]] = {}
 
     def look(self, path: Path, pod: PodFolder) -> tuple[int, bool]:
-        """(bytes, -1 for none; whether the pod is over)"""
+        """(bytes, -1 for a missing log; whether the pod has ended)."""
         now = time.monotonic()
         last_look = self._looks.get(path)
         if last_look is None or now - last_look[0] > _FRESH:
-            over = pod.is_over()  # looked at before the size: nothing is written after it
+            over = pod.is_over()  # checked before the size, because nothing is written after the end
             try:
                 size = path.stat().st_size
             except OSError:
@@ -54,14 +55,14 @@ class LogSizes:
 
 
 def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool, tail: int | None = None) -> Iterator[Line]:
-    """The lines of a container of the pod in `folder`; with follow, until the pod has an outcome, with a heartbeat whenever none is new.
+    """The lines of a container of the pod in `folder`. follow: until the pod has ended, with a heartbeat whenever there is no new line.
 
-    tail: only so many of the last ones that are there now, then those that come.
+    tail: begin with so many of the last lines that exist now.
     """
     pod = PodFolder(str(folder))
     path = Path(pod.log(container))
-    older = folder / "logs" / path.name  # of a pod that an older version ran
-    was_there = False  # a pod that was just launched has no folder yet, one that was removed has none any more
+    older = folder / "logs" / path.name  # where older versions wrote it
+    was_there = False  # tells a removed pod, whose folder is gone, from a new one, which has no folder yet
     while not path.exists():
         if older.exists():
             path = older
@@ -78,15 +79,15 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool, tail: i
             yield HEARTBEAT
             continue
         try:
-            with path.open("rb") as file:  # not kept open: there may be more readers than descriptors
+            with path.open("rb") as file:  # opened each time, as there may be more readers than file descriptors
                 file.seek(place)
                 data = file.read(_BLOCK)
-        except FileNotFoundError:  # it was removed
+        except FileNotFoundError:  # the log was removed
             return
         if not data:
             if over:
                 return
-            yield HEARTBEAT  # its size was looked up before it was there
+            yield HEARTBEAT  # the cached size is older than the file
             continue
         place += len(data)
         *whole, rest = (rest + data).split(b"\n")
@@ -96,7 +97,7 @@ def read(folder: Path, container: str, sizes: LogSizes, *, follow: bool, tail: i
 
 
 def _place_of_tail(path: Path, tail: int) -> int:
-    """Where the last lines of a file begin, searched from its end: a log may have more lines than can be held."""
+    """The position where the last `tail` lines begin, searched from the end: a log may be larger than memory."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -121,7 +122,7 @@ def _place_of_tail(path: Path, tail: int) -> int:
 
 
 class LogSource(Protocol):
-    """Where the lines of a container are read: the local platform."""
+    """Gives the lines of a container: the local platform."""
 
     def pod_log(
         self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False, tail: int | None = None
@@ -154,7 +155,7 @@ class LogOptions:
 
 
 def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
-    """The lines of one container that the options ask for. Heartbeats of a followed log, (0.0, ""), pass through for whoever waits."""
+    """The lines of one container that the options select. Heartbeats of a followed log pass through."""
     if options.since:
         lines = (line for line in lines if line[0] >= options.since or is_heartbeat(line))
     left = options.limit_bytes
@@ -172,11 +173,11 @@ def is_heartbeat(line: Line) -> bool:
 
 
 _SEARCHES = threading.Lock()
-"""Patterns are searched one after the other: outside of Python's own lock two of them would take both cores from the event loop."""
+"""Searches run one at a time: they release Python's interpreter lock, so two would take both cores from the event loop."""
 
 
 def grep(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
-    """The lines that the pattern is found in; it sees the time stamp too when that is asked for, as Argo's does."""
+    """The lines in which the pattern is found. As in Argo, it is also searched in the timestamps if these are requested."""
     if options.pattern is None:
         yield from lines
         return
@@ -192,7 +193,7 @@ def _is_found(pattern: Pattern, text: str) -> bool:
 
 @dataclass(frozen=True)
 class PodLog:
-    """One pod of a run: where its log is and when it began (no line of it is older)."""
+    """The log of one pod of a run. started: no line is older. live: whether the pod runs."""
 
     namespace: str
     pod: str
@@ -208,8 +209,9 @@ class PodLog:
 
 
 def merged(pods: Iterable[PodLog], read: Callable[[PodLog], Iterator[Line]]) -> Iterator[tuple[float, PodLog, str]]:
-    """All lines of several pods in the order of time. A log is opened only when its pod's start is reached, closed at its end:
-    of thousands of pods that ran one after the other, few are open at once."""
+    """All lines of several pods, ordered by time. A log is opened only when its pod's start is reached, and closed at its end, so that
+    of thousands of pods that ran one after the other few logs are open at once.
+    """
     waiting = deque(sorted(pods, key=lambda pod: pod.started))
     heap: list[tuple[float, int, str, Iterator[Line], PodLog]] = []
     opened = 0
@@ -229,5 +231,5 @@ def merged(pods: Iterable[PodLog], read: Callable[[PodLog], Iterator[Line]]) -> 
         if line is None:
             heapq.heappop(heap)
         else:
-            # A log is in order by itself; a clock that was set back must not turn it round.
+            # Lines of one log keep their order, also when the clock was set back.
             heapq.heapreplace(heap, (max(line[0], at), order, line[1], lines, pod))

@@ -1,7 +1,7 @@
-"""What Kubernetes' scheduler would say of a pod on this one node: labels that it cannot have, ports that are taken.
+"""Whether a pod fits this only node, as Kubernetes' scheduler checks it: node selectors, and ports of the machine.
 
-Only selectors on the processor and the system are judged: those of a cluster's own labels (pools, zones, accelerators) say where
-in the cluster a pod goes, and here there is one place. Ports of the machine itself (`hostPort`, `hostNetwork`) are taken in turns.
+Only selectors on the processor and the system are checked. Labels of a cluster (pools, zones, accelerators) choose between nodes,
+and here there is only one. Pods use ports of the machine (`hostPort`, `hostNetwork`) one after the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "38
 
 
 def misfit(pod: Json) -> str:
-    """Why the pod can never run here, in the scheduler's words; "" when it can."""
+    """Why the pod can never run here, as the scheduler's message; "" when it can."""
     selector = (pod.get("spec") or {}).get("nodeSelector") or {}
     differing = {name: value for name, value in selector.items() if value != _LABELS.get(name, value)}
     return waiting.for_another_node(differing, _LABELS) if differing else ""
@@ -34,12 +34,12 @@ _LABELS = _labels()
 
 
 def host_ports(pod: Json, *, shared: bool) -> frozenset[int]:
-    """Ports of this machine that the pod takes. shared: pods have no addresses of their own here."""
+    """The ports of this machine that the pod uses. shared: all pods share the machine's addresses."""
     return ports.declared(pod) if shared else ports.on_host(pod)
 
 
 class Ports:
-    """Which run has which ports of the machine. Pods of one run are not kept from each other: they might wait for ever."""
+    """Which runs use which ports of the machine. Pods of one run may use the same port, because they might otherwise wait for ever."""
 
     def __init__(self) -> None:
         self._held: dict[int, Counter[str]] = {}
@@ -48,7 +48,7 @@ class Ports:
         return all(holder == run for port in numbers for holder in self._held.get(port, ()))
 
     def held_by_others(self, run: str, numbers: frozenset[int]) -> list[int]:
-        """Those that another run has."""
+        """The ports that another run uses."""
         return [number for number in numbers if not self.free(run, frozenset([number]))]
 
     def take(self, run: str, numbers: frozenset[int]) -> None:
@@ -58,4 +58,4 @@ class Ports:
     def give(self, run: str, numbers: frozenset[int]) -> None:
         for port in numbers:
             self._held[port][run] -= 1
-            self._held[port] += Counter()  # without those at zero
+            self._held[port] += Counter()  # removes runs whose count is zero
