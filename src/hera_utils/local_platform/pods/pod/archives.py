@@ -1,4 +1,4 @@
-"""Tar and zip as Argo's executor makes and reads them. Nothing that is unpacked can land outside its folder."""
+"""Packs and unpacks tar and zip as Argo's executor does. Unpacking never writes outside of the target folder."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from zipfile import ZipInfo
 
 _ZIP_UTF8 = 0x800
-"""The flag of an entry whose name is UTF-8."""
+"""The flag of zip entries whose names are UTF-8."""
 _LONGEST_LINK = 4096
 _ZIP_FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 _ZIP_LAST_DAY = (2107, 12, 31, 23, 59, 58)
 
 
 def pack_tar(top: int, name: str, label: str, target: str, level: int) -> None:
-    """A file or folder as a gzipped tar whose entries begin with `name`. top: its descriptor. label: how a message calls it.
+    """Write a file or folder as a gzipped tar whose entries begin with `name`. top: its descriptor. label: its name in messages.
 
-    A file that has several names is written under each, as Argo does: a reader of the archive need not know hard links.
+    A file with several hard links is written under each name, as Argo does.
     """
     with (
         open(target, "wb", opener=_private) as raw,
@@ -55,15 +55,15 @@ def _tar_header(entry: file_trees.Entry, top: str) -> tarfile.TarInfo:
 
 
 def pack_zip(top: int, name: str, label: str, target: str) -> list[str]:
-    """A file or folder as a zip whose entries begin with `name`; links are kept as links. The rest as pack_tar.
+    """Write a file or folder as a zip whose entries begin with `name`; links stay links. Parameters as in pack_tar.
 
-    The answer is what Argo's zip would not have as it is: links, which are empty files there, and empty folders.
+    Gives the entries that Argo's zip would not preserve: links, which become empty files there, and empty folders.
     """
-    import zipfile  # not at the top: it brings threading, which makes every fork slower
+    import zipfile  # imported here: it imports threading, which makes every fork slower
 
     class Header(zipfile.ZipInfo):
         def _encodeFilenameFlags(self) -> tuple[bytes, int]:
-            """A name that is no UTF-8 is written as it is, and not marked as UTF-8."""
+            """Write a name that is no UTF-8 as its bytes, and do not mark it as UTF-8."""
             raw = os.fsencode(self.filename)
             try:
                 raw.decode()
@@ -94,12 +94,12 @@ def pack_zip(top: int, name: str, label: str, target: str) -> list[str]:
 
 
 def _unzipped_name(entry: ZipInfo) -> str:
-    """The name as it was written: the library takes bytes that are not marked as UTF-8 for an old encoding of DOS."""
+    """The original bytes of an entry's name: zipfile decodes names that are not marked as UTF-8 by DOS' code page 437."""
     return entry.filename if entry.flag_bits & _ZIP_UTF8 else os.fsdecode(entry.filename.encode("cp437"))
 
 
 def _zip_date(at: float) -> tuple[int, int, int, int, int, int]:
-    """A zip knows the years from 1980 to 2107."""
+    """A time as a zip stores it, limited to its years from 1980 to 2107."""
     import time
 
     year, month, day, hour, minute, second = time.localtime(at)[:6]
@@ -107,7 +107,7 @@ def _zip_date(at: float) -> tuple[int, int, int, int, int, int]:
 
 
 def is_tar(path: str) -> bool:
-    """Whether the file is a gzipped tar (Argo looks, when an input artifact does not say)."""
+    """Whether the file is a gzipped tar. As in Argo, this decides about an input artifact without `archive`."""
     if os.path.isdir(path):
         return False
     with open(path, "rb") as file:
@@ -121,7 +121,7 @@ def is_tar(path: str) -> bool:
 
 
 def unpack(path: str, target: str, kind: str) -> None:
-    """Unpack a tar or zip to `target`: its only entry, or a folder of all when there are several."""
+    """Unpack a tar or zip to `target`: the only entry becomes `target` itself, several entries are put into a folder."""
     folder = target + ".unpacking"
     os.makedirs(folder)
     if kind == "zip":
@@ -137,9 +137,9 @@ def unpack(path: str, target: str, kind: str) -> None:
 
 
 def untar(path: str, folder: str) -> None:
-    """Everything in a tar into `folder`: files, folders and links that stay inside. PodFault for what would lead out of it.
+    """Unpack a tar into `folder`: files, folders and links that stay inside. Raises PodFault for an entry that leads out of it.
 
-    Python's own filters do this too, but Debian 12's Python has none. Pipes and devices are left out, as Argo does.
+    Python's own filters do this too, but Debian 12's Python has none. Pipes and devices are left out, as in Argo.
     """
     with tarfile.open(path, "r:*") as archive:
         for entry in archive:
@@ -196,7 +196,7 @@ def _write(source: IO[bytes], place: str, mode: int) -> None:
 
 
 def _write_sparse(source: IO[bytes], place: str, entry: tarfile.TarInfo) -> None:
-    """A file that is mostly holes, of which a short archive may say any size: only what is in it is read."""
+    """Write a sparse file. A short archive may declare any size, so only the data pieces are read and written."""
     with open(place, "xb") as file:
         file.truncate(entry.size)
         pieces: Any = entry.sparse
@@ -211,10 +211,10 @@ def _write_sparse(source: IO[bytes], place: str, entry: tarfile.TarInfo) -> None
 
 
 def _link(folder: str, place: str, name: str, target: str) -> None:
-    """A symbolic link, when it leads to nothing outside of the folder."""
+    """Create a symbolic link. Raises PodFault if it leads out of the folder."""
     refusal = f"illegal symlink target: {name} -> {target}"
     _inside(folder, os.path.join(os.path.dirname(name.lstrip("/")), target), refusal)
-    # Where the link really stands may be less deep than its name says, when a folder of the name is a link.
+    # The link's real place may be less deep than its name says, when a folder in the name is a link.
     end = os.path.realpath(os.path.join(os.path.dirname(place), target))
     if not (end + "/").startswith(os.path.realpath(folder) + "/"):
         raise PodFault(refusal)
@@ -222,7 +222,7 @@ def _link(folder: str, place: str, name: str, target: str) -> None:
 
 
 def _second_name(folder: str, place: str, name: str, target: str) -> None:
-    """One more name of a file (or link) that the archive had before. Where the disk knows no hard links, a copy."""
+    """Create a hard link to an earlier entry of the archive; a copy where the disk does not support hard links."""
     refusal = f"illegal hard link target: {name} -> {target}"
     source = _inside(folder, target.lstrip("/"), refusal)
     parent = os.path.realpath(os.path.dirname(source))
@@ -248,7 +248,7 @@ def _inside(folder: str, name: str, message: str = "") -> str:
 
 
 def _prepare(folder: str, place: str, name: str, *, is_folder: bool = False) -> None:
-    """The folders above an entry; of several entries with one name the last counts, but none is written through a link."""
+    """Create the folders above an entry, and remove an earlier entry of its name. Raises PodFault for a path through a link."""
     parent = os.path.dirname(place)
     os.makedirs(parent, exist_ok=True)
     if not (os.path.realpath(parent) + "/").startswith(os.path.realpath(folder) + "/") or os.path.islink(place):

@@ -1,4 +1,4 @@
-"""The keys of artifacts, and where a key lies in the local store: `<state>/artifacts/<namespace>/<key>`.
+"""The keys of artifacts, and their paths in the local store: `<state>/artifacts/<namespace>/<key>`.
 
 A key of Argo's default format is `<workflow>/<pod>/<file>`.
 """
@@ -14,9 +14,9 @@ Json = dict[str, Any]
 WEB = ("http", "artifactory")
 """Locations that are web addresses."""
 KEYED = ("s3", "gcs", "oss", "azure", "hdfs", "artifactory", "plugin")
-"""Locations that name an object by a key. Which of them the local store stands in for, the server knows (artifacts/locations.py)."""
+"""Locations that name an object by a key. The server decides which of them the local store replaces (artifacts/locations.py)."""
 KEY_FIELDS = {"azure": "blob", "hdfs": "path", "artifactory": "url"}
-"""Where a location of a kind has its key; all others in `key`."""
+"""The field of a location that has the key, where it is not `key`."""
 _PARTIAL = ".hera-utils-partial-"
 _ADDRESSES = {"http": "url", "git": "repo"}
 
@@ -33,7 +33,7 @@ def key_of(location: Json) -> str | None:
 
 
 def kind_of(location: Json) -> str | None:
-    """The kind of place that an artifact names (s3, raw, http, git…), None when it names none: an empty address is none."""
+    """The kind of location that an artifact has (s3, raw, http, git…); None without one, or with an empty address."""
     for kind in ("raw", "http", "git", *KEYED):
         field = _ADDRESSES.get(kind)
         if location.get(kind) is not None and (field is None or location[kind].get(field)):
@@ -42,7 +42,7 @@ def kind_of(location: Json) -> str | None:
 
 
 def default_key(job: Json, name: str) -> str:
-    """Where an output without a key of its own goes."""
+    """The key of an output that names none."""
     metadata = job["pod"]["metadata"]
     base = key_of(job["template"].get("archiveLocation") or {})
     if not base or "{{" in base:
@@ -52,9 +52,9 @@ def default_key(job: Json, name: str) -> str:
 
 
 def path_of(store: str, key: str) -> str:
-    """A key as a path of this machine; one that leads out of the store is refused.
+    """The path of a key. Raises PodFault for a key that leads out of the store.
 
-    A folder that is kept as it is may hold symbolic links of a task's making: a key never goes through one, nor to one.
+    A stored folder may contain symbolic links that a task made, so a path through or to a link is refused as well.
     """
     store = store.rstrip("/")
     path = os.path.normpath(os.path.join(store, key.lstrip("/")))
@@ -69,7 +69,7 @@ def path_of(store: str, key: str) -> str:
 
 
 def partial_name(pod: str) -> str:
-    """How a file or folder is called while a pod writes it. pod: its uid; seen from within, all workers have one process id."""
+    """The name of a file or folder while a pod writes it. pod: its uid; a process id would not do, since all workers see the same one."""
     return f"{_PARTIAL}{pod}"
 
 
@@ -83,7 +83,7 @@ def with_key(kind: str, location: Json, key: str) -> Json:
 
 
 def with_location(artifact: Json, key: str, archive: Json) -> Json:
-    """The artifact as Argo reports it once it is saved. archive: the template's archive location, whose kind it takes if it has none."""
+    """A saved artifact as Argo reports it. archive: the template's archive location, which gives the kind if the artifact has none."""
     for kind in ("http", *KEYED):
         if artifact.get(kind) is not None:
             if kind == "http" or key_of(artifact):
