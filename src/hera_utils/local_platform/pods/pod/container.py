@@ -1,4 +1,4 @@
-"""One container of a pod: its root, its command, its pipes, and its state."""
+"""One container of a pod: its root file system, its command, its pipes and its state."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from .root_fs import Root
 from .warm_python import WarmPython
 
 Json = dict[str, Any]
-# opened before anything of a container is seen: its /dev may be a volume, in which a task has put something else
+# Opened before this process enters a container, whose /dev may be a volume where a task has replaced /dev/null.
 _NOTHING = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 _NOWHERE = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
 _FORK_SERVERS = 2  # how many fork servers may be killed before a task begins
-NOT_STARTED = 64  # Argo's emissary exits so when it cannot start the command
+NOT_STARTED = 64  # the exit code of Argo's emissary when it cannot start the command
 
 
 class Container:
-    """plan: what to run. Everything else is what has happened."""
+    """plan: what to run. All other attributes record what has happened."""
 
     def __init__(self, plan: ContainerPlan) -> None:
         self.plan = plan
         self.root: Root | None = None
         self.env = plan.env
-        self.user: users.User | None = None  # who runs the command; None: this process's own user
+        self.user: users.User | None = None  # the user who runs the command; None: this process's own user
         self.warning = ""
-        self.pid = 0  # of the command, while it runs
+        self.pid = 0  # the process id of the command while it runs, else 0
         self.log: Log | None = None
         self.pipes: dict[int, int] = {}
-        """What is read of its output → the other end. That stays open: the end of the command is told once, not by each pipe as well."""
-        self.up = False  # its command runs, or ran
+        """Reading end of an output pipe → its writing end, which stays open: otherwise each pipe too would report the command's end."""
+        self.up = False  # whether its command runs or has run
         self.attempts = plan.attempts
         self.retry_at = 0.0
         self.started_at: float | None = None
         self.finished_at: float | None = None
         self.code: int | None = None
-        self.root_code: int | None = None  # the code that those who depend on it hear, when it is another one
+        self.root_code: int | None = None  # the exit code that dependent containers get, when it differs from `code`
         self.message = ""
         self.reason = ""
-        self.python = ""  # of a task in Python: "warm" when it is a fork, else why not
+        self.python = ""  # for a Python task: "warm" when it was forked, else why it was not
 
     @property
     def over(self) -> bool:
@@ -58,13 +58,13 @@ class Container:
             self.message = (self.root.text("/argo/termination-log", 4096) or b"").decode(errors="replace")
 
     def signal(self, number: int) -> None:
-        """To the command's process group, as Argo's emissary does."""
+        """Send a signal to the command's process group, as Argo's emissary does."""
         if self.pid:
-            with contextlib.suppress(OSError):  # it has just ended
+            with contextlib.suppress(OSError):  # the command may have just ended
                 os.killpg(self.pid, number)
 
     def spawn(self, stdout: int, stderr: int, python: WarmPython) -> str:
-        """Start the command in the root that this process is in; "", or why it cannot start. Raises OSError on a full disk."""
+        """Start the command in this process's current root. Gives "", or why it cannot start. Raises OSError when the disk is full."""
         plan = self.plan
         if plan.user is not None:
             self._choose_user(plan.user)
@@ -75,7 +75,7 @@ class Container:
                 f"failed to find name in PATH: exec: {json.dumps(plan.argv[0], ensure_ascii=False)}: {error.strerror}"
             )
         try:
-            self._go_to_its_folder()
+            self._enter_working_folder()
             descriptors = {0: stdout if plan.terminal else _NOTHING, 1: stdout, 2: stderr}
             if not self._fork(path, descriptors, python):
                 self.pid = self._start(path, plan.argv, descriptors)
@@ -88,14 +88,14 @@ class Container:
         return ""
 
     def _fork(self, path: str, descriptors: dict[int, int], python: WarmPython) -> bool:
-        """Start a Python task as a fork, when that means the same. Whether it was done. Raises OSError."""
+        """Start a Python task as a fork where that makes no difference to it. Gives whether it was started. Raises OSError."""
         assert self.root is not None
         obstacle = self._obstacle()
         for _ in range(_FORK_SERVERS):
             obstacle = obstacle or python.obstacle(path, self.plan.argv, self.env)
             if obstacle:
                 break
-            with contextlib.suppress(ConnectionError):  # it was killed before the task began
+            with contextlib.suppress(ConnectionError):  # the fork server may be killed before the task begins
                 self.pid = python.start(path, self.plan.argv, self.env, descriptors, self.root.view)
                 break
         else:
@@ -112,22 +112,22 @@ class Container:
             return "it has a user or rights of its own"
         if plan.terminal:
             return "it has a terminal"
-        # what a process has from its start counts, too
+        # The limit would count memory that a fork has from its start.
         return "it has a limit of memory" if plan.memory_limit else ""
 
     def _choose_user(self, wish: users.WantedUser) -> None:
-        """As the image's own files say. Raises PodFault."""
+        """Look up the user in the image's own /etc/passwd and /etc/group. Raises PodFault."""
         user = users.resolve(wish, program.read_text("/etc/passwd"), program.read_text("/etc/group"))
         self.env = {"HOME": user.home, **self.plan.env}
         self.user = user
 
-    def _go_to_its_folder(self) -> None:
+    def _enter_working_folder(self) -> None:
         plan = self.plan
         home = plan.env.get("HOME") or ""
-        # files there outlive the pod
+        # HOME is not created in a volume, where it would outlive the pod.
         in_volume = any(home.startswith(f"{mount.target.rstrip('/')}/") for mount in plan.mounts)
         if home.startswith("/") and not plan.layers and not in_volume:
-            with contextlib.suppress(OSError):  # its folder may be one that a container has empty for itself
+            with contextlib.suppress(OSError):  # HOME may be in a folder that containers see empty
                 program.go_to(home, only_make=True)
         program.go_to(plan.cwd)
 
@@ -145,13 +145,13 @@ class Container:
         return program.Rights(self.user, self.plan.capabilities, self.plan.gains_rights, view)
 
     def run(self, argv: list[str]) -> bool:
-        """Run one more command in the root that this process is in; whether it exited with 0."""
+        """Run another command in this process's current root. Gives whether it exited with 0."""
         path = program.look_up(argv[0], self.env.get("PATH", ""))
         pid = self._start(path, argv, dict.fromkeys(range(3), _NOWHERE))
         return os.waitpid(pid, 0)[1] == 0
 
     def state(self) -> Json:
-        """As interpreter.events.ContainerState."""
+        """The fields of interpreter.events.ContainerState."""
         return {
             "name": self.plan.name,
             "exit_code": self.code,
@@ -167,7 +167,7 @@ class Container:
 
 
 def ended_container(plan: ContainerPlan, code: int, message: str, root_code: int | None = None) -> Container:
-    """A container that never ran."""
+    """A container that ended without running."""
     container = Container(plan)
     container.started_at = time.time()
     container.end(code, message)

@@ -1,4 +1,4 @@
-"""The containers of one pod as processes: started in their roots, listened to, watched, ended. The supervisor says which and when."""
+"""Starts, reads, watches and ends the containers of one pod; the supervisor decides which and when."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from .root_fs import Roots
 from .warm_python import WarmPython
 from .worker_state import WorkerState
 
-_TICK = 0.5  # seconds between two looks
-_MEMORY_TICK = 0.1  # the same, when a container has a memory limit
-PATIENCE = 10.0  # seconds for what was killed to end
+_TICK = 0.5  # seconds between two calls of `watch`
+_MEMORY_TICK = 0.1  # seconds between two calls when a container has a memory limit
+PATIENCE = 10.0  # seconds to wait for killed processes to end
 _RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full disk
 
 
 class Sandbox(NamedTuple):
-    """What a worker gives to the pods that it runs. state: the state folder. proc: the worker's own /proc. namespace: descriptor of its
-    mount namespace. wakeup: a pipe in which its signals arrive as bytes. python: forks of the worker for Python tasks. own: what no
-    pod may change. meter: of what a pod uses.
+    """What a worker provides to each of its pods. state: the state folder. proc: the worker's own /proc. namespace: descriptor of its
+    mount namespace. wakeup: a pipe on which its signals arrive as bytes. python: forks for Python tasks. own: the worker's own state,
+    which a pod may not change. meter: measures what a pod uses.
     """
 
     state: str
@@ -50,10 +50,10 @@ class Sandbox(NamedTuple):
 
 
 class Containers:
-    """stopping: the server or the deadline ended the pod: no command is tried again.
+    """The containers of one pod. stopping: the server or the deadline ended the pod, so that no command is retried.
 
-    unendable: something is left that even SIGKILL does not end, as it waits in the kernel. Nothing of the pod is touched then: who reads
-    where that process writes may wait for ever too.
+    unendable: a process is left that even SIGKILL does not end, because it waits in the kernel. Then the pod's files are not touched:
+    reading where that process writes could wait for ever too.
     """
 
     def __init__(self, files: PodFolder, sandbox: Sandbox) -> None:
@@ -66,7 +66,7 @@ class Containers:
         self.meter = sandbox.meter
         self.meter.begin()
         self._newest = b""
-        """The last process id that was given when all others had ended."""
+        """The newest process id of the namespace when all other processes had last ended."""
         self._watched: WorkersEnd | None = None
         """The fork server whose messages this selector waits for."""
         self._watched_fd = -1
@@ -80,7 +80,7 @@ class Containers:
     # --- starting --------------------------------------------------------------------------------------------------
 
     def start(self, plan: ContainerPlan, *, capture: bool) -> Container:
-        """capture: keep what it writes to stdout."""
+        """Start a container. capture: keep its standard output."""
         container = Container(plan)
         container.started_at = time.time()
         container.log = Log(self._files.log(plan.name), capture=capture)
@@ -102,7 +102,7 @@ class Containers:
         return [*plan.exposed, *plan.mounts]
 
     def _spawn(self, container: Container) -> None:
-        """A container with `tty` has one end of a terminal as stdin, stdout and stderr; the other end is read."""
+        """Start the command. With `tty`, stdin, stdout and stderr are one end of a terminal, and this process reads the other end."""
         out = terminals.open_one(self._sandbox.roots.devices) if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
         separate = container.log and container.log.captures and not container.plan.terminal
         err = os.pipe2(os.O_CLOEXEC) if separate else out
@@ -125,7 +125,7 @@ class Containers:
 
     @contextlib.contextmanager
     def inside(self, container: Container) -> Iterator[None]:
-        """This process sees the container's files, and afterwards the machine's again. It imports nothing from an image's files."""
+        """Enter the container's files for the block, and leave them afterwards. Meanwhile nothing is imported from an image's files."""
         finders = list(sys.meta_path)
         try:
             assert container.root is not None
@@ -138,7 +138,7 @@ class Containers:
             syscalls.setns(self._sandbox.namespace, syscalls.CLONE_NEWNS)
 
     def _ended(self, container: Container, code: int, message: str = "") -> None:
-        """The command ended: so does everything else in its container."""
+        """End the container after its command: kill its other processes, and plan a retry if attempts are left."""
         dead, container.pid = container.pid, 0
         self.kill(container, dead)
         self._read_to_its_end(container)
@@ -160,11 +160,11 @@ class Containers:
             self._drain(container, key.fd, key.data[1])
 
     def kill(self, container: Container, dead: int = 0) -> None:
-        """SIGKILL to every process of the container; those that are not its command are reaped here. dead: the id of its command, when
+        """Send SIGKILL to every process of the container, and reap those that are not its command. dead: the process id of its command, if
         that has ended.
         """
         if any(c.pid for c in self.by_name.values() if c is not container):
-            for _ in range(1000):  # again, for those that were just being born
+            for _ in range(1000):  # repeated, because processes may be started meanwhile
                 members = processes.members(
                     self._sandbox.proc, _namespace(container), self._other_namespaces(container)
                 )
@@ -176,22 +176,22 @@ class Containers:
                 time.sleep(0.001)
         elif container.pid:
             with contextlib.suppress(OSError):
-                os.kill(-1, signal.SIGKILL)  # process 1: everything in this namespace but itself
+                os.kill(-1, signal.SIGKILL)  # this is process 1, so this kills all other processes of the namespace
         else:
             self._end_others(dead)
 
     def _other_namespaces(self, container: Container) -> set[str]:
-        return {_namespace(one) for one in self.by_name.values() if one is not container}
+        return {_namespace(other) for other in self.by_name.values() if other is not container}
 
     def give_up(self) -> None:
-        """What SIGKILL did not end is left to the kernel, which ends it when it can."""
+        """Leave processes that SIGKILL did not end to the kernel, which ends them when it can."""
         self.unendable = True
         for container in self.live:
             self._read_to_its_end(container)
             container.end(137)
 
     def kill_all(self) -> None:
-        """Nothing of the pod may outlive it."""
+        """Kill all processes of the pod, and wait for their end."""
         if self.live:
             with contextlib.suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
@@ -208,7 +208,7 @@ class Containers:
             self._end_others()
 
     def _end_others(self, dead: int = 0) -> None:
-        if self._newest and self._newest == processes.newest():  # none was born since the last time
+        if self._newest and self._newest == processes.newest():  # no process was started since the last time
             return
         if processes.end_others(self._sandbox.proc, self._sandbox.python.pid, dead, PATIENCE, self._reap_others):
             self._newest = processes.newest()
@@ -224,20 +224,20 @@ class Containers:
         return False
 
     def give_back(self) -> None:
-        """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
+        """Release logs, roots and temporary folders, after the outcome is recorded. Raises OSError when that fails."""
         for container in self.by_name.values():
             if container.log is not None:
                 container.log.close()
             if container.root is not None:
                 if any(mount.source.startswith(f"{self._files.path}/") for mount in container.plan.mounts):
-                    container.root.leave()  # its view holds what goes with the pod
+                    container.root.leave()  # its mounts refer to files that are removed with the pod
                 self._sandbox.roots.give_back(container.root)
         for name in ("inputs", "volumes", "outgoing"):
             file_trees.remove(f"{self._files.path}/{name}")
         self._selector.close()
 
     def run_in(self, container: Container, argv: list[str]) -> bool:
-        """Run one more command in a container; whether it exited with 0."""
+        """Run another command in a container. Gives whether it exited with 0."""
         with self.inside(container), contextlib.suppress(OSError, ValueError, IndexError):
             return container.run(argv)
         return False
@@ -245,7 +245,7 @@ class Containers:
     # --- watching --------------------------------------------------------------------------------------------------
 
     def watch(self, now: float) -> None:
-        """Check what no signal announces: memory limits, what processes hold, and commands whose next try is due."""
+        """Check what no signal reports: memory limits, the pod's use of resources, and commands that are due for a retry."""
         self.meter.look(now, (1, self._sandbox.python.pid))
         for container in self.live:
             self._watch_memory(container)
@@ -273,7 +273,7 @@ class Containers:
             container.retry_at = now + _RETRY_PAUSE
 
     def next_watch(self, now: float) -> float:
-        """When `watch` is to be called at the latest."""
+        """The latest time for the next call of `watch`."""
         live = self.live
         pause = _MEMORY_TICK if any(c.plan.memory_limit for c in live) else _TICK
         return min([now + pause, self.meter.look_at, *(c.retry_at for c in live if c.retry_at)])
@@ -281,7 +281,7 @@ class Containers:
     # --- listening -------------------------------------------------------------------------------------------------
 
     def listen(self, seconds: float) -> bytes:
-        """Wait at most so long for something to happen, and read what came from the containers. The signals that came: `reap` then."""
+        """Wait at most so long for output or signals, and read the output. Gives the received signals; if there are any, call `reap`."""
         signals = b""
         for key, _ in self._selector.select(seconds):
             if key.data is None:
@@ -305,17 +305,17 @@ class Containers:
         self._watched = server
 
     def _hear_fork_server(self) -> bytes:
-        """Note which of its tasks have ended. The signal that stands for that: `reap` then."""
+        """Record which of the fork server's tasks have ended. Gives SIGCHLD, so that the caller calls `reap`."""
         assert self._watched is not None
         try:
             self._fork_ends += self._sandbox.python.hear()
-        except OSError:  # it was killed: its tasks are this process's
+        except OSError:  # the fork server was killed, and its tasks became children of this process
             self._sandbox.python.end()
             self._watch_fork_server()
         return bytes([signal.SIGCHLD])
 
     def reap(self) -> None:
-        """See which commands have ended."""
+        """Handle the commands that have ended."""
         ends, self._fork_ends = self._fork_ends, []
         for pid, code, use in ends:
             self.meter.add(use)
@@ -325,7 +325,7 @@ class Containers:
                 self._command_ended(*end)
 
     def _command_ended(self, pid: int, code: int) -> None:
-        """code: negative: by that signal."""
+        """code: the exit code, or minus the number of the signal that ended the command."""
         for container in self.by_name.values():
             if container.pid == pid:
                 self._ended(container, code if code >= 0 else 128 - code)
@@ -335,11 +335,11 @@ class Containers:
             data = os.read(fd, 1 << 16)
         except BlockingIOError:
             return
-        except OSError:  # a terminal whose other end is closed
+        except OSError:  # the other end of the terminal is closed
             data = b""
         if data and container.log is not None:
             container.log.take(stream, data)
-            if container.log.behind:  # the disk is full: the command waits in its next write
+            if container.log.behind:  # the disk is full; the command then blocks when its pipe is full
                 self._selector.unregister(fd)
                 self._unread[fd] = (container, stream)
         elif not data:
@@ -347,11 +347,11 @@ class Containers:
 
     @property
     def behind(self) -> bool:
-        """Whether something is not in the logs yet, because the disk had no room."""
+        """Whether output is missing in the logs because the disk was full."""
         return bool(self._unread) or any(c.log is not None and c.log.behind for c in self.by_name.values())
 
     def catch_up(self) -> OSError | None:
-        """Write what is missing in the logs, and read pipes again. The error when the disk is still full. Raises OSError for others."""
+        """Write the missing output to the logs, and read the pipes again. Gives the error of a disk that is still full; raises others."""
         for container in self.by_name.values():
             if container.log is not None and container.log.behind:
                 try:
@@ -369,7 +369,7 @@ class Containers:
         self._selector.register(fd, selectors.EVENT_READ, (container, stream))
 
     def _drain(self, container: Container, fd: int, stream: int) -> None:
-        with contextlib.suppress(OSError):  # nothing left, or a terminal whose other end is closed
+        with contextlib.suppress(OSError):  # there is no more output, or the other end of the terminal is closed
             while data := os.read(fd, 1 << 16):
                 if container.log is not None:
                     container.log.take(stream, data)
@@ -382,5 +382,5 @@ class Containers:
 
 
 def _namespace(container: Container) -> str:
-    """Of its mounts, as /proc names it."""
+    """The container's mount namespace, as /proc names it."""
     return container.root.namespace if container.root is not None else ""

@@ -1,4 +1,4 @@
-"""Room on a disk. While it is full, pods wait and say so, and a write that failed is tried again."""
+"""Free space on a disk. While a disk is full, pods wait and say so, and failed writes are repeated."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import errno
 import os
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""No space, a quota that is used up, a file system that became read-only (as the kernel makes one with errors)."""
+"""No space, an exhausted quota, or a file system that became read-only (the kernel does this after errors)."""
 _LEAST = 64 << 20
-_SHARE = 20  # of a small disk a twentieth is enough
+_SHARE = 20  # on a small disk, a twentieth of it
 FIX = "free some space (`hera-utils gc` removes old runs)"
 
 
@@ -17,12 +17,12 @@ def is_full(error: BaseException) -> bool:
 
 
 def least(size: int) -> int:
-    """Bytes that are left free on a disk of that size before anything more is started on it."""
+    """Bytes that must be free on a disk of that size before more is started."""
     return min(_LEAST, size // _SHARE)
 
 
 def shortage(folder: str, why: BaseException | None = None) -> str:
-    """Why nothing more should be written below a folder, with what to do; "" when there is room. why: an error of writing there."""
+    """Why nothing more should be written below a folder and what to do; "" when there is room. why: an error from writing there."""
     try:
         disk = os.statvfs(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""The environment variables of a container: the image's, the template's, Argo's; a safe few of this machine where it stands in."""
+"""The environment variables of a container: the image's, the template's and Argo's; for a stand-in also some safe ones of this machine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from . import python
 from .errors import PodFault
 
 Json = dict[str, Any]
-_REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")  # whatever stands in the parentheses is the name, $$ too
+_REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")  # any text in the parentheses is a name, also $$
 _SUFFIXES = {
     "": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
 }  # fmt: skip
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that says nothing of it
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # the PATH for an image without one
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -50,8 +50,8 @@ def expand(text: str, env: dict[str, str]) -> str:
 
 
 def variables(job: Json, container: Json, settings: Json, own_python: python.Interpreter | None) -> dict[str, str]:
-    """All variables of one container. own_python: what `python` means in it, unless the image says that. Raises PodFault for a config map,
-    secret or key that is not there.
+    """All variables of one container. own_python: the interpreter that `python` means in it, None where the image decides. Raises PodFault
+    for a missing config map, secret or key.
     """
     pod = job["pod"]
     env = {"PATH": _PATH} if settings.get("layers") else dict(job["environment"])
@@ -136,17 +136,17 @@ def field(job: Json, path: str) -> str:
 
 
 def _resource(job: Json, container: Json, ref: Json) -> str:
-    """As in Kubernetes: without a limit it is what the machine has, without a request what the limit is, or nothing."""
+    """A resource as in Kubernetes: a missing limit is the machine's amount, a missing request is the limit, or 0."""
     kind, _, name = str(ref.get("resource", "")).partition(".")
     resources = container.get("resources") or {}
-    own, limit = (quantity((resources.get(one) or {}).get(name, 0)) for one in (kind, "limits"))
+    own, limit = (quantity((resources.get(part) or {}).get(name, 0)) for part in (kind, "limits"))
     amount = own or limit or (job.get(name, 0.0) if kind == "limits" else 0.0)
     divisor = quantity(ref.get("divisor") or 1) or 1.0
     return str(int(-(-amount // divisor)))
 
 
 def _argo(job: Json, container: Json) -> dict[str, str]:
-    """What Argo's controller puts into every container (workflowpod.go, build)."""
+    """The variables that Argo's controller sets in every container (workflowpod.go)."""
     pod = job["pod"]
     labels = pod["metadata"].get("labels") or {}
     return {

@@ -1,4 +1,4 @@
-"""The errors of this folder."""
+"""The exceptions of this folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNENDABLE = "a process of the pod cannot be ended: it waits in the kernel, for a
 
 
 class PodFault(Exception):
-    """The pod cannot run; the message is one sentence with its fix. `reason` is the kubelet's word, if it has one."""
+    """The pod cannot run. The message is one sentence with its fix. reason: the kubelet's reason, if it has one."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class PodFault(Exception):
 
 
 class SpecialFile(PodFault):
-    """A pipe, a socket or a device, which cannot be kept as an artifact or a parameter."""
+    """A pipe, a socket or a device, which cannot be saved as an artifact or a parameter."""
 
 
 class LeadsOut(OSError):

@@ -1,7 +1,7 @@
-"""A task's file or folder, read entry by entry. Nothing waits in it for ever, and nothing outside of it is read.
+"""Reads a task's file or folder entry by entry. It never waits for ever, and reads nothing outside of the folder.
 
 A task (or another one with the same claim) may have put a pipe, a device or a link at any name, and may change it meanwhile. So every
-entry is opened from the folder at the top without following a link, and looked at once it is open.
+entry is opened from the top folder without following links, and checked after it is open.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .errors import SpecialFile
 T = TypeVar("T")
 _PATH = os.O_PATH | os.O_CLOEXEC
 _PROCESS = re.compile(r".*/[0-9]+(/.*)?")
-_TOP_OF_PROC = 1  # its inode
-# as a worker finds it before it enters a container
+_TOP_OF_PROC = 1  # the inode of /proc itself
+# The machine's own /proc, recorded before a worker enters a container.
 _MACHINES_PROC = os.stat("/proc").st_dev if os.path.isdir("/proc") else -1
 _PIECE = 1 << 20
 _ZEROS = bytes(_PIECE)
@@ -34,7 +34,7 @@ _KINDS = {
 
 
 class Entry(NamedTuple):
-    """name: below the top, "" for the top itself. status: of the entry itself. target: of a link. file: open for reading, of a file."""
+    """name: path below the top, "" for the top itself. status: without following links. target: where a link leads. file: an open file."""
 
     name: str
     status: os.stat_result
@@ -51,25 +51,27 @@ class Entry(NamedTuple):
 
 
 def kind_of(mode: int) -> str:
-    """What a file is that is not one to be read: "" for a file, a folder, a link."""
+    """The kind of a file that cannot be read like a regular one; "" for a file, a folder or a link."""
     return _KINDS.get(stat.S_IFMT(mode), "")
 
 
 def top_of(path: str) -> int:
-    """A descriptor of a path of the container that this process sees. Links of the path are the container's own. Raises OSError."""
+    """A descriptor of a path in the container that this process has entered. Links are resolved within the container. Raises OSError."""
     root = os.open("/", _PATH | os.O_DIRECTORY)
     try:
         top = open_beneath.open_path(root, path, os.O_PATH, rooted=True)
     finally:
         os.close(root)
-    if _is_of_a_process(top):  # this process may read what the task may not
+    if _is_of_a_process(top):  # refused, because this process may read more of /proc than the task may
         os.close(top)
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     return top
 
 
 def _is_of_a_process(top: int) -> bool:
-    """Whether it is /proc, or a process's part of it, wherever that is mounted; all of this machine's (a hostPath), which masks nothing."""
+    """Whether it is /proc, or a process's folder in it, wherever that is mounted. All of the machine's /proc (a hostPath) counts, because
+    nothing of it is masked.
+    """
     if not syscalls.is_proc(top):
         return False
     status = os.fstat(top)
@@ -79,9 +81,9 @@ def _is_of_a_process(top: int) -> bool:
 
 
 def entries(top: int, label: str) -> Iterator[Entry]:
-    """The file or folder and all that is in it, folders before what they hold, by name. An entry's file is open until the next one.
+    """The file or folder and everything in it, sorted by name, folders before their contents. A file is open until the next entry.
 
-    label: how the top is called in a message. Raises SpecialFile, OSError.
+    label: the top's name in messages. Raises SpecialFile, OSError.
     """
     todo, disks = [""], {os.fstat(top).st_dev}
     while todo:
@@ -95,7 +97,7 @@ def entries(top: int, label: str) -> Iterator[Entry]:
                 disks.add(status.st_dev)
             if stat.S_ISDIR(status.st_mode):
                 yield Entry(name, status)
-                todo += [f"{name}/{one}" if name else one for one in sorted(_names(entry), reverse=True)]
+                todo += [f"{name}/{inner}" if name else inner for inner in sorted(_names(entry), reverse=True)]
             elif stat.S_ISLNK(status.st_mode):
                 yield Entry(name, status, os.readlink("", dir_fd=entry))
             else:
@@ -119,19 +121,19 @@ def _names(folder: int) -> list[str]:
 
 @contextlib.contextmanager
 def readable(entry: int, label: str) -> Iterator[IO[bytes]]:
-    """The file of a descriptor, open for reading. Raises SpecialFile for what is no file."""
+    """The file of a descriptor, open for reading. Raises SpecialFile for a pipe, a socket or a device."""
     kind = kind_of(os.fstat(entry).st_mode)
-    if kind:  # not opened: opening a device may do something to it
+    if kind:  # refused before it is opened, because opening a device may have an effect
         raise SpecialFile(f"{label} is {kind}, which cannot be kept: remove it, or write a file")
     with open(os.open(f"/proc/self/fd/{entry}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         yield file
 
 
 def copy(top: int, label: str, folder: str, name: str, *, only_files: bool = False) -> list[str]:
-    """A file or folder as the new `name` in a folder; what is one file under several names is copied under each.
+    """Copy a file or folder to the new `name` in a folder; a file with several hard links is copied under each name.
 
-    only_files: as a store keeps a folder, one object a file: links and empty folders are left out. Returns what was left out.
-    No link that somebody puts into the new folder meanwhile leads out of it. Raises SpecialFile, OSError; a part of it may be there then.
+    only_files: leave links and empty folders out, as a store keeps only objects. Gives the names that were left out.
+    A link that somebody puts into the new folder meanwhile cannot lead out of it. Raises SpecialFile, OSError, and may leave a part.
     """
     if not stat.S_ISDIR(os.fstat(top).st_mode):
         with readable(top, label) as file:
@@ -167,7 +169,7 @@ def _copy_into(top: int, label: str, new: int, only_files: bool) -> list[str]:
                     os.symlink(entry.target, f"{here}/{last}")
     if only_files:
         left_out += [name for name in folders if name not in filled]
-    # at the end: a mode may forbid to write, and each entry changes the time
+    # Modes and times are set at the end: a mode may forbid writing, and each new entry changes its folder's time.
     for name, status in reversed(folders.items()):
         if name in filled or not only_files:
             with open_beneath.at(new, name) as here:
@@ -182,7 +184,7 @@ def _above(name: str) -> Iterator[str]:
 
 
 def write(source: IO[bytes], target: str, like: os.stat_result | None = None) -> None:
-    """What can be read as the new file `target`; a run of zeros takes no space. like: mode and time. Raises OSError."""
+    """Write the source to the new file `target`, with holes for runs of zeros. like: gives the mode and time. Raises OSError."""
     with open(
         os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "wb"
     ) as file:
@@ -198,7 +200,7 @@ def write(source: IO[bytes], target: str, like: os.stat_result | None = None) ->
 
 
 def remove(path: str) -> None:
-    """A file, a link, or a folder with all that is in it; nothing where there is none. Raises OSError."""
+    """Remove a file, a link, or a folder with its contents, if it exists. Raises OSError."""
     try:
         is_folder = stat.S_ISDIR(os.lstat(path).st_mode)
     except FileNotFoundError:
@@ -210,10 +212,10 @@ def remove(path: str) -> None:
 
 
 def discard(folder: str) -> None:
-    """Remove a folder that a container wrote, whatever its modes (an overlay's work folder is not even readable for its owner).
+    """Remove a folder that a container wrote, whatever its modes (even its owner cannot read an overlay's work folder).
 
-    A task may put a link in the place of any folder meanwhile: so each entry is removed from the folder that holds it. What cannot be
-    removed stays.
+    A task may replace any folder by a link meanwhile, so each entry is removed by a descriptor of its parent folder. Entries that cannot
+    be removed stay.
     """
     above, name = os.path.split(folder.rstrip("/"))
     parent = os.open(above or ".", _PATH | os.O_DIRECTORY)
@@ -231,15 +233,15 @@ def _remove_from(parent: int, name: str) -> None:
             permitted(parent, lambda: os.unlink(name, dir_fd=parent))
             return
         try:
-            for one in permitted(folder, lambda: _names(folder)):
-                _remove_from(folder, one)
+            for inner in permitted(folder, lambda: _names(folder)):
+                _remove_from(folder, inner)
         finally:
             os.close(folder)
         permitted(parent, lambda: os.rmdir(name, dir_fd=parent))
 
 
 def permitted(folder: int | str, action: Callable[[], T]) -> T:
-    """What the action in a folder returns, which is made writable for its owner when it is not."""
+    """Do an action in a folder and give its result. If permission is denied, the folder is made writable for its owner first."""
     try:
         return action()
     except PermissionError:

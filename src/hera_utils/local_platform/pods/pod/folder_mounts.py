@@ -1,4 +1,4 @@
-"""Where else a folder can be seen: a file system that is mounted twice, or a part of it (a bind mount), shows its folders at two paths."""
+"""All paths of a folder: a file system, or a part of it (a bind mount), that is mounted twice shows its folders at two paths."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from .open_beneath import is_in
 
 
 def all_places_of(folder: str) -> tuple[str, ...]:
-    """The folder itself first, then the other paths below which this machine's mounts show it."""
+    """The folder itself first, then the other paths at which this machine's mounts show it."""
     mounts = mounted()
     above = [mount for mount in mounts if is_in(folder, mount.place)]
     if not above:
         return (folder,)
-    own = max(reversed(above), key=lambda mount: len(mount.place))  # of several at one place the last counts
+    own = max(
+        reversed(above), key=lambda mount: len(mount.place)
+    )  # of several mounts at one place the last one is visible
     within = _join(own.root, folder[len(own.place.rstrip("/")) :])
     others: dict[str, None] = {}
     for mount in mounts:
@@ -32,5 +34,5 @@ def _join(path: str, rest: str) -> str:
 def _is_same(path: str, folder: str) -> bool:
     try:
         return os.path.samefile(path, folder)
-    except OSError:  # what this user cannot look at, a task cannot either
+    except OSError:  # a path that this user cannot read, a task cannot read either
         return False

@@ -1,25 +1,25 @@
-"""A process of a worker's that does nothing but fork: its forks are the Python tasks.
+"""A process beside a worker that only forks: its forks are the Python tasks.
 
-A page of memory that two processes share is copied when one of them writes to it, and Python writes wherever it looks. A fork of the
-worker itself made the worker copy most of its memory again for each task; this process touches next to nothing between two forks. It is
-a fork of the one that imports packages for all workers (`preloader.py`), and lives in its worker's namespaces.
+A page of memory that two processes share is copied when one of them writes to it, and Python writes even to objects that it only reads.
+A fork of the worker itself made the worker copy most of its memory again for each task; this process touches almost nothing between two
+forks. It is a fork of the preloader, which imports packages for all workers (`preloader.py`), and is in its worker's namespaces.
 
-It and its worker talk over a socket, a packet each:
+It and its worker exchange packets over a socket:
 
-    r  it is ready: its process id, the names of the packages that it has, and of the modules that a task finds loaded; beside it, where
-       the worker has system calls of its own answered, the descriptor on which those of this process and its forks arrive
-    s  beside it descriptors: the task (`python_process.Task`, in a file in memory: no secret comes to this process), stdin,
+    r  ready: its process id, the names of the packages that it has, and of the modules that a task finds loaded; with it, where the
+       worker answers system calls of its tasks, the descriptor on which those of this process and its forks arrive
+    s  start a task, with descriptors: the task (`python_process.Task`, in a file in memory: no secret comes to this process), stdin,
        stdout, stderr, its folder, and the mount namespace of its container   + the task's process id, from the task itself
                                                                               ! an error number: it did not start
                                                                               - a task's process id, how it ended, what it used
                                                                               i the name of a package that a task is importing
 
-Whoever is killed leaves nothing undecided: when this process ends, its forks are the worker's; when the worker ends, the kernel ends all.
+When this process is killed, its forks become children of the worker; when the worker is killed, the kernel kills all of them.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # without names to look up
+import _signal  # type: ignore[import-not-found]  # `signal` would look up enum names at each call
 import contextlib
 import marshal
 import os
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from .network import Network
     from .preloader import Preloader
 
-PACKET = 1 << 17  # bytes of the first one, with all names
-_SHORT = 4096  # bytes of every other
+PACKET = 1 << 17  # bytes of the first packet, which has all names
+_SHORT = 4096  # bytes of every other packet
 NAMES = 1 << 16  # bytes for the names of the modules that a task imported
-_NAME = 256  # bytes behind them, for the name of a package that a task is importing
+_NAME = 256  # bytes after them, for the name of a package that a task is importing
 MEMORY = NAMES + _NAME
-_NEWS = signal.SIGURG  # from a task to this process: ignored by whoever does not wait for it
+_NEWS = signal.SIGURG  # from a task to this process; a process that does not handle it ignores it
 _NEWS_NUMBER, _DEFAULT = int(_NEWS), int(signal.SIG_DFL)
 _LINK, _PROC = 3, 4
 _PATIENCE = 35.0  # seconds for an answer
@@ -52,11 +52,10 @@ _LONGEST_END = 1000  # milliseconds
 
 
 class ForkServer:
-    """In the process itself, a fork of the preloader, whose `preloaded` and `loaded` these are.
+    """Runs in the fork server's process, which is a fork of the preloader and gets the preloader's `preloaded` and `loaded`.
 
-    link, imported, proc: descriptors, of the socket to the worker, of memory in which a fork leaves the names of what it imported, and of
-    the worker's /proc.
-    started_with: the modules of a new interpreter.
+    descriptors: the socket to the worker, the memory in which a fork leaves the names of modules that it imported, and the worker's
+    /proc. started_with: the modules of a new interpreter.
     """
 
     def __init__(
@@ -77,14 +76,14 @@ class ForkServer:
         """Descriptor of a task's process → its id."""
 
     def serve(self, path: Sequence[str], *, asks_network: bool) -> NoReturn:
-        """path: sys.path without a script's folder."""
+        """Serve the worker until it ends. path: sys.path without a script's folder."""
         try:
             self._path = path
             tops = {name.partition(".")[0] for name in self._loaded.modules}
             ready = b"r" + marshal.dumps((os.getpid(), sorted(self._preloaded.top_names), sorted(tops)))
             calls = [seccomp.install([seccomp.BIND, seccomp.CONNECT])] if asks_network else []
             if not calls:
-                with contextlib.suppress(OSError):  # as in a worker
+                with contextlib.suppress(OSError):  # a kernel without filters, or another processor
                     seccomp.refuse()
             socket.send_fds(self._link, [ready], calls)
             for fd in calls:
@@ -97,21 +96,21 @@ class ForkServer:
                     if fd != _LINK:
                         poll.unregister(fd)
                         self._report(fd)
-                    elif (new := self._obey()) >= 0:
+                    elif (new := self._handle()) >= 0:
                         poll.register(new, select.POLLIN)
         finally:
             os._exit(0)
 
     def _report(self, fd: int) -> None:
-        """Tell how a task ended before its process is gone for good: if this one is killed in between, the worker sees it itself."""
+        """Report how a task ended, then reap it. In this order the worker can still see the end if this process is killed in between."""
         pid = self._tasks.pop(fd)
         end = syscalls.ended_child(fd)
         self._link.send(b"-%d %d %f %d %d %d %d %d" % (pid, end.code, *meter.of_ended(_PROC, end)))
         os.waitpid(pid, 0)
         os.close(fd)
 
-    def _obey(self) -> int:
-        """Do what the worker asks for. The descriptor of a new task's process, -1 for none."""
+    def _handle(self) -> int:
+        """Handle a packet of the worker. Gives the descriptor of the new task's process, -1 for none."""
         packet, fds, _, _ = socket.recv_fds(self._link, _SHORT, 6)
         if not packet:
             os._exit(0)
@@ -130,10 +129,10 @@ class ForkServer:
             task = self._enter(fds)
             python_process.take({0: fds[1], 1: fds[2], 2: fds[3]})
             self._task, self._preloaded.tell = os.getpid(), self._tell
-            root_rights.have_usual()  # last: from here on other containers of the pod may look into it
+            root_rights.have_usual()  # last, because from here on other containers of the pod may inspect this process
             python_process.run(task, self._path, self._loaded, self._note_imports)
         finally:
-            os._exit(70)  # this line is never reached but by a fault of ours
+            os._exit(70)  # only reached by an error of this module
 
     def _enter(self, fds: list[int]) -> python_process.Task:
         try:
@@ -149,13 +148,13 @@ class ForkServer:
         return task
 
     def _pass_on(self, *_: object) -> None:
-        """Tell the worker which package a task is importing."""
+        """Pass the name of a package that a task is importing on to the worker."""
         data = self._imported[NAMES:]
         if name := data[1 : 1 + data[0]]:
             self._link.send(b"i" + name)
 
     def _tell(self, name: str) -> None:
-        """In a task that begins to import a package: let others have it as soon as it can be."""
+        """Called in a task that begins to import a package, so that later tasks can get it preloaded soon."""
         data = name.encode()
         if len(data) < _NAME and os.getpid() == self._task:
             self._imported[NAMES + 1 : NAMES + 1 + len(data)] = data
@@ -163,7 +162,7 @@ class ForkServer:
             os.kill(os.getppid(), _NEWS)
 
     def _note_imports(self, names: list[str]) -> None:
-        """Leave the names of what a task imported for the worker. names: of modules that are new."""
+        """Leave the names of modules that a task imported in the shared memory. names: the task's new modules."""
         new = [
             name
             for name in names
@@ -176,10 +175,10 @@ class ForkServer:
 
 
 class WorkersEnd:
-    """The worker's end: it has the process made, and asks it. Everything here raises OSError when the process has gone, or does not answer.
+    """The worker's side: starts the fork server and sends it tasks. Methods raise OSError when the process has ended or does not answer.
 
-    proc: descriptor of the worker's /proc. namespaces: descriptors of the worker's, that of process ids first; none: those of the
-    preloader. network: answers system calls.
+    proc: descriptor of the worker's /proc. namespaces: descriptors of the worker's namespaces, that of process ids first; () for those of
+    the preloader. network: answers system calls.
     """
 
     def __init__(
@@ -202,7 +201,7 @@ class WorkersEnd:
                 preloader.fork_server([theirs.fileno(), imported, proc, *namespaces], asks_network=asks_network)
             packet, fds, _, _ = socket.recv_fds(ours, PACKET, 1)
             for fd in fds:
-                # what arrives so is, and a program that has it could answer other tasks' calls
+                # A received descriptor is inheritable, and a program with this one could answer other tasks' calls.
                 os.set_inheritable(fd, False)
             if not packet:
                 raise ConnectionResetError
@@ -220,7 +219,9 @@ class WorkersEnd:
         return self._link.fileno()
 
     def start(self, task: python_process.Task, descriptors: Mapping[int, int], namespace: int) -> int:
-        """The process id of the task, which leads a session, in this process's folder. namespace: of its mounts; -1: as this process's."""
+        """Start a task in this process's current folder and a session of its own; gives its process id. namespace: its mount namespace's
+        descriptor; -1 for this process's own.
+        """
         file = os.memfd_create("task", os.MFD_CLOEXEC)
         folder = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -243,8 +244,9 @@ class WorkersEnd:
         return int(answer[1:])
 
     def hear(self) -> tuple[list[tuple[int, int, Use]], list[str]]:
-        """What was told since the last time. Of tasks that have ended: process id, exit code (negative: by that signal), what each used;
-        and the packages that tasks are importing.
+        """(ended tasks, packages that tasks are importing) since the last call, after waiting for one.
+
+        An ended task is (process id, exit code or minus its signal, what it used).
         """
         while not (self._ends or self._imports) or launch_socket.has_more(self._link):
             self._note(self._receive())
@@ -252,15 +254,17 @@ class WorkersEnd:
         return ends, imports
 
     def close(self) -> None:
-        """End the process, and wait for it: an idle worker would keep what is left of it until its next pod."""
+        """Kill the process, and wait for its end: otherwise an idle worker would keep its zombie until the next pod."""
         self._link.close()
         if self._pidfd >= 0:
-            with contextlib.suppress(OSError):  # it has ended, and was waited for
+            with contextlib.suppress(OSError):  # it may have ended and been reaped
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
                 end = select.poll()
                 end.register(self._pidfd, select.POLLIN)
                 end.poll(_LONGEST_END)
-                os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)  # a task that traces it may keep it
+                os.waitid(
+                    os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG
+                )  # WNOHANG, because a task that traces it may prevent its end
             os.close(self._pidfd)
 
     def _answer(self, kinds: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Git artifacts: a repository of the network, cloned by this machine's git; also one of this machine, for tasks that see its files."""
+"""Git artifacts, cloned by this machine's git: from the network, or from this machine for tasks that see its files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NETWORK = "http:https:ssh:git"
 
 
 def clone(place: Json, target: str, *, local: bool, state: str) -> None:
-    """Clone the repository of an input artifact's `git` into a new folder. PodFault says what git said.
+    """Clone the repository of an input artifact's `git` into a new folder. Raises PodFault with git's message.
 
-    local: whether it may be one of this machine; none of the state folder.
+    local: whether a repository on this machine is permitted. One in the state folder never is.
     """
     revision = str(place.get("revision") or "")
-    if revision.startswith("-"):  # an option, with which git would read files of this machine
+    if revision.startswith("-"):  # git would take it for an option, which may read files of this machine
         raise PodFault(f"git: the revision {revision!r} is no name of a commit, branch or tag: correct it")
     words = ["clone", "--quiet"]
     if place.get("depth"):
@@ -33,12 +33,12 @@ def clone(place: Json, target: str, *, local: bool, state: str) -> None:
         words.append("--single-branch")
     hide = _hider(state, os.path.dirname(target))
     _run([*words, "--", str(place.get("repo")), target], f"{_NETWORK}:file" if local else _NETWORK, hide)
-    if revision:  # the clone may share objects of other places
+    if revision:  # again with the state folder hidden, because the clone may refer to objects at other places
         _run(["-C", target, "checkout", "--quiet", revision], _NETWORK, hide)
 
 
 def _run(words: list[str], protocols: str, hide: Callable[[], None]) -> None:
-    import subprocess  # not at the top: it brings threading, which makes every fork slower
+    import subprocess  # imported here: it imports threading, which makes every fork slower
 
     environ = {"GIT_ALLOW_PROTOCOL": protocols, "GIT_NO_LAZY_FETCH": "1", **os.environ}
     try:
@@ -52,8 +52,10 @@ def _run(words: list[str], protocols: str, hide: Callable[[], None]) -> None:
 
 
 def _hider(state: str, own_folder: str) -> Callable[[], None]:
-    """What hides the state folder, but one folder in it, from a process that it is called in. Not the name of a repository tells where it
-    lies: a file or a link in it may name another place, and a task may have written them.
+    """A function that hides the state folder, except `own_folder` in it, from the process that calls it.
+
+    Checking the repository's path would not be enough: files or links in a repository, which a task may have written, can refer to
+    other places.
     """
     places = all_places_of(state)
 

@@ -1,11 +1,11 @@
 """Runs in a task instead of `python -m hera.workflows.runner -e MODULE:FUNCTION FILE`, by the interpreter of the task.
 
-Hera's runner imports the function's module by name. When the function stands in the script that was run directly, that
-name is `__main__` or made from the file's place, and need not be importable (hera issues 573 and 1412). Here the script is
-loaded from its file under the name that the runner will ask for; a submission in it that no `if __name__ == "__main__"`
-guards ends the loading instead of submitting again from inside the task: what the function needs stands above it.
+Hera's runner imports the function's module by name. When the function is in the script that was run directly, that
+name is `__main__` or made from the file's path, and may not be importable (hera issues 573 and 1412). Here the script is
+loaded from its file under the name that the runner will import. A submission in it without `if __name__ == "__main__"`
+ends the loading instead of submitting again from inside the task; whatever the function needs is above it in the script.
 
-In an image the runner finds what the image has, as on a cluster: this only says what it lacks.
+In an image the runner uses the image's own modules, as on a cluster; this program only reports what the image lacks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 
 class _Submission(BaseException):
-    """The script reached the point where it submits its workflow."""
+    """Raised where the script would submit its workflow."""
 
 
 def main() -> None:
@@ -60,13 +60,13 @@ def main() -> None:
 
 
 def _means(module: str, script: str) -> bool:
-    """Whether the module is the script: its name, or its path from some folder above it, as Hera makes it."""
+    """Whether a module name means the script: its name, or its dotted path from a folder above it, as Hera writes it."""
     stem = script[:-3] if script.endswith(".py") else script
     return ("/" + stem.lstrip("/").replace("/", ".")).endswith(("." + module, "/" + module))
 
 
 def _load(name: str, script: str, submissions: Sequence[tuple[Any, str]]) -> None:
-    """submissions: the methods (class, name) that submit a workflow."""
+    """Load the script as the module `name`. submissions: (class, name) of the methods that submit a workflow."""
 
     def stop(*_: Any, **__: Any) -> NoReturn:
         raise _Submission

@@ -1,7 +1,7 @@
-"""Files and folders of this machine that a workflow names itself (`hostPath`), checked and created as a node does.
+"""Files and folders of this machine that a workflow mounts (`hostPath`), checked and created as on a node.
 
-The kubelet checks the type, and creates what an …OrCreate type asks for (checkType in Kubernetes' pkg/volume/hostpath); for a path
-without a type the container runtime makes a folder where there is nothing (containerd's internal/cri/opts/spec_linux_opts.go).
+The kubelet checks the type, and creates the file or folder of an …OrCreate type (checkType in Kubernetes' pkg/volume/hostpath); for a
+missing path without a type the container runtime creates a folder (containerd's internal/cri/opts/spec_linux_opts.go).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Obstacle(NamedTuple):
 
 
 def prepare(path: str, kind: str, volume: str, hidden: Collection[str]) -> str:
-    """Where the path lies, with no link left in it, once what is there is of that type (`hostPath.type`). Raises PodFault.
+    """Check that the path is of that type (`hostPath.type`), or create it. Gives the path without links. Raises PodFault.
 
-    hidden: the paths of the state folder.
+    hidden: the paths of the state folder, which may not be mounted.
     """
     path = absolute(path)
     real = os.path.realpath(path)
@@ -59,12 +59,12 @@ def prepare(path: str, kind: str, volume: str, hidden: Collection[str]) -> str:
 
 
 def absolute(path: str) -> str:
-    """A node's runtime stands in `/`."""
+    """The absolute path. A relative one starts at `/`, where a node's runtime runs."""
     return os.path.join("/", path)
 
 
 def type_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
-    """What keeps a path from being mounted as it is; None when it is there, or will be created."""
+    """Why a path cannot be mounted; None when it exists with that type, or will be created."""
     if kind not in (*_CREATED, *_TYPES):
         message = f'{kind} is an invalid volume type (hostPath of the volume "{volume}")'
         return Obstacle(message, f"write one of {', '.join((*_TYPES, *_CREATED[1:]))}, or none")
@@ -83,7 +83,7 @@ def type_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
 
 
 def creation_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
-    """What would keep a path that is not there from being made, as far as can be seen without making it."""
+    """Why a missing path cannot be created, as far as can be known without trying; None when it can."""
     above = os.path.dirname(path.rstrip("/"))
     while kind != "FileOrCreate" and not os.path.lexists(above):
         above = os.path.dirname(above)
@@ -95,7 +95,7 @@ def creation_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
 
 
 def _make(path: str, kind: str) -> None:
-    """Where there is nothing yet. No link is followed: one that came after the path was looked at may lead anywhere."""
+    """Create the path if it does not exist. No link is followed, because one that was created after the check may lead anywhere."""
     if os.path.exists(path):
         return
     if kind != "FileOrCreate":

@@ -1,7 +1,7 @@
-"""The layers of a pod's images: who removes images knows by the pod's claim that they are in use.
+"""The layers of a pod's images: the pod's claim names them, so that the removal of images knows that they are in use.
 
-A claim is written while images are not removed (a shared lock on the store), and only when the layers are there: so none of them goes
-between the server's look at it and the start of the pod.
+A claim is written under a shared lock of the store, which prevents removals, and only if the layers exist. So no layer can be
+removed between the server's check and the start of the pod.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class LayersGone(Exception):
 
 
 def claim(files: PodFolder, identity: Json, launch: Json) -> int:
-    """Own the pod; its claim names the layers. A descriptor, as PodFolder.claim gives it. Raises LayersGone, OSError."""
+    """Claim the pod, naming its layers. Gives a descriptor, like PodFolder.claim. Raises LayersGone, OSError."""
     images = launch.get("images") or {}
     stacks = [stack for settings in images.values() if (stack := (settings or {}).get("layers"))]
     layers, uppermost = [layer for stack in stacks for layer in stack], [stack[-1] for stack in stacks]
     if not layers:
         return files.claim(identity)
     with _unchanged(launch.get("image_lock") or ""):
-        # of an image that is removed the uppermost layer goes at any rate: others may be below another image
+        # Only the uppermost layers are checked: removing an image always removes its uppermost layer; others may belong to other images.
         if not all(os.path.isdir(layer) for layer in uppermost):
             raise LayersGone
         return files.claim({**identity, "images": image_ids(launch["pod"], images), "layers": layers})
@@ -37,7 +37,7 @@ def claim(files: PodFolder, identity: Json, launch: Json) -> int:
 
 @contextlib.contextmanager
 def _unchanged(lock: str) -> Iterator[None]:
-    """While nobody removes images. lock: the store's; "" where there is no store."""
+    """Prevent the removal of images during the block. lock: the store's lock file; "" where there is no store."""
     if not lock:
         yield
         return

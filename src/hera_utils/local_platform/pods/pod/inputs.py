@@ -1,4 +1,4 @@
-"""Input artifacts: fetched into the pod's folder before anything starts (Argo: the init container)."""
+"""Fetches input artifacts into the pod's folder before any container starts (in Argo the init container does this)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Json = dict[str, Any]
 
 
 def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> None:
-    """Fetch every input artifact to `folder/<name>`, and from there to its path when that lies in a volume.
+    """Fetch every input artifact to `folder/<name>`, and move it from there into a volume if its path is in one.
 
-    overlapping: name → (the volume's folder on this machine, path below it).
+    overlapping: artifacts whose path is in a volume, name → (the volume's folder on this machine, path below it).
     """
-    file_trees.remove(folder)  # what an earlier try left
+    file_trees.remove(folder)  # an earlier attempt may have left it
     for artifact in (job["template"].get("inputs") or {}).get("artifacts") or []:
         target = f"{folder}/{artifact['name']}"
         _stage_one(job, artifact, target)
@@ -28,14 +28,14 @@ def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> No
 
 
 def _move(job: Json, artifact: Json, source: str, volume: str, path: str) -> None:
-    """Move an artifact into a volume, where a task may have put links: none may lead it out of the volume."""
+    """Move an artifact into a volume. Raises PodFault if a link in the volume, which a task may have made, leads out of it."""
     if not path:
         raise PodFault(f"artifact {artifact['name']} failed to load: {artifact['path']} is where a volume is mounted")
     try:
         with open_beneath.at(volume, os.path.dirname(path), make=True) as parent:
             name = os.path.basename(path)
             if os.stat(source, follow_symlinks=False).st_dev != os.stat(parent).st_dev:
-                source = _copied(source, parent, partial_name(job["pod"]["metadata"]["uid"]))
+                source = _move_to_disk(source, parent, partial_name(job["pod"]["metadata"]["uid"]))
             file_trees.remove(f"{parent}/{name}")
             os.rename(source, f"{parent}/{name}")
     except LeadsOut:
@@ -47,7 +47,7 @@ def _move(job: Json, artifact: Json, source: str, volume: str, path: str) -> Non
 
 
 def _failure(name: str, error: Exception) -> Exception:
-    """The error of an artifact that cannot be fetched. A full disk is no failure: the pod waits."""
+    """The error for an artifact that cannot be fetched. The error of a full disk is returned unchanged, so that the pod waits."""
     return error if disk_room.is_full(error) else PodFault(f"artifact {name} failed to load: {error}")
 
 
@@ -59,8 +59,8 @@ def _copy(source: str, folder: str, name: str) -> None:
         os.close(top)
 
 
-def _copied(source: str, folder: str, name: str) -> str:
-    """A copy on another file system, whole or not at all."""
+def _move_to_disk(source: str, folder: str, name: str) -> str:
+    """Move a file or folder to another file system, completely or not at all. Gives its new path."""
     target = f"{folder}/{name}"
     file_trees.remove(target)
     try:
@@ -85,7 +85,7 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
         _fetch(job, artifact, kind, fetched)
     except FileNotFoundError as error:
         if artifact.get("optional"):
-            os.makedirs(target, exist_ok=True)  # the mount point that a kubelet makes of what is not there
+            os.makedirs(target, exist_ok=True)  # a kubelet creates a folder as the mount point of a missing file
             return
         raise PodFault(f"artifact {name} failed to load: {error.strerror}") from error
     except (OSError, PodFault) as error:
@@ -142,5 +142,5 @@ def _change_mode(path: str, mode: int, recurse: bool) -> None:
     if recurse:
         for folder, folders, files in os.walk(path):
             for path in (os.path.join(folder, name) for name in (*folders, *files)):
-                if not os.path.islink(path):  # what it leads to is not the artifact's
+                if not os.path.islink(path):  # a link's target does not belong to the artifact
                     os.chmod(path, mode)

@@ -1,7 +1,7 @@
-"""A limit that a process sets to itself and to all that it starts (Landlock): no sockets of this machine by their abstract names.
+"""Landlock: a process denies itself and its children connections to sockets of this machine by their abstract names.
 
-These names belong to the network, which pods share with the machine, and no file's mode protects them: the X server of a desktop listens
-at one, and takes whoever is this machine's user for its owner.
+These names belong to the network namespace, which pods share with the machine, and no file mode protects them: the X server of a desktop
+listens at one, and accepts every process of this machine's user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class _Ruleset(ctypes.Structure):
 
 
 def keep_to_own_sockets() -> None:
-    """This thread, and what it starts from now on, connect to abstract names that one of them has bound. Linux 6.12; OSError before."""
+    """From now on this thread and its children can only connect to abstract names that one of them has bound. Raises OSError before
+    Linux 6.12.
+    """
     rules = _Ruleset(0, 0, _SCOPE_ABSTRACT_SOCKETS)
     descriptor = _libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(ctypes.sizeof(rules)), 0)
     syscalls.check(descriptor, "landlock")

@@ -1,6 +1,6 @@
-"""How a worker is given a pod: one packet with the pod's uid, and beside it the descriptor of a file in memory that holds the launch.
+"""How the server gives a pod to a worker: one packet with the pod's uid and the descriptor of a file in memory with the launch.
 
-The launch may be of any size, and what it holds of secrets comes to no disk.
+So the launch may be of any size, and its secrets are never on a disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class HandedOver(NamedTuple):
 
 
 def send(link: socket.socket, uid: str, launch: bytes) -> None:
-    """launch: as JSON. Raises OSError."""
+    """Send a pod. launch: JSON. Raises OSError."""
     fd = os.memfd_create("launch", os.MFD_CLOEXEC)
     try:
         while launch:
@@ -31,7 +31,7 @@ def send(link: socket.socket, uid: str, launch: bytes) -> None:
 
 
 def has_more(link: socket.socket) -> bool:
-    """Whether something has come that was not received."""
+    """Whether a packet has arrived and was not received yet."""
     poll = select.poll()
     poll.register(link, select.POLLIN)
     return bool(poll.poll(0))

@@ -1,7 +1,7 @@
-"""The files of an image as a copy, for a disk whose folders the kernel's overlay refuses as layers.
+"""Copies the files of an image, for a disk whose folders the kernel's overlay refuses as layers.
 
-Slower and larger than an overlay, and otherwise the same: a layer's whiteouts and opaque folders are applied while it is copied over
-those below it (images/whiteouts.py says how a layer holds them). A root that is a copy is used once.
+A copy is slower and larger than an overlay, but gives the same files: a layer's whiteouts and opaque folders are applied while it is
+copied over the lower layers (images/whiteouts.py describes their form). A root that is a copy is used only once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _KINDS = ("trusted", "user")
 
 
 def put(layer: str, target: str) -> None:
-    """Copy a layer over what `target` has. Raises OSError."""
+    """Copy a layer over the files in `target`. Raises OSError."""
     with os.scandir(layer) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             _put_one(entry, f"{target}/{entry.name}")
@@ -41,7 +41,7 @@ def _put_one(entry: os.DirEntry[str], place: str) -> None:
         elif stat.S_ISREG(status.st_mode):
             shutil.copyfile(entry.path, place, follow_symlinks=False)
         else:
-            return  # a store has no devices and pipes
+            return  # the store contains no devices and pipes
     with contextlib.suppress(PermissionError):
         os.chown(place, status.st_uid, status.st_gid, follow_symlinks=False)
     if not stat.S_ISLNK(status.st_mode):

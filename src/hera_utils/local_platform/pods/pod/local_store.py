@@ -1,4 +1,4 @@
-"""Puts what a pod leaves into the artifact store of this machine, a folder: as in an object store, nothing else goes away for it."""
+"""Saves a pod's outputs in this machine's artifact store, which is a folder. As in an object store, no other object is removed for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .errors import PodFault
 
 @contextlib.contextmanager
 def new_object(store: str, key: str, pod: str) -> Iterator[str]:
-    """The path where a file or a folder is to be written; once the block has ended well it is what the key names.
+    """Gives a path for a file or a folder to write. If the block succeeds, the key then names it.
 
-    A folder is one object a file: it joins the folder that is there. An empty one is nothing. Raises PodFault, OSError.
+    A folder is one object per file, so it is merged into an existing folder, and an empty one is not stored. Raises PodFault, OSError.
     """
     target = path_of(store, key)
     above = os.path.dirname(target)
@@ -25,7 +25,7 @@ def new_object(store: str, key: str, pod: str) -> Iterator[str]:
     except (FileExistsError, NotADirectoryError):
         raise _refusal_of(key) from None
     partial = f"{above}/{partial_name(pod)}"
-    file_trees.remove(partial)  # of an earlier try
+    file_trees.remove(partial)  # an earlier attempt may have left it
     try:
         yield partial
         if not os.path.isdir(partial) or os.listdir(partial):
@@ -54,7 +54,7 @@ def _refusal_of(key: str) -> PodFault:
 
 
 def _merge(folder: str, target: str) -> None:
-    """Each file takes the place of the one of its name. Those that are not in `folder` stay."""
+    """Move the files of `folder` to `target`, replacing files of the same name. Other files of `target` stay."""
     old = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     new = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
