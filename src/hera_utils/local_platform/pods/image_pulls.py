@@ -62,7 +62,7 @@ class WantedImage(NamedTuple):
 
 def wanted_images(launch: Launch, images: Mapping[str, Json | None]) -> list[WantedImage]:
     """The images of a pod that are pulled. images: image → its settings (see ImageChooser.settings)."""
-    wanted: dict[str, WantedImage] = {}
+    requests: dict[str, WantedImage] = {}
     for container in containers_of(launch.pod):
         image = str(container.get("image") or "")
         settings = images.get(image)
@@ -71,11 +71,11 @@ def wanted_images(launch: Launch, images: Mapping[str, Json | None]) -> list[Wan
         policy = str(container.get("imagePullPolicy") or default_policy(image))
         if settings.get("registry") is False:
             policy = "Never"
-        if image not in wanted or policy == "Always":
+        if image not in requests or policy == "Always":
             name = str(settings["pull"] or image)
             secrets = launch.pull_secrets
-            wanted[image] = WantedImage(image, name, policy, secrets(), settings.get("otherwise"), secrets)
-    return list(wanted.values())
+            requests[image] = WantedImage(image, name, policy, secrets(), settings.get("otherwise"), secrets)
+    return list(requests.values())
 
 
 def default_policy(image: str) -> str:
