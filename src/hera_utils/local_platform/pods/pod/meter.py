@@ -1,10 +1,10 @@
-"""What the processes of a pod used, as the kernel counts it: processor time, memory, bytes read and written.
+"""Measures what the processes of a pod use, as the kernel counts it: processor time, memory, bytes read and written.
 
-A process is counted when it has ended and before it is gone: then the kernel still knows its totals, and those of its descendants that it
-waited for. One whose parent ended before it becomes the worker's child, and is counted by itself. So nothing is sampled but one figure:
-what several processes hold together, which no total says.
+A process is counted after it has ended and before it is reaped: then the kernel still knows its totals, and those of its descendants that
+it waited for. A process whose parent ended before becomes the worker's child, and is counted by itself. So only one figure is sampled:
+the memory of several processes together, for which there is no total.
 
-Where the figures mislead, and what is done about it, says docs/resources.md.
+docs/resources.md says where the figures mislead, and what is done about it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _NONE = ("0",) * 12
 
 
 class Use(NamedTuple):
-    """Of one process and the descendants that it waited for. cpu: seconds. memory: bytes, of the largest of them. read, written: bytes that
-    went through system calls; from_disk, to_disk: what of it storage saw.
+    """The use of one process and the descendants that it waited for. cpu: seconds. memory: bytes of the largest process. read, written:
+    bytes through system calls; from_disk, to_disk: bytes of them that went to storage.
     """
 
     cpu: float = 0.0
@@ -44,9 +44,9 @@ class Use(NamedTuple):
 
 
 def of_ended(proc: int, end: Ended) -> Use:
-    """Of a child that has ended and is not waited for yet. proc: descriptor of a mounted /proc."""
+    """The use of a child that has ended and is not reaped yet. proc: descriptor of a mounted /proc."""
     data = b""
-    with contextlib.suppress(OSError):  # another user's, or one with more rights
+    with contextlib.suppress(OSError):  # a process of another user, or with more rights, cannot be read
         file = os.open(f"{end.pid}/io", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
         try:
             data = os.read(file, _MOST)
@@ -56,13 +56,13 @@ def of_ended(proc: int, end: Ended) -> Use:
 
 
 def _counters(data: bytes) -> list[int]:
-    """rchar, wchar, read_bytes, write_bytes, of a /proc/PID/io."""
+    """[rchar, wchar, read_bytes, write_bytes] from the text of /proc/PID/io."""
     words = data.split() or _NONE
     return [int(words[1]), int(words[3]), int(words[9]), int(words[11])]
 
 
 class Meter:
-    """Of one worker: what a pod uses from `begin` on. proc: a mounted /proc of its process-id namespace."""
+    """Measures what a worker's current pod uses, from `begin` on. proc: a mounted /proc of the worker's process-id namespace."""
 
     def __init__(self, proc: str) -> None:
         self._proc = proc
@@ -74,11 +74,12 @@ class Meter:
         self._use = Use()
         self._inherited = self._at_once = 0
         self.look_at = time.monotonic() + _FIRST_LOOK
-        """When `look` is to be called."""
+        """When `look` is to be called next."""
 
     def before_start(self) -> None:
-        """A program begins with this process's memory, until it has replaced it: the kernel counts that as its own peak. It shall be what
-        this process has now, not the most that it ever had.
+        """Reset this process's peak of memory before it starts a program.
+
+        Until exec the program has this process's memory, and the kernel counts this process's peak as the program's.
         """
         os.write(self._peak, _RESET_PEAK)
         self._inherited = max(self._inherited, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB)
@@ -87,8 +88,8 @@ class Meter:
         self._use = self._use.plus(use)
 
     def reap(self, is_foreign: Callable[[int], bool]) -> tuple[int, int] | None:
-        """A child that has ended: its id and exit code (negative: by that signal); None while all run. is_foreign: whether a child is none
-        of the pod's. Raises ChildProcessError when there is none.
+        """Reap a child that has ended: (process id, exit code or minus its signal); None while all run. is_foreign: whether a child is not
+        of the pod. Raises ChildProcessError when there are no children.
         """
         before = os.pread(self._own, _MOST, 0)
         pid, status, totals = os.wait4(-1, os.WNOHANG)
@@ -100,15 +101,15 @@ class Meter:
         return pid, os.waitstatus_to_exitcode(status)
 
     def _counted_since(self, before: bytes) -> list[int]:
-        """With a child that was waited for, its bytes become this process's: to look at the child itself costs several times as much."""
+        """The bytes of a child that was just reaped: the kernel adds them to this process's, which is several times cheaper to read."""
         then, now = _counters(before), _counters(os.pread(self._own, _MOST, 0))
         then[0] += len(before)  # read by this process
         return [late - early for early, late in zip(then, now, strict=True)]
 
-    # --- what several processes hold together -----------------------------------------------------------------------
+    # --- the memory of several processes together -----------------------------------------------------------------------
 
     def look(self, now: float, others: Collection[int]) -> None:
-        """If it is time. others: processes of the namespace that are none of the pod's."""
+        """Sample the memory if it is time. others: processes of the namespace that do not belong to the pod."""
         if now < self.look_at:
             return
         begun = time.thread_time()
@@ -121,7 +122,7 @@ class Meter:
         return self._field(f"{self._proc}/{pid}/status", b"VmHWM:") * _KIB
 
     def _share_of(self, pid: str) -> int:
-        """Of a page that several processes have, each its part."""
+        """The process's proportional share of memory: of a page that several processes share, each counts its part."""
         return self._field(f"{self._proc}/{pid}/smaps_rollup", b"Pss:") * _KIB
 
     def _field(self, path: str, name: bytes) -> int:
@@ -129,13 +130,13 @@ class Meter:
             with open(path, "rb", buffering=0) as file:
                 words = file.read(1 << 14).split()
             return int(words[words.index(name) + 1])
-        except (OSError, ValueError, IndexError):  # it has just ended, or may not be looked at
+        except (OSError, ValueError, IndexError):  # the process may have just ended, or may not be read
             return 0
 
     def figures(self) -> Json:
-        """As argo.annotations.RAN has them."""
+        """The figures in the form of argo.annotations.RAN."""
         use = self._use
-        # below what it began with, the kernel's figure is that of the worker
+        # A peak below the memory that the process began with is the worker's own.
         largest = use.memory if use.memory > self._inherited or not self._at_once else 0
         return {
             "cpuSeconds": round(use.cpu, 4),

@@ -1,4 +1,4 @@
-"""Why this machine's kernel refuses private mounts: it answers the same to several obstacles, and against each another setting helps."""
+"""Finds out why this machine's kernel refuses private mounts: it gives the same error for several causes, each with another remedy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 def reason_of(error: OSError) -> str:
-    """What keeps tasks from having private mounts, in a few words: workers.py knows what helps against each."""
+    """Why tasks cannot have private mounts, in a few words; workers.py has the remedy for each."""
     if error.errno in (errno.ENOSPC, errno.EUSERS):
         return "no more user namespaces can be created"
     if error.errno in (errno.EPERM, errno.EACCES) and os.getuid() != 0 and "overlays" not in (error.strerror or ""):

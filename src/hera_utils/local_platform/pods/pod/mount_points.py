@@ -1,8 +1,8 @@
-"""Where mounts appear in a root: places that must exist in it, programs that must not, and the binding itself.
+"""Mounts files and folders into a root: creates mount points, hides programs, and binds.
 
-A root is an overlay; a layer of its own lies above this machine's files, or above an image's. Mount points that these lack are made in it,
-and whiteouts for hidden programs: so the changes of a container stay apart from both. `base` is what lies below: "" for this machine, or
-where an image's layers are mounted by themselves. Links are followed as if `base` were `/`.
+A root is an overlay: its own layer is above this machine's files, or above an image's. Missing mount points are created in that layer,
+and whiteouts for hidden programs, so that the lower files are not changed. `base` is the path of the lower files: "" for this machine, or
+where an image's layers are mounted without the root's own layer. Links are followed as if `base` were `/`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
 
 
 class Mount(NamedTuple):
-    """`source` (a file or folder of this machine), or what is `below` it (a subPath), appears at `target`.
+    """`source` (a file or folder of this machine), or the path `below` it (a subPath), is mounted at `target`.
 
-    is_plain: a path that a workflow or its table of images names (hostPath), in which no link is left.
+    is_plain: a path that a workflow or its image table names (hostPath), with all links resolved.
     """
 
     source: str
@@ -32,7 +32,7 @@ class Mount(NamedTuple):
     is_plain: bool = False
 
     def open(self) -> contextlib.AbstractContextManager[str]:
-        """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (LeadsOut)."""
+        """A path of the source that no task can redirect while it is mounted. Raises OSError (LeadsOut)."""
         if not self.is_plain:
             return open_beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
         return self._open_plain()
@@ -47,19 +47,19 @@ class Mount(NamedTuple):
 
 
 def hide(name: str, layer: str, base: str = "") -> None:
-    """Make a program absent: a whiteout in each folder where it is below `base`."""
+    """Hide a program by a whiteout in each folder of programs that has it below `base`."""
     for folder in dict.fromkeys(inside(base, p) for p in _PROGRAM_FOLDERS):
         path = f"{folder}/{name}"
         if not os.path.lexists(base + path):
             continue
         if name != "sh" and inside(base, "/bin/sh") == path:
-            continue  # /bin/sh is this very program: hiding it would take sh away too
+            continue  # /bin/sh is a link to this program, so hiding it would hide sh too
         _make_folders(folder, layer, base)
         os.mknod(layer + path, stat.S_IFCHR, 0)
 
 
 def place(path: str, is_folder: bool, layer: str, base: str = "") -> None:
-    """A mount point in `layer`, with the folders above it as they are below `base`."""
+    """Create a mount point in `layer`, with folders above it that have the owner and mode of those below `base`."""
     real = inside(base, os.path.dirname(path))
     _make_folders(real, layer, base)
     target = f"{layer}{real}/{os.path.basename(path)}"
@@ -70,7 +70,7 @@ def place(path: str, is_folder: bool, layer: str, base: str = "") -> None:
 
 
 def is_there(path: str, is_folder: bool, base: str = "") -> bool:
-    """Whether something of this sort can be mounted on at a path without a mount point of its own."""
+    """Whether a folder (or a file) already exists at the path, so that no mount point must be created."""
     real = base + inside(base, path)
     return os.path.lexists(real) and not os.path.islink(real) and os.path.isdir(real) == is_folder
 
@@ -90,12 +90,12 @@ def _make_folders(folder: str, layer: str, base: str) -> None:
 
 
 def bind_into(root: str, mount: Mount, hidden: tuple[str, ...] = ()) -> None:
-    """Mount it below `root`. The way to the mount point may lead through a volume that other tasks write to: see open_beneath.py.
+    """Mount it below `root`. The path of the mount point may lead through a volume that other tasks write to: see open_beneath.py.
 
-    hidden: the paths of the state folder, which no path that a workflow names shows. Raises OSError, PodFault.
+    hidden: the paths of the state folder, which no hostPath may show. Raises OSError, PodFault.
     """
     target = inside(root, mount.target)
-    # what acts in the container's view would look there for itself
+    # This platform's own processes that enter the container rely on /proc.
     if not target or open_beneath.is_in(target, "/proc"):
         raise PodFault(f"nothing can be mounted at {mount.target}: choose another mountPath", "RunContainerError")
     with mount.open() as source:
@@ -115,7 +115,7 @@ def bind_into(root: str, mount: Mount, hidden: tuple[str, ...] = ()) -> None:
         with open_beneath.at(root, target) as place:
             syscalls.bind(source, place, recursive=True)
     if mount.read_only:
-        with open_beneath.at(root, target) as place:  # opened again: now it is the mount
+        with open_beneath.at(root, target) as place:  # opened again, because the path is now the mount
             syscalls.set_read_only(place)
     for path in (path for path in hidden if real and open_beneath.is_in(path, real)):
         with (
@@ -126,7 +126,7 @@ def bind_into(root: str, mount: Mount, hidden: tuple[str, ...] = ()) -> None:
 
 
 def inside(root: str, path: str) -> str:
-    """`path` of the container below `root`, with no link left in it: they are followed as if `root` were `/`."""
+    """A path of the container with all links resolved, as if `root` were `/`."""
     done = ""
     todo = [p for p in path.split("/") if p not in ("", ".")]
     followed = 0

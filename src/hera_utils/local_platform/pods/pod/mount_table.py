@@ -1,4 +1,4 @@
-"""What is mounted in this process's mount namespace: /proc/self/mountinfo, as proc(5) describes it."""
+"""Reads the mounts of this process's mount namespace from /proc/self/mountinfo, whose format is in proc(5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 class MountEntry(NamedTuple):
-    """system: the number of the file system. root: which of its folders is shown. place: where. read_only: here, or as a whole."""
+    """system: the number of the file system. root: its folder that is mounted. place: the mount point. kind: the file system's type."""
 
     system: str
     root: str
@@ -20,13 +20,13 @@ class MountEntry(NamedTuple):
 
 
 def mounted() -> list[MountEntry]:
-    """In the order of the table: of several at one place the last covers the others."""
+    """The mounts in the order of the table: of several at one place the last one covers the others."""
     with open("/proc/self/mountinfo", "rb") as file:
         return [parse(os.fsdecode(line)) for line in file.read().removesuffix(b"\n").split(b"\n")]
 
 
 def parse(line: str) -> MountEntry:
-    """A line of the table. Nothing but blanks separates its fields: a name may hold every other character as it is."""
+    """Parse a line of the table. Only spaces separate its fields: a name may contain any other character."""
     before, _, after = line.partition(" - ")
     _, _, system, root, place, options, *_ = before.split(" ")
     kind, _, options_of_all = after.split(" ", 2)
@@ -35,5 +35,5 @@ def parse(line: str) -> MountEntry:
 
 
 def _plain(name: str) -> str:
-    """Blanks, tabs, breaks of lines and backslashes are written by their numbers."""
+    """Replace the octal escapes, by which the table writes spaces, tabs, newlines and backslashes."""
     return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), name)

@@ -1,15 +1,15 @@
-"""An address per pod: two pods that listen on one port are two servers, as on a cluster.
+"""One address per pod, so that two pods can listen on the same port, as on a cluster.
 
-Every pod has an address of its own among 127.64.0.0 – 127.127.255.255, and the machine's network otherwise. A thread of the worker
-sees the pod's bind and connect calls (see seccomp.py) and leads those that would meet another pod to the pod's own address:
+Every pod has an address of its own among 127.64.0.0 – 127.127.255.255, and otherwise shares the machine's network. A thread of the worker
+gets the pod's bind and connect calls (see seccomp.py) and redirects those that could conflict with another pod to the pod's own address:
 
     bind 0.0.0.0, [::], 127.0.0.1 with a port      the pod's address, that port
     bind [::1], or [::] for IPv6 only              [::1], a free port, which only this pod knows
-    connect 127.0.0.1, [::1] with such a port      the same place: containers of one pod meet at localhost
-    anything else                                  as it was called: other pods' addresses, this machine's servers, the network
+    connect 127.0.0.1, [::1] with such a port      that address and port: containers of one pod meet at localhost
+    anything else                                  not redirected: other pods' addresses, this machine's servers, the network
 
-Port 0 (any free one) is left alone: no other pod can have what the kernel gives. Only TCP is led; UDP is the machine's.
-A user who may not listen on ports below 1024 has those of pods at 61000 + port; whoever connects to a pod's address is led there.
+Port 0 (any free one) is not redirected: the kernel gives every pod another port. Only TCP is redirected, UDP is not.
+If the user may not listen on ports below 1024, pods' ports are at 61000 + port, and connections to pods' addresses are redirected there.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from . import seccomp, syscalls
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _BITS = 0x7F400000, 22  # 127.64.0.0/10
-_OF_WORKER = 10  # bits: a worker has no more pods than so many addresses
-_SHIFT = 61000  # above the ports that the kernel gives away
+_OF_WORKER = 10  # bits of the addresses of one worker, which has fewer pods than that
+_SHIFT = 61000  # above the ports that the kernel assigns
 _ANY, _ANY6, _LOOPBACK6 = bytes(4), bytes(16), bytes(15) + b"\1"
 _MAPPED = bytes(10) + b"\xff\xff"
 _MOST_TRIES = 1000
 
 
 class Network:
-    """The addresses of the pods of one worker, one after the other. Its own thread answers; all but that is the worker's.
+    """The addresses of the pods of one worker, one after the other. A thread of its own answers the calls; the worker calls all methods.
 
-    address: of the present pod; LOOPBACK when it has none of its own.
+    address: of the current pod; LOOPBACK when it has none of its own.
     """
 
     def __init__(self, proc: str) -> None:
@@ -45,24 +45,26 @@ class Network:
         self._fd = -1
         self._news, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._others: list[int] = []
-        """Descriptors that the thread has yet to listen to."""
+        """Descriptors that the thread does not poll yet."""
         self._lock = _thread.allocate_lock()
         self._claim: socket.socket | None = None
-        """Of the addresses from `_next` on, for as long as this process lives. None: pods share the machine's addresses."""
+        """Reserves the addresses from `_next` on while this process lives. None: pods share the machine's addresses."""
         self._next = 0
         self._is_of_pod = False
         self._shifted: bool | None = None
         self._reset(LOOPBACK)
 
     def open(self) -> None:
-        """From now on this thread, and what it starts, has its calls answered by another one. Raises OSError where that cannot be."""
+        """Let another thread answer the calls of this thread and of its children from now on. Raises OSError where that is not possible."""
         if (claimed := _claim_addresses()) is not None:
             self._claim, self._next = claimed
         ready = _thread.allocate_lock()
         ready.acquire()
-        _thread.start_new_thread(self._serve, (ready,))  # before the filter: it must not ask itself
+        _thread.start_new_thread(
+            self._serve, (ready,)
+        )  # before the filter, because the answering thread must not be filtered
         try:
-            # threads share root and working folder, and the kernel refuses setns to such
+            # Threads share root and working folder, and then the kernel refuses setns.
             syscalls.unshare(syscalls.CLONE_FS)
             self._fd = seccomp.install([seccomp.BIND, seccomp.CONNECT])
         finally:
@@ -73,12 +75,12 @@ class Network:
         return self._fd >= 0
 
     def answer_also(self, fd: int) -> None:
-        """The calls of another process, and of what it starts, arrive at this descriptor, which is this object's from now on."""
+        """Answer also the calls that arrive at this descriptor, those of another process and its children. This object then owns it."""
         self._others.append(fd)
         os.write(self._wake, b"x")
 
     def begin(self) -> None:
-        """A pod starts, with an address that none had before it."""
+        """Start a pod with an address that no earlier pod had."""
         if self._fd >= 0 and self._claim is not None:
             self._reset(socket.inet_ntoa(struct.pack("!I", self._next)))
             self._next, self._is_of_pod = self._next + 1, True
@@ -91,8 +93,8 @@ class Network:
         with self._lock:
             self.address = address
             self._own = socket.inet_aton(address)
-            self._ports: dict[int, int] = {}  # what the pod calls a port → where it is at its address
-            self._ports6: dict[int, int] = {}  # the same of [::1]
+            self._ports: dict[int, int] = {}  # port that the pod asked for → real port at the pod's address
+            self._ports6: dict[int, int] = {}  # port that the pod asked for → real port at [::1]
 
     # --- the thread that answers --------------------------------------------------------------------------------------
 
@@ -116,17 +118,17 @@ class Network:
                     os.close(fd)
 
     def _answer(self, fd: int) -> bool:
-        """One call. False: there will be no more."""
+        """Answer one call. Gives False when there will be no more."""
         try:
             call = seccomp.receive(fd)
         except OSError:
-            # without a listener the kernel refuses the calls; with one that is not served they would wait for ever
+            # The descriptor is closed then: without a listener the kernel refuses calls, with an unserved one they would wait for ever.
             return False
         if call is None:
             return True
         try:
             result = self._result(call)
-        except Exception:  # noqa: BLE001 - whatever cannot be read or done here the kernel will do, or say why not
+        except Exception:  # noqa: BLE001 - after any error here the kernel carries the call out, or refuses it
             result = None
         if result is None:
             seccomp.go_on(fd, call)
@@ -135,7 +137,7 @@ class Network:
         return True
 
     def _result(self, call: seccomp.SystemCall) -> int | None:
-        """The error number of the call (0: it is done); None: the kernel does it as it was called."""
+        """The error number of a call (0: it is done), or None: the kernel carries the call out unchanged."""
         if not self._is_of_pod:
             return None
         raw = seccomp.memory(call.thread, call.arguments[1], min(call.arguments[2], 28))
@@ -172,7 +174,7 @@ class Network:
 
     def _bind_at(self, end: socket.socket, address: str, port: int) -> int | None:
         error = _attempt(end, address, port)
-        if error == errno.EADDRNOTAVAIL:  # in a network namespace that the pod made for itself
+        if error == errno.EADDRNOTAVAIL:  # the task is in a network namespace of its own
             return None
         if error == errno.EACCES and port < 1024:
             self._shifted = True
@@ -182,7 +184,7 @@ class Network:
         return error
 
     def _target(self, port: int, host: bytes) -> tuple[bytes, int] | None:
-        """Where a connection is led to; None: to where it was called."""
+        """Where to redirect a connection to; None: not redirected."""
         if host in (_LOOPBACK6, _ANY6) and port in self._ports6:
             return _LOOPBACK6, self._ports6[port]
         if _names_here(host):
@@ -207,7 +209,7 @@ class Network:
             finally:
                 if blocks:
                     os.set_blocking(end.fileno(), True)
-            # Under way: the kernel goes on with it, and waits as long as the caller wishes.
+            # In progress: the kernel then continues it, and waits as long as the caller asked for.
             return None if blocks and error == errno.EINPROGRESS else error
 
     def _is_shifted(self) -> bool:
@@ -218,13 +220,13 @@ class Network:
 
 
 def _claim_addresses() -> tuple[socket.socket, int] | None:
-    """A claim of addresses that no other worker of this machine has, and the first of them as a number; None when all seem taken."""
+    """(a reservation of addresses that no other worker of this machine has, the first of them as a number); None when all seem taken."""
     for _ in range(_MOST_TRIES):
         number = int.from_bytes(os.urandom(4), "big") & ((1 << _BITS) - 1)
         first = _FIRST | (number >> _OF_WORKER << _OF_WORKER)
         claim = socket.socket(socket.AF_UNIX)
         try:
-            # names without a file belong to the network namespace, as addresses do, and go with the process
+            # Abstract names belong to the network namespace, as addresses do, and disappear with the process.
             claim.bind(f"\0hera-utils/pods/{socket.inet_ntoa(struct.pack('!I', first))}")
         except OSError:
             claim.close()
@@ -234,7 +236,7 @@ def _claim_addresses() -> tuple[socket.socket, int] | None:
 
 
 def works() -> bool:
-    """Whether this kernel can do it: this process tries. (A filter stays for as long as the process lives.)"""
+    """Whether this kernel supports this. This process tries it, and its filter stays for the rest of its life."""
     network = Network("/proc")
     try:
         network.open()
@@ -249,7 +251,7 @@ def works() -> bool:
 
 
 def _names_here(host: bytes) -> bool:
-    """Whether an address means "this machine", from within a pod the pod itself: 0.0.0.0, 127.0.0.1 and its like, :: and ::1."""
+    """Whether an address means this machine, and in a pod the pod itself: 0.0.0.0, 127.0.0.1 and others up to 127.63, :: and ::1."""
     if len(host) == 16:
         return host in (_ANY6, _LOOPBACK6) or (host.startswith(_MAPPED) and _names_here(host[12:]))
     return host == _ANY or (host[0] == 127 and host[1] < 64)
@@ -264,6 +266,6 @@ def _attempt(end: socket.socket, address: str, port: int) -> int:
         end.bind((address, port))
     except OSError as error:
         if error.errno == errno.EINVAL and end.getsockname()[:2] == (address, port):
-            return 0  # the call was interrupted after this thread had done it, and comes again
+            return 0  # the call was interrupted after this thread had bound the socket, and is repeated
         return error.errno or errno.EINVAL
     return 0

@@ -1,4 +1,4 @@
-"""Why no answer came from a web address, in the words of Go's client: a retry's policy knows failures that may pass by them."""
+"""Messages for failed web requests, like those of Go's client: a retry policy recognizes transient failures by them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def in_gos_words(failure: BaseException, url: str) -> str:
-    """failure: what a client of Python raised; its causes are looked at, too."""
+    """The message of Go's client for an exception of a Python client, or for one of its causes."""
     text = _whole_text(failure)
     if "Connection refused" in text:
         return f"dial tcp {_address(url)}: connect: connection refused"
@@ -36,12 +36,12 @@ def _whole_text(failure: BaseException) -> str:
 
 
 def _address(url: str) -> str:
-    """The address and port that were called; a name is looked up again."""
+    """The address and port of a URL; a name is resolved again."""
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        with contextlib.suppress(OSError):  # it was known a moment ago: without it the name is the better answer
+        with contextlib.suppress(OSError):  # if the name cannot be resolved now, it stands in the message
             host = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,13 +1,13 @@
-"""Opening what lies below a folder that tasks write to, where a symbolic link must not lead out of it.
+"""Opens paths below a folder that tasks write to, where a symbolic link must not lead out of it.
 
-A task may put a link anywhere in a claim, and change it at any moment. A path that is looked at first and opened afterwards is therefore
-not safe (Kubernetes' CVE-2017-1002101): everything here answers with a descriptor of what was really found. The kernel does it in one
-step (openat2, Linux 5.6); without that call the path is walked one name at a time, each from the descriptor of the one before.
+A task may put a link anywhere in a claim, and change it at any moment. Checking a path first and opening it afterwards is therefore
+not safe (Kubernetes' CVE-2017-1002101): all functions here work with a descriptor of the file that was really found. The kernel does it
+in one step (openat2, Linux 5.6); without that call the path is walked one name at a time, each from the descriptor of the one before.
 
     beneath   a link may lead anywhere below the folder; one that leads out of it, or is absolute, is refused (LeadsOut)
-    rooted    the folder is `/` for its links: how a container sees its own files
+    rooted    links are followed as if the folder were `/`, as in a container
 
-The magic links of /proc, which lead to what a process has open, are followed by neither.
+Neither follows the magic links of /proc, which lead to the open files of a process.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .errors import LeadsOut
 _PATH = os.O_PATH | os.O_CLOEXEC
 _FOLDER = _PATH | os.O_DIRECTORY
 _MOST_LINKS = 40  # as the kernel
-_kernel = True  # whether there is openat2; the first call finds out
+_kernel = True  # whether the kernel has openat2; False after a call that failed
 
 
 def open_path(
     folder: int, path: str, flags: int, *, rooted: bool = False, follow: bool = True, links: bool = True
 ) -> int:
-    """A descriptor of `path` below the folder that `folder` is a descriptor of. follow: whether the last name may be a link, links:
-    whether any may.
+    """A descriptor of `path` below the folder of the descriptor `folder`. follow: whether the last name may be a link. links: whether any
+    name may be a link.
 
     flags: as os.open, without O_CREAT. Raises OSError (LeadsOut).
     """
@@ -46,20 +46,20 @@ def open_path(
             except OSError as error:
                 if error.errno == errno.EXDEV:
                     raise LeadsOut(path) from None
-                if error.errno in (errno.ENOSYS, errno.EPERM):  # an older kernel, or a filter of system calls before it
+                if error.errno in (errno.ENOSYS, errno.EPERM):  # an older kernel, or a filter of system calls
                     _kernel = False
                     break
-                if error.errno != errno.EAGAIN:  # something was renamed at that moment
+                if error.errno != errno.EAGAIN:  # EAGAIN: something was renamed at that moment
                     error.filename = path
                     raise
-    return _walked(folder, path, flags, rooted=rooted, follow=follow, most=_MOST_LINKS if links else 0)
+    return _walk(folder, path, flags, rooted=rooted, follow=follow, most=_MOST_LINKS if links else 0)
 
 
 @contextlib.contextmanager
 def at(
     folder: str | int, path: str = "", *, rooted: bool = False, make: bool = False, links: bool = True
 ) -> Iterator[str]:
-    """A file or folder below a folder, under a name that cannot be turned elsewhere while it is used. make: create missing folders."""
+    """A path to a file or folder below a folder, which no task can redirect while it is used. make: create missing folders."""
     top = os.open(folder, _FOLDER) if isinstance(folder, str) else folder
     entry = -1
     try:
@@ -73,12 +73,12 @@ def at(
 
 
 def is_in(path: str, folder: str) -> bool:
-    """Whether a path names a folder or what is below it; both without links and dots."""
+    """Whether a path is a folder or below it. Both must be without links and dots."""
     return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def make_folder(folder: int, path: str, *, rooted: bool = False, links: bool = True) -> int:
-    """A descriptor of the folder `path`; it and the folders above it are created where they are missing. Raises OSError (LeadsOut)."""
+    """A descriptor of the folder `path`. Missing folders are created. Raises OSError (LeadsOut)."""
     here = open_path(folder, ".", _FOLDER)
     parts = [part for part in path.split("/") if part not in ("", ".")]
     for number, part in enumerate(parts, 1):
@@ -87,7 +87,7 @@ def make_folder(folder: int, path: str, *, rooted: bool = False, links: bool = T
             following = open_path(folder, so_far, _FOLDER, rooted=rooted, links=links)
         except FileNotFoundError:
             try:
-                # another process was first, or it is a link to nowhere, which the next line refuses
+                # Another process may have created it, or it is a dangling link, which the open below refuses.
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, 0o777, dir_fd=here)
                 following = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
@@ -106,7 +106,9 @@ def make_folder(folder: int, path: str, *, rooted: bool = False, links: bool = T
 
 
 def read_end(folder: str, path: str, most: int) -> bytes | None:
-    """The end of a file that a task may have written, None when there is none, or no plain file (reading a pipe could wait for ever)."""
+    """The last `most` bytes of a file that a task may have written; None when it does not exist or is no regular file (reading a pipe
+    could wait for ever).
+    """
     try:
         top = os.open(folder, _FOLDER)
     except OSError:
@@ -125,8 +127,8 @@ def read_end(folder: str, path: str, most: int) -> bytes | None:
         return lines.read(most)
 
 
-def _walked(folder: int, path: str, flags: int, *, rooted: bool, follow: bool, most: int) -> int:
-    """As the kernel would: `stack` holds descriptors of the folders from the top to here. most: how many links."""
+def _walk(folder: int, path: str, flags: int, *, rooted: bool, follow: bool, most: int) -> int:
+    """Open a path as openat2 would. `stack` has descriptors of the folders from the top to here. most: how many links to follow."""
     stack = [os.dup(folder)]
     todo = [part for part in path.split("/") if part not in ("", ".")]
     links = 0
@@ -153,14 +155,14 @@ def _walked(folder: int, path: str, flags: int, *, rooted: bool, follow: bool, m
                     raise LeadsOut(path)
                 while len(stack) > 1:
                     os.close(stack.pop())
-            todo[:0] = [one for one in target.split("/") if one not in ("", ".")]
-        return _again(stack[-1], flags)
+            todo[:0] = [name for name in target.split("/") if name not in ("", ".")]
+        return _reopen(stack[-1], flags)
     finally:
-        for one in stack:
-            os.close(one)
+        for descriptor in stack:
+            os.close(descriptor)
 
 
-def _again(entry: int, flags: int) -> int:
+def _reopen(entry: int, flags: int) -> int:
     """Another descriptor of the same file, with these flags."""
     if stat.S_ISLNK(os.fstat(entry).st_mode):
         if flags & os.O_PATH and flags & os.O_NOFOLLOW:

@@ -1,7 +1,7 @@
-"""Output parameters and artifacts, read in the container's own view after its command ended.
+"""Collects output parameters and artifacts inside the container after its command ended.
 
-In Argo two processes do this: the emissary in the main container takes what lies in the container's own file system (what it cannot take
-is an error of `main`, exit code 64), then the wait container takes what lies in volumes, and sends everything off.
+In Argo two processes do this: the emissary in the main container copies outputs in the container's own file system (if it cannot, this is
+an error of `main`, exit code 64), then the wait container takes outputs in volumes, and saves all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .logs import plain
 
 Json = dict[str, Any]
 MOST_OF_PARAMETERS = 20_000_000
-"""Bytes that the values of a pod's output parameters may have: as many characters as the inputs of all nodes (interpreter/ledger.py)."""
+"""How many bytes the values of a pod's output parameters may have; interpreter/ledger.py has the same limit for the inputs of all nodes."""
 TOO_LONG = (
     "the values of this pod's output parameters have more than 20 million bytes: give what is large as an artifact"
 )
@@ -28,7 +28,7 @@ TOO_LONG = (
 class CollectedOutputs:
     """Parameters and artifacts as Argo reports them, and the problems.
 
-    refusal: why `main` failed although its command may have succeeded. warnings: what of an artifact is lost on its way.
+    refusal: why `main` failed although its command may have succeeded. warnings: parts of artifacts that were not saved.
     """
 
     def __init__(self) -> None:
@@ -42,15 +42,15 @@ class CollectedOutputs:
 
 
 def prepare(job: Json) -> None:
-    """Seen from the machine still: import what packing the outputs takes, because in an image there is nothing to import."""
+    """Import, before entering the container, the modules that packing its outputs needs: inside an image they cannot be imported."""
     artifacts = (job["template"].get("outputs") or {}).get("artifacts") or []
     if any((artifact.get("archive") or {}).get("zip") is not None for artifact in artifacts):
-        import zipfile  # noqa: F401 - not at the top: it brings threading, which makes every fork slower
+        import zipfile  # noqa: F401 - imported here: it imports threading, which makes every fork slower
 
 
 def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> CollectedOutputs:
-    """Seen from within the container. folders: the artifact store, and where parcels for other stores wait, as this process reaches
-    them. mount_paths: where the template mounts volumes. What belongs elsewhere is only packed: `deliver` sends it.
+    """Collect the outputs, inside the container. folders: paths of the artifact store, and of the folder for parcels to other stores.
+    mount_paths: where the template mounts volumes. Artifacts for other stores are only packed; `deliver` sends them.
     """
     collected = CollectedOutputs()
     outputs = job["template"].get("outputs") or {}
@@ -68,11 +68,11 @@ def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Coll
 
 
 class _Refusal(Exception):
-    """The emissary could not take an output in the container's own file system; the message is its own."""
+    """Argo's emissary could not copy an output in the container's own file system; the message is the emissary's."""
 
 
 def deliver(job: Json, collected: CollectedOutputs, waiting: str) -> None:
-    """Seen from the machine again: send the parcels off. waiting: the folder where they wait."""
+    """Send the parcels, outside of the container. waiting: the folder that has them."""
     places = (job.get("places") or {}).get("outputs", {})
     parcels = [
         remote.Parcel(places[artifact["name"]], key, f"{waiting}/{artifact['name']}", str(artifact["path"]))
@@ -88,8 +88,8 @@ def deliver(job: Json, collected: CollectedOutputs, waiting: str) -> None:
 
 
 def save_logs(job: Json, collected: CollectedOutputs, folder: str, names: list[str]) -> None:
-    """archiveLogs: what each container wrote becomes the artifact `<container>-logs`. folder: the pod's. Raises OSError on a full disk."""
-    kept = {one["name"] for one in collected.artifacts}
+    """archiveLogs: save each container's log as the artifact `<container>-logs`. folder: the pod's. Raises OSError on a full disk."""
+    kept = {artifact["name"] for artifact in collected.artifacts}
     for name in names:
         lines = f"{folder}/{name}.log"
         if not os.path.exists(lines) or f"{name}-logs" in kept:
@@ -121,7 +121,7 @@ def _reported(job: Json, artifact: Json, key: str) -> Json:
 
 
 def _parameters(parameters: list[Json], mount_paths: list[str], collected: CollectedOutputs) -> None:
-    """Argo stops at the first one that is missing and has no default."""
+    """Read the output parameters. Like Argo it stops at the first missing one without a default."""
     room = MOST_OF_PARAMETERS
     for parameter in parameters:
         source = parameter.get("valueFrom") or {}
@@ -143,9 +143,9 @@ def _parameters(parameters: list[Json], mount_paths: list[str], collected: Colle
 
 
 def _value(path: str, covered: bool, collected: CollectedOutputs, most: int) -> str:
-    """The text of an output parameter's file, so many bytes of it at most. covered: it lies in a volume. Raises OSError, PodFault."""
+    """The text of an output parameter's file, at most `most` bytes. covered: it is in a volume. Raises OSError, PodFault."""
     place = f"/mainctrfs{path}" if covered else os.path.normpath(f"/var/run/argo/outputs/parameters/{path}")
-    if collected.refusal and not covered:  # the emissary stopped before it came to this one
+    if collected.refusal and not covered:  # the emissary had stopped before this output
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
     try:
         top = file_trees.top_of(path)
@@ -158,7 +158,7 @@ def _value(path: str, covered: bool, collected: CollectedOutputs, most: int) -> 
                 raise PodFault(f"read {place}: is a directory")
             copy = f"/var/run/argo/outputs/parameters/{path}"
             collected.refusal = f"failed to copy {path} to {copy}: write {copy}: copy_file_range: is a directory"
-            return ""  # the copy was begun
+            return ""  # the emissary had begun the copy, which is empty
         try:
             with file_trees.readable(top, path) as file:
                 return file.read(most).decode(errors="replace")
@@ -178,7 +178,7 @@ def _covered(path: str, mount_paths: list[str]) -> bool:
 def _save(
     job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list[str], collected: CollectedOutputs
 ) -> None:
-    """Keep the artifact in the local store, or pack it for another one; nothing when it is optional and not there."""
+    """Save an artifact in the local store, or pack it for another store. Does nothing when it is optional and missing."""
     path = os.path.normpath(artifact["path"])
     archive = artifact.get("archive") or {}
     kind = next((k for k in ("none", "zip", "tar") if archive.get(k) is not None), "tar")
@@ -225,11 +225,11 @@ def _save(
 def _place(
     job: Json, artifact: Json, key: str, folders: tuple[str, str], elsewhere: bool
 ) -> contextlib.AbstractContextManager[str]:
-    """Where the artifact is packed."""
+    """The path to which the artifact is packed."""
     if not elsewhere:
         return local_store.new_object(folders[0], key, job["pod"]["metadata"]["uid"])
     parcel = f"{folders[1]}/{artifact['name']}"
-    file_trees.remove(parcel)  # of an earlier try
+    file_trees.remove(parcel)  # an earlier attempt may have left it
     return contextlib.nullcontext(parcel)
 
 
@@ -242,13 +242,13 @@ def _missing(path: str, kind: str, *, covered: bool) -> str:
 
 
 def _check(path: str, top: int, covered: bool) -> None:
-    """Raises _Refusal, in Argo's words, for what is neither a file nor a folder."""
+    """Raise _Refusal, with Argo's message, for a path that is neither a file nor a folder."""
     if file_trees.kind_of(os.fstat(top).st_mode):
         raise _Refusal(f"{'/mainctrfs' if covered else ''}{path} is not a regular file or directory")
 
 
 def _incomplete(name: str, kind: str, left_out: list[str]) -> str:
-    names = ", ".join(os.fsencode(one).decode("utf-8", "replace") for one in left_out[:5])
+    names = ", ".join(os.fsencode(path).decode("utf-8", "replace") for path in left_out[:5])
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
     if kind == "zip":
         return (
@@ -263,7 +263,7 @@ def _incomplete(name: str, kind: str, left_out: list[str]) -> str:
 
 
 def _pack(top: int, artifact: Json, path: str, target: str, kind: str, *, covered: bool) -> list[str]:
-    """Pack what `top` is a descriptor of as the new file or folder `target`. Returns what is left out."""
+    """Pack the file or folder of the descriptor `top` as the new file or folder `target`. Gives the names that were left out."""
     if kind == "tar":
         level = ((artifact.get("archive") or {}).get("tar") or {}).get("compressionLevel")
         gzip_level = 6 if level is None or int(level) < 0 else min(int(level), 9)
@@ -275,9 +275,9 @@ def _pack(top: int, artifact: Json, path: str, target: str, kind: str, *, covere
 
 
 def _name_in_zip(top: int, name: str, path: str, *, covered: bool) -> str:
-    """What the entries of a zip begin with. Argo names a single file by where its executor had it, so it comes back as a folder.
+    """The beginning of the names in a zip. Argo names a single file by its path in the executor, so it is unpacked as a folder.
 
-    Before that the executor renames the file to the last part of its path, and looks for it by the artifact's name.
+    Outside of volumes, the executor first renames the file to the last part of its path, but then looks for it by the artifact's name.
     """
     if stat.S_ISDIR(os.fstat(top).st_mode):
         return os.path.basename(path) if covered else name

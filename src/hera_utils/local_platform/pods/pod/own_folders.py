@@ -1,7 +1,8 @@
-"""The folders that a container has for itself (/tmp, /run…): empty at its start, so what the one before left is removed.
+"""The folders that each container has for itself (/tmp, /run…). They must be empty at its start, so the files of the container before are
+removed.
 
-Most containers change nothing in most of them. An emptied folder is dated back, which no change leaves as it is: one look at a folder tells
-whether there is anything to do.
+Most containers change nothing in most of them. The time of an emptied folder is set back, and every change resets it, so the folder's
+status alone shows whether there is anything to remove.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Access = tuple[int, int, int, tuple[tuple[str, bytes], ...]]
 
 
 class OwnFolders:
-    """folders: path on this machine → mode (None: as it is), those around others first."""
+    """folders: path on this machine → mode (None: unchanged), outer folders first."""
 
     def __init__(self, folders: Mapping[str, int | None]) -> None:
         self._folders = dict(folders)
@@ -35,7 +36,7 @@ class OwnFolders:
         self._furnish(self._folders)
 
     def pin(self, file: str) -> None:
-        """It stays, as does what leads to it; nothing else that is put there does."""
+        """Keep a file, and the folders that lead to it, when the folders are emptied."""
         ways = _ways(file, self._folders)
         self._folders.update(dict.fromkeys(ways))
         self._pinned[file] = _look(file)
@@ -43,14 +44,15 @@ class OwnFolders:
         self._furnish(self._folders)
 
     def hold(self, points: Iterable[str], ways: Mapping[str, Look]) -> None:
-        """Something is mounted on these points, where this process does not see it: they stay from now on, and what leads to them is only
-        emptied. ways: those folders, and what `identity` says of each.
+        """Keep these mount points, and the folders that lead to them, from now on: something is mounted there in another mount namespace.
+
+        ways: the folders that lead to the points, each with its `identity`.
         """
         self._points, self._ways = frozenset(points), dict(ways)
-        self._empty.clear()  # whatever stayed before is to be looked at
+        self._empty.clear()  # check every folder again, because other files were kept before
 
     def are_held(self) -> bool:
-        """Whether nobody has moved, replaced or given away what leads to the points. (A point itself the kernel leaves where it is.)"""
+        """Whether the folders that lead to the points were not moved, replaced or given away. (The kernel keeps the points themselves.)"""
         return all(map(_is_folder, self._points)) and all(identity(way) == was for way, was in self._ways.items())
 
     def is_untouched(self, path: str) -> bool:
@@ -58,7 +60,7 @@ class OwnFolders:
         return path in self._folders and path in self._empty and _look(path) == self._empty[path]
 
     def empty(self) -> None:
-        """Raises OSError, also when what is pinned is not where it was, or a folder was given away or opened to others."""
+        """Empty the folders. Raises OSError, also when a pinned file was moved, or a folder's owner or permissions were changed."""
         pinned = {path: _look(path) for path in self._pinned}, {way: identity(way) for way in self._pinned_ways}
         if pinned != (self._pinned, self._pinned_ways):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), *self._pinned)
@@ -67,12 +69,12 @@ class OwnFolders:
             if path in self._access and _is_folder(path) and access(path) != self._access[path]:
                 raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
         for path in changed:
-            if not _is_folder(path):  # the one around it was seen to: it is gone
+            if not _is_folder(path):  # removed with its outer folder
                 continue
             with os.scandir(path) as entries:
                 for entry in list(entries):
-                    own = entry.path in self._folders or entry.path in self._ways or entry.path in self._points
-                    if not (own and entry.is_dir(follow_symlinks=False)) and entry.path not in self._pinned:
+                    is_kept = entry.path in self._folders or entry.path in self._ways or entry.path in self._points
+                    if not (is_kept and entry.is_dir(follow_symlinks=False)) and entry.path not in self._pinned:
                         file_trees.remove(entry.path)
         self._furnish(changed)
 
@@ -90,7 +92,7 @@ class OwnFolders:
 
 
 def _ways(file: str, folders: Iterable[str]) -> list[str]:
-    """What leads to a file in one of the folders, the outermost first."""
+    """The folders between one of `folders` and a file in it, the outermost first."""
     ways = [way for way in map(str, reversed(PurePath(file).parents)) if way not in folders]
     return [way for way in ways if any(way.startswith(f"{folder}/") for folder in folders)]
 
@@ -104,10 +106,10 @@ def _look(path: str) -> Look:
 
 
 def access(path: str) -> Access:
-    """Who may do what with a file or folder: mode, owner, group, and attributes, among them lists of rights; not the kernel's own."""
+    """The access rights of a file or folder: mode, owner, group and extended attributes (also ACLs), except the kernel's own attributes."""
     status = os.lstat(path)
     names = []
-    with contextlib.suppress(OSError):  # a file system that has none
+    with contextlib.suppress(OSError):  # a file system without attributes
         names = [
             name
             for name in os.listxattr(path, follow_symlinks=False)
@@ -118,7 +120,7 @@ def access(path: str) -> Access:
 
 
 def identity(path: str) -> Look:
-    """What stays the same when something is put into a folder or removed; None for what is no folder."""
+    """The part of a folder's status that does not change when entries are added or removed; None when it is no folder."""
     look = _look(path)
     return look[:4] if look is not None and stat.S_ISDIR(look[0]) else None
 

@@ -1,7 +1,7 @@
-"""`pip` in a task whose Python has none (uv's and other virtual environments): the pip that Python brings along, else uv's, else the fix.
+"""`pip` in a task whose Python has none (virtual environments by uv and others): Python's bundled pip, else uv's, else an error.
 
-Python comes with a pip for new virtual environments (ensurepip), which runs without being installed. What it installs goes into the
-task's own files, as in a container. This file is `pip/__main__.py` in the task, beside an empty `__init__.py`.
+Python comes with a pip for new virtual environments (ensurepip), which runs without being installed. Packages are installed into the
+task's own files, as in a container. In the task this file is `pip/__main__.py`, beside an empty `__init__.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _bundled() -> str:
-    """The wheel of pip that Python brings along, "" where a distribution left it out."""
+    """The wheel of pip that comes with Python; "" where a distribution left it out."""
     folders = [
         os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled"),
         sysconfig.get_config_var("WHEEL_PKG_DIR"),

@@ -1,4 +1,4 @@
-"""From a Pod document to what each of its containers needs. Reads and writes nothing but the pod's own folder."""
+"""Computes from a Pod document what each of its containers needs. Uses no files except the pod's own folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Json = dict[str, Any]
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 _BARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
-SCRIPT = "/argo/staging/script"  # where Argo's init container leaves a script's source
+SCRIPT = "/argo/staging/script"  # where Argo's init container writes a script's source
 
 
 class ContainerPlan(NamedTuple):
-    """kind: init | main | sidecar | wait (no command: only collects outputs). layers: of its image, the uppermost first; () and no
-    user: it runs with this machine's files. capabilities: what root of it may do; None for all. gains_rights: see program.Rights.
-    attempts: with none it has succeeded. refusal: why it cannot start once its dependencies have ended.
+    """kind: init | main | sidecar | wait (no command: only collects outputs). layers: of its image, the uppermost first; () and user None:
+    it runs with this machine's files. capabilities: of its root user; None for all. gains_rights: see program.Rights.
+    attempts: how often the command is tried; with 0 the container succeeds without running. refusal: why it cannot start.
     """
 
     name: str
@@ -77,19 +77,19 @@ def _with_containerset(plan: ContainerPlan, member: Json, container_set: Json) -
 
 
 def _attempts(retries: str) -> int:
-    """As Argo's executor counts: the first attempt too, and what is no number is 0."""
+    """The number of attempts. As in Argo's executor, it includes the first one, and an invalid number means 0."""
     return int(retries) if _WHOLE.fullmatch(retries) else 0
 
 
 def _pause(text: str) -> tuple[float, str]:
-    """The seconds of a Go duration, or why it is none."""
+    """(seconds of a Go duration, "" or why it is invalid)."""
     if _DURATION.fullmatch(text):
-        found = environment.seconds(text.lstrip("+-"))
-        complaint = f"duration has to be positive, current duration: {text} " if text[0] == "-" and found else ""
+        pause = environment.seconds(text.lstrip("+-"))
+        complaint = f"duration has to be positive, current duration: {text} " if text[0] == "-" and pause else ""
     else:
-        found = 0.0
+        pause = 0.0
         complaint = f"time: {'missing unit in' if _BARE.fullmatch(text) else 'invalid'} duration {json.dumps(text)}"
-    return found, f"failed to get retry strategy: {complaint}" if complaint else ""
+    return pause, f"failed to get retry strategy: {complaint}" if complaint else ""
 
 
 def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerPlan:
@@ -145,7 +145,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
 
 
 def _files(settings: Json) -> list[Mount]:
-    """Files of this machine that a table of images names: with no link left in their paths, what is looked at is what is mounted."""
+    """Mounts of the files that an image table names. Links are resolved here, so that the checked path is the mounted one."""
     table = settings.get("files") or {}
     return [Mount(os.path.realpath(source), path, True, is_plain=True) for path, source in table.items()]
 

@@ -1,14 +1,15 @@
-"""The folder of one pod, `pods/<uid>`: what must outlive the server and the pod's supervisor, and the server's wish that it ends.
+"""The folder of one pod, `pods/<uid>`: records that must outlive the server and the pod's supervisor, and the server's request to end.
 
-supervisor.jsonl   supervisor  a link: who makes it owns the pod, so that it runs exactly once.
+file               written by  content
+supervisor.jsonl   supervisor  created by link(2): the supervisor that succeeds owns the pod, so that it runs exactly once.
                                {"pid", "born", "run", "tells_begin": true} and,
                                with images, {"images": container → image by digest, "layers": their folders}, then
                                {"begun": time} just before the first command runs,
-                               {"started": time, "at": time, "ip": address}, at last {"outcome": what PodFinished will say}
-<name>.log         supervisor  what a container wrote
-kill.json          server      {"grace": seconds, "force": bool}: the pod shall end; announced by SIGTERM
+                               {"started": time, "at": time, "ip": address}, at last {"outcome": the content of PodFinished}
+<name>.log         supervisor  the output of a container
+kill.json          server      {"grace": seconds, "force": bool}: a request to end the pod; announced by SIGTERM
 
-A line counts when it is whole. A file costs the kernel more than all that is written to it: so there are few.
+A line counts only when it is complete. There are few files, because creating one costs the kernel more than writing all its lines.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _BEGUN = b'{"begun": '
 
 
 class PodFolder:
-    """path: the folder; it need not be there yet."""
+    """path: the folder; it may not exist yet."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -38,7 +39,7 @@ class PodFolder:
     # --- the server's side -----------------------------------------------------------------------------------------
 
     def make(self) -> None:
-        """Raises OSError."""
+        """Create the folder if it does not exist. Raises OSError."""
         try:
             os.mkdir(self.path, 0o700)
         except FileExistsError:
@@ -46,27 +47,27 @@ class PodFolder:
                 raise
 
     def write_kill(self, *, grace: float, force: bool) -> None:
-        """The file appears whole or not at all, for its owner alone. Raises OSError."""
+        """Write kill.json atomically, readable by its owner only. Raises OSError."""
         partial = f"{self.path}/kill.json.partial"
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
             file.write(json.dumps({"grace": grace, "force": force}))
         os.rename(partial, f"{self.path}/kill.json")
 
     def is_claimed(self) -> bool:
-        """Whether a supervisor has taken the pod."""
+        """Whether a supervisor owns the pod."""
         return os.path.exists(f"{self.path}/supervisor.jsonl")
 
     def claim_lines(self) -> list[Json]:
-        """What the supervisor said of itself and of the pod's start; [] when none has taken it."""
+        """The supervisor's records about itself and the pod's start; [] when no supervisor owns the pod."""
         return [json.loads(line) for line in self._lines() if not line.startswith(_OUTCOME)]
 
     def has_begun(self) -> bool:
-        """Whether a command of the pod may have run: then it is not started a second time."""
+        """Whether a command of the pod may have run. Then the pod must not be started again."""
         lines = self._lines()
         return _is_of_older_version(lines) or any(line.startswith((_BEGUN, _OUTCOME)) for line in lines)
 
     def release(self) -> None:
-        """Forget a supervisor that ended before a command ran: another one may own the pod, as soon as the claim is gone."""
+        """Remove the files of a supervisor that ended before a command ran. The claim is removed last; then another one may own the pod."""
         for name in os.listdir(self.path):
             if name != "kill.json" and not name.startswith("supervisor.jsonl"):
                 file_trees.remove(f"{self.path}/{name}")
@@ -77,7 +78,7 @@ class PodFolder:
         return bool(lines) and (lines[-1].startswith(_OUTCOME) or self._older_outcome(lines) is not None)
 
     def outcome(self) -> Json | None:
-        """How the pod ended, None while it goes on."""
+        """How the pod ended; None while it has not ended."""
         lines = self._lines()
         if not lines or not lines[-1].startswith(_OUTCOME):
             return self._older_outcome(lines)
@@ -85,7 +86,7 @@ class PodFolder:
         return outcome
 
     def _older_outcome(self, lines: list[bytes]) -> Json | None:
-        """Of a supervisor of an older version, which outlived its server: it wrote a file of its own."""
+        """The outcome by a supervisor of an older version, which outlived its server and wrote it to a separate file."""
         if not _is_of_older_version(lines):
             return None
         try:
@@ -105,7 +106,7 @@ class PodFolder:
     # --- the supervisor's side -------------------------------------------------------------------------------------
 
     def claim(self, identity: Json) -> int:
-        """Own the pod: a file that appears whole, and only once. Its descriptor. Raises OSError."""
+        """Own the pod by creating supervisor.jsonl, atomically and only once. Gives the file's descriptor. Raises OSError."""
         partial = f"{self.path}/supervisor.jsonl.{identity['pid']}"
         claim = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -119,7 +120,7 @@ class PodFolder:
         return claim
 
     def kill(self) -> Json | None:
-        """{"grace", "force"}; None when the pod need not end."""
+        """The server's request to end the pod, {"grace", "force"}; None when there is none."""
         try:
             with open(f"{self.path}/kill.json", "rb") as file:
                 kill: Json = json.loads(file.read())
@@ -129,12 +130,12 @@ class PodFolder:
 
 
 def _is_of_older_version(lines: list[bytes]) -> bool:
-    """Whether a supervisor claimed the pod that did not tell when its commands began."""
+    """Whether an older version's supervisor owns the pod, which did not record when its commands began."""
     return bool(lines) and b'"tells_begin": true' not in lines[0]
 
 
 def write_line(claim: int, text: str) -> None:
-    """Append a line to a supervisor.jsonl, all of it or nothing. Raises OSError."""
+    """Append a line to a supervisor.jsonl, completely or not at all. Raises OSError."""
     line, size = text.encode() + b"\n", os.fstat(claim).st_size
     try:
         while line:
@@ -145,12 +146,12 @@ def write_line(claim: int, text: str) -> None:
 
 
 def write_begun(claim: int) -> None:
-    """Raises OSError."""
+    """Record that a command is about to run. Raises OSError."""
     write_line(claim, f"{_BEGUN.decode()}{time.time()}}}")
 
 
 def write_outcome(claim: int, outcome: str) -> None:
-    """outcome: as JSON. Raises OSError."""
+    """Record how the pod ended. outcome: JSON. Raises OSError."""
     write_line(claim, f"{_OUTCOME.decode()}{outcome}}}")
 
 
@@ -160,7 +161,7 @@ def containers_of(pod: Json) -> list[Json]:
 
 
 def image_ids(pod: Json, images: Mapping[str, Json | None]) -> dict[str, str]:
-    """Container → its image by digest. images: the settings of the pod's images, of which stand-ins have none."""
+    """Container → its image by digest. images: the settings of the pod's images; stand-ins have no digest and are left out."""
     ids = {image: str((settings or {}).get("image_id") or "") for image, settings in images.items()}
     return {
         str(container.get("name")): ids[image]

@@ -1,4 +1,4 @@
-"""The ports that a pod's document names."""
+"""Reads the ports that a pod's document names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 Json = dict[str, Any]
 NONE: frozenset[int] = frozenset()
-"""One for the thousands of pods that name none."""
+"""One shared object for the thousands of pods that name no ports."""
 
 
 def declared(pod: Json) -> frozenset[int]:
-    """Ports that the pod says it listens on: its containers' `ports`, and those of their readiness probes."""
+    """The ports on which the pod declares to listen: the `ports` of its containers, and those of their readiness probes."""
     ports: set[int] = set()
     for container in (pod.get("spec") or {}).get("containers") or []:
         ports.update(number for number in _numbers(container, "containerPort"))
@@ -22,18 +22,18 @@ def declared(pod: Json) -> frozenset[int]:
 
 
 def on_host(pod: Json) -> frozenset[int]:
-    """Ports of the machine itself that the pod says it listens on."""
+    """The ports of the machine itself on which the pod declares to listen."""
     return declared(pod) if uses_host(pod) else NONE
 
 
 def uses_host(pod: Json) -> bool:
-    """Whether the pod has the machine's own addresses: with `hostNetwork`, or a `hostPort`."""
+    """Whether the pod uses the machine's own addresses, by `hostNetwork` or a `hostPort`."""
     spec = pod.get("spec") or {}
     return bool(spec.get("hostNetwork")) or any(_numbers(c, "hostPort") for c in spec.get("containers") or [])
 
 
 def by_name(container: Json) -> dict[str, int]:
-    """The named ports of a container."""
+    """Name → number of a container's named ports."""
     return {p["name"]: p["containerPort"] for p in container.get("ports") or [] if p.get("name")}
 
 

@@ -1,8 +1,8 @@
-"""Modules that this process has imported for tasks that it will fork: hidden until a task imports them, then there at once.
+"""Modules that this process has imported for tasks that it will fork. They are hidden until a task imports them, which then is instant.
 
-A task that imports nothing finds in `sys.modules` what a fresh interpreter has there (and a few of the standard library's). When it
-imports a module that is kept, that module and all that it had imported come into `sys.modules`, as an import would have brought them.
-Only packages of the interpreter are kept, never a user's own code.
+`sys.modules` of a task has the modules of a new interpreter (and a few of the standard library). When the task imports a preloaded
+module, that module and all modules that it imported are added to `sys.modules`, as by a normal import.
+Only packages of the interpreter are preloaded, never a user's own code.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from typing import Any
 
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 _NEVER = ("pod", "hera_utils")
-_ACTING = ("antigravity", "idlelib", "test", "this", "turtledemo")  # their import does something
+_ACTING = ("antigravity", "idlelib", "test", "this", "turtledemo")  # importing them has visible effects
 _ACCELERATOR = re.compile(r"libcuda|libnvidia|/dev/nvidia|libamdhip|/dev/kfd")
 
 
 class UnfitModule(Exception):
-    """An import left behind what a fork must not have: threads, open descriptors, an accelerator, other streams; or it wrote something."""
+    """An import left something that forks must not inherit (threads, open descriptors, an accelerator, other streams), or wrote output."""
 
 
 class PreloadedModules:
-    """A finder of modules that are kept, to stand first on sys.meta_path. Used in the process that keeps them and in its forks.
+    """A finder of preloaded modules, to be first on sys.meta_path. Used in the preloading process and in its forks.
 
-    It is no importlib.abc.Loader: that module loads two dozen others, whose memory each fork would have.
+    It does not derive from importlib.abc.Loader: that module imports two dozen others, whose memory each fork would have.
     """
 
     def __init__(self) -> None:
         self._modules: dict[str, ModuleType] = {}
         self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
         self._imported_by: dict[str, set[str]] = {}
-        """Module → modules that its own import asked for."""
+        """Module → the modules that it imported."""
         self._brought: dict[str, dict[str, ModuleType]] = {}
-        """Package → what comes with it: found before there are forks, each of which would copy the memory of all that it looks at."""
+        """Package → all modules that come with it. Computed before forking: a fork copies the memory of all objects that it reads."""
         self._put_back: set[str] = set()
         self._homes = _package_folders()
         self._always = frozenset(sys.modules)
-        """Modules that every task finds loaded, also those of packages."""
+        """Modules that are visible in every task, also modules of packages."""
         self.tell: Callable[[str], None] | None = None
-        """In a task: called with the name of an installed package that is about to be imported, and is not kept."""
+        """In a task: called with the name of an installed package that is being imported and is not preloaded."""
 
     def __len__(self) -> int:
         return len(self._modules) - len(self._put_back)
@@ -64,15 +64,15 @@ class PreloadedModules:
     def top_names(self) -> set[str]:
         return {name.partition(".")[0] for name in self._modules}
 
-    # --- keeping --------------------------------------------------------------------------------------------------------
+    # --- preloading --------------------------------------------------------------------------------------------------------
 
     def is_of_interpreter(self, module: ModuleType | None) -> bool:
-        """Whether a module lies where the interpreter's own packages do."""
+        """Whether a module is in one of the interpreter's own folders."""
         origin = getattr(getattr(module, "__spec__", None), "origin", None)
         return isinstance(origin, str) and origin.startswith(self._homes)
 
     def preload(self, names: Sequence[str]) -> None:
-        """Import these modules, in this order, and keep what comes. Raises UnfitModule; this process must then make no more forks."""
+        """Import these modules in this order, and hide them. After UnfitModule this process must not fork any more."""
         before = _possessions()
         writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
@@ -94,8 +94,8 @@ class PreloadedModules:
         self._brought = {name: self._with(name) for name in self._modules if "." not in name}
 
     def may_import(self, name: str) -> bool:
-        """Whether it is an ordinary module of the interpreter's own packages. The name may be what a task wrote, and the import happens
-        outside of its pod: it must not be of a folder where a task may write.
+        """Whether a module is an ordinary one in the interpreter's own folders. A task may have chosen the name, and it is imported outside
+        of its pod, so the module must not be in a folder where a task can write.
         """
         parts = name.split(".")
         if not all(map(str.isidentifier, parts)) or parts[0] in _ACTING or "__main__" in parts:
@@ -111,15 +111,15 @@ class PreloadedModules:
         return bool(places) and all(os.path.realpath(place).startswith(self._homes) for place in places)
 
     def _is_package(self, module: ModuleType) -> bool:
-        """Whether it is an installed package's, not the standard library's."""
-        return self._is_packages(getattr(getattr(module, "__spec__", None), "origin", None))
+        """Whether a module belongs to an installed package, not to the standard library."""
+        return self._is_in_package(getattr(getattr(module, "__spec__", None), "origin", None))
 
-    def _is_packages(self, origin: object) -> bool:
+    def _is_in_package(self, origin: object) -> bool:
         return isinstance(origin, str) and origin.startswith(self._homes) and any(part in origin for part in _PACKAGES)
 
     @contextlib.contextmanager
     def _recorded(self) -> Iterator[None]:
-        """Note which module's import asks for which others."""
+        """Record which module imports which others."""
         original: Callable[..., Any] = builtins.__import__
 
         def recording(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
@@ -140,21 +140,21 @@ class PreloadedModules:
         finally:
             builtins.__import__ = original
 
-    # --- giving ---------------------------------------------------------------------------------------------------------
+    # --- importing in a task ---------------------------------------------------------------------------------------------------------
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         if name not in self:
             if self.tell is not None and path is None:
-                self._look_at(name)
+                self._report(name)
             return None
         loader: Any = self
         return importlib.machinery.ModuleSpec(name, loader, is_package=hasattr(self._modules[name], "__path__"))
 
-    def _look_at(self, name: str) -> None:
-        tell, self.tell = self.tell, None  # a look may import
+    def _report(self, name: str) -> None:
+        tell, self.tell = self.tell, None  # find_spec may import modules, which must not be reported
         try:
             spec = importlib.machinery.PathFinder.find_spec(name)
-            if tell is not None and spec is not None and self._is_packages(spec.origin):
+            if tell is not None and spec is not None and self._is_in_package(spec.origin):
                 tell(name)
         finally:
             self.tell = tell
@@ -163,7 +163,7 @@ class PreloadedModules:
         return self._modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
-        """The import system has put it into sys.modules: put there what its import brought."""
+        """Add the modules that this module had imported; the import system has already added the module itself."""
         name = module.__spec__.name if module.__spec__ is not None else module.__name__
         module.__spec__ = self._specs[name]
         brought = self._brought.get(name) or self._with(name)
@@ -172,10 +172,10 @@ class PreloadedModules:
         sys.modules.update(brought)
         self._put_back.update(brought)
         if "numpy.random" in brought:
-            sys.modules["numpy.random"].seed()  # its state is that of all forks
+            sys.modules["numpy.random"].seed()  # all forks have inherited the same state
 
     def _with(self, name: str) -> dict[str, ModuleType]:
-        """A kept module, and what its import brought."""
+        """A preloaded module, and the modules that it imported."""
         modules: dict[str, ModuleType] = {}
         todo = [name]
         while todo:
@@ -198,17 +198,17 @@ def _package_folders() -> tuple[str, ...]:
 
 
 def _possessions() -> tuple[object, ...]:
-    """Threads, open descriptors, whether an accelerator is in use, and the streams, which are those of all forks."""
+    """What all forks inherit: threads, open descriptors, whether an accelerator is in use, and the standard streams."""
     with open("/proc/self/maps") as file:
         accelerated = bool(_ACCELERATOR.search(file.read()))
     streams: list[Any] = [getattr(sys, name) for name in ("stdin", "stdout", "stderr")]
-    ways = tuple((id(one), one.encoding, one.errors, one.line_buffering, one.write_through) for one in streams)
-    return len(os.listdir("/proc/self/task")), tuple(sorted(os.listdir("/proc/self/fd"))), accelerated, ways
+    states = tuple((id(s), s.encoding, s.errors, s.line_buffering, s.write_through) for s in streams)
+    return len(os.listdir("/proc/self/task")), tuple(sorted(os.listdir("/proc/self/fd"))), accelerated, states
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Raise UnfitModule when something is written to stdout or stderr: each task that imports it shall do so."""
+    """Raise UnfitModule when the block writes to stdout or stderr, because then each task must import the module itself."""
     output, originals = os.memfd_create("output", os.MFD_CLOEXEC), [os.dup(1), os.dup(2)]
     try:
         os.dup2(output, 1)
@@ -227,7 +227,7 @@ def _silent() -> Iterator[None]:
 
 
 def _fork_once() -> None:
-    """Let libraries end their threads, as OpenBLAS does before a fork: each process makes its own when it computes."""
+    """Fork once, so that libraries end their threads, as OpenBLAS does before a fork; each task then starts its own."""
     pid = os.fork()
     if pid == 0:
         os._exit(0)
