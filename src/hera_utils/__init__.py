@@ -1,7 +1,7 @@
 """hera_utils: numerical experiments as Hera scripts that run anywhere.
 
-The public names and nothing else. What type checkers see is in __init__.pyi (imports here, even for typing alone, would make
-every room that asks for the version depend on all others).
+Only the public names are here. Type checkers read __init__.pyi, as imports here, even for typing alone, would make every room that
+asks for the version depend on all others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import types
 if any(word.startswith(("--argo", "--proxy", "--notify")) for word in getattr(sys, "argv", ())):
     from hera_utils.settings.hide_argv import hide_typed_secrets
 
-    hide_typed_secrets(sys.argv)  # before anything else is imported, by a script too: others may read it meanwhile
+    hide_typed_secrets(sys.argv)  # before any other import, as other users can read the arguments until then
 
 __title__ = "hera_utils"
 
@@ -152,7 +152,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if home.startswith(("execution.", "experiment.", "settings.")):
-        # A script begins with one of these: what is wrong in it is said in a sentence, also where it never calls us.
+        # A script begins with one of these imports; its errors are shown as a sentence even if it never calls hera_utils.
         import_module("hera_utils.excepthook").tell_mistakes_in_a_sentence()
     value = getattr(import_module(f"hera_utils.{home}"), name)
     globals()[name] = value
@@ -164,8 +164,9 @@ def __dir__() -> list[str]:
 
 
 class _Package(types.ModuleType):
-    """Python binds an imported module to its package. Where the module is named as the class in it (`hera_utils.parser`,
-    `hera_utils.argo_server`), the name stays the class, in whatever order scripts import.
+    """Keeps names such as `hera_utils.parser` and `hera_utils.argo_server` bound to the objects in the modules of these names.
+
+    Python would rebind the name to the module when a script imports it.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

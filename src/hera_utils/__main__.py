@@ -6,7 +6,7 @@ import gc
 import sys
 
 _BETWEEN_COLLECTIONS = 100_000
-"""Objects: the commands are short, and most of what they make stays."""
+"""Number of objects. It is large because commands are short and most of their objects live until the end."""
 
 _INTERRUPTED = 130
 
@@ -20,9 +20,9 @@ def main() -> None:
             from hera_utils.cli.main import enter
 
         status = enter(sys.argv[1:])
-    except KeyboardInterrupt:  # while the command line itself is imported: nothing has begun
+    except KeyboardInterrupt:  # Ctrl-C during the imports of the command line; nothing has begun
         sys.exit(_INTERRUPTED)
-    gc.freeze()  # the system takes the memory back anyway: the interpreter need not search it for cycles at its end
+    gc.freeze()  # the interpreter then does not search for cycles at its end, as the system frees the memory anyway
     sys.exit(status)
 
 

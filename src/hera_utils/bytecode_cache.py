@@ -1,7 +1,7 @@
-"""What Python compiles from texts whenever it imports a package, kept beside the bytecode (decision 45).
+"""A cache for the code that Python compiles from strings at every import of a package, stored beside the bytecode (decision 45).
 
-A module's code is compiled once and kept (`__pycache__`). Not so the texts that it compiles while it is imported: the types of fields, the
-methods that `dataclasses` writes, regular expressions. Of Hera's import they are a third.
+Python stores the compiled code of a module (`__pycache__`), but not that of the strings that are compiled during its import: the types of
+fields, the methods that `dataclasses` generates, regular expressions. They take a third of the time of Hera's import.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ except ImportError:  # Python 3.10
 _sre: Any = expressions._sre
 
 _MOST = 20_000
-"""Texts in a file. One that has more holds those of packages that were replaced: it begins anew."""
+"""Texts in a file. A file with more contains texts of replaced packages, so it is started afresh."""
 
 
 @contextlib.contextmanager
 def cached_bytecode(name: str) -> Iterator[None]:
-    """While it lasts a text is compiled only where no process before compiled it under this name.
+    """Within this context a text is compiled only if no earlier process compiled it under this name.
 
-    A file that cannot be read or written costs the time that it would have saved, as with bytecode.
+    If the file cannot be read or written, everything is compiled, as with bytecode.
     """
     file = None if __spec__ is None or __spec__.cached is None else Path(__spec__.cached).with_suffix(f".{name}")
     texts = _Texts(_read(file) if file else {})
@@ -48,7 +48,7 @@ def cached_bytecode(name: str) -> Iterator[None]:
 
 
 class _Texts:
-    """What Python makes of texts: by ("eval" or "exec", text) the code, by ("re", pattern, flags) the arguments of the matcher."""
+    """The cache: ("eval" or "exec", text) → the code; ("re", pattern, flags) → the arguments of the matcher."""
 
     def __init__(self, cached: dict[Any, Any]) -> None:
         self.cached = cached
@@ -60,9 +60,9 @@ class _Texts:
 
     @contextlib.contextmanager
     def in_place_of_the_compiler(self) -> Iterator[None]:
-        """The modules that compile texts find these functions in place of Python's own."""
+        """Replace Python's functions in the modules that compile texts by those of this class."""
         with (
-            _replaced(typing, "compile", self._compile),  # a module's own name hides the builtin
+            _replaced(typing, "compile", self._compile),  # a name in the module hides the builtin
             _replaced(dataclasses, "exec", self._execute),
             _replaced(expressions, "compile", self._expression),
         ):
@@ -110,7 +110,7 @@ def _replaced(module: ModuleType, name: str, function: Any) -> Iterator[None]:
 
 
 class _Matcher:
-    """`_sre` while one thread compiles an expression: notes what that thread makes the matcher of."""
+    """Stands for `_sre` while one thread compiles an expression, and records the arguments of the matcher that the thread creates."""
 
     def __init__(self) -> None:
         self.arguments: tuple[Any, ...] | None = None
@@ -126,12 +126,12 @@ class _Matcher:
 
 
 def _python() -> tuple[Any, ...]:
-    """Code is of use to this interpreter alone."""
+    """The identity of this interpreter, as only the same one can use the code."""
     return sys.version, sys.flags.optimize, _sre.MAGIC, _sre.CODESIZE
 
 
 def _read(file: Path) -> dict[Any, Any]:
-    with contextlib.suppress(OSError, EOFError, ValueError, TypeError):  # there is none, or it was cut off
+    with contextlib.suppress(OSError, EOFError, ValueError, TypeError):  # the file is missing or incomplete
         python, texts = marshal.loads(file.read_bytes())
         if python == _python() and isinstance(texts, dict):
             return texts
@@ -140,6 +140,6 @@ def _read(file: Path) -> dict[Any, Any]:
 
 def _write(file: Path, texts: dict[Any, Any]) -> None:
     with contextlib.suppress(OSError):
-        # code, as bytecode is: whoever may not write the source may not write this, whatever the umask
+        # The file contains code, so it gets the mode of the source: who may not write that may not write this, whatever the umask.
         mode = Path(__file__).stat().st_mode & 0o666
         write_whole(file, marshal.dumps((_python(), texts)), mode=mode)

@@ -1,4 +1,4 @@
-"""Folders that others filled, read and removed however deep they are: `shutil.rmtree` and `os.walk` call themselves for each level."""
+"""Reads and removes folders of any depth: `shutil.rmtree` and `os.walk` recurse for each level and fail on very deep ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def files_below(folder: str | Path) -> Iterator[str]:
-    """The paths of all that is no folder; below what cannot be read, or has too long a path, there is nothing."""
+    """The paths of all entries that are no folders; unreadable folders and those with too long a path are skipped."""
     pending = [os.fspath(folder)]
     while pending:
         with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
@@ -23,7 +23,7 @@ def files_below(folder: str | Path) -> Iterator[str]:
 
 
 def remove_tree(folder: str | Path) -> None:
-    """Remove a folder with all that is in it; what cannot be removed stays."""
+    """Remove a folder with its content; entries that cannot be removed stay."""
     try:
         shutil.rmtree(folder, ignore_errors=True)
     except RecursionError:
@@ -33,7 +33,7 @@ def remove_tree(folder: str | Path) -> None:
 
 
 def _flatten(folder: str | Path) -> None:
-    """Move each folder within to the top, one after the other, and remove what is no folder. No link is followed."""
+    """Move each inner folder to the top, one after the other, and remove all other entries. No link is followed."""
     top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         names = (f".deep-{number}-{os.getpid()}" for number in itertools.count())
@@ -48,7 +48,7 @@ def _flatten(folder: str | Path) -> None:
 
 
 def _lift(top: int, name: str, names: Iterator[str]) -> list[str]:
-    """What the folder's own folders are called at the top."""
+    """Move the folder's own folders to the top and remove its other entries; returns the new names of the folders."""
     here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
     lifted = []
     try:

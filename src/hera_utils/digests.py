@@ -1,4 +1,4 @@
-"""Digests of files. SHA-256 for what people and other tools check; 16 hexadecimal digits for what only we compare with itself."""
+"""Digests of files: SHA-256 for people and other tools, 16 hexadecimal digits for hera_utils' own comparisons."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _CHUNK = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex. OSError when it cannot be read."""
+    """The SHA-256 of a file, in hex. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     _feed(digest.update, path)
     return digest.hexdigest()
 
 
 def short_digest(content: bytes) -> str:
-    """16 hexadecimal digits (64 bits): two contents of a run share them by chance once in some billions of runs."""
+    """16 hexadecimal digits (64 bits); two contents of a run have the same by chance once in some billions of runs."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def short_digest_of(path: Path) -> str:
-    """Of a file's bytes; of a folder's files and their paths. OSError when one cannot be read."""
+    """The short digest of a file's bytes, or of a folder's files and their paths. Raises OSError if one cannot be read."""
     digest = hashlib.blake2b(digest_size=8)
     if not path.is_dir():
         _feed(digest.update, path)
@@ -42,5 +42,5 @@ def _feed(update: Callable[[bytes], None], path: Path) -> None:
 
 
 def _unwaiting(path: str, flags: int) -> int:
-    """What a link leads to may be a file of the kernel that is read for ever."""
+    """An opener that does not block, as a link may lead to a file of the kernel that never ends."""
     return os.open(path, flags | os.O_NONBLOCK)

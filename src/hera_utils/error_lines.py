@@ -1,4 +1,4 @@
-"""The one line of what a program wrote last that says why it failed: the exception of a Python traceback, else its last line. Pure."""
+"""Finds the line in a program's last output that says why it failed: the exception of a Python traceback, else the last line. Pure."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections.abc import Sequence
 from hera_utils.terminal_text import cell
 
 LONGEST = 200  # characters
-# its margin is that of a group of exceptions
+# The prefix of `|` and `+` belongs to a group of exceptions.
 _HEAD = re.compile(r"^([ |+]*)(?:Exception Group )?Traceback \(most recent call last\):$")
 _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 
 
 def error_line(written: Sequence[str]) -> str:
-    """Empty where nothing was written. Controls are shown, not obeyed; a long line is cut."""
+    """The line, at most LONGEST characters, with control characters made visible; "" without output."""
     lines = [line.rstrip() for line in written if line.strip()]
-    unindented = [line for line in lines if not line[0].isspace()] or lines  # below it stand details, such as a fix
+    unindented = [line for line in lines if not line[0].isspace()] or lines  # indented lines are details, such as a fix
     line = _exception(lines) or (unindented[-1] if lines else "")
     line = cell(line.strip())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def with_error_line(message: str, line: str) -> str:
-    """Argo's message, followed by that line where it says no more than an exit code."""
+    """Argo's message, followed by the error line if the message says no more than an exit code."""
     return f"{message}: {line}" if line and is_exit_code(message) else message
 
 
 def is_exit_code(message: str) -> bool:
-    """Whether Argo's message says that a program failed, and not why."""
+    """Whether Argo's message says only that a program failed, not why."""
     return bool(_exit_code.match(message))
 
 
 def _exception(lines: Sequence[str]) -> str:
-    """The first line after the frames of the last traceback: the exception's further lines (a list of what pydantic found) follow it."""
+    """The first line after the frames of the last traceback; further lines of the exception (such as pydantic's list) follow it."""
     heads = [(number, found[1]) for number, line in enumerate(lines) if (found := _HEAD.match(line))]
     if not heads:
         return ""

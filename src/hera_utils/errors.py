@@ -1,19 +1,19 @@
-"""What can go wrong, named by who must act. Every error carries one clear sentence and its fix.
+"""The errors of hera_utils, by who must act. Every error carries one clear sentence and its fix.
 
     HeraUtilsError
     ├── SettingsError      the user's flags, variables, files or script must change
     ├── AccessError        an address, a credential or a permission must change
     ├── ResourceError      something the experiment needs (claim, config map, image…) is missing or unfit
     ├── LayoutError        a name or a path of the experiment is not legal or not unique
-    ├── UnsupportedError   the platform cannot mean this; the sentence names the field
+    ├── UnsupportedError   the platform does not support a field; the sentence names it
     ├── InvalidWorkflow    the workflow itself is wrong; the message is Argo's own
     │   └── ExpressionError  an expression or a {{tag}} in it is
     ├── Refused            the platform understood the request and says no: Argo's or Kubernetes' status and message
     ├── PlatformError      the platform itself failed (a port in use, a full disk, a damaged journal)
     ├── RunFailed          the workflow ran and did not succeed
-    └── WaitTimeout        nobody waits any longer for a run: it goes on
+    └── WaitTimeout        the time limit for waiting is reached; the run continues
 
-Two endings of a script are no errors: NoRun (its command line wanted no run) and Detached (Ctrl-C while a run is followed).
+Two endings of a script are no errors: NoRun (its command line asked for no run) and Detached (Ctrl-C while a run is followed).
 
 The command line prints `hera-utils: {error}` and `  fix: {error.fix}` and exits with `exit_status`.
 """
@@ -24,9 +24,9 @@ from typing import Any
 
 
 class HeraUtilsError(Exception):
-    """Something the user can act upon.
+    """An error that the user can act upon.
 
-    message: one sentence, what and where, without a final full stop. fix: what to do, or None when the message says it.
+    message: one sentence, what and where, without a final full stop. fix: what to do, or None if the message says it.
     """
 
     exit_status = 2
@@ -45,7 +45,7 @@ class HeraUtilsError(Exception):
         return f"{self.message}: {self.fix}" if self.fix else self.message
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows of it (IPython asks for this): the sentence and its fix, as a terminal does."""
+        """The sentence and its fix, which IPython shows instead of a traceback."""
         return [f"{type(self).__name__}: {self.message}", *([f"  fix: {self.fix}"] if self.fix else [])]
 
 
@@ -66,7 +66,7 @@ class LayoutError(HeraUtilsError):
 
 
 class UnsupportedError(HeraUtilsError):
-    """The platform cannot mean this."""
+    """The platform does not support a field."""
 
 
 class InvalidWorkflow(HeraUtilsError):
@@ -78,7 +78,7 @@ class ExpressionError(InvalidWorkflow):
 
 
 class Refused(HeraUtilsError):
-    """The platform says no. `code` is a gRPC status code (argo.faults maps it to HTTP), `reason` Kubernetes' word for it."""
+    """The platform refused the request. code: a gRPC status code (argo.faults maps it to HTTP). reason: Kubernetes' word for it."""
 
     def __init__(self, code: int, message: str, *, reason: str = "", fix: str | None = None) -> None:
         super().__init__(message, fix=fix)
@@ -91,7 +91,7 @@ class PlatformError(HeraUtilsError):
 
 
 class RunFailed(HeraUtilsError):
-    """The workflow ran and did not succeed. run: its Run, as far as it came, with its results; None where only its name is known."""
+    """The workflow ran and did not succeed. run: its Run with the results so far; None if only its name is known."""
 
     exit_status = 1
 
@@ -101,16 +101,16 @@ class RunFailed(HeraUtilsError):
 
 
 class WaitTimeout(HeraUtilsError):
-    """The limit of a wait is reached. The run goes on; the message says how to come back to it."""
+    """The time limit for waiting is reached. The run continues; the message says how to follow it again."""
 
     exit_status = 124  # as timeout(1)
 
 
 class NoRun(SystemExit):
-    """A script's command line wanted something else than a run (--plan, --doctor…), or left the run that it began (--detach): that is
-    done, and the script ends here with status 0, as argparse ends one after --help. Who goes on all the same catches it.
+    """Ends a script with status 0, like argparse after --help, when its command line asked for something other than a run (--plan,
+    --doctor…) or for a detached run (--detach), and that is done. A script that wants to continue catches it.
     """
 
 
 class Detached(KeyboardInterrupt):
-    """Ctrl-C while a run is followed: the run goes on. Its text says how to come back."""
+    """Ctrl-C while a run is followed; the run continues. The text says how to follow it again."""

@@ -1,7 +1,7 @@
-"""A script's uncaught mistake, told in a sentence. The one place outside the command line that writes to stderr.
+"""Shows an uncaught error of a script as a sentence. Outside the command line, only this module writes to stderr.
 
-A library must raise, and a researcher must not read a traceback: so the errors stay exceptions that a script may catch, and
-only when nobody does, the interpreter's own last hook says them. What a server answered to Hera is said too (platforms/hera_errors.py).
+A library must raise, and a researcher should not have to read a traceback. So errors are exceptions that a script may catch, and the
+interpreter's excepthook prints uncaught ones. It also explains errors of servers that Hera raises (platforms/hera_errors.py).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _INTERRUPTED = 130
 
 
 def tell_mistakes_in_a_sentence() -> None:
-    """From now on an uncaught HeraUtilsError is one sentence with its fix, and its exit status; others stay as they were."""
+    """Install the excepthook: an uncaught HeraUtilsError prints one sentence with its fix and sets its exit status."""
     before = sys.excepthook
     if getattr(before, "tells_in_a_sentence", False):
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # a prompt outlives Ctrl-C
-            # the engine's says that the run goes on, and how to come back
+            # The engine's Detached says that the run continues, and how to follow it again.
             sys.stderr.write(f"\n{str(error) or 'interrupted'}\n")
             raise SystemExit(_INTERRUPTED)
         mistake = error if isinstance(error, HeraUtilsError) else _explained(error)
@@ -41,14 +41,17 @@ def tell_mistakes_in_a_sentence() -> None:
 
 
 def _explained(error: BaseException) -> HeraUtilsError | None:
-    from hera_utils.platforms.hera_errors import explained  # late: it brings the client, and most scripts end well
+    from hera_utils.platforms.hera_errors import (
+        explained,
+    )  # imported here because it imports the client and most scripts succeed
 
     return explained(error)
 
 
 def users_frames(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without the frames between the user's script and the user's function that we called: as if the one had called the
-    other. What this function called of ours (a point's attribute) stays. The whole when the mistake is not in what we called.
+    """The traceback without the frames of hera_utils between the user's script and the user's function that hera_utils called.
+
+    Frames of hera_utils that this function called (a point's attribute) stay. The whole traceback if the error is not in such a function.
     """
     frames = []
     while trace is not None:
@@ -71,17 +74,17 @@ def _is_ours(trace: TracebackType) -> bool:
 
 
 def _is_pythons(trace: TracebackType) -> bool:
-    """Whether a frame is of Python's own library (a cached property, a context), through which we call ourselves."""
+    """Whether a frame is of the standard library (a cached property, a context manager), through which hera_utils calls itself."""
     return os.path.dirname(trace.tb_frame.f_code.co_filename) == os.path.dirname(os.__file__)
 
 
 def _is_installed(trace: TracebackType) -> bool:
-    """Whether a frame is of a library, such as Hera, which may call us too."""
+    """Whether a frame is of an installed library, such as Hera, which may call hera_utils, too."""
     return "site-packages" in Path(trace.tb_frame.f_code.co_filename).parts
 
 
 def place_in_the_experiment(trace: TracebackType | None) -> str:
-    """`inputs.py, line 12: ` where a line of the user's own describes what cannot be; empty where the engine found it out."""
+    """`inputs.py, line 12: ` if a line of the user's code raised the error by an invalid description; "" if the engine found it."""
     frames = []
     while trace is not None:
         frames.append(trace)
@@ -93,20 +96,20 @@ def place_in_the_experiment(trace: TracebackType | None) -> str:
     called = str(frames[last + 1].tb_frame.f_globals.get("__name__", ""))
     if not called.startswith("hera_utils.experiment."):
         return ""
-    from hera_utils.platforms.hera_errors import place_of  # late, as above
+    from hera_utils.platforms.hera_errors import place_of  # imported here, as above
 
     return place_of(frames[last].tb_frame, frames[last].tb_lineno)
 
 
 def sentence(error: HeraUtilsError, *, where: str = "") -> str:
-    """An error as people read it, with its fix and a final line break."""
-    from hera_utils.terminal_text import visible  # late: most scripts end well
+    """The text of an error with its fix and a final line break."""
+    from hera_utils.terminal_text import visible  # imported here because most scripts succeed
 
     return visible(f"hera-utils: {where}{error}\n" + (f"  fix: {error.fix}\n" if error.fix else ""))
 
 
 def first_words(error: BaseException) -> str:
-    """The first line of what an error says; of pydantic's, which begins with a count, what is wrong first and where."""
+    """The first line of an error's message; for pydantic's, which begins with a count, its first problem and place."""
     errors = getattr(error, "errors", None)
     if type(error).__name__ == "ValidationError" and callable(errors):
         first = errors()[0]

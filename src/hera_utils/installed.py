@@ -1,10 +1,10 @@
-"""Which version of a distribution is installed beside us."""
+"""The versions of distributions that are installed with hera_utils."""
 
 from __future__ import annotations
 
 
 def version_of(distribution: str) -> str:
-    """Its version; "" when it is not installed."""
+    """The version of a distribution; "" if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

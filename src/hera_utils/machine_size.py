@@ -1,4 +1,4 @@
-"""How much of this machine a process may use."""
+"""The processors and memory of this machine that a process may use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def cores() -> int:
-    """How many processors this process may use: fewer than the machine has in a job of a queue, or by taskset."""
+    """The number of processors that this process may use; in a batch job or under taskset fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

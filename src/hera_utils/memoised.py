@@ -1,4 +1,4 @@
-"""Functions of texts that users write, memoised. Of long texts few are kept: each may be a megabyte, and what is made of it ten."""
+"""A cache for functions of texts from users. It stores few results of long texts: a text may be 1 MB and its result 10 MB."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Result = TypeVar("Result")
 SHORT = 1000
 """Characters."""
 LONGEST = 100_000
-"""Characters of a text for which anything is kept."""
+"""Characters; results of longer texts are not stored."""
 _LONG_ONES = 16
 
 
 def memoised(size: int) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """lru_cache for functions whose first argument is a text. size: so many results for short texts are kept."""
+    """lru_cache for functions whose first argument is a text. size: the number of stored results of short texts."""
 
     def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
         of_short, of_long = lru_cache(size)(function), lru_cache(_LONG_ONES)(function)

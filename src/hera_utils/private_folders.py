@@ -1,4 +1,4 @@
-"""Folders that are their owner's alone, as the XDG specification asks of those that a program makes in a home."""
+"""Folders that only their owner may enter, as the XDG specification asks of folders that a program creates in a home."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 
 
 def make_private(folder: Path) -> None:
-    """Create a folder that only this user may enter, whatever the umask: so those above it that are missing too. (Python gives
-    `parents` the umask's modes: a home without ~/.local or ~/.config would get ones that everybody may write to.) OSError.
+    """Create a folder that only this user may enter, whatever the umask, and missing parents in the same way.
+
+    (Python's `parents=True` uses the umask, so in a home without ~/.local or ~/.config it could create ones that everybody may write to.)
+    Raises OSError if a folder cannot be created.
     """
     if not folder.parent.exists():
         make_private(folder.parent)

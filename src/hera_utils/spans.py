@@ -1,10 +1,10 @@
-"""Times and sizes as people read them. Argo's and Kubernetes' own forms stand in argo/durations.py and kubernetes_api/tables.py."""
+"""Times and sizes for display. The forms of Argo and Kubernetes are in argo/durations.py and kubernetes_api/tables.py."""
 
 from __future__ import annotations
 
 
 def stopwatch(seconds: float) -> str:
-    """`1.2 s`, `00:41`, `1:02:03`; `2 s` for what was only measured in whole seconds."""
+    """`1.2 s`, `00:41`, `1:02:03`; `2 s` for whole seconds, `< 1 s` for 0."""
     if seconds == 0:
         return "< 1 s"
     if seconds < 10:

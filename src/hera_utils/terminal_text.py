@@ -1,7 +1,7 @@
-"""Text of others on a terminal: what the terminal would obey (its title, the cursor, the clipboard) is shown instead. Pure.
+"""Makes foreign text safe for a terminal: control sequences (for the title, the cursor, the clipboard) become visible. Pure.
 
-A pod's message, a parameter, a name, a log line, a server's error may hold anything. What turns the direction of reading round is shown as
-well: it makes a text look like another one.
+A pod's message, a parameter, a name, a log line or a server's error may contain anything. Characters that reverse the reading direction
+become visible, too, because they make a text look like another one.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ _CONCEALED = {"8", "08"}  # the number (SGR) that hides text
 
 
 class StyledText(str):
-    """A line in colours of ours: whoever made it has cleaned what others said in it."""
+    """A line with hera_utils' own colours; its creator has cleaned the foreign text in it."""
 
     __slots__ = ()
 
 
 def visible(text: str) -> str:
-    """Line ends and tabs stay, colours go, other controls are shown as `\\x1b`."""
+    """The text without colours and with control characters shown as `\\x1b`; line ends and tabs stay."""
     return _control.sub(_as_number, _colour.sub("", text))
 
 
 def cell(text: str) -> str:
-    """As `visible`, in one line: a table's cell begins no row of its own."""
+    """As `visible`, in one line, for the cell of a table."""
     return visible(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def log_lines(line: str, *, colours: bool) -> Iterator[str]:
-    """What a task wrote in one line, as a terminal shows it. colours: whether those of the task stay; they end with the line.
+    """A line of a task's log for a terminal. colours: whether the task's colours stay; they end with the line.
 
-    A carriage return, with which a line would be written over what stands before it, begins a line of its own.
+    A carriage return, which would overwrite the line, begins a new line.
     """
     for part in line.rstrip("\r\n").split("\r"):
         if not colours or not _colour.search(part):

@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all, into folders where tasks, or the author of a project, may have put links."""
+"""Writes files as a whole or not at all, into folders in which tasks, or the author of a project, may have put links."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ _BELOW = "/proc/self/fd"
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
-    """Replace a file; one that is a link is replaced itself, not what it leads to. durable: it is on the disk then. mode: what the
-    umask takes from. Several threads may write the same file.
+    """Replace a file. A link is replaced itself, not its target. Several threads may write the same file.
 
-    OSError when it cannot be written.
+    durable: return only when the content is on the disk. mode: the mode before the umask. Raises OSError if it cannot be written.
     """
     fresh = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
@@ -31,9 +30,9 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int 
 
 @contextlib.contextmanager
 def held_folder(folder: Path, *, make: bool = False) -> Iterator[Path]:
-    """A folder under a name that cannot be turned elsewhere while it is used (Linux). make: create it where it is missing.
+    """The folder as a path that nobody can redirect by a link while it is used (Linux). make: create the folder if it is missing.
 
-    OSError where it is a link.
+    Raises OSError if it is a link.
     """
     if make:
         with contextlib.suppress(FileExistsError):
@@ -46,10 +45,10 @@ def held_folder(folder: Path, *, make: bool = False) -> Iterator[Path]:
 
 
 def no_link(path: str, flags: int) -> int:
-    """For `open`: a file that is no link."""
+    """An opener for `open` that refuses links."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def private(path: str, flags: int) -> int:
-    """For `open`: a file that is new is its owner's alone, whatever the umask."""
+    """An opener for `open`: only the owner may read a new file, whatever the umask."""
     return os.open(path, flags, 0o600)

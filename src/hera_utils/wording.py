@@ -1,4 +1,4 @@
-"""Numbers, lists, paths, mistyped names and the system's refusals in the sentences that people read."""
+"""Puts numbers, lists, paths, mistyped names and system errors into sentences."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,13 +7,13 @@ __all__ = ["counted", "did_you_mean", "first_of", "from_here", "listed", "system
 
 
 def counted(count: int, noun: str, nouns: str | None = None) -> str:
-    """`1 point`, `2 points`. nouns: the plural, where it is not the noun with an s."""
+    """`1 point`, `2 points`. nouns: the plural if it is not the noun with an s."""
     return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """`; did you mean `beta`?`, the end of what a sentence says of a name that is not known; "" where no known one is near."""
-    from difflib import get_close_matches  # for mistakes alone
+    """`; did you mean `beta`?`, the end of a sentence about an unknown name; "" if no known name is similar."""
+    from difflib import get_close_matches  # needed for mistakes only
 
     near = get_close_matches(name, list(names), n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
@@ -26,7 +26,7 @@ def first_of(words: Sequence[str], most: int = 1) -> str:
 
 
 def from_here(path: Path) -> str:
-    """The path as it can be pasted: relative to the working directory where it is below that."""
+    """The path for pasting: relative to the working directory if it is below it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
@@ -38,5 +38,5 @@ def listed(words: Iterable[str]) -> str:
 
 
 def system_reason(error: OSError) -> str:
-    """`no space left on device`: why the system refused, for the parentheses of a sentence. Some OSErrors have only a text."""
+    """The system's reason, such as `no space left on device`, for the parentheses of a sentence. Some OSErrors have only a text."""
     return (error.strerror or str(error)).lower()

@@ -1,4 +1,4 @@
-"""The first requests of a preflight: do the Argo server, the cluster and the registry answer, are the clocks right, is the token valid?"""
+"""The first checks: whether Argo server, cluster and registry answer, whether the clocks agree, and whether the token is valid."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from hera_utils.settings.resolve import CLIContext
 from hera_utils.spans import rough_span
 
 SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
-"""Seconds by which two clocks may differ before there is a warning, and before there is a problem: then tokens are refused or live too
-long (Kubernetes allows no more), and the times of logs and tasks do not match.
+"""Seconds by which two clocks may differ before a warning and before a problem: Kubernetes then refuses tokens or accepts them too
+long, and the times of logs and tasks do not match.
 """
 LEAST_LEFT = 60.0  # seconds: a token that expires sooner counts as expired
 RUN_FIELDS = "metadata.name,metadata.creationTimestamp,status.phase,status.startedAt"
@@ -39,7 +39,7 @@ _WHO = ClusterRequest(
 
 
 def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Target, list[Finding]]:
-    """The target of all further checks, and the findings so far. HeraUtilsError when the settings lead to no server at all."""
+    """(the target of all further checks, the findings so far). Raises HeraUtilsError if the settings lead to no server."""
     connection = connect(context)
     target = Target(context, connection, environment or Environment(), needs, TokenClaims("opaque"))
     try:
@@ -102,7 +102,7 @@ def _argo(connection: Connection) -> ClusterReply:
 
 
 def _runs(connection: Connection) -> object:
-    """The newest runs. A server that lists them accepts the token; its version it tells everybody."""
+    """The newest runs. A server that lists them accepts the token, while its version it gives without one."""
     from hera_utils.platforms.argo_client import ArgoClient
 
     with ArgoClient(connection) as client:
@@ -125,7 +125,7 @@ def _told_argo(target: Target, version_reply: object, runs: object, current: str
     if refusal is not None:
         yield good("argo server", " ".join(filter(None, ["argo server", url, target.version, "answers"])))
         yield from _versions(target.version)
-        # only here is it known why the token is refused
+        # Only the claims of the token say why it is refused.
         yield token if token is not None and not token.ok else from_error("token", refusal)
         return
     target.trusted, target.runs = True, runs
@@ -234,7 +234,7 @@ def _told_cluster(target: Target, asker: Asker, answers: list[Any]) -> Iterator[
     target.asker = asker
     target.kubernetes = str(version.body.get("gitVersion") or "")
     if not any(numbers(target.kubernetes)):
-        target.kubernetes = ""  # v0.0.0-master: a server that somebody built
+        target.kubernetes = ""  # a server built from source reports v0.0.0-master
     target.user = _name(mine)
     if isinstance(theirs, ClusterReply) and theirs.ok:
         target.by_token, target.user = True, _name(theirs)
@@ -279,7 +279,7 @@ def server_time(answers: list[ClusterReply]) -> float | None:
 
 
 def _skew(answer: ClusterReply) -> float | None:
-    """By how many seconds the server's clock is ahead of ours; 0 when they may agree. (HTTP's dates have whole seconds.)"""
+    """Seconds by which the server's clock is ahead of this machine's; 0 if they may agree. (HTTP dates have whole seconds.)"""
     try:
         there = parsedate_to_datetime(answer.date).timestamp()
     except (TypeError, ValueError):

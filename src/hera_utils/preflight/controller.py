@@ -1,4 +1,4 @@
-"""Whether Argo's controller is alive behind the server: seen from the runs that it has started, and from its leader's lease."""
+"""Whether Argo's controller is alive: checked by the runs that it has started and by its leader's lease."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CONTROLLER = "workflow-controller"
 """Name of the leader's Lease; `workflow-controller-ID` for an instance (cmd/workflow-controller/main.go)."""
 USUAL_NAMESPACE = "argo"
 STALE = 60.0  # seconds; a leader renews its lease every few seconds (a lease is valid for 15 s)
-UNSEEN = 60.0  # seconds: a workflow that waits longer without a phase shows that there is no controller
-RECENT = 3600.0  # seconds: a run that started within this time shows that the controller lives
+UNSEEN = 60.0  # seconds; if a workflow waits longer without a phase, there is no controller
+RECENT = 3600.0  # seconds; if a run started within this time, the controller is alive
 
 
 def runs(target: Target) -> Iterator[Finding]:
-    """Whether runs wait that no controller starts. (The Argo server lists them, so this needs no kubeconfig.)"""
+    """Whether there are runs that no controller starts. (The Argo server lists them, so this needs no kubeconfig.)"""
     newest = target.runs
     if isinstance(newest, HeraUtilsError):
         # the checks of the cluster report a missing permission and a missing namespace better
@@ -59,7 +59,7 @@ def better_said_elsewhere(error: Refused) -> bool:
 def lease(target: Target, instance: str) -> Iterator[Finding]:
     """The leader's Lease. It exists where the controller runs with leader election, which is the default."""
     assert target.asker is not None
-    # a controller in the namespace itself is the one that serves it
+    # A controller in the namespace itself serves that namespace.
     spaces = list(dict.fromkeys([target.namespace, USUAL_NAMESPACE]))
     answers = target.asker(
         *(
@@ -99,7 +99,7 @@ def lease(target: Target, instance: str) -> Iterator[Finding]:
 
 
 def _of_lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
-    # by the cluster's clock: ours may be wrong, which another check reports
+    # The cluster's clock is used because this machine's may be wrong, which another check reports.
     now = server_time(answers) or time.time()
     silent = now - _renewed(lease)
     holder = str((lease.get("spec") or {}).get("holderIdentity") or "")

@@ -1,4 +1,4 @@
-"""Whether the server would accept this very workflow: the limits of every cluster, then the server's own answer to a dry run."""
+"""Whether the server would accept this workflow: the limits of all clusters, then the server's own answer to a dry run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PROBE = {
 
 
 def limits(target: Target) -> Iterator[Finding]:
-    """What every cluster refuses. No server is asked."""
+    """The parts of the workflow that every cluster refuses. No server is asked."""
     document = target.needs.document
     if document is None:
         return
@@ -39,7 +39,7 @@ def limits(target: Target) -> Iterator[Finding]:
 
 
 def workflow(target: Target) -> Iterator[Finding]:
-    """Whether the server would accept the workflow, and whether the controller that it is for is alive."""
+    """Whether the server would accept the workflow, and whether the workflow's controller is alive."""
     served: str | None = None
     if target.trusted:
         served = yield from _dry_run(target)
@@ -48,7 +48,7 @@ def workflow(target: Target) -> Iterator[Finding]:
 
 
 def _dry_run(target: Target) -> Generator[Finding, None, str | None]:
-    """Ask the server to create the workflow without doing so: only the server knows its stored templates, admission and permissions.
+    """Send the workflow as a dry run, as only the server knows its stored templates, admission rules and permissions.
 
     Returns the instance id that the server would put on the workflow, None when it refused it.
     """

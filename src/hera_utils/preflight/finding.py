@@ -1,4 +1,4 @@
-"""What a check finds. It is a value, not an exception, so that all findings can be reported together."""
+"""The result of a check. It is a value, not an exception, so that all findings can be reported together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARKS = {"good": "✔", "unknown": "?", "warning": "!", "problem": "✘"}
 
 @dataclass(frozen=True)
 class Finding:
-    """check: what was checked (`argo server`, `claim`…). message: what was found, in one sentence. fix: what to do, or None."""
+    """One result. check: its subject (`argo server`, `claim`…). message: the result in one sentence. fix: what to do, or None."""
 
     check: str
     verdict: Verdict
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined: the settings, and the environment of an experiment when there is one."""
+    """The subject of checks: the settings, and the environment of an experiment if there is one."""
 
     context: CLIContext
     environment: Environment | None = None
@@ -57,7 +57,7 @@ def problem(check: str, message: str, fix: str | None = None) -> Finding:
 
 
 def unknown(check: str, message: str, fix: str | None = None) -> Finding:
-    """The finding for what could not be checked: it may be right."""
+    """The finding of a check that could not be done."""
     return Finding(check, "unknown", message, fix)
 
 

@@ -1,4 +1,4 @@
-"""Findings as text for people: grouped, aligned, as wide as the terminal; in a pipe one line per finding. Pure."""
+"""Findings as text: grouped, aligned, as wide as the terminal; in a pipe one line per finding. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hera_utils.preflight.finding import MARKS, Finding, Verdict
 from hera_utils.wording import counted
 
-# Groups of checks, in the order in which a run meets them: machine, server, permissions, namespace, workflow.
+# Groups of checks, in the order in which a run depends on them: machine, server, permissions, namespace, workflow.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "this machine",
@@ -27,7 +27,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
 
 @dataclass(frozen=True)
 class Line:
-    """One line of text. verdict: of its finding, None for a heading. mark: how many characters at its beginning are the mark.
+    """One line of text. verdict: of its finding, None for a heading. mark: number of characters of the mark at its beginning.
 
     fix: whether the line says what to do.
     """

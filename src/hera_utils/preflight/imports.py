@@ -1,4 +1,4 @@
-"""Packages that the Python scripts of a workflow import, and which of them an interpreter has."""
+"""The packages that the Python scripts of a workflow import, and those that an interpreter lacks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hera_utils.provenance.python_source import names_in
 
 _TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
-# Modules whose distribution has another name; those that scientists use most.
+# Modules whose distribution has another name; only those that scientists use most.
 DISTRIBUTIONS = {
     "Bio": "biopython",
     "OpenSSL": "pyopenssl",
@@ -44,7 +44,7 @@ print(json.dumps([name for name in json.loads(sys.argv[1]) if not there(name)]))
 
 
 def imported(source: str) -> set[str]:
-    """The top-level modules that a script imports in any case: imports within `try` or for type checkers do not count.
+    """The top-level modules that a script always imports; imports within `try` or for type checkers do not count.
 
     Tags (`{{…}}`) count as values. A script that is not Python has no imports here; its run will report the error.
     """
@@ -56,8 +56,9 @@ def imported(source: str) -> set[str]:
 
 
 def imported_by_runner(module: str, function: str, folder: Path) -> set[str]:
-    """The top-level modules that Hera's runner imports in any case when it calls a function: those of the function's body, of its module,
-    and of the modules below `folder` that these import, which are followed and not named.
+    """The top-level modules that Hera's runner always imports when it calls a function.
+
+    These are the imports of the function's body and of its module. Imported modules below `folder` are not listed, but their imports are.
     """
     needed, read, waiting = {"hera"}, set[str](), [(module, function)]
     while waiting:
@@ -78,7 +79,7 @@ def imported_by_runner(module: str, function: str, folder: Path) -> set[str]:
 
 
 def _is_own(module: str) -> bool:
-    """Whether this process has it from a folder of the user's own: by a change of `sys.path`, which the task makes as well."""
+    """Whether this process found the module in a folder that the user's code added to `sys.path`, as the task will do, too."""
     path = None if module in sys.stdlib_module_names else importable(module)
     return path is not None and not {"site-packages", "dist-packages"} & set(path.parts)
 
@@ -96,7 +97,7 @@ def _imports(body: Iterable[ast.stmt], package: str | None = None) -> Iterator[s
             yield from names_in(statement, package)
         elif isinstance(statement, ast.With | ast.For | ast.While):
             yield from _imports(statement.body, package)
-        # imports within functions, `try` and `if` may never run
+        # Imports within functions, `try` and `if` may never run.
 
 
 def missing(python: str, names: Iterable[str]) -> list[str]:
@@ -108,7 +109,7 @@ def missing(python: str, names: Iterable[str]) -> list[str]:
 
 
 def remedy(python: str, name: str, folder: Path | None) -> str:
-    """What to do about a module that is missing. folder: where the submitting script stands, None if tasks see what lies there."""
+    """The fix for a missing module. folder: that of the submitting script, None if tasks see its files."""
     if folder is not None and ((folder / f"{name}.py").exists() or (folder / name).is_dir()):
         return (
             f"`{name}` is a module beside the script, which an inline @script() does not see: write "

@@ -1,7 +1,7 @@
 """Many requests to a platform at the same time; each is sent once, even if several checks need its answer.
 
-Only a check whose next request depends on an answer costs another round trip. So a preflight takes as long as its longest chain of
-requests (at most three), however many requests there are.
+Only a check whose next request depends on an answer costs another round trip, so a preflight takes as long as its longest chain of
+requests (at most three), regardless of their number.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Asker:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def __call__(self, *requests: ClusterRequest) -> list[ClusterReply]:
-        """The answers, in order. AccessError when the API did not answer one of them."""
+        """The answers, in order. Raises AccessError if the API did not answer one of them."""
         return [future.result() for future in [self._future(request) for request in requests]]
 
     def get(self, path: str) -> ClusterReply:
@@ -56,12 +56,12 @@ class Asker:
 
 @dataclass
 class Target:
-    """What the checks examine, and what the first requests found out about it.
+    """What the checks examine, with the results of the first requests.
 
-    asker: None when no kubeconfig leads to the cluster, or nothing answers there. needs: of the workflow and its environment.
-    token: the claims of the Argo token. by_token: whether the cluster accepts this token too: then the user's permissions are asked for
-    with it, else with the kubeconfig's credential. user: the user's name in the cluster, "" when the cluster does not say.
-    trusted: whether the Argo server accepted the token; version: its version, "" when it did not answer.
+    asker: None if no kubeconfig leads to the cluster, or it does not answer. needs: of the workflow and its environment.
+    token: the claims of the Argo token. by_token: whether the cluster accepts this token, too; then the user's permissions are checked
+    with it, else with the kubeconfig's credential. user: the user's name in the cluster, "" if the cluster does not say it.
+    trusted: whether the Argo server accepted the token. version: the server's version, "" if it did not answer.
     """
 
     context: CLIContext
@@ -77,7 +77,7 @@ class Target:
     version: str = ""
     kubernetes: str = ""
     role_file: str = ""
-    # Roles and RoleBindings that grant what is missing, for role.yaml
+    # Roles and RoleBindings that grant the missing permissions, for role.yaml.
     lacking: list[Json] = field(default_factory=list)
 
     @property

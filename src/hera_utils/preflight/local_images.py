@@ -1,6 +1,6 @@
-"""What happens on this machine to the images of a workflow, decided before it begins: a stand-in, a pull, or a refusal.
+"""Decides before a workflow begins what happens to its images on this machine: a stand-in, a pull, or a refusal.
 
-The decisions are kept with the settings (`decisions_of`): the workflow takes them along to the server, the record keeps them.
+The decisions are stored with the settings (`decisions_of`); the workflow carries them to the server, and the record stores them.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ _WORKFLOW_PARAMETER = re.compile(r"\{\{\s*workflow\.parameters\.([\w.-]+)\s*\}\}
 RUNNER = "hera.workflows.runner"
 Say = Callable[[str], None]
 STAND_INS = "stand-ins"
-"""The check whose finding is said before each run."""
+"""The check whose finding is printed before each run."""
 
 
 def silent(line: str) -> None:
-    """Nobody is told."""
+    """A `say` function that ignores the line."""
 
 
 def table_of(context: CLIContext) -> ImageTable:
-    """What the settings say of images, and below it what the server that runs was started with."""
+    """The image table of the settings, with the weaker entries of the table with which the running server was started."""
     return ImageTable({**_table_of_server(context), **context.images})
 
 
 def _table_of_server(context: CLIContext) -> dict[str, Json]:
-    """What the running server was started with (its own HERA_UTILS_IMAGES)."""
+    """The table with which the running server was started (its HERA_UTILS_IMAGES)."""
     try:
         known = json.loads((Path(context.state) / "server.json").read_text(encoding="utf-8"))
         return dict(known.get("images") or {})
@@ -78,10 +78,10 @@ def decide_images(
     pull_secrets: Callable[[], list[Json]] = list,
     say: Say = silent,
 ) -> tuple[dict[str, ImageDecision], dict[str, Finding]]:
-    """(image → what happens to it, image → what keeps it from running). What is decided is kept for `decisions_of`.
+    """(image → its decision, image → the problem that prevents it from running). The decisions are stored for `decisions_of`.
 
-    requirements: the packages of Python images. pull_secrets: the secrets that the workflow names for its registries; they are read when
-    a registry is asked. say: is told what takes long, before it begins.
+    requirements: the packages of Python images. pull_secrets: reads the workflow's secrets for registries; called only if a registry
+    is asked. say: called with a sentence before each slow operation.
     """
     chooser = _Chooser(context, requirements, say)
     uses = uses_of_templates(reach)
@@ -116,7 +116,7 @@ def decide_images(
 
 
 class _Chooser:
-    """The policy, with these settings on this machine. requirements: the packages of Python images."""
+    """Applies the image policy with these settings on this machine. requirements: the packages of Python images."""
 
     def __init__(self, context: CLIContext, requirements: Sequence[str], say: Say) -> None:
         self._context, self._requirements, self._say = context, requirements, say
@@ -125,7 +125,7 @@ class _Chooser:
         self._machine = ThisMachine(version_of(self._python), lambda name: shutil.which(name) is not None)
 
     def choice(self, image: str, uses: Sequence[ImageUse]) -> tuple[Choice, bool]:
-        """(what happens to an image, whether it is the same for all its containers: with the policy `here` scripts are apart)."""
+        """(the choice for an image, whether it holds for all its containers; with the policy `here` scripts have another one)."""
         policy, stand_in = self._table.entry(image)
         if stand_in is None and self._requirements and policy != "pull":
             stand_in = python_with(image, self._requirements, self._machine)
@@ -137,7 +137,7 @@ class _Chooser:
         return choose(image, policy, stand_in, uses if is_whole else others, self._machine), is_whole
 
     def prepared(self, image: str, stand_in: StandIn, uses: Sequence[ImageUse]) -> Outcome:
-        """The stand-in, whose Python is made where it is described by a version or by packages."""
+        """The stand-in; its Python environment is created if it is described by a version or by packages."""
         if not is_described(stand_in.settings):
             return ImageDecision(stand_in)
         from hera_utils.images.python_environment import prepare
@@ -157,7 +157,7 @@ class _Chooser:
         return ImageDecision(StandIn({**settings, "python": packaged.python}, words), packaged.lock_digest)
 
     def checked(self, image: str, outcome: Outcome) -> Outcome:
-        """Refused where the interpreter that is to stand in for an image is not there."""
+        """The outcome, or a refusal if the interpreter that stands in for the image does not exist."""
         choice = outcome.choice if isinstance(outcome, ImageDecision) else None
         named = choice.settings.get("python") if isinstance(choice, StandIn) else None
         python = self._python if named == "current" else str(named)
@@ -175,8 +175,8 @@ def _names(requirements: Iterable[str], package: str) -> bool:
 
 
 def requirements_of_run(environment: Environment) -> tuple[str, ...]:
-    """The packages that an experiment's environment names, else those in the comment of the script that runs, unless its Python has
-    them.
+    """The packages that an experiment's environment names, or those in the PEP 723 comment of the running script; () if its Python has
+    the latter.
     """
     if environment.requirements:
         return environment.requirements
@@ -186,8 +186,9 @@ def requirements_of_run(environment: Environment) -> tuple[str, ...]:
 
 
 def outcomes_of(context: CLIContext, environment: Environment, documents: Sequence[Json]) -> dict[str, str]:
-    """image → in words what happens to it on this machine, of workflows that need not run now. No server is started or asked, so stored
-    templates are not looked at.
+    """image → a description of what happens to it on this machine, for workflows that need not run now.
+
+    No server is started or asked, so stored templates are not considered.
     """
     requirements = requirements_of_run(environment)
     outcomes: dict[str, str] = {}
@@ -214,7 +215,7 @@ def _decide_pulls(
 
 
 def remarks(decisions: Mapping[str, ImageDecision]) -> Iterator[Finding]:
-    """A stand-in is never silent: one line for all of them, and a warning for each that is known to differ."""
+    """One finding that lists all stand-ins, as none may go unnoticed, and a warning for each that is known to differ from its image."""
     stand_ins = {image: one.choice for image, one in decisions.items() if isinstance(one.choice, StandIn)}
     if stand_ins:
         yield good(STAND_INS, f"this machine stands in for {_listed(stand_ins)}")
@@ -235,7 +236,7 @@ def _listed(stand_ins: Mapping[str, StandIn]) -> str:
 
 
 def uses_of_templates(reach: Reach) -> dict[str, list[ImageUse]]:
-    """image → how the containers of all templates use it. A parameter of the workflow in its name has its value."""
+    """image → its uses by the containers of all templates. Parameters of the workflow in image names are replaced by their values."""
     uses: dict[str, list[ImageUse]] = {}
     arguments = (reach.spec.get("arguments") or {}).get("parameters") or ()
     values = {str(one.get("name")): str(one["value"]) for one in arguments if one.get("value") is not None}

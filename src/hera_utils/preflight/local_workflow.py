@@ -1,7 +1,7 @@
-"""What a workflow needs of the local platform: images, packages, programs, ports, folders, and the objects that it names.
+"""Checks what a workflow needs from the local platform: images, packages, programs, ports, folders, and the objects that it names.
 
-The local platform's server has the objects, as a cluster does (objects.py); the rest is checked on this machine. Every run is checked,
-so modules that only some runs need are imported late.
+The local server has the objects, as a cluster does (objects.py); the rest is checked on this machine. Every run is checked, so
+modules that only some runs need are imported late.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def workflow_findings(
 ) -> Iterator[Finding]:
     """Everything that is missing for workflows on this machine. The server is asked only if they name objects or stored templates.
 
-    documents: workflows, and what is stored with them (templates, config maps, secrets, claims). environment: what a run creates before
-    it begins. thorough: check also what the submission itself would report: whether the server accepts them. say: is told what takes long.
+    documents: workflows and the objects stored with them (templates, config maps, secrets, claims). environment: the objects that a run
+    creates before it begins. thorough: also check whether the server accepts the documents, which a submission would report anyway.
+    say: called with a sentence before each slow operation.
     """
     platform = _Platform(context, documents)
     all_decisions: dict[str, ImageDecision] = {}
@@ -55,7 +56,7 @@ def workflow_findings(
         for document in documents:
             kind = document.get("kind", "Workflow")
             if kind in OBJECTS or (kind != "Workflow" and not thorough):
-                continue  # anything may be stored; it is checked when it runs
+                continue  # any template may be stored; it is checked when it runs
             if kind == "Workflow" and (misfit := _type_error(document)):
                 fix = (
                     fix_of(INVALID_ARGUMENT, misfit)
@@ -101,7 +102,7 @@ def of_workflows(
     thorough: bool,
     say: Say = silent,
 ) -> list[Finding]:
-    """The findings for workflows on this machine; a platform that does not answer is a finding too."""
+    """The findings for workflows on this machine; a platform that does not answer is a finding, too."""
     findings: list[Finding] = []
     try:
         findings.extend(workflow_findings(context, environment or Environment(), workflows, thorough=thorough, say=say))
@@ -111,7 +112,7 @@ def of_workflows(
 
 
 class _Platform:
-    """Finds stored templates: first among the documents, then on the local platform's server, which is started or joined when needed."""
+    """Finds stored templates among the documents, then on the local server, which is started or joined if needed."""
 
     def __init__(self, context: CLIContext, documents: Sequence[Json]) -> None:
         self.context = context
@@ -143,14 +144,14 @@ class _Platform:
 
 
 def _pull_secrets(platform: _Platform, needs: Needs) -> list[Json]:
-    """The secrets that a workflow names for its registries, as they are on the platform; those that are not there are found elsewhere."""
+    """The platform's secrets that a workflow names for its registries; another check reports missing ones."""
     if not needs.pull_secrets:
         return []
     from hera_utils.platforms.cluster import Cluster
 
     cluster, secrets = Cluster(platform.connection), []
     for name in needs.pull_secrets:
-        with contextlib.suppress(HeraUtilsError):  # that it is not there is another finding
+        with contextlib.suppress(HeraUtilsError):  # another check reports a missing secret
             secrets.append(platform.siblings.get(("Secret", name)) or cluster.get("Secret", name))
     return secrets
 
@@ -175,7 +176,7 @@ def _containers(reach: Reach) -> Iterator[tuple[str, Json]]:
 
 
 def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
-    """Programs that are missing on this machine where it stands in for an image. A volume or an artifact may bring one: then no finding."""
+    """Programs of containers with a stand-in that this machine lacks; none is reported if a volume or an artifact may contain it."""
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
         entry = stand_ins.get(str(container.get("image") or ""))
@@ -199,7 +200,7 @@ def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
 
 def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
     """Modules that Python scripts, and functions of Hera's runner, import and that their interpreter does not have."""
-    # for each Python: module → (the first template that imports it, whether an inline script does)
+    # Python → module → (the first template that imports the module, whether an inline script does).
     needed: dict[str, dict[str, tuple[str, bool]]] = {}
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
@@ -245,7 +246,7 @@ def _folder_of_script() -> Path:
 
 
 def _ports(reach: Reach) -> Iterator[Finding]:
-    """Ports of this machine (`hostPort`, `hostNetwork`) that another program uses: that program would answer instead of the pod."""
+    """Ports of this machine (`hostPort`, `hostNetwork`) that another program uses; that program would answer instead of the pod."""
     whole = bool(reach.spec.get("hostNetwork"))
     for name, container in _containers(reach):
         for port in container.get("ports") or ():
@@ -318,7 +319,7 @@ def _amount(what: str, value: Fraction) -> str:
 
 
 def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
-    """What no kernel accepts; if `thorough` also what runs here and no cluster would accept."""
+    """The limits of every kernel; if `thorough` also the limits of every cluster, which do not apply on this machine."""
     here = list(argument_breaches(document))
     for what, fix in here:
         yield problem("limits", what, fix)
@@ -332,7 +333,7 @@ def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
 
 
 def _objects(platform: _Platform, environment: Environment, needs: Needs, *, thorough: bool) -> Iterator[Finding]:
-    """Claims, config maps, secrets and accounts that the workflow names and that are not created before it runs."""
+    """Findings on claims, config maps, secrets and accounts that the workflow names, except those created before it runs."""
     needs = _less(needs, environment, platform.siblings)
     accounts = thorough and (needs.service_accounts or needs.pull_secrets)
     if not (needs.claims or needs.config_maps or needs.secrets or accounts):
@@ -397,7 +398,7 @@ def with_named_volumes(environment: Environment, context: CLIContext, documents:
 
 
 def _type_error(document: Json) -> str | None:
-    """What Argo says of a field whose value is of another type than Argo's, such as a list where an object belongs."""
+    """Argo's message for a field with a value of the wrong type, such as a list instead of an object; None if there is none."""
     try:
         decode(document, "Workflow")
     except Refused as error:

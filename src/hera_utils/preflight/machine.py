@@ -57,7 +57,7 @@ def state_folder(subject: Subject) -> Iterator[Finding]:
         yield good("state folder", f"state folder {folder} is writable, {free / 2**30:.1f} GiB free")
 
 
-# Tried in another process: a process cannot leave the namespaces that it has entered.
+# Runs in another process, because a process cannot leave the namespaces that it has entered.
 _TRY_NAMESPACES = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -111,7 +111,7 @@ def python(subject: Subject) -> Iterator[Finding]:
         "print(json.dumps([platform.python_version(), m.version('hera') if u.find_spec('hera') else None]))"
     )
     try:
-        answer = subprocess.run(  # elsewhere: a file of this folder may be called like a module that is imported
+        answer = subprocess.run(  # in "/", as a file of this folder may have the name of an imported module
             [program, "-c", question], capture_output=True, text=True, timeout=60, check=True, cwd="/"
         )
         version, hera = json.loads(answer.stdout)
@@ -143,7 +143,7 @@ def volumes(subject: Subject) -> Iterator[Finding]:
 
 
 def described(subject: Subject) -> Iterator[Finding]:
-    """What a run needs to create the objects of the environment here: values of secrets."""
+    """Whether the values of the environment's secrets are given, which a run here needs to create them."""
     from hera_utils.platforms.manifests import declared
 
     if subject.environment is None:
@@ -160,7 +160,7 @@ def local_server(subject: Subject) -> Iterator[Finding]:
     try:
         server = json.loads(file.read_text(encoding="utf-8"))
         os.kill(int(server["pid"]), 0)
-        address = server["argo_server"]  # not there while it starts
+        address = server["argo_server"]  # missing while the server starts
     except FileNotFoundError:
         yield good("local platform", "the local platform is not running; it starts when it is needed")
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What this machine can do with container images: questions of the doctor. No answer keeps the local platform from running."""
+"""The doctor's checks of what this machine can do with container images. The local platform runs whatever they find."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hera_utils.preflight.finding import Finding, Subject, good, problem, unknow
 from hera_utils.wording import counted
 
 _CHECK = "images"
-_PATIENCE = 5.0  # seconds for an answer of Docker Hub
+_PATIENCE = 5.0  # seconds to wait for an answer of Docker Hub
 
-# Tried in a process of its own: what it does to itself cannot be undone.
+# Runs in its own process, because its changes to the process cannot be undone.
 _TRY_OVERLAY = """
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -45,7 +45,7 @@ mount(
 
 
 def images(subject: Subject) -> Iterator[Finding]:
-    """What the image table names must exist; and what works here."""
+    """Whether the programs and files that the image table names exist, and which features for images work here."""
     context = subject.context
     for pattern, entry in context.images.items():
         paths = [*entry.get("path", []), *entry.get("files", {}).values()]
@@ -80,7 +80,7 @@ def _in_the_store(state: Path) -> str:
 
 
 def _layers() -> Iterator[Finding]:
-    """The layers of an image are mounted one over the other."""
+    """Whether the layers of an image can be mounted one over the other."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def _layers() -> Iterator[Finding]:
 
 
 def _users() -> Iterator[Finding]:
-    """An image may say who runs its program (decision 31)."""
+    """Whether images can run their program as the user that they name (decision 31)."""
     if os.geteuid() == 0:
         yield good(_CHECK, "images run as their own users")
     else:

@@ -1,6 +1,6 @@
-"""What a workflow document needs around it: claims, config maps, secrets, accounts, templates, permissions. Pure: no server is asked.
+"""The objects that a workflow document refers to: claims, config maps, secrets, accounts, templates, permissions. Pure.
 
-Left out: names that exist only when it runs (`{{…}}`), and what is marked `optional`.
+Names that exist only when it runs (`{{…}}`) and references marked `optional` are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def amount(text: Any) -> Fraction:
 
 @dataclass
 class Thing:
-    """A config map or a secret that the workflow refers to. keys: key → the first field that needs it. where: the first field at all."""
+    """A config map or secret that the workflow refers to. keys: key → the first field that needs it. where: the first referring field."""
 
     name: str
     where: str
@@ -40,7 +40,7 @@ class Thing:
 
 @dataclass
 class ClaimUse:
-    """A claim that pods mount. at_once: how many may do so at the same time; writes: whether any may write."""
+    """A claim that pods mount. at_once: how many may mount it at the same time. writes: whether any of them may write."""
 
     name: str
     where: str
@@ -58,7 +58,7 @@ class PodSize:
 
 @dataclass
 class Needs:
-    """document: the workflow, or None when there is none to look at (then an environment alone is examined)."""
+    """The needs of a workflow. document: the workflow, None if only an environment is examined."""
 
     document: Json | None = None
     config_maps: dict[str, Thing] = field(default_factory=dict)
@@ -71,10 +71,12 @@ class Needs:
     images: dict[str, str] = field(default_factory=dict)
     sizes: list[PodSize] = field(default_factory=list)
     actions: list[tuple[str, str, str, str]] = field(default_factory=list)  # (apiVersion, kind, action, where)
-    agents: bool = False  # it has http or plugin templates: Argo runs an agent's pod for them, with the same account
-    collects: bool = False  # artifact garbage collection
+    agents: bool = (
+        False  # whether it has http or plugin templates, for which Argo runs an agent's pod with the same account
+    )
+    collects: bool = False  # whether it has artifact garbage collection
     pods_at_once: Width = Width(1, True)
-    pinned: bool = False  # every pod goes to one node
+    pinned: bool = False  # whether all pods go to one node
 
     @property
     def instance(self) -> str:
@@ -90,7 +92,7 @@ class Needs:
 
 
 def needs_of(document: Json | None) -> Needs:
-    """What a workflow needs; of a CronWorkflow, what its runs need."""
+    """The needs of a workflow, or of the runs of a CronWorkflow."""
     needs = Needs(document)
     if document is None:
         return needs

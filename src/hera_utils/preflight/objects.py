@@ -1,4 +1,4 @@
-"""What a run refers to by name: the namespace, claims, config maps, secrets, accounts, pull secrets. Does it exist, and does it fit?"""
+"""Checks that the namespace, claims, config maps, secrets, accounts and pull secrets of a run exist and are suitable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _not_seen(word: str, name: str, answer: ClusterReply) -> Finding:
 
 
 def _add_provision(target: Target, declared: bool, line: str, kind: str = "") -> str:
-    """How to create what does not exist. line: with kubectl. kind: of a document that a workflow's file may hold."""
+    """The fix for a missing object. line: the kubectl command. kind: that of a document that a workflow's file may contain."""
     if target.connection.local and kind:
         return f"put a {kind} of that name into a file and store it with: hera-utils run FILE; or: {line}"
     return f"add --provision, or: {line}" if declared else line
@@ -140,7 +140,7 @@ def _plain_claim(name: str) -> Json:
 
 
 def _pending(target: Target, name: str, spec: Json) -> Iterator[Finding]:
-    """A claim that is not bound. If it waits for its first pod, it is good; else it waits for a volume that nobody provides."""
+    """The finding for an unbound claim: fine if it waits for its first pod, otherwise it waits for a volume that nobody provides."""
     assert target.asker is not None
     class_name = spec.get("storageClassName")
     if class_name is None or class_name:
@@ -198,8 +198,8 @@ def _single_node(target: Target) -> bool:
 
 
 class _Kind(NamedTuple):
-    """word: its name in findings. plural: its name in paths. create, literal: how kubectl creates one and gives it a key. field: that of
-    a patch which adds a key.
+    """A kind of object. word: its name in findings. plural: its name in paths. create, literal: the words with which kubectl creates
+    one and sets a key. field: that of a patch which adds a key.
     """
 
     name: str
@@ -230,7 +230,7 @@ def secrets(target: Target) -> Iterator[Finding]:
 def _things(
     target: Target, kind: _Kind, things: dict[str, Thing], declared: Mapping[str, Iterable[str]]
 ) -> Iterator[Finding]:
-    """things: what the workflow and the settings refer to, by name. declared: what the environment describes: name → keys."""
+    """Findings on config maps or secrets. things: name → the reference. declared: name → keys that the environment creates."""
     assert target.asker is not None
     for name, keys in declared.items():
         thing = things.setdefault(name, Thing(name, "environment"))

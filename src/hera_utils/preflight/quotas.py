@@ -44,10 +44,10 @@ def quotas(target: Target) -> Iterator[Finding]:
 
 
 def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
-    """A single pod that does not fit is a problem. Pods that only together do not fit wait: a warning."""
+    """A problem if a single pod does not fit, a warning if pods do not fit together, as they would wait."""
     name = str(item["metadata"]["name"])
     scoped = bool((item.get("spec") or {}).get("scopes") or (item.get("spec") or {}).get("scopeSelector"))
-    blocks = warning if scoped else problem  # a scope (priority, termination…) may leave our pods out
+    blocks = warning if scoped else problem  # a scope (priority, termination…) may exclude the run's pods
     status = item.get("status") or {}
     hard, used = status.get("hard") or (item.get("spec") or {}).get("hard") or {}, status.get("used") or {}
     at_once = target.needs.pods_at_once.count
@@ -72,7 +72,7 @@ def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
             usage = f"{used.get(resource, '0')} of {text} {resource} are used"
             if resource.startswith("count/workflows"):
                 yield blocks("quota", f'quota "{name}" is exhausted: {usage}', fix)
-            else:  # Argo: a pod that exceeds a quota is asked for again and again (util/errors, transient)
+            else:  # Argo retries the creation of a pod that exceeds a quota (util/errors, transient)
                 yield warning("quota", f'quota "{name}" is exhausted: {usage}; pods wait until some are released', fix)
         elif largest * at_once > left and not resource.startswith("count/workflows"):
             runs = int(left / largest)
@@ -83,7 +83,7 @@ def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
 
 
 def _of_one_pod(target: Target, resource: str, limits: list[Json]) -> tuple[Fraction | None, list[str]]:
-    """(how much of a counted resource the largest pod uses, the containers that do not state it)."""
+    """(the largest request of a pod for a resource, the containers that do not state it)."""
     if resource in ("pods", "count/pods"):
         return Fraction(1), []
     if resource == "count/workflows.argoproj.io":
@@ -107,7 +107,7 @@ def _of_one_pod(target: Target, resource: str, limits: list[Json]) -> tuple[Frac
 
 
 def amount_of(size: PodSize, path: str, kind: str, what: str, limits: list[Json]) -> Fraction | None:
-    """What a container requests. Where it states nothing, Kubernetes takes its limit, then the default of a LimitRange."""
+    """A container's request. If it states none, Kubernetes uses its limit, then the default of a LimitRange."""
     requests, own_limits = next((requests, limits) for at, requests, limits in size.containers if at == path)
     amount_text = (requests if kind == "requests" else own_limits).get(what)
     if amount_text is None and kind == "requests":
@@ -181,7 +181,7 @@ def _words(resource: str) -> str:
 
 
 def _short(value: Fraction) -> str:
-    """A quantity for people: 4Gi, 500m, 2."""
+    """A quantity for display: 4Gi, 500m, 2."""
     if value < 1:
         return f"{int(value * 1000)}m"
     for size, suffix in ((2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):

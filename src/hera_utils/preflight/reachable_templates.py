@@ -1,4 +1,4 @@
-"""The templates that a run of a workflow may call; the others are not checked. Pure."""
+"""The templates that a run of a workflow may call; only these are checked. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Lookup = Callable[[str, str], Json | None]
 
 @dataclass(frozen=True)
 class Reach:
-    """spec: the workflow's, with only the templates that may run. unknown: stored templates that do not exist → where they are named."""
+    """The reachable part of a workflow. spec: with only the templates that may run. unknown: missing stored templates → the field."""
 
     spec: Json
     unknown: Mapping[tuple[str, str], str]
 
 
 def reach_of(document: Json, lookup: Lookup) -> Reach:
-    """What may run of a workflow (of a cron workflow: of its runs), its stored templates included."""
+    """The reachable part of a workflow or of a cron workflow's runs, with stored templates."""
     spec = document.get("spec") or {}
     if document.get("kind") == "CronWorkflow":
         spec = spec.get("workflowSpec") or {}
@@ -37,7 +37,7 @@ def reach_of(document: Json, lookup: Lookup) -> Reach:
 
         spec = join(spec, stored.get("spec") or {}, None)
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
-        return Reach(spec, unknown)  # whoever runs it may choose any entrypoint
+        return Reach(spec, unknown)  # a run of a stored template may choose any entrypoint
     reached = list(_reached(spec, lookup, unknown))
     return Reach({**spec, "templates": reached}, unknown)
 
@@ -78,7 +78,7 @@ def _by_name(spec: Json) -> dict[str, Json]:
 
 
 def _calls(template: Json) -> Iterator[Json]:
-    """What a template calls: its steps or tasks, their hooks."""
+    """The calls of a template: its steps or tasks, and their hooks."""
     tasks = [*((template.get("dag") or {}).get("tasks") or ())]
     for group in template.get("steps") or ():
         tasks += group if isinstance(group, list) else [group] if group else []

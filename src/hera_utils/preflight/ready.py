@@ -1,4 +1,4 @@
-"""The preflight of a run: a workflow that cannot succeed is not submitted. On a cluster all checks run; on this machine the quick ones."""
+"""The checks before a submission, so that no workflow is submitted that cannot succeed: all on a cluster, the quick ones locally."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Json = dict[str, Any]
 def assert_ready(
     context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None, say: Say = silent
 ) -> list[Finding]:
-    """Check before a run. ResourceError, with every problem and its fix, when the run would not work. Returns what is to be said: the
-    warnings, and what stands in for images. say: is told what takes long, before it begins.
+    """Check before a run. Returns the findings to print: warnings, and the stand-ins of images.
 
-    On this machine only what the workflows need is checked: a platform that does not work reports that itself.
+    say: called with a sentence before each slow operation. On this machine only the needs of the workflows are checked; a broken
+    platform reports that itself. Raises ResourceError, with every problem and its fix, if the run would not work.
     """
     workflows = [documents] if isinstance(documents, dict) else list(documents or ())
     if context.platform == "local":
         findings = of_workflows(context, environment, workflows, thorough=False, say=say)
     else:
-        # not at the top: it imports the client of Kubernetes
+        # Imported here because it imports the Kubernetes client.
         from hera_utils.preflight.run import examine
 
         findings = list(examine(context, environment, workflows, advice=False).findings)
@@ -46,7 +46,7 @@ def assert_ready(
 
 
 def _with_fixes(problems: Sequence[Finding]) -> list[str]:
-    """A line for each problem, then its fix; a fix that helps with several once, with the lines of an image table together."""
+    """A line for each problem, then its fix; a common fix of several problems appears once, and lines for an image table are joined."""
     apart = {finding: line_apart(finding.fix or "") for finding in problems}
     alike: dict[str, list[Finding]] = {}
     for finding, (fix, line) in apart.items():
@@ -62,7 +62,7 @@ def _with_fixes(problems: Sequence[Finding]) -> list[str]:
 
 
 def _is_news(context: CLIContext, finding: Finding) -> bool:
-    """Whether it says what stands in for images and was not said before: a script may submit many workflows."""
+    """Whether the finding lists stand-ins and was not printed before, as a script may submit many workflows."""
     if finding.check != STAND_INS:
         return False
     before: set[str] = context.remembered().setdefault(STAND_INS, set())

@@ -1,4 +1,4 @@
-"""May the user submit and follow runs, and the pods' account report results? Each missing permission comes with a role that grants it."""
+"""Checks the user's permissions to submit and follow runs, and the pod account's to report results; fixes are roles that grant them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RBAC = "apis/rbac.authorization.k8s.io/v1"
 
 
 def of_user(target: Target) -> Iterator[Finding]:
-    """SelfSubjectAccessReviews with the credential that the Argo server uses: in its mode `client` that is the user's own."""
+    """SelfSubjectAccessReviews with the credential that the Argo server uses, which in its mode `client` is the user's own."""
     assert target.asker is not None
     if not target.connection.current_token() and target.trusted:
-        return  # the server uses its own account: only its answers show what it may do
+        return  # the server uses its own account, whose permissions only its answers show
     rights = roles.submitter(kind for kind, _ in target.needs.templates)
     answers = target.asker(*(_self_review(target, right) for right in rights))
     if not all(answer.ok for answer in answers):
@@ -35,7 +35,7 @@ def of_user(target: Target) -> Iterator[Finding]:
         yield good("rights", f"{len(rights)} of {len(rights)} permissions ({_person(target) or 'yours'})")
         return
     who = f"you ({_person(target)})" if target.user else "you"
-    # why a token is missing: then the permissions may be of another identity than the user thinks
+    # The reason of a missing token matters, because the permissions may then be those of an unexpected identity.
     left_out = target.connection.no_token
     why = f"; a token is left out ({left_out})" if left_out not in ("", "default") else ""
     fix: str | None = _role_for(target, roles.SUBMITTER, rights, roles.user_subject(target.user or "YOU"))
@@ -43,7 +43,7 @@ def of_user(target: Target) -> Iterator[Finding]:
         these = [right for right in lacking if right.vital is vital]
         if these:
             yield verdict("rights", f"{who} may not {_listed(these)}: {_what(these)}{why}", fix)
-            fix = None  # the same role grants the others too
+            fix = None  # the same role grants the other permissions
 
 
 def _person(target: Target) -> str:
@@ -53,7 +53,7 @@ def _person(target: Target) -> str:
 
 
 def of_account(target: Target) -> Iterator[Finding]:
-    """SubjectAccessReviews for the accounts of the pods; where the user may not create these, the accounts' roles are read instead."""
+    """SubjectAccessReviews for the accounts of the pods; if the user may not create these, the accounts' roles are read instead."""
     for account in accounts(target):
         yield from _of_one(target, account)
 
@@ -76,7 +76,7 @@ def _of_one(target: Target, account: str) -> Iterator[Finding]:
     rights = roles.executor(agents=needs.agents, collects=needs.collects)
     for api_version, kind, action, _ in needs.actions:
         rights += [right for right in roles.acting(api_version, kind, action) if right not in rights]
-    # everybody may ask about their own permissions
+    # Every account may ask for its own permissions.
     own = target.user == f"system:serviceaccount:{target.namespace}:{account}"
     answers = target.asker(
         *(_self_review(target, right) if own else _review(target, account, right) for right in rights)
@@ -133,7 +133,7 @@ def _request(target: Target, kind: str, spec: Json, by_token: bool) -> ClusterRe
 
 
 def _rules_of(target: Target, account: str) -> list[Json] | None:
-    """What the roles of an account allow in the namespace; None when the roles cannot be read."""
+    """The rules of an account's roles in the namespace; None if the roles cannot be read."""
     assert target.asker is not None
     inside = f"{_RBAC}/namespaces/{target.namespace}"
     paths = (f"{inside}/rolebindings", f"{inside}/roles", f"{_RBAC}/clusterrolebindings", f"{_RBAC}/clusterroles")

@@ -1,4 +1,4 @@
-"""All checks of a platform. Each runs and reports, whatever the others found."""
+"""Runs all checks of a platform, each regardless of what the others found."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ OF_CLUSTER: tuple[tuple[str, Look], ...] = (
     ("quota", quotas.quotas),
 )
 ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", dry_run.limits), ("workflow", dry_run.workflow))
-# never a problem, and slow when the registry does not answer
+# Checks that never find a problem, and that are slow if the registry does not answer.
 ADVICE: tuple[tuple[str, Look], ...] = (("registry", connectivity.registry),)
-# Checks of what is in a namespace: when it does not exist, one finding is enough.
+# Checks of objects in the namespace; if it does not exist, one finding is enough.
 _INSIDE = frozenset(
     {
         "rights",
@@ -71,7 +71,7 @@ class Examination:
         return [finding for finding in self.findings if not finding.ok]
 
     def role_yaml(self) -> str:
-        """The documents for the cluster's owner, as kubectl takes them."""
+        """The Roles and RoleBindings as YAML that the cluster's owner can apply with kubectl."""
         import yaml
 
         return yaml.safe_dump_all(self.roles, sort_keys=False)
@@ -85,7 +85,7 @@ def examine(
     role_file: str = "",
     advice: bool = True,
 ) -> Examination:
-    """Check the platform of the settings, and whether an environment and workflows, when given, would work there.
+    """Check the platform of the settings, and whether the given environment and workflows would work there.
 
     Nothing is created or changed; the local platform's server is started when workflows name objects that it holds. role_file: where
     the caller writes `role_yaml()`; the fixes name this file. advice: include the checks that can never find a problem.
@@ -130,7 +130,7 @@ def _examine_cluster(
 
 
 def write_role(file: str, examined: Examination) -> None:
-    """Write `role_yaml()` into the file that the fixes name. SettingsError when the file cannot be written."""
+    """Write `role_yaml()` into the file that the fixes name. Raises SettingsError if the file cannot be written."""
     try:
         Path(file).write_text(examined.role_yaml(), encoding="utf-8")
     except OSError as error:
@@ -156,7 +156,7 @@ def _findings(answer: object) -> list[Finding]:
 
 
 def _without_echoes(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Each finding once, without those that follow from a missing namespace and without an `unknown` where another check has the answer."""
+    """Each finding once, without consequences of a missing namespace and without an `unknown` that another check answers."""
     unique = list(dict.fromkeys(findings))
     missing = any(finding.check == "namespace" and not finding.ok for finding in unique)
     decided = {finding.check for finding in unique if finding.verdict in ("good", "problem")}

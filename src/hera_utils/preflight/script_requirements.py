@@ -1,4 +1,4 @@
-"""The packages that a script names for itself, in the comment that PEP 723 describes:
+"""The packages that a script requires according to its PEP 723 comment:
 
 # /// script
 # dependencies = ["numpy>=2"]
@@ -18,7 +18,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(.*)")
 
 
 def packages_of_script(path: Path) -> list[str]:
-    """The requirements in a script's comment; [] where it has none. SettingsError for a comment that cannot be read."""
+    """The requirements in a script's comment; [] if it has none. Raises SettingsError for an invalid comment."""
     try:
         found = _BLOCK.search(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -40,7 +40,7 @@ def packages_of_script(path: Path) -> list[str]:
 
 
 def are_installed(requirements: list[str]) -> bool:
-    """Whether this process's own Python has them: then it needs no environment. What cannot be compared counts as lacking."""
+    """Whether this process's Python has all of them, so that no environment is needed. A requirement that cannot be compared is missing."""
     return all(map(_is_installed, requirements))
 
 

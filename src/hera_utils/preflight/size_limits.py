@@ -1,12 +1,12 @@
-"""What an Argo server and its cluster will refuse, found before it is sent: the path of each field and its size. Pure.
+"""Finds, before submission, the fields that an Argo server and its cluster will refuse because of their size. Pure.
 
-After a run the same is said of what tasks gave (`oversized_outputs`): the executor of Argo 4.1 sends the outputs of a pod as one object
-(workflow/executor/taskresult.go); of a task's `result` it keeps the last 256 KiB, here too.
+After a run `oversized_outputs` does the same for the outputs of tasks: the executor of Argo 4.1 sends the outputs of a pod as one object
+(workflow/executor/taskresult.go); of a task's `result` it keeps the last 256 KiB, and so does the local platform.
 
-Sources: etcd's request limit of 1.5 MiB, of which Argo uses 1 MiB an object (docs/offloading-large-workflows.md; offloading helps the
-status only); Kubernetes' 3 MiB a request; Argo's 256 KiB a parameter; the kernel's 128 KiB one argument or variable (MAX_ARG_STRLEN);
-RFC 1123 for names; the full resource definitions of Argo 4.1 for numbers of elements; Kubernetes' 63 characters a label value, 256 KiB
-the annotations of an object. On this machine only the kernel's limit holds.
+Sources: etcd's request limit of 1.5 MiB, of which Argo uses 1 MiB per object (docs/offloading-large-workflows.md; offloading helps the
+status only); Kubernetes' 3 MiB per request; Argo's 256 KiB per parameter; the kernel's 128 KiB per argument or variable
+(MAX_ARG_STRLEN); RFC 1123 for names; the full resource definitions of Argo 4.1 for numbers of elements; Kubernetes' 63 characters per
+label value and 256 KiB for the annotations of an object. On this machine only the kernel's limit holds.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def size(document: Json) -> Size:
 
 
 def longest_list(document: Json) -> int:
-    """How many elements the longest list has of those that grow with a sweep: the templates, and the tasks of a DAG."""
+    """The length of the longest list that grows with a sweep: the templates, or the tasks of a DAG."""
     _, spec = _spec(document)
     templates = spec.get("templates") or []
     return max((len(templates), *(len((one.get("dag") or {}).get("tasks") or ()) for one in templates)), default=0)
 
 
 def breaches(document: Json) -> list[tuple[str, str]]:
-    """(what breaks a limit, the fix) for a document that goes to a cluster."""
+    """(the broken limit, the fix) for a document that is sent to a cluster."""
     return [*_sizes(document), *_counts(document), *_names(document), *_arguments(document)]
 
 
@@ -64,7 +64,7 @@ def argument_breaches(document: Json) -> list[tuple[str, str]]:
 
 
 def oversized_outputs(document: Json) -> str:
-    """A sentence on the tasks of a run whose output parameters no cluster would take, "" without any."""
+    """A sentence on the tasks of a run whose output parameters are too large for every cluster, "" if there are none."""
     oversized: dict[str, int] = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
         parameters = (node.get("outputs") or {}).get("parameters") or () if node.get("type") == "Pod" else ()
@@ -117,7 +117,7 @@ def _spec(document: Json) -> tuple[str, Json]:
 
 
 def _parameters(document: Json) -> Iterator[tuple[str, int]]:
-    """(path, bytes) of every value that a parameter is given: of the workflow, of templates, of calls."""
+    """(path, bytes) of every value of a parameter: in the workflow, in templates and in calls."""
     root, spec = _spec(document)
     yield from _values(spec.get("arguments"), f"{root}.arguments")
     for at, template in _items(spec.get("templates"), f"{root}.templates"):
@@ -149,7 +149,7 @@ def _items(listed: Any, path: str) -> Iterator[tuple[str, Json]]:
 
 
 def _arguments(document: Json) -> Iterator[tuple[str, str]]:
-    """Arguments and variables that are too long for every kernel. A script's source is passed as a file."""
+    """Arguments and variables that are too long for every kernel. A script's source does not count, as it is passed as a file."""
     root, spec = _spec(document)
     for at, template in _items(spec.get("templates"), f"{root}.templates"):
         inside = (template.get("containerSet") or {}).get("containers")
@@ -179,7 +179,7 @@ def _names(document: Json) -> Iterator[tuple[str, str]]:
     legal = "use small letters, digits and `-`; begin and end with a letter or a digit"
     name, prefix = metadata.get("name"), metadata.get("generateName")
     if isinstance(name, str) and name:
-        # Argo: the name is a label of the pods (workflows.argoproj.io/workflow), so a label's length is all it may have
+        # Argo uses the name as a label of the pods (workflows.argoproj.io/workflow), so a label's length limits it.
         yield from _length("metadata.name", name, LABEL_LENGTH, "shorten it")
         if subdomain_faults(name):
             yield f"metadata.name `{_cut(name)}` is not a legal name", legal

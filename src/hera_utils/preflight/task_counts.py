@@ -1,4 +1,4 @@
-"""How many tasks a workflow runs, and how many of its pods at the same time, as far as its document says. Pure."""
+"""Counts the tasks of a workflow and its simultaneous pods, as far as the document determines them. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 Json = dict[str, Any]
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
-_SEVERAL = 2  # for a loop whose items are not known yet
+_SEVERAL = 2  # assumed length of a loop whose items are not known yet
 
 
 @dataclass(frozen=True)
 class Width:
-    """count: at least so many; exact: whether that is known (a loop over results is not)."""
+    """A number. count: a lower bound. exact: whether it is the exact number (not for a loop over results)."""
 
     count: int
     exact: bool
 
 
 def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> Width:
-    """How many pods of the templates for which `which` says yes run at once. Tasks that depend on each other count apart; `parallelism`
-    limits.
+    """The number of simultaneous pods of the templates that `which` accepts. Tasks that depend on each other do not run at once, and
+    `parallelism` limits the number.
     """
 
     def at_once(template: Json, groups: list[list[Width]]) -> Width:
@@ -37,8 +37,8 @@ def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> W
 
 
 def tasks(spec: Json) -> Width:
-    """How many tasks a workflow runs. Loops over results are counted once, and so are templates that call themselves: neither is known
-    before the run. Conditions and retries are not looked at.
+    """The number of tasks of a workflow. Loops over results and templates that call themselves count once, as only the run determines
+    them. Conditions and retries are ignored.
     """
 
     def in_all(template: Json, groups: list[list[Width]]) -> Width:
@@ -55,10 +55,10 @@ def _fold(
     loop: int,
     circle: int,
 ) -> Width:
-    """The width of the entrypoint, from those of what it calls. counts: whether a template that calls nothing is one.
+    """The width of the entrypoint, computed from the widths of its calls. counts: whether a template without calls counts.
 
-    combine: a template's width from those of its calls, in groups that run one after the other. loop: how often a loop runs of which
-    only the run will tell; circle: the width of a template within itself.
+    combine: a template's width from those of its calls, in groups that run one after the other. loop: the assumed length of a loop
+    that only the run determines. circle: the width of a template within itself.
     """
     templates = {str(template.get("name")): template for template in spec.get("templates") or []}
     widths: dict[str, Width] = {}
@@ -90,7 +90,7 @@ def _fold(
 
 
 def _groups(template: Json) -> list[list[Json]] | None:
-    """What a template calls, in groups that run one after the other; None when it calls nothing."""
+    """The calls of a template, in groups that run one after the other; None if it has none."""
     if template.get("steps"):
         return [group if isinstance(group, list) else [group] for group in template["steps"]]
     tasks = (template.get("dag") or {}).get("tasks")
@@ -98,7 +98,7 @@ def _groups(template: Json) -> list[list[Json]] | None:
 
 
 def _layers(tasks: list[Json]) -> list[list[Json]]:
-    """The tasks of a dag by how long the longest way to them is."""
+    """The tasks of a DAG, grouped by the length of the longest path to them."""
     by_name = {str(task.get("name")): task for task in tasks}
     before = {name: {other for other in _dependencies(task) if other in by_name} for name, task in by_name.items()}
     after: dict[str, list[str]] = {}
@@ -106,7 +106,7 @@ def _layers(tasks: list[Json]) -> list[list[Json]]:
         for other in others:
             after.setdefault(other, []).append(name)
     open_ones = {name: len(others) for name, others in before.items()}
-    depth = dict.fromkeys(by_name, 0)  # what stands in a circle stays 0: Argo refuses it anyway
+    depth = dict.fromkeys(by_name, 0)  # tasks in a cycle keep 0; Argo refuses a cycle anyway
     ready = [name for name, count in open_ones.items() if not count]
     for name in ready:
         for later in after.get(name, ()):
@@ -125,7 +125,7 @@ def _dependencies(task: Json) -> list[str]:
 
 
 def _times(call: Json) -> int | None:
-    """How often a task or step runs: once for each item it loops over; None where the run alone will tell."""
+    """How often a task or step runs: once per item of its loop; None if only the run determines that."""
     if call.get("withItems") is not None:
         return len(call["withItems"])
     sequence = call.get("withSequence") or {}

@@ -1,4 +1,4 @@
-"""Whether Argo would accept a document, checked on this side: its templates may be ones that the server does not have yet."""
+"""Checks locally whether Argo would accept a document, as it may refer to templates that the server does not have yet."""
 
 from __future__ import annotations
 

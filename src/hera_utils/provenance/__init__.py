@@ -1,4 +1,4 @@
-"""Where a run came from, well enough to repeat it.
+"""The origin of a run, recorded in enough detail to repeat it.
 
 In: a whole run, its results, the script's folder. Out: an RO-Crate (a manifest, the script, the workflows, the packages) that other
 tools read and `hera-utils rerun` repeats; digests of the user's modules, by which a resumed run knows that code has changed.

@@ -6,8 +6,8 @@
     requirements.txt            every package of the Python that ran the script
     results.csv, tasks.csv      a row per point and a row per task; run.json, report.html, methods.md, points.sqlite where they exist
 
-Secrets are masked in what tasks said of their failures, and nowhere else, because programs read the rest again. A crate that would contain
-one there is not written (secrecy.py).
+Secrets are masked only in the failure messages and logs of tasks, because programs read the rest again. A crate that would contain a
+secret elsewhere is not written (secrecy.py).
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ _ALREADY_THERE = {
 
 @dataclass(frozen=True)
 class CrateContext:
-    """What is known besides the run's workflows and record. argo: the server's version. local: whether it ran on this machine. secrets:
-    values that the crate must not contain. outside: the checksums of files outside the crate. pythons: the interpreters that may be
-    asked. authors, license: where the run's record names none.
+    """Facts that are not in the run's workflows and record. argo: the server's version. local: whether it ran on this machine.
+
+    secrets: values that the crate must not contain. outside: the checksums of files outside the crate. pythons: the interpreters that
+    may be started. authors, license: used if the run's record names none.
     """
 
     argo: str = ""
@@ -79,7 +80,10 @@ class CrateContext:
 
 
 def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateContext | None = None) -> Path:
-    """Write the crate into a folder; returns the manifest's path. ResourceError when it cannot be written, or would contain a secret."""
+    """Write the crate into a folder. Returns the manifest's path.
+
+    Raises ResourceError if it cannot be written or would contain a secret.
+    """
     context = context or CrateContext()
     refuse_secret_literals(run.documents)
     results = without_secrets(results, context.secrets)
@@ -127,9 +131,9 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
 
 
 def write_zip(manifest_file: Path, target: Path) -> None:
-    """A crate as one file, to be published: its manifest and the files that this names. The same crate gives the same bytes.
+    """Write a crate as one file for publication: the manifest and the files that it names. The same crate gives the same bytes.
 
-    ResourceError when it cannot be written.
+    Raises ResourceError if it cannot be written.
     """
     folder = manifest_file.parent
     graph = json.loads(manifest_file.read_bytes())["@graph"]
@@ -140,7 +144,7 @@ def write_zip(manifest_file: Path, target: Path) -> None:
     try:
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in names:
-                entry = zipfile.ZipInfo(name)  # dated 1980: with the present time every archive would differ
+                entry = zipfile.ZipInfo(name)  # its date is 1980; with the present time every archive would differ
                 entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
                 archive.writestr(entry, (folder / name).read_bytes())
         os.replace(fresh, target)
@@ -152,7 +156,7 @@ def write_zip(manifest_file: Path, target: Path) -> None:
 
 
 def submittable(document: Json) -> Json:
-    """A workflow as it was submitted: without its status and what the server added."""
+    """The workflow as it was submitted: without its status and the fields that the server added."""
     metadata = {name: value for name, value in document["metadata"].items() if name not in _SERVERS_OWN}
     labels = {k: v for k, v in (metadata.get("labels") or {}).items() if not k.startswith("workflows.argoproj.io/")}
     own = {
@@ -176,8 +180,9 @@ def submittable(document: Json) -> Json:
 
 
 def images_of(documents: Sequence[Json]) -> dict[str, str]:
-    """The images of all templates → what stood in for each, "" where the image itself ran. An image that was pulled on this machine has its
-    digest in its name. Those that an expression names are left out.
+    """The images of all templates → the description of the stand-in, "" if the image itself ran.
+
+    The name of an image that was pulled on this machine includes its digest. Images named by an expression are left out.
     """
     decisions: dict[str, ImageDecision] = {}
     for document in documents:
@@ -279,12 +284,12 @@ def _tasks(run: WholeRun, results: Results) -> list[TaskRun]:
         for row in results
         if row.started
         and row.status in _BEGUN
-        and (row.pod or row.node_id != row.workflow)  # not a workflow that reached no task
+        and (row.pod or row.node_id != row.workflow)  # excludes the row of a workflow that failed before its first task
     ]
 
 
 def _images_of_templates(document: Json) -> Iterator[tuple[str, str]]:
-    """Template → the image of its main container."""
+    """(template, the image of its main container)."""
     status = document.get("status") or {}
     stored = (status.get("storedTemplates") or {}).values()
     for template in [*((document.get("spec") or {}).get("templates") or ()), *stored]:
@@ -294,7 +299,7 @@ def _images_of_templates(document: Json) -> Iterator[tuple[str, str]]:
 
 
 def _inputs(run: WholeRun) -> Json:
-    """The constants and axes of the record; without them the parameters of the workflow."""
+    """The constants and axes of the record; if it has none, the parameters of the workflows."""
     recorded = run.facts.get("inputs") or {}
     axes = recorded.get("parameters") or recorded.get("axes") or {}
     inputs = {**(recorded.get("constants") or {}), **{name: list(values) for name, values in axes.items()}}
@@ -329,9 +334,9 @@ def _with_provenance(
 
 
 def interpreter_of(documents: Iterable[Json], startable: Sequence[str]) -> str:
-    """The Python that ran the script, as its workflows say; "" where they do not.
+    """The Python that ran the script, from an annotation of its workflows; "" if they have none.
 
-    startable: those that may be started. Who submits a workflow may name any program, also one that its tasks wrote.
+    startable: the interpreters that may be started. The annotation of a workflow could name any program, even one that its tasks wrote.
     """
     annotations = (document["metadata"].get("annotations") or {} for document in documents)
     named = next((str(one[PYTHON]) for one in annotations if one.get(PYTHON)), "")
@@ -360,7 +365,7 @@ def _there_already(folder: Path) -> list[CrateFile]:
     files = []
     for name, about in _ALREADY_THERE.items():
         path = folder / name
-        if path.is_file() and not path.is_symlink():  # a cloned record may lead to a file that is not to be published
+        if path.is_file() and not path.is_symlink():  # a link in a cloned record may point to a private file
             files.append(
                 _file(name, path.read_bytes(), about, "report" if name in ("report.html", "methods.md") else "record")
             )

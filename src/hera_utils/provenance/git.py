@@ -9,16 +9,16 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 _NO_PROGRAMS = {
-    "GIT_OPTIONAL_LOCKS": "0",  # an index that is written calls a hook
+    "GIT_OPTIONAL_LOCKS": "0",  # without it git may write the index, which calls a hook
     "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "",  # the same for git before 2.39.4: what is missing is fetched from nowhere
+    "GIT_ALLOW_PROTOCOL": "",  # prevents the fetching of missing objects in git before 2.39.4
 }
 _KNOWN_FILTERS = ("", "true", "git-lfs clean -- %f", "git-lfs smudge -- %f", "git-lfs filter-process")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The state of the script's repository. changed: how many files differ from the commit. remote: without credentials.
+    """The state of the script's repository. changed: number of files that differ from the commit. remote: URL without credentials.
 
     author: the configured name of the user (`user.name`).
     """
@@ -46,8 +46,10 @@ def commit_of(folder: Path) -> Commit | None:
 
 
 def _status(folder: Path) -> str:
-    """What differs from the commit; "" where looking would run a program that the folder itself names: a folder that was copied, not
-    cloned, brings its own settings of git, in which a filter of files is a command, or an extension of git-lfs, which is a known filter.
+    """The lines of `git status`; "" if that would run a program that the repository's own git settings name.
+
+    A folder that was copied, not cloned, brings its own settings. A filter in them is a command, and so is an extension of git-lfs, whose
+    filter is a known one.
     """
     listed = _git(folder, "config", "--show-scope", "--includes", "--null", "--list").split("\0")
     own = [text for scope, text in zip(listed[::2], listed[1::2], strict=False) if scope in ("local", "worktree")]
@@ -64,7 +66,7 @@ def _names_a_program(setting: str) -> bool:
 
 
 def name_of_user(folder: Path) -> str:
-    """The name of who works here, as git knows it; "" where it does not."""
+    """The user's name in git's settings (`user.name`), "" if there is none."""
     return _git(folder, "config", "--get", "user.name")
 
 
@@ -82,7 +84,7 @@ def without_credentials(url: str) -> str:
 def _git(folder: Path, *words: str) -> str:
     try:
         done = subprocess.run(
-            # a folder that was copied, not cloned, brings its own settings of git, and hooks: these would name a program
+            # A folder that was copied, not cloned, brings its own git settings and hooks, which could name a program to run.
             ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-C", str(folder), *words],
             env=os.environ | _NO_PROGRAMS,
             capture_output=True,

@@ -1,8 +1,8 @@
-"""The manifest of a run: an RO-Crate (https://w3id.org/ro/crate/1.1) after the profile Provenance Run Crate
-(https://w3id.org/ro/wfrun/provenance/0.5), as JSON-LD; after Workflow Run Crate where no task began. Pure.
+"""The manifest of a run as JSON-LD: an RO-Crate (https://w3id.org/ro/crate/1.1) in the profile Provenance Run Crate
+(https://w3id.org/ro/wfrun/provenance/0.5), or in Workflow Run Crate if no task began. Pure.
 
-The main entity is the script, of which the submitted workflows are parts; where no script is known, the (first) workflow itself.
-A CreateAction describes the run as a whole, another each workflow (of several, or of a script), another each task (task_actions.py).
+The main entity is the script, and the submitted workflows are its parts; if no script is known, it is the first workflow.
+One CreateAction describes the run, one each workflow (if there are several, or a script), and one each task (task_actions.py).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PROFILES = {
 }
 OF_TASKS = {"https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5")}
 TERMS = "https://w3id.org/ro/terms/workflow-run#"
-# the terms of https://w3id.org/ro/terms/workflow-run/context that are used here: readers need no network for them
+# The terms of https://w3id.org/ro/terms/workflow-run/context that are used here, written out so that readers need no network.
 CONTEXT = [
     f"{CRATE}/context",
     {
@@ -60,7 +60,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 @dataclass(frozen=True)
 class CrateFile:
-    """A file of the crate. path: relative to it. sha256: of its content."""
+    """A file of the crate. path: relative to the crate. size: in bytes. sha256: of its content. kind: its media type."""
 
     path: str
     size: int
@@ -72,7 +72,7 @@ class CrateFile:
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file outside the crate that the run read or wrote, by its path in the experiment's layout."""
+    """A file outside the crate that the run read or wrote. path: in the experiment's layout. size: in bytes."""
 
     path: str
     size: int
@@ -82,7 +82,7 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class Execution:
-    """A workflow that ran. path: its document in the crate. earlier: an earlier run ran it, and this run uses its results."""
+    """A workflow that ran. path: its document in the crate. earlier: whether an earlier run ran it and this run uses its results."""
 
     name: str
     path: str
@@ -99,10 +99,9 @@ class ManifestContent:
 
     script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the path relative to the crate
     where the script was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
-    images: name → what stood in for it, "" for nothing. facts: name → text (commit, platform…). usage: resource → amount.
-    agent: the name of the person who ran it. authors: of the crate. license: an SPDX identifier, an address, or words. tasks: those that
-    began.
-    outside: files outside the crate, by their checksums.
+    images: name → the description of its stand-in, "" for none. facts: name → text (commit, platform…). usage: resource → amount.
+    agent: the name of the person who ran it. authors: of the crate. license: an SPDX identifier, an address, or words. tasks: those
+    that began. outside: files outside the crate.
     """
 
     run: str
@@ -133,7 +132,7 @@ class ManifestContent:
 
     @property
     def engine(self) -> str:
-        """The id of the program that carries workflows out."""
+        """The id of the program that executes the workflows."""
         name = "hera_utils" if self.facts.get("platform") == "local" or "Argo" not in self.versions else "Argo"
         return _home(name, self.versions.get(name, ""))
 
@@ -206,14 +205,14 @@ def _task_actions(content: ManifestContent) -> TaskActions:
 
 
 def _steps_of_script(content: ManifestContent, tasks: TaskActions) -> list[str]:
-    """The workflows that are the steps of a script, by their names."""
+    """The names of the workflows, which are the steps of the script; [] without a script or without tasks."""
     if not content.script or not tasks.entities:
         return []
     return [one.name for one in content.executions]
 
 
 def _organized_script(content: ManifestContent, tasks: TaskActions) -> list[Json]:
-    """Steps of a script, what they became, and that hera_utils carried the script out."""
+    """The steps of a script, the ControlActions of these steps, and the OrganizeAction of hera_utils as their engine."""
     names, paths = _steps_of_script(content, tasks), {one.name: one.path for one in content.executions}
     if not names:
         return []
@@ -238,7 +237,7 @@ def _organized_script(content: ManifestContent, tasks: TaskActions) -> list[Json
 
 
 def _single(entity: Json) -> Json:
-    """A single value instead of a list of one: RO-Crate wants it so."""
+    """Replace lists of one value by the value, as RO-Crate requires."""
     return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in entity.items()}
 
 
@@ -285,12 +284,12 @@ def _files(content: ManifestContent, tasks: TaskActions) -> Iterable[Json]:
 
 
 def _of_code(content: ManifestContent, tasks: TaskActions, file: CrateFile, language: str) -> Json:
-    """What a file says beyond others that is a script, a module of it or a workflow."""
+    """The additional properties of a file that is a script, a module of it or a workflow."""
     is_main = file.path == content.main
     is_module = file.role == "source" and not is_main
     has_steps = bool(tasks.parts(file.path)) or (is_main and bool(_steps_of_script(content, tasks)))
     types = ["File", "SoftwareSourceCode"]
-    # a workflow of which nothing began has no tools
+    # A workflow of which no task began has no tools.
     if is_main or (not is_module and (has_steps or not tasks.entities)):
         types += ["ComputationalWorkflow", *(["HowTo"] if has_steps else [])]
     entity: Json = {
@@ -321,7 +320,7 @@ def _of_main(content: ManifestContent, tasks: TaskActions) -> Json:
 
 
 def _outputs(content: ManifestContent) -> dict[str, str]:
-    """Output parameters, and the table with all of them: name → id of its example."""
+    """Output parameters and the results table: name → id of its example, which is the table."""
     table = next((one.path for one in content.files if one.role == "results"), "")
     return {**{name: table for name in content.outputs}, **({"results": table} if table else {})} if table else {}
 
@@ -356,7 +355,7 @@ def _parameters(content: ManifestContent) -> Iterable[Json]:
 
 
 def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
-    facts, usage, outside = list(_told_facts(content)), list(_usage(content)), list(_outside(content))
+    facts, usage, outside = list(_fact_entities(content)), list(_usage(content)), list(_outside(content))
     results = _ids(one.path for one in content.files if one.role == "results")
     agent = {"agent": _id(_person_id(_agent(content)))} if content.agent else {}
     action = _action("#run", _whole(content, main)) | agent
@@ -374,7 +373,7 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
 
 
 def _whole(content: ManifestContent, main: str) -> Execution:
-    """All workflows that the run itself sent, as one execution."""
+    """All workflows that this run submitted, as one execution."""
     own = [one for one in content.executions if not one.earlier]
     return Execution(
         content.run,
@@ -386,7 +385,7 @@ def _whole(content: ManifestContent, main: str) -> Execution:
     )
 
 
-def _told_facts(content: ManifestContent) -> Iterable[Json]:
+def _fact_entities(content: ManifestContent) -> Iterable[Json]:
     for name, value in _facts(content).items():
         yield {"@id": f"#fact-{_word(name)}", "@type": "PropertyValue", "name": name, "value": value}
 
@@ -405,7 +404,7 @@ def _usage(content: ManifestContent) -> Iterable[Json]:
 
 
 def _outside(content: ManifestContent) -> Iterable[Json]:
-    """Files that stay where they are: known by their digests."""
+    """Files outside the crate, identified by their SHA-256."""
     for file in content.outside:
         yield {
             "@id": f"#file-{_word(file.path)}",
@@ -505,12 +504,12 @@ def _type(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as texts: for JSON-LD 1.0 and 1 are the same number."""
+    """Numbers become strings, because 1.0 and 1 are the same number in JSON-LD."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _agent(content: ManifestContent) -> Author:
-    """Who ran it: one of the authors where the names are the same."""
+    """The person who ran it: the author of the same name if there is one."""
     same = (one for one in content.authors if one.name.casefold() == content.agent.casefold())
     return next(same, Author(content.agent))
 

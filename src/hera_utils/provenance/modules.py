@@ -55,7 +55,7 @@ def sources_of(script: Path) -> dict[str, bytes]:
 
 
 def imports_of_script(script: Path) -> Imports:
-    """What a script and its modules import."""
+    """The imports of a script and of its modules."""
     source = _content(script) or b""
     return _imports_of({script.name: source}, user_modules(source, script.parent))
 
@@ -69,9 +69,9 @@ def _content(path: Path) -> bytes | None:
 
 @dataclass(frozen=True)
 class Imports:
-    """What the code of a template imports. modules: the user's own, dotted name → file. others: dotted names of all others.
+    """The imports of a template's code. modules: the user's own, dotted name → file. others: the dotted names of all others.
 
-    unknown: in which source names of modules are computed, so that others may be imported as well; "" for none.
+    unknown: a source in which names of modules are computed, so that further ones may be imported; "" for none.
     """
 
     modules: Mapping[str, Path]
@@ -80,7 +80,7 @@ class Imports:
 
 
 class Sources:
-    """The user's modules that a template runs besides the code in the workflow document. folder: of the experiment's script."""
+    """Finds the user's modules that a template imports. folder: that of the experiment's script."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -90,7 +90,7 @@ class Sources:
         return {name: text_of(path) for name, path in self.imports(template).modules.items()}
 
     def imports(self, template: Json) -> Imports:
-        """Of a template that is no Python script: nothing."""
+        """The imports of a template; none for a template that is no Python script."""
         script = template.get("script") or {}
         module = runner_module(template)
         if module:
@@ -108,7 +108,7 @@ class Sources:
         return _imports_of({"its source": source}, user_modules(source, self.folder))
 
     def installed_from(self, files: Mapping[str, str], names: Iterable[str]) -> Imports:
-        """What is imported of packages that are installed from folders of their own. files: top-level module → file; names: dotted."""
+        """The imports of packages installed from a source folder (editable). files: top-level module → file. names: dotted modules."""
         modules: dict[str, Path] = {}
         for top, file in files.items():
             path = Path(file)
@@ -121,7 +121,7 @@ class Sources:
 
 
 def _imports_of(sources: Mapping[str, bytes], modules: Mapping[str, Path]) -> Imports:
-    """What these sources and modules import together."""
+    """The imports of all these sources and modules."""
     others: set[str] = set()
     unknown = ""
     packages = {name: package_of(name, path) for name, path in modules.items()}
@@ -136,7 +136,7 @@ def _imports_of(sources: Mapping[str, bytes], modules: Mapping[str, Path]) -> Im
 
 
 def text_of(path: Path) -> str:
-    """The source of a module without its comments: what of it decides what it does."""
+    """The source of a module without its comments, which do not affect its behaviour."""
     return without_comments(_content(path) or b"").decode("utf-8", "replace")
 
 
@@ -156,7 +156,7 @@ def runner_function(container: Json) -> tuple[str, str]:
 
 @lru_cache(maxsize=1024)
 def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
-    """The modules that a source may import, and the packages above them, which Python imports first."""
+    """The modules that a source may import, and their parent packages, which Python imports first."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):

@@ -20,7 +20,7 @@ from hera_utils.provenance.python_modules import canonical
 
 @dataclass(frozen=True)
 class PythonEnvironment:
-    """system: kernel, release and machine. packages: canonical name → version, in the order of the names."""
+    """A Python and its packages. system: kernel, release and machine. packages: canonical name → version, sorted by name."""
 
     version: str
     system: str
@@ -32,15 +32,17 @@ def python_environment(interpreter: str = "") -> PythonEnvironment:
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     if interpreter and not is_ours(interpreter):
         answer = _answer_of(interpreter, None)
-        if answer is not None:  # else it is gone or broken: our own is the best answer
+        if answer is not None:  # a removed or broken interpreter is replaced by this one, the best available answer
             return PythonEnvironment(answer.version, system, answer.packages)
     return PythonEnvironment(platform.python_version(), system, packages())
 
 
 @dataclass(frozen=True)
 class InstalledModules:
-    """Of the modules that a program imports: packages (what these require included) with their versions; files: top-level module → its
-    file, of what is installed from a folder of its own; absent: names that are not there; imported: packages of the names alone.
+    """The packages of imported modules. packages: name → version, with the packages that these require.
+
+    files: top-level module → file, for packages installed from a source folder. absent: modules that are not installed. imported: the
+    packages of the modules themselves, without required ones.
     """
 
     version: str
@@ -51,9 +53,9 @@ class InstalledModules:
 
 
 def installed_modules(interpreter: str, names: Iterable[str] | None) -> InstalledModules | None:
-    """What a Python of this machine has of the modules with these dotted names; for None all of its packages.
+    """The packages of the modules with these dotted names in a Python of this machine; names None: all of its packages.
 
-    None where it does not start.
+    Returns None if the interpreter does not start.
     """
     wanted = None if names is None else sorted(names)
     if is_ours(interpreter):
@@ -64,7 +66,7 @@ def installed_modules(interpreter: str, names: Iterable[str] | None) -> Installe
 
 
 def is_ours(interpreter: str) -> bool:
-    """Whether a path is that of the Python of this process: not only the same program, which many environments share."""
+    """Whether a path is sys.executable. Links are not followed, because many environments link to the same program."""
     return os.path.abspath(interpreter) == os.path.abspath(sys.executable)
 
 
@@ -77,9 +79,9 @@ def _answer_of(interpreter: str, names: list[str] | None) -> InstalledModules | 
 
 
 def ask(interpreter: str, source: str, question: Any) -> Any:
-    """What a Python of this machine answers, as JSON: the source prints it, and has the question, as JSON, in sys.argv[1].
+    """Run a source in a Python of this machine. It receives the question as JSON in sys.argv[1] and prints JSON, which is returned.
 
-    None where it does not start, or gives no answer.
+    Returns None if the interpreter does not start or prints no JSON.
     """
     try:
         answer = subprocess.run(
@@ -108,7 +110,7 @@ def packages() -> Mapping[str, str]:
 
 
 def _sorted(listed: Iterable[tuple[str, str]]) -> dict[str, str]:
-    # Python imports the first of several distributions of the same name
+    # Of several distributions of the same name Python imports the first.
     first: dict[str, str] = {}
     for name, version in listed:
         first.setdefault(canonical(str(name)), str(version))
@@ -116,7 +118,7 @@ def _sorted(listed: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _installed() -> Iterator[tuple[str, str]]:
-    """Name and version of the installed distributions, from the names of their folders: reading the metadata takes a second."""
+    """(name, version) of the installed distributions, from the names of their folders, as reading the metadata takes a second."""
     for distribution in distributions():
         folder = str(getattr(distribution, "_path", ""))
         name, dash, version = Path(folder).name.removesuffix(".dist-info").partition("-")

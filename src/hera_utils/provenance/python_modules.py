@@ -1,6 +1,6 @@
-"""Where a Python of this machine has the modules that a program imports, and which packages these are of, with their versions.
+"""Finds the packages of imported modules, with their versions, and the files of those installed from a source folder.
 
-Another Python than ours is asked by this very file, so it imports nothing but the standard library.
+Other Pythons of this machine run this file, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ Json = dict[str, Any]
 
 
 def answer(names: list[str]) -> Json:
-    """{"version", "packages": {package: version} of those names and of what these require, "imported": those of the
-    names alone, "files": {top-level module: file} of what is
-    installed from a folder of its own (editable), "absent": names that are not found}. names: dotted, without the standard library's.
+    """The packages of modules as JSON. names: dotted modules; those of the standard library are ignored.
+
+    {"version": of Python, "packages": {package: version} with required packages, "imported": the packages without required ones,
+    "files": {top-level module: file} of packages installed from a source folder (editable), "absent": names that are not found}
     """
     tops: dict[str, list[str]] = {}
     for name in names:
@@ -54,7 +55,7 @@ def answer(names: list[str]) -> Json:
 
 
 def every() -> Json:
-    """As `answer`, of all installed packages."""
+    """As `answer`, for all installed packages."""
     packages: dict[str, str] = {}
     for one in importlib.metadata.distributions():
         if one.metadata["Name"]:
@@ -75,7 +76,7 @@ def _origin(top: str) -> str:
 
 
 def _is_installed(origin: str) -> bool:
-    """Whether a file lies where packages or the standard library are, or is built in."""
+    """Whether a file belongs to an installed package or the standard library, or is built in."""
     path = Path(origin)
     if not path.is_absolute() or {"site-packages", "dist-packages"} & set(path.parts):
         return True
@@ -83,7 +84,7 @@ def _is_installed(origin: str) -> bool:
 
 
 def _owners(tops: set[str]) -> dict[str, list[Any]]:
-    """Top-level module → the packages that have it."""
+    """Top-level module → the packages that contain it."""
     owners: dict[str, list[Any]] = {top: [] for top in tops}
     for top in tops:
         try:
@@ -100,14 +101,14 @@ def _owners(tops: set[str]) -> dict[str, list[Any]]:
 
 
 def _tops(package: Any) -> set[str]:
-    """The top-level modules that a package says it has."""
+    """The top-level modules in the metadata of a package."""
     text = package.read_text("RECORD") or package.read_text("installed-files.txt") or ""
     listed = {re.split(r"[/.]", line, maxsplit=1)[0] for line in text.splitlines()}
     return listed | set((package.read_text("top_level.txt") or "").split())
 
 
 def _narrowed(owners: list[Any], names: list[str]) -> list[Any]:
-    """Of several packages that share a top-level name those that have these modules; all of them where that cannot be told."""
+    """Those of several packages with the same top-level name that contain these modules; all if none of them lists one."""
     chosen: list[Any] = []
     texts = [one.read_text("RECORD") or "" for one in owners]
     for name in names:
@@ -116,7 +117,7 @@ def _narrowed(owners: list[Any], names: list[str]) -> list[Any]:
             path = "/".join(parts[:count])
             hits = [
                 one
-                for one, text in zip(owners, texts)  # noqa: B905  also for older Pythons
+                for one, text in zip(owners, texts)  # noqa: B905  older Pythons, which run this file, too, have no strict=
                 if re.search(rf"^{re.escape(path)}(/|\.)", text, re.MULTILINE)
             ]
             if hits:
@@ -126,7 +127,7 @@ def _narrowed(owners: list[Any], names: list[str]) -> list[Any]:
 
 
 def _with_requirements(names: set[str]) -> dict[str, str]:
-    """Package → version of these and of what they require (without extras), as far as it is installed."""
+    """Package → version of these and of the packages that they require (without extras), as far as installed."""
     versions: dict[str, str] = {}
     waiting = sorted(names)
     while waiting:

@@ -1,4 +1,4 @@
-"""What can be read from Python source without running it: the modules it imports, and what decides what it does. Pure."""
+"""Reads Python source without running it: the modules that it imports, and its text without comments. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 
 def without_comments(source: bytes) -> bytes:
-    """The source without comments, blank lines and trailing blanks; unchanged where it is not valid Python.
+    """The source without comments, blank lines and trailing blanks; unchanged if it is not valid Python.
 
-    Docstrings stay: a program may print them.
+    Docstrings stay because a program may print them.
     """
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
         lines = source.decode(tokens[0].string).splitlines()
     except (tokenize.TokenError, SyntaxError, UnicodeDecodeError, LookupError):
         return source
-    within: set[int] = set()  # lines within a text of several lines: nothing in them is removed
+    within: set[int] = set()  # lines of multi-line strings, of which nothing is removed
     for token in tokens:
         if token.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER) and token.end[0] > token.start[0]:
             within.update(range(token.start[0], token.end[0]))
@@ -31,7 +31,7 @@ def without_comments(source: bytes) -> bytes:
 
 
 def names_in(statement: ast.AST, package: str | None) -> Iterator[str]:
-    """The dotted names that an import statement may load as modules. package: what relative imports begin at, None to leave them out."""
+    """The dotted names that an import statement may load as modules. package: the base of relative imports, None to skip them."""
     if isinstance(statement, ast.Import):
         for alias in statement.names:
             yield alias.name
@@ -44,7 +44,7 @@ def names_in(statement: ast.AST, package: str | None) -> Iterator[str]:
 
 
 def computed_imports(tree: ast.AST) -> tuple[list[str], bool]:
-    """(the modules that are imported by a call with their name, whether there are calls whose name is computed or that run any code)."""
+    """(modules imported by a call with a constant name, whether other calls import a computed name or run arbitrary code)."""
     names, unknown = [], False
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
@@ -63,7 +63,7 @@ def computed_imports(tree: ast.AST) -> tuple[list[str], bool]:
 
 
 def _absolute(statement: ast.ImportFrom, package: str | None) -> str | None:
-    """The module of a `from … import`; None for a relative one that leads out of the folder."""
+    """The absolute module of a `from … import`; None for a relative import that leads out of the folder."""
     if not statement.level:
         return statement.module or ""
     parts = package.split(".") if package else []

@@ -1,4 +1,4 @@
-"""Reads a manifest again: what is needed to repeat its run, and what has changed since."""
+"""Reads a manifest to repeat its run, and finds what has changed since."""
 
 from __future__ import annotations
 
@@ -20,22 +20,17 @@ from hera_utils.wording import first_of, system_reason
 
 Json = dict[str, Any]
 
-_ONCE = (
-    "--resume",
-    "--explain",
-    "--detach",
-    "--keep-done",
-    "--keep_done",
-)  # flags of the original command that a repetition must not have
+# Flags of the original command that a repetition must not have.
+_ONCE = ("--resume", "--explain", "--detach", "--keep-done", "--keep_done")
 
 
 _WHOSE = PLACE | {"python", "notify", "notify_command"}
-"""Settings of who repeats a run: a manifest may be a stranger's, and says neither where a token goes nor what runs as the user."""
+"""Settings that the repeating user decides: a manifest may be a stranger's, and must not decide where a token goes or what program runs."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a manifest says about its run.
+    """The run that a manifest describes.
 
     folder: of the crate. script: the script's path at the time, None when no script is known; arguments: its command line, None when
     it is not known. sources: path relative to the script's folder → sha256. workflows: documents, in order; last: names of those that
@@ -54,7 +49,10 @@ class Recorded:
 
 
 def read(path: Path) -> Recorded:
-    """Read a manifest (ro-crate-metadata.json, or its folder). SettingsError when it is not one, ResourceError when it cannot be read."""
+    """Read a manifest (ro-crate-metadata.json, or its folder).
+
+    Raises SettingsError if it is no manifest of hera_utils, ResourceError if it cannot be read.
+    """
     path = path / NAME if path.is_dir() else path
     try:
         document = read_json(path)
@@ -139,7 +137,7 @@ def _packages(folder: Path) -> dict[str, str]:
 
 
 def changed_sources(recorded: Recorded) -> list[str]:
-    """The files of the script that are gone or have changed."""
+    """The source files of the script that are missing or have changed."""
     if recorded.script is None:
         return []
     return [name for name in recorded.sources if not _as_it_was(recorded, name, recorded.script.parent / name)]
@@ -151,12 +149,12 @@ def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
         now, then = path.read_bytes(), kept.read_bytes()
     except (OSError, ValueError):
         return False
-    # the second condition: the crate itself was changed
+    # The second condition finds a change in the crate itself.
     return now == then and hashlib.sha256(then).hexdigest() == recorded.sources[name]
 
 
 def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:
-    """A sentence for each program and package that has another version now, programs first."""
+    """A sentence for each program whose version differs now, then one for all packages that differ."""
     lines = [
         f"{name} {versions.get(name) or 'none'}, recorded with {number}"
         for name, number in recorded.versions.items()
@@ -175,9 +173,9 @@ def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mappi
 
 
 def as_new(document: Json, values: Mapping[str, str]) -> Json:
-    """A recorded workflow for a new submission: under a new name with the same prefix, and with the parameters given now.
+    """A recorded workflow for a new submission: under a new name with the same prefix. values: new values of its parameters.
 
-    SettingsError where a manifest of an older version has stars instead of a value.
+    Raises SettingsError if a manifest of an older version has a masked value and `values` does not give it.
     """
     metadata = dict(document.get("metadata") or {})
     name = str(metadata.pop("name", "run"))
@@ -202,7 +200,7 @@ def as_new(document: Json, values: Mapping[str, str]) -> Json:
 
 
 def _masked_names(value: Any) -> list[str]:
-    """The parameters and variables whose values an older version of hera_utils masked."""
+    """The names of parameters and variables whose values an older version of hera_utils masked."""
     if isinstance(value, list):
         return [name for one in value for name in _masked_names(one)]
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""The part of a manifest that tells each task: the profile Provenance Run Crate (https://w3id.org/ro/wfrun/provenance/0.5). Pure.
+"""The part of a manifest that describes each task: the profile Provenance Run Crate (https://w3id.org/ro/wfrun/provenance/0.5). Pure.
 
 A workflow has a step for each template that ran; the template is the tool of that step. Each task is a CreateAction of its tool, with its
-values; a ControlAction says which tasks a step became, an OrganizeAction which engine carried the workflow out.
+values; a ControlAction links a step to its tasks, an OrganizeAction links the workflow to the engine that executed it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hera_utils.digests import short_digest
 
 Json = dict[str, Any]
 
-MOST_TASKS = 5000  # tasks of a run that are described one by one; the tables have all
+MOST_TASKS = 5000  # at most this many tasks of a run are described; the tables contain all
 _LONGEST_VALUE = 1000  # characters
 SECONDS, BYTES = "https://qudt.org/vocab/unit/SEC", "https://qudt.org/vocab/unit/BYTE"
 _MEASURED = {"cpu_seconds": ("ru_utime and ru_stime", SECONDS), "peak_memory": ("ru_maxrss", BYTES)}
@@ -25,9 +25,9 @@ ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "
 
 @dataclass(frozen=True)
 class TaskRun:
-    """A task that began. name: its path in the workflow. image: as the manifest names it, "" for none.
+    """A task that began. name: its path in the workflow. image: its name in the manifest, "" for none.
 
-    used: what was measured of it, by the columns of runs/measurements.py.
+    used: its measurements, with the names of runs/measurements.py.
     """
 
     workflow: str
@@ -46,7 +46,7 @@ class TaskRun:
 
 @dataclass(frozen=True)
 class WorkflowRun:
-    """A workflow of which tasks ran. path: of its document; action: the id of its own CreateAction; engine: that of the program."""
+    """A workflow of which tasks ran. path: of its document. action: the id of its CreateAction. engine: the id of the executing program."""
 
     name: str
     path: str
@@ -57,9 +57,9 @@ class WorkflowRun:
 
 @dataclass
 class TaskActions:
-    """The entities of all tasks, made once. table: the file that has the results of tasks which answered nothing themselves.
+    """The entities of all tasks. table: the file with the results, used as the result of tasks without outputs.
 
-    agent: the id of who ran them, "" for nobody.
+    agent: the id of the person who ran them, "" if unknown.
     """
 
     workflows: Sequence[WorkflowRun]
@@ -82,14 +82,14 @@ class TaskActions:
                 self._add(organized(workflow.name, workflow.engine, controls, workflow.action, workflow.phase))
 
     def parts(self, path: str) -> Json:
-        """What the entity of a workflow says of its steps and tools; {} for a workflow of which no task began."""
+        """The steps and tools of a workflow's entity; {} for a workflow of which no task began."""
         steps = [key for key, one in self.entities.items() if one["@type"] == "HowToStep" and one["_of"] == path]
         tools = [key for key, one in self.entities.items() if one.get("_tool_of") == path]
         return {"hasPart": [id_of(key) for key in tools], "step": [id_of(key) for key in steps]} if steps else {}
 
     @property
     def actions(self) -> list[str]:
-        """What the crate mentions: tasks, and who organized them."""
+        """The ids of the actions that the crate mentions: those of tasks and those of engines."""
         kinds = ("CreateAction", "OrganizeAction")
         return [key for key, one in self.entities.items() if one["@type"] in kinds]
 
@@ -169,7 +169,7 @@ class TaskActions:
         return self._add(action)
 
     def _used(self, task: TaskRun, name: str) -> str:
-        """What the kernel measured of a task."""
+        """Add a measurement of the kernel and return its id."""
         source, unit = _MEASURED[name]
         return self._add(
             {
@@ -197,7 +197,7 @@ class TaskActions:
 
 
 def controlled(workflow: str, name: str, step: str, actions: Iterable[str], phase: str) -> Json:
-    """Which actions a step became."""
+    """The ControlAction that links a step to its actions."""
     return {
         "@id": control_id(workflow, name),
         "@type": "ControlAction",
@@ -213,7 +213,7 @@ def control_id(workflow: str, name: str) -> str:
 
 
 def organized(name: str, engine: str, controls: Iterable[str], action: str, phase: str) -> Json:
-    """Which program carried a workflow out."""
+    """The OrganizeAction that links a workflow's actions to the program that executed it."""
     return {
         "@id": f"#engine-{word(name)}",
         "@type": "OrganizeAction",
@@ -226,7 +226,7 @@ def organized(name: str, engine: str, controls: Iterable[str], action: str, phas
 
 
 def ending(phase: str, started: str, finished: str, message: str) -> Json:
-    """How an action stands: its status, its times, and why it failed."""
+    """The status of an action, its times, and the reason of its failure."""
     facts = {"actionStatus": f"http://schema.org/{ENDED.get(phase, 'ActiveActionStatus')}"}
     if started:
         facts["startTime"] = time(started)
@@ -242,7 +242,7 @@ def _ended(phase: str) -> Json:
 
 
 def word(text: str) -> str:
-    """A text as the end of a local identifier. Other characters are written as numbers, so that different texts stay different."""
+    """A text as the end of a local identifier. Special characters become their code points, so different texts stay different."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "-.") else f"_{ord(c):x}_" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""A comparison of runs as one page that needs nothing else: a table, light or dark as the reader's system is. No script runs in it."""
+"""A comparison of runs as one self-contained HTML page: a table, light or dark as the reader's system is, without scripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ p { opacity: .75; }
 
 
 def comparison_page(table: ComparisonTable, runs: Sequence[str]) -> str:
-    """The HTML page."""
+    """The HTML page with the table. runs: the names of the compared runs, counted in the title."""
     title = f"{len(runs)} runs side by side"
     head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
     body = "\n".join(f"<tr>{''.join(map(_cell, line))}</tr>" for line in table.lines)

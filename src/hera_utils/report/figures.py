@@ -1,4 +1,7 @@
-"""The figures of a run: pictures among its output artifacts, brought for its report. Bounded, and judged by what they hold, not by name."""
+"""The figures of a run: the pictures among its output artifacts, downloaded for its report.
+
+Their number and size are bounded, and their content, not their name, decides whether they are pictures.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ Json = dict[str, Any]
 
 MOST = 12
 LARGEST = 2 * 1024 * 1024
-"""Bytes of one figure: larger ones are left out, the report would not open any more."""
+"""Bytes of one figure; larger ones are left out because a browser would no longer open the report."""
 SUFFIXES = (".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp")
 _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture by the task that made it, and the artifact's name; kind: its media type."""
+    """A picture. task: the task that made it. name: that of the artifact. kind: its media type."""
 
     task: str
     name: str
@@ -39,12 +42,12 @@ class Figure:
 
     @property
     def address(self) -> str:
-        """The picture itself as an address, so that a page holds it."""
+        """The picture as a data URL, so that the page contains it."""
         return f"data:{self.kind};base64,{base64.b64encode(self.content).decode()}"
 
 
 def figures_of_run(client: ArgoClient, run: WholeRun) -> tuple[list[Figure], int]:
-    """(the figures of a run, at most MOST, those of its gather first; how many more there are). What cannot be had is left out."""
+    """(the figures of a run, at most MOST, those of its gather first; how many more there are). Unavailable ones are left out."""
     candidates = list(_candidates(run))
     figures: list[Figure] = []
     for number, artifact in enumerate(candidates):
@@ -72,7 +75,7 @@ def _candidates(run: WholeRun) -> Iterator[Artifact]:
 
 
 def _content(client: ArgoClient, artifact: Artifact) -> bytes:
-    """The picture's bytes, out of Argo's packet where it is in one; b"" for what is too large or not there any more."""
+    """The picture's bytes, unpacked if Argo archived it; b"" if it is too large or no longer stored."""
     try:
         stored = joined(client.artifact(artifact.workflow, artifact.node, artifact.name))
     except (HeraUtilsError, OSError):
@@ -81,7 +84,7 @@ def _content(client: ArgoClient, artifact: Artifact) -> bytes:
 
 
 def joined(pieces: Iterable[bytes]) -> bytes:
-    """The pieces together, b"" when they are more than LARGEST; then the rest is not asked for."""
+    """The joined pieces, b"" if they exceed LARGEST bytes; the remaining pieces are then not fetched."""
     whole = b""
     for piece in pieces:
         whole += piece
@@ -91,7 +94,7 @@ def joined(pieces: Iterable[bytes]) -> bytes:
 
 
 def unpacked(packet: bytes) -> bytes:
-    """The one file of a packet, as Argo packs an artifact; b"" for any other packet, or a file that is too large."""
+    """The only file of the .tgz archive into which Argo packs an artifact; b"" for other content or a file that is too large."""
     try:
         with tarfile.open(fileobj=io.BytesIO(packet), mode="r|gz") as archive:
             member = archive.next()
@@ -104,7 +107,7 @@ def unpacked(packet: bytes) -> bytes:
 
 
 def kind_of(content: bytes) -> str | None:
-    """The media type of a picture by its first bytes; None for what no browser shows as one."""
+    """The media type of a picture, from its first bytes; None if browsers show no such picture."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):

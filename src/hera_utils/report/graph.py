@@ -1,4 +1,4 @@
-"""The graph of a run as a person would draw it: a fan-out is one box, and so is what many workflows of one run share. Pure."""
+"""The graph of a run for readers: a fan-out is one box, and so is a task that many workflows of the run share. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Json = dict[str, Any]
 Key = tuple[str, ...]
 
 MOST_BOXES = 60
-MOST_ALIKE = 8  # boxes of one template, after and before the same others: more are one
+MOST_ALIKE = 8  # more boxes of one template with the same predecessors and successors become one box
 _STRUCTURE = frozenset({"StepGroup", "TaskGroup", "DAG", "Steps", "Container"})
 
 
 @dataclass
 class Box:
-    """One task, or all items of a fan-out. counts: status → how many. seconds: of all of them together."""
+    """One task, or all items of a fan-out. counts: status → number of tasks. seconds: the sum over all of them."""
 
     title: str
     template: str = ""
@@ -28,7 +28,7 @@ class Box:
 
 @dataclass(frozen=True)
 class RunGraph:
-    """boxes, and edges between them by number: the second comes after the first."""
+    """edges: pairs of indices into boxes; the second box comes after the first."""
 
     boxes: tuple[Box, ...]
     edges: tuple[tuple[int, int], ...]
@@ -37,7 +37,10 @@ class RunGraph:
 def graph(
     documents: Iterable[Json], rows: Sequence[TaskResult], *, most: int = MOST_BOXES, last: Iterable[str] = ()
 ) -> RunGraph:
-    """With more than `most` boxes, a box a template. last: workflows that come after all others. Linear in the nodes."""
+    """The graph of a run; with more than `most` boxes, one box per template. last: names of the workflows that come after all others.
+
+    Takes time linear in the number of nodes.
+    """
     read = [_Nodes(document) for document in documents]
     owners = {nodes.workflow: nodes for nodes in read}
     keys = [owners[row.workflow].key(row.node_id) for row in rows]
@@ -66,7 +69,7 @@ def graph(
 
 
 def _join(edges: dict[tuple[int, int], None], count: int, ends: set[int]) -> None:
-    """What nothing follows is followed by what comes after all."""
+    """Add edges from the boxes without a successor to the first boxes of `ends`, the ones that come after all others."""
     leave, enter = {one for one, _ in edges}, {other for _, other in edges}
     firsts = sorted(ends - enter)
     for one in range(count):
@@ -76,7 +79,7 @@ def _join(edges: dict[tuple[int, int], None], count: int, ends: set[int]) -> Non
 
 
 def _merged(boxes: list[Box], edges: dict[tuple[int, int], None]) -> RunGraph:
-    """Boxes that only their names tell apart, of a loop in the user's own Python, are one where they are many."""
+    """Merge more than MOST_ALIKE boxes that differ only in their names: a loop in the user's Python code made them."""
     before: dict[int, list[int]] = {}
     after: dict[int, list[int]] = {}
     for one, other in edges:
@@ -108,7 +111,7 @@ def _add(box: Box, other: Box) -> None:
 
 
 class _Nodes:
-    """One workflow's nodes; a key is the path of task names, without items and attempts."""
+    """One workflow's nodes. The key of a node is its path of task names, without items and attempts."""
 
     def __init__(self, document: Json) -> None:
         self.workflow = str(document["metadata"].get("name", ""))
@@ -142,7 +145,7 @@ class _Nodes:
         return self.renamed.get(key, key)
 
     def edges(self, boxes: set[Key]) -> Iterable[tuple[Key, Key]]:
-        """Between boxes; what is only structure is passed through."""
+        """The edges between boxes. Structural nodes, which have no box, are skipped: their predecessors connect to their successors."""
         after: dict[Key, dict[Key, None]] = {}
         for node_id, node in self.nodes.items():
             here = self._place(node_id, node)
@@ -163,7 +166,7 @@ class _Nodes:
                     waiting += after.get(place, ())
 
     def _place(self, node_id: str, node: Json) -> Key:
-        """A box's key, or one of its own for what is structure; a fan-out's group is in the box of its items."""
+        """The key of the node's box, or a unique key for a structural node; the group of a fan-out belongs to the box of its items."""
         key = self.drawn_key(node_id)
         if node.get("type") in _STRUCTURE and node.get("type") != "TaskGroup":
             return ("\0structure", node_id) if node.get("type") == "StepGroup" else ("\0inside", *self.key(node_id))

@@ -1,4 +1,4 @@
-"""A run as Markdown, for the appendix of a paper: what was run, with what, what it gave, what failed; its graph as Mermaid. Pure."""
+"""A run as Markdown for the appendix of a paper: constants, inputs, results, failures, times, and its graph as Mermaid. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_BOXES = 30
 
 
 def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
-    """At most MOST_ROWS rows a table; numbers as the tasks wrote them."""
+    """The Markdown text, with at most MOST_ROWS rows per table; numbers are as the tasks wrote them."""
     data = page_data(run, results, facts)
     title = f"{data['experiment']}: run {run.name}" if data["experiment"] else f"Run {run.name}"
     parts = [f"# {as_text(title)}", _summary(data)]
@@ -50,7 +50,7 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
 
 
 def _sheets(results: Results) -> Iterable[tuple[str, Sheet]]:
-    """With their titles: the means where points repeat each other, the points, the tasks by template."""
+    """(title, sheet): the means over repeated points if there are any, the points, the tasks of each template."""
     repeated = means_over_seeds(results.point_table)
     if repeated:
         sheet = repeated.sheet()
@@ -148,7 +148,7 @@ def _list(pairs: Iterable[Sequence[str]]) -> str:
 
 
 def as_text(text: str) -> str:
-    """A text that Markdown (with HTML inside) reads as nothing but a text."""
+    """Escape a text so that Markdown and the HTML inside it read it as plain text."""
     line = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for sign in "|*_`[]#":
         line = line.replace(sign, f"\\{sign}")
@@ -156,7 +156,7 @@ def as_text(text: str) -> str:
 
 
 def as_code(text: str) -> str:
-    """A text for between backticks."""
+    """A text that can stand between backticks, also in a table."""
     return " ".join(text.split()).replace("`", "'").replace("|", "¦")
 
 

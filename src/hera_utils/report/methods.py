@@ -1,4 +1,4 @@
-"""A run as the paragraph of a paper's methods: what was run, with which versions, how often. Markdown. Pure."""
+"""A run as a paragraph for the methods section of a paper: what was run, with which versions, how often. Markdown. Pure."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words
 from hera_utils.wording import counted, first_of, listed
 
-_MOST_VALUES = 8  # values of one input that are listed
+_MOST_VALUES = 8  # with more values, an input's values are abbreviated
 _MOST_PACKAGES = 30
 _BEGUN = ("Succeeded", "Failed", "Error", "Running")
 
 
 @dataclass(frozen=True)
 class Software:
-    """What carried a run out. python: the version that ran its script; packages: those that its code imports, name → version; system:
-    kernel and machine, "" for a cluster; commit, repository, changed: of the script, "" where it is in no repository.
+    """The software that executed a run. python: the version that ran its script. packages: name → version of the imported ones.
+
+    system: kernel and machine, "" for a cluster. commit, repository, changed: of the script; "", "" and 0 outside a repository.
     """
 
     argo: str = ""
@@ -46,7 +47,7 @@ class Software:
 
 
 def methods(run: WholeRun, results: Results, software: Software) -> str:
-    """The paragraph, and a line on who wrote it and under which licence."""
+    """The title, the paragraph, and a line with the authors and the licence of the experiment."""
     sentences = [
         _what(run, software),
         *_points(run, results),
@@ -130,7 +131,8 @@ def _values(values: Sequence[Any]) -> str:
     words = [as_text(in_words(value)) for value in values]
     if len(words) <= _MOST_VALUES:
         return f"{counted(len(words), 'value')}: {', '.join(words)}"
-    if all(isinstance(value, int | float) for value in values) and list(values) != sorted(values):  # a sample
+    # Unsorted numbers are a random sample: their range says more than the first three.
+    if all(isinstance(value, int | float) for value in values) and list(values) != sorted(values):
         return f"{len(words)} values from {number(min(values))} to {number(max(values))}"
     return f"{len(words)} values: {', '.join(words[:3])}, …, {words[-1]}"
 
@@ -186,7 +188,7 @@ def _span(seconds: float) -> str:
 
 
 def _began(row: TaskResult) -> bool:
-    """Whether it is a task that began, and not a workflow that reached none."""
+    """Whether the row is a task that began, not a workflow that failed before its first task."""
     return row.status in _BEGUN and (bool(row.pod) or row.node_id != row.workflow)
 
 

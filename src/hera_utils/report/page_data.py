@@ -1,6 +1,6 @@
-"""All that a report tells, as one JSON document for its page: summary, tables by column, timeline, graph, resources, failures. Pure.
+"""The content of a report as one JSON document for its page: summary, tables by column, timeline, graph, resources, failures. Pure.
 
-Bounded: at most MOST_ROWS rows a table, LONGEST characters a cell, MOST_FAILURES failures; what is left out is said.
+Bounded: at most MOST_ROWS rows per table, LONGEST characters per cell, MOST_FAILURES failures; `left_out` says what is missing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HIDDEN = ("started", "finished")
 
 
 def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> Json:
-    """facts: what else is worth telling of the run, label and text."""
+    """The JSON document. facts: (label, text) of further facts about the run."""
     start, ended = span(run.own)
     phase = run.phase
     tasks = results.tasks[:MOST_ROWS]
@@ -67,7 +67,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
 
 
 def _best(run: WholeRun, results: Results) -> Json | None:
-    """Of a search, the point that it found: {name: `least loss`, value, at: its inputs in words}."""
+    """The best point of a search: {name: `least loss`, value, at: its inputs in words}; None if there is none."""
     best = best_point((run.facts.get("inputs") or {}).get("search") or {}, results)
     if best is None:
         return None
@@ -75,13 +75,13 @@ def _best(run: WholeRun, results: Results) -> Json | None:
 
 
 def _counts_waiting(document: Json) -> bool:
-    """Whether the times of some tasks are those of Argo's nodes, in which they also wait for their place."""
+    """Whether the times of some tasks are those of Argo's nodes, which include the wait for a place on a machine."""
     nodes = ((document.get("status") or {}).get("nodes") or {}).values()
     return any(node.get("type") == "Pod" and node.get("finishedAt") and not node.get(RAN) for node in nodes)
 
 
 def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
-    """Seconds since the epoch of the first start and the last end."""
+    """(the first start, the last end) in seconds since the epoch; None if there is none."""
     times = [document.get("status") or {} for document in documents]
     begun = [found for one in times if (found := timestamps.read(one.get("startedAt"))) is not None]
     ended = [found for one in times if (found := timestamps.read(one.get("finishedAt"))) is not None]
@@ -89,7 +89,7 @@ def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
 
 
 def resources(tasks: Sequence[TaskResult]) -> list[Json]:
-    """By template: how many tasks, how long, what they asked for over time (Argo's resourcesDuration), what was measured (or None)."""
+    """Per template: number of tasks, seconds, requests times duration (Argo's resourcesDuration), measurements (or None)."""
     by_template: dict[str, Json] = {}
     for row in tasks:
         usage_row = by_template.setdefault(
@@ -106,7 +106,7 @@ def resources(tasks: Sequence[TaskResult]) -> list[Json]:
 
 
 def _used_by(before: Json | None, row: TaskResult) -> Json | None:
-    """The sums and the largest of what was measured, with one more task. seconds: of the tasks that were measured."""
+    """Add the measurements of one more task: sums, and maxima of peak memory and requests. seconds: of the measured tasks."""
     if not row.used:
         return before
     sums, largest = before or {}, joint([row.used])
@@ -126,7 +126,7 @@ def _counts(statuses: Any) -> dict[str, int]:
 
 
 def _constants(run: WholeRun, results: Results) -> list[list[str]]:
-    """What was the same for all: the experiment's constants, else the inputs that never differ."""
+    """The experiment's constants, or else the inputs that have the same value in all tasks."""
     recorded = (run.facts.get("inputs") or {}).get("constants") or {}
     if recorded:
         return [[name, _cut(in_words(value))] for name, value in recorded.items()]
@@ -152,7 +152,7 @@ def _workflow(document: Json, run: WholeRun) -> Json:
 
 
 def _tables(results: Results) -> list[ResultTable]:
-    """The points, their means where they repeat each other, the tasks."""
+    """The tables of points, of the means over repeated points if there are any, and of tasks."""
     found = [results.point_table.for_readers()] if results.points else []
     repeated = means_over_seeds(results.point_table)
     return [*found, *([repeated.table().for_readers()] if repeated else []), results.task_table]
@@ -188,14 +188,14 @@ def _blank(column: Column) -> bool:
 def _column(column: Column) -> Json:
     head: Json = {"name": column.name, "role": column.role, "kind": column.kind}
     if column.numeric:
-        # JSON knows no nan and no infinity: they go as texts
+        # JSON has no NaN and no infinity, so they are sent as strings.
         values = [str(v) if isinstance(v, float) and not math.isfinite(v) else v for v in column.values]
         return {**head, "values": values}
     return {**head, **_encoded([None if value is None else _cut(str(value)) for value in column.values])}
 
 
 def _encoded(cells: list[str | None]) -> Json:
-    """Texts: each once with its places where they repeat."""
+    """Encode texts: as they are, or if many repeat, as the distinct words and the index of each cell's word."""
     words = list(dict.fromkeys(cells))
     if len(words) > len(cells) / 2:
         return {"values": cells}
@@ -208,16 +208,16 @@ def _cut(text: str) -> str:
 
 
 def _timeline(tasks: Sequence[TaskResult], start_of_run: float | None) -> Json:
-    """By task, in the order of the task table: start and length in seconds since the run began (-1: not started), template, status.
+    """Per task, in the order of the task table: start in seconds since the run began (-1: not started), length, template, status.
 
-    waited: how long a task waited for its place before it started; [] where that was not measured.
+    waited: seconds for which a task waited for its place before it started; [] if that was not measured.
     """
     templates = {name: number for number, name in enumerate(dict.fromkeys(row.template for row in tasks))}
     statuses = {name: number for number, name in enumerate(dict.fromkeys(row.status for row in tasks))}
     starts, lengths = [], []
     for row in tasks:
         start, end = timestamps.read(row.started), timestamps.read(row.finished)
-        # what an earlier run computed is not of this one's time
+        # A task that an earlier run computed started before this run and has no place on its timeline.
         starts.append(
             -1 if start is None or start_of_run is None or start < start_of_run else round(start - start_of_run, 3)
         )
@@ -247,7 +247,7 @@ def _graph(run: WholeRun, results: Results) -> Json:
 
 
 def _plots(results: Results) -> Json:
-    """The table that is plotted, of tasks the template with most to show, and the pictures to begin with."""
+    """The plotted table and the initial pictures; for a run without points, the template with results and the most rows is plotted."""
     if results.points:
         table, template = results.point_table.for_readers(), ""
         pictures_found = chosen(table)
@@ -274,7 +274,7 @@ def _plots(results: Results) -> Json:
 
 
 def _message(run: WholeRun, results: Results) -> str:
-    """Of the first workflow that has one. The message of a run of one task is that task's: then it says why."""
+    """The first message of a workflow; if it is only an exit code, the message of the task that failed with it."""
     message = next((end.message for end in map(outcome, run.own) if end.message), "")
     if not is_exit_code(message):
         return message
@@ -282,7 +282,7 @@ def _message(run: WholeRun, results: Results) -> str:
 
 
 def _failure(row: TaskResult, others: Sequence[TaskResult]) -> Json:
-    """others: those that failed in the same way."""
+    """One failure. others: the tasks that failed in the same way."""
     return {
         "others": same_way([one.task for one in others]) if others else "",
         "task": row.task,

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: style and scripts are inside, a policy forbids the browser everything besides them."""
+"""The report as one self-contained page: it contains its style and scripts, and its policy forbids the browser everything else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hera_utils.spans import span_in_words
 
 Json = dict[str, Any]
 
-# in the order in which they build upon each other
+# In this order, as the later scripts use the earlier ones.
 _SCRIPTS = ("story.js", "table.js", "timeline.js", "resources.js", "start.js")
 
 
@@ -31,9 +31,9 @@ def page(
     facts: Sequence[tuple[str, str]] = (),
     figures: tuple[Sequence[Figure], int] = ((), 0),
 ) -> str:
-    """The HTML page. Nothing of a run is read as HTML or script: it is a JSON document inside the page, put into texts.
+    """The HTML page. The run's data cannot act as HTML or script: it is a JSON document that the page shows as text only.
 
-    figures: pictures that its tasks made, and how many more there are.
+    figures: (pictures that the run's tasks made, how many more there are).
     """
     content = page_data(run, results, facts)
     pictures_made, more = figures
@@ -46,7 +46,7 @@ def page(
 def page_of(content: Json) -> str:
     style = _part("style.css") + pictures.style()
     script = "\n".join([pictures.script(), *(_part(name) for name in _SCRIPTS)])
-    # in JSON a `<` may be written as an escape: then no `</script>` and no comment can begin inside of the element
+    # JSON allows an escape for `<`; with it no `</script>` and no comment can begin inside the element.
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     pieces = {

@@ -1,15 +1,15 @@
-"""Which pictures show best what a run found: chosen from the kinds of its columns. Pure.
+"""The choice of pictures that best show the results of a run, from the kinds of its columns. Pure.
 
 inputs that vary     output    picture
 none                 number    histogram
-one number           number    line (a scatter where one input has several answers and many values)
+one number           number    line (a scatter if the input has many values and several outputs for each)
 one text             number    bars
-two, on a grid       number    lines, one a value of the input that has few; else a heat map
+two, on a grid       number    lines, one for each value of the input that has few; else a heat map
 two, scattered       number    scatter, coloured by the second input
-three and more       number    parallel coordinates; of a few rows a scatter, coloured by a text that has few values
+three and more       number    parallel coordinates; for a few rows a scatter, coloured by a text that has few values
 
-An input that repeats the others (their seeds) is no side of a picture: lines and bars are means over it.
-Of a sweep over several inputs the page adds importance and coverage (pictures/cards.js).
+A seed, which only repeats the other inputs, is no axis of a picture: lines and bars are means over it.
+For a sweep over several inputs the page adds importance and coverage (pictures/cards.js).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hera_utils.results.means import seeds_of
 Picture = Literal["line", "scatter", "heat map", "bars", "parallel", "histogram"]
 
 MOST_PLOTS = 12
-_FEW = 10  # lines in one picture that can be told apart
+_FEW = 10  # more lines in one picture cannot be told apart
 _MOST_CELLS = 200  # along one side of a heat map
 _MOST_BARS = 60
 _FEW_ROWS = 60  # with fewer rows a scatter plot shows more than parallel coordinates
@@ -31,7 +31,7 @@ _FEW_ROWS = 60  # with fewer rows a scatter plot shows more than parallel coordi
 
 @dataclass(frozen=True)
 class Plot:
-    """One picture: column names. series: what colours it (or the second side of a heat map), "" for nothing."""
+    """One picture, by column names. series: the column that colours it, or the second axis of a heat map; "" for none."""
 
     kind: Picture
     output: str
@@ -40,7 +40,7 @@ class Plot:
 
 
 def chosen(table: ResultTable) -> tuple[Plot, ...]:
-    """A picture for every output that is a number and varies; of how long tasks took where there is none."""
+    """A picture for every numeric output that varies, at most MOST_PLOTS; if there is none, one of the duration of tasks."""
     seeds = seeds_of(table)
     axes = [axis for axis in axes_of(table) if axis.name not in seeds]
     outputs = [column for column in varying(table.by_role("output")) if column.numeric]
@@ -50,7 +50,7 @@ def chosen(table: ResultTable) -> tuple[Plot, ...]:
 
 
 def axes_of(table: ResultTable) -> list[Column]:
-    """The inputs that vary, less texts that another input decides (the folder of a year says no more than the year)."""
+    """The inputs that vary, without texts that another input determines (the folder of a year adds nothing to the year)."""
     found = varying(table.by_role("input"))
     axes: list[Column] = []
     for column in found:
@@ -61,13 +61,13 @@ def axes_of(table: ResultTable) -> list[Column]:
 
 
 def _decides(first: Column, second: Column) -> bool:
-    """Whether each value of one comes with a single value of the other, and more than by chance: values come again."""
+    """Whether each value of `first` comes with a single value of `second`; false if values hardly repeat, as that would be chance."""
     count = len(set(first.values))
     return count <= len(first.values) / 2 and len(set(zip(first.values, second.values, strict=True))) == count
 
 
 def varying(columns: tuple[Column, ...]) -> list[Column]:
-    """Those with more than one value."""
+    """The columns with more than one value."""
     return [column for column in columns if len({cell for cell in column.values if cell is not None}) > 1]
 
 
@@ -116,6 +116,6 @@ def _count(column: Column) -> int:
 
 
 def _is_grid(first: Column, second: Column) -> bool:
-    """Whether most combinations of the two are there."""
+    """Whether at least 60 % of the combinations of the two columns' values occur."""
     there = len(set(zip(first.values, second.values, strict=True)))
     return there >= 0.6 * _count(first) * _count(second)

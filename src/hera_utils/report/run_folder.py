@@ -1,4 +1,4 @@
-"""What a run leaves in the folder of its record when it has ended: the report, the paragraph of methods, the results, the manifest."""
+"""Writes the report, the methods paragraph, the results and the manifest into the folder of a run's record when the run has ended."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
 Form = Callable[[WholeRun, Results, list[tuple[str, str]]], str]
-"""How a run is told: from it, its results and facts about it."""
+"""Renders a run as text, from the run, its results and facts about it."""
 
-MOST_POINTS = 20_000  # of a larger run they are written when they are asked for: they take its workflows into memory
+MOST_POINTS = 20_000
+"""The report of a larger run is written only on request, because it loads all workflows of the run into memory."""
 
 
 def write_run_folder(
@@ -46,9 +47,9 @@ def write_run_folder(
     secrets: Iterable[str | Secret | None] = (),
     file_uses: Callable[[], tuple[FileUse, ...]] = tuple,
 ) -> str:
-    """Write them; "" when that went well, else a sentence. What went wrong here never makes a run fail.
+    """Write report, methods, results and manifest. Returns "" or a sentence about the failure, which never makes the run fail.
 
-    file_uses: the files that the run read and wrote, by their digests.
+    file_uses: returns the files that the run read and wrote, with their digests.
     """
     every_secret = tuple(secrets)
     try:
@@ -83,7 +84,7 @@ def _with_fix(error: Exception) -> str:
 def crate_context(
     client: ArgoClient, secrets: Iterable[str | Secret | None] = (), uses: Iterable[FileUse] = ()
 ) -> CrateContext:
-    """uses: the files that the run read and wrote."""
+    """The context of a run's manifest (RO-Crate). uses: the files that the run read and wrote."""
     connection = client.connection
     secret_texts = (connection.token, *secrets)
     return CrateContext(
@@ -109,7 +110,7 @@ def methods_of(client: ArgoClient) -> Form:
 
 
 def software_of(client: ArgoClient, run: WholeRun) -> Software:
-    """What carried a run out, as far as it can be found out now."""
+    """The software that executed a run, as far as it can still be determined."""
     script, local = Path(run.script) if run.script else None, client.connection.local
     script = script if script is not None and script.is_file() else None
     commit = commit_of(script.parent) if script is not None else None
@@ -147,17 +148,20 @@ def render_report(
     secrets: Iterable[str | Secret | None],
     form: Form,
 ) -> str:
-    """A run told in some form (page, Markdown): secrets are masked in messages and logs. ResourceError when another place holds one."""
+    """Render a run in a form (page, Markdown) with secrets masked in messages and logs.
+
+    Raises ResourceError if a secret occurs elsewhere in the report.
+    """
     known = (client.connection.token, *secrets)
     refuse_secret_literals(run.documents)
     masked, facts = without_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
-    # looked at before it is written in a form that escapes some signs
+    # The check comes before rendering, because a form may escape characters of a secret.
     refuse_secrets(f"the report of {run.name}", json.dumps(page_data(run, masked, facts), ensure_ascii=False), known)
     return form(run, masked, facts)
 
 
 def write_report(path: Path, text: str) -> None:
-    """Of a run's folder: a link that somebody put there is replaced. ResourceError when it cannot be written."""
+    """Write the file; a symbolic link in its place is replaced, not followed. Raises ResourceError if it cannot be written."""
     try:
         content = text.encode("utf-8", "replace")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +174,7 @@ def write_report(path: Path, text: str) -> None:
 
 
 def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
-    """Platform, script, commit, software, images: (name, text), without those that are not known."""
+    """(name, text) of the known ones among platform, script, commit, software and images."""
     connection = client.connection
     script = Path(run.script) if run.script else None
     commit = commit_of(script.parent) if script is not None and script.parent.is_dir() else None

@@ -1,7 +1,7 @@
-"""Settings: what a run is told from outside, and who told it.
+"""Settings: the values that a run receives from outside, and their origins.
 
-In: flags, environment variables, files, what a script gives. Out: a `CLIContext` (resolve.py) whose every value remembers its origin.
-fields.py names each setting once; sources.py asks flags, variables and files, strongest first (files.py: TOML files; values.py: values,
-table_values.py: those that are tables); resolve.py decides (pure); parser.py is a script's door. profiles.py changes the files of
-profiles (toml_text.py: their text, pure); kubeconfig.py reads kubeconfigs.
+In: flags, environment variables, files, values of the script. Out: a `CLIContext` (resolve.py) with the origin of each value.
+fields.py defines each setting once; sources.py reads flags, variables and files, strongest first (files.py: TOML files; values.py:
+single values; table_values.py: tables); resolve.py picks the winner (pure); parser.py is what scripts call. profiles.py changes the
+files of profiles (toml_text.py: their text, pure); kubeconfig.py reads kubeconfigs.
 """

@@ -11,9 +11,9 @@ from hera_utils.errors import SettingsError
 def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
     """The URL of an Argo server, without a trailing slash.
 
-    text: what the user wrote. secure: the scheme where none is written: False is http, else https (the argo command's rule:
-    ARGO_SECURE is true unless told otherwise). base: a base path where none is written (ARGO_BASE_HREF).
-    SettingsError names what is wrong in the text.
+    text: what the user wrote. secure: the scheme if the text has none: False is http, else https (as in the argo command, where
+    ARGO_SECURE is true by default). base: the base path if the text has none (ARGO_BASE_HREF).
+    Raises SettingsError, which says what is wrong, if the text is no address.
     """
     written = text.strip()
     if "://" not in written:
@@ -28,7 +28,7 @@ def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
     if parts.scheme not in ("http", "https"):
         raise _illegal(text, f"`{parts.scheme}` is neither http nor https")
     if parts.username is not None or parts.password is not None:
-        # The text is not repeated: it holds a password.
+        # The message does not repeat the text because it contains a password.
         raise SettingsError("an Argo server's address contains a user name or a password", fix=_FIX_CREDENTIAL)
     if not parts.hostname:
         raise _illegal(text, "it has no host")
@@ -40,7 +40,7 @@ def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
 
 
 def host_and_port(url: str) -> tuple[str, int]:
-    """Where a URL points to: (host, port), every name of this machine's loopback being `127.0.0.1`."""
+    """(host, port) of a URL; every name of this machine's loopback becomes `127.0.0.1`."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     return ("127.0.0.1" if is_loopback(host) else host.lower()), parts.port or (443 if parts.scheme == "https" else 80)

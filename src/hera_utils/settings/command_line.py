@@ -1,4 +1,4 @@
-"""Command lines that people can paste: how the present script was started, and the flags that lead to its platform. No secret in them."""
+"""Command lines to paste, without secrets: the one that started this script, and the flags that select its platform."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ PLACE = frozenset(
         "state",
     }
 )
-"""The settings that say which platform is meant, and how it is reached."""
+"""The settings that select the platform and say how to reach it."""
 
 ONCE = frozenset({"--detach", "--resume", "--explain", "--keep-done", "--keep_done"})
-"""Flags that are about one call of a script: the next call has its own."""
+"""Flags that concern a single call of a script and are not repeated for the next."""
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """How a script was started. before: the words in front of it."""
+    """The command that started a script. before: the words in front of the script."""
 
     before: tuple[str, ...]
     script: str
@@ -52,19 +52,22 @@ class CommandLine:
 
 
 def python_launch() -> CommandLine | None:
-    """How Python was told to run the present script; None in a notebook, a console, or a program of another kind."""
+    """The Python command that started this script; None in a notebook, a console or another kind of program."""
     main = sys.modules.get("__main__")
     if not getattr(main, "__file__", None) or "ipykernel" in sys.modules:
         return None
     words, script, given = sys.orig_argv, sys.argv[0], tuple(sys.argv[1:])
     place = len(words) - len(sys.argv)
-    if place > 0 and tuple(words[place + 1 :]) == given:  # also of `python -m package.script`
+    if place > 0 and tuple(words[place + 1 :]) == given:  # true for `python -m package.script`, too
         return CommandLine(tuple(words[:place]), words[place], given)
     return CommandLine(tuple(words[:1]) or (sys.executable,), script, given)
 
 
 def words_of(values: Mapping[str, Any], only: Iterable[str] | None = None) -> list[str]:
-    """Settings as the words of a command line that say the same: field name → its value, or the list of them. Secrets are left out."""
+    """Settings as the words of a command line, without secrets. values: field name → value, or a list of values.
+
+    only: the names of the fields to use, None for all.
+    """
     words: list[str] = []
     for field in FIELDS:
         if field.name not in values or field.secret or not field.flags or (only is not None and field.name not in only):
@@ -79,8 +82,9 @@ def words_of(values: Mapping[str, Any], only: Iterable[str] | None = None) -> li
 
 
 def place_words(context: CLIContext) -> tuple[str, ...]:
-    """The flags by which another command reaches the same platform: what this command line or script gave. Variables and files say it
-    to every command by themselves.
+    """The flags with which another command reaches the same platform.
+
+    They repeat what this command line or script gave; variables and files apply to every command anyway.
     """
     given = {}
     for name in PLACE:
@@ -91,7 +95,7 @@ def place_words(context: CLIContext) -> tuple[str, ...]:
 
 
 def without_secrets(arguments: Sequence[str]) -> list[str]:
-    """A command line without the flags that give a secret, or a command in which one may stand, and without the passwords of addresses."""
+    """A command line without the flags that give a secret, without --notify_command (it may contain one), and without passwords in URLs."""
     return [without_password(word) for word in _without(arguments, (*SECRET_FLAGS, *_NOTIFY_COMMAND), ())]
 
 
@@ -108,7 +112,7 @@ def _spelled(flags: Iterable[str]) -> list[str]:
 
 
 def _without(arguments: Sequence[str], flags: Sequence[str], switches: Sequence[str]) -> list[str]:
-    """flags: each has a value, in the next word or after a `=`; switches: have none."""
+    """The arguments without these. flags: each has a value, in the next word or after `=`. switches: flags without a value."""
     words_left, skip = [], False
     for word in arguments:
         if skip:

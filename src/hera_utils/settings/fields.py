@@ -1,7 +1,7 @@
-"""Each setting once: its name (also its key in files and its attribute of `args`), flags, variables, kind, help.
+"""The table of settings: name (also the key in files and the attribute of `args`), flags, variables, kind, help.
 
-Everything else is made from this table: the flags of scripts and of the command line, what is read from the environment and
-from files, and the rows of `hera-utils settings`.
+Everything else follows from it: the flags of scripts and of the command line, the variables and file keys that are read, and the rows
+of `hera-utils settings`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Kind = Literal["text", "words", "path", "paths", "program", "command", "boolean"
 class Field:
     """One setting.
 
-    flags: the first is shown in texts, each also works with `-` for `_`. off: flags that say no to a boolean.
-    variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
+    flags: the first is shown in texts; each also works with `-` for `_`. off: flags that set a boolean to false.
+    variables: environment variables, of which the first that is set wins. inverted: variables that set the boolean to false if true.
     kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
-    `program` that holds a `/`, and those words of a `command` that are files there; a `table` is merged key by key over the
-    sources; a `count` is 1 or more; a `duration` is seconds; `words` are a text or, in a file, a list of texts, which `joint` puts
-    together.
+    `program` that contains a `/`, and those words of a `command` that are files there; a `table` is merged key by key over the
+    sources; a `count` is 1 or more; a `duration` is in seconds; `words` are a text or, in a file, a list of texts, which `joint`
+    joins.
     repeated: whether the flag may be given several times.
     """
 
@@ -43,7 +43,7 @@ class Field:
 
     @property
     def flag_with_value(self) -> str:
-        """The flag as a help shows it: in one spelling, with what it takes."""
+        """The flag as the help shows it: in one spelling, with its value."""
         if self.kind == "boolean":
             return " / ".join((self.flags[0], *self.off))
         return f"{self.flags[0]} {self.metavar or '|'.join(self.choices) or self.name.rpartition('_')[2].upper()}"
@@ -270,16 +270,16 @@ FIELDS: tuple[Field, ...] = (
 )
 
 COMMON = ("platform", "profile", "argo_server", "argo_namespace", "argo_token", "images", "state")
-"""Those that people type: a help names them, and says where all of them are told."""
+"""The settings that people often type: the help of a script lists these, and says where all are listed."""
 
 TOKEN_FIELDS = ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring")
-"""The ways to give a token: whoever gives one of them stands in front of all weaker ways. In one source the first counts."""
+"""The ways to give a token. The strongest source that gives one of them wins; within a source the first of them wins."""
 
 BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
 
 
 def spellings(flag: str) -> tuple[str, ...]:
-    """A flag as it may be typed: `--argo_server` and `--argo-server`."""
+    """The spellings of a flag: `--argo_server` and `--argo-server`."""
     dashed = "--" + flag[2:].replace("_", "-")
     return (flag,) if dashed == flag else (flag, dashed)
 

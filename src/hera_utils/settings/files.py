@@ -1,4 +1,4 @@
-"""Settings files as they are read: TOML, with a sentence for what cannot be read, and a digest by which a consent holds for a content."""
+"""Reading settings files: TOML, with errors that users understand, and a digest, as the user's trust holds for one content of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hera_utils.wording import system_reason
 
 @dataclass(frozen=True)
 class Document:
-    """A settings file as read. path: "" when there is none. digest: SHA-256 of what was read."""
+    """A settings file. path: "" if there is none. digest: SHA-256 of the content that was read."""
 
     path: str
     table: Mapping[str, Any]
@@ -35,7 +35,10 @@ NO_DOCUMENT = Document("", {})
 
 
 def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
-    """A settings file; empty when there is none. SettingsError when it is not valid TOML. ours_alone: it is nobody else's file."""
+    """Read a settings file; NO_DOCUMENT if there is none. ours_alone: whether no other tool uses the file.
+
+    Raises SettingsError if it is not valid TOML.
+    """
     if not path.is_file():
         return NO_DOCUMENT
     text, digest = text_and_digest_of(path, f"file {path}")
@@ -43,15 +46,15 @@ def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
         document = Document(str(path), toml_of(text), digest)
     except ValueError as error:
         if not ours_alone and "tool.hera_utils" not in text:
-            return NO_DOCUMENT  # somebody else's file: its own tools will say it
+            return NO_DOCUMENT  # a pyproject.toml without our settings; other tools will report the error
         raise SettingsError(f"{path} is not valid TOML: {_position(str(error))}", fix="correct that line") from None
     if ours_alone:
-        _ = document.profiles  # told at once, whether a profile is asked for or not
+        _ = document.profiles  # raises for invalid profiles at once, even if no profile is used
     return document
 
 
 def toml_of(text: str) -> dict[str, Any]:
-    """What a TOML text says; ValueError for another."""
+    """Parse a TOML text. Raises ValueError if it is not valid."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -63,18 +66,18 @@ def toml_of(text: str) -> dict[str, Any]:
 
 
 def _position(message: str) -> str:
-    """What the parser says, without any text of the file: that may be a token."""
+    """The position in the parser's message, without text of the file, which may contain a token."""
     at = message.rfind("(at ")
     return message[at + 1 :].rstrip(")") if at >= 0 else "it cannot be read"
 
 
 def text_of(path: Path, origin: str) -> str:
-    """A file's text; SettingsError when it cannot be read. origin: who names it."""
+    """A file's text. origin: the source that names the file, for the message. Raises SettingsError if it cannot be read."""
     return text_and_digest_of(path, origin)[0]
 
 
 def text_and_digest_of(path: Path, origin: str) -> tuple[str, str]:
-    """As text_of, and the SHA-256 of what was read."""
+    """As text_of, with the SHA-256 of the content."""
     try:
         content = path.read_bytes()
         return content.decode("utf-8-sig").replace("\r\n", "\n"), hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""The `hera.config` format of the first hera_utils: `key = value` lines, as configargparse and shell people write them. Pure.
+"""The `hera.config` format of the first hera_utils: `key = value` lines as in configargparse or the shell. Pure.
 
 # a comment                      argo_server = 'argo.lab.example:443'     # quotes and a comment after a blank
 [a section: ignored]             --argo_namespace: argo                   # dashes, `:` or a blank instead of `=`
@@ -16,7 +16,7 @@ _KEY = re.compile(r"(?:--?)?(?P<key>[A-Za-z_][\w.-]*)\s*(?P<separator>[=:]|\s|$)
 
 
 def parse_hera_config(text: str, origin: str) -> dict[str, str]:
-    """Key (with `_` for `-`) → value. The last of two lines for one key wins. SettingsError names the line."""
+    """Key (with `_` for `-`) → value; the last line of a key wins. Raises SettingsError, which names the line, for an invalid line."""
     values: dict[str, str] = {}
     for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
         stripped = line.strip()
@@ -24,7 +24,7 @@ def parse_hera_config(text: str, origin: str) -> dict[str, str]:
             continue
         match = _KEY.match(stripped.removeprefix("export "))
         if match is None:
-            # The line is not repeated: it may hold a token.
+            # The message does not repeat the line because it may contain a token.
             raise SettingsError(
                 f"{origin}, line {number}: no `key = value`", fix="write `key = value`, or # before a comment"
             )

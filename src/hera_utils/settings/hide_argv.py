@@ -1,9 +1,8 @@
-"""What was typed as a flag stands in the list of processes, for every user of the machine to read. A token there is blotted out.
+"""Overwrites a token that was typed as a flag: every user of the machine can read it in the list of processes.
 
-Linux keeps a process's arguments in its own memory, between two addresses that /proc tells; what is written there is what `ps` shows.
-Elsewhere, and where the system does not allow it, nothing happens. Even so it can be read for as long as Python takes to start, and a
-script to import what it imports before us: nobody but the kernel could prevent that. A variable or a file is the better way, and the
-documentation says so.
+Linux keeps a process's arguments in the process's memory, between two addresses that /proc gives; `ps` shows what is there. On other
+systems, and if the system does not allow it, nothing happens. The token remains readable while Python starts and the script imports
+what comes before hera_utils; only the kernel could prevent that. The documentation recommends a variable or a file instead.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _ARG_START, _ARG_END = 48, 49  # fields of /proc/pid/stat, proc(5)
 
 
 def hide_typed_secrets(words: Sequence[str]) -> None:
-    """Blot out the token, the proxy's address and whom to notify among the words of a command line, as soon as it has begun."""
+    """Overwrite the values of the token, proxy and notify flags among the words of this process's command line."""
     for word, following in zip(words, (*words[1:], ""), strict=True):
         flag, equals, value = word.partition("=")
         if flag.replace("-", "_") in ("__argo_token", "__proxy", "__notify"):
@@ -23,12 +22,12 @@ def hide_typed_secrets(words: Sequence[str]) -> None:
 
 
 def hide_from_the_process_list(secret: str) -> bool:
-    """Overwrite a secret among this process's arguments; whether it was there."""
+    """Overwrite a secret among this process's arguments. Returns whether it was found."""
     if not sys.platform.startswith("linux") or not secret:
         return False
     try:
         with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
-            words = file.read().rpartition(")")[2].split()  # from the third field on
+            words = file.read().rpartition(")")[2].split()  # the third field and those after it
         start, end = int(words[_ARG_START - 3]), int(words[_ARG_END - 3])
         with open("/proc/self/cmdline", "rb") as file:
             arguments = file.read()

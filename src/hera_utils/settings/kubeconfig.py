@@ -1,8 +1,8 @@
-"""Kubeconfigs as Kubernetes' clients read them: several files merged, one context chosen.
+"""Reading kubeconfigs as Kubernetes' clients do: several files are merged and one context is chosen.
 
 The rules are kubectl's (kubernetes.io, "Organizing Cluster Access Using kubeconfig Files"): of several files the first that defines a
-name or sets the current context wins, a file of the list that does not exist is passed over, and a relative path belongs to the file
-that says it. What a context means for a connection is platforms/cluster_access.py.
+name or sets the current context wins, a file of the list that does not exist is skipped, and a path is relative to the file that
+contains it. platforms/cluster_access.py makes a connection from a context.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from hera_utils.wording import system_reason
 Json = dict[str, Any]
 
 POD_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its own service account."""
+"""The folder of a pod's own service account."""
 
 _FIX = "correct it, or name another with --k8s_config_file, a context of it with --k8s_context"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """One context. origin: the files, for people. context: its name. namespace: what it names, or "".
+    """One context. origin: the files, for messages. context: its name. namespace: that of the context, or "".
 
-    cluster, user: as written, and the folders of the files that say them (what relative paths are relative to).
+    cluster, user: their entries as written. cluster_folder, user_folder: the folders to which the paths in them are relative.
     """
 
     origin: str
@@ -41,7 +41,7 @@ class Chosen:
 
 
 def files(setting: str | None, home: Path | None = None) -> list[Path]:
-    """The kubeconfigs there are: those of a list as in KUBECONFIG, else the user's own. [] when there is none."""
+    """The existing kubeconfigs of a list as in KUBECONFIG, or without a setting the user's own; [] if there is none."""
     if setting:
         return [path for path in map(Path, filter(None, setting.split(os.pathsep))) if path.is_file()]
     usual = (home if home is not None else Path(os.path.expanduser("~"))) / ".kube" / "config"
@@ -49,13 +49,16 @@ def files(setting: str | None, home: Path | None = None) -> list[Path]:
 
 
 def trusts_its_author(path: Path) -> bool:
-    """Whether who reads a kubeconfig runs a program, or sends a file of this machine, that its author chose."""
+    """Whether using a kubeconfig runs a program, or sends a file of this machine, that its author chose."""
     users = [entry.get("user") for entry in _document(path).get("users") or () if isinstance(entry, Mapping)]
     return any(set(user) & {"exec", "auth-provider", "tokenFile"} for user in users if isinstance(user, Mapping))
 
 
 def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
-    """The context of that name, or the current one. SettingsError names the file and what is wrong in it."""
+    """The context of that name, or the current one.
+
+    Raises SettingsError, which names the file and the error in it, if there is no usable context.
+    """
     origin = os.pathsep.join(map(str, paths))
     documents = [(path, _document(path)) for path in paths]
     current = next((str(one["current-context"]) for _, one in documents if one.get("current-context")), "")
@@ -85,7 +88,7 @@ def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
 
 
 def of_this_pod(folder: Path = POD_ACCOUNT, environ: Mapping[str, str] | None = None) -> Chosen | None:
-    """What a pod's own service account means; None outside of pods."""
+    """A context from the service account of this pod; None outside of pods."""
     around = os.environ if environ is None else environ
     host, port = around.get("KUBERNETES_SERVICE_HOST", ""), around.get("KUBERNETES_SERVICE_PORT", "443")
     if not host or not (folder / "token").is_file():
@@ -112,8 +115,8 @@ def _document(path: Path) -> Json:
         document = yaml_limits.plain(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise _unusable(str(path), system_reason(error)) from None
-    except (yaml.YAMLError, ValueError):  # a ValueError for what is no UTF-8, and for a date that there is not
-        raise _unusable(str(path), "it is not YAML") from None  # what the parser says may hold a secret of it
+    except (yaml.YAMLError, ValueError):  # ValueError for text that is not UTF-8, or for an impossible date
+        raise _unusable(str(path), "it is not YAML") from None  # the parser's message may contain a secret of the file
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -133,7 +136,7 @@ def _names(documents: Documents, plural: str) -> set[str]:
 
 
 def _entry_called(documents: Documents, plural: str, single: str, name: str, origin: str) -> tuple[Path, Json | None]:
-    """(the file that says it, the entry of that name)."""
+    """(the file, its entry of that name); the entry is None if no file has one."""
     for path, document in documents:
         for one in _entries(document, plural, path):
             if str(one.get("name")) == name and name:

@@ -1,4 +1,4 @@
-"""A script's own flags beside the settings: what its hera.config files and variables say of them, and flags that both have."""
+"""A script's own flags beside the settings: their values in hera.config files and variables, and flags that are also settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import BY_NAME
 
 _TRUE = ("true", "yes", "1", "on")
-# The first users' scripts add these by themselves, with the meaning that they have here.
+# The scripts of the first users add these flags themselves, with the same meaning.
 _SHARED = frozenset(
     ("argo_server", "argo_token", "argo_namespace", "argo_service_account")
     + ("k8s_config_file", "k8s_configmap_name", "k8s_volume_claim_name")
@@ -18,19 +18,18 @@ _SHARED = frozenset(
 
 
 class OwnFlags(argparse._ActionsContainer):
-    """What adds flags: a parser, or a group of one.
+    """An object to which flags are added: a parser, or a group of one.
 
-    settings_are_added: whether the settings' own flags are there already, so that the next ones are the script's.
-    required_settings: the settings that the script adds as flags and says it cannot do without.
+    settings_are_added: whether the flags of the settings have been added, so that further flags are the script's.
+    required_settings: the settings that the script adds as required flags.
     """
 
     settings_are_added = False
 
     def add_argument(self, *names: Any, env_var: str | None = None, **options: Any) -> argparse.Action:
-        """As argparse's. env_var: a variable that gives the flag its value, weaker than the command line, stronger than a file.
+        """As in argparse. env_var: a variable that gives the flag its value, weaker than the command line, stronger than a file.
 
-        A flag of the settings that scripts add themselves (`--k8s_volume_claim_name`) is the setting; its default counts when
-        nobody else says anything.
+        If a script adds a flag of _SHARED (`--k8s_volume_claim_name`), it is the setting; its default is used if no source sets it.
         """
         for refused in ("is_config_file", "is_config_file_arg", "is_write_out_config_file_arg"):
             if options.pop(refused, False):
@@ -51,7 +50,7 @@ class OwnFlags(argparse._ActionsContainer):
         return bool(owner.settings_are_added)
 
     def _setting_of(self, names: tuple[Any, ...], options: Mapping[str, Any]) -> str | None:
-        """The setting that the script's flag is, if it is one. SettingsError where it has another meaning."""
+        """The setting that the script's flag is, if it is one. Raises SettingsError if it is a setting with another meaning."""
         flags = [name for name in names if name in self._option_string_actions]
         dest = options.get("dest") or next((str(name).lstrip("-").replace("-", "_") for name in names), "")
         if dest in _SHARED:
@@ -66,7 +65,7 @@ class OwnFlags(argparse._ActionsContainer):
         return None
 
     def _give_up(self, name: str) -> None:
-        """A setting's spelling that the script wants for a flag of its own; variables and files still give the setting."""
+        """Free a setting's spelling that the script wants for its own flag; variables and files still give the setting."""
         action = self._option_string_actions[name]
         if action.dest in BY_NAME:
             del self._option_string_actions[name]
@@ -76,7 +75,7 @@ class OwnFlags(argparse._ActionsContainer):
         owner = getattr(self, "owner", self)
         action = self._option_string_actions[f"--{setting}"]
         for name in names:
-            if name.startswith("-") and name not in self._option_string_actions:  # a spelling of the script's own
+            if name.startswith("-") and name not in self._option_string_actions:  # a spelling that only the script has
                 action.option_strings = [*action.option_strings, name]
                 self._option_string_actions[name] = action
         action.help = options.get("help", action.help)
@@ -89,7 +88,7 @@ class OwnFlags(argparse._ActionsContainer):
 
     @property
     def own_settings(self) -> list[argparse.Action]:
-        """The flags of settings that the script has added itself: its help tells them as its own."""
+        """The flags of settings that the script has added itself; its help lists them with its own flags."""
         held: list[argparse.Action] = self.__dict__.setdefault("_own_settings", [])
         return held
 
@@ -108,9 +107,9 @@ class FlagGroup(OwnFlags, argparse._ArgumentGroup):
 
 
 def words_of(actions: Iterable[argparse.Action], foreign: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
-    """What files (`foreign`: their keys that are no settings) and variables say of the script's flags, as words of a command line.
+    """The values of the script's flags in files (`foreign`: keys that are no settings) and variables, as words of a command line.
 
-    They stand before the typed ones, so that these win.
+    The caller puts them before the typed words, so that the typed ones win.
     """
     words: list[str] = []
     for action in actions:
@@ -127,13 +126,13 @@ def _words(action: argparse.Action, flag: str, raw: str) -> list[str]:
     values = _listed(raw)
     if values is None:
         return [f"{flag}={raw}"]
-    if action.nargs is None:  # an appending flag is given once for each
+    if action.nargs is None:  # a flag that appends is repeated for each value
         return [f"{flag}={value}" for value in values]
     return [flag, *values]
 
 
 def _listed(raw: str) -> list[str] | None:
-    """`[a, "b"]` → the values; None for what is no list."""
+    """`[a, "b"]` → the values; None if the text is no list."""
     text = raw.strip()
     if not (text.startswith("[") and text.endswith("]")):
         return None

@@ -1,4 +1,4 @@
-"""A script's door: `parse_arguments()`, and the parser that a script extends with its own flags.
+"""What scripts call to read settings: `parse_arguments()`, and the parser that a script extends with its own flags.
 
 parser = hera_utils.argument_parser(description="collects a city")
 parser.add_argument("--borough", default="LYON_1")
@@ -23,16 +23,16 @@ _AS_GIVEN = "what the sources were"
 
 
 def _typed() -> list[str]:
-    """The words of the command line; none in a notebook, whose kernel was started with words of its own."""
+    """The words of the command line; none in a notebook, as those of its kernel are not the user's."""
     in_kernel = "ipykernel" in sys.modules and sys.argv[0].endswith("ipykernel_launcher.py")
     return [] if in_kernel else sys.argv[1:]
 
 
 class ContextParser(OwnFlags, argparse.ArgumentParser):
-    """An argument parser that knows every setting of hera_utils; what it parses is a CLIContext.
+    """An argument parser with every setting of hera_utils; parsing gives a CLIContext.
 
-    The script's own flags are added as to any argparse parser (`add` is another name of `add_argument`, `env_var=` names a variable);
-    a key of a hera.config file that is one of them gives it its value. `set_defaults` of a setting is weaker than any file.
+    The script adds its flags as to any argparse parser (`add` is another name of `add_argument`, `env_var=` names a variable); a key
+    of a hera.config file with the name of such a flag sets it. `set_defaults` of a setting is weaker than any file.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -57,17 +57,17 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         return group
 
     def add_subparsers(self, **options: Any) -> Any:
-        options.setdefault("parser_class", argparse.ArgumentParser)  # the settings are flags of the whole command
+        options.setdefault("parser_class", argparse.ArgumentParser)  # the settings are flags of the main command only
         return super().add_subparsers(**options)
 
     def format_help(self) -> str:
-        """What the script is, its inputs and its own flags, then the experiment's; of the settings those that people type."""
+        """The description of the script, its inputs, its own flags, the experiment's flags, and the COMMON settings."""
         from hera_utils.settings.script_help import help_of
 
         return help_of(self)
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """(CLIContext, the words that no flag explains). SettingsError for a source that cannot be meant."""
+        """(CLIContext, the words that belong to no flag). Raises SettingsError for an invalid value in a source."""
         around = self.around or Surroundings()
         typed = list(_typed() if args is None else args)
         own_flags = [action for action in self._actions if action.dest not in BY_NAME]
@@ -85,19 +85,19 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         return context, rest
 
     def _refuse_missing(self, context: CLIContext) -> None:
-        """A setting that the script adds as a flag of its own may be one that it cannot do without."""
+        """Exit with an error if a setting that the script added as a required flag has no value."""
         missing = [f"--{name}" for name in self.required_settings if getattr(context, name) is None]
         if missing:
             self.error(f"the following arguments are required: {', '.join(missing)}")
 
     def error(self, message: str) -> NoReturn:
-        """As argparse's, without the usage: with all settings in it, it is a screenful. A flag that was nearly meant is named."""
+        """As in argparse, but without the usage, which fills a screen with all settings. Suggests similar flags."""
         import difflib
 
         head, mark, words = message.partition("unrecognized arguments: ")
         fix = f"{self.prog} --help names the flags"
         if mark:
-            # what follows an unknown flag may be a secret: a token after a misspelt --argo_token
+            # The words after an unknown flag are not shown: after a misspelt --argo_token there is a token.
             flags = [word.partition("=")[0] for word in words.split() if word.startswith("-")] or words.split()
             known = [flag for action in self._actions for flag in action.option_strings]
             near = [match for word in flags for match in difflib.get_close_matches(word, known, 1, 0.7)]
@@ -124,7 +124,7 @@ def _add_flags(group: argparse._ArgumentGroup, field: Field) -> None:
 
 
 def argument_parser(**options: Any) -> ContextParser:
-    """A parser of every setting, to be extended with a script's own flags. `options`: argparse.ArgumentParser's."""
+    """A parser with every setting, which a script extends with its own flags. options: those of argparse.ArgumentParser."""
     return ContextParser(**options)
 
 
@@ -134,11 +134,11 @@ def parse_arguments(
     parser: ContextParser | None = None,
     logger: logging.Logger | None = None,
 ) -> CLIContext:
-    """The settings that the command line, the environment and the files give: the first line of a script.
+    """The settings from the command line, the environment and the files; usually the first call of a script.
 
-    argv: the words after the script's name (default: this process's own). parser: one made by `argument_parser` and extended.
-    logger: is told each setting and who gave it, as debug messages (scripts also give it as the first argument).
-    SettingsError when they cannot be meant; a wrong flag ends the process with status 2, as argparse does.
+    argv: the words after the script's name (default: those of this process). parser: an extended parser from `argument_parser`.
+    logger: receives each setting and its origin as debug messages (it may also be the first argument).
+    Raises SettingsError for an invalid value; a wrong flag ends the process with status 2, as in argparse.
     """
     if isinstance(argv, logging.Logger):
         argv, logger = None, argv
@@ -149,14 +149,14 @@ def parse_arguments(
 
 
 def log_settings(context: CLIContext, logger: logging.Logger | None) -> None:
-    """Tell a script's logger what the settings are and who gave them; no secret is among what it is told."""
+    """Log each setting with its origin as a debug message, secrets masked."""
     for row in context.rows() if logger is not None else ():
         if row.value and logger is not None:
             logger.debug("%s = %s (%s)", row.name, row.value, row.origin)
 
 
 def address_as_given(context: CLIContext) -> str | None:
-    """The Argo server's address before it was made a URL; None when nobody named one, or it is not known who did."""
+    """The Argo server's address as the user wrote it, before it was made a URL; None if no source names one."""
     if _AS_GIVEN not in context.remembered():
         return context.argo_server
     words, given, around = context.remembered()[_AS_GIVEN]

@@ -1,7 +1,7 @@
-"""The profiles there are, and changing them: settings in the user's (or the project's) file, tokens apart in a file of their own.
+"""Lists and changes profiles: their settings are in the user's (or the project's) file, their tokens in a separate file.
 
-A file is replaced as a whole or not at all, and only by a text that says exactly what was meant: one that is laid out in a way we do
-not see through is left alone, and its owner told.
+A file is replaced as a whole or not at all, and only if the new text, parsed, has exactly the intended content. A file with a layout
+that this code cannot change is left as it is, with an error.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ from hera_utils.wording import system_reason
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*$")
 _TOKEN = "argo_token"
-_NEVER = ("profile", "state")  # a profile that names a profile, or another platform's folder, would lead in circles
+_NEVER = (
+    "profile",
+    "state",
+)  # a profile cannot contain these: it would refer to itself or to another platform's folder
 
 
 @dataclass(frozen=True)
 class Profile:
-    """name. files: that speak of it, strongest first. settings: name → value as written, no token among them.
+    """A profile. files: those that define it, strongest first. settings: name → value as written, without tokens.
 
-    has_token: whether the credentials file holds one for it.
+    has_token: whether the credentials file has a token for it.
     """
 
     name: str
@@ -47,14 +50,14 @@ class Profile:
 
 @dataclass(frozen=True)
 class Imported:
-    """What a hera.config says. settings: ours. foreign: keys that are flags of scripts, which no profile holds."""
+    """The content of a hera.config. settings: those of hera_utils. foreign: keys for flags of scripts, which no profile contains."""
 
     settings: Mapping[str, Any]
     foreign: tuple[str, ...]
 
 
 def profiles(around: Surroundings) -> list[Profile]:
-    """Every profile, by name."""
+    """All profiles, sorted by name."""
     documents = (project_document(around), _user(around))
     secrets = _credentials(around).profiles
     names = sorted({name for document in documents for name in document.profiles} | set(secrets))
@@ -72,7 +75,7 @@ def profiles(around: Surroundings) -> list[Profile]:
 
 
 def imported(path: Path, around: Surroundings) -> Imported:
-    """The settings of a `hera.config` file, its relative paths made absolute. SettingsError when it cannot be read."""
+    """The settings of a `hera.config` file, with absolute paths. Raises SettingsError if it cannot be read."""
     origin = f"file {path}"
     place = around.place(origin, path.resolve().parent)
     imported_settings = parse_hera_config(text_of(path, origin), origin)
@@ -88,7 +91,7 @@ def imported(path: Path, around: Surroundings) -> Imported:
 
 
 def given_as_flags(flags: Mapping[str, Any], around: Surroundings) -> dict[str, Any]:
-    """The settings that were typed (field name → raw value), as a profile keeps them. SettingsError for what cannot be meant."""
+    """Convert typed flags (field name → raw value) to the settings of a profile. Raises SettingsError for an invalid value."""
     typed_flags = {}
     for key, raw in flags.items():
         place = around.place(f"flag --{key}")
@@ -101,9 +104,10 @@ def given_as_flags(flags: Mapping[str, Any], around: Surroundings) -> dict[str, 
 def add(
     name: str, settings: Mapping[str, Any], around: Surroundings, *, project: bool = False, replace: bool = False
 ) -> list[Path]:
-    """Write a profile; the files that were written. settings: name → value of its type; a token among them goes to its own file.
+    """Write a profile. settings: name → typed value; secrets go to the credentials file. Returns the written files.
 
-    project: into the project's file, for everybody who works on it. SettingsError when it is there already (unless `replace`).
+    project: write into the project's file, which all who work on it use. Raises SettingsError if the profile exists (unless
+    `replace`), or if it is a project's and names a token.
     """
     if not _NAME.match(name):
         raise SettingsError(f"`{name}` is not a name of a profile", fix="use letters, digits, `-`, `_` and `.`")
@@ -122,7 +126,7 @@ def add(
     trusted = not home.is_file() or is_trusted(str(home), around.user_folder)
     written = [_change(home, lambda text, before: _with_profile(text, before, name, public))]
     if project and trusted:
-        trust([str(home)], around.user_folder)  # all that is new in it the user has just given
+        trust([str(home)], around.user_folder)  # the file was trusted before, and the user gave what is new in it
     secrets = around.user_folder / CREDENTIALS_FILE
     held = {key: value.reveal() if isinstance(value, Secret) else value for key, value in secret.items()}
     if held:
@@ -133,7 +137,7 @@ def add(
 
 
 def remove(name: str, around: Surroundings) -> list[Path]:
-    """Take a profile out of the user's files; the files that were changed. SettingsError when they have none of that name."""
+    """Remove a profile from the user's files. Returns the changed files. Raises SettingsError if these have no such profile."""
     changed = []
     for file, private in ((USER_FILE, False), (CREDENTIALS_FILE, True)):
         path = around.user_folder / file
@@ -153,7 +157,7 @@ def remove(name: str, around: Surroundings) -> list[Path]:
 
 
 def use(name: str | None, around: Surroundings) -> Path:
-    """From now on that profile is used where none is named (None: no profile); the file that says so."""
+    """Make the profile (None: no profile) the default. Returns the file that stores it. Raises SettingsError if it does not exist."""
     if name is not None and name not in [one.name for one in profiles(around)]:
         raise SettingsError(f"there is no profile `{name}`", fix="see them with: hera-utils profile ls")
 
@@ -165,14 +169,14 @@ def use(name: str | None, around: Surroundings) -> Path:
 
 
 def _is_secret(value: Any) -> bool:
-    """A token, or a proxy's URL with a password in it."""
+    """Whether the value is a Secret or a URL with a password."""
     return isinstance(value, Secret) or (isinstance(value, str) and without_password(value) != value)
 
 
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 Change = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
-"""(text, what it says) → (the new text, what it must say)."""
+"""(text, its parsed content) → (the new text, the content that it must have)."""
 
 
 def _home(around: Surroundings, project: bool) -> Path:
@@ -218,12 +222,12 @@ def _change(path: Path, change: Change, *, private: bool = False) -> Path:
 
 
 def _bare(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An empty table of profiles says nothing."""
+    """The document without an empty table of profiles, which has no meaning."""
     return {key: value for key, value in document.items() if key != "profiles" or value}
 
 
 def _write(path: Path, text: str, private: bool) -> None:
-    """The whole text or nothing; private: for its owner alone."""
+    """Write the whole text or nothing. private: only the owner may read the file."""
     mode = 0o600 if private else (path.stat().st_mode & 0o777 if path.is_file() else 0o644)
     try:
         make_private(path.parent)

@@ -1,4 +1,4 @@
-"""Who wins: from what every source says to the one value of each setting, which remembers who gave it. Pure.
+"""Chooses the value of each setting among those of all sources, and stores its origin. Pure.
 
 The order (strongest first) is the order of the layers that `sources.gather` gives:
 
@@ -25,9 +25,9 @@ _CREDENTIAL = re.compile(r"://[^/@\s'\"]+@")
 
 @dataclass(frozen=True)
 class ProjectSource:
-    """A settings file of the project. profile: the user's own profile that the file chose, and that gave the value; "" for the file.
+    """A settings file of the project that decided a value. profile: "", or the user's profile that the file selected for the value.
 
-    digest: SHA-256 of what was read: the file may be another one meanwhile.
+    digest: SHA-256 of the content that was read, as the file may have changed since.
     """
 
     file: str
@@ -37,9 +37,9 @@ class ProjectSource:
 
 @dataclass(frozen=True)
 class GivenValue:
-    """One value as one source gave it. origin: the source, as it is told to people (`variable ARGO_SERVER`).
+    """One value from one source. origin: the source, for messages (`variable ARGO_SERVER`).
 
-    project: what of a project gave it (None: the user did).
+    project: the project's file that gave it (None: the user did).
     """
 
     value: Any
@@ -48,12 +48,12 @@ class GivenValue:
 
 
 Layer = Mapping[str, GivenValue]
-"""What one source says: field name → value. Fields that it does not speak of are absent."""
+"""The values of one source: field name → value, only for the fields that it sets."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of `hera-utils settings`. value: as text, secrets masked; "" when it is not set."""
+    """A line of `hera-utils settings`. value: as text, secrets masked; "" if it is not set."""
 
     name: str
     value: str
@@ -62,8 +62,8 @@ class Row:
 
 
 class CLIContext:
-    """What a script was told: the seed's `args`. Each setting is an attribute (None when nobody gave it); so is each flag
-    that the script added to the parser. `vars(args)` gives all of them.
+    """The settings of a script (`args` in the first hera_utils). Each setting is an attribute (None if no source set it), and so is
+    each flag that the script added to the parser. `vars(args)` gives all of them.
     """
 
     __slots__ = ("__dict__", "_origins", "_found", "_projects")
@@ -114,13 +114,13 @@ class CLIContext:
         self.__dict__.update(values)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A script may set a value: it is then the script that gave it."""
+        """Set a value; its origin becomes the script."""
         self._origins[name] = "script"
         self._projects.pop(name, None)
         self.__dict__[name] = value
 
     def __getattr__(self, name: str) -> Any:
-        """Only reached for what is not there."""
+        """Called by Python only for a missing attribute."""
         raise AttributeError(f"`{name}` is neither a setting nor a flag of this script")
 
     def __contains__(self, name: str) -> bool:
@@ -131,42 +131,42 @@ class CLIContext:
         return f"CLIContext({listed})"
 
     def origin(self, name: str) -> str:
-        """Who gave a value: `flag --argo_server`, `variable ARGO_SERVER`, `file ./hera.config`, `default`…"""
+        """The source of a value: `flag --argo_server`, `variable ARGO_SERVER`, `file ./hera.config`, `default`…"""
         return str(self._origins.get(name, DEFAULT))
 
     def project(self, name: str) -> ProjectSource | None:
-        """What of a project gave this value (an entry of a table: `images.PATTERN`); None when the user did."""
+        """The project's file that gave this value (for an entry of a table: `images.PATTERN`); None if the user gave it."""
         source: ProjectSource | None = self._projects.get(name)
         return source
 
     def is_given(self, name: str) -> bool:
-        """Whether somebody stronger than the script and the defaults gave this value."""
+        """Whether a source stronger than the script and the defaults gave this value."""
         return self.__dict__.get(name) is not None and self.origin(name) not in (DEFAULT, "script")
 
     def rows(self) -> list[Row]:
-        """Every setting with its value and who gave it, for people: no secret in it."""
+        """Every setting with its value and origin, for display; secrets are masked."""
         return [
             Row(field.name, _display(self.__dict__.get(field.name)), self.origin(field.name), field.help)
             for field in FIELDS
         ]
 
     def remembered(self) -> dict[Any, Any]:
-        """What was found out by these settings and need not be asked again: what it depends on → what it is."""
+        """A cache of what was computed from these settings: key → value."""
         remembered_values: dict[Any, Any] = self._found
         return remembered_values
 
     def fill(self, name: str, value: Any, origin: str) -> None:
-        """Give a value that nobody gave, and say where it is from."""
+        """Set a value and its origin if the value is still the default."""
         if self.origin(name) == DEFAULT:
             self.__dict__[name], self._origins[name] = value, origin
 
     def secrets(self) -> list[str]:
-        """The values that no output may show."""
+        """The secret values, which no output may show."""
         found = [value.reveal() for value in self.__dict__.values() if isinstance(value, Secret)]
         return found + [unquote(urlsplit(self.proxy).password or "")] if self.__dict__.get("proxy") else found
 
     def masked(self, text: str) -> str:
-        """`text` without any secret of this context."""
+        """The text with all secrets of this context masked."""
         return mask(text, self.secrets())
 
 
@@ -176,10 +176,10 @@ def resolve(
     own_server: Callable[[str], str | None] = lambda state: None,
     extras: Mapping[str, Any] | None = None,
 ) -> CLIContext:
-    """The context that the layers (strongest first) mean.
+    """The context that results from the layers (strongest first).
 
-    own_server: the address that the local platform's server of a state folder serves at, or None.
-    extras: the script's own flags. SettingsError for an illegal address.
+    own_server: state folder → the address of its local server, or None. extras: the script's own flags.
+    Raises SettingsError for an invalid address of the Argo server.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -203,7 +203,8 @@ def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, ProjectSou
     candidates = [layer[field.name] for layer in layers if field.name in layer]
     if field.kind == "table":
         merged: dict[str, Any] = {}
-        for one in candidates:  # strongest first: its entries stay, and stay first (image patterns are tried in order)
+        # The entries of the strongest source win and come first, as image patterns are tried in order.
+        for one in candidates:
             for key, value in one.value.items():
                 merged.setdefault(key, value)
         return merged, ", ".join(dict.fromkeys(one.origin for one in candidates)) or DEFAULT, None
@@ -215,7 +216,7 @@ def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, ProjectSou
 
 
 def _entries_of_projects(name: str, layers: Iterable[Layer]) -> dict[str, ProjectSource | None]:
-    """`TABLE.KEY` → what of a project gave that entry of a table."""
+    """`TABLE.KEY` → the project's file that gave this entry of a table, or None."""
     sources: dict[str, ProjectSource | None] = {}
     for layer in layers:
         for key in layer[name].value if name in layer else ():
@@ -224,7 +225,7 @@ def _entries_of_projects(name: str, layers: Iterable[Layer]) -> dict[str, Projec
 
 
 def _one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[str, str]) -> None:
-    """Of the ways to give a token the strongest source's counts; the others are as if they had not been said."""
+    """Keep only the token setting of the strongest source that gives one; unset the others and say so in their origins."""
     giver = next((layer for layer in layers if any(name in layer for name in TOKEN_FIELDS)), {})
     chosen = next((name for name in TOKEN_FIELDS if name in giver), None)
     for name in TOKEN_FIELDS:
@@ -235,7 +236,7 @@ def _one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[st
 def _platform(
     values: Mapping[str, Any], origins: Mapping[str, str], own_server: Callable[[str], str | None]
 ) -> tuple[str, str]:
-    """Only an Argo server makes the platform remote; the address of our own server is local; --platform wins over all."""
+    """(platform, its origin): --platform wins; otherwise an Argo server other than the local one makes the platform remote."""
     setting, address = values["platform"], values["argo_server"]
     if setting is not None:
         return setting, origins["platform"]
@@ -244,7 +245,8 @@ def _platform(
     host, port = host_and_port(address)
     if is_loopback(host):
         own = own_server(values["state"])
-        # `eval "$(hera-utils connection)"` outlives the server, which ends when it is idle: its kubeconfig tells it was ours.
+        # The variables of `eval "$(hera-utils connection)"` outlive the local server, which ends when idle; the kubeconfig in its
+        # state folder shows that they are its variables.
         ours = own is not None and host_and_port(own) == (host, port)
         if ours or values["k8s_config_file"] == posixpath.join(values["state"], "kubeconfig"):
             return "local", f"argo_server is this machine's own server ({origins['argo_server']})"
@@ -262,5 +264,5 @@ def _display(value: Any) -> str:
 
 
 def without_password(text: str) -> str:
-    """A text without what stands before the `@` of a URL: `http://me:secret@proxy` → `http://proxy`."""
+    """The text without user names and passwords in URLs: `http://me:secret@proxy` → `http://proxy`."""
     return _CREDENTIAL.sub("://", text)

@@ -1,6 +1,4 @@
-"""What `--help` of a script says: what the script is, its inputs and its own flags, the experiment's, and of the settings those that
-people type.
-"""
+"""The `--help` of a script: its description, its inputs, its own flags, the experiment's flags, and the COMMON settings."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ def help_of(parser: ContextParser) -> str:
 
 
 def _usage(parser: ContextParser) -> str:
-    """The usage without the flags, which are a screenful, and what the script is."""
+    """The usage without the flags, which would fill a screen, and the description of the script."""
     formatter = parser._get_formatter()
     formatter._prog = f"{parser.prog} [FLAGS]"
     formatter.add_usage(parser.usage, parser._positionals._group_actions, [])
@@ -51,7 +49,7 @@ def _first_paragraph(docstring: str | None) -> str:
 
 
 def _own(parser: ContextParser) -> str:
-    """The groups of flags of the script itself, as argparse shows them."""
+    """The script's own groups of flags, as argparse shows them."""
     formatter = parser._get_formatter()
     for group in parser._action_groups:
         if group in (parser.platform_flags, parser.experiment_flags):
@@ -66,14 +64,14 @@ def _own(parser: ContextParser) -> str:
 
 
 def _row(action: argparse.Action) -> tuple[str, str]:
-    """A flag in one of its spellings."""
+    """(a flag in one spelling with its value, its help)."""
     flag = min(action.option_strings, key=lambda spelling: "_" in spelling)
     value = action.metavar or "|".join(action.choices or ())
     return f"{flag} {value}".rstrip(), action.help or ""
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
-    """Words (a flag, an input) and what they mean, beside them or below; "" without any."""
+    """A titled list of (a flag or an input, its meaning), with the meaning beside or below; "" for no rows."""
     rows = list(rows)
     if not rows:
         return ""

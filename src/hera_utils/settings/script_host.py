@@ -1,5 +1,5 @@
-"""The command that runs a script inside its own process (`hera-utils run`, `lint`, `provision`…), as the script's parser and engines
-see it: what was typed for the script before its own words, and whom an engine tells of the experiments that it runs.
+"""The command that runs a script inside its own process (`hera-utils run`, `lint`, `provision`…), for the script's parser and engines:
+the settings typed for that command, and the function that an engine calls with each experiment that it runs.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from hera_utils.settings.command_line import CommandLine
 
 @dataclass(frozen=True)
 class ScriptHost:
-    """settings: field name → value, as typed for the command; they win over what the script says.
+    """A command that hosts a script. settings: field name → value, as typed for the command; they win over the script's values.
 
-    launch: how to start the script in this way once more, None where that is no command. detach: whether its runs are left when they are
-    submitted. deadline: until when the command waits (a watch.deadline.Deadline), None for as long as it takes.
-    observer: called with an engine and its experiment before anything of it is done; it may end the script.
-    runs: the names of the runs that the script has begun so far, or of which its engine found that nothing is left to do.
+    launch: the command that starts the script like this again, None if there is none. detach: whether the command returns once a run
+    is submitted. deadline: until when it waits (a watch.deadline.Deadline), None for no limit.
+    observer: called with an engine and its experiment before the engine does anything; it may end the script.
+    runs: the names of the runs that the script has begun so far, or found to be complete already.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -34,13 +34,13 @@ _hosts: list[ScriptHost] = [ScriptHost()]
 
 
 def script_host() -> ScriptHost:
-    """Of the script that runs now; one that says nothing when Python itself was told to run it."""
+    """The host of the running script; an empty one if the script was started by Python itself."""
     return _hosts[-1]
 
 
 @contextmanager
 def hosting(host: ScriptHost) -> Iterator[None]:
-    """What runs meanwhile is a script of that host's."""
+    """Within this context, `script_host()` returns `host`."""
     _hosts.append(host)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A value that is never shown, and the masking of texts that might hold one."""
+"""A value that is never shown, and the masking of texts that might contain one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 MASK = "********"
-_SHORTEST = 5  # masking a shorter value would eat ordinary words and protect nothing
-_ANYWHERE = 8  # a shorter one is masked where it stands as a word: `admin`, and not the beginning of `administrator`
+_SHORTEST = 5  # masking a shorter value would mask ordinary words and protect nothing
+_ANYWHERE = 8  # a shorter one is masked only as a whole word: `admin`, but not the beginning of `administrator`
 
 
 class Secret(str):
     """A token or a password. Printing, formatting or dumping it (also as JSON) shows `********`; `reveal()` gives the value.
 
-    It is a text, and that text is the mask: what takes it for one can lay nothing open.
-    It is callable, as Hera's token generators are, so that `global_config.token = args.argo_token` works as it is.
+    It is a str whose text is the mask, so code that uses it as a str reveals nothing.
+    It is callable like Hera's token generators, so `global_config.token = args.argo_token` works.
     """
 
     __slots__ = ("_value",)
@@ -66,7 +66,7 @@ class Secret(str):
 
 
 def looks_like_a_key(text: str) -> bool:
-    """Whether a part of a text is as irregular as keys are: twelve letters and digits or more, their kinds in a random order."""
+    """Whether a text contains a part that looks like a random key: at least 12 letters and digits that change kind at least 4 times."""
     return any(
         len(part) >= 12 and len(re.findall(r"[a-z]+|[A-Z]+|[0-9]+", part)) >= 5
         for part in re.split(r"[^A-Za-z0-9]+", text)
@@ -74,10 +74,10 @@ def looks_like_a_key(text: str) -> bool:
 
 
 def mask(text: str, secrets: Iterable[str | Secret | None]) -> str:
-    """`text` without the secrets: each is masked by value, also where it stands base64-encoded or percent-encoded."""
+    """The text with the secrets masked, also in base64 or percent-encoding."""
     for secret in secrets:
         value = secret.reveal() if isinstance(secret, Secret) else secret
-        for word in (value or "").split():  # `Bearer x` is two words: masking both would mask every "Bearer"
+        for word in (value or "").split():  # in `Bearer x` only `x` is secret
             if len(word) < _SHORTEST or word in ("Bearer", "Basic"):
                 continue
             encoded = base64.b64encode(word.encode()).decode()

@@ -1,8 +1,8 @@
-"""A credential belongs to the server that the same source names: where another server wins, it is left out. Pure.
+"""A credential belongs to the server that the same source names; if another server wins, the credential is not used. Pure.
 
-A source is the command line, the environment, one hera.config file, a profile of the user's (its settings and its token are in two
-files), or what those two files say of no profile. Who names no server beside the token gives it to whichever server is named.
-Where a project's file names the server, trust.py decides.
+A source is the command line, the environment, one hera.config file, one of the user's profiles (its settings and its token are in two
+files), or the part of those two files outside of profiles. A token in a source without a server is for whichever server is named.
+If a project's file names the server, trust.py decides.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _CREDENTIALS = (*TOKEN_FIELDS, "client_certificate", "client_key")
 
 
 def for_their_own_servers(layers: Sequence[Layer], user_folder: str, profiles: Sequence[str] = ()) -> list[Layer]:
-    """The layers (strongest first) without the credentials of other servers than the one that wins.
+    """The layers (strongest first) without the credentials for servers other than the winner.
 
-    user_folder: where the user's two files are; profiles: those of theirs that count, the weakest first. The last layer says why there
-    is no token, where there would be one.
+    user_folder: the folder of the user's two files. profiles: the selected ones, weakest first. The last layer says why a token was
+    not used.
     """
     sources = [_source(layer, number, user_folder) for number, layer in enumerate(layers)]
     servers = {
@@ -50,7 +50,7 @@ def for_their_own_servers(layers: Sequence[Layer], user_folder: str, profiles: S
 
 
 def _source(layer: Mapping[str, GivenValue], number: int, user_folder: str) -> str:
-    """Which source a layer belongs to: the name of the profile for one of the user's files, "" beside their profiles."""
+    """The source of a layer: in the user's files the name of the profile, or "" outside of profiles; else the layer's number."""
     origin = next(iter(layer.values())).origin if layer else ""
     if f" {user_folder}/" not in origin:
         return str(number)
@@ -58,7 +58,7 @@ def _source(layer: Mapping[str, GivenValue], number: int, user_folder: str) -> s
 
 
 def _server_of(source: str, servers: Mapping[str, GivenValue], profiles: Sequence[str]) -> GivenValue | None:
-    """Which server a source's credentials are for, None for any. A profile without one is for that of the profiles before it."""
+    """The server of a source's credentials, None for any. A profile without a server uses that of the weaker profiles."""
     if source in servers or source not in profiles:
         return servers.get(source)
     weaker = [*reversed(profiles[: profiles.index(source)]), ""]
@@ -66,10 +66,10 @@ def _server_of(source: str, servers: Mapping[str, GivenValue], profiles: Sequenc
 
 
 def _same(this: GivenValue, other: GivenValue, layers: Sequence[Layer]) -> bool:
-    """Whether two addresses are of one server."""
+    """Whether two addresses belong to the same server."""
     secure = next((layer["argo_secure"].value for layer in layers if "argo_secure" in layer), None)
     try:
         here, there = (server_url(str(given.value), secure=secure) for given in (this, other))
-    except SettingsError:  # told when it is used
+    except SettingsError:  # an invalid address is reported when it is used
         return str(this.value) == str(other.value)
     return here.partition(":")[0] == there.partition(":")[0] and host_and_port(here) == host_and_port(there)

@@ -1,4 +1,4 @@
-"""Where settings come from: the environment and the files."""
+"""Reads the settings from flags, environment variables and files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CREDENTIALS_FILE = "credentials.toml"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a process stands: what sources are looked for in. Tests give their own."""
+    """The environment, working directory and home in which the sources are searched. Tests pass their own."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     directory: Path = field(default_factory=Path.cwd)
@@ -37,12 +37,12 @@ class Surroundings:
 
     @property
     def user_folder(self) -> Path:
-        """The folder of the user's profiles: $XDG_CONFIG_HOME/hera-utils, the usual place of the system otherwise."""
+        """The folder of the user's profiles: $XDG_CONFIG_HOME/hera-utils, or the usual place of the system."""
         return _usual_folder("config", self)
 
     @property
     def state_folder(self) -> Path:
-        """The local platform's folder when nobody names one."""
+        """The default folder of the local platform."""
         return _usual_folder("state", self)
 
     def place(self, origin: str, folder: Path | None = None) -> Place:
@@ -51,7 +51,7 @@ class Surroundings:
 
 def _usual_folder(what: str, around: Surroundings) -> Path:
     linux = not sys.platform.startswith(("darwin", "win"))
-    if linux:  # platformdirs asks the process's own environment: the same rule, for the surroundings given
+    if linux:  # platformdirs would read the process's environment, not the given one, so its rule is repeated here
         variable, usual = ("XDG_CONFIG_HOME", ".config") if what == "config" else ("XDG_STATE_HOME", ".local/state")
         return Path(around.environ.get(variable) or around.home / usual) / "hera-utils"
     import platformdirs
@@ -71,9 +71,9 @@ def read_settings(
 ) -> CLIContext:
     """The settings of this process.
 
-    flags: what the command line says (field name → value; None: not said). program: what the script gives, weaker than every
-    source but the defaults. extras: the script's own flags, which become attributes. SettingsError for what cannot be meant;
-    Untrusted where a project's file decides what it may not (check_trust=False: for who only looks at the settings).
+    flags: those of the command line (field name → value; None: not given). program: the script's values, weaker than every source
+    but the defaults. extras: the script's own flags, which become attributes. check_trust: False for callers that only show the
+    settings. Raises SettingsError for an invalid value, Untrusted if a project's file decides what it may not.
     """
     around = around or Surroundings()
     layers = gather(flags or {}, program or {}, around)
@@ -89,7 +89,7 @@ def read_settings(
 
 
 def foreign_files(around: Surroundings) -> list[str]:
-    """The project's files that belong to another user of this machine: whoever may write there, /tmp for example, may put one there."""
+    """The project's files that another user of this machine owns; in /tmp, for example, anybody can create one."""
     if not hasattr(os, "geteuid"):
         return []
     files = [str(path) for path in project_files(around)]
@@ -98,7 +98,7 @@ def foreign_files(around: Surroundings) -> list[str]:
 
 
 def project_files(around: Surroundings) -> list[Path]:
-    """The settings files of the folder that somebody else may have written: all but those of the user's home."""
+    """The project's settings files, which somebody else may have written: all outside the user's home folder itself."""
     found = [around.directory / "hera.config"]
     document = project_document(around)
     if document.path:
@@ -107,25 +107,25 @@ def project_files(around: Surroundings) -> list[Path]:
 
 
 def _typed_secrets(flags: Mapping[str, Any]) -> list[str]:
-    """What was typed as a flag and others should not read: the token, the password of a proxy, the addresses that are notified."""
+    """The secrets among the typed flags: the token, the password of a proxy, the addresses to notify."""
     try:
         password = urlsplit(str(flags.get("proxy") or "")).password
-    except ValueError:  # told when it is read
+    except ValueError:  # an invalid proxy is reported when its value is parsed
         password = None
     addresses = [word for word in str(flags.get("notify") or "").split() if "://" in word]
     return [text for text in (str(flags.get("argo_token") or ""), password or "", *addresses) if text]
 
 
 def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None:
-    """Nobody named a namespace: the kubeconfig's context does, where it is the one that leads to the Argo server's cluster."""
+    """If no source names a namespace, use that of the kubeconfig's context, if the context belongs to the Argo server's cluster."""
     configured = context.k8s_config_file
     if context.platform != "remote" or context.origin("argo_namespace") != DEFAULT:
         return
     if not (configured or context.k8s_context or context.argo_server is None):
-        return  # ~/.kube/config may be of any cluster
+        return  # ~/.kube/config may belong to any cluster
     from hera_utils.settings import kubeconfig
 
-    with contextlib.suppress(SettingsError):  # who needs the cluster says what is wrong with it
+    with contextlib.suppress(SettingsError):  # the code that needs the cluster reports the error
         paths = kubeconfig.files(configured, around.home)
         found = kubeconfig.choose(paths, context.k8s_context) if paths else kubeconfig.of_this_pod()
         if found is not None and found.namespace:
@@ -133,14 +133,14 @@ def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None
 
 
 def foreign_keys(around: Surroundings) -> dict[str, str]:
-    """The keys of hera.config files that are no settings of ours: they may be the script's own flags."""
+    """The keys of hera.config files that are no settings of hera_utils; they may be the script's own flags."""
     foreign: dict[str, str] = {}
     list(_hera_configs(around, foreign))
     return foreign
 
 
 def hera_config_files(around: Surroundings) -> list[Path]:
-    """The hera.config files that are there, strongest first."""
+    """The existing hera.config files, strongest first."""
     named = around.environ.get("ARGOCONFIG", "").strip()
     paths = [Path(around.place("").path(named))] if named else []
     paths += [around.directory / "hera.config", around.home / "hera.config"]
@@ -148,7 +148,7 @@ def hera_config_files(around: Surroundings) -> list[Path]:
 
 
 def gather(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroundings) -> list[Layer]:
-    """What every source says, strongest first."""
+    """The layer of each source, strongest first."""
     configs = list(_hera_configs(around, {}))
     project = project_document(around)
     user = _private(toml_document(around.user_folder / USER_FILE), holds_secrets=False)
@@ -157,7 +157,7 @@ def gather(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroun
     far = [layer for rank, layer in configs if rank == "far"]
     profile = _profile_name([*near, *_project_tables(project, (), around), *far, *_tables(user, ())])
     names = _names_of(profile, [project, user, credentials]) if profile is not None else ()
-    # a profile of the user's that the project chose counts by the project's word
+    # If the project's file selected a profile of the user, the profile's values count as the project's.
     chooser = replace(profile.project, profile=names[0]) if profile and profile.project else None
     return for_their_own_servers(
         [
@@ -174,7 +174,7 @@ def gather(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroun
 
 
 def own_server(state: str) -> str | None:
-    """The address that the local platform of a state folder serves at, or None when it has never been started."""
+    """The address of the local server of a state folder, or None if it has never been started."""
     try:
         address = json.loads((Path(state) / "server.json").read_text(encoding="utf-8")).get("argo_server")
     except (OSError, ValueError, AttributeError):
@@ -233,7 +233,8 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
                 refuse_what_others_write(path)
             text, digest = text_and_digest_of(path, origin)
             layer = _hera_config(path, text, origin, around, foreign)
-            if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
+            # Unlike in other files of the project, a token is allowed here.
+            if rank == "near" and path.parent != around.home:
                 _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
                 layer = _of_the_project(layer, Document(str(path), {}, digest), around)
             yield rank, layer
@@ -277,7 +278,7 @@ def _profile_name(layers: list[Layer]) -> GivenValue | None:
 
 
 def _names_of(profile: GivenValue, documents: list[Document]) -> tuple[str, ...]:
-    """The profiles that are meant, the weakest first: `lab,mine` takes lab, and over it mine. SettingsError for one that there is not."""
+    """The selected profiles, weakest first: in `lab,mine`, mine overrides lab. Raises SettingsError for an unknown profile."""
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in str(profile.value).split(",")))))
     known = sorted({name for document in documents for name in document.profiles})
     for name in names or (str(profile.value),):
@@ -301,7 +302,7 @@ def _project_tables(document: Document, profiles: Sequence[str], around: Surroun
 
 
 def _of_the_project(layer: Layer, document: Document, around: Surroundings) -> Layer:
-    """What a project's file says, marked as such. A file in the user's home is the user's own."""
+    """The layer with its values marked as the project's, unless the file is in the user's home folder."""
     if Path(document.path).parent == around.home:
         return layer
     source = ProjectSource(document.path, digest=document.digest)
@@ -314,7 +315,7 @@ def _tables(
     around: Surroundings | None = None,
     chooser: ProjectSource | None = None,
 ) -> list[Layer]:
-    """The layers of one file: its profiles, the last first, before its top level. chooser: the project's file by whose word they count."""
+    """The layers of one file: its profiles, the last first, then its top level. chooser: the project's file that selected them."""
     if not document.path:
         return []
     folder = Path(document.path).parent
@@ -349,8 +350,10 @@ def _add(layer: dict[str, GivenValue], name: str, raw: Any, place: Place) -> Non
 
 
 def _checked(layer: Layer, folder: Path) -> Layer:
-    """A project's file is shared: a token in it would be too, a command in it would be somebody else's, and a file (or an entry of the
-    keyring) that it names would be sent to whichever server it names. So it is with a kubeconfig that the project (`folder`) brings.
+    """Raise SettingsError if a project's file has a token, names a command or place that gives one, or a risky kubeconfig in `folder`.
+
+    The file is shared: so would be a token in it; a command would be somebody else's; and a file or keyring entry that it names would
+    be sent to whichever server it names. Such a kubeconfig runs programs or sends files that its author chose.
     """
     if "argo_token" in layer:
         raise SettingsError(
@@ -384,7 +387,7 @@ def _checked(layer: Layer, folder: Path) -> Layer:
 
 
 def _private(document: Document, *, holds_secrets: bool) -> Document:
-    """The user's own file, as nobody else could write it; with a token in it nobody else reads it. SettingsError otherwise."""
+    """The user's own file. Raises SettingsError if others can write it, or can read it while it contains a secret."""
     if not document.path or not hasattr(os, "getuid"):
         return document
     refuse_what_others_write(Path(document.path))
@@ -400,7 +403,7 @@ def _private(document: Document, *, holds_secrets: bool) -> Document:
 
 
 def _holds_a_secret(table: Mapping[str, Any]) -> bool:
-    """A token, a proxy with a password, or the address of a notification: most hold a key."""
+    """Whether the table has a token, a proxy with a password, or a notification address (most contain a key)."""
     proxy = table.get("proxy")
     return (
         "argo_token" in table
@@ -411,7 +414,7 @@ def _holds_a_secret(table: Mapping[str, Any]) -> bool:
 
 
 def _refuse_misspelt(key: str, origin: str) -> None:
-    """hera.config files are shared by scripts with flags of their own: only what is nearly a setting of ours is refused."""
+    """Raise SettingsError for a misspelt setting; other unknown keys are allowed because they may be flags of scripts."""
     near = difflib.get_close_matches(key, BY_NAME, n=1, cutoff=0.85)
     if near:
         raise SettingsError(f"`{key}` is not a setting ({origin})", fix=f"did you mean `{near[0]}`?")

@@ -1,4 +1,4 @@
-"""Settings that are tables (volumes, images), as a flag, a variable or one word of a file gives them."""
+"""Converts the tables volumes and images, given as words in a flag, a variable or a file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from hera_utils.settings.values import Place, typed
 
 
 def table_of(name: str, raw: Any, place: Place) -> Any:
-    """A table as a flag or a variable gives it, repeated or not: NAME=FOLDER for volumes; a policy or a YAML file for images, where what
-    a file says of all images counts before a policy.
+    """The table of one or several words: NAME=FOLDER for volumes, a policy or a YAML file for images; other values are returned as is.
+
+    The entries of an images file count before a policy. Raises SettingsError for invalid words.
     """
     if name == "volumes" and isinstance(raw, str | list | tuple):
         return dict(_volume(text, place) for text in ([raw] if isinstance(raw, str) else raw))
@@ -40,7 +41,7 @@ def _images(word: str, place: Place) -> dict[str, Any]:
 
 
 def _joined_images(words: Sequence[Any], place: Place) -> dict[str, Any]:
-    """Of several files the first that says something of an image counts. SettingsError for two policies."""
+    """The entries of all files, of which the first for an image wins, then the policy. Raises SettingsError for two policies."""
     policies = list(dict.fromkeys(word for word in words if word in POLICIES))
     if len(policies) > 1:
         raise SettingsError(
@@ -70,7 +71,7 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
 
     try:
         table = yaml_limits.plain(text_of(path, place.origin))
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
+    except (yaml.YAMLError, ValueError) as error:  # ValueError for an impossible date
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"
         raise SettingsError(

@@ -1,6 +1,6 @@
-"""Changing a TOML file as its owner would: a section appended, a section taken out, one line replaced; all else stays, comments too.
+"""Changes the text of a TOML file: appends or removes a section, or replaces one line; everything else stays, with its comments.
 
-A text is only changed where that is plain to see; whoever asks checks that the result says what it should. Pure.
+These functions handle ordinary layouts only, so the caller must check the content of the result. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HEADER = re.compile(r"\s*\[\[?(?P<path>[^\[\]]+)\]\]?\s*(#.*)?$")
 
 
 def section(path: tuple[str, ...], table: Mapping[str, Any]) -> str:
-    """A table as `[a.b]` with its keys, and its own tables after it."""
+    """A table as `[a.b]` with its keys, followed by its subtables."""
     own = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     lines = [f"[{_dotted(path)}]", *(f"{_key(key)} = {value_text(value)}" for key, value in own.items())]
     text = "\n".join(lines) + "\n"
@@ -36,15 +36,15 @@ def value_text(value: Any) -> str:
 
 
 def appended(text: str, more: str) -> str:
-    """A section after all others."""
+    """The text with `more` appended after a blank line."""
     return f"{text.rstrip()}\n\n{more}" if text.strip() else more
 
 
 def without_section(text: str, path: tuple[str, ...]) -> str:
-    """The text without `[path]` and the sections below it; the comment lines right above a section go with it."""
+    """The text without `[path]` and its subsections; comment lines directly above a removed section are removed, too."""
     lines_left: list[str] = []
     leaving = False
-    above: list[str] = []  # comments that may be the next section's
+    above: list[str] = []  # the last comment lines, which may belong to the next section
     for line in text.splitlines(keepends=True):
         header = _HEADER.match(line.rstrip("\n"))
         if header is not None:
@@ -62,7 +62,7 @@ def without_section(text: str, path: tuple[str, ...]) -> str:
 
 
 def with_line(text: str, key: str, value: Any) -> str:
-    """The text with `key = value` above its first section; value None: without that line."""
+    """The text with the line `key = value` above its first section, or without it if the value is None."""
     lines = text.splitlines(keepends=True)
     first = next((at for at, line in enumerate(lines) if _HEADER.match(line.rstrip("\n"))), len(lines))
     there = re.compile(rf"\s*(?:{re.escape(key)}|\"{re.escape(key)}\")\s*=")
@@ -83,7 +83,7 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """TOML's basic strings are JSON's, but for DEL."""
+    """A TOML basic string; these equal JSON strings except for DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

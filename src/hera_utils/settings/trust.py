@@ -1,11 +1,11 @@
-"""What a project's settings file may decide for the user who stands in its folder, and what only after the user has said so.
+"""Which settings a project's file may decide for a user in its folder, and which only with the user's consent.
 
-A project's file (hera-utils.toml, pyproject.toml, ./hera.config) is somebody else's text: one clones it. It may say where and how the
-project's workflows run. It may not lead the user's credential to a server, through a proxy or past a certificate check; it may not name
-a program, or a state folder, whose content would act as the user, nor whom to tell of the user's runs, nor files outside its own folder.
-`hera-utils trust` allows it, for that file as it is now, and for the programs and certificates of the project that it names.
+A project's file (hera-utils.toml, pyproject.toml, ./hera.config) is cloned, so others may have written it. It may decide where and how
+the project's workflows run. It may not send the user's credential to a server, through a proxy or past a certificate check; it may not
+name a program or state folder that would act as the user, nor whom to notify of runs, nor files outside its own folder.
+`hera-utils trust` allows this for the present content of that file and of the programs and certificates of the project that it names.
 
-`concerns` says what a file decides; below it is what reads and writes the list of trusted files.
+`concerns` finds what a file decides; the functions below it read and write the list of trusted files.
 """
 
 from __future__ import annotations
@@ -27,28 +27,23 @@ from hera_utils.whole_files import write_whole
 from hera_utils.wording import system_reason
 
 TRUSTED_FILE = "trusted.json"
-_LINK = "link:"  # before the path of a link, which leads elsewhere when it is changed
+_LINK = "link:"  # marks the path of a symbolic link; its target is trusted instead of a content
 _ACTING = {
     "python": "the Python that runs tasks as you",
     "state": "the folder of the local platform, whose journal says what runs as you",
     "notify_command": "a command that runs as you when a run ends",
     "notify": "where word of your runs is sent",
 }
-_HARMLESS = (
-    "policy",
-    "pull",
-    "hide",
-    "workdir",
-    "python",
-)  # of an image: what brings no program or file of somebody else's
-_FILES = ("k8s_config_file", "client_certificate", "client_key", "runs")  # read or written as the user
-_WAY = ("proxy", "verify_tls", "ca_file")  # on the way to a server, whoever names it
+# Keys of an image's entry that bring in no program or file of somebody else.
+_HARMLESS = ("policy", "pull", "hide", "workdir", "python")
+_FILES = ("k8s_config_file", "client_certificate", "client_key", "runs")  # files read or written with the user's rights
+_WAY = ("proxy", "verify_tls", "ca_file")  # they affect the connection to any server
 _SERVER = ("argo_server", "argo_secure", "argo_base_href", *_WAY)
 _CLUSTER = ("k8s_config_file", "k8s_context")  # without a named server, these decide which one is found
 
 
 class Untrusted(SettingsError):
-    """A project's file decides what it may not decide unasked. files: those that would have to be trusted, with their digests."""
+    """A project's file decides what requires the user's trust. files: those that would have to be trusted → their digests."""
 
     def __init__(self, message: str, files: Mapping[str, str], *, fix: str) -> None:
         super().__init__(message, fix=fix)
@@ -57,10 +52,10 @@ class Untrusted(SettingsError):
 
 @dataclass(frozen=True)
 class Concern:
-    """file: the project's. what: in words, after the file's name. instead: what the user may type in the place of trusting it.
+    """A decision of a project's file. what: the decision in words, after the file's name. instead: the flag to use instead of trust.
 
-    names: what it names, which acts as the user too: its files within the project may change as the file itself. digest: of the file as
-    it was read.
+    names: the programs or files that the decision names; those within the project can change like the file itself and are trusted
+    with it. digest: that of the file as it was read.
     """
 
     file: str
@@ -71,13 +66,13 @@ class Concern:
 
     @property
     def files(self) -> dict[str, str]:
-        """All whose content is trusted, without links → the digest of that; of a link, of where it leads."""
+        """The files to trust, as real paths, and the links on their way → the digest of the content, or of the link's target."""
         named = {file: digest_of(file) for file in files_within(self.file, self.names)}
         return {os.path.realpath(self.file): self.digest or digest_of(self.file), **named}
 
 
 def files_within(file: str, paths: Iterable[str]) -> Iterator[str]:
-    """Those of the paths that are regular files of the project whose settings file this is, and the links of the project on the way."""
+    """Those of the paths that are regular files in the folder of the settings file, and the symbolic links in that folder on their way."""
     folder = os.path.realpath(os.path.dirname(file))
     for path in paths:
         written = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
@@ -90,7 +85,7 @@ def files_within(file: str, paths: Iterable[str]) -> Iterator[str]:
 
 
 def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
-    """What files of the project decide about the user. foreign: those that belong to another user of the machine."""
+    """The decisions of the project's files that require trust. foreign: the files that another user of the machine owns."""
     return [
         *(Concern(file, "belongs to another user of this machine") for file in foreign),
         *_programs(context),
@@ -100,7 +95,7 @@ def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
 
 
 def _programs(context: CLIContext) -> Iterator[Concern]:
-    """What would run as the user, also in workflows that are not the project's."""
+    """The settings that name programs which would run as the user, also in workflows of other projects."""
     for name, what in _ACTING.items():
         source = context.project(name)
         harmless = name == "notify" and context.notify is not None and context.notify.reveal().split() == ["bell"]
@@ -118,7 +113,7 @@ def _programs(context: CLIContext) -> Iterator[Concern]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """The texts in a value of a table, at any depth."""
+    """The strings in a value of a table, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | dict):
@@ -127,15 +122,15 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """A path, or the words of a command."""
+    """The words of a command, or a path as the only word."""
     text = value.reveal() if isinstance(value, Secret) else str(value)
-    with contextlib.suppress(ValueError):  # an open quotation mark
+    with contextlib.suppress(ValueError):  # the text has an unclosed quote
         return tuple(shlex.split(text))
     return (text,)
 
 
 def _files_elsewhere(context: CLIContext) -> Iterator[Concern]:
-    """Files and folders that are not the project's and that it names: they would be read or written as the user."""
+    """Files and folders outside the project that its file names; they would be read or written with the user's rights."""
     for name in _FILES:
         for path in str(getattr(context, name) or "").split(os.path.pathsep):
             yield from _elsewhere(context.project(name), name, path, f"--{name}")
@@ -153,7 +148,7 @@ def _elsewhere(source: ProjectSource | None, name: str, path: str, flag: str) ->
 
 
 def _leading(context: CLIContext) -> Iterator[Concern]:
-    """Where credentials of the user's would go by the project's word."""
+    """The settings of the project's files that decide to which server the user's credentials are sent."""
     for credential, way in _credentials(context):
         yield from _leading_one(context, credential, way)
 
@@ -166,7 +161,7 @@ def _leading_one(context: CLIContext, credential: str, way: Iterable[str]) -> It
         if source is not None and source != own:
             leading.setdefault(replace(source, profile=""), []).append("profile" if source.profile else name)
     if own is not None and own.profile and context.argo_server is not None and context.project("argo_server") != own:
-        # whose token would go to a server of another
+        # The token of a profile that the project selected would be sent to a server that another source names.
         leading.setdefault(replace(own, profile=""), []).append("profile")
     whose = _CREDENTIALS.get(credential) or f"your token ({context.origin(credential)})"
     for source, names in leading.items():
@@ -183,10 +178,10 @@ _CREDENTIALS = {
 
 
 def _credentials(context: CLIContext) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(the setting that gives a credential which may be sent, "" for the user's own kubeconfig; what leads it). There may be several: that
-    a project has a token of its own does not make the user's certificate, or kubeconfig, the project's.
+    """(the setting with a credential that may be sent, "" for the user's kubeconfig; the settings that decide where it is sent).
 
-    None of them where nothing is sent that could be led astray: this machine's own server has a token of its own.
+    There may be several: a project's own token does not make the user's certificate or kubeconfig the project's. None for the local
+    server, which has its own token.
     """
     if context.platform == "local":
         return
@@ -206,7 +201,7 @@ def _credentials(context: CLIContext) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
-    """Untrusted when one of the concerns is not allowed. folder: the user's own, where the trusted files are remembered."""
+    """Raise Untrusted if one of the concerns is not trusted. folder: the user's folder with the list of trusted files."""
     trusted = _trusted(folder)
     left = [one for one in concerns_found if not _is_trusted(one, trusted)]
     if not left:
@@ -224,7 +219,7 @@ def _is_trusted(concern: Concern, trusted: Mapping[str, str]) -> bool:
 
 
 def _changed(concern: Concern, trusted: Mapping[str, str]) -> str:
-    """Which file is another one than that of the user's consent, when it is not the settings file."""
+    """Say which files other than the settings file have changed since the user trusted them; "" if the settings file itself did."""
     wrong = [file for file, digest in concern.files.items() if trusted.get(file) != digest]
     if os.path.realpath(concern.file) in wrong:
         return ""
@@ -232,14 +227,15 @@ def _changed(concern: Concern, trusted: Mapping[str, str]) -> str:
 
 
 def refuse_what_others_write(file: Path) -> None:
-    """SettingsError for a file of the user's settings that another user of the machine owns (root and the home's owner aside) or can
-    write to: it would lead the token.
+    """Raise SettingsError if a user other than this one, root and the owner of the home owns the file, or if all can write to it.
+
+    They could send the token to their own server.
     """
     if not hasattr(os, "geteuid"):
         return
     status, owners = os.stat(file), {os.geteuid(), 0}
     with contextlib.suppress(OSError):
-        owners.add(os.stat(os.path.expanduser("~")).st_uid)  # of whoever calls sudo
+        owners.add(os.stat(os.path.expanduser("~")).st_uid)  # the user who called sudo
     if not {status.st_uid, os.lstat(file).st_uid} <= owners or status.st_mode & 0o002:
         raise SettingsError(
             f"{file} belongs to another user of this machine, or others can write to it",
@@ -251,14 +247,14 @@ def refuse_what_others_write(file: Path) -> None:
 
 
 def is_trusted(file: str, folder: Path) -> bool:
-    """Whether the user has said so, of this file as it is now."""
+    """Whether the user trusts the present content of this file."""
     return _trusted(folder).get(os.path.realpath(file)) == digest_of(file)
 
 
 def trust(files: Iterable[str] | Mapping[str, str], folder: Path) -> None:
-    """Remember files as they are now; a mapping (as Concern.files) says what they were when the user saw them.
+    """Store the digests of trusted files: the present ones, or those of a mapping (as Concern.files), which the user has seen.
 
-    SettingsError when that cannot be written.
+    Raises SettingsError if the list cannot be written.
     """
     digests = files if isinstance(files, Mapping) else {os.path.realpath(file): digest_of(file) for file in files}
     _write(folder, {**_trusted(folder), **digests})
@@ -270,7 +266,7 @@ def forget(files: Iterable[str], folder: Path) -> None:
 
 
 def digest_of(file: str) -> str:
-    """SHA-256 of a file as it is, of a link (`link:PATH`) of where it leads; "" where it cannot be read."""
+    """The SHA-256 of a file's content, for a link (`link:PATH`) that of its target; "" if it cannot be read."""
     from hera_utils.digests import sha256_of, short_digest
 
     try:
@@ -282,7 +278,7 @@ def digest_of(file: str) -> str:
 
 
 def _trusted(folder: Path) -> dict[str, str]:
-    """path → digest; nothing when the list is not the user's own."""
+    """path → digest; {} if the list belongs to another user or others can write to it."""
     path = folder / TRUSTED_FILE
     try:
         status = path.stat()

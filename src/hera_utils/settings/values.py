@@ -1,4 +1,4 @@
-"""From what a source says (text in a variable, TOML in a file) to the value of a field. Pure."""
+"""Converts the raw value of a source (text in a variable, TOML in a file) to the value of a field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO = ("0", "false", "no", "off", "f", "n")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands. origin: as it is told to people; folder: what relative paths are relative to; home: what `~` is."""
+    """The place of a value. origin: the source, for messages. folder: the base of relative paths. home: the meaning of `~`."""
 
     origin: str
     folder: str
@@ -34,7 +34,7 @@ class Place:
 
 
 def typed(field: Field, raw: Any, place: Place) -> Any:
-    """The value of `field` that `raw` means; SettingsError names the place when it cannot be one. None when it says nothing."""
+    """Convert `raw` to a value of the field; None if it is empty. Raises SettingsError, which names the place, if it is invalid."""
     if raw is None or raw == "":
         return None
     if field.kind == "boolean":
@@ -79,7 +79,7 @@ def _text(field: Field, text: str, place: Place) -> Any:
 
 
 def _command(field: Field, text: str, place: Place) -> str:
-    """The words of a command, with the files that it means beside the file that names it: it is run in any folder."""
+    """The command with absolute paths for its words that are files in the place's folder, as it may run in any folder."""
     try:
         words = shlex.split(text)
     except ValueError:
@@ -93,7 +93,7 @@ def _command(field: Field, text: str, place: Place) -> str:
 
 
 def _proxy(field: Field, text: str, place: Place) -> str:
-    """A proxy's URL; the text is not repeated when it is none: it may hold a password."""
+    """The URL of a proxy. The error does not repeat the text because it may contain a password."""
     written = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(written)
@@ -153,7 +153,7 @@ def _entry(field: Field, key: str, value: Any, place: Place) -> Any:
 
 
 def _image(field: Field, key: str, entry: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """An image's stand-in with its paths made absolute: `path` (folders), `files` (inside → of this machine), `python`."""
+    """An image's entry with absolute paths in `path` (folders), `files` (path in the task → path on this machine) and `python`."""
     settings = dict(entry)
     if "path" in settings:
         folders = [settings["path"]] if isinstance(settings["path"], str) else settings["path"]

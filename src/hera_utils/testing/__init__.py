@@ -1,4 +1,4 @@
-"""A pytest plugin for people who test their own workflows: the fixture `local_platform`.
+"""A pytest plugin with the fixture `local_platform`, for testing one's own workflows.
 
 def test_fan_in(local_platform):
     run = local_platform.run(experiment, replace={"collect": lambda vintages, **_: {"count": vintages}})
@@ -7,8 +7,8 @@ def test_fan_in(local_platform):
 def test_plan(local_platform, snapshot):
     assert local_platform.plan(experiment) == snapshot          # a text: any snapshot plugin takes it
 
-It is there as soon as hera_utils is installed. The server is private to the test session; each test has a namespace of its own,
-so that tests see neither each other's runs nor their claims, config maps and files.
+pytest finds it once hera_utils is installed. The server is private to the test session; each test has its own namespace, so tests see
+neither each other's runs nor their claims, config maps and files.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _KEPT = ("HERA_UTILS_IMAGES", "HERA_UTILS_PYTHON")
-_IDLE_SECONDS = 300.0  # of a server whose test session was killed
+_IDLE_SECONDS = 300.0  # after this time the server of a killed test session ends
 
 
 class PrivatePlatform:
-    """A local platform of the tests' own. connection: its addresses and credential, for any other client.
+    """A local platform for tests. connection: its addresses and credential, for other clients.
 
-    client, cluster: its Argo and Kubernetes APIs. context: its settings, as a script's `parse_arguments()` would give them.
+    client, cluster: its Argo and Kubernetes APIs. context: its settings, as `parse_arguments()` of a script would return them.
     """
 
     def __init__(self, context: CLIContext) -> None:
@@ -59,11 +59,11 @@ class PrivatePlatform:
         replace: Mapping[str, Callable[..., Any]] | None = None,
         timeout: float | str | None = None,
     ) -> Run:
-        """Run an Experiment, a Hera Workflow or a workflow document to its end, and give the Run, however it ended.
+        """Run an Experiment, a Hera Workflow or a workflow document to its end, and return the Run, even if it failed.
 
         run.succeeded; run.phase; run["task"].outputs["parameter"] (or ["result"]), .inputs, .status; run.tasks("fan-out").
-        replace: template → a function of its input parameters that runs in this process instead (replacing.py says how).
-        timeout: how long to wait, in seconds or as `10m`; WaitTimeout then, and the run goes on until the test ends.
+        replace: template → a function of its input parameters that runs in this process instead (see replacing.py).
+        timeout: how long to wait, in seconds or as `10m`; raises WaitTimeout then, and the run continues until the test ends.
         """
         from hera_utils.execution.execution_engine import ExecutionEngine
         from hera_utils.execution.run import Run
@@ -97,8 +97,8 @@ class PrivatePlatform:
             )
 
     def plan(self, what: Any) -> str:
-        """What would run, expanded: points, tasks with their arguments, templates. A text for a snapshot: what differs from run to
-        run, from machine to machine and from version to version is masked.
+        """The expanded plan of a run as text for a snapshot: points, tasks with their arguments, templates. Parts that differ between
+        runs, machines and versions are masked.
         """
         from hera_utils.experiment.experiment import Experiment
         from hera_utils.testing.snapshot import text_of
@@ -108,7 +108,7 @@ class PrivatePlatform:
         return text_of(self._planned(what), what.inputs)
 
     def _planned(self, experiment: Experiment) -> list[Json]:
-        """The documents of an experiment, with all of its points: the workflow's, and that of what comes after them."""
+        """The documents of an experiment: the workflow with all points, and the one that runs after all points, if any."""
         from hera_utils.execution.definition import document_of, environment_of
         from hera_utils.platforms.hera_binding import bind_hera
 
@@ -121,7 +121,7 @@ class PrivatePlatform:
             ]
 
     def claim(self, name: str) -> Path:
-        """The folder that a claim stands for: to put files there before a run, or to look at them after it."""
+        """The folder of a claim, to put files there before a run or to read them after it."""
         from hera_utils.experiment.environment import Environment, PersistedVolume
         from hera_utils.platforms.provision import provision
 
@@ -130,7 +130,7 @@ class PrivatePlatform:
         return Path(change.where)
 
     def logs(self, run: Run, task: str | None = None) -> list[str]:
-        """The lines that the tasks of a run wrote; of one task when it is named."""
+        """The log lines of the tasks of a run, or of one task."""
         from hera_utils.argo.names import pod_name
 
         pod = None
@@ -149,7 +149,7 @@ class PrivatePlatform:
 
 @contextmanager
 def private_server() -> Iterator[Path]:
-    """A local platform's server with a state folder of its own, as long as the block lasts; gives the folder."""
+    """A local server with its own state folder for the duration of the block; yields the folder."""
     from hera_utils.local_platform import daemon
     from hera_utils.local_platform.server import Serving
 
@@ -163,7 +163,7 @@ def private_server() -> Iterator[Path]:
 
 
 def settings(state: Path, namespace: str) -> CLIContext:
-    """The settings of a private platform: nothing of the user's own files and variables reaches the tests."""
+    """The settings of a private platform, without the user's own files and variables."""
     from hera_utils.settings.sources import Surroundings, read_settings
 
     around = Surroundings(
@@ -182,7 +182,7 @@ def hera_utils_server() -> Iterator[Path]:
 
 @pytest.fixture
 def local_platform(hera_utils_server: Path) -> Iterator[PrivatePlatform]:
-    """A local platform for this test: a namespace of its own on the session's private server."""
+    """A local platform for this test: its own namespace on the session's private server."""
     import secrets
 
     namespace = f"test-{secrets.token_hex(4)}"

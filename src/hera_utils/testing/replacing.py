@@ -1,17 +1,17 @@
-"""Templates replaced by Python functions: the plumbing of a workflow is tested without its containers.
+"""Replaces templates by Python functions, to test the structure of a workflow without its containers.
 
-A replaced template stays a pod of the local platform, with its inputs, outputs, volumes, retries and conditions; what it runs is a
-few lines that bring the inputs to the test's own process, where the function is called, and bring its answer back. So functions
-may close over whatever the test has, and many run at once, each in a thread of its own.
+A replaced template stays a pod of the local platform, with its inputs, outputs, volumes, retries and conditions. The pod runs a few
+lines that send the inputs to the test's process, where the function is called, and receive its result. So functions may use all
+objects of the test, and many run at once, each in its own thread.
 
-The function is given the template's input parameters by name, those that it asks for (`-` is `_`), as Hera gives them to a
-`@script()`: what is JSON is decoded (`2009` is a number), unless the function says otherwise (`vintages: str`). An input artifact that
-is a file is a text (`data: bytes` for bytes). It returns
+The function receives those of the template's input parameters that it names (`-` becomes `_`), as Hera passes them to a `@script()`:
+JSON is decoded (`2009` is a number) unless the annotation says otherwise (`vintages: str`). An input artifact that is a file is passed
+as text (`data: bytes` for bytes). The function returns
 
 - a dictionary: output parameters and artifacts by name (a text, bytes, a number; lists and dictionaries become JSON);
 - anything else but None: the result (`{{tasks.NAME.outputs.result}}`).
 
-When it raises, the task fails with its message; the traceback is the task's log.
+If it raises, the task fails with its message, and the traceback is in the task's log.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from hera_utils.wording import did_you_mean
 Json = dict[str, Any]
 
 _KINDS = ("script", "container", "containerSet", "dag", "steps", "resource", "data", "http", "suspend", "plugin")
-_BESIDE = ("initContainers", "sidecars", "executor", "daemon")  # of the container that is replaced
+_BESIDE = ("initContainers", "sidecars", "executor", "daemon")  # fields that are removed with the replaced container
 _IMAGE = "python:3"
 _OUTPUTS = "/tmp/hera-utils-outputs"
-_LONGEST_MESSAGE = 2000  # characters of what a function raised
+_LONGEST_MESSAGE = 2000  # characters of an exception's message
 
-# What runs in the pod. Standard library alone; the inputs are the text of the script, however long they are.
+# The script of the pod, with the standard library only. The inputs are in its text, so they may be of any length.
 _COURIER = """
 import base64, json, os, socket, sys
 address, key, name, files, places = json.loads(sys.argv[1])
@@ -79,11 +79,11 @@ sys.stdout.write(answer["result"])
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
-    request_queue_size = 128  # a fan-out's tasks all call at once
+    request_queue_size = 128  # all tasks of a fan-out call at once
 
 
 class Stage:
-    """Where the functions of a test are called: a server of this process, on loopback, that answers to its key alone."""
+    """Calls the functions of a test: a server of this process on loopback that answers only requests with its key."""
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = dict(functions)
@@ -114,7 +114,7 @@ class Stage:
         self._server.server_close()
 
     def experiment(self, experiment: Experiment) -> Experiment:
-        """The experiment whose workflows have the templates replaced."""
+        """The experiment with the templates of its workflows replaced."""
         gather = None if experiment.gather is None else self._around(experiment.gather)
         return replaced(experiment, workflow=self._around(experiment.workflow), gather=gather)
 
@@ -128,7 +128,7 @@ class Stage:
         return defined
 
     def document(self, document: Json) -> Json:
-        """The workflow with its templates replaced; it is given a copy. SettingsError for a function that does not fit its template."""
+        """A copy of the workflow with its templates replaced. Raises SettingsError if a function does not fit its template."""
         copy_of = copy.deepcopy(document)
         templates = (copy_of.get("spec") or {}).get("templates") or []
         for template in templates:
@@ -140,7 +140,7 @@ class Stage:
         return copy_of
 
     def insist(self) -> None:
-        """SettingsError for a function whose template no workflow had: a name that was mistyped would test nothing."""
+        """Raise SettingsError if no workflow had the template of a function, as a mistyped name would test nothing."""
         for name in self._functions:
             if name not in self._replaced:
                 hint = did_you_mean(name, self._reported)
@@ -210,7 +210,7 @@ class Stage:
 
 @contextmanager
 def stage(functions: Mapping[str, Callable[..., Any]] | None) -> Iterator[Stage | None]:
-    """The stage for these functions, as long as the block lasts; None where nothing is replaced."""
+    """The stage for these functions for the duration of the block; None without functions."""
     if not functions:
         yield None
         return
@@ -223,7 +223,7 @@ def _bytes(content: Any) -> bytes:
 
 
 def _places(template: Json) -> dict[str, str]:
-    """Where each output is to be written; outputs that came from elsewhere (a dag's tasks, a resource) come from files now."""
+    """Output → the path to write it to. Outputs that had another source (a DAG's tasks, a resource) come from files, too."""
     places: dict[str, str] = {}
     outputs = template.get("outputs") or {}
     for parameter in outputs.get("parameters") or ():
@@ -242,7 +242,7 @@ def _places(template: Json) -> dict[str, str]:
 
 
 def _declared_names(template: Json) -> Json:
-    """The names of what a template takes and gives. optional: the outputs that have a default."""
+    """The names of a template's inputs and outputs. optional: the outputs that have a default."""
     inputs, outputs = template.get("inputs") or {}, template.get("outputs") or {}
     parameters, artifacts = outputs.get("parameters") or (), outputs.get("artifacts") or ()
     return {
@@ -256,7 +256,7 @@ def _declared_names(template: Json) -> Json:
 
 
 def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
-    """SettingsError unless the function can be called with the template's inputs."""
+    """Raise SettingsError unless the function can be called with the template's inputs."""
     there = {_word(one) for one in (*declared["parameters"], *declared["artifacts"])}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or parameter.name in there:
@@ -305,7 +305,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _as_hera(value: str) -> Any:
-    """Hera's rule for the arguments of a `@script()`: JSON where it is JSON, else the text."""
+    """Hera's rule for the arguments of a `@script()`: decoded if it is JSON, else the text."""
     try:
         return json.loads(value)
     except ValueError:

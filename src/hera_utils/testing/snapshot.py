@@ -1,4 +1,4 @@
-"""The text of an expanded plan, for a snapshot: the same on every machine as long as the experiment is the same. Pure."""
+"""The text of an expanded plan, for a snapshot; it is the same on every machine for the same experiment. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 MASK = "…"
-MOST_POINTS = 200  # points that are listed one by one
-MOST_ITEMS = 200  # items of one loop that are listed
+MOST_POINTS = 200  # at most this many points are listed
+MOST_ITEMS = 200  # at most this many items of a loop are listed
 _VOLATILE_ANNOTATIONS = ("hera-utils/", "workflows.argoproj.io/hera")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
 _PYTHON = re.compile(r"\bpython:3(\.\d+)*\b")
 
 
 def text_of(documents: Iterable[Json], inputs: Inputs | None) -> str:
-    """Points by name, then each workflow: its tasks, loops over known items unrolled, and its templates."""
+    """The points by name, then each workflow: its tasks, with loops over known items unrolled, and its templates."""
     lines: list[str] = []
     if inputs is not None:
         sweep = inputs.points
@@ -85,7 +85,7 @@ def _tasks(templates: Mapping[Any, Json], name: str, indent: str, above: tuple[s
 
 
 def _unrolled(call: Json) -> Iterator[tuple[str, list[str]]]:
-    """(the task's name as its node will have it, its arguments) for each item that is known before the run."""
+    """(the name of the task's node, its arguments) for each item that is known before the run."""
     items = call.get("withItems")
     loop = call.get("withParam") or call.get("withSequence")
     if items is None:
@@ -141,5 +141,5 @@ def _flat(value: Any) -> str:
 
 
 def _masked(value: str) -> str:
-    """Without what is this machine's: digests of images, the version of Python that an image is named after."""
+    """The text with machine-dependent parts masked: digests of images, and the Python version in the name of an image."""
     return _PYTHON.sub(f"python:{MASK}", _DIGEST.sub(f"@sha256:{MASK}", value))

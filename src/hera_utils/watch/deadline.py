@@ -1,4 +1,4 @@
-"""How long somebody waits for a run: a limit that the loops which follow it look at. No signals, so it holds in threads and notebooks."""
+"""The time limit for waiting for a run. The loops check it, without signals, so it works in threads and notebooks."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from dataclasses import dataclass
 
 from hera_utils.errors import SettingsError, WaitTimeout
 
-_LONGEST = 1e9  # seconds: more cannot be given to a timer
+_LONGEST = 1e9  # seconds; timers refuse much larger values
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """seconds: how long is waited, None for as long as it takes. moment: when that is over, of time.monotonic."""
+    """seconds: the limit, None for no limit. moment: the time.monotonic() at which it is reached."""
 
     seconds: float | None = None
     moment: float | None = None
 
     @classmethod
     def after(cls, timeout: float | str | None) -> Deadline:
-        """From now on; a number of seconds, or a text such as 90, 90s, 10m, 1h. SettingsError for what is no such time."""
+        """The deadline `timeout` from now: a number of seconds, or a text such as 90, 90s, 10m, 1h.
+
+        Raises SettingsError if `timeout` is no such duration.
+        """
         if timeout is None:
             return NEVER
         seconds = _seconds(timeout)
@@ -28,7 +31,7 @@ class Deadline:
 
     @property
     def left(self) -> float | None:
-        """Seconds, never less than 0."""
+        """The remaining seconds, at least 0; None without a limit."""
         return None if self.moment is None else max(0.0, self.moment - time.monotonic())
 
     @property
@@ -36,17 +39,17 @@ class Deadline:
         return self.moment is not None and time.monotonic() >= self.moment
 
     def pause(self, seconds: float) -> float:
-        """A pause of so many seconds, or what is left."""
+        """The length of a pause: `seconds`, or what is left if that is shorter."""
         return seconds if self.left is None else min(seconds, self.left)
 
     def reached(self, state: str) -> WaitTimeout:
-        """The error at the limit. state: how it stands with what was waited for, and how to come back to it."""
+        """The error for a reached limit. state: the state of the awaited run, and how to continue waiting."""
         from hera_utils.argo.durations import format_seconds
 
         return WaitTimeout(f"the limit of {format_seconds(self.seconds or 0.0)} is reached: {state}")
 
     def check(self, name: str) -> None:
-        """WaitTimeout when the limit is reached. name: the run's, which goes on."""
+        """Raise WaitTimeout if the limit is reached. name: that of the run, which continues."""
         if self.passed:
             raise self.reached(f"the run {name} continues")
 

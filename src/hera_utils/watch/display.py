@@ -1,6 +1,6 @@
-"""What shows a run while it is followed: in a notebook, in a terminal, or line by line.
+"""The choice of the display of a followed run: in a notebook, in a terminal, or line by line.
 
-The console is the caller's: this room decides what is written, the command line decides where.
+The caller passes the console: this room decides what is written, the command line decides where.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Display(Protocol):
 
 
 def display_for(console: Console | Lines, clock: Callable[[], float] = time.time) -> Display:
-    """The display that fits: a notebook's, live on a terminal, plain lines in a pipe or a dumb terminal."""
+    """The display for this environment: a notebook's, live on a terminal, plain lines in a pipe or a dumb terminal."""
     if _in_notebook():
         from hera_utils.watch.notebook import NotebookDisplay
 
@@ -40,6 +40,6 @@ def display_for(console: Console | Lines, clock: Callable[[], float] = time.time
 
 
 def _in_notebook() -> bool:
-    """Whether this process is a notebook's kernel: nothing is imported to find out."""
+    """Whether this process is a notebook's kernel. IPython is not imported for this check."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"

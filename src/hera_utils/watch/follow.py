@@ -1,4 +1,4 @@
-"""Following a run to its end: states in, a display kept up to date, the last state out."""
+"""Following one workflow to its end and updating a display with each state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NODES_A_SECOND = 3000
 
 
 class Watching(Protocol):
-    """What of an Argo client is needed here (platforms.argo_client.ArgoClient)."""
+    """The part of platforms.argo_client.ArgoClient that this module uses."""
 
     def watch(
         self, name: str, *, timeout: float | None = None, rest: Callable[[Json], float] | None = None
@@ -31,10 +31,10 @@ def follow(
     *,
     deadline: Deadline = NEVER,
 ) -> Json:
-    """The finished workflow. `display` is updated with each state and closed at the end (also by an exception).
+    """Wait for the workflow and return it. `display` is updated with each state and closed at the end, also after an exception.
 
-    RunFailed when the workflow is deleted meanwhile, WaitTimeout at the deadline. KeyboardInterrupt passes through: the run goes
-    on without us.
+    Raises RunFailed if the workflow is deleted meanwhile, WaitTimeout at the deadline. KeyboardInterrupt passes through; the run
+    continues.
     """
     latest: Json | None = None
     try:
@@ -57,10 +57,10 @@ def follow(
 
 
 def pause(workflow: Json) -> float:
-    """How long to let a run go on before its next state is read. Its end is read at once.
+    """Seconds to wait before the next state of the workflow is read. Its end is read at once.
 
-    Every state is the whole workflow: unpacking each one of a run of thousands of tasks would take the cores that its tasks
-    need. Those that come meanwhile are skipped, so what is read is the newest, and it takes some hundredths of a core.
+    Every state is the whole workflow, and decoding each state of a run of thousands of tasks would take the cores that its tasks
+    need. States that arrive during the pause are skipped, so the newest is read and following takes some hundredths of a core.
     """
     nodes = len((workflow.get("status") or {}).get("nodes") or ())
     return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, nodes / _NODES_A_SECOND))

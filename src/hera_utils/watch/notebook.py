@@ -1,6 +1,6 @@
-"""A run's progress in a notebook: one cell output that is written anew in place. HTML alone, without scripts or widgets.
+"""A run's progress in a notebook: one cell output that is updated in place. Plain HTML, without scripts or widgets.
 
-What is imported here is there already when a notebook runs: IPython is no dependency of ours.
+IPython is no dependency of hera_utils: it is imported only here, and in a notebook it is always installed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from hera_utils.watch.progress import Progress, RunClock, ordered
 from hera_utils.watch.progress_text import UNICODE, count_text, remarks, row_text, waiting_sentences
 
 MOST_ROWS = 24
-SHORTEST = 0.25  # seconds between two states: a notebook sends each over a socket and keeps the last
+SHORTEST = 0.25  # seconds between two updates: a notebook sends each over a socket and shows only the last
 _COLOURS = {"Succeeded": "#2e7d32", "Failed": "#c62828", "Error": "#c62828", "Running": "#00838f"}
 
 
 class NotebookDisplay:
-    """Shows one run below the cell that runs it."""
+    """Shows one run in the output of the cell that runs it."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock, self.run_clock = clock, RunClock(clock)
@@ -49,7 +49,7 @@ class NotebookDisplay:
 
 
 def html_of(progress: Progress, elapsed: float) -> str:
-    """The run as a headline with a bar, its tasks below it (what failed and what runs first), then what it waits for."""
+    """The run as HTML: a headline with a bar, its tasks (failed and running ones first), then what it waits for."""
     facts = [count_text(progress), *remarks(progress, elapsed, UNICODE)]
     bar = f'<progress value="{progress.done}" max="{max(1, progress.total)}" style="width: 16em"></progress>'
     phase = _coloured(f"{UNICODE.of(progress.phase)} {progress.phase}", progress.phase)

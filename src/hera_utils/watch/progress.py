@@ -1,4 +1,4 @@
-"""How far a run is, from its document alone. Pure: the time is an argument."""
+"""The progress of a run, from its document alone. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from hera_utils.watch.waits import is_starting, waits
 
 Json = dict[str, Any]
 LEAST_BASE = 3
-"""Tasks that must be done before anything is said of those to come."""
+"""Number of tasks that must be done before the remaining time is estimated."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One look at a run.
+    """The progress of a run at one moment.
 
     rows: the entry template's tasks and fan-outs, then exit handlers, in the order they were written (a template without tasks is its own
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
     started, finished, last_end: seconds since the epoch, None before; last_end: when one of its nodes last ended.
     suspended: whether it, or a task of it, waits to be resumed.
-    unit: what is counted, when it is not tasks. failed_unit: what of it failed, where that is neither tasks nor the unit (`workflow`).
-    cpu_left: seconds of processor time of the tasks to come, if they take as much as those that are done; None where nothing is measured.
-    starting: whether, while others wait and none runs, a task has its place and is about to run.
-    waiting: why tasks cannot start (`Unschedulable: …`) → those tasks' names, the first of each first; none where they have no node yet.
+    unit: what is counted, "" for tasks. failed_unit: the unit of `failed` if it is neither tasks nor `unit` (`workflow`).
+    cpu_left: estimated seconds of processor time of the remaining tasks, from the measured ones; None if too few are measured.
+    starting: whether tasks wait, none runs, and one has been placed and is about to run.
+    waiting: the reason why tasks cannot start (`Unschedulable: …`) → the names of those tasks, empty if they have no node yet.
     """
 
     name: str
@@ -67,9 +67,10 @@ class Progress:
         return max(0.0, (self.finished if self.finished is not None else now) - self.started)
 
     def remaining(self, elapsed: float) -> float | None:
-        """Seconds still to go if the tasks to come take as long as those that are done; None while that would be a guess.
+        """Estimated remaining seconds, if the remaining tasks take as long as the finished ones; None with too few of them.
 
-        Where nothing has ended for longer than that, those that run are longer ones: as long again as nothing has ended.
+        If no task has ended for longer than this estimate, the running tasks are longer than the finished ones: the estimate is then
+        the time since the last end.
         """
         if self.over or self.done < LEAST_BASE or self.done >= self.total:
             return None
@@ -80,7 +81,7 @@ class Progress:
 
 
 class RunClock:
-    """How long a run takes, by our own clock where we saw it begin: Argo writes whole seconds, and many runs are shorter."""
+    """The duration of a run, by the local clock if the process saw its start: Argo writes whole seconds, and many runs are shorter."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -88,14 +89,14 @@ class RunClock:
         self.end: float | None = None
 
     def elapsed(self, progress: Progress) -> float:
-        """Seconds since the run's start, up to its end: our own when we have seen both."""
+        """Seconds since the run's start, up to its end; by the local clock if the process has seen both."""
         now = self.clock()
         if progress.over and self.end is None:
             self.end = now
         own, by_argo = (self.end or now) - self.start, progress.elapsed(now)
         if progress.started is None or self.start - progress.started >= 1.5 or own < 0.1:
             return by_argo
-        # Argo's times are less than a second off: else it began before we looked
+        # Argo's times are less than a second off; a larger difference means that the run began before this process looked.
         return own if by_argo - own < 1.0 else by_argo
 
 
@@ -132,7 +133,7 @@ def _last_end(nodes: Json) -> float | None:
 
 
 def _cpu_left(branches: Iterable[Branch]) -> float | None:
-    """Of each fan-out by its own tasks; of what has not begun by all tasks."""
+    """Estimated processor seconds of the remaining tasks: in each fan-out from its own tasks, or from all if none is measured."""
     rows = [row for branch in branches for row in _rows(branch)]
     measured = [[*_processor_times(row)] for row in rows]
     every = [seconds for one in measured for seconds in one]
@@ -162,7 +163,7 @@ def _rows(branch: Branch) -> tuple[Branch, ...]:
 
 
 def equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], Counter[str]]:
-    """(the rows, of tasks that failed for the same reason the first only; label of such a first one → how many others there are)."""
+    """(the rows, with only the first of the tasks that failed for the same reason; the label of that first → number of the others)."""
     firsts: dict[str, Branch] = {}
     others: Counter[str] = Counter()
     lines = []
@@ -178,7 +179,7 @@ def equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], Counte
 def ordered(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], int]:
     """At most `limit` rows and how many are left out.
 
-    When there is no room for all, the most important ones stay: failed, running, awaited, then done; each in its own place.
+    If there is no room for all, the most important rows stay, in their order: failed, running, not started, then done.
     """
     if len(rows) <= limit:
         return rows, 0

@@ -1,4 +1,4 @@
-"""A run's progress in words: its headline, a line a task, what it waits for. Pure."""
+"""A run's progress in words: its headline, a line per task, what it waits for. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUSPENDED = "suspended"
 
 @dataclass(frozen=True)
 class Symbols:
-    """What stands for a phase; ASCII for terminals that cannot show more."""
+    """The symbols for phases; ASCII is for terminals that cannot show UNICODE."""
 
     done: str = "✔"
     failed: str = "✘"
@@ -56,7 +56,7 @@ def style_of(phase: str) -> str:
 
 
 def headline(progress: Progress, elapsed: float, symbols: Symbols) -> str:
-    """`hello-7x2kq  ✔ Succeeded  3/3  1.2 s`, with what failed, was repeated, is left. elapsed: seconds since the start."""
+    """`hello-7x2kq  ✔ Succeeded  3/3  1.2 s`, with the numbers of failed and retried tasks and the remaining time. elapsed: in seconds."""
     parts = [f"{progress.name}  {symbols.of(progress.phase)} {progress.phase}", count_text(progress)]
     return "  ".join(parts + remarks(progress, elapsed, symbols))
 
@@ -66,9 +66,9 @@ def count_text(progress: Progress) -> str:
 
 
 def waiting_sentences(progress: Progress, symbols: Symbols, *, everything: bool = False) -> dict[str, str]:
-    """What the run waits for, a sentence each: somebody who resumes it (SUSPENDED), what its tasks need and do not have.
+    """Reason → a sentence: that somebody must resume the run (SUSPENDED), and what its tasks need to start.
 
-    That there are more tasks than cores is said only when none of them runs or is about to, unless `everything` is set.
+    That there are more tasks than cores is said only if no task runs or is about to run, unless `everything` is set.
     """
     sentences = {}
     if progress.suspended:
@@ -102,7 +102,7 @@ def remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
 
 
 def row_text(row: Branch, symbols: Symbols, others: int = 0) -> str:
-    """`✔ collect-2009 9/9`; a single task without counts; why it failed. others: how many failed for the same reason."""
+    """`✔ collect-2009 9/9`, without counts for a single task, with the reason of a failure. others: number that failed alike."""
     counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
     why = f": {row.why}" if row.phase in UNSUCCESSFUL and row.message else ""
     more = f" and {others} more" if others else ""

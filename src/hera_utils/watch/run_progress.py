@@ -1,4 +1,4 @@
-"""Several workflows that are one run: their joint progress, and following all of them to their end."""
+"""The joint progress of several workflows that are one run, and following all of them to their end."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ FIELDS = ",".join(
     ]
     + [f"status.{name}" for name in ("phase", "message", "progress", "startedAt", "finishedAt")]
 )
-"""What of a workflow is read here: not its nodes."""
+"""The fields of a workflow that this module reads; its nodes, the largest part, are not among them."""
 _STOPPED = "Stopped with strategy"
 UNATTENDED = "Pending"
-"""The phase of a run that nobody drives, before all of it was submitted."""
+"""The phase of a run whose driving process is gone before it had submitted everything."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
 
 
 @dataclass(frozen=True)
 class Share:
-    """One workflow of a run. points: how many it computes. done: the part of it that has ended, 0 to 1."""
+    """One workflow of a run. points: how many it computes. done: the fraction that has ended, 0 to 1."""
 
     name: str
     phase: str
@@ -48,7 +48,7 @@ def share_of(workflow: Json) -> Share:
     points = str(annotations.get(POINTS) or "")
     phase = phase_or_pending(workflow)
     if annotations.get(SEARCH) and str(status.get("message") or "").startswith(_STOPPED):
-        phase = "Succeeded"  # a point that was stopped early is no failure of its search
+        phase = "Succeeded"  # a search stops points that are not promising; that is no failure
     return Share(
         str(metadata["name"]),
         phase,
@@ -66,7 +66,7 @@ def part_done(workflow: Json) -> float:
 def joint_progress(
     name: str, namespace: str, shares: Iterable[Share], *, total: int = 0, started: float | None = None
 ) -> Progress:
-    """The workflows of a run as one: a row for each, counted in points. total: of the run, where more are to come."""
+    """The progress of all workflows: a row for each, counted in points. total: the points of the run, if more are to be submitted."""
     rows = tuple(
         Branch(
             one.name,
@@ -106,10 +106,10 @@ def follow_workflows(
     deadline: Deadline = NEVER,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
-    """Ask for the run's workflows until it has ended, or nobody submits what is missing of it; the last state.
+    """Poll the run's workflows until the run has ended or is UNATTENDED; returns the last state.
 
-    more: the phase of a run whose workflows have all ended well, when more of it is to come (as in `progress_of_run`). WaitTimeout at the
-    deadline; KeyboardInterrupt passes through.
+    more: returns the phase if all workflows have ended but more will follow (as in `progress_of_run`), else "". Raises WaitTimeout at
+    the deadline; KeyboardInterrupt passes through.
     """
     pause = _SHORTEST_PAUSE
     try:
@@ -129,9 +129,9 @@ def follow_workflows(
 
 
 def progress_of_run(name: str, workflows: Sequence[Json], more: str = "") -> Progress:
-    """How far a run is, from the documents of its workflows.
+    """The progress of a run, from the documents of its workflows.
 
-    more: its phase when all of these have ended and they are not all of it: Running where somebody submits the rest, else UNATTENDED.
+    more: the phase if all of these have ended but more will follow: Running if a process submits the rest, else UNATTENDED.
     """
     times = [timestamps.read((one.get("status") or {}).get("startedAt")) for one in workflows]
     ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
@@ -144,5 +144,5 @@ def progress_of_run(name: str, workflows: Sequence[Json], more: str = "") -> Pro
     notes = [str((one["metadata"].get("annotations") or {}).get(RUN_POINTS) or "") for one in workflows]
     total = max([state.total, *(int(note) for note in notes if note.isdecimal())])
     state = replace(state, total=total if not state.over else state.total)
-    # the points of a workflow that failed may be done, all but one: that is known from its nodes alone
+    # All points but one of a failed workflow may be done; only its nodes would tell, so failures are counted in workflows.
     return replace(state, finished=None if state.phase == "Running" else finished, failed_unit="workflow")

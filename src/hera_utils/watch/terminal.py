@@ -1,4 +1,4 @@
-"""A run's progress in a terminal, redrawn in place; or line by line, in a pipe or a terminal that cannot move its cursor."""
+"""A run's progress in a terminal, redrawn in place; or line by line in a pipe or in a terminal that cannot move its cursor."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 BAR_WIDTH = 24  # characters
 SHORTEST_PAUSE = 0.125  # seconds between two drawings
 HEARTBEAT = 30.0  # seconds between two lines of a long run in a pipe
-MOST_LINES = 60  # rows that are worth a line each in a pipe; a larger run says only its failures and how far it is
-_NUMBER = re.compile(r"[\d.]+")  # a sentence is not said again because its numbers changed
+MOST_LINES = 60  # in a pipe, a run with more rows prints only its failures and its progress
+_NUMBER = re.compile(r"[\d.]+")  # a sentence of which only the numbers changed is not printed again
 
 
 class LiveDisplay:
-    """Redrawn in place, with each state (at most eight times a second) and while nothing happens once a second, so that the clock moves."""
+    """Redraws in place with each state (at most eight times a second), and once a second without a new state, so that the clock moves."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
         self.console, self.run_clock = console, RunClock(clock)
@@ -75,7 +75,7 @@ class LiveDisplay:
 
 
 class Lines:
-    """Of rich's Console what a `LineDisplay` needs. In a pipe a short run would import rich for nothing else."""
+    """The part of rich's Console that `LineDisplay` uses. A short run in a pipe needs rich for nothing else, so it is not imported."""
 
     @property
     def encoding(self) -> str:
@@ -87,12 +87,12 @@ class Lines:
 
 
 class LineDisplay:
-    """A line when a task or a fan-out ends, and a sign of life now and then."""
+    """Prints a line when a task or a fan-out ends, and the progress after HEARTBEAT seconds without a line."""
 
     def __init__(self, console: Console | Lines, clock: Callable[[], float] = time.time) -> None:
         self.console, self.clock, self.run_clock = console, clock, RunClock(clock)
         self.symbols = symbols_for(console.encoding)
-        self._ended: set[str] = set()  # labels of the rows whose end is written
+        self._ended: set[str] = set()  # labels of the rows whose end has been printed
         self._waits: set[str] = set()
         self.last_line = 0.0
         self.last: Progress | None = None
@@ -129,9 +129,9 @@ class LineDisplay:
 
 
 def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[int, int]) -> Text:
-    """The run on a screen of (columns, lines): one headline with a bar, then its tasks side by side, then what it waits for.
+    """The run on a screen. size: (columns, lines). A headline with a bar, then its tasks side by side, then what it waits for.
 
-    What a task says is folded, never cut: it may hold the way out.
+    Messages of tasks are wrapped, never cut, because their end may say how to fix the failure.
     """
     from rich.text import Text
 
@@ -149,7 +149,7 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
 
 
 def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, int]) -> None:
-    """Side by side where they are short, on lines of their own where they have more to say."""
+    """Append the tasks: short texts side by side, long ones on lines of their own."""
     width, most = size
     kinds, others = equal_failures(progress.rows)
     rows, left_out = ordered(kinds, max(4, most * max(1, width // 24)))
@@ -162,7 +162,7 @@ def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, in
                 lines.append([])
                 used = 2
             lines[-1].append((cell, style))
-            used += len(cell) + 2 if not number else width  # nothing stands beside what was folded
+            used += len(cell) + 2 if not number else width  # nothing follows a wrapped text on its last line
     for line in lines[: max(0, most)]:
         _append(text, line)
     if left_out:
@@ -170,7 +170,7 @@ def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, in
 
 
 def _folded(text: str, width: int) -> list[str]:
-    """In lines that fit behind two blanks; a word that is longer than a line stays whole."""
+    """Wrap the text to `width` less an indent of two; a word longer than a line stays whole."""
     room = max(16, width - 2)
     if len(text) <= room:
         return [text]
@@ -178,7 +178,7 @@ def _folded(text: str, width: int) -> list[str]:
 
 
 def _headline(text: Text, progress: Progress, remarks: str, symbols: Symbols, width: int) -> None:
-    """The name, the phase, the count, a bar as wide as there is room for, the remarks (below, where there is none)."""
+    """Append the name, the phase, the count, a bar as wide as the room allows, and the remarks (on the next line if they do not fit)."""
     text.append(visible(progress.name), style="bold")
     text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
     text.append(f"  {count_text(progress)}  ")

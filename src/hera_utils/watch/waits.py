@@ -1,8 +1,8 @@
-"""What the tasks of a run wait for, from its document alone: the same on this machine and on a cluster. Pure.
+"""The reasons why tasks of a run wait, from its document alone; the same for the local server and a cluster. Pure.
 
-Pods that cannot start, and nodes that wait for a lock, say so in their nodes' messages (on this machine
-`local_platform/pods/waiting.py` writes these sentences). A limit of parallelism leaves tasks without a node: this module writes
-that sentence.
+The messages of nodes say why a pod cannot start or which lock a node waits for (on the local server
+`local_platform/pods/waiting.py` writes them). A task that waits because of `parallelism` has no node: this module writes that
+sentence.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ORDINARY = ("Insufficient cpu", "arallelism of ")
 
 
 def waits(document: Json) -> dict[str, list[str]]:
-    """A sentence → the names of the tasks that it is true of, the first of each first; none where they have no node yet."""
+    """Sentence → the names of the tasks that wait for this reason, empty if they have no node yet."""
     nodes = list(((document.get("status") or {}).get("nodes") or {}).values())
     sentences: dict[str, list[str]] = {}
     for node in nodes:
@@ -32,7 +32,7 @@ def waits(document: Json) -> dict[str, list[str]]:
 
 
 def is_starting(document: Json) -> bool:
-    """Whether a pod of the run has its place and is about to run."""
+    """Whether a pod of the run has been placed and is about to run."""
     nodes = ((document.get("status") or {}).get("nodes") or {}).values()
     return any(
         node.get("type") == "Pod" and node.get("phase") == "Pending" and str(node.get("message") or "") in _BEGINNINGS
@@ -41,14 +41,14 @@ def is_starting(document: Json) -> bool:
 
 
 def _may_wait(node: Json, message: str) -> bool:
-    """Also a pod that runs may wait: for room on the disk. Then it says so, with what to do."""
+    """Whether the node waits. A running pod may wait too, for room on the disk; its message then says so and what to do."""
     if node.get("phase") == "Running":
         return node.get("type") == "Pod" and ": " in message
     return node.get("phase") == "Pending"
 
 
 def is_ordinary(sentence: str) -> bool:
-    """Whether every run with more tasks than room says this: while some of its tasks run nobody needs to hear it."""
+    """Whether every run with more tasks than cores says this; it is not worth a line while some of its tasks run."""
     return any(words in sentence for words in _ORDINARY)
 
 
