@@ -52,7 +52,7 @@ def test_labels(text: str, verdict: bool) -> None:
         ("=b", "unable to parse requirement: found '=', expected: !, identifier, or 'end of string'"),
         ("a in b", "unable to parse requirement: found 'b' expected: '('"),
         ("a in (b", "unable to parse requirement: found '', expected: ',', or identifier"),
-        ("a b", "unable to parse requirement: found 'b', expected: =, !=, ==, in, notin, <, >"),
+        ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
     ],
 )
 def test_bad_labels(text: str, message: str) -> None:

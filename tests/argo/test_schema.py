@@ -257,3 +257,25 @@ def test_the_first_documents_that_come_together_lose_no_field() -> None:
     number, answers = json.loads(done.stdout)
     assert number == 8
     assert [json.loads(answer) for answer in answers] == [decode(document, "Workflow")]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (1.0, "1"), (9007199254740993, "9007199254740992"), (-9007199254740993, "-9007199254740992"), (0.5, "0.5"),
+        (12345678901234567890, "12345678901234567000"), (1e21, "1000000000000000000000"), (1e-7, "0.0000001"), (-0.0, "-0"), (True, "true"),
+    ],
+)  # fmt: skip
+def test_the_number_of_a_parameter_is_a_float_of_go(given: object, kept: str) -> None:
+    arguments = {"parameters": [{"name": "p", "value": given}]}
+    stored = decode(workflow({"container": {"image": "a"}}, arguments=arguments), "Workflow")
+    assert stored["spec"]["arguments"]["parameters"][0]["value"] == kept
+
+
+def test_integers_of_items_have_sixty_four_bits() -> None:
+    items = [9007199254740993, 12345678901234567890, -123456789012345678901234567890, {"a": [1 << 64]}, -0.0, 1.5]
+    stored = decode(workflow({"steps": [[{"name": "a", "template": "t", "withItems": items}]]}), "Workflow")
+    kept = stored["spec"]["templates"][0]["steps"][0][0]["withItems"]
+    assert json.dumps(kept) == (
+        '[9007199254740993, 12345678901234567000, -1.2345678901234568e+29, {"a": [18446744073709552000]}, 0, 1.5]'
+    )

@@ -174,3 +174,22 @@ def test_the_work_grows_with_the_nodes_and_no_faster():
         return calls_of(lambda: tree(document))
 
     assert calls(10_000) < 12 * calls(1000)
+
+
+def test_a_hook_that_is_retried_is_no_attempt_of_its_own():
+    """In Argo its Retry node has the flag of its attempts."""
+    flag = {"nodeFlag": {"hooked": True, "retried": True}}
+    document = workflow(
+        node("wf", "DAG", templateName="main"),
+        node("wf.A", boundary="wf"),
+        node("wf.A.onExit", "Retry", boundary="wf", **flag),
+        node("wf.A.onExit(0)", phase="Failed", boundary="wf", **flag),
+        node("wf.A.onExit(1)", boundary="wf", **flag),
+    )
+    (root,) = tree(document)
+    hook = next(part for part in root.parts if part.label == "A.onExit")
+    assert ([one["name"] for one in hook.attempts], hook.retried, hook.node["type"]) == (
+        ["wf.A.onExit(0)", "wf.A.onExit(1)"],
+        1,
+        "Retry",
+    )

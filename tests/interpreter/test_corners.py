@@ -390,3 +390,126 @@ def test_a_default_of_an_input_that_compares_inputs_cannot_be_read(mode: str) ->
     play = Play(workflow(spec), mode)
     said = "failed to unmarshall JSON expression: invalid character '>' in string escape code"
     assert (play.phase, play.message.endswith(said)) == ("Error", True)
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x01", "\x7f"])
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_an_item_that_go_cannot_read_again_is_told_in_its_words(kind: str, text: str, mode: str) -> None:
+    call = {"name": "a", "template": "echo", "withItems": [text]}
+    call["arguments"] = {"parameters": [{"name": "m", "value": "{{item}}"}]}
+    main = {"steps": [[call]]} if kind == "steps" else {"dag": {"tasks": [call]}}
+    echo = {"name": "echo", "inputs": {"parameters": [{"name": "m"}]}, "container": {"image": "i", "command": ["c"]}}
+    play = Play(workflow({"entrypoint": "main", "templates": [{"name": "main", **main}, echo]}), mode)
+    failed = play.node(".a") if kind == "dag" else play.node("[0]")
+    assert failed["message"] == "invalid character 'x' in string escape code"
+
+
+def test_a_number_that_no_float_holds_is_an_empty_item(mode: str) -> None:
+    passed = "{parameters: [{name: m, value: '{{item}}'}]}"
+    call = f"{{name: a, template: echo, withParam: '[1e400, -1e400, 1e300]', arguments: {passed}}}"
+    echo = "{name: echo, inputs: {parameters: [{name: m}]}, container: {image: i, command: [c]}}"
+    spec = f"{{entrypoint: main, templates: [{{name: main, steps: [[{call}]]}}, {echo}]}}"
+    play = Play(workflow(spec), mode)
+    values = {
+        node["displayName"]: node["inputs"]["parameters"][0]["value"]
+        for node in play.run.nodes.values()
+        if node["type"] == "Pod"
+    }
+    assert values == {"a(0:1e400)": "", "a(1:-1e400)": "", "a(2:1e300)": "1e300"}
+
+
+def test_labels_that_cannot_be_computed_leave_those_that_are_written(mode: str) -> None:
+    metadata = "{labels: {a: b}, annotations: {c: d}, labelsFrom: {e: {expression: nope.x}}}"
+    play = Play(workflow(f"{{entrypoint: work, workflowMetadata: {metadata}, templates: [{POD}]}}"), mode)
+    kept = play.run.document["metadata"]
+    assert (play.phase, kept["labels"]["a"], kept["annotations"]) == ("Error", "b", {"c": "d"})
+
+
+FORMAT = "workflows.argoproj.io/pod-name-format"
+
+
+def test_how_pods_are_named_is_told_only_of_a_workflow_that_begins_at_once(mode: str) -> None:
+    locked = f"{{entrypoint: work, synchronization: {{mutexes: [{{name: m}}]}}, templates: [{POD}]}}"
+    for waits in (False, True):
+        play = Play(workflow(locked), mode)
+        if waits:
+            play.tell(e.LockAnswered(play.at, "seed", "", False, "Waiting", {"waiting": "default/Mutex/m"}))
+            assert play.phase == "Pending"
+        play.tell(e.LockAnswered(play.at, "seed", "", True, "", {"holding": ["default/Mutex/m"]}))
+        play.end("wf")
+        annotations = play.run.document["metadata"].get("annotations") or {}
+        assert (play.phase, FORMAT in annotations) == ("Succeeded", not waits)
+
+
+def test_whether_pods_run_is_told_of_a_workflow_without_any_from_its_second_change_on(mode: str) -> None:
+    play = Play(workflow("{entrypoint: main, templates: [{name: main, suspend: {}}]}"), mode)
+    assert not play.run.document["status"].get("conditions")
+    play.tell(e.ResumeRequested(play.at, 0))
+    assert play.phase == "Succeeded"
+    assert sorted((one["type"], one["status"]) for one in play.run.document["status"]["conditions"]) == [
+        ("Completed", "True"),
+        ("PodRunning", "False"),
+    ]
+
+
+@pytest.mark.parametrize("around", ["steps", "dag"])
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_global_output_of_a_dag_is_the_workflows_only_when_a_dag_around_it_ends(
+    kind: str, around: str, mode: str
+) -> None:
+    calls = "[[{name: x, template: par}]]" if kind == "steps" else "{tasks: [{name: x, template: par}]}"
+    echo = "{name: b, template: echo, depends: a, arguments: {parameters: [{name: m, value: '{{workflow.outputs.parameters.g}}'}]}}"
+    outer = f"dag: {{tasks: [{{name: a, template: inner}}, {echo}]}}"
+    if around == "steps":
+        outer = f"steps: [[{{name: a, template: inner}}], [{echo.replace('depends: a, ', '')}]]"
+    part = "steps" if kind == "steps" else "tasks"
+    spec = f"""
+    entrypoint: main
+    templates:
+    - {{name: main, {outer}}}
+    - name: inner
+      {kind}: {calls}
+      outputs: {{parameters: [{{name: o, globalName: g, valueFrom: {{parameter: "{{{{{part}.x.outputs.parameters.p}}}}"}}}}]}}
+    - {{name: par, container: {{image: i, command: [c]}}, outputs: {{parameters: [{{name: p, valueFrom: {{path: /p}}}}]}}}}
+    - {{name: echo, inputs: {{parameters: [{{name: m}}]}}, container: {{image: i, command: [c]}}}}
+    """
+    play = Play(workflow(spec), mode)
+    play.end("x", outputs={"parameters": [{"name": "p", "value": "v", "valueFrom": {"path": "/p"}}]})
+    told = play.node("b")["inputs"]["parameters"][0]["value"]
+    assert told == ("v" if kind == "steps" else "{{workflow.outputs.parameters.g}}")
+    play.end("b")
+    found = (play.run.document["status"].get("outputs") or {}).get("parameters")
+    assert (play.phase, found) == (
+        "Succeeded",
+        None if kind == "dag" and around == "steps" else [{"name": "g", "value": "v"}],
+    )
+
+
+def test_the_name_of_a_config_map_cannot_be_an_input(mode: str) -> None:
+    source = "{configMapKeyRef: {name: '{{inputs.parameters.k}}', key: a}}"
+    spec = f"""
+    entrypoint: main
+    templates:
+    - {{name: main, steps: [[{{name: a, template: t}}]]}}
+    - {{name: t, inputs: {{parameters: [{{name: k, value: x}}, {{name: c, valueFrom: {source}}}]}}, container: {{image: i, command: [c]}}}}
+    """
+    play = Play(workflow(spec), mode)
+    said = "failed to substitute configMapKeyRef: failed to resolve {{inputs.parameters.k}}"
+    assert play.node("a")["message"] == said
+
+
+def test_the_retry_node_of_a_hook_has_the_flag_of_its_attempts(mode: str) -> None:
+    spec = f"""
+    entrypoint: main
+    templates:
+    - {{name: main, steps: [[{{name: a, template: work, onExit: again}}]]}}
+    - {{name: again, retryStrategy: {{limit: 1}}, container: {{image: i, command: [c]}}}}
+    - {POD}
+    """
+    play = Play(workflow(spec), mode)
+    play.end("a")
+    both = {"hooked": True, "retried": True}
+    assert [play.node(name)["nodeFlag"] for name in ("a.onExit", "a.onExit(0)")] == [both, both]
+    play.end("a.onExit(0)", 1)
+    play.end("a.onExit(1)")
+    assert play.phase == "Succeeded"

@@ -9,9 +9,9 @@ import pytest
 from hera_utils.argo.merge_patches import strategic_merge
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.interpreter.document import (
+    add_metadata,
     effective_spec,
     join,
-    metadata_of,
     template_documents,
     templates_reached,
     with_template_defaults,
@@ -131,7 +131,8 @@ def test_metadata_that_the_spec_asks_for() -> None:
             "labelsFrom": {"f": {"expression": "e"}},
         }
     }
-    metadata = metadata_of(document, spec, lambda text: text.upper())
+    metadata = dict(document["metadata"])
+    add_metadata(metadata, document, spec, lambda text: text.upper())
     assert metadata == {
         "name": "w",
         "labels": {"a": "2", "f": "E", "workflows.argoproj.io/workflow-template": "t"},
@@ -142,16 +143,20 @@ def test_metadata_that_the_spec_asks_for() -> None:
 
 def test_labels_that_cannot_be() -> None:
     with pytest.raises(InvalidWorkflow, match='invalid label value "x y" for label "a": '):
-        metadata_of({"spec": {}}, {"workflowMetadata": {"labels": {"a": "x y"}}}, str)
+        add_metadata({}, {"spec": {}}, {"workflowMetadata": {"labels": {"a": "x y"}}}, str)
 
     def broken(text: str) -> Any:
         raise ExpressionError("no")
 
-    asked = {"workflowMetadata": {"labelsFrom": {"a": {"expression": "e"}}}}
+    asked = {
+        "workflowMetadata": {"labels": {"b": "1"}, "annotations": {"n": "2"}, "labelsFrom": {"a": {"expression": "e"}}}
+    }
+    metadata: dict[str, Any] = {}
     with pytest.raises(InvalidWorkflow, match='failed to evaluate label "a" expression "e": no'):
-        metadata_of({"spec": {}}, asked, broken)
+        add_metadata(metadata, {"spec": {}}, asked, broken)
+    assert metadata == {"labels": {"b": "1"}, "annotations": {"n": "2"}}  # what was added before stays
     with pytest.raises(InvalidWorkflow, match="must be a string"):
-        metadata_of({"spec": {}}, asked, len)
+        add_metadata({}, {"spec": {}}, asked, len)
 
 
 # --- references -------------------------------------------------------------------------------------------------------

@@ -343,10 +343,3 @@ def test_less_than_a_second_before_the_workflows_deadline_no_pod_is_created(mode
     assert play.node("s(1)")["message"] == "Step exceeded its deadline"
     assert play.node("s")["message"].startswith("retry exceeded workflow deadline")
     assert play.phase == "Failed"
-
-
-def test_a_run_without_pods_says_nothing_of_running_ones() -> None:
-    play = playbook.Play(playbook.workflow("{entrypoint: a, templates: [{name: a, suspend: {}}]}"))
-    assert "conditions" not in play.run.document["status"] or play.run.document["status"]["conditions"] == []
-    play.tell(e.ResumeRequested(play.at, "seed"))
-    assert [one["type"] for one in play.run.document["status"]["conditions"]] == ["Completed"]

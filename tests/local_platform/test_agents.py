@@ -14,9 +14,11 @@ import toy_parts as toys
 
 from hera_utils.argo.unknown_fields import dotted, unknown_fields
 from hera_utils.errors import Refused
+from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.certificate import certificate
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +227,36 @@ def test_resource_waits_for_a_workflow(platform):
         node["message"]
         == "main: Error (exit code 64): failure condition '{status.phase in [Error Failed]}' evaluated true"
     )
+
+
+def test_resource_that_waits_longer_than_its_deadline_has_failed(platform):
+    """It waited for ever: only the pods of containers had a deadline."""
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: late-}\ndata: {a: b}\n"
+    waits = {"action": "create", "manifest": manifest, "successCondition": "data.a == c"}
+    node = run(platform, {"activeDeadlineSeconds": 1, "resource": waits})
+    assert (node["phase"], node["message"]) == (
+        "Failed",
+        "Pod was active on the node longer than the specified deadline",
+    )
+    assert node["outputs"]["exitCode"] == "64"
+
+
+def test_resource_that_is_stopped_says_it_in_gos_words(platform):
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: awaited}\ndata: {a: b}\n"
+    waits = {"action": "create", "manifest": manifest, "successCondition": "data.a == c"}
+    document = {"metadata": {"generateName": "agent-"}, "spec": {"entrypoint": "main", "templates": [
+        {"name": "main", "steps": [[{"name": "a", "template": "r"}]]}, {"name": "r", "resource": waits}]}}  # fmt: skip
+    name = platform.submit("default", document).name
+    until(lambda: _exists(platform, "awaited"))
+    platform.act("default", name, ShutdownRequested(0.0))
+    nodes = toys.wait(platform, "default", name)["status"]["nodes"].values()
+    assert "main: Error (exit code 64): context canceled" in [node.get("message") for node in nodes]
+
+
+def _exists(platform, name):
+    with contextlib.suppress(Refused):
+        return platform.get("ConfigMap", "default", name) is not None
+    return False
 
 
 def test_resource_refuses_what_it_does_not_know(platform):

@@ -43,3 +43,51 @@ def test_a_workflow_that_refers_to_a_template_and_begins_suspended_is_resumed(pl
     assert "nodes" not in argo("GET", f"{WORKFLOWS}/held").json()["status"]
     argo("PUT", f"{WORKFLOWS}/held/resume", {})
     assert toys.wait(platform, "default", "held")["status"]["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nothing?deleteOptions.gracePeriodSeconds=x", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("nothing?deleteOptions.gracePeriodSeconds=", 'strconv.ParseInt: parsing "": invalid syntax'),
+        ("nothing?deleteOptions.gracePeriodSeconds=1.5", 'strconv.ParseInt: parsing "1.5": invalid syntax'),
+        (f"nothing?deleteOptions.gracePeriodSeconds={'9' * 20}",
+         f'strconv.ParseInt: parsing "{"9" * 20}": value out of range'),
+        ("nothing?deleteOptions.orphanDependents=x", 'strconv.ParseBool: parsing "x": invalid syntax'),
+        ("nothing?force=x", 'strconv.ParseBool: parsing "x": invalid syntax'),
+        ("?listOptions.timeoutSeconds=x", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("?listOptions.watch=x", 'strconv.ParseBool: parsing "x": invalid syntax'),
+        ("nothing/log?logOptions.tailLines=x", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("nothing/log?logOptions.sinceTime=x", "field type *v1.Time is not supported in query parameters"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_in_a_query_is_refused_whether_it_matters_or_not(platform, argo, path, message):
+    method = "GET" if path.startswith("?") or "/log" in path else "DELETE"
+    answer = argo(method, f"{WORKFLOWS}{'' if path.startswith('?') else '/'}{path}")
+    assert (answer.status_code, answer.json()) == (400, {"code": 3, "message": message})
+
+
+def test_other_values_of_a_query_are_taken(platform, argo):
+    for query in (
+        "deleteOptions.gracePeriodSeconds=0",
+        "force=True",
+        "deleteOptions.nope=x",
+        "deleteOptions.dryRun=All",
+    ):
+        assert argo("DELETE", f"{WORKFLOWS}/nothing?{query}").status_code == 404
+
+
+def test_a_retry_whose_template_is_gone_says_so_in_kubernetes_words(platform, argo):
+    stored = {"templates": [{**toys.workflow("false")["spec"]["templates"][0], "name": "f"}]}
+    platform.create("WorkflowTemplate", "default", {"metadata": {"name": "mine"}, "spec": stored})
+    steps = [[{"name": "a", "templateRef": {"name": "mine", "template": "f"}}]]
+    name = platform.submit(
+        "default",
+        {"metadata": {"name": "one"}, "spec": {"entrypoint": "main", "templates": [{"name": "main", "steps": steps}]}},
+    ).name
+    assert toys.wait(platform, "default", name)["status"]["phase"] == "Failed"
+    platform.delete("WorkflowTemplate", "default", "mine")
+    assert argo("PUT", f"{WORKFLOWS}/one/retry", {}).status_code == 200
+    assert toys.wait(platform, "default", name)["status"]["message"] == (
+        'invalid spec: templates.main.steps[0].a workflowtemplates.argoproj.io "mine" not found'
+    )

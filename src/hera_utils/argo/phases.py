@@ -75,4 +75,5 @@ def hooked(node: Node) -> bool:
 
 
 def retried(node: Node) -> bool:
-    return bool((node.get("nodeFlag") or {}).get("retried"))
+    """Whether it is an attempt. (The Retry node of a hook has this flag as well.)"""
+    return node.get("type") != "Retry" and bool((node.get("nodeFlag") or {}).get("retried"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
@@ -14,6 +13,9 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.quantities import QuantityError, quantity
 
 Decoder = Callable[[Any], Any]
+
+_INT64 = 1 << 63
+_EXPONENT = 1e21  # from here on Go writes a float as JSON with an exponent
 
 
 class Mismatch(Exception):
@@ -93,11 +95,26 @@ def _any_string(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        number = float(value) if abs(value) < 1e308 else math.inf
-        if type(value) is int and abs(value) <= 2**53:
-            return str(value)
-        return format(Decimal(repr(number)), "f") if math.isfinite(number) else str(value)
+        return plain_number(float(value))
     return ""
+
+
+def plain_number(number: float) -> str:
+    """A float as Go's strconv writes it without an exponent: 1.0 is 1, and 1e21 has all its digits."""
+    text = format(Decimal(repr(number)), "f")
+    return text.removesuffix(".0")
+
+
+def _item(value: Any) -> Any:
+    """An item of a loop, whose numbers Kubernetes reads and writes again: an integer that needs more than 64 bits is a float then."""
+    if isinstance(value, dict):
+        return {key: _item(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_item(one) for one in value]
+    if type(value) is int and not -_INT64 <= value < _INT64:
+        number = float(value)
+        return int(plain_number(number)) if abs(number) < _EXPONENT else number
+    return 0 if type(value) is float and value == 0 else value  # -0.0
 
 
 def _int_or_string(value: Any) -> int | str:
@@ -196,7 +213,7 @@ LEAVES: dict[str, Decoder] = {
     "v1.FieldsV1": _unchanged,
     "v1alpha1.AnyString": _any_string,
     "v1alpha1.Amount": _unchanged,
-    "v1alpha1.Item": _unchanged,
+    "v1alpha1.Item": _item,
     "v1alpha1.Plugin": _plugin,
 }
 

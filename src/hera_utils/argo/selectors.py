@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 MOST_REQUIREMENTS = 200
 """Of one selector: each is looked at for each of thousands of objects."""
-_BINARY = "=, !=, ==, in, notin, <, >"  # as Kubernetes lists them when it expects an operator
+_BINARY = "in, notin, =, ==, !=, gt, lt"  # as Kubernetes lists them when it expects an operator
 _TOKEN = re.compile(r"[ \t\r\n]*(?:(?P<symbol>!=|==|[=!(),<>])|(?P<word>[^ \t\r\n=!(),<>]+)|\Z)")
 
 

@@ -68,6 +68,14 @@ MOST_CHARACTERS = 20_000_000
 """Of a template with its values: whoever hands on twice what it got has a text of gigabytes after thirty levels."""
 
 
+class IllegalJson(ExpressionError):
+    """A value has characters that Go writes otherwise than JSON does (`\\x00`). text: what Argo tries to read then."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("cannot finish template replacement because the result was invalid JSON")
+        self.text = text
+
+
 class Prepared:
     """A document whose tags are found, so that replacing them again costs little.
 
@@ -106,20 +114,20 @@ class Prepared:
             filled = places.fill(self.document, self._place, writer.text)
         if not writer.changed:
             return self.document
-        if writer.is_illegal:
-            raise ExpressionError("cannot finish template replacement because the result was invalid JSON")
+        if writer.illegal is not None:
+            raise IllegalJson(writer.illegal)
         return filled
 
 
 class _Writer:
-    """Writes values into what is between tags. changed: whether a tag had a value; is_illegal: whether what it gave is no JSON."""
+    """Writes values into what is between tags. changed: whether a tag had a value; illegal: the first text that is no JSON with it."""
 
     def __init__(self, variables: Variables, rule: _Rule, entropy: Entropy | None) -> None:
         self.variables = variables
         self.rule = rule
         self.entropy = entropy
         self.changed = False
-        self.is_illegal = False
+        self.illegal: str | None = None
         self.characters = 0
 
     def text(self, text: str, cut: CutText) -> str:
@@ -136,7 +144,7 @@ class _Writer:
         try:
             return json.loads(marshalled)
         except ValueError:
-            self.is_illegal = True
+            self.illegal = self.illegal or marshalled
             return otherwise
 
     def written(self, cut: CutText) -> str:

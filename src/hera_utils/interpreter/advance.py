@@ -13,6 +13,7 @@ from hera_utils.interpreter import (
     cache,
     deadlines,
     events,
+    finish,
     gc,
     killed,
     outcomes,
@@ -49,6 +50,8 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     walk = start.restored(run, event)
     apply = _HANDLERS[type(event)]
     apply(walk, event)
+    if walk.ledger.touched and not isinstance(event, _PARTS_OF_A_LOOK):
+        finish.note_pods(walk)
     start.settle(walk)
     return walk.commands
 
@@ -288,6 +291,9 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
             walk.ledger.mark(node, phases.ERROR, fault.message)
     walk.rise_from(frame, fault)
 
+
+_PARTS_OF_A_LOOK = (events.LockAnswered, events.ObjectRead)
+"""Argo asks for what these answer while it looks at a workflow."""
 
 _HANDLERS: dict[type[events.Event], Callable[[Walk, Any], None]] = {
     events.PodStarted: _pod_started,

@@ -78,7 +78,12 @@ def _input(parameter: Json, argument: Json | None, above: substitution.Variables
 
 def _from_config_map(name: str, source: Json, above: substitution.Variables, config_maps: ConfigMaps) -> str:
     reference = source["configMapKeyRef"]
-    where = [str(substitution.replace(reference.get(field, ""), above, unresolved=False)) for field in ("name", "key")]
+    try:
+        where = [
+            str(substitution.replace(reference.get(field, ""), above, unresolved=False)) for field in ("name", "key")
+        ]
+    except Fault as fault:
+        raise Fault(f"failed to substitute configMapKeyRef: {fault.message}") from None
     try:
         return from_config_map(config_maps, *where)
     except Fault as fault:

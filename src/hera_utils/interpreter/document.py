@@ -144,14 +144,13 @@ def with_template_defaults(template: Json, defaults: Json | None) -> Json:
     return strategic_merge(applicable, template, "v1alpha1.Template")
 
 
-def metadata_of(document: Json, spec: Json, evaluate: Callable[[str], Any]) -> Json:
-    """The workflow's metadata with the labels and annotations of its executed spec (workflowMetadata).
+def add_metadata(metadata: Json, document: Json, spec: Json, evaluate: Callable[[str], Any]) -> None:
+    """Add the labels and annotations of its executed spec (workflowMetadata) to a copy of the workflow's metadata.
 
-    evaluate: the value of an expression of labelsFrom (it may raise ExpressionError). Raises InvalidWorkflow with Argo's message.
+    evaluate: the value of an expression of labelsFrom (it may raise ExpressionError). Raises InvalidWorkflow with Argo's message; what
+    was added before stays, as in Argo.
     """
-    metadata = dict(document.get("metadata") or {})
-    labels = dict(metadata.get("labels") or {})
-    annotations = dict(metadata.get("annotations") or {})
+    labels = metadata["labels"] = dict(metadata.get("labels") or {})
     reference = (document.get("spec") or {}).get("workflowTemplateRef")
     if reference:
         labels[_REFERENCE_LABELS[reference_kind(reference)]] = reference.get("name", "")
@@ -161,14 +160,10 @@ def metadata_of(document: Json, spec: Json, evaluate: Callable[[str], Any]) -> J
         if faults:
             raise InvalidWorkflow(f'invalid label value "{value}" for label "{name}": {";".join(faults)}')
         labels[name] = value
-    annotations.update(workflow_metadata.get("annotations") or {})
+    if workflow_metadata.get("annotations"):
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **workflow_metadata["annotations"]}
     for name, source in (workflow_metadata.get("labelsFrom") or {}).items():
         labels[name] = _label_from(name, source.get("expression", ""), evaluate)
-    if labels:
-        metadata["labels"] = labels
-    if annotations:
-        metadata["annotations"] = annotations
-    return metadata
 
 
 _REFERENCE_LABELS = {

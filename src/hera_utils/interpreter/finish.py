@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PHASE_LABEL = "workflows.argoproj.io/phase"
 _COMPLETED_LABEL = "workflows.argoproj.io/completed"
+_PODS = "PodRunning"
 
 
 def conclude(context: Context, node: Json, handler: Json | None) -> None:
@@ -105,18 +106,28 @@ def close(context: Context, phase: str, message: str) -> None:
 
 
 def note_totals(context: Context) -> None:
-    """Progress and use of resources of the whole, and, once there was a pod, whether any runs."""
+    """Progress and use of resources of the whole, and whether a pod runs."""
     whole = context.ledger.tally.whole
     context.document["status"]["progress"] = whole.text()
     context.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
-    running = "True" if context.ledger.running_pods else "False"
-    conditions = context.document["status"].setdefault("conditions", [])
-    found = next((one for one in conditions if one["type"] == "PodRunning"), None)
-    if found is None:
-        if any(isinstance(command, LaunchPod) for command in context.commands):
-            conditions.insert(0, {"type": "PodRunning", "status": running})
+    if any(isinstance(command, LaunchPod) for command in context.commands):
+        note_pods(context)
     else:
-        found["status"] = running
+        _say_whether_pods_run(context)
+
+
+def note_pods(context: Context) -> None:
+    """The condition PodRunning, also of a run without pods. Argo sets it whenever it looks at a workflow, except for the first time."""
+    conditions = context.document["status"].setdefault("conditions", [])
+    if not any(one["type"] == _PODS for one in conditions):
+        conditions.insert(0, {"type": _PODS, "status": "False"})
+    _say_whether_pods_run(context)
+
+
+def _say_whether_pods_run(context: Context) -> None:
+    for condition in context.document["status"].get("conditions") or ():
+        if condition["type"] == _PODS:
+            condition["status"] = "True" if context.ledger.running_pods else "False"
 
 
 def duration_variable(context: Context) -> None:

@@ -6,6 +6,7 @@ Source: pkg/apis/workflow/v1alpha1/item.go, workflow/controller/operator.go (pro
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -56,6 +57,8 @@ class Item:
                 yield f"item.{key}", value.text
             parts = (f"{json_string(key)}:{members[key].json}" for key in sorted(members))
             yield "item", "{" + ",".join(parts) + "}"
+        elif _is_too_large(self.raw):  # Argo takes it for a text, and finds none in it
+            yield "item", ""
         else:
             yield "item", self.json
 
@@ -81,6 +84,11 @@ def _stored(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
         return float(value)
     return value
+
+
+def _is_too_large(raw: str) -> bool:
+    """Whether JSON is a number that no float holds."""
+    return raw[0] in "-0123456789" and math.isinf(float(raw))
 
 
 def _decoded(raw: str) -> str:

@@ -51,7 +51,7 @@ def expand(step: Json, variables_above: substitution.Variables, most: int, *, ta
         if again is not None:
             substitution.replace(again, variables, unresolved=lenient)
         prepared = prepared or substitution.prepare(bare)
-        expanded_step: Json = dict(substitution.replace(prepared, variables, unresolved=lenient))
+        expanded_step: Json = dict(substitution.fill_in(prepared, variables, unresolved=lenient))
         for key in added:
             del variables[key]
         expanded_step["name"] = f"{step['name']}({index}:{item.display()})"

@@ -43,6 +43,8 @@ def new_node(context: Context, frame: Frame, kind: str, phase: str, message: str
 
 
 def add_node(context: Context, call: TemplateCall, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
+    # a hook that is retried has in Argo one flag with its attempts
+    flag = {**call.flag, "retried": True} if kind == "Retry" and call.flag else call.flag
     return context.ledger.add(
         call.name,
         kind,
@@ -52,7 +54,7 @@ def add_node(context: Context, call: TemplateCall, kind: str, phase: str, messag
         templateScope=str(call.home),
         boundaryID=call.boundary,
         message=message,
-        nodeFlag=call.flag,
+        nodeFlag=flag,
         **fields,
     )
 

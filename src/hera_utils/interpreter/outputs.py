@@ -130,11 +130,15 @@ def _merged(values: list[str]) -> str:
 
 
 def set_template_outputs(context: Context, frame: Frame, node: Json, scope: Scope) -> None:
-    """Set the outputs of a Steps or DAG template from those of its parts; global ones also become the workflow's."""
+    """Set the outputs of a Steps or DAG template from those of its parts.
+
+    Global ones of steps become the workflow's, those of a DAG only when a DAG around it ends (dag_scope.py), as in Argo.
+    """
     found = _template_outputs(frame.template, scope)
     if found is not None:
         context.ledger.change(node, outputs=found)
-        publish(context, found)
+        if frame.kind == "Steps":
+            publish(context, found)
 
 
 def _template_outputs(template: Json, scope: Scope) -> Json | None:

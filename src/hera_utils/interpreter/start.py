@@ -10,7 +10,7 @@ from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
-from hera_utils.interpreter.document import effective_spec, metadata_of
+from hera_utils.interpreter.document import add_metadata, effective_spec
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json, Run
@@ -44,7 +44,6 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
         return _stillborn(run, event, phases.FAILED, f"{_NO_GLOBALS}{fault.message}")
     run.index = walk
     walk.begin(event.at, event.seed)
-    document["metadata"].setdefault("annotations", {})[_NAME_FORMAT] = "v2"
     try:
         _set_metadata(walk)
     except HeraUtilsError as error:
@@ -100,6 +99,8 @@ def started(walk: Walk) -> list[Command]:
     """The workflow has its locks: it runs."""
     # before it is Running: so the entry template sees it in Argo's first operation
     walk.variables["workflow.status"] = walk.run.phase
+    if not walk.run.phase:  # Argo does not tell it of a workflow that was Pending, because it waited for a lock
+        walk.document["metadata"].setdefault("annotations", {})[_NAME_FORMAT] = "v2"
     finish.duration_variable(walk)  # before it has begun, too: 0
     finish.set_phase(walk, phases.RUNNING)
     metrics.of_workflow(walk, ended=False)
@@ -187,15 +188,21 @@ def _set_metadata(walk: Walk) -> None:
         return program.evaluate(text, walk.variables, entropy=walk.variables.entropy)
 
     document = walk.document
-    metadata = metadata_of(document, walk.spec, evaluate)
+    metadata = dict(document["metadata"])
+    wrong: HeraUtilsError | None = None
+    try:
+        add_metadata(metadata, document, walk.spec, evaluate)
+    except HeraUtilsError as error:
+        wrong = error
     # in Argo nothing of the workflow can be stored any more: it waits for ever
     if faults := names.metadata_faults(metadata):
         raise InvalidWorkflow(f'Workflow.argoproj.io "{walk.run.name}" is invalid: {names.aggregate(faults)}')
     document["metadata"] = metadata
+    if wrong is not None:
+        raise wrong
     for kind in ("labels", "annotations"):
         for key, value in (document["metadata"].get(kind) or {}).items():
-            if key != _NAME_FORMAT:  # which Argo's first look does not know
-                walk.variables[f"workflow.{kind}.{key}"] = value
+            walk.variables[f"workflow.{kind}.{key}"] = value
 
 
 def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:

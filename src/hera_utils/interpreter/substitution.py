@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import tags
 from hera_utils.expressions.entropy import Entropy
@@ -56,6 +57,17 @@ def replace(
             strict=strict,
             drawing=drawing,
         )
+    except ExpressionError as error:
+        raise Fault(error.message) from None
+
+
+def fill_in(prepared: tags.Prepared, variables: Variables, *, unresolved: bool) -> Any:
+    """As `replace`, for the step of an item: Argo reads what it gets without a check, and tells what its reader says."""
+    try:
+        rule: tags.Unresolved = "keep" if unresolved else "refuse"
+        return prepared.replace(variables, entropy=variables.entropy, unresolved=rule)
+    except tags.IllegalJson as error:
+        raise Fault(gojson.complaint(error.text)) from None
     except ExpressionError as error:
         raise Fault(error.message) from None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import Any
+
+from hera_utils.argo.scalars import plain_number
 
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -30,8 +31,7 @@ def text_of(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        plain = format(Decimal(repr(value)), "f")
-        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+        return plain_number(value)
     return plain_json(value)
 
 

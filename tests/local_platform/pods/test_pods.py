@@ -133,6 +133,18 @@ def test_a_dependency_that_fails_settles_the_ones_after_it(stage: Stage) -> None
     assert found["d"].exit_code == 0
 
 
+def test_a_container_that_fails_ends_the_others_of_its_set(stage: Stage) -> None:
+    pod = container_set(
+        stage,
+        shell("long", "exec sleep 1000"),
+        shell("broken", "exit 3"),
+        shell("after", "echo never", dependencies=["long"]),
+    )
+    end = stage.run(pod)
+    assert end.phase == "Failed"
+    assert {name: one.exit_code for name, one in states(end).items()} == {"long": 143, "broken": 3, "after": 143}
+
+
 def test_containers_of_a_set_are_retried_in_place(stage: Stage) -> None:
     at = {"volumeMounts": [{"name": "s", "mountPath": "/s"}]}
     pod = container_set(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
 from hera_utils.local_platform.clock import now, seed
+from hera_utils.local_platform.pods.pod.errors import DEADLINE
 from hera_utils.local_platform.pods.runtime import Launch, Report
 from hera_utils.local_platform.storage.records import StoredObject
 
@@ -53,6 +54,29 @@ Performer = Callable[[Launch, Stop], Json]
 """Runs a template and returns its outputs (in Argo's form). Raises Failed when it failed, HeraUtilsError when it could not run."""
 
 
+class _Deadline:
+    """Stops a template when its `activeDeadlineSeconds` have passed; one of http has no pod, and no such end."""
+
+    def __init__(self, launch: Launch, stop: threading.Event) -> None:
+        seconds = None if "http" in launch.template else launch.pod["spec"].get("activeDeadlineSeconds")
+        self.has_passed = False
+        self._stop = stop
+        self._timer = None if seconds is None else threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._pass)
+
+    def __enter__(self) -> None:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _pass(self) -> None:
+        self.has_passed = True
+        self._stop.set()
+
+
 class Agents:
     """performers: template kind → what runs it. A template that a crash of the server interrupted runs again, as with Argo's agent."""
 
@@ -76,11 +100,13 @@ class Agents:
     def _run(self, uid: str, launch: Launch, stop: threading.Event) -> None:
         self._report(launch.run_uid, PodStarted(now(), seed(), launch.node_id))
         started = now()
-        message = error = ""
+        message = error = reason = ""
         outputs: Json = {}
+        late = _Deadline(launch, stop)
         try:
             kind = next(kind for kind in self._performers if kind in launch.template)
-            outputs = self._performers[kind](launch, stop)
+            with late:
+                outputs = self._performers[kind](launch, stop)
         except Failed as failed:
             message, outputs = str(failed), failed.outputs
         except HeraUtilsError as wrong:
@@ -94,7 +120,9 @@ class Agents:
             code = EXECUTOR_FAILED if message else 0
             states = (ContainerState("main", code, "Error" if code else "Completed", message, started, now()),)
             message = ""
-        event = PodFinished(now(), seed(), launch.node_id, phase, "", message, states, outputs, error)
+        if phase == "Failed" and late.has_passed:
+            reason, message = "DeadlineExceeded", DEADLINE
+        event = PodFinished(now(), seed(), launch.node_id, phase, reason, message, states, outputs, error)
         self._report(launch.run_uid, event)
 
     def prepare(self) -> None:

@@ -141,7 +141,7 @@ class ResourceAgent:
                     "leave them out, or run the workflow on a cluster"
                 )
             if stop.wait(POLL_SECONDS):
-                raise InvalidWorkflow("the wait for the resource was ended")
+                raise InvalidWorkflow("context canceled")  # in Go's words
 
     def _parameters(self, launch: Launch, place: tuple[str, str, str] | None) -> list[Json]:
         outputs = (launch.template.get("outputs") or {}).get("parameters") or ()

@@ -33,7 +33,7 @@ from hera_utils.local_platform.argo_api.answers import (
     json_response,
     stream_headers,
 )
-from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
+from hera_utils.local_platform.argo_api.request import ArgoRequest, checked, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import OWN_NAME, Gate, host_name
@@ -102,22 +102,19 @@ class ArgoApi:
             return fault_response(Refused(UNIMPLEMENTED, "Not Implemented"))
         route, path = matched
         try:
+            query = checked(query_of(request))
+        except Refused as error:
+            return fault_response(error)
+        try:
             async with self.bodies.read(request) as data:
                 body = (
                     {}
                     if route.operation == _ANY_VALUE
                     else await self.bodies.parsed(partial(parse_body, message=route.message), data)
                 )
+                headers = _headers_of(request)
                 argo_request = ArgoRequest(
-                    self.platform,
-                    path,
-                    query_of(request),
-                    body,
-                    raw_path,
-                    self.history,
-                    _headers_of(request),
-                    data,
-                    route.message,
+                    self.platform, path, query, body, raw_path, self.history, headers, data, route.message
                 )
                 reply = await self.answers.answer(
                     lambda: self._lane(request, route),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -87,11 +88,11 @@ class ArgoRequest:
     def flag(self, name: str) -> bool:
         """A boolean of the query, with the spellings that Go accepts (Hera writes `True`)."""
         text = self.query.get(name, "")
-        if text == "" or text in ("0", "f", "F", "false", "FALSE", "False"):
+        if text == "" or text in _FALSE:
             return False
-        if text in ("1", "t", "T", "true", "TRUE", "True"):
+        if text in _TRUE:
             return True
-        raise _unreadable(name, text, "ParseBool")
+        raise _unreadable(text, "ParseBool")
 
     def number(self, name: str, default: int = 0) -> int:
         text = self.query.get(name, "")
@@ -99,7 +100,7 @@ class ArgoRequest:
             return default
         number = whole_number(text)
         if number is None:
-            raise _unreadable(name, text, "ParseInt")
+            raise _unreadable(text, "ParseInt")
         return number
 
     def option(self, name: str) -> str:
@@ -145,8 +146,33 @@ class ArgoRequest:
         return Refused(INVALID_ARGUMENT, text)
 
 
-def _unreadable(name: str, text: str, function: str) -> Refused:
-    return Refused(INVALID_ARGUMENT, f'parsing field "{name}": strconv.{function}: parsing "{text}": invalid syntax')
+_NUMBERS = frozenset(
+    ("deleteOptions.gracePeriodSeconds", "listOptions.limit", "listOptions.timeoutSeconds", "logOptions.limitBytes",
+     "logOptions.sinceSeconds", "logOptions.sinceTime.seconds", "logOptions.tailLines")
+)  # fmt: skip
+_FLAGS = frozenset(
+    ("deleteOptions.orphanDependents", "force", "listOptions.allowWatchBookmarks", "listOptions.watch", "logOptions.follow",
+     "logOptions.insecureSkipTLSVerifyBackend", "logOptions.previous", "logOptions.timestamps")
+)  # fmt: skip
+_TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
+
+
+def checked(query: Mapping[str, str]) -> Mapping[str, str]:
+    """The query, whose numbers and flags are what their names say, whether this call needs them or not. Raises Refused."""
+    for name, text in query.items():
+        if name in _NUMBERS:
+            if whole_number(text) is None:
+                raise _unreadable(text, "ParseInt")
+        elif name in _FLAGS and text not in (*_TRUE, *_FALSE):
+            raise _unreadable(text, "ParseBool")
+        elif name == "logOptions.sinceTime":
+            raise Refused(INVALID_ARGUMENT, "field type *v1.Time is not supported in query parameters")
+    return query
+
+
+def _unreadable(text: str, function: str) -> Refused:
+    why = "value out of range" if re.fullmatch("[+-]?[0-9]+", text) else "invalid syntax"
+    return Refused(INVALID_ARGUMENT, f'strconv.{function}: parsing "{text}": {why}')
 
 
 def parse_body(data: bytes, message: str = "") -> Json:

@@ -11,7 +11,7 @@ from hera_utils.argo import support
 from hera_utils.argo.conditions import add_spec_warning
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow, Refused
-from hera_utils.interpreter.document import Lookup, templates_reached
+from hera_utils.interpreter.document import Lookup, resource_of, templates_reached
 from hera_utils.interpreter.remarks import remarks
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.submission import with_parameters
@@ -99,14 +99,22 @@ class Admission:
     def fault_of_retry(self, document: Json, parameters: tuple[str, ...]) -> str:
         """Why a workflow cannot be retried in place with these parameters; "" when it can.
 
-        Argo's controller validates it again, and fails it when a template that it refers to no longer exists.
+        Argo's controller validates it again, and fails it, in Kubernetes' words, when a template that it refers to no longer exists.
         """
+        lookup = self._lookup(document["metadata"]["namespace"])
+
+        def demand(kind: str, name: str) -> Json:
+            found = lookup(kind, name)
+            if found is None:
+                raise InvalidWorkflow(f'{resource_of(kind)} "{name}" not found')
+            return found
+
         arguments = document["spec"].get("arguments")
         try:
             if parameters:
                 arguments = with_parameters(arguments, parameters)
             retried = {**document, "spec": {**document["spec"], "arguments": arguments}}
-            validate(retried, self._lookup(document["metadata"]["namespace"]))
+            validate(retried, demand)
         except (InvalidWorkflow, Refused) as error:
             return error.message
         return ""

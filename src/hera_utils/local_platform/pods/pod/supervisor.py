@@ -23,6 +23,7 @@ from .volumes import Volumes
 Json = dict[str, Any]
 T = TypeVar("T")
 _PROGRESS = re.compile("([0-9]{1,18})/([0-9]{1,18})")
+_SEEN = 2.0  # seconds until Argo's controller has seen that a container failed
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the disk while it is full
 _ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
@@ -66,7 +67,7 @@ class Pod:
         self.errors: list[str] = []
         self.message = self.reason = ""
         self.kill_at = self.killed_since = 0.0
-        self.deadline = 0.0
+        self.deadline = self.ends_at = 0.0
         self.progress = self.short_of_room = ""
         self.has_begun = self.reported_start = False
         self.probe_at = self.probed_since = 0.0
@@ -147,6 +148,8 @@ class Pod:
             mains = [self.containers.by_name.get(p.name) for p in plans if p.kind == "main"]
             if all(c is not None and c.over for c in mains):
                 break
+            if not self.ends_at and any(c is not None and c.over and c.code for c in mains):
+                self.ends_at = time.monotonic() + _SEEN  # a container that failed ends the others of its set
             self._report_start(plans, waiting)
             self.turn()
         if self.containers.unendable:
@@ -323,7 +326,8 @@ class Pod:
 
     def _pause(self, until: float) -> float:
         now = time.monotonic()
-        times = [t for t in (self.deadline, self.kill_at, self._send_at, until) if t]
+        ends_at = 0.0 if self.stopping else self.ends_at
+        times = [t for t in (self.deadline, self.kill_at, ends_at, self._send_at, until) if t]
         times.append(self.containers.next_watch(now))
         if not self.reported_start and any(c.plan.readiness for c in self.containers.live):
             times.append(self.probe_at)
@@ -336,6 +340,8 @@ class Pod:
         if self.deadline and now >= self.deadline:
             self.deadline = 0.0
             self.message, self.reason = DEADLINE, "DeadlineExceeded"
+            self._stop(self._grace())
+        if self.ends_at and now >= self.ends_at and not self.stopping:
             self._stop(self._grace())
         if self.kill_at and now >= self.kill_at:
             self.kill_at, self.killed_since = now + 5, self.killed_since or now
