@@ -5,6 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from hera.workflows import Container, Workflow, WorkflowsService
+from hera.workflows.models import WorkflowCreateRequest
+
+from hera_utils.platforms.hera_errors import explained
 
 HELLO = """
 from hera.workflows import Container, Workflow
@@ -116,3 +120,16 @@ def test_a_refusal_is_one_sentence_however_the_script_is_run(double, typed, tmp_
         f"hera-utils: hello.py, line 9: the Argo server forbids this: {NO['message']}\n  fix: "
     )
     assert by_command.endswith(done.stderr)
+
+
+def test_a_text_that_is_no_unicode_is_not_the_servers_fault():
+    """As a file name in another encoding, which Python reads from a folder."""
+    with Workflow(generate_name="h-", entrypoint="m", annotations={"file": "caf\udce9"}) as workflow:
+        Container(name="m", image="busybox", command=["true"])
+    with pytest.raises(ValueError, match="surrogates") as caught:
+        WorkflowsService(host="http://127.0.0.1:9", token="t").create_workflow(
+            WorkflowCreateRequest(workflow=workflow.build()), namespace="default"
+        )
+    told = explained(caught.value)
+    assert told is not None
+    assert "has the byte e9, which is not UTF-8" in told.message

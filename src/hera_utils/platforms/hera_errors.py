@@ -7,6 +7,7 @@ Hera's tracebacks have the server's sentence at the end of sixty lines. `hera-ut
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -17,6 +18,8 @@ from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, Reso
 from hera_utils.platforms.hera_upgrades import change_behind
 from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden, reason_of, says_nothing
 
+_NO_UNICODE = re.compile(r"'\\udc([89a-f][0-9a-f])'.*surrogates not allowed")
+"""What pydantic says of a byte of a file's name that Python could not decode."""
 _SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")
 
 
@@ -34,6 +37,11 @@ def _sentence(error: BaseException) -> HeraUtilsError | None:
         return _server_said(error)
     if _is_of_requests(kinds) and _is_under_hera(error.__traceback__):
         return _unreachable(error)
+    if isinstance(error, ValueError) and (byte := _NO_UNICODE.search(str(error))):
+        return InvalidWorkflow(
+            f"a text of the workflow has the byte {byte[1]}, which is not UTF-8; texts of a workflow are Unicode",
+            fix="rename the file or folder whose name has this byte (the script's own and its folder's count too)",
+        )
     if any(module.startswith(("pydantic", "requests.exceptions")) for module, _ in kinds) and _was_read_by_hera(error):
         return AccessError(
             "the server that the script uses answers, but not as an Argo server does",
