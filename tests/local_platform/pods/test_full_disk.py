@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
@@ -210,6 +212,18 @@ def test_a_new_server_goes_on_with_what_waits(small: Stage, disk: Disk, tmp_path
     disk.empty()
     assert small.finished(pod.node_id).phase == "Succeeded"
     assert small.log(pod) == ["done"]
+
+
+def test_a_disk_without_inodes_says_so(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=2", "none", str(tmp_path)], check=True)
+    try:
+        assert disk_room.shortage(str(tmp_path)) == ""
+        (tmp_path / "last").touch()
+        said = disk_room.shortage(str(tmp_path), OSError(errno.ENOSPC, "No space left on device"))
+        assert said.startswith(f"the disk with {tmp_path} can hold no more files")
+        assert disk_room.shortage(str(tmp_path)) == said
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_what_counts_as_full() -> None:

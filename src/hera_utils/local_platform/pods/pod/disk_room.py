@@ -31,6 +31,8 @@ def shortage(folder: str, why: BaseException | None = None) -> str:
         return f"the file system with {folder} is read-only: make it writable again"
     if isinstance(why, OSError) and why.errno == errno.EDQUOT:
         return f"the quota of the disk with {folder} is used up: {FIX}"
+    if disk.f_files and not disk.f_favail:
+        return f"the disk with {folder} can hold no more files (it has no free inodes): {FIX}"
     left, needed = disk.f_bavail * disk.f_frsize, least(disk.f_blocks * disk.f_frsize)
     if left >= needed and why is None:
         return ""
