@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from hera_utils.interpreter.events import PodFinished
 from hera_utils.local_platform.artifacts import gc
@@ -22,12 +22,12 @@ from hera_utils.local_platform.pods.launcher import Launcher, is_agents
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import archive, objects
 from hera_utils.local_platform.storage.journal import encode
+from hera_utils.local_platform.storage.owners import owners_in
 from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import VISIBLE, ObjectChange, StoredObject, StoredPod, StoredRun
 from hera_utils.local_platform.this_machine import NODE
 
 Json = dict[str, Any]
-Stored = TypeVar("Stored", StoredObject, StoredPod)
 NO_RUN = ""
 log = logging.getLogger("hera_utils.controller")
 PODS_AT_ONCE, CHARACTERS_AT_ONCE = 500, 8_000_000
@@ -109,7 +109,7 @@ class Lifecycle:
 
     def kill_owned_pods(self, turn: Turn, uid: str) -> None:
         """End the pods whose owner references name that uid."""
-        for pod in Owned(self._read_model.pods_of_run(NO_RUN), _body).by(uid):
+        for pod in BarePods(self._read_model).owned_by(uid):
             if (pod.run, pod.node) in self._effects.outstanding:
                 self._effects.kill(turn, pod)
 
@@ -207,18 +207,18 @@ class Lifecycle:
             self._forget([pod_uid])
 
     # --- runs and objects ---------------------------------------------------------------------------------------------
-    def delete_run(self, turn: Turn, record: StoredRun, before: _Before | None = None) -> None:
-        """Delete a run with its pods, which are killed, and with the objects that it owns (claims of its templates, events).
+    def delete_run(self, turn: Turn, record: StoredRun, bare: BarePods | None = None) -> None:
+        """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too.
 
-        before: all objects before the deletion, if the caller has read them.
+        bare: the pods that no workflow created, if they have been read.
         """
         uid = record.uid
         if uid in turn.deleted:
             return
-        before = before or _Before(self._read_model)
+        bare = bare or BarePods(self._read_model)
         last = self._read_model.workflow(uid)
         self.remove_pods_of_run(turn, uid)
-        for pod in before.owned_pods.by(uid):
+        for pod in bare.owned_by(uid):
             self._remove_pod(turn, pod)
         events = self._effects.run_deleted(turn, uid)
         turn.deleted[uid] = record
@@ -227,8 +227,8 @@ class Lifecycle:
         if last is not None:
             archive.keep(turn, record, last.text)
             turn.changes.append(ObjectChange("DELETED", last))
-        for stored in before.owned.by(uid):
-            self._delete_object(turn, stored, before)
+        for stored in self._read_model.owned_by(uid):
+            self._delete_object(turn, stored, bare)
         self._delete_artifacts(turn, record, last)
         self._runs.give(turn, events)
 
@@ -242,23 +242,23 @@ class Lifecycle:
 
     def delete_object(self, turn: Turn, stored: StoredObject) -> None:
         """Delete an object with the objects that it owns; with a claim its folder, with a namespace everything in it."""
-        self._delete_object(turn, stored, _Before(self._read_model))
+        self._delete_object(turn, stored, BarePods(self._read_model))
 
-    def _delete_object(self, turn: Turn, stored: StoredObject, before: _Before) -> None:
+    def _delete_object(self, turn: Turn, stored: StoredObject, bare: BarePods) -> None:
         doomed = [stored]
         while doomed:
             current = doomed.pop()
             if turn.look(current.kind, current.namespace, current.name) is None:
-                continue  # already deleted: owners may own each other
+                continue  # owners may own each other
             turn.drop(current)
             if current.kind == "Namespace":
                 for record in self._read_model.runs(current.name):
-                    self.delete_run(turn, record, before)
-                doomed += [other for other in before.objects if other.namespace == current.name]
-                gone = [pod for pod in before.pods if pod.namespace == current.name]
+                    self.delete_run(turn, record, bare)
+                doomed += [other for other in self._read_model.everything() if other.namespace == current.name]
+                gone = [pod for pod in bare.pods if pod.namespace == current.name]
             else:
-                doomed += before.owned.by(current.uid)
-                gone = before.owned_pods.by(current.uid)
+                doomed += self._read_model.owned_by(current.uid)
+                gone = bare.owned_by(current.uid)
             for pod in gone:
                 self._remove_pod(turn, pod)
 
@@ -273,51 +273,18 @@ def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
     return {"metadata": metadata, "spec": {**defaults, **spec}}
 
 
-_FEW = 16
-
-
-class Owned(Generic[Stored]):
-    """Finds the objects that name an owner: by searching their texts, and after a few searches in an index, as a run may own thousands."""
-
-    def __init__(self, candidates: Sequence[Stored], text_of: Callable[[Stored], str]) -> None:
-        self._candidates: Sequence[Stored] = candidates
-        self._text_of: Callable[[Stored], str] = text_of
-        self._searches = 0
-        self._by_owner: dict[str, list[Stored]] | None = None
-
-    def by(self, uid: str) -> list[Stored]:
-        self._searches += 1
-        if self._searches > _FEW:
-            self._by_owner = self._index() if self._by_owner is None else self._by_owner
-            return self._by_owner.get(uid, [])
-        return [each for each in self._candidates if uid in self._text_of(each) and uid in self._owners(each)]
-
-    def _owners(self, stored: Stored) -> list[str]:
-        return objects.owners(json.loads(self._text_of(stored)))
-
-    def _index(self) -> dict[str, list[Stored]]:
-        by_owner: dict[str, list[Stored]] = {}
-        for candidate in self._candidates:
-            if '"ownerReferences"' in self._text_of(candidate):
-                for owner in self._owners(candidate):
-                    by_owner.setdefault(owner, []).append(candidate)
-        return by_owner
-
-
-class _Before:
-    """All objects, and all pods that no workflow created, as a deletion finds them."""
+class BarePods:
+    """The pods that no workflow created, as a deletion finds them."""
 
     def __init__(self, read_model: ReadModel) -> None:
-        self.objects, self.pods = read_model.everything(), read_model.pods_of_run(NO_RUN)
-        self.owned, self.owned_pods = Owned(self.objects, _text), Owned(self.pods, _body)
+        self.pods = read_model.pods_of_run(NO_RUN)
+        self._owned: dict[str, list[StoredPod]] = {}
+        for pod in self.pods:
+            for uid in owners_in(pod.body):
+                self._owned.setdefault(uid, []).append(pod)
 
-
-def _text(stored: StoredObject) -> str:
-    return stored.text
-
-
-def _body(pod: StoredPod) -> str:
-    return pod.body
+    def owned_by(self, uid: str) -> list[StoredPod]:
+        return self._owned.get(uid, [])
 
 
 def _is_controlled(body: Json) -> bool:

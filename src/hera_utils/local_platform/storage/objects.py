@@ -291,9 +291,3 @@ def as_stored(kind: str, document: Json, version: int) -> StoredObject:
         message = f"Request entity too large: limit is {LARGEST_OBJECT}"
         raise Refused(faults.RESOURCE_EXHAUSTED, message, reason="RequestEntityTooLarge")
     return StoredObject(kind, namespace, str(metadata["name"]), str(metadata["uid"]), version, text)
-
-
-def owners(document: Json) -> list[str]:
-    """The uids of those whose end is the object's end too."""
-    references = (document.get("metadata") or {}).get("ownerReferences") or []
-    return [str(reference.get("uid", "")) for reference in references]

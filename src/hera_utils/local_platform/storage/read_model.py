@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure
+from hera_utils.local_platform.storage.owners import OwnerIndex
 from hera_utils.local_platform.storage.records import (
     VISIBLE,
     Key,
@@ -59,6 +60,8 @@ class ReadModel:
             self._objects[kind, namespace, name] = StoredObject(kind, namespace, name, uid, version, text)
         self.characters = sum(len(stored.text) for stored in self._objects.values())
         """Of all objects but runs and pods."""
+        self._owners: OwnerIndex | None = None
+        """Made when it is first asked: a server should start soon."""
         self._index: dict[tuple[str, str], StoredRun] = {}
         self._by_uid: dict[str, StoredRun] = {}
         for uid, namespace, name, version, created, finished, start in journal.read("run_names"):
@@ -86,6 +89,15 @@ class ReadModel:
     def everything(self) -> list[StoredObject]:
         with self._lock:
             return list(self._objects.values())
+
+    def owned_by(self, uid: str) -> list[StoredObject]:
+        """The objects whose owner references name that uid (Kubernetes collects them with their owner)."""
+        with self._lock:
+            if self._owners is None:
+                self._owners = OwnerIndex()
+                for key, stored in self._objects.items():
+                    self._owners.put(key, stored.text)
+            return [self._objects[key] for key in self._owners.of(uid)]
 
     def run(self, namespace: str, name: str) -> StoredRun | None:
         """Names and versions only; `text` gives the rest."""
@@ -228,11 +240,7 @@ class ReadModel:
         with self._lock:
             self.version = turn.version
             for key, stored in turn.objects.items():
-                before = self._objects.pop(key, None)
-                self.characters -= len(before.text) if before is not None else 0
-                if stored is not None:
-                    self._objects[key] = stored
-                    self.characters += len(stored.text)
+                self._replace(key, stored)
             for update in turn.updates.values():
                 if update.record.uid not in turn.deleted:
                     what = "ADDED" if update.fresh else "MODIFIED"
@@ -254,6 +262,18 @@ class ReadModel:
         for change in changes:
             for listener in listeners.get(change.stored.kind, ()):
                 listener(change)
+
+    def _replace(self, key: Key, stored: StoredObject | None) -> None:
+        before = self._objects.pop(key, None)
+        if before is not None:
+            self.characters -= len(before.text)
+            if self._owners is not None:
+                self._owners.drop(key, before.text)
+        if stored is not None:
+            self._objects[key] = stored
+            self.characters += len(stored.text)
+            if self._owners is not None:
+                self._owners.put(key, stored.text)
 
     def _publish_run(self, update: RunUpdate) -> StoredObject:
         record = update.record

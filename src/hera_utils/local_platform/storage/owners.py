@@ -1,0 +1,36 @@
+"""Which objects go with which others: those that name them in their owner references."""
+
+from __future__ import annotations
+
+import json
+
+from hera_utils.local_platform.storage.records import Key
+
+
+def owners_in(text: str) -> list[str]:
+    """The uids of those whose end is the end of the object, too, whose JSON text this is."""
+    if '"ownerReferences"' not in text:  # most of a large text need not be read
+        return []
+    references = (json.loads(text).get("metadata") or {}).get("ownerReferences") or []
+    return [str(reference.get("uid", "")) for reference in references]
+
+
+class OwnerIndex:
+    """Owner's uid → keys of what it owns. Each deletion asks, and the texts of thousands of objects take long to search."""
+
+    def __init__(self) -> None:
+        self._owned: dict[str, dict[Key, None]] = {}
+
+    def put(self, key: Key, text: str) -> None:
+        for uid in owners_in(text):
+            self._owned.setdefault(uid, {})[key] = None
+
+    def drop(self, key: Key, text: str) -> None:
+        for uid in owners_in(text):
+            owned = self._owned.get(uid, {})
+            owned.pop(key, None)
+            if not owned:
+                self._owned.pop(uid, None)
+
+    def of(self, uid: str) -> list[Key]:
+        return list(self._owned.get(uid, ()))
