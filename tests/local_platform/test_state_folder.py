@@ -2,14 +2,17 @@
 
 import contextlib
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 
 import pytest
+from toy_parts import ToyRuntime
 
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform import daemon
+from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder
 
 NOBODY = 65534
@@ -233,3 +236,23 @@ def test_where_everybody_could_put_another_folder_in_its_place(tmp_path, mode, r
             open_state_folder(state)
     else:
         open_state_folder(state)
+
+
+@pytest.mark.parametrize("table", ["objects", "runs", "timers", "outbox", "meta"])
+def test_a_journal_that_is_damaged_somewhere_inside_is_told_as_that(tmp_path, table):
+    LocalPlatform(tmp_path, runtime=ToyRuntime).close()
+    journal = tmp_path / "journal.sqlite"
+    with contextlib.closing(sqlite3.connect(journal)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with journal.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xaa" * size)
+    with pytest.raises(PlatformError, match="journal.* is damaged"):
+        LocalPlatform(tmp_path, runtime=ToyRuntime)
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "pods").touch()
+    with pytest.raises(PlatformError, match="/pods cannot be used .*exists"):
+        LocalPlatform(tmp_path, runtime=ToyRuntime)

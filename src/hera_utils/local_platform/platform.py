@@ -32,9 +32,10 @@ from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.pods.launcher import Launcher, Runtimes
 from hera_utils.local_platform.pods.pod.disk_room import shortage
 from hera_utils.local_platform.pods.runtime import Report, Runtime
+from hera_utils.local_platform.state_folder import unusable
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.archive import Archive, forget
-from hera_utils.local_platform.storage.journal import Journal, failure
+from hera_utils.local_platform.storage.journal import Journal, JournalError, failure
 from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, ObjectChange, StoredObject, StoredRun
 from hera_utils.local_platform.storage.reserve import Reserve
@@ -71,16 +72,19 @@ class LocalPlatform:
         if shortage(str(state)):
             Reserve(state).give_up()
         self._journal = Journal(state / "journal.sqlite")
-        self._read_model = ReadModel(self._journal)
-        self.admission = Admission(self._read_model)
-        self.archive = Archive(self._read_model)
-        self._controller = Controller(state, self._journal, self._read_model, advance)
-        report = self._controller.report
-        runtimes = Runtimes(
-            (runtime or _process_runtime)(state, report), agents(state, report) if agents else self._agents()
-        )
-        self._launcher = Launcher(state, self._read_model, report, runtimes)
-        self._controller.start(self._launcher)
+        try:
+            self._read_model = ReadModel(self._journal)
+            self.admission = Admission(self._read_model)
+            self.archive = Archive(self._read_model)
+            self._controller = Controller(state, self._journal, self._read_model, advance)
+            report = self._controller.report
+            runtimes = Runtimes(
+                (runtime or _process_runtime)(state, report), agents(state, report) if agents else self._agents()
+            )
+            self._launcher = Launcher(state, self._read_model, report, runtimes)
+            self._controller.start(self._launcher)
+        except JournalError as error:
+            raise failure(self._journal.path, error) from error
         self._begin()
         self._cron = CronClock(self, self._controller, self._read_model)
         self._cron.start()
@@ -465,6 +469,8 @@ def _make_folder(state: Path) -> None:
     try:
         for folder in (state, state / "pods", state / "artifacts", state / "claims"):
             make_private(folder)
+    except FileExistsError as error:
+        raise unusable(Path(error.filename), error) from error
     except OSError as error:
         raise failure(state / "journal.sqlite", error) from error
     if not os.access(state, os.W_OK | os.X_OK):
