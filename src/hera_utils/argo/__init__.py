@@ -1,1 +1,1 @@
-"""What Argo and Kubernetes say on the wire: names, routes, faults, schema, selectors. Pure; knows nothing of running."""
+"""The wire formats of Argo and Kubernetes: names, routes, faults, schema, selectors. Pure, and independent of running workflows."""

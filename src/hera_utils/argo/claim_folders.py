@@ -1,4 +1,4 @@
-"""Which folder of this machine a claim of the local platform is: the one that its annotation names, else one in the state folder."""
+"""The folder of a claim of the local platform: the one that its annotation names, else one in the state folder."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from hera_utils.argo.annotations import FOLDER
 
 
 def folder(claim: dict[str, Any], state: str) -> str:
-    """The folder of this machine that a claim of the local platform stands for. state: the state folder."""
+    """The folder of this machine that a claim represents. state: the state folder."""
     metadata = claim["metadata"]
     return own_folder(claim) or default_folder(state, str(metadata["namespace"]), str(metadata["name"]))
 
 
 def own_folder(claim: dict[str, Any]) -> str:
-    """The folder that a user chose for a claim; "" when it is in the state folder."""
+    """The folder that a user chose for a claim; "" if it is in the state folder."""
     return str((claim["metadata"].get("annotations") or {}).get(FOLDER) or "")
 
 
 def default_folder(state: str, namespace: str, name: str) -> str:
-    """Where a claim lies for which no folder was chosen."""
+    """The folder of a claim for which the user chose none."""
     return f"{state}/claims/{namespace}/{name}"
 
 
 def without_own_folder(claim: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A claim as a workflow may make or change it: which folder of this machine it stands for is its user's to say. before: as it was."""
+    """A claim that a workflow creates or changes, without a new folder, which only the user may choose. before: its old version."""
     metadata = claim.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
     kept = own_folder(before) if before is not None else ""

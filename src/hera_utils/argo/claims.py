@@ -1,4 +1,4 @@
-"""What Kubernetes finds wrong with a persistent volume claim (ValidatePersistentVolumeClaim)."""
+"""Kubernetes' validation of persistent volume claims (ValidatePersistentVolumeClaim)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VOLUME_MODES = ("Block", "Filesystem")
 
 
 def complaint(spec: dict[str, Any], metadata: dict[str, Any] | None = None) -> str:
-    """Why a claim of this spec (and metadata, if they were not checked before) is invalid; "" when it is not."""
+    """The reason why a claim with this spec (and metadata, unless checked before) is invalid; "" if it is valid."""
     faults = metadata_faults(metadata) if metadata is not None else []
     modes = [str(mode) for mode in spec.get("accessModes") or ()]
     if not modes:
@@ -45,4 +45,4 @@ def _positive(text: str) -> bool:
     try:
         return quantity(text) > 0
     except QuantityError:
-        return True  # what is no quantity was refused before, in other words
+        return True  # a text that is no quantity was refused before, with another message

@@ -1,4 +1,4 @@
-"""Argo's condition SpecWarning: what of a workflow has no effect on the platform that took it."""
+"""Argo's condition SpecWarning, which lists the fields of a workflow that have no effect on its platform."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SPEC_WARNING = "SpecWarning"
 
 
 def add_spec_warning(status: Json, warnings: Sequence[str]) -> None:
-    """Put the condition beside those that a workflow has: every client that shows conditions shows it."""
+    """Add the condition to those of a workflow, so that every client that shows conditions shows it."""
     condition = {"type": SPEC_WARNING, "status": "True", "message": "; ".join(warnings)}
     status["conditions"] = [*(status.get("conditions") or ()), condition]
 
 
 def spec_warning(document: Mapping[str, Any]) -> str:
-    """The message of the condition, "" without one."""
+    """The message of the condition, "" if there is none."""
     conditions = (document.get("status") or {}).get("conditions") or ()
     return "; ".join(one.get("message") or "" for one in conditions if one.get("type") == SPEC_WARNING)

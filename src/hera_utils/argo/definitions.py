@@ -1,10 +1,9 @@
-"""What Kubernetes refuses by Argo's resource definitions, after Argo's server has found nothing wrong. Pure.
+"""Kubernetes' checks by Argo's resource definitions, after Argo's server has accepted a document. Pure.
 
-Source: the full definitions (manifests/base/crds/full of Argo 4.1), which an installation of Argo 4 has: patterns, choices and least and
-largest values of fields, fields that must be there, names that must not occur twice in a list, and rules about a whole object. How many
-elements a list may have there (200 templates, 200 tasks, 500 parameters, 100 metrics) does not count here; preflight/size_limits.py tells
-it whose workflow goes to a cluster. Messages:
-apiextensions-apiserver.
+Source: the full definitions (manifests/base/crds/full of Argo 4.1), which an installation of Argo 4 has: patterns, choices, minima and
+maxima of fields, required fields, names that must be unique in a list, and rules about a whole object. Their maximum lengths of lists (200
+templates, 200 tasks, 500 parameters, 100 metrics) are not checked here; preflight/size_limits.py checks them for workflows that are sent
+to a cluster. The messages are those of apiextensions-apiserver.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from hera_utils.argo import schema
 
 Json = dict[str, Any]
 Rule = Callable[[str, Any], Iterator[str]]
-"""(path, value) → what is wrong with it."""
+"""(path, value) → complaints."""
 
 _NAME = r"^[a-zA-Z0-9][-a-zA-Z0-9]*$"
 _METRIC = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
@@ -80,7 +79,7 @@ def _filled(path: str, value: Any) -> Iterator[str]:
 
 
 def _unique(*keys: str) -> Rule:
-    """A list whose elements are told apart by these fields."""
+    """A list whose elements must differ in these fields."""
 
     def check(path: str, value: Any) -> Iterator[str]:
         keys_before: set[str] = set()
@@ -107,7 +106,7 @@ def _one_manifest(resource: Json) -> str:
     return "only one of manifest or manifestFrom can be specified" if several else ""
 
 
-# What Argo's server writes as null when it is left out, although it must be there.
+# Required fields, which Argo's server writes as null if they are missing.
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "v1alpha1.Cache": ("configMap",),
     "v1alpha1.ContainerSetRetryStrategy": ("retries",),
@@ -123,7 +122,7 @@ _WHOLE: dict[str, Callable[[Json], str]] = {
     "v1alpha1.Artifact": _one_location,
     "v1alpha1.ResourceTemplate": _one_manifest,
 }
-"""Rules about a whole object: "" when it keeps them. Kubernetes looks at them when nothing is amiss that makes an object unreadable."""
+"""Rules about a whole object; they return "" if it keeps them. Kubernetes checks them unless other faults make the object unreadable."""
 _UNREADABLE = ("Required value", "Unsupported value", "Too long")
 NOT_CHECKED = (
     "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
@@ -164,7 +163,7 @@ _RULES: dict[tuple[str, str], Rule] = {
 
 
 def faults(document: Json, kind: str) -> list[str]:
-    """What is wrong with the spec of an Argo object of that kind; [] when nothing is."""
+    """The complaints about the spec of an Argo object of that kind; [] if it is valid."""
     complaints: list[str] = []
     broken: list[str] = []
     found = _walk(document.get("spec") or {}, schema.fields(f"v1alpha1.{kind}").get("spec", ""), "spec", broken)
@@ -177,13 +176,13 @@ def faults(document: Json, kind: str) -> list[str]:
 
 
 def with_remark(complaints: list[str]) -> list[str]:
-    """The complaints, with Kubernetes' remark where they keep it from looking at the rules about whole objects."""
+    """The complaints, with Kubernetes' remark if they prevent the check of the rules about whole objects."""
     unreadable = any(one.partition(": ")[2].startswith(_UNREADABLE) for one in complaints)
     return [*complaints, NOT_CHECKED] if unreadable else complaints
 
 
 def _walk(value: Any, go_type: str, path: str, broken: list[str]) -> Iterator[str]:
-    """broken: takes what breaks a rule about a whole object."""
+    """The complaints about a value and its content. broken: receives those about whole objects."""
     if isinstance(value, list):
         for index, element in enumerate(value):
             yield from _walk(element, go_type, f"{path}[{index}]", broken)
@@ -214,8 +213,8 @@ def _walk(value: Any, go_type: str, path: str, broken: list[str]) -> Iterator[st
 
 @dataclass(frozen=True)
 class _Checks:
-    """Of a struct: field → Go type, of those with structs inside that may hold something to check; field → its own rule; fields that
-    must be there; rules about the whole."""
+    """The checks of a struct: field → Go type, for fields with checks inside; field → its rule; the required fields; the rules about
+    the whole."""
 
     types: dict[str, str]
     rules: dict[str, Rule]

@@ -1,6 +1,6 @@
 """Durations as Go writes them ("1h30m", "250ms") and Argo's rule of "seconds or a duration".
 
-Seconds are floats to the outside; parsing is exact (integers of nanoseconds), as Go's time.ParseDuration is.
+Functions return seconds as floats; parsing is exact (integers of nanoseconds), as in Go's time.ParseDuration.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 LONGEST = (1 << 63) - 1
 _MOST = 1 << 63
-_DIGITS = 20  # more digits than any duration that Go can hold
+_DIGITS = 20  # more digits than the largest duration of Go has
 _LONGEST_TEXT = 1000
 
 _UNITS = {
@@ -75,7 +75,7 @@ def nanoseconds(text: str) -> int:
 
 
 def _fraction(digits: str, scale: int) -> int:
-    """Nanoseconds of what stands behind the point, by floating point as in Go; digits that 63 bits do not hold are dropped."""
+    """The nanoseconds of the digits after the point, in floating point as in Go; digits beyond 63 bits are dropped."""
     value, divisor = 0, 1.0
     for digit in digits:
         if value > LONGEST // 10 or value * 10 + int(digit) > _MOST:
@@ -134,7 +134,7 @@ def _decimal(value: int, scale: int) -> str:
 
 
 def _quote(text: str) -> str:
-    """As Go's time package quotes: anything that is not plain ASCII as the bytes it is made of."""
+    """Quote as Go's time package does: characters other than printable ASCII become their bytes."""
     escaped = []
     for byte in text.encode("utf-8", "surrogatepass"):
         if byte in b'"\\':

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Whatever stands in the parentheses is the name, $$ too; what has no value stays as it is.
+# The name is everything in the parentheses, even $$; a reference without a value stays as it is.
 _REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 
 

@@ -1,4 +1,4 @@
-"""How Argo's server and Kubernetes' say no: codes, reasons and the bodies of their errors.
+"""The errors of Argo's server and of Kubernetes: their codes, reasons and bodies.
 
 Argo's REST gateway answers a unary call with `{"code": <gRPC code>, "message": …}` and a stream with
 `{"error": {"grpc_code", "http_code", "message", "http_status"}}`; Kubernetes answers with a Status object.
@@ -60,7 +60,7 @@ _HTTP_OF_GRPC = {
     UNAUTHENTICATED: 401,
 }
 
-# How Argo's server turns an HTTP status (its own errors', Kubernetes') into a gRPC code; anything else falls on the hundreds.
+# The gRPC code of Argo's server for an HTTP status (of its own errors or Kubernetes'); others are mapped by their hundreds.
 _GRPC_OF_HTTP = {
     408: CANCELLED,
     504: DEADLINE_EXCEEDED,
@@ -139,7 +139,7 @@ def reason_status(reason: str) -> int:
 
 
 def fault_of(error: HeraUtilsError, *, default: int = INVALID_ARGUMENT) -> Refused:
-    """The refusal that a server answers for an error: workflows and expressions that are wrong are `default`, the rest INTERNAL."""
+    """The refusal with which a server answers an error: code `default` for invalid workflows and expressions, else INTERNAL."""
     if isinstance(error, Refused):
         return error
     if isinstance(error, UnsupportedError):
@@ -151,13 +151,13 @@ def fault_of(error: HeraUtilsError, *, default: int = INVALID_ARGUMENT) -> Refus
 
 
 def platform_fault(message: str) -> PlatformError | None:
-    """What `fault_of` made of the platform's own failure (a full disk…), from its message on the wire; None for every other one."""
+    """The PlatformError (a full disk…) from which `fault_of` made this message on the wire; None for any other message."""
     text, marked, fix = message.partition(_FIX)
     return PlatformError(text, fix=fix) if marked else None
 
 
 def fix_of(code: int, message: str) -> str | None:
-    """What to do about a refusal of an Argo server, which says only what is wrong; None where nothing is known to help."""
+    """The fix for a refusal of an Argo server, whose message says only what is wrong; None if none is known."""
     if code == NOT_FOUND and message.startswith("workflows.argoproj.io "):
         return "list the runs with: hera-utils ls"
     if code == NOT_FOUND and message.startswith("namespaces "):
@@ -209,14 +209,14 @@ _GO_STATUS_TEXT = {413: "Request Entity Too Large", 414: "Request URI Too Long",
 
 
 def kubernetes_reason(refused: Refused) -> str:
-    """Kubernetes' reason of a refusal: its own one, else the one nearest to its code."""
+    """Kubernetes' reason of a refusal: its own, or the nearest one to its code."""
     return refused.reason or _REASON_OF_GRPC.get(refused.code, "InternalError")
 
 
 def kubernetes_status(refused: Refused, *, group: str = "", kind: str = "", name: str = "") -> Json:
     """Kubernetes' Status object of a refusal; `code` in it is the HTTP status to answer with.
 
-    group, kind (the plural resource, as Kubernetes has it there), name: what `details` speaks of; left out when empty.
+    group, kind (the plural resource, as in Kubernetes), name: those of the object in `details`; left out if empty.
     """
     reason = kubernetes_reason(refused)
     details = {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}

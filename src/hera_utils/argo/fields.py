@@ -1,7 +1,7 @@
-"""The `fields=` filter of Argo's REST API: which parts of a reply are sent.
+"""The `fields=` filter of Argo's REST API, which selects the parts of a reply that are sent.
 
-Argo removes what was not asked for and then writes the typed object again: so structs that are not pointers come back empty
-(`"spec": {"arguments": {}}`, `"status": {"startedAt": null, …}`). Prefixes match as text, as Argo's do.
+Argo removes the other parts and then writes the typed object again, so structs that are not pointers come back empty
+(`"spec": {"arguments": {}}`, `"status": {"startedAt": null, …}`). Prefixes match as text, as in Argo.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class FieldFilter:
-    """paths: dotted; exclude: they are left out instead of kept. Without paths everything is sent."""
+    """A filter. paths: dotted; without paths everything is sent. exclude: whether the paths are left out instead of kept."""
 
     paths: frozenset[str] = frozenset()
     exclude: bool = False
@@ -26,14 +26,14 @@ class FieldFilter:
         return bool(self.paths)
 
     def will_exclude(self, path: str) -> bool:
-        """Whether everything below the path goes: what a server need not even load."""
+        """Whether everything below the path is left out, so that a server need not even load it."""
         if not self.paths:
             return False
         matched = any(path.startswith(one) or one.startswith(path) for one in self.paths)
         return self.exclude if matched else not self.exclude
 
     def without_prefix(self, prefix: str) -> FieldFilter:
-        """The filter for what stands below `prefix` (`items.`, `result.object.`)."""
+        """The filter for the part below `prefix` (`items.`, `result.object.`)."""
         return FieldFilter(frozenset(path.removeprefix(prefix) for path in self.paths), self.exclude)
 
     def keep(self, data: Any) -> Any:
@@ -69,7 +69,7 @@ def field_filter(text: str) -> FieldFilter:
 
 def with_empty_structs(workflow: Json) -> Json:
     """The object with the structs that Go always writes: metadata, spec.arguments, status with its two times; in templates
-    inputs, outputs, metadata. A workflow template keeps its spec only when it has no status."""
+    inputs, outputs, metadata. A workflow template keeps its spec only if it has no status."""
     shaped: Json = {"metadata": workflow.get("metadata") or {}}
     spec = dict(workflow.get("spec") or {})
     spec.setdefault("arguments", {})
@@ -100,6 +100,6 @@ def _keep(item: Any, path: str, paths: frozenset[str], exclude: bool) -> Any:
 
 @lru_cache(maxsize=1024)
 def _is_named(path: str, paths: frozenset[str]) -> tuple[bool, bool]:
-    """(whether a path is one of these, whether one of these begins with it): a list asks for thousands of objects alike."""
+    """(whether the path is one of these, whether one of these begins with it). Cached, as a list filters thousands of similar objects."""
     named = path in paths
     return named, named or any(one.startswith(path) for one in paths)

@@ -1,4 +1,4 @@
-"""JSON as Go's encoding/json reads it: what a text is, and in which words it is refused."""
+"""Reads JSON as Go's encoding/json does, with the same error messages."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ END = "unexpected end of JSON input"
 
 
 class NotJson(ValueError):
-    """What Go has against the text."""
+    """A text is not JSON; the message is Go's."""
 
 
 def _refuse_constant(constant: str) -> Any:
     raise ValueError(constant)
 
 
-# Numbers stay the text that they are: neither digits nor form are lost, whatever their size.
+# Numbers stay texts, so that they keep all digits and their form.
 _AS_TEXT = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
 
 
 def check(text: str) -> None:
-    """Raises NotJson with Go's words when the text is not one JSON value."""
+    """Raise NotJson with Go's message unless the text is one JSON value."""
     try:
         _AS_TEXT.decode(text)
     except (ValueError, RecursionError):
@@ -38,12 +38,12 @@ def check(text: str) -> None:
 
 
 def elements(text: str) -> list[str]:
-    """The texts of the elements of a JSON list, as they are written there. The text has been checked."""
+    """The texts of the elements of a JSON list, as written. The text must have been checked."""
     return [text[start:end] for start, end in _spans(text, text.index("[") + 1)]
 
 
 def members(text: str) -> dict[str, str]:
-    """Key → text of the value of a JSON object; of two that have one key the last counts. The text has been checked."""
+    """Key → text of the value of a JSON object; the last of equal keys counts. The text must have been checked."""
     spans = iter(_spans(text, text.index("{") + 1))
     found = {}
     for start, end in spans:
@@ -54,7 +54,7 @@ def members(text: str) -> dict[str, str]:
 
 
 def texts(text: str) -> dict[str, str]:
-    """A JSON object of texts (map[string]string); null counts as nothing. The text has been checked. Raises NotJson."""
+    """A JSON object of strings (map[string]string); null is an empty one. The text must have been checked. Raises NotJson."""
     value = json.loads(text, parse_int=float)
     wrong = (
         [value]
@@ -76,7 +76,7 @@ _BETWEEN = re.compile(r"[ \t\r\n,:]*")
 
 
 def _spans(text: str, at: int) -> list[tuple[int, int]]:
-    """Where the values of a list begin and end, or the keys and values of an object. at: behind its bracket."""
+    """(start, end) of the values of a list, or of the keys and values of an object. at: the position after its bracket."""
     spans: list[tuple[int, int]] = []
     while True:
         at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
@@ -91,7 +91,7 @@ _PIECES = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
 
 
 def compact(text: str) -> str:
-    """The same JSON without the blanks between its parts."""
+    """The JSON without blanks between its parts."""
     return _PIECES.sub(lambda piece: piece[1] or "", text)
 
 
@@ -99,7 +99,7 @@ def compact(text: str) -> str:
 
 
 def complaint(text: str) -> str:
-    """Go's words against a text that is not JSON; "" when it is."""
+    """Go's message for a text that is not JSON; "" if it is."""
     try:
         return _Scanner(text).scan()
     except NotJson as error:
@@ -107,7 +107,7 @@ def complaint(text: str) -> str:
 
 
 class _Scanner:
-    """Walks over the bytes of a text, as Go does. It ends with a blank, which Go adds too: `tru` lacks its last letter."""
+    """Scans the bytes of a text, as Go does. Like Go it adds a blank at the end, so the message for `tru` is the same."""
 
     def __init__(self, text: str) -> None:
         self.data = text.encode("utf-8", "surrogatepass") + b" "
@@ -207,7 +207,7 @@ class _Scanner:
             self.at += 1
 
     def string(self) -> None:
-        """The rest of a text, behind its first quote."""
+        """Scan the rest of a string, after its opening quote."""
         while self.at < len(self.data):
             letter = self.data[self.at]
             if letter < 0x20:
@@ -234,7 +234,7 @@ class _Scanner:
 
 
 def _quoted(letter: str) -> str:
-    """A byte in single quotes, as Go shows it."""
+    """A byte in single quotes, in Go's form."""
     if letter in "'\"":
         return "'\\''" if letter == "'" else "'\"'"
     if letter in NAMED_ESCAPES:
@@ -256,4 +256,4 @@ NAMED_ESCAPES = {
     "\v": "\\v",
     "\\": "\\\\",
 }
-"""How Go writes characters that have a name of their own (strconv.Quote)."""
+"""Go's escapes of special characters (strconv.Quote)."""

@@ -1,6 +1,6 @@
-"""YAML as Kubernetes and the argo command read it: through Go's JSON. Source: sigs.k8s.io/yaml, goyaml.v2/resolve.go.
+"""Reads YAML as Kubernetes and the argo command do, through Go's JSON. Source: sigs.k8s.io/yaml, goyaml.v2/resolve.go.
 
-PyYAML takes `12:30` for 750 and `1e-3` for a text; to Go the first is a text and the second a number. A date stays a text.
+For PyYAML `12:30` is 750 and `1e-3` a text; for Go the first is a text and the second a number. A date stays a text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import yaml
 
 _TAG = "tag:yaml.org,2002:"
 _NUMBER = re.compile(r"^(?:[-+]_*)?\.?[0-9][0-9a-fA-FxXoO_.+-]*$")
-"""What may be a number; the constructor decides."""
+"""Scalars that may be numbers; the constructor decides."""
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BOOLEANS = {"y", "yes", "on", "true"} | {"n", "no", "off", "false"}
 _BOOLEAN = re.compile("^(?:" + "|".join(f"{word}|{word.capitalize()}|{word.upper()}" for word in _BOOLEANS) + ")$")
@@ -32,10 +32,10 @@ def _number(loader: Any, node: Any) -> Any:
 
 
 def number(text: str) -> int | float | None:
-    """The number that a plain scalar is, None for a text."""
+    """The number of a plain scalar, None if it is a text."""
     plain = text if text.startswith(".") and text.endswith("_") else text.replace("_", "")
     try:
-        # a leading zero is octal to Go
+        # For Go a leading zero means octal.
         whole = int(re.sub(r"^([-+]?)0([0-9]+)$", r"\g<1>0o\2", plain), 0)
     except ValueError:
         whole = None

@@ -1,10 +1,10 @@
 """Merges of one document into another: JSON merge patch (RFC 7386), and Kubernetes' strategic merge patch.
 
 A strategic merge goes by the schema. Maps are merged; a list is replaced, unless its field has a merge key (`_MERGE_KEYS`): then its
-elements are merged one by one, in the order of the patch, and what only the document has stays before what followed it. A patch may
-hold directives: `$patch: delete` and `$patch: replace` (of a map, or of an element of a list), `$retainKeys`,
+elements are merged one by one, in the order of the patch, and an element that only the document has stays before its successor. A patch
+may contain directives: `$patch: delete` and `$patch: replace` (of a map, or of an element of a list), `$retainKeys`,
 `$setElementOrder/FIELD`, `$deleteFromPrimitiveList/FIELD`. Source: apimachinery's strategicpatch/patch.go, and the tags patchStrategy
-and patchMergeKey of Kubernetes' and Argo's types. What is given is left alone; the result may share parts with it.
+and patchMergeKey of Kubernetes' and Argo's types. The arguments are not changed; the result may share parts with them.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ _FIELDS: dict[str, dict[str, str]] = {
     "v1.Service": {"metadata": "v1.ObjectMeta", "spec": "v1.ServiceSpec", "status": "v1.ServiceStatus"},
     **{f"v1.{kind}": {"metadata": "v1.ObjectMeta", "status": f"v1.{kind}Status"} for kind in ("Namespace", "PersistentVolumeClaim")},
 }  # fmt: skip
-"""The fields with structs inside, of the structs that Argo's schema does not hold."""
+"""The fields with structs inside, for structs that Argo's schema does not contain."""
 
 _ORDER, _DELETED = "$setElementOrder/", "$deleteFromPrimitiveList/"
 
 
 class PatchError(ValueError):
-    """A patch that cannot be applied; the text is Kubernetes' own."""
+    """A patch cannot be applied; the message is Kubernetes'."""
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
@@ -130,7 +130,7 @@ def _merge_map(document: Mapping[str, Any], patch: Mapping[str, Any], go_type: s
 
 
 def _retained(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
-    """The document with no keys but those that `$retainKeys` lists, if it is there."""
+    """The document with only the keys in `$retainKeys`, if the patch has it."""
     if "$retainKeys" not in patch:
         return dict(document)
     keys = _set_of(patch["$retainKeys"]) if isinstance(patch["$retainKeys"], list) else frozenset()
@@ -140,17 +140,17 @@ def _retained(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
 
 
 def _set_of(values: list[Any]) -> frozenset[Any]:
-    """Values with which many are compared: one look each, however many these are."""
+    """The values as a set, for fast comparisons."""
     return frozenset(map(_comparable, values))
 
 
 def _comparable(value: Any) -> Any:
-    """A value, or what stands for it in a set: nothing that a text could be equal to."""
+    """A hashable form of a value that equals no text unless the value is that text."""
     return (json.dumps(value, sort_keys=True),) if isinstance(value, (dict, list)) else value
 
 
 def _merge_field(document: Any, patch: list[Any], struct: str, field: str, order: Any) -> list[Any]:
-    """A list of that field. order: as `$setElementOrder` has it."""
+    """Merge a list. order: that of `$setElementOrder`."""
     key = _merge_key(struct, field)
     merged: list[Any]
     if not isinstance(document, list):
@@ -189,7 +189,7 @@ def _merge_list(document: list[Any], patch: list[Any], key: str, go_type: str) -
 
 
 def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tuple[list[Json], list[Json]]:
-    """(the document without the elements that the patch deletes or replaces, the elements of the patch that are to be merged)."""
+    """(the document without the elements that the patch deletes or replaces, the elements of the patch to merge)."""
     elements = [element for element in patch if "$patch" not in element]
     replaced, deleted = False, list[Any]()
     for element in patch:
@@ -211,7 +211,7 @@ def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tupl
 
 
 def _in_order(merged: list[Any], order: Any, before: list[Any], key: str) -> list[Any]:
-    """The elements that `order` holds in its order; each other one before what followed it in the list as it was `before`."""
+    """The elements in `order` in that order; each other element stands before its successor in the list `before`."""
 
     if not isinstance(order, list):
         raise PatchError("invalid patch format of setElementOrder list")
@@ -242,7 +242,7 @@ def _is_directive(value: Any) -> bool:
 
 
 def _added(value: Any) -> Any:
-    """The value of a field that the document does not have: directives in it delete what they stand in."""
+    """The value of a new field; directives in it delete the map or element that contains them."""
     if isinstance(value, dict):
         kept = {key: inner for key, inner in value.items() if inner is not None and not key.startswith("$")}
         return {key: _added(inner) for key, inner in kept.items() if not _is_directive(inner)}
@@ -252,7 +252,7 @@ def _added(value: Any) -> Any:
 
 
 def _bare(value: Any) -> Any:
-    """A value that is taken as it is: directives in it have no effect, as in Kubernetes, where reading the result drops them."""
+    """A value without its directives, which have no effect here: Kubernetes drops them when it reads the result."""
     if isinstance(value, dict):
         return _without_directives(value)
     return [_bare(element) for element in value] if isinstance(value, list) else value
@@ -264,12 +264,12 @@ def _without_directives(value: Mapping[str, Any]) -> Json:
 
 # --- the schema ---------------------------------------------------------------------------------------------------------
 def _merge_key(go_type: str, field: str) -> str | None:
-    """None: lists of that field are replaced. "": their elements are plain values."""
+    """The merge key of a list; None if the list is replaced, "" if its elements are plain values."""
     return None if schema.is_map(go_type) else _MERGE_KEYS.get((_struct(go_type), field))
 
 
 def _type_of(go_type: str, field: str) -> str:
-    """The Go type of a field, of a value where the type is a map; "" where it is unknown."""
+    """The Go type of a field, or of the values if the type is a map; "" if unknown."""
     return _struct(go_type) if schema.is_map(go_type) else _types(_struct(go_type)).get(field, "")
 
 
@@ -291,7 +291,7 @@ def _no_merge_key(element: Json, key: str) -> PatchError:
 
 
 def _go_text(value: Any) -> str:
-    """As Go's %v writes it."""
+    """Format a value like Go's %v."""
     if isinstance(value, Mapping):
         return "map[" + " ".join(f"{key}:{_go_text(value[key])}" for key in sorted(value)) + "]"
     if isinstance(value, list):

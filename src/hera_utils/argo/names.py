@@ -1,4 +1,4 @@
-"""Names: ids of nodes, names of pods, random suffixes, and what Kubernetes says of an illegal name.
+"""Names: ids of nodes, names of pods, random suffixes, and Kubernetes' messages about illegal names.
 
 Sources: Argo's NodeID and its v2 pod names; apimachinery's util/validation and util/rand (their messages are part of the wire).
 """
@@ -84,11 +84,11 @@ def random_suffix(seed: str, length: int = 5) -> str:
 
 
 def generated_name(base: str, seed: str) -> str:
-    """The name that Kubernetes makes of a generateName: the base, cut to 58 characters, and five random ones."""
+    """Kubernetes' name for a generateName: the base, cut to 58 characters, and five random characters."""
     return base[:_GENERATED_BASE_LENGTH] + random_suffix(seed)
 
 
-# -- what Kubernetes says of a name ------------------------------------------------------------------------------------
+# -- validation of names -----------------------------------------------------------------------------------------------
 
 
 def _regex_error(message: str, pattern: str, *examples: str) -> str:
@@ -135,7 +135,7 @@ _CONFIG_KEY_MESSAGE = _regex_error(
 
 @memoised(256)
 def subdomain_faults(name: str) -> tuple[str, ...]:
-    """What Kubernetes has against a name that must be an RFC 1123 subdomain (most objects); empty when it is legal."""
+    """Kubernetes' complaints about a name that must be an RFC 1123 subdomain (most objects); empty if it is legal."""
     faults = []
     if len(name.encode()) > SUBDOMAIN_LENGTH:
         faults.append(f"must be no more than {SUBDOMAIN_LENGTH} bytes")
@@ -146,7 +146,7 @@ def subdomain_faults(name: str) -> tuple[str, ...]:
 
 @memoised(256)
 def label_faults(name: str) -> tuple[str, ...]:
-    """What Kubernetes has against a name that must be an RFC 1123 label (namespaces, containers, volumes)."""
+    """Kubernetes' complaints about a name that must be an RFC 1123 label (namespaces, containers, volumes)."""
     faults = []
     if len(name.encode()) > LABEL_LENGTH:
         faults.append(f"must be no more than {LABEL_LENGTH} bytes")
@@ -157,7 +157,7 @@ def label_faults(name: str) -> tuple[str, ...]:
 
 @memoised(256)
 def label_key_faults(key: str) -> tuple[str, ...]:
-    """What Kubernetes has against the key of a label or an annotation: `[prefix/]name`."""
+    """Kubernetes' complaints about the key of a label or an annotation: `[prefix/]name`."""
     prefix, slash, name = key.rpartition("/")
     faults: list[str] = []
     if slash and "/" in prefix:
@@ -182,7 +182,7 @@ def label_key_faults(key: str) -> tuple[str, ...]:
 
 @memoised(256)
 def label_value_faults(value: str) -> tuple[str, ...]:
-    """What Kubernetes has against the value of a label."""
+    """Kubernetes' complaints about the value of a label."""
     faults = []
     if len(value.encode()) > LABEL_LENGTH:
         faults.append(f"must be no more than {LABEL_LENGTH} bytes")
@@ -193,7 +193,7 @@ def label_value_faults(value: str) -> tuple[str, ...]:
 
 @memoised(1024)
 def config_key_faults(key: str) -> tuple[str, ...]:
-    """What Kubernetes has against a key in the data of a config map or a secret."""
+    """Kubernetes' complaints about a key in the data of a config map or a secret."""
     faults = []
     if len(key.encode()) > SUBDOMAIN_LENGTH:
         faults.append(f"must be no more than {SUBDOMAIN_LENGTH} bytes")
@@ -205,7 +205,7 @@ def config_key_faults(key: str) -> tuple[str, ...]:
 
 
 def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) -> list[str]:
-    """What Kubernetes has against an object's metadata: `metadata.name: Invalid value: …`.
+    """Kubernetes' complaints about an object's metadata: `metadata.name: Invalid value: …`.
 
     label_name: the name must be an RFC 1123 label (a namespace) instead of a subdomain.
     """
@@ -224,7 +224,7 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
 
 def _name_faults(metadata: Mapping[str, Any], rule: Callable[[str], tuple[str, ...]]) -> list[str]:
     name, generate = str(metadata.get("name") or ""), str(metadata.get("generateName") or "")
-    # a generateName is checked as it would be with a suffix behind it
+    # A generateName is checked as if it had a suffix.
     faults = (
         [invalid_value("metadata.generateName", generate, fault) for fault in rule(generate.removesuffix("-"))]
         if generate
@@ -248,7 +248,7 @@ def _annotation_faults(annotations: Mapping[str, Any]) -> list[str]:
 
 
 def invalid_value(field: str, value: object, fault: str) -> str:
-    """What Kubernetes says of a field's value."""
+    """Kubernetes' message about an invalid value of a field."""
     return f"{field}: Invalid value: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}: {fault}"
 
 

@@ -1,13 +1,13 @@
-"""A workflow document as a person reads it: its tasks, fan-outs and nested templates as one tree.
+"""The nodes of a workflow document as a tree of tasks, fan-outs and nested templates.
 
-Argo keeps the nodes of a run flat. What belongs together is told by three things:
+Argo stores the nodes of a run in a flat table. Three things determine the tree:
 
 - `boundaryID`: the DAG or Steps node whose template a node is part of (empty: the entry template's own node, an exit handler);
 - the node's name: `BOUNDARY.task` (DAG), `BOUNDARY[0].step` (Steps), followed by `(3:value)` for the fourth item of a fan-out
   and by `(1)` for the second attempt of a retried one (`nodeFlag.retried`);
-- TaskGroup, StepGroup and Retry nodes, which stand for their members.
+- TaskGroup, StepGroup and Retry nodes, which represent their members.
 
-`children` is the graph (what comes next), not the tree, so it is not used here. One pass, linear in the number of nodes.
+`children` is the graph of successors, not the tree, so it is not used here. One pass, linear in the number of nodes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hera_utils.error_lines import with_error_line
 Json = dict[str, Any]
 
 _COMPOSITE = frozenset({"DAG", "Steps"})
-_STRUCTURE = frozenset({"StepGroup", "Container"})  # a StepGroup is only an order; a Container is a part of its pod
+_STRUCTURE = frozenset({"StepGroup", "Container"})  # a StepGroup only orders steps; a Container is part of its pod
 _STEP = re.compile(r"^(?:\[\d+\])?\.?")
 _WORD = re.compile(r"[\w-]+")
 _ATTEMPT = re.compile(r"\(\d+\)$")
@@ -33,13 +33,14 @@ _ATTEMPT = re.compile(r"\(\d+\)$")
 
 @dataclass(slots=True)
 class Branch:
-    """A task, a fan-out (its parts are the items) or a nested template (its parts are its tasks). Nobody changes one: it is not frozen
-    because thousands are made for each look at a run, and each would take five times as long.
+    """A task, a fan-out (its parts are the items) or a nested template (its parts are its tasks). It must not be changed.
 
-    label: the task's name, or `(3:value)` for an item of a fan-out. phase: Argo's, "" for what the run has not reached yet.
-    node: the node that stands for it (a Retry for a retried task), None when not reached. attempts: of a retried task, oldest first.
-    tasks: how many single tasks it holds: those to come included, the skipped and omitted ones not (as in Argo's progress).
-    done, failed, running, retried: how many of them.
+    It is not frozen because each update of a run creates thousands, and creation would take five times as long.
+
+    label: the task's name, or `(3:value)` for an item of a fan-out. phase: Argo's, "" if the run has not reached it yet.
+    node: its node (a Retry for a retried task), None if not reached. attempts: of a retried task, oldest first.
+    tasks: number of its single tasks, with expected ones, without skipped and omitted ones (as in Argo's progress).
+    done, failed, running, retried: numbers of these tasks.
     """
 
     label: str
@@ -59,18 +60,18 @@ class Branch:
 
     @property
     def message(self) -> str:
-        """Why: the last attempt's message says more than `No more retries left`."""
+        """The message of the node, or of the last attempt, which says more than `No more retries left`."""
         last = self.attempts[-1] if self.attempts else self.node
         return str((last or {}).get("message") or (self.node or {}).get("message") or "")
 
     @property
     def why(self) -> str:
-        """For people: Argo's message, and the line in which the task itself said what was wrong."""
+        """The reason for display: Argo's message with the error line of the task."""
         return with_error_line(self.message, self.error_line)
 
     @property
     def error_line(self) -> str:
-        """What this machine kept of a failed task's last attempt."""
+        """The error line of a failed task's last attempt, if the local platform stored one."""
         last = self.attempts[-1] if self.attempts else self.node
         return str(((last or {}).get(RAN) or {}).get("errorLine") or "")
 
@@ -89,8 +90,9 @@ def tree(document: Json) -> tuple[Branch, ...]:
 
 
 def span(node: Json | None) -> tuple[str, str]:
-    """When a node began and ended, "" before: of a pod on the local platform when its containers ran, else Argo's times of the node.
-    A pod that waits for its place has not begun.
+    """(start, end) of a node, "" if not yet: on the local platform those of a pod's containers, else Argo's times of the node.
+
+    A pod that waits for a place has not started.
     """
     if node is None:
         return "", ""
@@ -103,7 +105,7 @@ def span(node: Json | None) -> tuple[str, str]:
 
 
 def seconds(node: Json | None) -> float | None:
-    """How long a node took; None while it has not ended (or never started)."""
+    """The duration of a node; None if it has not ended or never started."""
     start, end = (timestamps.read(text) for text in span(node))
     return None if start is None or end is None else max(0.0, end - start)
 
@@ -130,7 +132,7 @@ class _TreeReader:
     def _collect(self, members: Any, boundary: str, plan: dict[str, Json], *, over: bool) -> list[Branch]:
         """The branches of one template's invocation, in the order of its `plan` (task name → task), then of appearance.
 
-        over: nothing more is expected of it.
+        over: whether no further tasks of it are expected.
         """
         collected: dict[str, dict[str, list[Json]]] = {name: {} for name in plan}
         for node in members:
@@ -169,7 +171,7 @@ class _TreeReader:
         composites = [node for node in nodes if node.get("type") in _COMPOSITE]
         if composites:
             phase = str(main.get("phase", ""))
-            # only the last attempt of a retried template: the earlier ones are history
+            # Only the last attempt of a retried template counts.
             inner = composites[-1]
             template = self.templates.get(inner.get("templateName") or "")
             plan = {} if template is None else _plan(template)
@@ -186,11 +188,11 @@ class _TreeReader:
         return Branch(label=name, tasks=count * self._leaves_of(task.get("template")))
 
     def _leaves_of(self, template: str | None) -> int:
-        """How many single tasks a template is expected to run; 1 when that cannot be known beforehand."""
+        """The expected number of single tasks of a template; 1 if it is not known in advance."""
         if not template or template not in self.templates:
             return 1
         if template not in self.expectations:
-            self.expectations[template] = 1  # a template that calls itself ends here
+            self.expectations[template] = 1  # ends the recursion for a template that calls itself
             plan = _plan(self.templates[template])
             total = sum((_item_count(task) or 1) * self._leaves_of(task.get("template")) for task in plan.values())
             self.expectations[template] = total or 1
@@ -198,7 +200,7 @@ class _TreeReader:
 
 
 def _leaf(label: str, node: Json, attempts: tuple[Json, ...]) -> Branch:
-    """A single task, which `node` stands for."""
+    """The branch of a single task with this node."""
     phase = str(node.get("phase", ""))
     tasks, done, failed = int(phase not in NEVER_RAN), int(phase in COMPLETED), int(phase in UNSUCCESSFUL)
     retried = max(0, len(attempts) - 1)
@@ -206,7 +208,7 @@ def _leaf(label: str, node: Json, attempts: tuple[Json, ...]) -> Branch:
 
 
 def _plan(template: Json) -> dict[str, Json]:
-    """Task name → task of a DAG or Steps template, what comes first first; empty for the others."""
+    """Task name → task of a DAG or Steps template, in the order of execution; empty for other templates."""
     if template.get("dag"):
         return _by_depth({task["name"]: task for task in template["dag"].get("tasks") or ()})
     plan: dict[str, Json] = {}
@@ -217,12 +219,12 @@ def _plan(template: Json) -> dict[str, Json]:
 
 
 def _by_depth(tasks: dict[str, Json]) -> dict[str, Json]:
-    """A DAG's tasks, each after those it depends on, else in the order they were written."""
+    """A DAG's tasks, each after its dependencies, otherwise in the order of the document."""
     depths: dict[str, int] = {}
 
     def depth(name: str) -> int:
         if name not in depths:
-            depths[name] = 0  # a circle (which Argo refuses) ends here
+            depths[name] = 0  # ends the recursion for a cycle, which Argo refuses
             task = tasks[name]
             words = _WORD.findall(task.get("depends") or "") + (task.get("dependencies") or [])
             depths[name] = 1 + max((depth(word) for word in words if word in tasks), default=0)
@@ -230,12 +232,12 @@ def _by_depth(tasks: dict[str, Json]) -> dict[str, Json]:
 
     try:
         return dict(sorted(tasks.items(), key=lambda pair: depth(pair[0])))
-    except RecursionError:  # a chain of a thousand tasks, written last first
+    except RecursionError:  # a chain of a thousand tasks, written in reverse order
         return tasks
 
 
 def _item_count(task: Json) -> int:
-    """How many items a fan-out has, when the document says so; else 0."""
+    """The number of items of a fan-out if the document gives it; else 0."""
     if task.get("withItems"):
         return len(task["withItems"])
     sequence = task.get("withSequence") or {}
@@ -244,7 +246,7 @@ def _item_count(task: Json) -> int:
 
 
 def _index(label: str) -> int:
-    """The 3 of `(3:value)`."""
+    """The index 3 of `(3:value)`."""
     number = label[1:].partition(":")[0].rstrip(")")
     return int(number) if number.isdecimal() else 0
 

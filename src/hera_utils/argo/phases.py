@@ -1,7 +1,7 @@
-"""The phases of nodes and workflows, and what Argo concludes from them.
+"""The phases of nodes and workflows, and Argo's conclusions from them.
 
-Two sets say that something is over, and they differ. A node *ended* when it is in one of five phases: Skipped and Omitted are
-the ends of nodes that never ran. It *completed* when it ran and is in one of three; a workflow knows only these three ends.
+Two different sets mark the end. A node has *ended* in one of five phases; Skipped and Omitted are those of nodes that never ran.
+It has *completed* if it ran and is in one of three phases; a workflow has only these three.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMPLETED = frozenset({SUCCEEDED, FAILED, ERROR})
 NEVER_RAN = frozenset({SKIPPED, OMITTED})
 
 ENDED = COMPLETED | NEVER_RAN
-"""Of a node: nothing more will happen to it by itself."""
+"""Phases of a node in which its phase no longer changes by itself."""
 
 UNSUCCESSFUL = frozenset({FAILED, ERROR})
 
@@ -37,17 +37,17 @@ Node = Mapping[str, Any]
 
 
 def ended(node: Node) -> bool:
-    """Nothing more will happen to it by itself."""
+    """Whether the node has ended: its phase no longer changes by itself."""
     return node.get("phase") in ENDED
 
 
 def fulfilled(node: Node) -> bool:
-    """Others need not wait for it: it ended, or it is a daemon that is ready."""
+    """Whether others need not wait for the node: it has ended, or it is a daemon that is ready."""
     return node.get("phase") in ENDED or (bool(node.get("daemoned")) and node.get("phase") != PENDING)
 
 
 def completed(node: Node) -> bool:
-    """It ran and ended (a skipped node did not run)."""
+    """Whether the node ran and has ended (a skipped node did not run)."""
     return node.get("phase") in COMPLETED
 
 
@@ -61,12 +61,12 @@ def phase_of(workflow: Node) -> str:
 
 
 def phase_or_pending(workflow: Node) -> str:
-    """The same as people are told it: Pending before the controller has seen it."""
+    """The phase for display: Pending before the controller has seen the workflow."""
     return phase_of(workflow) or PENDING
 
 
 def suspended(node: Node) -> bool:
-    """A suspend node that waits."""
+    """Whether the node is a suspend node that waits."""
     return node.get("type") == "Suspend" and node.get("phase") == RUNNING
 
 

@@ -31,7 +31,7 @@ _SUFFIXES = {
 }
 _NANO = 10**9
 _LEAST_POWER = -9
-_MOST_DIGITS = 4000  # Kubernetes has no limit
+_MOST_DIGITS = 4000  # a limit of hera_utils; Kubernetes has none
 _LARGEST_BINARY = (1 << 63) - 1
 _LARGEST_EXPONENT = 1000  # larger ones are legal and mean nothing
 
@@ -48,7 +48,7 @@ def quantity(text: str) -> Fraction:
         raise QuantityError(
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
-    sign, whole, fraction, suffix = found.groups()  # no digits at all are a zero, as they are there
+    sign, whole, fraction, suffix = found.groups()  # without digits the number is 0, as in Kubernetes
     scale = _SUFFIXES.get(suffix)
     power = 0
     if scale is None:
@@ -60,7 +60,7 @@ def quantity(text: str) -> Fraction:
     if not whole and not fraction and (suffix in ("Pi", "Ei") or power < _LEAST_POWER):
         raise QuantityError("unable to parse numeric part of quantity")
     exact = Fraction(int((whole + fraction) or "0"), 10 ** len(fraction)) * scale
-    exact = Fraction(-(-exact * _NANO // 1), _NANO)  # rounded up: who asks for something gets something
+    exact = Fraction(-(-exact * _NANO // 1), _NANO)  # rounded up, so that a small request does not become 0
     if suffix.endswith("i") and exact > _LARGEST_BINARY:
         exact = Fraction(_LARGEST_BINARY)
     return -exact if sign == "-" else exact
@@ -71,7 +71,7 @@ def _power(suffix: str) -> int:
     number = whole_number(exponent.group(1)) if exponent is not None else None
     if number is None:
         raise QuantityError("unable to parse quantity's suffix")
-    power = (number + (1 << 31)) % (1 << 32) - (1 << 31)  # 32 bits hold it
+    power = (number + (1 << 31)) % (1 << 32) - (1 << 31)  # wraps to 32 bits
     return max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, power))
 
 

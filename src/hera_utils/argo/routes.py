@@ -1,6 +1,6 @@
-"""Every operation of Argo 4.1's REST API, once: its id, method, path and who answers it here.
+"""The operations of Argo 4.1's REST API: id, method, path and the function of the local server that answers.
 
-The same table serves both sides: `match` finds the operation of a request (local/server), `address` writes the path of an operation
+The table serves both sides: `match` finds the operation of a request (local/server), `address` writes the path of an operation
 (clients). Source of the operations: Argo's OpenAPI document, api/openapi-spec/swagger.json. Pure.
 """
 
@@ -29,7 +29,7 @@ class Route:
 
     @property
     def message(self) -> str:
-        """Go's name of the request's type, as its JSON decoder tells it; "" where nobody needs it."""
+        """Go's name of the request's type, for messages of its JSON decoder; "" if no message needs it."""
         service, _, name = self.operation.partition("_")
         kind = service.removesuffix("Service")
         if kind not in _MESSAGES:
@@ -49,7 +49,7 @@ def _table(service: str, *rows: tuple[str, str, str, str]) -> tuple[Route, ...]:
 
 
 _MESSAGES = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate"})
-"""Services whose requests are called after what they change: `workflow.WorkflowStopRequest`."""
+"""Services whose requests have the name of the object that they change: `workflow.WorkflowStopRequest`."""
 
 _STREAMS = frozenset({"WatchWorkflows", "WorkflowLogs", "PodLogs"})
 
@@ -141,7 +141,7 @@ ROUTES: tuple[Route, ...] = (
         ("UpdateSyncLimit", "PUT", _SYNC + "/{key}", "sync.update"),
         ("DeleteSyncLimit", "DELETE", _SYNC + "/{key}", "sync.delete"),
     ),
-    # Argo Events' own objects: another product, refused as not implemented.
+    # The objects of Argo Events, another product, are refused as not implemented.
     *_table(
         "SensorService",
         ("ListSensors", "GET", _SENSORS, ""),
@@ -182,7 +182,7 @@ BY_OPERATION: dict[str, Route] = {route.operation: route for route in ROUTES}
 _BY_SHAPE: dict[tuple[str, int], list[Route]] = {}
 for _route in ROUTES:
     _BY_SHAPE.setdefault((_route.method, len(_route.segments)), []).append(_route)
-for _routes in _BY_SHAPE.values():  # a written word wins over a placeholder
+for _routes in _BY_SHAPE.values():  # a literal segment has precedence over a placeholder
     _routes.sort(key=lambda route: [segment.startswith("{") for segment in route.segments])
 
 _ARTIFACT_FILES = BY_OPERATION["ArtifactService_GetArtifactFile"]
@@ -216,7 +216,7 @@ def _match_artifact_file(parts: list[str]) -> tuple[Route, dict[str, str]] | Non
     values = {name: unquote(segment) for name, segment in zip(names, parts[1:], strict=False)}
     rest = parts[1 + len(names) :]
     if rest:
-        # a file's name may be no UTF-8: as in os.fsdecode
+        # A file's name may not be UTF-8, so it is decoded as in os.fsdecode.
         values["file"] = "/".join(unquote(segment, errors="surrogateescape") for segment in rest)
     return _ARTIFACT_FILES, values
 

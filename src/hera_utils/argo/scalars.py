@@ -1,4 +1,4 @@
-"""The values at the ends of a document, each read and written as Go does: numbers, quantities, times, parameters' texts."""
+"""Reads and writes scalar values of a document as Go does: numbers, quantities, times, texts of parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXPONENT = 1e21  # from here on Go writes a float as JSON with an exponent
 
 
 class Mismatch(Exception):
-    """A value of the wrong JSON type. On its way up each struct adds the field's name; the innermost names itself."""
+    """A value has the wrong JSON type. While it propagates, each struct adds the field's name; the innermost struct adds its own name."""
 
     def __init__(self, value: str, go_type: str) -> None:
         super().__init__(value, go_type)
@@ -41,11 +41,11 @@ class Mismatch(Exception):
 
 
 class Unreadable(Exception):
-    """A value that its own reader refuses; the message is the reader's."""
+    """A value that the reader of its type refuses; the message is that reader's."""
 
 
 def json_type(value: Any) -> str:
-    """What Go calls a JSON value."""
+    """Go's name of a JSON value's type."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, (int, float)):

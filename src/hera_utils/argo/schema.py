@@ -1,4 +1,4 @@
-"""The fields of Argo's objects: `decode` does to a document what Argo's server does when it reads and writes one.
+"""The fields of Argo's objects: `decode` changes a document as Argo's server does when it reads and writes one.
 
 Go's JSON rules, applied to the declarations in schema.txt (generated, see tools/generate_schema.py): unknown fields are
 dropped, names match whatever their case, a value of the wrong JSON type is refused with Go's message, empty values are
@@ -31,7 +31,7 @@ _REQUESTS = {
 
 
 def decode(document: Any, kind: str, *, at: str | None = None) -> Json:
-    """The document as Argo's server keeps it; the one given is left alone.
+    """The document as Argo's server stores it; the argument is not changed.
 
     kind: Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow, WorkflowEventBinding, SubmitOpts, or a type of
     schema.txt such as v1alpha1.Template. at: the field of the request that holds the document, as it stands in messages
@@ -71,17 +71,17 @@ def fields(type_name: str) -> dict[str, str]:
 
 @cache
 def embedded(type_name: str) -> tuple[str, ...]:
-    """The structs whose fields stand in this one (`v1.Container` in `v1alpha1.ScriptTemplate`)."""
+    """The structs embedded in this one (`v1.Container` in `v1alpha1.ScriptTemplate`)."""
     return tuple(declared.lstrip("*") for name, declared in _own_fields(type_name) if name.startswith("+"))
 
 
 def named_types() -> dict[str, str]:
-    """Go name → the type that it stands for (`v1alpha1.Artifacts` → `[]v1alpha1.Artifact`)."""
+    """Go name → its underlying type (`v1alpha1.Artifacts` → `[]v1alpha1.Artifact`)."""
     return _declarations()[1]
 
 
 def struct_of(go_type: str) -> str | None:
-    """The struct inside a Go type (`[]*v1.Volume` → `v1.Volume`), None when it holds plain values."""
+    """The struct inside a Go type (`[]*v1.Volume` → `v1.Volume`), None if it contains plain values."""
     _, named = _declarations()
     name = re.sub(r"^(\*|\[\]|map\[[^\]]*\])*", "", go_type)
     if name in named:
@@ -90,13 +90,13 @@ def struct_of(go_type: str) -> str | None:
 
 
 def is_map(go_type: str) -> bool:
-    """Whether a Go type holds its values by key."""
+    """Whether a Go type is a map."""
     return _declarations()[1].get(go_type, go_type).startswith("map[")
 
 
 @lru_cache(maxsize=1)
 def _declarations() -> tuple[dict[str, str], dict[str, str]]:
-    """(struct → its fields as text, Go name → the type it stands for)."""
+    """(struct → its fields as text, Go name → its underlying type)."""
     structs: dict[str, str] = {}
     aliases: dict[str, str] = {}
     text = (pkgutil.get_data("hera_utils.argo", "schema.txt") or b"").decode()
@@ -115,7 +115,7 @@ def _own_fields(type_name: str) -> list[tuple[str, str]]:
 
 
 class _Field:
-    """One field of a struct. `plain`: the Python type that needs no decoding. `omit`: left out when empty."""
+    """One field of a struct. plain: the Python type that needs no decoding. omit: whether it is left out if empty."""
 
     __slots__ = ("decode", "name", "omit", "path", "plain", "zero")
 
@@ -130,7 +130,7 @@ class _Field:
 
 
 class _Layout:
-    """The fields of a Go struct: by name, by name in small letters, and those that are always written."""
+    """The fields of a Go struct: by name, by name in lower case, and those that are always written."""
 
     __slots__ = ("always", "fields", "folded")
 
@@ -159,8 +159,8 @@ class _Struct:
     def __init__(self, type_name: str) -> None:
         self.type_name = type_name
         self.short = type_name.partition(".")[2]
-        # Laid out when it is first used, because types contain each other. It is kept whole or not at all: two threads that come
-        # first lay it out twice, and none sees a struct that lacks fields.
+        # Computed at the first use, because types contain each other, and assigned only when complete: two threads may compute it
+        # twice, but none sees a struct that lacks fields.
         self._layout: _Layout | None = None
 
     def __call__(self, value: Any) -> Json:
@@ -192,7 +192,7 @@ class _Struct:
 
 
 def _keeps_empty(declared: str) -> bool:
-    """Whether a value that is there is written even when it is empty (`omitempty` leaves out zero values, not pointers to them)."""
+    """Whether a present but empty value is written (`omitempty` leaves out zero values, not pointers to them)."""
     _, named = _declarations()
     return declared.startswith("*") or (declared not in named and _is_struct(declared))
 
@@ -202,7 +202,7 @@ def _is_struct(declared: str) -> bool:
 
 
 def _zero(declared: str) -> Any:
-    """What Go writes for a field that was never set."""
+    """The value that Go writes for a field that was never set."""
     _, named = _declarations()
     declared = named.get(declared, declared)
     if declared.startswith(("*", "[]", "map[")):
@@ -286,7 +286,7 @@ def _map(element: str, go_type: str) -> Decoder:
 
 
 def _parallel_steps() -> Decoder:
-    """A group of steps. Argo reads it by hand: here alone an unknown field is refused, and the group may not be null."""
+    """A group of steps. Argo has its own reader for it: only here an unknown field is refused, and the group may not be null."""
     step_fields = fields("v1alpha1.WorkflowStep")
     steps = _list("v1alpha1.WorkflowStep", "[]v1alpha1.WorkflowStep")
 
@@ -302,9 +302,9 @@ def _parallel_steps() -> Decoder:
                 if key not in step_fields:
                     raise Unreadable(f'json: unknown field "{key}"')
         try:
-            return steps(value) or None  # an empty group becomes null on its way through Argo's server
+            return steps(value) or None  # Argo's server turns an empty group into null
         except Mismatch as wrong:
-            wrong.struct = ""  # Go forgets it when a type has its own reader
+            wrong.struct = ""  # Go's message lacks the struct if a type has its own reader
             raise
 
     return read

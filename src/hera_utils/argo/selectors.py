@@ -1,4 +1,4 @@
-"""Label selectors (text and object form) and field selectors, parsed once and matched often.
+"""Label selectors (as text and as object) and field selectors.
 
 Grammar and messages are apimachinery's (pkg/labels, pkg/fields); node field selectors are Argo's (SelectorMatchesNode).
 """
@@ -20,8 +20,8 @@ from hera_utils.memoised import memoised
 Json = dict[str, Any]
 
 MOST_REQUIREMENTS = 200
-"""Of one selector: each is looked at for each of thousands of objects."""
-_BINARY = "in, notin, =, ==, !=, gt, lt"  # as Kubernetes lists them when it expects an operator
+"""Requirements of one selector; the number is limited because each is checked for thousands of objects."""
+_BINARY = "in, notin, =, ==, !=, gt, lt"  # as in Kubernetes' message about an expected operator
 _TOKEN = re.compile(r"[ \t\r\n]*(?:(?P<symbol>!=|==|[=!(),<>])|(?P<word>[^ \t\r\n=!(),<>]+)|\Z)")
 
 
@@ -66,7 +66,7 @@ class LabelSelector:
         return all(requirement.matches(labels or {}) for requirement in self.requirements)
 
     def required_value(self, key: str) -> str | None:
-        """The only value that `key` may have, or None: what an index can use."""
+        """The only value that `key` may have, or None; an index can use it."""
         for requirement in self.requirements:
             if requirement.key == key and requirement.operator in ("in", "=", "==") and len(requirement.values) == 1:
                 return requirement.values[0]
@@ -214,11 +214,11 @@ class FieldSelector:
     terms: tuple[tuple[str, str, str], ...] = ()
 
     def matches(self, value_of: Callable[[str], str]) -> bool:
-        """Whether it holds for an object whose field values `value_of` gives ("" for an absent one)."""
+        """Whether an object matches. value_of: field → its value, "" for an absent one."""
         return all((value_of(field) == value) == (operator == "=") for field, operator, value in self.terms)
 
     def matches_document(self, document: Json) -> bool:
-        """Whether it holds for an object, its fields being dotted paths into it."""
+        """Whether an object matches; fields are dotted paths in it."""
         return self.matches(lambda field: field_value(document, field))
 
     def required_value(self, field: str) -> str | None:
@@ -254,7 +254,7 @@ def field_selector(text: str) -> FieldSelector:
 
 
 def node_field_selector(text: str) -> FieldSelector:
-    """The selector of a verb; for Argo's server one that is no selector is a failure of its own (INTERNAL)."""
+    """The selector of a verb such as stop. Argo's server answers an invalid one with INTERNAL."""
     try:
         return field_selector(text)
     except Refused as fault:
@@ -262,7 +262,7 @@ def node_field_selector(text: str) -> FieldSelector:
 
 
 def field_value(document: Any, path: str) -> str:
-    """The text at a dotted path ("" when there is none; keys that contain dots are found too)."""
+    """The text at a dotted path, "" if there is none; keys that contain dots are found, too."""
     if not isinstance(document, dict):
         return ""
     if path in document:
@@ -280,7 +280,7 @@ def field_value(document: Any, path: str) -> str:
 
 
 def node_fields(node: Json) -> dict[str, str]:
-    """What a node field selector can ask of a node: its names, phase, id, templateRef and inputs.parameters.X.value."""
+    """The fields of a node for selectors: its names, phase, id, templateRef and inputs.parameters.X.value."""
     fields = {key: str(node.get(key) or "") for key in ("displayName", "templateName", "phase", "name", "id")}
     reference = node.get("templateRef")
     if reference:
@@ -293,7 +293,7 @@ def node_fields(node: Json) -> dict[str, str]:
 
 
 def node_matches(selector: FieldSelector, node: Json) -> bool:
-    """Whether a node field selector picks the node."""
+    """Whether a node field selector matches the node."""
     fields = node_fields(node)
     return selector.matches(lambda field: fields.get(field, ""))
 
@@ -341,7 +341,7 @@ def _term(message: str) -> Refused:
 
 
 def label_selector_faults(selector: Mapping[str, Any], field: str) -> list[str]:
-    """What Kubernetes has against a selector in an object (ValidateLabelSelector); empty when it is legal."""
+    """Kubernetes' complaints about a selector in an object (ValidateLabelSelector); empty if it is legal."""
     faults: list[str] = []
     for key, value in (selector.get("matchLabels") or {}).items():
         faults += [_invalid(f"{field}.matchLabels", key, fault) for fault in label_key_faults(str(key))]

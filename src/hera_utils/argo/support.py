@@ -1,7 +1,7 @@
-"""What one machine can mean of Argo's documents, field by field: executed, warned about, or refused. Never ignored silently.
+"""The support of the local platform for each field of Argo's documents: executed, warned about, or refused; never ignored silently.
 
-`SUPPORT` (support_table.py) is the only place where this is decided: refusals and warnings of workflows and docs/coverage.md are
-made from it, and a test demands a verdict for every field of the schema that can be reached.
+Only `SUPPORT` (support_table.py) decides this: refusals and warnings of workflows and docs/coverage.md follow from it, and a test
+requires a verdict for every reachable field of the schema.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROOTS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """word: executed, warned or refused. reason: why, or how it differs; often "" for executed."""
+    """The support of a field. word: executed, warned or refused. reason: why, or the difference from Argo; often "" for executed."""
 
     word: str
     reason: str = ""
@@ -39,7 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class SupportFinding:
-    """A field that is used and not simply executed. path: `spec.templates[0].nodeSelector`."""
+    """A used field that is warned about or refused. path: `spec.templates[0].nodeSelector`."""
 
     path: str
     verdict: str
@@ -48,7 +48,7 @@ class SupportFinding:
 
 @cache
 def verdicts(struct: str) -> dict[str, Verdict]:
-    """Field → verdict of a struct (`v1alpha1.Template`); a field that nobody has judged is missing."""
+    """Field → verdict for a struct (`v1alpha1.Template`); a field without a verdict is missing."""
     result: dict[str, Verdict] = {}
     for word, table in ((EXECUTES, EXECUTED), (WARNS, WARNED), (REFUSES, REFUSED)):
         for one in (struct, *_kin(struct)):
@@ -59,18 +59,21 @@ def verdicts(struct: str) -> dict[str, Verdict]:
 
 
 def _kin(struct: str) -> tuple[str, ...]:
-    """The structs that stand in this one: what is said of a container holds for a script's too."""
+    """The structs embedded in this one; the verdicts for a container also hold for a script."""
     names = schema.embedded(struct)
     return (*names, *(inner for name in names for inner in _kin(name)))
 
 
 def findings(document: Json, kind: str = "Workflow") -> list[SupportFinding]:
-    """What a document (as `schema.decode` gives it) uses that is warned about or refused, in its order."""
+    """The used fields of a document (from `schema.decode`) that are warned about or refused, in its order."""
     return list(_search(document.get("spec") or {}, ROOTS[kind], "spec"))
 
 
 def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFinding]:
-    """As `findings` of a workflow and of what it calls in other objects (whole documents), whose paths begin `WorkflowTemplate/NAME`."""
+    """The `findings` of a workflow and of the called templates in other objects, whose paths begin with `WorkflowTemplate/NAME`.
+
+    templates: these other objects, as whole documents.
+    """
     stored = {
         (one.get("kind", "WorkflowTemplate"), one["metadata"]["name"]): one.get("spec") or {} for one in templates
     }
@@ -107,7 +110,7 @@ def _at(home: _Home, finding: SupportFinding) -> SupportFinding:
 
 
 def _calls(template: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
-    """The templates of stored objects that a template calls; home: the object that it stands in itself."""
+    """The templates of stored objects that a template calls. home: the object that contains the template."""
     tasks = (template.get("dag") or {}).get("tasks") or ()
     for holder in [*tasks, *(step for group in template.get("steps") or () for step in group or ())]:
         yield from _call(holder, home)
@@ -128,7 +131,7 @@ def _call(holder: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
 
 
 def refuse_unsupported(findings: Iterable[SupportFinding]) -> None:
-    """Raises UnsupportedError for the first field that cannot be meant on this machine."""
+    """Raise UnsupportedError for the first field that the local platform refuses."""
     for finding in findings:
         if finding.verdict == REFUSES:
             raise UnsupportedError(
@@ -138,7 +141,7 @@ def refuse_unsupported(findings: Iterable[SupportFinding]) -> None:
 
 
 def warnings(findings: Iterable[SupportFinding]) -> list[str]:
-    """One sentence for each reason to warn, however many fields it is about and however many templates use them."""
+    """One sentence per reason to warn, regardless of the number of its fields and templates."""
     places: dict[str, dict[str, list[str]]] = {}
     for finding in findings:
         if finding.verdict == WARNS:
@@ -177,7 +180,7 @@ def _inside(item: Any, below: _Below, path: str) -> Iterator[SupportFinding]:
 
 
 class _Below(NamedTuple):
-    """What a field holds: such structs, perhaps as the values of a map."""
+    """The structs in a field, possibly as the values of a map."""
 
     struct: str
     mapped: bool
@@ -185,7 +188,7 @@ class _Below(NamedTuple):
 
 @cache
 def _worth_a_look(struct: str) -> tuple[dict[str, Verdict], dict[str, _Below]]:
-    """(fields that are warned about or refused, fields below which such fields are)."""
+    """(fields that are warned about or refused, fields that contain such fields)."""
     judged = {field: verdict for field, verdict in verdicts(struct).items() if verdict.word != EXECUTES}
     inner = {}
     for field, declared in schema.fields(struct).items():
@@ -199,7 +202,7 @@ def _worth_a_look(struct: str) -> tuple[dict[str, Verdict], dict[str, _Below]]:
 
 @cache
 def reached(struct: str) -> tuple[str, ...]:
-    """The struct and those below it that fields lead to which are not refused or warned about as a whole."""
+    """The struct and those below it, except in fields that are refused or warned about as a whole."""
     names: dict[str, None] = {}
     todo = [struct]
     while todo:
@@ -215,6 +218,6 @@ def reached(struct: str) -> tuple[str, ...]:
 
 
 def unjudged() -> list[str]:
-    """Fields that can be used and have no verdict: `v1alpha1.Template.newField`. The table is complete when there are none."""
+    """Usable fields without a verdict: `v1alpha1.Template.newField`. If there are none, the table is complete."""
     structs = {one for root in ROOTS.values() for one in reached(root)}
     return sorted(f"{one}.{field}" for one in structs for field in schema.fields(one) if field not in verdicts(one))

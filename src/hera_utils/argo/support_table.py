@@ -1,4 +1,4 @@
-"""The verdicts themselves, by struct. A struct within another (a container in a script template) passes its verdicts on.
+"""The verdicts by struct. Those of an embedded struct (a container in a script template) also hold for the outer one.
 
 EXECUTED: field → how it differs, "" when it does not. WARNED, REFUSED: field → why.
 """

@@ -1,4 +1,4 @@
-"""The containers of a template, wherever Argo lets it have some."""
+"""The containers of a template, in all places where Argo allows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 
 def containers_of(template: Json) -> Iterator[Json]:
-    """All of them; a script is one."""
+    """All containers, including a script."""
     for part in ("container", "script"):
         if isinstance(template.get(part), dict):
             yield template[part]
@@ -17,6 +17,6 @@ def containers_of(template: Json) -> Iterator[Json]:
 
 
 def containers_beside(template: Json) -> Iterator[Json]:
-    """Those of a container set, sidecars and init containers."""
+    """The containers of a container set, sidecars and init containers."""
     inside = (template.get("containerSet") or {}).get("containers") or ()
     yield from (*inside, *(template.get("sidecars") or ()), *(template.get("initContainers") or ()))

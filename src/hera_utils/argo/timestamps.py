@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from hera_utils.memoised import memoised
 
-# Go takes a comma before the fraction, too, and any number of digits; small letters are RFC 3339's own freedom.
+# Go also accepts a comma before the fraction, and any number of digits; RFC 3339 allows lower-case letters.
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:[.,](\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -24,7 +24,7 @@ def micro(at: float) -> str:
 
 
 def nano(at: float) -> str:
-    """With as many digits as it needs, at most nine (Go's RFC3339Nano), as before a line of a log: 2026-11-23T09:00:00.25Z."""
+    """With as few digits as needed, at most nine (Go's RFC3339Nano), as before a log line: 2026-11-23T09:00:00.25Z."""
     whole = math.floor(at)
     nanoseconds = min(round((at - whole) * 1_000_000_000), 999_999_999)
     return f"{_text(whole)[:-1]}.{nanoseconds:09d}".rstrip("0").rstrip(".") + "Z"
@@ -40,7 +40,7 @@ def _text(second: int) -> str:
 
 
 def read(stamp: str | None) -> float | None:
-    """The time of an RFC 3339 text, to the microsecond; None for no text and for any other (a date alone, no time zone…)."""
+    """The time of an RFC 3339 text, to the microsecond; None for None or another text (only a date, no time zone…)."""
     return _read(stamp or "")
 
 

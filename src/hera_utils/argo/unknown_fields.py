@@ -1,6 +1,6 @@
-"""Fields of a document that Argo 4.1 does not know: a slip of the pen, or one that an earlier Argo had.
+"""Fields of a document that Argo 4.1 does not know: misspelt ones, or those of an earlier Argo.
 
-Argo's server drops them without a word; `argo lint` and `argo submit` refuse them (their flag `--strict`, on by default), and so do ours.
+Argo's server drops them silently; `argo lint` and `argo submit` refuse them (flag `--strict`, on by default), as do hera_utils' commands.
 Source of the removed fields: Argo's docs/deprecations.md and docs/upgrading.md (4.0), and the API of Argo 2 and 3.
 """
 
@@ -16,7 +16,7 @@ from hera_utils.argo.schema import fields, named_types, struct_of
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
 
-# (struct, field) → (the Argo that has it no longer, what to write instead)
+# (struct, field) → (the version of Argo that removed it, what to write instead).
 REMOVED = {
     ("v1alpha1.CronWorkflowSpec", "schedule"): ("4.0", 'schedules: ["…"]'),
     ("v1alpha1.Synchronization", "mutex"): ("4.0", "mutexes: [{…}]"),
@@ -37,7 +37,7 @@ REMOVED = {
 
 @dataclass(frozen=True)
 class UnknownField:
-    """path: where it stands in the document, itself the last element. hint: what to write instead, "" when nothing is near."""
+    """An unknown field. path: its path in the document. hint: what to write instead, "" if no known field is similar."""
 
     path: Path
     hint: str
@@ -57,8 +57,8 @@ def dotted(path: Path) -> str:
 def unknown_fields(document: Json, kind: str, *, any_case: bool = True) -> Iterator[UnknownField]:
     """Every unknown field of a whole document, in its order. kind: as of `schema.decode` (Workflow, CronWorkflow…).
 
-    Values of the wrong type are not looked into: `schema.decode` refuses them. any_case: names match whatever their case, as in Go;
-    Kubernetes' strict decoding wants the right one.
+    Values of the wrong type are not searched, as `schema.decode` refuses them. any_case: whether names match in any case, as in Go;
+    Kubernetes' strict decoding requires the right case.
     """
     return _of(document, f"v1alpha1.{kind}", (), any_case)
 

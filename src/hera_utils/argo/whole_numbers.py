@@ -1,4 +1,4 @@
-"""A whole number in a text, as Go parses one. Python's int takes `²`, `1_0` and more, and refuses 5,000 digits with an error of its own."""
+"""Parses integers as Go does. Python's int accepts `²`, `1_0` and more, and raises a different error for 5,000 digits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _NUMBER = re.compile(r"[+-]?0*[0-9]{1,19}")
 
 
 def whole_number(text: str) -> int | None:
-    """The 64 bit integer that a text is; None for any other text."""
+    """The 64-bit integer in a text; None if the text is none."""
     if _NUMBER.fullmatch(text) is None:
         return None
     sign, digits = ("-" if text[0] == "-" else ""), text.lstrip("+-").lstrip("0")

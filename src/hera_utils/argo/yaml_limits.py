@@ -1,7 +1,7 @@
-"""YAML that others wrote, read within bounds: so large, so deep, so much repeated by aliases, and no more.
+"""Reads foreign YAML with limits on its size, its depth and its repetition by aliases.
 
-PyYAML has no bounds of its own: its reader in C ends the process when lists are nested deep enough, its reader in Python takes minutes
-for a few megabytes, and ten lines of aliases are a document of gigabytes once somebody writes it.
+PyYAML has no limits: its C reader crashes the process for deeply nested lists, its Python reader takes minutes for a few megabytes, and
+ten lines of aliases become gigabytes when they are written out.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import yaml
 from hera_utils.argo.kubernetes_yaml import Loader
 
 MOST_EVENTS = 200_000
-"""Beginnings and ends of values: some megabytes of text. Kubernetes takes 3 MiB of any request."""
+"""Starts and ends of values, which corresponds to some megabytes of text. Kubernetes accepts 3 MiB per request."""
 MOST_OF_A_FILE = 20_000_000
-"""Of a file on this machine, which may hold the values of many points."""
+"""Events of a file on this machine, which may contain the values of many points."""
 MOST_DEPTH = 100
 
 
 def parse(text: str | bytes) -> Any:
-    """The value of a document. Raises yaml.YAMLError, also for one that is too large, and ValueError."""
+    """The value of a document. Raises yaml.YAMLError, also for a document that is too large, and ValueError."""
     check(text)
     return yaml.load(text, Loader)
 
@@ -32,19 +32,19 @@ def parse_all(text: str | bytes) -> list[Any]:
 
 
 def first(text: str | bytes) -> Any:
-    """The value of the first document. The others are not looked at, as Go does. Raises as parse does."""
+    """The value of the first document; the others are not read, as in Go. Raises as parse does."""
     check(text)
     return next(iter(yaml.load_all(text, Loader)), None)
 
 
 def plain(text: str) -> Any:
-    """The value of a file of a project, as YAML has it. Raises as parse does."""
+    """The value of a project's file, by PyYAML's own rules. Raises as parse does."""
     check(text, MOST_OF_A_FILE)
     return yaml.safe_load(text)
 
 
 def check(text: str | bytes, most: int = MOST_EVENTS) -> None:
-    """Raise yaml.YAMLError for a document beyond the bounds. Only its events are looked at: no value is made."""
+    """Raise yaml.YAMLError for a document beyond the limits. Only its events are read; no value is created."""
     sizes: dict[str, int] = {}
     open_values: list[tuple[str | None, int]] = []
     expanded = 0

@@ -1,4 +1,4 @@
-"""What the expressions of one event may cost in all. Each has a bound of its own; hundreds at their bound would hold up all other runs."""
+"""Limits the total cost of the expressions of one event. Each has its own limit, but hundreds at that limit would delay all other runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from hera_utils.expressions.values import Failure
 
 MOST = 10_000_000
-"""Steps, a second of them or more."""
+"""Steps; they take a second or more."""
 CHARACTERS_OF_A_STEP = 50
 
 _left: ContextVar[list[int] | None] = ContextVar("steps that are left", default=None)
@@ -17,7 +17,7 @@ _left: ContextVar[list[int] | None] = ContextVar("steps that are left", default=
 
 @contextlib.contextmanager
 def bounded(steps: int | None = None) -> Iterator[None]:
-    """All evaluations within are bounded together: by so many steps, MOST without a number."""
+    """Within this context all evaluations together may take `steps` steps, MOST by default."""
     token = _left.set([MOST if steps is None else steps])
     try:
         yield
@@ -26,7 +26,7 @@ def bounded(steps: int | None = None) -> Iterator[None]:
 
 
 def check() -> None:
-    """Raise Failure when nothing is left."""
+    """Raise Failure if no steps are left."""
     left = _left.get()
     if left is not None and left[0] <= 0:
         raise Failure("evaluation takes too many steps, together with those before it")

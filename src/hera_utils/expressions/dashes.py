@@ -1,4 +1,4 @@
-"""Names with a dash in expressions: `steps.a-b` means `steps.a` minus `b`; the name must be in brackets, `steps['a-b']`."""
+"""Hints for names with a dash in expressions: `steps.a-b` means `steps.a` minus `b`, so the name must be in brackets: `steps['a-b']`."""
 
 from __future__ import annotations
 

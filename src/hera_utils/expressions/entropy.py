@@ -1,6 +1,6 @@
-"""Time and randomness for expressions as a value: `now()`, `sprig.uuidv4()`, `sprig.randAlpha(5)` use it.
+"""Time and randomness for expressions such as `now()`, `sprig.uuidv4()`, `sprig.randAlpha(5)`.
 
-Pure code asks neither the clock nor the system, so both come with the current event.
+Pure code uses neither the clock nor the system's randomness, so both come with the current event.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The texts of a JSON document that are replaced: found once, then replaced any number of times.
+"""Finds the texts of a JSON document that contain a mark, once, and replaces them any number of times.
 
-What has none of them in it is not copied: ten thousand templates that differ in one argument have all the rest in common.
+Parts without such texts are not copied, so ten thousand templates that differ in one argument share all the rest.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 Note = Callable[[str], Any]
-"""Notes of a text what is to be known in order to replace it."""
+"""text → the note: data that the replacement of the text needs."""
 Write = Callable[[str, Any], str]
-"""(text, the note of it) → the text in its place."""
+"""(text, its note) → the new text."""
 
 
 class TextPlace(NamedTuple):
@@ -19,13 +19,13 @@ class TextPlace(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """Of a list or mapping: the keys whose values have such texts."""
+    """For a list or mapping: the keys whose values contain such texts."""
 
     places: list[tuple[Any, Place]]
 
 
 class Keys(NamedTuple):
-    """Of a mapping of which a key itself is replaced: all that it has, in order."""
+    """For a mapping with a key that is replaced itself: all its entries, in order."""
 
     entries: list[tuple[str, TextPlace | None, Place | None]]
 
@@ -34,12 +34,12 @@ Place = TextPlace | Inside | Keys
 
 
 def places(document: Any, mark: str, note: Note) -> Place | None:
-    """Where a document has texts with a mark in them; None when it has none."""
+    """The places of texts with the mark in a document; None if it has none."""
     if isinstance(document, str):
         return TextPlace(note(document)) if mark in document else None
     entries: Iterable[tuple[Any, Any]]
     if isinstance(document, dict):
-        if mark in "".join(map(str, document)):  # YAML has keys that are no texts
+        if mark in "".join(map(str, document)):  # keys from YAML may not be texts
             return Keys([(key, places(key, mark, note), places(value, mark, note)) for key, value in document.items()])  # type: ignore[misc]
         entries = document.items()
     elif isinstance(document, list | tuple):
@@ -48,7 +48,7 @@ def places(document: Any, mark: str, note: Note) -> Place | None:
         return None
     inside: list[tuple[Any, Place]] = []
     for key, value in entries:
-        if isinstance(value, str):  # most are: no call for each
+        if isinstance(value, str):  # handled here, as most values are texts and a call for each would be slow
             if mark in value:
                 inside.append((key, TextPlace(note(value))))
         elif value and (place := places(value, mark, note)) is not None:
@@ -70,7 +70,7 @@ def notes(place: Place | None) -> Iterator[Any]:
 
 
 def fill(document: Any, place: Place, write: Write) -> Any:
-    """The document with other texts in those places, in its order; the document itself when none is another."""
+    """The document with new texts in these places, in its order; the document itself if no text changed."""
     if isinstance(place, TextPlace):
         return write(document, place.note)
     if isinstance(place, Keys):

@@ -1,5 +1,5 @@
-r"""Go's regular expressions, executed by RE2: Go's package has its syntax, its meaning (leftmost, first alternative first) and its linear
-time, and is by the same author.
+r"""Go's regular expressions, executed by RE2, which has the same syntax, the same meaning (leftmost, first alternative first) and the same
+linear time, and is by the same author.
 
 Where RE2 and Go differ, this file gives Go's result:
 
@@ -25,7 +25,7 @@ LONGEST = 10_000
 """Maximum length of a pattern. RE2 limits the memory of a compiled one to 8 MB."""
 
 DEEPEST = 1000
-"""Groups within groups: Go's bound (maxHeight), which RE2 has not."""
+"""Levels of nested groups: Go's limit (maxHeight), which RE2 does not have."""
 
 _PHRASES = {
     "missing )": "missing closing )",
@@ -39,11 +39,11 @@ _PHRASES = {
 }
 """RE2's name of an error → Go's, where they differ."""
 
-# A quoted text, a group's name, a Unicode class, any other escape: none of these begins within another.
+# A quoted text, a group's name, a Unicode class or any other escape; none of these begins inside another.
 _TOKEN = re.compile(r"(?s)\\Q.*?(?:\\E|\Z)|\(\?P?<([^>]*)>|\\([pP])\{(\^?)([^}]*)\}|\\.")
 
 _BRACKET = re.compile(r"[()]|\[\^?\]?[^\]]*\]|\{(?:[1-9][0-9]{8,}(?:,[0-9]*)?|[0-9]+,[1-9][0-9]{8,})\}")
-"""A bracket of a group; a class, in which they are letters; a repetition whose number RE2 takes for letters."""
+"""A bracket of a group; a class, in which brackets are literal; a repetition whose large number RE2 would read as literal text."""
 
 
 class Match:
@@ -70,7 +70,7 @@ class Pattern:
 
     def __init__(self, pattern: str) -> None:
         """Raises Failure with Go's message."""
-        # not at the top: its import takes 10 ms, and most workflows have no regular expression
+        # Imported here, as the import takes 10 ms and most workflows have no regular expression.
         import re2
 
         if len(pattern) > LONGEST:
@@ -91,7 +91,7 @@ class Pattern:
     def all(self, text: str) -> Iterator[Match]:
         """All matches in order. An empty match directly behind another does not count."""
         data = _bytes(text)
-        # positions in `data`: where to search, the end of the last match, and how far characters are counted
+        # Positions in `data`: the start of the search, the end of the last match, and the end of the part whose characters are counted.
         at, end, counted, characters = 0, -1, 0, 0
         while at <= len(data) and (match := self._compiled.search(data, at)) is not None:
             start, at = match.span()
@@ -107,7 +107,7 @@ class Pattern:
 
 
 def _check_brackets(pattern: str) -> None:
-    """Raise Failure for groups nested deeper, and numbers of a repetition larger, than Go allows."""
+    """Raise Failure for groups nested deeper, or repetitions larger, than Go allows."""
     depth = 0
     for bracket in _BRACKET.findall(_TOKEN.sub(lambda token: "(" if token[1] else "", pattern)):
         if bracket.startswith("{"):
@@ -154,7 +154,7 @@ def _refuse_as_go(error: str, pattern: str) -> NoReturn:
     if phrase.startswith("pattern too large"):
         _refuse("expression too large", pattern)
     if place in ("(?<=", "(?<!"):
-        # Go reads a lookbehind as a group with an illegal name
+        # Go reads a lookbehind as a group with an illegal name.
         name, closing, _ = pattern[pattern.find(place) :].partition(">")
         _refuse("invalid named capture", name + closing)
     _refuse(_PHRASES.get(phrase, phrase), place)
@@ -164,7 +164,7 @@ def _refuse(phrase: str, place: str) -> NoReturn:
     raise Failure(f"error parsing regexp: {phrase}: `{place}`")
 
 
-# Half a surrogate pair is not a character, but texts from JSON may contain one.
+# Texts from JSON may contain half a surrogate pair, which is not a character.
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 

@@ -53,11 +53,11 @@ _MEMOISED_LENGTH = 1 << 16
 
 
 class MissingVariable(ExpressionError):
-    """A tag or an expression needs a variable that does not exist (yet): Argo tries again later."""
+    """A tag or an expression needs a variable that does not exist (yet). Argo tries again later."""
 
 
 class Tag(NamedTuple):
-    """raw: the text between the braces, as in the JSON. name: the same without blanks around it, or the expression."""
+    """A tag. raw: the text between the braces, as in the JSON. name: the text without blanks around it, or the expression."""
 
     raw: str
     name: str
@@ -65,11 +65,11 @@ class Tag(NamedTuple):
 
 
 MOST_CHARACTERS = 20_000_000
-"""Of a template with its values: whoever hands on twice what it got has a text of gigabytes after thirty levels."""
+"""Of a template with its values. Templates that pass on their input twice would create a text of gigabytes after thirty levels."""
 
 
 class IllegalJson(ExpressionError):
-    """A value has characters that Go writes otherwise than JSON does (`\\x00`). text: what Argo tries to read then."""
+    """A value has characters that Go escapes differently from JSON (`\\x00`). text: the text that Argo then fails to read."""
 
     def __init__(self, text: str) -> None:
         super().__init__("cannot finish template replacement because the result was invalid JSON")
@@ -77,10 +77,10 @@ class IllegalJson(ExpressionError):
 
 
 class Prepared:
-    """A document whose tags are found, so that replacing them again costs little.
+    """A document whose tags have been found, so that repeated replacements are cheap.
 
-    `replace` shares with the document all that has no tags: never change the result in place. place: where the tags are; None when
-    there are none, or when one of them begins in one text and ends in another: then they are replaced in the document's JSON text.
+    The result of `replace` shares all parts without tags with the document, so it must not be changed in place. place: the places of
+    the tags; None if there are none, or if a tag begins in one text and ends in another; then the JSON text is replaced.
     """
 
     __slots__ = ("_cut", "_place", "document")
@@ -120,7 +120,7 @@ class Prepared:
 
 
 class _Writer:
-    """Writes values into what is between tags. changed: whether a tag had a value; illegal: the first text that is no JSON with it."""
+    """Joins values of tags with the texts between. changed: whether a tag had a value. illegal: the first text that is not JSON then."""
 
     def __init__(self, variables: Variables, rule: _Rule, entropy: Entropy | None) -> None:
         self.variables = variables
@@ -164,15 +164,15 @@ class _Writer:
 
 
 def prepare(document: Any) -> Prepared:
-    """Find the tags of a JSON document (or a text). Raises ExpressionError when a `{{` is never closed."""
+    """Find the tags of a JSON document (or a text). Raises ExpressionError if a `{{` is never closed."""
     try:
         return Prepared(document, places.places(document, "{{", _cut_inside), None)
-    except _OpenTag:  # it is closed in a later text of the document, or never
+    except _OpenTag:  # the tag is closed in a later text of the document, or never
         return prepare_text(document)
 
 
 def prepare_text(document: Any) -> Prepared:
-    """As `prepare`, with the document's whole JSON text cut at the tags, as Argo does: the same, and nothing is shared."""
+    """As `prepare`, but cut the document's whole JSON text at the tags, as Argo does. The results are equal but share nothing."""
     return Prepared(document, None, _cut(marshal(document)))
 
 
@@ -185,7 +185,7 @@ def replace(
     strict: Sequence[str] = (),
     drawing: bool = True,
 ) -> Any:
-    """The document, prepared or not, with its tags replaced, keys too; the document itself when nothing changed.
+    """The document, prepared or not, with its tags replaced, also in keys; the document itself if nothing changed.
 
     variables: dotted names to text (or other JSON values, for expressions; None: absent). unresolved, strict: see above.
     Raises MissingVariable ("failed to resolve {{…}}"), ExpressionError, with Argo's messages.
@@ -327,7 +327,8 @@ def _resolve_nested(tag: Tag, variables: Variables, rule: _Rule) -> str | None:
 
 def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entropy: Entropy | None) -> str | None:
     """The JSON text of an expression's value. It may stay when a variable in it does not exist yet, or nothing demands it."""
-    from hera_utils.expressions.expr.program import parse  # few workflows have expressions, and every server starts
+    # Imported here, as most workflows have no expressions and the start of the server should be fast.
+    from hera_utils.expressions.expr.program import parse
 
     try:
         source = json.loads(f'"{marshalled}"')
@@ -373,10 +374,10 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
 
 
 def _has_placeholder(variables: Variables) -> bool:
-    """Whether a value within an expression's reach is not known yet (validation): then no failure is an error."""
+    """Whether an expression may use a placeholder for an unknown value (in validation), so that its failure is no error."""
     from hera_utils.expressions.expr.program import expanded
 
-    # Most scopes have none: then no nested maps are built.
+    # The first check avoids building nested maps, as most scopes have no placeholders.
     return _holds_placeholder(variables) and _holds_placeholder(expanded(variables))
 
 

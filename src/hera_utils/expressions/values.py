@@ -61,7 +61,7 @@ def is_nil(value: Any) -> bool:
 
 
 class _Exact(NamedTuple):
-    """A key of a Go map, where 1, 1.0 and true are three different keys; for Python they are equal."""
+    """A key of a Go map, in which 1, 1.0 and true are three different keys, while they are equal in Python."""
 
     type: type
     value: Any
@@ -201,7 +201,7 @@ class Function:
             kinds = kinds[:-1] + kinds[-1] * (len(arguments) - len(kinds) + 1)
         elif len(arguments) != len(kinds):
             raise Failure(f"invalid number of arguments: expected {len(kinds)}, got {len(arguments)}")
-        # Go's messages for fixed and for repeated arguments
+        # Go's messages for fixed and for repeated arguments.
         words = ("Call using {} as type {}", "cannot use {} as type {} in Call")
         return [
             _fitted(kind, argument, words[index >= fixed])
@@ -308,9 +308,9 @@ _CHARACTERS_OF_A_PART = 10
 
 
 def count_parts(value: Any) -> int:
-    """How many parts are written, or looked at, for a value; of a text each ten characters are one.
+    """The number of parts of a value that writing or reading it touches; ten characters of a text count as one part.
 
-    Raises Failure for a list or map of too many: one that holds the same list many times over is large only when somebody goes through it.
+    Raises Failure for too many. A list that contains the same list many times takes little memory, but reading it takes long.
     """
     if isinstance(value, (str, bytes)):
         return 1 + len(value) // _CHARACTERS_OF_A_PART
@@ -323,7 +323,7 @@ def count_parts(value: Any) -> int:
 
 
 def _count_parts(value: Any, counts: dict[int, int]) -> int:
-    """counts: of lists and maps that were met (0 within themselves)."""
+    """As count_parts. counts: id → the number of parts of lists and maps seen so far (0 while they are being counted)."""
     if isinstance(value, (str, bytes)):
         return 1 + len(value) // _CHARACTERS_OF_A_PART
     if not isinstance(value, (dict, list, tuple)):
@@ -334,6 +334,6 @@ def _count_parts(value: Any, counts: dict[int, int]) -> int:
         try:
             below = sum(_count_parts(one, counts) for one in (value.values() if isinstance(value, dict) else value))
         except RecursionError:
-            return 1  # whoever writes it meets the same depth, and says so
+            return 1  # the code that writes the value meets the same depth and reports it
         count = counts[id(value)] = below + 1
     return count

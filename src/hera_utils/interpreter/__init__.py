@@ -1,4 +1,4 @@
-"""What an Argo workflow means: `advance(run, event) -> commands`. Pure.
+"""The execution of an Argo workflow as a pure function: `advance(run, event) -> commands`.
 
 In: a run and an event (events.py). Out: the run, updated in place, and commands to carry out (commands.py). Open advance.py first.
 Meaning, names, phases and messages are those of Argo 4.1.2.

@@ -57,9 +57,9 @@ def advance(run: Run, event: events.Event) -> list[Command]:
 
 
 def _keep(run: Run, event: events.Event) -> None:
-    """Remember how a pod ended that a failed template left behind and that outlived the run (`memory["late"]`).
+    """Store in `memory["late"]` the end of a pod that a failed template left running and that outlived the run.
 
-    A retry in place needs it: Argo's controller would look at the pod then.
+    A retry in place needs it, because Argo's controller would check the pod then.
     """
     if isinstance(event, events.PodFinished):
         node = run.nodes.get(event.node_id)
@@ -68,7 +68,7 @@ def _keep(run: Run, event: events.Event) -> None:
 
 
 def _pods_ended_since(walk: Walk) -> None:
-    """The pods that ended after the run and whose nodes the retry in place has kept."""
+    """Process the ends of pods that ended after the run and whose nodes a retry in place has kept."""
     for kept in (walk.run.memory.pop("late", None) or {}).values():
         event = events.from_json(kept)
         if isinstance(event, events.PodFinished):
@@ -87,7 +87,7 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)
     walk.ledger.change(node, phase=phases.RUNNING, **fields)
-    # the containers of a set are all up with their pod: one that waits for others does so in Argo's emissary
+    # All containers of a set start with their pod; one that depends on others waits in Argo's emissary.
     for container in _container_nodes(walk, node):
         if container["phase"] == phases.PENDING:
             walk.ledger.mark(container, phases.RUNNING)
@@ -95,15 +95,15 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
         node.setdefault("finishedAt", None)
         boundary = walk.ledger.get(node.get("boundaryID") or "")
         if boundary is not None and phases.ended(boundary):
-            kill_daemons(walk, boundary["id"])  # the event is late: nothing else would ever end the pod
+            kill_daemons(walk, boundary["id"])  # the event came late, and nothing else would end the pod
     walk.rise(event.node_id)
 
 
 def _template_of(walk: Walk, node: Json) -> Json:
     """The template of a pod's node, with its values filled in.
 
-    A restored run has no frames below a template that is over, and none while it is suspended: then the template is filled in again
-    from the inputs of the node ({} when the template cannot be found any more).
+    A restored run has no frames below a template that is over, and none while it is suspended. Then the template is filled in again
+    from the inputs of the node ({} if the template no longer exists).
     """
     frame = walk.frames.get(node["id"])
     if frame is not None:
@@ -122,13 +122,13 @@ def _template_of(walk: Walk, node: Json) -> Json:
 
 
 def _inline(walk: Walk, node: Json) -> Json:
-    """The step or task of an inline template. The node's name says which one it is of the template around it.
+    """The step or task of an inline template, found by the node's name in the template around it.
 
-    Raises Fault when there is none.
+    Raises Fault if there is none.
     """
     boundary = walk.ledger.get(node.get("boundaryID") or "")
     if boundary is not None:
-        # BOUNDARY.NAME, BOUNDARY[1].NAME; an item of a loop and an attempt add a part in parentheses
+        # BOUNDARY.NAME, BOUNDARY[1].NAME; an item of a loop and an attempt add a part in parentheses.
         name = node["name"][len(boundary["name"]) :].partition(".")[2]
         around = _template_of(walk, boundary)
         for step in calls_of(around):
@@ -161,7 +161,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         return
     template = _template_of(walk, node)
     if event.reason == events.REJECTED:
-        # the pod could not even be created: to Argo an error of the template that calls it
+        # The pod could not even be created, which for Argo is an error of the calling template.
         fault = Fault(event.message)
         for container in _container_nodes(walk, node):
             walk.ledger.drop(container)
@@ -198,7 +198,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
 def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> None:
     """A pod that was killed has ended: its outputs count, and the workflow may be over now.
 
-    Phase and message of its node stay as they are unless the pod tells how it ended; the time of its end stays.
+    Phase and message of its node stay unless the pod's own end counts (`killed.tells`); the time of its end stays.
     """
     noted = killed.ended(walk.run, event.node_id)
     if noted is None:
@@ -221,7 +221,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
 
 
 def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False, anew: bool = False) -> None:
-    """The nodes of the containers of a set; anew: also those that are over."""
+    """Update the nodes of the containers of a set. anew: also those that are over."""
     known = {child["name"].rpartition(".")[2]: child for child in _container_nodes(walk, node)}
     for state in states:
         child = known.get(state.name)
@@ -242,7 +242,7 @@ def _container_nodes(walk: Walk, node: Json) -> list[Json]:
 
 
 def _pods_are_late(walk: Walk, key: str, node_id: str) -> bool:
-    """A timer that ends pods, whatever else of the run is looked at; whether it was one."""
+    """Process a timer that ends pods, even in a suspended run; returns whether it was such a timer."""
     if key == "deadline":
         deadlines.workflow_deadline(walk)
     elif key == "attempt":
@@ -266,7 +266,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
             stop.go_on(walk)
         return
     if walk.spec.get("suspend"):
-        return  # Argo looks at no node of a suspended workflow; what is due then is done when it is resumed
+        return  # Argo processes no node of a suspended workflow; due timers are processed when it is resumed
     if key in ("timeout", "pendingTimeout") and node_id in walk.held:  # it waits for a lock
         walk.reopen(node_id)
         return

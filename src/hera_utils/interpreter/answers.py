@@ -1,4 +1,4 @@
-"""The answers to what the interpreter asked for: a lock is granted or not yet, a config map is read."""
+"""Processes the answers to the interpreter's questions: a lock is granted or not yet, a config map has been read."""
 
 from __future__ import annotations
 
@@ -38,4 +38,4 @@ def object_read(walk: Walk, event: events.ObjectRead) -> None:
     else:
         walk.answers[event.key] = event
         walk.reopen(node_id)
-        walk.answers.pop(event.key, None)  # a node without room asks again later: the cache may have changed by then
+        walk.answers.pop(event.key, None)  # a node without room asks again later, as the cache may have changed by then

@@ -16,7 +16,7 @@ LOCATIONS = ("artifactory", "s3", "git", "http", "hdfs", "raw", "oss", "gcs", "a
 
 
 def located(artifact: Mapping[str, Any]) -> bool:
-    """Whether the artifact says where it is."""
+    """Whether the artifact has a location."""
     return any(isinstance(artifact.get(location), dict) for location in LOCATIONS)
 
 
@@ -51,7 +51,7 @@ def process(
 
 
 def _input(parameter: Json, argument: Json | None, above: substitution.Variables, config_maps: ConfigMaps) -> Json:
-    """The value of an input parameter: of the argument, else its own value, else its default; else a Fault."""
+    """An input parameter with its value: that of the argument, else its own, else its default. Raises Fault if there is none."""
     filled = dict(parameter)
     if filled.get("value") is None and filled.get("default") is not None:
         filled["value"] = text_of(filled["default"])
@@ -133,7 +133,7 @@ def substitute(template: Json, above: Mapping[str, Any], local: substitution.Var
 
 
 def _replaced(template: Json, variables: substitution.Variables) -> Json:
-    """The template with its variables replaced. Expressions of time and chance in steps and tasks stay: they count when these open."""
+    """The template with its variables replaced. Expressions of time and chance in steps and tasks stay until these open."""
     parts = {key: template[key] for key in ("steps", "dag") if template.get(key) is not None}
     if not parts:
         whole: Json = substitution.replace(template, variables, unresolved=True)

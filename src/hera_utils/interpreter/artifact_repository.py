@@ -58,7 +58,7 @@ def _needs_location(template: Json) -> bool:
 
 
 def _is_whole(artifact: Json) -> bool:
-    """Whether an artifact itself says where it is; a key alone does not."""
+    """Whether an artifact has a complete location; a key alone is none."""
     kind = next((kind for kind in _PLACES if artifact.get(kind) is not None), None)
     return kind is not None and bool(set(artifact[kind]) - {KEY_FIELDS.get(kind, "key")} or kind == "artifactory")
 

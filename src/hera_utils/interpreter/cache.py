@@ -78,7 +78,7 @@ def _entry(document: Json, key: str) -> Json | None:
 
 
 def _longest_age(memoize: Json) -> float:
-    """The seconds for which an entry counts. Raises Fault also where there is no entry yet, as Argo does."""
+    """The seconds for which an entry is valid. Raises Fault for an illegal text, even without an entry, as in Argo."""
     try:
         return durations.seconds(str(memoize["maxAge"])) if memoize.get("maxAge") else math.inf
     except durations.DurationError as error:
@@ -90,7 +90,7 @@ def _age(context: Context, entry: Json) -> float:
 
 
 def refusal(node: Json) -> str:
-    """Why Kubernetes would not keep the outputs of a node: its key is none of a config map. "" where it would."""
+    """The reason why Kubernetes would refuse to store a node's outputs: the key is not legal in a config map; "" if it is."""
     status = node.get("memoizationStatus") or {}
     key, name = status.get("key", ""), status.get("cacheName", "")
     if len(key) <= _LONGEST_KEY or status.get("hit"):
@@ -105,7 +105,7 @@ def save(context: Context, node: Json) -> None:
     if not status or status.get("hit") or node["type"] == "Retry" or node["phase"] != phases.SUCCEEDED:
         return
     if refusal(node):
-        return  # Argo: steps and DAGs have succeeded all the same
+        return  # in Argo steps and DAGs succeed even if their outputs cannot be stored
     now = timestamps.text(context.ledger.now)
     outputs = node.get("outputs")
     entry = {"nodeID": node["id"], "outputs": outputs, "creationTimestamp": now, "lastHitTimestamp": now}

@@ -1,7 +1,7 @@
-"""The commands that `advance` returns: everything that a run can want to be done.
+"""The commands that `advance` returns: all actions that a run can request.
 
 They are frozen values that survive JSON unchanged. The controller stores them in its outbox in the same transaction as the state,
-then performs them; after a crash it performs again those that were not settled, so each must be idempotent by its key.
+then performs them; after a crash it repeats those that were not settled, so each must be idempotent by its key.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Command:
 class LaunchPod(Command):
     """Run a pod. Settled by PodFinished of the same node.
 
-    pod: a Kubernetes Pod document as Argo's controller would create it, less the executor's own containers: metadata (name as Argo's
+    pod: a Kubernetes Pod document as Argo's controller would create it, without the executor's containers: metadata (name as Argo's
     v2 pod names, labels, annotations) and spec (initContainers, containers with `main` and the sidecars, volumes, activeDeadlineSeconds…).
     template: the Argo template after substitution; the executor reads inputs, outputs and kind (container, script, containerSet,
     http, resource, data) from it.
@@ -36,7 +36,7 @@ class LaunchPod(Command):
 
 @dataclass(frozen=True)
 class KillPod(Command):
-    """End a pod early: SIGTERM, then SIGKILL after its grace period. `PodFinished` still follows when it had not ended."""
+    """End a pod early: SIGTERM, then SIGKILL after its grace period. `PodFinished` follows unless the pod had already ended."""
 
     node_id: str
     pod_name: str
@@ -112,7 +112,7 @@ class EmitEvent(Command):
 class EmitMetric(Command):
     """Report a custom metric (Argo: metrics.prometheus). kind: counter | gauge | histogram; `operation` (Set, Add, Sub): of a gauge.
 
-    since: of a real-time gauge, whose value is the seconds since then (until `until`, once that is set); its `value` means nothing.
+    since: the start of a real-time gauge, whose value is the seconds since then (up to `until`, once set); its `value` is unused.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a planner may read of a run and which commands it may give: all of a walk but the recursion, which is in walk.py."""
+"""The part of a run that planners may read, and the commands that they may give; the recursion is in walk.py."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Context:
 
     spec: the executed one, with `workflow.*` substituted. variables: `workflow.*`. waiting: frames with children that the
     workflow's parallelism holds back. held: node id → the frame of a call that waits for a lock or a cache before it opens.
-    timers: those that are set and not due yet. later: frames that go on in the next event, because this one has taken long enough;
-    opened: how much was done in this one. rebuilds: all open nodes are visited to get their frames; opens: nodes may be added.
+    timers: those that are set and not due yet. later: frames that continue in the next event, because this one has taken long enough.
+    opened: the amount of work in this event. rebuilds: whether all open nodes are visited to rebuild their frames. opens: whether nodes
+    may be added.
     """
 
     def __init__(self, run: Run, spec: Json, variables: Variables) -> None:
@@ -59,11 +60,11 @@ class Context:
         self.opens = True
 
     def goes_on_later(self) -> bool:
-        """Whether the rest is done in a later event. While frames are rebuilt, all that led to open nodes is done again at once."""
+        """Whether the rest is done in a later event. Not while frames are rebuilt, which must reach all open nodes at once."""
         return not self.rebuilds and self.has_no_time()
 
     def is_cut_short(self, frame: Frame) -> bool:
-        """Whether something of the frame, or below it, is left for a later event."""
+        """Whether work of the frame, or below it, is left for a later event."""
         for left in self.later.values():
             above: Frame | None = left
             while above is not None:
@@ -73,17 +74,17 @@ class Context:
         return False
 
     def is_still(self) -> bool:
-        """Whether nothing of the run is looked at: it is suspended, or its nodes are being ended (stop.py)."""
+        """Whether no node is planned, because the run is suspended or its nodes are being ended (stop.py)."""
         return bool(self.spec.get("suspend") or self.run.memory.get("ending"))
 
     def has_no_time(self) -> bool:
-        """Whether others wait, and this event has done a little."""
+        """Whether other runs wait, and this event has done a minimum of work."""
         return self.opened >= self.run.least and self.run.is_late()
 
     def entropy_of(self, what: str, name: str, since: Json | None) -> Entropy:
         """The time and randomness for the expressions in a part of a node (`what`). since: the node whose start is the time of that part.
 
-        It is the same each time: a restored run gets the same names and values as one that was not restored.
+        The result is reproducible, so a restored run gets the same names and values as one that was not restored.
         """
         stamp = (since or {}).get("startedAt") or timestamps.text(self.variables.entropy.at)
         return Entropy(timestamps.seconds(stamp), f"{self.run.uid}/{what}/{name}/{stamp}")
@@ -96,14 +97,14 @@ class Context:
         self.say(commands.SetTimer(key, at))
 
     def ask(self, key: str, command: commands.Command) -> None:
-        """Give a command that will be answered; only once."""
+        """Give a command that will be answered, unless it was given before."""
         requests = self.run.memory.setdefault("asked", {})
         if key not in requests:
             requests[key] = True
             self.say(command)
 
     def wait(self, frame: Frame, holds: bool = True) -> None:
-        """Note that a limit holds back what the frame wants to open, or (holds=False) that nothing is held back any more."""
+        """Note that a limit prevents the frame from opening a node, or (holds=False) that no limit does any longer."""
         if not holds:
             self.waiting.pop(frame.node_id, None)
         elif frame.node_id not in self.waiting:

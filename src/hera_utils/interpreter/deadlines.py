@@ -1,4 +1,4 @@
-"""What ends when its time is over: a workflow at activeDeadlineSeconds, a node that does not start, an attempt after `maxDuration`."""
+"""Ends a workflow at activeDeadlineSeconds, a node that does not start in time, and an attempt after `maxDuration`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def workflow_deadline(walk: Walk) -> None:
 
 
 def attempt_too_long(walk: Walk, node_id: str) -> None:
-    """The `maxDuration` of a retry is over: the executor ends the pod of the attempt, which tells how its container ended."""
+    """The `maxDuration` of a retry is over: the executor ends the pod of the attempt, which reports the end of its container."""
     node = walk.ledger.get(node_id)
     if node is None or phases.ended(node):
         return

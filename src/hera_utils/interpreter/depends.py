@@ -1,4 +1,4 @@
-"""Which tasks a task waits for, and whether it runs given how they ended (Argo: common/ancestry.go).
+"""The dependencies of a task, and whether it runs after they have ended (Argo: common/ancestry.go).
 
 `dependencies: [A, B]` means `depends: "(A.Succeeded || A.Skipped || A.Daemoned) && (B…)"`; a bare name within `depends` is short
 for the same. An expression is parsed once for each template, not once for each task that ends.
@@ -31,7 +31,7 @@ class Dependencies:
 
 
 def of_task(task: Json, tasks: Mapping[str, Json]) -> Dependencies:
-    """What a task waits for. Raises Fault when it names a task that does not exist."""
+    """The dependencies of a task. Raises Fault if it names a task that does not exist."""
     logic = task.get("depends") or ""
     if not logic:
         parts = [_any_good_end(name, _task(tasks, name)) for name in task.get("dependencies") or ()]
@@ -65,7 +65,9 @@ def _any_good_end(name: str, task: Json) -> str:
 
 
 def results_of(node: Json, children: Callable[[Json], list[Json]]) -> dict[str, bool]:
-    """How a task ended, in the words of `depends`. children: asked for the items of a loop; below another are all that need it."""
+    """The results of a task in the words of `depends`. children: called only for a loop, to get its items, because the children of
+    other nodes are their successors.
+    """
     phase = node["phase"]
     items = children(node) if node["type"] == "TaskGroup" else []
     return {
@@ -123,7 +125,7 @@ class _Simple:
             return None
         try:
             found = self._either()
-        except RecursionError:  # thousands of brackets in each other: the general one has a bound, and says so
+        except RecursionError:  # thousands of nested parentheses; the general evaluator reports its limit for them
             return None
         return found if self.at == len(self.tokens) else None
 

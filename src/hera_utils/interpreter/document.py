@@ -1,7 +1,7 @@
 """A workflow document merged with its WorkflowTemplate, its defaults and its references.
 
 Sources: Argo's JoinWorkflowSpec (workflow/util/merge.go), mergedTemplateDefaultsInto and updateWorkflowMetadata (operator.go).
-The results share parts with the given documents: read them, never change them in place.
+The results share parts with the given documents and must not be changed in place.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def location_of(artifact: Mapping[str, Any]) -> str | None:
 
 
 def _artifact(below: Json, above: Json) -> Json:
-    """Where both have the same kind of location, missing fields of the upper one come from the lower one."""
+    """If both have the same kind of location, missing fields of the upper one come from the lower one."""
     place = location_of(above)
     if place is None or place != location_of(below):
         return above

@@ -1,4 +1,4 @@
-"""The events of a run: everything that `advance` can be told.
+"""The events of a run, which are the inputs of `advance`.
 
 They are frozen values that survive JSON unchanged (`to_json`, `from_json`): the journal stores them, a bug report is a list of them.
 Time is seconds since the epoch (UTC); `seed` is random text from which every random choice of that step is drawn.
@@ -54,9 +54,9 @@ class PodProgressed(Event):
 
 @dataclass(frozen=True)
 class PodWaiting(Event):
-    """The pod cannot start yet, or cannot go on (no room on the machine or its disk…): the node keeps its phase, with this message.
+    """The pod cannot start yet, or cannot continue (no room on the machine or its disk…). The node keeps its phase, with this message.
 
-    With an empty message it no longer waits for the reason given before.
+    An empty message means that it no longer waits for that reason.
     """
 
     node_id: str = ""
@@ -67,8 +67,8 @@ class PodWaiting(Event):
 class ContainerState:
     """The state of one container of a pod; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed.
 
-    image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in. python: how its interpreter started, as
-    argo.annotations.RAN has it; "" where that is not known. tail: of a container that failed, the end of what it wrote.
+    image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in. python: how its interpreter started, as in
+    argo.annotations.RAN; "" if unknown. tail: the end of the output of a failed container.
     """
 
     name: str
@@ -88,16 +88,16 @@ REJECTED = "Rejected"
 
 @dataclass(frozen=True)
 class PodFinished(Event):
-    """The pod is over, with everything that the kubelet and Argo's executor would report of it.
+    """The pod has ended, with all data that the kubelet and Argo's executor would report.
 
     phase: Succeeded | Failed (as a pod's); reason, message: the pod's own (DeadlineExceeded, Evicted, deleted…), often empty.
     reason REJECTED: the pod could not even be created (unknown image, Kubernetes would refuse it); `message` says why. To Argo this
     is an error of the step or task, not a failed pod.
     outputs: Argo's Outputs object as the executor reports it: {"parameters": [{"name", "value"}], "artifacts": […], "result", "exitCode"}.
     error: why the executor failed (an output artifact is missing, an input artifact cannot be fetched), else "".
-    warnings: what the user should know although it did not fail (a part of an artifact that Argo leaves out too).
-    stand_ins: what stood in for its images by the server's own decision, a sentence each.
-    used: what its processes used, as argo.annotations.RAN has it; {} where that is not known.
+    warnings: sentences for the user about problems that were no failure (a part of an artifact that Argo also leaves out).
+    stand_ins: a sentence for each stand-in for an image that the server chose.
+    used: the resources that its processes used, as in argo.annotations.RAN; {} if unknown.
     """
 
     node_id: str = ""
@@ -178,7 +178,7 @@ class SetRequested(Event):
 class RetryRequested(Event):
     """A user retries a failed run in place: failed nodes are removed and run again.
 
-    invalid: what is wrong with the workflow as it is now, which is validated once more (a template that it refers to is gone…).
+    invalid: the fault of the workflow, which is validated once more (a template that it refers to no longer exists…), or "".
     """
 
     restart_successful: bool = False

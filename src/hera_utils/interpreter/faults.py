@@ -12,19 +12,19 @@ class Fault(Exception):
 
 
 class ExitHandlerFault(Fault):
-    """The exit handler of a step cannot be opened, or its expression does not tell whether it is wanted."""
+    """The exit handler of a step cannot be opened, or its expression cannot be evaluated."""
 
 
 class AttemptFault(Fault):
-    """An attempt cannot be opened, and its policy allows no other. Argo leaves the Retry node open: its caller says what is wrong."""
+    """An attempt cannot be opened, and its policy allows no other. Argo leaves the Retry node open, and its caller gets the message."""
 
 
 class Full(Fault):
-    """A limit of parallelism holds the node back; it is tried again when another one ends."""
+    """A limit of parallelism prevents the node from opening; it is tried again when another one ends."""
 
 
 class Oversize(Exception):
-    """A workflow is larger than one may be: it cannot go on (Argo: packer.go)."""
+    """A workflow exceeds the maximum size and cannot continue (Argo: packer.go)."""
 
     def __init__(self, most: str) -> None:
         self.message = f"workflow is longer than maximum allowed size. more than {most}"

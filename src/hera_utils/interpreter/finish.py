@@ -1,4 +1,4 @@
-"""How a run ends: its phase, message and times (Argo: markWorkflowPhase). What is removed then: gc.py."""
+"""Ends a run: its phase, message and times (Argo: markWorkflowPhase). gc.py removes its objects."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def conclude(context: Context, node: Json, handler: Json | None) -> None:
 
 
 def _pods_run(context: Context) -> bool:
-    """Whether a pod runs that a failed template left behind: Argo waits for what it gives (checkTaskResultsInProgress).
+    """Whether a pod still runs that a failed template left behind. Argo waits for its outputs (checkTaskResultsInProgress).
 
-    It does not wait for one that has not started, nor for a daemon that is ready.
+    Argo does not wait for a pod that has not started, nor for a daemon that is ready.
     """
     if not context.ledger.running_pods:
         return False
@@ -48,12 +48,12 @@ def _pods_run(context: Context) -> bool:
 
 
 def fail(context: Context, message: str) -> None:
-    """The run cannot go on (Argo: markWorkflowError)."""
+    """End a run that cannot continue as Error (Argo: markWorkflowError)."""
     close(context, phases.ERROR, message)
 
 
 def set_phase(context: Context, phase: str, message: str = "") -> None:
-    """The phase that users see, with its label."""
+    """Set the phase that users see, and its label."""
     status = context.document["status"]
     labels = context.document["metadata"].setdefault("labels", {})
     if status.get("phase") != phase:
@@ -70,7 +70,7 @@ def set_phase(context: Context, phase: str, message: str = "") -> None:
 
 
 def _tell(context: Context, phase: str, message: str) -> None:
-    """The Kubernetes event of a new phase."""
+    """Emit the Kubernetes event of a new phase."""
     if phase == phases.RUNNING:
         context.say(EmitEvent("WorkflowRunning", "Workflow Running", "Normal"))
     elif phase == phases.SUCCEEDED:
@@ -106,7 +106,7 @@ def close(context: Context, phase: str, message: str) -> None:
 
 
 def note_totals(context: Context) -> None:
-    """Progress and use of resources of the whole, and whether a pod runs."""
+    """Set the workflow's progress, its use of resources, and the condition whether a pod runs."""
     whole = context.ledger.tally.whole
     context.document["status"]["progress"] = whole.text()
     context.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
@@ -131,7 +131,7 @@ def _say_whether_pods_run(context: Context) -> None:
 
 
 def duration_variable(context: Context) -> None:
-    """`workflow.duration`, as Go's %f of seconds."""
+    """Set `workflow.duration`, the seconds in Go's format %f."""
     status = context.document["status"]
     started = timestamps.seconds(status.get("startedAt"))
     ended = timestamps.seconds(status.get("finishedAt")) or context.ledger.now

@@ -1,4 +1,4 @@
-"""What the walk keeps about a node while it is not over: its call, its template with values, the state of its planner.
+"""The data of the walk about a node that is not over: its call, its template with values, the state of its planner.
 
 Frames are derived data: they are rebuilt from the document when a run is restored.
 """
@@ -19,7 +19,7 @@ class TemplateCall:
     """A request to open a template under a name.
 
     holder: the step, task or hook that names the template. home: where the name is looked up. boundary: id of the Steps or DAG node
-    that it belongs to. task: it is a task of a DAG. on_exit: it is (part of) an exit handler. hooked: it is a hook.
+    that it belongs to. task, on_exit, hooked: whether it is a task of a DAG, (part of) an exit handler, a hook.
     attempt: the template of this attempt of a retried node, already filled in.
     """
 
@@ -41,11 +41,11 @@ class TemplateCall:
 
 @dataclass(slots=True)
 class Frame:
-    """kind: the planner's name, "" for a leaf. home: where the template's own calls are looked up.
+    """A node that is not over. kind: the planner's name, "" for a leaf. home: where the template's own calls are looked up.
 
     dirty: the children that changed since the last visit, with the fault that opening or planning them raised.
-    state: what the planner keeps between visits.
-    fresh: nothing of the node was started before it was opened.
+    state: the planner's data between visits.
+    fresh: whether nothing of the node was started before it was opened.
     """
 
     call: TemplateCall
@@ -65,7 +65,7 @@ class Frame:
 
 
 Plan = Generator[TemplateCall, "Json | None", None]
-"""A planner's visit: it yields what it wants opened and receives the node (None: not now). Faults are thrown into it."""
+"""A planner's visit: it yields the calls to open and receives their nodes (None: not now). Faults are thrown into it."""
 
 Opened = Generator[TemplateCall, "Json | None", bool]
-"""The same, with an answer: whether what it opens is over, or whether it could be opened."""
+"""The same, returning whether the opened nodes are over, or whether the node could be opened."""

@@ -1,6 +1,6 @@
-"""What is removed of a run, and when: its pods (podGC), the claims that it created (volumeClaimGC), the run itself (ttlStrategy).
+"""Removes the pods of a run (podGC), the claims that it created (volumeClaimGC), and the run itself (ttlStrategy).
 
-Without a strategy pods, and claims of a run that failed, stay as long as the run, and the run stays.
+Without a strategy, the run stays, and with it its pods and, if it failed, its claims.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pod_ended(context: Context, node: Json) -> None:
-    """A pod has ended."""
+    """Remove the pod of a node that has ended if podGC says so."""
     collect = context.spec.get("podGC") or {}
     strategy = collect.get("strategy")
     succeeded = node["phase"] == phases.SUCCEEDED

@@ -1,11 +1,11 @@
 """Running pods that a stop or the deadline of the workflow kills, until they have ended (`run.memory["killed"]`).
 
 Their nodes are over at once, and exit handlers begin at once. But the workflow is over only when these pods have ended, because their
-outputs count, the global ones too. Argo waits for its task results (markWorkflowPhase, checkTaskResultsInProgress). It does not wait
-for a daemon, and gives up a pod that does not end for as long as Argo waits for a task result.
+outputs count, also the global ones. Argo waits for its task results in the same way (markWorkflowPhase, checkTaskResultsInProgress).
+A daemon is not waited for, nor a pod that takes longer to end than Argo's timeout for a task result.
 
-How a stopped pod ended counts as well while something waits for its node (`tells`): a program that is told to end, and ends with 0,
-has succeeded.
+The end of a stopped pod also counts while something waits for its node (`tells`): a program that ends with 0 after the signal has
+succeeded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def kill(context: Context, node: Json, *, exit_code: bool) -> None:
 
 
 def wait_for(context: Context, node: Json, *, exit_code: bool, stopped: bool = False) -> None:
-    """Wait for what the pod of a node gives that is marked while it runs."""
+    """Wait for the outputs of a pod that still runs while its node is marked as ended."""
     if node["phase"] == phases.RUNNING and not node.get("daemoned"):
         until = context.ledger.now + _LONGEST_WAIT
         noted = {"until": until, "exitCode": exit_code, "stopped": stopped}
@@ -55,9 +55,9 @@ def end(context: Context, node: Json, message: str) -> None:
 
 
 def end_retries(context: Context) -> None:
-    """After a stop: end the Retry nodes that were left running, because the template around them was over before their attempts had told.
+    """End the Retry nodes that a stop left running because the template around them was over before their attempts had ended.
 
-    What is between them and their pods, steps say, stays as it is (Argo: failNodesWithoutCreatedPodsAfterDeadlineOrShutdown).
+    Nodes between them and their pods, such as steps, stay as they are (Argo: failNodesWithoutCreatedPodsAfterDeadlineOrShutdown).
     """
     strategy = limits.shutdown(context)
     if not strategy:
@@ -83,9 +83,9 @@ def _leaves_ended(context: Context, node: Json) -> bool:
 
 
 def tells(context: Context, node: Json, noted: Json, event: PodFinished) -> bool:
-    """Whether the node of a killed pod that has ended says how it ended: something waits for it, or Argo looks at it again.
+    """Whether the end of a killed pod determines the phase of its node: something waits for it, or Argo checks it again.
 
-    A program that is deaf to the signal, until it is killed, is not waited for: only while an exit handler runs Argo sees its end.
+    If the program ignores the signal until it is killed, nothing waits for it; Argo sees its end only while an exit handler runs.
     """
     if not noted.get("stopped"):
         return False
@@ -96,12 +96,12 @@ def tells(context: Context, node: Json, noted: Json, event: PodFinished) -> bool
 
 
 def was_deaf(event: PodFinished) -> bool:
-    """Whether the program did not end when it was told to, and had to be killed."""
+    """Whether the program ignored SIGTERM and had to be killed."""
     return outcomes.exit_code(event.containers) == _KILLED
 
 
 def _is_waited_for(context: Context, node: Json) -> bool:
-    """Whether the templates around the node go on. A stop ends a DAG at once, whatever its pods do."""
+    """Whether the templates around the node continue. A stop ends a DAG at once, regardless of its pods."""
     boundary = node.get("boundaryID")
     while boundary:
         above = context.ledger.get(boundary)
@@ -117,9 +117,9 @@ def awaited(run: Run) -> bool:
 
 
 def is_unsettled(context: Context, node: Json) -> bool:
-    """Whether the template around it does not take the node for over yet: a killed pod in it has not told what it gave.
+    """Whether the template around the node must still wait for it, because a killed pod in it has not reported its outputs.
 
-    A DAG within it that is stopped is over at once, whatever its pods do (Argo: taskResultSynced).
+    A stopped DAG within it is over at once, regardless of its pods (Argo: taskResultSynced).
     """
     known = context.run.memory.get("killed") or {}
     if node["id"] in known or node["type"] == "Pod":
@@ -139,17 +139,17 @@ def _is_below(context: Context, pod: str, node: Json) -> bool:
 
 
 def ended(run: Run, node_id: str) -> Json | None:
-    """The pod has ended: the entry about it; None when the run does not wait for it."""
+    """Remove and return the entry of a pod that has ended; None if the run does not wait for it."""
     noted: Json | None = (run.memory.get("killed") or {}).pop(node_id, None)
     return noted
 
 
 def give_up(context: Context) -> None:
-    """Stop waiting for pods whose time is over."""
+    """Stop waiting for pods that take too long to end."""
     known = context.run.memory.get("killed") or {}
     context.run.memory["killed"] = {key: one for key, one in known.items() if one["until"] > context.ledger.now}
 
 
 def forget(run: Run) -> None:
-    """The run is over."""
+    """Remove all entries when the run is over."""
     run.memory.pop("killed", None)

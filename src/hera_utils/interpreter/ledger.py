@@ -21,12 +21,12 @@ _ACTIVE = frozenset({phases.PENDING, phases.RUNNING})
 _WEIGHED = frozenset(
     {"phase", "progress", "resourcesDuration", "daemoned", "synchronizationStatus", "boundaryID", "type"}
 )
-"""The fields on which what is counted of a node depends."""
+"""The fields of a node on which the counts depend."""
 _LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
 
 
 MOST_CHARACTERS = 20_000_000
-"""Of all nodes' inputs, and of their names and messages where these are long: a node, its pod and what is stored of both have them."""
+"""Of all nodes' inputs and long names and messages, because the node, its pod and their stored forms all contain them."""
 MOST_OUTPUT_CHARACTERS = 40_000_000
 """Of all nodes' output parameters and results."""
 _ORDINARY = 256
@@ -34,7 +34,7 @@ _ORDINARY = 256
 
 
 def _characters(values: Json | None) -> int:
-    """Of a node's inputs or outputs."""
+    """The number of characters of a node's inputs or outputs."""
     if not values:
         return 0
     size = len(str(values.get("result") or ""))
@@ -47,7 +47,7 @@ def _beyond(text: str | None) -> int:
 
 
 class Ledger:
-    """`now` is the time of the event that is being applied (seconds since the epoch), 0 while a run is restored.
+    """The nodes with their counts. now: the time of the present event (seconds since the epoch), 0 while a run is restored.
 
     pending_ends: the leaves whose end an event will report: pods, agents' tasks and suspend nodes that run. A daemon that is ready
     is not one of them, since nothing waits for its end. touched: the nodes that changed since their ends were last processed
@@ -84,7 +84,7 @@ class Ledger:
     def _replaced_attempts(self) -> frozenset[str]:
         """Attempts that a retry in place reset although others followed them (Argo: FormulateRetryWorkflow).
 
-        They stay Running, and nothing ever ends them. Argo counts them nevertheless, so that a limit waits for ever.
+        They stay Running, and nothing ever ends them. Argo counts them nevertheless, so a limit waits for ever.
         """
         attempts = (
             [one for one in self.children(node) if phases.retried(one)]
@@ -99,7 +99,7 @@ class Ledger:
         return self._free_id(name) if found is None else found
 
     def _free_id(self, name: str) -> str:
-        """Argo's id is a hash of 32 bits, which some of 100,000 names have in common: who comes second takes another one."""
+        """An unused id. Argo's id is a hash of 32 bits, so some of 100,000 names collide; the second one gets another id."""
         node_id, again = names.node_id(self.workflow, name), 0
         while self._owner(node_id) not in (None, name):
             again += 1
@@ -192,7 +192,7 @@ class Ledger:
             raise Oversize(f"{MOST_OUTPUT_CHARACTERS} characters of outputs")
 
     def mark(self, node: Json, phase: str, message: str | None = None, at: float | None = None) -> Json:
-        """Set the phase, and the message when one is given. A node that is over has its progress; the time of its end is set once."""
+        """Set the phase, and the message if given. For an ended node also set its progress and, once, the time of its end."""
         fields: Json = {"phase": phase}
         if message is not None:
             fields["message"] = message
@@ -208,7 +208,7 @@ class Ledger:
         return node
 
     def _stamp(self) -> str:
-        """The time of the event. While a run is restored there is none: then that of the last one that shows."""
+        """The time of the event. While a run is restored, which is no event, it is the latest time that the nodes show."""
         if self.now:
             return timestamps.text(self.now)
         return max(

@@ -1,4 +1,4 @@
-"""What delays a node or ends it early: parallelism, failFast, shutdown, deadlines."""
+"""Limits that delay a node or end it early: parallelism, failFast, shutdown, deadlines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FULL = "Max parallelism reached"
 
 
 def whole(value: object) -> int | None:
-    """A number that may be written as text (intstr); None without one."""
+    """A number that may be written as text (intstr); None if there is none."""
     if value is None:
         return None
     number = whole_number(str(value))
@@ -65,7 +65,7 @@ def check_open(context: Context, boundary: str) -> None:
 
 
 def failing_fast(context: Context, frame: Frame) -> bool:
-    """Whether failFast stops a template from opening more nodes. If none of its nodes runs any more, the template fails here."""
+    """Whether failFast prevents a template from opening more nodes. If none of its nodes runs any longer, this marks it as failed."""
     if not frame.template.get("failFast") or context.ledger.unsuccessful_children[frame.node_id] <= 0:
         return False
     node = context.ledger.nodes[frame.node_id]
@@ -87,12 +87,12 @@ def shutdown(context: Context) -> str:
 
 
 def may_run(context: Context, on_exit: bool) -> bool:
-    """Whether the shutdown strategy lets a pod start or continue: Stop lets exit handlers, Terminate nothing, any other word all."""
+    """Whether the shutdown strategy allows a pod to start or continue: Stop only exit handlers, Terminate none, other words all."""
     strategy = shutdown(context)
     return strategy != "Terminate" and (strategy != "Stop" or on_exit)
 
 
-AFTER = 0.01  # seconds: a deadline counts as passed this long after it, and before a kubelet, which looks once a second, ends the pod
+AFTER = 0.01  # seconds after which a deadline counts as passed; a kubelet, which checks once a second, would end the pod later
 
 
 def workflow_deadline(context: Context) -> float:
@@ -108,14 +108,14 @@ def deadline_passed(context: Context) -> bool:
 
 
 def too_late(context: Context, on_exit: bool) -> str:
-    """Why a node that needs no pod, or waits for a lock, ends where it begins: the run is stopped, or over its time; "" when it is not."""
+    """The reason why a node without a pod, or one that waits for a lock, ends at once: the run is stopped or past its deadline; else ""."""
     if not may_run(context, on_exit):
         return f"Stopped with strategy '{shutdown(context)}'"
     return "Step exceeded its deadline" if deadline_passed(context) and not on_exit else ""
 
 
 def check_pending(context: Context, template: Json, node: Json) -> None:
-    """`timeout` and `pendingTimeout` of a node that has not started yet: TimedOut when over, else a timer to look again."""
+    """Check `timeout` and `pendingTimeout` of a node that has not started: raise TimedOut if passed, else set a timer for it."""
     if node["phase"] != phases.PENDING:
         return
     started = timestamps.seconds(node.get("startedAt"))

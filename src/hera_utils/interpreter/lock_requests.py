@@ -1,7 +1,7 @@
-"""Asking for mutexes and semaphores: a node or workflow stays Pending until the controller grants its locks (Argo: synchronization).
+"""Requests for mutexes and semaphores: a node or workflow stays Pending until the controller grants its locks (Argo: synchronization).
 
-`run.memory["locks"]` has who asked for locks or holds them: "" is the workflow itself, else the id of a node.
-`run.memory["full_locks"]` has the lock that a node was told to wait for, and how many may hold it.
+`run.memory["locks"]` has the holders that asked for locks or have them: "" is the workflow itself, else the id of a node.
+`run.memory["full_locks"]` has the lock for which a node waits, and how many may hold it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ASKED, _HELD = "asked", "held"
 
 
 def ask(context: Context, holder: str, synchronization: Json) -> None:
-    """Ask for locks, only once."""
+    """Ask for locks, unless they were asked for before."""
     states: dict[str, str] = context.run.memory.setdefault("locks", {})
     if holder not in states:
         states[holder] = _ASKED
@@ -40,14 +40,14 @@ def waits(context: Context, holder: str) -> bool:
 
 
 def awaits_answer(context: Context, node_id: str) -> bool:
-    """Whether a call had room when it asked for its locks or a cache, and has no answer yet: it keeps the locks that it holds."""
+    """Whether a call that had room asked for its locks or a cache and has no answer yet; it keeps the locks that it holds."""
     if f"memo:{node_id}" in (context.run.memory.get("asked") or {}):
         return True
     return waits(context, node_id) and f"lock:{node_id}" not in context.answers
 
 
 def any_may_be_granted(context: Context) -> bool:
-    """Whether somebody waits for a lock that is not held by this run alone, which has nothing left that could release it."""
+    """Whether a holder waits for a lock that is not held by this run alone, so that another run may release it."""
     states: dict[str, str] = context.run.memory.get("locks") or {}
     return any(state == _ASKED and _own_lock(context, holder) is None for holder, state in states.items())
 
@@ -60,7 +60,7 @@ def waits_for_itself(context: Context) -> list[tuple[str, str]]:
 
 
 def _own_lock(context: Context, holder: str) -> str | None:
-    """The lock for which a holder waits, when all who may hold it are of this run."""
+    """The lock for which a holder waits, if all its present holders belong to this run; else None."""
     name, limit = (context.run.memory.get("full_locks") or {}).get(holder) or ("", 0)
     if not limit:
         return None
@@ -73,7 +73,7 @@ def _own_lock(context: Context, holder: str) -> str | None:
 
 
 def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
-    """Whether the frame's node may go on; asks for its locks the first time. Raises Fault when they can never be granted."""
+    """Whether the frame's node has its locks; asks for them the first time. Raises Fault if they can never be granted."""
     synchronization = frame.template.get("synchronization")
     if not synchronization:
         return True
@@ -101,7 +101,7 @@ def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
 
 
 def answered(context: Context, event: LockAnswered) -> bool:
-    """Process an answer; False when nothing waits for it any more."""
+    """Process an answer; returns False if nothing waits for it any longer."""
     states: dict[str, str] = context.run.memory.get("locks") or {}
     if event.holder not in states:
         return False
@@ -118,7 +118,7 @@ def answered(context: Context, event: LockAnswered) -> bool:
 
 
 def _note_holding(context: Context, event: LockAnswered) -> None:
-    """status.synchronization names the locks that the workflow holds."""
+    """Add the locks that the workflow holds to status.synchronization."""
     status = context.document["status"].setdefault("synchronization", {})
     holder = _key(context, event.holder)
     for name in event.status.get("holding") or ():
@@ -134,7 +134,7 @@ def _note_holding(context: Context, event: LockAnswered) -> None:
 
 
 def _note_waiting(context: Context, holders: dict[str, list[str]]) -> None:
-    """status.synchronization also names who held a lock when the workflow first waited for it, until the workflow is over, as in Argo."""
+    """Add the holders of a lock when the workflow first waited for it to status.synchronization; as in Argo, they stay to its end."""
     status = context.document["status"].setdefault("synchronization", {})
     for name, keys in holders.items():
         kind = "mutex" if "/Mutex/" in name else "semaphore"
@@ -144,7 +144,7 @@ def _note_waiting(context: Context, holders: dict[str, list[str]]) -> None:
 
 
 def _key(context: Context, holder: str) -> str:
-    """What Argo calls a holder: `namespace/workflow`, or `namespace/workflow/id of the node`."""
+    """Argo's name of a holder: `namespace/workflow`, or `namespace/workflow/id of the node`."""
     workflow = f"{context.run.namespace}/{context.run.name}"
     return f"{workflow}/{holder}" if holder not in ("", context.run.name) else workflow
 
@@ -167,20 +167,20 @@ def release(context: Context, holder: str) -> None:
 
 
 def release_unused(context: Context, holder: str) -> None:
-    """Release locks that were granted when nothing needed them any more, or when there was no room to use them."""
+    """Release locks that were granted when nothing needed them any longer, or when there was no room to use them."""
     opened = holder in context.frames or holder in context.held or context.is_still()
     if held(context, holder) and not opened:
         release(context, holder)
 
 
 def release_without_room(context: Context, holder: str) -> None:
-    """Release the locks of a node that has no room to open: others may wait for them. One that only asked keeps its place in the queue."""
+    """Release the locks of a node without room to open, as others may wait for them. A mere request keeps its place in the queue."""
     if held(context, holder):
         release(context, holder)
 
 
 def release_ended(context: Context) -> None:
-    """Release the locks of all nodes that ended since this was last done."""
+    """Release the locks of all nodes that ended since the last call."""
     touched, context.ledger.touched = context.ledger.touched, set()
     memory = context.run.memory
     if not memory.get("locks") and not memory.get("unopened"):

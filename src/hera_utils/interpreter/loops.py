@@ -32,14 +32,14 @@ def looped(step: Mapping[str, Any]) -> bool:
 def expand(step: Json, variables_above: substitution.Variables, most: int, *, task: bool = False) -> Iterator[Json]:
     """The steps of the items of a loop, named `NAME(INDEX:ITEM)`. variables_above: every variable in scope. task: of a DAG.
 
-    most: so many items a loop may have.
+    most: the maximum number of items.
 
     Raises Fault with Argo's message when the items cannot be read and the step would run.
     """
     items = _items(step, most)
     bare = {key: value for key, value in step.items() if key not in _LOOPS}
     loop = {key: value for key, value in step.items() if key in _LOOPS}
-    # Argo fills the items of a task in once more (not those of a step), which can only raise faults (expandTask).
+    # Argo substitutes the items of a task (not those of a step) once more, which can only raise faults (expandTask).
     again = loop if task and tags.tags_in(loop) else None
     lenient = _never_runs(bare.get("when"))
     present = {key: value for key, value in variables_above.items() if not (lenient and value is None)}
@@ -75,7 +75,7 @@ def _items(step: Json, most: int) -> list[Item]:
 
 
 def may_pause(context: Context, written: int) -> bool:
-    """Whether a loop of which so many items are written out goes on in a later event. A hundred are as much work as a node."""
+    """Whether a loop continues in a later event after `written` expanded items. A hundred items are as much work as a node."""
     if written % 100:
         return False
     context.opened += 1
@@ -83,7 +83,7 @@ def may_pause(context: Context, written: int) -> bool:
 
 
 def _check_count(field: str, count: int, most: int) -> None:
-    """Each item is a node at least, and Argo expands a loop as a whole before it opens the first."""
+    """Raise Fault for too many items: each becomes at least one node, and Argo expands a whole loop before it opens the first."""
     if count > most:
         raise Fault(f"{field} has more than {most} items: workflow is longer than maximum allowed size.")
 

@@ -1,7 +1,7 @@
-"""Custom metrics: the values of `metrics.prometheus` of a template or the workflow. They become commands; who keeps them is not known here.
+"""Custom metrics: the values of `metrics.prometheus` of a template or the workflow, returned as commands.
 
-A metric is emitted when its node ends; a real-time one also when its node begins, as a clock (since when, until when). Each failed
-attempt that is retried emits its template's metrics, and at last the Retry node does. An error in a metric does not fail the run: it
+A metric is emitted when its node ends; a real-time one also when its node begins, as a clock with a start and an end. Each failed
+attempt that is retried emits its template's metrics, and finally the Retry node does. An error in a metric does not fail the run but
 becomes the condition MetricsError. Source: Argo's computeMetrics, prepareMetricScope, executeTemplate, metrics_custom.go.
 """
 

@@ -1,4 +1,4 @@
-"""How a node is created: its type, its first fields, the name of its pod."""
+"""Creates nodes: their type, first fields, and the name of the pod."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def exit_hook(owner: Mapping[str, Any], arguments: Json) -> Json | None:
 class Owner:
     """The step or task whose hooks these are: a node of `frame`, called `prefix.name` within `scope`.
 
-    blocked: a limit holds a hook back; it is tried again when there is room.
+    blocked: whether a limit prevents a hook from opening; it is tried again when there is room.
     """
 
     def __init__(self, frame: Frame, scope: Scope, prefix: str, name: str) -> None:
@@ -49,7 +49,7 @@ class Owner:
 
 
 def lifecycle(context: Context, owner: Owner, hooks: Json | None, node: Json) -> Opened:
-    """Open the hooks whose expression holds; answers whether all that were opened are over."""
+    """Open the hooks whose expression is true; returns whether all opened hooks are over."""
     done = True
     for hook_name, hook in (hooks or {}).items():
         if hook_name == EXIT:
@@ -77,7 +77,7 @@ def lifecycle(context: Context, owner: Owner, hooks: Json | None, node: Json) ->
 
 
 def on_exit(context: Context, owner: Owner, step: Mapping[str, Any], node: Json) -> Opened:
-    """Open the exit handler of a node that completed; answers whether there is nothing (more) to wait for."""
+    """Open the exit handler of a node that completed; returns whether there is none or it is over."""
     hook = exit_hook(step, context.spec.get("arguments") or {})
     if hook is None or not limits.may_run(context, on_exit=True):
         return True

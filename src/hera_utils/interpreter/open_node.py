@@ -1,4 +1,4 @@
-"""Opening a node: which template, with which values, whether it may start now, and as what type of node (Argo: executeTemplate)."""
+"""Opens a node: finds its template and values, checks whether it may start now, and creates the node (Argo: executeTemplate)."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
 
 
 def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:
-    """Raise Full when a limit leaves no room for the node, or this event no time: then the caller goes on in a later one."""
+    """Raise Full if a limit leaves no room for the node, or if this event has no time; the caller continues in a later one."""
     try:
-        # a hook is opened by the state that its node has now
+        # A hook is never postponed, because it opens for the present state of its owner.
         new = not call.hooked and not unopened.waits(context.run, context.ledger.id_of(call.name))
         if new and (not context.opens or context.has_no_time()):
             context.later[parent.node_id] = parent
@@ -80,9 +80,9 @@ def _check_room(context: Context, call: TemplateCall, parent: Frame) -> None:
 
 
 def _check_pods(context: Context, node: Json) -> None:
-    """Raise Full when the workflow's parallelism is reached and the node waits for a lock: Argo asks for none then."""
+    """Raise Full if the workflow's parallelism is reached and the node waits for a lock, as Argo then asks for none."""
     if not (node.get("synchronizationStatus") or {}).get("waiting"):
-        return  # it had room when it got its lock, and is counted
+        return  # the node had room when it got its lock, and is counted
     if limits.workflow_full(context) and not lock_requests.awaits_answer(context, node["id"]):
         lock_requests.release_without_room(context, node["id"])
         raise Full(limits.FULL)
@@ -93,7 +93,7 @@ def _frame(context: Context, call: TemplateCall, parent: Frame, template: Json, 
 
 
 def _local(context: Context, call: TemplateCall, template: Json) -> Variables:
-    """The variables of this node only: its names, and its time and randomness."""
+    """The variables of this node only: its names, with its time and randomness."""
     name = str(call.holder.get("name") or "")
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
     if kind_of(template) in POD_KINDS and new_nodes.retry_strategy(context, template) is None:
@@ -110,9 +110,9 @@ def _check_pending(context: Context, frame: Frame, node: Json) -> None:
 
 
 def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None:
-    """Create the node of its kind of template and start it."""
+    """Create the node for the template's kind and start it."""
     waited = unopened.forget(context, frame.node_id)
-    if node is not None and phases.ended(node):  # the cache had the outputs
+    if node is not None and phases.ended(node):  # the outputs came from the cache
         lock_requests.release(context, frame.node_id)
         return None
     fresh = node is None
@@ -150,13 +150,13 @@ def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None
 
 
 def _tell_metrics(context: Context, frame: Frame, fresh: bool) -> None:
-    """Real-time metrics begin with their node."""
+    """Emit the real-time metrics, which begin with their node."""
     if fresh and frame.call.attempt is None and frame.template.get("metrics"):
         metrics.of_node(context, frame.template, context.ledger.nodes[frame.node_id], only_realtime=True)
 
 
 def _show(context: Context, frame: Frame) -> None:
-    """Set the display name that the template gives."""
+    """Set the display name from the template."""
     wanted = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
     if wanted and _DISPLAY_RULE.match(wanted):
         context.ledger.change(context.ledger.nodes[frame.node_id], displayName=wanted)

@@ -23,7 +23,7 @@ class PodOutcome:
 
 
 def of_pod(event: PodFinished, template: Json) -> PodOutcome:
-    """How a pod's node ended."""
+    """The phase and message of a pod's node."""
     if event.phase == "Succeeded" and not event.error:
         # A daemon should not end: for Argo it has failed.
         return PodOutcome(phases.FAILED if template.get("daemon") else phases.SUCCEEDED, "")
@@ -33,7 +33,7 @@ def of_pod(event: PodFinished, template: Json) -> PodOutcome:
 
 
 def _reason(event: PodFinished, template: Json) -> PodOutcome:
-    """Argo takes the message of one container for the pod: an init container, else a main container, the executor, a sidecar."""
+    """The outcome of a failed pod. Its message is that of one container: an init container, else a main one, the executor, a sidecar."""
     for container in event.containers:
         if container.init and container.exit_code:
             return PodOutcome(phases.FAILED, described(container))
@@ -60,7 +60,7 @@ def _reason(event: PodFinished, template: Json) -> PodOutcome:
 
 
 def described(container: ContainerState) -> str:
-    """`main: Error (exit code 1)`, with the container's own message when it has one."""
+    """`main: Error (exit code 1)`, with the container's own message if it has one."""
     text = f"{container.name}: {container.reason or 'Error'} (exit code {container.exit_code})"
     return f"{text}: {container.message}" if container.message else text
 
@@ -94,8 +94,9 @@ def outputs(event: PodFinished, template: Json) -> Json:
     result: Json = {}
     declared = template.get("outputs") or {}
     reported = {one["name"]: one for one in event.outputs.get("parameters") or ()}
-    nothing = kind_of(template) == "resource" and event.phase != "Succeeded"  # it reports itself, when all went well
-    if event.containers and not nothing:  # Argo's executor reports all declared outputs, with a value or without
+    # A resource template reports its outputs itself, and only if it succeeds.
+    nothing = kind_of(template) == "resource" and event.phase != "Succeeded"
+    if event.containers and not nothing:  # Argo's executor reports all declared outputs, even without a value
         parameters = [{**one, **reported.pop(one["name"], {})} for one in declared.get("parameters") or ()]
         if parameters or reported:
             result["parameters"] = [*parameters, *reported.values()]
@@ -111,7 +112,7 @@ def outputs(event: PodFinished, template: Json) -> Json:
     if code is None and event.outputs.get("exitCode") not in (None, ""):
         code = int(event.outputs["exitCode"])
     if code is not None:
-        result["exitCode"] = str(code) if code else "0"  # thousands of nodes have the same one
+        result["exitCode"] = str(code) if code else "0"  # the literal is shared by thousands of nodes
     return result
 
 
@@ -125,13 +126,13 @@ def progress_reported(containers: Sequence[ContainerState]) -> bool:
 
 
 def finished_at(containers: Sequence[ContainerState], now: float) -> float:
-    """When the last container ended."""
+    """The time when the last container ended."""
     ends = [container.finished_at for container in containers if container.finished_at is not None]
     return max(ends) if ends else now
 
 
 def ran(event: PodFinished, template: Json) -> Json | None:
-    """When the containers that do the template's work ran, how, and what the pod used; None when none of them started."""
+    """The field RAN: times of the main containers, start of the interpreter, resources used by the pod; None if none started."""
     names = main_names(template)
     own = [one for one in event.containers if one.name in names and one.started_at is not None]
     starts = [one.started_at for one in own if one.started_at is not None]
@@ -155,7 +156,7 @@ _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}
 
 
 def _requested(template: Json) -> Json:
-    """What all its containers request together, as far as they say so."""
+    """The sum of the requests of all its containers, as far as stated."""
     total: Json = {}
     for container in _declared(template).values():
         resources = container.get("resources") or {}
@@ -191,5 +192,5 @@ def usage(containers: Sequence[ContainerState], template: Json) -> Mapping[str, 
 
 @lru_cache(maxsize=64)
 def _shared(seconds: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
-    """Thousands of short tasks use the same."""
+    """The usage as a mapping that thousands of equal tasks share."""
     return dict(seconds)

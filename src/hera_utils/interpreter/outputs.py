@@ -1,4 +1,4 @@
-"""Where outputs go: from steps and tasks into scope, from scope into a template's own outputs, from nodes to the workflow."""
+"""Passes outputs from steps and tasks into the scope, from there to a template's own outputs, and from nodes to the workflow."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def resolve_references(context: Context, step: Json, scope: Scope, strict: Seque
     """A step or task with its references resolved, except in hooks, which may refer to the step itself.
 
     If its `when` is already false, only that is resolved: the other references need not exist.
-    wrap: what Argo puts before the message about a missing artifact.
+    wrap: Argo's prefix of the message about a missing artifact.
 
-    Raises Fault for a reference without a value: everything before the step is over, so there will be none. Argo tries for ever.
+    Raises Fault for a reference without a value: all steps before it are over, so it never gets one. Argo would retry for ever.
     """
     parameters = scope.parameters(context.variables)
     step_hooks = step.get("hooks")
@@ -203,7 +203,7 @@ def publish(context: Context, outputs: Json | None) -> None:
 
 
 def _put_named(context: Context, kind: str, item: Json) -> None:
-    """Make an item one of the workflow's outputs, in the place of an earlier one of its name; the list is not searched for each."""
+    """Add an item to the workflow's outputs, or replace the one of this name, without searching the list."""
     items = context.document["status"].setdefault("outputs", {}).setdefault(kind, [])
     known, places = context.cache.get(("published", kind), (None, {}))
     if known is not items:

@@ -1,10 +1,10 @@
-"""Which pods are too large for a cluster: the words are those that a real API server and its etcd answered. Pure.
+"""Refuses pods that are too large for a cluster; the messages are answers of a real API server and its etcd. Pure.
 
     JSON of the request             3 MiB      Request entity too large: limit is 3145728
     protocol buffers of the pod     1.5 MiB    etcdserver: request is too large
-    what Argo keeps beside it       1 MiB      ConfigMap "NAME" is invalid: []: Too long: may not be more than 1048576 bytes
+    Argo's config map for the pod   1 MiB      ConfigMap "NAME" is invalid: []: Too long: may not be more than 1048576 bytes
 
-Argo passes a template of more than 128 KiB to its executor in a config map, and a container's arguments as well when these are longer.
+Argo passes a template of more than 128 KiB to its executor in a config map, and so it does with longer arguments of a container.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ LONGEST_VARIABLE = 131_072
 """Bytes of a template, or of a container's arguments, that are part of the pod itself."""
 _MOST_BESIDE, _MOST_STORED, _MOST_SENT = 2**20, 3 * 2**19, 3 * 2**20
 _OFTEN_SMALLER = 8
-"""Times that a pod in JSON may be larger than in protocol buffers, which have no names of fields."""
+"""The factor by which a pod in JSON may exceed its size in protocol buffers, which contain no names of fields."""
 
 
 def check_beside(pod: Json, template: str) -> None:
-    """Refuse what Argo would keep in the pod's config map. template: its JSON. Raises Fault."""
+    """Refuse a pod whose config map would be too large. template: its JSON. Raises Fault."""
     long_template = _bytes(template) if len(template) > LONGEST_VARIABLE // 4 else 0
     if long_template <= LONGEST_VARIABLE:
         long_template = 0
@@ -34,9 +34,9 @@ def check_beside(pod: Json, template: str) -> None:
 
 
 def check(pod: Json) -> None:
-    """Refuse a pod that the API server, or its store, would not take. Raises Fault."""
+    """Refuse a pod that the API server or etcd would refuse. Raises Fault."""
     whole = _stored(pod)
-    if whole * _OFTEN_SMALLER <= _MOST_SENT:  # most: their arguments need no look
+    if whole * _OFTEN_SMALLER <= _MOST_SENT:  # true for most pods, whose exact size need not be computed
         return
     stored = whole - _long_arguments(pod)
     if stored * _OFTEN_SMALLER > _MOST_SENT and len(json.dumps(pod, separators=(",", ":"))) > _MOST_SENT:

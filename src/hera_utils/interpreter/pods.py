@@ -1,4 +1,4 @@
-"""The Kubernetes Pod of a node, as Argo's controller builds it (workflowpod.go), less the executor's own containers."""
+"""The Kubernetes Pod of a node, as Argo's controller builds it (workflowpod.go), without the executor's containers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _PREFIX = "workflows.argoproj.io/"
 _LARGE = 100_000
-"""Characters of a template that count as one more node, when it is told whether an event has done enough."""
+"""Characters of a template that count as one more node in the work of an event."""
 _LAST_NAME = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])+\Z")
 
 
 def build(context: Context, frame: Frame) -> Json:
-    """The pod of a frame. Raises Fault with Argo's message when it is impossible: a missing volume, a bad patch."""
+    """The pod of a frame. Raises Fault with Argo's message if it is impossible: a missing volume, an invalid patch."""
     template = frame.template
     name = new_nodes.pod_name_of(context, frame.call.name, str(template.get("name") or ""))
     spec: Json = {"restartPolicy": "Never"}
@@ -126,8 +126,8 @@ def _active_deadline(context: Context, frame: Frame, template: Json) -> int | No
 def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
     """The frame's template as the executor reads it, with the location of its outputs and logs.
 
-    A pod gets it as the value of a variable, in which Kubernetes replaces references: a script's $$ arrives as $. The agent for http
-    templates gets it in another way.
+    A pod gets it as the value of a variable, in which Kubernetes replaces references, so a script's $$ arrives as $. The agent for http
+    templates gets it differently.
     """
     template = artifact_repository.with_archive_location(
         context, frame.template, _pod_variables(context, frame, pod_name)
@@ -208,7 +208,7 @@ def open_containers(context: Context, frame: Frame, node: Json) -> None:
 
 
 def result_wanted(context: Context, frame: Frame) -> bool:
-    """Whether something refers to the node's `outputs.result`: then its printed output is kept (Argo: includeScriptOutput)."""
+    """Whether a reference to the node's `outputs.result` exists, so that its printed output is stored (Argo: includeScriptOutput)."""
     if kind_of(frame.template) == "data":
         return True
     boundary = context.frames.get(frame.call.boundary)
@@ -226,7 +226,7 @@ def result_wanted(context: Context, frame: Frame) -> bool:
 def _results_named(text: str, prefix: str) -> frozenset[str]:
     """The steps or tasks whose `outputs.result` a template's JSON refers to, as a tag or in an expression.
 
-    Double quotes stand there with a backslash, so that Argo does not find `steps["a"].outputs.result`.
+    In JSON double quotes have a backslash, so Argo does not find `steps["a"].outputs.result`.
     """
     dotted = re.findall(rf"{prefix}\.([-\w]+)\.outputs\.result", text)
     bracketed = re.findall(rf"{prefix}\['([-\w]+)'\]\.outputs.result", text)

@@ -104,7 +104,7 @@ def _mounts(template: Json) -> Iterator[Json]:
 
 
 def patched(spec: Json, patches: list[str]) -> Json:
-    """The spec with podSpecPatches (YAML or JSON) merged over it, in order. Argo says of one that does not fit only that."""
+    """The spec with podSpecPatches (YAML or JSON) merged over it, in order. For an unsuitable patch Argo's message gives no details."""
     import yaml
 
     from hera_utils.argo import yaml_limits
@@ -123,7 +123,7 @@ def patched(spec: Json, patches: list[str]) -> Json:
 
 
 def _check_types(patch: Json) -> None:
-    """A patch is read as a pod's spec, too, before it is merged. Raises Refused."""
+    """Check the types in a patch, as Argo reads it as a pod's spec before it is merged. Raises Refused."""
     for field, value in patch.items():
         many = value if field in _LISTS and isinstance(value, list) else [value] if field in _STRUCTS else ()
         for one in many:
@@ -140,7 +140,7 @@ def _without_executor(patch: Json) -> Json:
 
 
 def check_metadata(pod: Json) -> None:
-    """Refuse labels and annotations that Kubernetes would refuse: they may hold what an earlier task printed. Raises Fault."""
+    """Refuse illegal labels and annotations, as they may contain outputs of earlier tasks. Raises Fault."""
     if faults := names.metadata_faults(pod["metadata"]):
         raise Fault(f'Pod "{pod["metadata"]["name"]}" is invalid: {names.aggregate(faults)}')
 
@@ -153,6 +153,6 @@ def check_commands(pod: Json) -> None:
 
 
 def check(pod: Json) -> None:
-    """Refuse a pod that Kubernetes would not take: the fields may hold what a user or an earlier task wrote. Raises Fault."""
+    """Refuse a pod that Kubernetes would refuse, as its fields may contain texts of users or earlier tasks. Raises Fault."""
     if complaint := pods.complaint(pod, ARGO):
         raise Fault(complaint)

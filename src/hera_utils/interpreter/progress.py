@@ -1,7 +1,7 @@
-"""How far a run is: `done/all` over its leaves, and the resources that it has used.
+"""The progress of a run, `done/all` over its leaves, and the resources that it has used.
 
-Argo adds these up over all nodes at each update (workflow/progress, util/resource); here the sums are updated as nodes change. A
-node that is not a leaf shows its sums when it is over: writing the row of a wide node at each event would take quadratic time.
+Argo adds these up over all nodes at each update (workflow/progress, util/resource); here the sums are updated when nodes change. A
+node that is not a leaf shows its sums only when it is over, as writing the row of a wide node at each event would take quadratic time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ANNOTATION = "workflows.argoproj.io/progress"
 
 
 def at_the_start(metadata: Json | None) -> str:
-    """The progress of a pod that has told none, from the metadata of its template or pod (Argo: createWorkflowPod)."""
+    """The initial progress of a pod, from the metadata of its template or pod (Argo: createWorkflowPod)."""
     text = ((metadata or {}).get("annotations") or {}).get(_ANNOTATION)
     return str(text) if parse(text) else "0/1"
 
@@ -46,12 +46,12 @@ def _parse(text: str) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=64)
 def text_of(done: int, whole: int) -> str:
-    """Thousands of nodes have the same one."""
+    """The text of a progress, cached because thousands of nodes have the same one."""
     return f"{done}/{whole}"
 
 
 def of(node: Json, phase: str | None = None) -> tuple[int, int]:
-    """The progress of a leaf, in its phase or another one; one that succeeded counts in full."""
+    """The progress of a leaf, in its own phase or `phase`; a leaf that succeeded counts in full."""
     done, whole = parse(node.get("progress")) or (0, 1)
     return (whole, whole) if (phase or node["phase"]) in _IN_FULL else (done, whole)
 

@@ -1,7 +1,7 @@
-"""Parts of a valid workflow that probably do not do what their author wants: names with a dash in expressions, inline templates that Argo
-does not run as written, templates that call themselves without end.
+"""Warnings about parts of a valid workflow that probably do not do what their author wants: names with a dash in expressions, inline
+templates that Argo does not run as written, templates that call themselves without end.
 
-Nothing is refused, and a run ends as on a cluster; but its user is warned before it starts.
+Nothing is refused, and a run ends as on a cluster, but its user is warned before it starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KEPT = (
 
 
 def remarks(document: Json, stored: Iterable[Json] = ()) -> list[str]:
-    """A sentence for each. stored: the WorkflowTemplates and ClusterWorkflowTemplates that the workflow calls, whole documents."""
+    """The warnings. stored: the WorkflowTemplates and ClusterWorkflowTemplates that the workflow calls, whole documents."""
     own = (document.get("spec") or {}).get("workflowTemplateRef") or {}
     found = list(_of_object(document, "", document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate")))
     for one in stored:
@@ -41,7 +41,7 @@ def remarks(document: Json, stored: Iterable[Json] = ()) -> list[str]:
 
 
 def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
-    """referred: its templates are called by templateRef."""
+    """The warnings about one object. referred: whether its templates are called by templateRef."""
     spec = document.get("spec") or {}
     expressions = list(_expressions(spec, f"{home}spec"))
     names = set(_names(spec)) if expressions else set[str]()
@@ -62,7 +62,7 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
 
 
 def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[str]:
-    """Argo stores an inline template of a stored object under its step's name, without the values of the caller."""
+    """Warnings on inline templates of a stored object, which Argo stores under the step's name without the values of the caller."""
     inline = step["inline"]
     if by_key.setdefault(step.get("name", ""), inline) != inline:
         yield f"{path}: called by templateRef it runs the inline template of the first step of that name; give it another name"
@@ -79,7 +79,7 @@ def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[
 
 
 def _always(template: Json, step: Json) -> bool:
-    """Whether it runs whatever came before: a condition, a loop or another task may end a recursion that is meant."""
+    """Whether the step always runs; a condition, a loop or another task may end an intended recursion."""
     conditions = ("when", "depends", "dependencies", "withItems", "withParam", "withSequence")
     if any(step.get(name) for name in conditions):
         return False
@@ -87,7 +87,7 @@ def _always(template: Json, step: Json) -> bool:
 
 
 def _followed(template: Json, step: Json) -> bool:
-    """Whether Argo looks at the loop again: in steps always, in a DAG when a task comes after it."""
+    """Whether Argo processes the loop again: in steps always, in a DAG if another task depends on it."""
     tasks = {task["name"]: task for task in (template.get("dag") or {}).get("tasks") or () if task.get("name")}
     if not tasks:
         return True
@@ -112,10 +112,10 @@ def _names(document: Any) -> Iterator[str]:
 
 
 def _expressions(document: Any, path: str) -> Iterator[tuple[str, str]]:
-    """(where, expression) of each field that is an expression, and of each `{{=…}}` in a text."""
+    """(path, expression) of each field that is an expression, and of each `{{=…}}` in a text."""
     mapping = isinstance(document, dict)
     for key, value in document.items() if mapping else enumerate(document):
-        if isinstance(value, str):  # most are: no call for each
+        if isinstance(value, str):  # handled here, as most values are texts and a call for each would be slow
             if key in _EXPRESSIONS and "{{" not in value:
                 yield f"{path}.{key}", value
             elif "{{=" in value:

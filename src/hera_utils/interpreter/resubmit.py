@@ -1,8 +1,8 @@
 """A new workflow from an old one (Argo: FormulateResubmitWorkflow).
 
-Memoized: what succeeded in the old one does not run again. Its pods become skipped nodes of the new one, with the old outputs; the
-groups above them are pending. Suspend nodes wait again, with the outputs that users have set. What else has to run again is left out:
-the new run opens it (Argo keeps a pending node, with the same effect).
+Memoized: nodes that succeeded in the old workflow do not run again. Their pods become skipped nodes of the new one, with the old outputs;
+the groups above them are pending. Suspend nodes wait again, with the outputs that users have set. Other nodes are left out, and the new
+run opens them (Argo keeps pending nodes, with the same effect).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, pa
             metadata[field] = copy.deepcopy(old[field])
     spec = copy.deepcopy(document["spec"])
     spec.pop("shutdown", None)
-    if spec.get("activeDeadlineSeconds") == 0:  # Argo: workflows were terminated in this way once
+    if spec.get("activeDeadlineSeconds") == 0:  # earlier versions of Argo terminated workflows in this way
         del spec["activeDeadlineSeconds"]
     if parameters:
         spec["arguments"] = with_parameters(spec.get("arguments"), parameters)
@@ -63,7 +63,7 @@ def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, pa
 
 
 def _ids_of(workflow: str, renamed: dict[str, str]) -> dict[str, str]:
-    """Old id → new id of each node, by its new name. Where two names have one hash, the second takes another, as in the ledger."""
+    """Old id → new id of each node, by its new name. If two names have the same hash, the second gets another id, as in the ledger."""
     ids: dict[str, str] = {}
     new_ids: set[str] = set()
     for old, name in renamed.items():
@@ -102,7 +102,7 @@ def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
 
 
 def _memoized_node(node: Json, stamp: str) -> Json | None:
-    """The node at the beginning of the new workflow, with its old id and name; None when it has to run again."""
+    """The node of the new workflow, with its old id and name; None if it has to run again."""
     failed = node.get("phase") in _FAILED
     again = {"startedAt": stamp, "finishedAt": stamp}
     if node["type"] == "Pod" and not failed:

@@ -1,7 +1,7 @@
-"""Retries a finished run in place: which of its nodes are removed, which begin again, which stay (Argo: FormulateRetryWorkflow).
+"""Retries a finished run in place: decides which nodes are removed, reset or kept (Argo: FormulateRetryWorkflow).
 
-Failed pods are removed, with all that followed them; the groups above them (DAG, Steps, TaskGroup, StepGroup, Retry) run again. With
-`restart_successful` the nodes of a selector are removed too. Exit handlers always are.
+Failed pods are removed, with their successors; the groups above them (DAG, Steps, TaskGroup, StepGroup, Retry) run again. With
+`restart_successful` the nodes of a selector are removed, too. Exit handlers are always removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 
 
 def retry(run: Run, event: RetryRequested) -> list[Command]:
-    """Remove and reset the nodes to run again. The caller opens the run again; its derived data are built anew (`run.index` is dropped).
+    """Remove and reset the nodes to run again. The caller opens the run again; `run.index` is dropped, so derived data are rebuilt.
 
     Raises Refused with Argo's message; then nothing has changed.
     """
@@ -42,12 +42,12 @@ def retry(run: Run, event: RetryRequested) -> list[Command]:
 
 
 def check(run: Run, event: RetryRequested) -> None:
-    """Raises what `retry` would raise; nothing changes."""
+    """Raise the error that `retry` would raise, without changing anything."""
     _decide(run, event)
 
 
 def _decide(run: Run, event: RetryRequested) -> tuple[_Choice, Json | None]:
-    """(the nodes to run again, the arguments where other ones were given)."""
+    """(the nodes to run again, the new arguments if any were given)."""
     _check_phase(run, event)
     arguments = _arguments(run, event.parameters)
     choice = _Choice(run.document, event)
@@ -81,7 +81,7 @@ def _arguments(run: Run, parameters: tuple[str, ...]) -> Json | None:
 
 
 class _Choice:
-    """reset: ids of nodes that begin again; deleted: ids of nodes that are removed."""
+    """The decision. reset: ids of nodes that begin again. deleted: ids of nodes that are removed."""
 
     def __init__(self, document: Json, event: RetryRequested) -> None:
         self.workflow = document["metadata"]["name"]
@@ -130,7 +130,7 @@ class _Choice:
         return {node_id for node_id, node in self.nodes.items() if selectors.node_matches(selector, node)}
 
     def _failed(self, selected: set[str]) -> set[str]:
-        """Failed nodes that run something, without those that a successful node followed."""
+        """Failed pods, agents' tasks and suspend nodes, except those with a successful node after them."""
         retry_of = {
             child: node
             for node in self.nodes.values()
@@ -184,7 +184,7 @@ class _Choice:
         return result
 
     def _take_back(self, start: str) -> None:
-        """Delete a node and what follows it; let what stands above it run again."""
+        """Delete a node and its successors; reset the groups above it."""
         self.deleted |= {start, *self._walk(start)}
         current: str | None = start
         if self.parents.get(start) is None:
@@ -206,7 +206,7 @@ class _Choice:
             current = self.parents.get(current)
 
     def _reset_boundaries(self, current: str) -> str | None:
-        """Reset boundary after boundary, up to the root, and the groups and retries that a boundary stands in."""
+        """Reset the boundaries up to the root, and the groups and retries around them."""
         while True:
             above = self.parents.get(current)
             if above is not None and self.nodes[above]["type"] == "Retry":
@@ -235,7 +235,7 @@ class _Choice:
         return {node_id for node_id, node in self.nodes.items() if self._in_exit_handler(node)}
 
     def pods(self) -> list[str]:
-        """The names of the pods whose nodes go."""
+        """The names of the pods whose nodes are deleted."""
         gone = self.deleted | self.exit_nodes()
         pods = (self.nodes[node_id] for node_id in sorted(gone) if self.nodes[node_id]["type"] == "Pod")
         return list(dict.fromkeys(self._pod_name(node) for node in pods))
@@ -289,7 +289,7 @@ def _apply_header(run: Run, event: RetryRequested, arguments: Json | None) -> No
     stored = status.get("storedWorkflowTemplateSpec")
     for one in (spec, stored or {}):
         one.pop("shutdown", None)
-    if spec.get("activeDeadlineSeconds") == 0:  # Argo: so were workflows once terminated
+    if spec.get("activeDeadlineSeconds") == 0:  # earlier versions of Argo terminated workflows in this way
         del spec["activeDeadlineSeconds"]
     if arguments is not None:
         spec["arguments"] = arguments

@@ -1,4 +1,4 @@
-"""What a template may refer to: parameters and artifacts of its inputs, and outputs of its earlier steps or tasks.
+"""The names to which a template may refer: parameters and artifacts of its inputs, and outputs of its earlier steps or tasks.
 
 Keys are Argo's (util/variables/keys): `steps.NAME.outputs.parameters.P`, `inputs.artifacts.A`… A value is text, an artifact
 (a dict), or None: the output of a node that was skipped and has no default ("absent optional").
@@ -24,7 +24,7 @@ class Scope:
     def __init__(self, template: Mapping[str, Any], entropy: Entropy) -> None:
         self.values = substitution.Variables({}, entropy)
         self._texts: dict[str, str | None] = {}
-        """Those of them that are texts, or absent: thousands of steps before a step are copied at once."""
+        """The values that are texts or absent, in a separate map that can be copied fast even with thousands of earlier steps."""
         self.skipped: set[str] = set()
         inputs = template.get("inputs") or {}
         for parameter in inputs.get("parameters") or ():

@@ -23,7 +23,7 @@ def sprintf(form: str, number: int) -> str:
 
 
 class _Argument:
-    """The number, which one verb or one `*` takes unless an index asks for it again."""
+    """The number; only one verb or `*` may use it, unless an index selects it again."""
 
     def __init__(self, form: str, number: int) -> None:
         self.form = form
@@ -59,7 +59,7 @@ class _Argument:
         return _verb(verb, flags, width, precision, self.number)
 
     def _seek(self, index: str | None) -> bool:
-        """`[1]` asks for the number once more; there is no other."""
+        """Process an index: `[1]` selects the number again, as there is no other argument."""
         if index is None:
             return True
         self.indexed = True

@@ -1,7 +1,7 @@
-"""Ends a run that can never continue, and says what it waits for. Argo would let it run for ever.
+"""Ends a run that can never continue, with the reason. Argo would let it run for ever.
 
-Only events move a run: of a pod, a user, a timer, a lock, an object. When none of these can come, the open nodes will never be over.
-No workflow should come here; this is the safety net below the planners.
+A run advances only by events of a pod, a user, a timer, a lock or an object. If none can come, the open nodes never end.
+No workflow should get into this state; this is the safety net for the planners.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _room_may_come(context: Context) -> bool:
 
 
 def reason(context: Context) -> str:
-    """The open nodes, the innermost first, and what holds them back."""
+    """A sentence with the open nodes, the innermost first, and what they wait for."""
     locks = lock_requests.waits_for_itself(context)
     if locks:
         return _listed(

@@ -1,4 +1,4 @@
-"""How a run begins, and how it is restored after a restart."""
+"""Begins a run, and restores it after a restart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hera_utils.interpreter.variables import output_variables, workflow_variable
 from hera_utils.interpreter.walk import Walk
 
 GO_ON = "later"
-"""The timer after which the interpreter goes on with what an event had no time for (Argo: MAX_OPERATION_TIME)."""
+"""The timer after which the interpreter continues with work for which an event had no time (Argo: MAX_OPERATION_TIME)."""
 _NO_GLOBALS = "failed to set global parameters: "
 _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 _DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
@@ -60,7 +60,7 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
 
 
 def repository_read(walk: Walk, event: ObjectRead) -> None:
-    """The config map of artifactRepositoryRef has been read: without the key the workflow cannot begin."""
+    """Begin after the config map of artifactRepositoryRef has been read; without the key the workflow cannot begin."""
     reference = walk.spec.get("artifactRepositoryRef") or {}
     found = event.document or {}
     default = ((found.get("metadata") or {}).get("annotations") or {}).get(_DEFAULT_REPOSITORY, "")
@@ -90,18 +90,18 @@ def begin_run(walk: Walk) -> list[Command]:
 
 
 def go_on(walk: Walk) -> None:
-    """The workflow's locks were granted."""
+    """Continue after the workflow's locks were granted."""
     if walk.run.phase in ("", phases.PENDING):
         started(walk)
 
 
 def started(walk: Walk) -> list[Command]:
-    """The workflow has its locks: it runs."""
-    # before it is Running: so the entry template sees it in Argo's first operation
+    """Start the workflow, which has its locks."""
+    # Set before the phase is Running, because the entry template sees this status in Argo's first operation.
     walk.variables["workflow.status"] = walk.run.phase
-    if not walk.run.phase:  # Argo does not tell it of a workflow that was Pending, because it waited for a lock
+    if not walk.run.phase:  # Argo omits this for a workflow that was Pending because it waited for a lock
         walk.document["metadata"].setdefault("annotations", {})[_NAME_FORMAT] = "v2"
-    finish.duration_variable(walk)  # before it has begun, too: 0
+    finish.duration_variable(walk)  # 0 before the workflow has begun
     finish.set_phase(walk, phases.RUNNING)
     metrics.of_workflow(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
@@ -115,21 +115,21 @@ def started(walk: Walk) -> list[Command]:
     walk.visit(walk.root)
     settle(walk)
     if _tells_what_changes(walk):
-        # later visits fill templates in with another status, and with labels that are set only now
+        # Later visits fill templates in with another status, and with labels that are set only now.
         walk.run.index = None
     return walk.commands
 
 
 def _tells_what_changes(walk: Walk) -> bool:
-    """Whether a template asks for what is another in Argo's first look."""
+    """Whether a template uses a variable whose value differs in Argo's first operation."""
     everything = plain_json([walk.spec.get("templates"), walk.run.memory.get("templates")])
     return any(f"workflow.{name}" in everything for name in ("status", "labels", "annotations"))
 
 
 def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
-    """A finished run is retried in place: failed nodes are removed or reset, then the whole run is walked again.
+    """Retry a finished run in place: remove or reset failed nodes, then walk the whole run again.
 
-    catch_up: applies to the kept nodes what happened to their pods since the run finished.
+    catch_up: processes, for the kept nodes, the ends of their pods since the run finished.
     """
     commands = retry_in_place.retry(run, event)
     run.memory.pop("locks", None)
@@ -157,7 +157,7 @@ def _spec(run: Run) -> Json:
         stored = document["status"]["storedWorkflowTemplateSpec"] = effective_spec(
             document, run.memory.get("templates") or ()
         )
-    for field in ("suspend", "shutdown"):  # which users change, in the workflow itself
+    for field in ("suspend", "shutdown"):  # users change these in the workflow itself
         stored.pop(field, None)
         if field in document["spec"]:
             stored[field] = document["spec"][field]
@@ -165,7 +165,7 @@ def _spec(run: Run) -> Json:
 
 
 def _walk(run: Run, spec: Json) -> Walk:
-    """Everything derived from a run, before any of its nodes is visited."""
+    """The walk of a run with its derived data, before any node is visited."""
     found = workflow_variables(run.document, spec, run.memory.get("config_maps") or {})
     # Expressions about the workflow as a whole are evaluated at each restore and must give the same values.
     created = timestamps.seconds(run.document["metadata"].get("creationTimestamp"))
@@ -183,7 +183,7 @@ def _set_metadata(walk: Walk) -> None:
     """Set the labels and annotations of workflowMetadata, and their variables."""
 
     def evaluate(text: str) -> Any:
-        from hera_utils.expressions.expr import program  # with the first expression, as in substitution.py
+        from hera_utils.expressions.expr import program  # imported with the first expression, as in substitution.py
 
         return program.evaluate(text, walk.variables, entropy=walk.variables.entropy)
 
@@ -194,7 +194,7 @@ def _set_metadata(walk: Walk) -> None:
         add_metadata(metadata, document, walk.spec, evaluate)
     except HeraUtilsError as error:
         wrong = error
-    # in Argo nothing of the workflow can be stored any more: it waits for ever
+    # In Argo the workflow could no longer be stored, and it would wait for ever.
     if faults := names.metadata_faults(metadata):
         raise InvalidWorkflow(f'Workflow.argoproj.io "{walk.run.name}" is invalid: {names.aggregate(faults)}')
     document["metadata"] = metadata
@@ -206,7 +206,7 @@ def _set_metadata(walk: Walk) -> None:
 
 
 def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:
-    """Close a workflow that cannot begin."""
+    """End a workflow that cannot begin."""
     walk = Walk(run, run.document["spec"], Variables({}, Entropy(event.at, event.seed)))
     walk.begin(event.at, event.seed)
     finish.close(walk, phase, message)
@@ -237,7 +237,7 @@ def restored(run: Run, event: Event) -> Walk:
 
 
 def walk_again(walk: Walk) -> None:
-    """Something changed for the whole run: visit every open node again."""
+    """Visit every open node again after a change that concerns the whole run."""
     run = walk.run
     commands, now, touched, entropy = walk.commands, walk.ledger.now, walk.ledger.touched, walk.variables.entropy
     fresh = _walk(run, _spec(run))
@@ -267,7 +267,7 @@ def settle(walk: Walk) -> None:
 
 
 def create_claims(walk: Walk) -> None:
-    """The claims of volumeClaimTemplates, named after the workflow. Raises Fault when Kubernetes would refuse one."""
+    """Create the claims of volumeClaimTemplates, named after the workflow. Raises Fault if Kubernetes would refuse one."""
     status = walk.document["status"]
     templates = walk.spec.get("volumeClaimTemplates") or []
     if not templates or status.get("persistentVolumeClaims"):

@@ -1,7 +1,7 @@
 """A run: one workflow being executed. Owned by one thread and updated in place by `advance`.
 
-Its whole state is the Argo document (metadata, spec, status with its nodes) and a small JSON `memory` of what Argo keeps
-elsewhere (timers, counters that cannot be derived…). Indices and counters are derived from both when it is restored.
+Its whole state is the Argo document (metadata, spec, status with its nodes) and a small JSON `memory` of data that Argo stores
+elsewhere (timers, counters that cannot be derived…). Indices and counters are derived from both when the run is restored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 MOST_NODES = 50_000
-"""So many a workflow may have, unless its run says otherwise. Argo keeps less than 1 MiB of them, compressed."""
+"""The maximum number of nodes of a workflow, unless its run sets another. Argo stores less than 1 MiB of them, compressed."""
 
 
 def _never() -> bool:
@@ -23,10 +23,10 @@ def _never() -> bool:
 
 
 class Run:
-    """document: the Workflow as the API shows it. memory: private state, JSON data.
+    """A run. document: the Workflow as the API shows it. memory: private state, JSON data.
 
-    `changed` holds the ids of the nodes that were added or changed, `removed` those that went away (a retry), since the last
-    `settle()`: what the journal must write. The rest of the document (the header) is small and written each time.
+    `changed` has the ids of the nodes that were added or changed since the last `settle()`, `removed` those that were removed (by a
+    retry); the journal must write these. The rest of the document (the header) is small and written each time.
     """
 
     def __init__(self, document: Json, memory: Json | None = None) -> None:
@@ -34,10 +34,10 @@ class Run:
         self.memory: Json = memory if memory is not None else {}
         self.changed: set[str] = set()
         self.removed: set[str] = set()
-        self.index: Any = None  # what the interpreter derives from the run; None: derive it again
-        # whether others wait: then what is not opened yet is opened in a later event
+        self.index: Any = None  # the interpreter's derived data; None: they must be rebuilt
+        # Whether other runs wait, so that further nodes should open in a later event.
         self.is_late: Callable[[], bool] = _never
-        self.least = 10  # so much is done in any event: small workflows open as a whole, and each event makes progress
+        self.least = 10  # minimum work of an event: small workflows open as a whole, and each event makes progress
         self.most_nodes = MOST_NODES
 
     @property

@@ -1,6 +1,6 @@
-"""Ends the nodes of a run that is stopped, or over its time: at once, but of thousands only as many in one event as it has time for.
+"""Ends the nodes of a run that is stopped or past its deadline: at once, or of thousands as many per event as it has time for.
 
-`run.memory["ending"]` says why while some are left. Until all have ended nothing of the run is looked at, as if it were suspended.
+`run.memory["ending"]` has the reason while some are left. Until all have ended no node is planned, as if the run were suspended.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _TOO_LATE = "Step exceeded its deadline"
 
 
 def begin(walk: Walk, why: str) -> None:
-    """why: SHUTDOWN or DEADLINE."""
+    """Begin to end the nodes. why: SHUTDOWN or DEADLINE."""
     walk.run.memory["ending"] = why
     go_on(walk)
 
 
 def go_on(walk: Walk) -> None:
-    """End the nodes that are left. With the last one the run is looked at again as a whole."""
+    """End the remaining nodes. After the last one, the whole run is visited again."""
     end = _ENDERS[walk.run.memory["ending"]]
     for node in list(walk.run.nodes.values()):
         if phases.fulfilled(node):  # a daemon that is ready ends with the template around it
@@ -37,7 +37,7 @@ def go_on(walk: Walk) -> None:
 
 
 def _stop(walk: Walk, node: Json) -> bool:
-    """Whether the node was ended: what may not continue after a stop."""
+    """End a node that may not continue after a stop; returns whether it was ended."""
     if limits.may_run(walk, outbound.in_exit_handler(walk.ledger, node)):
         return False
     waits = (node.get("synchronizationStatus") or {}).get("waiting")
@@ -50,7 +50,7 @@ def _stop(walk: Walk, node: Json) -> bool:
 
 
 def _run_out(walk: Walk, node: Json) -> bool:
-    """Whether the node was ended: all but exit handlers, when the workflow's time is over."""
+    """End a node at the workflow's deadline, unless it is an exit handler; returns whether it was ended."""
     if outbound.in_exit_handler(walk.ledger, node):
         return False
     if node["type"] == "Pod":

@@ -39,14 +39,14 @@ _CREATOR_LABELS = tuple(f"workflows.argoproj.io/creator{end}" for end in ("", "-
 
 
 def submitted_kind(name: str) -> str:
-    """The kind that a `resourceKind` means (the CLI sends short names). Raises Refused with Argo's message."""
+    """The kind of a `resourceKind` (the CLI sends short names). Raises Refused with Argo's message."""
     if name not in _KINDS:
         raise Refused(INVALID_ARGUMENT, f"Resource kind '{name}' is not supported for submitting")
     return _KINDS[name]
 
 
 def workflow_from(resource: Json, kind: str, *, at: float) -> Json:
-    """The workflow that submitting `resource` (a whole document) makes, before submit options. at: now, seconds since the epoch."""
+    """The workflow created by submitting `resource` (a whole document), before submit options. at: now, seconds since the epoch."""
     if kind == "CronWorkflow":
         return cron_workflow(resource, at=at)
     name = resource["metadata"]["name"]

@@ -1,6 +1,6 @@
-"""Tags and expressions for the interpreter: the variables carry the step's time and seed, errors become faults.
+"""Tags and expressions for the interpreter: the variables carry the event's time and seed, errors become faults.
 
-What evaluates expressions is imported with the first one: few workflows have any, and it is a sixth of what a server imports.
+The evaluator is imported with the first expression, because most workflows have none and it is a sixth of a server's imports.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def true(expression: str, variables: Variables) -> bool:
 
 
 def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
-    """The value of a boolean expression over tasks and how they ended, as of `depends`. Raises Fault."""
+    """The value of a boolean expression over the results of tasks, as in `depends`. Raises Fault."""
     from hera_utils.expressions.expr import program
 
     try:
@@ -103,7 +103,7 @@ def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
 
 
 def should_run(when: str | None) -> bool:
-    """The value of a `when` whose tags are replaced; true without one. Raises Fault with Argo's message."""
+    """The value of a `when` with replaced tags; true without one. Raises Fault with Argo's message."""
     if not when:
         return True
     from hera_utils.expressions.govaluate.condition import condition

@@ -1,4 +1,4 @@
-"""Which template a step, a task or a hook means (Argo: templateresolution).
+"""Finds the template of a step, a task or a hook (Argo: templateresolution).
 
 A template is looked up in a home: the workflow itself, or the WorkflowTemplate of the caller. Templates from outside the workflow are
 stored in status.storedTemplates, so that a later change of the WorkflowTemplate does not affect a run.
@@ -15,10 +15,10 @@ from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 
 KINDS = ("container", "containerSet", "steps", "dag", "script", "resource", "data", "suspend", "http", "plugin")
-"""The fields that say what a template is, in the order in which Argo looks at them."""
+"""The fields that determine the kind of a template, in Argo's order."""
 
 NO_TEMPLATE = "failed to get a template"
-"""Argo's message where no template is named; also for a loop with an inline template, when it looks for the template of the loop."""
+"""Argo's message if no template is named, and for a loop with an inline template, when Argo searches the template of the loop."""
 
 POD_KINDS = frozenset({"container", "containerSet", "script", "resource", "data"})
 
@@ -33,7 +33,7 @@ def kind_of(template: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class TemplateHolder:
-    """Where templates are looked up by name. scope: local, namespaced or cluster."""
+    """A home in which templates are looked up by name. scope: local, namespaced or cluster."""
 
     scope: str
     name: str
@@ -44,7 +44,7 @@ class TemplateHolder:
 
 
 class Templates:
-    """local: the workflow's own templates. outside: WorkflowTemplates and ClusterWorkflowTemplates, whole documents."""
+    """The templates of a run. local: the workflow's own. outside: WorkflowTemplates and ClusterWorkflowTemplates, whole documents."""
 
     def __init__(self, spec: Json, document: Json, outside: Iterable[Json]) -> None:
         self._document = document
@@ -72,7 +72,7 @@ class Templates:
         return home, template
 
     def _store(self, key: str, home: TemplateHolder, template: Json) -> None:
-        """Store a template from outside, and those within it, as its author wrote it, without the values of a caller."""
+        """Store a template from outside, and its inline templates, as written, without the values of a caller."""
         kept = self._document["status"].setdefault("storedTemplates", {})
         kept[key] = template
         for step in calls_of(template):

@@ -1,6 +1,6 @@
 """Calls that have begun but wait for a lock or a cache before their node opens (`run.memory["unopened"]`).
 
-A hook that has begun goes on even if its expression is no longer true; a node that waits as Pending has no pod yet.
+A hook that has begun continues even if its expression is no longer true; a node that waits as Pending has no pod yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def remember(run: Run) -> None:
-    """Give a run of an older version these notes: there the status shows which nodes wait for a lock."""
+    """Create this memory for a run of an older version, in which only the status shows which nodes wait for a lock."""
     if "unopened" not in run.memory:
         waiting = (node for node in run.nodes.values() if (node.get("synchronizationStatus") or {}).get("waiting"))
         found = {node["id"]: node["name"] for node in waiting if node["phase"] == phases.PENDING}
@@ -28,7 +28,7 @@ def note(context: Context, frame: Frame) -> None:
 
 
 def forget(context: Context, node_id: str) -> bool:
-    """Remove a call that opens now or never will; returns whether it was waiting."""
+    """Remove a call that opens now or never opens; returns whether it was waiting."""
     return (context.run.memory.get("unopened") or {}).pop(node_id, None) is not None
 
 
@@ -37,7 +37,7 @@ def waits(run: Run, node_id: str) -> bool:
 
 
 def is_begun(context: Context, name: str) -> bool:
-    """Whether the call of that name has been opened or waits to be."""
+    """Whether the call of that name has been opened or waits to open."""
     node_id = context.ledger.id_of(name)
     return context.ledger.get(node_id) is not None or waits(context.run, node_id)
 

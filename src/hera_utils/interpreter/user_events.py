@@ -12,7 +12,7 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.walk import Walk
 
 _GAVE_UP = "timed out waiting for the condition: "
-"""Argo's server tries again what cannot help, and then tells this first."""
+"""The beginning of the message after Argo's server has retried in vain."""
 
 
 def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
@@ -23,7 +23,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
         return
     walk.document["spec"]["shutdown"] = event.strategy
     walk.spec["shutdown"] = event.strategy
-    if lock_requests.waits(walk, ""):  # it never started
+    if lock_requests.waits(walk, ""):  # the workflow has never started
         if event.strategy == "Terminate":
             finish.close(walk, phases.FAILED, f"Stopped with strategy '{event.strategy}'")
         return

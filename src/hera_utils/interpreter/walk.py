@@ -1,8 +1,8 @@
 """The walk over a run: the only place that recurses.
 
-A node that is not over has a frame. A planner (nodes/) looks at one frame and its children and yields the calls to open; `execute`
-opens them, and visits the opened nodes in turn. When a node changes, `rise` visits its ancestors and tells each which child has
-changed: so the cost of an event depends on the depth of the tree, not on its width.
+A node that is not over has a frame. A planner (nodes/) reads one frame and its children and yields the calls to open; `execute`
+opens them and visits the opened nodes. When a node changes, `rise` visits its ancestors and passes each the changed child, so the
+cost of an event depends on the depth of the tree, not on its width.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Walk(Context):
     """The context of a run, and the recursion over its nodes."""
 
     def reopen(self, node_id: str) -> None:
-        """The answer for a waiting call has come: let its caller open it. A hook is opened by the node that it belongs to."""
+        """Let the caller of a waiting call open it after its answer has come. A hook is opened by its owner."""
         frame = self.held.pop(node_id, None)
         if frame is None or frame.parent is None:
             return
@@ -50,9 +50,9 @@ class Walk(Context):
         return self.ledger.get(node_id)
 
     def visit(self, frame: Frame) -> None:
-        """Let the frame's planner look at the changes. A fault marks its node and is raised in the caller."""
+        """Let the frame's planner process the changes. A fault marks its node and is raised in the caller."""
         if not self.alive(frame) or self.is_still():
-            return  # such a run is walked as a whole when it goes on
+            return  # such a run is walked as a whole when it continues
         node = self.ledger.get(frame.node_id)
         if node is not None and phases.ended(node):
             return
@@ -83,7 +83,7 @@ class Walk(Context):
                 close(self, frame)
 
     def rise(self, node_id: str, fault: Fault | None = None) -> None:
-        """A node has changed: visit its ancestors, nearest first, up to the workflow. fault: raised when it was opened."""
+        """Visit the ancestors of a changed node, nearest first, up to the workflow. fault: raised when the node was opened."""
         frame = self.frames.get(node_id)
         if frame is None and phases.ended(self.ledger.nodes[node_id]):
             # A retry asks for the lock again, and the pod of the earlier attempt has ended meanwhile.
@@ -94,12 +94,12 @@ class Walk(Context):
             self.rise_from(frame, fault)
 
     def rise_from(self, frame: Frame, fault: Fault | None = None) -> None:
-        """The same, for a frame (which may just have been closed)."""
+        """As `rise`, for a frame (which may just have been closed)."""
         node = self.ledger.nodes[frame.node_id]
         if phases.ended(node):
             close(self, frame)
         owner = self.frames.get(self.ledger.id_of(outbound.hook_owner(node["name"]))) if phases.hooked(node) else None
-        if owner is not None and owner.kind:  # a DAG waits for all hooks below it, also for its own
+        if owner is not None and owner.kind:  # a DAG waits for all hooks below it, including its own
             try:
                 self.visit(owner)
             except Fault as raised:
@@ -107,9 +107,9 @@ class Walk(Context):
         self._rise(frame, fault)
 
     def look_again(self, node_id: str) -> None:
-        """A killed pod has told what it gave: the template around it, which waited for that, looks at it again.
+        """After a killed pod has reported its outputs, visit the template around it, which waited for them.
 
-        Where that template is over, the one around it waits, and looks at that template.
+        If that template is over, the one around it waits and is visited.
         """
         node = self.ledger.nodes[node_id]
         frame = self.frames.get(node.get("boundaryID") or "")
@@ -126,7 +126,7 @@ class Walk(Context):
         self._visit_and_rise(frame)
 
     def _rise_from_orphan(self, node_id: str) -> None:
-        """A pod below a template that is over: only the nodes above that template are visited."""
+        """For a pod below a template that is over, visit only the nodes above that template."""
         above = self.root
         node = self.ledger.get(node_id)
         while node is not None and node.get("boundaryID"):
@@ -164,7 +164,7 @@ class Walk(Context):
         return self._alive(frame, None)[0] is frame
 
     def _alive(self, frame: Frame, fault: Fault | None) -> tuple[Frame, Fault | None]:
-        """The frame at which to begin: below a node that is over nothing is planned any more (as in Argo)."""
+        """The frame at which to begin, as below a node that is over nothing is planned (as in Argo)."""
         lowest = frame
         above = frame.parent
         while above is not None and above.node_id:
@@ -174,7 +174,7 @@ class Walk(Context):
         return lowest, fault
 
     def go_on(self) -> None:
-        """What the last event left for lack of time."""
+        """Continue the work that the last event left for lack of time."""
         while self.later:
             node_id = next(iter(self.later))
             frame, rest = self.later.pop(node_id), dict(self.later)
@@ -185,10 +185,10 @@ class Walk(Context):
                 return
 
     def open_waiting(self) -> None:
-        """There is room: let the frames that wait for the workflow's parallelism try again.
+        """Let the frames that wait for the workflow's parallelism try again, as there is room.
 
-        They try in the order of their names, so that a restored run makes the same choice. Nodes that a template's own parallelism holds
-        back are tried when one of its children ends, which visits its frame anyway.
+        They try in the order of their names, so that a restored run makes the same choice. Nodes that wait for a template's own
+        parallelism are tried when one of its children ends, which visits its frame anyway.
         """
         if self.spec.get("parallelism") is None:
             return

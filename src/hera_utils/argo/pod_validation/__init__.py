@@ -1,1 +1,1 @@
-"""Whether Kubernetes' API server would take a pod, in its own words: `pods.py` begins, one module looks at one part. Pure."""
+"""Kubernetes' validation of pods, with its messages: `pods.py` is the entry, each other module checks one part. Pure."""

@@ -1,4 +1,4 @@
-"""What Kubernetes has against the affinity of a pod, in its words. Pure. Source: pkg/apis/core/validation of Kubernetes 1.35."""
+"""Kubernetes' validation of a pod's affinity, with its messages. Pure. Source: pkg/apis/core/validation of Kubernetes 1.35."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _expression(expression: Json, path: str) -> Iterator[str]:
 
 
 def _values(expression: Json, path: str, *, of_numbers: bool) -> Iterator[str]:
-    """Whether the operator is one, and has as many values as it takes. of_numbers: labels of nodes may be compared as numbers, too."""
+    """Complaints about an operator and its number of values. of_numbers: whether labels (those of nodes) may be compared as numbers."""
     operator, values = expression.get("operator") or "", expression.get("values") or ()
     if operator in ("In", "NotIn"):
         if not values:

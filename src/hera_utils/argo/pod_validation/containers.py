@@ -1,6 +1,6 @@
-"""What Kubernetes has against the containers of a pod, in its words and order. Pure.
+"""Kubernetes' validation of a pod's containers, with its messages and order. Pure.
 
-Source: pkg/apis/core/validation of Kubernetes 1.35, and what a real API server answered.
+Source: pkg/apis/core/validation of Kubernetes 1.35, and the answers of a real API server.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ONLY_ALWAYS = "may not be set for init containers without restartPolicy=Always"
 
 @dataclass(frozen=True)
 class Executor:
-    """What Argo puts into a pod before everything of the template: names of its containers and init containers, and how many volumes."""
+    """Argo's additions to a pod before those of the template: names of its containers and init containers, and the number of volumes."""
 
     containers: tuple[str, ...] = ()
     inits: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ ARGO = Executor(("wait",), ("init",), 2)
 
 
 def of_pod(spec: Json, own: Executor, broken: set[str]) -> Iterator[str]:
-    """broken: names of volumes that are wrong, which no mount finds."""
+    """The complaints about all containers. broken: names of invalid volumes, which mounts cannot find."""
     containers, inits = spec.get("containers") or (), spec.get("initContainers") or ()
     if own.containers:  # the executor mounts what the main container does
         for container in containers:
@@ -244,7 +244,7 @@ def _variables(source: Json, path: str, index: int) -> Iterator[str]:
 
 
 def _mounts(container: Json, path: str, broken: set[str], *, mirrored: bool = False) -> Iterator[str]:
-    """mirrored: the executor's own mounts of these, below another folder."""
+    """The complaints about mounts. mirrored: whether they are the executor's copies of these mounts, below another folder."""
     places: set[str] = set()
     privileged = (container.get("securityContext") or {}).get("privileged")
     for index, mount in enumerate(container.get("volumeMounts") or ()):
@@ -263,7 +263,7 @@ def _mounts(container: Json, path: str, broken: set[str], *, mirrored: bool = Fa
 
 
 def _mount(mount: Json, at: str, path: str, *, privileged: bool) -> Iterator[str]:
-    """path: that of all mounts, which Kubernetes names for some fields."""
+    """The complaints about one mount. path: that of the list of mounts, which Kubernetes names for some fields."""
     within, expression = mount.get("subPath") or "", mount.get("subPathExpr") or ""
     if within:
         yield from volumes.descending(within, f"{path}.subPath")
@@ -377,7 +377,7 @@ def _security(context: Json, path: str) -> Iterator[str]:
 
 
 def _go_json(context: Json) -> str:
-    """The context as Go's JSON shows it: with the names of Go's fields, and all of them."""
+    """The context in Go's JSON, with all fields under Go's names."""
     names = ("Capabilities", "Privileged", "SELinuxOptions", "WindowsOptions", "RunAsUser", "RunAsGroup", "RunAsNonRoot",
              "ReadOnlyRootFilesystem", "AllowPrivilegeEscalation", "ProcMount", "SeccompProfile", "AppArmorProfile")  # fmt: skip
     own = {"SELinuxOptions": "seLinuxOptions"}

@@ -1,4 +1,4 @@
-"""How Kubernetes says that the value of a field is wrong (apimachinery's field errors). Pure."""
+"""Kubernetes' messages about invalid values of fields (apimachinery's field errors). Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def forbidden(path: str, why: str) -> str:
 
 
 def unsupported(path: str, value: Any, *choices: str) -> Iterator[str]:
-    """A complaint where the value is none of the choices."""
+    """A complaint if the value is none of the choices."""
     if value not in choices:
         known = ", ".join(f'"{choice}"' for choice in choices)
         yield f'{path}: Unsupported value: "{value}": supported values: {known}'

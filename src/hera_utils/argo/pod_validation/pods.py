@@ -1,8 +1,8 @@
-"""What Kubernetes' API server has against the spec of a pod, in its own words and order. Pure.
+"""Kubernetes' validation of a pod's spec, with its messages and order. Pure.
 
-Source: pkg/apis/core/validation of Kubernetes 1.35, and what a real API server answered. A cluster refuses such a pod when it is created;
-to Argo its node is an Error with this message. One function looks at one field; the tables at the end say which, in Kubernetes' order.
-Containers are looked at by containers.py.
+Source: pkg/apis/core/validation of Kubernetes 1.35, and the answers of a real API server. A cluster refuses to create an invalid pod, and
+Argo marks its node as Error with this message. Each function checks one field; the tables at the end list them in Kubernetes' order.
+containers.py checks the containers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hera_utils.argo.pod_validation.errors import (
 
 Json = dict[str, Any]
 Rule = Callable[[Json, Any, str], Iterator[str]]
-"""(the pod's spec, the field's value, its path) → what is wrong with it."""
+"""(the pod's spec, the field's value, its path) → complaints."""
 
 _MOST_NAMESERVERS, _MOST_SEARCHES = 3, 32
 _SEARCH = re.compile(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*\Z")
@@ -45,9 +45,9 @@ _SEARCH_MESSAGE = (
 
 
 def complaint(pod: Json, own: containers.Executor = containers.NO_EXECUTOR) -> str:
-    """Why the API server would not take the pod: `Pod "x" is invalid: …`; "" when it would.
+    """The reason why the API server would refuse the pod: `Pod "x" is invalid: …`; "" if it would accept it.
 
-    own: the containers and volumes that Argo puts before those of the template. Kubernetes counts them, here they do not exist.
+    own: the containers and volumes that Argo adds before those of the template. Kubernetes counts them, but here they do not exist.
     """
     found = list(of_spec(pod["spec"], own))
     return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(found)}' if found else ""

@@ -1,4 +1,4 @@
-"""References of a pod to its own fields (`fieldRef`), and what Kubernetes has against them, in its words. Pure."""
+"""Kubernetes' validation of a pod's references to its own fields (`fieldRef`), with its messages. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _VARIABLES = (
 _FILES = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
 _KNOWN = frozenset({*_VARIABLES, *_FILES, "spec.restartPolicy", "spec.schedulerName", "spec.hostNetwork", "status.phase",
                     "status.nominatedNodeName"})  # fmt: skip
-"""What Kubernetes knows as fields at all, for field selectors too."""
+"""The fields that Kubernetes knows, including those for field selectors."""
 
 
 def of_field_reference(reference: dict[str, Any], path: str, *, volume: bool = False) -> Iterator[str]:
-    """volume: a file shows the field, else a variable does, which knows other fields."""
+    """The complaints about a reference. volume: whether it is in a volume, where other fields are allowed than in a variable."""
     field = reference.get("fieldPath") or ""
     if not field:
         yield required(f"{path}.fieldPath")

@@ -1,4 +1,4 @@
-"""What Kubernetes has against the resources that a container asks for, in its words. Pure.
+"""Kubernetes' validation of a container's resources, with its messages. Pure.
 
 Source: pkg/apis/core/validation of Kubernetes 1.35. Limits come before requests; names of one kind in the order in which they are written.
 """
@@ -33,7 +33,7 @@ def of_requirements(resources: Json, path: str) -> Iterator[str]:
     requests = {
         **limits,
         **(resources.get("requests") or {}),
-    }  # Kubernetes: a limit without a request is the request too
+    }  # in Kubernetes a limit without a request is also the request
     for name, text in limits.items():
         yield from _amount(name, str(text), f"{path}.limits[{name}]")
     for name, text in requests.items():
@@ -70,7 +70,7 @@ def _name(name: str, path: str) -> Iterator[str]:
 
 
 def _within(name: str, text: str, limits: Json, path: str) -> Iterator[str]:
-    """A request may not be more than its limit; of what cannot be shared it must be the same."""
+    """The complaint if a request exceeds its limit, or differs from it for a resource that cannot be shared."""
     shared = "/" not in name and not name.startswith(_HUGE)
     if name not in limits:
         if not shared:
@@ -94,7 +94,7 @@ def _value(text: str) -> Fraction | None:
 
 
 def of_reference(reference: Json, path: str) -> Iterator[str]:
-    """A variable that shows what a container may use."""
+    """The complaints about a variable's reference to the resources of a container (`resourceFieldRef`)."""
     resource = reference.get("resource") or ""
     if not resource:
         yield required(f"{path}.resource")

@@ -1,4 +1,4 @@
-"""What Kubernetes has against the volumes of a pod, in its words. Pure. Source: pkg/apis/core/validation of Kubernetes 1.35."""
+"""Kubernetes' validation of a pod's volumes, with its messages. Pure. Source: pkg/apis/core/validation of Kubernetes 1.35."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOST_PATHS = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate"
 
 
 def of_volumes(volumes: Sequence[Json], before: int, broken: set[str]) -> Iterator[str]:
-    """before: how many volumes Argo puts before them. broken: takes the names of those that are wrong, which no mount finds."""
+    """The complaints about volumes. before: number of volumes that Argo adds before them. broken: receives the names of invalid ones."""
     names: set[str] = set()
     for index, volume in enumerate(volumes, start=before):
         path, name = f"spec.volumes[{index}]", volume.get("name") or ""
@@ -136,7 +136,7 @@ def _mode(value: Any, path: str) -> Iterator[str]:
 
 
 def descending(place: str, path: str) -> Iterator[str]:
-    """A path that may lead neither to the root nor upwards."""
+    """The complaints about a path that must neither be absolute nor contain `..`."""
     if place.startswith("/"):
         yield invalid_value(path, place, "must be a relative path")
     yield from _no_way_up(place, path)

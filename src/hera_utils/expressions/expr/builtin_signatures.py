@@ -15,7 +15,7 @@ def _text_of(nature: Nature) -> str:
 
 
 def _single_argument(kinds: str, result: Callable[[Nature], Nature], complaint: str) -> Rule:
-    """A builtin with one argument. kinds: number text list map; an unknown type always fits."""
+    """The rule of a builtin with one argument. kinds: of number, text, list, map; an unknown type always fits."""
 
     def rule(natures: list[Nature]) -> Nature | str:
         if len(natures) != 1:

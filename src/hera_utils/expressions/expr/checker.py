@@ -139,7 +139,9 @@ class _Checker:
         self.fail(node, f"invalid operation: {node.operator} (mismatched type {nature.display})")
 
     def binary(self, node: Binary) -> Nature:
-        chain = [node]  # the tree of a long chain is as deep as the chain is long
+        chain = [
+            node
+        ]  # a loop instead of recursion, as the tree of a chain of operators is as deep as the chain is long
         while isinstance(chain[-1].left, Binary):
             chain.append(chain[-1].left)
         nature = self.visit(chain[-1].left)
@@ -409,7 +411,7 @@ def _promoted(left: Nature, right: Nature) -> Nature:
 
 
 _TEXT_OPERATORS = frozenset({"contains", "startsWith", "endsWith", "matches"})
-# (operator, left, right) → type of the result, for types that are not plain numbers
+# (operator, left, right) → type of the result, for types other than plain numbers.
 _MIXED: dict[tuple[str, str, str], str] = {
     ("-", TIME, TIME): DURATION,
     ("-", TIME, DURATION): TIME,

@@ -38,12 +38,12 @@ from hera_utils.expressions.values import Byte, Failure, Function, Groups, count
 MOST_STEPS = 1_000_000
 MOST_CHARACTERS = 50_000_000
 _PARTS_OF_A_STEP = 10
-"""Of what a function or an operator goes through: about a millionth of a second, as any step."""
+"""Parts of a value (see count_parts) that count as one step, because they take about a microsecond, like any step."""
 _TAKES_ONE = frozenset({
     "len", "type", "first", "last", "get", "take", "mustFirst", "mustLast", "dig", "hasKey", "list", "tuple", "dict",
     "default", "coalesce", "ternary", "kindOf", "kindIs", "typeOf", "typeIs", "typeIsLike",
 })  # fmt: skip
-"""Functions that go through nothing, however large what they are given."""
+"""Functions whose time does not depend on the size of their arguments."""
 _MAKES_PARTS = frozenset({"fromJSON", "fromJson", "mustFromJson", "deepCopy", "mustDeepCopy"})
 _SEARCHES = frozenset({"contains", "startsWith", "endsWith", "matches", "<", ">", "<=", ">="})
 _COMPARES = frozenset({"==", "!=", "==string"})
@@ -101,7 +101,7 @@ def evaluate(node: Node, source: str, environment: Mapping[str, Any], entropy: E
 
 
 class _Walker:
-    """Keeps values on a stack, as expr-lang's machine does: findLast leaves a value below its result, which others then take."""
+    """Evaluates with a stack, as expr-lang's machine does, because findLast leaves a value below its result, which others then use."""
 
     def __init__(self, environment: Mapping[str, Any], entropy: Entropy) -> None:
         self.environment = environment
@@ -127,7 +127,7 @@ class _Walker:
         return self.stack.pop()
 
     def top(self, count: int) -> list[Any]:
-        """The uppermost values, the uppermost last."""
+        """The top `count` values of the stack, the topmost last."""
         at = len(self.stack) - count
         found = self.stack[at:]
         del self.stack[at:]
@@ -139,14 +139,14 @@ class _Walker:
             raise Failure("memory budget exceeded")
 
     def write(self, value: Any) -> None:
-        """Count the length of a new text: the sum of all is limited."""
+        """Count the length of a new text, as the sum of all lengths is limited."""
         if isinstance(value, str):
             self.characters += len(value)
             if self.characters > MOST_CHARACTERS:
                 raise Failure("memory budget exceeded")
 
     def read(self, *values: Any) -> None:
-        """Count what is gone through: many times a text or a list of a million take as long as many steps."""
+        """Count the parts of values that an operation reads, because a text or list of a million parts takes as long as many steps."""
         for one in values:
             if isinstance(one, _LONG):
                 self.steps += count_parts(one) // _PARTS_OF_A_STEP
@@ -154,7 +154,7 @@ class _Walker:
             raise Failure("evaluation takes too many steps")
 
     def read_by(self, operator: str, left: Any, right: Any) -> None:
-        """The same of what an operator goes through: texts of different lengths differ at once, and a key is found at once."""
+        """Count what an operator reads. Comparing texts of different lengths and finding a key are fast and do not count."""
         if operator in _SEARCHES:
             self.read(left, right)
         elif operator == "in":
@@ -165,7 +165,7 @@ class _Walker:
             self.read(right)
 
     def applied(self, name: str, function: Callable[..., Any], arguments: list[Any]) -> None:
-        """Put on the stack what a function makes of its arguments; what it goes through and makes is counted."""
+        """Push the result of a function; the sizes of its arguments and result count."""
         if name not in _TAKES_ONE:
             self.read(*arguments)
         value = _apply(name, function, arguments)
@@ -213,7 +213,7 @@ class _Walker:
         return boolean(self.stack[-1])
 
     def binary(self, node: Binary) -> None:
-        spine = [node]  # a + b + c …: the tree is as deep as the expression is long, so this does not recurse
+        spine = [node]  # a loop instead of recursion, as the tree of a + b + c … is as deep as the expression is long
         while isinstance(spine[-1].left, Binary):
             spine.append(spine[-1].left)
         self.operand(spine[-1].left, spine[-1])
@@ -221,7 +221,7 @@ class _Walker:
             self.steps += 1
             operator = operator_node.operator
             if operator in ("&&", "and", "||", "or"):
-                # expr-lang checks only the left side
+                # expr-lang checks the type of the left side only.
                 if self.holds(operator_node) is not (operator in ("||", "or")):
                     self.stack.pop()
                     self.run(operator_node.right)
@@ -325,7 +325,7 @@ class _Walker:
         self.grow(len(node.pairs))
         result: dict[str, Any] = {}
         pairs = self.top(2 * len(node.pairs))
-        for at in range(len(pairs) - 2, -1, -2):  # of two equal keys the first wins
+        for at in range(len(pairs) - 2, -1, -2):  # the first of two equal keys wins
             name = pairs[at]
             if not isinstance(name, str):
                 given = "nil" if name is None else go_type(name)
@@ -375,7 +375,7 @@ class _Walker:
         self.loops.pop()
 
     def sum_array(self, node: Builtin, array: Array) -> None:
-        """expr-lang's optimizer: a + (b + c)."""
+        """The sum of an array in the order of expr-lang's optimizer: a + (b + c)."""
         for one in array.nodes:
             self.run(one)
         self.place = node.place
@@ -455,7 +455,7 @@ class _Walker:
         backwards = "Last" in node.name
         for _ in loop.each(backwards=backwards):
             if backwards:
-                self.stack.append(True)  # expr-lang leaves it there
+                self.stack.append(True)  # expr-lang leaves a value on the stack here
             verdict = self.judged(node)
             self.stack.pop()
             if verdict:

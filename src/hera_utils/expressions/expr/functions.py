@@ -236,7 +236,7 @@ def _counts(value: Any) -> bool:
 
 def _numbers(name: str, values: tuple[Any, ...], depth: int = 0) -> Iterator[Any]:
     for value in values:
-        # months and durations are numbers too, but max and min ignore them in lists
+        # Months and durations are numbers, too, but max and min ignore them in lists.
         if is_number(value) or (_counts(value) and (depth == 0 or name in ("mean", "median"))):
             yield value
         elif isinstance(value, list | tuple) and depth < 100:
@@ -258,7 +258,7 @@ def extreme(name: str, better: Callable[[Any, Any], bool], values: tuple[Any, ..
 def mean(*values: Any) -> float:
     numbers = [float(value) for value in _numbers("mean", values)]
     total = 0.0
-    for number in numbers:  # not sum(): Python's compensates since 3.12, Go's does not
+    for number in numbers:  # not sum(), which compensates rounding errors since Python 3.12, unlike Go
         total += number
     return total / len(numbers) if numbers else 0.0
 
@@ -378,7 +378,7 @@ _MOST_COMPARED = 1_000_000
 
 def unique(values: Any) -> list[Any]:
     unique_values: list[Any] = []
-    plain: set[tuple[type, Any]] = set()  # numbers and texts are not compared with each of their kind
+    plain: set[tuple[type, Any]] = set()  # numbers and texts, for which a set replaces comparisons with all values
     others: list[Any] = []
     for place, value in enumerate(_list(values, "uniq")):
         is_plain = type(value) in (int, str)

@@ -64,7 +64,7 @@ class _Optimizer:
     def __init__(self, source: str, natures: dict[int, Nature]) -> None:
         self.source = source
         self.natures = natures
-        self.replaced: list[Node] = []  # ids are unique only while their nodes exist
+        self.replaced: list[Node] = []  # keeps replaced nodes alive, as ids are unique only while their nodes exist
 
     def nature(self, node: Node) -> Nature:
         return self.natures.get(id(node), UNKNOWN)

@@ -41,7 +41,7 @@ from hera_utils.expressions.expr.nodes import (
 )
 
 UNARY = {"not": 50, "!": 50, "-": 90, "+": 90}
-# operator → (precedence, associates to the right)
+# operator → (precedence, whether it associates to the right).
 BINARY = {
     "|": (0, False),
     "or": (10, False),
@@ -72,7 +72,7 @@ BINARY = {
 _NEGATABLE = frozenset({"contains", "matches", "startsWith", "endsWith", "in"})
 _COMPARISONS = frozenset({"<", ">", ">=", "<="})
 
-# function → its arguments: "e" an expression, "p" a predicate, "?" optional ones
+# function → its arguments: "e" an expression, "p" a predicate, "?" makes the following ones optional.
 PREDICATES = {
     "all": "ep",
     "none": "ep",

@@ -175,8 +175,8 @@ _FUNCTIONS = {
     "jsonpath": Function("jsonpath", query.query_text, "ss"),
 }
 _ADDED = frozenset(_FUNCTIONS) | {"sprig"}
-# Names that cannot be the beginning of another, because names of parameters, artifacts, steps and tasks have no dots in Argo: most
-# names of a scope are of this kind, and for an expression that uses one the others do not matter.
+# Names that cannot be the beginning of another one, because names of parameters, artifacts, steps and tasks have no dots in Argo. Most
+# names of a scope are of this kind, and an expression that uses only these needs no others.
 _LEAF = re.compile(
     r"(inputs|workflow|workflow\.outputs|outputs|(steps|tasks)\.[^.]+\.outputs)\.parameters\.[^.]+\Z"
     r"|(steps|tasks)\.[^.]+\.(outputs\.result|exitCode|status|id|ip|startedAt|finishedAt|hostNodeName)\Z"
@@ -193,7 +193,7 @@ def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[
             continue
         value = variables[name]
         if isinstance(value, dict | list):
-            value = copy.deepcopy(value)  # sprig.set and similar functions change their arguments
+            value = copy.deepcopy(value)  # because sprig.set and similar functions change their arguments
         if not dot:
             if not isinstance(environment.get(root), _Branch):
                 environment[root] = value
@@ -213,7 +213,7 @@ def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[
 
 
 class _Branch(dict[str, Any]):
-    """A map that dotted names make; other maps are values."""
+    """A map created from dotted names, as opposed to a map that is a value."""
 
 
 def _present(environment: Mapping[str, Any], name: str) -> bool:

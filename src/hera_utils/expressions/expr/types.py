@@ -218,4 +218,4 @@ METHODS: dict[str, dict[str, list[Signature]]] = {
     "time.Weekday": _signatures("String()s"),
     "*time.Location": _signatures("String()s"),
 }
-"""The methods that are known before anything runs."""
+"""The methods that the checker knows."""

@@ -1,7 +1,7 @@
 """`when`: Knetic/govaluate as Argo uses it, after the tags have been replaced.
 
 Argo turns govaluate's variables into strings, so that `foo != bar` needs no quotes. Remains of `{{…}}`, hyphens and blanks have the
-same odd effects as there: `a-b` is a subtraction of texts, `a.b` an accessor, a text that looks like a date a number. The text
+same odd effects as in Argo: `a-b` is a subtraction of texts, `a.b` an accessor, a text that looks like a date a number. The text
 becomes tokens; each kind of token may follow only some others (_FOLLOWERS); tokens become a tree by levels of precedence, all of
 which associate to the left; text behind a complete expression is ignored.
 """

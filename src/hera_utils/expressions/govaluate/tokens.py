@@ -187,7 +187,7 @@ def _token(reader: _Reader, state: str) -> ConditionToken:
     ):
         if symbol in symbols:
             return ConditionToken(kind, symbol)
-    if symbol == "" and reader.at < len(reader.text):  # a single "]": it would be read again and again
+    if symbol == "" and reader.at < len(reader.text):  # a single "]" would be read again and again
         raise Failure("Invalid token: ''")
     raise Failure(f"Invalid token: '{symbol}'")
 

@@ -44,7 +44,7 @@ def whole(value: Any) -> int:
         if len(digits) > 1 and digits[0] == "0"
         else 10
     )
-    if base == 10 and len(digits) > 19:  # more than 64 bits; Python reads no more than 4,300
+    if base == 10 and len(digits) > 19:  # more than 64 bits, and Python reads at most 4,300 digits
         return 0
     number = int(match.group(1) + re.sub("^0[xbo]", "", digits), base)
     return number if -(1 << 63) <= number < 1 << 63 else 0

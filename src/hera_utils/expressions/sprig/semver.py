@@ -70,7 +70,7 @@ def _prerelease_order(text: str) -> tuple[Any, ...]:
 
 
 def _refuse_long(text: str) -> None:
-    """Nobody writes versions of a kilobyte, and the time that the patterns take grows faster than the text."""
+    """Raise Failure for a long text, because the time of the patterns grows faster than the length, and real versions are short."""
     if len(text) > LONGEST:
         raise Failure(f"version string length is greater than {LONGEST} bytes")
 

@@ -265,7 +265,7 @@ def _must_match(pattern: str, value: str) -> bool:
 
 
 def _panics(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The function for a pattern that Go's MustCompile reads: of a bad one it says more."""
+    """The function with the longer error message of Go's MustCompile for an invalid pattern."""
 
     def checked(pattern: str, *others: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Cron workflows: when they are due, and what happens then. Pure.
+"""Cron workflows: their times, and their actions at these times. Pure.
 
 In: a cron workflow, its history and a time. Out: the next time, and the workflow to start, if any. Open cron_workflow.py first;
 schedules.py reads schedules as robfig/cron does, validate.py checks them.

@@ -1,6 +1,6 @@
-"""The meaning of a cron workflow: when it is due, whether it then starts a workflow, what happens after its workflows have ended.
+"""The execution of a cron workflow: its times, whether it then starts a workflow, and the processing of ended workflows.
 
-Pure: each function takes the cron workflow's document (which it does not change) and a time, and returns what is to be done. Source:
+Pure: each function takes the cron workflow's document (which it does not change) and a time, and returns the decision. Source:
 Argo 4.1's workflow/cron (operator.go, controller.go) and docs/cron-workflows.md.
 """
 
@@ -48,7 +48,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done at a scheduled time. document: the cron workflow with its new status. start: the workflow to submit, or None.
+    """The decision at a scheduled time. document: the cron workflow with its new status. start: the workflow to submit, or None.
 
     terminate: the names of the workflows to end before. policy: the concurrency policy that was applied, else "".
     """
@@ -158,7 +158,7 @@ def workflow(cron: Json, scheduled: float) -> Json:
 
 
 def started(cron: Json, scheduled: float, child: Child) -> Json:
-    """The workflow of a scheduled time was submitted."""
+    """The cron workflow after the workflow of a scheduled time was submitted."""
     new = _copy(cron)
     status = new["status"]
     status["active"] = [*(status["active"] or ()), _reference(cron, child)]
@@ -167,13 +167,13 @@ def started(cron: Json, scheduled: float, child: Child) -> Json:
 
 
 def refused(cron: Json, message: str) -> Json:
-    """The workflow of a scheduled time could not be started: it counts as failed."""
+    """The cron workflow after the workflow of a scheduled time could not be started, which counts as a failure."""
     new = _copy(cron)
     new["status"]["failed"] += 1
     return _with_condition(new, "SubmissionError", message)
 
 
-# -- what became of them ------------------------------------------------------------------------------------------------
+# -- ended workflows ----------------------------------------------------------------------------------------------------
 
 
 def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tuple[str, ...]]:

@@ -32,7 +32,7 @@ _FIELDS: tuple[tuple[int, int, Mapping[str, int]], ...] = (
     (0, 59, {}), (0, 23, {}), (1, 31, {}), (1, 12, _MONTHS), (0, 6, _DAYS),
 )  # fmt: skip
 _YEARS = 5
-"""How far ahead the search for a time goes (a 31st of February never comes)."""
+"""Years that the search for a time covers (a 31st of February never comes)."""
 _HUGE = 2**63
 
 
@@ -87,7 +87,7 @@ class Calendar:
                 return float(at)
         return None
 
-    # Each moves `at` on until its unit fits; True: the next greater unit has changed, the search begins again.
+    # Each method advances `at` until its unit fits; it returns True if the next greater unit has changed, so that the search restarts.
 
     def _month(self, at: int, truncated: bool) -> tuple[bool, int]:
         while (local := self._local(at)).month not in self.month.values:
@@ -152,7 +152,7 @@ Schedule = Every | Calendar
 
 
 def parse(text: str) -> Schedule:
-    """Raises ScheduleError."""
+    """Parse a schedule. Raises ScheduleError."""
     if not text:
         raise ScheduleError("empty spec string")
     zone: tzinfo = timezone.utc
@@ -193,7 +193,7 @@ def zone_of(name: str) -> tzinfo:
 
 
 def _every(text: str) -> Every | None:
-    """None for a name of a calendar."""
+    """The schedule of `@every …`; None for names such as `@daily`."""
     if text in _DESCRIPTORS:
         return None
     if not text.startswith("@every "):

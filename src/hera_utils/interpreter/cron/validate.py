@@ -16,7 +16,7 @@ _POLICIES = ("", "Allow", "Forbid", "Replace")
 
 
 def check_cron(document: Json) -> None:
-    """Raises InvalidWorkflow."""
+    """Check the schedules of a cron workflow. Raises InvalidWorkflow."""
     name = (document.get("metadata") or {}).get("name") or ""
     spec = document.get("spec") or {}
     if len(name.encode()) > _NAME_LENGTH:

@@ -1,6 +1,6 @@
-"""One planner per type of node: from the changes of its children it decides what to open next, or how the node ended.
+"""One planner per type of node: from the changes of its children it decides which to open next, or the phase of the node.
 
-A planner is a generator: it yields the calls that it wants opened and receives their nodes. Planners do not know each other.
+A planner is a generator: it yields the calls to open and receives their nodes. Planners do not know each other.
 """
 
 from __future__ import annotations

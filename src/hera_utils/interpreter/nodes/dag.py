@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 _STRICT = ("tasks", "steps")
 _OVER: Json = {}
-"""In place of an item whose node is over: nothing of it is opened again."""
+"""Replaces an item whose node is over, as it is never opened again."""
 
 _PLANNED = ("Steps", "DAG", "Retry")
 _KEPT = ("Steps", "DAG", "Retry", "TaskGroup", "Suspend")
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
-    """Look at the tasks that changed, open what became ready, and see whether the DAG is over."""
+    """Process the changed tasks, open those that became ready, and determine whether the DAG is over."""
     if limits.failing_fast(context, frame) and phases.ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
@@ -51,18 +51,18 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     yield from visit.end_broken_loops()
     yield from visit.open_waiting()
     yield from visit.open_ready()
-    if frame.state.blocked:  # a task that ended in this very look may have made room for an exit handler before it
+    if frame.state.blocked:  # a task that ended in this visit may have made room for an earlier exit handler
         yield from visit.settle_blocked()
         yield from visit.open_ready()
         visit.note_waiting()
     if (yield from visit.settle_late()):
         yield from visit.open_ready()
     visit.conclude()
-    limits.failing_fast(context, frame)  # what this visit opened may have failed: Argo looks again at once
+    limits.failing_fast(context, frame)  # nodes opened in this visit may have failed, and Argo checks again at once
 
 
 class _Visit:
-    """One look at a DAG."""
+    """One visit of a DAG."""
 
     def __init__(self, context: Context, frame: Frame, state: DagState) -> None:
         self.context = context
@@ -83,7 +83,7 @@ class _Visit:
             task = self.state.tasks[name]
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)
-            again = child == node_id and not self._is_opened(child)  # a hook that waits is opened by `_settle`
+            again = child == node_id and not self._is_opened(child)  # not for hooks, which `_settle` opens
             if again and self._is_item_of_ended(task, child):
                 unopened.forget(self.context, child)
             elif again and child not in self.state.held:
@@ -94,12 +94,12 @@ class _Visit:
         return self.ledger.get(node_id) is not None and not unopened.waits(self.context.run, node_id)
 
     def _is_item_of_ended(self, task: DagTask, node_id: str) -> bool:
-        """Whether the loop of an item is over, by a hook that failed or an item that could not be opened: it never opens then."""
+        """Whether the loop of an item is over because a hook failed or another item could not be opened; the item then never opens."""
         group = self.ledger.get(task.node_id)
         return node_id != task.node_id and group is not None and phases.ended(group)
 
     def settle_blocked(self) -> Plan:
-        """Try the hooks that a limit held back."""
+        """Try again the hooks that a limit prevented from opening."""
         blocked, self.state.blocked = self.state.blocked, {}
         for node_id, name in sorted(blocked.items(), key=lambda one: self.state.order[one[0]]):
             yield from self._settle(name, node_id)
@@ -112,9 +112,9 @@ class _Visit:
 
     # --- opening --------------------------------------------------------------------------------------------------
     def open_ready(self) -> Plan:
-        """Open the tasks that wait for nothing; those that are skipped at once make others ready.
+        """Open the tasks without unfinished dependencies; tasks that are skipped at once make others ready.
 
-        One that began already goes on: it may have begun after a daemon that is over by now, whose exit handler is not.
+        A task that has begun continues even if it has dependencies: it may have begun after a daemon whose exit handler runs now.
         """
         later_names = []
         while self.state.ready:
@@ -137,7 +137,7 @@ class _Visit:
         return not _is_new(self.ledger.get(node_id)) or unopened.waits(self.context.run, node_id)
 
     def _start(self, name: str) -> Opened:
-        """Everything that the task waits for is over: open it, skip it or omit it. False when its loop is not written out yet."""
+        """Open, skip or omit a task whose dependencies are over. Returns False if its loop is not completely expanded yet."""
         task, state = self.state.tasks[name], self.state
         if task.over or name in state.open:
             return True
@@ -178,7 +178,7 @@ class _Visit:
         return True
 
     def _written_out(self, task: DagTask, several: Iterator[Json]) -> bool:
-        """Write out the items of a loop, as far as this event has time; whether all are."""
+        """Expand the items of a loop as far as this event has time; returns whether all are expanded."""
         for item in several:
             task.written.append(item)
             if loops.may_pause(self.context, len(task.written)):
@@ -186,11 +186,11 @@ class _Visit:
         return True
 
     def _check_scope(self, task: DagTask) -> None:
-        """Raise Fault, which is then an error of the DAG, when a loop before a target has results that are no JSON."""
+        """Raise Fault, which becomes an error of the DAG, if a loop before a target has results that are not JSON."""
         dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
 
     def _is_target(self, task: DagTask) -> bool:
-        """Whether the task runs, according to how the tasks before it ended."""
+        """Whether the task runs, given the results of the tasks before it."""
         if not task.needs.logic:
             return True
         results = {}
@@ -200,7 +200,7 @@ class _Visit:
         return depends.holds(task.needs.logic, results)
 
     def _expand(self, task: DagTask) -> tuple[Json, Iterator[Json] | None]:
-        """(the task with its references filled in, its items when it is a loop)."""
+        """(the task with its references filled in, its items if it is a loop)."""
         scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
         name, node = f"{self.boundary['name']}.{task.spec['name']}", self.ledger.get(task.node_id)
         scope.at(self.context.entropy_of("arguments", name, node))
@@ -213,7 +213,7 @@ class _Visit:
         )
 
     def _shut(self, name: str, phase: str, reason: str) -> Plan:
-        """Give a task that never runs a Skipped node."""
+        """Create a Skipped node for a task that never runs."""
         task = self.state.tasks[name]
         node = self.ledger.get(task.node_id)
         if node is None:
@@ -248,7 +248,7 @@ class _Visit:
                     ledger.adopt(ledger.nodes[last], node_id)
 
     def _open_group(self, name: str, several: list[Json]) -> Plan:
-        """A loop: a TaskGroup node, and its items below it."""
+        """Create the TaskGroup node of a loop and open its items below it."""
         task = self.state.tasks[name]
         group = self.ledger.get(task.node_id)
         if _is_new(group):
@@ -269,11 +269,11 @@ class _Visit:
                 self._hold(item_id)
             else:
                 full = not (yield from self._open_one(name, item, item_id)) or full or name in self.state.broken
-        if not dag_hooks.has_exit_handler(task):  # else they are looked at when the hooks of the loop are over
+        if not dag_hooks.has_exit_handler(task):  # items with exit handlers are processed after the hooks of the loop
             yield from self._settle_items(task)
 
     def _take_up_items(self, name: str, group: Json) -> Plan:
-        """After a restart: what runs of a loop that a hook ended goes on."""
+        """After a restart, continue the running items of a loop that a hook ended."""
         left = {one["id"] for one in self.ledger.children(group) if not (phases.hooked(one) or phases.ended(one))}
         if group["type"] != "TaskGroup" or not left:
             return
@@ -287,14 +287,14 @@ class _Visit:
                 yield from self._open_one(name, item, item_id)
 
     def end_broken_loops(self) -> Plan:
-        """Items behind one that could not be opened wait for Argo's next look, if the loop is not over with those before it by then."""
+        """Process loops with an item that could not be opened: in Argo later items open at the next visit unless the loop is over."""
         broken, self.state.broken = sorted(self.state.broken), set()
         for name in broken:
             dag_tasks.phase(self.context, self.frame, self.state)
             yield from self._settle(name, self.state.tasks[name].node_id)
 
     def _open_one(self, name: str, item: Json, node_id: str) -> Opened:
-        """Open a task or an item; False when a limit held it back (then it waits)."""
+        """Open a task or an item; returns False if a limit prevents it, so that it waits."""
         task, ledger = self.state.tasks[name], self.ledger
         fresh, unconnected = ledger.get(node_id) is None, _is_new(ledger.get(node_id))
         if fresh and not self.context.opens and not unopened.waits(self.context.run, node_id):
@@ -339,7 +339,7 @@ class _Visit:
         heapq.heappush(self.state.waiting, (self.state.order[node_id], node_id))
 
     def open_waiting(self) -> Plan:
-        """Try those that a limit held back, in order, until it does again."""
+        """Open waiting tasks in order, until a limit prevents it again."""
         waiting = self.state.waiting
         while waiting:
             node_id = heapq.heappop(waiting)[1]
@@ -363,9 +363,9 @@ class _Visit:
 
     # --- what is over ---------------------------------------------------------------------------------------------
     def _settle_items(self, task: DagTask, changed: str = "") -> Plan:
-        """Look at the items of a loop (without exit handlers: at the one that changed): their exit handlers, and whether they are over.
+        """Process the items of a loop (without exit handlers only the changed one): their exit handlers, and whether they are over.
 
-        Argo looks at them in order, and at none behind one whose exit handler runs.
+        Argo processes them in order, and none after one whose exit handler runs.
         """
         handled = dag_hooks.has_exit_handler(task)
         for item_id in [changed] if changed and not handled else list(task.left):
@@ -377,13 +377,13 @@ class _Visit:
                 if not (yield from self.hooks.exited(owner, task, node)):
                     self.hooks.look_again(owner, task, item_id)
                     return
-            if not handled or phases.ended(node):  # else a daemon, whose exit handler begins when it ends
+            if not handled or phases.ended(node):  # not for a running daemon, whose exit handler begins when it ends
                 task.left.pop(item_id, None)
             if phases.ended(node):
                 task.items[item_id] = _OVER
 
     def _settle_new(self, name: str) -> Plan:
-        """Look at a task that was opened right now. If it was over at once, its hooks open after what depends on it, as in Argo."""
+        """Process a task that was just opened. If it was over at once, its hooks open after its dependents, as in Argo."""
         task = self.state.tasks[name]
         node = self.ledger.get(task.node_id)
         if node is not None and self.hooks.may_be_last(task, node):
@@ -400,7 +400,7 @@ class _Visit:
         self.state.late.append(name)
 
     def _is_without_call(self, task: DagTask, node: Json) -> bool:
-        """Whether the task, or each of its items, has a node without having been called; no hook is begun."""
+        """Whether the task, or each of its items, has a node but was never called, so that no hook begins."""
         below = self.ledger.children(node)
         if any(phases.hooked(child) for child in below):
             return False
@@ -410,16 +410,16 @@ class _Visit:
         return bool(below) and not written and all(child["type"] == "Skipped" for child in below)
 
     def settle_late(self) -> Opened:
-        """The hooks of tasks that were over at once; whether any was looked at."""
+        """Process the hooks of tasks that were over at once; returns whether there were any."""
         if self.state.ready:
-            return False  # this event has no time for what depends on them
+            return False  # this event has no time for their dependents, which come first
         late, self.state.late = self.state.late, []
         for name in late:
             yield from self._settle(name, self.state.tasks[name].node_id)
         return bool(late)
 
     def _end_group(self, task: DagTask, node: Json) -> None:
-        """All items are over. For Argo the loop is too, whatever their exit handlers do: those not open by now never open."""
+        """End a loop whose items are all over. For Argo it is over regardless of exit handlers; those not open by now never open."""
         self.ledger.mark(node, dag_phase.of_loop(map(self.ledger.nodes.__getitem__, task.items)))
         left = map(self.ledger.nodes.__getitem__, task.left)
         names = [item["name"] for item in left if phases.completed(item)]
@@ -430,20 +430,20 @@ class _Visit:
             self.context.say(EmitEvent("ExitHandlerNotRun", text))
 
     def _settle(self, name: str, changed: str) -> Plan:
-        """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""
+        """Process a task: the changed item, the hooks, and whether its dependents may begin."""
         task, ledger = self.state.tasks[name], self.ledger
         node = ledger.get(task.node_id)
         if node is None or killed.is_unsettled(self.context, node):
             return
         if name in self.state.broken:
-            self.state.open.add(name)  # Argo does not look at its hooks before it knows whether the loop is over
+            self.state.open.add(name)  # Argo does not process its hooks before it knows whether the loop is over
             return
         if node["type"] == "TaskGroup" and not phases.ended(node):
             handled = dag_hooks.has_exit_handler(task)
             if changed in task.items and not handled:
                 yield from self._settle_items(task, changed)
             over = yield from self.hooks.over(task, node)
-            if not phases.ended(node):  # else a hook failed, and items that are not open yet never will be
+            if not phases.ended(node):  # after a failed hook the node has ended, and further items never open
                 if over and handled:
                     yield from self._settle_items(task)
                 if not over or self._has_items_left(task):
@@ -463,7 +463,7 @@ class _Visit:
     def _has_items_left(self, task: DagTask) -> bool:
         """Whether an item of the loop runs, or has no node yet.
 
-        One that is no pod is over for Argo when it is looked at, so that its exit handler opens.
+        For Argo an item that is no pod is over when it is processed, so that its exit handler opens.
         """
         for node in map(self.ledger.get, task.left):
             if node is None or not phases.fulfilled(node) or killed.is_unsettled(self.context, node):
@@ -473,7 +473,7 @@ class _Visit:
         return not task.items
 
     def _begin_again(self, name: str) -> None:
-        """A daemon has ended: its hooks may open now, and dependents without a node wait for it again."""
+        """Reset the task of a daemon that has ended: its hooks may open now, and dependents without a node wait for it again."""
         task, state = self.state.tasks[name], self.state
         state.open.add(name)
         if not task.over:
@@ -499,14 +499,14 @@ class _Visit:
                 self.state.ready.append(dependent)
 
     def conclude(self) -> None:
-        """When nothing of the DAG runs any more, set how it ended."""
+        """Set the phase of the DAG if nothing of it runs any longer."""
         stopped = (
             bool(limits.shutdown(self.context))
             and not self.frame.on_exit
             and dag_phase.exits_done(self.ledger, [self.state.tasks[name].node_id for name in self.state.targets])
         )
         if stopped and self.context.is_cut_short(self.frame):
-            return  # what a stop ends at once, Argo also opens: those nodes are not there yet
+            return  # Argo also opens nodes that a stop ends at once, and these do not exist yet
         if not stopped and (self.state.open or self.state.waiting or self.state.ready):
             return
         node = self.boundary
@@ -522,7 +522,7 @@ class _Visit:
 
 
 def _is_new(node: Json | None) -> bool:
-    """Whether nothing of a task has begun: there is no node, or a memoized run has it from the old one, for what is memoized below it."""
+    """Whether a task has not begun: it has no node, or only one that a memoized resubmission copied for memoized nodes below it."""
     if node is None:
         return True
     kept = node["phase"] == phases.PENDING and node["type"] in _KEPT

@@ -1,4 +1,4 @@
-"""The hooks and exit handlers of a DAG's tasks: which of them open, and whether those that did are over (Argo: dag.go)."""
+"""The hooks and exit handlers of a DAG's tasks: which open, and whether the opened ones are over (Argo: dag.go)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def has_exit_handler(task: DagTask) -> bool:
 
 
 class TaskHooks:
-    """The hooks of the tasks, in one look at a DAG."""
+    """The hooks of the tasks in one visit of a DAG."""
 
     def __init__(self, context: Context, frame: Frame, state: DagState) -> None:
         self.context = context
@@ -32,9 +32,9 @@ class TaskHooks:
         self.ledger = context.ledger
 
     def over(self, task: DagTask, node: Json) -> Opened:
-        """Open the hooks that the task's node asks for by now; whether those that were opened are over.
+        """Open the hooks whose expression is true for the task's node now; returns whether the opened hooks are over.
 
-        A hook that fails to open is an error of its task, and of the DAG when nothing comes after the task.
+        A hook that fails to open is an error of its task, and of the DAG if the task has no dependents.
         """
         if not node_hooks.has_hooks(task.spec) and not has_exit_handler(task):
             return True
@@ -44,7 +44,7 @@ class TaskHooks:
         if not target and self._is_passed(task, node):
             return True
         if node["phase"] == phases.PENDING and not target:
-            return True  # Argo looks at the hooks of running tasks, and of targets
+            return True  # Argo processes the hooks of running tasks and of targets only
         owner = self.owner(task, node)
         try:
             done = yield from node_hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
@@ -63,9 +63,9 @@ class TaskHooks:
         return done
 
     def may_be_last(self, task: DagTask, node: Json) -> bool:
-        """Whether the task could not be opened, and the DAG may be over with it: then its exit handler does not begin any more.
+        """Whether the task could not be opened and the DAG may be over with it, so that its exit handler does not begin.
 
-        Another hook of it keeps the DAG going.
+        Another hook of the task would keep the DAG running.
         """
         if node["type"] != "Skipped" or not phases.completed(node) or task.dependents or not has_exit_handler(task):
             return False
@@ -81,13 +81,13 @@ class TaskHooks:
             return True
 
     def go_on(self, task: DagTask, node: Json) -> Plan:
-        """Exit handlers of items that had begun when the loop was over go on, also those that wait for a lock. In Argo these never end."""
+        """Continue exit handlers of items that had begun, or waited for a lock, when the loop ended. In Argo these never end."""
         state = self.state
         for index, item in enumerate(self.ledger.children(node) if has_exit_handler(task) else ()):
             name = f"{item['name']}.onExit"
             handler = self.ledger.node_named(name)
             if unopened.is_begun(self.context, name) and not (handler is not None and phases.fulfilled(handler)):
-                # after a restart the items of such a loop are not known
+                # After a restart the items of such a loop are not known.
                 state.owners.setdefault(item["id"], task.spec["name"])
                 state.order.setdefault(item["id"], (state.order[task.node_id][0], index))
                 owner = self.owner(task, item)
@@ -100,13 +100,13 @@ class TaskHooks:
         return node_hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
 
     def look_again(self, owner: node_hooks.Owner, task: DagTask, node_id: str) -> None:
-        """If a limit holds a hook back, look at the task again when there is room."""
+        """If a limit prevents a hook from opening, process the task again when there is room."""
         if owner.blocked:
             self.state.blocked[node_id] = task.spec["name"]
             self.context.wait(self.frame)
 
     def _is_passed(self, task: DagTask, node: Json) -> bool:
-        """Whether all that depends on the task is over before one of its hooks opened: then Argo comes to it no more."""
+        """Whether all dependents of the task were over before one of its hooks opened; Argo then no longer visits the task."""
         after = (self.ledger.get(self.state.tasks[name].node_id) for name in task.dependents)
         return all(one is not None and phases.fulfilled(one) for one in after) and not any(
             phases.hooked(child) for child in self.ledger.children(node)
@@ -115,11 +115,11 @@ class TaskHooks:
     def _fail(self, node: Json, message: str) -> None:
         """Make the task's node an Error, whatever its phase. Its progress no longer counts: it is over only since this event."""
         if (node["phase"], node.get("message")) == (phases.ERROR, message):
-            return  # it was looked at before
+            return  # the failure was processed before
         counted = progress.parse(node.get("progress"))
         if counted is not None and node["phase"] == phases.SUCCEEDED:
             self.ledger.change(node, progress=f"0/{counted[1]}")
-        if node["type"] == "Pod":  # its pod goes on, and tells how it ended
+        if node["type"] == "Pod":  # its pod continues and will report its end
             killed.wait_for(self.context, node, exit_code=True)
         self.ledger.mark(node, phases.ERROR, message)
         frame = self.context.frames.get(node["id"])
@@ -127,7 +127,7 @@ class TaskHooks:
             close(self.context, frame)
 
     def _end_hooks(self, node: Json, message: str) -> None:
-        """End the retries among the hooks of a node of which no attempt can be opened: the DAG would wait for them. In Argo it does."""
+        """End the Retry nodes of hooks of which no attempt can be opened. In Argo the DAG would wait for them for ever."""
         for hook in self.ledger.children(node):
             left = hook["type"] == "Retry" and not phases.ended(hook) and hook["id"] not in self.context.frames
             if phases.hooked(hook) and left:

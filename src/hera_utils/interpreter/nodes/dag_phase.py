@@ -1,4 +1,4 @@
-"""How a DAG ended, from the phases of its targets (Argo: assessDAGPhase)."""
+"""The phase of a DAG, from the phases of its targets (Argo: assessDAGPhase)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hera_utils.interpreter.state import Json
 
 
 def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> str:
-    """Running while something below is not over, else the phase of the whole. targets: task → node id.
+    """Running while a node below is not over, else the final phase. targets: task → node id.
 
     An omitted target has the phase of its branch: of the last node before it that completed. A failure outweighs a success.
     """
@@ -63,8 +63,8 @@ def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
 def _within(ledger: Ledger, node: Json, dag_id: str) -> bool:
     """Whether the node belongs to the DAG.
 
-    A successor of the DAG may be its descendant, and run again when a retry in place resets both: the successor waits for the DAG. In
-    Argo the DAG waits for the successor too.
+    A successor of the DAG may be its descendant and run again when a retry in place resets both. The successor waits for the DAG; in
+    Argo the DAG also waits for the successor.
     """
     boundary = node.get("boundaryID") or ""
     while boundary and boundary != dag_id:
@@ -73,7 +73,7 @@ def _within(ledger: Ledger, node: Json, dag_id: str) -> bool:
 
 
 def _complete_group(ledger: Ledger, node: Json) -> bool:
-    """End a loop whose items are all over although nothing visited it since; whether it is so (Argo: completableTaskGroupPhase)."""
+    """End a loop whose items are all over but that was not visited since; returns whether it did (Argo: completableTaskGroupPhase)."""
     children = ledger.children(node)
     if node["type"] != "TaskGroup" or not children or not all(phases.fulfilled(child) for child in children):
         return False
@@ -83,7 +83,7 @@ def _complete_group(ledger: Ledger, node: Json) -> bool:
 
 
 def _abandoned(ledger: Ledger, node: Json) -> bool:
-    """Whether the node belongs to a template, or a retry, that is over, so that it will never end. Argo would wait for ever."""
+    """Whether the node never ends because the template or retry around it is over. Argo would wait for ever."""
     boundary = ledger.get(node.get("boundaryID") or "")
     while boundary is not None and not phases.ended(boundary):
         boundary = outbound.retry_of(ledger, boundary) or ledger.get(boundary.get("boundaryID") or "")

@@ -1,4 +1,4 @@
-"""The tasks of a DAG while it runs: what each waits for, the items of loops, what runs."""
+"""The tasks of a running DAG: their unfinished dependencies, the items of loops, the open nodes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class DagTask:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
-    left: the items that are not over, in order. expansion, written: the task with its values and what is left of its loop's items, while
-    these are written out. late: some items are not opened for lack of time. over: the task and its hooks are, so that its dependents may
-    begin; daemon: it runs nevertheless.
+    left: the items that are not over, in order. expansion, written: while the loop is expanded, the task with its values and the
+    remaining items. late: whether some items are not opened yet for lack of time. over: whether the task and its hooks are over, so that
+    its dependents may begin. daemon: whether it runs nevertheless.
     """
 
     spec: Json
@@ -44,11 +44,12 @@ class DagTask:
 
 @dataclass
 class DagState:
-    """owners: node id → task, of its node and its items. order: node id → (place of the task, place of the item). waiting: a heap
-    of those that a limit holds back, by order; held: their ids. open: tasks that began and are not over. ready: tasks to look at.
-    blocked: node id → task of those with hooks that a limit holds back. inline_loops: tasks that are loops of an inline template.
-    broken: loops with an item that could not be opened in this look.
-    late: tasks that were over without being called; their hooks come after what depends on them.
+    """The state of a DAG. owners: node id → task, of its node and its items. order: node id → (place of the task, place of the item).
+
+    waiting: a heap of nodes that a limit prevents from opening, by order; held: their ids. open: tasks that began and are not over.
+    ready: tasks to process. blocked: node id → task of those with hooks that a limit prevents from opening. inline_loops: tasks that are
+    loops of an inline template. broken: loops with an item that could not be opened in this visit. late: tasks that were over without
+    being called; their hooks come after their dependents.
     """
 
     tasks: dict[str, DagTask]
@@ -66,7 +67,7 @@ class DagState:
 
 
 def prepare(context: Context, frame: Frame) -> DagState:
-    """The tasks that the targets need; without targets, those that no other task needs. All are ready to be looked at."""
+    """The state with the tasks that the targets need; without a list of targets, these are the tasks that no other task needs."""
     dag = frame.template["dag"]
     specs = {task["name"]: task for task in dag.get("tasks") or ()}
     needs = {name: depends.of_task(task, specs) for name, task in specs.items()}
@@ -100,7 +101,7 @@ def prepare(context: Context, frame: Frame) -> DagState:
 
 
 def after_inline_loop(ledger: Ledger, state: DagState, name: str) -> bool:
-    """Whether a loop of an inline template with items comes before the task: then Argo finds no template for the group of the loop."""
+    """Whether the task depends on a loop of an inline template with items, for whose group Argo finds no template."""
     nodes = (
         ledger.get(state.tasks[one].node_id)
         for one in state.inline_loops.intersection(dag_scope.ancestors(state.tasks, name))
@@ -109,13 +110,13 @@ def after_inline_loop(ledger: Ledger, state: DagState, name: str) -> bool:
 
 
 def phase(context: Context, frame: Frame, state: DagState) -> str:
-    """Running, or how the DAG ended."""
+    """Running, or the final phase of the DAG."""
     ids = {name: state.tasks[name].node_id for name in state.targets}
     return dag_phase.assess(context.ledger, frame.template["dag"], context.ledger.nodes[frame.node_id], ids)
 
 
 def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | None:
-    """(task, node id) of a changed node: the task's own or an item's; for a hook that of the node it belongs to."""
+    """(task, node id) of a changed node, which is the task's own or an item's; for a hook those of its owner."""
     if child in state.owners:
         return state.owners[child], child
     node = context.ledger.get(child)
@@ -126,7 +127,7 @@ def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | No
 
 
 def is_cut_short(context: Context, frame: Frame, state: DagState, task: DagTask) -> bool:
-    """Whether something of the task is left to open for lack of time. Its hooks wait for that: one that fails ends the task."""
+    """Whether nodes of the task are not opened yet for lack of time. Its hooks wait for that, as a failed hook ends the task."""
     if task.late:
         return True
     for left in context.later.values():

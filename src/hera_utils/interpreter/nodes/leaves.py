@@ -46,7 +46,7 @@ def _launch(context: Context, frame: Frame, node: Json) -> None:
         context.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
         return
     if node["type"] == "Pod" and not frame.on_exit and 0 < limits.workflow_deadline(context) < context.ledger.now + 1:
-        return  # Argo creates no pod for less than a second: the node ends with the workflow's time
+        return  # Argo creates no pod for less than a second; the node ends at the workflow's deadline
     limits.check_pending(context, frame.template, node)
     pod = pods.build(context, frame)
     context.ledger.change(node, progress=progress.at_the_start(pod["metadata"]))
@@ -67,7 +67,7 @@ def open_suspend(context: Context, frame: Frame, node: Json | None) -> None:
             ledger.change(node, outputs={"parameters": outputs})
         if node.get("inputs"):
             ledger.change(node, inputs=_with_choices(node["inputs"]))
-    if frame.fresh or node["phase"] == phases.PENDING:  # one of a memoized run has its outputs
+    if frame.fresh or node["phase"] == phases.PENDING:  # a node of a memoized resubmission has its outputs already
         ledger.mark(node, phases.RUNNING)
         if reason := limits.too_late(context, frame.on_exit):
             ledger.mark(node, phases.FAILED, reason)
@@ -92,7 +92,7 @@ def resume_suspended(context: Context, frame: Frame) -> None:
 
 
 def with_defaults(outputs: Json | None) -> Json | None:
-    """The outputs that a user should have supplied, with their defaults. Raises Fault when one has no default."""
+    """The outputs that a user should have supplied, with their defaults. Raises Fault if one has no default."""
     if not outputs:
         return outputs
     filled = []
@@ -125,7 +125,7 @@ def _supplied(template: Json) -> list[Json]:
 
 
 def _with_choices(inputs: Json) -> Json:
-    """The inputs; one whose value is JSON with an `enum` offers these choices, as in Argo."""
+    """The inputs; if the value of one is JSON with an `enum`, the input gets these choices, as in Argo."""
     parameters = []
     for parameter in inputs.get("parameters") or ():
         try:

@@ -22,12 +22,12 @@ _TRANSIENT = (
     "invalid connection", "net/http: TLS handshake timeout", "request did not complete within requested timeout",
     "stream error when reading response body", "unexpected error when reading response body", "upper: no more rows in",
 )  # fmt: skip
-"""What a message says after which OnTransientError tries again (Argo: IsTransientErr; of the message of a node it knows the text alone)."""
+"""Texts in a message after which OnTransientError retries (Argo: IsTransientErr, which for a node has only the message's text)."""
 _FOREVER = float(2**63 - 1) / 1e9
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
-    """Look at the last attempt: end as it ended, wait, or open another one."""
+    """Process the last attempt: end like it, wait, or open another one."""
     ledger = context.ledger
     node = ledger.nodes[frame.node_id]
     strategy = new_nodes.retry_strategy(context, frame.template) or {}
@@ -57,14 +57,14 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
 
 
 def _check_again(strategy: Json, fault: Fault) -> None:
-    """Raise the fault of an attempt that could not be opened when the policy allows no other one then."""
+    """Raise the fault of an attempt that could not be opened, unless the policy allows another one."""
     if _policy(strategy) in ("Always", "OnError", "OnTransientError"):
         return
     raise fault if isinstance(fault, (TimedOut, TooDeep)) else AttemptFault(fault.message)
 
 
 def _follow(context: Context, frame: Frame, node: Json, tried: list[Json]) -> Plan:
-    """The last attempt goes on; if it became a daemon, its Retry node is one too."""
+    """Continue the last attempt; if it became a daemon, its Retry node becomes one, too."""
     last = tried[-1]
     if last["id"] not in context.frames:  # the run was restored
         yield _attempt(context, frame, node, len(tried) - 1, tried[-2] if len(tried) > 1 else None)
@@ -102,7 +102,7 @@ def _attempt(context: Context, frame: Frame, node: Json, number: int, before: Js
 
 
 def _end_in_time(context: Context, strategy: Json, tried: list[Json], opened: Json | None) -> None:
-    """The pod of an attempt is ended when `maxDuration` is over (Argo: executionDeadline), but never that of the first attempt."""
+    """Set the timer that ends an attempt's pod after `maxDuration` (Argo: executionDeadline); the first attempt has none."""
     ends = _ends(strategy, tried) if tried else 0.0
     if ends and opened is not None and opened["type"] == "Pod" and not phases.ended(opened):
         context.timer(f"attempt:{opened['id']}", ends)
@@ -115,19 +115,19 @@ def _duration(node: Json) -> str:
 
 
 def _policy(strategy: Json) -> str:
-    """The retry policy; with an expression and without a policy the expression alone decides, as in Argo."""
+    """The retry policy; with an expression but without a policy only the expression decides, as in Argo."""
     return str(strategy.get("retryPolicy") or ("Always" if strategy.get("expression") else "OnFailure"))
 
 
 def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> bool:
-    """Whether another attempt starts now. When none ever will, the node ends."""
+    """Whether another attempt starts now. If none ever will, this ends the node."""
     ledger, last = context.ledger, tried[-1]
     if not phases.unsuccessful(last):
         _take_outputs(context, node, last)
         ledger.mark(node, phases.SUCCEEDED)
         return False
     why = _stopped(context, frame)
-    if why:  # what the last attempt gave is not taken over
+    if why:  # the outputs of the last attempt are not copied
         ledger.mark(node, last["phase"], why)
         return False
     if strategy.get("backoff") is not None:
@@ -144,7 +144,7 @@ def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: li
 
 
 def _may_retry(context: Context, template: Json, node: Json, strategy: Json, tried: list[Json]) -> bool:
-    """Whether policy, limit and expression allow another attempt. If not, the node ends."""
+    """Whether policy, limit and expression allow another attempt. If not, this ends the node."""
     last = tried[-1]
     policy = _policy(strategy)
     if policy not in ("Always", "OnError", "OnFailure", "OnTransientError"):
@@ -198,9 +198,9 @@ def _take_outputs(context: Context, node: Json, last: Json) -> None:
 
 
 class Pause(NamedTuple):
-    """Between two attempts. seconds: how long. due: when the next may start.
+    """The pause between two attempts. seconds: its length. due: when the next may start.
 
-    hopeless: why there is no point in waiting, "" where there is.
+    hopeless: the reason why no further attempt is possible, "" if one is.
     """
 
     seconds: float = 0.0
@@ -209,7 +209,7 @@ class Pause(NamedTuple):
 
 
 def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
-    """What `backoff` says after the attempts so far."""
+    """The pause of `backoff` after the attempts so far."""
     backoff = strategy["backoff"]
     ends = _ends(strategy, tried)
     if ends and context.ledger.now > ends:
@@ -229,12 +229,12 @@ def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
 
 
 def _power(factor: int, exponent: int) -> float:
-    """The power; _FOREVER where it would be more, even more than a float can be."""
+    """factor ** exponent, at most _FOREVER, without the overflow of floats."""
     return min(float(factor) ** exponent if exponent * factor.bit_length() < 1024 else _FOREVER, _FOREVER)
 
 
 def _ends(strategy: Json, tried: list[Json]) -> float:
-    """When `maxDuration` is over (seconds since the epoch), 0 without one. It begins with the first attempt."""
+    """The end of `maxDuration` (seconds since the epoch), 0 without one. It begins with the first attempt."""
     longest = (strategy.get("backoff") or {}).get("maxDuration")
     return timestamps.seconds(tried[0].get("startedAt")) + limits.duration(text_of(longest)) if longest else 0.0
 

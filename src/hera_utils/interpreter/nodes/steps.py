@@ -1,4 +1,4 @@
-"""Steps: groups of steps one after the other, the steps of a group side by side (Argo: steps.go)."""
+"""Steps: groups run one after the other, the steps of a group in parallel (Argo: steps.go)."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _PLACE = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
 
 @dataclass
 class Group:
-    """steps: node id → step of each child of the group that does not skip. open: those not over yet, hooks included.
+    """A group. steps: node id → step of each child that is not skipped. open: those not over yet, including their hooks.
 
-    waiting: those that a limit holds back, in order; blocked: those with hooks that it holds back. opened: the first visit is done.
-    places: node id → the place of its step, by which they wait. expansion: what is left of the steps, until all loops are written out as
-    `expanded`. unsettled: those that opened or changed, to be looked at. cut_short: the last event had no time to open all.
+    waiting: those that a limit prevents from opening, in order; blocked: those with such hooks. opened: whether the first visit is done.
+    places: node id → the place of its step, the order of waiting. expansion: the remaining steps, until all loops are expanded into
+    `expanded`. unsettled: those that opened or changed, to be processed. cut_short: whether the last event had no time to open all.
     """
 
     node: Json
@@ -59,7 +59,7 @@ class Group:
     held: set[str] = field(default_factory=set)
 
     def hold(self, child_id: str) -> None:
-        """A limit holds the step back: it waits in the order of the steps."""
+        """Let a step that a limit prevents from opening wait, in the order of the steps."""
         before = bisect.bisect_left(self.waiting, self.places[child_id], key=self.places.__getitem__)
         self.waiting.insert(before, child_id)
         self.held.add(child_id)
@@ -78,7 +78,7 @@ class StepsState:
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
-    """Work on the present group; when it is done, on the next; after the last one the node succeeded."""
+    """Process the present group and, when it is done, the next; after the last one the node has succeeded."""
     if limits.failing_fast(context, frame) and phases.ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
@@ -89,19 +89,21 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     while visit.has_group():
         yield from visit.advance(dirty)
         if not visit.is_group_over():
-            limits.failing_fast(context, frame)  # what this visit opened may have failed: Argo looks again at once
+            limits.failing_fast(
+                context, frame
+            )  # nodes opened in this visit may have failed, and Argo checks again at once
             return
         visit.next_group()
         dirty = {}
         context.opened += 1
-        if visit.has_group() and context.goes_on_later():  # thousands of groups may have nothing to wait for
+        if visit.has_group() and context.goes_on_later():  # thousands of groups may be over at once
             context.later[frame.node_id] = frame
             return
     visit.conclude()
 
 
 class _Visit:
-    """One look at the steps."""
+    """One visit of the steps."""
 
     def __init__(self, context: Context, frame: Frame, state: StepsState) -> None:
         self.context = context
@@ -115,7 +117,7 @@ class _Visit:
     # --- groups ---------------------------------------------------------------------------------------------------
     @property
     def group(self) -> Group:
-        """The present group; its node is begun with the first look at it."""
+        """The present group; the first visit creates its node."""
         if self.state.group is None:
             self.state.group = self._begin(self.state.index)
         return self.state.group
@@ -124,9 +126,9 @@ class _Visit:
         return self.state.index < len(self.frame.template["steps"])
 
     def look_back(self, dirty: dict[str, Fault | None]) -> None:
-        """A daemon of an earlier group ended: that group is looked at again, for its exit handlers and for how it ended.
+        """If a daemon of an earlier group ended, process that group again, for its exit handlers and its phase.
 
-        Those after it are not looked at until it is over (Argo looks at all groups whenever it looks at the steps).
+        Later groups are not processed until it is over (Argo processes all groups at each visit of the steps).
         """
         for child_id in dirty:
             child = self.ledger.get(child_id)
@@ -138,7 +140,7 @@ class _Visit:
                 self.state.group = Group(self.ledger.nodes[self.ledger.id_of(f"{self.boundary['name']}[{found[1]}]")])
 
     def take_up_later_groups(self) -> Plan:
-        """After a restart: when a group is open again (`look_back`), those after it have begun too, and what runs in them goes on."""
+        """After a restart with a reopened group (`look_back`), continue the running steps of later groups, which have begun, too."""
         names = (f"{self.boundary['name']}[{index}]" for index in range(len(self.frame.template["steps"])))
         begun_groups = [
             node for node in map(self.ledger.node_named, names) if node is not None and node["phase"] != phases.PENDING
@@ -154,34 +156,34 @@ class _Visit:
                 yield from self._take_up()
             for step in self.frame.template["steps"][index]:
                 self._remember(step)
-        # what is in a group, or after it, is unknown to it: each is remembered again when it is over
+        # A group must not see its own outputs or later ones; these are added again when the groups are over.
         self.state.scope = Scope(self.frame.template, self.context.variables.entropy)
         self.state.index, self.state.group = 0, None
 
     def _take_up(self) -> Plan:
-        """Call the steps of a group that began once more, and no others."""
+        """Call again the steps of a group that had begun, and no others."""
         try:
             for step in self._expand(self.frame.template["steps"][self.state.index]):
                 child_id = self.ledger.reserve(self._name(step))
                 node = self.ledger.get(child_id)
                 begun = node is not None and node["type"] != "Skipped"
-                # it asks again when its group is visited
+                # It asks again when its group is visited.
                 if unopened.waits(self.context.run, child_id):
                     begun = lock_requests.awaits_answer(self.context, child_id)
                 if begun:
                     self.group.steps[child_id] = step
                     yield from self._open_one(child_id)
         except (TimedOut, Fault):
-            pass  # the group says so itself when its turn comes
+            pass  # the group reports it at its own visit
 
     def _begin(self, index: int) -> Group:
-        """The node of the group; its parents are the last nodes of the group before it."""
+        """Create the node of a group; its parents are the last nodes of the group before it."""
         ledger, boundary = self.ledger, self.boundary
         name = f"{boundary['name']}[{index}]"
         node = ledger.node_named(name)
         if node is not None and node["phase"] != phases.PENDING:
             return Group(node, opened=phases.ended(node) and self._all_over(node))
-        if node is not None:  # of a workflow that was submitted again: what it follows may have left its place
+        if node is not None:  # a resubmitted workflow has the node already, but its parents may have changed
             ledger.mark(node, phases.RUNNING)
         else:
             node = ledger.add(
@@ -204,11 +206,11 @@ class _Visit:
         return Group(node)
 
     def _all_over(self, group_node: Json) -> bool:
-        """Whether no child of a group that was done can change any more (a daemon can)."""
+        """Whether no child of an ended group can still change (a daemon can)."""
         return all(phases.ended(child) for child in self.ledger.children(group_node))
 
     def advance(self, dirty: dict[str, Fault | None]) -> Plan:
-        """Open what can be opened of the group and look at what changed."""
+        """Open the steps of the group that can open, and process the changed ones."""
         group = self.group
         if phases.ended(group.node) and group.opened:
             return
@@ -219,7 +221,7 @@ class _Visit:
                     return
                 yield from self._open_all()
                 if not self.context.has_no_time():
-                    yield from self._open_waiting()  # what was open already may have ended in this look
+                    yield from self._open_waiting()  # steps that ended in this visit may have made room
             else:
                 yield from self._changes(dirty)
                 yield from self._open_waiting()
@@ -231,20 +233,20 @@ class _Visit:
                 finish.fail(self.context, fault.message)
             return
         if group.open or group.waiting:
-            if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of a daemon that ended
+            if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of an ended daemon runs
                 self.ledger.mark(group.node, phases.RUNNING)
         elif not phases.unsuccessful(group.node):
             self._conclude_group()
 
     def _is_all_there_is(self) -> bool:
-        """Whether the run is over with this group: Argo takes the group of the entry's steps for its entry node then (executeSteps)."""
+        """Whether the run is over with this group; Argo then uses the group of the entry's steps as its entry node (executeSteps)."""
         spec = self.context.spec
         after = spec.get("hooks") or spec.get("onExit") or killed.awaited(self.context.run)
         entry = self.boundary["name"] == self.context.run.name
         return entry and not after and all(map(phases.fulfilled, self.ledger.children(self.group.node)))
 
     def is_group_over(self) -> bool:
-        """Whether the next group may begin. When none may any more, the steps end as the group did."""
+        """Whether the next group may begin. If none may, this ends the steps with the group's phase."""
         node = self.group.node
         if not phases.ended(node) or self.context.run.finished:
             return False
@@ -255,14 +257,14 @@ class _Visit:
         return True
 
     def next_group(self) -> None:
-        """Put the outputs of the group that is done into scope, and go on."""
+        """Add the outputs of the ended group to the scope and continue with the next group."""
         for step in self.frame.template["steps"][self.state.index]:
             self._remember(step)
         self.state.index += 1
         self.state.group = None
 
     def _conclude_group(self) -> None:
-        """All children are over: the group failed if one failed and its continueOn does not cover that."""
+        """Set the phase of a group whose children are all over: it failed if one failed and its continueOn does not allow that."""
         group = self.group
         for child in self.ledger.children(group.node):
             step = group.steps.get(child["id"]) or {}
@@ -287,7 +289,7 @@ class _Visit:
             yield from self._settle_blocked()
 
     def _settle_blocked(self) -> Plan:
-        """Try the hooks that a limit held back."""
+        """Try again the hooks that a limit prevented from opening."""
         blocked, self.group.blocked = sorted(self.group.blocked), set()
         for child in blocked:
             yield from self._settle(child)
@@ -299,7 +301,7 @@ class _Visit:
         raise Fault(f"step group deemed errored due to child {name} error: {fault.message}")
 
     def _owner(self, child: str) -> str:
-        """The step that a changed node belongs to: itself, or what it is a hook of."""
+        """The step of a changed node: the node itself, or the owner of the hook."""
         if child in self.group.steps:
             return child
         node = self.ledger.get(child)
@@ -309,7 +311,7 @@ class _Visit:
 
     # --- opening --------------------------------------------------------------------------------------------------
     def _open_all(self) -> Plan:
-        """The first visit of a group: resolve what the steps refer to, expand loops, open every step."""
+        """The first visit of a group: resolve the references of the steps, expand loops, open every step."""
         group = self.group
         group.opened = True
         full = False
@@ -337,7 +339,7 @@ class _Visit:
             self.context.wait(self.frame)
 
     def _expanded(self) -> bool:
-        """Write out the loops of the group, as far as this event has time; whether all are."""
+        """Expand the loops of the group as far as this event has time; returns whether all are expanded."""
         group = self.group
         if group.expansion is None:
             if not self.context.opens and not group.node.get("children"):
@@ -368,7 +370,7 @@ class _Visit:
                 self._skip(step, "Skipped, empty params")
 
     def _resolve(self, step: Json) -> Json:
-        """The step with references to earlier steps replaced; if its `when` is false, only that is."""
+        """The step with references to earlier steps replaced; if its `when` is false, only those in `when`."""
         self.scope.at(self.context.entropy_of("arguments", self._name(step), self.group.node))
         return outputs.resolve_references(
             self.context, step, self.scope, _STRICT, wrap="unable to resolve references: "
@@ -387,7 +389,7 @@ class _Visit:
             self.ledger.adopt(self.group.node, self.ledger.id_of(name))
 
     def _open_one(self, child_id: str) -> Opened:
-        """Open one step; False when a limit held it back (then it waits)."""
+        """Open one step; returns False if a limit prevents it, so that it waits."""
         group, frame = self.group, self.frame
         step = group.steps[child_id]
         name = self._name(step)
@@ -415,7 +417,7 @@ class _Visit:
         return True
 
     def _open_waiting(self) -> Plan:
-        """Try those that a limit held back, in order, until it does again."""
+        """Open waiting steps in order, until a limit prevents it again."""
         group, full = self.group, False
         while group.waiting and not full:
             child_id = group.next_waiting()
@@ -425,14 +427,14 @@ class _Visit:
         if full:
             self.context.wait(self.frame)
             return
-        if group.blocked:  # what ended in this very look may have made room
+        if group.blocked:  # nodes that ended in this visit may have made room
             yield from self._settle_blocked()
         if not group.blocked:
             self.context.wait(self.frame, False)
 
     # --- what is over ---------------------------------------------------------------------------------------------
     def _settle_opened(self) -> Plan:
-        """Look at what opened or changed, once none is left unopened for lack of time: a hook that fails ends the group."""
+        """Process the opened and changed steps, once none is left unopened for lack of time, as a failed hook ends the group."""
         group = self.group
         hooked = any(step.get("hooks") or step.get("onExit") for step in self.frame.template["steps"][self.state.index])
         late = self.context.later
@@ -441,7 +443,7 @@ class _Visit:
             yield from self._settle(group.unsettled.popleft())
 
     def _settle(self, child_id: str) -> Plan:
-        """Look at one step: its hooks, and whether it is over."""
+        """Process one step: its hooks, and whether it is over."""
         group = self.group
         step = group.steps.get(child_id)
         if step is None or child_id in group.held:
@@ -462,7 +464,7 @@ class _Visit:
             group.open.discard(child_id)
 
     def _hooks_over(self, step: Json, node: Json) -> Opened:
-        """Open the hooks that the step's node asks for by now; whether those that were opened are over."""
+        """Open the hooks whose expression is true for the step's node now; returns whether the opened hooks are over."""
         self.scope.set(f"steps.{node['displayName']}.status", node["phase"])
         owner = node_hooks.Owner(self.frame, self.scope, "steps", step["name"])
         done = yield from node_hooks.lifecycle(self.context, owner, step.get("hooks"), node)
@@ -477,7 +479,7 @@ class _Visit:
         return done
 
     def _remember(self, step: Json) -> None:
-        """Put the outputs of a step into scope."""
+        """Add the outputs of a step to the scope."""
         scope, ledger, group_node = self.scope, self.ledger, self.group.node
         name = self._name(step)
         child = ledger.node_named(name)
@@ -498,7 +500,7 @@ class _Visit:
         scope.add_node("steps", step["name"], group_node)
 
     def conclude(self) -> None:
-        """After the last group the steps succeeded."""
+        """Mark the steps as succeeded after the last group."""
         self._set_outbound()
         outputs.set_template_outputs(self.context, self.frame, self.boundary, self.scope)
         self.ledger.mark(self.boundary, phases.SUCCEEDED)
@@ -514,7 +516,7 @@ class _Visit:
 
 
 def _goes_on(step: Json, phase: str) -> bool:
-    """Whether the step's continueOn covers how it ended."""
+    """Whether the step's continueOn allows this phase."""
     allowed = step.get("continueOn") or {}
     return bool(
         allowed.get("error") if phase == phases.ERROR else allowed.get("failed") if phase == phases.FAILED else False

@@ -1,4 +1,4 @@
-"""The workflow itself: its entry template, then its own hooks and its exit handler (`onExit`), and how it ended (Argo: operate)."""
+"""The workflow itself: its entry template, its own hooks, its exit handler (`onExit`), and its final phase (Argo: operate)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 _TELL_FAILURES = ("hooks", "onExit", "metrics")
-"""Where `workflow.failures` may stand. Of thousands of failed nodes it is a long text."""
+"""The parts that may use `workflow.failures`, which is computed only for them, as it is long for thousands of failed nodes."""
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
-    """Open the entry node, then hooks, then the exit handler; at last close the run."""
+    """Open the entry node, then hooks, then the exit handler; finally close the run."""
     if context.run.finished or context.run.phase in ("", phases.PENDING):
         return
     name = context.run.name
@@ -60,9 +60,9 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
 
 
 def _hooks(context: Context, frame: Frame, node: Json, faults: Mapping[str, Fault]) -> Opened:
-    """Open the workflow's own hooks whose expression holds; answers whether all that were opened are over.
+    """Open the workflow's own hooks whose expression is true; returns whether all opened hooks are over.
 
-    node: the entry node, which becomes an Error when a hook cannot be opened. faults: of nodes that could not be opened, by their id.
+    node: the entry node, which becomes an Error if a hook cannot be opened. faults: node id → fault of nodes that could not be opened.
     """
     done = True
     for hook_name, hook in (context.spec.get("hooks") or {}).items():
@@ -70,7 +70,7 @@ def _hooks(context: Context, frame: Frame, node: Json, faults: Mapping[str, Faul
             continue
         name = f"{context.run.name}.hooks.{hook_name}"
         if context.later and not unopened.is_begun(context, name):
-            done = False  # the rest of the run opens first: a hook that fails ends it
+            done = False  # the rest of the run opens first, as a failed hook ends the run
             continue
         try:
             if not hook.get("expression"):
@@ -97,7 +97,7 @@ def _hooks(context: Context, frame: Frame, node: Json, faults: Mapping[str, Faul
 def _exit_handler(
     context: Context, frame: Frame, faults: Mapping[str, Fault]
 ) -> Generator[TemplateCall, Json | None, tuple[bool, Json | None]]:
-    """Open the workflow's exit handler; answers whether there is nothing (more) to wait for, and the handler's node if there is one."""
+    """Open the workflow's exit handler; returns (whether there is none or it is over, the handler's node if there is one)."""
     hook = node_hooks.exit_hook(context.spec, context.spec.get("arguments") or {})
     name = f"{context.run.name}.onExit"
     if hook is None or not (unopened.is_begun(context, name) or limits.may_run(context, on_exit=True)):

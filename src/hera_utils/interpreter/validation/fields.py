@@ -21,24 +21,24 @@ _FIELD_NAME_LENGTH = 128
 
 
 def is_tag(text: str) -> bool:
-    """Whether the text holds a variable in double braces."""
+    """Whether the text contains a variable in double braces."""
     return _TAG.search(text) is not None
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether the text is a placeholder for a value that only the run will know."""
+    """Whether the text is a placeholder for a value that is known only in the run."""
     return text.startswith(PLACEHOLDER)
 
 
 def value_name_fault(name: str) -> str | None:
-    """Why Argo refuses the name of a parameter or an artifact, "" when it does not."""
+    """Argo's complaint about the name of a parameter or an artifact, "" if it is legal."""
     if _VALUE_NAME.match(name):
         return None
     return "Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' e.g. my_param_1, MY-PARAM-1"
 
 
 def field_name_fault(name: str) -> str | None:
-    """Why Argo refuses the name of a template, a step or a task, "" when it does not."""
+    """Argo's complaint about the name of a template, a step or a task, "" if it is legal."""
     faults = []
     if len(name.encode()) > _FIELD_NAME_LENGTH:
         faults.append(f"must be no more than {_FIELD_NAME_LENGTH} characters")
@@ -170,7 +170,7 @@ def check_path(at: str, artifact: Mapping[str, Any]) -> None:
         raise InvalidWorkflow(f"error in {at}: Artifact '{name}' did not specify a path")
     before, climbs, _ = path.partition("/../")
     safe = before if climbs else ""
-    if not climbs and re.search(r"/..\Z", path):  # the dots in Argo's pattern match any two letters
+    if not climbs and re.search(r"/..\Z", path):  # the dots in Argo's pattern match any two characters
         safe = path[:-3]
     cleaned = posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else posixpath.normpath(path)
     if safe and not (cleaned.startswith(safe + "/") and len(cleaned) > len(safe) + 1):

@@ -1,4 +1,4 @@
-"""The tasks of a DAG: what each waits for, and an order in which they can run (Argo: common/ancestry.go, util/sorting)."""
+"""The tasks of a DAG: their dependencies, and an order in which they can run (Argo: common/ancestry.go, util/sorting)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TASK_RESULTS = frozenset(
 
 
 class Graph:
-    """The tasks of a DAG and what each waits for: task → {dependency: whether it is about the items of a loop}."""
+    """The tasks of a DAG with their dependencies: task → {dependency: whether it concerns the items of a loop}."""
 
     def __init__(self, tasks: Sequence[Json]) -> None:
         self.order = tasks
@@ -27,7 +27,7 @@ class Graph:
         self.dependencies = {task.get("name", ""): _dependencies(task) for task in tasks}
 
     def sorted(self) -> list[Json]:
-        """Every task after those that it waits for. Raises InvalidWorkflow."""
+        """The tasks, each after its dependencies. Raises InvalidWorkflow for a cycle."""
         if len(self.tasks) < len(self.order):
             names = [task.get("name", "") for task in self.order]
             raise InvalidWorkflow(f"duplicated nodeName {next(n for i, n in enumerate(names) if n in names[:i])}")
@@ -49,7 +49,7 @@ class Graph:
         return [self.tasks[name] for name in ready]
 
     def leads_to(self, name: str, task: str) -> bool:
-        """Whether `task` waits for `name`, at once or through others."""
+        """Whether `task` depends on `name`, directly or through others."""
         todo, visited = [task], {task}
         while todo:
             waited = self.dependencies.get(todo.pop(), {})

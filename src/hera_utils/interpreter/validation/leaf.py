@@ -1,4 +1,4 @@
-"""Checks of templates that run something themselves: containers, scripts, resources… (Argo: validateLeaf, validateOutputs)."""
+"""Checks of templates without steps and tasks: containers, scripts, resources… (Argo: validateLeaf, validateOutputs)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Kubernetes refuses when it stores a document that Argo's server has accepted: violations of the custom resource's schema."""
+"""Kubernetes' checks when it stores a document that Argo's server has accepted: violations of the custom resource's schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def check_stored(document: Json, kind: str = "Workflow") -> None:
-    """Raises Refused with Kubernetes' message. The document has its final name; lint does not check this.
+    """Check a document with its final name; lint does not do this. Raises Refused with Kubernetes' message.
 
     An example is an empty group of steps: Argo's server stores null, where the schema requires a list.
     """

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class CheckedHolder:
-    """Where templates are looked up by name: the workflow (scope local), a WorkflowTemplate or a ClusterWorkflowTemplate."""
+    """A home in which templates are looked up by name: the workflow (scope local), a WorkflowTemplate or a ClusterWorkflowTemplate."""
 
     scope: str
     name: str
@@ -46,7 +46,7 @@ class CheckedHolder:
 
 
 class Unknown(Exception):
-    """A template whose name only the run will know: it cannot be checked."""
+    """A template cannot be checked because its name is known only in the run."""
 
 
 class TemplateResolver:
@@ -63,7 +63,7 @@ class TemplateResolver:
             return self._resolve_reference(reference, name, holder)
         local = home.templates.get(name)
         if local is None and home.scope == "local":
-            # in Argo a workflow can also call by the bare name a template that it has referred to
+            # In Argo a workflow can also call a template to which it has referred by the bare name.
             local = self._stored.get(name)
         if name and local is None:
             raise InvalidWorkflow(f"template name '{name}' undefined")

@@ -63,7 +63,7 @@ class TemplateChecks:
     def check_call(
         self, holder: Mapping[str, Any], home: CheckedHolder, arguments: Mapping[str, Any] | None
     ) -> Json | None:
-        """Check the call of a step, task or hook, and its template, and return the template; None when only the run will know it.
+        """Check the call of a step, task or hook, and its template. Returns the template, None if it is known only in the run.
 
         arguments: None for placeholders.
         """
@@ -96,7 +96,7 @@ class TemplateChecks:
         _check_filled(name, template, filled)
         key = (home.scope, home.name, name)
         if key in self._checked:
-            return  # Argo identifies a template by its name: of inline ones, which have none, it checks the first
+            return  # Argo identifies a template by its name; of inline ones, which have none, it checks only the first
         self._checked.add(key)
         self._check_body(filled, home, scope)
         check_outputs(filled, scope)

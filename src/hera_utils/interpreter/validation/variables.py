@@ -11,7 +11,7 @@ from hera_utils.interpreter.validation.fields import is_tag
 
 Json = dict[str, Any]
 
-# Only tags with these beginnings are checked: other text between braces may be the user's own.
+# Only tags with these beginnings are checked, as other text between braces may be the user's own.
 _CHECKED = ("item.", "steps.", "inputs.", "outputs.", "pod.", "workflow.", "tasks.")
 # Known only in the run, so never refused. `outputs.`: metrics use those of their own node.
 _LATER = (
@@ -28,7 +28,7 @@ RETRIES = ("retries", "lastRetry.exitCode", "lastRetry.status", "lastRetry.durat
 
 
 class CheckedScope:
-    """names: the allowed variables; `global_names` is shared by the whole document and grows while it is checked."""
+    """The allowed variables (names). `global_names` is shared by the whole document and grows while it is checked."""
 
     def __init__(self, global_names: Mapping[str, str], *, template: bool) -> None:
         self.names: set[str] = set()
@@ -58,7 +58,7 @@ class CheckedScope:
         return self.template and name.startswith("workflow.parameters")
 
     def add_node(self, ref: str, template: Json | None, global_names: dict[str, str], *, many: bool) -> None:
-        """Add the outputs of a step or a task (`ref`: `steps.NAME`). many: it is a loop, whose outputs are lists."""
+        """Add the outputs of a step or a task (`ref`: `steps.NAME`). many: whether it is a loop, whose outputs are lists."""
         names = self.names
         names.update(f"{ref}.{fact}" for fact in ("id", "startedAt", "finishedAt", "hostNodeName"))
         if template is None:

@@ -195,7 +195,7 @@ class _Document:
 
 
 def _names_artifacts_later(spec: Json) -> bool:
-    """Whether an output artifact has a global name that only the run will know."""
+    """Whether an output artifact has a global name that is known only in the run."""
     outputs = (template.get("outputs") or {} for template in spec.get("templates") or ())
     return any(is_tag(one.get("globalName") or "") for output in outputs for one in output.get("artifacts") or ())
 
