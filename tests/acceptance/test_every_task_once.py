@@ -24,7 +24,7 @@ from waiting import until
 KILLS = int(os.environ.get("HERA_UTILS_KILLS", "12"))
 SEED = int(os.environ.get("HERA_UTILS_SEED", "20261129"))
 CAMPAIGN = KILLS > 50
-MOST = max(6, KILLS // 10)  # kills of one run
+MOST = max(6, KILLS // 10)  # maximum number of kills of one run
 KINDS = (
     "worker",
     "worker",

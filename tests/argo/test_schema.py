@@ -230,7 +230,7 @@ def test_each_task_of_a_large_workflow_costs_the_same_to_read() -> None:
         document = workflow({"dag": {"tasks": [{"name": f"t{n}", **task} for n in range(tasks)]}})
         return calls_of(lambda: decode(document, "Workflow"))
 
-    cost(1)  # what is read of the schema once
+    cost(1)  # loads the parts of the schema that are read once
     assert cost(6000) - cost(3000) <= 30 * 3000
 
 

@@ -142,6 +142,6 @@ def test_what_a_run_calls_elsewhere_is_looked_at_too() -> None:
 
     found = ["WorkflowTemplate/t spec.templates[1].plugin"]
     assert calls("c") == calls("p") == found
-    assert calls("plain") == calls("none") == []  # what is not called does no harm
+    assert calls("plain") == calls("none") == []  # templates that are not called have no effect
     assert paths(workflowTemplateRef={"name": "t"}, nodeSelector={"a": "b"}) == ["spec.nodeSelector", *found]
     assert paths(hooks={"exit": {"templateRef": {"name": "t", "template": "p"}}}) == found

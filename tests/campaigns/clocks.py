@@ -79,7 +79,7 @@ def campaign(world: World, jumps: int, *, say: bool = False) -> Findings:
             world.findings.figures["jumps forward" if offset > 0 else "jumps back"] += 1
             if say and number % 10 == 0:
                 print(f"{number} jumps, {len(world.kinds)} runs", flush=True)
-        clock.set(2 * DAY)  # what waits for a time is due then
+        clock.set(2 * DAY)  # all timers are due then
         world.settle()
     return world.judge()
 

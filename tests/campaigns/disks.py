@@ -39,7 +39,7 @@ def ill_treat(world: World, disk: Disk) -> str:
     """Fill the disk, let something happen meanwhile, and give the room back; what was done."""
     how = world.dice.choices(list(SHARES), list(SHARES.values()))[0]
     if how == "to the last byte":
-        (world.state / "reserve").unlink(missing_ok=True)  # as a task does that goes on writing
+        (world.state / "reserve").unlink(missing_ok=True)  # the reserve is used up, as by a task that keeps writing
     if how == "nearly full":
         disk.fill(world.dice.choice([50_000, 200_000, 1_000_000]))
     else:

@@ -57,7 +57,7 @@ def campaign(world: World, kills: int, *, say: bool = False) -> Findings:
         while len(world.unfinished()) < AT_ONCE:
             world.submit()
         time.sleep(world.dice.choice([0.0, 0.02, world.dice.uniform(0, 0.3), world.dice.uniform(0, 1.0)]))
-        turn = list(SHARES)[done : done + 1]  # each once at first, however few there are
+        turn = list(SHARES)[done : done + 1]  # first each of them once
         victim = (turn or world.dice.choices(list(SHARES), list(SHARES.values())))[0]
         if kill(world, victim):
             done += 1

@@ -216,7 +216,7 @@ class World:
                 time.sleep(0.2)
         self.findings.time("start of a server", time.monotonic() - begun)
         for process in daemon._STARTED:
-            process.poll()  # those that were killed
+            process.poll()  # collects the killed processes
         return server
 
     def call(self, path: str, method: str = "GET", timeout: float = 60) -> Json:
@@ -234,7 +234,7 @@ class World:
             except urllib.error.HTTPError as error:
                 if error.code == 404:
                     return {}
-                if error.code != 401:  # the next server, on the port of a killed one
+                if error.code != 401:  # a 401 comes from the next server on the port of a killed one
                     raise
             except OSError:
                 if time.monotonic() > end:
@@ -303,7 +303,7 @@ class World:
         phase = (found.get("status") or {}).get("phase")
         status = client.process.returncode
         right = {"Succeeded": 0, "Failed": 1, "Error": 1}.get(str(phase))
-        exists = "already exists" in said  # a client before this one was killed after its submission
+        exists = "already exists" in said  # an earlier client was killed after its submission
         if status != right and not exists:
             self.findings.wrong.append(
                 f"{client.name}: {client.verb} ended with {status}, the run is {phase}: {said[-600:]}"
@@ -357,7 +357,7 @@ class World:
                 [],
                 ["begun"],
                 ["begun", "done"],
-            ):  # none: killed between its opening of the file and its first word
+            ):  # the file is empty if the task was killed before its first word
                 self.findings.twice.append(f"the pod {pod} wrote {words}")
         for name, kind in self.kinds.items():
             self._judge_run(name, kind, dead, written)

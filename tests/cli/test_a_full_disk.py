@@ -85,7 +85,7 @@ def home(tmp_path: Path, disk: Disk) -> Iterator[Home]:
 
 def test_a_run_waits_and_goes_on(home: Home) -> None:
     assert home.run("first").returncode == 0
-    time.sleep(1)  # what the first run leaves to be cleared away is gone, and the journal has its size
+    time.sleep(1)  # until the garbage of the first run is removed and the journal has its final size
     home.disk.fill(100 << 10)
     assert home.run("second", "true", "--detach").returncode == 0
     words = "1 node(s) had disk pressure: the disk with"

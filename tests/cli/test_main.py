@@ -29,7 +29,7 @@ def test_help_names_every_command(capsys):
     "words",
     [
         [name, *(["ls"] if name == "image" else [])] for name in COMMANDS if name not in ("init", "completion")
-    ],  # these write files and texts, wherever runs will be
+    ],  # these commands only write files and texts, on any platform
 )
 def test_every_command_has_a_help_with_the_settings(words, capsys):
     assert enter([*words, "--help"]) == 0

@@ -25,7 +25,7 @@ DECLARED = frozenset({"-o", "--detach", "--argo_server", "--verbose"})
         ("--detach s.py --verbose --detach", "--detach s.py --verbose *--detach"),
         ("s.py --argo_server x a", "s.py *--argo_server *x --argo_server x a"),
         ("s.py --argo_server=x", "s.py *--argo_server=x --argo_server=x"),
-        ("s.py --argo-server x", "s.py --argo-server x"),  # the script knows the other spelling alone
+        ("s.py --argo-server x", "s.py --argo-server x"),  # the script knows only the other spelling
         ("s.py -- -o json", "s.py -- -o json"),
         ("-- s.py -o json", "-- s.py -o json"),
         ("w.yaml -o json", "w.yaml -o json"),

@@ -69,7 +69,7 @@ NODE = {
 }
 WORKFLOW = {
     "metadata": {
-        "name": "run",  # other names, and labels, are refused: test_names_of_servers
+        "name": "run",  # test_names_of_servers tests that other names and labels are refused
         "namespace": "default",
         "uid": f"u{EVIL}",
         "creationTimestamp": "2026-01-01T00:00:00Z",

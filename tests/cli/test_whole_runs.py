@@ -151,7 +151,7 @@ def test_failures_and_what_is_resumed(typed, tmp_path):
     typed("python", status=1)
     failed = newest(tmp_path)
     text = typed("results", failed.name).stdout
-    assert text.count("main: Error (exit code 3): overflow") == 1  # whichever was the first of the two
+    assert text.count("main: Error (exit code 3): overflow") == 1  # the message of the first of the two failed tasks
     assert "  and 1 more in the same way: 2-" in text
     rows = json.loads(typed("results", failed.name, "-o", "json").stdout)
     assert [(row["status"], row.get("log", [])[-1:]) for row in rows if row["values"]["alpha"] == 2] == [
@@ -276,7 +276,7 @@ def test_a_record_keeps_no_workflow_with_a_secret(request, monkeypatch, tmp_path
     monkeypatch.setenv("LAB_API_KEY", key := "q7Rk2ZxW9bTn4Lp")
     typed = request.getfixturevalue("typed")
     (tmp_path / "settings.py").write_text(f"FAILING, FACTOR = 0, '10 + {key}'\n")
-    typed("python", "--set", "alpha=1")  # an unset variable is 0
+    typed("python", "--set", "alpha=1")  # the script uses 0 for an unset variable
     with sqlite3.connect(newest(tmp_path) / "points.sqlite") as base:
         kept = [name for (name,) in base.execute("select workflow from documents")]
     assert [name.rpartition("-")[2] for name in kept] == ["gather"]

@@ -43,7 +43,7 @@ class Reader:
         }
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = kept | {"HOME": str(self.home), "PATH": path, "PYTHONPATH": ""}
-        self.printed = ""  # by the last commands
+        self.printed = ""  # the output of the last commands
 
     def write(self, name, text):
         path = self.home / name[2:] if name.startswith("~/") else self.folder / name
@@ -76,4 +76,4 @@ class Reader:
             printed = self.printed.splitlines()
             for line in masked(block["text"]).splitlines():
                 assert line in printed, f"not printed (so often): {line}\n{self.printed}"
-                printed.remove(line)  # in any order: tasks end side by side
+                printed.remove(line)  # in any order, as tasks run in parallel

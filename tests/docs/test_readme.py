@@ -16,7 +16,7 @@ BLOCKS = blocks(ROOT / "README.md")
 def reader(tmp_path_factory):
     from hera_utils.local_platform import daemon
 
-    with private_server() as state:  # stands for the laboratory's Argo server
+    with private_server() as state:  # replaces the laboratory's Argo server
         reader = Reader(tmp_path_factory.mktemp("reader"), daemon.status(state))
         yield reader
         reader.type("hera-utils serve --stop")

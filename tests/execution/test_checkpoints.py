@@ -40,7 +40,7 @@ import fcntl, sys
 from hera_utils import checkpoint
 folder = checkpoint()
 lock = open(folder / "lock", "w")
-fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another attempt that still has it would make this one fail for good
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # this attempt fails for good if another attempt still holds the lock
 done = folder / "steps"
 before = len(done.read_text()) if done.exists() else 0
 with done.open("a") as file:
@@ -166,7 +166,7 @@ if os.path.exists(f"{folder}/state"):
     print("taken up", open(f"{folder}/state").read())
     sys.exit(0)
 def save(*_):
-    time.sleep(0.5)  # a part of its grace
+    time.sleep(0.5)  # less than the pod's grace period
     open(f"{folder}/state", "w").write("half")
     sys.exit(1)
 signal.signal(signal.SIGTERM, save)

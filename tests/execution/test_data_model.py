@@ -126,7 +126,7 @@ def test_it_binds_hera_until_the_end_of_the_block():
 
     before = (global_config.host, global_config.namespace)
     environment = EnvironmentOfSubmission(Connection("http://127.0.0.1:9", namespace="lab"))
-    with environment, environment:  # twice: each puts back what it found
+    with environment, environment:  # nested, so each restores the state that it found
         assert global_config.namespace == "lab"
     assert (global_config.host, global_config.namespace) == before
     with pytest.raises(ValueError, match="x"), environment:

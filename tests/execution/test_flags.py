@@ -169,7 +169,9 @@ def test_a_slip_in_a_point_shows_the_users_lines_and_not_ours(tmp_path):
     answer = planned(tmp_path, "point.xx")
     assert "the point has no value `xx`; it has: x" in answer.stderr
     files = [line for line in answer.stderr.splitlines() if line.startswith("  File ")]
-    assert [name for name in files if "hera_utils" in name][1:] == []  # the one where the attribute is missed
+    assert [name for name in files if "hera_utils" in name][
+        1:
+    ] == []  # only the frame in which the attribute is missing
     assert sum('script.py"' in name for name in files) == 2
 
 

@@ -207,5 +207,5 @@ def test_a_run_that_was_left_is_as_the_platform_knows_it(tmp_path, phases, statu
     ]
     (entry,) = catalogue([tmp_path], there, ("local", "/state", "default"))
     assert (entry.phase, entry.ended is not None) == (status, status in ("Succeeded", "Failed"))
-    (entry,) = catalogue([tmp_path], [], ("local", "/state", "another"))  # which says nothing of it
+    (entry,) = catalogue([tmp_path], [], ("local", "/state", "another"))  # this platform does not know the run
     assert entry.phase == "Running"

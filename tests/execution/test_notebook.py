@@ -37,7 +37,7 @@ engine = ExecutionEngine.from_command_line()
 inputs
 """,
     "engine.plan(experiment)",
-    "name = engine.submit(experiment)",  # comes back at once
+    "name = engine.submit(experiment)",  # submit returns at once
     "run = engine.follow(experiment)\nrun",
     "assert sorted(row.status for row in run.results) == ['Succeeded'] * 3; run.results",
     "inputs.changed(['n=one'])",

@@ -112,7 +112,7 @@ def test_other_constants_are_another_run(lab):
     assert facts(lab.runs / first)["phase"] == "Failed", "its gather never ran"
     assert {row.workflow for row in RunRecord.open(lab.runs / first).points()} == {first}
     assert {row.run for row in RunRecord.open(lab.runs / run.name).points()} == {""}, "nothing is taken over"
-    assert before  # the record of the first run is still there, and still of the first run
+    assert before  # the record of the first run still exists and is unchanged
     assert (lab.claim / "table").read_text().split() == ["2", "1", "2", "1"], "the files are of the newest run"
     assert any(f"{first} stays unfinished, because its inputs differ (constant radius)" in line for line in lab.lines)
 
@@ -196,7 +196,7 @@ def test_a_retry_does_not_put_older_results_in_the_place_of_newer_ones(lab, monk
 
     first = lab.engine.submit(lab.experiment(wait="not a number"))
     lab.client.wait(first)
-    time.sleep(1.1)  # Kubernetes tells whole seconds
+    time.sleep(1.1)  # Kubernetes' times are whole seconds
     second = lab.engine.run(lab.experiment())
     monkeypatch.setenv("HERA_UTILS_STATE", lab.engine.context.state)
     monkeypatch.setenv("ARGO_NAMESPACE", lab.engine.context.argo_namespace)

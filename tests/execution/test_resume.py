@@ -240,7 +240,7 @@ def test_what_an_older_record_does_not_say_is_assumed_once(lab, own_python):
     own_python("measure", "1.0")
     made, more = (python_script("import measure\nprint(measure.version)", n=n) for n in ((1, 2), (1, 2, 3)))
     old = lab.engine.run(made).record
-    with sqlite3.connect(old / "points.sqlite") as base:  # as an older version wrote it: all packages, in one mapping
+    with sqlite3.connect(old / "points.sqlite") as base:  # an older version wrote all packages in one mapping
         for point, fingerprint in base.execute("select id, fingerprint from points").fetchall():
             parts = json.loads(fingerprint) | {"python": "of-all"}
             base.execute(

@@ -73,7 +73,7 @@ def test_two_things_of_one_name_are_told():
     assert layout.name("LYON_1") == layout.name("LYON_1") == "lyon-1"
     with pytest.raises(LayoutError, match="`LYON-1` and `LYON_1` would both be called `lyon-1`"):
         layout.name("LYON-1")
-    assert layout.name("lyon", 1) == "lyon-1"  # a task of another kind: another number of parts
+    assert layout.name("lyon", 1) == "lyon-1"  # the number of parts differs, as it is a task of another kind
 
 
 def test_long_names_end_in_a_digest():

@@ -294,7 +294,7 @@ def test_what_saltellis_design_cannot_be_drawn_from():
         saltelli(0, x=(0, 1), y=(0, 1))
     with pytest.raises(
         SettingsError, match="two axes or more"
-    ):  # b with its coordinate of a would be a: the same point twice
+    ):  # b with a's coordinate would equal a, so the point would exist twice
         saltelli(8, x=(0, 1))
 
 

@@ -141,7 +141,7 @@ def test_a_mistake_on_the_command_line_is_told_with_its_path(setting, message):
 
 
 def test_a_name_that_is_both_needs_its_group():
-    inputs = Inputs({"threshold": 1.0}, Parameters())  # there it is no axis
+    inputs = Inputs({"threshold": 1.0}, Parameters())  # here threshold is a constant, not an axis
     with pytest.raises(SettingsError, match="both") as caught:
         inputs.changed(["threshold=2"])
     assert "constants.threshold" in caught.value.fix

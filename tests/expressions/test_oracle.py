@@ -29,7 +29,7 @@ from hera_utils.expressions.values import Failure, go_type
 
 CAMPAIGN = int(os.environ.get("HERA_UTILS_CAMPAIGN", "1"))
 START = 0 if CAMPAIGN == 1 else int.from_bytes(os.urandom(4), "big")
-RANDOM_ORDER = ("values(", "keys(", "toPairs(")  # Go's maps have none
+RANDOM_ORDER = ("values(", "keys(", "toPairs(")  # Go's maps have no fixed order
 # Capacities of Go's slices show through sprig.slice; a text cut within a character is not text in Python, nor is any base64.
 NOT_COPIED = ("sprig.slice(", 'é"[', "é'[", "é`[")
 
@@ -240,13 +240,13 @@ def test_quantities() -> None:
             same_answer = mine == theirs["error"]
         else:
             number, _, milli = theirs["value"]
-            if len(number) > 1000:  # ours stops at ten to the thousandth
+            if len(number) > 1000:  # hera_utils limits exponents to 1000
                 continue
             if number.startswith("-") or isinstance(
                 mine, str
-            ):  # Value() of what is below zero rounds this way and that
+            ):  # Value() of a negative quantity does not round consistently
                 same_answer = not isinstance(mine, str) and Fraction(number) == mine[0]
-            else:  # what 64 bits do not hold has no value there
+            else:  # in Go a number beyond 64 bits has no value
                 same_answer = [Fraction(number), *mine[1:]] == [
                     mine[0],
                     milli if mine[1] < 1 << 63 else mine[1],

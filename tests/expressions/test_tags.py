@@ -187,10 +187,11 @@ def test_a_template_without_tags_costs_next_to_nothing() -> None:
 
 def test_the_cost_of_an_expression_does_not_depend_on_the_number_of_variables() -> None:
     def cost(count: int) -> int:
-        many = UserDict({f"tasks.t{number}.outputs.result": "x" for number in range(count)})  # looks at them are calls
+        # A UserDict, so that each access is a Python call that is counted.
+        many = UserDict({f"tasks.t{number}.outputs.result": "x" for number in range(count)})
         return calls_of(lambda: replace("{{=tasks.t1.outputs.result}}", many))
 
-    cost(2)  # parsed once
+    cost(2)  # so that parsing, which is memoised, does not count
     assert cost(50_000) == cost(2)
 
 

@@ -93,7 +93,7 @@ class Telling:
         timers = sorted(self.play.timers)
         due = [
             key for key in timers if self.play.timers[key] <= self.play.at + 2
-        ]  # time is not late for what it promised
+        ]  # timers that are due must fire first
         return due[:1] or sorted(self.play.active) + timers
 
     def _happen(self, chosen: str, number: int) -> None:

@@ -59,7 +59,7 @@ class Play:
         self.commands = advance(self.run, event)
         if self.mode == "naive" and not self.run.finished and self.run.index is not None:
             self.run.index.commands = self.commands
-            self.run.index.ledger.now -= 0.5  # timers that are due now have not all fired yet
+            self.run.index.ledger.now -= 0.5  # half a second earlier, as timers that are due now may not have fired yet
             begin.walk_again(self.run.index)
             self.commands = self.run.index.commands
         self.commands = [c.from_json(json.loads(json.dumps(c.to_json(one)))) for one in self.commands]

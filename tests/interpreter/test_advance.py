@@ -38,7 +38,7 @@ def test_one_container(mode: str) -> None:
     assert play.phase == "Succeeded"
     assert play.run.document["status"]["progress"] == "1/1"
     assert play.run.document["metadata"]["labels"]["workflows.argoproj.io/completed"] == "true"
-    assert play.end("wf") == []  # told twice, it stays as it was
+    assert play.end("wf") == []  # a repeated event changes nothing
 
 
 def test_failure_carries_the_exit_code(mode: str) -> None:
@@ -63,7 +63,7 @@ templates:
 def test_steps_conditions_and_results(mode: str) -> None:
     play = Play(workflow(STEPS), mode)
     (launch,) = launches(play.commands)
-    assert launch.include_script_output  # somebody refers to its result
+    assert launch.include_script_output  # another step refers to its result
     commands = play.end("flip", outputs={"result": "heads"})
     (launch,) = launches(commands)
     assert play.run.nodes[launch.node_id]["name"] == "wf[1].heads"
@@ -524,7 +524,7 @@ def test_what_a_pod_writes_of_its_progress_counts_once_a_minute(
     ("source", "read"),
     [
         ("kill $$", "kill $"),
-        ("echo $(date) $(echo $$)", "echo $(date) $(echo $$)"),  # no such variables: they stay as they are
+        ("echo $(date) $(echo $$)", "echo $(date) $(echo $$)"),  # references to unknown variables stay as they are
         ("echo $(ARGO_WORKFLOW_NAME) $$(ARGO_WORKFLOW_NAME) $", "echo wf $(ARGO_WORKFLOW_NAME) $"),
         ("$$" + "x" * 140_000, "$$" + "x" * 140_000),  # too long for a variable
     ],

@@ -103,12 +103,12 @@ def test_the_workflow_is_open_again() -> None:
 
 def test_what_succeeded_after_a_failure_protects_it() -> None:
     _, phases, _ = again(diamond(d="Succeeded"))
-    assert phases["wf.b"] == "Failed"  # continueOn: the workflow went on after it
+    assert phases["wf.b"] == "Failed"  # the workflow continued after it because of continueOn
 
 
 def test_chosen_nodes_go_even_if_they_succeeded() -> None:
     _, phases, pods = again(diamond(), restart_successful=True, node_field_selector="displayName=a")
-    assert phases == {W: "Running"}  # the root's only child goes, and all that followed it
+    assert phases == {W: "Running"}  # the root's only child and its successors are removed
     assert len(pods) == 3
 
 
@@ -156,7 +156,7 @@ STEPS = (
 def test_attempts_go_and_the_groups_above_run_again() -> None:
     _, phases, pods = again(document(*STEPS))
     assert phases == {W: "Running", "wf[0]": "Running", "wf[0].r": "Running", "wf[0].s": "Succeeded"}
-    assert len(pods) == 3  # both attempts and the exit handler's
+    assert len(pods) == 3  # the pods of both attempts and of the exit handler
 
 
 def test_suspend_nodes_wait_for_their_values_again() -> None:
@@ -216,7 +216,7 @@ def test_resubmit_memoized() -> None:
     assert name.startswith("wf-")
     assert len(name) == 8
     nodes = {one["name"].removeprefix(name): one for one in new["status"]["nodes"].values()}
-    assert set(nodes) == {"", ".a", ".c"}  # what has to run again is left out
+    assert set(nodes) == {"", ".a", ".c"}  # nodes that have to run again are left out
     assert (nodes[""]["type"], nodes[""]["phase"]) == ("DAG", "Pending")
     assert (nodes[".a"]["type"], nodes[".a"]["phase"]) == ("Skipped", "Skipped")
     assert nodes[".a"]["message"] == f"original pod: {node_id(W, 'wf.a')}"
@@ -377,7 +377,7 @@ def test_a_pod_that_ended_after_its_run_is_over_when_the_run_is_retried(code: in
     assert play.phase == "Failed"
     assert play.node("x")["phase"] == "Pending"
     play.end("x", code)
-    assert play.node("x")["phase"] == "Pending"  # nobody looks at a run that is over
+    assert play.node("x")["phase"] == "Pending"  # a run that is over is not processed
     play.launched.clear()
     play.tell(RetryRequested(play.at + 1, "seed"))
     assert play.node("x")["phase"] == ("Failed" if code else "Succeeded")

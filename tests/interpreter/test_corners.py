@@ -37,7 +37,7 @@ def test_a_loop_of_a_dag_is_over_with_its_items_and_loses_exit_handlers_that_are
     assert play.phases()[".a(1:2).onExit"] == "Pending"
     play.end("a(0:1)")
     assert play.phases()[".a(0:1).onExit"] == "Pending"
-    play.end("a(2:3)")  # not looked at: the handler of the first item runs
+    play.end("a(2:3)")  # this end is not processed while the handler of the first item runs
     phases = play.phases()
     assert (phases[".a"], phases[".a.onExit"]) == ("Succeeded", "Pending")
     assert ".a(2:3).onExit" not in phases
@@ -72,7 +72,7 @@ def test_each_item_has_its_exit_handler_when_they_end_one_after_the_other(mode: 
 
 
 def test_a_workflow_has_lasted_no_time_in_its_first_look(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playbook, "START", playbook.START + 0.5)  # what is stored is the whole second before
+    monkeypatch.setattr(playbook, "START", playbook.START + 0.5)  # the stored time is the whole second before
     echo = "{name: echo, inputs: {parameters: [{name: m}]}, container: {image: i, command: [c]}}"
     call = "{name: a, template: echo, arguments: {parameters: [{name: m, value: '{{workflow.duration}}'}]}}"
     play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, steps: [[{call}]]}}, {echo}]}}"), mode)

@@ -96,7 +96,7 @@ def test_a_task_that_began_after_a_daemon_goes_on_while_the_exit_handler_of_the_
     play.start("d")
     play.end("d", 1)
     if cached:
-        assert ".a" not in play.phases()  # it waits for the cache
+        assert ".a" not in play.phases()  # `a` waits for the cache
         play.answer()
     play.start("a")
     play.end("a", 1)

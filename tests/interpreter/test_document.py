@@ -79,7 +79,7 @@ def test_a_reference_is_taken_in() -> None:
     assert spec["templates"] == named("a", "b")
     # a parameter with a value comes whole from the workflow
     assert spec["arguments"]["parameters"] == [{"name": "p", "value": "2"}, {"name": "q", "value": "3"}]
-    assert "suspend" not in spec  # only the workflow itself says so
+    assert "suspend" not in spec  # only the workflow's own `suspend` counts
 
 
 def test_a_reference_to_nothing_is_refused() -> None:

@@ -108,7 +108,7 @@ LOOP = _spec(
 def test_a_hit_of_the_cache_gives_its_lock_back(cached: tuple[str, ...], late: bool, mode: str) -> None:
     play = _to_the_end(playbook.Answering(playbook.workflow(LOOP), mode, late=late, cached=cached))
     assert play.phase == "Succeeded"
-    assert len(play.launched) == (0 if cached else 1)  # the others hit what the first one saved
+    assert len(play.launched) == (0 if cached else 1)  # the others use the cache entry of the first one
     assert not play.table.of("wf")
 
 
@@ -464,7 +464,7 @@ def test_what_has_no_room_keeps_no_lock(mode: str) -> None:
     )
     play = playbook.Answering(playbook.workflow(spec), mode, late=True)
     first, second = (play.answers.pop(0) for _ in range(2))
-    play.tell(second)  # one waits as Pending, and takes the room, before the other hears that it has the lock
+    play.tell(second)  # one is Pending and takes the room before the other receives its lock
     play.tell(first)
     assert _to_the_end(play).phase == "Succeeded"
 
@@ -493,7 +493,7 @@ def test_a_hook_that_waits_for_an_answer_when_its_template_ends_gives_its_lock_b
     play = playbook.Answering(playbook.workflow(spec), mode, late=True)
     (job,) = play.active
     play.start(job)
-    play.answer()  # the lock: now the hook waits for the cache
+    play.answer()  # answers the lock request, so that the hook now waits for the cache
     play.end(job, 1)
     _to_the_end(play)
     assert (play.phase, play.phases()[".onExit"]) == ("Failed", "Succeeded")
@@ -519,7 +519,7 @@ def test_a_lock_that_only_the_run_itself_holds_is_not_waited_for(lock: str, oute
     play = _StalledAnswering(playbook.workflow(spec), mode, late=True)
     while play.answers:
         play.answer()
-    assert play.phase == "Running"  # `b` runs: what it does is not lost
+    assert play.phase == "Running"  # `b` still runs, and its work is not lost
     _to_the_end(play)
     name = "default/Mutex/m" if lock == "mutex" else "default/ConfigMap/limits/one"
     assert (play.phase, play.message) == (
@@ -614,7 +614,7 @@ def test_a_handler_of_an_earlier_attempt_that_ends_while_the_retry_asks_for_its_
     play.tell(e.RetryRequested(play.at, "seed"))
     play.active = [one for one in (*play.active, handler) if one in play.run.nodes]
     play.start(handler)
-    play.end(handler)  # the answer to the new request comes after it
+    play.end(handler)  # before the answer to the new request
     assert _to_the_end(play).phase == "Succeeded"
     assert not play.table.of("wf")
 

@@ -64,7 +64,7 @@ def test_every_node_ends_once(spec: Json, numbers: list[int], seed: int) -> None
     over: dict[str, Json] = {}
     finished = False
     for picture in told.story:
-        if finished:  # retried: what is kept of it is as it was, all else begins anew
+        if finished:  # a retry keeps some nodes unchanged and resets all others
             kept = {
                 key: node
                 for key, node in over.items()
@@ -86,7 +86,7 @@ def _abandoned(told: Telling, node: Json) -> bool:
     """Whether what is around the node ended before it did (failFast, an error, a deadline): Argo leaves it as it was."""
     nodes = told.play.run.nodes
     if told.retries and _is_replaced(nodes, node):
-        return True  # Argo: a retry in place takes such an attempt back, and never looks at it again
+        return True  # in Argo a retry in place resets such an attempt but never processes it again
     above = nodes.get(node.get("boundaryID", ""))
     while above is not None and above["phase"] not in ("Failed", "Error"):
         above = nodes.get(above.get("boundaryID", ""))
@@ -124,7 +124,7 @@ def test_nothing_runs_before_what_it_depends_on(spec: Json, numbers: list[int], 
             if number and any(f"wf[{number}].{step['name']}" in phases for step in group):
                 assert phases[f"wf[{number - 1}]"] in ENDED
         if picture["status"].get("finishedAt"):
-            break  # a retry in place keeps what succeeded, and runs again what that had waited for
+            break  # a retry in place keeps successful nodes but runs again nodes before them
 
 
 def _names(template: Json) -> list[str]:

@@ -131,7 +131,7 @@ def _tell(play: playbook.Play, choice: int, seed: int, started: set[str]) -> str
     possible = sorted(play.active) + timers
     if not possible:
         return ""
-    due = [key for key in timers if play.timers[key] <= play.at + 2]  # time is not late for what it promised
+    due = [key for key in timers if play.timers[key] <= play.at + 2]  # timers that are due must fire first
     chosen = due[0] if due else possible[choice % len(possible)]
     if chosen in timers:
         play.wait(chosen)

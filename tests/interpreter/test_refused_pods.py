@@ -45,7 +45,7 @@ TOLERATIONS = [{"key": f"k{number}", "operator": "Exists"} for number in range(1
     ("row", "says"),
     [
         ({"container": {"args": ["x" * 1_050_000]}}, BESIDE),
-        ({"container": {"args": ["x" * 600_000]}}, BESIDE),  # once in the template, once as arguments
+        ({"container": {"args": ["x" * 600_000]}}, BESIDE),  # the text counts in the template and in the arguments
         ({"container": {"env": [{"name": "A", "value": "\u00e4" * 530_000}]}}, BESIDE),
         ({"workflow": {"podSpecPatch": json.dumps(LARGE_PATCH)}}, STORED),
         ({"workflow": {"tolerations": TOLERATIONS}}, SENT),

@@ -69,7 +69,7 @@ def expected(rules: Rules, attempts: list[Attempt]) -> tuple[str, str, list[int]
             return phase, "Max duration limit exceeded", begun
         if rules.longest and at + wait > rules.longest:
             return phase, "Backoff would exceed max duration limit", begun
-        if number < rules.limit:  # the wait comes first, what forbids another attempt is looked at when it is over
+        if number < rules.limit:  # the pause comes first; whether another attempt is allowed is checked after it
             at += wait
         if (phase == "Failed" and rules.policy == "OnError") or (phase == "Error" and rules.policy == "OnFailure"):
             return phase, _MESSAGES[phase].format(attempt.code), begun
@@ -155,13 +155,13 @@ def test_what_is_transient_is_told_by_argos_words(message: str, again: bool) -> 
 def test_the_longest_duration_ends_the_attempt_that_runs(suspended: bool, mode: str) -> None:
     play = _play({"limit": 3, "backoff": {"duration": "1s", "maxDuration": "60s"}}, mode)
     play.start("(0)")
-    assert play.timers == {}  # the first attempt may take as long as it likes
+    assert play.timers == {}  # the first attempt has no time limit
     play.end("(0)", 1)
     play.wait("retry:wf")
     (key,) = play.timers
     assert play.timers[key] == playbook.START + 60
     play.wait(key)
-    assert play.commands == [c.SetTimer(key, playbook.START + 61)]  # nothing runs that could be ended
+    assert play.commands == [c.SetTimer(key, playbook.START + 61)]  # no pod runs that could be ended
     play.start("(1)")
     if suspended:
         play.tell(e.SuspendRequested(play.at, "seed"))

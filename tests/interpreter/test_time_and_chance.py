@@ -13,7 +13,8 @@ from playbook import START, Play, workflow
 from hera_utils.interpreter import commands as c
 
 DRAW = "{{=sprig.uuidv4()}} {{=sprig.uuidv4()}} {{=string(sprig.now().Unix())}} {{=sprig.date('2006', 'no time')}}"
-EACH = "{{=sprig.uuidv4() + ' ' + sprig.uuidv4() + ' ' + sprig.date('2006', item)}}"  # what names no item is the same for all
+# An expression that does not use `item` has the same value for all items.
+EACH = "{{=sprig.uuidv4() + ' ' + sprig.uuidv4() + ' ' + sprig.date('2006', item)}}"
 TAKE = """
 - name: take
   inputs: {parameters: [{name: m}]}
@@ -68,7 +69,7 @@ def test_every_evaluation_is_of_this_moment_and_draws_anew(kind: str, mode: str)
     specs = str([one.pod["spec"] for one in play(kind, mode).commands if isinstance(one, c.LaunchPod)])
     found = _UUID.findall(specs)
     assert len(found) == specs.count("2026") * 2 >= 4
-    assert len(set(found)) == len(found)  # nothing is drawn twice
+    assert len(set(found)) == len(found)  # no random value occurs twice
     assert f"{int(START)} 2026" in specs
     assert "1970" not in specs
 

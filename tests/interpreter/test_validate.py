@@ -295,7 +295,7 @@ def test_references_are_followed() -> None:
     assert refers("shared", "takes") == "templates.main.steps[0].a templates.takes inputs.parameters.x was not supplied"
     assert refers('""', "main") == "templates.main.steps[0].a resource name is required"
     assert refers('"{{workflow.parameters.p}}"', "main").endswith("template reference 1.main not found")
-    assert refers("shared", '"{{workflow.duration}}"') == ""  # known no earlier than the run
+    assert refers("shared", '"{{workflow.duration}}"') == ""  # workflow.duration is known only in the run
 
 
 def test_a_workflow_may_be_all_reference() -> None:

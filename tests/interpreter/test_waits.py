@@ -18,7 +18,11 @@ from hera_utils.interpreter import stall
 
 Json = dict[str, Any]
 MANY = int(os.environ.get("HERA_UTILS_HISTORIES", "0"))
-FOUND = [Phase.explicit, Phase.reuse, Phase.generate]  # to shrink such a workflow takes minutes
+FOUND = [
+    Phase.explicit,
+    Phase.reuse,
+    Phase.generate,
+]  # without Phase.shrink, which would take minutes for such a workflow
 QUICK = settings(
     max_examples=MANY or 25, derandomize=not MANY, deadline=None, suppress_health_check=list(HealthCheck), phases=FOUND
 )
@@ -68,7 +72,7 @@ class Waiting(histories.Telling):
         self.story.append(self.play.picture())
 
     def _retry(self) -> None:
-        self.play.answers.clear()  # they have come while the run was over, which heard none of them
+        self.play.answers.clear()  # they came while the run was over, so it ignored them
         super()._retry()
 
     def _possible(self) -> list[str]:
@@ -237,8 +241,8 @@ def test_a_lock_that_was_granted_while_the_run_was_suspended_is_not_kept_without
     spec = {"entrypoint": "main", "templates": [{"name": name, **body} for name, body in templates.items()]}
     play = playbook.Answering(playbook.workflow(spec), mode, late=True)
     a, b, c = play.answers
-    play.tell(c)  # it waits as Pending: the only room is taken
-    play.tell(a)  # so that `a` gives back what it was given
+    play.tell(c)  # `c` waits as Pending because the only room is taken
+    play.tell(a)  # `a` has no room and releases the lock that it was granted
     play.tell(e.SuspendRequested(play.at, "seed"))
     play.tell(b)
     play.answers = [one for one in play.answers if one not in (a, b, c)]
@@ -322,7 +326,7 @@ def test_a_lock_does_not_let_more_pods_run_than_the_workflow_allows(kind: str, m
     assert other.endswith("b")
     play.let_go()
     assert play.running() == [other]
-    assert not play.table.of("wf")  # others may have it meanwhile
+    assert not play.table.of("wf")  # other runs may use the lock meanwhile
     play.end(other)
     assert len(play.running()) == 1
     play.end(play.running()[0])

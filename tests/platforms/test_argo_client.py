@@ -40,7 +40,7 @@ def test_each_kind_goes_to_its_place_with_its_token(double, client):
         document = {"kind": kind, "metadata": {"name": "n"}}
         assert client.create(document)["metadata"]["name"] == "made"
         sent = double.seen[-1].body[key]
-        sent["metadata"].pop("annotations", None)  # the mark by which a run is known again
+        sent["metadata"].pop("annotations", None)  # the mark of the submission
         assert (double.seen[-1].where, sent) == (where, document)
         client.lint(document)
         assert double.seen[-1].where == f"{where}/lint"
@@ -72,7 +72,7 @@ def test_submit_list_act_and_what_they_say(double, client):
     assert double.seen[-1].query == {
         "listOptions.labelSelector": "a=b",
         "listOptions.limit": "3",
-        "fields": "metadata,items.metadata.name",  # what the next page is asked with
+        "fields": "metadata,items.metadata.name",  # fields that the request of the next page needs
     }
     client.act("w", "stop", {"message": "enough"})
     assert (double.seen[-1].where, double.seen[-1].body["message"]) == (f"{RUNS}/w/stop", "enough")
@@ -345,7 +345,7 @@ def test_a_reading_that_met_a_closed_connection_is_asked_again_a_writing_is_not(
 
     def first_time_dead(exchange):
         if next(count) == 0:
-            exchange.close_connection = True  # no answer at all
+            exchange.close_connection = True  # closes the connection without an answer
         else:
             exchange.reply({"version": "v4.1.2"})
 

@@ -90,7 +90,7 @@ def test_several_files_are_one(place, tmp_path):
     with pytest.raises(AccessError, match="refuses the credential") as caught:
         cluster.exists("ConfigMap", "cluster")
     assert "planted" not in str(caught.value)
-    (tmp_path / "users" / "held").write_text(place.token())  # rotated under the running program
+    (tmp_path / "users" / "held").write_text(place.token())  # the token is rotated while the program runs
     assert cluster.exists("ConfigMap", "cluster")
 
 
@@ -181,7 +181,7 @@ def test_a_token_of_the_asked_lifetime_is_renewed_while_it_is_used(place):
     first = source()
     assert abs(expiry(first) - time.time() - 1200) < 30
     assert source() == first
-    source._until = time.time()  # three quarters of its life are over
+    source._until = time.time()  # as if three quarters of its lifetime had passed
     assert source() != first
     with pytest.raises(AccessError, match="the service account `nobody` gives no token") as caught:
         ServiceAccountToken(

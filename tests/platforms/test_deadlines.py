@@ -32,7 +32,7 @@ def test_of_a_run_that_goes_on(local_platform):
     name = client.create(SLOW)["metadata"]["name"]
     for seconds in (0.3, 1.0, 2.5):
         over, said = late(client, name, seconds)
-        assert over < 20  # the run takes sixty
+        assert over < 20  # seconds; the run takes 60
         assert f"{name} is not finished after {seconds:g} s (Running)" in said
     begun = time.monotonic()
     assert [kind for kind, _ in client.watch(name, timeout=1, rest=lambda _: 0.0)] != []
@@ -60,7 +60,7 @@ def test_of_a_server_that_is_silent(double):
     with ArgoClient(double.connection) as client:
         late_by, _ = late(client, "run", 1.0, HeraUtilsError)
     over.set()
-    assert late_by < 20  # the server is silent for sixty seconds
+    assert late_by < 20  # seconds; the server is silent for 60
     over.clear()
     double.on("GET", "/api/v1/workflows/lyon/run", {"metadata": {"name": "run"}})
 
@@ -75,7 +75,7 @@ def test_of_a_server_that_is_silent(double):
     with ArgoClient(double.connection) as client:
         late_by, said = late(client, "run", 1.0)
     over.set()
-    assert late_by < 20  # it would go on for sixty seconds
+    assert late_by < 20  # seconds; it would continue for 60
     assert "not seen" in said
 
 

@@ -131,7 +131,7 @@ def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_
         until(lambda: "Running" in phases)
         os.kill(known["pid"], signal.SIGKILL)
         assert squatter.stdout.readline() == "here\n"
-        until(seen.read_bytes)  # the follower came
+        until(seen.read_bytes)  # the follower has connected
         goal.touch()
         follower.join(60)
         assert not follower.is_alive()
@@ -140,7 +140,9 @@ def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_
             ArgoClient(replace(connection, rejoin=None)).version()
         with bind_hera(replace(connection, rejoin=None), insist=True), pytest.raises(requests.ConnectionError):
             WorkflowsService().list_workflows()
-        until(lambda: seen.read_bytes().count(b"connection") >= 3)  # it accepts them after we have gone
+        until(
+            lambda: seen.read_bytes().count(b"connection") >= 3
+        )  # the squatter accepts the connections after the clients have gone
     assert phases[-1] == "Succeeded"
     said = seen.read_bytes()
     assert b"Authorization" not in said

@@ -96,7 +96,7 @@ def test_a_changed_secret_is_seen_and_not_shown(as_user, environment, monkeypatc
     assert {key: action for key, action in actions(found).items() if action != "same"} == {"Secret database": "change"}
     (changed,) = [one for one in found if one.action == "change"]
     assert changed.lines()[1:] == ["    ~ data.password: (not shown) → (another value, not shown)"]
-    monkeypatch.delenv("DB_PASSWORD")  # who has not the values can still provision the rest
+    monkeypatch.delenv("DB_PASSWORD")  # a user without the values can still provision the other objects
     assert set(actions(changes(as_user(), environment, state="")).values()) == {"same"}
 
 

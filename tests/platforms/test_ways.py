@@ -425,7 +425,7 @@ def test_a_refused_token_is_asked_for_once_more(double, tmp_path):
         if exchange.headers["Authorization"] == "Bearer fresh":
             exchange.reply({"version": "v4.1.2"})
         else:
-            held.write_text("fresh")  # somebody renews it meanwhile
+            held.write_text("fresh")  # the token is renewed meanwhile
             exchange.reply({"code": 16, "message": "token expired"}, 401)
 
     double.on("GET", VERSION, answer)

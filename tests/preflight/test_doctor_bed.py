@@ -126,7 +126,9 @@ def lost_claim(case, tmp_path):
     case.place.volume("gone")
     admin, volume = case.place.bed.admin, f"{case.place.name}-gone"
     admin.delete("PersistentVolume", volume)
-    admin.merge("PersistentVolume", volume, {"metadata": {"finalizers": None}})  # which protects what is bound
+    admin.merge(
+        "PersistentVolume", volume, {"metadata": {"finalizers": None}}
+    )  # without the finalizer that protects bound volumes
     until(lambda: admin.get("PersistentVolumeClaim", "gone", case.place.name)["status"]["phase"] == "Lost")
     case.document["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "gone"
     return "claim", 'claim "gone" is lost', "restore the volume"
@@ -289,7 +291,7 @@ def test_each_fault_is_named_with_its_fix(case, tmp_path, fault):
 
 def test_all_of_them_are_found_in_one_pass(case, tmp_path):
     """As many as fit into one case: what makes the others unseen (no server, no namespace) is left out."""
-    spoilt = [  # the controller's pods before the quota that would refuse them
+    spoilt = [  # the controller's pods come before the quota that would refuse them
         stale_controller, old_argo, wrong_clock, no_right_to_create, missing_key, missing_secret, missing_pull_secret, small_quota,
         limit_range, oversized, oversized_parameter, account_without_rights, claim_of_one_node_with_fan_out,
     ]  # fmt: skip
@@ -332,14 +334,14 @@ def test_at_most_three_round_trips_more_than_start_up(case, lab, tmp_path):
         case.flags["k8s_config_file"] = str(tmp_path / "kubeconfig")
         case.front.turnstile = turnstile
         case.document["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = (
-            "pending"  # asks for storage classes too
+            "pending"  # a pending claim also needs a request for storage classes
         )
         examined = found(case, tmp_path)
     turnstile.close()
     assert [one.check for one in examined.problems] == ["claim"]
     asked = len(case.front.seen) + len(cluster.seen)
     assert asked > 25
-    start_up = 1  # are they there, who am I
+    start_up = 1  # the first requests: whether the servers answer, and who the user is
     assert turnstile.waves <= start_up + 3, (turnstile.waves, asked)
 
 

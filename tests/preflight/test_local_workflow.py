@@ -138,7 +138,7 @@ def no_policy_and_no_registry():
         patch.delenv("HERA_UTILS_IMAGES", raising=False)
         patch.setattr(
             "hera_utils.preflight.local_images._table_of_server", lambda context: {}
-        )  # the session's has a policy
+        )  # the session's server has an image policy
         patch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
         yield
 
@@ -168,7 +168,7 @@ def test_each_fault_alone_is_named_with_its_fix(settings, name):
         "claim" if spec is CLAIM else check,
     }
     assert not others
-    if verdict == "problem" and check != "workflow":  # what is wrong in itself, submitting says
+    if verdict == "problem" and check != "workflow":  # the submission reports faults of the workflow itself
         assert message in refused(settings, document)
 
 

@@ -252,7 +252,7 @@ def test_its_own_validator_passes_it(case, validator, script, tmp_path):
             one for one in verdict(validator, folder, "RECOMMENDED")["issues"] if not any(w in one for w in WISHES)
         ]
         assert wishes == []
-        (folder / "results.csv").unlink()  # it does look
+        (folder / "results.csv").unlink()  # shows that the validator checks the files
         assert not verdict(validator, folder)["passed"]
 
 
@@ -296,7 +296,7 @@ def test_no_program_that_only_a_workflow_names_is_run(script, tmp_path):
     document = swept()
     document["metadata"]["annotations"] = {"hera-utils/python": str(program)}
     run = whole(script, document)
-    for local in (False, True):  # it may be what one of its tasks wrote
+    for local in (False, True):  # the program could have been written by a task
         write_crate(run, Results.of_run(run), tmp_path / "theirs", around(local=local))
     assert not (tmp_path / "ran").exists()
     write_crate(run, Results.of_run(run), tmp_path / "ours", around(pythons=(str(program),)))
@@ -366,7 +366,7 @@ def test_a_workflow_can_be_submitted_again():
     assert made["metadata"] == {
         "name": "wf", "namespace": "default", "generateName": "wf-", "labels": {"mine": "yes"},
     }  # fmt: skip
-    made["spec"]["arguments"]["parameters"][0]["value"] = "********"  # as an older version wrote it
+    made["spec"]["arguments"]["parameters"][0]["value"] = "********"  # an older version masked values
     with pytest.raises(SettingsError, match="api_token"):
         rerun.as_new(made, {})
     again = rerun.as_new(made, {"api_token": "x"})
@@ -429,7 +429,7 @@ JSON = st.one_of(
 def test_a_damaged_manifest_is_a_sentence(tmp_path, entities):
     graph = [{"@id": key, **value} for key, value in [*entities, ("#run", {})]]
     (tmp_path / "ro-crate-metadata.json").write_text(json.dumps({"@graph": graph}))
-    with contextlib.suppress(HeraUtilsError):  # anything else is a traceback for the user
+    with contextlib.suppress(HeraUtilsError):  # any other exception would be a traceback for the user
         rerun.changed_sources(rerun.read(tmp_path))
 
 

@@ -261,7 +261,7 @@ def test_lines_over_seeds_are_means_with_standard_errors(shown, tab):
     tab.run(CHOOSE.replace("KIND", "bars"))
     assert "Bars are means; strokes are standard errors." in tab.text()
     shown(swept(60, lambda n: {"a": n % 3, "b": n // 3 % 2, "seed": n // 6}))
-    tab.run(CHOOSE.replace("KIND", "bars"))  # over points that differ in b as well: no error of a mean
+    tab.run(CHOOSE.replace("KIND", "bars"))  # the points also differ in b, so there is no error of the mean
     assert "Bars are means; strokes reach from the least to the most." in tab.text()
     tab.run(CHOOSE.replace("KIND", "heat map"))
     assert "Cells are means of several values." in tab.text()

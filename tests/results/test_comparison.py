@@ -45,7 +45,7 @@ def test_tolerances():
     assert compare(*pair, Tolerance(relative=0.01)).equal
     assert compare(*pair, Tolerance(absolute=0.5)).equal
     assert not compare(*pair, Tolerance(relative=0.001, absolute=0.1)).equal
-    assert Tolerance().same("1.0", "1.00")  # the same number, written otherwise
+    assert Tolerance().same("1.0", "1.00")  # the same number in another spelling
     assert not Tolerance().same("x", "y")
     assert Tolerance().same("nan", "nan")
 

@@ -33,7 +33,7 @@ def test_none_is_a_value_and_no_axis_is_none():
     (sheet,) = sheets(found.points, found.tasks)
     assert [line[sheet.header.index("depth")] for line in sheet.lines] == ["3", "None", ""]
     column = found.point_table.column("depth")
-    assert (column.values, column.kind) == ((3, None, None), "integer")  # for programs
+    assert (column.values, column.kind) == ((3, None, None), "integer")  # the values for programs, with their types
     shown = found.point_table.for_readers().column("depth")
     assert (shown.values, shown.kind) == (("3", "None", None), "text")
 
@@ -83,7 +83,7 @@ def test_csv_keeps_every_value(inputs, outputs):
         (["1", "2.5"], "number", 1.0),
         (["1e-3", "nan"], "number", 0.001),
         (["true", "False"], "boolean", True),
-        (["007", "008"], "text", "007"),  # a leading zero is part of a name
+        (["007", "008"], "text", "007"),  # with a leading zero it is a name, not a number
         (["1" * 30], "text", "1" * 30),  # no number holds so many digits
         (["1", "x"], "text", "1"),
         (["true", "1"], "text", "true"),
@@ -191,7 +191,7 @@ def test_values_tell_where_names_do_not():
     find = PointMatcher([(point.id, point.values) for point in known])
     assert find.point_of({"vintage": "2009", "borough": "a", "out": "/x"}) == "p0"
     assert find.point_of({"vintage": "2009", "borough": "b"}) == ""  # no such point
-    assert find.point_of({"one": "2009", "two": "2012", "borough": "a"}) == ""  # which of the two?
+    assert find.point_of({"one": "2009", "two": "2012", "borough": "a"}) == ""  # ambiguous between the two axes
     assert find.point_of({}) == ""
 
 
@@ -214,7 +214,7 @@ def test_nothing_that_a_task_wrote_steers_the_terminal():
     (sheet,) = sheets(found.points, found.tasks)
     assert "\x1b" not in repr(sheet.lines).replace("\\x1b", "\x1b")
     assert "\x1b" not in "".join(failure_lines(found.with_logs({"id-wf.a": ["\x1b[31mred"]}).failures))
-    assert "\x1b" in found.to_csv()  # a file has every value as it is
+    assert "\x1b" in found.to_csv()  # files contain the values unchanged
 
 
 def test_several_workflows_are_one_table():

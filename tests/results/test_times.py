@@ -99,8 +99,8 @@ def test_what_a_fork_used_is_counted_from_its_beginning(local_platform):
         use(name="use-1") >> use(name="use-2")
     for row in local_platform.run(w).results:
         assert row.python == "warm"
-        assert 0.3 <= row.used["cpu_seconds"] < 1  # it ends a little after it has looked at the clock for the last time
-        begun_with = int(row.outputs["begun"])  # the interpreter, and what earlier tests made it import
+        assert 0.3 <= row.used["cpu_seconds"] < 1  # the task ends shortly after its last reading of the clock
+        begun_with = int(row.outputs["begun"])  # memory of the interpreter with the imports of earlier tests
         assert row.used["peak_memory"] == pytest.approx(begun_with + (170 << 20), rel=0.1)  # with a copy of 20 MB
         assert row.used["written_bytes"] == pytest.approx(20 << 20, rel=0.1)
         assert 0 <= row.used["start_delay"] <= row.seconds + 5

@@ -50,7 +50,7 @@ def test_a_condition_on_points_is_about_one_point(record, tmp_path):
         axes={"x": [1, 2]},
     )
     assert [dict(row)["y"] for row in found(tmp_path, "x=2")["a"].points] == ["20"]
-    assert found(tmp_path, "x=1", "y>15") == {}  # each is true of some point, both of none
+    assert found(tmp_path, "x=1", "y>15") == {}  # each condition is true for some point, but both for none
     assert set(found(tmp_path, "x=2", "y>15")) == {"a"}
 
 
@@ -71,7 +71,7 @@ def test_an_output_named_as_a_fact_or_an_input_is_found_by_its_kind(record, tmp_
     assert set(found(tmp_path, "outputs.status=ok")) == {"a"}
     assert found(tmp_path, "outputs.status=Succeeded") == {}
     assert set(found(tmp_path, "status=Succeeded", "outputs.x=7", "inputs.x=1", "inputs.seconds=5")) == {"a"}
-    assert found(tmp_path, "x=7") == {}  # x alone is the input
+    assert found(tmp_path, "x=7") == {}  # only x is the input
     (match,) = found(tmp_path).values()
     assert [cell(match, name) for name in ("outputs.status", "status", "inputs.seconds", "seconds")] == [
         "ok",
@@ -132,7 +132,7 @@ def test_notes_and_tags(record, tmp_path):
 def test_numbers_are_compared_as_numbers_and_words_as_words(record, tmp_path):
     record("a", constants={"n": 10, "method": "ilu"})
     assert set(found(tmp_path, "n=10.0", "n>9", "n<=1e1", "method>icc", "method!=lu")) == {"a"}
-    assert found(tmp_path, "method>5") == {}  # a word is neither before nor after a number
+    assert found(tmp_path, "method>5") == {}  # a word cannot be compared with a number
 
 
 def test_unknown_names_and_malformed_conditions_are_refused(record, tmp_path):

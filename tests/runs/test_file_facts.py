@@ -51,7 +51,7 @@ def test_a_folder_is_what_is_in_it(tmp_path):
 
 
 def test_what_is_no_file_is_never_opened(tmp_path):
-    os.mkfifo(tmp_path / "pipe")  # to open it would wait for a writer for ever
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer for ever
     (tmp_path / "nowhere").symlink_to("/does/not/exist")
     assert facts_of(tmp_path / "pipe").digest == UNKNOWN
     assert facts_of(tmp_path).digest != UNKNOWN

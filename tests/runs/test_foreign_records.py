@@ -44,7 +44,7 @@ def test_no_record_beside_a_script_that_only_the_workflow_names(tmp_path: Path) 
     RunRecord.create(tmp_path / "runs", "theirs", {"script": str(tmp_path / "secret")}).close()
     client: Any = Platform(naming(tmp_path / "script.py"))
     assert load_run(client, "theirs").folder is None
-    with pytest.raises(ResourceError):  # of its folder it is taken, and names no workflow
+    with pytest.raises(ResourceError):  # the run is taken from its folder, whose record names no workflow
         load_run(client, "theirs", [tmp_path / "runs"])
 
 

@@ -130,7 +130,7 @@ def test_another_comment_changes_only_the_line(study, tmp_path):
 
 def test_of_two_equal_functions_only_the_one_of_the_templates_name_has_a_place(study):
     path, document = study
-    line = '  File "/argo/staging/script", line 8, in <module>'  # below seven of Hera's
+    line = '  File "/argo/staging/script", line 8, in <module>'  # the frame is below seven frames of Hera
     places = ScriptPlaces([document])
     assert places.marked([line], "twin-b", {}) == [f"{line}  ({path}:{_line_of('raise ValueError(where)', 2)})"]
     assert places.marked([line], "other", {}) == [line]

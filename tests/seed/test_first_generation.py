@@ -136,7 +136,7 @@ def test_what_is_asserted_is_there_afterwards(cluster, local_platform):
     with pytest.warns(UserWarning, match="no config map `proxies`: an empty one was created"):
         assert cluster.assert_configmap("proxies") is True
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # said once, when it is made
+        warnings.simplefilter("error")  # the warning appears only once, at the creation
         cluster.assert_volume_claim("volume")
         cluster.assert_configmap("proxies")
     assert cluster.exists("ConfigMap", "proxies")

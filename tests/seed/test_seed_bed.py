@@ -34,7 +34,7 @@ def test_a_cluster_and_kubernetes_own_client(args, place, context):
     """By a certificate, a token, a program that gives one: `.v1` goes the way that the kubeconfig says."""
     cluster = hera_utils.k8s_cluster(args(context))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # in a cluster nothing is made
+        warnings.simplefilter("error")  # on a cluster no object is created
         assert (
             cluster.assert_cluster() is cluster.assert_namespace() is cluster.assert_volume_claim("inequality") is True
         )

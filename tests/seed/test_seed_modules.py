@@ -15,7 +15,7 @@ WAYS = {
     "name server": lambda: exec("from hera_utils import argo_server", {}),
     "name parser": lambda: exec("from hera_utils import parser", {}),
 }
-import hera_utils.seed.argo_server, hera_utils.seed.parser  # loaded once; each order has a process of its own
+import hera_utils.seed.argo_server, hera_utils.seed.parser  # a module is loaded once, so each import order needs its own process
 
 for order in itertools.permutations(WAYS):
     child = os.fork()

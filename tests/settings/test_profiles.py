@@ -94,7 +94,7 @@ def test_one_that_is_there_is_replaced_when_that_is_said(desk):
     assert (context.argo_server, context.argo_token) == (
         "https://b.example",
         None,
-    )  # another server's token is not for this one
+    )  # the token of another server is not used for this one
 
 
 def test_a_projects_profile_is_everybodys(desk):

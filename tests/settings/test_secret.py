@@ -24,7 +24,7 @@ def test_no_way_of_showing_it_shows_it():
         f"{{'a': {secret!r}}}",
     ]
     assert not any(PLANTED in text for text in shown)
-    assert json.dumps({"token": secret}) == f'{{"token": "{MASK}"}}'  # scripts print their settings so
+    assert json.dumps({"token": secret}) == f'{{"token": "{MASK}"}}'  # scripts print their settings in this way
     with pytest.raises(TypeError):
         pickle.dumps(secret)
 

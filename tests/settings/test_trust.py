@@ -289,7 +289,7 @@ def test_what_is_trusted_is_what_was_read(desk, monkeypatch):
     file.write_text(good)
     with pytest.raises(Untrusted) as shown:
         read_settings(around=desk.around)
-    file.write_text(evil)  # between the question and the answer
+    file.write_text(evil)  # the file changes between question and answer
     trust(shown.value.files, desk.user)
     refused(desk)
     file.write_text(good)

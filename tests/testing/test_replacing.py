@@ -66,7 +66,7 @@ def test_functions_run_here_each_in_its_thread_with_what_they_ask_for(local_plat
 
     def collect(vintages: str, boroughs):
         if boroughs in ("LYON_1", "LYON_2") and vintages == "2009":
-            meeting.wait()  # two at once, or it would break
+            meeting.wait()  # the barrier breaks unless two functions run at once
         seen.append((vintages, boroughs))
         threads.add(threading.get_ident())
         return {"count": 1}
