@@ -41,9 +41,10 @@ def tell_mistakes_in_a_sentence() -> None:
 
 
 def _explained(error: BaseException) -> HeraUtilsError | None:
+    # Imported here because it imports the client and most scripts succeed.
     from hera_utils.platforms.hera_errors import (
         explained,
-    )  # imported here because it imports the client and most scripts succeed
+    )
 
     return explained(error)
 

@@ -40,10 +40,11 @@ def test_a_time_outside_the_calendar_is_a_value_error(at: float) -> None:
         ("2026-11-23t09:00:00z", START),
         ("2026-11-23T11:30:00+02:30", START),
         ("2026-11-23T09:00:00-00:00", START),
+        # Two digits, while Python 3.10's own parser accepts only three or six.
         (
             "2026-11-23T09:00:00.25Z",
             START + 0.25,
-        ),  # two digits, while Python 3.10's own parser accepts only three or six
+        ),
         ("2026-11-23T09:00:00,25Z", START + 0.25),
         ("2026-11-23T09:00:00.250000Z", START + 0.25),
         ("2026-11-23T09:00:00.250000999Z", START + 0.25),

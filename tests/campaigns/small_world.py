@@ -353,11 +353,12 @@ class World:
         self.findings.figures["pods whose worker was killed"] = len(dead)
         written = {file.name: file.read_text().split() for file in self.out.iterdir()}
         for pod, words in written.items():
+            # The file is empty if the task was killed before its first word.
             if words not in (
                 [],
                 ["begun"],
                 ["begun", "done"],
-            ):  # the file is empty if the task was killed before its first word
+            ):
                 self.findings.twice.append(f"the pod {pod} wrote {words}")
         for name, kind in self.kinds.items():
             self._judge_run(name, kind, dead, written)

@@ -27,9 +27,8 @@ def test_help_names_every_command(capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        [name, *(["ls"] if name == "image" else [])] for name in COMMANDS if name not in ("init", "completion")
-    ],  # these commands only write files and texts, on any platform
+    # These commands only write files and texts, on any platform.
+    [[name, *(["ls"] if name == "image" else [])] for name in COMMANDS if name not in ("init", "completion")],
 )
 def test_every_command_has_a_help_with_the_settings(words, capsys):
     assert enter([*words, "--help"]) == 0

@@ -57,9 +57,8 @@ spec:
 @pytest.fixture
 def studies(user, tmp_path):
     """A folder of two experiments' runs; gives (the user, the name of the first run, that of the second)."""
-    (Path(user.platform.context.state) / "runs-folders").unlink(
-        missing_ok=True
-    )  # those of other tests on this platform
+    # Forgets the run folders of other tests on this platform.
+    (Path(user.platform.context.state) / "runs-folders").unlink(missing_ok=True)
     study = tmp_path / "study"
     study.mkdir()
     (study / "area.py").write_text(EXPERIMENT)

@@ -13,11 +13,12 @@ from hera_utils.execution.bounds import is_same_but_for_bounds
         ({"script": {"source": "a"}}, {"script": {"source": "a", "resources": {"limits": {"cpu": 1}}}}, True),
         ({"script": {"source": "a"}}, {"script": {"source": "b", "resources": {}}}, False),
         ({"dag": {}}, {"dag": {}, "failFast": False}, True),
+        # In a DAG, failFast decides which tasks run.
         (
             {"dag": {"failFast": True}},
             {"dag": {"failFast": False}},
             False,
-        ),  # in a DAG, failFast decides which tasks run
+        ),
         ({"sidecars": [{"name": "s"}]}, {"sidecars": [{"name": "s", "resources": {"limits": {"cpu": 1}}}]}, True),
         ({"sidecars": [{"name": "s"}]}, {"sidecars": [{"name": "t"}]}, False),
         (

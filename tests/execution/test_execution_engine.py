@@ -209,9 +209,8 @@ def test_planning_and_examining_run_nothing(script, local_platform):
     assert (said.status, "given" in said.out) == (0, False), "the script ends there"
     said = ended(script("--doctor"))
     assert (said.status, "✔ platform local" in said.out) == (0, True)
-    assert (
-        "✔ platform local" in ended(script("--role", "role.yaml")).out
-    )  # --role is a flag of the doctor, so nothing runs
+    # --role is a flag of the doctor, so nothing runs.
+    assert "✔ platform local" in ended(script("--role", "role.yaml")).out
     said = ended(script("--doctor", "--python", "/nowhere/python"))
     assert (said.status, "✘ /nowhere/python" in said.out) == (1, True)
     assert "1 problem found" in said.err

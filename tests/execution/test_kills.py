@@ -126,9 +126,8 @@ def lab(tmp_path):
 
 
 SIZES = [(200, 60, 2), (120, 2000, 1)]
-if CAMPAIGN := int(
-    os.environ.get("HERA_UTILS_SWEEP", "0")
-):  # `.ci/run --full` uses as many points in full workflows, and three kills
+# `.ci/run --full` uses as many points in full workflows, and three kills.
+if CAMPAIGN := int(os.environ.get("HERA_UTILS_SWEEP", "0")):
     SIZES = [(CAMPAIGN, 2000, 3)]
 
 
@@ -191,10 +190,11 @@ def test_everything_is_killed_and_one_resume_completes_the_run(lab, nodes, seed)
     counts = {file.name: file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"}
     assert set(counts) == {str(n) for n in range(points)}
     again = sorted(name for name, count in counts.items() if count > 1)
+    # They were killed after their last line, before the server saw their end.
     assert len(again) <= (os.cpu_count() or 1), (
         again,
         said,
-    )  # they were killed after their last line, before the server saw their end
+    )
     assert (here.out / "gathered").read_text() == "gathered\n"
     last = here.start("--resume").communicate(timeout=60)[0]
     assert "nothing to run" in last, last

@@ -37,10 +37,11 @@ LOST_POD = {"phase": "Error", "message": LOST}
         ([node("a"), node("b", phase="Failed", message="OOMKilled (exit code 137)"), node("c")], None),
         ([node("a"), node("b", **LOST_POD)], {"b", "c"}),  # c never began because b failed
         ([node("a", phase="Failed", message="main: Error (exit code 1)"), node("b", **LOST_POD)], {"b"}),
+        # Only the task after all points was lost.
         (
             [node("a"), node("b"), node("c"), node("total", **LOST_POD)],
             set(),
-        ),  # only the task after all points was lost
+        ),
     ],
 )
 def test_lost_and_what_was_not_begun_for_that_reason(nodes, points):

@@ -193,7 +193,6 @@ def test_a_record_holds_no_secret_constant(context):
 def test_an_experiment_without_a_name_is_called_after_what_tells_it_from_others():
     assert name_of("heat.py:solve", in_script=True) == "solve"
     assert name_of("heat.py:define", in_script=True) == "heat"
-    assert (
-        name_of("456.py:define", in_script=False) == "define"
-    )  # the file of a notebook's cell has a number as its name
+    # The file of a notebook's cell has a number as its name.
+    assert name_of("456.py:define", in_script=False) == "define"
     assert name_of("heat", in_script=True) == "heat"

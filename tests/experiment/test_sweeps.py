@@ -292,9 +292,8 @@ def test_what_saltellis_design_cannot_be_drawn_from():
         saltelli(8, x=(0, 1), n=range(4))
     with pytest.raises(SettingsError, match="0 groups of points"):
         saltelli(0, x=(0, 1), y=(0, 1))
-    with pytest.raises(
-        SettingsError, match="two axes or more"
-    ):  # b with a's coordinate would equal a, so the point would exist twice
+    # `b` with a's coordinate would equal `a`, so the point would exist twice.
+    with pytest.raises(SettingsError, match="two axes or more"):
         saltelli(8, x=(0, 1))
 
 

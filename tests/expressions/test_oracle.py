@@ -75,9 +75,8 @@ def differences(texts: list[str]) -> tuple[list[str], int]:
             theirs, ensure_ascii=False
         ):
             continue
-        if (
-            theirs.get("type") == "float64" and mine.get("type") == "float64"
-        ):  # JSON has them as ints when they are whole
+        # JSON has them as ints when they are whole.
+        if theirs.get("type") == "float64" and mine.get("type") == "float64":
             theirs["value"], mine["value"] = float(theirs.get("value", 0)), float(mine.get("value", 0))
         if theirs["ok"] != mine["ok"] or (
             theirs["ok"] and (theirs["type"] != mine["type"] or not same(theirs.get("value"), mine.get("value")))
@@ -136,9 +135,8 @@ def test_jsonpath() -> None:
             mine = {"ok": True, "value": json.loads(to_json(query.query_text(text, path)))}
         except Failure as failure:
             mine = {"ok": False, "error": failure.message}
-        if (
-            theirs.get("type") == "float64" and mine.get("type") == "float64"
-        ):  # JSON has them as ints when they are whole
+        # JSON has them as ints when they are whole.
+        if theirs.get("type") == "float64" and mine.get("type") == "float64":
             theirs["value"], mine["value"] = float(theirs.get("value", 0)), float(mine.get("value", 0))
         if theirs["ok"] != mine["ok"] or (theirs["ok"] and not same(theirs.get("value"), mine["value"])):
             found.append(f"{path}: theirs {theirs}, ours {mine}")
@@ -242,9 +240,8 @@ def test_quantities() -> None:
             number, _, milli = theirs["value"]
             if len(number) > 1000:  # hera_utils limits exponents to 1000
                 continue
-            if number.startswith("-") or isinstance(
-                mine, str
-            ):  # Value() of a negative quantity does not round consistently
+            # Value() of a negative quantity does not round consistently.
+            if number.startswith("-") or isinstance(mine, str):
                 same_answer = not isinstance(mine, str) and Fraction(number) == mine[0]
             else:  # in Go a number beyond 64 bits has no value
                 same_answer = [Fraction(number), *mine[1:]] == [

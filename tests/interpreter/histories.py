@@ -91,9 +91,8 @@ class Telling:
 
     def _possible(self) -> list[str]:
         timers = sorted(self.play.timers)
-        due = [
-            key for key in timers if self.play.timers[key] <= self.play.at + 2
-        ]  # timers that are due must fire first
+        # Timers that are due must fire first.
+        due = [key for key in timers if self.play.timers[key] <= self.play.at + 2]
         return due[:1] or sorted(self.play.active) + timers
 
     def _happen(self, chosen: str, number: int) -> None:

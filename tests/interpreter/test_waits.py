@@ -18,11 +18,12 @@ from hera_utils.interpreter import stall
 
 Json = dict[str, Any]
 MANY = int(os.environ.get("HERA_UTILS_HISTORIES", "0"))
+# Without Phase.shrink, which would take minutes for such a workflow.
 FOUND = [
     Phase.explicit,
     Phase.reuse,
     Phase.generate,
-]  # without Phase.shrink, which would take minutes for such a workflow
+]
 QUICK = settings(
     max_examples=MANY or 25, derandomize=not MANY, deadline=None, suppress_health_check=list(HealthCheck), phases=FOUND
 )

@@ -88,9 +88,8 @@ def test_while_the_next_server_starts_nobody_takes_it_for_stopped(client: ArgoCl
     assert lock is not None
     with lock:
         daemon._announce_start(state)
-        assert (
-            daemon.status(state) is None
-        )  # the killed server is not reported, even if another process has its number now
+        # The killed server is not reported, even if another process has its number now.
+        assert daemon.status(state) is None
     client.rejoin()
     daemon.stop(state)
     with pytest.raises(PlatformError, match="the local platform was stopped"):

@@ -140,9 +140,8 @@ def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_
             ArgoClient(replace(connection, rejoin=None)).version()
         with bind_hera(replace(connection, rejoin=None), insist=True), pytest.raises(requests.ConnectionError):
             WorkflowsService().list_workflows()
-        until(
-            lambda: seen.read_bytes().count(b"connection") >= 3
-        )  # the squatter accepts the connections after the clients have gone
+        # The squatter accepts the connections after the clients have gone.
+        until(lambda: seen.read_bytes().count(b"connection") >= 3)
     assert phases[-1] == "Succeeded"
     said = seen.read_bytes()
     assert b"Authorization" not in said

@@ -113,10 +113,11 @@ def test_what_others_made_is_left_alone(as_user, place):
 
 
 def test_two_people_who_want_different_things_are_told_of_each_other(as_user, place):
+    # By certificate and as a service account: two identities.
     ana, bob = (
         as_user("owner"),
         as_user("owner", "owner-token"),
-    )  # by certificate and as a service account: two identities
+    )
 
     def wants(**data):
         return Environment(config_map=ConfigMap("shared", data))

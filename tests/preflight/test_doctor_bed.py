@@ -126,9 +126,8 @@ def lost_claim(case, tmp_path):
     case.place.volume("gone")
     admin, volume = case.place.bed.admin, f"{case.place.name}-gone"
     admin.delete("PersistentVolume", volume)
-    admin.merge(
-        "PersistentVolume", volume, {"metadata": {"finalizers": None}}
-    )  # without the finalizer that protects bound volumes
+    # Without the finalizer that protects bound volumes.
+    admin.merge("PersistentVolume", volume, {"metadata": {"finalizers": None}})
     until(lambda: admin.get("PersistentVolumeClaim", "gone", case.place.name)["status"]["phase"] == "Lost")
     case.document["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "gone"
     return "claim", 'claim "gone" is lost', "restore the volume"

@@ -136,9 +136,8 @@ def no_policy_and_no_registry():
     """The policy that a user has who said nothing; whatever the network of the machine, nothing answers in the place of Docker Hub."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HERA_UTILS_IMAGES", raising=False)
-        patch.setattr(
-            "hera_utils.preflight.local_images._table_of_server", lambda context: {}
-        )  # the session's server has an image policy
+        # The session's server has an image policy.
+        patch.setattr("hera_utils.preflight.local_images._table_of_server", lambda context: {})
         patch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
         yield
 

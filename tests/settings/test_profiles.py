@@ -91,10 +91,11 @@ def test_one_that_is_there_is_replaced_when_that_is_said(desk):
     assert "--replace" in caught.value.fix
     profiles.add("lab", {"argo_server": "b.example"}, desk.around, replace=True)
     context = read_settings({"profile": "lab"}, around=desk.around)
+    # The token of another server is not used for this one.
     assert (context.argo_server, context.argo_token) == (
         "https://b.example",
         None,
-    )  # the token of another server is not used for this one
+    )
 
 
 def test_a_projects_profile_is_everybodys(desk):

@@ -153,9 +153,8 @@ def test_our_own_server_is_local(desk):
     assert read_settings(around=desk.around).platform == "remote"
     (state / "server.json").write_text("no json")
     assert read_settings(around=desk.around).platform == "remote"
-    desk.environ["KUBECONFIG"] = str(
-        state / "kubeconfig"
-    )  # the variables of `hera-utils connection` after the server has ended
+    # The variables of `hera-utils connection` after the server has ended.
+    desk.environ["KUBECONFIG"] = str(state / "kubeconfig")
     assert read_settings(around=desk.around).platform == "local"
 
 
@@ -181,9 +180,8 @@ def test_the_namespace_of_a_context_is_used_where_nobody_names_one(desk):
     assert read_settings({"platform": "remote", "k8s_context": "bare"}, around=desk.around).argo_namespace == "default"
     assert read_settings({"platform": "remote", "argo_namespace": "mine"}, around=desk.around).argo_namespace == "mine"
     assert read_settings({"argo_server": "argo.example"}, around=desk.around).argo_namespace == "default"
-    assert (
-        read_settings(around=desk.around).argo_namespace == "default"
-    )  # the local platform ignores the context's namespace
+    # The local platform ignores the context's namespace.
+    assert read_settings(around=desk.around).argo_namespace == "default"
     (desk.home / ".kube" / "config").write_text("planted: [")
     assert read_settings({"platform": "remote"}, around=desk.around).argo_namespace == "default"
 

@@ -67,9 +67,8 @@ def test_that_there_are_more_tasks_than_cores_is_told_only_when_none_of_them_run
     waiting = ("b", "Pending", f"{CORE})")
     assert not any("core" in line for line in lines(run(("a", "Running"), waiting)))
     assert any(f"b waits: {CORE})" in line for line in lines(run(waiting)))
-    assert not any(
-        "core" in line for line in lines(run(("a", "Pending"), waiting))
-    )  # not reported while the first tasks of a sweep start
+    # Not reported while the first tasks of a sweep start.
+    assert not any("core" in line for line in lines(run(("a", "Pending"), waiting)))
     told = list(description(run(("a", "Running"), waiting), "http://x", everything=False))
     assert f"  ○ b waits: {CORE})" in told or f"  o b waits: {CORE})" in told
 

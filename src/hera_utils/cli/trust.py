@@ -41,9 +41,8 @@ def command(remove: bool) -> int:
         return 0
     digests = {os.path.realpath(file): digest_of(file) for file in files}
     settings = context(check_trust=False)
-    found = {
-        file: digest for one in concerns(settings) for file, digest in one.files.items()
-    }  # digests of the content that was read
+    # Digests of the content that was read.
+    found = {file: digest for one in concerns(settings) for file, digest in one.files.items()}
     trust({**digests, **found}, around.user_folder)
     for path in (file for file in found if file not in digests):
         say(f"trusted in its present form: {path.removeprefix('link:')}")

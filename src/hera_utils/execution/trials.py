@@ -60,9 +60,8 @@ class RecordedTrials:
                     with RunRecord.open(folder) as record:
                         self._by_record[folder] = record.trials()
             trial = self._by_record[folder].get(point.id)
-            if trial is not None and not (
-                trial.get("status") == FAILED and last.status == DONE
-            ):  # a retry has succeeded since
+            # A failure does not count if a retry has succeeded since.
+            if trial is not None and not (trial.get("status") == FAILED and last.status == DONE):
                 return trial_of(point, trial)
         return None
 

@@ -89,9 +89,8 @@ def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
     refused = None
     for place in (*places, "/api/v1/services"):
         answer = http.send(ClusterRequest("GET", place))
-        if (
-            answer.status == 403 and place != "/api/v1/services"
-        ):  # a user who may not list services may be allowed to get one
+        # A user who may not list services may be allowed to get one.
+        if answer.status == 403 and place != "/api/v1/services":
             named = http.send(ClusterRequest("GET", f"{place}/argo-server"))
             if named.ok:
                 return _read(named.body)

@@ -58,9 +58,8 @@ class RejoiningAdapter(requests.adapters.BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         if bare_token(request.headers.get("Authorization", "")) != self._first.token:
-            return self._adapter.send(
-                request, *arguments, **options
-            )  # the script's own token must not go to another server
+            # The script's own token must not go to another server.
+            return self._adapter.send(request, *arguments, **options)
         path = str(request.url).removeprefix(self._first.argo_server)
         for pause in _REJOIN_PAUSES:
             try:

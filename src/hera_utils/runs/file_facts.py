@@ -13,9 +13,8 @@ from typing import NamedTuple
 from hera_utils.digests import short_digest, short_digest_of
 from hera_utils.wording import counted
 
-LARGEST_DIGESTED = (
-    256 * 1024 * 1024
-)  # bytes: larger files and folders are not hashed; this takes a fraction of a second
+# Bytes: larger files and folders are not hashed; this takes a fraction of a second.
+LARGEST_DIGESTED = 256 * 1024 * 1024
 UNKNOWN = ""
 
 

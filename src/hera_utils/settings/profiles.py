@@ -29,10 +29,11 @@ from hera_utils.wording import system_reason
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*$")
 _TOKEN = "argo_token"
+# A profile cannot contain these: it would refer to itself or to another platform's folder.
 _NEVER = (
     "profile",
     "state",
-)  # a profile cannot contain these: it would refer to itself or to another platform's folder
+)
 
 
 @dataclass(frozen=True)

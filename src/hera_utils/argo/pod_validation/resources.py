@@ -30,10 +30,11 @@ _DIVISORS = {
 
 def of_requirements(resources: Json, path: str) -> Iterator[str]:
     limits = resources.get("limits") or {}
+    # In Kubernetes a limit without a request is also the request.
     requests = {
         **limits,
         **(resources.get("requests") or {}),
-    }  # in Kubernetes a limit without a request is also the request
+    }
     for name, text in limits.items():
         yield from _amount(name, str(text), f"{path}.limits[{name}]")
     for name, text in requests.items():

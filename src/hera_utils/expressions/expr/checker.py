@@ -139,9 +139,8 @@ class _Checker:
         self.fail(node, f"invalid operation: {node.operator} (mismatched type {nature.display})")
 
     def binary(self, node: Binary) -> Nature:
-        chain = [
-            node
-        ]  # a loop instead of recursion, as the tree of a chain of operators is as deep as the chain is long
+        # A loop instead of recursion, as the tree of a chain of operators is as deep as the chain is long.
+        chain = [node]
         while isinstance(chain[-1].left, Binary):
             chain.append(chain[-1].left)
         nature = self.visit(chain[-1].left)

@@ -89,9 +89,8 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     while visit.has_group():
         yield from visit.advance(dirty)
         if not visit.is_group_over():
-            limits.failing_fast(
-                context, frame
-            )  # nodes opened in this visit may have failed, and Argo checks again at once
+            # Nodes opened in this visit may have failed, and Argo checks again at once.
+            limits.failing_fast(context, frame)
             return
         visit.next_group()
         dirty = {}
