@@ -37,7 +37,7 @@ def _secrets() -> list[Any]:
 
 
 def _keep(document: Json, folders: Sequence[Path], secrets: list[Any]) -> None:
-    """In the record that knows the workflow, if there is one. What it keeps already is replaced: it may have been retried since."""
+    """Store the workflow in the record of its run, if there is one. An older version in the record is replaced, as retries change it."""
     from hera_utils.results.secrecy import holds_secret
     from hera_utils.runs.record import RUN_LABEL, RunRecord
     from hera_utils.runs.whole_run import record_folder

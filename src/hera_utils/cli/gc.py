@@ -103,7 +103,7 @@ class _Removal:
         return bool(self.runs or self.leftovers or self.records or self.images.lines())
 
     def lines(self) -> list[str]:
-        """What the user is shown before the question."""
+        """The lines that the user sees before the question."""
         from hera_utils.spans import size_in_words
 
         sizes = {run["metadata"]["name"]: _size(self.usage, run) for run in self.runs}

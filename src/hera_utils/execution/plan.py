@@ -74,7 +74,7 @@ class Plan:
         return self.points if self.decisions is None else len(self.decisions.run)
 
     def points_to_run(self) -> Iterator[Point]:
-        """In the order of the sweep."""
+        """The points that run, in the order of the sweep."""
         chosen = None if self.decisions is None else self.decisions.run
         return (point for point in self.definition.inputs.points if chosen is None or point.id in chosen)
 

@@ -364,7 +364,7 @@ class Session:
                 yield replace(row, why=decisions.run.get(point.id, ""))
 
     def _secrets(self) -> list[str | Secret | None]:
-        """What no record may contain."""
+        """The secrets that no record may contain."""
         declared = secret_values(self.definition.environment)
         return [self.client.connection.token, *self.context.secrets(), *declared, *secrets_of(os.environ)]
 

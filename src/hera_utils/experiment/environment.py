@@ -167,7 +167,7 @@ class Environment:
 
     @property
     def cluster(self) -> SimpleNamespace:
-        """The same values under the first hera_utils' names: `.configmap`, `.docker_registry`."""
+        """The values under the names of the first hera_utils: `.configmap`, `.docker_registry`."""
         name = None if self.config_map is None else str(self.config_map)
         return SimpleNamespace(configmap=name, docker_registry=self.registry)
 

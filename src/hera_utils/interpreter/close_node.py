@@ -1,4 +1,4 @@
-"""What happens when a node is over: its frame goes, its daemons end, its locks are released."""
+"""Closes a node that is over: removes its frame, ends its daemons, releases its locks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hera_utils.interpreter.frames import Frame
 
 
 def close(context: Context, frame: Frame) -> None:
-    """The frame's node is over: forget the frame, end the daemons that the node started, release its locks."""
+    """Remove the frame of a node that is over, end the daemons that the node started, and release its locks."""
     if context.frames.pop(frame.node_id, None) is None:
         return
     context.waiting.pop(frame.node_id, None)

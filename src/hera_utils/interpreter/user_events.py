@@ -31,7 +31,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
 
 
 def suspend(walk: Walk, event: events.SuspendRequested) -> None:
-    """Nothing new starts until the workflow is resumed."""
+    """Suspend the workflow: nothing new starts until it is resumed."""
     walk.document["spec"]["suspend"] = True
     walk.spec["suspend"] = True
 

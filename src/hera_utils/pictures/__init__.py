@@ -1,8 +1,7 @@
-"""Pictures of a table, a timeline and a graph: columns come in, drawings with their choices and files go out. All of it is in the browser.
+"""Pictures of a table, a timeline and a graph, drawn in the browser from columns, with controls and files to download.
 
-The report and the local platform's page of a run put these scripts among their own: the same pictures are drawn when a run has ended
-and while it goes on. Nothing is built and nothing loaded from elsewhere. Open cards.js first; the mathematics is in statistics.js, which
-is pure.
+The report and the local platform's page of a run include these scripts, so the pictures are the same during a run and after it. There
+is no build step, and nothing is loaded from elsewhere. Open cards.js first; the mathematics is in statistics.js, which is pure.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-# in the order in which they build upon each other
+# In this order, as the later scripts use the earlier ones.
 _SCRIPTS = (
     "elements.js",
     "scales.js",
@@ -27,12 +26,12 @@ _SCRIPTS = (
 
 @cache
 def script() -> str:
-    """Functions for a page whose other scripts use them too; the page has an element with the id `tip`."""
+    """The scripts as one text with global functions. The page must have an element with the id `tip`."""
     return "\n".join(_part(name) for name in _SCRIPTS)
 
 
 def module(name: str, *exported: str) -> str:
-    """The same as one object of that name, for a page that calls things of its own alike."""
+    """The scripts as one object of that name with the exported functions, for a page with own functions of the same names."""
     return f"const {name} = (() => {{\n{script()}\nreturn {{ {', '.join(exported)} }};\n}})();"
 
 

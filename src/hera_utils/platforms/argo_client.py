@@ -167,7 +167,7 @@ class ArgoClient:
         return list(itertools.islice(self.newest(selector=selector, fields=fields, most=limit or PAGE), limit))
 
     def newest(self, *, selector: str | None = None, fields: str | None = None, most: int = PAGE) -> Iterator[Json]:
-        """The same one by one, in pages of at most `most`, as kubectl does: answers stay small, and no page is fetched in vain."""
+        """As `list`, one workflow at a time, fetched in pages of at most `most` as kubectl does, so that answers stay small."""
         query: dict[str, Any] = {"listOptions.labelSelector": selector, "listOptions.limit": min(most, PAGE)}
         if fields:
             query["fields"] = ",".join(("metadata", *(f"items.{path}" for path in fields.split(","))))

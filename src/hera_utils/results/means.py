@@ -60,7 +60,7 @@ class Means:
     outputs: dict[str, tuple[Mean | None, ...]]
 
     def table(self) -> ResultTable:
-        """For programs and for the page: three columns an output."""
+        """The means for programs and for the page, with three columns per output."""
         columns = list(self.inputs)
         for name, found in self.outputs.items():
             columns += [

@@ -33,7 +33,7 @@ _PATIENCE = 30.0  # seconds for one notification: the run has ended, and the use
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended. done, failed, total: numbers of units. unit: points or tasks."""
+    """The end of a run. done, failed, total: numbers of units. unit: points or tasks."""
 
     run: str
     namespace: str

@@ -87,7 +87,7 @@ def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Rema
 
 
 def _of_search(workflows: Sequence[Json], folder: Path | None) -> Remaining:
-    """By its record; without one the search counts as ended, because the number of its points is unknown."""
+    """The rest of a search, from its record; without one the search counts as ended, because the number of its points is unknown."""
     if folder is not None:
         try:
             driven = is_driven(folder)

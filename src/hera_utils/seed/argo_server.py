@@ -15,11 +15,11 @@ from hera_utils.terminal_text import visible
 
 
 class argo_server(ArgoServer):
-    """The Argo server that the settings designate (or that the local platform is). AccessError when it does not answer.
+    """The Argo server of the settings, or that of the local platform. Raises AccessError if it does not answer.
 
-    argo_server(cluster, args)   Hera is configured by `define_argo_server_part_of_environment()`
-    argo_server(args)            Hera is configured at once
-    argo_server()                the same, with the settings of this process's own command line
+    argo_server(cluster, args)   configures Hera in `define_argo_server_part_of_environment()`
+    argo_server(args)            configures Hera at once
+    argo_server()                configures Hera at once, with the settings of this process's own command line
     """
 
     def __init__(self, k8s_cluster: object = None, args: object = None) -> None:
@@ -48,7 +48,7 @@ class argo_server(ArgoServer):
         return self.define_argo_server_part_of_environment()
 
     def define_argo_server_part_of_environment(self) -> HeraBinding:
-        """Give Hera the address, the token, the namespace and, on this machine, the Python of tasks: it submits there from now on.
+        """Give Hera the address, the token, the namespace and, on this machine, the Python of tasks, so that it submits there.
 
         The binding that is returned can undo it.
         """
@@ -58,11 +58,11 @@ class argo_server(ArgoServer):
         return self._binding
 
     def check_server_availability(self) -> None:
-        """AccessError unless the server answers and accepts the token."""
+        """Raise AccessError unless the server answers and accepts the token."""
         self.check()
 
     def print_config(self) -> None:
-        """Configure Hera for this server and print with what it submits. The token is not shown."""
+        """Configure Hera for this server and print the configuration without the token."""
         self.define_argo_server_part_of_environment()
         print("Argo server related variables used by Hera to submit workflows:")  # noqa: T201
         for line in self.environment_of_submission.lines():
@@ -76,17 +76,17 @@ class argo_server(ArgoServer):
         return satisfies(self.version(), version_to_check)
 
     def assert_version(self, version_to_check: str) -> bool:
-        """True when the server has that version (`4.1`, `>=3.7,<5`), else SettingsError."""
+        """Return True if the server has that version (`4.1`, `>=3.7,<5`), else raise SettingsError."""
         return demanded(f"the Argo server at {self.server}", self.version(), version_to_check)
 
 
 def _connection_of(cluster: Cluster, context: CLIContext) -> Connection:
     """The connection to the Argo server that the settings name, else to that of the cluster."""
-    # The local platform is one server, which the cluster object has started or joined; a server that was found is not searched again.
+    # The cluster object has started or joined the local platform, which is one server. A discovered server is not searched again.
     discovered = cluster.connection.origin and context.argo_server is None
     same = (cluster.local and context.platform == "local") or discovered
     return cluster.connection if same else connect(context)
 
 
-# Python binds `hera_utils.argo_server` to this class, also where a script writes `import hera_utils.argo_server as module`.
+# `hera_utils.argo_server` is this class even after `import hera_utils.argo_server as module`, so the class has its name as an attribute.
 argo_server.argo_server = argo_server  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a script passes as `args`: our own settings, or the result of any other parser."""
+"""Converts the `args` of a script, which are settings of hera_utils or the result of any other parser, to settings."""
 
 from __future__ import annotations
 

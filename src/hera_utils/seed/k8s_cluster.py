@@ -25,10 +25,10 @@ _NAMED = {
 
 
 class k8s_cluster(Cluster):
-    """The Kubernetes cluster that the settings name; on this machine the local platform, which is started if it does not run.
+    """The Kubernetes cluster of the settings; on this machine the local platform, which is started if it does not run.
 
-    AccessError when the cluster does not answer, ResourceError when it does not have the namespace. Settings with only the address and
-    the token of an Argo server name no cluster: then workflows run, and only methods that ask the cluster raise AccessError.
+    Raises AccessError if the cluster does not answer, ResourceError if it lacks the namespace. Settings with only the address and the
+    token of an Argo server name no cluster; then workflows run, and only methods that ask the cluster raise AccessError.
     """
 
     def __init__(self, args: object = None) -> None:
@@ -39,7 +39,7 @@ class k8s_cluster(Cluster):
 
     @property
     def v1(self) -> CoreV1Api:
-        """Kubernetes' own Python client of this cluster, created at its first use. SettingsError when it is not installed."""
+        """Kubernetes' own Python client of this cluster, created at its first use. Raises SettingsError if it is not installed."""
         if self._v1 is None:
             from hera_utils.seed.kubernetes_client import core_v1
 
@@ -48,7 +48,7 @@ class k8s_cluster(Cluster):
 
     def provision(self, environment: Environment) -> Environment:
         """Make sure that the objects of the environment exist, and return it. On this machine missing objects are created; a cluster is
-        only checked (ResourceError names everything that is missing; a warning when no kubeconfig leads there).
+        only checked, with a warning if no kubeconfig leads there. Raises ResourceError, which names all missing objects.
         """
         if not self.local and not self.leads_somewhere():
             warnings.warn(UNCHECKED, stacklevel=2)
@@ -69,26 +69,26 @@ class k8s_cluster(Cluster):
         return satisfies(self.version(), version_to_check)
 
     def assert_version(self, version_to_check: str) -> bool:
-        """True when Kubernetes has that version (`1.36`, `>=1.30`), else SettingsError."""
+        """Return True if Kubernetes has that version (`1.36`, `>=1.30`), else raise SettingsError."""
         return demanded(f"Kubernetes at {self.http.access.address.server}", self.version(), version_to_check)
 
     def assert_cluster(self) -> bool:
-        """True when the cluster answers and accepts the credential, else AccessError."""
-        with contextlib.suppress(ResourceError):  # the cluster said that the namespace is missing: so it answers
+        """Return True if the cluster answers and accepts the credential, else raise AccessError."""
+        with contextlib.suppress(ResourceError):  # a missing namespace is an answer of the cluster
             self.check()
         return True
 
     def assert_namespace(self) -> bool:
-        """True when the namespace exists, else ResourceError."""
+        """Return True if the namespace exists, else raise ResourceError."""
         self.check()
         return True
 
     def assert_volume_claim(self, k8s_volume_claim_name: str | None) -> bool:
-        """True when the claim exists, else ResourceError. On this machine a missing claim is created: an empty folder."""
+        """Return True if the claim exists, else raise ResourceError. On this machine a missing claim is created as an empty folder."""
         return self._assert_named("PersistentVolumeClaim", k8s_volume_claim_name)
 
     def assert_configmap(self, k8s_configmap_name: str | None) -> bool:
-        """True when the config map exists, else ResourceError. On this machine a missing one is created, empty."""
+        """Return True if the config map exists, else raise ResourceError. On this machine a missing one is created, empty."""
         return self._assert_named("ConfigMap", k8s_configmap_name)
 
     def _assert_named(self, kind: str, name: str | None) -> bool:
@@ -112,13 +112,13 @@ class k8s_cluster(Cluster):
         return True
 
     def _unnamed(self, what: str, fix: str) -> None:
-        """The settings do not name the object. On this machine that is only a warning: the script may never use it."""
+        """Report that the settings do not name the object; on this machine only as a warning, as the script may never use it."""
         if not self.local:
             raise SettingsError(what, fix=f"{fix}, or in ./hera.config")
         warnings.warn(f"{what}: tasks that use one will fail ({fix})", stacklevel=4)
 
     def _make_here(self, kind: str, name: str) -> None:
-        """On this machine a missing object is created, like those of an experiment's environment."""
+        """Create a missing object on this machine, like those of an experiment's environment."""
         if kind == "ConfigMap":
             self.provision(Environment(config_map=ConfigMap(name)))
             warnings.warn(f"this machine had no config map `{name}`: an empty one was created", stacklevel=4)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def core_v1(cluster: Cluster) -> CoreV1Api:
-    """A CoreV1Api of the API server of `cluster`. AccessError when no kubeconfig leads there."""
+    """A CoreV1Api of the API server of `cluster`. Raises AccessError if no kubeconfig leads there."""
     try:
         from kubernetes import client, config
     except ModuleNotFoundError as error:
@@ -44,7 +44,7 @@ def core_v1(cluster: Cluster) -> CoreV1Api:
 
 
 def _through_the_proxy(settings: object, cluster: Cluster) -> None:
-    """Set the client's proxy. The client reads the environment itself, but our setting wins, and this machine needs no proxy."""
+    """Set the client's proxy. The client reads the environment itself, but the setting wins, and the local server needs no proxy."""
     if cluster.local:
         settings.proxy = None  # type: ignore[attr-defined]
     elif cluster.connection.proxy:

@@ -25,9 +25,11 @@ class parser:
     parser: argparse.ArgumentParser
 
     def __init__(self, existing_parser: object = None, logger: logging.Logger | None = None) -> None:
-        tell_mistakes_in_a_sentence()  # a script may call `.get_parser()` and parse with it
+        tell_mistakes_in_a_sentence()  # here, because a script may parse with `.get_parser()`
         self._logger = logger
-        existing = getattr(existing_parser, "parser", existing_parser)  # such an object has its parser in an attribute
+        existing = getattr(
+            existing_parser, "parser", existing_parser
+        )  # `existing_parser` may be an object like this one
         if existing is None:
             self.parser = ContextParser()
         elif isinstance(existing, argparse.ArgumentParser):
@@ -62,5 +64,5 @@ def _extend(existing: argparse.ArgumentParser) -> None:
             existing.add_argument(f"--{name}", default=getattr(settings, name))
 
 
-# Python binds `hera_utils.parser` to this class, also where a script writes `import hera_utils.parser as module`.
+# `hera_utils.parser` is this class even after `import hera_utils.parser as module`, so the class has its name as an attribute.
 parser.parser = parser  # type: ignore[assignment]

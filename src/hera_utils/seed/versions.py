@@ -19,8 +19,8 @@ def check_version(version_to_check: str) -> bool:
 
 
 def assert_version(version_to_check: str) -> bool:
-    """True. If another version (`5.6.0`) is installed, a warning says so: Hera 7 runs most of what was written for Hera 5, and its errors
-    say how to write the rest. Bounds (`>=6,<8`) are strict: SettingsError when the installed Hera is outside.
+    """Return True, with a warning if the named version (`5.6.0`) is not the installed one, as Hera 7 runs most scripts for Hera 5 and its
+    errors say how to write the rest. Bounds (`>=6,<8`) are strict: raises SettingsError if the installed Hera is outside.
     """
     installed = hera_version()
     if satisfies(installed, version_to_check):
@@ -37,9 +37,9 @@ def clear_workflow_template(cluster: object, workflow_template_name: str) -> boo
     """Delete the WorkflowTemplate of that name, so that a newer one can be created. Returns whether it existed.
 
     cluster: the object of `k8s_cluster(args)` or `argo_server(…)`. For any other object (scripts pass their own) the server that Hera
-    is bound to is used. AccessError or Refused when the server does not allow it.
+    is bound to is used. Raises AccessError or Refused if the server does not allow it.
     """
-    # late: most scripts only ask for a version, which needs no client
+    # Imported here, because most scripts only ask for a version, which needs no client.
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.hera_binding import bound_connection

@@ -58,7 +58,7 @@ def share_of(workflow: Json) -> Share:
 
 
 def part_done(workflow: Json) -> float:
-    """Of its tasks, as its progress says it (`3/5`): 0 to 1."""
+    """The fraction of its tasks that are done, from its progress (`3/5`): 0 to 1."""
     done, _, every = str((workflow.get("status") or {}).get("progress") or "").partition("/")
     return int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
 

@@ -27,7 +27,7 @@ def unsupported(path: str, value: Any, *choices: str) -> Iterator[str]:
 
 
 def supported(path: str, value: Any, *choices: str) -> Iterator[str]:
-    """The same for a field that may be absent."""
+    """As `unsupported`, without a complaint about an absent field."""
     if value:
         yield from unsupported(path, value, *choices)
 

@@ -58,7 +58,7 @@ class Program:
         return self.missing_in(self.environment(variables, Entropy())) if self.names else []
 
     def missing_in(self, environment: Mapping[str, Any]) -> list[str]:
-        """The same, for the result of `environment`."""
+        """As `missing`, for the result of `environment`."""
         return [name for name in self.names if not _present(environment, name)]
 
     def environment(self, variables: Variables, entropy: Entropy) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def evaluate_boolean(text: str, environment: Mapping[str, Any], *, entropy: Entr
 
 
 def evaluate_truth(text: str, variables: Variables, *, entropy: Entropy | None = None) -> bool:
-    """The same for dotted variables and with Argo's functions. Raises ExpressionError."""
+    """As `evaluate_boolean`, for dotted variables and with Argo's functions. Raises ExpressionError."""
     return _boolean(text, lambda: parse(text).evaluate(variables, entropy=entropy))
 
 
