@@ -1,7 +1,7 @@
-"""When a pod that has to end must be over: one that was killed, and one whose `activeDeadlineSeconds` have passed. Pure.
+"""When a pod that was killed, or whose `activeDeadlineSeconds` have passed, must have ended. Pure.
 
-A supervisor ends its pod by itself. It cannot while it waits in the kernel (for a network disk, a store) or is stopped: then the server
-kills the supervisor, and with it all that is below. What even the kernel does not end is given up after a while.
+A supervisor ends its pod itself. It cannot while it waits in the kernel (for a network disk, a store) or is stopped: then the server
+kills the worker, and with it all its processes. If even the kernel does not end them, the pod is given up after a while.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 Json = dict[str, Any]
 LATE = 15.0
-"""Seconds that a pod has after its grace before its worker is killed."""
+"""Seconds from the end of a pod's grace period until its worker is killed."""
 HOPELESS = 10.0
-"""Seconds after that before the pod is given up."""
+"""Seconds from then until the pod is given up."""
 END_WORKER, GIVE_UP = "end the worker", "give the pod up"
 
 
@@ -25,13 +25,13 @@ class _Deadline:
 
 
 class PodDeadlines:
-    """Times are those of the caller's clock, which never jumps."""
+    """The deadlines of all pods. Times are by the caller's monotonic clock."""
 
     def __init__(self) -> None:
         self._deadlines: dict[str, _Deadline] = {}
 
     def begin(self, uid: str, pod: Json, now: float) -> None:
-        """A pod is given to a worker."""
+        """Start the deadline of a pod that is given to a worker."""
         seconds = pod["spec"].get("activeDeadlineSeconds")
         if seconds:
             grace = pod["spec"].get("terminationGracePeriodSeconds")
@@ -50,7 +50,7 @@ class PodDeadlines:
         return found is not None and found.is_own and found.worker_killed
 
     def due(self, now: float) -> list[tuple[str, str]]:
-        """(pod, END_WORKER or GIVE_UP) of those that should have been over; each once."""
+        """(pod, END_WORKER or GIVE_UP) for each pod that should have ended; each step is given once."""
         steps = []
         for uid, deadline in list(self._deadlines.items()):
             if now < deadline.at:

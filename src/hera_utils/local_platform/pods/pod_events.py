@@ -1,4 +1,4 @@
-"""The events that a runtime reports of a pod, made of what its supervisor recorded. Pure but for the time."""
+"""Makes the events that a runtime reports about a pod from its supervisor's records. Pure except for the time."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .runtime import Launch
 
 Json = dict[str, Any]
 DELETED = "pod deleted"
-"""As Argo says it of a pod that is gone without a word."""
+"""Argo's message for a pod that disappeared."""
 _SOON = 2.0  # seconds
 
 
 def since(pod: Json, now: float) -> float:
-    """When a pod came that the runtime gets now: the same, unless it had to wait for an object, or for another server."""
+    """When a pod that the runtime gets now was created. It is `now`, unless the pod had to wait for an object or for another server."""
     created = timestamps.read(pod["metadata"].get("creationTimestamp"))  # whole seconds
     return now if created is None or now - created < _SOON else created
 
 
 def started(launch: Launch, at: float, *, host: str, ip: str, image_ids: Mapping[str, str]) -> PodStarted:
-    """image_ids: container → the image that it runs, by digest; of stand-ins none is known."""
+    """The event for a started pod. image_ids: container → its image by digest; stand-ins have none."""
     states = tuple(ContainerState(name, started_at=at, image_id=image_id) for name, image_id in image_ids.items())
     return PodStarted(at=at, node_id=launch.node_id, host=host, ip=ip, containers=states)
 
 
 def finished(launch: Launch, record: Json) -> PodFinished:
-    """record: the outcome."""
+    """The event for an ended pod. record: its outcome."""
     used = {sys.intern(name): figure for name, figure in (record.get("used") or {}).items()}  # nodes share the names
     return PodFinished(
         at=record["at"],
@@ -49,10 +49,10 @@ def finished(launch: Launch, record: Json) -> PodFinished:
 
 
 def is_of_artifacts(warning: str) -> bool:
-    """Else it is of an image, and the same for all pods of a run that have the image."""
+    """Whether a warning is about artifacts. Other warnings are about an image, and equal for all pods of a run with that image."""
     return warning.startswith("artifact ")
 
 
 def failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
-    """Of a pod that did not run."""
+    """The event for a pod that did not run."""
     return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)

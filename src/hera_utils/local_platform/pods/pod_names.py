@@ -1,4 +1,4 @@
-"""What Kubernetes has against the names in a pod. Here they name files and folders as well, and none may lead elsewhere."""
+"""Checks the names in a pod by Kubernetes' rules. Here they also become names of files and folders, which must not lead elsewhere."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Json = dict[str, Any]
 
 
 def complaint(pod: Json) -> str:
-    """Why Kubernetes would not create the pod; "" where its names are legal."""
+    """Kubernetes' refusal of a pod with invalid names; "" when they are valid."""
     faults = list(_faults(pod.get("spec") or {}))
     return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(faults)}' if faults else ""
 
 
 def _faults(spec: Json) -> Iterator[str]:
     for group in ("volumes", "containers", "initContainers"):
-        for number, one in enumerate(spec.get(group) or ()):
-            place, name = f"spec.{group}[{number}].name", str(one.get("name") or "")
+        for number, part in enumerate(spec.get(group) or ()):
+            place, name = f"spec.{group}[{number}].name", str(part.get("name") or "")
             if not name:
                 yield f"{place}: Required value"
                 continue

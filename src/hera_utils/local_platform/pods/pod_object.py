@@ -1,4 +1,4 @@
-"""Pods as Kubernetes shows them: the document that a launch begins with, and its status as the kubelet would write it. Pure."""
+"""Pods as Kubernetes shows them: the document at the creation, and the status as the kubelet would write it. Pure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from hera_utils.local_platform.this_machine import NODE
 Json = dict[str, Any]
 IP = "127.0.0.1"
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
-"""The kubelet's words for a container whose image is not there: its pod has its node already."""
+"""The kubelet's reasons for a container without its image; a pod with one of them already has its node."""
 
 
 def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at: float) -> Json:
-    """A pod as it is created. owner: (name, uid) of its workflow. Its metadata stands first, and never has a resourceVersion."""
+    """A new pod. owner: (name, uid) of its workflow. Its metadata comes first, and has no resourceVersion."""
     own = dict(pod.get("metadata") or {})
     own.pop("resourceVersion", None)
     metadata = {
@@ -41,14 +41,14 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
 
 @lru_cache(maxsize=64)
 def _owners(name: str, uid: str) -> list[Json]:
-    """The same for all pods of a workflow."""
+    """The owner references, cached because they are equal for all pods of a workflow."""
     return [
         {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": name, "uid": uid, "controller": True, "blockOwnerDeletion": True}
     ]  # fmt: skip
 
 
 def status_after(body: Json, status: str, event: Event) -> Json | None:
-    """The pod's status after an event of its runtime, which follows its status text before; None when it is the same."""
+    """The pod's status after an event of its runtime; None when it does not change. status: the text of the status before."""
     if isinstance(event, PodFinished):
         before = json.loads(status)
         return finished(body, event, before.get("startTime"), ip=str(before.get("podIP") or IP))
@@ -65,7 +65,7 @@ def status_after(body: Json, status: str, event: Event) -> Json | None:
 
 
 def pending(body: Json, at: float, *, message: str = "") -> Json:
-    """The status of a pod that has not started; message says what it waits for."""
+    """The status of a pod that has not started. message: what it waits for."""
     word, _, why = message.partition(": ")
     has_node = not message or word in _IMAGE_REASONS or message.startswith("Pulling image ")
     condition: Json = {
@@ -87,7 +87,7 @@ def pending(body: Json, at: float, *, message: str = "") -> Json:
 
 
 def running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerState] = ()) -> Json:
-    """The status of a pod whose containers run, or have ended as `states` says."""
+    """The status of a pod whose containers run. states: of containers that have ended, or that have an image by digest."""
     by_name = {state.name: state for state in states}
     status = _common(at, ip, ready=True)
     status["phase"] = "Running"
@@ -96,7 +96,7 @@ def running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerSt
 
 
 def finished(body: Json, event: PodFinished, started: str | None, *, ip: str = IP) -> Json:
-    """The status of a pod that is over. started: its startTime, if it ever started."""
+    """The status of a pod that has ended. started: its startTime, if it ever started."""
     by_name = {state.name: state for state in event.containers}
     status = _common(event.at, ip, ready=False)
     if started:
@@ -138,7 +138,7 @@ def _fill(status: Json, body: Json, states: dict[str, ContainerState], at: float
                 statuses.append(
                     _container(container, {"terminated": _terminated(state, at)}, ready=False, image_id=state.image_id)
                 )
-            elif over and state is None and status["phase"] == "Failed":  # it never started
+            elif over and state is None and status["phase"] == "Failed":  # the container never started
                 statuses.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
             elif over:
                 ended = ContainerState(str(container.get("name", "")), exit_code=0, reason="Completed")

@@ -1,6 +1,6 @@
-"""Why the pods wait that the machine has no room for, or no image yet: put together when somebody reads it, and reported when it is news.
+"""Why pods wait for room or for an image. The sentences are built when somebody reads them, and reported when they change.
 
-Of ten thousand pods that wait the sentences are as large as all else that the runtime knows of them, and mostly nobody reads them.
+For ten thousand waiting pods the sentences are as large as everything else that the runtime stores about them, and are rarely read.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .image_pulls import ImagePulls
 from .resource_queue import Need, ResourceQueue
 from .runtime import Launch
 
-_TELL = 1.0  # seconds before a waiting pod is reported, and between two looks at which pods wait
+_TELL = 1.0  # seconds before a waiting pod is reported, and between two searches for waiting pods
 Waits = dict[str, dict[str, str]]
 """Run → node → why its pod waits."""
 News = tuple[str, int]
 
 
 class WaitingPod(Protocol):
-    """queued_at: of the monotonic clock."""
+    """A pod that waits. queued_at: time by the monotonic clock."""
 
     launch: Launch
     need: Need
@@ -30,7 +30,7 @@ class WaitingPod(Protocol):
 
 
 class PodWaits:
-    """Used by the runtime's thread; `recent` by any. report: tells those who watch a pod's run why it waits."""
+    """Used by the runtime's thread; `recent` by any thread. report: tells watchers of a pod's run why it waits."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class PodWaits:
         self.last: Waits = {}
         self._last_until = self._next_report = 0.0
         self._reported: dict[str, News] = {}
-        """Run → what its first waiting pod said last, without its numbers."""
+        """Run → the cause that was last reported for its first waiting pod."""
 
     def recent(self) -> Waits | None:
-        """What was found a moment ago; None when it must be found again."""
+        """The last result of `find`; None when it is too old."""
         return self.last if time.monotonic() < self._last_until else None
 
     def look_again(self) -> None:
-        """Something has changed that is worth a look at once."""
+        """Search again at the next call, because something has changed."""
         self._last_until = self._next_report = 0.0
 
     def find(self) -> Waits:
@@ -68,10 +68,10 @@ class PodWaits:
         return waits
 
     def sweep(self) -> None:
-        """Report the first waiting pod of each run, and forget what was found for readers.
+        """Report the first waiting pod of each run, and drop old results.
 
-        A report is written to the journal and sent to all that watch: only a change of the cause, or of the place in the queue by a power
-        of two, is worth that.
+        A report is written to the journal and sent to all watchers. Therefore only a change of the cause, or of the place in the queue by a
+        power of two, is reported.
         """
         now = time.monotonic()
         if self.last and now >= self._last_until:
@@ -103,7 +103,7 @@ class PodWaits:
                 self._report(pod, message)
 
     def _of_queue(self, choose: Callable[[WaitingPod, News], bool]) -> Iterator[tuple[WaitingPod, str]]:
-        """The pods of the queue that are chosen, by what of the cause is worth a report, and why each waits."""
+        """(pod, why it waits) of the queue's pods that `choose` selects. choose: gets a pod and the reportable part of its cause."""
         total = Need(self._queue.cores, self._queue.memory)
         disk = self._disk.shortage()
         for uid, shortage in self._queue.shortages():
@@ -115,6 +115,6 @@ class PodWaits:
 
 
 def _next_time(start: float) -> float:
-    """When one may look again: what takes long is done seldom."""
+    """When to search again: the longer a search took, the later."""
     now = time.monotonic()
     return now + max(_TELL, 20 * (now - start))

@@ -1,7 +1,7 @@
-"""Pods as processes of this Linux machine, with private mounts. See `pod/` for what runs beside the server.
+"""The runtime that runs pods as processes of this Linux machine, with private mounts. `pod/` has the processes beside the server.
 
-One thread owns everything here: it admits pods, hands them to workers, hears from these through a pipe (`pod/wire.py`) and
-through their ends, and reports. A pod's folder holds all that a later server needs.
+One thread owns everything here: it admits pods, gives them to workers, receives their messages through a pipe (`pod/wire.py`), notices
+their ends, and reports. A pod's folder has everything that a later server needs.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "
 _WAY_TO_THE_WEB = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
 _OF_WORKERS = (*_WAY_TO_THE_WEB, "hera_utils_warm_python")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LAUNCH = tuple(one.name for one in fields(Launch) if one.name not in ("pull_secrets", "again", "whole"))
+_LAUNCH = tuple(field.name for field in fields(Launch) if field.name not in ("pull_secrets", "again", "whole"))
 _OBJECTS = ("config_maps", "secrets")
-_SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
-_IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
-_SOON = 0.1  # seconds before the first look at a pod: most short ones are over by then
+_SWEEP = 2.0  # seconds between two checks of running pods' folders, because a worker's message may be lost
+_IDLE = 0.3  # seconds that a pod must have been idle before it gives its core away
+_SOON = 0.1  # seconds before a pod is first checked for being idle; most short pods have ended by then
 _FEW_CORES = 2
-"""Who starts the server imports Hera meanwhile, and the first run waits for that. On so few cores nothing else may run beside both."""
+"""The client that starts the server imports Hera meanwhile, and the first run waits for that. On so few cores, nothing more is started."""
 _LONGEST_ANSWER = 1.0  # seconds
-_TRIES = 20  # workers that a pod may lose before it has begun
+_TRIES = 20  # workers that a pod may lose before its first command
 
 
 @dataclass(slots=True)
@@ -72,11 +72,11 @@ class _Pod:
     looked_at: float = 0.0
     queued_at: float = 0.0
     since: float = 0.0
-    """When it came, as time.time() has it."""
+    """When it was created, by time.time()."""
     lost: int = 0
     has_dead_claim: bool = False
     images: dict[str, Json] = field(default_factory=dict)
-    """What each of its images is; one that is pulled is known when the pod starts."""
+    """Image → its settings; those of pulled images are added when the pod starts."""
     image_ids: dict[str, str] | None = None
     """Container → its image by digest, as the kubelet reports it."""
 
@@ -98,7 +98,7 @@ class ProcessRuntime:
         make_private(self._pods_folder)
         self._send_report = report
         self._reports: list[tuple[str, Event]] = []
-        """Sent when this thread has done all that it can do: whoever gets them takes Python's lock from it."""
+        """Reports to send after this thread's other work, because their receiver takes the interpreter's lock from it."""
         self._same_images: dict[str, Json] = {}
         self._images = ImageChooser(images, _environment()["PATH"])
         self._host = socket.gethostname()
@@ -116,7 +116,7 @@ class ProcessRuntime:
         self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))
         self._deadlines = PodDeadlines()
         self._log_sizes = log_lines.LogSizes()
-        self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
+        self._held_back: dict[str, None] = {}  # pods that wait for an image or a port, or can never run here
         self._ports = Ports()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
@@ -154,7 +154,7 @@ class ProcessRuntime:
         self._call(lambda: answer.set_result(self._waits.find()))
         try:
             return answer.result(timeout=_LONGEST_ANSWER)
-        except TimeoutError:  # the thread is busy: the last answer will do
+        except TimeoutError:  # the thread is busy, so the last answer is given
             return self._waits.last
 
     def forget(self, pod_uid: str) -> None:
@@ -176,7 +176,7 @@ class ProcessRuntime:
         self._calls.put(action)
         if not self._is_woken:
             self._is_woken = True
-            with contextlib.suppress(OSError):  # it is closed
+            with contextlib.suppress(OSError):  # the runtime is closed
                 os.write(self._wake_write, b"x")
 
     def _run(self) -> None:
@@ -190,7 +190,7 @@ class ProcessRuntime:
                 self._attempt(self._on_pulls)
             self._attempt(self._sweep)
             self._attempt(self._send_reports)
-        self._attempt(self._take_calls)  # a pod that is to be killed is not left
+        self._attempt(self._take_calls)  # so that a requested kill is still done
         self._attempt(self._send_reports)
         self._close()
 
@@ -219,7 +219,7 @@ class ProcessRuntime:
 
     def _on_wake(self) -> None:
         os.read(self._wake_read, 65536)
-        self._is_woken = False  # before it looks: who comes later wakes it again
+        self._is_woken = False  # reset before taking calls, so that a later call wakes the thread again
         self._take_calls()
 
     def _take_calls(self) -> None:
@@ -249,7 +249,7 @@ class ProcessRuntime:
         self._enter(launch)
 
     def _enter(self, launch: Launch, *, has_dead_claim: bool = False) -> None:
-        """has_dead_claim: whether a worker took it and ended before it had begun."""
+        """Take a pod in. has_dead_claim: whether a worker claimed it and ended before its first command."""
         uid = launch.pod["metadata"]["uid"]
         pod = self._pods[uid] = self._pod_of(launch)
         pod.has_dead_claim = has_dead_claim
@@ -268,7 +268,7 @@ class ProcessRuntime:
         self._admit_or_hold(uid, pod)
 
     def _admit_or_hold(self, uid: str, pod: _Pod) -> None:
-        """A pod waits for its images before it waits for anything of the machine, and holds nothing meanwhile."""
+        """Queue a pod, or hold it back for an image or a port. It waits for images first, and holds no resources meanwhile."""
         launch = pod.launch
         if self._pulls.message(uid):
             self._held_back[uid] = None
@@ -284,12 +284,12 @@ class ProcessRuntime:
     def _images_of(self, launch: Launch) -> dict[str, Json]:
         images = dict.fromkeys(str(container.get("image") or "") for container in containers_of(launch.pod))
         settings = {image: self._images.settings(image, launch) for image in images}
-        if settings != self._same_images:  # thousands of pods have the same ones
+        if settings != self._same_images:  # thousands of pods share one object with equal settings
             self._same_images = settings
         return self._same_images
 
     def _on_pulls(self) -> None:
-        """An image has come, or could not be pulled."""
+        """Handle a pull that has succeeded or failed."""
         self._pulls.advance()
         for uid in self._pulls.ready():
             if uid in self._held_back:
@@ -298,7 +298,7 @@ class ProcessRuntime:
         self._waits.look_again()
 
     def _on_image_gone(self, uid: str, pod: _Pod) -> None:
-        """An image was removed between its pull and the start of its pod."""
+        """Pull again an image that was removed between its pull and the start of its pod."""
         self._workers.release(uid)
         self._queue.release(uid)
         self._release_ports(pod)
@@ -321,7 +321,7 @@ class ProcessRuntime:
         self._report(pod.launch.run_uid, event)
 
     def _release_ports(self, pod: _Pod) -> None:
-        """Pods that waited for these ports may have them."""
+        """Release a pod's ports, and queue pods that waited for them."""
         if not pod.ports:
             return
         self._ports.give(pod.launch.run_uid, pod.ports)
@@ -375,12 +375,12 @@ class ProcessRuntime:
         return PodFolder(f"{self._pods_folder}/{uid}")
 
     def _job(self, uid: str, launch: Launch) -> bytes:
-        """What a worker gets, as JSON: the launch, and what it cannot know of this machine."""
+        """The JSON text that a worker gets: the launch, and facts about this machine."""
         pod = self._pods[uid]
         images = {**pod.images, **self._pulls.settings(uid)}
         pod.image_ids = image_ids(launch.pod, images)
         job = {
-            **{name: getattr(launch, name) for name in _LAUNCH},  # asdict would copy it all
+            **{name: getattr(launch, name) for name in _LAUNCH},  # asdict would copy everything
             **self._machine,
             "images": images,
             "image_lock": self._pulls.lock,
@@ -421,15 +421,15 @@ class ProcessRuntime:
         self._report(pod.launch.run_uid, event)
 
     def _on_pod_left(self, worker: Worker) -> None:
-        """A worker has exited with its pod, or goes on without it."""
+        """Handle a worker that has exited with its pod, or continues without it."""
         uid = worker.uid
         self._hear()
-        if worker.uid == uid:  # nothing that it had said before was about that
+        if worker.uid == uid:  # its last messages did not report the end
             self._workers.release(uid)
             self._read_outcome(uid, ended=True)
 
     def _read_outcome(self, uid: str, *, ended: bool = False) -> None:
-        """Report the pod's outcome if it has one. ended: its worker has left it, so it must have one."""
+        """Report the pod's outcome if it has one. ended: its worker has left it, so there must be one."""
         pod = self._pods.get(uid)
         if pod is None:
             return
@@ -440,7 +440,7 @@ class ProcessRuntime:
             self._on_lost_worker(uid, pod)
 
     def _on_lost_worker(self, uid: str, pod: _Pod) -> None:
-        """There is no outcome. If another worker has the pod, that one counts; if no command of it had begun, another one gets it."""
+        """Handle a pod without an outcome whose worker has ended: join another worker that has it, or restart it if no command began."""
         folder = self._folder(uid)
         lines = folder.claim_lines()
         if self._join(uid, pod, lines):
@@ -455,7 +455,7 @@ class ProcessRuntime:
         self._start(uid)
 
     def _join(self, uid: str, pod: _Pod, lines: list[Json]) -> bool:
-        """Watch the pod's supervisor, if it lives: of an earlier server, or one that was quicker. lines: what it said."""
+        """Watch the pod's supervisor if it runs (an earlier server may have started it). lines: its records. Gives whether it runs."""
         for line in lines:
             if "started" in line:
                 self._on_started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
@@ -467,7 +467,7 @@ class ProcessRuntime:
         self._report(self._drop(uid).launch.run_uid, event)
 
     def _drop(self, uid: str) -> _Pod:
-        """The pod is not this runtime's any more."""
+        """Remove a pod from this runtime, and release what it holds."""
         pod = self._pods.pop(uid)
         self._deadlines.forget(uid)
         self._pulls.drop(uid)
@@ -479,7 +479,7 @@ class ProcessRuntime:
             self._release_ports(pod)
         return pod
 
-    # --- again, kill, forget ------------------------------------------------------------------------------------------
+    # --- reattaching, killing, forgetting ------------------------------------------------------------------------------------------
 
     def _reattach(self, launch: Launch) -> None:
         uid = launch.pod["metadata"]["uid"]
@@ -512,7 +512,7 @@ class ProcessRuntime:
             self._folder(uid).write_kill(grace=grace, force=force)
         except OSError:
             if worker is not None:
-                worker.end()  # a full disk must not keep a user from ending a pod
+                worker.end()  # a user must be able to end a pod on a full disk too
             return
         if worker is not None:
             worker.wake()
@@ -538,7 +538,7 @@ class ProcessRuntime:
                 self._read_outcome(uid)
 
     def _end_late_pods(self, now: float) -> None:
-        """See to pods that should have ended (a store or a disk may not answer), but not while the disk is full."""
+        """End pods that should have ended (a store or a disk may not answer), but not while the disk is full."""
         if self._disk.shortage():
             return
         for uid, step in self._deadlines.due(now):
@@ -551,19 +551,19 @@ class ProcessRuntime:
                 self._finish(uid, self._ended_early(uid, UNENDABLE))
 
     def _ended_early(self, uid: str, message: str) -> PodFinished:
-        """The end of a pod whose supervisor cannot tell it."""
+        """The event for a pod whose supervisor could not record an outcome."""
         launch = self._pods[uid].launch
         if self._deadlines.has_passed(uid):
             return pod_events.failed(launch, DEADLINE, reason="DeadlineExceeded")
         return pod_events.failed(launch, message, reason="PodDeleted" if message == pod_events.DELETED else "")
 
     def _find_idle(self, now: float) -> None:
-        """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""
+        """Let idle pods give their core to waiting ones, so that two pods that wait for each other can both run."""
         changed = False
         for uid in self._workers.busy():
             pod, worker = self._pods[uid], self._workers.worker_of(uid)
-            serves = pod.started and pod.launch.template.get("daemon")
-            if worker is None or serves or now - pod.looked_at < _IDLE:
+            is_daemon = pod.started and pod.launch.template.get("daemon")
+            if worker is None or is_daemon or now - pod.looked_at < _IDLE:
                 continue
             cpu, is_short = usage(worker.pid)
             if pod.cpu >= 0:
@@ -576,7 +576,7 @@ class ProcessRuntime:
 
 
 def _json(values: dict[str, str]) -> str:
-    """An object of values that are JSON already: what is encoded at once, perhaps megabytes, all threads wait for."""
+    """A JSON object of values that are JSON already. Encoding megabytes in one call would block all threads."""
     return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in values.items()) + "}"
 
 
@@ -589,12 +589,12 @@ def _sentence(error: HeraUtilsError | OSError) -> str:
 
 
 def _of_workers() -> dict[str, str]:
-    """The variables of workers: those of tasks, the way to the web for their artifacts, and whether tasks are forks of them."""
+    """The environment of workers: that of tasks, variables for web access of artifacts, and the switch for forked tasks."""
     return _environment() | {k: v for k, v in os.environ.items() if k.lower() in _OF_WORKERS}
 
 
 def _environment() -> dict[str, str]:
-    """What tasks see of this server's own environment: nothing that could be a secret."""
+    """The variables of the server's environment that tasks get; none of them can be a secret."""
     environment = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
     environment.setdefault("PATH", _PATH)
     return environment

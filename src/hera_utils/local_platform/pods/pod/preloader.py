@@ -1,16 +1,16 @@
-"""A process that imports packages for the tasks of all workers, once: each worker's fork server is a fork of it.
+"""A process that imports packages once for the tasks of all workers: each worker's fork server is a fork of it.
 
-    server ──▶ spawner ──clone──▶ worker            asks for a fork server when it needs one, and tells which packages a task imported
+    server ──▶ spawner ──clone──▶ worker            asks for a fork server when it needs one, and reports which packages a task imported
                   └──fork──▶ preloader ──fork──▶ the fork server, in the worker's namespaces ──fork──▶ a task
 
-It imports in a fork of itself, which takes its place when nothing is left behind that a fork must not have: it answers meanwhile, and a
-package that ends or hangs the process at its import ends that fork only. It never sees a pod, so none of its forks has what was secret.
+It imports in a fork of itself, which replaces it if the import left nothing that forks must not inherit. So it can answer meanwhile, and
+a package whose import ends or hangs the process only ends that fork. It never sees a pod, so its forks inherit no secrets.
 
-It takes one packet for each wish, from all workers over one socket:
+All workers send their requests over one socket, a packet each:
 
-    f  beside it descriptors: of what is said to the fork server (see `fork_server.py`), of memory for the names of imported modules, of
-       the worker's /proc, and of its namespaces (process ids first; none: those of this process). fn: the fork server has system
-       calls of its own answered, as the worker has (`network.py`)
+    f  start a fork server; with descriptors of its socket (see `fork_server.py`), of memory for the names of imported modules, of the
+       worker's /proc, and of the worker's namespaces (process ids first; none: those of this process). fn: system calls of the fork
+       server are answered, as those of the worker (`network.py`)
     l  names of modules that a task has imported
 """
 
@@ -39,14 +39,14 @@ _PATIENCE = 30.0  # seconds for an import
 _MOST_MEMORY = 512 << 20  # bytes of a process that imports no more
 _LINK = 3
 _PAGE = 4096
-_WORTH_IT = 16 * _PAGE  # a page fault maps so much at once
-_OF_HERAS_SCRIPTS = ("json",)  # each `@script()` task begins with it
+_WORTH_IT = 16 * _PAGE  # one page fault maps so much at once
+_OF_HERAS_SCRIPTS = ("json",)  # each `@script()` task imports it first
 
 
 class Preloader:
-    """How the process is asked. started_with: the modules of a new interpreter.
+    """Starts the process and sends it requests. started_with: the modules of a new interpreter.
 
-    version: a number that changes when the process has imported something, or found that it must not.
+    version: a number that changes whenever the process has finished an import, with or without success.
     importing: the packages that it is importing now.
     """
 
@@ -61,7 +61,7 @@ class Preloader:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether packages were installed or removed since this process began: a new interpreter would find others."""
+        """Whether packages were installed or removed since this process started, so that a new interpreter would find others."""
         return self._changes() != self._folder_times
 
     def _changes(self) -> list[int]:
@@ -76,7 +76,7 @@ class Preloader:
         return self._board.importing
 
     def ensure(self, *others: socket.socket) -> None:
-        """Make the process, if there is none. others: what this process has open and that one must not keep. Raises OSError."""
+        """Start the process if there is none. others: open sockets of this process that the new one must close. Raises OSError."""
         if self._link is not None and not _is_closed(self._link):
             return
         self.close()
@@ -94,15 +94,15 @@ class Preloader:
         self._link = ours
 
     def fork_server(self, descriptors: Sequence[int], *, asks_network: bool) -> None:
-        """Have one made. Raises OSError; when it cannot be made, the first descriptor is closed."""
+        """Request a fork server. Raises OSError. If it cannot be started, its socket, the first descriptor, is closed."""
         self._send(b"fn" if asks_network else b"f", descriptors)
 
     def learn(self, names: Sequence[str]) -> None:
-        """Have these modules imported, as soon as it can be. Raises OSError."""
+        """Request that these modules are imported soon. Raises OSError."""
         self._send(b"l" + "\n".join(names).encode(), ())
 
     def close(self) -> None:
-        """The process ends when nobody can ask it any more."""
+        """Close the socket; the process ends when all its users have done so."""
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -114,7 +114,7 @@ class Preloader:
 
 
 class _Board:
-    """Memory in which the process tells all workers what they would have to ask for."""
+    """Shared memory in which the process publishes its state, so that workers need not ask for it."""
 
     def __init__(self) -> None:
         self._memory = mmap(-1, _PAGE)
@@ -124,7 +124,7 @@ class _Board:
         return int.from_bytes(self._memory[:8], "little")
 
     def count(self) -> None:
-        """Another version, and nothing is imported any more."""
+        """Record the end of an import: increase the version, and clear `importing`."""
         self._memory[8:10] = bytes(2)
         self._memory[:8] = ((self.version + 1) % (1 << 63)).to_bytes(8, "little")
 
@@ -134,7 +134,7 @@ class _Board:
         return set(self._memory[10 : 10 + size].decode().split("\n")) if size else set()
 
     def begin(self, packages: set[str]) -> None:
-        """To import these."""
+        """Record that these packages are being imported."""
         text = "\n".join(packages).encode()
         if len(text) <= _PAGE - 10:
             self._memory[10 : 10 + len(text)] = text
@@ -142,7 +142,7 @@ class _Board:
 
 
 class _Process:
-    """The process itself."""
+    """Runs in the process itself."""
 
     def __init__(self, link: socket.socket, started_with: frozenset[str], board: _Board) -> None:
         self._started_with, self._board = started_with, board
@@ -152,11 +152,11 @@ class _Process:
         self._link = socket.socket(fileno=_LINK)
         self._preloaded = PreloadedModules()
         self._asked_for: set[str] = set()
-        """Modules that were asked for: imported, or not to be."""
+        """Modules that were requested, with or without success."""
         self._waiting: list[list[str]] = []
         self._next: tuple[socket.socket, int] | None = None
-        """The fork that imports, which may take this one's place, and its process id."""
-        self._own = list(sys.modules.values())  # modules of this program, which a task must not find
+        """(socket, process id) of the fork that is importing and may replace this process."""
+        self._own = list(sys.modules.values())  # modules of this program stay alive, but must not be visible to tasks
 
     def serve(self) -> NoReturn:
         try:
@@ -178,20 +178,20 @@ class _Process:
                 if self._next is not None and self._next[0] in ready:
                     self._hear_next()
                 elif self._link in ready:
-                    self._obey()
+                    self._handle()
         finally:
             os._exit(0)
 
     def _settle(self) -> None:
-        """What is here now is nobody's garbage, and what a task finds loaded."""
+        """Exempt all present objects from garbage collection, and record the modules that a task finds loaded."""
         gc.collect()
         gc.freeze()
         gc.disable()
         self._loaded = python_process.Loaded(frozenset(sys.modules), self._preloaded.names)
-        with contextlib.suppress(OSError):  # a kernel may refuse it: then forks cost more
-            _have_tables_copied()
+        with contextlib.suppress(OSError):  # a kernel may refuse it; then forks cost more
+            _make_tables_copied()
 
-    def _obey(self) -> None:
+    def _handle(self) -> None:
         packet, fds, _, _ = socket.recv_fds(self._link, _PACKET, _MOST_DESCRIPTORS)
         if not packet:
             os._exit(0)
@@ -201,7 +201,7 @@ class _Process:
             return
         try:
             self._fork_server(fds, asks_network=packet == b"fn")
-        except OSError:  # the worker has gone, or sees that nothing comes
+        except OSError:  # the worker has ended, or notices the closed socket
             pass
         finally:
             for fd in fds:
@@ -217,16 +217,16 @@ class _Process:
             if pid == 0:
                 try:
                     for namespace in namespaces[:1]:
-                        # of the forks of this process: it could not come back where it is an ordinary user's
+                        # In a fork and only for its children: without root's rights this process could not return to its own namespace.
                         syscalls.setns(namespace, syscalls.CLONE_NEWPID)
                     if inside := os.fork():
                         os.waitpid(inside, 0)
                         os._exit(0)
                     for namespace in namespaces[1:]:
                         syscalls.setns(namespace, 0)
-                    if os.fork() == 0:  # a child of the worker, as soon as this one has ended
+                    if os.fork() == 0:  # becomes a child of the worker when its parent ends
                         os.close(write_end)
-                        os.read(read_end, 1)  # until it has gone for good: no task shall see it
+                        os.read(read_end, 1)  # waits until the parents have been reaped, so that no task sees them
                         os.setsid()
                         server = ForkServer(own, self._preloaded, self._loaded, self._started_with)
                         server.serve(self._path, asks_network=asks_network)
@@ -240,7 +240,7 @@ class _Process:
     # --- importing ------------------------------------------------------------------------------------------------------
 
     def _learn(self) -> None:
-        """Import in a fork, one after the other."""
+        """Import waiting modules in a fork, one request after the other."""
         while self._waiting and self._next is None:
             names = [
                 name
@@ -261,24 +261,24 @@ class _Process:
             self._board.begin({name.partition(".")[0] for name in names})
 
     def _take_over(self, before: socket.socket, names: list[str]) -> None:
-        """In the fork: import, and go on in the place of the process that it is a fork of. Else it ends."""
+        """Runs in the fork: import, and then replace the parent process. The fork ends if the import fails."""
         try:
             with _limited(_PATIENCE):
                 self._preloaded.preload(names)
-        except BaseException:  # noqa: BLE001 - whatever a module does at its import: no task shall be a fork of that
+        except BaseException:  # noqa: BLE001 - after any error at its import, no task may be a fork of this process
             os._exit(1)
         self._settle()
         try:
             before.send(b"+")
             if waiting := before.recv(_PACKET):
                 self._waiting = marshal.loads(waiting)
-        except OSError:  # that one was killed: this is the only one
+        except OSError:  # the parent was killed, so this process is the only one
             pass
         before.close()
         self._board.count()
 
     def _hear_next(self) -> None:
-        """The fork has imported and takes this process's place, or it has ended."""
+        """Handle the fork's message: it has imported, and this process ends; or it has ended, and this process continues."""
         assert self._next is not None
         link, pid = self._next
         if link.recv(1):
@@ -293,9 +293,10 @@ class _Process:
         self._learn()
 
 
-def _have_tables_copied() -> None:
-    """Let forks begin with all pages of programs and large libraries that this process has, instead of a fault for each few of them: the
-    kernel copies the tables of a mapped file only when a page of it was written to. A small one costs more than it saves.
+def _make_tables_copied() -> None:
+    """Make fork copy the page tables of programs and large libraries, which saves the forks many page faults.
+
+    The kernel copies the tables of a mapped file only if one of its pages was written to. For small files this costs more than it saves.
     """
     with open("/proc/self/maps") as maps:
         places = [line.split(None, 5) for line in maps]
@@ -316,7 +317,7 @@ def _has_packages(path: str) -> bool:
 
 
 def _is_closed(link: socket.socket) -> bool:
-    """Whether the other end is."""
+    """Whether the other end is closed."""
     poll = select.poll()
     poll.register(link, 0)
     return bool(poll.poll(0))
@@ -324,7 +325,7 @@ def _is_closed(link: socket.socket) -> bool:
 
 @contextlib.contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError when it takes longer."""
+    """Raise TimeoutError when the block takes longer."""
 
     def late(*_: object) -> NoReturn:
         raise TimeoutError

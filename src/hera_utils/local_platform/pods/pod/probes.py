@@ -1,4 +1,4 @@
-"""Whether a container is ready, by its readiness probe."""
+"""Checks by its readiness probe whether a container is ready."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Json = dict[str, Any]
 
 
 class ProbeTarget(NamedTuple):
-    """How a probe reaches its container. run: runs a command in it, and says whether it exited with 0. address: the pod's.
+    """How a probe reaches its container. run: runs a command in it and gives whether it exited with 0. address: the pod's.
 
-    proc: /proc of the pod's own processes.
+    proc: a /proc that shows the pod's processes.
     """
 
     run: Callable[[list[str]], bool]
@@ -25,7 +25,7 @@ class ProbeTarget(NamedTuple):
 
 
 def problem(plan: ContainerPlan, target: ProbeTarget) -> str:
-    """Why the container is not ready, "" when it is."""
+    """Why the container is not ready; "" when it is."""
     probe = plan.readiness or {}
     wait = float(probe.get("timeoutSeconds") or 1)
     if (command := probe.get("exec")) is not None:
@@ -50,13 +50,13 @@ def problem(plan: ContainerPlan, target: ProbeTarget) -> str:
 def _http(url: str, headers: list[Json], wait: float) -> str:
     import http.client
     import urllib.error
-    import urllib.request  # not at the top: a fork of a bigger process takes longer
+    import urllib.request  # imported here, because forks of a larger process take longer
 
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # no proxy leads to a pod
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # pods are not behind a proxy
     if url.startswith("https:"):
         import ssl
 
-        # As the kubelet: it checks that there is an answer, not whose.
+        # Like the kubelet, a probe does not verify the certificate.
         handlers.append(urllib.request.HTTPSHandler(context=ssl._create_unverified_context()))
     try:
         request = urllib.request.Request(url, headers={str(h["name"]): str(h.get("value") or "") for h in headers})
@@ -103,5 +103,5 @@ def _open(proc: str, pid: str) -> list[str]:
         for name in os.listdir(folder):
             links.append(os.readlink(f"{folder}/{name}"))
     except OSError:
-        pass  # it has ended, or is another user's
+        pass  # the process has ended, or belongs to another user
     return links

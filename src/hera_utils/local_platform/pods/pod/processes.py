@@ -1,4 +1,4 @@
-"""What /proc says of processes: when they started, their descendants, their memory, their processor time."""
+"""Reads from /proc when processes started, their descendants, memory and processor time; ends processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def born(pid: int | str) -> str:
-    """When a process started, in the kernel's ticks: with its id it identifies a process for ever. "" when it has exited."""
+    """When a process started, in the kernel's ticks; together with the process id it identifies the process. "" when it has exited."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
@@ -22,11 +22,11 @@ def born(pid: int | str) -> str:
 
 
 SPAWNER = "from pod import spawner; spawner.main("
-"""What the command line of the spawner holds, and of the workers that it forks. No task can change it: it has fewer rights than they."""
+"""A text in the command line of the spawner and of its workers. Tasks cannot change that line, because they have fewer rights."""
 
 
 def is_of_a_pod(pid: int) -> bool:
-    """Whether a process is a worker, or was started below one. A process whose parents have ended is its worker's child."""
+    """Whether a process is a worker or its descendant. (A process whose parents have ended becomes a child of its worker.)"""
     while pid > 1:
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -35,12 +35,12 @@ def is_of_a_pod(pid: int) -> bool:
             with open(f"/proc/{pid}/stat") as text:
                 pid = int(text.read().rpartition(")")[2].split()[1])
         except (OSError, IndexError, ValueError):
-            return True  # it has just ended: nothing is known of it
+            return True  # the process has just ended, so it cannot be excluded
     return False
 
 
 def descendants(pid: int) -> list[int]:
-    """The process and everything it started, by this namespace's process ids."""
+    """The process ids of the process and its descendants, in this namespace."""
     pids, todo = [], [pid]
     while todo:
         parent = todo.pop()
@@ -54,28 +54,28 @@ def descendants(pid: int) -> list[int]:
 
 
 def members(proc: str, namespace: str, others: Collection[str] = (), *, orphans: bool = False) -> list[int]:
-    """The processes of a container, of those that `proc` (a mounted /proc) shows; never its first process.
+    """The processes of a container among those that `proc` (a mounted /proc) shows, without process 1.
 
-    namespace: of the container's mounts; others: of the pod's other containers. A process may have gone on to a mount namespace of its own:
-    its ancestors say whose it is, and when these have ended nothing does. orphans: whether such a process is counted.
+    namespace: the container's mount namespace. others: those of the pod's other containers. A process may have created a mount namespace of
+    its own; then its ancestors show to which container it belongs. orphans: whether to count such a process when its ancestors have ended.
     """
-    of_process: dict[int, str] = {}
+    namespaces: dict[int, str] = {}
     for name in os.listdir(proc):
         if name.isdecimal():
             with contextlib.suppress(OSError):
-                of_process[int(name)] = os.readlink(f"{proc}/{name}/ns/mnt")
-    known = {namespace, *others, of_process.pop(1, "")}
+                namespaces[int(name)] = os.readlink(f"{proc}/{name}/ns/mnt")
+    known = {namespace, *others, namespaces.pop(1, "")}
 
     def is_member(pid: int) -> bool:
-        while of_process.get(pid, namespace) not in known:
+        while namespaces.get(pid, namespace) not in known:
             pid = _parent(proc, pid)
-        return of_process[pid] == namespace if pid in of_process else orphans
+        return namespaces[pid] == namespace if pid in namespaces else orphans
 
-    return [pid for pid in of_process if is_member(pid)]
+    return [pid for pid in namespaces if is_member(pid)]
 
 
 def _parent(proc: str, pid: int) -> int:
-    """0 when it has ended."""
+    """The process id of a process's parent; 0 when the process has ended."""
     try:
         with open(f"{proc}/{pid}/stat") as file:
             return int(file.read().rpartition(")")[2].split()[1])
@@ -84,7 +84,7 @@ def _parent(proc: str, pid: int) -> int:
 
 
 def resident(proc: str, namespace: str, others: Collection[str] = ()) -> int:
-    """Bytes of memory of its own that a container holds."""
+    """Bytes of memory of a container's processes, without shared memory."""
     total = 0
     for pid in members(proc, namespace, others, orphans=True):
         try:
@@ -97,13 +97,13 @@ def resident(proc: str, namespace: str, others: Collection[str] = ()) -> int:
 
 
 def usage(pid: int) -> tuple[float, bool]:
-    """Processor seconds of a process and its descendants, and whether one of them is runnable now, so that it is short of time."""
+    """(processor seconds of a process and its descendants, whether one of them is runnable now and so short of processor time)."""
     ticks, is_short = 0, False
     for process in descendants(pid):
         try:
             with open(f"/proc/{process}/stat") as file:
                 fields = file.read().rpartition(")")[2].split()
-            ticks += sum(int(f) for f in fields[11:15])  # its own, and of children that it has waited for
+            ticks += sum(int(f) for f in fields[11:15])  # its own, and those of children that it has reaped
             is_short = is_short or fields[0] == "R"
         except (OSError, IndexError, ValueError):
             continue
@@ -111,17 +111,17 @@ def usage(pid: int) -> tuple[float, bool]:
 
 
 def end_others(proc: str, spared: int, dead: int, seconds: float, reap: Callable[[], bool]) -> bool:
-    """SIGKILL to every process of this namespace but its first, which is this one. Whether they are gone, after so many seconds at most.
+    """Send SIGKILL to every process of this namespace except this one, its first. Gives whether they ended within so many seconds.
 
-    spared: one that goes on, 0 for none. dead: one that has ended, and is waited for by another; 0. proc: a mounted /proc of the namespace.
-    reap: waits for the children that have ended; whether none is left.
+    spared: a process that continues, 0 for none. dead: a process that has ended and that another one reaps, 0 for none. proc: a mounted
+    /proc of the namespace. reap: reaps children that have ended, and gives whether none is left.
     """
     until, pause = time.monotonic() + seconds, 0.0005
     while spared and time.monotonic() < until - seconds / 2:
         reap()
         last = newest()
         others = {int(name) for name in os.listdir(proc) if name.isdecimal()} - {1, spared, dead}
-        if not others and last == newest():  # none was born meanwhile: these were all
+        if not others and last == newest():  # no process was started meanwhile, so the list was complete
             return True
         for pid in others:
             with contextlib.suppress(OSError):
@@ -140,7 +140,7 @@ def end_others(proc: str, spared: int, dead: int, seconds: float, reap: Callable
 
 
 def newest() -> bytes:
-    """The process id that this namespace gave last."""
+    """The newest process id of this namespace."""
     file = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(file, 256).split()[-1]

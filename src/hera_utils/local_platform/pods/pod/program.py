@@ -1,8 +1,8 @@
-"""Starting a program in the root that this process is in: where it is, and as whom it runs.
+"""Starts a program in this process's current root: finds it, and starts it with the right user and rights.
 
-Another user is one of three things. A server of root's becomes that user. A server of an ordinary user cannot; but in a user namespace of
-its own a program may see the one user that there is under any number: then it is user 1000 for itself, all files of the image and of the
-volumes are its own, and what it writes belongs to who started the platform. Where the kernel refuses that too, it is the server's user.
+There are three ways to run a program as another user. If the server runs as root, the program becomes that user. If not, the program gets
+a user namespace in which the server's user has that number: it then is user 1000 for itself, owns all files of the image and of the
+volumes, and what it writes belongs to the server's user. Where the kernel refuses that too, it runs as the server's user.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .users import User
 
 Argv = tuple[str, ...] | list[str]
 _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ)
-_MOST = 1 << 20  # bytes that are read of /etc/passwd
+_MOST = 1 << 20  # bytes of /etc/passwd that are read
 
 
 class Rights(NamedTuple):
-    """user: None for this process's own. capabilities: what it may do as root; None for all (privileged). gains: whether a setuid
-    program may give it more (allowPrivilegeEscalation). view: descriptor of the mount namespace that this process is in.
+    """user: None for this process's own. capabilities: those that it has as root; None for all (privileged). gains: whether it may gain
+    rights by a setuid program (allowPrivilegeEscalation). view: descriptor of this process's current mount namespace.
     """
 
     user: User | None
@@ -35,7 +35,7 @@ class Rights(NamedTuple):
 
     @property
     def are_usual(self) -> bool:
-        """Whether a child of the main thread has them without further ado (worker_rights.py)."""
+        """Whether every child of the main thread has these rights (worker_rights.py)."""
         return self.capabilities == root_rights.USUAL and self.gains and (self.user is None or self.user.is_root)
 
     @property
@@ -46,7 +46,7 @@ class Rights(NamedTuple):
 
 
 def look_up(name: str, path: str) -> str:
-    """Where the program is, by Go's rules (exec.LookPath). Raises OSError whose strerror is Go's text."""
+    """The path of a program, by Go's rules (exec.LookPath). Raises OSError whose strerror is Go's message."""
     if "/" in name:
         try:
             mode = os.stat(name).st_mode
@@ -71,8 +71,8 @@ def start(
     descriptors: Mapping[int, int],
     rights: Rights | None = None,
 ) -> int:
-    """The process id of the program, which leads a session. descriptors: its descriptor → one of this process. rights: None for those
-    of this thread's children. Raises OSError (CannotAppear), ValueError.
+    """Start a program in a new session, and give its process id. descriptors: its descriptor → one of this process. rights: None for
+    those of this thread's children. Raises OSError (CannotAppear), ValueError.
     """
     if rights is None or rights.are_usual:
         return _spawn(program, argv, env, descriptors)
@@ -87,7 +87,7 @@ def start(
 
 
 def _spawn_with_more(rights: Rights, spawn: Callable[[], int]) -> int:
-    """From the thread that has kept them, in the folder that this one is in."""
+    """Spawn from the thread that has kept all rights (worker_rights.py), in this thread's working folder."""
     here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def go_there_and_spawn() -> int:
@@ -101,8 +101,8 @@ def _spawn_with_more(rights: Rights, spawn: Callable[[], int]) -> int:
 
 
 def _spawn_in_thread(rights: Rights, spawn: Callable[[], int]) -> int:
-    """The kernel gives rights to a thread, and a program has those of the thread that starts it: so this process keeps its own. A fork
-    of it would take several times as long as all else here.
+    """Spawn from a new thread that has these rights: a program gets the rights of its starting thread, and this process keeps its own.
+    A fork of this process would take several times as long.
     """
     done = _thread.allocate_lock()
     done.acquire()
@@ -110,7 +110,7 @@ def _spawn_in_thread(rights: Rights, spawn: Callable[[], int]) -> int:
 
     def run() -> None:
         try:
-            # the other threads could not change their mount namespace as long as this one is there
+            # Otherwise the other threads could not change their mount namespace while this one exists.
             syscalls.unshare(syscalls.CLONE_FS)
             if rights.capabilities is not None:
                 root_rights.limit(rights.capabilities)
@@ -146,7 +146,7 @@ def _spawn(program: str, argv: Argv, env: Mapping[str, str], descriptors: Mappin
 
 
 class CannotAppear(OSError):
-    """The kernel refuses a user namespace in which the program would see itself as that user."""
+    """The kernel refuses a user namespace in which the program would appear as that user."""
 
 
 def _start_with(
@@ -161,7 +161,7 @@ def _start_with(
             _become(rights, program, argv, env, descriptors, write)
         os.close(write)
         write = -1
-        refusal = os.read(read, 16)  # nothing: the program has taken the place of this one's copy
+        refusal = os.read(read, 16)  # empty when the exec succeeded
     finally:
         os.close(read)
         if write >= 0:
@@ -176,7 +176,7 @@ def _start_with(
 
 
 def _give_away(descriptors: Mapping[int, int], user: User) -> None:
-    """As container runtimes do: `echo > /dev/stdout` opens them again."""
+    """Make the user the owner of the pipes, as container runtimes do, because `echo > /dev/stdout` opens them again."""
     for source in set(descriptors.values()):
         if not stat.S_ISCHR(os.fstat(source).st_mode) or os.isatty(source):
             os.fchown(source, user.uid, -1)
@@ -190,13 +190,13 @@ def _become(
     descriptors: Mapping[int, int],
     refusal: int,
 ) -> NoReturn:
-    """In the new process: never returns."""
+    """Become the program, in the new process. Never returns; on failure it writes the error number to `refusal`."""
     number = errno.EINVAL
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
-        for one in _DEFAULT_SIGNALS:
-            signal.signal(one, signal.SIG_DFL)
+        for caught in _DEFAULT_SIGNALS:
+            signal.signal(caught, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for place, source in descriptors.items():
             os.dup2(source, place)
@@ -215,14 +215,14 @@ def _become(
 
 
 def _become_user(user: User | None) -> int:
-    """0, or less: the negative error number. Raises OSError."""
+    """Give this process the user. Gives 0, or minus the error number when it cannot appear as that user. Raises OSError."""
     if user is None or user.is_root:
         return 0
     return _change(user) if users.is_possible(user) else _appear(user)
 
 
 def _change(user: User) -> int:
-    """0. Raises OSError."""
+    """Become the user. Gives 0. Raises OSError."""
     os.setgroups(user.groups)
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
@@ -230,7 +230,7 @@ def _change(user: User) -> int:
 
 
 def _appear(user: User) -> int:
-    """A user namespace in which this process's user has that number, and its group that one. 0, or less: the negative error number."""
+    """Enter a user namespace in which this process's user and group have these numbers. Gives 0, or minus the error number."""
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER)
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user.uid} 0 1"), ("gid_map", f"{user.gid} 0 1")):
@@ -242,9 +242,10 @@ def _appear(user: User) -> int:
 
 
 def go_to(folder: str, *, only_make: bool = False) -> None:
-    """Make a folder of the root that this process is in its working folder, and create it where it is missing.
+    """Change to a folder of this process's current root, and create it if it is missing. only_make: only create it.
 
-    A volume may lie on the way, where a task has put a link to /proc/<pid>/root or the like: such a link is not followed. Raises OSError.
+    The path may lead through a volume where a task has put a link to /proc/<pid>/root or the like: such links are not followed. Raises
+    OSError.
     """
     if folder == "/" or (only_make and os.path.isdir(folder)):
         return
@@ -264,7 +265,7 @@ def go_to(folder: str, *, only_make: bool = False) -> None:
 
 
 def read_text(path: str) -> str:
-    """A small file of the root that this process is in; "" where there is none, or no plain file."""
+    """The text of a small file in this process's current root; "" when it does not exist or is no regular file."""
     top = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         file = open_beneath.open_path(top, path, os.O_RDONLY | os.O_NONBLOCK, rooted=True)

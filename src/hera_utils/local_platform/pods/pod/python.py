@@ -1,4 +1,4 @@
-"""Which Python a task's `python` is, and what Hera's runner needs to find the function."""
+"""Which interpreter `python` is in a task, and what Hera's runner needs to find the function."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _OWN_PIP = os.path.join(_HERE, "pip_of_task.py")
 
 
 class Interpreter(NamedTuple):
-    """As it is now. missing: of the names that mean it, those that its own folder does not have. has_pip: whether it finds a pip of its
-    own, or may. homes: folders of this machine that it needs.
+    """An interpreter in its current state. missing: which of `python`, `pip`… its folder lacks. has_pip: whether it has, or may have, a pip
+    of its own. homes: folders of this machine that it needs.
     """
 
     path: str
@@ -32,7 +32,7 @@ class Interpreter(NamedTuple):
 
 
 def interpreter(job: Json, settings: Json) -> Interpreter:
-    """The interpreter that `python` means: the submitting script's, else the configured one. Raises PodFault."""
+    """The interpreter that `python` means: the one that the image table names, or the submitting script's (`current`). Raises PodFault."""
     named = settings.get("python")
     path = named if named != "current" else (job.get("annotations") or {}).get("hera-utils/python") or job["python"]
     if not os.access(str(path), os.X_OK):
@@ -47,7 +47,7 @@ def interpreter(job: Json, settings: Json) -> Interpreter:
 
 
 def variables(own_python: Interpreter, env: dict[str, str]) -> dict[str, str]:
-    """PATH and VIRTUAL_ENV with this interpreter first; PYTHONPATH, where a pip is lent to it."""
+    """PATH with this interpreter first, its VIRTUAL_ENV, and PYTHONPATH where a pip is lent to it."""
     folder = os.path.dirname(own_python.path)
     own = {"PATH": ":".join([*([SHIMS] if own_python.missing else []), folder, env["PATH"]])}
     prefix = os.path.dirname(folder)
@@ -59,7 +59,7 @@ def variables(own_python: Interpreter, env: dict[str, str]) -> dict[str, str]:
 
 
 def _changed_at(place: str) -> float:
-    """0 where there is nothing."""
+    """When a path was last modified; 0 where it does not exist."""
     try:
         return os.stat(place).st_mtime
     except OSError:
@@ -68,7 +68,7 @@ def _changed_at(place: str) -> float:
 
 @functools.lru_cache(maxsize=64)
 def _missing_names(path: str, _: float) -> tuple[str, ...]:
-    """Those of `python`, `python3`, `pip` and `pip3` that in the interpreter's own folder are absent, or of another interpreter."""
+    """Which of `python`, `python3`, `pip` and `pip3` are missing in the interpreter's folder, or belong to another interpreter."""
     folder = os.path.dirname(path)
     missing = [name for name in ("python", "python3") if not _means(f"{folder}/{name}", path)]
     return (*missing, *(name for name in ("pip", "pip3") if not _means(_run_by(f"{folder}/{name}", folder), path)))
@@ -79,7 +79,7 @@ def _means(candidate: str, path: str) -> bool:
 
 
 def _run_by(program: str, folder: str) -> str:
-    """The interpreter that a program's first line names, "" when there is none in this folder."""
+    """The interpreter in `folder` that a program's first line names; "" when it names none there."""
     try:
         with open(program, "rb") as file:
             first = file.readline(512)
@@ -91,7 +91,7 @@ def _run_by(program: str, folder: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _found_pip(path: str, _: tuple[float, ...]) -> bool:
-    """Whether the interpreter finds a pip of its own, or may: in a virtual environment that sees the system's packages."""
+    """Whether the interpreter has a pip, or may have one because its virtual environment includes the system's packages."""
     try:
         with open(f"{_prefix(path)}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
             if re.search(r"(?mi)^include-system-site-packages\s*=\s*true", file.read()):
@@ -102,7 +102,7 @@ def _found_pip(path: str, _: tuple[float, ...]) -> bool:
 
 
 def files(own: Interpreter) -> dict[str, tuple[bytes, int]]:
-    """Files that make `python`, `pip` and their like mean an interpreter whose own folder lacks these names, and that lend it a pip."""
+    """Programs `python`, `pip`… for an interpreter whose folder lacks these names, and files that lend it a pip."""
     quoted = "'" + own.path.replace("'", "'\\''") + "'"
     lent = not own.has_pip
     pip = f"{quoted} {_LENT}/pip" if lent else f"{quoted} -m pip"
@@ -121,7 +121,7 @@ def runs_hera(container: Json) -> bool:
 
 
 def runner(job: Json, argv: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str], dict[str, tuple[bytes, int]]]:
-    """(arguments, variables, files) with which Hera's runner finds the function: see hera_runner.py."""
+    """(arguments, variables, files) with which Hera's runner finds the function, see hera_runner.py."""
     place = argv.index(_RUNNER)
     if place == 0 or argv[place - 1] != "-m":
         return argv, {}, {}
@@ -136,7 +136,7 @@ def runner(job: Json, argv: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str,
 def runner_in_image(
     argv: tuple[str, ...], image: str
 ) -> tuple[tuple[str, ...], dict[str, str], dict[str, tuple[bytes, int]]]:
-    """As runner, of an image: the function is one that the image has."""
+    """(arguments, variables, files) as in `runner`, for a function in an image's own modules."""
     place = argv.index(_RUNNER)
     if place == 0 or argv[place - 1] != "-m":
         return argv, {}, {}
@@ -151,7 +151,7 @@ def _source(path: str) -> bytes:
 
 
 def folders(job: Json, own: Interpreter) -> list[str]:
-    """Folders of this machine that a task in this Python needs: the interpreter's, its editable packages', the script's."""
+    """Folders of this machine that a task with this interpreter needs: the interpreter's, its editable packages', the script's."""
     annotations = job.get("annotations") or {}
     script = os.path.dirname(annotations.get("hera-utils/script") or "")
     return [*own.homes, script, annotations.get("hera-utils/directory") or ""]
@@ -163,7 +163,7 @@ def _prefix(path: str) -> str:
 
 
 def _packages(path: str) -> tuple[str, ...]:
-    """The folders of installed packages: looked for again when a version of Python was added beside them."""
+    """The folders of installed packages; they are searched again when a version of Python was added."""
     library = f"{_prefix(path)}/lib"
     changed = _changed_at(library)
     return _packages_in(library, changed) if changed else ()
@@ -179,7 +179,7 @@ def _packages_in(library: str, _: float) -> tuple[str, ...]:
 
 
 def _changed(path: str) -> tuple[float, ...]:
-    """When what an interpreter finds was last changed: its packages, and what kind of environment it is."""
+    """When an interpreter's packages and its pyvenv.cfg were last changed."""
     return tuple(map(_changed_at, (*_packages(path), f"{_prefix(path)}/pyvenv.cfg")))
 
 

@@ -1,8 +1,8 @@
-"""Folders of this machine that a task in this machine's Python needs although they lie under one that it finds empty: the script's own
-folder below /tmp, the interpreter's packages, programs of an image's table.
+"""Folders of this machine that a task with this machine's Python needs, although they are below folders that tasks see empty: the script's
+own folder below /tmp, the interpreter's packages, programs of an image table.
 
-They are named by annotations of the workflow, which may be somebody else's. So none of them is a way to what is kept from tasks: the state
-folder, /tmp and /run as a whole, sockets of other programs (Docker's, agents', terminal multiplexers').
+Annotations of the workflow name them, and the workflow may be somebody else's. So they must not give access to what is hidden from tasks:
+the state folder, /tmp and /run as a whole, sockets of other programs (Docker, agents, terminal multiplexers).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .mount_points import Mount
 from .open_beneath import is_in
 from .shared_mounts import OWN
 
-_OF_USERS = "/run/media"  # disks that a user has plugged in
-_PYTHONS = "python"  # of the state folder: interpreters with packages (images/python_environment.py)
+_OF_USERS = "/run/media"  # a user's removable disks
+_PYTHONS = "python"  # in the state folder: interpreters with packages (images/python_environment.py)
 _MOST_LOOKED_AT = 2000
 _DEEPEST = 3
 
 
 def exposed(folders: Iterable[str], state: str) -> tuple[Mount, ...]:
-    """Those of the folders that would not be seen, as mounts. state: the state folder."""
+    """Mounts for those of the folders that a task would not see. state: the state folder."""
     return tuple(_mounts(dict.fromkeys(filter(None, folders)), state))
 
 
@@ -55,19 +55,19 @@ def _may_be_seen(folder: str, state: str) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _holds_sockets(folder: str, _modified: int) -> bool:
-    """Whether one of the first `_MOST_LOOKED_AT` entries of the folder, and of those in it, is a socket. _modified: keeps the answer apart
-    from that of the folder as it was before.
+    """Whether one of the first `_MOST_LOOKED_AT` entries of the folder and its subfolders is a socket. _modified: part of the cache's key,
+    that a changed folder is checked again.
     """
     return any(map(_is_socket, itertools.islice(_entries(folder, _DEEPEST), _MOST_LOOKED_AT)))
 
 
 def _entries(folder: str, levels: int) -> Iterator[os.DirEntry[str]]:
-    """What is in the folder, then what is in the folders in it, level by level. Those that cannot be read are left out."""
+    """The entries of a folder, then those of its subfolders, level by level. Unreadable folders are left out."""
     folders = [folder]
     for _ in range(levels):
         inner = []
-        for one in folders:
-            with contextlib.suppress(OSError), os.scandir(one) as entries:
+        for path in folders:
+            with contextlib.suppress(OSError), os.scandir(path) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         inner.append(entry.path)

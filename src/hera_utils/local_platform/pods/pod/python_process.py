@@ -1,9 +1,9 @@
-"""A fork of this interpreter becomes what `python FILE ARGUMENTS` or `python -c CODE ARGUMENTS` would be, without starting one.
+"""Makes a fork of this interpreter behave like a new `python FILE ARGUMENTS` or `python -c CODE ARGUMENTS`.
 
-Everything that a new process would find fresh is made so: `__main__`, sys.argv, sys.path, environment, streams, signals, descriptors.
-At the end comes what a program sees of an interpreter's end: threads are waited for, atexit functions run, what the program's modules
-hold is deleted, so that files are flushed, and the C library's exit functions run. What was here before the fork stays, packages as well:
-to take the whole interpreter down would touch all its memory, which costs more than all the rest.
+All state that a new process has fresh is reset: `__main__`, sys.argv, sys.path, environment, streams, signals, descriptors.
+At the end, the visible parts of an interpreter's shutdown happen: threads are joined, atexit functions run, the contents of the program's
+modules are deleted, so that files are flushed, and the C library's exit functions run. Objects from before the fork stay, packages too:
+a full shutdown of the interpreter would touch all its memory, which costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 _PART = 1 << 16  # bytes
-_leave = ctypes.PyDLL(None).exit  # exit(3); to look it up copies eighty pages in a fork
+_leave = ctypes.PyDLL(None).exit  # exit(3), looked up here because a lookup in a fork copies eighty pages
 _leave.argtypes = (ctypes.c_int,)
 MOST_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 class Task(NamedTuple):
-    """argv: the command's; program: the file of the interpreter, as sys.executable names it. set_variables, removed_variables: how its
-    environment differs from this process's, as the system has it. script: the file that it runs, "" for code; folder: where that lies, with
-    no link in it. path: what PYTHONPATH names.
+    """argv: of the command. program: the interpreter's path, for sys.executable. set_variables, removed_variables: how its environment
+    differs from this process's, as bytes. script: the file that it runs, "" for code; folder: the script's folder, with links resolved.
+    path: the entries of PYTHONPATH.
     """
 
     argv: tuple[str, ...]
@@ -47,46 +47,46 @@ class Task(NamedTuple):
 
 
 def take(descriptors: Mapping[int, int]) -> None:
-    """Only these stay open: number → one of this process, of which none is a number that is wanted."""
+    """Duplicate descriptors, number → descriptor of this process, and close all others. No descriptor may be one of the numbers."""
     for number, fd in descriptors.items():
         os.dup2(fd, number)
     os.closerange(max(descriptors) + 1, MOST_DESCRIPTORS)
 
 
 class Loaded(NamedTuple):
-    """modules: the names of those that a task finds loaded; packages: of those that it has when it imports them."""
+    """modules: names of the modules that a task finds loaded. packages: names of preloaded modules, which it gets when it imports them."""
 
     modules: frozenset[str]
     packages: frozenset[str]
 
 
 def run(task: Task, path: Sequence[str], loaded: Loaded, at_end: Callable[[list[str]], None]) -> NoReturn:
-    """Run the file `argv[1]`, or the code that follows -c, as `__main__`. Never returns.
+    """Run the file `argv[1]`, or the code after -c, as `__main__`. Never returns.
 
-    The process has its descriptors and working folder, and the signals of a new one.
+    The process must already have its descriptors and working folder, and the signals of a new process.
     path: sys.path without the script's folder and PYTHONPATH. at_end: called with the names of new modules after the file's code, before
     the interpreter's end.
     """
     _change_environment(task)
     first, *others = task.argv[1:]
     try:
-        code = _compiled(task.script) if task.script else compile(others.pop(0), "<string>", "exec", dont_inherit=True)
+        code = _compile(task.script) if task.script else compile(others.pop(0), "<string>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
-        os.execv(task.program, task.argv)  # a new interpreter finds the words for it
+        os.execv(task.program, task.argv)  # a new interpreter writes the right error message
     sys.executable, sys.argv, sys.orig_argv = task.program, [first, *others], list(task.argv)
     sys.path[:] = [task.folder, *task.path, *path]
     gc.enable()
     status = _run(code, _new_main(task.script))
     at_end(_new_modules(loaded))
     _finish(loaded)
-    if status is None:  # so that whoever waits for it knows
+    if status is None:  # end by SIGINT, as the interpreter does, so that the parent can see it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     _exit(status or 0)
 
 
-def _compiled(script: str) -> types.CodeType:
-    """Without a file object, which touches more memory."""
+def _compile(script: str) -> types.CodeType:
+    """Compile a script, read without a file object, which would touch more memory."""
     fd, source = os.open(script, os.O_RDONLY | os.O_CLOEXEC), b""
     while part := os.read(fd, _PART):
         source += part
@@ -96,24 +96,24 @@ def _compiled(script: str) -> types.CodeType:
 
 
 def _new_modules(loaded: Loaded) -> list[str]:
-    """The names of the modules that have come, without packages that were here. They are among the last: to look at a name copies the page
-    of memory that it lies on.
+    """The names of modules that the task added, without preloaded packages. They are the last in sys.modules, so the search goes backwards:
+    reading a name copies its page of memory.
     """
     new = []
     for name in reversed(sys.modules):
         if name in loaded.modules:
             break
         new.append(name)
-    if len(new) + len(loaded.modules) != len(sys.modules):  # the task has removed some of what was there
+    if len(new) + len(loaded.modules) != len(sys.modules):  # the task has removed some of the earlier modules
         new = [name for name in reversed(sys.modules) if name not in loaded.modules]
     return [name for name in reversed(new) if name not in loaded.packages]
 
 
 def _run(code: types.CodeType, main: types.ModuleType) -> int | None:
-    """The exit status; None: an interrupt ended it."""
+    """Run the code. Gives the exit status; None when a KeyboardInterrupt ended it."""
     try:
         exec(code, main.__dict__)
-    except BaseException as raised:  # noqa: BLE001 - as the interpreter itself does
+    except BaseException as raised:  # noqa: BLE001 - the interpreter itself also catches everything here
         error = raised
     else:
         return 0
@@ -130,7 +130,7 @@ def _report(error: BaseException) -> int | None:
     sys.last_exc = error  # type: ignore[attr-defined,unused-ignore]
     try:
         sys.excepthook(type(error), error, error.__traceback__)
-    except BaseException as raised:  # noqa: BLE001 - a hook that fails itself
+    except BaseException as raised:  # noqa: BLE001 - the hook itself may fail
         failure = raised
     else:
         return None if isinstance(error, KeyboardInterrupt) else 1
@@ -154,7 +154,7 @@ def _status(error: SystemExit) -> int:
 
 
 def _finish(loaded: Loaded) -> None:
-    """The end of the interpreter, in its order, for what is not of the modules that were loaded before."""
+    """Do the steps of the interpreter's shutdown in its order, only for the modules that the task added."""
     if (threading := sys.modules.get("threading")) is not None:
         threading._shutdown()
     atexit._run_exitfuncs()
@@ -176,7 +176,7 @@ def _finish(loaded: Loaded) -> None:
 
 
 def _clear(names: dict[str, Any]) -> None:
-    """As the interpreter empties a module: first what begins with one underscore."""
+    """Empty a module as the interpreter does: first the names that begin with one underscore."""
     for private in (True, False):
         for name in list(names):
             if name != "__builtins__" and (name.startswith("_") and not name.startswith("__")) == private:
@@ -185,18 +185,18 @@ def _clear(names: dict[str, Any]) -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):  # the program has put something else there, or closed it
+        with contextlib.suppress(AttributeError, ValueError):  # the program may have replaced or closed the stream
             stream.flush()
 
 
 def _exit(status: int) -> NoReturn:
-    """Under the interpreter's lock: no thread goes on."""
+    """Exit while holding the interpreter's lock, so that no other thread runs any more."""
     _leave(status & 0xFF)
     raise AssertionError("the process has ended")
 
 
 def _new_main(script: str) -> types.ModuleType:
-    """script: "" for the code of -c."""
+    """A new `__main__` module. script: "" for the code of -c."""
     main = types.ModuleType("__main__")
     main.__loader__ = (
         importlib.machinery.SourceFileLoader("__main__", script) if script else importlib.machinery.BuiltinImporter
@@ -211,7 +211,7 @@ def _new_main(script: str) -> types.ModuleType:
 
 
 def reset_signals() -> None:
-    """As a new interpreter has them."""
+    """Give all signals the handlers of a new interpreter."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
@@ -225,7 +225,7 @@ def reset_signals() -> None:
 
 
 def _change_environment(task: Task) -> None:
-    """What os.environ does with each variable, without copying half as many pages for it."""
+    """Change os.environ and the C environment. Assigning to os.environ would copy twice as many pages of memory."""
     encoded: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
     for name in task.removed_variables:
         os.unsetenv(name)
@@ -238,7 +238,7 @@ def _change_environment(task: Task) -> None:
 
 
 def make_streams() -> None:
-    """Those of all forks, as the interpreter makes them: a task reads /dev/null, and writes to pipes, in blocks but for stderr."""
+    """Create the standard streams of all forks, as an interpreter does for /dev/null and pipes: buffered by blocks, stderr by lines."""
     originals = [os.dup(fd) for fd in range(3)]
     nothing, (read_end, write_end) = os.open(os.devnull, os.O_RDONLY), os.pipe()
     for fd, own in enumerate((nothing, write_end, write_end)):
@@ -254,7 +254,7 @@ def _reset_streams() -> None:
     for fd, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         old: Any = getattr(sys, f"__{name}__")
         mode = "r" if fd == 0 else "w"
-        buffer: Any = open(fd, f"{mode}b", closefd=False)  # noqa: SIM115 - it stays open for as long as the process lives
+        buffer: Any = open(fd, f"{mode}b", closefd=False)  # noqa: SIM115 - open as long as the process lives
         buffer.raw.name = f"<{name}>"
         errors = "backslashreplace" if fd == 2 else old.errors
         by_line = fd == 2 or buffer.raw.isatty()

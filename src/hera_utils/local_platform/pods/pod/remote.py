@@ -1,7 +1,7 @@
-"""Artifacts that are elsewhere: at web addresses (web.py), or in stores on the network.
+"""Transfers artifacts at web addresses (web.py) and in stores on the network.
 
-A process of its own carries those of stores (local_platform/artifacts/object_stores.py): it has the server's Python, with the libraries of
-the store, none of which this small process should load; a task's secrets reach it by its standard input alone.
+A separate process transfers those in stores (local_platform/artifacts/object_stores.py): it uses the server's Python, with the libraries
+of the store, which this small process should not load. It gets secrets only on its standard input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Parcel(NamedTuple):
-    """A file or folder `source` to send to a place, under a key. label: how a message calls the source."""
+    """A file or folder `source` to send to a place, under a key. label: the source's name in messages."""
 
     place: Json
     key: str
@@ -27,9 +27,9 @@ class Parcel(NamedTuple):
 
 
 def fetch(python: str, place: Json, target: str, *, seconds: float | None = None) -> None:
-    """The file or folder at a place, as `target`. Raises FileNotFoundError, PodFault, OSError on a full disk.
+    """Download the file or folder at a place to `target`. Raises FileNotFoundError, PodFault, OSError on a full disk.
 
-    python: the server's. seconds: how long a store may take; None for as long as it takes.
+    python: the server's interpreter. seconds: how long a store may take; None for no limit.
     """
     if place["kind"] in WEB:
         from . import web  # not at the top: a fork of a bigger process takes longer
@@ -46,7 +46,7 @@ def fetch(python: str, place: Json, target: str, *, seconds: float | None = None
 
 
 def save(python: str, parcels: list[Parcel]) -> list[str]:
-    """Send parcels, those for stores by one process; what was wrong with each, "" for nothing."""
+    """Send parcels, those for stores by one process. Gives the error of each, "" for none."""
     requests = [
         {"do": "put", "place": {**parcel.place, "key": parcel.key}, "path": parcel.source}
         for parcel in parcels
@@ -72,26 +72,26 @@ def _upload(parcel: Parcel) -> str:
 
 
 def sentence(error: Exception) -> str:
-    """An error as Go writes it."""
+    """An error in Go's wording."""
     if isinstance(error, OSError) and error.filename:
         return f"open {error.filename}: {(error.strerror or '').lower()}"
     return str(error)
 
 
 def ask_all(python: str, requests: list[Json], *, seconds: float | None = None) -> list[str]:
-    """What was wrong with each request, "" for nothing. One process sees to all of them."""
+    """The error of each request, "" for none. One process handles all of them."""
     if not requests:
         return []
     answer = ask(python, {"requests": requests}, seconds=seconds)
-    return [str(one.get("error") or "") for one in answer.get("answers") or [answer] * len(requests)]
+    return [str(each.get("error") or "") for each in answer.get("answers") or [answer] * len(requests)]
 
 
 def ask(python: str, request: Json, *, seconds: float | None = None) -> Json:
-    """What object_stores.py answers to a request; {"error"} when it did not come so far."""
+    """The answer of object_stores.py to a request; {"error"} when it gave none."""
     import subprocess  # not at the top: a fork of a bigger process takes longer
 
     try:
-        # with more rights than a task has: a sidecar must not look into it
+        # With more rights than a task has, so that a sidecar cannot read its memory.
         process = worker_rights.call(
             lambda: subprocess.run(
                 [python, "-m", "hera_utils.local_platform.artifacts.object_stores"],

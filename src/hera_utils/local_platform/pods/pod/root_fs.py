@@ -1,18 +1,18 @@
-"""The private file systems of containers: this machine's files, with every change kept apart.
+"""The private root file systems of containers: they show this machine's files, and keep all changes separate.
 
-    /            overlay: this machine's `/` below, the container's own changes above (also each further real file system)
+    /            an overlay of this machine's `/` and the container's own changes (also for each further real file system)
     /tmp /var/tmp /run /argo   the container's own, empty at its start
-    /proc        of the pod's own processes, settings of the machine read-only; /sys read-only; /dev: null, zero, full, random, tty;
-                 terminals (pts) of the worker's own, shm of the container's own
+    /proc        shows the pod's own processes, settings of the machine are read-only; /sys is read-only; /dev: null, zero, full, random,
+                 tty; the worker's own terminals (pts), the container's own shm
     volumes      bound at their mount paths: the only places of this machine that a task can change
-    state folder hidden, at each of the paths where it can be seen: no task sees another's files, the journal or the token
+    state folder hidden at all its paths, so that no task sees other tasks' files, the journal or the token
 
-With an image, its layers take the place of this machine's `/`: nothing of this machine is in it but /proc, /sys, /dev, the volumes, and
-the names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are as the image has them; only /argo and /var/run/argo are
-added, as Argo does.
+With an image, its layers replace this machine's `/`: the root contains nothing of this machine except /proc, /sys, /dev, the volumes, and
+the files of names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are the image's; only /argo and /var/run/argo are
+added, as in Argo.
 
-A root costs a dozen mounts, so a worker keeps it: a container that changed nothing outside its own empty folders leaves
-the overlay as it found it, or only added files to it, and the next one gets it again. Any other change ends the root.
+A root costs a dozen mounts, so a worker reuses it: if a container changed nothing outside of its own folders, or only added files, they
+are removed and the next container gets the root. After any other change the root is discarded.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from .shared_mounts import OWN, SharedMounts
 
 _NO_FAULT_OF_LAYERS = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
 _MOST_KEPT = 4  # unused roots that a worker keeps
-# In a container with an image: the path as this code has it → the path there.
+# For a container with an image: the path in this code → the path in the container.
 _IMAGES_OWN = {"/argo": "/argo", "/run/argo": "/var/run/argo"}
 _IMAGES_PLACES = (("/proc", True), ("/sys", True), ("/dev", True), *((path, True) for path in _IMAGES_OWN.values()))
-_NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
+_NAMES = ("/etc/hosts", "/etc/resolv.conf")  # this machine's files, also shown with an image
 _STAGING = ("/argo", "/staging")
-_HOST_NAME = "/etc/hostname"  # the pod's
+_HOST_NAME = "/etc/hostname"  # has the pod's name
 
 
 class RootKind(NamedTuple):
-    """What makes one root different from another: programs that are absent, places that must exist (path, whether a folder), an image.
+    """The properties in which roots differ: hidden programs, mount points (path, whether a folder), an image.
 
-    layers: the folders of the image's, the uppermost first (a store never uses a name twice); none for this machine's own files.
+    layers: the folders of the image's layers, the uppermost first (a store never reuses a name); () for this machine's own files.
     """
 
     hidden: tuple[str, ...]
@@ -53,25 +53,25 @@ class RootKind(NamedTuple):
 
 
 class Root:
-    """One mounted root. folder: on this machine, holds its changes. place: where it is mounted."""
+    """One mounted root. folder: a folder of this machine for its changes. place: where it is mounted."""
 
     def __init__(self, folder: str, kind: RootKind, shared: SharedMounts, proc: str, masked: tuple[str, ...]) -> None:
         self.folder, self.kind, self._masked = folder, kind, masked
         self.view = -1  # descriptor of its last mount namespace
-        self.namespace = ""  # the same as /proc names it
+        self.namespace = ""  # that mount namespace's name in /proc
         self._view_mounts: tuple[object, ...] = ()
         self._view_table = b""
         self._covers_own = self._is_held = False
         self.place = f"{folder}/root"
         self._is_copy = False
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
-        self._tops: list[tuple[str, Access]] = []  # of each upper
+        self._tops: list[tuple[str, Access]] = []  # (upper, its access rights at the start)
         self._owns = _IMAGES_OWN if kind.layers else {path: path for path in OWN}
-        self._mounts = -1  # descriptor of the table of its mounts
-        # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
+        self._mounts = -1  # descriptor of its mount table
+        # On another file system than "/": a lower layer must not be inside another one.
         self._own_layer = f"{shared.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
         self._host_name = (
-            f"{self._own_layer}.hostname"  # in memory: to write a file again takes a millisecond on some disks
+            f"{self._own_layer}.hostname"  # in memory, because rewriting a file takes a millisecond on some disks
         )
         try:
             self._make(shared, proc, masked)
@@ -111,7 +111,7 @@ class Root:
         self._overlays.append((f"{folder}/upper", self.place, ["" if p == "/" else p for p in lower]))
 
     def _copy(self, images: list[str], shared: SharedMounts) -> None:
-        """The kernel refuses the layers' disk in an overlay: the root is a copy."""
+        """Make the root a copy of the layers, for a disk that the kernel refuses in an overlay."""
         self._is_copy = True
         for layer in reversed(images):
             layer_copy.put(layer, self.place)
@@ -121,7 +121,7 @@ class Root:
 
     @contextlib.contextmanager
     def _base(self, images: list[str], shared: SharedMounts) -> Iterator[str]:
-        """Where the files that lie below the root's own layer can be seen: "" for this machine's."""
+        """Mount the files below the root's own layer for the block, and give their path; "" for this machine's files."""
         if not images:
             yield ""
             return
@@ -132,7 +132,7 @@ class Root:
             syscalls.unmount(self.place)
 
     def _layer(self, base: str, shared: SharedMounts) -> None:
-        """Whiteouts for hidden programs, mount points for volumes."""
+        """Fill the root's own layer: whiteouts for hidden programs, mount points for volumes."""
         layer = self._own_layer
         for name in self.kind.hidden:
             mount_points.hide(name, layer, base)
@@ -141,7 +141,7 @@ class Root:
             for path, is_folder in (*_IMAGES_PLACES, *names):
                 if os.path.islink(base + path) or not mount_points.is_there(path, is_folder, base):
                     mount_points.place(path, is_folder, layer, base)
-            for path, is_folder in self.kind.places:  # a link there is followed, as container runtimes do
+            for path, is_folder in self.kind.places:  # links in these paths are followed, as by container runtimes
                 if not mount_points.is_there(path, is_folder, base):
                     mount_points.place(path, is_folder, layer, base)
             return
@@ -155,7 +155,7 @@ class Root:
     def _fill(self, shared: SharedMounts, proc: str, masked: tuple[str, ...]) -> None:
         root = self.place
         for path in shared.read_only:
-            if os.path.isdir(self._own_layer + path):  # something must be absent or present below it
+            if os.path.isdir(self._own_layer + path):  # a program must be hidden, or a mount point created, below it
                 self._further(path, shared)
                 continue
             with contextlib.suppress(OSError):
@@ -181,7 +181,7 @@ class Root:
         mount_points.bind_into(self.place, Mount(self._host_name, _HOST_NAME, True))
 
     def _fill_system(self, shared: SharedMounts, proc: str) -> None:
-        """The file systems of the kernel, and the container's own folders."""
+        """Mount the kernel's file systems and the container's own folders."""
         root = self.place
         for source, path in ((proc, "/proc"), (f"{shared.folder}/sys", "/sys"), (f"{shared.folder}/dev", "/dev")):
             with open_beneath.at(root, path) as target:
@@ -196,7 +196,7 @@ class Root:
             with open_beneath.at(root, mount_points.inside(root, path)) as target:
                 syscalls.bind(own, target, recursive=True)
         modes: dict[str, int | None] = dict.fromkeys(self._owns)
-        # with an image, whoever its user is: the termination message lies in /argo
+        # With an image, its user may be anyone, and the termination message is in /argo.
         modes |= {"/argo": 0o777} if self.kind.layers else {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run/lock": 0o1777}
         modes |= {"/argo/staging": 0o755, "/run/argo": 0o777}
         self._own_folders = OwnFolders(
@@ -204,7 +204,7 @@ class Root:
         )
 
     def _further_devices(self, devices: str) -> None:
-        """Where volumes shall appear in /dev, beside what is there, it is a folder of this root's."""
+        """Give this root a /dev of its own if volumes are to be mounted in /dev."""
         places = [(path, is_folder) for path, is_folder in self.kind.places if _lies_in(path, ("/dev",))]
         if all(os.path.lexists(self.place + path) for path, _ in places):
             return
@@ -220,13 +220,13 @@ class Root:
         )
 
     def _stage_in_memory(self) -> None:
-        """The script of a task comes and goes with it: on a disk that costs more than all else that is done with it."""
+        """Mount a tmpfs for scripts. A script is written and removed with each task, which on a disk would cost more than all the rest."""
         folder = self.own("".join(_STAGING))
         os.mkdir(folder)
         syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=64m")
 
     def _further(self, path: str, shared: SharedMounts) -> None:
-        """Another file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
+        """Mount another file system or folder of this machine (/home, /data…); read-only where it cannot be overlaid."""
         folder = f"{self.folder}/further{path}"
         try:
             for name in ("upper", "work"):
@@ -236,23 +236,23 @@ class Root:
             syscalls.overlay(lower, folder, self.place + path, shared.options)
             self._overlays.append((f"{folder}/upper", self.place + path, lower))
         except OSError:
-            # this user may not see it (another user's mount…): an empty folder in the container
+            # If this user may not read it (another user's mount…), it stays an empty folder in the container.
             with contextlib.suppress(OSError):
                 syscalls.bind(path, self.place + path, recursive=True, read_only=True)
 
     def own(self, path: str) -> str:
-        """Where a path below one of the container's own folders (/argo, /run/argo; without an image also /tmp…) lies on this machine."""
+        """The path, on this machine, of a path in one of the container's own folders (/argo, /run/argo; without an image also /tmp…)."""
         return f"{self.folder}/own{path}"
 
     def text(self, path: str, most: int) -> bytes | None:
-        """The end of a file below `own` that the container wrote; None when there is no such plain file."""
+        """The last `most` bytes of a file that the container wrote in one of its own folders; None when there is no such regular file."""
         if self._own_folders.is_untouched(self.own(os.path.dirname(path))):
             return None
-        own = next(one for one in self._owns if path.startswith(f"{one}/"))
+        own = next(folder for folder in self._owns if path.startswith(f"{folder}/"))
         return open_beneath.read_end(self.own(own), path[len(own) :], most)
 
     def write(self, path: str, data: bytes, mode: int) -> None:
-        """A file that is there from the start; `path` lies below /argo."""
+        """Write a file before the container starts; `path` is below /argo."""
         place = self.own(path)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with open(place, "wb") as file:
@@ -260,13 +260,13 @@ class Root:
         os.chmod(place, mode)
 
     def name(self, host: str) -> None:
-        """What the container finds in /etc/hostname, when it has an image."""
+        """Write the host's name to /etc/hostname of a container with an image."""
         if self.kind.layers:
             with open(self._host_name, "w") as file:
                 file.write(f"{host}\n")
 
     def enter(self, mounts: list[Mount]) -> None:
-        """Make this root, with the volumes bound in it, this process's `/`, in a mount namespace of its own."""
+        """Enter this root with the volumes mounted in it: it becomes this process's `/`, in a mount namespace of its own."""
         mounts_and_files = tuple((m, *_identity(m)) for m in mounts)
         if self.view >= 0 and self._view_mounts == mounts_and_files:
             syscalls.setns(self.view, syscalls.CLONE_NEWNS)
@@ -282,8 +282,9 @@ class Root:
         self._is_held = self._covers_own and self._hold([mount.target for mount in mounts])
 
     def _hold(self, targets: list[str]) -> bool:
-        """Have the points of mounts in the container's own folders stay when these are emptied; in the new view, before anything runs
-        there. Whether that can be: all are plain folders, and none is in another.
+        """Keep the mount points in the container's own folders when these are emptied. Called in the new view, before anything runs in it.
+
+        Gives whether that is possible: all of them must be plain folders, and none in another one.
         """
         points: list[str] = []
         ways: dict[str, Look] = {}
@@ -317,7 +318,7 @@ class Root:
         syscalls.switch_root(self.place)
 
     def restore(self, home: int) -> bool:
-        """Remove files that a container added. Whether the root is then as it was before. home: this process's mount namespace."""
+        """Remove files that a container added. Gives whether the root is as it was before. home: this process's mount namespace."""
         if self._is_copy or any(access(folder) != was for folder, was in self._tops):
             return False
         if not all(_undo(*overlay) for overlay in self._overlays):
@@ -331,10 +332,10 @@ class Root:
         return True
 
     def empty(self) -> None:
-        """Remove what a container left in its own folders."""
+        """Empty the container's own folders."""
         if self._covers_own and not (self.view >= 0 and self._is_held and self._own_folders.are_held()):
             self._own_folders.hold((), {})
-            # removing a mount point here takes the mount out of the view there: the next container binds anew
+            # Removing a mount point also removes the mount from the view, so the next container must mount again.
             self.leave()
         self._own_folders.empty()
 
@@ -345,7 +346,7 @@ class Root:
         with contextlib.suppress(OSError):
             syscalls.unmount(self.own("".join(_STAGING)))
         with contextlib.suppress(OSError):
-            syscalls.unmount(self.folder)  # a tmpfs, where it was one
+            syscalls.unmount(self.folder)  # it may be a tmpfs
         for folder in (self.folder, self._own_layer):
             if os.path.isdir(folder):
                 file_trees.discard(folder)
@@ -354,7 +355,7 @@ class Root:
 
 
 class Roots:
-    """The roots of one worker. folder: its own. proc: where it has mounted /proc of its process-id namespace. home: its mount namespace."""
+    """The roots of one worker. folder: for their changes. proc: a mounted /proc of its process-id namespace. home: its mount namespace."""
 
     def __init__(self, folder: str, shared: SharedMounts, proc: str, masked: str, home: int) -> None:
         self._folder, self._shared, self._proc, self._home = folder, shared, proc, home
@@ -363,7 +364,7 @@ class Roots:
         self._count = 0
 
     def take(self, hidden: tuple[str, ...], mounts: list[Mount], layers: tuple[str, ...] = ()) -> Root:
-        """layers: folders of an image, the uppermost first. Raises OSError."""
+        """A root that nobody uses, new if necessary. layers: folders of an image, the uppermost first. Raises OSError."""
         kind = RootKind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)), layers)
         for root in self._free:
             if root.kind == kind:
@@ -375,7 +376,7 @@ class Roots:
         return Root(f"{self._folder}/{self._count}", kind, self._shared, self._proc, self._masked)
 
     def give_back(self, root: Root) -> None:
-        """The container that had it is over, and nothing of it runs."""
+        """Reuse or discard a root whose container has ended and has no processes any more."""
         try:
             if root.restore(self._home):
                 root.empty()
@@ -387,7 +388,7 @@ class Roots:
 
     @property
     def devices(self) -> str:
-        """/dev of this worker's containers."""
+        """The folder that this worker's containers see as /dev."""
         return f"{self._shared.folder}/dev"
 
     def close(self) -> None:
@@ -413,7 +414,7 @@ def _is_folder(mount: Mount) -> bool:
 
 
 def _has_changed(mounts: int) -> bool:
-    """Whether anything was mounted or unmounted since the table was opened, or since this was last asked."""
+    """Whether anything was mounted or unmounted since the table was opened or since the last call."""
     poll = select.poll()
     poll.register(mounts, select.POLLPRI)
     return bool(poll.poll(0))
@@ -430,16 +431,16 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _undo(upper: str, merged: str, lower: list[str]) -> bool:
-    """Remove what `upper` has and no lower folder has, through the mounted overlay. Whether nothing else was changed.
+    """Remove files that only `upper` has, through the mounted overlay. Gives whether nothing else was changed.
 
-    merged: the overlay (or the folder in it). lower: the same folder in the layers below, the uppermost first. A file of a lower
-    layer that was changed or removed, a folder whose mode, owner or content was replaced, cannot be undone.
+    merged: the overlay (or a folder in it). lower: the same folder in the lower layers, the uppermost first. A lower file that was changed
+    or removed, or a folder whose mode, owner or content was replaced, cannot be undone.
     """
     for entry in _entries(upper):
         below = [path for path in (f"{folder}/{entry.name}" for folder in lower) if os.path.lexists(path)]
         if not below:
             if stat.S_ISCHR(entry.stat(follow_symlinks=False).st_mode):
-                return False  # a whiteout of what is no longer there
+                return False  # a whiteout for a lower file that no longer exists
             file_trees.remove(f"{merged}/{entry.name}")
         elif not _is_same_folder(entry, below[0]) or not _undo(
             entry.path, f"{merged}/{entry.name}", [path for path in below if os.path.isdir(path)]

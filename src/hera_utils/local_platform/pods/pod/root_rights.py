@@ -1,7 +1,7 @@
-"""What root of a container may do: the capabilities that container runtimes leave it, and those of its securityContext.
+"""The capabilities of a container's root user: those that container runtimes leave it, changed by its securityContext.
 
-With all capabilities it could mount this machine's disks, or see this machine's files through the process that started it
-(/proc/1/root). One of the usual fourteen is missing, MKNOD: container runtimes forbid to open devices, and here nobody does.
+With all capabilities it could mount this machine's disks, or read this machine's files through the process that started it
+(/proc/1/root). Of the usual fourteen, MKNOD is missing: container runtimes prevent the opening of devices, but here nothing does.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _BY_NUMBER = """
     NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME
     SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON
     BPF CHECKPOINT_RESTORE
-"""  # as the kernel numbers them
+"""  # in the order of the kernel's numbers
 USUAL = frozenset(
     ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP")
     + ("NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP")
 )
-"""Of a container whose securityContext says nothing of them."""
+"""The capabilities of a container whose securityContext names none."""
 _NUMBERS = {name: number for number, name in enumerate(_BY_NUMBER.split())}
 
 
 def capabilities_of(container: Json) -> frozenset[str] | None:
-    """The names of those that the container keeps; None for all: it is privileged."""
+    """The names of the capabilities that a container has; None for all, when it is privileged."""
     context = container.get("securityContext") or {}
     if context.get("privileged"):
         return None
@@ -42,7 +42,7 @@ def _set(names: Any) -> frozenset[str]:
 
 
 def limit(names: frozenset[str]) -> None:
-    """No program that this process starts from now on has others. Raises OSError."""
+    """Drop all other capabilities for programs that this process starts from now on. Raises OSError."""
     for name, number in _NUMBERS.items():
         if name in names:
             continue
@@ -50,12 +50,12 @@ def limit(names: frozenset[str]) -> None:
             syscalls.drop_capability(number)
         except OSError as error:
             if error.errno == errno.EINVAL:
-                return  # an older kernel has no more of them
+                return  # an older kernel does not have this and later ones
             raise
 
 
 def have_usual() -> None:
-    """This process itself has no others from now on; `limit` was called before it was forked. Raises OSError."""
+    """Drop all but the usual capabilities of this process itself; its parent must have called `limit`. Raises OSError."""
     try:
         _set_usual()
     except PermissionError:  # an ordinary user's process may lack the usual ones

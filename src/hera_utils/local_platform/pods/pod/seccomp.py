@@ -1,7 +1,7 @@
-"""System calls that fail, and those that a thread of this process answers instead of the kernel (seccomp user notification; Linux 5.6).
+"""Refuses system calls, and lets a thread answer some instead of the kernel (seccomp user notification; Linux 5.6).
 
-`install` makes the kernel ask about some system calls of the calling thread and of everything that it starts afterwards. Whoever
-reads the descriptor answers each: `go_on` lets the kernel do it as it was called, `answer` gives the result.
+After `install` the kernel asks about some system calls of the calling thread and of all threads and programs that it starts later. The
+reader of the descriptor answers each: `go_on` lets the kernel carry it out unchanged, `answer` gives the result.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Calls(NamedTuple):
-    """How the kernel numbers system calls for one kind of program. audit: the kind's number for audits."""
+    """The kernel's numbers of system calls for one kind of program. audit: the number of that kind (AUDIT_ARCH)."""
 
     audit: int
     refused: tuple[int, ...]
-    """add_key, request_key, keyctl (the keys of all processes of a user), perf_event_open, bpf, userfaultfd (ways into the kernel), and
-    io_uring_setup (with it a program connects and nobody is asked). Container runtimes refuse them, too."""
+    """add_key, request_key, keyctl (they access the keys of all processes of a user), perf_event_open, bpf, userfaultfd (often used to
+    attack the kernel), and io_uring_setup (it can connect without a call that the filter sees). Container runtimes refuse them, too."""
     makers: tuple[int, int]
-    """unshare and clone, whose first argument says what they make."""
+    """unshare and clone, whose first argument says which namespaces they create."""
 
 
 _GENERIC = ((217, 218, 219, 241, 280, 282, 425), (97, 220))
@@ -39,14 +39,15 @@ _OF_32_BITS = {
     "aarch64": _Calls(0x40000028, (309, 310, 311, 364, 386, 388, 425), (337, 120)),
     "riscv64": _Calls(0x400000F3, *_GENERIC),
 }.get(platform.machine())
-"""Of programs for the processor's older kind: any program may call so."""
+"""The numbers for 32-bit programs; a 64-bit program can use these calls too."""
 AUDIT, REFUSED = (_NATIVE.audit, _NATIVE.refused) if _NATIVE is not None else (0, ())
 _SECCOMP, BIND, CONNECT = {"x86_64": (317, 49, 42), "aarch64": (277, 200, 203), "riscv64": (277, 200, 203)}.get(
     platform.machine(), (0, 0, 0)
 )
-_CLONE3 = 435  # the same on every architecture; what it makes a filter cannot read, so C libraries use clone, as on older kernels
-_X32 = 0x40000000  # numbers of a third kind of program of x86-64, which few kernels know
-# A namespace in which a program could mount this machine's control groups, and freeze the server's.
+# The same on every architecture. It is refused as unknown because a filter cannot read its flags; C libraries then fall back to clone.
+_CLONE3 = 435
+_X32 = 0x40000000  # numbers from here on belong to the x32 kind of programs, which few kernels support
+# In a new cgroup namespace a program could mount this machine's control groups, and freeze the server's.
 _NEW_CGROUP = 0x02000000
 _PIDFD_GETFD = 438  # the same on every architecture
 _PIDFD_THREAD = os.O_EXCL  # Linux 6.9: a descriptor of one thread
@@ -57,13 +58,13 @@ _CONTINUE = 1
 _REQUEST = struct.Struct("=QIIiIQ6Q")  # id, thread, flags; number, architecture, instruction, arguments
 _RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
 _LOAD, _EQUAL, _AT_LEAST, _HAS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # places in what the filter reads
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in the data that the filter reads
 _Step = tuple[int, int, int, int]
-"""What to do, how many steps to skip if so and if not, and with what."""
+"""(operation, steps to skip if true, steps to skip if false, operand) of a filter."""
 
 
 class SystemCall(NamedTuple):
-    """A system call that waits for its answer. thread: who called, as this process's process-id namespace numbers it."""
+    """A system call that waits for its answer. thread: the caller's id in this process's process-id namespace."""
 
     id: int
     thread: int
@@ -76,21 +77,23 @@ class _Program(ctypes.Structure):
 
 
 def install(numbers: list[int]) -> int:
-    """The descriptor on which this thread's calls of these numbers arrive. Raises OSError where the kernel cannot or may not.
+    """The descriptor on which this thread's calls of these numbers arrive. Raises OSError where the kernel does not support or permit it.
 
-    Some others fail from now on (_filter).
+    The calls in `_Calls.refused` fail from now on.
     """
-    # before 5.19 a signal interrupts the wait for the answer
+    # Kernels before 5.19 lack WAIT_KILLABLE, so there a signal interrupts the wait for the answer.
     return _attach(numbers, (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER))
 
 
 def refuse() -> None:
-    """Those others fail from now on, also where nobody can be asked about a call. Raises OSError where the kernel cannot or may not."""
+    """Let the calls in `_Calls.refused` fail from now on, without answering any call. Raises OSError where the kernel does not support or
+    permit it.
+    """
     _attach([], (0,))
 
 
-def _attach(numbers: list[int], ways: tuple[int, ...]) -> int:
-    """ways: flags, of which the first that the kernel takes counts."""
+def _attach(numbers: list[int], choices: tuple[int, ...]) -> int:
+    """Install the filter. choices: flags; the first that the kernel accepts are used."""
     if _NATIVE is None or _OF_32_BITS is None:
         raise OSError(errno.ENOSYS, f"not for this processor ({platform.machine()})")
     steps = [(_LOAD, 0, 0, _ARCHITECTURE)]
@@ -100,7 +103,7 @@ def _attach(numbers: list[int], ways: tuple[int, ...]) -> int:
     steps += [(_RETURN, 0, 0, _ERROR | errno.EPERM)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = _Program(len(steps), ctypes.cast(code, ctypes.c_void_p))
-    for flags in ways:
+    for flags in choices:
         fd = _libc.syscall(_SECCOMP, _SET_MODE_FILTER, flags, ctypes.byref(program))
         if fd >= 0:
             return int(fd)
@@ -109,7 +112,7 @@ def _attach(numbers: list[int], ways: tuple[int, ...]) -> int:
 
 
 def _filter(calls: _Calls, answered: list[int]) -> list[_Step]:
-    """Steps that end with a verdict on a call of this kind of program. answered: numbers of those that this process answers."""
+    """The filter's steps for calls of this kind of program. answered: numbers of the calls that this process answers."""
     verdicts = {number: _USER_NOTIF for number in answered} | dict.fromkeys(calls.refused, _ERROR | errno.EPERM)
     verdicts[_CLONE3] = _ERROR | errno.ENOSYS
     steps: list[_Step] = [(_LOAD, 0, 0, _NUMBER)]
@@ -124,7 +127,7 @@ def _filter(calls: _Calls, answered: list[int]) -> list[_Step]:
 
 
 def receive(fd: int) -> SystemCall | None:
-    """The next call; waits for it. None: whoever called is no more, or a signal came. Raises OSError when there will be no more calls."""
+    """Wait for the next call. None: the caller has ended, or a signal came. Raises OSError when there will be no more calls."""
     buffer = bytearray(_REQUEST.size)
     try:
         fcntl.ioctl(fd, _RECEIVE, buffer)
@@ -141,7 +144,7 @@ def go_on(fd: int, call: SystemCall) -> None:
 
 
 def answer(fd: int, call: SystemCall, error: int) -> None:
-    """The call returns 0, or fails with this error number."""
+    """Let the call return 0, or fail with this error number."""
     _send(fd, _RESPONSE.pack(call.id, 0, -error, 0))
 
 
@@ -149,7 +152,7 @@ def _send(fd: int, response: bytes) -> None:
     try:
         fcntl.ioctl(fd, _SEND, bytearray(response))
     except OSError as error:
-        if error.errno != errno.ENOENT:  # it was killed meanwhile
+        if error.errno != errno.ENOENT:  # ENOENT: the caller was killed meanwhile
             raise
 
 
@@ -158,7 +161,7 @@ class _Piece(ctypes.Structure):
 
 
 def memory(thread: int, address: int, size: int) -> bytes:
-    """What lies in another process's memory. Raises OSError."""
+    """Bytes of another process's memory. Raises OSError."""
     buffer = ctypes.create_string_buffer(size)
     here, there = _Piece(ctypes.addressof(buffer), size), _Piece(address, size)
     size_read = _libc.process_vm_readv(
@@ -171,7 +174,7 @@ def memory(thread: int, address: int, size: int) -> bytes:
 
 
 def descriptor(thread: int, fd: int, proc: str) -> int:
-    """Another process's descriptor, also this one's now. proc: where /proc of its process-id namespace is. Raises OSError."""
+    """A copy of another process's descriptor in this process. proc: a mounted /proc of its process-id namespace. Raises OSError."""
     try:
         process = os.pidfd_open(thread, _PIDFD_THREAD)
     except OSError:

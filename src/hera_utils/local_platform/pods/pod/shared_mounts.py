@@ -1,13 +1,13 @@
-"""What all containers of this machine share, prepared once by the spawner in its own mount namespace.
+"""The mounts that all containers share. The spawner prepares them once, in its own mount namespace.
 
-    .shared/skeleton    the lowest own layer of every root: mount points
-    .shared/probe       to try things out        .shared/empty: nothing
-    .shared/dev         a small /dev          .shared/sys   /sys, read-only
-    .shared/layers      of single roots: absent programs, mount points
+    .shared/skeleton    mount points: a lower layer of every root
+    .shared/probe       for trying mounts        .shared/empty  an empty folder
+    .shared/dev         a small /dev             .shared/sys    /sys, read-only
+    .shared/layers      the own layers of roots: hidden programs, mount points
     .shared/read-only   folders and file systems of this machine that are shown read-only
 
 A privileged server overlays "/" as a whole. In an unprivileged user namespace the kernel refuses that (the folder covers
-mounts of a more privileged namespace), so there the root is the skeleton, and the top-level folders are shown in it.
+mounts of a more privileged namespace), so there the root is the skeleton, and the top-level folders are mounted in it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import NamedTuple
 from . import file_trees, syscalls
 from .mount_table import mounted
 
-OWN = ("/tmp", "/var/tmp", "/run", "/argo")  # every container has its own, empty
-_EMPTY = ("/mnt", "/media", "/root")  # with an unprivileged server: empty and writable
+OWN = ("/tmp", "/var/tmp", "/run", "/argo")  # each container has its own ones, empty at its start
+_EMPTY = ("/mnt", "/media", "/root")  # empty and writable when the server is unprivileged
 _SKIPPED_TYPES = frozenset(
     (
         "proc",
@@ -78,7 +78,7 @@ _READ_ONLY_SETTINGS = (
     "bus",
     "fs",
 )  # below /proc: root could write them without any capability
-# Below /proc: what belongs to the machine as a whole.
+# Files below /proc about the machine as a whole.
 _MASKED = (
     "acpi",
     "asound",
@@ -91,16 +91,16 @@ _MASKED = (
     "timer_list",
     "timer_stats",
 )
-# Below /sys, which tasks share with this machine: a new one would lack what is mounted in it.
+# Folders below /sys. Tasks share /sys with this machine, because a new mount of it would lack the mounts in it.
 _MASKED_SYSTEM = ("firmware", "devices/virtual/powercap", "kernel/debug", "kernel/tracing", "fs/pstore", "fs/bpf")
 _ACCELERATORS = ("nvidia", "kfd", "dri")
 
 
 class SharedMounts(NamedTuple):
-    """folder: holds what the module's text names. whole: "/" is overlaid as one. overlaid, read_only: paths of this machine.
+    """folder: has the folders that the module's docstring lists. whole: "/" is overlaid as one. overlaid, read_only: paths of this machine.
 
-    resolver: where /etc/resolv.conf really lies, when that is below /run. options: for every overlay. in_memory: the state
-    folder cannot hold an overlay's upper layer, so a tmpfs does.
+    resolver: the real path of /etc/resolv.conf, if that is below /run. options: for every overlay. in_memory: upper layers are on a
+    tmpfs, because the state folder's disk cannot have an overlay's upper layer.
     """
 
     folder: str
@@ -113,14 +113,14 @@ class SharedMounts(NamedTuple):
 
     @property
     def lower_options(self) -> str:
-        """For an overlay without changes."""
+        """The options of an overlay without an upper layer."""
         return self.options.replace(",volatile", "")
 
 
 def prepare(folder: str, *, nested: bool) -> SharedMounts:
-    """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses.
+    """Create all shared mounts in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses.
 
-    nested: in a user namespace that is not the machine's own.
+    nested: whether this is in another user namespace than the machine's own.
     """
     mounts = _real_mounts()
     os.makedirs(folder, exist_ok=True)
@@ -128,14 +128,14 @@ def prepare(folder: str, *, nested: bool) -> SharedMounts:
     for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc", "layers", "empty"):
         os.mkdir(f"{folder}/{name}")
     _devices(f"{folder}/dev")
-    # what tasks have from their start is opened here (container.py)
+    # Tasks inherit descriptors of this /dev/null, which container.py opens.
     syscalls.bind("/dev/null", "/dev/null", read_only=True)
     syscalls.bind(f"{folder}/empty", f"{folder}/empty", read_only=True)
     syscalls.bind("/sys", f"{folder}/sys", recursive=True)
     for name in _MASKED_SYSTEM:
         if os.path.isdir(f"{folder}/sys/{name}"):
             syscalls.bind(f"{folder}/empty", f"{folder}/sys/{name}")
-    with contextlib.suppress(OSError):  # a kernel before 5.12: as writable as it is to this user
+    with contextlib.suppress(OSError):  # on a kernel before 5.12 it stays as writable as it is for this user
         syscalls.set_read_only(f"{folder}/sys")
     probe = _Probe(folder, nested)
     whole = probe.works(["/"])
@@ -151,9 +151,9 @@ def prepare(folder: str, *, nested: bool) -> SharedMounts:
 
 
 def limit_kernel(folder: str) -> None:
-    """What the containers of a worker see of the kernel in /proc, as container runtimes limit it, and terminals of their own.
+    """Mask parts of /proc for the containers of a worker, as container runtimes do, and mount terminals of their own.
 
-    The worker has mounted its /proc in the shared folder. Raises OSError.
+    The worker must have mounted its /proc in the shared folder. Raises OSError.
     """
     for name in _READ_ONLY_SETTINGS:
         path = f"{folder}/proc/{name}"
@@ -167,7 +167,7 @@ def limit_kernel(folder: str) -> None:
         syscalls.mount(
             "mqueue", f"{folder}/dev/mqueue", "mqueue", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
         )
-    with contextlib.suppress(OSError):  # without it a program in a container finds no terminals at all
+    with contextlib.suppress(OSError):  # without it, containers have no terminals
         syscalls.mount(
             "devpts",
             f"{folder}/dev/pts",
@@ -178,11 +178,11 @@ def limit_kernel(folder: str) -> None:
 
 
 def _show(paths: list[str], folder: str) -> tuple[str, ...]:
-    """Bind each path read-only below .shared/read-only; those that this user may see."""
+    """Bind each path read-only below .shared/read-only. Gives the paths for which this succeeded."""
     ready = []
     for path in paths:
         place = f"{folder}/read-only{path}"
-        with contextlib.suppress(OSError):  # not ours to see: an empty folder in the container
+        with contextlib.suppress(OSError):  # this user may not read it, so it is an empty folder in the container
             if os.path.isdir(path):
                 os.makedirs(place)
             else:
@@ -199,7 +199,7 @@ def _resolver() -> tuple[str, ...]:
 
 
 def _real_mounts() -> dict[str, bool]:
-    """The mount points of this machine that hold files, shortest first, and whether each is read-only."""
+    """Mount point → whether it is read-only, for the mounts of this machine that have files, shortest path first."""
     mounts: dict[str, bool] = {}
     for mount in mounted():
         path, kind = mount.place, mount.kind
@@ -211,12 +211,12 @@ def _real_mounts() -> dict[str, bool]:
 
 
 def _devices(folder: str) -> None:
-    """Read-only, as a folder and each of them: they are written to all the same, but root of a container would change this machine's modes
-    and owners, and what all containers share.
+    """Create the small /dev. The folder and each device are mounted read-only: devices can still be written to, but a container's root user
+    could otherwise change the modes and owners of this machine's devices, and the folder that all containers share.
     """
     syscalls.bind(folder, folder)
     for name in (*_DEVICES, *(e for e in os.listdir("/dev") if e.startswith(_ACCELERATORS))):
-        with contextlib.suppress(OSError):  # a device that cannot be shown is a device that is not there
+        with contextlib.suppress(OSError):  # a device that cannot be mounted is left out
             show(f"/dev/{name}", f"{folder}/{name}", read_only=True)
     for name in ("pts", "shm", "mqueue"):
         os.mkdir(f"{folder}/{name}")
@@ -227,7 +227,7 @@ def _devices(folder: str) -> None:
 
 
 def show(path: str, place: str, *, read_only: bool = False) -> None:
-    """A file or folder at a place where there is nothing yet; a link as it is. Raises OSError."""
+    """Mount a file or folder at a place that does not exist yet; a link is copied. Raises OSError."""
     if os.path.islink(path):
         os.symlink(os.readlink(path), place)
         return
@@ -254,7 +254,7 @@ def _skeleton(folder: str, *, whole: bool) -> None:
 
 
 def _tops() -> tuple[list[str], list[str]]:
-    """(overlaid, read-only): how an unprivileged container is shown each top-level folder of this machine."""
+    """(overlaid, read-only): the top-level folders of this machine, by how an unprivileged container gets them."""
     overlaid: list[str] = []
     read_only: list[str] = []
     for entry in sorted(os.scandir("/"), key=lambda e: e.name):
@@ -271,21 +271,21 @@ def _tops() -> tuple[list[str], list[str]]:
 
 
 class _Probe:
-    """Which overlays this kernel allows, found by trying. options, in_memory: as in SharedMounts."""
+    """Finds out, by trying, which overlays this kernel permits. options, in_memory: as in SharedMounts."""
 
     def __init__(self, folder: str, nested: bool) -> None:
         self._folder = folder
         self._on_disk = f"{os.path.dirname(folder)}/.probe-{os.getpid()}"
         self.in_memory = False
         plain = ",userxattr" if nested else ""
-        # volatile: what a task writes outside claims need not survive a power failure, and must not be synced at its end
+        # volatile: files outside of claims need not survive a power failure, and should not be synced at the task's end.
         for self.options, self.in_memory in ((f"{plain},volatile", False), (plain, False), (plain, True)):
             if self.works([]):
                 return
         raise OSError(errno.EPERM, f"Linux {os.uname().release} does not permit overlays", folder)
 
     def works(self, lower: list[str]) -> bool:
-        """Whether `lower` can be overlaid with these options. (A file system that is an overlay or NFS cannot hold the changes.)"""
+        """Whether `lower` can be overlaid with these options. (An upper layer cannot be on an overlay or on NFS.)"""
         changes = f"{self._folder}/probe/changes" if self.in_memory else self._on_disk
         target = f"{self._folder}/probe"
         try:

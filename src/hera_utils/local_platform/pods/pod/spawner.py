@@ -1,6 +1,6 @@
-"""The small process that makes workers. It holds nothing: when it is killed, pods go on and the server starts another.
+"""The small process that starts workers. It has no state: when it is killed, pods continue and the server starts another one.
 
-Any packet asks for a worker; the answer is its process id, with the descriptor of a socket that the worker listens to.
+Any packet requests a worker; the answer is its process id, with the descriptor of a socket to the worker.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from . import file_trees, landlock, mount_faults, network, shared_mounts, syscal
 from .preloader import Preloader
 from .processes import born
 
-_UMASK = 0o022  # of containers; what is in the state folder is behind a folder that only its owner may enter
-_PATIENCE = 5.0  # seconds for the kernel to show that it can
+_UMASK = (
+    0o022  # for containers; files in the state folder are still private, because only its owner may enter that folder
+)
+_PATIENCE = 5.0  # seconds for the test of `network.works`
 
 
 def main(state: str, fd: int, started_with: frozenset[str]) -> None:
-    """state: the state folder. fd: the socket to the server; the end of the connection ends this process. started_with: the modules that
-    this interpreter had when it had started.
+    """Serve requests until the server closes the connection. state: the state folder. fd: the socket to the server. started_with: the
+    modules of a new interpreter.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -33,19 +35,19 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
     except OSError as error:
         link.send(f"! {mount_faults.reason_of(error)}".encode())
         return
-    with contextlib.suppress(OSError):  # an older kernel
+    with contextlib.suppress(OSError):  # an older kernel does not support it
         landlock.keep_to_own_sockets()
     preloader = Preloader(started_with)
-    preloader.ensure(link)  # before all that workers need is loaded: the less it has, the less each of its forks costs
+    preloader.ensure(link)  # before the workers' modules are imported: the smaller the preloader, the cheaper its forks
     _sweep(f"{state}/pods/.roots")
     from . import worker
 
     gc.disable()
-    gc.freeze()  # a fork shares pages until one of the two writes to them
+    gc.freeze()  # a garbage collection would write to all pages, and so copy them in each fork
     own_addresses = _has_own_addresses()
     link.send(b"ready" if own_addresses else b"ready, pods share ports")
     flags = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
-    while link.recv(64) and not preloader.is_outdated:  # then the server starts another one
+    while link.recv(64) and not preloader.is_outdated:  # if it is outdated, the server starts another spawner
         preloader.ensure(link)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = syscalls.clone(flags)
@@ -60,7 +62,7 @@ def main(state: str, fd: int, started_with: frozenset[str]) -> None:
 
 
 def _has_own_addresses() -> bool:
-    """Whether this kernel lets pods have addresses of their own, tried in a process of its own."""
+    """Whether pods can have addresses of their own on this kernel. This is tried in a separate process."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -78,7 +80,7 @@ def _has_own_addresses() -> bool:
 
 
 def _sweep(folder: str) -> None:
-    """Remove, in a process of its own, the roots of workers that were killed."""
+    """Remove the roots of killed workers, in a separate process."""
     if not os.path.isdir(folder) or os.fork():
         return
     try:
@@ -91,7 +93,7 @@ def _sweep(folder: str) -> None:
 
 
 def prepare(state: str) -> shared_mounts.SharedMounts:
-    """Namespaces of its own, and what all containers share. Raises OSError."""
+    """Enter namespaces of its own, and create the shared mounts. Raises OSError."""
     nested = not _is_machines_own()
     try:
         if os.getuid() != 0:
@@ -105,7 +107,7 @@ def prepare(state: str) -> shared_mounts.SharedMounts:
 
 
 def _is_machines_own() -> bool:
-    """Whether the user namespace of this process is the machine's."""
+    """Whether this process is in the machine's own user namespace."""
     with open("/proc/self/uid_map") as file:
         return file.read().split() == ["0", "0", "4294967295"]
 

@@ -1,4 +1,4 @@
-"""Supervises one pod from its launch to its outcome: kubelet and Argo's executor in one."""
+"""Supervises one pod from its launch to its outcome, like the kubelet and Argo's executor together."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from .volumes import Volumes
 Json = dict[str, Any]
 T = TypeVar("T")
 _PROGRESS = re.compile("([0-9]{1,18})/([0-9]{1,18})")
-_SEEN = 2.0  # seconds until Argo's controller has seen that a container failed
-_KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
-_TICK = 0.5  # seconds between looks at the disk while it is full
-_ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
+_SEEN = 2.0  # seconds until Argo's controller has noticed that a container failed
+# Seconds added to a deadline: a kubelet checks once a second, and sees a pod up to a second after its creation.
+_KUBELET = 1.5
+_TICK = 0.5  # seconds between two checks of a full disk
+_ROOM_TICK = 5.0  # seconds between attempts on a full disk whose free space does not grow
 _MORE_ROOM = 1 << 16  # bytes
-_SILENCE = 2.0  # seconds before it is reported why a container is not ready: most are ready soon
-# Seconds that the news of a start may wait for the next message: each message takes the processor from a task.
+_SILENCE = 2.0  # seconds before a failing probe is reported, because most containers are ready soon
+# Seconds that the report of a start may wait for the next message, because each message takes processor time from a task.
 _START_WAITS = 0.02
-_PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
+_PROBE_PAUSES = (0.1, 1.0)  # seconds between two readiness probes: shortest, longest
 
 
 def failure(message: str, reason: str = "") -> Json:
@@ -51,9 +52,9 @@ def failure(message: str, reason: str = "") -> Json:
 
 
 class Pod:
-    """job: the launch. claim: its open supervisor.jsonl. send: sends a message to the server, if there is one.
+    """One pod. job: its launch. claim: its open supervisor.jsonl. send: sends a message to the server, if there is one.
 
-    unsent: the news of the pod's start, while it waits for another message.
+    unsent: the report of the pod's start, while it waits for another message.
     """
 
     def __init__(self, files: PodFolder, job: Json, sandbox: Sandbox, claim: int, send: Callable[[Json], None]) -> None:
@@ -73,12 +74,12 @@ class Pod:
         self.probe_at = self.probed_since = 0.0
         self.probe_problem = ""
 
-    # --- the walk --------------------------------------------------------------------------------------------------
+    # --- from the launch to the outcome --------------------------------------------------------------------------------------------------
 
     def run(self) -> Json:
-        """Run the pod to its end; returns the outcome."""
+        """Run the pod to its end, and give the outcome."""
         try:
-            self._walk()
+            self._run_phases()
         except PodFault as fault:
             self.message, self.reason = self.message or str(fault), self.reason or fault.reason
         except OSError as error:
@@ -94,8 +95,8 @@ class Pod:
             self.message = self.message or f"the pod's log could not be written: {error}"
         return self._outcome()
 
-    def _walk(self) -> None:
-        self._obey_kill()
+    def _run_phases(self) -> None:
+        self._handle_kill()
         spec = self.job["pod"]["spec"]
         if spec.get("activeDeadlineSeconds"):
             self.deadline = time.monotonic() + float(spec["activeDeadlineSeconds"]) + _KUBELET
@@ -119,13 +120,13 @@ class Pod:
                 lambda: inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts))
             )
         except PodFault as fault:
-            # as Argo says it of its own init container
+            # Argo's message for its own init container
             self.errors.append(f"init: Error (exit code {NOT_STARTED}): {fault}")
             return False
         return True
 
     def _overlapping(self, artifacts: list[Json]) -> dict[str, tuple[str, str]]:
-        """Input artifacts whose path lies in a volume of `main`: name → (folder of this machine, path below it)."""
+        """Input artifacts whose path is in a volume of `main`: name → (folder of this machine, path below it)."""
         mains = [c for c in self.job["pod"]["spec"].get("containers") or [] if c.get("name") == "main"]
         if not mains or not mains[0].get("volumeMounts"):
             return {}
@@ -170,13 +171,15 @@ class Pod:
         )
 
     def _try_start(self, plan: ContainerPlan) -> bool:
-        """Start a container when its dependencies have succeeded, end it when they never will (Argo's emissary waits). Whether it did."""
+        """Start a container when its dependencies have succeeded, or end it when one has failed, as Argo's emissary does. False while it
+        must wait.
+        """
         needed = [self.containers.by_name.get(d) for d in plan.dependencies]
         failed = next((c for c in needed if c is not None and c.over and c.code != 0), None)
         if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
             self.containers.by_name[plan.name] = ended_container(plan, 143, "")
         elif failed is not None:
-            # Argo: that of the first one that failed
+            # As in Argo, the exit code of the dependency that failed first.
             code = failed.code if failed.root_code is None else failed.root_code
             message = f'dependency "{failed.plan.name}" exited with non-zero code: {code}'
             self.containers.by_name[plan.name] = ended_container(plan, NOT_STARTED, message, root_code=code)
@@ -215,7 +218,7 @@ class Pod:
     # --- room on the disk ------------------------------------------------------------------------------------------
 
     def _retry_on_full_disk(self, action: Callable[[], T]) -> T:
-        """The action's result; it is tried again as long as the disk is full. A pod that shall end does not wait: OSError."""
+        """Do an action, again and again while the disk is full, and give its result. Raises OSError, also when the pod is to end."""
         while True:
             try:
                 done = action()
@@ -228,7 +231,7 @@ class Pod:
             return done
 
     def _wait_for_room(self, error: OSError | None) -> None:
-        """Wait until more is free than now, while the pod goes on; for some seconds at most: it may be another disk that is full."""
+        """Wait until more space is free than now, while the pod continues; for some seconds at most, as another disk may be full."""
         self._report_room(error)
         then, until = disk_room.free(self.sandbox.state), time.monotonic() + _ROOM_TICK
         while True:
@@ -237,7 +240,7 @@ class Pod:
                 return
 
     def _report_room(self, error: OSError | None) -> None:
-        """Tell the server that the pod waits for room, or no longer."""
+        """Tell the server that the pod waits for disk space, or no longer waits."""
         message = disk_room.shortage(self.sandbox.state, error) if error is not None else ""
         if bool(message) != bool(self.short_of_room):
             self.send({"is": "waiting", "message": message})
@@ -274,7 +277,7 @@ class Pod:
         outputs.deliver(self.job, self.collected, waiting)
 
     def _refuse(self, container: Container, refusal: str) -> None:
-        """The emissary could not take an output: the container fails, whatever its command answered."""
+        """Let the container fail, whatever its exit code, because Argo's emissary could not have copied an output."""
         if self.stopping or container.plan.kind == "wait":
             self.errors.append(refusal)
             return
@@ -283,7 +286,7 @@ class Pod:
             container.log.take(2, f"Error: {refusal}\n{refusal}\n".encode(errors="replace"))
 
     def _collect_alone(self) -> None:
-        """Outputs of a containerSet without a `main`: only what lies in its volumes can be there."""
+        """Collect the outputs of a containerSet without a `main`: only outputs in its volumes can exist."""
         template = self.job["template"]
         pseudo = {"name": "wait", "volumeMounts": (template.get("containerSet") or {}).get("volumeMounts") or []}
         mounts = tuple(Volumes(self.job, self.folder).mounts(pseudo, {}))
@@ -299,7 +302,7 @@ class Pod:
             self._retry_on_full_disk(lambda: outputs.save_logs(self.job, collected, self.folder, names))
 
     def _finish_logs(self) -> None:
-        """Write to the logs all that was read from the pipes. Raises OSError."""
+        """Write all output that was read to the logs. Raises OSError."""
         error = self.containers.catch_up()
         if error is not None:
             raise error
@@ -314,10 +317,10 @@ class Pod:
     # --- listening -------------------------------------------------------------------------------------------------
 
     def turn(self, until: float = 0.0) -> None:
-        """Wait for something to happen (at most until that time), and see to it."""
+        """Wait for output, a signal or a due time (at most until `until`), and handle it."""
         signals = self.containers.listen(self._pause(until))
-        if signal.SIGTERM in signals:  # before a command that ends now is tried again
-            self._obey_kill()
+        if signal.SIGTERM in signals:  # before `reap`, so that a command that ends now is not retried
+            self._handle_kill()
         if signals:
             self.containers.reap()
         self._watch_clock()
@@ -361,13 +364,13 @@ class Pod:
             return
         lines = written.decode(errors="replace").strip().split("\n")
         text = lines[-1].strip()
-        found = _PROGRESS.fullmatch(text)  # whatever else a task writes there is nothing
+        found = _PROGRESS.fullmatch(text)  # a task may write anything to this file
         if found is not None and text != self.progress and int(found[1]) <= int(found[2]) != 0:
             self.progress = text
             self.send({"is": "progress", "at": time.time(), "progress": text})
 
     def _report_start(self, plans: list[ContainerPlan], waiting: list[ContainerPlan]) -> None:
-        """Report that the pod runs, when every container without dependencies has started and its readiness probe succeeds."""
+        """Report that the pod runs, once all containers without dependencies have started and their readiness probes succeed."""
         if self.reported_start:
             return
         free = [p for p in plans if not p.dependencies]
@@ -377,10 +380,10 @@ class Pod:
             return
         self.reported_start = True
         at = time.time()
-        news = {"at": at, "ip": self.sandbox.network.address}
-        with contextlib.suppress(OSError):  # a later server takes the pod as not started: better than half a line
-            write_line(self.claim, json.dumps({"started": at, **news}))
-        self.unsent = {"is": "started", **news}
+        start = {"at": at, "ip": self.sandbox.network.address}
+        with contextlib.suppress(OSError):  # without the line, a later server takes the pod as not started
+            write_line(self.claim, json.dumps({"started": at, **start}))
+        self.unsent = {"is": "started", **start}
         if self.job["start_is_awaited"]:
             self._send_start()
         else:
@@ -396,7 +399,7 @@ class Pod:
             self.unsent, self._send_at = None, 0.0
 
     def _are_ready(self, containers: list[Container]) -> bool:
-        """Probes are made less often the longer it takes: they must not be what keeps the pod busy."""
+        """Probe the containers. The longer they take to become ready, the rarer the probes, so that probes do not keep the pod busy."""
         now = time.monotonic()
         if now < self.probe_at:
             return False
@@ -419,8 +422,8 @@ class Pod:
         problem = probes.problem(container.plan, target)
         return f"Readiness probe of {container.plan.name} failed: {problem}" if problem else ""
 
-    def _obey_kill(self) -> None:
-        """The server (or its user) may want the pod ended. A signal without a kill.json was for the pod before this one."""
+    def _handle_kill(self) -> None:
+        """End the pod if the server has requested it. A signal without a kill.json was meant for the worker's pod before this one."""
         kill = self.files.kill()
         if kill is not None:
             self._stop(0.0 if kill.get("force") else float(kill.get("grace", 30.0)))
@@ -466,14 +469,14 @@ class Pod:
         }
 
     def _used(self, containers: list[Container]) -> Json:
-        """What its processes used, and how long it took until the first of them began; {} of a pod of which none began."""
+        """What the pod's processes used, and the seconds from launch to the first command; {} when no command started."""
         starts = [c.started_at for c in containers if c.started_at is not None and c.log is not None]
         if not starts:
             return {}
         return {**self.containers.meter.figures(), "startDelay": round(max(0.0, min(starts) - self.job["since"]), 3)}
 
     def _stand_ins(self) -> list[str]:
-        """What stood in for its images, as far as the server decided it."""
+        """The sentences about stand-ins for the pod's images that the server decided."""
         images = (self.job.get("images") or {}).values()
         return [settings["stand_in"] for settings in images if settings and settings.get("stand_in")]
 

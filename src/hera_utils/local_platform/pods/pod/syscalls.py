@@ -1,4 +1,4 @@
-"""The few system calls that Python does not have: mounts, namespaces, clone, waitid. Linux only; errors are OSError with the path."""
+"""System calls that Python lacks: mounts, namespaces, clone, waitid. Linux only; errors are OSError with the path."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ MNT_DETACH = 2
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x02, 0x04, 0x08, 0x10
 _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442  # the same on every architecture
 
-_STATFS, _PROC_MAGIC = 256, 0x9FA0  # bytes, more than any machine's; linux/magic.h
+_STATFS, _PROC_MAGIC = 256, 0x9FA0  # bytes, more than any machine's struct needs; the number from linux/magic.h
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # clone must not let go of the interpreter's lock
+_libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # clone must keep the interpreter's lock
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "ppc64le": 120}.get(platform.machine())
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203}.get(platform.machine())
 _SYS_WAITID = {"x86_64": 247, "aarch64": 95, "riscv64": 95, "ppc64le": 272}.get(platform.machine())
 
 
 def check(result: int, what: str) -> None:
-    """Raises OSError, about `what`, when a call of the C library has failed."""
+    """Raise OSError, about `what`, if a call of the C library has failed."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), what)
@@ -55,12 +55,12 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, dat
 
 
 def cover(folder: str) -> None:
-    """Hide what is in a folder behind an empty one."""
+    """Hide a folder's content by mounting an empty folder on it."""
     mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=4k")
 
 
 def bind(source: str, target: str, *, recursive: bool = False, read_only: bool = False) -> None:
-    """Show `source` at `target`; both must exist and be of the same sort (file or directory)."""
+    """Mount `source` also at `target`. Both must exist, and both must be files or both folders."""
     mount(source, target, None, MS_BIND | (MS_REC if recursive else 0))
     if read_only:
         set_read_only(target)
@@ -71,7 +71,7 @@ class _OpenHow(ctypes.Structure):
 
 
 def openat2(folder: int, path: str, flags: int, resolve: int) -> int:
-    """openat2(2): open `path` from the folder of that descriptor, within the limits that `resolve` sets to its links."""
+    """openat2(2): open `path` from the folder of that descriptor. resolve: flags that restrict how links are followed."""
     how = _OpenHow(flags, 0, resolve)
     raw = os.fsencode(path)
     if b"\0" in raw:
@@ -91,23 +91,25 @@ class _MountAttributes(ctypes.Structure):
 
 
 def is_proc(descriptor: int) -> bool:
-    """Whether a file is of a mounted /proc, of whichever processes."""
+    """Whether a file is in any mounted /proc."""
     status = ctypes.create_string_buffer(_STATFS)
     check(_libc.fstatfs(descriptor, status), "fstatfs")
     return int.from_bytes(status.raw[: ctypes.sizeof(ctypes.c_long)], sys.byteorder) == _PROC_MAGIC
 
 
 def set_read_only(target: str) -> None:
-    """mount_setattr(2): `target` and all mounts below it; a kernel before 5.12 knows only the first."""
-    wanted = _MountAttributes(MS_RDONLY, 0, 0, 0)
+    """mount_setattr(2): make `target` and all mounts below it read-only; before kernel 5.12 only `target` itself."""
+    attributes = _MountAttributes(MS_RDONLY, 0, 0, 0)
     if (
         _libc.syscall(
-            _SYS_MOUNT_SETATTR, -100, os.fsencode(target), 0x8000, ctypes.byref(wanted), ctypes.sizeof(wanted)
+            _SYS_MOUNT_SETATTR, -100, os.fsencode(target), 0x8000, ctypes.byref(attributes), ctypes.sizeof(attributes)
         )
         == 0
     ):
         return
-    flags = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)  # locked in a user namespace: keep them
+    flags = os.statvfs(target).f_flag & (
+        MS_NOSUID | MS_NODEV | MS_NOEXEC
+    )  # kept, because a user namespace may not clear them
     mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
 
 
@@ -115,14 +117,14 @@ _MOST_OPTIONS = 4000  # bytes: the options of a mount must fit on one page
 
 
 def overlay(lower: list[str], folder: str | None, target: str, options: str) -> None:
-    """An overlay of `lower` (the uppermost first) whose changes go to `folder`/upper (with `folder`/work); None: it can only be read."""
+    """Mount an overlay of `lower` (the uppermost first). Changes go to `folder`/upper (with `folder`/work); it is read-only if None."""
     above = "" if folder is None else f",upperdir={_escaped(folder)}/upper,workdir={_escaped(folder)}/work"
     below = ":".join(map(_escaped, lower))
     opened: list[int] = []
     try:
         if len(os.fsencode(below + above)) > _MOST_OPTIONS:
             opened += [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in (".", *lower)]
-            os.chdir("/proc/self/fd")  # their numbers are names here: images of hundreds of layers fit, too
+            os.chdir("/proc/self/fd")  # here descriptors' numbers are short names, so that even hundreds of layers fit
             below = ":".join(map(str, opened[1:]))
         mount("overlay", target, "overlay", 0, f"lowerdir={below}{above}{options}")
     finally:
@@ -144,13 +146,13 @@ def unmount(target: str, flags: int = MNT_DETACH) -> None:
 def switch_root(folder: str) -> None:
     """pivot_root(2): the mount at `folder` becomes this thread's root, in a mount namespace of its own.
 
-    The mounts that were there before are gone. Were they only covered, the kernel would let a user namespace mount what it finds among
-    them: the machine's /proc and /sys, without what a container's limit.
+    The earlier mounts are removed. If they were only covered, the kernel would let a user namespace mount /proc and /sys anew without a
+    container's limits, because it would find the machine's unlimited ones among them.
     """
     os.chdir(folder)
     if _SYS_PIVOT_ROOT is not None and _libc.syscall(_SYS_PIVOT_ROOT, b".", b".") == 0:
-        unmount(".")  # the old root, which lies on the new one
-    else:  # the old one is none that can be taken away, such as a system's that was loaded into memory
+        unmount(".")  # the old root, which is now mounted on the new one
+    else:  # some old roots cannot be removed, such as one in an initial RAM disk
         _hide_proc_and_sys()
         mount(".", "/", None, MS_MOVE)
         os.chroot(".")
@@ -158,14 +160,14 @@ def switch_root(folder: str) -> None:
 
 
 def _hide_proc_and_sys() -> None:
-    """No /proc and /sys stays that is not below the folder in which this thread is."""
+    """Unmount or cover each /proc and /sys that is not below this thread's working folder."""
     own_root = f"{os.getcwd()}/"
-    for mount in reversed(mounted()):  # what lies on another one first
+    for mount in reversed(mounted()):  # upper mounts before the mounts that they cover
         if mount.kind not in ("proc", "sysfs") or mount.place.startswith(own_root):
             continue
         try:
             unmount(mount.place)
-        except OSError:  # it came with a user namespace
+        except OSError:  # mounts inherited from another user namespace cannot be unmounted
             cover(mount.place)
 
 
@@ -183,7 +185,7 @@ _PR_CAPBSET_DROP = 24
 
 
 def drop_capability(number: int) -> None:
-    """prctl(2): no program that this thread starts can have that capability."""
+    """prctl(2): programs that this thread starts cannot get that capability."""
     check(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0), "prctl")
 
 
@@ -191,7 +193,7 @@ _SHM_INFO, _SEM_INFO, _MSG_INFO = 14, 19, 12
 
 
 def shared_objects() -> int:
-    """How many segments of shared memory, sets of semaphores and message queues (System V) this process's IPC namespace has."""
+    """The number of System V shared memory segments, semaphore sets and message queues in this process's IPC namespace."""
     memory, semaphores, queues = ((ctypes.c_int * 64)() for _ in range(3))
     _libc.shmctl(0, _SHM_INFO, memory)
     _libc.semctl(0, 0, _SEM_INFO, semaphores)
@@ -203,7 +205,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def gain_nothing() -> None:
-    """prctl(2): no program that this thread starts gets rights by its file's mode (setuid)."""
+    """prctl(2): programs that this thread starts do not gain rights by their file's mode (setuid)."""
     check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0), "prctl")
 
 
@@ -212,11 +214,14 @@ class _CapabilityHeader(ctypes.Structure):
 
 
 def capability_setter(bits: int) -> Callable[[], None]:
-    """capset(2): this thread has these capabilities and no others, and lends none. What the call needs is made beforehand."""
+    """A function that gives this thread exactly these capabilities, none of them inheritable (capset(2)).
+
+    Its arguments are created here, before a fork: looking a name up for the first time in a fork copies pages there.
+    """
     low, high = bits & 0xFFFFFFFF, bits >> 32
     header = ctypes.byref(_CapabilityHeader(0x20080522, 0))
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)  # effective, permitted, inheritable; twice
-    call = _libc.capset  # what is looked up for the first time in a fork copies pages there
+    call = _libc.capset
     return lambda: check(call(header, data), "capset")
 
 
@@ -227,12 +232,12 @@ _SYS_IDS = {  # machine: setgroups(2), setresgid(2), setresuid(2)
     "ppc64le": (81, 169, 164),
 }.get(platform.machine())
 threads_can_change = _SYS_IDS is not None
-"""Whether change_thread is known for this processor."""
+"""Whether change_thread supports this processor."""
 
 
 def change_thread(uid: int, gid: int, groups: tuple[int, ...]) -> None:
-    """This thread alone is another user; Python's own functions change all threads. Processes of that user cannot trace it meanwhile:
-    the kernel makes the process one that nobody but root may look into (dumpable), and it stays so.
+    """Change the user of this thread only; Python's own functions change all threads. Processes of that user cannot trace it: the kernel
+    clears the process's dumpable flag, so that only root may inspect it, and it stays so.
     """
     assert _SYS_IDS is not None
     set_groups, set_gid, set_uid = _SYS_IDS
@@ -249,10 +254,10 @@ def set_host_name(name: str) -> None:
 
 
 def clone(flags: int) -> int:
-    """fork(2) into new namespaces: 0 in the child, its process id in the parent.
+    """fork(2) into new namespaces. Gives 0 in the child, its process id in the parent.
 
-    unshare + fork cannot be repeated: a process chooses the process-id namespace of its children only once. The interpreter
-    prepares for the fork and cleans up after it as in os.fork().
+    unshare and fork could not be repeated: a process chooses the process-id namespace of its children only once. The interpreter's
+    functions before and after a fork are called as in os.fork().
     """
     if _SYS_CLONE is None:
         raise OSError(38, f"no clone system call is known for this processor ({platform.machine()})")
@@ -269,8 +274,8 @@ def clone(flags: int) -> int:
 
 
 class Ended(NamedTuple):
-    """A child that has ended and is not waited for yet. code: negative: by that signal. cpu: seconds. memory: bytes, of the largest. Both
-    with the descendants that it waited for.
+    """A child that has ended and is not reaped yet. code: its exit code or minus its signal. cpu: seconds. memory: bytes of the largest
+    process. Both include the descendants that it has reaped.
     """
 
     pid: int
@@ -283,7 +288,7 @@ _siginfo, _rusage = (ctypes.c_int * 32)(), (ctypes.c_long * 18)()
 
 
 def ended_child(pidfd: int) -> Ended:
-    """waitid(2) with WNOWAIT, which also tells what the child used; Python's does not. Raises OSError."""
+    """waitid(2) with WNOWAIT and the child's use of resources, which Python's waitid does not give. Raises OSError."""
     check(_libc.syscall(_SYS_WAITID, os.P_PIDFD, pidfd, _siginfo, os.WEXITED | os.WNOWAIT, _rusage), "waitid")
     pid, status = _siginfo[4], _siginfo[6]
     code = status if _siginfo[2] == os.CLD_EXITED else -status

@@ -1,4 +1,4 @@
-"""A terminal for a container that wants one (`tty`), of the worker's own: no task may read what is typed in this machine's terminals."""
+"""Terminals for containers with `tty`. They are the worker's own ones, so that no task can read the terminals of this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HOW = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def open_one(devices: str) -> tuple[int, int]:
-    """Both ends: what is read of it here, and the container's. devices: the worker's /dev. Raises OSError."""
+    """(this process's end, the container's end) of a new terminal. devices: the worker's /dev. Raises OSError."""
     ours = os.open(f"{devices}/pts/ptmx", _HOW)
     try:
         fcntl.ioctl(ours, _UNLOCK, struct.pack("i", 0))

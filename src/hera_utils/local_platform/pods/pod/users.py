@@ -1,7 +1,7 @@
-"""As whom a container with an image runs: the image's user, or who the pod's securityContext names, looked up in the image's own files.
+"""The user of a container with an image: the image's, or the one in the pod's securityContext, looked up in the image's own files.
 
-The rules are those of container runtimes and of the kubelet: a name must stand in /etc/passwd, a number need not; runAsUser replaces the
-image's user and its group; without a group it is the user's own, and root's for a number that the image does not know.
+The rules are those of container runtimes and of the kubelet: a name must be in /etc/passwd, a number need not; runAsUser replaces the
+image's user and its group; the default group is the user's own, or root's for a number that is not in /etc/passwd.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WantedUser(NamedTuple):
 
 
 class User(NamedTuple):
-    """home: the home folder that the image's /etc/passwd gives."""
+    """A user in a container. home: the home folder in the image's /etc/passwd."""
 
     uid: int
     gid: int
@@ -40,7 +40,7 @@ class User(NamedTuple):
 
 
 def wanted_user(pod: Json, container: Json, image: str) -> WantedUser:
-    """What the container's securityContext, else the pod's, wants. image: the image's USER."""
+    """The user that the container's securityContext, else the pod's, requests. image: the image's USER."""
     of_pod = (pod.get("spec") or {}).get("securityContext") or {}
     of_container = container.get("securityContext") or {}
 
@@ -60,7 +60,7 @@ def wanted_user(pod: Json, container: Json, image: str) -> WantedUser:
 
 
 def resolve(wish: WantedUser, passwd: str, group: str) -> User:
-    """Raises PodFault. passwd, group: the text of the image's files; "" where it has none."""
+    """Look the user up. passwd, group: the texts of the image's files, "" where it has none. Raises PodFault."""
     name, _, group_name = wish.image.partition(":")
     if wish.user is not None:
         name, group_name = str(wish.user), ""
@@ -73,11 +73,11 @@ def resolve(wish: WantedUser, passwd: str, group: str) -> User:
             _CONFIG_ERROR,
         )
     people = list(_lines(passwd, 7))
-    found = next((line for line in people if line[0] == name), None) if name else None
-    if found is None and (not name or name.isdecimal()):
-        found = next((line for line in people if line[2] == str(int(name or 0))), None)
-    if found is not None:
-        uid, gid, home = int(found[2]), int(found[3]), found[5] or "/"
+    entry = next((line for line in people if line[0] == name), None) if name else None
+    if entry is None and (not name or name.isdecimal()):
+        entry = next((line for line in people if line[2] == str(int(name or 0))), None)
+    if entry is not None:
+        uid, gid, home = int(entry[2]), int(entry[3]), entry[5] or "/"
     elif not name or name.isdecimal():
         uid, gid, home = int(name or 0), 0, "/"
     else:
@@ -89,7 +89,7 @@ def resolve(wish: WantedUser, passwd: str, group: str) -> User:
         raise PodFault(
             f"{why} (container: {wish.container}): give the securityContext another runAsUser", _CONFIG_ERROR
         )
-    own = [int(line[2]) for line in _lines(group, 4) if found is not None and found[0] in line[3].split(",")]
+    own = [int(line[2]) for line in _lines(group, 4) if entry is not None and entry[0] in line[3].split(",")]
     if group_name:
         gid = _group(group_name, group)
     groups = wish.groups if uid == 0 else tuple(dict.fromkeys((*own, *wish.groups)))
@@ -114,14 +114,14 @@ def _lines(text: str, fields: int) -> list[list[str]]:
 
 @functools.lru_cache(maxsize=2)
 def _ranges(table: str) -> tuple[tuple[int, int], ...]:
-    """The ranges (first, count) of users or groups that this process's user namespace knows. table: uid_map or gid_map."""
+    """The ranges (first, count) of users or groups in this process's user namespace. table: uid_map or gid_map."""
     with open(f"/proc/self/{table}") as file:
         lines = [line.split() for line in file]
     return tuple((int(first), int(count)) for first, _, count in lines)
 
 
 def is_possible(user: User) -> bool:
-    """Whether this process can become that user: in a user namespace with a single user, nobody else."""
+    """Whether this process can become that user. It cannot in a user namespace that has only one user."""
     return _knows("uid_map", user.uid) and all(map(knows_group, (user.gid, *user.groups)))
 
 
@@ -135,7 +135,7 @@ def _knows(table: str, number: int) -> bool:
 
 
 def impossible(image: str, user: User) -> str:
-    """What the user is told where the kernel refuses even that a program sees itself as somebody else (program.py)."""
+    """The warning for a container that the kernel does not even let appear as another user (program.py)."""
     return (
         f'the image "{image}" runs as root of its container instead of user {user.uid}, because this kernel refuses one more user '
         "namespace: allow more of them (sysctl -w user.max_user_namespaces=10000)"

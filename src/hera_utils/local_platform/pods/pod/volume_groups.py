@@ -1,8 +1,8 @@
-"""The group that may use a pod's volumes (`securityContext.fsGroup`), given as the kubelet does.
+"""Gives a pod's volumes to its group (`securityContext.fsGroup`), as the kubelet does.
 
-Everything in a volume gets the group, may be read and written by it, and new files in its folders inherit it. A folder of this machine that
-a workflow names itself (`hostPath`) is left as it is. A claim whose top has the group already is not walked through again, as with
-fsGroupChangePolicy OnRootMismatch. Only root may give files to a group; of other users all tasks are the same user, so nothing is to do.
+Everything in a volume gets the group and becomes readable and writable for it, and new files in its folders inherit it. A `hostPath` is
+not changed. A claim whose top folder has the group already is skipped, as with fsGroupChangePolicy OnRootMismatch. Only root may give
+files to any group; if the server is another user, all tasks run as that user, and nothing is to be done.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def of_pod(pod: Json) -> int | None:
-    """The group, None where the pod names none or this process may not give files away."""
+    """The group; None when the pod names none or this process may not give files away."""
     group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
     if group is None or os.getuid() != 0 or not users.knows_group(int(group)):
         return None
@@ -28,12 +28,12 @@ def of_pod(pod: Json) -> int | None:
 
 
 def give(folder: str, group: int, *, read_only: bool = False) -> None:
-    """read_only: of a secret or config map, whose files nobody writes. Raises OSError."""
+    """Give a folder and its content to a group. read_only: for a secret or config map. Raises OSError."""
     mode = 0o440 if read_only else 0o660
     top = os.stat(folder)
     if top.st_gid == group and top.st_mode & _INHERITED and top.st_mode & mode & 0o060 == mode & 0o060:
         return
-    # the top at last: it tells that everything below was given
+    # The top folder comes last, because its group shows that everything below is done.
     for _, _, files, here in os.fwalk(folder, topdown=False, follow_symlinks=False):
         for name in files:
             _give_one(name, here, group, mode)
@@ -41,7 +41,7 @@ def give(folder: str, group: int, *, read_only: bool = False) -> None:
 
 
 def _give_one(name: str, folder: int, group: int, mode: int) -> None:
-    """A task may put a link in the place of the entry at any moment: so it is opened once, without following one."""
+    """Give one entry to the group. It is opened once, without following links, because a task may replace it by a link at any moment."""
     try:
         entry = os.open(name, _PATH, dir_fd=folder)
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def _give_one(name: str, folder: int, group: int, mode: int) -> None:
             return
         place = f"/proc/self/fd/{entry}"
         os.chown(place, -1, group)
-        with contextlib.suppress(PermissionError):  # an immutable file
+        with contextlib.suppress(PermissionError):  # the file may be immutable
             os.chmod(place, stat.S_IMODE(status.st_mode) | mode)
     finally:
         os.close(entry)

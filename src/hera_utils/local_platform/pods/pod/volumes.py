@@ -1,4 +1,4 @@
-"""The volumes of a pod as folders of this machine, and its input artifacts."""
+"""Mounts of a pod's volumes, which are folders of this machine, and of its input artifacts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .folder_mounts import all_places_of
 from .mount_points import Mount
 
 Json = dict[str, Any]
-_WRITTEN_BY_THE_NODE = frozenset(("configMap", "secret", "downwardAPI", "projected"))  # no task writes to them
+_WRITTEN_BY_THE_NODE = frozenset(("configMap", "secret", "downwardAPI", "projected"))  # read-only for tasks
 
 
 class Volumes:
-    """folder: pods/<uid>; what is made here (emptyDir, config maps, secrets) lies in its `volumes`."""
+    """folder: pods/<uid>; volumes that are created here (emptyDir, config maps, secrets) are in its `volumes`."""
 
     def __init__(self, job: Json, folder: str) -> None:
         self._job = job
@@ -40,7 +40,7 @@ class Volumes:
         return mounts
 
     def input_mounts(self, container: Json) -> list[Mount]:
-        """Input artifacts at their paths; one whose path lies in a volume is put into the volume instead."""
+        """Mounts of input artifacts at their paths, except those whose path is in a volume, which are moved there instead."""
         covered = [os.path.normpath(m["mountPath"]) for m in container.get("volumeMounts") or []]
         mounts = []
         for artifact in (self._job["template"].get("inputs") or {}).get("artifacts") or []:
@@ -55,7 +55,7 @@ class Volumes:
         return mounts
 
     def hosts(self) -> list[Mount]:
-        """/etc/hosts with the pod's `hostAliases`, as the kubelet writes it; nothing when it has none."""
+        """The mount of an /etc/hosts with the pod's `hostAliases`, in the kubelet's format; [] when it has none."""
         aliases = self._job["pod"]["spec"].get("hostAliases") or []
         if not aliases:
             return []
@@ -63,13 +63,13 @@ class Volumes:
         if not os.path.exists(path):
             with open("/etc/hosts", "rb") as file:
                 machines = file.read().rstrip(b"\n")
-            lines = ["\t".join([str(one.get("ip")), *map(str, one.get("hostnames") or [])]) for one in aliases]
+            lines = ["\t".join([str(alias.get("ip")), *map(str, alias.get("hostnames") or [])]) for alias in aliases]
             added = "\n".join(["", "", "# Entries added by HostAliases.", *lines, ""])
             _write(path, machines + added.encode(), 0o644)
         return [Mount(path, "/etc/hosts", True)]
 
     def cover(self, container: Json, env: dict[str, str], path: str) -> tuple[str, str] | None:
-        """(folder of this machine, path below it) of a path of the container that a volume covers; tasks may have put links there."""
+        """(folder of this machine, path below it) of a container's path in a volume, or None. Tasks may have put links there."""
         best: Mount | None = None
         for mount in self.mounts(container, env):
             if (path == mount.target or path.startswith(mount.target + "/")) and (
@@ -105,11 +105,11 @@ class Volumes:
         return source
 
     def _is_users(self, claim: Json, source: str) -> bool:
-        """Whether it is a claim whose folder the user chose: it may lie anywhere but in the state folder, as a hostPath."""
+        """Whether the user chose the claim's folder. Such a folder may be anywhere except in the state folder, like a hostPath."""
         return bool(claim) and not open_beneath.is_in(source, os.path.realpath(f"{self._job['state']}/claims"))
 
     def _host_path(self, host: Json, name: str) -> str:
-        """With no link left in it: what is looked at here is what is mounted."""
+        """The path of a hostPath with links resolved, so that the checked path is the mounted one."""
         hidden = all_places_of(self._job["state"])
         return host_paths.prepare(str(host.get("path")), str(host.get("type") or ""), name, hidden)
 
@@ -176,7 +176,7 @@ def _is_latin(text: str) -> bool:
 
 
 def _prepare(folder: str, sub_path: str, volume: str, container: str) -> None:
-    """Make a subPath that is missing, as the kubelet does. A task may have put a link there: it must not lead out."""
+    """Create a missing subPath, as the kubelet does. Raises PodFault if a link, which a task may have made, leads out of the volume."""
     _below(folder, sub_path)
     try:
         try:
@@ -194,7 +194,7 @@ def _prepare(folder: str, sub_path: str, volume: str, container: str) -> None:
 
 
 def _below(folder: str, path: str) -> str:
-    """A path inside a volume; one that leads out of the volume is refused."""
+    """The path of an entry in a volume. Raises PodFault for one that leads out of the volume."""
     inside = os.path.normpath(os.path.join(folder, path))
     if not (inside + "/").startswith(folder.rstrip("/") + "/"):
         raise PodFault(f'the path "{path}" leads out of its volume', "FailedMount")

@@ -1,8 +1,8 @@
-"""Python tasks as forks: the interpreter has started already, and has what earlier tasks imported.
+"""Starts Python tasks as forks of an interpreter that has started already and has imported what earlier tasks imported.
 
-A task is forked when its command is `python FILE ...` or `python -c CODE ...` with the very interpreter that this worker runs in, and
-nothing asks for another start: options, variables that the interpreter or a library reads when it starts, a terminal, a limit of memory, a
-module beside the file that is called as one that is loaded. Everything else starts a new process.
+A task is forked when its command is `python FILE ...` or `python -c CODE ...` with the interpreter that this worker runs in, unless
+something makes its start different: options, variables that the interpreter or a library reads when it starts, a terminal, a memory limit,
+or a module beside the file with the name of a loaded one. All other tasks start a new process.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .network import Network
 from .preloader import Preloader
 from .python_process import Task
 
-_MOST_NAMES = 10_000  # entries of a folder that are compared with modules
-_MOST_CODE = 1 << 16  # bytes of a program that are looked at
+_MOST_NAMES = 10_000  # entries of a folder that are compared with module names
+_MOST_CODE = 1 << 16  # bytes of a program that are searched for package names
 _LONGEST_WAIT, _TICK = 0.3, 0.001  # seconds
 _READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "LC_")
 _SAME = ("LANG", "LANGUAGE", "HOME")
-_SWITCH = "HERA_UTILS_WARM_PYTHON"  # off, as a variable of the server or of a template: every task has a new process
+_SWITCH = "HERA_UTILS_WARM_PYTHON"  # "off", in the environment of the server or of a template, starts every task as a new process
 _OF_THE_POD = (
     "ARGO_",
     "HERA_UTILS_",
@@ -40,15 +40,15 @@ _OF_THE_POD = (
     "SHELL",
     "TERM",
 )
-"""Variables that every pod has, and that no library reads while it is imported."""
+"""Variables that every pod has and that no library reads when it is imported."""
 
 
 _AT_START = {"usercustomize", "sitecustomize"}
 
 
 class WarmPython:
-    """Of one worker. proc: descriptor of its /proc. namespaces: the worker's, that of process ids first; none: tasks are in those of the
-    preloader. network: answers system calls of tasks.
+    """The forks of one worker. proc: descriptor of its /proc. namespaces: descriptors of the worker's, that of process ids first; (): tasks
+    are in the preloader's namespaces. network: answers system calls of tasks.
     """
 
     def __init__(
@@ -60,22 +60,22 @@ class WarmPython:
         self._executable = os.path.realpath(sys.executable)
         self._folder = os.path.dirname(sys.executable)
         self._own_file: tuple[int, int, int] = (0, 0, 0)
-        """The interpreter's, as a container sees it."""
+        """(device, inode, time) of the interpreter's file as a container sees it."""
         self._memory = os.memfd_create("imported", os.MFD_CLOEXEC)
         os.ftruncate(self._memory, MEMORY)
         self._imported = mmap.mmap(self._memory, MEMORY)
-        self._told_names: set[str] = set()
-        """Modules that the preloader was told of."""
+        self._reported_names: set[str] = set()
+        """Modules that were reported to the preloader."""
         self._server: WorkersEnd | None = None
         self._version = -1
         self._awaited: set[str] = set()
-        """What was waited for in vain."""
+        """Packages for which `_await` has waited in vain."""
         self._place = ("", "")
-        """The script that was looked at last, and its folder."""
+        """(script, its folder) of the last call of `obstacle`."""
         self._is_used = False
         self._is_wanted = True
         self.is_cut_off = False
-        """Whether the preloader of this worker has gone, or has what no longer is: only a new worker can have Python tasks forked."""
+        """Whether this worker's preloader has ended or is outdated, so that only a new worker can fork Python tasks."""
         self._is_on = os.environ.get(_SWITCH) != "off" and None not in (sys.stdin, sys.stdout, sys.stderr)
 
     @property
@@ -89,18 +89,18 @@ class WarmPython:
         return self._server.pid if self._server is not None else 0
 
     def was_server(self, pid: int) -> bool:
-        """Whether a child of this process that has ended was the fork server, and no task."""
+        """Whether an ended child of this process was the fork server, not a task."""
         return self._server is not None and self._server.pid == pid
 
     def obstacle(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> str:
-        """Why a fork would not mean the same as a new process; "" when it does. program: the file that the command names, in the root of
-        the container, in which this process is.
+        """Why a fork could behave differently from a new process; "" when it cannot. program: the file that the command names, in the
+        container's root, which this process has entered.
         """
         if not self._is_on or env.get(_SWITCH) == "off":
             return f"{_SWITCH} is off"
         if os.path.dirname(program) != self._folder or not self._is_own(program):
             return f"its interpreter is not {sys.executable}"
-        # later ones treat the code in ways of their own
+        # Python 3.13 and later change the code of -c before they run it.
         is_code = len(argv) > 2 and argv[1] == "-c" and sys.version_info < (3, 13)
         if not is_code and (len(argv) < 2 or argv[1].startswith("-")):
             return "its command is not `python FILE` or `python -c CODE`"
@@ -120,7 +120,7 @@ class WarmPython:
         return self._different_variable(server, env) or _shadow(server, [folder, *_path(env)])
 
     def _is_own(self, program: str) -> bool:
-        """Whether it is the file that this process runs."""
+        """Whether it is the interpreter that this process runs."""
         status = os.stat(program)
         identity = status.st_dev, status.st_ino, status.st_mtime_ns
         if identity != self._own_file and os.path.realpath(program) == self._executable:
@@ -145,8 +145,10 @@ class WarmPython:
         descriptors: Mapping[int, int],
         namespace: int = -1,
     ) -> int:
-        """Fork what `obstacle` has looked at last, in this process's folder. descriptors: of the task → of this process. namespace: of its
-        mounts. The process id. Raises OSError; ConnectionError: the fork server was killed before the task began.
+        """Fork the task for which `obstacle` was called last, in this process's folder, and give its process id.
+
+        descriptors: the task's → this process's. namespace: its mount namespace's descriptor. Raises OSError; ConnectionError when the fork
+        server was killed before the task began.
         """
         script, folder = self._place
         changed = {name: value for name, value in env.items() if self._environment.get(name) != value}
@@ -169,13 +171,13 @@ class WarmPython:
             raise
 
     def prepare(self) -> None:
-        """Have the fork server made that the next task needs, while there is nothing else to do; not for a worker whose pods need none."""
+        """Start the fork server for the next task while the worker is idle, unless this worker's last pod did not use one."""
         if self._is_on and self._is_wanted and not self._preloader.is_outdated:
-            with contextlib.suppress(OSError):  # the next task finds out
+            with contextlib.suppress(OSError):  # the next task tries again
                 self._newest()
 
     def _await(self, argv: Sequence[str], is_code: bool) -> None:
-        """If a package that this program names is being preloaded: wait for it, since that costs less than another import."""
+        """Wait if a package that this program names is being preloaded, because importing it again would take longer."""
         until = 0.0
         while (packages := self._preloader.importing) and packages != self._awaited:
             if not until:
@@ -188,7 +190,7 @@ class WarmPython:
             time.sleep(_TICK)
 
     def _newest(self) -> WorkersEnd:
-        """The fork server, a new one when the preloader has more than it. Raises OSError."""
+        """The fork server, replaced by a new one if the preloader has imported more since. Raises OSError."""
         version = self._preloader.version
         if self._server is not None and version != self._version:
             self.end()
@@ -198,38 +200,38 @@ class WarmPython:
         return self._server
 
     def end(self) -> None:
-        """The fork server has gone, or shall go."""
+        """End the fork server, if there is one."""
         if self._server is not None:
             self._server.close()
         self._server = None
 
     def hear(self) -> list[tuple[int, int, Use]]:
-        """Which tasks have ended, as the fork server tells; the preloader hears what others are importing. Raises OSError."""
+        """The tasks that have ended, as the fork server reports. Imports that it reports are passed on to the preloader. Raises OSError."""
         if self._server is None:
             raise ConnectionResetError
         ends, packages = self._server.hear()
-        self._tell(packages)
+        self._report(packages)
         return ends
 
     def learn(self) -> bool:
-        """Between two pods: tell the preloader what the last task imported. Whether there was anything new."""
+        """Report to the preloader, between two pods, what the last task imported. Gives whether there was anything new."""
         self._is_wanted = self._is_used
         if not self._is_used:
-            self.end()  # with a process that goes on, what a pod leaves is found less easily
+            self.end()  # without it, processes that a pod left are easier to find
         self._imported.seek(0)
         size = int.from_bytes(self._imported.read(4), "little")
-        # by a task's word: `PreloadedModules.may_import` looks at them
+        # A task wrote these names, so `PreloadedModules.may_import` checks them.
         names = self._imported.read(size).decode(errors="replace").split("\n") if size else []
         self._imported.seek(0)
         self._imported.write(bytes(4))
-        return self._tell(names)
+        return self._report(names)
 
-    def _tell(self, names: Sequence[str]) -> bool:
-        new = [name for name in names if name not in self._told_names]
+    def _report(self, names: Sequence[str]) -> bool:
+        new = [name for name in names if name not in self._reported_names]
         if new:
-            with contextlib.suppress(OSError):  # it has gone: so has this worker's part in it
+            with contextlib.suppress(OSError):  # the preloader has ended
                 self._preloader.learn(new)
-                self._told_names.update(new)
+                self._reported_names.update(new)
         return bool(new)
 
 
@@ -239,7 +241,7 @@ def _beginning(path: str) -> bytes:
 
 
 def _shadow(server: WorkersEnd, folders: Sequence[str]) -> str:
-    """Whether a file there would be imported instead of a module that is loaded, or at the start."""
+    """Why files in these folders could be imported instead of loaded modules, or at the interpreter's start; "" when none could."""
     loaded = server.loaded | server.packages | _AT_START
     for folder in folders:
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Artifacts at web addresses: fetched by GET, saved by PUT, with the four ways of Argo to say who asks.
+"""Artifacts at web addresses: downloaded by GET, saved by PUT, with Argo's four ways of authentication.
 
 Source: Argo's workflow/artifacts/http and its newDriver. A place is `{"kind": "http" | "artifactory", "at": the location,
-"secrets": {path of the selector: value}}`. What is asked with a password is never asked of another host that an answer points to.
+"secrets": {path of the selector: value}}`. Credentials are never sent to another host that an answer redirects to.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KEPT_PRIVATE = ("authorization", "cookie", "cookie2", "proxy-authorization", "w
 
 
 def download(place: Json, target: str) -> None:
-    """The body of the answer, as the file `target`. Raises FileNotFoundError for a 404, PodFault for what else goes wrong."""
+    """Download to the file `target`. Raises FileNotFoundError for a 404, PodFault for other errors."""
     url = _address(place)
     with _answer(place, "GET", None) as answer, open(target, "wb") as file:
         if answer.status == 404:
@@ -40,7 +40,7 @@ def download(place: Json, target: str) -> None:
 
 
 def upload(place: Json, source: str, label: str) -> None:
-    """The file `source` as the body of a PUT. label: how the file is called in a message. Raises PodFault."""
+    """Upload the file `source` by PUT. label: its name in messages. Raises PodFault."""
     with _answer(place, "PUT", source) as answer:
         if not 200 <= answer.status < 300:
             raise PodFault(
@@ -84,7 +84,7 @@ def _answer(place: Json, method: str, source: str | None) -> Any:
 
 
 def _request(url: str, method: str, headers: list[tuple[str, str]], body: IO[bytes] | None) -> urllib.request.Request:
-    if not url.startswith(("http://", "https://")):  # an answer may point to a file of this machine
+    if not url.startswith(("http://", "https://")):  # an answer may redirect to a file of this machine
         raise PodFault(f"the address {url} is not http or https")
     request = urllib.request.Request(url, body, method=method)
     for name, value in headers:
@@ -99,8 +99,8 @@ def _host(url: str) -> str:
     return urllib.parse.urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
-class _AsItIs(urllib.request.HTTPErrorProcessor):
-    """Every answer is an answer; where it points to is followed above."""
+class _AnyStatus(urllib.request.HTTPErrorProcessor):
+    """Returns every answer, whatever its status; `_answer` follows redirects."""
 
     def http_response(self, request: Any, response: Any) -> Any:
         return response
@@ -109,9 +109,9 @@ class _AsItIs(urllib.request.HTTPErrorProcessor):
 
 
 def _opener(place: Json, url: str) -> urllib.request.OpenerDirector:
-    """Proxies are those of the environment; none for this machine itself (as Go has it)."""
+    """The opener for an address, with the environment's proxies; none for this machine itself (as in Go)."""
     local = (urllib.parse.urlsplit(url).hostname or "").startswith(_LOOPBACK)
-    handlers: list[urllib.request.BaseHandler] = [_AsItIs(), urllib.request.ProxyHandler({} if local else None)]
+    handlers: list[urllib.request.BaseHandler] = [_AnyStatus(), urllib.request.ProxyHandler({} if local else None)]
     context = _certified(place)
     if context is not None:
         handlers.append(urllib.request.HTTPSHandler(context=context))
@@ -120,22 +120,22 @@ def _opener(place: Json, url: str) -> urllib.request.OpenerDirector:
 
 def _headers(place: Json) -> list[tuple[str, str]]:
     at, secrets = place["at"], place.get("secrets") or {}
-    headers = [(str(one["name"]), str(one.get("value") or "")) for one in at.get("headers") or ()]
+    headers = [(str(header["name"]), str(header.get("value") or "")) for header in at.get("headers") or ()]
     auth = at.get("auth") or {}
     if place["kind"] == "artifactory":
         return [_basic(secrets.get("usernameSecret", ""), secrets.get("passwordSecret", ""))]
     user, password = secrets.get("auth.basicAuth.usernameSecret"), secrets.get("auth.basicAuth.passwordSecret")
     if user and password:
         headers.append(_basic(user, password))
-    # Argo: a client certificate replaces the client that would have asked for the token.
+    # As in Argo, no token is requested when there is a client certificate.
     if _has(auth.get("oauth2"), "clientIDSecret", "clientSecretSecret", "tokenURLSecret") and not _is_certified(auth):
         headers.append(("Authorization", f"Bearer {_token(auth['oauth2'], secrets)}"))
-    by_name = {name.lower(): (name, value) for name, value in headers}  # the last one counts
+    by_name = {name.lower(): (name, value) for name, value in headers}  # the last header of a name counts
     return list(by_name.values())
 
 
 def _basic(user: str, password: str) -> tuple[str, str]:
-    pair = f"{user}:{password}".encode("latin-1")  # as the bytes of a secret are kept
+    pair = f"{user}:{password}".encode("latin-1")  # secrets are bytes, decoded as latin-1
     return ("Authorization", f"Basic {base64.b64encode(pair).decode()}")
 
 
@@ -148,7 +148,7 @@ def _is_certified(auth: Json) -> bool:
 
 
 def _certified(place: Json) -> ssl.SSLContext | None:
-    """The client certificate, if there is one. Its key is in a file only while it is read, and for this user alone."""
+    """A context with the client certificate, None without one. The key is in a file, readable by this user only, while it is loaded."""
     if not _is_certified(place["at"].get("auth") or {}):
         return None
     secrets = place.get("secrets") or {}
@@ -165,13 +165,13 @@ def _certified(place: Json) -> ssl.SSLContext | None:
 
 
 def _token(oauth: Json, secrets: dict[str, str]) -> str:
-    """An access token by client credentials (RFC 6749, 4.4): the client in the header, and in the body when that is refused."""
+    """An access token by client credentials (RFC 6749, 4.4), sent in the header, and if that is refused in the body."""
     client, secret = (secrets[f"auth.oauth2.{name}"] for name in ("clientIDSecret", "clientSecretSecret"))
     url = secrets["auth.oauth2.tokenURLSecret"].strip()
     fields: list[tuple[str, str]] = [("grant_type", "client_credentials")]
     if oauth.get("scopes"):
         fields.append(("scope", " ".join(oauth["scopes"])))
-    fields += [(str(one["key"]), str(one.get("value") or "")) for one in oauth.get("endpointParams") or ()]
+    fields += [(str(pair["key"]), str(pair.get("value") or "")) for pair in oauth.get("endpointParams") or ()]
     quoted = (urllib.parse.quote_plus(client), urllib.parse.quote_plus(secret))
     tries = [([_basic(*quoted)], fields), ([], [*fields, ("client_id", client), ("client_secret", secret)])]
     answer: Json = {}
@@ -195,7 +195,7 @@ def _post_form(url: str, headers: list[tuple[str, str]], body: bytes) -> tuple[i
 
 
 def _parsed(headers: Message, text: bytes) -> Json:
-    """The fields of a token's answer; a few servers send them as a form. No error shows what it holds."""
+    """The fields of a token server's answer; a few servers send a form. An unreadable answer gives {}, so that no error shows its text."""
     if headers.get_content_type() in ("application/x-www-form-urlencoded", "text/plain"):
         return dict(urllib.parse.parse_qsl(text.decode("utf-8", "replace")))
     try:

@@ -1,11 +1,11 @@
-"""The pipe `pods/.wire`, in which supervisors tell the server at once what happens, one JSON object a line, as long as there is a server.
+"""The pipe `pods/.wire`, on which supervisors report to the server, one JSON object per line, while a server runs.
 
 {"uid", "is": "started", "at", "ip"}             the pod runs and is ready
 {"uid", "is": "progress", "at", "progress"}      a task wrote N/M
-{"uid", "is": "waiting", "message"}              why it does not go on, "" when it does again
-{"uid", "is": "finished", "outcome"}             its outcome is written; without "outcome" where a line cannot hold it
+{"uid", "is": "waiting", "message"}              why the pod waits, "" when it continues
+{"uid", "is": "finished", "outcome"}             its outcome is written; without "outcome" where the line would be too long
 
-The kernel takes lines of up to 4 kB whole. A message may be lost with its server: what counts is in the pod's folder.
+The kernel writes lines of up to 4 kB atomically. A message may be lost with its server; the pod's folder has the same information.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ def _path(state: str) -> str:
 
 
 class Sender:
-    """A worker's end: it stays open, also from one server to the next."""
+    """A worker's end, which stays open even when the server is replaced."""
 
     def __init__(self, state: str) -> None:
         self._path = _path(state)
         self._fd = -1
 
     def send(self, message: Json, outcome: str = "", after: Json | None = None) -> None:
-        """A line to the server if one listens: a later one reads the folders. outcome: JSON, sent along when the line stays short. after: a
-        message that comes before this one, mostly in one piece with it.
+        """Send a line if a server listens; a later server reads the folders. outcome: JSON, sent if the line stays short enough. after: a
+        message to send before this one, in the same write if possible.
         """
         line = json.dumps(message).encode()
         if outcome and len(line) + len(outcome) + 32 <= select.PIPE_BUF:
@@ -61,7 +61,7 @@ class Sender:
 
 
 class Wire:
-    """The server's end. state: the state folder, in which `pods` is there."""
+    """The server's end. state: the state folder, which must have the folder `pods`."""
 
     def __init__(self, state: str) -> None:
         if not os.path.exists(_path(state)):
@@ -73,7 +73,7 @@ class Wire:
         return self._fd
 
     def read(self) -> list[Json]:
-        """The messages that have come since the last time."""
+        """The messages that have arrived since the last call."""
         try:
             data = self._rest + os.read(self._fd, _ALL)
         except BlockingIOError:

@@ -1,7 +1,7 @@
 """A worker: a process that supervises one pod after another, as process 1 of a process-id namespace of its own.
 
-Everything that a pod starts is below it, so when the worker ends, however it ends, the kernel ends the pod; and between two
-pods it kills whatever is left. It belongs to no session of the server: when the server or the spawner is killed, it
+All processes of a pod are in that namespace, so when the worker ends, for any reason, the kernel ends the pod; and between two
+pods the worker kills all remaining processes. It is not in the server's session: when the server or the spawner is killed, it
 finishes its pod, records the outcome, finds the connection closed and ends.
 """
 
@@ -30,22 +30,27 @@ from .worker_state import WorkerState
 
 Json = dict[str, Any]
 T = TypeVar("T")
-_PAUSE = 0.5  # seconds between looks whether there is room
-_MOST_PODS = 1000  # a worker that has run so many ends; another takes its place. It has an address for each
+_PAUSE = 0.5  # seconds between two attempts to write on a full disk
+_MOST_PODS = 1000  # after so many pods a worker ends and another one replaces it; it has an address for each pod
 
 
 def main(
     link: socket.socket, state: str, shared: SharedMounts, preloader: Preloader, *, own_addresses: bool
 ) -> NoReturn:
-    """link: on it the server hands pods over. own_addresses: whether pods have some. Never returns."""
+    """Run pods until the server closes the connection. Never returns. link: the socket on which the server sends pods. own_addresses:
+    whether pods have addresses of their own.
+    """
     try:
         os.setsid()
-        identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
+        identity = {
+            "pid": int(os.readlink("/proc/self")),
+            "born": born("self"),
+        }  # the process id in the server's namespace
         proc = f"{shared.folder}/proc"
         syscalls.mount("proc", proc, "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
         shared_mounts.limit_kernel(shared.folder)
-        # process ids first: the others are entered by what was born there
+        # Process ids first, because the fork server enters the others only after a fork in that namespace.
         names = ("pid", "ipc", "uts", "mnt")
         namespaces = [os.open(f"{proc}/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names]
         home = namespaces[-1]
@@ -54,7 +59,7 @@ def main(
         if own_addresses:
             network.open()
         else:
-            with contextlib.suppress(OSError):  # a kernel without filters, or another processor
+            with contextlib.suppress(OSError):  # a kernel without filters, or an unsupported processor
                 seccomp.refuse()
         worker_rights.give_up(home, f"{shared.folder}/empty")
         server = wire.Sender(state)
@@ -70,11 +75,11 @@ def main(
             try:
                 pod = launch_socket.receive(link)
             except OSError:
-                break  # the server closed with an answer unread
+                break  # the server has closed the connection with an answer unread
             if pod is None or not _supervise(pod, identity, sandbox, server):
                 break
-            with contextlib.suppress(OSError):  # the server has gone
-                link.send(b".")  # clean again, and free
+            with contextlib.suppress(OSError):  # the server has ended
+                link.send(b".")  # tells the server that this worker is clean and free
         link.close()
         roots.close()
     finally:
@@ -82,7 +87,7 @@ def main(
 
 
 def _signals() -> int:
-    """Signals that matter arrive as bytes in a pipe."""
+    """Let SIGTERM and SIGCHLD arrive as bytes on a pipe, and give its reading end."""
     wakeup, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -91,7 +96,7 @@ def _signals() -> int:
 
 
 def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbox, server: wire.Sender) -> bool:
-    """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
+    """Claim a pod, run it, and record its outcome. Gives whether this worker can run another pod."""
     uid, files = handed.uid, PodFolder(f"{sandbox.state}/pods/{handed.uid}")
 
     def tell(message: Json) -> None:
@@ -104,13 +109,13 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
         server.send({"uid": uid, "is": "image gone"})
         return True
     except OSError:
-        return True  # another supervisor has it, or it was forgotten
+        return True  # another supervisor owns the pod, or its folder was removed
 
     fit = True
     pod = supervisor.Pod(files, handed.launch, sandbox, claim, tell)
     try:
         outcome = pod.run()
-    except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
+    except Exception as error:  # noqa: BLE001 - the end must always be recorded
         outcome = supervisor.failure(f"the supervisor failed: {error!r}")
         fit = False
     if pod.containers.unendable:
@@ -128,13 +133,13 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
         pod.containers.give_back()
         sandbox.python.learn()
         fit = fit and not sandbox.own.has_changed(sandbox.python.pid) and not sandbox.python.is_cut_off
-    except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
+    except Exception:  # noqa: BLE001 - a worker that cannot clean up after a pod must not run another one
         fit = False
     return fit
 
 
 def _until_written(state: str, tell: Callable[[Json], None], write: Callable[[], T]) -> T:
-    """Do it as soon as the disk has room; while it has none, say so. Nothing of the pod runs meanwhile."""
+    """Do a write, again and again while the disk is full, and report that the pod waits. Nothing of the pod runs meanwhile."""
     waits = False
     while True:
         try:

@@ -1,9 +1,9 @@
-"""The rights that a worker keeps from what it starts.
+"""Withholds a worker's rights from the programs that it starts.
 
-A program has at most the capabilities that the thread which starts it may pass on (its bounding set). So the worker's main thread gives
-up, once, those that no usual container has: each of its children then costs nothing more. A second thread keeps them, for containers
-that are given more and for the worker's own helpers: these see the machine's files, and no task may look into a process that has more
-capabilities than itself (/proc/<pid>/root, ptrace). While it waits, that thread sees an empty folder.
+A program can have at most the capabilities in the bounding set of the thread that starts it. So the worker's main thread drops, once, all
+that a usual container does not have; starting a program then needs no further step. A second thread keeps them, for containers with more
+capabilities and for the worker's own helpers: these see the machine's files, and a task cannot inspect a process with more
+capabilities than its own (/proc/<pid>/root, ptrace). While that thread waits, it sees only an empty folder.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ _keeper: _Keeper | None = None
 
 
 def give_up(home: int, nothing: str) -> None:
-    """Call it once in a worker's main thread. home: descriptor of its mount namespace. nothing: an empty folder. Raises OSError."""
+    """Drop the rights, once, in a worker's main thread. home: descriptor of its mount namespace. nothing: an empty folder. Raises
+    OSError.
+    """
     global _keeper
     _keeper = _Keeper(home, nothing)
     root_rights.limit(root_rights.USUAL)
 
 
 def call(action: Callable[[], T], view: int = -1) -> T:
-    """What the action returns or raises, done with all rights. view: descriptor of the mount namespace; -1 for the machine's.
+    """Do an action with all rights, and give its result. view: descriptor of the mount namespace to do it in; -1 for the machine's.
 
-    In a process that gave up nothing it is a plain call.
+    In a process that has not called `give_up` this is a plain call.
     """
     return action() if _keeper is None else _keeper.call(action, view)
 
@@ -69,7 +71,7 @@ class _Keeper:
             try:
                 syscalls.setns(self._view if self._view >= 0 else self._home, syscalls.CLONE_NEWNS)
                 self._result = self._action()
-            except BaseException as error:  # noqa: BLE001 - it is raised where the action was asked for
+            except BaseException as error:  # noqa: BLE001 - `call` raises it in its own thread
                 self._error = error
             syscalls.setns(self._home, syscalls.CLONE_NEWNS)
             self._hide()

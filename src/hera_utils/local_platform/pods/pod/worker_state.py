@@ -1,7 +1,7 @@
-"""What a pod could leave in its worker besides files and processes, so that the next pod would have it: then the worker ends.
+"""Finds out whether a pod left anything in its worker, besides files and processes, that the next pod would get. Then the worker ends.
 
-Shared memory, semaphores, message queues and the modes of the kernel's folders outlive the processes that made them; and the kernel lets
-a process change the limits of another one of its user, which that one passes on: the worker to the programs that it starts, the fork
+Shared memory, semaphores, message queues and the modes of the kernel's folders outlive the processes that made them. And a process can
+change the limits of another process of its user, which that one passes on: the worker to the programs that it starts, the fork
 server to its tasks.
 """
 
@@ -18,7 +18,7 @@ _WORKER = 1  # its process id
 
 
 class WorkerState:
-    """devices: the worker's /dev, in which its message queues are shown. proc: where /proc of its process-id namespace is mounted."""
+    """devices: the worker's /dev, which contains its message queues. proc: a mounted /proc of its process-id namespace."""
 
     def __init__(self, devices: str, proc: str) -> None:
         self._queues, self._proc = f"{devices}/mqueue", proc
@@ -29,7 +29,7 @@ class WorkerState:
         self._access_at_first = list(map(access, self._folders))
 
     def has_changed(self, fork_server: int) -> bool:
-        """fork_server: its process id; 0: there is none. Raises OSError."""
+        """Whether the last pod changed anything. fork_server: its process id, 0 for none. Raises OSError."""
         if fork_server != self._fork_server:
             for file in self._files:
                 os.close(file)
@@ -45,7 +45,7 @@ class WorkerState:
         return syscalls.shared_objects() > 0 or bool(os.listdir(self._queues))
 
     def _opened(self, pid: int) -> list[int]:
-        """The files stay open: a look costs a third so. Of a process that has ended they can no longer be read."""
+        """Open the files of a process. They stay open, because reading them then costs a third. They cannot be read after its end."""
         return [os.open(f"{self._proc}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _PASSED_ON]
 
 
