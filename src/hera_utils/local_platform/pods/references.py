@@ -1,4 +1,4 @@
-"""What a pod refers to, looked up for its launch: claims, config maps, secrets, and the places of its artifacts."""
+"""Looks up what a pod refers to, for its launch: claims, config maps, secrets, and the places of its artifacts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hera_utils.local_platform.storage.records import StoredPod
 
 Json = dict[str, Any]
 References = dict[tuple[str, str], bool]
-"""(kind, name) → whether the pod can do without it."""
+"""(kind, name) → whether the reference is optional."""
 
 _CLAIM = "PersistentVolumeClaim"
 _VARIABLES = (
@@ -28,15 +28,15 @@ _VARIABLES = (
     ("configMapRef", "ConfigMap"),
     ("secretRef", "Secret"),
 )
-"""Fields of a variable's source, or of a source of variables → the kind that they refer to."""
+"""(field of `env[].valueFrom` or of `envFrom[]`, the kind that it refers to)."""
 MOST_TEXT = 20_000_000
-"""Characters of all config maps and secrets of a pod: as values they need ten times as much, and each start of a pod reads them."""
+"""Characters of all config maps and secrets of a pod: parsed, they need ten times as much memory, and each start of a pod reads them."""
 _LITTLE_TEXT = 2**14
-"""Characters that may be held for each pod that waits."""
+"""Characters of config maps and secrets that are kept in memory for a waiting pod."""
 
 
 class MissingReference(Exception):
-    """What a pod refers to is not there; the message is why the pod waits."""
+    """An object that a pod refers to does not exist; the message is the reason why the pod waits."""
 
 
 def references(pod: Json, template: Json) -> References:
@@ -65,7 +65,7 @@ def references(pod: Json, template: Json) -> References:
 
 
 def check(read_model: ReadModel, body: Json, template: Json, namespace: str) -> None:
-    """Raises MissingReference for the first object that is not there."""
+    """Raises MissingReference for the first required object that does not exist."""
     for (kind, name), optional in references(body, template).items():
         if not optional and read_model.object((kind, namespace, name)) is None:
             raise MissingReference(waiting.for_object(kind, name, namespace))
@@ -74,8 +74,8 @@ def check(read_model: ReadModel, body: Json, template: Json, namespace: str) -> 
 def launch_of(
     read_model: ReadModel, state: Path, pod: StoredPod, order: Json, again: Again, *, later: bool = False
 ) -> Launch:
-    """The launch that an order asks for. state: the state folder. again: as in Launch. later: whether it may lack what is much to hold
-    while it waits. Raises MissingReference, and ResourceError for what is too much.
+    """The launch that an order asks for. state: the state folder. again: as in Launch. later: the pod will wait, so large config maps
+    and secrets are left out. Raises MissingReference, and ResourceError when config maps and secrets exceed MOST_TEXT.
     """
     body, template = pod.document, order["template"]
     check(read_model, body, template, pod.namespace)
@@ -118,7 +118,9 @@ def launch_of(
 
 
 def _make_claim(folder: Path, state: Path) -> None:
-    """As provisioners on one node make it: whoever the image's user is may write. A folder that the user named is made as usual."""
+    """Create a claim's folder. In the state folder every user may write to it, as with a cluster's provisioners: an image may have any
+    user. A folder that our user named gets the usual mode.
+    """
     if folder.is_dir():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,13 +129,13 @@ def _make_claim(folder: Path, state: Path) -> None:
 
 
 def _pull_secrets(read_model: ReadModel, spec: Json, namespace: str) -> tuple[Json, ...]:
-    """The pod's pull secrets, else its service account's. One that is not there keeps no pod waiting: the registry may not ask for it."""
+    """The pod's pull secrets, or else its service account's. A missing one does not make the pod wait: the registry may not need it."""
     names = spec.get("imagePullSecrets")
     if not names:
         account = read_model.object(("ServiceAccount", namespace, str(spec.get("serviceAccountName") or "default")))
         names = json.loads(account.text).get("imagePullSecrets") if account is not None else None
-    stored = [read_model.object(("Secret", namespace, str(one.get("name")))) for one in names or ()]
-    return tuple(json.loads(one.text) for one in stored if one is not None)
+    secrets = [read_model.object(("Secret", namespace, str(reference.get("name")))) for reference in names or ()]
+    return tuple(json.loads(secret.text) for secret in secrets if secret is not None)
 
 
 def _places(read_model: ReadModel, template: Json, namespace: str) -> Json:
@@ -156,7 +158,7 @@ def _places(read_model: ReadModel, template: Json, namespace: str) -> Json:
 
 
 def texts(kind: str, document: Json) -> dict[str, str]:
-    """The keys of a config map or secret as text; a secret's and binary values are decoded, their bytes as latin-1."""
+    """{key: text} of a config map or secret. A secret's values and `binaryData` are base64-decoded, their bytes as latin-1."""
     data = document.get("data") or {}
     if kind == "ConfigMap":
         binary = document.get("binaryData") or {}

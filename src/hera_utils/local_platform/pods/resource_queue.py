@@ -1,18 +1,17 @@
-"""Which pod may start: a queue by priority, then first come first served, and the room that this machine has. Pure.
+"""Which pod may start: a queue by priority, then by arrival, and the resources that this machine has. Pure.
 
-    cores    at most so many pods that work at once; the sum of their CPU requests stays within it too
-    memory   the sum of memory requests, bytes
+    cores    the number of pods that work at once, and the sum of their CPU requests, are at most this
+    memory   the sum of memory requests is at most this (bytes)
 
-A pod that does not work (a daemon that is ready, one that sleeps or waits for another) holds no core, as on a cluster,
+A pod that does not work (a ready daemon, a pod that sleeps or waits for another one) holds no core, as on a cluster,
 where a hundred pods share a node; it keeps what it asks for in `resources.requests`. A request that is larger than the
 machine counts as the whole machine.
 
-A first pod of the queue that does not fit holds up no other: pods behind it may overtake it (backfill). It is not
-passed for ever either. The pods that ran when it came to the front must leave before it can start, so until they have
-left, an overtaking pod costs it nothing. As soon as only overtaking pods are in its way, no other may overtake, unless
-there is room for both.
+When the first pod of the queue does not fit, pods behind it may overtake it (backfill), but not for ever. The pods that
+ran when it came to the front must end before it can start, so until then an overtaking pod does not delay it. As soon
+as only overtaking pods are in its way, no other pod may overtake, unless there is room for both.
 
-A ready daemon does not leave by itself. So when nothing but ready daemons runs, the first pod starts whatever they hold:
+A ready daemon does not end by itself. So when nothing but ready daemons runs, the first pod starts whatever they hold:
 this is the one case in which the sums may be larger than the machine.
 """
 
@@ -29,9 +28,9 @@ from hera_utils.argo.quantities import QuantityError, quantity
 
 Json = dict[str, Any]
 Rank = tuple[int, int]
-"""(minus the priority, order of arrival): the smallest is the first of the queue."""
+"""(minus the priority, order of arrival): the smallest rank is the first of the queue."""
 MOST_PODS = 110  # a kubelet's limit
-MOST_KINDS = 64  # so many different needs are tried in search of one that fits
+MOST_KINDS = 64  # distinct needs that are tried in search of one that fits
 
 
 class Need(NamedTuple):
@@ -43,7 +42,9 @@ class Need(NamedTuple):
 
 
 def need_of(pod: Json) -> Need:
-    """Kubernetes' rule: the sum over the containers, or the largest init container if that is more; a limit without a request counts."""
+    """A pod's requests by Kubernetes' rule: the sum over the containers, or the largest init container if that is more. A limit counts
+    as the request where there is none.
+    """
     spec = pod.get("spec") or {}
 
     def request(container: Json, name: str) -> float:
@@ -64,7 +65,7 @@ def _same(need: Need) -> Need:
 
 
 def _amount(text: Any) -> float:
-    """A quantity as a number; 0 for what is none."""
+    """A quantity as a number; 0 for a text that is no quantity."""
     try:
         return float(quantity(str(text)))
     except QuantityError:
@@ -75,7 +76,7 @@ class Shortage(NamedTuple):
     """Why a pod of the queue cannot start. resource: core | cpu | memory | pods | turn (there is room, but pods before it come first) |
     nothing (it is about to start).
 
-    requested, used, total: of that resource. before: how many pods are ahead of it in the queue.
+    requested, used, total: amounts of that resource. before: how many pods are ahead of it in the queue.
     """
 
     resource: str
@@ -87,6 +88,8 @@ class Shortage(NamedTuple):
 
 @dataclass
 class _Held:
+    """What a running pod holds."""
+
     need: Need
     order: int
     works: bool = True
@@ -95,7 +98,7 @@ class _Held:
 
 @dataclass
 class ResourceQueue:
-    """cores, memory: what this machine (or its user) gives."""
+    """cores, memory: what this machine has, or what its user allows."""
 
     cores: float
     memory: float
@@ -106,7 +109,7 @@ class ResourceQueue:
     _held: dict[str, _Held] = field(default_factory=dict)
     _order: int = 0
     _reserved: tuple[str, int] = ("", 0)
-    """The pod that is at the front and does not fit, and the order of the pods that were started after that."""
+    """The pod at the front that does not fit, and the order number when it came there: pods with a larger one have overtaken it."""
 
     def __len__(self) -> int:
         return len(self._needs)
@@ -124,7 +127,7 @@ class ResourceQueue:
             heapq.heappush(self._fronts, (pods[uid], kind))
 
     def remove(self, uid: str) -> bool:
-        """Take a pod out of the queue; whether it was there."""
+        """Take a pod out of the queue. Returns whether it was there."""
         kind = self._needs.pop(uid, None)
         if kind is None:
             return False
@@ -141,7 +144,7 @@ class ResourceQueue:
         return _same(Need(min(need.cpu, self.cores), min(need.memory, self.memory), need.priority))
 
     def next(self) -> str | None:
-        """The pod that starts now, None when there is none or no room for it. Its room is taken."""
+        """The pod that starts now, with its resources taken; None when the queue is empty or no pod fits."""
         if not self._needs or not self._may_start(Need(), self._held.values()):
             return None
         fronts: list[tuple[Rank, Need]] = []
@@ -165,7 +168,7 @@ class ResourceQueue:
         return uid
 
     def hold(self, uid: str, need: Need) -> None:
-        """A pod runs (also one that an earlier server had started)."""
+        """Take the resources of a pod that runs (also of one that an earlier server started)."""
         if uid not in self._held:
             self._order += 1
             self._held[uid] = _Held(self._capped(need), self._order)
@@ -176,7 +179,7 @@ class ResourceQueue:
             self._held[uid].works = yes
 
     def serves(self, uid: str) -> None:
-        """A running pod is a daemon that is ready: it uses no core of its own, and it may never leave."""
+        """A running pod is a daemon that is ready: it uses no core of its own, and it may never end."""
         if uid in self._held:
             self._held[uid].works, self._held[uid].daemon = False, True
 
@@ -231,7 +234,7 @@ class ResourceQueue:
         return all(h.daemon for h in held)
 
     def _shortage(self, need: Need, held: Iterable[_Held]) -> tuple[str, float, float, float] | None:
-        """The first resource of which there is too little for the pod: (its name, requested, used, total)."""
+        """The first resource of which there is too little for the pod: (name, requested, used, total); None when it fits."""
         held = list(held)
         if len(held) >= MOST_PODS:
             return "pods", 1, len(held), MOST_PODS

@@ -1,17 +1,17 @@
-"""Why a pod is pending: every sentence, in one place. Pure.
+"""Messages that say why a pod is pending, all in one place. Pure.
 
-They begin with the words of Kubernetes' scheduler and kubelet, which clients know, and go on with this machine's numbers and with what
-to do. Who finds that a pod has to wait:
+They begin with the words of Kubernetes' scheduler and kubelet, which clients know, and continue with this machine's numbers and with
+what to do. Which module detects each reason:
 
     an object or a key of a secret is missing            references.py, for launcher.py
     the machine is not what its nodeSelector names       node_fit.py, for process.py
     another run has its port                             node_fit.py, for process.py
-    no core, CPU, memory or place among the pods         resource_queue.py, for process.py
+    too few cores, CPU, memory, or too many pods         resource_queue.py, for process.py
     the disk is full                                     disk_pressure.py, for process.py
     its image is pulled, or cannot be pulled             image_pulls.py, for process.py
 
 A node that waits for a lock or a limit has no pod yet: interpreter/lock_requests.py, interpreter/limits.py; who holds the lock:
-controller/lock_table.py. A pod that has a process says itself, in `pod/`, that it waits for room on the disk (disk_room.py) or is not
+controller/lock_table.py. A pod that has a process reports itself, in `pod/`, that it waits for disk space (disk_room.py) or is not
 ready (probes.py).
 """
 
@@ -40,7 +40,7 @@ def for_object(kind: str, name: str, namespace: str) -> str:
 
 
 def for_secret_key(problem: str, namespace: str) -> str:
-    """problem: which key of which secret an artifact's place needs."""
+    """problem: names the key and the secret that an artifact's place needs."""
     return f"CreateContainerConfigError: {problem}: create it in namespace {namespace}"
 
 
@@ -70,7 +70,7 @@ def _lacking(shortage: Shortage, place: str) -> str:
 
 
 def _too_big(need: Need, total: Need) -> str:
-    """A request of more than the machine has counts as all of it."""
+    """A remark on a request that is larger than the machine, which counts as the whole machine; "" when it is not."""
     if need.cpu > total.cpu:
         return f"; it requests {_number(need.cpu)} cores and runs with the {_number(total.cpu)} of this machine"
     if need.memory > total.memory:
@@ -92,7 +92,7 @@ def for_ports(numbers: Iterable[int]) -> str:
 
 
 def for_shared_ports(numbers: Iterable[int]) -> str:
-    """Where pods have no addresses of their own."""
+    """As `for_ports`, on a kernel that cannot give pods addresses of their own."""
     listed = ", ".join(map(str, sorted(numbers)))
     return (
         f"{NO_NODE} node(s) didn't have free ports for the requested pod ports: another run has port {listed}, and this kernel gives "
@@ -101,7 +101,7 @@ def for_shared_ports(numbers: Iterable[int]) -> str:
 
 
 def for_another_node(selector: dict[str, str], labels: dict[str, str]) -> str:
-    """A pod that this machine can never take. selector: the labels of its node selector that differ."""
+    """For a pod that can never run on this machine. selector: the labels of its node selector that differ from `labels`."""
     listed = ", ".join(f"{name}={value} (here {labels[name]})" for name, value in sorted(selector.items()))
     return (
         f"{NO_NODE} node(s) didn't match Pod's node affinity/selector: {listed}: it can never run on this machine; stop the run and "
@@ -115,7 +115,7 @@ def for_pull(image: str, progress: str) -> str:
 
 
 def for_next_pull(image: str, error: str) -> str:
-    """error: why the last pull failed, with the kubelet's word in front."""
+    """error: why the last pull failed, with the kubelet's reason (such as ErrImagePull) in front."""
     word, _, _ = error.partition(":")
     return f'ImagePullBackOff: Back-off pulling image "{image}": {error}' if word == "ErrImagePull" else error
 

@@ -1,4 +1,4 @@
-"""The server's side of `pod/worker.py`: idle workers, workers that have a pod, and the spawner that forks them."""
+"""The server's side of `pod/worker.py`: idle workers, workers with a pod, and the spawner that forks them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _START = (
     f"import sys; started_with = frozenset(sys.modules); sys.path[0] = sys.argv[1]; {processes.SPAWNER}"
     "sys.argv[2], int(sys.argv[3]), started_with)"
 )
-"""The spawner is an interpreter as every Python task has one, with site-packages: tasks are forks of its forks (pod/warm_python.py)."""
+"""The spawner is a normal interpreter with site-packages, as every Python task has one: tasks are forks of its forks
+(pod/warm_python.py)."""
 _FIX = "allow unprivileged user namespaces (in a container: with its security options), or run the server as root"
 _FIXES = {
     "overlays": "use Linux 5.11 or a later one, whose overlays every user may mount, or run the server as root",
@@ -31,15 +32,15 @@ _FIXES = {
     "only root": "sudo sysctl -w kernel.unprivileged_userns_clone=1, or run the server as root",
     "no more": "sudo sysctl -w user.max_user_namespaces=10000, or run the server as root",
 }
-"""A word of what the spawner says → what helps."""
-_PREPARED = 4  # workers at most that are made before there is a pod
-_CLEANING = 0.05  # seconds: whoever cleans up for longer may take much longer
-_SPAWNERS = 5  # attempts to start one before a pod fails
+"""Words in the spawner's error message → the fix."""
+_PREPARED = 4  # most workers that are created before there is a pod
+_CLEANING = 0.05  # seconds: a worker that has cleaned up for longer may take much longer
+_SPAWNERS = 5  # attempts to start a spawner before a pod fails
 _SPAWNER_FIX = "see server.log in the state folder; if something ended the process, run again"
 
 
 def refusal(answer: str) -> PlatformError:
-    """Why no task can run here, stand-in or image. answer: what the spawner says."""
+    """The error for a machine on which no task can run, with or without an image. answer: the spawner's message."""
     reason = answer.removeprefix("! ")
     fix = next((fix for word, fix in _FIXES.items() if word in reason), _FIX)
     return PlatformError(f"this machine's kernel refuses private mounts for tasks ({reason})", fix=fix)
@@ -47,7 +48,7 @@ def refusal(answer: str) -> PlatformError:
 
 @dataclass(eq=False)
 class Worker:
-    """link: None for a worker of an earlier server. uid: of its pod, "" for none. owed: pods after which it has not cleaned up."""
+    """link: None for a worker of an earlier server. uid: its pod's, "" without a pod. owed: pods after which it has not yet cleaned up."""
 
     pid: int
     pidfd: int
@@ -56,12 +57,12 @@ class Worker:
     owed: int = 0
 
     def wake(self) -> None:
-        """Tell it that its pod's kill.json is there."""
+        """Signal the worker that its pod's kill.json has been written."""
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGTERM)
 
     def end(self) -> None:
-        """Kill it, and with it everything of its pod."""
+        """Kill the worker, and with it every process of its pod."""
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
@@ -69,8 +70,8 @@ class Worker:
 class Workers:
     """Used by one thread.
 
-    on_pod_left: called with a worker that has exited with its pod, or goes on without an outcome of it. cores: how many pods run at once,
-    mostly. environment: what tasks see of the server's variables; the spawner has no others.
+    on_pod_left: called with a worker that has exited with its pod, or that continues without an outcome of its pod. cores: how many pods
+    usually run at once. environment: the server's variables that tasks see; the spawner has no others.
     """
 
     def __init__(
@@ -83,32 +84,32 @@ class Workers:
     ) -> None:
         self._state, self._selector, self._on_pod_left, self._cores = state, selector, on_pod_left, max(1, cores)
         self._spare = 2 * self._cores + 2
-        """How many may be idle: one cleans up while another runs."""
+        """How many workers may be idle: for each core one cleans up while another runs."""
         self._environment = dict(environment)
         self._idle: collections.deque[Worker] = collections.deque()
         self._busy: dict[str, Worker] = {}
         self._cleaning: dict[Worker, float] = {}
-        """Those that clean up after a pod → since when."""
+        """Workers that clean up after a pod → since when (monotonic seconds)."""
         self._spawner: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
         self.pods_share_ports = False
-        """Whether this kernel cannot give pods addresses of their own."""
+        """True on a kernel that cannot give pods addresses of their own."""
 
     def prepare(self) -> None:
-        """Start the spawner, and workers for the first pods, unless it was done. Raises PlatformError where the kernel refuses."""
+        """Start the spawner, and workers for the first pods; a second call does nothing. Raises PlatformError where the kernel refuses."""
         if self._spawner is not None:
             return
-        with contextlib.suppress(OSError):  # it was killed: the first pod starts another
+        with contextlib.suppress(OSError):  # the spawner was killed: the first pod starts another one
             self._open()
             self._idle.extend(self._new() for _ in range(min(self._cores, _PREPARED)))
 
     def assign(self, uid: str, launch: bytes) -> Worker:
-        """Hand the pod to a worker. launch: as JSON. Raises PlatformError."""
+        """Hand the pod to a worker. launch: as JSON. Raises PlatformError when no worker can be started."""
         while True:
             self._hear_cleaned()
             worker = self._idle.pop() if self._idle else self._soon_free() or self._new()
             try:
-                if worker.link is None:  # it closed the connection while it was idle
+                if worker.link is None:  # the worker closed the connection while it was idle
                     raise ConnectionResetError
                 launch_socket.send(worker.link, uid, launch)
             except OSError:
@@ -120,7 +121,7 @@ class Workers:
             return worker
 
     def _soon_free(self) -> Worker | None:
-        """One that reads what it is given as soon as it has cleaned up, which takes less than to make another; None when few clean up."""
+        """A worker that will read the launch when it has cleaned up, which is faster than to fork another; None when few clean up."""
         then = time.monotonic() - _CLEANING
         recent = [worker for worker, since in self._cleaning.items() if since > then]
         if len(recent) < self._cores:
@@ -129,7 +130,7 @@ class Workers:
         return recent[0]
 
     def adopt(self, uid: str, pid: int) -> bool:
-        """Watch a worker of an earlier server; whether it is still there."""
+        """Watch a worker of an earlier server. Returns whether it still runs."""
         try:
             worker = Worker(pid, os.pidfd_open(pid), None, uid)
         except OSError:
@@ -139,7 +140,7 @@ class Workers:
         return True
 
     def release(self, uid: str) -> None:
-        """The pod has its outcome. Its worker sends a message when it can take another one."""
+        """The pod has its outcome. Its worker sends a message when it can take another pod."""
         worker = self._busy.pop(uid, None)
         if worker is not None:
             worker.uid = ""
@@ -149,8 +150,8 @@ class Workers:
                 self._cleaning[worker] = time.monotonic()
 
     def hear(self) -> None:
-        """See which workers have cleaned up, and which go on without an outcome of their pod. Nobody is woken for it: it is of use when
-        a pod wants a worker, which looks itself.
+        """Read which workers have cleaned up, and which continue without an outcome of their pod. The server is not woken by these
+        messages: they matter only when a pod needs a worker, and `assign` reads them itself.
         """
         for worker in [*self._cleaning, *self._busy.values()]:
             self._hear(worker)
@@ -171,10 +172,10 @@ class Workers:
             self._on_message(worker, answer)
 
     def _on_message(self, worker: Worker, answer: bytes) -> None:
-        """answer: b"" when it has closed the connection and is about to exit."""
+        """answer: b"" when the worker has closed the connection and is about to exit."""
         worker.owed -= 1
         if answer and worker.owed:
-            return  # it was given the next pod already
+            return  # the worker already has its next pod
         if answer and worker.uid:
             self._on_pod_left(worker)
         self._cleaning.pop(worker, None)
@@ -184,7 +185,7 @@ class Workers:
             self._idle.append(worker)
 
     def _retire(self, worker: Worker) -> None:
-        """It gets no more pods, and exits by itself."""
+        """Give the worker no more pods: it exits when it reads that the connection is closed."""
         self._cleaning.pop(worker, None)
         with contextlib.suppress(ValueError):
             self._idle.remove(worker)
@@ -196,14 +197,14 @@ class Workers:
             worker.link = None
 
     def busy(self) -> list[str]:
-        """The pods that have a worker."""
+        """The uids of the pods that have a worker."""
         return list(self._busy)
 
     def worker_of(self, uid: str) -> Worker | None:
         return self._busy.get(uid)
 
     def close(self) -> None:
-        """Leave them: those that have a pod finish it and end."""
+        """Leave all workers: those with a pod finish it and exit."""
         for worker in [*self._idle, *self._cleaning, *self._busy.values()]:
             self._drop(worker)
         if self._link is not None:
@@ -231,7 +232,7 @@ class Workers:
         raise PlatformError(f"the process that starts tasks does not answer: {why}", fix=_SPAWNER_FIX)
 
     def _open(self) -> socket.socket:
-        """The connection to the spawner. Raises OSError when it ended before it was ready, PlatformError when the kernel refuses."""
+        """The connection to the spawner. Raises OSError when it exited before it was ready, PlatformError when the kernel refuses."""
         if self._link is not None:
             return self._link
         if self._spawner is not None:
