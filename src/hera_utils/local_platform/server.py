@@ -1,4 +1,4 @@
-"""The server's process in the foreground: sockets, the platform, its applications, and when to end."""
+"""The server's process in the foreground: sockets, the platform, its applications, and when to stop."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ ARGO_PORT = 2746
 """Argo's own port: the default when it is free."""
 IDLE_SECONDS = 30 * 60.0
 FOLDER_SECONDS = 1.0
-"""Between two looks at whether the state folder is still there."""
+"""Pause between two checks whether the state folder still exists."""
 HANDLER_THREADS = 24
 SWITCH_SECONDS = 0.001
-"""After so long a thread of ours lets another one run. Python's own 5 ms are longer than a small task: the controller, busy with a turn,
-would keep the runtime from starting the next one."""
+"""Python's switch interval between threads. Its default of 5 ms is longer than a small task: the controller, busy with a turn, would
+keep the runtime from starting the next task."""
 
 COLLECTIONS = 20_000, 5, 1_000_000
-"""Objects between two searches for circles among the youngest, how many of these are followed by one among the next, and never one
-among all: other threads stand still meanwhile, and a run of 50,000 nodes has two million objects. That one is the controller's."""
+"""Thresholds of Python's garbage collector; the last means that it never collects the oldest generation by itself: all threads stand
+still meanwhile, and a run of 50,000 nodes has two million objects. The controller decides when to do that."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """What the server listens to. port, kubernetes_port: None means any free one (Argo's own for `port`, if it is free)."""
+    """Where the server listens. port, kubernetes_port: None means any free port (for `port` Argo's own, if it is free)."""
 
     host: str = "127.0.0.1"
     port: int | None = None
@@ -63,9 +63,9 @@ class Serving:
 
 
 def run(state: Path, serving: Serving, lock: IO[bytes], *, version: str, ready: Callable[[Json], None]) -> None:
-    """Serve until a signal comes or nothing has happened for a while. `ready` is called with what server.json says.
+    """Serve until a signal comes or the server was idle for `idle_seconds`. `ready` is called with the content of server.json.
 
-    lock: the state folder's, which the caller holds. Raises PlatformError when the server cannot start.
+    lock: the state folder's lock, which the caller holds. Raises PlatformError when the server cannot start.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*COLLECTIONS)
@@ -86,14 +86,14 @@ def run(state: Path, serving: Serving, lock: IO[bytes], *, version: str, ready: 
 
 
 def _remove_own_file(path: Path) -> None:
-    """Where the folder was removed, the next server may be there already, and this is its file."""
+    """Remove server.json if it is this process's: where the folder was removed, the file may be the next server's."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         if json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid():
             path.unlink()
 
 
 def _listen(serving: Serving) -> list[socket.socket]:
-    """Sockets for Argo, Kubernetes in plain HTTP, Kubernetes in TLS."""
+    """Listening sockets: for Argo, for Kubernetes in plain HTTP, for Kubernetes in TLS."""
     if serving.host not in ("127.0.0.1", "localhost"):
         raise PlatformError(
             f"the local platform listens to this machine only, not to {serving.host}",
@@ -119,7 +119,7 @@ def _listen(serving: Serving) -> list[socket.socket]:
 
 
 def _bind(port: int) -> socket.socket:
-    # With its protocol named: asyncio turns off Nagle's algorithm (40 ms for each answer) only for sockets that say they are TCP.
+    # The protocol is named: asyncio turns off Nagle's algorithm (40 ms for each answer) only for sockets that say they are TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -145,7 +145,7 @@ def _bind_exactly(port: int, flag: str) -> socket.socket:
 
 
 def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], version: str) -> Json:
-    """What clients need to know. The token is new with each start: one that was sent to another process on a dead server's port is void."""
+    """The content of server.json. The token is new with each start: one sent to another process on a dead server's port is void."""
     from hera_utils.images.table import ImageTable
 
     argo, plain, tls = (listener.getsockname()[1] for listener in sockets)
@@ -194,7 +194,7 @@ def _kubeconfig(address: str, paths: Certificate, token: str, namespace: str) ->
 
 
 class Attention:
-    """When a client last called, and how many calls are being answered. Wraps the applications."""
+    """Records when a client last called and how many calls are in progress. Wraps the applications."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
@@ -212,7 +212,7 @@ class Attention:
         return attentive
 
     def idle_since(self) -> float:
-        """Seconds since a client was last here."""
+        """Seconds since the last call ended, 0 while one is in progress."""
         return 0.0 if self.open else time.monotonic() - self.last
 
 
@@ -272,22 +272,22 @@ async def _serve(
 
 
 def _rehearse(platform: LocalPlatform) -> None:
-    """Submit a workflow without starting it: modules and tables that are made with their first use are then there for the first real one.
-    Whoever began this server mostly still imports Hera meanwhile.
+    """Submit a workflow as a dry run, so that modules and tables that are created at first use are ready for the first real one. The
+    client that started this server is usually still importing Hera meanwhile.
     """
     from hera_utils.local_platform.argo_api import workflows  # noqa: F401
 
-    one, any_one = {"name": "n", "value": "{{item}}"}, {"parameters": [{"name": "n"}]}
-    task = {"name": "task", "template": "echo", "withItems": [1], "arguments": {"parameters": [one]}}
+    arguments = {"parameters": [{"name": "n", "value": "{{item}}"}]}
+    task = {"name": "task", "template": "echo", "withItems": [1], "arguments": arguments}
     container = {"image": "busybox", "command": ["echo", "{{inputs.parameters.n}}"]}
     templates = [
         {"name": "main", "dag": {"tasks": [task]}},
-        {"name": "echo", "inputs": any_one, "container": container},
+        {"name": "echo", "inputs": {"parameters": [{"name": "n"}]}, "container": container},
     ]
     workflow = {"metadata": {"generateName": "rehearsal-"}, "spec": {"entrypoint": "main", "templates": templates}}
     try:
         platform.submit("default", workflow, dry_run=True)
-    except HeraUtilsError as error:  # a full disk, for example: it shows again when it matters
+    except HeraUtilsError as error:  # a full disk, for example: the first real workflow reports it
         log.warning("the first workflow will take a moment longer: %s", error)
 
 
@@ -300,7 +300,7 @@ async def _end_late(connections: Connections) -> None:
 async def _watch_idleness(
     platform: LocalPlatform, attention: Attention, idle_seconds: float, stop: Callable[[], None]
 ) -> None:
-    """End the server when neither a client nor a run has needed it for so long."""
+    """Stop the server when neither a client nor a run has needed it for `idle_seconds`."""
     last_busy = time.monotonic()
     while True:
         await asyncio.sleep(min(10.0, idle_seconds / 4))
@@ -312,7 +312,9 @@ async def _watch_idleness(
 
 
 async def _watch_folder(platform: LocalPlatform, held: HeldFolder, stop: Callable[[], None]) -> None:
-    """End the server when its folder is gone: what it did from then on would be lost. Pods that nobody can find any more end too."""
+    """Stop the server when its folder is removed or moved: its work from then on would be lost. Where it was removed, pods are ended
+    too, because nobody could find them any more.
+    """
     while not (loss := held.loss()):
         await asyncio.sleep(FOLDER_SECONDS)
     log.error("the state folder %s was %s: this server ends", platform.state, loss)
@@ -322,7 +324,7 @@ async def _watch_folder(platform: LocalPlatform, held: HeldFolder, stop: Callabl
 
 
 def _kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
-    """Made with the first request: most runs send none."""
+    """The Kubernetes API, imported at the first request: most runs send none."""
 
     @cache
     def kubernetes() -> ASGIApp:
@@ -337,7 +339,7 @@ def _kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
 
 
 def _server(app: ASGIApp, connections: Connections, tls: Certificate | None = None) -> uvicorn.Server:
-    """A server of one port. tls: it speaks TLS with who begins so, and plain HTTP with who does not."""
+    """The server of one port. With tls it speaks TLS with clients that begin a handshake, and plain HTTP with the others."""
     import uvicorn
 
     from hera_utils.local_platform.serving.connections import BoundedHttp
@@ -354,12 +356,12 @@ def _server(app: ASGIApp, connections: Connections, tls: Certificate | None = No
 
 
 async def _startup(server: uvicorn.Server, connections: Connections, sockets: list[socket.socket]) -> None:
-    """As uvicorn's own, for ports that speak TLS and plain HTTP, and whose connections are counted."""
+    """Replaces uvicorn's `startup`: each port speaks TLS and plain HTTP, and its connections are counted."""
     from hera_utils.local_platform.serving.tls_or_plain import TlsOrPlain
 
     config = server.config
     speaks = partial(
         config.http_protocol_class, config=config, server_state=server.server_state, app_state={}, ledger=connections
     )
-    server.servers = [TlsOrPlain(one, speaks, config.ssl, config.backlog, connections) for one in sockets]
+    server.servers = [TlsOrPlain(listener, speaks, config.ssl, config.backlog, connections) for listener in sockets]
     server.started = True

@@ -1,6 +1,6 @@
 """The certificate of the local Kubernetes API: created once, kept in `tls/` of the state folder.
 
-kubectl sends a token over TLS only. A certificate authority of our own, that signs nothing else, is named in the kubeconfig.
+kubectl sends a token over TLS only. The kubeconfig names our own certificate authority, which signs nothing else.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class Certificate:
 
 
 def certificate(folder: Path) -> Certificate:
-    """The certificate in `folder`; created when there is none that can be read (power may have been lost). OSError when it cannot be
-    written."""
+    """The certificate in `folder`; created when there is none, or none that can be read (after a loss of power). Raises OSError when it
+    cannot be written.
+    """
     paths = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     if _is_whole(paths):
         return paths
@@ -43,7 +44,7 @@ def _is_whole(paths: Certificate) -> bool:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(paths.server, paths.key)
         context.load_verify_locations(paths.authority)
-    except OSError:  # not there, or nothing of the kind: what SSL says of it is an OSError too
+    except OSError:  # a file is missing or damaged: ssl.SSLError is an OSError too
         return False
     return True
 

@@ -1,7 +1,7 @@
-"""Whose request is served next: that of the client that had least so far, and none takes all places, however much it asks for.
+"""Decides whose request is served next: the client that has used least so far is first, and no client takes all places.
 
-A client is a process: it is found out, once there is a queue, from the end of its connections; until then each connection is one.
-(Kubernetes' API server has queues of flows for this, by user; here all are of one user.)
+A client is a process. Which process has a connection is looked up only when requests wait; until then each connection counts as a
+client. (Kubernetes' API server has queues of flows for this, by user; here all clients are of one user.)
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from dataclasses import dataclass, field
 from hera_utils.local_platform.socket_owner import Connection, processes_of
 
 LOOK_SECONDS = 1.0
-"""Between two looks at whose connections wait: each reads what all processes of the user have open."""
+"""Pause between two look-ups of whose connections wait: each reads the open files of all the user's processes."""
 _MOST_KNOWN = 1000
 
 Processes = Callable[[Collection[Connection]], dict[Connection, int]]
 
 
 def own_users(connections: Collection[Connection]) -> dict[Connection, int]:
+    """The process ids of this user's clients."""
     return processes_of(connections, os.geteuid())
 
 
 class Clients:
-    """Which connections are of the same client. Used within one event loop, by several queues."""
+    """Knows which connections are of the same client. Used within one event loop, by several queues."""
 
     def __init__(self, processes: Processes = own_users) -> None:
         self._processes = processes
@@ -43,12 +44,12 @@ class Clients:
         return self._process_of.get(connection, connection)
 
     def find(self) -> None:
-        """Find out who waits, for as long as anybody does of whom it is not known."""
+        """Look up the clients of connections, in the background, until those of all waiting requests are known."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.ensure_future(self._look())
 
     async def _look(self) -> None:
-        while unknown := {one for queue in self._queues for one in queue.connections() if one not in self._process_of}:
+        while unknown := {c for queue in self._queues for c in queue.connections() if c not in self._process_of}:
             if (rest := self._next_look - time.monotonic()) > 0:
                 await asyncio.sleep(rest)
                 continue
@@ -67,7 +68,7 @@ class _Waiting:
 
 
 class ClientQueue:
-    """places: how many requests are served at the same time. each: how many of one client. Used within one event loop."""
+    """places: how many requests are served at the same time. each: how many of them one client may have. Used within one event loop."""
 
     def __init__(self, places: int, each: int, clients: Clients) -> None:
         self._places, self._each, self._clients = places, each, clients
@@ -75,12 +76,12 @@ class ClientQueue:
         self._waiting: list[_Waiting] = []
         self._served: list[Connection] = []
         self._used: dict[Hashable, float] = {}
-        """Client → seconds that its requests took. Who comes anew begins with what was least, and gets no arrears."""
+        """Client → seconds that its requests took. A new client begins with the least of those that wait: it has no advantage over them."""
         self._least = 0.0
 
     @contextlib.asynccontextmanager
     async def turn(self, connection: Connection) -> AsyncIterator[None]:
-        """The time in which a request is served: begins when it is its turn."""
+        """Serve a request in this context; it is entered when the request's turn comes."""
         if self._waiting or not self._has_place(self._clients.of(connection)):
             await self._wait(connection)
         else:
@@ -110,8 +111,8 @@ class ClientQueue:
             raise
 
     def connections(self) -> set[Connection]:
-        """Those that are served, or wait."""
-        return {*self._served, *(one.connection for one in self._waiting)} if self._waiting else set()
+        """The connections with a request that is served or waits; none as long as nothing waits."""
+        return {*self._served, *(request.connection for request in self._waiting)} if self._waiting else set()
 
     def _has_place(self, client: Hashable) -> bool:
         return len(self._served) < self._places and self._clients_served().count(client) < self._each
@@ -126,12 +127,12 @@ class ClientQueue:
         return max(self._used.get(client, 0.0), self._least)
 
     def call(self) -> None:
-        """Give free places away."""
+        """Give free places to waiting requests."""
         while len(self._served) < self._places:
-            may = [one for one in self._waiting if self._may_begin(one)]
-            if not may:
+            ready = [request for request in self._waiting if self._may_begin(request)]
+            if not ready:
                 return
-            first = min(may, key=lambda one: self._has_used(self._clients.of(one.connection)))
+            first = min(ready, key=lambda request: self._has_used(self._clients.of(request.connection)))
             self._least = self._has_used(self._clients.of(first.connection))
             if len(self._used) > _MOST_KNOWN:
                 self._used = {client: used for client, used in self._used.items() if used > self._least}

@@ -1,8 +1,8 @@
-"""What a client may cost by its connections alone: how many there are, how long a request takes to come, how large its head is.
+"""Bounds on what a client may cost by its connections alone: their number, how slowly a request may arrive, how large its head may be.
 
-The servers' descriptors are the user's own runs'. Other users of the machine, who have no token, get none once a few connections are
-open; when even the user's own are too many, one that has not sent a whole request makes room for the next. Go's server has the same
-bound on a request's head; Argo's limits calls by their number a second, which would not help here.
+The server needs its file descriptors for the user's runs. Other users of the machine, who have no token, get no connection once a few
+are open; when even the user's own are too many, one that has not sent a whole request is closed to make room for the next. Go's server
+has the same bound on a request's head; Argo's limits the calls per second, which would not help here.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from hera_utils.local_platform.socket_owner import Address, peer_uid
 MOST_HEAD = 2**20
 """Bytes of a request's line and headers: Go's DefaultMaxHeaderBytes."""
 MOST_HEADERS = 1000
-"""Lines of it: each costs some microseconds before anybody can look whose request it is."""
+"""Header lines of a request: each costs some microseconds before the request's credentials can be checked."""
 MOST_BEHIND = 256 * 2**10
-"""Bytes of requests that a connection has sent before the one in front of them was answered (pipelining)."""
+"""Bytes of requests that a connection may send while an earlier one is not answered yet (pipelining)."""
 _PARSED_AT_ONCE = 4096
-"""Bytes. A request that waits costs twenty times its own size, and hundreds of them a tenth of a second: what waits stays as it came."""
+"""Bytes. A parsed request that waits needs twenty times its own size, and hundreds of them a tenth of a second: they wait unparsed."""
 REQUEST_SECONDS = 80.0
-"""Within so long a request has to come as a whole (a connection that is kept ends before, by the server's own rule)."""
+"""Time within which a whole request has to arrive (uvicorn closes an idle kept-alive connection sooner)."""
 OPEN_TO_ALL = 64
-"""Of more connections than this it is asked whose they are."""
+"""Connections that are accepted from anybody; beyond them, only this user's own are."""
 _LARGEST = 1000
 
 
 def most_connections() -> int:
-    """Half of the descriptors that this process may have: runs need the rest."""
+    """Half of the descriptors that this process may have, at most 1000: runs need the rest."""
     return max(OPEN_TO_ALL, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, _LARGEST))
 
 
 class Connections:
-    """The open connections of a server's ports, and which of them wait for a request. Used within one event loop.
+    """The open connections of a server's ports, and which of them have not yet sent a whole request. Used within one event loop.
 
-    owner: asked about a connection (its own address, ours); the user id at its other end, or None.
+    owner: gives the user id of the client of a connection (its address, ours), or None.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Connections:
         self._waiting: OrderedDict[Hashable, tuple[float, Callable[[], object]]] = OrderedDict()
 
     def admits(self, connection: socket.socket) -> bool:
-        """Whether a connection that was just opened is taken."""
+        """Whether a connection that was just opened is accepted; the oldest one without a request may be closed for it."""
         if len(self._all) < OPEN_TO_ALL:
             return True
         try:
             owner = self._owner(connection.getpeername(), connection.getsockname())
         except OSError:
-            return False  # gone already
+            return False  # the client has already disconnected
         if owner is not None and owner != self._user:
             return False
         if len(self._all) < self._most:
@@ -73,13 +73,13 @@ class Connections:
         return self._close_oldest()
 
     def wait(self, who: Hashable, close: Callable[[], object]) -> None:
-        """A connection is open and has sent no whole request. close: called when it has to go."""
+        """A connection is open and has sent no whole request. close: called when the connection has to be closed."""
         self._all.add(who)
         self._waiting.pop(who, None)
         self._waiting[who] = (time.monotonic(), close)
 
     def serve(self, who: Hashable) -> None:
-        """Its request has come."""
+        """A connection has sent a whole request."""
         self._waiting.pop(who, None)
 
     def leave(self, who: Hashable) -> None:
@@ -87,7 +87,7 @@ class Connections:
         self._all.discard(who)
 
     def close_late(self) -> None:
-        """Close those whose request did not come in time."""
+        """Close the connections whose request did not arrive within REQUEST_SECONDS."""
         until = time.monotonic() - REQUEST_SECONDS
         while self._waiting and next(iter(self._waiting.values()))[0] < until:
             self._close_oldest()
@@ -102,12 +102,12 @@ class Connections:
 
 
 class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
-    """uvicorn's protocol, with a bound on the head of a request and on those that wait behind it, and known to the Connections."""
+    """uvicorn's protocol, with bounds on a request's head and on pipelined requests. It reports its state to the Connections."""
 
     def __init__(self, *args: Any, ledger: Connections, **options: Any) -> None:
         super().__init__(*args, **options)
         self._ledger = ledger
-        self._head = self._read = 0  # bytes that came since a request began; those of its headers
+        self._head = self._read = 0  # bytes received since a request began; bytes of its headers
         self._in_head = True
         self._too_large = False
         self._behind = b""
@@ -177,7 +177,7 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
             self.data_received(b"")
 
     def _refuse_head(self) -> None:
-        """As Go's server does, in its words."""
+        """Answer 431 with the text of Go's server, and close the connection."""
         self._too_large = True
         self.transport.write(
             b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"

@@ -1,9 +1,9 @@
-"""Who may call the servers of this machine: the right Host and Origin first, then a token, or this user's own browser.
+"""Who may call the servers: a request needs the right Host and Origin, and then a token or this user's own browser.
 
 Why each check: any web page may send requests to 127.0.0.1, so a Host that is not loopback (DNS rebinding) and a foreign Origin are
 refused before anything else; other users of the machine can connect too, so every call needs the token, which only this user can
-read. The page that Hera's printed address opens has no token: see docs/decisions/0002-page-without-token.md for why the user id of
-the connection's other end, together with what the browser says of the request, replaces it.
+read. The page that Hera's printed address opens has no token: docs/decisions/0002-page-without-token.md says why the user id of the
+connection's other end, together with the browser's Sec-Fetch-Site header, replaces it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SAFE_SITES = frozenset({"same-origin"})
 
 @dataclass(frozen=True)
 class AccessDecision:
-    """status: 200 (go on), 401 or 403; message says why not."""
+    """status: 200 (the call may proceed), 401 or 403; message: why not."""
 
     status: int = 200
     message: str = ""
@@ -48,13 +48,13 @@ _PASSED = AccessDecision()
 
 @dataclass(frozen=True)
 class Gate:
-    """token: the server's bearer token. host_names: what a Host header may name, ports aside."""
+    """token: the server's bearer token. host_names: what a Host header may name, without the port."""
 
     token: str = field(repr=False)
     host_names: frozenset[str] = LOOPBACK_NAMES
 
     def check_address(self, headers: Mapping[str, str], scheme: str = "http") -> AccessDecision:
-        """Host must be a loopback name; Origin, when there is one, the same place."""
+        """Host must be a loopback name; Origin, when there is one, must be the same address."""
         host = headers.get("host", "")
         if host_name(host) not in self.host_names:
             return AccessDecision(403, f'the Host header "{host}" does not name this machine')
@@ -82,8 +82,8 @@ class Gate:
         """Whether a call without a token comes from our own page in a browser of the user who runs this server.
 
         Sec-Fetch-Site is written by the browser, never by a page: `same-origin` says that our page asks. The user id of the
-        connection's other end keeps other users of the machine out. Neither a task may write that header, nor make this server write it
-        (an http template): so the other end must be seen to be of a process that is neither in a pod nor this one.
+        connection's other end keeps other users of the machine out. A task must gain nothing by writing that header, or by making this
+        server write it (an http template): so the process at the other end must be known, not in a pod, and not this server.
         """
         if not self.may_be_browser(headers, client, server) or client is None or server is None:
             return False
@@ -91,9 +91,9 @@ class Gate:
         return bool(connection) and _is_elsewhere(connection)
 
     def may_be_browser(self, headers: Mapping[str, str], client: Address | None, server: Address | None) -> bool:
-        """What of `check_browser` takes no time: the rest looks at all processes of this machine, and nobody else's request gets so far.
+        """The cheap part of `check_browser`: the rest looks at all processes of this machine, and only requests of this user get there.
 
-        A page at `localhost` need not be ours: browsers look for it at ::1 first, where another user may listen at our port.
+        A page at `localhost` need not be ours: browsers try ::1 first, where another user may listen on our port.
         """
         if headers.get("sec-fetch-site") not in _SAFE_SITES or host_name(headers.get("host", "")) != OWN_NAME:
             return False
@@ -102,15 +102,15 @@ class Gate:
         return peer_uid(client, server) == os.geteuid()
 
 
-@functools.lru_cache(maxsize=256)  # a browser keeps its connections, and to look at all open files takes a while
+@functools.lru_cache(maxsize=256)  # a browser reuses its connections, and looking at all open files is slow
 def _is_elsewhere(connection: str) -> bool:
-    """Whether a process of this user has the connection, and none that is in a pod or this one."""
-    found = holders(connection, os.geteuid())
-    return bool(found) and not any(pid == os.getpid() or is_of_a_pod(pid) for pid in found)
+    """Whether processes of this user have the connection, and none of them is in a pod or is this server."""
+    pids = holders(connection, os.geteuid())
+    return bool(pids) and not any(pid == os.getpid() or is_of_a_pod(pid) for pid in pids)
 
 
 def host_name(host: str) -> str:
-    """`localhost:2746` → `localhost`, `[::1]:80` → `[::1]`, lower case; "" for what is no host with a port, such as `localhost:1@evil`."""
+    """`localhost:2746` → `localhost`, `[::1]:80` → `[::1]`, lower case; "" for a text that is no host, such as `localhost:1@evil`."""
     match = _HOST.fullmatch(host.strip().lower())
     return match[1] if match else ""
 
@@ -119,7 +119,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:@/\\\s]+)(:[0-9]{1,5})?")
 
 
 def same_text(text: str, other: str) -> bool:
-    """Compared in constant time."""
+    """Whether two texts are equal, compared in constant time; False when `other` is empty."""
     return bool(other) and hmac.compare_digest(text.encode(), other.encode())
 
 

@@ -1,4 +1,4 @@
-"""What both servers of this machine need of HTTP: bounded bodies, and replies that go on until their client leaves."""
+"""HTTP helpers of both API servers: bounded bodies, and replies that last until their client disconnects."""
 
 from __future__ import annotations
 
@@ -24,44 +24,45 @@ log = logging.getLogger("hera_utils.server")
 LARGEST_BODY = 32 * 2**20
 """Bytes of a request's body. Argo takes 100 MB; Kubernetes behind it 3 MiB."""
 MOST_VALUES = 1_000_000
-"""Numbers, texts, lists and maps of a body: each needs some hundred bytes as a value, however short it is written."""
+"""Numbers, texts, lists and maps of a body: each needs about a hundred bytes in memory, however short its text is."""
 MOST_DEPTH = 200
-"""Levels of lists and maps in a body. Kubernetes takes 10,000; no object of its has thirty."""
+"""Levels of lists and maps in a body. Kubernetes takes 10,000, but none of its objects has thirty."""
 _TOO_DEEP = "exceeded max depth"
 MOST_QUERY = 10_000
 """Parameters in a URL: Go's own bound (urlmaxqueryparams)."""
 _LONG, _LONG_YAML = 64 * 2**10, 2**10
-"""Bytes of a body that is parsed beside the event loop: YAML takes some hundred times as long as JSON."""
+"""Bodies with more bytes (of JSON, of YAML) are parsed in a thread: YAML takes about a hundred times as long as JSON."""
 _PARSED_AT_ONCE = 2
-"""Bodies that are: each of their threads would have the event loop wait for its turn."""
+"""Bodies that are parsed in threads at the same time: each thread delays the event loop."""
 _LARGE = 2**20
 _LARGE_AT_ONCE = 2
-"""Bodies of more bytes than _LARGE wait for each other: together they could need more memory than a server should have."""
+"""How many bodies of more than _LARGE bytes are read at the same time: together they could need more memory than a server should have."""
 
 _CHANGES_AT_ONCE = 8
-"""Each has a thread while it waits for the controller. There are more threads: hundreds of changes delay nobody's `get`."""
+"""Changes that wait for the controller at the same time, each in a thread. There are more threads, so that hundreds of changes delay no
+`get`."""
 _COMPUTED_AT_ONCE = 2
-"""A list only computes, and so does what leaves out fields, a lint, and the choice of an event's bindings. Threads do that one after the
-other: eight of them of large runs at once had the event loop wait for a second. Of one client it is one: the other place is another's.
+"""Lists only compute, and so do requests that leave out fields, lints, and the choice of an event's bindings. Python's threads compute
+one after the other: eight of them for large runs made the event loop wait for a second. One client has at most one of these places.
 """
 
 _PIECE = 2**16
-"""Characters of an event that are given to a connection before its client has taken some."""
+"""Characters of an event that are written to a connection at once."""
 _WRITTEN_AT_ONCE = 8
-"""Pieces that all streams of an application write before anybody else has a turn: each takes a tenth of a millisecond."""
+"""Pieces that all streams of an application write before other requests have a turn: each takes a tenth of a millisecond."""
 
 Item = TypeVar("Item")
 
 
 def raw_path_of(request: Request) -> str:
-    """The path as it was sent, still percent-encoded."""
+    """The path as the client sent it, still percent-encoded."""
     raw: bytes = request.scope.get("raw_path") or b""
     return raw.decode("ascii", "replace").partition("?")[0] or request.url.path
 
 
 def read_json(data: bytes) -> Any:
-    """The JSON value in a request's body. As Go reads it: no NaN, no Infinity (nor a number that is as large), and whatever is no
-    Unicode becomes U+FFFD (half a surrogate pair could be neither stored nor answered). Raises ValueError.
+    """The JSON value in a request's body, read as Go does: NaN, Infinity and numbers beyond a float are errors, and invalid Unicode becomes
+    U+FFFD (half a surrogate pair could be neither stored nor sent). Raises ValueError, also when there are too many values or levels.
     """
     _check_size(data)
     text = data.decode("utf-8", "replace")
@@ -74,21 +75,23 @@ def read_json(data: bytes) -> Any:
 
 
 def _check_size(data: bytes) -> None:
-    """Raise ValueError when the text has too many values. Commas of texts do not count, but are counted before they are left out."""
+    """Raise ValueError when the body has too many values. They are counted first with the commas inside texts, and only if those are too
+    many, without them.
+    """
     if _values(data) > MOST_VALUES and _values(_TEXT.sub(b"", data)) > MOST_VALUES:
         raise ValueError(f"the body has more than {MOST_VALUES} values")
 
 
 def _check_depth(value: Any) -> None:
-    """Raise ValueError when lists and maps are nested so deep that a function which calls itself for each level would fail."""
+    """Raise ValueError when lists and maps are nested so deeply that a recursive function would fail."""
     level = [value]
     for _ in range(MOST_DEPTH):
         level = [
-            below
-            for one in level
-            if isinstance(one, (dict, list))
-            for below in (one.values() if isinstance(one, dict) else one)
-            if isinstance(below, (dict, list))
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
         ]
         if not level:
             return
@@ -103,7 +106,7 @@ _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-_LARGEST_DIGITS = 308  # a number of more is none that a float can hold
+_LARGEST_DIGITS = 308  # a float cannot hold a number with more digits
 
 
 def _number(text: str) -> int | float:
@@ -123,21 +126,21 @@ def _well_formed(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
-        return [_well_formed(one) for one in value]
+        return [_well_formed(item) for item in value]
     if isinstance(value, dict):
-        return {_well_formed(key): _well_formed(one) for key, one in value.items()}
+        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
     return value
 
 
 class Bodies:
-    """The bodies of an application's requests: none is larger than LARGEST_BODY, few are large at the same time."""
+    """Reads the bodies of an application's requests: none is larger than LARGEST_BODY, and only a few are large at the same time."""
 
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._parsing = asyncio.Semaphore(_PARSED_AT_ONCE)
 
     async def parsed(self, parse: Callable[[bytes], Item], data: bytes, *, yaml: bool = False) -> Item:
-        """What a function makes of a body: beside the event loop when that may take long."""
+        """Parse a body, in a thread when that may take long."""
         if len(data) <= (_LONG_YAML if yaml else _LONG):
             return parse(data)
         async with self._parsing:
@@ -145,7 +148,7 @@ class Bodies:
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The request's body, for as long as it is worked on."""
+        """The request's body. A large one counts as such until the context ends. Raises Refused when it is larger than LARGEST_BODY."""
         chunks: list[bytes] = []
         size, waited = 0, False
         try:
@@ -178,7 +181,9 @@ class Lanes:
     def of(
         self, request: Request, *, change: bool, is_list: bool, chosen: bool = False, lint: bool = False
     ) -> contextlib.AbstractAsyncContextManager[None]:
-        """chosen: a run is asked for, or some fields of one object. lint: nothing but a computation, for a long time perhaps."""
+        """The context in which a request is served. chosen: it asks for a run, or for some fields of one object. lint: it only computes,
+        perhaps for a long time.
+        """
         if lint:
             queue = self._lints
         elif change:
@@ -191,14 +196,14 @@ class Lanes:
 
 
 def query_of(request: Request) -> dict[str, str]:
-    """The last value of each parameter of the URL. Raises Refused when there are too many."""
+    """The last value of each parameter of the URL. Raises Refused when there are more than MOST_QUERY."""
     if request.scope.get("query_string", b"").count(b"&") >= MOST_QUERY:
         raise Refused(INVALID_ARGUMENT, "number of URL query parameters exceeded limit", reason="BadRequest")
     return dict(request.query_params)
 
 
 def pieces(texts: Iterable[str]) -> Iterator[bytes]:
-    """Texts as they are sent: small ones together, and never a large one at once, because its reader may not take it for hours."""
+    """Texts encoded for sending: small ones are joined, and large ones are split, because their reader may not take them for hours."""
     small: list[str] = []
     size = 0
     for text in texts:
@@ -218,7 +223,7 @@ def _encoded(text: str) -> bytes:
 
 
 class Pace:
-    """Streams write a few pieces at a time: hundreds of them are due at the same moment, each with a megabyte."""
+    """Lets streams write only a few pieces at a time: hundreds of streams may be due at the same moment, each with a megabyte."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_WRITTEN_AT_ONCE)
@@ -229,7 +234,7 @@ class Pace:
 
 
 class EventResponse(Response):
-    """A reply that goes on until it ends or its client hangs up, whichever is first."""
+    """A reply that lasts until its content ends or its client disconnects, whichever is first."""
 
     def __init__(self, content: AsyncIterator[bytes], headers: dict[str, str], pace: Pace) -> None:
         super().__init__(None, 200, headers)
@@ -242,7 +247,7 @@ class EventResponse(Response):
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            pass  # the server ends
+            pass  # the server is stopping
         finally:
             for task in tasks:
                 task.cancel()

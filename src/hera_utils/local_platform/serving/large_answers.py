@@ -1,8 +1,8 @@
-"""Large answers that their clients have not taken yet: together they have a bound, and whoever takes nothing of one is hung up on.
+"""Bounds the memory of large answers that their clients have not received yet, and disconnects clients that read nothing.
 
-An answer is computed, and held until its last piece is on the way. Hundreds of clients that ask for a large run and never read would
-hold hundreds of copies. So a large answer for which there is no room is thrown away, and computed again when there is; small ones never
-wait. (Go's servers write an answer while it is made, and have the same bound in what they list: a page.)
+An answer is computed, and held in memory until its last piece is sent. Hundreds of clients that ask for a large run and never read
+would hold hundreds of copies. So a large answer for which there is no room is thrown away, and computed again when there is; small
+answers never wait. (Go's servers write an answer while they compute it, and their lists are bounded by pages.)
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from starlette.types import Receive, Scope, Send
 from hera_utils.local_platform.serving.http import until_disconnected
 
 LARGE = 2**16
-"""Bytes of an answer that counts."""
+"""Answers with more bytes count."""
 MOST = 64 * 2**20
-"""Bytes of all that are not taken; a single one may have more."""
+"""Bytes of all large answers that are not sent yet; a single one may have more."""
 PATIENCE = 60.0
-"""So many seconds a client may take nothing of its answer."""
+"""Seconds after which a client that reads nothing of its answer is disconnected."""
 SHORT_PATIENCE = 5.0
-"""The same while others wait for room."""
+"""The same while other requests wait for room."""
 ABORT = "hera-utils.abort"
-"""The extension of a connection's scope with which it is ended at once."""
+"""The ASGI scope's extension that closes the connection at once."""
 _TICK = 1.0
 _WAITED = 0.5
-"""Seconds after which it is asked whether a client is still there."""
+"""A request that has waited longer than these seconds is computed only if its client is still connected."""
 Answer = TypeVar("Answer")
 Item = Callable[[], "str | None"]
-"""Gives the text of an item of a list, each time it is asked; None when there is none any more."""
+"""Gives the text of an item of a list at each call; None when the item has been deleted."""
 
 
 class LargeAnswers:
@@ -54,9 +54,10 @@ class LargeAnswers:
         change: bool,
         is_gone: Callable[[], Awaitable[bool]] | None = None,
     ) -> Answer | Response:
-        """What is computed within the lane, when there is room for it. change: it cannot be computed again, and keeps its lane.
+        """The answer that `compute` gives within the lane, when there is room for it. change: it cannot be computed twice, so it waits for
+        room in its lane.
 
-        is_gone: whether the client has hung up: after a wait nothing is computed for it. Raises ClientDisconnect then.
+        is_gone: whether the client has disconnected. If so, after a wait nothing is computed for it and ClientDisconnect is raised.
         """
         now = asyncio.get_running_loop().time
         began = now()
@@ -68,12 +69,13 @@ class LargeAnswers:
                 try:
                     computed = await compute()
                 except BaseException:
-                    self._wake()  # whoever was woken for this needs no room
+                    self._wake()  # this request needs no room, so the next one may try
                     raise
                 while change and not self._fits(computed):
                     await self._room()
             if self._fits(computed):
-                self._wake()  # it may leave room for another; one that did not fit waits until something has left
+                # There may be room for another answer as well. If that one does not fit, it waits until an answer has been sent.
+                self._wake()
                 if isinstance(computed, ItemByItem):
                     computed.answers = self
                 elif isinstance(computed, Response) and _size(computed) > LARGE:
@@ -86,7 +88,7 @@ class LargeAnswers:
         return self._has_room(_size(computed))
 
     async def take_item(self, make: Callable[[], Awaitable[str | None]]) -> str | None:
-        """The text of an item, counted from now on: thrown away, and made again, as often as there is no room for it."""
+        """The text of an item, counted until `leave`. As long as there is no room for it, it is thrown away and made again later."""
         while True:
             try:
                 text = await make()
@@ -129,7 +131,7 @@ class LargeAnswers:
 
 
 class _LargeAnswer(Response):
-    """An answer that is sent in pieces, each when the client has taken most of those before it."""
+    """An answer that is sent in pieces, each when the client has received most of the earlier ones."""
 
     def __init__(self, answer: Response, answers: LargeAnswers) -> None:
         self._answers = answers
@@ -149,9 +151,9 @@ class _LargeAnswer(Response):
 
 
 class ItemByItem(Response):
-    """A list of which an item at a time is made, when the client has taken most of those before it. Each counts as an answer.
+    """A list that is made item by item, each when the client has received most of the earlier ones. Each item counts as an answer.
 
-    answers: told by these before it is sent.
+    answers: set by LargeAnswers.answer before the list is sent.
     """
 
     answers: LargeAnswers
@@ -165,16 +167,16 @@ class ItemByItem(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        left = asyncio.ensure_future(until_disconnected(receive))
+        disconnected = asyncio.ensure_future(until_disconnected(receive))
         try:
-            await self._send(scope, send, left)
+            await self._send(scope, send, disconnected)
         finally:
-            left.cancel()
+            disconnected.cancel()
 
-    async def _send(self, scope: Scope, send: Send, left: asyncio.Future[None]) -> None:
+    async def _send(self, scope: Scope, send: Send, disconnected: asyncio.Future[None]) -> None:
         loop, between = asyncio.get_running_loop(), self._before
         for item in self._items:
-            if left.done():
+            if disconnected.done():
                 return
             text = await self.answers.take_item(lambda item=item: loop.run_in_executor(self._threads, item))  # type: ignore[misc]
             if text is None:
@@ -190,14 +192,14 @@ class ItemByItem(Response):
 
 
 def _encoded(before: str, text: str) -> Iterator[bytes]:
-    """The two texts, encoded piece by piece: encoded as a whole they would be held twice."""
+    """Both texts, encoded piece by piece: encoded as a whole, they would be in memory twice."""
     for at in range(0, len(text), LARGE):
         piece = text[at : at + LARGE] if at else before + text[:LARGE]
         yield piece.encode("utf-8", "surrogatepass")
 
 
 async def _send_pieces(pieces: Iterable[bytes], answers: LargeAnswers, scope: Scope, send: Send) -> bool:
-    """Send each piece when the client has taken most of those before it. False: it took nothing for too long, and was hung up on."""
+    """Send each piece when the client has received most of the earlier ones. False: it read nothing for too long, and was disconnected."""
     for piece in pieces:
         if not await _is_taken(send({"type": "http.response.body", "body": piece, "more_body": True}), answers):
             scope.get("extensions", {}).get(ABORT, lambda: None)()
@@ -206,7 +208,7 @@ async def _send_pieces(pieces: Iterable[bytes], answers: LargeAnswers, scope: Sc
 
 
 async def _is_taken(sending: Awaitable[None], answers: LargeAnswers) -> bool:
-    """Whether the client takes what it is sent."""
+    """Wait until a piece is sent. False when the client reads nothing for too long."""
     future, rested = asyncio.ensure_future(sending), 0.0
     while not (await asyncio.wait({future}, timeout=_TICK))[0]:
         rested += _TICK
@@ -218,5 +220,5 @@ async def _is_taken(sending: Awaitable[None], answers: LargeAnswers) -> bool:
 
 
 def _size(computed: object) -> int:
-    """Of what is held as a whole; a stream is not."""
+    """Bytes of an answer that is in memory as a whole; 0 for a stream."""
     return len(getattr(computed, "body", b""))

@@ -1,8 +1,8 @@
-"""The latest state of workflows, put together once for all who watch them.
+"""The latest state of workflows, whose text is built once for all watchers.
 
-The text of a run of thousands of tasks takes milliseconds to put together. Watchers whose turns come shortly after one another share it:
-it is put together anew only as often as a hundredth of one core allows, however many watch. Who is given one that is not the newest any
-more is told so, and asks again.
+The text of a run of thousands of tasks takes milliseconds to build. Watchers whose turns come shortly after one another share it: it is
+built anew only as often as a hundredth of one core allows, however many watch. A watcher that is given an outdated text learns so, and
+asks again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 SHARE = 0.01
 _TYPE = '{"type":"'
 KEPT = 4
-"""Texts that are kept while somebody watches."""
+"""How many texts are kept while anybody watches."""
 
 
 @dataclass(frozen=True)
 class _Text:
     stored: StoredObject
     until: float
-    """Of the clock: before that it may be given out although the run has changed."""
+    """The clock's time until which the text may be used although the run has changed."""
 
 
 class Latest:
@@ -39,10 +39,10 @@ class Latest:
         self._texts: OrderedDict[Key, _Text] = OrderedDict()
         self._events: list[tuple[str, str]] = []
         self.watchers = 0
-        """So many watch something."""
+        """How many watchers there are, of any objects."""
 
     def enter(self) -> None:
-        """Somebody begins to watch."""
+        """Count a new watcher."""
         with self._lock:
             self.watchers += 1
 
@@ -54,7 +54,7 @@ class Latest:
                 self._events.clear()
 
     def event(self, change: str, text: str) -> str:
-        """The event with a whole workflow, one for all who are given that text: each keeps it until its client has taken it."""
+        """The event with a whole workflow, shared by all watchers that send `text`: each keeps it until its client has received it."""
         with self._lock:
             for known, event in self._events:
                 if known is text and event.startswith(change, len(_TYPE)):
@@ -65,7 +65,7 @@ class Latest:
             return event
 
     def get(self, place: Key, *, nodes: bool, at_once: bool) -> tuple[StoredObject, bool]:
-        """(the workflow, whether it has changed since). at_once: only the newest will do. Raises Refused when there is none."""
+        """(the workflow, whether that state is outdated). at_once: only the newest state will do. Raises Refused when it does not exist."""
         newest = self._platform.get(*place, nodes=False)
         if not nodes:
             return newest, False

@@ -1,7 +1,7 @@
-"""One port that answers in plain HTTP and with TLS, by how a client begins.
+"""One port that speaks plain HTTP or TLS, depending on how a client begins.
 
-Scripts write `f"https://{os.environ['ARGO_SERVER']}"`, as a cluster's Argo server wants it. The first byte of a connection tells a TLS
-handshake from HTTP's letters; it is looked at before anybody reads it, once a connection.
+Scripts write `f"https://{os.environ['ARGO_SERVER']}"`, as a cluster's Argo server requires. The first byte of a connection distinguishes
+a TLS handshake from HTTP's letters; it is peeked at once, when it arrives.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from hera_utils.local_platform.serving.connections import Connections
 
 _HANDSHAKE = 0x16
 """The first byte of a TLS record that begins a handshake (RFC 8446, 5.1)."""
-_AT_ONCE = 100  # connections that are taken before others have their turn
+_AT_ONCE = 100  # connections that are accepted before other work of the event loop has its turn
 _PAUSE = 1.0  # seconds, when there are no descriptors left for another connection
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class TlsOrPlain:
-    """Takes connections of a listening socket. protocol: makes what speaks HTTP on a connection. context: None speaks no TLS.
+    """Accepts connections of a listening socket. protocol: creates the HTTP protocol of a connection. context: None for a port without TLS.
 
-    connections: those of all ports. Used within its event loop.
+    connections: the register of all ports' connections. Used within its event loop.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class TlsOrPlain:
         self._listen()
 
     def close(self) -> None:
-        """Accept no more connections. Those that are open are ended by their protocol."""
+        """Accept no more connections. Open ones are closed by their protocol."""
         self._closed = True
         self._loop.remove_reader(self._listener)
         for connection in list(self._silent):
             self._drop(connection)
 
     async def wait_closed(self) -> None:
-        """Until the connections that were being opened at `close` are open, or have failed."""
+        """Wait until the connections whose handshake was in progress at `close` are open or have failed."""
         await asyncio.gather(*self._beginning)
 
     def _listen(self) -> None:
@@ -83,7 +83,7 @@ class TlsOrPlain:
             self._loop.add_reader(connection, self._look, connection)
 
     def _look(self, connection: socket.socket) -> None:
-        """Something came, or the connection ended."""
+        """The connection's first byte has arrived, or its client has closed it."""
         try:
             first = connection.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -101,16 +101,18 @@ class TlsOrPlain:
         beginning.add_done_callback(self._beginning.discard)
 
     async def _begin(self, connection: socket.socket, secure: bool) -> None:
-        # A handshake that fails is the client's affair: it knows, and the connection is closed
+        # A failed handshake is not an error of the server: the client notices it, and the connection is closed.
         try:
             with contextlib.suppress(OSError, ssl.SSLError):
                 context = self._context if secure else None
                 await self._loop.connect_accepted_socket(self._protocol, connection, ssl=context)
         finally:
-            self._connections.leave(connection)  # its protocol is known instead, or it is closed
+            self._connections.leave(
+                connection
+            )  # its protocol has registered itself instead, or the connection is closed
 
     def _drop(self, connection: socket.socket) -> None:
-        """End a connection on which nothing has come."""
+        """Close a connection on which nothing has arrived."""
         self._loop.remove_reader(connection)
         self._silent.discard(connection)
         self._connections.leave(connection)

@@ -1,12 +1,12 @@
-"""Watching objects: the latest state of each, coalesced, never a queue.
+"""Watches of objects: each watcher gets the latest state of changed objects, coalesced, never a queue of changes.
 
 An Argo event carries the whole workflow, so a queue for each watcher would cost O(n²) bytes for n tasks. A watcher therefore remembers
-only *which* objects changed; when it is its turn it reads their latest state. It is served at most ten times a second, and less often
-when its documents are large or many watch: neither side shall need more than a few hundredths of one core for them, and the server not
-more than a fifth for all (`pause_after`). What changed last is never lost, and the end of a run is told at once.
+only *which* objects changed; when its turn comes, it reads their latest state. It is served at most ten times a second, and less often
+when its documents are large or there are many watchers: neither side should need more than a few hundredths of one core for them, and
+the server not more than a fifth for all (`pause_after`). The last change is never lost, and the end of a run is sent at once.
 
     writer's thread ── listener: mark the object ──▶ pending {uid: change} ── at its turn ──▶ latest text ──▶ the watcher's client
-                                                                                                 └ one for all watchers (latest.py)
+                                                                                                 └ shared by all watchers (latest.py)
 """
 
 from __future__ import annotations
@@ -32,36 +32,38 @@ from hera_utils.local_platform.storage.records import Key, ObjectChange, StoredO
 Json = dict[str, Any]
 
 SHORTEST_PAUSE = 0.1
-"""Seconds between two servings of a watcher."""
+"""Seconds between two turns of a watcher."""
 LONGEST_PAUSE = 15.0
 SHARE = 0.02
-"""How much of one core a watcher's documents may cost the server."""
+"""The share of one core that a watcher's documents may cost the server."""
 SHARE_OF_ALL = 0.2
-"""The same of all watchers together, with what sending takes: requests wait while the server sends."""
+"""The same for all watchers together, with the time that sending takes: requests wait while the server sends."""
 SENDING_SECONDS = 2e-9
-"""For each byte."""
+"""Seconds to send a byte."""
 CLIENT_SHARE = 0.03
-"""How much they may cost its client, which decodes them: in Go, Python or a browser a megabyte takes about 15 ms."""
+"""The share of one core that they may cost the client, which decodes them: in Go, Python or a browser a megabyte takes about 15 ms."""
 CLIENT_SECONDS = 15e-9
-"""For each byte (each character of ASCII text)."""
+"""Seconds of a client to decode a byte (a character of ASCII text)."""
 
 _BATCH = 2**20
 _THREADS = 2
 _REMEMBERED_DELETIONS = 1000
 _REMEMBERED_CHARACTERS = 16_000_000
-"""Of the objects of a kind that were deleted: a run of 20,000 pods has thirty million."""
+"""Characters of the deleted objects of a kind that are remembered: a run of 20,000 pods has thirty million."""
 _DECODER = json.JSONDecoder()
 _METADATA_FIRST = '{"metadata":'
 
 
 def pause_after(cost: float, size: int, watchers: int = 1) -> float:
-    """How long a watcher rests after it was served. cost: seconds of our processor time; size: of the texts; watchers: of anything."""
+    """Seconds until a watcher's next turn. cost: seconds of our processor time for the last one; size: bytes of its texts; watchers: the
+    number of all watchers.
+    """
     of_all = (cost + size * SENDING_SECONDS) * watchers / SHARE_OF_ALL
     return min(max(SHORTEST_PAUSE, cost / SHARE, size * CLIENT_SECONDS / CLIENT_SHARE, of_all), LONGEST_PAUSE)
 
 
 def metadata_of(text: str) -> Json:
-    """The metadata of an object as stored, without reading the rest of a document that may be megabytes."""
+    """The metadata of a stored object's text, without parsing the rest of a document that may be megabytes."""
     if text.startswith(_METADATA_FIRST):
         metadata, _ = _DECODER.raw_decode(text, len(_METADATA_FIRST))
     else:
@@ -70,7 +72,7 @@ def metadata_of(text: str) -> Json:
 
 
 def status_of(stored: StoredObject) -> Json:
-    """The status of a workflow, without reading what stands before it where that can be skipped."""
+    """The status of a workflow, without parsing the text before it where its position is known."""
     if stored.status_at:
         status = _DECODER.raw_decode(stored.text, stored.status_at)[0]
     else:
@@ -80,7 +82,7 @@ def status_of(stored: StoredObject) -> Json:
 
 @dataclass(frozen=True)
 class ObjectSelector:
-    """Which objects are read: a namespace ("" = any) and two selectors. nodes=False: workflows without status.nodes."""
+    """Selects objects: by kind, namespace ("" = any) and two selectors. nodes=False: workflows come without status.nodes."""
 
     kind: str
     namespace: str = ""
@@ -99,7 +101,7 @@ class ObjectSelector:
         return True
 
     def matches(self, text: str) -> bool:
-        """Whether an object of the right namespace fits the selectors."""
+        """Whether the text of an object of the right namespace matches the selectors."""
         if self.labels.requirements and not self.labels.matches(metadata_of(text).get("labels")):
             return False
         if not self.fields.fields:
@@ -112,9 +114,9 @@ class ObjectSelector:
 
 
 class WatchHistory:
-    """What a watcher that comes back needs beside the present state: deletions, and which objects are new.
+    """What a watcher that reconnects needs beside the present state: deletions, and which objects are new.
 
-    Kept in memory for as long as the server lives; a version from before is answered `Gone`, and the client lists again.
+    Kept in memory while the server runs. To an older version the answer is `Gone`, and the client lists again.
     """
 
     def __init__(self, platform: LocalPlatform, kinds: Iterable[str]) -> None:
@@ -126,7 +128,7 @@ class WatchHistory:
         self._horizon: dict[str, int] = {}
         self.latest = Latest(platform)
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="watch")
-        """In these watchers, and readers of logs, have their turns: hundreds of them take no thread of those who ask once."""
+        """The threads of watchers and of readers of logs: hundreds of them take no thread from other requests."""
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
@@ -135,7 +137,9 @@ class WatchHistory:
 
     def _note(self, change: ObjectChange) -> None:
         stored = change.stored
-        if change.type == "DELETED":  # an object keeps its last version when it goes; what counts is when it went
+        if (
+            change.type == "DELETED"
+        ):  # a deleted object keeps its last version, but the version of its deletion is needed
             stored = replace(stored, resource_version=self._platform.list("Namespace")[1])
         with self._lock:
             if change.type == "ADDED":
@@ -146,9 +150,9 @@ class WatchHistory:
                 deleted.append(stored)
                 self._characters[stored.kind] += len(stored.text)
                 while len(deleted) > _REMEMBERED_DELETIONS or self._characters[stored.kind] > _REMEMBERED_CHARACTERS:
-                    gone = deleted.popleft()
-                    self._characters[stored.kind] -= len(gone.text)
-                    self._horizon[stored.kind] = gone.resource_version
+                    oldest = deleted.popleft()
+                    self._characters[stored.kind] -= len(oldest.text)
+                    self._horizon[stored.kind] = oldest.resource_version
 
     def deleted_since(self, kind: str, version: int, newest: int) -> list[StoredObject]:
         """The objects deleted after a version. Raises Refused (reason Expired) when the version is too old, or not from this server."""
@@ -165,7 +169,7 @@ class WatchHistory:
 
 
 Render = Callable[[str, StoredObject], str | None]
-"""(ADDED | MODIFIED | DELETED, the object with its text) → what is sent; None sends nothing."""
+"""(ADDED | MODIFIED | DELETED, the object with its text) → the text of the event; None for no event."""
 
 
 class ObjectWatch:
@@ -190,10 +194,10 @@ class ObjectWatch:
         self._ended: set[str] = set()
         self._stop: Callable[[], None] = lambda: None
         self.version = self.served_version = 0
-        """The version of the present state when the watch began; the newest version that was served."""
+        """The version of the present state when the watch began; the newest version that was sent."""
 
     def open(self, since: int | None = None) -> ObjectWatch:
-        """Start to listen, before the client is promised anything. Raises Refused when `since` is too old."""
+        """Start to listen, before the reply to the client begins. Raises Refused when `since` is too old."""
         stop = self._platform.subscribe(self._selector.kind, self._note)
         self._history.latest.enter()
 
@@ -218,7 +222,9 @@ class ObjectWatch:
                 if not self._selector.names(stored) or not self._selector.matches(stored.text):
                     continue
                 if stored.kind == "Workflow":
-                    stored = replace(stored, text="")  # as in its changes: read when its turn comes
+                    stored = replace(
+                        stored, text=""
+                    )  # the text is read when the object's turn comes, as for its changes
                 if since is None or stored.resource_version > since:
                     new = since is None or self._history.is_new(stored, since)
                     self._pending.setdefault(stored.uid, ObjectChange("ADDED" if new else "MODIFIED", stored))
@@ -230,7 +236,7 @@ class ObjectWatch:
         self._stop()
 
     def _note(self, change: ObjectChange) -> None:
-        """In the writer's thread: mark and return."""
+        """Mark a changed object. Called in the writer's thread, so it returns at once."""
         if not self._selector.names(change.stored):
             return
         with self._lock:
@@ -247,12 +253,12 @@ class ObjectWatch:
             self._set(self._urgent)
 
     def _set(self, event: asyncio.Event | None) -> None:
-        """From any thread; before and after `batches` runs nobody waits."""
+        """Set an event of the loop, from any thread. It does nothing before `batches` runs: nothing waits for the event then."""
         if event is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(event.set)
 
     def serve_now(self) -> list[str]:
-        """What is due at this moment, without waiting: the next events of it, [] at its end."""
+        """The next events that are due at this moment, without waiting; [] when there are no more."""
         return self._serve()[0]
 
     async def batches(self) -> AsyncIterator[list[str]]:
@@ -260,7 +266,7 @@ class ObjectWatch:
         self._wake, self._urgent = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._wake.set()
-        # The end of the one run that somebody follows is told at once, that of any among many no sooner than other changes.
+        # A watcher of one run gets its end at once; a watcher of many runs gets their ends no sooner than other changes.
         least = 0.0 if self._selector.fields.required_value("metadata.name") else SHORTEST_PAUSE
         try:
             while True:
@@ -277,12 +283,12 @@ class ObjectWatch:
             self.close()
 
     def _serve(self) -> tuple[list[str], float]:
-        """The events that are due, up to so many characters, and how long to rest after them. Each watcher has its own: what they keep
-        until their clients take it is bounded by this.
+        """The events that are due, up to _BATCH characters, and how many seconds to pause after them. The bound limits what each watcher
+        keeps in memory until its client has received it.
         """
         started = time.thread_time()
         events, size = list[str](), 0
-        for _ in range(len(self._pending)):  # what is stale waits for the next time
+        for _ in range(len(self._pending)):  # an outdated object is put back, for the next turn
             with self._lock:
                 _, change = self._pending.popitem(last=False)
                 self.served_version = max(self.served_version, change.stored.resource_version)
@@ -298,17 +304,17 @@ class ObjectWatch:
         return events, pause_after(time.thread_time() - started, size, self._history.latest.watchers)
 
     def _due(self, change: ObjectChange) -> tuple[str, StoredObject] | None:
-        """What is sent to the client: the latest state, or that the object is gone (or no longer fits its selectors)."""
+        """(type, object) of the event to send: the latest state, or DELETED when the object is deleted or matches no longer."""
         stored, uid = change.stored, change.stored.uid
         if not self._selector.names(stored):
             return None
         if change.type != "DELETED":
-            # A change may be a while old when its turn comes; the state of this moment is what counts.
+            # The change may be old when its turn comes, so the state of this moment is sent.
             place = (stored.kind, stored.namespace, stored.name)
             try:
                 latest = stored if stored.text else self._latest(change, place)
             except Refused:
-                return None  # deleted meanwhile: that event follows
+                return None  # the object has been deleted meanwhile: that event follows
             if latest.uid != uid:
                 return None
             if self._selector.matches(latest.text):
@@ -325,7 +331,7 @@ class ObjectWatch:
         return "DELETED", stored
 
     def _latest(self, change: ObjectChange, place: Key) -> StoredObject:
-        """The workflow's latest state; or one that others were given a moment ago, then it is our turn again for what came since."""
+        """The workflow's latest state, or an outdated one that is shared with other watchers; then the object is marked again."""
         uid = change.stored.uid
         new = change.over or change.type == "ADDED" or uid not in self._sent
         latest, stale = self._history.latest.get(place, nodes=self._selector.nodes, at_once=new)
