@@ -1,4 +1,4 @@
-"""Which user and which processes have an end of a TCP connection: the server asks it about a browser, a client about its server."""
+"""Finds the user and the processes of an end of a TCP connection: the server looks up a browser, a client looks up its server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 Address = tuple[str, int]
 Connection = tuple[Address, Address]
-"""(its client's end, the server's)."""
+"""(the client's address, the server's address)."""
 
 
 def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = None) -> int | None:
@@ -24,9 +24,10 @@ def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = N
 def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iterable[Path] | None = None) -> int | None:
     """The user id of the process that has the end `end` of a TCP connection, or None when it cannot be determined.
 
-    Linux: the kernel is asked for that one connection; where it does not answer, its table of all TCP connections of this network namespace
-    is read, which takes milliseconds on a busy machine. Only an established connection counts. One without an owner, not yet or not any
-    more, is listed as root's: it is nobody's, or (awaited) the listener's that will accept it.
+    Linux: the kernel is asked for that one connection; where it does not answer, its table of all TCP connections of this network
+    namespace is read, which takes milliseconds on a busy machine. Only an established connection counts. The kernel lists one that no
+    process has, because it is not accepted yet or is closed already, as root's: the answer is then None, or with `awaited` the user of
+    the listener that will accept it.
     """
     if ":" in end[0] or ":" in other[0]:
         return None
@@ -90,7 +91,7 @@ def _ask_kernel(end: Address, other: Address) -> KernelSocket | None:
 
 
 def inode(end: Address, other: Address) -> str:
-    """What identifies the end `end` of an established connection for as long as the machine runs; "" when the kernel knows none."""
+    """The inode of the end `end` of an established connection, which identifies it until the machine restarts; "" when there is none."""
     here, there = _kernel_address(end), _kernel_address(other)
     try:
         with open("/proc/self/net/tcp", encoding="ascii") as lines:
@@ -101,8 +102,8 @@ def inode(end: Address, other: Address) -> str:
 
 
 def is_listening(pid: int, address: Address) -> bool:
-    """Whether a process of this user listens at an address. True as well where that cannot be told: not Linux, a process that the kernel
-    lets nobody look into.
+    """Whether a process of this user listens at an address. Also True where that cannot be found out: not on Linux, or for a process
+    whose open files the kernel does not show.
     """
     try:
         links = {f"socket:[{number}]" for number in _listeners(address)}
@@ -125,13 +126,13 @@ def _listeners(address: Address) -> list[str]:
 
 
 def holders(socket_inode: str, uid: int) -> list[int]:
-    """The processes of a user that are seen to have a socket open. None of them may be all: a socket can be hidden."""
+    """The processes of a user that have a socket open, as far as that is visible: a process can hide its sockets."""
     link = f"socket:[{socket_inode}]"
     return [int(name) for name in os.listdir("/proc") if name.isdecimal() and _has(name, uid, link)]
 
 
 def processes_of(connections: Collection[Connection], uid: int) -> dict[Connection, int]:
-    """The processes of a user that have the client's ends of connections, as far as it can be told; the first one of several."""
+    """{connection: pid of the user's process that has the client's end}, as far as that is visible; the lowest pid of several."""
     ends = {}
     for client, server in connections:
         with contextlib.suppress(OSError, struct.error, AttributeError):
@@ -146,7 +147,7 @@ def processes_of(connections: Collection[Connection], uid: int) -> dict[Connecti
 
 
 def _links(pid: str, uid: int) -> set[str]:
-    """What the open files of a user's process are."""
+    """The link targets of the open files of a process; none for another user's process."""
     folder = f"/proc/{pid}/fd"
     try:
         return {_link(f"{folder}/{name}") for name in os.listdir(folder)} if os.stat(folder).st_uid == uid else set()
@@ -169,7 +170,7 @@ _ESTABLISHED, _LISTENING, _NOBODYS = "01", "0A", "0"
 
 
 def _owner(rows: Iterable[list[str]], here: str, there: str) -> tuple[int | None, bool]:
-    """(who has that end, or listens there for it; whether it waits to be accepted)."""
+    """(the user id of the process that has that end, or of its listener; whether the connection waits to be accepted)."""
     listener, waits = None, False
     for words in rows:
         if words[1] != here:
@@ -184,7 +185,7 @@ def _owner(rows: Iterable[list[str]], here: str, there: str) -> tuple[int | None
 
 
 def _kernel_address(address: Address) -> str:
-    """As /proc/net/tcp writes it: the four bytes in the machine's order, then the port, hexadecimal."""
+    """An address as in /proc/net/tcp: the four bytes in the machine's order, then the port, hexadecimal."""
     number = int.from_bytes(bytes(int(part) for part in address[0].split(".")), _BYTE_ORDER)
     return f"{number:08X}:{address[1]:04X}"
 

@@ -1,6 +1,6 @@
-"""The state folder belongs to its owner alone: it is created so, checked before anything in it is trusted, and written to so.
+"""The state folder is private to its owner: it is created so, and checked before its content is trusted.
 
-What another user could have written there (a token, a journal that says what runs, the address of a server) would act as the user.
+A file that another user wrote there (a token, a journal with commands to run, a server's address) would act with the owner's rights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FIX = "choose another folder with HERA_UTILS_STATE, or make this one accessible
 
 
 def open_state_folder(state: Path) -> None:
-    """Create the folder, or check that it may be used; a looser mode is tightened with a warning. PlatformError when it may not."""
+    """Create the folder, or check that it may be used. A looser mode is tightened, with a warning. Raises PlatformError when it may not."""
     try:
         is_new = not state.is_dir()
         make_private(state)
@@ -37,7 +37,7 @@ def open_state_folder(state: Path) -> None:
     if is_new:
         _spread(state)
     check_state_folder(state)
-    with contextlib.suppress(OSError):  # opening it will raise what is wrong
+    with contextlib.suppress(OSError):  # opening the file later raises the error
         for path, status in _entries(state, 1):
             mode = 0o700 if stat.S_ISDIR(status.st_mode) else 0o600
             if not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o777 & ~mode:
@@ -45,12 +45,12 @@ def open_state_folder(state: Path) -> None:
 
 
 def _spread(folder: Path) -> None:
-    """Tell an ext4 file system that what is in the folder does not belong together, as the folders of /home do not.
+    """Tell an ext4 file system that the subfolders do not belong together, like the folders of /home.
 
-    It looks for a new file's number beside those of the folder's other files, and passes each that was in use within the last minutes. Near
-    a project's files, which come and go, that took longer than all else that a pod costs the kernel.
+    ext4 looks for a new file's inode near those of the folder's other files, and skips each inode that was in use within the last minutes.
+    Near a project's files, which change often, that took longer than everything else that a pod costs the kernel.
     """
-    with contextlib.suppress(OSError, ImportError):  # another file system, or system
+    with contextlib.suppress(OSError, ImportError):  # another file system or operating system has no such flag
         import fcntl
 
         descriptor = os.open(folder, os.O_RDONLY)
@@ -62,22 +62,24 @@ def _spread(folder: Path) -> None:
 
 
 class HeldFolder:
-    """The folder of a running server, which somebody may remove or move away meanwhile.
+    """Detects that the folder of a running server is removed or moved.
 
-    lock: the server's own, an open file: by its name the next server's might be found. The journal is there.
+    lock: the server's open lock file; its name may meanwhile lead to the next server's. The journal exists.
     """
 
     def __init__(self, state: Path, lock: IO[bytes]) -> None:
         self._lock, self._journal = state / "server.lock", state / "journal.sqlite"
         self._mine = lock
-        self._begun_with = _identity(self._journal)  # not opened: closing it would give SQLite's own locks back
+        self._journal_at_start = _identity(
+            self._journal
+        )  # the file is not opened: closing it would release SQLite's locks
 
     def loss(self) -> str:
-        """What has happened to it: "" (nothing), "removed" or "moved"."""
+        """What has happened to the folder: "" (nothing), "removed" or "moved"."""
         mine = os.fstat(self._mine.fileno())
         if not mine.st_nlink or (_identity(self._lock) and not _identity(self._journal)):
             return "removed"
-        if _identity(self._lock) != (mine.st_dev, mine.st_ino) or _identity(self._journal) != self._begun_with:
+        if _identity(self._lock) != (mine.st_dev, mine.st_ino) or _identity(self._journal) != self._journal_at_start:
             return "moved"
         return ""
 
@@ -91,7 +93,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def check_state_folder(state: Path) -> None:
-    """Check that what is in the folder may be trusted; nothing is wrong with one that does not exist. A looser mode is tightened."""
+    """Check that the folder's content may be trusted, and tighten a looser mode. A folder that does not exist is accepted.
+
+    Raises PlatformError.
+    """
     mode = refuse_foreign_folder(state)
     if mode & OTHERS:
         try:
@@ -107,7 +112,7 @@ def check_state_folder(state: Path) -> None:
 
 
 def refuse_foreign_folder(state: Path) -> int:
-    """The folder's mode, 0 where there is none. Raises PlatformError where another user could have written to it; changes nothing."""
+    """The folder's mode, 0 when it does not exist. Raises PlatformError when another user could have written to it. Changes nothing."""
     try:
         status = os.stat(state)
     except (FileNotFoundError, NotADirectoryError):
@@ -115,8 +120,9 @@ def refuse_foreign_folder(state: Path) -> int:
     except OSError as error:
         raise unusable(state, error) from error
     if not stat.S_ISDIR(status.st_mode) or not hasattr(os, "geteuid"):
-        return 0  # opening it will raise what it is
-    if status.st_uid != os.geteuid() or os.lstat(state).st_uid not in (os.geteuid(), 0):  # also a link that leads there
+        return 0  # opening the folder later raises the error
+    # lstat: a symbolic link to the folder must not be another user's either.
+    if status.st_uid != os.geteuid() or os.lstat(state).st_uid not in (os.geteuid(), 0):
         raise PlatformError(f"the state folder {state} belongs to another user of this machine", fix=_FIX)
     for above in Path(os.path.realpath(state)).parents:
         mode = os.stat(above).st_mode
@@ -126,13 +132,15 @@ def refuse_foreign_folder(state: Path) -> int:
                 fix=f"chmod o-w {above} (or chmod +t), or choose another folder with HERA_UTILS_STATE",
             )
     loose = status.st_mode & OTHERS
-    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+    with contextlib.suppress(FileNotFoundError):  # the folder was removed meanwhile
         _refuse_what_others_wrote(state, reached=bool(loose & 0o011), deeply=bool(loose))
     return status.st_mode & 0o777
 
 
 def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> None:
-    """reached: whether others could go into the folder. deeply: whether to look below it as well."""
+    """Raises PlatformError for the first such entry. reached: whether others could enter the folder. deeply: whether to check its
+    subfolders too.
+    """
     for path, status in _entries(state, 3 if deeply else 1):
         if status.st_uid != os.geteuid():
             raise PlatformError(
@@ -148,7 +156,9 @@ def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> No
 
 
 def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
-    """What is in the folder, and below it where it says what runs. Claims and artifacts belong to the tasks, of any user."""
+    """The entries of the folder, and of those subfolders whose content decides what runs. Claims and artifacts are written by tasks, of any
+    user, and are left out.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             try:
@@ -157,7 +167,7 @@ def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
                 continue
             yield Path(entry.path), status
             below = folder.name in _SAY_WHAT_RUNS or entry.name in _SAY_WHAT_RUNS
-            # who cannot enter the folder above cannot come here
+            # Nobody else can have written below a folder that only its owner can enter.
             if depth > 1 and below and stat.S_ISDIR(status.st_mode) and status.st_mode & 0o011:
                 yield from _entries(Path(entry.path), depth - 1)
 

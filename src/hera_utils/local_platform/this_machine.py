@@ -1,4 +1,4 @@
-"""This machine as Kubernetes describes a node: the one on which every pod runs."""
+"""This machine as a Kubernetes node: the one on which every pod runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hera_utils.argo import timestamps
 Json = dict[str, Any]
 
 KUBERNETES_VERSION = "v1.34.4"
-"""The Kubernetes whose behaviour this is."""
+"""The version of Kubernetes whose behaviour the local platform has."""
 NODE = "local"
-"""Its name, which pods have as spec.nodeName."""
+"""The node's name, which pods have as spec.nodeName."""
 _MOST_PODS = "110"  # a kubelet's limit
 
 
@@ -23,23 +23,23 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # parameters of mallo
 
 
 def share_memory() -> None:
-    """Have large blocks go back to the system with their last use. By itself glibc takes them from its heap after the first ones, where
-    a small one that stays keeps them: a server that had sent 70 MB to sixty clients had 1.4 GB from then on.
+    """Make large blocks of memory return to the system when they are freed. By default glibc soon takes them from its heap, where a
+    small block that is still in use keeps them: a server that had sent 70 MB to sixty clients had 1.4 GB from then on.
     """
-    with contextlib.suppress(OSError, AttributeError):  # another libc has no such options
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such options
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in ((_MMAP_THRESHOLD, 2**18), (_TRIM_THRESHOLD, 2**24), (_ARENA_MAX, 2)):
             mallopt(option, value)
 
 
 def give_back_memory() -> None:
-    """Give the system what this process has freed. glibc keeps it: after runs of 20,000 nodes half of the process was such memory."""
-    with contextlib.suppress(OSError, AttributeError):  # another libc gives back by itself
+    """Return freed memory to the system. glibc keeps it: after runs of 20,000 nodes half of the process's memory was free."""
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries return memory by themselves
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def node(at: float) -> Json:
-    """The node, ready since `at` (seconds)."""
+    """The node, ready since `at` (seconds since the epoch)."""
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     system = platform.system().lower()
     room = {"cpu": str(machine_size.cores()), "memory": f"{machine_size.memory() // 1024}Ki", "pods": _MOST_PODS}

@@ -1,6 +1,6 @@
-"""The workflow archive: every run that ended is in it, and stays when the run itself is deleted, until its record is.
+"""The workflow archive. It has a record of every run that ended, until that record is deleted, even when the run itself is deleted before.
 
-While the run is there, its own rows are its record: nothing is written twice. When it is deleted, one compressed row is written.
+While a run exists, its own rows are its record, so nothing is stored twice. When the run is deleted, one compressed row is written.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ Json = dict[str, Any]
 
 
 class Statements(Protocol):
-    """What a turn of the controller takes: a named statement of journal.sql with its values."""
+    """The part of a controller's turn that the archive needs."""
 
-    def add_statement(self, statement: str, *values: Any) -> None: ...
+    def add_statement(self, statement: str, *values: Any) -> None:
+        """Add a named statement of journal.sql with its values."""
 
 
 class Archive:
@@ -26,7 +27,7 @@ class Archive:
         self._read_model = read_model
 
     def records(self, namespace: str = "") -> list[StoredRun]:
-        """Those of all runs that ended, youngest first; names and times only."""
+        """The records of all runs that ended, the youngest first; names and times only."""
         rows = self._read_model.rows("archived", namespace, namespace)
         forgotten = {uid for uid, _, _, _, _, present in rows if not present}
         records = [
@@ -42,7 +43,7 @@ class Archive:
         return sorted(records, key=lambda record: record.created, reverse=True)
 
     def document(self, uid: str, *, nodes: bool = True) -> Json | None:
-        """The workflow of a record, with the label that says where it comes from; None when there is no such record."""
+        """The workflow of a record, with Argo's label that says that it is archived; None when there is no such record."""
         rows = self._read_model.rows("get_archived", uid)
         record = self._read_model.run_of_uid(uid)
         if rows:
@@ -60,12 +61,12 @@ class Archive:
         return document
 
     def uid_of(self, namespace: str, name: str) -> str:
-        """The uid of the youngest record of that name, "" when there is none."""
-        return next((one.uid for one in self.records(namespace) if one.name == name), "")
+        """The uid of the youngest record with that name, "" when there is none."""
+        return next((record.uid for record in self.records(namespace) if record.name == name), "")
 
 
 def keep(turn: Statements, record: StoredRun, text: str) -> None:
-    """A run is deleted: its record stays, unless it was deleted before."""
+    """Write the record of a run that is being deleted, unless the record was deleted before."""
     if record.finished is None:
         return
     packed = zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
@@ -76,7 +77,7 @@ def keep(turn: Statements, record: StoredRun, text: str) -> None:
 
 
 def forget(turn: Statements, uid: str, record: StoredRun | None) -> None:
-    """Delete a record; where the run itself is still there, that it has none is noted."""
+    """Delete a record. Where the run itself still exists, a row without text notes that it has no record."""
     turn.add_statement("delete_archived", uid)
     if record is not None:
         turn.add_statement("archive_run", uid, record.namespace, record.name, record.created, record.finished, None)

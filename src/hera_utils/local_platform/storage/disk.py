@@ -1,4 +1,4 @@
-"""What the local platform's folder holds, in bytes: by run, and what belongs to nothing any more. Reads only; `remove` is `gc`'s."""
+"""Measures the state folder in bytes: per run, and leftovers that belong to nothing any more. Reads only; `gc` removes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 
 @dataclass(frozen=True)
 class Usage:
-    """Bytes on disk. pods: run uid → logs and private files of its pods. artifacts: (namespace, workflow) → stored artifacts.
+    """Bytes on disk. pods: run uid → bytes of its pods' logs and private files. artifacts: (namespace, workflow) → bytes of its artifacts.
 
     folders: run uid → the folders of its pods.
-    leftovers: folders that nothing refers to (set aside claims, pods of forgotten runs) → bytes, with the time of their last change.
+    leftovers: folder that nothing refers to (a deleted claim, a pod of an unknown run) → (bytes, time of its last change).
     """
 
     pods: dict[str, int] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Usage:
 
 
 def usage(state: Path, known_runs: frozenset[str] | None = None) -> Usage:
-    """Measure a state folder. known_runs: uids of all runs there are; None: a pod's folder is never a leftover."""
+    """Measure a state folder. known_runs: the uids of all runs; with None no pod's folder is a leftover."""
     measured = Usage()
     for folder in _folders(state / "pods"):
         size, run = bytes_of(folder), _run_of(folder)
@@ -51,13 +51,13 @@ def bytes_of(folder: Path) -> int:
     """The space that a folder's files take, as `du` counts it."""
     total = 0
     for path in files_below(folder):
-        with contextlib.suppress(OSError):  # it went away meanwhile
+        with contextlib.suppress(OSError):  # the file was removed meanwhile
             total += os.lstat(path).st_blocks * 512
     return total
 
 
 def old(leftovers: dict[Path, tuple[int, float]], seconds: float) -> dict[Path, int]:
-    """Those that were not changed for so many seconds."""
+    """{folder: bytes} of the leftovers that were not changed within the last `seconds`."""
     limit = time.time() - seconds
     return {path: size for path, (size, changed) in leftovers.items() if changed <= limit}
 

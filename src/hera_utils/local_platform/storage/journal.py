@@ -1,7 +1,7 @@
-"""The journal: what the local platform remembers, in one SQLite file. One writer; any thread reads.
+"""The journal: the local platform's state in one SQLite file. One thread writes; any thread reads.
 
 Everything that follows from a batch of events (event, header, changed node rows, objects, pods, outbox) is one transaction: after
-kill -9 the file has everything up to one moment, never half a turn. Statements live in journal.sql, by name.
+kill -9 the file has everything up to one moment, never half a turn. The statements are in journal.sql, by name.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Row = tuple[Any, ...]
 JournalError = sqlite3.Error
 """What a failed statement or transaction raises; `failure` turns it into a message for users."""
 LEAST_FREE = 2**20
-"""Bytes: a disk with less is full for a journal."""
+"""Bytes: a disk with less free space counts as full."""
 PAGES_AT_ONCE = 250
-"""Given back to the disk in one go: some milliseconds' work."""
+"""Free pages that are returned to the disk in one step, which takes some milliseconds."""
 LARGEST_LOG = 2**24
-"""Bytes that the write-ahead log keeps when it begins anew: opening thousands of nodes makes it large once."""
+"""Bytes to which the write-ahead log is truncated when it restarts: opening thousands of nodes makes it large once."""
 SCHEMA = 4
-"""The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
+"""The schema that this version writes. `schema_N` in journal.sql migrates from N-1 to N; a newer file is refused."""
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=vars).encode
-"""A value as compact JSON text. ASCII only: a lone surrogate in a task's output must not be able to stop the journal. A dataclass
-inside (an event's containers) becomes an object."""
+"""A value as compact JSON text. ASCII only: a lone surrogate in a task's output must not make the journal fail. A dataclass inside (an
+event's containers) becomes an object."""
 
 
 def _statements() -> dict[str, str]:
@@ -55,17 +55,17 @@ SQL = _statements()
 
 
 class Journal:
-    """path: the file; created, with its schema, when it is not there. Raises PlatformError when it cannot be opened or is newer."""
+    """path: the file; created with its schema when it does not exist. Raises PlatformError when it cannot be opened or is newer."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with open(path, "ab", opener=private):  # SQLite gives its mode to the files beside it
+            with open(path, "ab", opener=private):  # SQLite gives the files beside it the same mode
                 pass
             self._writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            # NORMAL: a crash of the server loses nothing; a loss of power may lose the last moments, never the file's consistency.
+            # synchronous = NORMAL: a crash of the server loses nothing; a loss of power may lose the last moments, never the consistency.
             for pragma in (
-                "synchronous = OFF",  # while an empty file becomes a journal: nothing is there yet that could be lost
+                "synchronous = OFF",  # while an empty file becomes a journal: there is nothing yet that could be lost
                 "auto_vacuum = INCREMENTAL",
                 "journal_mode = WAL",
                 "synchronous = NORMAL",
@@ -97,7 +97,7 @@ class Journal:
                 self._writing.execute(f"PRAGMA user_version = {number}")
 
     def _keep_copy(self, version: int) -> None:
-        """The file as the version before wrote it, for who goes back to that version. It is whole when it has its name."""
+        """Keep a copy of the file in its old schema, for users who go back to that version. It gets its name when it is complete."""
         copy = self.path.with_name(f"{self.path.stem}-schema-{version}{self.path.suffix}")
         partial = copy.with_name(f"{copy.name}.partial")
         partial.unlink(missing_ok=True)
@@ -112,7 +112,7 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """One transaction of the writer: all of it or nothing (then JournalError is raised)."""
+        """One transaction of the writer: all of it is written or nothing. Raises JournalError when it fails."""
         self._writing.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -123,7 +123,7 @@ class Journal:
             raise
 
     def put(self, name: str, *values: Any) -> None:
-        """Execute a statement of journal.sql inside a transaction."""
+        """Execute a statement of journal.sql. Call it inside `transaction`."""
         self._writing.execute(SQL[name], values)
 
     def put_named(self, name: str, values: Json) -> None:
@@ -134,7 +134,7 @@ class Journal:
             self._writing.executemany(SQL[name], rows)
 
     def read(self, name: str, *values: Any) -> list[Row]:
-        """The rows of a query of journal.sql, from any thread; committed state only."""
+        """The rows of a query of journal.sql. Called from any thread; it sees committed state only."""
         with self._reader:
             return self._reading.execute(SQL[name], values).fetchall()
 
@@ -143,14 +143,14 @@ class Journal:
         return str(rows[0][0]) if rows else default
 
     def give_back(self, idle: Callable[[], bool]) -> bool:
-        """Make the file smaller by what was deleted, a little at a time as long as the writer is idle. False when more is left."""
+        """Return the space of deleted rows to the disk, step by step while the writer is idle. False when some is left."""
         if not self._free_pages():
             return True
         while self._free_pages():
             if not idle():
                 return False
             self._writing.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
-        with self._reader:  # nobody reads: the checkpoint may cut both files
+        with self._reader:  # while no reader is active, the checkpoint may truncate both files
             self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return True
 
@@ -158,7 +158,7 @@ class Journal:
         return int(self._writing.execute("PRAGMA freelist_count").fetchone()[0])
 
     def close(self) -> None:
-        """Give back the space of what was deleted, and close the file."""
+        """Return the space of deleted rows to the disk, and close the file."""
         with self._reader:
             with contextlib.suppress(sqlite3.Error):
                 self._writing.execute("PRAGMA incremental_vacuum").fetchall()
@@ -167,13 +167,13 @@ class Journal:
 
 
 def count_unfinished_runs(path: Path) -> int:
-    """How many runs go on according to a journal that another process may be writing, of whatever schema."""
+    """How many runs are unfinished according to a journal of any schema, which another process may be writing."""
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         return int(connection.execute(SQL["count_unfinished_runs"]).fetchone()[0])
 
 
 def failure(path: Path, error: BaseException) -> PlatformError:
-    """An error of SQLite or of the disk as a message for the user, with its fix."""
+    """The PlatformError, with its fix, for an error of SQLite or of the disk."""
     text = str(error)
     folder = path.parent
     if "quota" in text:
@@ -201,7 +201,9 @@ def failure(path: Path, error: BaseException) -> PlatformError:
 
 
 def _is_read_only(folder: Path, error: BaseException) -> bool:
-    """Whether the file system is, as the kernel makes one with errors: SQLite says only that it could not write."""
+    """Whether the file system is read-only, as the kernel makes one with errors. SQLite says only that it could not write, so a file is
+    created to find out.
+    """
     if isinstance(error, OSError):
         return error.errno == errno.EROFS
     if not any(words in str(error) for words in ("I/O", "readonly", "unable to open")):

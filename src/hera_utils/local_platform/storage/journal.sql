@@ -15,7 +15,7 @@ CREATE UNIQUE INDEX run_names ON runs (namespace, name);
 CREATE TABLE nodes (
   run TEXT NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
--- The children of nodes that have many: a row each, so that one child more is one row more. Those of other nodes are in their text.
+-- Children of nodes with many children: one row each, so that a new child adds one row. Other nodes have their children in their text.
 CREATE TABLE children (
   run TEXT NOT NULL, node TEXT NOT NULL, position INTEGER NOT NULL, child TEXT NOT NULL, PRIMARY KEY (run, node, position)
 ) WITHOUT ROWID;
@@ -39,15 +39,15 @@ CREATE TABLE events (position INTEGER PRIMARY KEY, run TEXT NOT NULL, text TEXT 
 CREATE INDEX event_runs ON events (run);
 
 -- name: schema_2
--- Runs that were deleted after they ended (text: the workflow, compressed). Without text: a run that is there, but not in the archive.
+-- Runs that were deleted after they ended (text: the workflow, compressed). Without text: a run that exists, but not in the archive.
 CREATE TABLE archive (
   uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, created REAL NOT NULL, finished REAL, text BLOB
 );
 CREATE INDEX archive_names ON archive (namespace, name);
 
 -- name: schema_3
--- What is large and stays (specs) apart from what changes with each event: an update writes its whole row again. A table without rowids
--- gives a row of a kilobyte a page of its own.
+-- An update writes its whole row again, so large columns that do not change (specs) have a table of their own. In a table without rowids
+-- each row of a kilobyte would take a whole page.
 CREATE TABLE specs (run TEXT PRIMARY KEY, spec TEXT NOT NULL, kept TEXT NOT NULL);
 INSERT INTO specs (run, spec, kept) SELECT uid, spec, kept FROM runs;
 CREATE TABLE runs_3 (
@@ -70,7 +70,7 @@ CREATE INDEX pod_names ON pods (namespace, name);
 CREATE INDEX pod_positions ON pods (position);
 
 -- name: schema_4
--- Of what a run remembers beside its document: what never changes (fixed), and maps with an entry for each of thousands of nodes (notes).
+-- A run's memory beside its document: the part that never changes (fixed), and maps with an entry for each of thousands of nodes (notes).
 ALTER TABLE specs ADD COLUMN fixed TEXT NOT NULL DEFAULT '{}';
 CREATE TABLE notes (
   run TEXT NOT NULL, part TEXT NOT NULL, entry TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, part, entry)

@@ -1,4 +1,4 @@
-"""What Kubernetes does to an object before it stores it: names, uid, time, versions; and its messages when it refuses. Pure.
+"""What Kubernetes does to an object before it stores it: name, uid, times, versions, and validation with its messages. Pure.
 
 Sources: the Kubernetes API conventions; messages of apiserver 1.34 and of Argo 4.1's controller and server.
 """
@@ -20,33 +20,33 @@ from hera_utils.local_platform.storage.resources import RESOURCES, resource_of
 Json = dict[str, Any]
 
 ARGO_KINDS = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"})
-"""The kinds that Argo's schema describes whole."""
+"""The kinds that Argo's schema describes completely."""
 _NOT_SERVED = {
     "PersistentVolume": "persistentvolumes",
     "StorageClass": "storageclasses.storage.k8s.io",
     "WorkflowArtifactGCTask": "workflowartifactgctasks.argoproj.io",
 }
-"""Kind → how messages name its objects."""
+"""Kind that the local platform does not serve → its resource name in messages."""
 CLUSTER_WIDE = frozenset(
     {"PersistentVolume", "StorageClass", *(resource.kind for resource in RESOURCES if not resource.namespaced)}
 )
 LARGEST_DATA = 2**20
 """Bytes of the values of a config map or a secret: Kubernetes' own bound."""
 LARGEST_OBJECT = 3 * 2**20
-"""Bytes of any other object but a workflow: what an API server of Kubernetes takes. All objects are held in memory."""
+"""Bytes of any other object except a workflow: the bound of Kubernetes' API server. All objects are kept in memory."""
 MOST_CHARACTERS = 100_000_000
-"""Of all objects but workflows and pods, then none is created or changed: etcd has such a bound too, of 2 GB."""
+"""Characters of all objects except workflows and pods: with more, no object is created or changed. etcd has such a bound too, 2 GB."""
 IMMUTABLE = ("uid", "creationTimestamp", "generateName", "namespace", "name")
 
 
 def resource_name(kind: str) -> str:
-    """The resource of a kind as it stands in messages: workflows.argoproj.io, configmaps…"""
+    """The resource name of a kind in messages: workflows.argoproj.io, configmaps…"""
     resource = resource_of(kind)
     return resource.qualified if resource is not None else _NOT_SERVED.get(kind) or f"{kind.lower()}s"
 
 
 def qualified(kind: str) -> str:
-    """The kind as it stands in messages about an invalid object: Workflow.argoproj.io, ConfigMap…"""
+    """The kind as in messages about an invalid object: Workflow.argoproj.io, ConfigMap…"""
     resource = resource_of(kind)
     return f"{kind}.{resource.group}" if resource is not None and resource.group else kind
 
@@ -73,7 +73,7 @@ def invalid(kind: str, name: str, complaint: str) -> Refused:
 
 
 def check_namespace(kind: str, namespace: str, document: Json) -> None:
-    """Refuse a document whose own namespace is not that of the request."""
+    """Raise Refused when the document's own namespace is not that of the request."""
     own = (document.get("metadata") or {}).get("namespace")
     if kind not in CLUSTER_WIDE and own and own != namespace:
         message = "the namespace of the provided object does not match the namespace sent on the request"
@@ -81,7 +81,7 @@ def check_namespace(kind: str, namespace: str, document: Json) -> None:
 
 
 def new_object(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed: str) -> Json:
-    """The document as it is first stored: checked, named, with uid, creationTimestamp and generation. Raises Refused (Invalid)."""
+    """The document of a new object as it is stored: checked, named, with uid, creationTimestamp and generation. Raises Refused."""
     if kind not in CLUSTER_WIDE and not namespace:
         raise Refused(faults.INVALID_ARGUMENT, "an empty namespace may not be set during creation", reason="BadRequest")
     check_namespace(kind, namespace, document)
@@ -107,22 +107,22 @@ def new_object(kind: str, namespace: str, document: Json, *, uid: str, at: float
 
 
 def _check_metadata(kind: str, metadata: Json) -> None:
-    """Refuse metadata whose fields are of other types than Kubernetes'; what is null is as absent."""
+    """Raise Refused for metadata whose fields have other types than Kubernetes'. null counts as absent."""
     shapes = {"name": str, "generateName": str, "namespace": str, "uid": str, "resourceVersion": str, "labels": dict,
               "annotations": dict, "ownerReferences": list, "finalizers": list}  # fmt: skip
     wrong = [key for key, shape in shapes.items() if not isinstance(metadata.get(key) or shape(), shape)]
     for key, inner in (("labels", str), ("annotations", str), ("ownerReferences", dict), ("finalizers", str)):
         if key not in wrong:
-            found = metadata.get(key) or []
-            inside = found.values() if isinstance(found, dict) else found
-            wrong += [key for one in inside if not isinstance(one, inner) and one is not None]
+            field = metadata.get(key) or []
+            values = field.values() if isinstance(field, dict) else field
+            wrong += [key for value in values if not isinstance(value, inner) and value is not None]
     for key in wrong:
         text = f"json: cannot unmarshal {json_type(metadata[key])} into Go struct field ObjectMeta.metadata.{key}"
         raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
 
 
 def _check_names(kind: str, metadata: Json) -> None:
-    """Refuse names, labels and the like that Kubernetes does not take: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: …`."""
+    """Raise Refused for invalid names, labels and the like: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: …`."""
     wrong = names.metadata_faults(metadata, label_name=kind == "Namespace")
     if wrong:
         complaints = definitions.with_remark(wrong) if kind in ARGO_KINDS else wrong
@@ -130,7 +130,10 @@ def _check_names(kind: str, metadata: Json) -> None:
 
 
 def complete_object(kind: str, document: Json, at: float) -> Json:
-    """What Kubernetes adds by itself: a secret's stringData joined into data, a claim's and a namespace's status."""
+    """Complete a document as Kubernetes does: a secret's stringData is merged into data, claims and namespaces get a status.
+
+    Raises Refused.
+    """
     document = _completed(kind, document, at)
     if kind in ("ConfigMap", "Secret") and _size_of_data(kind, document) > LARGEST_DATA:
         path = "data" if kind == "Secret" else "[]"
@@ -164,8 +167,8 @@ def _completed(kind: str, document: Json, at: float) -> Json:
     elif kind == "PersistentVolumeClaim":
         _complete_claim(document)
     elif kind in services.KINDS:
-        if found := services.complete(kind, document):
-            raise invalid(kind, name, names.aggregate(found))
+        if wrong := services.complete(kind, document):
+            raise invalid(kind, name, names.aggregate(wrong))
     elif kind == "Namespace":
         document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
         document.setdefault("spec", {"finalizers": ["kubernetes"]})
@@ -205,7 +208,7 @@ def _complete_secret(document: Json) -> None:
 
 
 def _check_objects(kind: str, document: Json, *keys: str) -> None:
-    """Refuse a document in which one of these (dotted) fields is there and is no object."""
+    """Raise Refused when one of these (dotted) fields of a document is present but not an object."""
     for key in keys:
         value: Any = document
         for part in key.split("."):
@@ -233,7 +236,7 @@ def _complete_claim(document: Json) -> None:
 
 
 def check_pod_spec(kind: str, name: str, spec: object, path: str) -> Json:
-    """The spec of a pod, or Refused (Invalid) when there is nothing in it to run."""
+    """The spec of a pod. Raises Refused (Invalid) when it has no containers, or a container has no name or image."""
     containers = spec.get("containers") if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(containers, list) or not containers:
         raise invalid(kind, name, f"{path}.containers: Required value")
@@ -245,7 +248,7 @@ def check_pod_spec(kind: str, name: str, spec: object, path: str) -> Json:
 
 
 def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
-    """What an update stores: the new document under the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
+    """What an update stores: the new document with the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
     new = dict(document.get("metadata") or {})
     _check_metadata(kind, new)
     name = str(old["metadata"]["name"])
@@ -274,7 +277,7 @@ def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
 
 
 def check_room(characters: int) -> None:
-    """Raise Refused when all objects together have so many that no more are taken; what is there can be deleted."""
+    """Raise Refused when all objects together have more characters than MOST_CHARACTERS; objects can still be deleted."""
     if characters > MOST_CHARACTERS:
         message = "etcdserver: mvcc: database space exceeded"
         fix = "delete config maps, secrets or templates that nothing needs any more"
@@ -282,7 +285,7 @@ def check_room(characters: int) -> None:
 
 
 def as_stored(kind: str, document: Json, version: int) -> StoredObject:
-    """The document under a resource version. Raises Refused when it is too large."""
+    """The document with a resource version, as an object to store. Raises Refused when it is larger than LARGEST_OBJECT."""
     metadata = document["metadata"]
     metadata["resourceVersion"] = str(version)
     namespace = "" if kind in CLUSTER_WIDE else str(metadata["namespace"])

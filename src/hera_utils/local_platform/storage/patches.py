@@ -23,7 +23,7 @@ APPLY = "application/apply-patch+yaml"
 
 
 def patched(document: Json, patch: Json, media_type: str, kind: str) -> Json:
-    """The document of that kind after a patch of that media type; the one given is left alone. Raises Refused."""
+    """A copy of a document of that kind with the patch applied. Raises Refused."""
     if media_type == "application/json-patch+json":
         return json_patch(document, patch.get("patch"))
     if media_type == "application/merge-patch+json":
@@ -45,8 +45,8 @@ def patched(document: Json, patch: Json, media_type: str, kind: str) -> Json:
 
 
 def json_patch(document: Json, operations: Any) -> Json:
-    """Apply all operations, or none. Raises Refused, as Kubernetes answers: 400 for what is no list of operations, 422 for the rest."""
-    # here: most servers never meet a JSON patch
+    """Apply all operations or none. Raises Refused with Kubernetes' codes: 400 for a body that is no list of operations, else 422."""
+    # Imported here because most servers never get a JSON patch.
     import jsonpatch
 
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):

@@ -1,6 +1,6 @@
-"""What readers see: the committed state, kept in memory where it is small or in use, read from the journal where it is not.
+"""The committed state that readers see: kept in memory where it is small or in use, otherwise read from the journal.
 
-The controller publishes a turn after it was written; readers of any thread see all of a turn or nothing of it.
+The controller publishes a turn after it is written; readers of any thread see all of a turn or nothing of it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from hera_utils.local_platform.storage.records import (
 
 Listener = Callable[[ObjectChange], None]
 CACHED_RUNS = 8
-"""How many finished runs keep their text in memory (those read last)."""
+"""How many finished runs keep their text in memory: the last ones that were read."""
 CACHED_SIZE = 64 * 2**20
-"""Characters that their nodes may take, but for the last one's."""
+"""Characters that the nodes of all of them may take; a single run may have more."""
 
 
 class WrittenTurn(Protocol):
-    """What readers learn of a turn of the controller that was written."""
+    """The part of a written turn of the controller that readers see."""
 
     version: int
     objects: dict[Key, StoredObject | None]
@@ -59,15 +59,15 @@ class ReadModel:
         for kind, namespace, name, uid, version, text in journal.read("all_objects"):
             self._objects[kind, namespace, name] = StoredObject(kind, namespace, name, uid, version, text)
         self.characters = sum(len(stored.text) for stored in self._objects.values())
-        """Of all objects but runs and pods."""
+        """Characters of all objects except runs and pods."""
         self._owners: OwnerIndex | None = None
-        """Made when it is first asked: a server should start soon."""
+        """Created when it is first used, because a server should start quickly."""
         self._index: dict[tuple[str, str], StoredRun] = {}
         self._by_uid: dict[str, StoredRun] = {}
         for uid, namespace, name, version, created, finished, start in journal.read("run_names"):
             self._enter(StoredRun(uid, namespace, name, version, created, finished, start=start))
         self._full: dict[str, StoredRun] = {}
-        """Runs in progress: their records are kept up to date here."""
+        """Records of runs in progress, kept up to date."""
         self._cache: OrderedDict[str, StoredRun] = OrderedDict()
         self._newest: tuple[str, int, list[StoredRun]] = ("", 0, [])
         self._annotations: tuple[str, int, dict[str, str]] = ("", 0, {})
@@ -100,12 +100,12 @@ class ReadModel:
             return [self._objects[key] for key in self._owners.of(uid)]
 
     def run(self, namespace: str, name: str) -> StoredRun | None:
-        """Names and versions only; `text` gives the rest."""
+        """The record of a run, with names and versions only; `workflow` gives the rest."""
         with self._lock:
             return self._index.get((namespace, name))
 
     def annotations(self, uid: str) -> dict[str, str]:
-        """The annotations of a run, not to be changed; {} when there is no such run. All pods of a turn ask for the same ones."""
+        """The annotations of a run, not to be modified; {} when there is no such run. The last ones are cached, for all pods of a turn."""
         with self._lock:
             full = self._full.get(uid) or self._cache.get(uid)
             known, version, annotations = self._annotations
@@ -119,11 +119,11 @@ class ReadModel:
         return annotations
 
     def secrets_of(self, namespace: str) -> Callable[[str, str], str | None]:
-        """Looks up (secret, key) of a namespace: the value, its bytes as latin-1; None when there is no such key."""
+        """A function that looks up (secret, key) in a namespace: the value, its bytes as latin-1; None when there is no such key."""
 
         def value(name: str, key: str) -> str | None:
-            found = self.object(("Secret", namespace, name))
-            text = (json.loads(found.text).get("data") or {}).get(key) if found is not None else None
+            secret = self.object(("Secret", namespace, name))
+            text = (json.loads(secret.text).get("data") or {}).get(key) if secret is not None else None
             return base64.b64decode(text).decode("latin-1") if text is not None else None
 
         return value
@@ -138,11 +138,11 @@ class ReadModel:
         return sorted(found, key=lambda record: (record.namespace, record.name))
 
     def newest(self, namespace: str = "") -> list[StoredRun]:
-        """Names and versions of the runs in Argo's order: those that started last first, and before them those that have not."""
+        """Names and versions of the runs in Argo's order: first those that have not started, then the last started first."""
         with self._lock:
             known, version, listed = self._newest
             if (known, version) == (namespace, self.version):
-                return listed  # the next page of a list
+                return listed  # a client asks for the next page of its list
             found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
             keyed = [(record.started or "9", record.name, record) for record in found]
             keyed.sort(key=itemgetter(0, 1), reverse=True)
@@ -153,7 +153,7 @@ class ReadModel:
     def workflow(
         self, uid: str, *, with_nodes: bool = True, messages: dict[str, str] | None = None
     ) -> StoredObject | None:
-        """A run as a Workflow, of its latest published state; None when there is no such run. messages: as in StoredRun.text."""
+        """A run's latest published state as a Workflow; None when there is no such run. messages: as in StoredRun.text."""
         with self._lock:
             full = self._full.get(uid) or self._cache.get(uid)
             if full is not None:
@@ -167,7 +167,7 @@ class ReadModel:
         if record is None:
             return None
         with self._lock:
-            # Only a finished run, and only if no turn has changed it since, may be remembered as it was read.
+            # Only a finished run that no turn has changed since it was read may be cached.
             if (
                 with_nodes
                 and uid not in self._full
@@ -178,17 +178,17 @@ class ReadModel:
         return record.as_object(with_nodes=with_nodes)
 
     def headers(self, namespace: str = "") -> list[StoredObject]:
-        """All runs as Workflows without their nodes, sorted by name: those that are not in memory by one look into the journal."""
+        """All runs as Workflows without their nodes, sorted by name. Those that are not in memory are read with one query."""
         with self._lock:
             records = self.runs(namespace)
             known = {uid: record for held in (self._cache, self._full) for uid, record in held.items()}
             if any(record.uid not in known for record in records):
                 rows = self.rows("headers", namespace, namespace)
                 known = {row[0]: StoredRun(*row) for row in rows if row[0] not in known} | known
-            return [known[one.uid].as_object(with_nodes=False) for one in records if one.uid in known]
+            return [known[record.uid].as_object(with_nodes=False) for record in records if record.uid in known]
 
     def load(self, uid: str, *, with_nodes: bool = True) -> StoredRun | None:
-        """A run's record from the journal."""
+        """A run's record from the journal; None when there is no such run."""
         rows = self.rows("get_run", uid)
         if not rows:
             return None
@@ -208,7 +208,7 @@ class ReadModel:
         return [StoredPod(*row) for row in self.rows("all_pods", namespace, namespace)]
 
     def pods_named(self, namespace: str, name: str) -> list[StoredPod]:
-        """The pods that had a name, oldest first, those included that podGC took away."""
+        """All pods with a name, the oldest first, including those that podGC has hidden."""
         return [StoredPod(*row) for row in self.rows("named_pods", namespace, name)]
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -229,13 +229,13 @@ class ReadModel:
 
     @contextlib.contextmanager
     def quiet(self) -> Iterator[None]:
-        """Hold the published state still: what is read inside belongs to one version."""
+        """Block publishing: everything that is read inside belongs to one version."""
         with self._lock:
             yield
 
     # --- publishing: the controller's thread -------------------------------------------------------------------------
     def publish(self, turn: WrittenTurn) -> None:
-        """Let readers see a turn that was written, and call the listeners."""
+        """Show readers a turn that was written, and call the listeners."""
         changes = list(turn.changes)
         with self._lock:
             self.version = turn.version
@@ -293,14 +293,14 @@ class ReadModel:
         return full.as_object(with_text=False)
 
     def hold(self, record: StoredRun) -> None:
-        """Keep a run in memory: it is in progress (again)."""
+        """Keep a run in memory, because it is in progress (again)."""
         with self._lock:
             self._cache.pop(record.uid, None)
             self._full[record.uid] = record
             self._enter(record)
 
     def release(self, uid: str) -> None:
-        """Keep a run in the journal only: nothing happens to it any more."""
+        """Keep a run in the journal only, because it no longer changes."""
         with self._lock:
             full = self._full.pop(uid, None)
             if full is not None and uid in self._by_uid:
@@ -309,9 +309,9 @@ class ReadModel:
                 self._remember(full)
 
     def _remember(self, record: StoredRun) -> None:
-        """Keep the text of a finished run for those who read it next."""
+        """Cache the text of a finished run for its next readers."""
         self._cache[record.uid] = record.compact()
-        sizes = [len(one.joined) for one in self._cache.values()]
+        sizes = [len(cached.joined) for cached in self._cache.values()]
         while len(sizes) > 1 and (len(sizes) > CACHED_RUNS or sum(sizes) > CACHED_SIZE):
             self._cache.popitem(last=False)
             del sizes[0]

@@ -1,4 +1,4 @@
-"""What the journal's rows are in memory: objects, runs and pods as they are stored, and a change of one as listeners are given it."""
+"""The journal's rows in memory: objects, runs and pods as they are stored, and changes of them as listeners get them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Key = tuple[str, str, str]
 
 
 def untyped(document: Json) -> Json:
-    """A document as Argo's kinds are stored and answered: its gateway speaks protocol buffers to its server, which carry neither
-    apiVersion nor kind.
+    """A document without apiVersion and kind. Argo's kinds are stored and sent so, because Argo's gateway gets them from its server as
+    protocol buffers, which have neither field.
     """
     return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as stored. kind: Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow, ConfigMap, Secret,
+    """A stored object. kind: Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow, ConfigMap, Secret,
     PersistentVolumeClaim, ServiceAccount, Namespace, Pod, Event… `namespace` is "" for cluster-wide kinds.
     """
 
@@ -36,17 +36,17 @@ class StoredObject:
     uid: str
     resource_version: int
     text: str
-    """The object as JSON text, metadata.resourceVersion included (no apiVersion/kind for Argo's kinds)."""
+    """The object as JSON text, with metadata.resourceVersion (without apiVersion and kind for Argo's kinds)."""
     status_at: int = 0
-    """Where in the text the status of a workflow begins, where that is known: it can be read without the rest."""
+    """The position in the text where a workflow's status begins, so that it can be parsed alone; 0 when it is not known."""
 
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """type: ADDED, MODIFIED or DELETED; `stored` is the state after it (before it for DELETED).
+    """type: ADDED, MODIFIED or DELETED. stored: the state after the change (before it for DELETED).
 
-    A workflow's `stored.text` may be empty: ask `get` for the latest state (changes of a run are coalesced). over: it is a run that
-    has ended.
+    A workflow's `stored.text` may be empty: ask `get` for the latest state (changes of a run are coalesced). over: the object is a run
+    that has ended.
     """
 
     type: str
@@ -56,7 +56,7 @@ class ObjectChange:
 
 @dataclass
 class StoredRun:
-    """A run as it is stored: its parts as JSON text. Only the published copy, under its lock, is changed in place."""
+    """A stored run: its parts as JSON text. Only the published copy is modified in place, under its lock."""
 
     uid: str
     namespace: str
@@ -68,23 +68,23 @@ class StoredRun:
     spec: str = "{}"
     status: str = "{}"
     templates: str = "{}"
-    """The stored templates of its status: they may be large, and hardly ever change."""
+    """The storedTemplates of its status: they may be large, and hardly ever change."""
     nodes: dict[str, str] = field(default_factory=dict)
     start: str = ""
-    """Its startedAt, where the status is not in memory."""
+    """The run's startedAt, where its status is not in memory."""
     joined: str = ""
-    """Instead of `nodes`, of a run that is only read: one text. Thousands of small ones would keep the memory that was around them."""
+    """One text instead of `nodes`, for a run that is only read: thousands of small texts would keep the memory around them in use."""
 
     @property
     def started(self) -> str:
-        """The time of its start as its status has it, "" before."""
-        found = _STARTED.search(self.status)
-        return found[1] if found else self.start
+        """The status's startedAt, "" before the run has started."""
+        match = _STARTED.search(self.status)
+        return match[1] if match else self.start
 
     def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
-        """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
+        """The whole Workflow, joined from the parts without encoding JSON again.
 
-        messages: node id → the present message of a pending node, which is not stored; "" → that of pods that run.
+        messages: node id → the present message of a pending node, which is not stored; "" → the message of running pods.
         """
         inner = [part for part in (self.status[1:-1], self.templates[1:-1]) if part]
         if with_nodes and (nodes := self.joined or self._joined(messages)):
@@ -111,7 +111,7 @@ class StoredRun:
 
 
 def _with_message(node: str, message: str, *, phase: str = "Pending") -> str:
-    """A pod's node with a message, while it is in that phase."""
+    """A node's text with a message, if the node is in that phase (and a pod's, unless the phase is Pending)."""
     if f'"phase":"{phase}"' not in node or (phase != "Pending" and '"type":"Pod"' not in node):
         return node
     if '"message":' in node:
@@ -119,10 +119,12 @@ def _with_message(node: str, message: str, *, phase: str = "Pending") -> str:
     return f'{node[:-1]},"message":{json.dumps(message)}}}'
 
 
-_ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # pods.py writes the phase first
+_ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # a pod's status is written with its phase first
 
 
-@lru_cache(maxsize=64)  # as many as run at once; each has sixty objects, which keep the memory around them
+@lru_cache(
+    maxsize=64
+)  # about as many pods as run at once; each has sixty objects, which keep the memory around them in use
 def _parsed(text: str) -> Json:
     document: Json = json.loads(text)
     return document
@@ -131,7 +133,7 @@ def _parsed(text: str) -> Json:
 class StoredPod(NamedTuple):
     """A pod: `body` is the Kubernetes document without status and resourceVersion, `status` its status; both JSON text.
 
-    A new pod has its document instead, and no `written` text: of thousands that wait, what they have in common is there once.
+    A new pod has its document (`new_body`) and no `written` text: thousands of waiting pods share the parts that they have in common.
     """
 
     uid: str
@@ -141,7 +143,7 @@ class StoredPod(NamedTuple):
     name: str
     version: int
     visibility: int
-    """VISIBLE: the Kubernetes API shows it; HIDDEN: no more (podGC), its logs are kept with the run; NO_POD: an agent's work."""
+    """VISIBLE: the Kubernetes API shows the pod. HIDDEN: no longer (podGC), but its logs are kept with the run. NO_POD: an agent's work."""
     position: int
     written: str
     status: str
@@ -153,14 +155,14 @@ class StoredPod(NamedTuple):
 
     @property
     def document(self) -> Json:
-        """The body as JSON data, shared by all that read it: nobody changes it."""
+        """The body as JSON data, shared by all readers: do not modify it."""
         return self.new_body if self.new_body is not None else _parsed(self.written)
 
     def as_object(self) -> StoredObject:
-        # The body begins with its metadata (pods.document sees to it): the version goes in front.
+        # The body begins with its metadata (pods.document ensures that), so the version is inserted at the front.
         head = '{"metadata":{'
         body = self.body
-        if self.status.startswith(_ENDED):  # Argo's controller labels a pod that is over
+        if self.status.startswith(_ENDED):  # Argo's controller labels completed pods
             body = body.replace(
                 '"workflows.argoproj.io/completed":"false"', '"workflows.argoproj.io/completed":"true"', 1
             )
@@ -169,17 +171,17 @@ class StoredPod(NamedTuple):
 
 
 def with_children(node: str, children: str) -> str:
-    """A node's text with its children's put in."""
+    """A node's text with `children` inserted. children: the items of a JSON list."""
     return f'{{"children":[{children}],{node[1:]}'
 
 
 @dataclass
 class RunUpdate:
-    """What a turn changes of a run: the new record without nodes, and the nodes that changed.
+    """What a turn changes in a run: the new record without nodes, and the nodes that changed.
 
     nodes: id → the text of its row (None: removed). whole_nodes: id → what readers see, where that is more. children: rows to add;
-    childless: nodes whose rows of children go first. fixed: the part of the memory that never changes, written with the whole. notes:
-    (part, entry, its text or None: removed); dropped_parts: parts of which all entries go first.
+    childless: nodes whose rows of children are deleted before. fixed: the part of the memory that never changes, written with the whole.
+    notes: (part, entry, its text or None: removed); dropped_parts: parts of which all entries are deleted before.
     """
 
     record: StoredRun

@@ -1,6 +1,6 @@
-"""A file that only keeps room on the disk: what frees space needs some itself, and so does reporting that there is none.
+"""A file that only reserves disk space: freeing space needs some itself, and so does reporting that the disk is full.
 
-When the journal finds the disk full, the reserve is given up; once there is room again it is taken back.
+When the journal finds the disk full, the file is removed; once there is space again, it is created again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from hera_utils.local_platform.pods.pod import disk_room
 
 _MOST = 8 << 20
-_SHARE = 50  # of a small disk a fiftieth
+_SHARE = 50  # on a small disk the reserve takes a fiftieth
 _PAUSE = 5.0
-"""Seconds between attempts to take it back."""
+"""Seconds between attempts to create the file again."""
 
 
 class Reserve:
@@ -25,7 +25,7 @@ class Reserve:
         self._tried = 0.0
 
     def give_up(self) -> bool:
-        """Free its room; whether there was any."""
+        """Remove the file. Returns whether there was one."""
         try:
             self._path.unlink()
         except OSError:
@@ -33,7 +33,7 @@ class Reserve:
         return True
 
     def keep(self) -> None:
-        """Take the room, if the disk has it to spare. No error when it has not: the next write reports it."""
+        """Create the file, if the disk has enough space. It raises no error otherwise: the journal's next write does."""
         now = time.monotonic()
         if now - self._tried < _PAUSE and self._tried:
             return
@@ -41,9 +41,9 @@ class Reserve:
         try:
             if self._path.exists():
                 return
-            found = os.statvfs(self._state)
-            size = min(_MOST, found.f_blocks * found.f_frsize // _SHARE)
-            if disk_room.shortage(str(self._state)) or found.f_bavail * found.f_frsize < 2 * size:
+            disk = os.statvfs(self._state)
+            size = min(_MOST, disk.f_blocks * disk.f_frsize // _SHARE)
+            if disk_room.shortage(str(self._state)) or disk.f_bavail * disk.f_frsize < 2 * size:
                 return
             file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             try:

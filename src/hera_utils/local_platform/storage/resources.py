@@ -1,4 +1,4 @@
-"""The kinds that the local platform serves, each once: where it lives in Kubernetes' API and what may be done with it."""
+"""The kinds that the local platform serves: the place of each in Kubernetes' API, and its verbs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ARGO_GROUP = "argoproj.io"
 
 @dataclass(frozen=True)
 class Resource:
-    """plural: as in addresses. columns: what `kubectl get` shows, (heading, dotted path), name and age aside."""
+    """plural: as in URLs. columns: (heading, dotted path) of what `kubectl get` shows between name and age."""
 
     kind: str
     plural: str
@@ -29,7 +29,7 @@ class Resource:
 
     @property
     def qualified(self) -> str:
-        """As in messages: configmaps, workflows.argoproj.io."""
+        """The name in messages: configmaps, workflows.argoproj.io."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
@@ -96,7 +96,7 @@ RESOURCES: tuple[Resource, ...] = (
 )  # fmt: skip
 
 STORED = tuple(resource for resource in RESOURCES if "list" in resource.verbs)
-"""Those that have objects; the others are questions."""
+"""The resources with stored objects; the others only answer questions (reviews)."""
 
 _BY_KIND = {resource.kind: resource for resource in RESOURCES}
 _BY_ADDRESS = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}

@@ -1,7 +1,7 @@
-"""Services, Deployments and StatefulSets: what Kubernetes completes and what it refuses of them. Pure.
+"""Kubernetes' defaults and validation of Services, Deployments and StatefulSets. Pure.
 
-They are stored for whoever creates, reads, patches or deletes them. Nothing on this machine runs the pods of a set or leads to those of a
-service. Messages: ValidateService, ValidateDeployment, ValidateStatefulSet.
+They are only stored, for clients that create, read, patch or delete them: this machine neither runs the pods of a set nor routes to those
+of a service. Messages: ValidateService, ValidateDeployment, ValidateStatefulSet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LARGEST_PORT = 65535
 
 
 def complete(kind: str, document: Json) -> list[str]:
-    """Add what Kubernetes adds; answers what it would refuse the object for, [] when nothing."""
+    """Add Kubernetes' defaults. Returns the faults for which Kubernetes would refuse the object, [] when there are none."""
     spec = document.get("spec")
     if not isinstance(spec, dict):
         spec = document["spec"] = {}
@@ -70,7 +70,7 @@ def _complete_service(document: Json, spec: Json) -> list[str]:
 
 
 def _set_faults(spec: Json) -> list[str]:
-    """What is wrong with a set of pods: its number, its selector, its template."""
+    """The faults of a set of pods: of its replicas, its selector, its template."""
     template = spec.get("template") if isinstance(spec.get("template"), dict) else {}
     labels = ((template or {}).get("metadata") or {}).get("labels") or {}
     faults: list[str] = []
@@ -83,7 +83,7 @@ def _set_faults(spec: Json) -> list[str]:
     try:
         selects = label_selector_of(selector).matches(labels)
     except Refused:
-        selects = True  # told by the selector's own faults
+        selects = True  # an invalid selector is not compared with the labels
     if not selects:
         text = json.dumps(labels, separators=(",", ":"))
         faults.append(
