@@ -13,7 +13,7 @@ def store(tmp_path):
 
 @pytest.fixture(autouse=True)
 def nobody_here(monkeypatch, tmp_path):
-    """No login, mirror or proxy of the machine that runs the tests, and no waiting."""
+    """Hides the logins, mirrors and proxies of the machine that runs the tests, and removes waits."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in (
         "DOCKER_CONFIG",

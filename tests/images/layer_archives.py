@@ -1,4 +1,4 @@
-"""Tars of layers, written entry by entry, well or badly; images made of them."""
+"""Writes tars of layers entry by entry, well-formed or not, and images made of them."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ def digest_of(data):
 
 
 def entry(name, content=None, **more):
-    """A file with its content, or else a folder; `type`, `linkname`, `mode`, `uid`, `gid`, `mtime` as in a TarInfo."""
+    """An entry: a file with `content`, a folder without. more: `type`, `linkname`, `mode`, `uid`, `gid`, `mtime` as in a TarInfo."""
     info = tarfile.TarInfo(name)
     data = content.encode() if isinstance(content, str) else content or b""
     info.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
@@ -44,7 +44,7 @@ def tar(*entries, format=tarfile.PAX_FORMAT):
 
 
 def config_of(*tars, **run):
-    """The config of an image with these layers: (its JSON, what is read from it)."""
+    """The config of an image with these layers: (its JSON, the parsed config)."""
     document = {
         "architecture": "amd64",
         "os": "linux",
@@ -56,7 +56,7 @@ def config_of(*tars, **run):
 
 
 def add_image(store, folder, reference, *tars, packed=gzip.compress, **run):
-    """An image in a store, by way of files in a folder."""
+    """Add an image to a store; its blobs are written as files in `folder` first."""
     data, config = config_of(*tars, **run)
     with store.using():
         store.add_blob(digest_of(data), data)

@@ -1,11 +1,11 @@
-"""A registry of container images on loopback, as the OCI distribution specification describes one, that can also go wrong on demand.
+"""A registry of container images on loopback, as in the OCI distribution specification, that can also fail on demand.
 
     with Registry() as registry:
         registry.add_image("tools/hello", "v1", [layer({"hello.txt": "hello"})], config={"Cmd": ["cat", "/hello.txt"]})
         Reference.parse(f"{registry.host}/tools/hello:v1")
 
-`login="basic"` or `"bearer"` asks for one of `users`; `redirect=True` sends blobs from a second server on another port, which refuses a
-request that carries a token, as stores of objects do. `fail(…)` plants a fault; `requests` has everything that was asked.
+`login="basic"` or `"bearer"` requires one of `users`; `redirect=True` redirects blobs to a second server on another port, which refuses
+requests with a token, as object stores do. `fail(…)` plants a fault; `requests` lists all requests.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def sha256(data: bytes) -> str:
 
 
 def layer(files: Mapping[str, str | bytes | tarfile.TarInfo], *, compressed: bool = True) -> bytes:
-    """A layer's tar: path → content; a path that ends in `/` is a folder; a TarInfo stands for itself (links, devices, modes)."""
+    """A layer's tar from {path: content}; a path that ends in `/` is a folder; a TarInfo is used as it is (links, devices, modes)."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, content in files.items():
@@ -65,7 +65,7 @@ def layer(files: Mapping[str, str | bytes | tarfile.TarInfo], *, compressed: boo
 
 @dataclass
 class Request:
-    """What a client asked."""
+    """A client's request."""
 
     method: str
     path: str
@@ -78,7 +78,7 @@ class Request:
 
 @dataclass
 class Fault:
-    """What goes wrong with requests whose path matches, `times` times. See Registry.fail."""
+    """A fault of the next `times` requests whose path matches. See Registry.fail."""
 
     path: re.Pattern[str]
     times: int
@@ -95,7 +95,7 @@ class Fault:
 
 
 class Registry:
-    """Serves until the `with` block ends. `host` is what stands before the repository in an image's name."""
+    """Serves until the `with` block ends. host: the part before the repository in an image's name."""
 
     def __init__(
         self,
@@ -107,24 +107,24 @@ class Registry:
         certificate: tuple[Path, Path] | None = None,
         address: str = "127.0.0.1",
     ) -> None:
-        """login: "", "basic" or "bearer". users: name → password. public: bearer tokens for reading are given to everybody.
+        """login: "", "basic" or "bearer". users: name → password. public: everybody gets bearer tokens for reading.
 
-        certificate: the files of a certificate and its key, to speak TLS.
+        certificate: the files of a certificate and its key, to serve with TLS.
         """
         self.login, self.users, self.public = login, dict(users or {}), public
         self.blobs: dict[str, bytes | Path] = {}
-        self.manifests: dict[
-            tuple[str, str], tuple[str, bytes]
-        ] = {}  # (repository, tag or digest) → (media type, content)
+        # (repository, tag or digest) → (media type, content).
+        self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.tokens: dict[str, str] = {}  # token → scope
-        self.forbidden: set[str] = set()  # users whose token is good and who may not pull: 403
+        self.forbidden: set[str] = set()  # users with a valid token who may not pull: 403
         self._users_of_tokens: dict[str, str] = {}
-        self.identity_tokens: dict[str, str] = {}  # what `docker login` keeps instead of a password → user
+        # Identity token, which `docker login` keeps instead of a password → user.
+        self.identity_tokens: dict[str, str] = {}
         self.token_seconds = 300.0
         self.digest_header = True
-        self.leads_to = ""  # the URL of another registry that each question is redirected to
+        self.leads_to = ""  # the URL of another registry to which each request is redirected
         self._lock = threading.Lock()
         self._server = _server(self, _RegistryHandler, address, certificate)
         self._store = _server(self, _StoreHandler, address, certificate) if redirect else None
@@ -148,10 +148,10 @@ class Registry:
             server.shutdown()
             server.server_close()
 
-    # what it holds
+    # content
 
     def add_blob(self, content: bytes | Path) -> tuple[str, int]:
-        """Digest and size. A Path is read piece by piece at each request: for blobs larger than memory should be."""
+        """Returns digest and size. A Path is read piece by piece at each request, for blobs that are too large for memory."""
         if isinstance(content, bytes):
             digest, size = sha256(content), len(content)
         else:
@@ -169,7 +169,7 @@ class Registry:
         platform: str = "linux/amd64",
         docker: bool = False,
     ) -> str:
-        """The digest of a manifest with these layers. config: Cmd, Entrypoint, Env, User, WorkingDir, Labels. tag "" gives it none.
+        """Returns the digest of a manifest with these layers. config: Cmd, Entrypoint, Env, User, WorkingDir, Labels. tag: "" for none.
 
         platform: system/architecture[/variant]. docker: with Docker's media types, else those of the OCI.
         """
@@ -199,7 +199,7 @@ class Registry:
         return self.add_manifest(repository, tag, kind, json.dumps(document).encode())
 
     def add_index(self, repository: str, tag: str, images: Mapping[str, str], *, docker: bool = False) -> str:
-        """The digest of an index: platform → digest of a manifest that add_image gave. "unknown/unknown" is an attestation's."""
+        """Returns the digest of an index. images: platform → digest of a manifest from add_image; "unknown/unknown" for an attestation."""
         entries = []
         for platform, digest in images.items():
             kind, content = self.manifests[repository, digest]
@@ -216,14 +216,14 @@ class Registry:
             self.manifests[repository, name] = (media_type, content)
         return digest
 
-    # what goes wrong, and what was asked
+    # faults and requests
 
     def fail(self, path: str, *, times: int = 1, **fault: object) -> None:
-        """The next `times` requests whose path matches the pattern go wrong (-1: all of them). One or several of:
+        """Make the next `times` requests whose path matches the pattern fail (-1: all of them), by one or several of:
 
-        status, headers, body: that answer. cut_after: the connection ends after so many bytes of the body. truncate_to: a shorter
-        body, whole as it seems. corrupt: one bit is wrong. ignore_range: the whole body instead of the part. bytes_per_second: slow.
-        wait_for: the body comes when as many ask for one. method: only for this one.
+        status, headers, body: this answer. cut_after: the connection ends after so many bytes of the body. truncate_to: a shorter body
+        that looks complete. corrupt: one bit is wrong. ignore_range: the whole body instead of the part. bytes_per_second: a slow body.
+        wait_for: the body is sent when so many requests wait for one. method: only requests with this method.
         """
         self.faults.append(Fault(re.compile(path), times, **fault))  # type: ignore[arg-type]
 
@@ -277,7 +277,7 @@ def _uncompressed_digest(content: bytes | Path) -> str:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that has gone is no news: its traceback came out in another test."""
+        """Print nothing: the traceback of a client that has disconnected appeared in the output of another test."""
 
 
 def _server(
@@ -304,7 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except OSError:  # a client that refuses the certificate, or was killed
+        except OSError:  # the client refuses the certificate, or was killed
             self.close_connection = True
 
     def do_GET(self) -> None:
@@ -335,7 +335,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(status, body, {"Content-Type": "application/json", **(headers or {})})
 
     def send_content(self, content: bytes | Path, headers: Mapping[str, str]) -> None:
-        """The content, or the part of it that the request wants, with what a planted fault does to it."""
+        """Send the content, or the requested range, changed by a planted fault."""
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         fault = self.fault or Fault(re.compile(""), 0)
         start, status = 0, 200
@@ -430,7 +430,7 @@ class _RegistryHandler(_Handler):
         self.send_content(json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _let_in(self, repository: str) -> bool:
-        """Whether this request may read; otherwise it is answered 401 with where a token is to be had."""
+        """Whether this request may read; if not, answer 401 with the address of the token server."""
         if self.registry.login == "basic":
             if self._basic_user():
                 return True
@@ -471,7 +471,7 @@ class _RegistryHandler(_Handler):
 
 
 class _StoreHandler(_Handler):
-    """Where blobs are redirected to: an address with a signature, and no other proof beside it."""
+    """The server that blobs are redirected to: it accepts a signature in the URL, and refuses any other credentials."""
 
     name = "store"
 

@@ -1,4 +1,4 @@
-"""A registry that sends a byte now and then, or heads without end: no time-out of a socket passes, and the pull ends all the same."""
+"""A registry that sends a byte now and then, or endless heads: a socket's time-out never passes, but the pull must end."""
 
 import contextlib
 import http.server
@@ -20,7 +20,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: " + MANIFEST.encode() + b"\r\n\r\n"
 
 
 class Slow(http.server.ThreadingHTTPServer):
-    """Answers everything as `answer` does, until the client has gone."""
+    """Answers every request with `answer`, until the client disconnects."""
 
     daemon_threads = True
 
@@ -90,7 +90,7 @@ def test_a_token() -> None:
 
 
 def test_a_layer(store: Store) -> None:
-    """Also where something comes each time that it is asked for."""
+    """The deadline also holds when each read of the socket gives some bytes."""
     with Registry() as registry:
         registry.add_image("group/tool", "v1", [layer({"a": bytes(range(256)) * 4000}, compressed=False)])
         registry.fail("/blobs/", times=1000, bytes_per_second=70_000)

@@ -1,4 +1,4 @@
-"""Images from files: what docker and podman save, OCI archives and layouts, and plain folders."""
+"""Images from files: archives saved by docker and podman, OCI archives and layouts, and plain folders."""
 
 import gzip
 import hashlib
@@ -46,7 +46,7 @@ def write_folder(path, files):
 
 
 def saved_by_docker(layers=(BASE, TOOL), tags=("tool:1",), document=None):
-    """As before version 25: a layer is LAYER/layer.tar."""
+    """An archive as docker saved it before version 25: a layer is LAYER/layer.tar."""
     document = document or config(*layers, Cmd=["/bin/tool"])
     name = f"{hashlib.sha256(document).hexdigest()}.json"
     files = {f"layer{number}/layer.tar": layer for number, layer in enumerate(layers)}
@@ -182,7 +182,7 @@ BAD = {
 }
 
 
-# Who names a folder may read what its documents name: paths that lead out matter in an archive alone.
+# A user who names a folder may read every file that its documents name, so paths that lead out are refused in archives only.
 BAD_FILES = [("tar", name) for name in BAD] + [("folder", name) for name in BAD if not name.startswith("a path")]
 
 

@@ -1,4 +1,4 @@
-"""Which images can be had: of the store, of registries on loopback, of registries that do not answer."""
+"""Which images are available: from the store, from registries on loopback, from registries that do not answer."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ def decide(store, *pulls, logins=Logins.anonymous, **options):
 
 
 def a_silent_port():
-    """A server that takes connections and never answers."""
+    """The port of a server that accepts connections and never answers."""
     server = socket.create_server(("127.0.0.1", 0))
     return server, f"127.0.0.1:{server.getsockname()[1]}"
 
@@ -134,7 +134,7 @@ def test_another_minor_of_python_stands_in_where_no_registry_answers_and_it_is_n
     assert "connection refused" in first.choice.because
     (second,) = decide(store, pull_of_python).values()
     assert "a moment ago" in second.choice.because
-    refused = decide(store, Pull(image))[image]  # before something is refused, it is asked all the same
+    refused = decide(store, Pull(image))[image]  # before an image is refused, the registry is asked anyway
     assert "connection refused" in refused.reason
 
 

@@ -1,4 +1,4 @@
-"""The policy, row by row, and what holds for every image."""
+"""The policy, row by row, and properties that hold for every image."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_an_image_that_must_not_be_pulled_is_looked_for_in_the_store() -> None:
     assert auto("lab/solver", never, ImageUse(("solver",))) == Pull("lab/solver")
 
 
-# --- what holds for every image --------------------------------------------------------------------------------------------
+# --- properties of every image ---------------------------------------------------------------------------------------------
 
 IMAGES = st.sampled_from(["python", "alpine", "busybox", "debian", "lab/x", "ghcr.io/a/python"]).flatmap(
     lambda name: st.sampled_from(["", ":latest", ":3.12", ":3.11-slim", ":2.7", "@sha256:" + "0" * 64]).map(

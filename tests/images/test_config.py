@@ -1,4 +1,4 @@
-"""What an image says of itself, well formed or not."""
+"""Configs of images, well-formed or not."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Downloads that are cut, slow, killed, or find no room; several at once."""
+"""Downloads that are cut, slow, killed, on a full disk, or several at once."""
 
 import os
 import random
@@ -57,7 +57,7 @@ def partial(store):
 
 
 def starts(registry):
-    """From which byte on the blob was asked for, each time."""
+    """The first byte of the range of each request for a blob."""
     return [int(request.headers.get("Range", "bytes=0-")[6:-1]) for request in registry.asked(BLOB)]
 
 
@@ -168,7 +168,7 @@ def test_two_images_at_once_fetch_their_common_layer_once(registry, reference, s
 def test_blobs_come_at_once(registry, store):
     layers = [layer({str(number): random.Random(number).randbytes(400_000)}, compressed=False) for number in range(3)]
     registry.add_image("tool", "v1", layers, platform=this_platform())
-    together = threading.Barrier(3, timeout=60)  # no layer comes before all are asked for
+    together = threading.Barrier(3, timeout=60)  # no layer is sent before all three are requested
     for content in layers:
         registry.fail(f"/blobs/{sha256(content)}", wait_for=together)
     pull(Reference.parse(f"{registry.host}/tool:v1"), store, logins=ANYBODY)
@@ -196,7 +196,7 @@ def test_a_disk_that_becomes_full_is_one_sentence_and_nothing_half_stays(registr
 
 
 def test_memory_is_bounded_whatever_the_size(registry, store, tmp_path):
-    """A layer of 100 MB, of which no more than a few chunks are in memory."""
+    """Of a layer of 100 MB only a few chunks are in memory."""
     content = tmp_path / "content"
     with content.open("wb") as file:
         for number in range(100):

@@ -1,4 +1,4 @@
-"""Archives that were made to do harm: each is refused or contained, and nothing outside of the layer's folder changes."""
+"""Malicious archives: each is refused or contained, and nothing outside of the layer's folder changes."""
 
 import contextlib
 import gzip
@@ -30,7 +30,7 @@ LIMITS = LayerLimits(64 << 20, 5000)
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder to unpack into, deep in others that must stay as they are."""
+    """A folder to unpack into, deep in others that must not change."""
     layer = tmp_path / "store" / "layers" / "one"
     layer.mkdir(parents=True)
     outside = tmp_path / "outside"
@@ -42,7 +42,7 @@ def place(tmp_path):
 
 
 def snapshot(place):
-    """Everything around the layer's folder."""
+    """The state of all files around the layer's folder."""
     top = place.parents[2]
     seen = {}
     for here, folders, files in os.walk(top):
@@ -64,7 +64,7 @@ def snapshot(place):
 
 
 def try_to_unpack(place, data):
-    """What was refused with which sentence, or None; the surroundings must be as before."""
+    """The message of the refusal, or None. Fails when anything around the layer's folder has changed."""
     before = snapshot(place)
     refusal = None
     try:
@@ -80,7 +80,7 @@ def outside(place):
 
 
 def header(name, size, kind, **more):
-    """A header's 512 bytes with a size that nothing follows."""
+    """A header's 512 bytes, with a size but no content after it."""
     info = tarfile.TarInfo(name)
     info.type, info.size = kind, size
     for key, value in more.items():
@@ -268,7 +268,7 @@ def test_opaque_and_absent_through_a_link(place):
 
 
 def test_a_link_that_turns_round_is_followed_anew(place):
-    """`l/l` is the link itself by another path; what it was must not be remembered."""
+    """`l/l` is the link itself by another path, so its former target must not be remembered."""
     assert try_to_unpack(place, tar(link("l", "."), entry("l/x", "1"), entry("l/l"), entry("l/x", "2"))) is None
     assert (place / "x").read_text() == "1"
     assert (place / "l" / "x").read_text() == "2"
@@ -301,7 +301,7 @@ def test_the_holes_of_a_file_take_no_room(place):
 
 
 def test_zeros_take_no_room(place):
-    """Packed they are a thousandth of their size."""
+    """Compressed, they are a thousandth of their size."""
     content = bytes(3 << 20) + b"x" + bytes(5 << 20)
     info = tarfile.TarInfo("a")
     info.size = len(content)
@@ -314,7 +314,7 @@ def test_zeros_take_no_room(place):
 
 
 def test_memory_stays_bounded(tmp_path):
-    """A file of 400 MB, and headers of nearly the most that is allowed, in a process that may have 80 MB more than it begins with."""
+    """A file of 400 MB and headers of nearly the allowed size are unpacked by a process that may use 80 MB more than at its start."""
     info = tarfile.TarInfo("big")
     info.size = 400 << 20
     with gzip.open(tmp_path / "layer", "wb", compresslevel=1) as packed:
@@ -336,7 +336,7 @@ def test_memory_stays_bounded(tmp_path):
 
 
 def test_a_hostile_archive_costs_no_more_than_its_entries(place):
-    """One name is replaced again and again, and links lead through links."""
+    """One name is replaced many times, and links lead through links."""
 
     def cost(times):
         archive = tar(*[entry("d/e/f"), link("d/e/f", "../.."), entry("d/e/f", "1")] * times)
@@ -357,7 +357,7 @@ def test_open_files_do_not_grow(place):
 
 
 def records(format):
-    """A tar of every kind of entry, whose bytes are changed below."""
+    """A tar with every kind of entry; a test changes its bytes."""
     info, data = entry("p" * 200, "long")
     info.pax_headers = {"mtime": "1.5", "comment": "c"}
     return tar(

@@ -1,4 +1,4 @@
-"""Unpacked layers, put over each other as the kernel does it, are what the image specification says of layers."""
+"""Unpacked layers, stacked as the kernel does it, give the result that the image specification defines."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def without(tree, top, *, itself):
 
 
 class ModelLayer:
-    """What one archive says: its own files, the last entry of a path counting, and what is absent below it."""
+    """The content of one archive: its own files (the last entry of a path counts), and the paths that it hides in lower layers."""
 
     def __init__(self, entries, lower):
         self.tree, self.absent, self.opaque = {}, set(), set()
@@ -90,7 +90,7 @@ one_entry = st.one_of(
 
 
 def legal(entries):
-    """Without what leads through a file or link of the same layer: the first is refused, the second is tried elsewhere."""
+    """The entries without those that lead through a file or link of the same layer: files are refused, links have tests elsewhere."""
     kept, kinds = [], {}
     for kind, path, value in entries:
         if kind in ("absent", "opaque"):
@@ -112,7 +112,7 @@ stacks = st.lists(st.lists(one_entry, max_size=8).map(legal), min_size=1, max_si
 
 
 def unpacked(layers, top):
-    """The folders of the layers that are seen, lowest first."""
+    """The folders of the visible layers, lowest first."""
     folders = []
     for number, entries in enumerate(layers):
         folder = top / f"layer-{number}"
@@ -140,7 +140,7 @@ def read_tree(top):
 
 
 def merged(folders):
-    """As the overlay of the kernel does it, in plain words."""
+    """A simple model of the kernel's overlay."""
     tree = {}
     for folder in folders:
         upper, absent, opaque = {}, set(), set()
@@ -211,7 +211,7 @@ def test_a_stack_of_layers_by_the_kernel(layers):
 
 @pytest.mark.skipif(not may_mount(), reason="only root may mount overlays")
 def test_layers_on_a_disk_that_is_an_overlay(tmp_path):
-    """As in a container: such a disk holds no whiteouts of the usual kind, since it would take them for its own (Linux 6.7 has others)."""
+    """As in a container: such a disk cannot store whiteouts of the usual kind, as it would take them for its own (Linux 6.7 has others)."""
     layers = [
         [("file", ("a", "x"), "1"), ("file", ("a", "y"), "1"), ("file", ("b", "z"), "1")],
         [("absent", ("a", "x"), None), ("opaque", ("b",), None), ("file", ("b", "new"), "2"), ("file", ("c",), "3")],

@@ -43,7 +43,7 @@ def environ(home, tmp_path):
 
 @pytest.fixture
 def helper(tmp_path):
-    """Makes a program docker-credential-NAME that runs some lines of Python."""
+    """Creates a program docker-credential-NAME that runs some lines of Python."""
 
     def make(name, code):
         path = write(
@@ -238,11 +238,12 @@ def test_a_pull_secret_may_have_its_data_as_text():
     ("host", "registry", "matches"),
     [
         ("*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu-1.amazonaws.com", True),
+        # A star matches one part of the name, as in the kubelet.
         (
             "*.amazonaws.com",
             "123.dkr.ecr.eu-1.amazonaws.com",
             False,
-        ),  # a star is one part of the name, as in the kubelet
+        ),
         ("*.io", "quay.io", True),
         ("quay.io:5000", "quay.io", False),
         ("localhost:5000", "localhost:5000", True),

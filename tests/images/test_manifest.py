@@ -41,12 +41,12 @@ def number_of(platforms, wanted):
         (["linux/arm64"], "linux/arm64/v8", 0),
         (["windows/amd64", "linux/amd64"], "linux/amd64", 1),
         (["linux/386", "linux/amd64"], "linux/amd64", 1),
-        (["linux/arm64", "linux/386"], "linux/amd64", 1),  # as containerd: it runs there
+        (["linux/arm64", "linux/386"], "linux/amd64", 1),  # 386 runs on amd64; containerd does the same
         (["linux/amd64/v3", "linux/amd64"], "linux/amd64", 1),  # v3 may need what this machine lacks
         (["linux/arm/v5", "linux/arm/v6"], "linux/arm/v7", 1),
         (["linux/arm"], "linux/arm/v7", 0),
         (["unknown/unknown", "linux/amd64"], "linux/amd64", 1),
-        ([""], "linux/amd64", 0),  # its config says whom it is for
+        ([""], "linux/amd64", 0),  # without a platform the image's config decides later
     ],
 )
 def test_the_manifest_for_a_machine_is_chosen(platforms, wanted, chosen):

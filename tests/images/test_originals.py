@@ -1,4 +1,4 @@
-"""Names of images and kinds of machines beside the Go originals: distribution/reference, and containerd's platforms."""
+"""Compares names of images and platforms with the Go originals: distribution/reference, and containerd's platforms."""
 
 import random
 
@@ -77,7 +77,7 @@ OTHERS = (*MACHINES, "linux/amd64/v2", "linux/arm", "linux/arm/v5", "windows/amd
 
 @pytest.fixture(autouse=True, scope="module")
 def original():
-    """Built while HOME is still the user's: Go keeps its modules there."""
+    """The Go program, built while HOME is still the user's, because Go keeps its modules there."""
     try:
         oracle.program()
     except oracle.Unavailable as why:
@@ -114,7 +114,7 @@ def test_names_mean_what_they_mean_to_docker():
     theirs = {text: answer["value"] if answer["ok"] else None for text, answer in zip(texts, answers, strict=True)}
     assert sum(value is not None for value in theirs.values()) > 200
     differences = {text: (ours(text), theirs[text]) for text in texts if ours(text) != theirs[text]}
-    # A host with an underscore is none. The original takes it for a part of the repository, and is left without a registry.
+    # A host must not have an underscore. The original takes such a host for a part of the repository, and finds no registry.
     assert not [text for text, (_, theirs) in differences.items() if theirs is None or theirs["registry"]]
 
 
@@ -134,7 +134,7 @@ def test_a_machine_takes_the_image_that_containerd_takes():
         (machine, names, chosen(machine, names), answer["value"])
         for (machine, names), answer in zip(cases, answers, strict=True)
         if chosen(machine, names) != answer["value"]
-        # Not taken over: most 64-bit ARM machines run no 32-bit programs.
+        # Deliberately different: most 64-bit ARM machines cannot run 32-bit programs.
         and not (
             machine.startswith("linux/arm64")
             and answer["value"] in ("linux/arm", *(f"linux/arm/v{n}" for n in range(5, 9)))

@@ -1,4 +1,4 @@
-"""A whole pull, from a registry on loopback into a store."""
+"""Complete pulls from a registry on loopback into a store."""
 
 import json
 import shutil
@@ -110,7 +110,7 @@ def test_what_is_here_is_not_asked_for_again(registry, store):
     ],
 )
 def test_what_the_disk_lost_is_pulled_again(registry, store, folder, damage):
-    """damage: what each file of that folder holds from then on; None when it is gone."""
+    """damage: the new content of each file of that folder; None removes the files."""
     digest = add(registry)
     reference = reference_of(registry)
     whole = contents(pull(reference, store, logins=ANYBODY))
@@ -154,7 +154,7 @@ def test_always_asks_whether_the_name_means_another_image_today(registry, store)
     before = pull(reference_of(registry), store, logins=ANYBODY)
     registry.requests.clear()
     assert pull(reference_of(registry), store, logins=ANYBODY, always=True).layers == before.layers
-    assert [request.method for request in registry.requests] == ["HEAD"]  # which Docker Hub does not count
+    assert [request.method for request in registry.requests] == ["HEAD"]  # Docker Hub does not count HEAD requests
     add(registry, [LOWER, layer({"newer": ""})])
     after = pull(reference_of(registry), store, logins=ANYBODY, always=True)
     assert set(contents(after)) == {"hello", "newer"}

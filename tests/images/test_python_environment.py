@@ -1,4 +1,4 @@
-"""A Python with packages for an image, made by uv from packages of this machine: no network."""
+"""A Python environment for an image, made by uv from packages of this machine, without a network."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ pytest.importorskip("uv")
 
 
 def add_package(folder, name, version):
-    """A wheel, by hand."""
+    """Write a wheel by hand."""
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}.py", f"version = {version!r}\n")
@@ -56,7 +56,9 @@ def test_it_has_the_packages_and_no_others_and_its_lock_says_so(tmp_path):
 
 @pytest.mark.parametrize("file", ["uv.toml", "pyproject.toml"])
 def test_a_project_does_not_say_where_packages_come_from(tmp_path, monkeypatch, file):
-    """Its own would run as the user, some at once, outside of any task; and the lock that names them is kept for all projects."""
+    """Packages from a project's own index would run as the user outside of any task, some at installation; and the lock that names them
+    is kept for all projects.
+    """
     project = tmp_path / "project"
     (project / "packages").mkdir(parents=True)
     add_package(project / "packages", "moo", "66.0")

@@ -25,7 +25,11 @@ DIGESTS = st.one_of(st.just(""), st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch
         ("index.docker.io/group/tool", "docker.io/group/tool:latest"),
         ("group/tool", "docker.io/group/tool:latest"),
         ("localhost", "docker.io/library/localhost:latest"),
-        ("localhost:5000", "docker.io/library/localhost:5000"),  # as Docker: without a path it is a name with a tag
+        # As in Docker: without a path this is a name with a tag.
+        (
+            "localhost:5000",
+            "docker.io/library/localhost:5000",
+        ),
         ("localhost/tool", "localhost/tool:latest"),
         ("localhost:5000/tool", "localhost:5000/tool:latest"),
         ("127.0.0.1:5000/a/b/c:v1", "127.0.0.1:5000/a/b/c:v1"),

@@ -1,4 +1,4 @@
-"""Questions to a registry that is busy, far away, behind a proxy or a mirror, or not what it says."""
+"""Requests to registries that are busy, redirect, are behind a proxy or a mirror, or give wrong answers."""
 
 import email.utils
 import http.server
@@ -24,7 +24,7 @@ from hera_utils.images.registry import RegistryClient, resolve
 from hera_utils.local_platform.serving.certificate import certificate
 
 ANYBODY = Logins.anonymous()
-NAME = "kubernetes.default.svc"  # a name in the certificate that is no name of the loopback
+NAME = "kubernetes.default.svc"  # a name in the certificate that does not resolve to the loopback address
 LAYER = layer({"hello": "hello"})
 
 
@@ -45,7 +45,7 @@ def registry():
 
 @pytest.fixture
 def hub(monkeypatch):
-    """Docker Hub, as far as the client knows."""
+    """A local registry that the client takes for Docker Hub."""
     with Registry() as server:
         add(server, "library/tool")
         monkeypatch.setattr(endpoints, "_HUB_ADDRESS", server.url)
@@ -65,7 +65,7 @@ def mirror(monkeypatch):
 
 @pytest.fixture
 def names(monkeypatch):
-    """host name → 127.0.0.1."""
+    """A function that lets a host name resolve to 127.0.0.1."""
     known, ask = {NAME}, socket.getaddrinfo
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, *rest, **more: ask("127.0.0.1" if host in known else host, *rest, **more)
@@ -73,7 +73,7 @@ def names(monkeypatch):
     return known
 
 
-# what passes
+# faults that are retried
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
@@ -369,7 +369,7 @@ def test_a_redirect_that_leaves_tls(secure, host, own, monkeypatch, names):
 
 
 def test_a_registry_without_tls_leads_to_another_one(registry, names, monkeypatch):
-    """Whose login is not sent without TLS: only the first one was named as insecure."""
+    """The other registry's login is not sent without TLS, because only the first registry was configured as insecure."""
     names.add("store.example")
     with Registry(login="basic", users={"ann": "s3cret-word"}) as store:
         host, other = (
@@ -399,7 +399,7 @@ def test_a_password_is_not_sent_without_tls(secure, host, own, monkeypatch):
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
-    """Makes tunnels to this machine, whatever the name."""
+    """Opens tunnels to this machine for any host name."""
 
     def log_message(self, *_):
         pass
@@ -435,7 +435,7 @@ def test_the_way_through_a_proxy(secure, own, proxy, store, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", f"http://ann:s3cret@127.0.0.1:{proxy.server_port}")
     monkeypatch.setenv("SSL_CERT_FILE", str(own.authority))
     port = secure.host.rpartition(":")[2]
-    assert pull(reference_of(secure, f"{NAME}:{port}"), store, logins=ANYBODY)  # the name is the proxy's matter
+    assert pull(reference_of(secure, f"{NAME}:{port}"), store, logins=ANYBODY)  # the proxy resolves the name
     assert proxy.asked[0] == (f"{NAME}:{port}", "Basic YW5uOnMzY3JldA==")
 
 

@@ -1,4 +1,4 @@
-"""The registry of the tests itself: what other tests rely on."""
+"""Tests of the test registry itself, on which other tests rely."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The store: what has a name is whole, shared layers are there once, and what nobody needs goes."""
+"""The store: a named image is complete, shared layers are stored once, and unneeded layers are removed."""
 
 import os
 import stat
@@ -81,7 +81,7 @@ def test_what_a_pod_has_mounted_stays(store, tmp_path):
     assert store.find("one") is not None
     store.remove("one", nobody)
     image = add_image(store, tmp_path, "one", BASE, TOOL)
-    add_image(store, tmp_path, "one", BASE)  # the name goes over to another image
+    add_image(store, tmp_path, "one", BASE)  # the name now belongs to another image
     store.collect(lambda: {str(folder): ["pod-1"] for folder in image.layers}, older_than=0)
     assert all(folder.is_dir() for folder in image.layers)
     store.collect(nobody, older_than=0)
@@ -135,7 +135,7 @@ def test_the_folder_is_its_owners_alone(store, tmp_path):
     add_image(store, tmp_path, "one", BASE)
     for here, folders, files in os.walk(store.folder):
         if here.startswith(str(store.folder / "layers" / "")):
-            continue  # nobody comes to them but by the folder above
+            continue  # the folder above protects them
         assert not stat.S_IMODE(os.stat(here).st_mode) & 0o077
         assert not any(stat.S_IMODE(os.stat(os.path.join(here, name)).st_mode) & 0o077 for name in files)
         folders[:] = [name for name in folders if os.path.join(here, name) != str(store.folder / "layers")]

@@ -1,4 +1,4 @@
-"""The store when things go wrong: a process killed at any moment, several at once, a full disk, a user who is not root."""
+"""The store under failures: a process killed at any moment, several processes at once, a full disk, a user who is not root."""
 
 import contextlib
 import ctypes
@@ -54,7 +54,7 @@ def check_whole(image):
 
 
 def in_a_child(work):
-    """Its exit status; -9 when it was killed. An exception is printed."""
+    """Run `work` in a child process. Returns its exit status, -9 when it was killed. An exception is printed."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -67,7 +67,7 @@ def in_a_child(work):
 
 
 class Killer:
-    """Kills this process at the Nth of what it does with files, as the interpreter announces it."""
+    """Kills this process at its Nth file operation, counted by audit events of the interpreter."""
 
     EVENTS = (
         "open",
@@ -94,7 +94,7 @@ class Killer:
 
 
 def test_killed_at_any_moment(tmp_path):
-    """At each step of adding two images and removing one: what has a name is whole, the next process goes on, nothing stays behind."""
+    """Kill at each step of adding two images and removing one: named images are complete, the next process works, nothing is left."""
     (tmp_path / "packed").mkdir()
     number, killed = 1, 0
     while True:
@@ -191,7 +191,8 @@ def test_a_full_disk_leaves_nothing_half(disk, tmp_path, monkeypatch):  # noqa: 
     disk.fill(4 << 20)
     with pytest.raises(LayerTooLarge, match="more than this disk has room for"):
         add_image(store, tmp_path, MORE, LOWER, big, packed=bytes)
-    monkeypatch.setattr(LayerLimits, "of", lambda folder: LayerLimits(1 << 40, 1000))  # the disk fills up meanwhile
+    # The disk fills up during the download.
+    monkeypatch.setattr(LayerLimits, "of", lambda folder: LayerLimits(1 << 40, 1000))
     with pytest.raises(PlatformError, match="is full: the image cannot be unpacked"):
         add_image(store, tmp_path, MORE, LOWER, big, packed=bytes)
     assert len(list((store.folder / "layers").iterdir())) == 2
@@ -204,7 +205,7 @@ def test_a_full_disk_leaves_nothing_half(disk, tmp_path, monkeypatch):  # noqa: 
     assert store.blob(digest_of(data)) is None
     assert [image.reference for image in store.images()] == [NAME]
     check_whole(store.find(NAME))
-    store.collect(NO_PODS, older_than=0)  # removing needs no room
+    store.collect(NO_PODS, older_than=0)  # removing needs no disk space
     disk.empty()
     add_image(store, tmp_path, MORE, LOWER, big, packed=bytes)
     assert len(store.images()) == 2
@@ -236,7 +237,7 @@ STACK = [
 
 @pytest.fixture
 def open_folder():
-    """One that any user may reach."""
+    """A folder that any user may enter."""
     folder = Path(tempfile.mkdtemp(prefix="images-"))
     folder.chmod(0o755)
     yield folder
@@ -247,7 +248,7 @@ def become_nobody():
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
-    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: else /proc/self stays root's
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: otherwise /proc/self still belongs to root
 
 
 def enter_user_namespace():
@@ -263,7 +264,7 @@ def enter_user_namespace():
 @needs_root
 @pytest.mark.parametrize("unpacked_by_root", [True, False])
 def test_layers_in_a_user_namespace(open_folder, unpacked_by_root):
-    """The kernel puts them over each other there too, whoever unpacked them; and a user who is not root can remove them."""
+    """The kernel stacks layers there too, whoever unpacked them; and a user who is not root can remove them."""
     mine = open_folder / "mine"
     mine.mkdir()
 
@@ -290,10 +291,11 @@ def test_layers_in_a_user_namespace(open_folder, unpacked_by_root):
         syscalls.overlay(lower, str(mine), str(mine / "merged"), ",userxattr")
         tree = read_tree(mine / "merged")
         expected = model(STACK)
+        # Otherwise the folder's owner could not remove its content.
         expected[("a",)] = (
             "folder",
             0o500 if unpacked_by_root else 0o700,
-        )  # else its owner could not remove what is in it
+        )
         assert tree == expected
         (mine / "merged" / "a" / "new").write_text("a container may write")
         syscalls.unmount(str(mine / "merged"))
@@ -304,7 +306,7 @@ def test_layers_in_a_user_namespace(open_folder, unpacked_by_root):
     if unpacked_by_root:
         unpack_all()
         os.chmod(mine, 0o777)
-        for here, folders, files in os.walk(mine):  # in a user namespace of root's own they would be its own
+        for here, folders, files in os.walk(mine):  # in root's own user namespace the files would be root's
             for name in (*folders, *files):
                 os.chown(os.path.join(here, name), 65534, 65534, follow_symlinks=False)
     else:

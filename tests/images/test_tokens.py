@@ -1,4 +1,4 @@
-"""Basic and Bearer logins at a registry, whose tokens end, and which secrets go where."""
+"""Basic and Bearer logins at a registry, tokens that expire, and which secrets are sent where."""
 
 import base64
 import json
@@ -78,7 +78,7 @@ def test_a_login_opens_a_registry(store, kind):
 def test_everybody_gets_a_token_for_a_public_image(store):
     with Registry(login="bearer", users=USERS, public=True) as registry:
         assert pull(served(registry), store, logins=Logins.anonymous()).layers
-        (token,) = registry.asked("GET /token")  # one for all questions
+        (token,) = registry.asked("GET /token")  # one token for all requests
         assert "service=registry.test" in token.path
         assert "scope=repository%3Agroup%2Ftool%3Apull" in token.path
         assert "Authorization" not in token.headers
@@ -146,7 +146,7 @@ def test_a_token_is_renewed_before_it_ends(store, monkeypatch):
         assert pull(served(registry), store, logins=logins(registry, ("ann", "s3cret-word"))).layers
         assert len(registry.asked("GET /token")) > 2
         refused = [r for r in registry.asked("/v2/") if "Authorization" not in r.headers]
-        assert len(refused) == 1  # the first question alone
+        assert len(refused) == 1  # only the first request
 
 
 def test_an_identity_token_gets_tokens(store):
@@ -181,7 +181,8 @@ def test_a_registry_that_only_leads_to_another_one(store):
         assert pull(reference, store, logins=Logins.anonymous()).layers
         registry.public = False
         with pytest.raises(AccessDenied, match=f"pull access denied for {reference}"):
-            resolve(reference, logins(door, ("ann", "s3cret-word")))  # of the door, and not for those behind it
+            # The login is the door's, not that of the registry behind it.
+            resolve(reference, logins(door, ("ann", "s3cret-word")))
         assert not any("Basic" in header for header in sent(registry, "/"))
         assert resolve(reference, logins(registry, ("ann", "s3cret-word")))
         assert not any("Authorization" in request.headers for request in door.requests)

@@ -1,4 +1,4 @@
-"""One layer's tar becomes a folder: what it may say, and what comes of it."""
+"""Unpacking a layer's tar into a folder: which entries are allowed, and their results."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ from hera_utils.images.unpack import LayerLimits, unpack
 
 @pytest.fixture
 def unpacked(tmp_path):
-    """Unpacks entries over folders of layers below; gives the folder. What the tar says of itself is in `unpacked.last`."""
+    """Unpacks entries over the folders of lower layers, and returns the new folder. The result of the unpacking is in `unpacked.last`."""
 
     def unpack_entries(*entries, below=(), data=None, limits=None, name="layer"):
         data = tar(*entries) if data is None else data
@@ -88,7 +88,7 @@ def test_a_whiteout_and_an_opaque_folder(unpacked, below):
 
 
 def test_what_nothing_below_shows_needs_no_whiteout(unpacked, below):
-    """In a folder that only one layer has the kernel shows the names of whiteouts."""
+    """In a folder that only one layer has, the kernel would show the names of whiteouts."""
     more = (entry("etc/.wh.nothing", ""), entry(".wh.nowhere", ""), entry("x/y/.wh.z", ""), entry("w/.wh..wh..opq", ""))
     assert os.listdir(unpacked(*more, below=below)) == []
 

@@ -192,9 +192,8 @@ class _Pull:
         self._reference, self._store, self._platform = reference, store, platform
         self._client, self._stop = client, stop
         self._meter = _Meter(reference.familiar, progress)
-        self.packed: tuple[
-            str, ...
-        ] = ()  # digests of the compressed layers, which are not needed once they are unpacked
+        # Digests of the compressed layers, which are not needed once they are unpacked.
+        self.packed: tuple[str, ...] = ()
         self._error: BaseException | None = None  # the first error of a thread; it stopped the other threads
 
     def run(self) -> StoredImage:

@@ -91,9 +91,8 @@ class RegistryClient:
         with self._ask("HEAD", reference, f"manifests/{_version(reference)}", _ACCEPT) as reply:
             if reply.status_code == 200 and "Docker-Content-Digest" in reply.headers:
                 return check_digest(reply.headers["Docker-Content-Digest"])
-        return self.manifest(reference)[
-            0
-        ]  # registries older than version 1.0 of the specification answer HEAD without a digest
+        # Registries older than version 1.0 of the specification answer HEAD without a digest.
+        return self.manifest(reference)[0]
 
     def manifest(self, reference: Reference) -> tuple[str, bytes]:
         """Digest and content of a manifest or an index. Raises UnreadableImage when the content does not match its digest."""

@@ -255,9 +255,8 @@ class _Unpacking:
             if offset < 0 or size < 0 or offset + size > entry.size:
                 raise UnreadableImage(f"the tar of a layer is damaged: the holes of {self.entry} are impossible")
             for piece in self._stream.contents(size):
-                if (
-                    piece == _ZEROS[: len(piece)]
-                ):  # left as a hole: compressed zeros are tiny and could otherwise fill the disk
+                # Left as a hole: compressed zeros are tiny and could otherwise fill the disk.
+                if piece == _ZEROS[: len(piece)]:
                     offset += len(piece)
                     continue
                 while piece:
