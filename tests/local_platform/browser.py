@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its debugging protocol: enough to open a page, run a line of script in it and take a picture."""
+"""A headless Chromium, driven over its debugging protocol: opens a page, runs scripts in it and takes screenshots."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLAGS = (
 )  # fmt: skip
 
 
-# WCAG AA: 4.5 to 1 for each text against what is behind it
+# WCAG AA: the contrast between a text and its background is at least 4.5 to 1
 POOR = """(() => {
   const parse = (words) => (words.match(/[\\d.]+/g) || []).map(Number);
   const part = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
@@ -71,7 +71,7 @@ class Tab:
         )
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page; None where the page was left meanwhile."""
+        """The value of an expression in the page; None when the page was left meanwhile."""
         answer = self("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "error" in answer:
             return None

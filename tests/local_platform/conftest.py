@@ -1,4 +1,4 @@
-"""A platform that only remembers, the address of the page and of Argo's API in front of it, who asks that, and a browser."""
+"""Fixtures: a platform that only stores objects, a server for the page and Argo's API in front of it, a client, and a browser."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def url(platform: MemoryPlatform) -> Iterator[str]:
 
 @pytest.fixture
 def argo(url: str) -> Callable[..., requests.Response]:
-    """Ask Argo's API of the platform: argo(method, path, body)."""
+    """Calls Argo's API of the platform: argo(method, path, body)."""
 
     def ask(method: str, path: str, body: Any = None) -> requests.Response:
         return requests.request(method, url + path, json=body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)

@@ -1,4 +1,4 @@
-"""A platform that only remembers: objects with resource versions, no execution. For tests of what speaks to a LocalPlatform."""
+"""A platform that only stores objects with resource versions and executes nothing, for tests of LocalPlatform's users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An S3 server as a process of its own (moto's), which knows one key and checks every signature.
+"""moto's S3 server in its own process, with one key; it checks every signature.
 
 Run as a program it prints {"endpoint", "access", "secret"} and serves until its standard input ends.
 """

@@ -1,4 +1,4 @@
-"""A real HTTP server on a free port of 127.0.0.1 around an ASGI application, for the length of a test."""
+"""A real HTTP server for an ASGI application, on a free port of 127.0.0.1, for the duration of a test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN = "s3cret-token"
 
 
 class Api:
-    """Calls of a server with its token: `api("GET", "/api/v1/version")`."""
+    """Calls a server with its token: `api("GET", "/api/v1/version")`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -30,7 +30,7 @@ class Api:
 
 @contextlib.contextmanager
 def served(app: Any, **options: Any) -> Iterator[str]:
-    """The server's base URL."""
+    """Serves `app` and gives the server's base URL."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(

@@ -1,4 +1,4 @@
-"""Templates without a process: http, resource, data; what they give and what they say when they fail."""
+"""Templates without a process: http, resource, data; their results and their errors."""
 
 from __future__ import annotations
 
@@ -87,15 +87,13 @@ def test_http_takes_no_more_of_an_answer_than_outputs_may_have(platform, url):
     node = run(platform, {"http": {"url": f"{url}/endless"}})
     assert node["phase"] == "Failed"
     assert node["message"] == f'Get "{url}/endless": the answer has more than 20000000 bytes'
-    assert Handler.sent < 60  # what lies between the two has room for some
+    assert Handler.sent < 60  # buffers between client and server hold some of it
 
 
 def test_http_gives_the_body_as_its_result(platform, url):
     node = run(platform, {"http": {"url": url, "headers": [{"name": "X-Word", "value": "hello"}]}})
     assert (node["type"], node["phase"], node["outputs"]["result"]) == ("HTTP", "Succeeded", "hello")
-    assert "Pod" not in [
-        pod.kind for pod in platform.pods("default", node["name"])
-    ]  # the agent's work has no pod of its own
+    assert "Pod" not in [pod.kind for pod in platform.pods("default", node["name"])]  # the agent's work has no pod
 
 
 def test_http_sends_a_body_and_a_header_from_a_secret(platform, url):
@@ -148,7 +146,7 @@ def test_http_to_a_server_without_tls(platform, url):
 def test_http_goes_through_the_proxy_of_the_environment_but_not_to_this_machine(platform, url, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", url)  # to it the address of the request is not a path: the whole URL comes
+    monkeypatch.setenv("http_proxy", url)  # a proxy gets the whole URL in the request line, not only a path
     node = run(platform, {"http": {"url": "http://nowhere.example/", "successCondition": "response.statusCode == 200"}})
     assert node["phase"] == "Succeeded"
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
@@ -200,7 +198,7 @@ def test_resource_creates_patches_reads_and_deletes(platform):
     assert run(platform, {"resource": patch})["phase"] == "Succeeded"
     assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "two"}
     wrong = {"resource": {**patch, "manifest": "{data: {key: two}}"}, "outputs": {"parameters": [parameter]}}
-    braces = run(platform, wrong)  # to kubectl it begins like JSON
+    braces = run(platform, wrong)  # kubectl takes it for JSON
     assert "parameters" not in braces["outputs"]
     assert braces["message"] == (
         "main: Error (exit code 64): no more retries Error from server (BadRequest): error decoding patch: "
@@ -269,7 +267,7 @@ def test_resource_refuses_what_it_does_not_know(platform):
 
 
 def test_what_is_drawn_when_a_pod_ends_is_of_that_run(platform):
-    """A runtime tells its events without a seed."""
+    """A runtime reports its events without a seed."""
     outputs = {"parameters": [{"name": "id", "valueFrom": {"expression": "sprig.uuidv4()"}}]}
     steps = {"name": "main", "steps": [[{"name": "a", "template": "say"}]], "outputs": outputs}
     say = {"name": "say", "container": {"image": "busybox", "command": ["true"]}}
@@ -360,7 +358,7 @@ def test_data_lists_and_transforms_keys(platform):
     node = run(platform, {"data": data})
     assert (node["phase"], json.loads(node["outputs"]["result"])) == (
         "Succeeded",
-        [f"bucket/{name}.txt" for name in ("C", "a", "c-e", "c", "c/d")],  # by key, not by folder
+        [f"bucket/{name}.txt" for name in ("C", "a", "c-e", "c", "c/d")],  # sorted by key, not by folder
     )
     data = {"source": source, "transformation": [{"expression": "[now().Year() > 2000]"}]}
     assert json.loads(run(platform, {"data": data})["outputs"]["result"]) == [True]

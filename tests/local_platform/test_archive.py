@@ -1,4 +1,4 @@
-"""The workflow archive over Argo's API: what ended is in it, and stays in it."""
+"""The workflow archive over Argo's API: it has every workflow that ended, and keeps it."""
 
 from __future__ import annotations
 

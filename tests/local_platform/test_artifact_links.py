@@ -1,4 +1,4 @@
-"""Artifacts that would lead out of themselves: symbolic links, keys through links, archives that climb."""
+"""Artifacts with paths that lead out of them: symbolic links, keys through links, archives with `..`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hera_utils.local_platform.pods.pod.inputs import _change_mode
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    """A store in which a task has kept a folder with links in it; `secret` lies outside, `other` is another run."""
+    """A store in which a task has stored a folder with links in it. `secret` is outside of the store, `other` is another run."""
     root = tmp_path / "artifacts" / "default"
     folder = root / "run" / "pod" / "folder"
     folder.mkdir(parents=True)
@@ -47,7 +47,7 @@ def test_no_key_goes_through_a_link_of_a_task(store: ArtifactStore) -> None:
 def test_nothing_outside_is_served(store: ArtifactStore) -> None:
     folder = store.path("run/pod/folder")
     assert inside(folder, "plain") == folder / "plain"
-    os.mkfifo(folder / "pipe")  # opening it would wait for ever
+    os.mkfifo(folder / "pipe")  # opening the pipe would block for ever
     for below in (
         "out/secret",
         "file",
@@ -93,7 +93,7 @@ DEEP = [("folder", "a/b/c", ""), ("link", "a/b/c/s", "../../..")]
         [("file", "../escaped", "x")],
         [("link", "l", "../.."), ("file", "l/escaped", "x")],
         [("link", "l", "/"), ("file", "l/escaped", "x")],
-        # `a/b/c/s` is the folder itself, so that a link below it climbs further than its name tells
+        # `a/b/c/s` is the folder itself, so a link below it climbs further than its path suggests
         [*DEEP, ("link", "a/b/c/s/t", "../../../.."), ("file", "t/escaped", "x")],
         [*DEEP, ("link", "a/b/c/s/t", "../../../.."), ("folder", "t/escaped", "")],
         [*DEEP, ("link", "a/b/c/s/t", "../../../.."), ("link", "t/escaped", "x")],
@@ -145,7 +145,7 @@ def test_a_mode_is_not_given_to_what_a_link_leads_to(tmp_path: Path) -> None:
 def test_no_hard_link_leads_out(tmp_path: Path, name: str, target: str) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "to" / "a").mkdir(parents=True)
-    (tmp_path / "to" / "a" / "up").symlink_to(tmp_path)  # as if a task had put it there
+    (tmp_path / "to" / "a" / "up").symlink_to(tmp_path)  # as a task could have created it
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         entry = tarfile.TarInfo("a/file")
@@ -162,7 +162,7 @@ def test_no_hard_link_leads_out(tmp_path: Path, name: str, target: str) -> None:
 
 
 def test_the_last_of_several_entries_with_one_name_counts(tmp_path: Path) -> None:
-    """A file after a hard link of its name does not change what the link was made of."""
+    """A file that replaces a hard link does not change the link's target."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         for name, target, text in (("one", "", b"1"), ("two", "one", b""), ("two", "", b"2"), ("three", "two", b"")):
@@ -197,6 +197,6 @@ def test_a_folder_is_packed_as_it_is(tmp_path: Path) -> None:
 
 def test_what_is_packed_is_made_while_it_is_sent(tmp_path: Path) -> None:
     with (tmp_path / "huge").open("wb") as file:
-        file.truncate(10**12)  # takes no room; all of it would take hours
+        file.truncate(10**12)  # a sparse file needs no disk space; reading all of it would take hours
     pieces = sent_as_tar(tmp_path / "huge", "huge")
     assert sum(len(next(pieces)) for _ in range(300)) > 10_000

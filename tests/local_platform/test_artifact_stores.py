@@ -1,4 +1,4 @@
-"""Artifacts in an S3 store: a real server that checks signatures, the real platform between."""
+"""Artifacts in an S3 store: a real server that checks signatures, with the real platform."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_what_a_task_makes_is_in_the_bucket_and_the_next_one_has_it(platform, s3
     with tarfile.open(fileobj=io.BytesIO(s3.read("kept", "a/tree.tgz"))) as archive:
         assert "tree/below/2" in archive.getnames()
     with zipfile.ZipFile(io.BytesIO(s3.read("kept", "a/tree.zip"))) as archive:
-        assert "zip/below/2" in archive.namelist()  # as Argo: the executor calls the folder like the artifact
+        assert "zip/below/2" in archive.namelist()  # as in Argo, the executor names the folder after the artifact
 
     read = [{**one, "path": f"/in/{one['name']}"} for one in made]
     read[0]["mode"] = 0o600
@@ -143,7 +143,7 @@ def test_the_namespace_may_have_a_default_repository(platform, s3):
 
 
 def test_a_bucket_is_made_where_the_artifact_asks_for_it(platform, s3):
-    for _ in range(2):  # the second time it is there already
+    for _ in range(2):  # the second time the object exists already
         at = place(s3, key="x", bucket="made-on-demand", createBucketIfNotPresent={})
         last, node = run(platform, writing("echo x > /tmp/x", {"name": "x", "path": "/tmp/x", "s3": at}))
         assert last["status"]["phase"] == "Succeeded", node
@@ -326,7 +326,7 @@ def test_where_an_artifact_is():
     ],
 )
 def test_this_machines_own_login_goes_to_azures_own_hosts_alone(endpoint, monkeypatch):
-    """Its token is good for every store of the user's."""
+    """The login's token is valid for all of the user's stores."""
     monkeypatch.setattr(object_stores, "_library", lambda kind: None)
     place = {"kind": "azure", "at": {"endpoint": endpoint, "container": "c"}, "key": "b", "secrets": {}}
     answer = object_stores.perform({"do": "list", "place": place})
@@ -335,7 +335,7 @@ def test_this_machines_own_login_goes_to_azures_own_hosts_alone(endpoint, monkey
 
 @pytest.mark.parametrize("key", ["", "/", "//"])
 def test_nothing_is_removed_without_a_key(key, monkeypatch):
-    """It would be every object of the bucket."""
+    """An empty key would mean every object of the bucket."""
     files = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem()
     files.pipe_file("/bucket-of-others/kept.txt", b"kept")
     monkeypatch.setitem(object_stores._OPENERS, "s3", lambda place: object_stores._Store(files, "bucket-of-others"))
@@ -348,6 +348,6 @@ def test_nothing_is_removed_without_a_key(key, monkeypatch):
 
 
 def test_pods_and_the_interpreter_know_the_same_keys():
-    """Pods have the standard library alone, so they have the table once more."""
+    """Pods have the standard library only, so they have a copy of the table."""
     assert artifact_keys.KEY_FIELDS == artifact_repository.KEY_FIELDS
     assert set(artifact_keys.KEYED) == set(artifact_repository.STORES)

@@ -1,4 +1,4 @@
-"""Pods and Jobs that no workflow made, through the platform's own door, with the real process runtime."""
+"""Pods and Jobs without a workflow, through LocalPlatform's methods, with the real process runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No client waits behind all that another one asks for."""
+"""No client waits for all requests of another client."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ SERVER = ("127.0.0.1", 1)
 
 
 class Place:
-    """A queue whose requests are served until they are told to end. A connection is called by its client and a number."""
+    """A queue whose requests are served until the test ends them. The name of a connection is its client and a number."""
 
     def __init__(self, places=2, each=1):
         self.looks = 0
@@ -44,12 +44,12 @@ class Place:
 
 async def settled():
     for _ in range(5):
-        await asyncio.sleep(0.01)  # a look is taken in a thread
+        await asyncio.sleep(0.01)  # clients are looked up in a thread
 
 
 @pytest.fixture
 def play(monkeypatch):
-    """Runs a story of a place whose clock is its own."""
+    """Runs a test with a Place and a simulated clock."""
 
     def run(story, **how):
         async def go():
@@ -74,7 +74,7 @@ def test_a_client_that_comes_later_does_not_wait_behind_the_requests_of_another(
         place.come("b", 0)
         place.come("b", 1)
         await settled()
-        assert place.begun == ["a0", "a1"]  # nobody knew then that they are of one
+        assert place.begun == ["a0", "a1"]  # the queue did not know yet that both are of one client
         place.ends["a0"].set()
         await settled()
         assert place.begun[2:] == ["b0"]
@@ -108,7 +108,7 @@ def test_who_had_least_is_served_next(play):
             for client, seconds in (("a", 1.0), ("b", 3.0)):
                 place.come(client, number, seconds)
                 place.ends[f"{client}{number}"].set()
-        await settled()  # it is known whose they are
+        await settled()  # the clients are known now
         place.ends["a0"].set()
         await settled()
         clients = [name[0] for name in place.begun]
@@ -129,7 +129,7 @@ def test_a_request_that_is_given_up_gives_its_place_away(play):
         place.tasks["?0"].cancel()
         await settled()
         assert place.begun == ["?0", "?1", "?3"]
-        place.ends["?1"].set()  # its turn comes, and it is given up in the same moment
+        place.ends["?1"].set()  # the request's turn comes, and it is cancelled at the same moment
         place.come("?", 4)
         await settled()
         assert place.begun[3:] == ["?4"]

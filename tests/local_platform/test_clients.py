@@ -1,4 +1,4 @@
-"""Foreign clients, unchanged: Hera's own service, the official argo-workflows client, lightkube, the kubernetes client, kubectl."""
+"""Unmodified clients: Hera's own service, the official argo-workflows client, lightkube, the kubernetes client, kubectl."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def hello(service, name: str = "hello-", command: tuple[str, ...] = ("echo", "he
 def test_hera_creates_and_waits(service):
     made = hello(service).create()
     assert made.metadata.name.startswith("hello-")
-    assert made.status.phase in ("Running", "Succeeded")  # Hera's wait ends at once when it reads Pending
+    assert made.status.phase in ("Running", "Succeeded")  # a Pending phase would end Hera's wait at once
     waited = hello(service).create(wait=True, poll_interval=1)
     assert waited.status.phase == "Succeeded"
 
@@ -298,7 +298,7 @@ def kubectl(servers: Servers, tmp_path: Path):
 
 
 def test_kubectl(kubectl):
-    made = kubectl("create", "configmap", "kk", "--from-literal=a=1")  # this one speaks protocol buffers
+    made = kubectl("create", "configmap", "kk", "--from-literal=a=1")  # this command sends protocol buffers
     assert made.text == "configmap/kk created", made.error
     assert kubectl("get", "configmap", "kk", "-o", "jsonpath={.data.a}").text == "1"
     assert "DATA" in kubectl("get", "configmaps").text.splitlines()[0]

@@ -1,4 +1,4 @@
-"""What clients may cost by their connections, the heads of their requests and their bodies alone."""
+"""Bounds on what clients may cost by their connections, and by the heads and bodies of their requests."""
 
 import asyncio
 import contextlib
@@ -36,10 +36,10 @@ def address(known, which="argo_server"):
 
 
 def answer_to(known, head, rest=b"", which="argo_server"):
-    """The first line that the server answers; "" when it hangs up."""
+    """The first line of the server's answer; "" when it closes the connection."""
     text = head.replace(b"TOKEN", known["token"].encode())
     with socket.create_connection(address(known, which), timeout=60) as connection:
-        with contextlib.suppress(OSError):  # it may hang up before all is sent
+        with contextlib.suppress(OSError):  # the server may close the connection before everything is sent
             connection.sendall(text + rest)
         with contextlib.suppress(ConnectionError):
             return connection.recv(1000).split(b"\r\n")[0].decode()
@@ -63,7 +63,7 @@ def test_a_head_has_a_bound_in_lines_and_bytes(known, which):
 
 
 def test_all_lines_of_one_header_are_read(known):
-    """Event bindings see every value."""
+    """Event bindings see every value of a header."""
     body = b"{}"
     head = HEAD.replace(b"GET /api/v1/version", b"POST /api/v1/events/default/e") + b"X-A: 1\r\nx-a: 2\r\n"
     assert answer_to(known, head + b"Content-Length: %d\r\n\r\n" % len(body), body) == "HTTP/1.1 200 OK"
@@ -105,7 +105,7 @@ def test_who_has_not_accepted_yet_is_the_one_who_listens():
 
 
 class Ends:
-    """A stand-in for a socket: whose it is."""
+    """Stands in for a socket whose client has this user id."""
 
     def __init__(self, user):
         self.user = user
@@ -132,7 +132,7 @@ def test_others_get_no_connection_once_a_few_are_open():
         connections.wait(number, lambda: closed.append("mine"))
         connections.serve(number)
     assert closed == []
-    assert connections.admits(Ends(os.geteuid()))  # the oldest that has sent no request makes room
+    assert connections.admits(Ends(os.geteuid()))  # the oldest connection without a request is closed for it
     assert closed == [0]
 
 
@@ -159,7 +159,7 @@ def test_a_request_that_does_not_come_ends_its_connection(monkeypatch):
 
 
 def test_who_floods_the_port_does_not_keep_the_next_one_out():
-    """Silent connections up to the bound: the next one is answered, and theirs end, the oldest first."""
+    """With as many silent connections as allowed, the next one is answered, and silent ones are closed, the oldest first."""
     answered = []
 
     class Answer(asyncio.Protocol):
@@ -221,7 +221,7 @@ LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     ],
 )
 def test_yaml_has_bounds(text, complaint):
-    """Nested lists ended the process, aliases filled the memory, and large texts took minutes."""
+    """Nested lists used to crash the process, aliases to fill the memory, and large texts took minutes."""
     with pytest.raises(yaml.YAMLError, match=complaint):
         yaml_limits.parse(text)
 
@@ -246,7 +246,7 @@ def test_a_manifest_that_is_nested_without_end_does_not_end_the_server(known):
 
 
 def test_large_bodies_wait_for_each_other():
-    """More of them at once than are read at the same time: all are answered."""
+    """More large bodies are sent than are read at the same time; all are answered."""
 
     async def application(scope, receive, send):
         from starlette.requests import Request
@@ -274,7 +274,7 @@ def test_large_bodies_wait_for_each_other():
 
 
 def test_others_have_their_turn_while_many_streams_are_written():
-    """A hundred watchers of a large run wrote a megabyte each in one round of the event loop: GET /version took a second and more."""
+    """A hundred watchers of a large run used to write a megabyte each in one round of the event loop: GET /version took over a second."""
     written = 0
 
     async def content():
@@ -304,7 +304,7 @@ def test_others_have_their_turn_while_many_streams_are_written():
 
 
 def test_requests_behind_each_other_are_answered_in_their_order(known):
-    """Two thousand on each of 200 connections had the server need a gigabyte, and others wait for three seconds."""
+    """Two thousand on each of 200 connections used to cost the server a gigabyte, and made others wait for three seconds."""
     one = HEAD.replace(b"TOKEN", known["token"].encode()) + b"\r\n"
     other = one.replace(b"/api/v1/version", b"/api/v1/info")
     with socket.create_connection(address(known), timeout=60) as connection:
@@ -319,7 +319,7 @@ def test_requests_behind_each_other_are_answered_in_their_order(known):
 
 
 def test_no_connection_sends_requests_without_end_before_one_is_answered(known):
-    """Behind a stream they are not read, or it is hung up on."""
+    """Requests behind a stream are not read, or the connection is closed."""
     follow = HEAD.replace(b"/api/v1/version", b"/api/v1/workflow-events/default")
     with socket.create_connection(address(known), timeout=5) as connection:
         connection.sendall(follow.replace(b"TOKEN", known["token"].encode()) + b"\r\n")

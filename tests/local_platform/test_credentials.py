@@ -1,4 +1,4 @@
-"""Who may speak to the servers: tokens, hosts, origins, this user's browser, other users."""
+"""Who may call the servers: tokens, hosts, origins, this user's browser, other users."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def test_our_page_in_this_users_browser_needs_no_token(url):
 
 @pytest.mark.parametrize("name", ["localhost", "[::1]", "LOCALHOST"])
 def test_a_page_at_a_name_that_may_be_anothers_is_not_ours(url, name):
-    """A browser looks for localhost at ::1 first. Another user who listens at our port there gives it a page that has that origin, and
-    then leaves: what the page asks next comes to us, from our own user's browser.
+    """A browser tries ::1 first for localhost. Another user could listen on our port there, serve a page with that origin, and stop: the
+    page's next request would come to us, from our own user's browser.
     """
     host = f"{name}:{url.rpartition(':')[2]}"
     assert ask_from_another_process(url, Host=host, **PAGE) == 401
@@ -134,7 +134,7 @@ def test_a_page_at_a_name_that_may_be_anothers_is_not_ours(url, name):
 
 
 def test_the_look_for_the_owner_of_a_connection_keeps_nobody_waiting(url, monkeypatch):
-    """It goes through all processes of the machine."""
+    """The look-up reads all processes of the machine."""
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(connection: str) -> bool:
@@ -153,7 +153,7 @@ def test_the_look_for_the_owner_of_a_connection_keeps_nobody_waiting(url, monkey
 
 
 def test_the_server_itself_is_no_browser(url):
-    """An http template lets the server send any header to any address, its own too."""
+    """An http template can make the server send any header to any address, also to its own."""
     assert ask(url, **PAGE).status_code == 401
 
 
@@ -179,7 +179,7 @@ def test_the_owner_of_a_connection():
                 assert peer_uid(there, here) == os.geteuid()
                 assert peer_uid((there[0], 1), here) is None
                 assert peer_uid(("::1", there[1]), here) is None
-        assert peer_uid(there, here) is None  # closed: nobody owns it
+        assert peer_uid(there, here) is None  # the connection is closed: nobody owns it
 
 
 def test_kubernetes_asks_for_the_token_only():

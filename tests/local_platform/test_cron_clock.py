@@ -1,4 +1,4 @@
-"""Cron workflows on a real platform: what they start, when, and what they say of it."""
+"""Cron workflows on a real platform: what they start, when, and their status and events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One server a state folder: started, joined, stopped, killed, and what it says when it cannot start."""
+"""One server per state folder: it is started, joined, stopped and killed, and reports why it cannot start."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_server_ends_when_nobody_needs_it(state):
 
 
 def test_a_server_that_is_killed_while_another_one_starts_is_followed_by_a_third(state, monkeypatch):
-    """What the second one finds is a lock that the first one gives back at once: its starter looks again."""
+    """The second server finds the first one's lock, which is released at once; the client that starts it looks again."""
     state.mkdir(mode=0o700)
     receiver, sender = os.pipe()
     monkeypatch.setattr(daemon, "_take_lock", lambda _: None)

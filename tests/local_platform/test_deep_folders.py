@@ -1,4 +1,4 @@
-"""Folders so deep that functions which call themselves for each level fail. Tasks can make them."""
+"""Folders that are too deep for recursive functions. Tasks can create them."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ DEPTH = sys.getrecursionlimit() + 100
 
 @pytest.fixture
 def deep(tmp_path):
-    """A folder with DEPTH levels, of which every tenth has a file and a link that leads out."""
+    """A folder with DEPTH levels; every tenth level has a file and a link that leads out."""
     folder, kept = tmp_path / "deep", tmp_path / "kept"
     kept.mkdir()
     (kept / "file").write_text("x")

@@ -1,4 +1,4 @@
-"""What is deleted with an owner, however much it owns."""
+"""Deleting an owner deletes its dependents, however many there are."""
 
 import json
 import threading

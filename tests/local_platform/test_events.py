@@ -1,4 +1,4 @@
-"""Events from outside start workflows through their bindings, over both APIs."""
+"""External events start workflows through event bindings, over both APIs."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_what_goes_wrong_is_answered_and_recorded(platform, argo, document, mess
 
 
 def test_the_expressions_of_all_bindings_have_a_bound_together(platform, argo, monkeypatch):
-    """A hundred costly ones had everybody else's submissions wait for a minute and a half."""
+    """A hundred costly expressions used to make all other submissions wait for a minute and a half."""
     monkeypatch.setattr(cost, "MOST", 30_000)
     costly = "len(map(1..100, {map(1..100, {1})})) > 0"
     with served(kubernetes_app(platform, "t")) as url:

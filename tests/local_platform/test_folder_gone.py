@@ -1,4 +1,4 @@
-"""A state folder that is removed or moved under its server, has no locks, or belongs to a server of another machine."""
+"""A state folder that is removed or moved while its server runs, has no locks, or belongs to another machine's server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sleeps() -> bool:
 
 
 def is_removed(folder: Path) -> bool:
-    shutil.rmtree(folder, ignore_errors=True)  # the server may write into it meanwhile
+    shutil.rmtree(folder, ignore_errors=True)  # the server may still write into the folder
     return not folder.exists()
 
 
@@ -74,7 +74,7 @@ def test_a_server_whose_folder_was_removed_ends_with_its_pods(client: ArgoClient
 def test_the_next_server_of_a_removed_folder_is_found_also_after_the_end_of_the_first(
     client: ArgoClient, state: Path
 ) -> None:
-    """The first one may notice the removal late, on a busy machine: what is in the folder by then is not its own."""
+    """On a busy machine the first server may notice the removal late, when the folder already has the next server's files."""
     first = server_process()
     first.send_signal(signal.SIGSTOP)
     until(lambda: is_removed(state))
@@ -114,7 +114,7 @@ TOLD = "has no file locks (No locks available)"
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_folder_without_locks_is_refused(state: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """As on NFS without its lock service: two servers would work on it, and each task would run twice."""
+    """As on NFS without its lock service: two servers could use the folder, and each task would run twice."""
 
     def flock(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -143,7 +143,7 @@ def test_a_command_says_that_its_folder_has_no_locks(state: Path, tmp_path: Path
 
 
 def test_a_folder_that_another_machines_server_has(client: ArgoClient, state: Path) -> None:
-    """Of a home on a network: the lock counts on all machines, an address on loopback and a process on one."""
+    """In a home folder on a network the lock holds for all machines, but a loopback address and a process exist on one only."""
     known = json.loads((state / "server.json").read_text())
     (state / "server.json").write_text(json.dumps({**known, "host": "node17"}))
     with pytest.raises(PlatformError, match=f"a server on the machine node17 has the state folder {state}"):

@@ -1,4 +1,4 @@
-"""Workflows of strangers: what stands in their documents (names, annotations, claims) leads no task out of its pod."""
+"""Untrusted workflows: no name, annotation or claim in their documents lets a task out of its pod."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def result(document):
 
 
 def workflow(script, *, annotations=None, template=None, image="alpine:3.20", command="sh", **spec):
-    """Its only task; what that prints is the parameter `printed`."""
+    """A workflow with one task, whose output is the parameter `printed`."""
     main = {"image": image, "command": [command], "source": script, **(template or {}).pop("script", {})}
     outputs = {"parameters": [{"name": "printed", "valueFrom": {"path": "/tmp/printed", "default": ""}}]}
     templates = [{"name": "main", "script": main, "outputs": outputs, **(template or {})}]
@@ -80,7 +80,7 @@ def test_a_volume_whose_name_is_a_path(platform, state, name):
 
 @pytest.mark.parametrize("kind", ["sidecars", "initContainers"])
 def test_a_container_whose_name_is_a_path(platform, state, kind):
-    """Its log would be written there."""
+    """Otherwise its log would be written to that path."""
     outside = {"name": "../../../outside", "image": "alpine:3.20", "command": ["echo", "outside"]}
     for template in ({kind: [outside]}, {"podSpecPatch": json.dumps({"initContainers": [outside]})}):
         end = ended(platform, workflow("true", template=template))
@@ -138,7 +138,7 @@ def seen_in(platform, folder, state):
 
 
 def test_annotations_that_show_what_tasks_find_empty(platform, state, tmp_path):
-    """The folder of a script below /tmp is seen; the state folder, all of /tmp, and sockets of other programs are not."""
+    """A script's folder below /tmp is visible; the state folder, all of /tmp, and other programs' sockets are not."""
     (tmp_path / "linked").symlink_to(state)
     (tmp_path / "everything").symlink_to("/")
     own, agent = tmp_path / "own", tmp_path / "agent" / "deeper"
@@ -220,7 +220,7 @@ def test_a_claim_of_the_user_is_never_the_state_folder(platform, state):
 
 
 def test_the_server_starts_no_interpreter_that_a_workflow_names(platform, state):
-    """It may be what a task wrote into a claim: the server would run it with all that it may."""
+    """A task may have written it into a claim, and the server would run it with its own rights."""
     platform.create("PersistentVolumeClaim", "default", {"metadata": {"name": "theirs"}, "spec": CLAIM})
     outside = state.parent / "ran"
     program = state / "claims" / "default" / "theirs" / "bin" / "python"

@@ -1,4 +1,4 @@
-"""Memory is given back without holding all threads for long."""
+"""Garbage is collected without stopping all threads for long."""
 
 import gc
 from types import SimpleNamespace

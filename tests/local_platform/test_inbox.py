@@ -1,4 +1,4 @@
-"""What the controller takes at once: all that waits, and what comes soon where nobody waits for it."""
+"""Which events the controller handles in one turn: all waiting ones, and those that come soon when nothing is urgent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REQUEST = TurnRequest(lambda turn: lambda: None)
 
 @pytest.fixture(autouse=True)
 def endless_patience(monkeypatch):
-    """What waits for company where it should not waits for ever."""
+    """Makes an inbox that waits for more events, where it should not, wait for ever."""
     monkeypatch.setattr(inbox, "PATIENCE", 3600.0)
 
 
@@ -73,7 +73,7 @@ def test_what_may_wait_wakes_nobody_but_the_end_of_the_last_pod_but_a_few_does()
         box.put(item)
     assert box._bell.empty()
     assert thread.is_alive()
-    box.put(FINISHED)  # four are left
+    box.put(FINISHED)  # four pods are left
     thread.join(timeout=10)
     assert got == [FINISHED, STARTED, FINISHED, STARTED, FINISHED]
 
@@ -108,7 +108,7 @@ def test_after_the_time_there_is_nothing_and_the_end_ends_it():
 
 @pytest.mark.parametrize("pods", [0, 9])
 def test_who_stops_leaves_the_others(pods):
-    """An item that fails, or a turn that has taken long enough, must not cost those beside it their turn."""
+    """When an item fails, or a turn has taken long enough, the other items of the turn are still handled."""
     box = Inbox(10, 4)
     for item in (REQUEST, FINISHED, STARTED):
         box.put(item)

@@ -1,4 +1,4 @@
-"""The journal: whole transactions, versions, and what it says when the disk will not."""
+"""The journal: complete transactions, versions, and messages about errors of the disk."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_file_of_an_older_schema_keeps_its_runs_and_pods(tmp_path):
 
 
 def test_without_a_copy_nothing_is_changed(tmp_path):
-    """The disk may have no room for it."""
+    """The disk may have no space for the copy."""
     path = tmp_path / "journal.sqlite"
     with sqlite3.connect(path) as connection:
         connection.executescript(f"{SQL['schema_1']}; PRAGMA user_version = 1")

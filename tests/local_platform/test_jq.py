@@ -1,4 +1,4 @@
-"""jq filters: values that gojq, which Argo runs, gives for them (written down from it), its messages, and that no filter runs away."""
+"""jq filters: values and messages as recorded from gojq, which Argo uses, and bounds on a filter's run time."""
 
 from __future__ import annotations
 

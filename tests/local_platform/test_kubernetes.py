@@ -1,4 +1,4 @@
-"""The subset of Kubernetes' API over the real local platform (a toy interpreter and runtime behind it)."""
+"""The subset of Kubernetes' API over the real local platform, with a toy interpreter and runtime."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def config_map(name: str, **data: str) -> dict:
 
 
 def test_yaml_is_read_while_others_are_answered(api, monkeypatch):
-    """60 kB of it take half a second: thirty such requests had everybody wait for five."""
+    """60 kB of YAML take half a second: thirty such requests used to make everybody wait for five seconds."""
     parse, may_end, two, lock = request.yaml_limits.parse, threading.Event(), threading.Semaphore(0), threading.Lock()
     running = most = 0
 

@@ -1,4 +1,4 @@
-"""Answers that nobody takes: few are held, their clients are hung up on, and who reads is served meanwhile."""
+"""Answers that nobody reads: few are kept in memory, their clients are disconnected, and clients that read are served meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZE = 10 * LARGE
 
 
 class Client:
-    """Takes nothing until it is told to."""
+    """A client that reads nothing until the test lets it."""
 
     def __init__(self) -> None:
         self.reads = asyncio.Event()
@@ -74,7 +74,8 @@ def test_few_answers_are_held_small_ones_do_not_wait_and_each_has_its_turn(monke
             one.reads.set()
         await asyncio.wait_for(asyncio.gather(*tasks), 5)
         assert {one.size for one in clients} == {SIZE}
-        assert place.computed <= 1 + 2 * len(clients)  # a woken one computes once, not all with each that ends
+        # A waiting request that is woken computes once, not all of them each time one ends.
+        assert place.computed <= 1 + 2 * len(clients)
 
     asyncio.run(go())
 
@@ -105,7 +106,7 @@ def test_who_takes_nothing_makes_room(monkeypatch):
         reader.reads.set()
         asked = [*silent, reader]
         await asyncio.wait_for(asyncio.gather(*(place.ask(one) for one in asked[:-1]), place.ask(reader)), 20)
-        assert all(one.aborted for one in silent[:6])  # the last have nobody behind them
+        assert all(client.aborted for client in silent[:6])  # nobody waits for the room of the last ones
         assert reader.size == SIZE
 
     monkeypatch.setattr(large_answers, "PATIENCE", 0.2)
@@ -158,7 +159,7 @@ def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, pla
 
 
 class Reader(Client):
-    """Takes all, and keeps it."""
+    """A client that reads everything, and keeps it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,7 +173,7 @@ class Reader(Client):
 
 
 class Listed:
-    """A list of `count` items of SIZE, and how often they were made."""
+    """A list of `count` items of SIZE bytes; counts how often items were made."""
 
     def __init__(self, threads, count=6) -> None:
         self.made = 0
@@ -195,7 +196,7 @@ async def never():
 
 
 def test_the_items_of_a_large_list_count_as_answers(monkeypatch):
-    """Three hundred who asked for a list of runs of 15 MB held one each, and all that came before it."""
+    """Three hundred clients that asked for a list of runs of 15 MB used to hold one run each, and all earlier ones."""
     monkeypatch.setattr(lists, "LARGEST", SIZE)
     monkeypatch.setattr(large_answers, "_TICK", 60.0)
 
@@ -232,7 +233,7 @@ def test_nothing_is_made_for_a_client_that_has_gone(monkeypatch):
     async def go(threads):
         place, listed = Place(), Listed(threads)
         await listed.ask(place, Reader(), gone)
-        assert listed.made <= 3  # two before it was known to be a large list
+        assert listed.made <= 3  # two items were made before the list was known to be large
         with contextlib.suppress(ClientDisconnect):
             await place.answers.answer(contextlib.nullcontext, lambda: place._compute(1), change=False, is_gone=is_gone)
         assert place.computed == 0

@@ -1,4 +1,4 @@
-"""The local platform through its own door: runs, objects, restarts."""
+"""The local platform through LocalPlatform's methods: runs, objects, restarts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_list_without_nodes_says_of_each_run_what_a_reading_says(tmp_path):
     for namespace in ("default", "argo", "default"):
         toys.wait(first, namespace, first.submit(namespace, toys.workflow("true")).name)
     first.close()
-    platform = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)  # these are in the journal alone…
+    platform = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)  # these are only in the journal …
     platform.submit("default", toys.workflow("sleep", "60", count=2))  # … and this one in memory
     try:
         for namespace, count in (("default", 3), ("argo", 1), ("", 4)):
@@ -100,7 +100,7 @@ def test_an_unknown_namespace_or_name_is_not_found(platform):
 
 
 def fan_out(run, event):
-    """Grows a node's children one by one, then (a user's event) takes most of them away."""
+    """Adds children to a node one by one, and then, at a user's event, removes most of them."""
     status = run.document.setdefault("status", {})
     root = run.nodes.setdefault(run.name, {"id": run.name, "name": run.name, "type": "TaskGroup", "children": []})
     run.changed.add(run.name)
@@ -156,7 +156,7 @@ def test_the_journal_shrinks_when_runs_are_deleted(platform):
 
 
 class Full(toys.ToyRuntime):
-    """A machine without room: nothing starts."""
+    """A machine without free resources: nothing starts."""
 
     def launch(self, launch) -> None:
         self.says = {launch.run_uid: {launch.node_id: 'waits for "room"'}}
@@ -222,7 +222,7 @@ def test_a_run_keeps_the_config_maps_of_parameters_only_if_it_may_use_them(platf
 
 @pytest.mark.parametrize("digits", ["9" * 6000, "-" + "9" * 6000])
 def test_numbers_of_thousands_of_digits_are_refused_in_argos_words(tmp_path, digits):
-    """Python reads none of more than 4,300: they were a failure of the server."""
+    """Python parses no number with more than 4,300 digits: this used to be an internal error of the server."""
     platform = LocalPlatform(tmp_path / "state", advance=advance, runtime=toys.ToyRuntime)
     try:
         platform.create("ConfigMap", "default", {"metadata": {"name": "limits"}, "data": {"k": digits}})
@@ -254,7 +254,7 @@ def test_labels_that_kubernetes_would_not_store_end_a_workflow(tmp_path):
 
 
 def test_a_retried_workflow_is_validated_once_more(tmp_path):
-    """In Argo's words: the template to which it refers may be gone, the new parameters may be twice the same."""
+    """With Argo's messages: the workflow's template may have been deleted, or the new parameters may have duplicates."""
     platform = LocalPlatform(tmp_path / "state", advance=advance, runtime=toys.ToyRuntime)
     try:
         stored = toys.workflow("false")["spec"]

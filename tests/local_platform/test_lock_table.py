@@ -1,4 +1,4 @@
-"""Who gets a lock, who waits, and what they are told."""
+"""Which nodes get a lock, which wait, and their messages."""
 
 from __future__ import annotations
 

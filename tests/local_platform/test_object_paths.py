@@ -1,4 +1,4 @@
-"""JSONPath templates of resource templates: what kubectl's own library (client-go 0.35) answers for the same document."""
+"""JSONPath templates of resource templates: results as recorded from kubectl's library (client-go 0.35) for the same document."""
 
 from __future__ import annotations
 

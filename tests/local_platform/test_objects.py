@@ -1,4 +1,4 @@
-"""Objects as Kubernetes keeps them: names, versions, conflicts, namespaces, owners; claims and their folders."""
+"""Objects as Kubernetes stores them: names, versions, conflicts, namespaces, owners; claims and their folders."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def owned_by(name, owner):
 
 
 def test_a_chain_of_owners_goes_with_its_first_however_long_it_is(platform):
-    """Six hundred were a failure of the server: each called the deletion of the next."""
+    """Six hundred used to be an internal error of the server: the deletion was recursive."""
     uid = json.loads(platform.create("ConfigMap", "default", config_map("first")).text)["metadata"]["uid"]
     for number in range(600):
         uid = json.loads(platform.create("ConfigMap", "default", owned_by(f"c{number}", uid)).text)["metadata"]["uid"]
@@ -236,7 +236,7 @@ def test_deleted_objects_are_remembered_for_watchers_up_to_a_bound(platform, mon
 
 
 class Text(str):
-    """One that a weak reference can watch."""
+    """A text that a weak reference can refer to."""
 
 
 def test_a_refusal_keeps_nothing_of_what_was_refused(platform):
@@ -249,10 +249,10 @@ def test_a_refusal_keeps_nothing_of_what_was_refused(platform):
             return watched
         raise AssertionError
 
-    gc.disable()  # what is in no circle goes without
+    gc.disable()  # objects in no reference cycle are freed without it
     try:
         watched = refused()
-        platform.create("ConfigMap", "default", config_map())  # the controller has gone on
+        platform.create("ConfigMap", "default", config_map())  # the controller has finished the turn before
         assert watched() is None
     finally:
         gc.enable()

@@ -1,4 +1,5 @@
-"""Server-side apply: two who apply keep their fields, a disagreement is a conflict with the other's name, what one takes back goes."""
+"""Server-side apply: two managers keep their fields, different values are a conflict that names the other manager, and fields that a
+manager no longer applies are removed."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The page in a real browser: live, safe against what workflows contain, quick with thousands of nodes."""
+"""The page in a real browser: it updates live, is safe against the content of workflows, and is fast with thousands of nodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def node(name: str, kind: str = "Pod", phase: str = "Succeeded", **more: object)
 
 
 def fan_out(count: int) -> dict:
-    """A DAG with one fan-out and a task after it."""
+    """A workflow: a DAG with one fan-out and a task after it."""
     items = [
         node(
             f"big.work({i}:x)",
@@ -69,7 +69,8 @@ def test_the_page_carries_no_data_and_needs_no_token(url):
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert "http:" not in answer.text.replace("http://www.w3.org/2000/svg", "")  # a name, nothing is loaded from there
+    # A namespace's name; nothing is loaded from there.
+    assert "http:" not in answer.text.replace("http://www.w3.org/2000/svg", "")
     assert "https:" not in answer.text
     assert "src=" not in answer.text
     assert requests.post(f"{url}/workflows", timeout=5).status_code == 405
@@ -83,7 +84,7 @@ def test_a_run_is_shown_live(url, platform, tab, tmp_path):
     text = tab.text()
     for expected in ("big", "Running", "15/31", "work", "check", "Failed 1", "33 nodes"):
         assert expected in text, expected
-    assert tab.run("document.title") == "● big"  # nothing of the workflow was read as HTML
+    assert tab.run("document.title") == "● big"  # no text of the workflow was interpreted as HTML
     tab.run("[...document.querySelectorAll('.item')].find((e) => e.textContent.includes('check')).click()")
     details = tab.run("document.querySelector('.panel').innerText")
     assert EVIL in details
@@ -93,7 +94,7 @@ def test_a_run_is_shown_live(url, platform, tab, tmp_path):
     platform.put("Workflow", document)
     tab.until("document.body.innerText.includes('31/31')")
     assert "9 s" in tab.text()
-    document["status"] |= {"progress": "31/33"}  # two attempts failed, and were repeated
+    document["status"] |= {"progress": "31/33"}  # two attempts failed and were retried
     platform.put("Workflow", document)
     tab.until("document.body.innerText.includes('31/33 pods ok')")
     assert tab.run("document.querySelector('progress').position") == 1
@@ -103,7 +104,7 @@ def test_a_run_is_shown_live(url, platform, tab, tmp_path):
 
 @pytest.mark.browser
 def test_the_page_of_a_workflow_shows_the_whole_run(url, platform, tab):
-    """Its other workflows are links, and appear while the page is open: gather comes last."""
+    """The run's other workflows are links, and appear while the page is open: gather is the last one."""
 
     def part(name: str, phase: str, progress: str) -> None:
         spec = {"entrypoint": "m", "templates": [{"name": "m", "container": {"image": "busybox"}}]}
@@ -183,7 +184,7 @@ def test_what_programs_write_for_terminals_is_not_shown(url, platform, tab):
 
 
 def computed(document: dict, done: int) -> dict:
-    """The run with a sweep of 16 points over two inputs, as far as it is computed."""
+    """A run with a sweep of 16 points over two inputs, of which `done` are computed."""
     nodes = document["status"]["nodes"]
     for number in range(16):
         name, phase = f"big.point-{number}", "Succeeded" if number < done else "Running"
@@ -210,7 +211,7 @@ def test_the_pictures_of_a_sweep_grow_while_it_runs(url, platform, tab, tmp_path
     text = tab.text()
     assert "16 points." in text
     assert "result over a and b" in text
-    assert tab.run("document.querySelectorAll('.card select')[1].value") == "heat map"  # what the reader chose stays
+    assert tab.run("document.querySelectorAll('.card select')[1].value") == "heat map"  # the reader's choice is kept
     assert tab.run("document.title") == "● big"
     if folder := os.environ.get("HERA_UTILS_PICTURES"):
         tab.picture(Path(folder) / "sweep.png")

@@ -23,7 +23,7 @@ def at(second: float, *, whole: bool = False) -> str:
 
 
 def node(name: str, kind: str = "Pod", phase: str = "Succeeded", **more: object) -> dict:
-    """Of the run `r`."""
+    """A node of the run `r`."""
     path = name if name == "r" else f"r.{name}"
     number = sum(place * ord(letter) for place, letter in enumerate(name, 1))
     found = {
@@ -36,7 +36,7 @@ def node(name: str, kind: str = "Pod", phase: str = "Succeeded", **more: object)
 
 
 def ran(start: float, end: float | None, *, waited: float = 0.0) -> dict:
-    """The fields of a pod's node that ran at these seconds of its run."""
+    """The fields of a node whose pod ran from `start` to `end`, in seconds since the run's start."""
     times = {"startedAt": at(start), "startDelay": waited} | ({"finishedAt": at(end)} if end is not None else {})
     whole = {"startedAt": at(start - waited, whole=True)} | ({"finishedAt": at(end, whole=True)} if end else {})
     return {RAN: times, **whole}
@@ -97,7 +97,7 @@ def test_the_timeline_shows_when_containers_ran_attempt_by_attempt(url, platform
         headings.append(tab.run("document.querySelector('.panel h2').textContent"))
     assert headings == ["approved", "flaky(0)", "quick", "flaky(1)"]
     assert "1 s" in tab.run("document.querySelector('.panel dl').innerText"), "it ran from 5.0 to 6.0"
-    # both attempts are in the second row: the failed one is hit a bit after three of six seconds
+    # Both attempts are in the second row. The failed one is at a bit more than three of six seconds.
     tab.run(
         f"(c => c.dispatchEvent(new MouseEvent('click', {{clientX: c.getBoundingClientRect().left + c.clientWidth * .32"
         f" + c.clientWidth * .6 * .6, clientY: c.getBoundingClientRect().top + 103, bubbles: true}})))({TIMELINE})"
@@ -121,7 +121,7 @@ def test_the_timeline_is_live_and_the_view_is_kept_in_the_address(url, platform,
 
 
 def test_a_timeline_of_thousands_shares_rows_and_is_drawn_seldom(url, platform, tab):
-    """Two at a time for an hour: two rows, in which what failed is still seen."""
+    """Two pods at a time run for an hour: they take two rows, in which failures are still visible."""
     nodes = [
         node(f"t{n}", phase="Failed" if n == 1234 else "Succeeded", id=f"r-{n}", **ran(n // 2, n // 2 + 0.99))
         for n in range(7200)
@@ -140,7 +140,7 @@ ARROWS = "document.querySelectorAll('.graph path[marker-end]').length"
 
 
 def chained(*nodes: dict) -> tuple[dict, ...]:
-    """Each is followed by the next."""
+    """The nodes, each with the next one as its child."""
     for one, other in zip(nodes, nodes[1:], strict=False):
         one.setdefault("children", []).append(other["id"])
     return nodes
@@ -211,7 +211,7 @@ def test_an_edge_over_several_layers_crosses_no_box(url, platform, tab):
 
 
 def test_the_graph_of_thousands_of_tasks_has_a_box_for_each_template(url, platform, tab):
-    """Named one by one, each after one of another template, so that no loop and no likeness tells that they belong together."""
+    """Each task has its own name and depends on a task of another template, so neither loops nor similar names group them."""
     loads = [node(f"load-{n}", id=f"r-l{n}", templateName="load", children=[f"r-f{n}"]) for n in range(3000)]
     fits = [node(f"fit-{n}", id=f"r-f{n}", templateName="fit") for n in range(3000)]
     put(platform, *loads, *fits, phase="Succeeded", until=1.0)
@@ -384,7 +384,7 @@ def test_a_run_that_is_over_names_the_commands_for_its_report(url, platform, tab
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_of_a_phone_scrolls_only_downwards(url, platform, tab, dark):
-    """At 400 pixels, in each view; and every text can be read (WCAG AA)."""
+    """At a width of 400 pixels, in each view; and every text has enough contrast (WCAG AA)."""
     long = node("a-task-with-a-name-that-is-much-longer-than-the-page-of-a-phone-is-wide", **ran(0.0, 2.0))
     bad = failed("bad", "ValueError: " + "a-word-without-end" * 12)
     put(platform, *chained(long, bad), phase="Failed", until=3.0)
@@ -494,7 +494,7 @@ def test_of_thousands_of_results_the_first_are_shown_and_all_are_saved(url, plat
 
 
 def test_pages_that_were_left_hold_no_connection(url, platform, tab):
-    """Browsers keep the last pages for the way back, with their streams, and open six connections to a server at most."""
+    """Browsers keep the last pages, with their streams, for the back button, and open at most six connections to a server."""
     put(platform, node("a", phase="Running", **ran(0.0, None)))
     for visit in range(8):
         tab.open(f"{url}/workflows/argo/r?visit={visit}")

@@ -1,4 +1,4 @@
-"""Patches against the RFCs' own examples and their laws; protocol buffers against a writer of our own."""
+"""Patches: the RFCs' examples and general laws. Protocol buffers: compared with our own encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pod's status as Kubernetes would write it, event after event."""
+"""A pod's status after each event, as Kubernetes would write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk with errors: the kernel makes its file system read-only under a server and its tasks."""
+"""A disk with errors: the kernel makes its file system read-only while a server and tasks use it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READ_ONLY = "is read-only: make it writable again"
 
 
 def waiting_for(folder: Path) -> dict[str, Any]:
-    """A workflow of one task, which is over when there is a file `go` in the folder."""
+    """A workflow with one task, which ends when the folder has a file `go`."""
     container = {
         "image": "busybox",
         "command": ["sh", "-c", "until test -e /from/go; do sleep 0.05; done"],
@@ -50,14 +50,14 @@ class Failing:
         return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
     def fail(self) -> None:
-        """As the kernel does when it finds an error on the disk."""
+        """Make it read-only, as the kernel does when it finds an error on the disk."""
         found = subprocess.run(
             ["findmnt", "-no", "SOURCE", str(self.folder)], capture_output=True, text=True, check=True
         )
         Path(f"/sys/fs/ext4/{os.path.basename(found.stdout.strip())}/trigger_fs_error").write_text("x")
 
     def unmount(self) -> None:
-        """With what still holds it: workers wait until they can write how their pods ended."""
+        """Unmount it, and kill the processes that still use it: workers wait until they can write their pods' outcomes."""
         for number in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
                 if os.fsencode(self.folder) in Path(f"/proc/{number}/cmdline").read_bytes():

@@ -79,7 +79,7 @@ def test_a_pod_waits_for_its_claim_and_starts_when_it_is_there(platform):
 
 
 def test_a_claim_made_for_a_run_leaves_nothing_to_a_run_of_the_same_name(platform):
-    """The folder goes with the claim when the run has succeeded: the next run of that name begins with an empty one."""
+    """The folder is removed with the claim when the run has succeeded: the next run with that name begins with an empty one."""
     document = toys.workflow(
         "sh",
         "-c",
@@ -98,13 +98,14 @@ def test_a_claim_made_for_a_run_leaves_nothing_to_a_run_of_the_same_name(platfor
         assert toys.wait(platform, "default", "again")["status"]["phase"] == "Succeeded"
         (pod,) = platform.pods("default", "again")
         assert [line for _, line in platform.pod_log("default", pod.name, "main")] == []
-        until(lambda: not (platform.state / "claims/default/again-work").exists())  # it goes after the turn is written
+        # It is removed after the turn is written.
+        until(lambda: not (platform.state / "claims/default/again-work").exists())
         platform.delete("Workflow", "default", "again")
 
 
 @pytest.fixture(scope="module")
 def trace(platform, tmp_path_factory):
-    """A file of this machine that tasks can write to, as /trace/<name>."""
+    """A folder of this machine whose files tasks can write, as /trace/<name>."""
     folder = tmp_path_factory.mktemp("trace")
     spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
     metadata = {"name": "trace", "annotations": {"hera-utils/folder": str(folder)}}
@@ -223,7 +224,7 @@ def test_pod_gc_hides_pods_and_keeps_their_logs(platform, strategy):
 
 @pytest.mark.parametrize("strategy", ["OnPodCompletion", "OnWorkflowCompletion"])
 def test_pod_gc_takes_the_pods_whose_labels_its_selector_matches(platform, strategy):
-    """Labels of the template, of the workflow's podMetadata, and what is not there."""
+    """The selector names labels of the template, of the workflow's podMetadata, and missing ones."""
     document = locked("true", podMetadata={"labels": {"all": "1"}})
     pod = document["spec"]["templates"][0]
     chosen = {"a": {"app": "x"}, "b": {"app": "y"}, "c": {}}
@@ -260,7 +261,7 @@ def test_what_is_over_cannot_be_stopped_or_suspended(platform):
     assert refused.value.code == 13
     with pytest.raises(Refused, match="set only targets suspend nodes"):
         platform.act("default", stored.name, SetRequested(0.0, node_field_selector="displayName=a"))
-    until(lambda: not platform._controller._runs)  # a run that is over is not kept in memory
+    until(lambda: not platform._controller._runs)  # a finished run is not kept in memory
 
 
 def test_labels_of_runs_and_pods_can_be_changed(platform):
@@ -369,7 +370,7 @@ def test_what_this_machine_cannot_mean_is_refused_with_its_path(platform):
         with pytest.raises(UnsupportedError, match=r"spec\.volumes\[0\]\.nfs cannot be executed"):
             door("default", document)
     template = {"metadata": {"name": "kept"}, "spec": document["spec"]}
-    platform.create("WorkflowTemplate", "default", template)  # stored it may be: it runs nothing
+    platform.create("WorkflowTemplate", "default", template)  # it may be stored, because a template runs nothing
     with pytest.raises(UnsupportedError, match=r"WorkflowTemplate/kept spec\.volumes\[0\]\.nfs"):
         platform.submit(
             "default", {"metadata": {"generateName": "k-"}, "spec": {"workflowTemplateRef": {"name": "kept"}}}
@@ -388,7 +389,7 @@ def test_kubernetes_refuses_to_store_an_empty_group_of_steps(platform):
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_artifact_plugin_that_is_not_here_is_argos_error(platform, whole):
-    """It is named by the artifact, or by the archiveLocation of the template."""
+    """The plugin is named by the artifact, or by the template's archiveLocation."""
     document = toys.workflow("true")
     (template,) = document["spec"]["templates"]
     plugin = {"plugin": {"name": "test", "key": "k"}}
@@ -413,7 +414,7 @@ def events_of(platform, name):
 def test_a_stand_in_is_never_silent(platform):
     other_client = platform.submit("default", diamond())
     toys.wait(platform, "default", other_client.name)
-    ((kind, said),) = events_of(platform, other_client.name)  # once, however many pods
+    ((kind, said),) = events_of(platform, other_client.name)  # one event, however many pods there are
     assert kind == "Warning"
     assert "this machine stands in for the image busybox" in said
     document = toys.workflow("true")

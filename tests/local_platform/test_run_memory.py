@@ -1,4 +1,4 @@
-"""What a run remembers beside its document is written entry by entry, and read back as it was."""
+"""A run's memory beside its document is written entry by entry, and read back unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEMORY = {
 
 
 class Bookkeeper:
-    """A run that is written to a journal, turn by turn."""
+    """Writes a run to a journal, turn by turn."""
 
     def __init__(self, path, memory):
         self.journal = Journal(path)
@@ -38,7 +38,7 @@ class Bookkeeper:
         return self.active.run.memory
 
     def write(self):
-        """One turn; the statements about notes that it needs."""
+        """Write one turn. Returns its statements about notes."""
         self.version += 1
         one = turn.Turn(self.version, 0.0, lambda key: None)
         one.touched["u"] = self.active

@@ -1,5 +1,5 @@
-"""A second user of the machine, of the owner's own group, wants the owner's token, secrets, files and port, and the owner's umask takes
-nothing. Each way is tried, as root's server and as an ordinary user's; docs/security.md lists them. Needs root to become somebody else.
+"""A second user of the machine, in the owner's group, tries to get the owner's token, secrets, files and port, while the owner's umask is
+0. Each way in docs/security.md is tried, with root's server and with an ordinary user's. Needs root to change the user.
 """
 
 import base64
@@ -51,14 +51,14 @@ WORKFLOW = {
 
 
 class Owner:
-    """Has a server that executes a workflow with a secret, and a client process at whose start a token was typed."""
+    """Runs a server that executes a workflow with a secret, and a client process with a token on its command line."""
 
     def __init__(self, uid: int) -> None:
         import hera_utils
 
         self.uid = uid
         self.folder = Path(tempfile.mkdtemp(prefix="hera-utils-owner-", dir="/var/tmp"))
-        self.folder.chmod(0o755)  # the way to the state folder is open: only its own mode protects it
+        self.folder.chmod(0o755)  # the folders above the state folder are open: only its own mode protects it
         os.chown(self.folder, uid, uid)
         self.state = self.folder / ".local" / "state" / "hera-utils"
         self.python = sys.executable if uid == 0 else SYSTEM_PYTHON
@@ -71,7 +71,7 @@ class Owner:
         self.processes: list[subprocess.Popen[str]] = []
 
     def options(self, **more):
-        """Of a process of the owner's."""
+        """Options of subprocess for a process of the owner."""
         environ = self.environ | more.pop("environ", {})
         user = {"user": self.uid, "group": self.uid, "extra_groups": []} if self.uid else {}
         return {"env": environ, "text": True, "cwd": self.folder, "umask": 0, **user, **more}
@@ -87,7 +87,7 @@ class Owner:
         return json.loads((self.state / "server.json").read_text())
 
     def works(self):
-        """The server runs, with a task in it that knows the secret; the token of the server before it is void."""
+        """Start a server with a task that knows the secret; the previous server's token is void."""
         self.void = self.serves()["token"]
         self.types("serve", "--stop")
         self.server = self.serves()
@@ -133,7 +133,7 @@ class Owner:
 
 
 def stranger(program, facts):
-    """What a program of the second user's gets hold of, and how often it tried. facts: what every user of the machine can find out."""
+    """Run a program as the second user. Returns what it could get, and how often it tried. facts: what every user can find out."""
     done = subprocess.run(
         [SYSTEM_PYTHON, "-I", "-c", _PRELUDE + program, json.dumps(facts)],
         capture_output=True, user=STRANGER, group=STRANGER, extra_groups=[facts["uid"]], cwd="/", timeout=120, check=False, env={},
@@ -361,7 +361,7 @@ def test_no_way_leads_in(owner, way):
 
 
 def test_the_searches_find_what_is_there_to_be_found(owner):
-    """They would be worth nothing if they were blind."""
+    """Otherwise the other tests would prove nothing."""
     canary = owner.folder / "canary"
     canary.write_text("a canary\n")
     os.chown(canary, owner.uid, owner.uid)
@@ -374,7 +374,7 @@ def test_the_searches_find_what_is_there_to_be_found(owner):
 
 @pytest.fixture
 def shared():
-    """A folder into which everybody may write, as /tmp."""
+    """A folder into which everybody may write, like /tmp."""
     folder = Path(tempfile.mkdtemp(prefix="hera-utils-shared-", dir="/var/tmp"))
     folder.chmod(0o1777)
     yield folder
@@ -430,7 +430,7 @@ while True:
 
 
 def test_the_port_of_a_dead_server_is_told_nothing(owner):
-    """The last way: the server is killed. Its successor has another token, and goes on with the run."""
+    """The last way: the server is killed. Its successor has another token, and continues the run."""
     old = owner.server
     os.kill(old["pid"], signal.SIGKILL)
     stat = Path(f"/proc/{old['pid']}/stat")

@@ -1,4 +1,4 @@
-"""Argo's REST API over a platform that only remembers: statuses, bodies, headers as measured on Argo 4.1.2."""
+"""Argo's REST API over a platform that only stores objects: statuses, bodies and headers as recorded from Argo 4.1.2."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_stored_kinds(argo, path, key, spec):
     assert [item["metadata"]["name"] for item in argo("GET", path).json()["items"]] == ["tmpl"]
     assert argo("GET", f"{path}?listOptions.labelSelector=l=2").json()["items"] is None
     changed = {**made.json(), "metadata": {**made.json()["metadata"], "labels": {"l": "2"}}}
-    updated = argo("PUT", f"{path}/?", {key: changed})  # the argo CLI leaves the name of the path empty
+    updated = argo("PUT", f"{path}/?", {key: changed})  # the argo CLI leaves the name in the path empty
     assert updated.status_code == 200, updated.text
     assert updated.json()["metadata"]["labels"] == {"l": "2"}
     stale = argo("PUT", f"{path}/tmpl", {key: changed})
@@ -392,7 +392,7 @@ def test_artifacts(argo, platform, tmp_path):
 
 
 def test_the_servers_sockets_say_that_they_are_tcp():
-    """Otherwise asyncio leaves Nagle's algorithm on, and every answer on a kept connection takes 40 ms."""
+    """Otherwise asyncio leaves Nagle's algorithm on, and every answer on a kept-alive connection takes 40 ms."""
     import socket
 
     from hera_utils.local_platform import server as real

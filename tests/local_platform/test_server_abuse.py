@@ -1,4 +1,4 @@
-"""What no well-behaved client sends, each found once by a campaign over the whole of Argo's OpenAPI document."""
+"""Requests that no well-behaved client sends; each was found by fuzzing the whole of Argo's OpenAPI document."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_patches_of_other_shapes_and_sizes_are_refused(servers: Servers, kind: s
 
 
 def test_a_request_that_breaks_the_writer_costs_nobody_else(servers: Servers) -> None:
-    """Its own client is told; a request of the same turn is answered as if it had been alone."""
+    """Its own client gets an error; another request of the same turn is answered as if it were alone."""
     import threading
 
     from hera_utils.errors import PlatformError
@@ -199,7 +199,7 @@ def test_a_request_that_breaks_the_writer_costs_nobody_else(servers: Servers) ->
 
 
 def test_few_lints_at_once(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They only compute: thirty of them kept the event loop waiting for ten seconds."""
+    """Lints only compute: thirty of them used to block the event loop for ten seconds."""
     import threading
 
     from hera_utils.local_platform.argo_api import app
@@ -225,7 +225,7 @@ def test_few_lints_at_once(servers: Servers, monkeypatch: pytest.MonkeyPatch) ->
         client.start()
     try:
         assert entered.acquire(timeout=20)
-        assert servers.ask("GET", RUNS).status_code == 200  # others do not wait for them
+        assert servers.ask("GET", RUNS).status_code == 200  # other requests do not wait for the lints
     finally:
         go_on.set()
         for client in clients:

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, disks that refuse, interpreters that raise: nothing is lost, nothing runs twice, the server lives."""
+"""kill -9 at any moment, disks that fail, interpreters that raise: nothing is lost, nothing runs twice, the server continues."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TASKS = 40
 
 
 class Flaky:
-    """Every other write of a turn fails, as on a disk that is full for a moment."""
+    """Makes some writes of turns fail, as on a disk that is full for a moment."""
 
     def __init__(self, monkeypatch, message, chance):
         self.dice, self.failed, self.write = random.Random(7), 0, Turn.write
@@ -50,7 +50,8 @@ def test_a_disk_that_is_full_at_times_loses_nothing(tmp_path, monkeypatch):
     platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=toys.ToyRuntime)
     monkeypatch.setattr("hera_utils.local_platform.controller.controller.AGAIN_SECONDS", 0.02)
     try:
-        flaky = Flaky(monkeypatch, "database or disk is full", 0.6)  # before the run: a fast one would be over
+        # Before the run starts: a fast one would be finished.
+        flaky = Flaky(monkeypatch, "database or disk is full", 0.6)
         stored = None
         while stored is None:
             with contextlib.suppress(PlatformError):
@@ -115,7 +116,7 @@ print("over")
 
 
 def test_kill_9_at_any_moment(tmp_path):
-    """The toy runtime's tasks die with the server or live on; whatever it knew, the journal knows."""
+    """The toy runtime's tasks die with the server or continue; the journal has everything that the server knew."""
     state, out = tmp_path / "state", tmp_path / "out"
     out.mkdir()
     code = SERVER.format(folders=[str(HERE), str(HERE.parent)], state=str(state), out=str(out), tasks=TASKS)
@@ -174,11 +175,11 @@ def replay(platform, namespace, name, last):
 
 def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch):
     state = tmp_path / "state"
-    first = LocalPlatform(state)  # the real runtime: its tasks outlive the server
+    first = LocalPlatform(state)  # the real runtime, whose tasks outlive the server
     stored = first.submit("default", toys.workflow("sleep", "600"))
     until(lambda: json.loads(first.pods("default", stored.name)[0].text)["status"]["phase"] == "Running")
     (pod,) = first.pods("default", stored.name)
-    monkeypatch.setattr(first._launcher, "kill", lambda *_, **__: None)  # the server dies before it could
+    monkeypatch.setattr(first._launcher, "kill", lambda *_, **__: None)  # as if the server died before it
     first.delete("Workflow", "default", stored.name)
     first.close()
     second = LocalPlatform(state)
@@ -196,7 +197,7 @@ def test_the_pods_of_a_deleted_run_go_in_pieces_and_by_the_next_server_too(tmp_p
     first = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
     stored = first.submit("default", toys.workflow("true", count=TASKS))
     toys.wait(first, "default", stored.name)
-    monkeypatch.setattr(first._controller, "later", lambda act: None)  # the server dies after the first piece
+    monkeypatch.setattr(first._controller, "later", lambda act: None)  # as if the server died after the first piece
     first.delete("Workflow", "default", stored.name)
     assert len(first.pods("default")) == TASKS - 10
     first.close()

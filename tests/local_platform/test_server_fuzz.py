@@ -1,4 +1,4 @@
-"""Whatever a client sends, both servers answer with a status of their protocol: no failure of ours, nothing left half done."""
+"""Whatever a client sends, both servers answer with a status of their protocol: no internal error, nothing left half done."""
 
 from __future__ import annotations
 

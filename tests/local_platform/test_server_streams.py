@@ -1,4 +1,4 @@
-"""Watches and logs: both formats on the wire, order, coalescing, and that nothing grows with a slow or vanished reader."""
+"""Watches and logs: both wire formats, order, coalescing, and that nothing grows with a slow or disconnected reader."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def finish(platform: MemoryPlatform, document: dict) -> None:
 
 
 class Events:
-    """A stream being read in the background."""
+    """Reads a stream in the background."""
 
     def __init__(self, address: str, accept: str = "*/*") -> None:
         parts = urlsplit(address)
@@ -139,14 +139,14 @@ def test_large_documents_are_sent_less_often_and_none_waits_for_ever():
     assert pauses == sorted(pauses)
     assert pauses[0] == watch_module.SHORTEST_PAUSE
     assert pauses[-1] == watch_module.pause_after(10**6, 0) == watch_module.LONGEST_PAUSE
-    # Of many each is served less often: together they leave the server time for others.
+    # With many watchers each is served less often, so that together they leave the server time for other requests.
     many = [watch_module.pause_after(0.001, 1_000_000, watchers) for watchers in (1, 10, 200)]
     assert many[0] == many[1]
     assert many[2] == pytest.approx(200 * 0.003 / watch_module.SHARE_OF_ALL)
 
 
 def test_watchers_share_what_was_put_together_and_all_get_the_last_state(url, platform, monkeypatch):
-    monkeypatch.setattr(latest_module, "SHARE", 1e-9)  # whatever is put together may be given out for ever
+    monkeypatch.setattr(latest_module, "SHARE", 1e-9)  # a text that was built once may be used for ever
     built = []
     get = platform.get
     monkeypatch.setattr(platform, "get", lambda *place, nodes=True: (built.append(nodes), get(*place, nodes=nodes))[1])
@@ -156,7 +156,7 @@ def test_watchers_share_what_was_put_together_and_all_get_the_last_state(url, pl
         one.wait(1)
     assert built.count(True) == 1
     made["status"]["progress"] = "1/2"
-    platform.put("Workflow", made)  # it is not put together again for this…
+    platform.put("Workflow", made)  # its text is not built again for this…
     assert {one.wait(2)[1]["object"]["status"].get("progress") for one in everyone} == {None}
     assert built.count(True) == 1
     finish(platform, made)  # … only for the end
@@ -166,7 +166,7 @@ def test_watchers_share_what_was_put_together_and_all_get_the_last_state(url, pl
 
 
 def test_a_watcher_that_was_given_an_older_state_gets_the_newest_after_it(url, platform, monkeypatch):
-    monkeypatch.setattr(latest_module, "SHARE", 1e-4)  # some tenths of a second
+    monkeypatch.setattr(latest_module, "SHARE", 1e-4)  # a text may be used for some tenths of a second
     made = submit(platform)
     events = watch(url)
     events.wait(1)
@@ -204,7 +204,7 @@ def test_selectors_fields_and_versions_of_a_watch(url, platform):
     later = watch(url, f"listOptions.resourceVersion={version}")
     one["metadata"]["labels"]["team"] = "c"
     platform.put("Workflow", one)
-    assert labelled.wait(2)[1]["type"] == "DELETED"  # it does not fit any more
+    assert labelled.wait(2)[1]["type"] == "DELETED"  # it no longer matches the selector
     assert [e["type"] for e in later.wait(1)] == ["MODIFIED"]
     submit(platform, "three")
     assert [e["type"] for e in later.wait(2)] == ["MODIFIED", "ADDED"]
@@ -295,7 +295,7 @@ def test_following_ends_with_the_run(url, platform, logged):
 
 
 def test_followers_have_no_threads_and_are_forgotten_with_their_clients(url, platform, logged):
-    """Each had one for each pod that ran: of sixty pods and sixty followers no other call was answered for a minute."""
+    """Each follower used to have a thread for each running pod: with sixty of both no other call was answered for a minute."""
     platform.live = {"one-a", "one-b"}
     for name in platform.live:
         document = json.loads(platform.get("Pod", "argo", name).text)
@@ -361,7 +361,7 @@ def test_a_watcher_is_given_what_there_is_a_part_at_a_time(platform, monkeypatch
     first, _ = opened._serve()
     assert 0 < len(first) < 20
     assert sum(map(len, first[:-1])) < 1000
-    others = list(iter(opened.serve_now, []))  # a watch with initial events is given all of them so
+    others = list(iter(opened.serve_now, []))  # a watch with initial events gets all of them this way
     assert {len(part) for part in others[:-1]} == {len(first)}
     assert sum(map(len, others)) == 20 - len(first)
     opened.close()

@@ -1,4 +1,4 @@
-"""The only writer does not stay with one workflow: whatever that one wants, others have their turn."""
+"""The only writing thread does not stay with one workflow: however much that one needs, others have their turn."""
 
 import json
 import threading
@@ -35,7 +35,9 @@ def test_a_large_workflow_opens_in_many_turns(tmp_path, monkeypatch):
     try:
         before = platform.list("Workflow")[1]
         large = platform.submit("default", loop(300)).name
-        small = platform.submit("default", loop(2)).name  # answered although the large one is not open yet
+        small = platform.submit(
+            "default", loop(2)
+        ).name  # the call returns although the large workflow is not opened yet
         until(lambda: len(nodes_of(platform, large)) == 302)
         until(lambda: len(nodes_of(platform, small)) == 4)
         assert platform.list("Workflow")[1] > before + 10  # turns
@@ -44,14 +46,14 @@ def test_a_large_workflow_opens_in_many_turns(tmp_path, monkeypatch):
 
 
 class Unstarted(toy_parts.ToyRuntime):
-    """Starts nothing by itself."""
+    """A runtime that starts nothing by itself."""
 
     def launch(self, launch):
         pass
 
 
 def test_the_status_of_few_large_pods_is_written_in_a_turn(tmp_path, monkeypatch):
-    """A row is written as a whole: the ends of 700 pods of 250 kB were one turn, in which others waited for seconds."""
+    """A row is written as a whole: the ends of 700 pods of 250 kB used to be one turn, for which others waited for seconds."""
     monkeypatch.setattr(controller, "MOST_REWRITTEN", 0)
     monkeypatch.setattr(outstanding, "AT_HAND", 0)
     platform = LocalPlatform(tmp_path, advance=advance, runtime=Unstarted)

@@ -1,4 +1,4 @@
-"""The state folder is its owner's alone: what others could have written is not believed, and nothing is left for them to read."""
+"""The state folder is private to its owner: files that others could have written are not trusted, and others can read nothing."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ def mode(path):
 @pytest.fixture
 def state(tmp_path):
     yield tmp_path / "state"
-    with contextlib.suppress(PlatformError):  # refused: then none was started
+    with contextlib.suppress(PlatformError):  # it may be refused: then no server was started
         daemon.stop(tmp_path / "state")
 
 
@@ -40,7 +40,7 @@ def test_it_is_made_for_its_owner_alone_whatever_the_umask(state):
 
 
 def test_what_is_made_in_an_empty_home_is_its_owners_alone_whatever_the_umask(tmp_path):
-    """The folders above ours, too: what others put into ~/.local, Python and the shell would run."""
+    """The folders above ours too: Python and the shell would run files that others put into ~/.local."""
     home, code = tmp_path / "home", tmp_path / "code"
     home.mkdir()
     environ = {
@@ -131,7 +131,7 @@ def test_what_others_could_write_to_is_refused(state):
     ) as refused:
         check_state_folder(state)
     assert f"chmod -R go= {state}" in refused.value.fix
-    state.chmod(0o700)  # nobody came so far
+    state.chmod(0o700)  # now nobody else can enter
     open_state_folder(state)
     assert mode(journal) == 0o600
 
@@ -146,7 +146,7 @@ def test_nor_is_a_folder_that_others_could_change(state):
 
 @as_root
 def test_a_link_of_another_user_leads_nowhere(state, tmp_path):
-    """Not even to a folder of this user's: it would be taken for the state folder."""
+    """Not even to a folder of this user, which would be taken for the state folder."""
     (tmp_path / "real").mkdir(mode=0o700)
     state.symlink_to(tmp_path / "real")
     os.chown(state, NOBODY, NOBODY, follow_symlinks=False)
@@ -156,7 +156,7 @@ def test_a_link_of_another_user_leads_nowhere(state, tmp_path):
 
 
 def test_where_modes_are_not_kept_it_is_refused(state, monkeypatch):
-    """As on FAT, or on a folder of Windows that Linux sees."""
+    """As on FAT, or on a Windows folder that is mounted in Linux."""
     state.mkdir(mode=0o755)
     monkeypatch.setattr(os, "chmod", lambda *_: None)
     with pytest.raises(PlatformError, match="does not keep modes") as refused:
@@ -214,7 +214,7 @@ def test_nothing_in_it_can_be_read_by_others_whatever_the_umask(state, tmp_path,
 
 
 def modes_in(state):
-    """Of everything but the roots of containers, which workers remove meanwhile."""
+    """The modes of all files except the root file systems of containers, which workers remove meanwhile."""
     modes = {}
     for folder, folders, files in os.walk(state):
         folders[:] = [name for name in folders if name not in (".roots", ".shared")]

@@ -1,4 +1,4 @@
-"""A stop, a terminate and the workflow's deadline on the real platform: what the pods that they end gave is there when the run is over."""
+"""Stop, terminate and the workflow's deadline on the real platform: the results of the ended pods are there when the run has ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _document(command: str, **spec) -> dict:
 
 
 def _at_work(platform: LocalPlatform, document: dict) -> str:
-    """The name of the workflow, when its command has written all."""
+    """Submit the workflow, and wait until its command has written everything. Returns its name."""
     name = platform.submit("default", document).name
     until(lambda: any("written" in line for line in _log(platform, name)))
     return name
@@ -72,7 +72,7 @@ def test_a_program_that_ends_well_when_it_is_told_to_end_has_succeeded(platform)
 
 
 def test_artifacts_of_a_stopped_pod_are_collected_with_the_others(platform):
-    """Collected when the workflow is over: thus after its pods wrote them."""
+    """They are collected when the workflow has ended, thus after its pods wrote them."""
     document = _document("echo written; sleep 600", artifactGC={"strategy": "OnWorkflowCompletion"})
     artifact = {**ARTIFACT, "s3": {"key": "stopped/out"}}
     document["spec"]["templates"][0]["outputs"] = {"artifacts": [artifact]}
@@ -93,7 +93,7 @@ def test_at_the_deadline_of_the_workflow_outputs_count(platform):
 
 
 def test_a_stopped_run_is_retried_when_its_pod_is_over(platform):
-    """The new pod of a node takes nothing of the end of its old one."""
+    """The new pod of a node gets nothing of the old pod's end."""
     name = _at_work(platform, _document("trap 'sleep 0.5; exit 3' TERM; echo written; sleep 600 & wait"))
     platform.act("default", name, ShutdownRequested(0.0))
     toys.wait(platform, "default", name)
@@ -108,7 +108,7 @@ def test_a_stopped_run_is_retried_when_its_pod_is_over(platform):
 
 @pytest.mark.parametrize("killed", [True, False])
 def test_the_next_server_hears_the_end_of_a_stopped_pod(tmp_path, monkeypatch, killed):
-    """killed: the server died after it had told the pod to end, else before it could."""
+    """killed: the server died after it had ended the pod; otherwise before."""
     state = tmp_path / "state"
     first = LocalPlatform(state)
     name = _at_work(first, _document("trap 'sleep 1; exit 3' TERM; echo written; sleep 600 & wait"))

@@ -1,4 +1,4 @@
-"""What the server's process keeps of the memory that it has used."""
+"""How much freed memory the server's process keeps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ print(size() - before)
 
 
 def held(how: str) -> int:
-    """Megabytes that a process holds after it has used, and let go, ten times 48, and kept 6."""
+    """Megabytes that a process holds after it has allocated ten times 48 MB, freed them, and kept 6 MB."""
     run = subprocess.run([sys.executable, "-c", _PROGRAM, how], capture_output=True, text=True, check=True)
     return int(run.stdout)
 

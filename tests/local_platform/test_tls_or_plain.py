@@ -1,4 +1,4 @@
-"""The Argo address of this machine answers whoever writes http:// and whoever writes https://."""
+"""The local Argo address answers both http:// and https://."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_the_same_answer_however_it_is_asked(known, scheme):
     assert replies[0].json()["version"].startswith("v")
     unchecked, checked = asked(known, scheme, False)[1].json(), replies[1].json()
     for answer in (unchecked, checked):
-        del answer["metadata"]["resourceVersion"]  # a server that has just started may still write its own objects
+        del answer["metadata"]["resourceVersion"]  # a new server may still write its own objects
     assert unchecked == checked
 
 

@@ -1,4 +1,4 @@
-"""What users ask of workflows over Argo's API, with a platform that executes them; each answer is that of a real Argo 4.1.2."""
+"""Users' requests to workflows over Argo's API, with a platform that executes them; each answer is that of a real Argo 4.1.2."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_would_be_submitted_has_no_namespace_yet(platform, argo):
 
 
 def test_a_workflow_that_refers_to_a_template_and_begins_suspended_is_resumed(platform, argo):
-    """It hung: the copy of the template's spec that the run keeps was still suspended."""
+    """It used to hang: the run's copy of the template's spec was still suspended."""
     platform.create(
         "WorkflowTemplate", "default", {"metadata": {"name": "mine"}, "spec": toys.workflow("true")["spec"]}
     )

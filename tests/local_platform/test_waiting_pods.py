@@ -1,4 +1,4 @@
-"""Of many pods that wait for their turn only a part is in memory: the rest is read from the journal again."""
+"""Only some of many waiting pods are in memory: the rest is read from the journal again."""
 
 import toy_parts as toys
 
@@ -11,7 +11,7 @@ from waiting import until
 
 TASKS = 12
 WHOLE = {"requests": {"cpu": 1000}}
-"""The machine as a whole: one at a time."""
+"""A request for the whole machine, so that one pod runs at a time."""
 
 
 def many(command):
@@ -47,7 +47,7 @@ def few_at_hand(monkeypatch):
 
 
 def blocked(platform):
-    """Nothing else starts before this one is stopped."""
+    """A run that takes the whole machine: nothing else starts before it is stopped."""
     pod = {"name": "pod", "container": {"image": "busybox", "command": ["sleep", "600"], "resources": WHOLE}}
     name = platform.submit("default", {"metadata": {"name": "first"}, "spec": {"entrypoint": "pod", "templates": [pod]}}).name  # fmt: skip
     until(lambda: '"Running"' in platform.pods("default", name)[0].text)
@@ -66,7 +66,7 @@ def test_pods_that_were_set_aside_run_as_the_others(tmp_path, monkeypatch):
         name = platform.submit("default", many("echo $WORD-{{inputs.parameters.n}}")).name
         until(lambda: aside(platform) > TASKS / 2)
         platform.delete("ConfigMap", "default", "words")
-        words(platform, "b")  # who starts later reads it
+        words(platform, "b")  # pods that start later read this
         unblock(platform)
         assert ended(platform, name)["status"]["phase"] == "Succeeded"
         lines = lines_of(platform, name)
@@ -117,7 +117,7 @@ def test_pods_that_were_set_aside_are_stopped_and_found_by_the_next_server(tmp_p
 
 
 def test_what_is_much_is_looked_up_when_a_pod_starts_and_not_held_for_those_that_wait_or_run(tmp_path, monkeypatch):
-    """Three hundred pods with 20 config maps of a megabyte each were 13 GB."""
+    """Three hundred pods with 20 config maps of a megabyte each used to need 13 GB."""
     monkeypatch.setattr(references, "_LITTLE_TEXT", 100)
     platform = LocalPlatform(tmp_path, advance=advance)
     try:

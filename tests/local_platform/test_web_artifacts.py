@@ -1,4 +1,4 @@
-"""Artifacts at web addresses: real servers, with TLS and client certificates, the real platform between."""
+"""Artifacts at web addresses: real servers, with TLS and client certificates, and the real platform."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRETS = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """What is asked is written down; what is answered depends on the path."""
+    """Records the requests; the answer depends on the path."""
 
     def log_message(self, *_):
         pass
@@ -67,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.command, self.path, parse_qs(body.decode())))
         given = parse_qs(body.decode())
         if self.path == "/token" and "Authorization" in self.headers:
-            self._answer(401, b'{"error": "invalid_client"}')  # this server wants the client in the body
+            # This server expects the client's credentials in the body.
+            self._answer(401, b'{"error": "invalid_client"}')
         elif given.get("client_secret") == [SECRETS["client-secret"]]:
             self._answer(
                 200, b'{"access_token": "token-1", "token_type": "bearer"}', **{"Content-Type": "application/json"}
@@ -291,7 +292,7 @@ def _certificate(folder):
 
 
 def test_a_password_that_was_asked_for_with_tls_is_not_sent_without(tmp_path, monkeypatch):
-    """Both at their usual ports have one host in their addresses."""
+    """http and https on their default ports have the same host in their URLs."""
     told = []
 
     class Answer(io.BytesIO):

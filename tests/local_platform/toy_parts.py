@@ -1,4 +1,4 @@
-"""A small interpreter and a small runtime, for tests of what stands between the real ones."""
+"""A minimal interpreter and runtime, for tests of the layers between the real ones."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from waiting import until
 
 
 def advance(run, event):
-    """One container template, once for each `withItems` of the spec's `items`; nothing else."""
+    """Runs one container template, `count` times; nothing else."""
     status = run.document.setdefault("status", {})
     if isinstance(event, Submitted):
         status |= {"phase": "Running", "startedAt": timestamps.text(event.at)}
         template = run.document["spec"]["templates"][0]
-        count = run.document["spec"].get("priority", 1)  # how many: a field that the schema keeps
+        count = run.document["spec"].get("priority", 1)  # the count is in a field that the schema accepts
         commands = []
         for index in range(count):
             node = f"{run.name}-{index}"
@@ -48,7 +48,7 @@ def advance(run, event):
 
 
 class ToyRuntime:
-    """Runs `command` + `args` of the main container; pods survive in `pods/<uid>/` as far as this test needs."""
+    """Runs `command` + `args` of the main container. Pods survive in `pods/<uid>/` as far as the tests need."""
 
     def __init__(self, state: Path, report) -> None:
         self.state, self.report = state, report
@@ -127,7 +127,7 @@ def workflow(*command: str, count: int = 1, **spec) -> dict:
 
 
 def wait(platform, namespace: str, name: str, seconds: float = 60.0) -> dict:
-    """The workflow once it is over."""
+    """Wait until the workflow has ended. Returns it."""
 
     def ended() -> dict | None:
         document = json.loads(platform.get("Workflow", namespace, name).text)

@@ -296,10 +296,11 @@ def background() -> None:
     state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
 
     def answer(message: Json) -> None:
+        # The client that started this process may have ended.
         with (
             contextlib.suppress(OSError),
             open(pipe, "w", encoding="utf-8") as starter,
-        ):  # the client that started this process may have ended
+        ):
             starter.write(json.dumps(message) + "\n")
 
     def ready(server: Json) -> None:

@@ -70,9 +70,8 @@ class HeldFolder:
     def __init__(self, state: Path, lock: IO[bytes]) -> None:
         self._lock, self._journal = state / "server.lock", state / "journal.sqlite"
         self._mine = lock
-        self._journal_at_start = _identity(
-            self._journal
-        )  # the file is not opened: closing it would release SQLite's locks
+        # The file is not opened: closing it would release SQLite's locks.
+        self._journal_at_start = _identity(self._journal)
 
     def loss(self) -> str:
         """What has happened to the folder: "" (nothing), "removed" or "moved"."""

@@ -18,13 +18,13 @@ from hera_utils.images.table import ImageTable
 
 @pytest.fixture(scope="session")
 def hand_made_image(tmp_path_factory: pytest.TempPathFactory) -> image.Json:
-    """An image as the server writes it into a launch."""
+    """The settings of an image, as the server writes them into a launch."""
     return image.make(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture(scope="session", params=["stand-in", "image"])
 def images(request: pytest.FixtureRequest) -> ImageTable:
-    """What images mean: this machine's programs, or an image of their own. The same holds for both."""
+    """The image table: images stand for this machine's programs, or for a real image. The tests run with both."""
     if request.param == "stand-in":
         return ImageTable(policy_for_all("stand-in"))
     return image.HandMadeImages(request.getfixturevalue("hand_made_image"))
@@ -32,7 +32,7 @@ def images(request: pytest.FixtureRequest) -> ImageTable:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, images: ImageTable) -> Iterator[Stage]:
-    """One runtime for the tests of a file."""
+    """One runtime for all tests of a file."""
     made = Stage(tmp_path_factory.mktemp("state"), images=images)
     yield made
     made.close()

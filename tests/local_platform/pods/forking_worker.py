@@ -1,6 +1,6 @@
-"""A process as a worker is to Python tasks: runs commands one after the other as forks, and prints how each ended as JSON.
+"""Behaves as a worker does for Python tasks: runs commands one after the other as forks, and prints how each ended as JSON.
 
-python -c "exec(open('forking_worker.py').read())" FOLDER COMMANDS      FOLDER: of the package `pod`; COMMANDS: JSON, see below
+python -c "exec(open('forking_worker.py').read())" FOLDER COMMANDS      FOLDER: the package `pod`'s; COMMANDS: JSON, see below
 """
 
 # ruff: noqa: E402
@@ -18,11 +18,11 @@ import time
 from pod.preloader import Preloader
 from pod.warm_python import WarmPython
 
-asked = json.loads(sys.argv[2])  # {"runs": [[program, argument…]…], "env": {}, "folder": of the tasks}
+asked = json.loads(sys.argv[2])  # {"runs": [[program, argument…]…], "env": {}, "folder": the tasks'}
 preloader = Preloader(started_with)
 preloader.ensure()
 warm = WarmPython(preloader, os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-signal.signal(signal.SIGTERM, lambda *_: None)  # a worker handles signals, and has a thread that answers
+signal.signal(signal.SIGTERM, lambda *_: None)  # a worker handles signals, and has a thread that answers requests
 _thread.start_new_thread(time.sleep, (1000,))
 os.chdir(asked["folder"])
 ends = []
@@ -31,7 +31,7 @@ for argv in asked["runs"]:
     if end["forked"]:
         nothing, out, err = os.open("/dev/null", os.O_RDONLY), os.memfd_create("out"), os.memfd_create("err")
         pid = warm.start(argv[0], argv, asked["env"], {0: nothing, 1: out, 2: err})
-        while not (told := warm.hear()):  # the first may be what it imports
+        while not (told := warm.hear()):  # the first message may be about its imports
             pass
         ((ended, end["code"], _),) = told
         assert ended == pid
@@ -42,7 +42,7 @@ for argv in asked["runs"]:
     ends.append(end)
     warm.learn()
     warm.end()
-    warm.prepare()  # the preloader has obeyed what it was told before
+    warm.prepare()  # when it returns, the preloader has handled all earlier messages
     while preloader.importing:
         time.sleep(0.001)
 print(json.dumps(ends), flush=True)

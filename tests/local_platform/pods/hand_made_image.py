@@ -78,7 +78,7 @@ def _programs(layer: Path) -> None:
 
 
 def put_libraries(layer: Path) -> None:
-    """Those that the extension modules of a layer need."""
+    """Copy the shared libraries that the extension modules of a layer need."""
     _put(set().union(*(_libraries(str(path)) for path in layer.rglob("*.so"))), layer)
 
 
@@ -96,7 +96,7 @@ def _libraries(program: str) -> set[str]:
 
 
 class HandMadeImages(ImageTable):
-    """Every image is the hand-made one, with what `entry` says beside it."""
+    """Every image is the hand-made one, with the settings of `entry` added."""
 
     def __init__(self, settings: Json, **entry: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A real process runtime in a folder, and a way to run one pod and see what it reports."""
+"""A real process runtime in a folder; runs a pod and collects its reports."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Json = dict[str, Any]
 
 
 class Stage:
-    """state: the runtime's folder. prepares: whether it makes processes for the first pods at once. `run` waits for the end of a pod;
-    `events` holds everything that was reported.
+    """state: the runtime's folder. prepares: whether it creates processes for the first pods at once. `run` waits for a pod's end;
+    `events` has all reports.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Stage:
         self._changed = threading.Condition()
         self._numbers = itertools.count()
         self._launched: dict[str, str] = {}
-        # other addresses than another stage's pods: a closed port is kept for a minute
+        # Pods of different stages have different addresses, because the kernel keeps a closed port for a minute.
         self._mark = zlib.crc32(os.fsencode(state))
         self.runtime = self._open()
 
     def _open(self) -> ProcessRuntime:
         runtime = ProcessRuntime(self.state, self._report, images=self.images, cores=self.cores, memory=self.memory)
-        if self.prepares:  # as the server does
+        if self.prepares:
             runtime.prepare()
         return runtime
 
@@ -91,12 +91,12 @@ class Stage:
         return [line for _, line in self.runtime.logs(uid(pod), container)]
 
     def shell(self, script: str, **more: Any) -> Launch:
-        """A pod whose `main` runs a shell script. more: as for `pod`."""
+        """A pod whose `main` container runs a shell script. more: as for `pod`."""
         main = {"command": ["sh", "-c"], "args": [script], **more.pop("main", {})}
         return self.pod(main, **more)
 
     def pod(self, main: Json, *, template: Json | None = None, spec: Json | None = None, **launch: Any) -> Launch:
-        """main: the container; template: beside it; spec: beside containers; launch: fields of Launch."""
+        """A launch. main: the container; template, spec: further fields of them; launch: fields of Launch."""
         number = next(self._numbers)
         container = {"name": "main", "image": "alpine:3.20", **main}
         metadata = {
@@ -110,7 +110,7 @@ class Stage:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Pods that a failed test left are ended: a pod outlives its server."""
+        """End the pods that a failed test left running, because pods outlive their server."""
         for node, pod in self._launched.items():
             if not any(isinstance(event, PodFinished) for event in self.events.get(node, [])):
                 self.runtime.kill(pod, force=True)

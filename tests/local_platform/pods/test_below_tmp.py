@@ -1,4 +1,4 @@
-"""Folders of this machine below /tmp, which is empty in every container: they are there for each pod, not for the first alone."""
+"""/tmp is empty in every container, but folders of this machine below it are visible to each pod that needs them, not only to the first."""
 
 from __future__ import annotations
 
@@ -100,6 +100,6 @@ def test_a_mount_below_tmp_is_made_once(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "state", cores=1)
     try:
         namespaces = {claim_below_tmp(stage, claim, "touch /tmp/x; readlink /proc/self/ns/mnt")[0] for _ in range(PODS)}
-        assert len(namespaces) <= 3  # of so many workers
+        assert len(namespaces) <= 3  # there were at most three workers
     finally:
         stage.close()

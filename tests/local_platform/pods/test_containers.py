@@ -1,4 +1,4 @@
-"""What a container sees and what becomes of its command."""
+"""A container's view of the system, and the outcome of its command."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_tmp_begins_empty_whatever_this_machine_has_there(stage: Stage, tmp_path
     (tmp_path / "host").write_text("x")
     pod = stage.shell("ls -A /tmp /var/tmp /dev/shm; stat -c %a /tmp")
     stage.run(pod)
-    # these packages themselves may be installed below /tmp: then their folder is shown, and nothing beside it
+    # These packages may be installed below /tmp themselves: then their folder is visible, and nothing else.
     installed = {Path(path).parts[2] for path in (sys.prefix, __file__) if path.startswith("/tmp/")}
     seen = [line for line in stage.log(pod) if line and not line.endswith(":")]
     assert [line for line in seen if line not in installed] == ["1777"]

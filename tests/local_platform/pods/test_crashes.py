@@ -1,4 +1,4 @@
-"""What survives: the server, the spawner and workers are killed at any moment; every pod still runs exactly once."""
+"""The server, the spawner and workers are killed at any moment; every pod still runs exactly once."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_killed_worker_takes_its_pod_with_it(own_stage: Stage, restart: bool) 
     assert (end.phase, end.message) == ("Failed", "pod deleted")
     until(lambda: "765432198" not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
     assert own_stage.run(own_stage.shell("true")).phase == "Succeeded"
-    own_stage.restart()  # removes what the dead worker left
+    own_stage.restart()  # removes files that the dead worker left behind
     own_stage.run(own_stage.shell("true"))
     roots = own_stage.state / "pods" / ".roots"
     until(lambda: not any(p.name.startswith(f"{worker_of(own_stage, pod)}-") for p in roots.iterdir()))
@@ -137,8 +137,8 @@ def test_a_killed_spawner_is_replaced(own_stage: Stage) -> None:
 
 
 def test_a_supervisor_that_was_quicker_is_watched(own_stage: Stage) -> None:
-    """A worker of an earlier server had the launch in its hands, and waited for room on the disk, say. The one that
-    comes too late has nothing to do with the pod any more.
+    """A worker of an earlier server already had the launch, and waited for disk space, for example. The later worker must leave the pod
+    alone.
     """
     quicker = subprocess.Popen(["sleep", "1000"])
     pod, files = own_stage.shell("echo never"), []
@@ -155,7 +155,7 @@ def test_a_supervisor_that_was_quicker_is_watched(own_stage: Stage) -> None:
     try:
         own_stage.launch(pod)
         until(lambda: workers.worker_of(uid(pod)) and workers.worker_of(uid(pod)).pid == quicker.pid)
-        other = own_stage.shell("sleep 765432197")  # on the worker that came too late
+        other = own_stage.shell("sleep 765432197")  # on the later worker
         own_stage.launch(other)
         own_stage.started(other.node_id)
     finally:

@@ -1,4 +1,4 @@
-"""What Argo's executor does around a container: scripts, variables, volumes, parameters, artifacts, results."""
+"""The work of Argo's executor around a container: scripts, variables, volumes, parameters, artifacts, results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def outputs(**kinds: list[Json]) -> Json:
 
 def test_a_script_runs_from_its_file(stage: Stage) -> None:
     pod = script(stage, "echo $0 $1; kill -9 $$", image="alpine")
-    assert stage.run(pod).containers[0].exit_code == 137  # `$$` of a source is nobody's but the script's
+    assert stage.run(pod).containers[0].exit_code == 137  # `$$` in a source is not expanded: the script gets it
     assert stage.log(pod) == ["/argo/staging/script"]
     pod = script(stage, "import sys\nprint(sys.argv[0], len('$(x)'))", image="python:3.12", command=["python"])
     stage.run(pod)
@@ -81,7 +81,7 @@ def test_an_output_parameter_that_is_missing(stage: Stage) -> None:
     end = stage.run(stage.shell("echo 1 > /tmp/b", template=wanted))
     message = "wait: Error (exit code 64): open /var/run/argo/outputs/parameters/tmp/a: no such file or directory"
     assert (end.phase, end.error) == ("Failed", message)
-    assert "parameters" not in end.outputs  # Argo stops at the first
+    assert "parameters" not in end.outputs  # Argo stops at the first missing parameter
     assert end.containers[0].exit_code == 0
 
 
@@ -127,7 +127,7 @@ def test_output_artifacts_go_to_the_store(stage: Stage) -> None:
     assert (store / found["plain"]).read_text() == "hello\n"
     assert (store / found["folder"] / "sub" / "y").read_text() == "x\n"
     with zipfile.ZipFile(store / found["zipped"]) as archive:
-        assert "zipped/sub/y" in archive.namelist()  # the executor calls the folder like the artifact
+        assert "zipped/sub/y" in archive.namelist()  # the executor names the folder after the artifact
     assert (store / found["keyed"]).read_text() == "hello\n"
 
 
@@ -213,7 +213,7 @@ def test_an_optional_input_artifact_without_a_place_is_left_out(stage: Stage, pl
 
 
 def test_an_optional_input_artifact_that_is_not_in_its_store_is_an_empty_folder(stage: Stage) -> None:
-    """As on a cluster, where the kubelet makes the mount point of what the executor did not bring."""
+    """As on a cluster, where the kubelet creates the mount point of an artifact that the executor did not provide."""
     artifact = {"name": "x", "path": "/in/x", "optional": True, "s3": {"key": "no/such"}}
     end = stage.run(
         stage.shell('test -d /in/x && test -z "$(ls /in/x)"', template={"inputs": {"artifacts": [artifact]}})

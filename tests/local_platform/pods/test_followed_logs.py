@@ -1,4 +1,4 @@
-"""A log that is followed: by many at little cost, until its pod is over or gone."""
+"""Followed logs: many readers cost little, and following ends when the pod ends or is deleted."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_follower_of_many_pods_takes_a_batch_of_all_and_leaves_none_out() -> N
     line = "x" * BATCH
     follower._ended, follower._live = None, {f"u{n}": (f"p{n}", iter([(1.0, line)] * 3)) for n in range(4)}
     seen = [[pod for _, pod, _ in follower._lines()] for _ in range(12)]
-    assert seen == [[f"p{n % 4}"] for n in range(12)]  # a line a turn, each pod in its turn
+    assert seen == [[f"p{n % 4}"] for n in range(12)]  # each pod gives one line per turn
     assert follower._lines() == []
 
 
@@ -131,11 +131,12 @@ def test_a_pattern_is_gos_whose_time_is_linear() -> None:
     options = argo_logs.options_of(hostile)
     assert isinstance(options.pattern, Pattern)
     lines = [(1.0, "a" * 100 + "b"), (2.0, "aaa")]
-    assert list(grep(lines, options)) == [(2.0, "aaa")]  # Python's own would take longer than the world has been there
+    # With Python's own `re` this pattern would practically never end.
+    assert list(grep(lines, options)) == [(2.0, "aaa")]
 
 
 def test_the_patterns_of_all_readers_are_searched_one_after_the_other():
-    """Two threads that search outside of Python's lock had others wait for a second."""
+    """Two threads that searched outside of Python's lock made others wait for a second."""
     inside, most = [], []
 
     class Slow:

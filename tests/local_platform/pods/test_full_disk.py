@@ -1,4 +1,4 @@
-"""A disk that fills up: pods wait and say so, nothing is lost or half there, and everything goes on when there is room again."""
+"""A disk that fills up: pods wait and report it, nothing is lost or incomplete, and all continues when there is space again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_no_pod_starts_on_a_full_disk(small: Stage, disk: Disk) -> None:
     for pod in pods:
         small.launch(pod)
     waits(small, pods[0].node_id)
-    (said,) = told(small, pods[0].node_id)  # for all pods of its run
+    (said,) = told(small, pods[0].node_id)  # one event for all pods of the run
     assert said.startswith(
         f"Unschedulable: 0/1 nodes are available: 1 node(s) had disk pressure: the disk with {small.state} is full ("
     )
@@ -64,7 +64,7 @@ CLAIM: Json = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": 
 
 
 def begun(stage: Stage, claim: Path, script: str, **template: Any) -> Any:
-    """A pod that goes on with its script once `go` is in its claim, which is on another disk."""
+    """A pod that continues its script when `go` is in its claim, which is on another disk."""
     claim.mkdir(exist_ok=True)
     pod = stage.shell(
         WRITING + script, main={"volumeMounts": [{"name": "v", "mountPath": "/v"}]}, spec=CLAIM, template=template,
@@ -76,7 +76,7 @@ def begun(stage: Stage, claim: Path, script: str, **template: Any) -> Any:
 
 
 def test_a_running_pod_waits_with_its_end(small: Stage, disk: Disk, tmp_path: Path) -> None:
-    """Its outcome is longer than what is left of a block, and cannot be written: it is not `pod deleted`."""
+    """Its outcome needs more than the rest of a disk block and cannot be written yet; the pod must not end as `pod deleted`."""
     claim, message = tmp_path / "claim", "x" * 4096
     claim.mkdir()
     mounts = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
@@ -105,7 +105,7 @@ def test_no_line_of_a_log_is_lost(small: Stage, disk: Disk, tmp_path: Path) -> N
 
 
 def test_artifacts_wait_and_are_whole(small: Stage, disk: Disk, tmp_path: Path) -> None:
-    """Made in /dev/shm, so that the task itself has its room."""
+    """The artifacts are made in /dev/shm, so that the task itself has enough space."""
     names = [("tar", {}), ("zip", {"archive": {"zip": {}}}), ("none", {"archive": {"none": {}}})]
     artifacts = [{"name": name, "path": "/dev/shm/out", **how} for name, how in names]
     pod = begun(
@@ -134,7 +134,7 @@ def test_inputs_wait_and_are_whole(small: Stage, disk: Disk) -> None:
     big.parent.mkdir(parents=True)
     big.write_bytes(os.urandom(3 << 20))
     template = {"inputs": {"artifacts": [{"name": "a", "path": "/in", "s3": {"key": "big"}}]}}
-    disk.fill(2 << 20)  # enough to start with
+    disk.fill(2 << 20)  # leaves enough space to start
     pod = small.shell("stat -c %s /in", template=template)
     small.launch(pod)
     waits(small, pod.node_id)

@@ -1,4 +1,4 @@
-"""Pods that are hard to end, and pods whose worker ends before they begin: clocks that jump, processes that nothing ends."""
+"""Pods that are hard to end (clocks that jump, processes that nothing kills), and pods whose worker dies before they begin."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ODD = {
 
 
 def tasks_below(worker: int) -> list[int]:
-    """Processes of a pod: what a worker started, but for the fork server that it has ready for the next one.
+    """The processes of a pod: the children of a worker, except the fork server that waits for the next pod.
 
-    One that has ended has no command line: an idle worker reaps its last fork server with the next pod.
+    A process that has ended has no command line: an idle worker reaps its last fork server with the next pod.
     """
     return [pid for pid in descendants(worker)[1:] if not is_ours_or_over(pid)]
 
@@ -40,7 +40,7 @@ def tasks_below(worker: int) -> list[int]:
 def is_ours_or_over(pid: int) -> bool:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return True
     return not command or SPAWNER.encode() in command
 
@@ -66,7 +66,7 @@ def test_nothing_of_it_is_left(stage: Stage, odd: str, how: str) -> None:
 
 @pytest.fixture
 def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """Of workers for which code of the test runs first; `tmp_path/code.py` is that code."""
+    """A stage whose workers first run the test's code, `tmp_path/code.py`."""
     begin = f"exec(open({str(tmp_path / 'code.py')!r}).read()); from pod import spawner; "
     monkeypatch.setattr(workers, "_START", workers._START.replace("from pod import spawner; ", begin))
     (tmp_path / "code.py").touch()
@@ -91,7 +91,7 @@ time.time = lambda: real() - (86400 if os.path.exists({flag!r}) else 0)
 
 @pytest.mark.parametrize("how", ["killed", "deadline"])
 def test_a_clock_that_is_set_back_ends_no_later(staged, tmp_path: Path, how: str) -> None:
-    """It was set back during the grace, or before the deadline: the pod had a day more."""
+    """When the clock was set back during the grace period or before the deadline, the pod ran a day longer."""
     stage = staged(BACKWARDS.format(flag=str(tmp_path / "flag")))
     spec = {"terminationGracePeriodSeconds": 1, **({"activeDeadlineSeconds": 3} if how == "deadline" else {})}
     pod = stage.shell(ODD["ignores SIGTERM"], spec=spec)
@@ -99,7 +99,7 @@ def test_a_clock_that_is_set_back_ends_no_later(staged, tmp_path: Path, how: str
     until(lambda: stage.log(pod))
     if how == "killed":
         stage.runtime.kill(uid(pod), grace=2)
-    time.sleep(0.5)  # within the grace
+    time.sleep(0.5)  # within the grace period
     (tmp_path / "flag").touch()
     end = stage.finished(pod.node_id)
     assert (end.message, end.containers[0].exit_code) == (DEADLINE if how == "deadline" else "", 137)
@@ -116,7 +116,7 @@ os.kill = lambda pid, number: None if number == 9 else kill(pid, number)
 
 @pytest.mark.parametrize("how", ["killed", "deadline", "left behind"])
 def test_what_even_sigkill_does_not_end_is_given_up(staged, how: str) -> None:
-    """As a process that waits in the kernel for a disk on the network."""
+    """Such as a process that waits in the kernel for a network disk."""
     stage = staged(UNKILLABLE)
     spec = {"terminationGracePeriodSeconds": 0.2, **({"activeDeadlineSeconds": 0.3} if how == "deadline" else {})}
     pod = stage.shell(
@@ -130,7 +130,7 @@ def test_what_even_sigkill_does_not_end_is_given_up(staged, how: str) -> None:
     end = stage.finished(pod.node_id)
     assert (end.phase, end.message) == ("Failed", DEADLINE if how == "deadline" else UNENDABLE)
     assert worker(uid(pod)) is None
-    assert stage.run(stage.shell("echo well", template={})).phase == "Succeeded"  # by a worker of its own
+    assert stage.run(stage.shell("echo well", template={})).phase == "Succeeded"  # another worker runs it
 
 
 @pytest.mark.parametrize("how", ["killed", "deadline", "hopeless"])
@@ -176,12 +176,12 @@ def test_the_deadlines_of_pods() -> None:
     assert deadlines.due(1e9) == []
 
 
-# --- not begun -----------------------------------------------------------------------------------------------------------
+# --- pods that have not begun -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_pod_that_had_not_begun_is_started_again(own_stage: Stage, restart: bool) -> None:
-    """Its worker is killed while it gets the pod's inputs: no command has run, so nothing is lost and nothing runs twice."""
+    """The worker is killed while it fetches the pod's inputs: no command has run, so nothing is lost and nothing runs twice."""
     with socket.create_server(("127.0.0.1", 0)) as store:
         url = f"http://127.0.0.1:{store.getsockname()[1]}/x"
         template = {

@@ -1,4 +1,4 @@
-"""What the server does with the images of a pod: what the client decided, else what it decides by itself."""
+"""The server's choice for a pod's images: the client's decision, or else its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pods whose image is pulled from a registry: what they wait for, and what they run from then on."""
+"""Pods whose image is pulled from a registry: why they wait, and what they run afterwards."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def add(server: Registry, tag: str = "1", *, version: str = "1", **config: Any) -> str:
-    """An image with busybox. Its digest."""
+    """Add an image with busybox. Returns its digest."""
     assert BUSYBOX is not None
     files: dict[str, Any] = {
         "bin/": "",
@@ -390,7 +390,7 @@ def test_without_an_answer_always_means_the_image_of_the_store(tmp_path: Path) -
             for _ in range(3)
         ]
         assert stage.run(pods[0]).phase == "Succeeded"
-    stage.restart()  # what was asked is forgotten
+    stage.restart()  # the server forgets the registry's answers
     for pod in pods[1:]:
         assert stage.run(pod).phase == "Succeeded"
         assert stage.log(pod) == ["1"]

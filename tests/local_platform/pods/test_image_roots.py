@@ -1,4 +1,4 @@
-"""A pod that runs from the layers of an image sees the image's files and nothing of this machine's."""
+"""A pod that runs from an image's layers sees the image's files and none of this machine's."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_hidden_programs_are_absent_from_the_image_too(tmp_path: Path, hand_made
 
 
 def test_a_volume_where_the_image_has_something(stage: Stage, tmp_path: Path) -> None:
-    """Mount points: a folder of the image, a new one below a link, a file over a link to nowhere, and /tmp itself."""
+    """Mount points: a folder of the image, a new folder below a link, a file over a dangling link, and /tmp itself."""
     (tmp_path / "claim").mkdir()
     (tmp_path / "claim" / "of-the-claim").write_text("claim\n")
     mounts = [{"name": "c", "mountPath": path} for path in ("/opt/old", "/bin/deep/er", "/tmp", "/lib/python3/x")]
@@ -279,7 +279,7 @@ def test_an_image_without_hera_says_so(stage: Stage) -> None:
     ],
 )
 def test_links_of_an_image_lead_nowhere_outside(tmp_path: Path, hand_made_image: Json, path: str, target: str) -> None:
-    """target: of the link at that path; "" for a file in the place of a folder."""
+    """target: the target of the link at `path`; "" for a file instead of a folder."""
     layer, outside = tmp_path / "layer", tmp_path / "outside"
     outside.mkdir()
     (layer / path).parent.mkdir(parents=True, exist_ok=True)

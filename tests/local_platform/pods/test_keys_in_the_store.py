@@ -1,4 +1,4 @@
-"""Artifacts whose workflow names their keys: what one pod stores takes nothing away from another, also at the same moment."""
+"""Artifacts with keys from the workflow: pods that store under the same key, also at once, remove nothing of each other."""
 
 import tarfile
 from pathlib import Path
@@ -9,13 +9,13 @@ NONE: Json = {"none": {}}
 
 
 def stores(stage: Stage, script: str, key: str, archive: Json | None = None) -> str:
-    """Launches a pod that keeps /tmp/out as that key; its node."""
+    """Launch a pod that stores /tmp/out under that key. Returns its node."""
     artifact = {"name": "out", "path": "/tmp/out", "s3": {"key": key}, **({"archive": archive} if archive else {})}
     return stage.launch(stage.shell(script, template={"outputs": {"artifacts": [artifact]}}))
 
 
 def stored(stage: Stage, script: str, key: str, archive: Json | None = None) -> str:
-    """How the pod ended: its error."""
+    """The same, and wait for the pod's end. Returns its error."""
     return stage.finished(stores(stage, script, key, archive)).error
 
 
@@ -41,7 +41,7 @@ def test_nor_is_a_file_made_a_folder(stage: Stage) -> None:
 
 
 def test_a_folder_joins_the_folder_that_is_there(stage: Stage) -> None:
-    """As in an object store, where it is one object a file."""
+    """As in an object store, where each file is an object."""
     first = "mkdir -p /tmp/out/in/deep; cd /tmp/out; echo 1 > a; echo 1 > in/b; echo 1 > in/deep/c; chmod 555 in"
     assert not stored(stage, first, "joint", NONE)
     assert not stored(stage, "mkdir -p /tmp/out/in; cd /tmp/out; echo 2 > a; echo 2 > in/d", "joint", NONE)
@@ -51,7 +51,7 @@ def test_a_folder_joins_the_folder_that_is_there(stage: Stage) -> None:
 
 
 def test_pods_that_store_one_key_at_once_do_not_disturb_each_other(stage: Stage) -> None:
-    """Each is whole for a while, the last one stays. Seen from within, all their workers have one process id."""
+    """Each artifact is complete while it is there; the last one stays. In their namespaces all their workers have the same process id."""
     make = "mkdir /tmp/out; for i in 1 2 3; do head -c 8000000 /dev/urandom > /tmp/out/$i; done; cd /tmp/out; md5sum 1 2 3 > sums"
     for key, archive in (("both.tgz", None), ("both", NONE)):
         nodes = [stores(stage, make, key, archive) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""What a failed task wrote last goes with its end; what it writes to make a terminal obey, or without end, does not."""
+"""A failed task's last output is part of its error; terminal escape sequences and endless output are not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def line_of(ended: PodFinished) -> str:
 @pytest.mark.parametrize(("command", "line"), [
     (f"{PYTHON} -c 'print(1); raise ValueError(2)'", "ValueError: 2"),
     ("echo on stdout; exit 3", "on stdout"),
-    (f"{PYTHON} -c 'print(9 * 100); 1 / 0'", "ZeroDivisionError: division by zero"),  # its stdout comes after its stderr
+    (f"{PYTHON} -c 'print(9 * 100); 1 / 0'", "ZeroDivisionError: division by zero"),  # Python writes its buffered stdout after stderr
     ("yes | head -c 3000000 >&2; echo the end >&2; exit 1", "the end"),
     ("exit 3", ""),
 ])  # fmt: skip

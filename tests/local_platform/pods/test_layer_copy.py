@@ -1,4 +1,4 @@
-"""Where the overlay refuses the disk of an image's layers, a copy of them is the same to a container."""
+"""Where the kernel's overlay refuses the disk of an image's layers, a container runs from a copy of them with the same result."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_link_of_a_lower_layer_is_replaced_never_followed(tmp_path: Path) -> N
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount: already an ordinary user")
 def test_a_container_runs_from_a_copy(tmp_path: Path, hand_made_image: Json) -> None:
-    """An overlay of overlays is as deep as the kernel allows: it cannot be a layer of another one."""
+    """The kernel allows no deeper stack than an overlay of overlays, so that cannot be a layer of another overlay."""
     lower, mounted = hand_made_image["layers"][0], []
     try:
         for number in range(2):

@@ -1,4 +1,4 @@
-"""A task puts symbolic links into a claim; whatever another one does there stays in the claim. Also as an ordinary user."""
+"""A task puts symbolic links into a claim; the actions of another task there stay inside the claim. Also as an ordinary user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLAIM: Json = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": 
 
 @pytest.fixture
 def claim(tmp_path: Path) -> Path:
-    """A claim's folder; beside it lies what no task of it may reach."""
+    """A claim's folder. The files beside it must not be reachable from the claim."""
     folder = tmp_path / "claim"
     (folder / "inner" / "deep").mkdir(parents=True)
     (folder / "inner" / "file").write_text("of the claim")
@@ -83,7 +83,7 @@ def test_a_sub_path_may_be_a_file_and_read_only(stage: Stage, claim: Path) -> No
 
 
 def test_a_link_that_comes_and_goes_leads_nowhere(stage: Stage, claim: Path) -> None:
-    """Kubernetes' CVE-2017-1002101: what was looked at is not what is mounted."""
+    """Kubernetes' CVE-2017-1002101: the checked path is not the path that is mounted."""
     stop = threading.Event()
 
     def swap() -> None:
@@ -94,7 +94,7 @@ def test_a_link_that_comes_and_goes_leads_nowhere(stage: Stage, claim: Path) -> 
             for one in (good, bad):
                 try:
                     os.rename(one, name)
-                except IsADirectoryError:  # a pod that found no `sub` at this moment made it
+                except IsADirectoryError:  # a pod that found no `sub` at this moment has created it
                     shutil.rmtree(name)
                     continue
                 time.sleep(0)
@@ -148,7 +148,7 @@ def test_an_input_artifact_replaces_a_link_and_writes_through_none(stage: Stage,
 
 
 def test_outputs_below_a_link_are_the_containers_own(stage: Stage, claim: Path) -> None:
-    """A link is followed as the task sees it: to its own file system, never to the machine's."""
+    """A link is followed in the container's own file system, never in the machine's."""
     hidden = stage.state / "token"
     hidden.write_text("the token")
     for link in (hidden, "../../../../../.." + str(hidden), f"/proc/1/root{hidden}", f"/proc/self/root{hidden}"):
@@ -192,7 +192,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("way")
 class TestBeneath:
-    """The kernel's way and the one for kernels without it answer the same."""
+    """openat2 and the fallback for kernels without it give the same results."""
 
     @pytest.fixture
     def top(self, claim: Path) -> Any:

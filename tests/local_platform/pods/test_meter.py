@@ -1,4 +1,4 @@
-"""What is measured of tasks that use a known amount: processor time, memory, bytes, with stand-ins and with images."""
+"""Measures of tasks that use a known amount of processor time, memory and bytes, with stand-ins and with images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def test_processor_time_of_children_and_of_those_that_outlive_their_parent(stage
     burn = f"{PYTHON} -c '{BURN.format(seconds=0.4)}'"
     used = stage.run(stage.shell(f"{burn}; ({burn}; echo > /tmp/done) & sh -c '{burn.replace(chr(39), chr(34))} & '; "
                                  "while [ ! -e /tmp/done ]; do sleep 0.05; done; sleep 0.5")).used  # fmt: skip
-    assert used["cpuSeconds"] == pytest.approx(1.2, rel=0.2)  # three interpreters start, and a shell waits
+    # The tolerance is for the start of three interpreters and a waiting shell.
+    assert used["cpuSeconds"] == pytest.approx(1.2, rel=0.2)
 
 
 def test_memory(stage: Stage) -> None:
@@ -55,11 +56,11 @@ time.sleep(1.5)
 
 def test_memory_of_several_processes_at_once(stage: Stage) -> None:
     used = stage.run(stage.shell(f"for n in 1 2 3; do {PYTHON} -c '{TOGETHER}' & done; wait")).used
-    assert used["peakMemory"] == pytest.approx(300 * MIB, rel=0.15)  # the programs count, too
+    assert used["peakMemory"] == pytest.approx(300 * MIB, rel=0.15)  # the programs themselves count too
 
 
 def test_a_small_task_is_at_most_as_large_as_its_worker(stage: Stage) -> None:
-    """The kernel counts for a program what was there before it; not what the worker's last pod needed."""
+    """The kernel counts for a program the memory that its process had before; the needs of the worker's last pod must not count."""
     main = {"command": ["cat"], "name": "main"}
     large = stage.shell(
         f"head -c {64 * MIB} /dev/zero | tr '\\0' x", template={"script": main}, include_script_output=True
@@ -120,7 +121,7 @@ except ChildProcessError:
 
 
 def test_a_child_has_used_the_same_before_and_after_it_was_waited_for() -> None:
-    """A fork server looks at the one, a worker at the other."""
+    """A fork server reads the usage before it reaps a child, a worker afterwards."""
     said = subprocess.run([sys.executable, "-c", _BOTH_WAYS], capture_output=True, text=True, check=True)
     (cpu, *others), (same_cpu, *same) = json.loads(said.stdout)
     assert (others, round(cpu, 4)) == (same, same_cpu)

@@ -1,4 +1,4 @@
-"""The table of mounts is read as the kernel writes it, whatever a mount point is called."""
+"""The kernel's table of mounts is parsed correctly for any name of a mount point."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ODD = "a b\tc\nd\\e\\040f é\r\x0b\u2028 - g"
 
 
 def kernels(name: str) -> str:
-    """How the kernel writes a name (seq_path, proc(5))."""
+    """A name as the kernel writes it (seq_path, proc(5))."""
     return "".join(f"\\{ord(one):03o}" if one in " \t\n\\" else one for one in name)
 
 

@@ -1,4 +1,4 @@
-"""An address per pod: who listens where, and who reaches whom."""
+"""Each pod has its own address: where pods listen, and which pods can reach each other."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def server(stage: Stage, text: str, host: str = "0.0.0.0", port: int = PORT, *mo
 
 @contextlib.contextmanager
 def running(stage: Stage, *pods: Launch) -> Iterator[list[str]]:
-    """The addresses of daemons, while they run."""
+    """Runs daemons and gives their addresses."""
     for pod in pods:
         stage.launch(pod)
     try:
@@ -62,7 +62,7 @@ def get(address: str, port: int = PORT) -> str:
 
 
 def fetch(url: str) -> str:
-    """A command that prints what an address answers, or the number of the error."""
+    """A command that prints the answer of a URL, or the number of the error."""
     return (
         "python -c 'import urllib.request, sys\n"
         f'try: print(urllib.request.urlopen("{url}", timeout=5).read().decode())\n'
@@ -132,7 +132,7 @@ def test_a_pod_is_ready_when_its_own_server_answers(stage: Stage) -> None:
     ],
 )
 def test_containers_of_a_pod_meet_at_localhost(stage: Stage, host: str, only: str, names: list[str]) -> None:
-    """Another pod has the same port at the same time."""
+    """They do so while another pod uses the same port."""
     argv = ["python", "-c", SERVER, "own", host, str(PORT), *([only] if only else [])]
     sidecar = {"name": "side", "image": "python:3", "command": argv}
     wait = f'until [ own = "$({fetch(f"http://{names[0]}:{PORT}")})" ]; do sleep 0.1; done; '
@@ -207,7 +207,7 @@ print(c.getpeername() == server.getsockname(), os.get_blocking(c.fileno()))
 
 
 def test_a_blocking_connection_waits_for_room(stage: Stage) -> None:
-    """The queue of the server is full: the caller waits, and nobody else does."""
+    """The server's queue is full: only the caller waits."""
     script = """
 import socket, threading, time
 server = socket.socket(); server.bind(("", 9002)); server.listen(0)

@@ -1,4 +1,4 @@
-"""What a task may leave in its outputs: hard links, holes, links, pipes, sockets, devices, names in no encoding."""
+"""Unusual files in a task's outputs: hard links, holes, links, pipes, sockets, devices, names in no encoding."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_everything_in_a_folder_arrives(stage: Stage, archive: Json | None) -> N
 
 
 def test_a_folder_as_it_is_has_all_files_and_tells_what_a_store_leaves_out(stage: Stage) -> None:
-    """As in a real store, where each file is an object: Argo leaves out links and empty folders."""
+    """As in an object store, where each file is an object: Argo leaves out links and empty folders."""
     end = produced(stage, MAKE, {"none": {}})
     assert (end.phase, end.error) == ("Succeeded", "")
     (warning,) = end.warnings
@@ -120,7 +120,7 @@ def test_what_is_no_file_is_refused_at_once(stage: Stage, special: str, archive:
 
 
 def test_a_device_is_refused_and_not_opened(stage: Stage) -> None:
-    """A link to one is followed; nobody else sees /dev/zero as a file without end."""
+    """A link to a device is followed to it, but /dev/zero must not become an endless file."""
     for path in ("/dev/zero", "/dev/tty"):
         end = produced(stage, f"ln -s {path} /tmp/out", None)
         assert end.containers[0].message.endswith("/tmp/out is not a regular file or directory")
@@ -137,7 +137,7 @@ def test_a_parameter_that_is_no_file(stage: Stage, special: str) -> None:
 
 
 def test_a_parameter_that_is_a_folder(stage: Stage) -> None:
-    """Recorded: the emissary's copy fails, and what it says is in the log of main."""
+    """As recorded from Argo: the emissary's copy fails, and its message is in the log of main."""
     template = {
         "outputs": {"parameters": [{"name": n, "valueFrom": {"path": f"/tmp/{n}"}} for n in ("first", "d", "last")]}
     }
@@ -151,7 +151,7 @@ def test_a_parameter_that_is_a_folder(stage: Stage) -> None:
     assert end.outputs["parameters"] == [{"name": "first", "value": "1"}, {"name": "d", "value": ""}]
     assert end.outputs["exitCode"] == "64"
     assert stage.log(pod) == ["hello", f"Error: {text}", text]
-    # the emissary stopped there, so the wait container does not find the last one
+    # The emissary stopped there, so the wait container does not find the last parameter.
     assert (
         end.error
         == "wait: Error (exit code 64): open /var/run/argo/outputs/parameters/tmp/last: no such file or directory"
@@ -182,7 +182,7 @@ def test_a_pipe_in_a_volume(stage: Stage, archive: Json | None) -> None:
 
 @pytest.mark.parametrize("place", ["/run/argo/progress", "/argo/termination-log"])
 def test_the_files_that_a_pod_is_watched_by_hold_nobody_up(stage: Stage, place: str, tmp_path: Path) -> None:
-    """A pipe there is not waited for, and a link is not followed: it would be read where the worker stands, on the machine."""
+    """The server neither waits for a pipe there nor follows a link, which would lead to a file of the machine."""
     secret = tmp_path / "secret"
     secret.write_text("1/2")
     for how in (
@@ -197,7 +197,7 @@ def test_the_files_that_a_pod_is_watched_by_hold_nobody_up(stage: Stage, place: 
 
 
 def test_no_output_leads_to_what_the_executor_has_open(stage: Stage) -> None:
-    """/proc/self/fd/N of the process that collects: its folders of other runs, its pipes."""
+    """An output such as /proc/self/fd/N would name an open file of the process that collects outputs: folders of other runs, pipes."""
     for number in range(3, 24):
         end = produced(stage, f"ln -s /proc/self/fd/{number} /tmp/out", {"none": {}})
         assert end.phase == "Failed", number
@@ -205,7 +205,7 @@ def test_no_output_leads_to_what_the_executor_has_open(stage: Stage) -> None:
 
 
 def test_outputs_that_cannot_be_read_end_with_their_pod(own_stage: Stage) -> None:
-    """Nothing of the pods above stays behind, waiting."""
+    """No process of the pods above is left waiting."""
     pod = own_stage.shell("mkfifo /tmp/out", template={"outputs": {"artifacts": [{"name": "out", "path": "/tmp/out"}]}})
     own_stage.run(pod)
     claim = (own_stage.state / "pods" / uid(pod) / "supervisor.jsonl").read_text()
@@ -214,7 +214,7 @@ def test_outputs_that_cannot_be_read_end_with_their_pod(own_stage: Stage) -> Non
 
 
 def test_hard_links_of_an_archive_from_elsewhere(stage: Stage, tmp_path: Path) -> None:
-    """tar itself writes a second name as a link to the first one."""
+    """tar writes the second name of a file as a hard link to the first."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "one").write_text("one")
     os.link(tmp_path / "in" / "one", tmp_path / "in" / "two")
@@ -230,7 +230,7 @@ def test_hard_links_of_an_archive_from_elsewhere(stage: Stage, tmp_path: Path) -
 
 
 def test_a_pod_that_waits_for_a_store_can_be_ended(own_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server there takes the connection and never answers."""
+    """The store's server accepts the connection and never answers."""
     monkeypatch.setattr("hera_utils.local_platform.pods.pod_deadlines.LATE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"

@@ -1,4 +1,4 @@
-"""A container's own folders are as at its start for the next one, whatever the one before did to them."""
+"""A container's own folders are reset for the next container, whatever changes the previous one made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def content(top: Path) -> dict[str, int]:
 
 
 def dated_back(top: Path) -> None:
-    """A task that hides what it did, as tar does when it restores a folder's time."""
+    """Set a folder's times back, as a task does that hides its changes, or tar when it restores a folder's time."""
     status = (top / "tmp").stat()
     (top / "tmp" / "left").touch()
     os.utime(top / "tmp", ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -81,7 +81,7 @@ def test_a_folder_that_was_opened_to_others_or_given_away_is_not_used_again(
 
 @pytest.fixture
 def pinned(folders: tuple[Path, OwnFolders]) -> tuple[Path, OwnFolders]:
-    """As /run/systemd/resolve/stub-resolv.conf, on which the machine's is mounted."""
+    """A file such as /run/systemd/resolve/stub-resolv.conf, on which the machine's own file is mounted."""
     top, own = folders
     (top / "run" / "a" / "b").mkdir(parents=True)
     (top / "run" / "a" / "b" / "mounted").touch()
@@ -111,7 +111,7 @@ def test_nothing_is_left_beside_what_is_pinned(pinned: tuple[Path, OwnFolders], 
     ids=["moved", "replaced", "mode", "gone"],
 )
 def test_what_is_pinned_must_stay_where_it_is(pinned: tuple[Path, OwnFolders], change: object) -> None:
-    """Else the root that it belongs to is used no more."""
+    """Otherwise its root is not used again."""
     top, own = pinned
     change(top / "run")  # type: ignore[operator]
     with pytest.raises(OSError, match="mounted"):

@@ -1,4 +1,4 @@
-"""Doors through which a path could lead out of a pod: hostPath, volumes that the node writes, outputs from /proc, removal under a swap."""
+"""Ways in which a path could lead out of a pod: hostPath, volumes that the node writes, outputs from /proc, removal during a swap."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_host_path_around_the_state_folder_shows_it_empty(stage: Stage, token:
 
 
 class _Swaps:
-    """A thread that shows one file or folder after another at a place. Its end says that nothing else was ever there."""
+    """A thread that puts one file or folder after another at a path. At its end it checks that nothing else was ever there."""
 
     def __init__(self, place: Path, *shown: Path) -> None:
         self._place, self._shown = place, shown
@@ -143,7 +143,7 @@ def test_nothing_is_created_behind_a_link_that_came_after_the_look(
     ],
 )
 def test_what_the_node_writes_no_task_changes(stage: Stage, tmp_path: Path, volume: Json) -> None:
-    """A link in it would be written through when outputs are collected in a container of their own."""
+    """If a task could put a link into it, the collection of outputs would write through that link."""
     outside = tmp_path / "outside"
     outside.write_text("of the machine")
     mounts = [{"name": "h", "mountPath": "/h"}, {"name": "e", "mountPath": "/e"}]
@@ -177,12 +177,12 @@ def test_no_output_is_what_only_the_worker_may_read(stage: Stage, path: str) -> 
     "path", ["/h/{pid}/environ", "/h/{pid}", "/h/self/environ", "/h/kcore", "/h", "/all", "/all/proc/{pid}/environ"]
 )
 def test_no_output_is_what_the_worker_may_read_of_the_machines_processes(stage: Stage, path: str) -> None:
-    """A hostPath shows them to a task, which may not look into them."""
+    """A hostPath makes processes of the machine visible to a task, which may not look into them."""
     path = path.format(pid=os.getpid())
     outputs = {"artifacts": [{"name": "a", "path": path}], "parameters": [{"name": "p", "valueFrom": {"path": path}}]}
     mounts = [{"name": "h", "mountPath": "/h"}, {"name": "all", "mountPath": "/all"}]
     volumes = [{"name": "h", "hostPath": {"path": "/proc"}}, {"name": "all", "hostPath": {"path": "/proc/.."}}]
-    if path == "/all":  # not all of the machine's disk
+    if path == "/all":  # do not list the machine's whole disk
         volumes[1]["hostPath"]["path"] = "/proc"
     pod = stage.shell("true", main={"volumeMounts": mounts}, template={"outputs": outputs}, spec={"volumes": volumes})
     end = stage.run(pod)
@@ -194,7 +194,7 @@ def test_no_output_is_what_the_worker_may_read_of_the_machines_processes(stage: 
 
 @pytest.mark.parametrize("path", ["/proc", "/proc/self", "/proc/1/ns", "/", "/c/linked", "/c/linked/self"])
 def test_nothing_is_mounted_where_the_worker_looks_for_itself(stage: Stage, tmp_path: Path, path: str) -> None:
-    """What a task has put there would be opened by the worker: a pipe, that never ends, or a link to another process."""
+    """The worker would open a file that a task has put there: a pipe that never ends, or a link to another process."""
     claim = tmp_path / "claim"
     (claim / "self" / "ns").mkdir(parents=True)
     os.mkfifo(claim / "self" / "ns" / "mnt")
@@ -208,7 +208,7 @@ def test_nothing_is_mounted_where_the_worker_looks_for_itself(stage: Stage, tmp_
 
 
 def test_a_folder_around_processes_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_trees, "_names", lambda folder: ["proc"])  # not all of this machine
+    monkeypatch.setattr(file_trees, "_names", lambda folder: ["proc"])  # do not list the whole machine
     top = os.open("/", os.O_PATH)
     try:
         with pytest.raises(PermissionError, match="all/proc"):
@@ -227,7 +227,7 @@ def test_what_the_kernel_says_of_the_machine_may_be_an_output(stage: Stage) -> N
 def test_a_link_in_the_place_of_a_folder_is_not_followed_by_its_removal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task swaps a folder for a link exactly when what is in the folder is listed."""
+    """A task replaces a folder by a link exactly while the folder is being listed."""
     outside = tmp_path / "outside" / "deep"
     outside.mkdir(parents=True)
     (outside / "file").write_text("of the machine")
@@ -274,7 +274,7 @@ def test_a_path_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
 
 @pytest.mark.parametrize("address", ["{}", "file://{}"])
 def test_a_repository_of_this_machine_is_for_tasks_that_see_it(stage: Stage, tmp_path: Path, address: str) -> None:
-    """What runs in an image's own files does not see this machine's by a git artifact either."""
+    """A task in an image cannot read this machine's files through a git artifact either."""
     repository = tmp_path / "repository"
     person = ("-c", "user.name=a", "-c", "user.email=a@example.org")
     subprocess.run(["git", "init", "-q", repository], check=True)
@@ -289,7 +289,7 @@ def test_a_repository_of_this_machine_is_for_tasks_that_see_it(stage: Stage, tmp
 
 @pytest.mark.parametrize("way", ["its path", "a file that names it", "a link to it", "objects that it shares"])
 def test_no_repository_of_the_state_folder_is_cloned(stage: Stage, tmp_path: Path, way: str) -> None:
-    """Another run's claim may be one."""
+    """Another run's claim may be such a repository."""
     other = stage.state / "claims" / "default" / f"other-{way.replace(' ', '-')}"
     other.mkdir(parents=True)
     person = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -313,7 +313,7 @@ def test_no_repository_of_the_state_folder_is_cloned(stage: Stage, tmp_path: Pat
 
 
 def test_no_revision_is_an_option_of_git(stage: Stage, tmp_path: Path) -> None:
-    """`git checkout --pathspec-from-file=FILE` says in its message what stands in the file."""
+    """`git checkout --pathspec-from-file=FILE` prints the file's content in its message."""
     repository, secret = tmp_path / "repository", tmp_path / "secret"
     secret.write_text("of the machine\n")
     person = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -330,7 +330,7 @@ def test_no_revision_is_an_option_of_git(stage: Stage, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="a mount needs root")
 @pytest.mark.parametrize("part", ["", "home", "home/state"])
 def test_a_state_folder_that_is_mounted_twice_is_hidden_twice(tmp_path: Path, images: ImageTable, part: str) -> None:
-    """Its file system is mounted at a second path, or a part of it: there it is not the state folder by its name."""
+    """Its file system, or a part of it, is mounted at a second path, where the state folder is not found by its name."""
     state = tmp_path / "home" / "state"
     state.mkdir(mode=0o700, parents=True)
     (tmp_path / "home" / "other").write_text("of the user's")

@@ -1,4 +1,4 @@
-"""What server and supervisor tell each other: the launch, the files of a pod's folder, and the messages in the pipe."""
+"""The exchange between server and supervisor: the launch, the files of a pod's folder, and the messages in the pipe."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_messages_come_whole_and_are_lost_without_a_server(tmp_path: Path) -> No
 
 
 def test_a_supervisor_of_an_older_version_is_understood(tmp_path: Path) -> None:
-    """It outlives its server, and the next one may be of this version: its pod had ended as `pod deleted`."""
+    """A supervisor outlives its server, and the next server may be of this version. Its pod used to end as `pod deleted`."""
     pod = PodFolder(str(tmp_path))
     (tmp_path / "supervisor.jsonl").write_text('{"pid": 1, "born": "2", "run": "u"}\n')
     assert pod.has_begun(), "nobody knows, and it must not run twice"

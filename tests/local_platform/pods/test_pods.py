@@ -244,7 +244,7 @@ def test_a_ready_daemon_holds_no_core(own_stage: Stage) -> None:
 
 
 def test_pods_that_wait_for_each_other_both_run(own_stage: Stage, tmp_path: Any) -> None:
-    """One core, and each waits for the other's file: a pod that sleeps gives its core away."""
+    """There is one core, and each pod waits for the other's file: a sleeping pod releases its core."""
     own_stage.cores = 1
     own_stage.restart()
     claim = tmp_path / "claim"
@@ -376,11 +376,11 @@ def test_the_last_line_needs_no_newline(stage: Stage) -> None:
 
 
 def test_the_start_of_a_pod_is_told_also_while_others_wait_for_room(own_stage: Stage) -> None:
-    """Of a short one together with its end, of a long one soon."""
+    """The start of a short pod is reported together with its end, that of a long pod soon."""
     own_stage.cores = 1
     own_stage.restart()
     short, long, last = own_stage.shell("true"), own_stage.shell("echo begun; sleep 1000"), own_stage.shell("true")
-    for pod in (own_stage.shell("sleep 0.2"), short, long, last):  # all wait behind the first
+    for pod in (own_stage.shell("sleep 0.2"), short, long, last):  # all wait for the first
         own_stage.launch(pod)
     own_stage.started(long.node_id)
     assert [kind for node, kind in own_stage.order if node == short.node_id] == ["PodStarted", "PodFinished"]

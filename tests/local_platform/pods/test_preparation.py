@@ -1,4 +1,4 @@
-"""When the processes for the first pods are made."""
+"""When the processes for the first pods are created."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from waiting import until
 
 
 def thread_has_begun(stage: Stage) -> None:
-    stage.runtime.waiting()  # it answers
+    stage.runtime.waiting()  # the runtime already answers
 
 
 def test_on_few_cores_they_wait_until_the_server_answers(
     tmp_path: Path, images: ImageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then the client that started the server needs one core, and the server the other."""
+    """Until then the client that started the server needs one core, and the server needs the other."""
     monkeypatch.setattr(machine_size, "cores", lambda: 2)
     stage = Stage(tmp_path, images=images, prepares=False)
     try:

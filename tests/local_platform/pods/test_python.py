@@ -1,4 +1,4 @@
-"""Tasks in Python: the submitting script's interpreter, and Hera's runner with functions of the script that was run."""
+"""Tasks in Python: the submitting script's interpreter, and Hera's runner with functions of that script."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytest.importorskip("hera")
 
 @pytest.fixture(scope="session")
 def images() -> ImageTable:
-    """This machine's Python stands in; what an image's own Python does is in test_image_roots.py."""
+    """This machine's Python stands in for images; an image's own Python is tested in test_image_roots.py."""
     return ImageTable(policy_for_all("stand-in"))
 
 
@@ -72,7 +72,7 @@ def test_an_interpreter_that_is_gone(stage: Stage, tmp_path: Path) -> None:
 def hera_task(
     stage: Stage, script: Path, function: str, inputs: dict[str, Any] | None = None, entry: str = "", **more: Any
 ) -> Launch:
-    """What Hera submits for a runner script."""
+    """A launch as Hera submits it for a runner script."""
     given = json.dumps([{"name": k, "value": str(v)} for k, v in (inputs or {}).items()])
     command = ["python", "-m", "hera.workflows.runner", "-e", entry or f"{script.stem}:{function}"]
     pod = stage.pod({"image": "python:3.11", "command": command, "args": ["/argo/staging/script"]}, **more)
@@ -149,7 +149,7 @@ def test_a_python_without_hera_names_the_fix(stage: Stage, tmp_path: Path) -> No
 
 
 def test_an_editable_package_below_tmp_is_found(stage: Stage, tmp_path: Path) -> None:
-    """/tmp is emptied in a task, but what the interpreter needs of it stays."""
+    """/tmp is empty in a task, except for the files that the interpreter needs."""
     if not str(tmp_path).startswith("/tmp/"):
         pytest.skip("the tests' folder is not below /tmp")
     venv.create(tmp_path / "env", symlinks=True)
@@ -170,7 +170,7 @@ def test_an_editable_package_below_tmp_is_found(stage: Stage, tmp_path: Path) ->
 
 
 def wheel(folder: Path) -> Path:
-    """A package as small as one can be."""
+    """A minimal package."""
     path = folder / "tiny_thing-1.0-py3-none-any.whl"
     about = "tiny_thing-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
@@ -199,7 +199,7 @@ def installs(stage: Stage, own: str, pip: str, wheels: Path, **image: Any) -> tu
 
 @pytest.fixture
 def environment() -> Iterator[Path]:
-    """Where a virtual environment may be made that tasks can change in their own files: not below /tmp, which is read-only to them."""
+    """A folder for a virtual environment that tasks can change in their own view: not below /tmp, where it would be read-only to them."""
     with tempfile.TemporaryDirectory(prefix=".hera-utils-test-", dir=Path.home()) as folder:
         yield Path(folder) / "env"
 
@@ -208,12 +208,12 @@ def environment() -> Iterator[Path]:
 def test_pip_is_that_of_the_python_of_the_task(
     stage: Stage, tmp_path: Path, environment: Path, pip: str, with_pip: bool
 ) -> None:
-    """Also in a virtual environment without one, though another pip is on PATH."""
+    """Also in a virtual environment without pip, although another pip is on PATH."""
     folder = environment
     venv.create(folder, symlinks=True, with_pip=with_pip)
     phase, log = installs(stage, str(folder / "bin" / "python"), pip, tmp_path)
     assert (phase, log[-1]) == ("Succeeded", "here"), log
-    assert not list(folder.glob("lib/*/site-packages/tiny_thing*"))  # installed in the task, not on this machine
+    assert not list(folder.glob("lib/*/site-packages/tiny_thing*"))  # it was installed in the task, not on this machine
 
 
 def test_a_pip_of_another_interpreter_in_the_same_folder_is_not_taken(
@@ -229,7 +229,7 @@ def test_a_pip_of_another_interpreter_in_the_same_folder_is_not_taken(
 
 
 def test_a_python_without_any_pip_says_what_to_do(stage: Stage, tmp_path: Path) -> None:
-    """As Debian's without its package python3-venv."""
+    """Such as Debian's Python without the package python3-venv."""
     folder = tmp_path / "env"
     venv.create(folder, symlinks=True)
     lent = f"{Path(python_of_tasks.__file__).parent}/pip_of_task.py"

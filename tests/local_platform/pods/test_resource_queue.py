@@ -86,12 +86,12 @@ def test_one_that_does_not_fit_keeps_nobody_waiting_and_is_not_passed_for_ever()
     room.add("big", Need(cpu=3))
     for n in range(4):
         room.add(f"small{n}", Need(cpu=1))
-    # `long` must leave anyway: two more cost the big one nothing
+    # `long` must end anyway, so two more pods do not delay the big one.
     assert started(room) == ["small0", "small1"]
     room.release("small0")
     assert started(room) == ["small2"]
     room.release("long")
-    # now only those that overtook are in its way
+    # Now only the pods that overtook it are in its way.
     assert started(room) == []
     room.release("small1")
     assert started(room) == []
@@ -166,7 +166,7 @@ _PODS = st.lists(st.tuples(_NEEDS, st.booleans()), min_size=1, max_size=25)
 
 @given(_PODS, st.randoms(use_true_random=False))
 def test_everything_runs_and_the_machine_is_never_overfull(pods: list[tuple[Need, bool]], random: Random) -> None:
-    """Pods arrive, end and get idle in any order; daemons become ready and stay."""
+    """Pods arrive, end and become idle in any order; daemons become ready and stay."""
     room, coming, running, daemons, idle = ResourceQueue(3, 10), list(enumerate(pods)), set(), set(), set()
     while coming or running or len(room):
         while (uid := room.next()) is not None:
@@ -201,13 +201,14 @@ def test_everything_runs_and_the_machine_is_never_overfull(pods: list[tuple[Need
 
 @given(_PODS, _NEEDS, st.randoms(use_true_random=False))
 def test_nobody_is_passed_for_ever(before: list[tuple[Need, bool]], need: Need, random: Random) -> None:
-    """However many pods arrive later, one starts when those have ended that were before it, or overtook while these ran."""
+    """However many pods arrive later, a pod starts when the pods before it, and those that overtook while these ran, have ended."""
     room, running, daemons = ResourceQueue(3, 10), [], set()
     for n, (other, daemon) in enumerate(before):
         room.add(f"before{n}", other._replace(priority=1))
         daemons |= {f"before{n}"} if daemon else set()
     room.add("waits", need._replace(priority=0))
-    most = 7 * (len(before) + 1)  # of each that comes to the front: three that ran, three that overtook it meanwhile
+    # For each pod that comes to the front: three that ran and three that overtook it meanwhile.
+    most = 7 * (len(before) + 1)
     for n in range(2 * most):
         room.add(f"later{n}", Need(random.choice([0, 1, 2]), random.choice([0, 4, 8])))
     ended = 0
@@ -250,6 +251,7 @@ def test_quantities_and_durations() -> None:
         0,
         0,
     ]
+    # Pods cannot import what the server reads them with.
     for text in (
         "100m",
         "1.5",
@@ -258,7 +260,7 @@ def test_quantities_and_durations() -> None:
         "1e3",
         "0.5Gi",
         "3E",
-    ):  # pods cannot import what the server reads them with
+    ):
         assert quantity(text) == pytest.approx(float(quantities.quantity(text)))
     assert [seconds(d) for d in ("10s", "1m30s", "250ms", "7", 3)] == [10, 90, 0.25, 7, 3]
 

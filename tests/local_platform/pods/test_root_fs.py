@@ -1,4 +1,4 @@
-"""Roots are used again: what one task changed never reaches the next, whatever it changed."""
+"""Root file systems are reused: no change of one task is visible to the next."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_next_task_finds_nothing_of_it(own_stage: Stage, change: str) -> Non
     look = (
         "ls -A / /mnt /tmp /var/tmp /run /argo /argo/staging /dev /dev/shm $HOME; sed 's/-[0-9]*$//' /etc/hostname; "
         "stat -c '%a %u %N' / /mnt /tmp /run /argo /proc /etc/hosts /etc/hostname /dev /dev/*; "
-        "cut -d' ' -f5 /proc/self/mountinfo | grep -v ^/srv/ | sort"  # there another test mounts folders
+        "cut -d' ' -f5 /proc/self/mountinfo | grep -v ^/srv/ | sort"  # another test mounts folders below /srv
     )
     first = own_stage.shell(look)
     own_stage.run(first)

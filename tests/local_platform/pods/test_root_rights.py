@@ -1,4 +1,4 @@
-"""What root of a container with an image may do: not more than on a cluster, so nothing to this machine."""
+"""The rights of root in a container with an image: not more than on a cluster, so it cannot affect this machine."""
 
 from __future__ import annotations
 

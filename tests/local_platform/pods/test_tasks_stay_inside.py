@@ -1,4 +1,4 @@
-"""Tasks try to get out of their pod: of its files, processes, rights and devices. Stand-ins, images, and all as an ordinary user too."""
+"""Tasks try to escape from their pod: from its files, processes, rights and devices. With stand-ins, images, and as an ordinary user."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ATTEMPTS = {
 
 
 def shell_attempts(attempts: dict[str, str]) -> str:
-    """Each in a process of its own; what succeeds is printed."""
+    """A script that runs each attempt in its own process, and prints those that succeed."""
     return "\n".join(f'({command}) > /dev/null 2>&1 && echo "{what}"' for what, command in attempts.items())
 
 
@@ -73,7 +73,7 @@ print(sorted(os.listdir("/proc/self/fd")))
 
 
 def test_a_python_task_that_is_a_fork_of_its_worker_has_no_more_rights(stage: Stage) -> None:
-    """The fork never executes another program, which would take them."""
+    """The fork never executes another program, which would drop its rights."""
     image = isinstance(stage.images, HandMadeImages)
     command = ["python3" if image else sys.executable, "/argo/staging/script"]
     script = {"image": "x", "source": _TRACING}
@@ -86,7 +86,7 @@ def test_a_python_task_that_is_a_fork_of_its_worker_has_no_more_rights(stage: St
 
 @pytest.mark.parametrize("place", ["task/2/root", "task/3/root", "root", "cwd", "fd/9", "fd/10", "fd/11", "fd/12"])
 def test_no_working_folder_is_where_a_link_to_a_process_leads(stage: Stage, tmp_path: Path, place: str) -> None:
-    """As runc's CVE-2024-21626: what goes there is the worker, before the task has lost its rights."""
+    """As in runc's CVE-2024-21626: the worker changes to that folder before the task has dropped its rights."""
     claim = tmp_path / "claim"
     claim.mkdir()
     (claim / "link").symlink_to(f"/proc/1/{place}")
@@ -167,7 +167,7 @@ if {forks!r}:
 
 @pytest.mark.parametrize("way", ["", "own_files", "hides", "forks"])
 def test_no_task_is_taken_for_this_users_browser(stage: Stage, way: str) -> None:
-    """docs/decisions/0002-page-without-token.md: what a browser says of itself a task can say too."""
+    """docs/decisions/0002-page-without-token.md: a task can send the same headers as a browser."""
     ways = {name: name == way for name in ("own_files", "hides", "forks")}
     with served(argo_app(MemoryPlatform(), "token")) as url:
         program = _PRETENDS.format(address=("127.0.0.1", int(url.rpartition(":")[2])), **ways)
@@ -223,7 +223,7 @@ def test_calls_that_container_runtimes_refuse(stage: Stage) -> None:
 
 
 def python_attempts(stage: Stage, program: str) -> list[str]:
-    """What a Python program in a pod prints: what it got hold of."""
+    """The lines that a Python program in a pod prints: what it could reach."""
     python = "python3" if isinstance(stage.images, HandMadeImages) else sys.executable
     pod = stage.pod({"command": [python, "-c", program]})
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)
@@ -252,7 +252,7 @@ for kind, flags in (("tmpfs", 0), ("proc", PROCESSES), ("sysfs", NETWORK), ("cgr
 
 
 def test_no_view_of_the_kernel_is_mounted_anew(stage: Stage) -> None:
-    """A user namespace of its own gives a task the right to mount; what is limited in its /proc and /sys would be unlimited there."""
+    """In its own user namespace a task may mount file systems; a new /proc or /sys would not have the limits of the pod's."""
     assert set(python_attempts(stage, _MOUNTS)) <= {"tmpfs"}
 
 
@@ -260,7 +260,7 @@ def test_no_view_of_the_kernel_is_mounted_anew(stage: Stage) -> None:
 def limited_stage(
     tmp_path: Path, images: ImageTable, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Stage]:
-    """On a kernel that lacks something."""
+    """A stage on a simulated kernel that lacks a feature."""
     start = workers._START.replace(processes.SPAWNER, f"{request.param}; {processes.SPAWNER}")
     monkeypatch.setattr(workers, "_START", start)
     made = Stage(tmp_path / "state", images=images)
@@ -269,7 +269,7 @@ def limited_stage(
 
 
 _NO_OTHER_ROOT = "from pod import syscalls; syscalls._SYS_PIVOT_ROOT = None"
-"""As where the root is a system that was loaded into memory: the kernel puts no other one in its place."""
+"""Simulates a root that was loaded into memory (initramfs), which pivot_root cannot replace."""
 _NOBODY_ANSWERS = "from pod import seccomp; seccomp._NEW_LISTENER = 1 << 30"
 
 
@@ -298,7 +298,7 @@ for family, kind, protocol in ((17, 3, 3 << 8), (17, 2, 3 << 8), (2, 3, 6), (10,
 
 
 def test_no_task_listens_to_what_other_programs_send(stage: Stage) -> None:
-    """The network is this machine's: tokens of its servers pass there."""
+    """The network is this machine's, and its servers' tokens are sent over it."""
     assert python_attempts(stage, _LISTENS) == []
 
 
@@ -319,7 +319,7 @@ assert open("/dev/zero", "rb").read(1) == b"\\0"
 
 
 def test_no_task_changes_the_devices_of_this_machine(stage: Stage) -> None:
-    """Root of a container is root to their files: others of the machine could no longer open /dev/null."""
+    """Root of a container may change device files: other users of the machine could no longer open /dev/null."""
     before = {name: os.stat(f"/dev/{name}") for name in ("null", "zero", "full", "random", "urandom", "tty")}
     try:
         assert python_attempts(stage, _CHANGES_DEVICES) == []
@@ -372,7 +372,7 @@ for name in ("{outside}", "{inside}"):
 
 
 _LANDLOCK_VERSION = 6
-"""The first that knows of sockets."""
+"""The first Landlock version that restricts sockets."""
 
 
 def _has_landlock() -> bool:
@@ -382,7 +382,7 @@ def _has_landlock() -> bool:
 @pytest.mark.skipif(not _has_landlock(), reason="this kernel keeps no sockets apart (Linux 6.12)")
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM])
 def test_no_task_connects_to_abstract_sockets_of_this_machine(stage: Stage, kind: int) -> None:
-    """A desktop's X server listens at one."""
+    """A desktop's X server listens on such a socket."""
     outside, inside = (f"hera-utils-test-{os.getpid()}-{name}" for name in ("outside", "inside"))
     with socket.socket(socket.AF_UNIX, kind) as server:
         server.bind(f"\0{outside}")
@@ -412,7 +412,7 @@ def test_programs_of_32_bits_are_refused_the_same_calls(stage: Stage) -> None:
     keys, unshare = (286, 287, 288, 336, 357, 374, 425), 310
     calls = [*((number, 0) for number in keys), (unshare, 0x12000000)]
     results = python_attempts(stage, _OTHER_WAYS.format(calls=calls))
-    assert results in ([], [f"{number} -1" for number, _ in calls])  # a kernel may not have them at all
+    assert results in ([], [f"{number} -1" for number, _ in calls])  # a kernel may lack them completely
 
 
 @pytest.mark.skipif(not seccomp.AUDIT, reason="not for this processor")

@@ -1,4 +1,4 @@
-"""The same tests as an ordinary user, in a user namespace: what most machines run. Needs root to become somebody else."""
+"""Runs tests as an ordinary user in a user namespace, as on most machines. Needs root to change the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As whom a container with an image runs, and what it may write."""
+"""The user of a container with an image, and what it may write."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_hooks_of_an_image_run_as_its_user(tmp_path: Path, hand_made_image: Json
 
 
 def test_who_the_command_is_for_itself_and_whose_its_files_are(tmp_path: Path, hand_made_image: Json) -> None:
-    """A server of an ordinary user cannot become another one: a command is user 1000 for itself, and its results are that user's."""
+    """An ordinary user's server cannot become another user: a command sees itself as user 1000, and its results are owned by that user."""
     stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, user="app"))
     claim = tmp_path / "claim"
     claim.mkdir(mode=0o777)

@@ -1,4 +1,4 @@
-"""Pods that wait for this machine: for how long, for what, and what they say of it."""
+"""Pods that wait for this machine: how long, for what, and with which message."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_daemon_that_is_not_ready_and_sleeps_lets_the_one_run_that_it_waits_fo
 
 
 def says(stage: Stage) -> dict[str, str]:
-    stage.runtime._waits.look_again()  # looked at anew, however short ago that was
+    stage.runtime._waits.look_again()  # look again at once, without the usual pause
     return stage.runtime.waiting().get("run", {})
 
 
@@ -84,7 +84,7 @@ def test_a_pod_that_waits_for_memory_or_asks_for_too_much_says_so(small: Stage) 
     small.launch(second)
     big = small.shell("true", main=BIG)
     small.launch(big)
-    until(lambda: "waits for a free core" not in says(small)[second.node_id])  # one that sleeps holds no core
+    until(lambda: "waits for a free core" not in says(small)[second.node_id])  # a sleeping pod holds no core
     said = says(small)
     assert "Insufficient memory: waits for " in said[second.node_id]
     assert "of which running pods have requested" in said[second.node_id]

@@ -1,4 +1,4 @@
-"""A Python task that is a fork of its worker is what a new interpreter would be: the same programs, started both ways."""
+"""A Python task that is a fork behaves like a new interpreter: the same programs are started both ways."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def written(folder: Path, source: str | bytes, name: str = "task") -> str:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_fork_is_as_a_new_process(tmp_path: Path, name: str) -> None:
-    """Three times: the second and third fork have the modules that the first one imported."""
+    """Each program runs three times: the second and third fork have the modules that the first one imported."""
     (tmp_path / "beside.py").write_text("x = 1\n")
     argv = [sys.executable, written(tmp_path, PROGRAMS[name]), "a", "b c"]
     ends = run(tmp_path, [argv] * 3, ENV_ALONE)
@@ -230,7 +230,7 @@ def test_forks_draw_different_numbers(tmp_path: Path) -> None:
 
 
 def test_numerical_libraries_compute_in_forks(tmp_path: Path) -> None:
-    """OpenBLAS ends its threads before a fork, and each fork makes its own."""
+    """OpenBLAS ends its threads before a fork, and each fork starts its own."""
     pytest.importorskip("numpy")
     source = "import numpy\na = numpy.ones((300, 300))\nprint((a @ a).sum(), numpy.linalg.eigvalsh(a)[-1].round())"
     ends = run(tmp_path, [[sys.executable, written(tmp_path, source)]] * 20, ENV_ALONE)
@@ -278,7 +278,7 @@ def test_another_interpreter_is_a_new_process(tmp_path: Path) -> None:
 
 
 def test_variables_that_a_library_might_read_keep_what_is_imported_away(tmp_path: Path) -> None:
-    """Without imported packages a variable of the template's own is the task's alone."""
+    """When no package is preloaded, a variable of the template is seen by the task only."""
     plain, package = (
         written(tmp_path, "import os\nprint(os.environ['OWN'])"),
         written(tmp_path, "import yaml", "package"),
@@ -318,7 +318,7 @@ def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
     ],
 )
 def test_what_writes_or_changes_streams_is_not_kept(tmp_path: Path, source: str) -> None:
-    """Whoever imports it sees that, and nobody else."""
+    """Only a task that imports it sees its effects."""
     venv.create(tmp_path / "env", symlinks=True)
     program = str(tmp_path / "env/bin/python")
     (packages,) = (tmp_path / "env").glob("lib/python3*/site-packages")
@@ -336,13 +336,15 @@ def test_what_writes_or_changes_streams_is_not_kept(tmp_path: Path, source: str)
 
 
 def test_what_a_task_says_that_it_imported_is_an_ordinary_module_of_a_package(tmp_path: Path) -> None:
-    """It can write any name for the process that imports outside of pods: none of a folder where it may write, and no program."""
+    """A task can report any name to the preloader, which runs outside of pods: names from folders that tasks may write to, and programs,
+    must be refused.
+    """
     venv.create(tmp_path / "env", symlinks=True)
     program = str(tmp_path / "env/bin/python")
     (packages,) = (tmp_path / "env").glob("lib/python3*/site-packages")
     (packages / "tool").mkdir()
     (tmp_path / "claim").mkdir()
-    (packages / "own.pth").write_text(f"{tmp_path}/claim\n")  # as of an editable install
+    (packages / "own.pth").write_text(f"{tmp_path}/claim\n")  # as an editable install writes it
     (packages / "linked").symlink_to(tmp_path / "claim")
     said = f"open({str(tmp_path / 'imported')!r}, 'a').write(__name__ + ' ')"
     for place in ("tool/__init__.py", "tool/__main__.py", "good.py"):
@@ -390,7 +392,7 @@ def python_task(stage: Stage, source: str = SHOW, **more: Any) -> list[str]:
     }
     pod = stage.pod(container, template={"script": {"source": source}}, **more)
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)
-    until(lambda: stage.runtime._workers._idle)  # so that the next pod gets the same worker
+    until(lambda: stage.runtime._workers._idle)  # then the next pod gets the same worker
     return stage.log(pod)
 
 
@@ -433,7 +435,7 @@ def test_the_server_can_have_every_task_start_anew(tmp_path: Path, monkeypatch: 
 
 
 def test_a_task_with_a_secret_is_a_fork_too(machine: Stage) -> None:
-    """The process that it is a fork of has never seen a pod."""
+    """The process that it is forked from has never seen a pod."""
     assert python_task(machine, secrets={"key": {"word": "hidden"}}) == ["True"]
     assert python_task(machine) == ["True"]
 
@@ -453,7 +455,7 @@ def test_what_one_worker_imported_all_have(machine: Stage) -> None:
 
 
 def test_what_a_task_is_importing_others_need_not_import(machine: Stage) -> None:
-    """A package is preloaded while the task goes on that was the first to import it."""
+    """A package is preloaded while the first task that imported it is still running."""
     container = {"image": "python:3.11", "command": ["python"], "args": ["/argo/staging/script"]}
     goes_on = "import yaml, time\nwhile True: time.sleep(0.1)"
     machine.launch(machine.pod(container, template={"script": {"source": goes_on}}))
@@ -481,7 +483,7 @@ def test_nothing_is_left_of_how_a_fork_server_is_made(machine: Stage) -> None:
 
 
 def _fork_servers(state: Path) -> list[str]:
-    """The states of the children of workers, which are children of their spawner."""
+    """The process states of the fork servers: children of workers, which are children of the spawner."""
     parents, states = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -508,7 +510,7 @@ def test_an_idle_worker_keeps_nothing_of_a_fork_server_that_it_ended(tmp_path: P
 
 
 def test_variables_of_a_template_are_no_obstacle_before_a_package_is_kept(machine: Stage) -> None:
-    """What each interpreter has loaded at its start is no package that is kept."""
+    """Modules that every interpreter loads at its start do not count as preloaded packages."""
     own = {"env": [{"name": "OWN", "value": "1"}]}
     assert python_task(machine, "import json, csv\nprint('warm')") == ["warm"]
     assert python_task(machine, container=own) == ["True"]
@@ -522,14 +524,14 @@ print(os.getppid(), sorted(set(map(int, filter(str.isdigit, os.listdir("/proc"))
 
 
 def test_what_a_task_leaves_ends_and_the_fork_server_goes_on(machine: Stage) -> None:
-    """A task sees the worker, the fork server, itself, and what it starts."""
+    """A task sees only the worker, the fork server, itself, and the processes that it starts."""
     said = [python_task(machine, LEAVE)]
 
     def as_before() -> bool:
         said.append(python_task(machine, LEAVE))
         return said[-1] == said[-2]
 
-    until(as_before)  # what earlier tasks imported may still make a new fork server
+    until(as_before)  # imports of earlier tasks may still cause a new fork server
     assert said[-1][0].endswith(" []")
 
 
@@ -555,6 +557,6 @@ print("started_with" in open("/proc/self/cmdline").read())
 
 
 def test_no_task_looks_into_the_fork_server(machine: Stage) -> None:
-    """It does not read what tasks are given, and sees the machine as the worker does."""
+    """The fork server does not read the data of tasks, but it sees the machine as the worker does."""
     assert python_task(machine) == ["True"]
     assert python_task(machine, LOOK, secrets={"key": {"word": "hidden"}}) == ["True"]

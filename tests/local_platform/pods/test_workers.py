@@ -1,4 +1,4 @@
-"""Workers that end while they wait for a pod cost nothing but themselves."""
+"""Workers that die while they wait for a pod do no harm."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def test_a_pod_goes_to_a_worker_that_still_cleans_up_instead_of_a_new_one(
         for pod in pods:
             assert stage.finished(pod.node_id).phase == "Succeeded"
             assert stage.log(pod) == ["d"]
-        assert len(made) <= 2  # one that runs a pod, and one that cleans up
+        assert len(made) <= 2  # one worker runs a pod, and one cleans up
     finally:
         stage.runtime.close()
 
 
 def test_a_worker_that_is_killed_with_two_pods_loses_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of them is over, the other one waits until the worker has cleaned up."""
+    """One pod has ended, the other one waits until the worker has cleaned up."""
     killed, hear = [], workers.Workers._on_message
 
     def kill(self: workers.Workers, worker: workers.Worker, answer: bytes) -> None:
@@ -84,7 +84,7 @@ def test_a_worker_that_is_killed_with_two_pods_loses_neither(tmp_path: Path, mon
 
 
 def test_a_worker_that_closed_its_connection_gets_no_pod(tmp_path: Path) -> None:
-    """The end of the connection may be seen before the end of the process: the next pod goes to another worker."""
+    """The end of the connection may be noticed before the end of the process: the next pod then gets another worker."""
     stage = Stage(tmp_path / "state")
     try:
         assert stage.run(stage.shell("true")).phase == "Succeeded"
@@ -101,7 +101,7 @@ def test_a_worker_that_closed_its_connection_gets_no_pod(tmp_path: Path) -> None
 def test_a_spawner_that_ends_while_it_starts_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    """The first one is started with the server, the second one for the pod."""
+    """The first spawner is started with the server, the second one for the pod."""
     count = tmp_path / "count"
     dies = f"import os, sys; open({str(count)!r}, 'a').write('.'); os.path.getsize({str(count)!r}) > 2 or {end}; "
     monkeypatch.setattr(workers, "_START", dies + workers._START)

@@ -111,16 +111,14 @@ class Follower:
             self._ended = None
             if lines:
                 return lines
-        share = BATCH // max(
-            1, len(self._live)
-        )  # pods share a batch, so that one pod with many lines does not delay the others
+        # Pods share a batch, so that one pod with many lines does not delay the others.
+        share = BATCH // max(1, len(self._live))
         for uid, (pod, entries) in list(self._live.items()):
             if left <= 0:
                 break
             until = left - share
-            self._live[uid] = self._live.pop(
-                uid
-            )  # moved to the end, so that the next batch begins with pods that had no share
+            # Moved to the end, so that the next batch begins with pods that had no share.
+            self._live[uid] = self._live.pop(uid)
             try:
                 for at, text in entries:
                     if is_heartbeat((at, text)):

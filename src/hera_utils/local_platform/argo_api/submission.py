@@ -38,9 +38,8 @@ def submit(request: ArgoRequest) -> Reply:
     document.pop("status", None)
     if options.get("dryRun"):
         admitted = request.platform.admission.admit(request.namespace, document).document
-        del admitted["metadata"][
-            "namespace"
-        ]  # with dryRun, Argo's answer has no namespace: its server sets it together with the name
+        # With dryRun, Argo's answer has no namespace: its server sets it together with the name.
+        del admitted["metadata"]["namespace"]
         return admitted
     return Text(request.platform.submit(request.namespace, document, dry_run=bool(options.get("serverDryRun"))).text)
 

@@ -164,9 +164,8 @@ class Controller:
             answer: T = request.future.result()
             return answer
         finally:
-            del (
-                request
-            )  # the traceback of a refusal refers to this frame, and the cycle would keep the request's body in memory
+            # The traceback of a refusal refers to this frame, and the cycle would keep the request's body in memory.
+            del request
 
     def later(self, act: Callable[[Turn], None]) -> None:
         """Run `act` in a later turn, and again if that turn cannot be written."""

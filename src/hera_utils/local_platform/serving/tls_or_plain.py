@@ -107,9 +107,8 @@ class TlsOrPlain:
                 context = self._context if secure else None
                 await self._loop.connect_accepted_socket(self._protocol, connection, ssl=context)
         finally:
-            self._connections.leave(
-                connection
-            )  # its protocol has registered itself instead, or the connection is closed
+            # Its protocol has registered itself instead, or the connection is closed.
+            self._connections.leave(connection)
 
     def _drop(self, connection: socket.socket) -> None:
         """Close a connection on which nothing has arrived."""

@@ -137,9 +137,8 @@ class WatchHistory:
 
     def _note(self, change: ObjectChange) -> None:
         stored = change.stored
-        if (
-            change.type == "DELETED"
-        ):  # a deleted object keeps its last version, but the version of its deletion is needed
+        # A deleted object keeps its last version, but the version of its deletion is needed.
+        if change.type == "DELETED":
             stored = replace(stored, resource_version=self._platform.list("Namespace")[1])
         with self._lock:
             if change.type == "ADDED":
@@ -222,9 +221,8 @@ class ObjectWatch:
                 if not self._selector.names(stored) or not self._selector.matches(stored.text):
                     continue
                 if stored.kind == "Workflow":
-                    stored = replace(
-                        stored, text=""
-                    )  # the text is read when the object's turn comes, as for its changes
+                    # The text is read when the object's turn comes, as for its changes.
+                    stored = replace(stored, text="")
                 if since is None or stored.resource_version > since:
                     new = since is None or self._history.is_new(stored, since)
                     self._pending.setdefault(stored.uid, ObjectChange("ADDED" if new else "MODIFIED", stored))

@@ -122,9 +122,8 @@ def _with_message(node: str, message: str, *, phase: str = "Pending") -> str:
 _ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # a pod's status is written with its phase first
 
 
-@lru_cache(
-    maxsize=64
-)  # about as many pods as run at once; each has sixty objects, which keep the memory around them in use
+# About as many pods as run at once; each has sixty objects, which keep the memory around them in use.
+@lru_cache(maxsize=64)
 def _parsed(text: str) -> Json:
     document: Json = json.loads(text)
     return document

@@ -14,9 +14,8 @@ def all_places_of(folder: str) -> tuple[str, ...]:
     above = [mount for mount in mounts if is_in(folder, mount.place)]
     if not above:
         return (folder,)
-    own = max(
-        reversed(above), key=lambda mount: len(mount.place)
-    )  # of several mounts at one place the last one is visible
+    # Of several mounts at one place the last one is visible.
+    own = max(reversed(above), key=lambda mount: len(mount.place))
     within = _join(own.root, folder[len(own.place.rstrip("/")) :])
     others: dict[str, None] = {}
     for mount in mounts:

@@ -262,9 +262,8 @@ class WorkersEnd:
                 end = select.poll()
                 end.register(self._pidfd, select.POLLIN)
                 end.poll(_LONGEST_END)
-                os.waitid(
-                    os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG
-                )  # WNOHANG, because a task that traces it may prevent its end
+                # WNOHANG, because a task that traces it may prevent its end.
+                os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
             os.close(self._pidfd)
 
     def _answer(self, kinds: bytes) -> bytes:

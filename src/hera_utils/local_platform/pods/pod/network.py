@@ -60,9 +60,8 @@ class Network:
             self._claim, self._next = claimed
         ready = _thread.allocate_lock()
         ready.acquire()
-        _thread.start_new_thread(
-            self._serve, (ready,)
-        )  # before the filter, because the answering thread must not be filtered
+        # Before the filter, because the answering thread must not be filtered.
+        _thread.start_new_thread(self._serve, (ready,))
         try:
             # Threads share root and working folder, and then the kernel refuses setns.
             syscalls.unshare(syscalls.CLONE_FS)

@@ -71,13 +71,14 @@ _READ_ONLY = frozenset(
     ]
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# Below /proc: root could write them without any capability.
 _READ_ONLY_SETTINGS = (
     "sys",
     "sysrq-trigger",
     "irq",
     "bus",
     "fs",
-)  # below /proc: root could write them without any capability
+)
 # Files below /proc about the machine as a whole.
 _MASKED = (
     "acpi",

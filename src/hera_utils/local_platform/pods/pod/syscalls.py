@@ -107,9 +107,8 @@ def set_read_only(target: str) -> None:
         == 0
     ):
         return
-    flags = os.statvfs(target).f_flag & (
-        MS_NOSUID | MS_NODEV | MS_NOEXEC
-    )  # kept, because a user namespace may not clear them
+    # Kept, because a user namespace may not clear them.
+    flags = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
 
 
