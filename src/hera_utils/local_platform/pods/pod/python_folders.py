@@ -56,7 +56,7 @@ def _may_be_seen(folder: str, state: str) -> bool:
 @functools.lru_cache(maxsize=64)
 def _holds_sockets(folder: str, _modified: int) -> bool:
     """Whether one of the first `_MOST_LOOKED_AT` entries of the folder and its subfolders is a socket. _modified: part of the cache's key,
-    that a changed folder is checked again.
+    so that a changed folder is checked again.
     """
     return any(map(_is_socket, itertools.islice(_entries(folder, _DEEPEST), _MOST_LOOKED_AT)))
 
