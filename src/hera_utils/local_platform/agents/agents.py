@@ -55,7 +55,7 @@ Performer = Callable[[Launch, Stop], Json]
 
 
 class _Deadline:
-    """Stops a template when its `activeDeadlineSeconds` have passed; one of http has no pod, and no such end."""
+    """Stops a template after its `activeDeadlineSeconds`. http templates have no pod, and no such deadline."""
 
     def __init__(self, launch: Launch, stop: threading.Event) -> None:
         seconds = None if "http" in launch.template else launch.pod["spec"].get("activeDeadlineSeconds")

@@ -158,7 +158,7 @@ _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false"
 
 
 def checked(query: Mapping[str, str]) -> Mapping[str, str]:
-    """The query, whose numbers and flags are what their names say, whether this call needs them or not. Raises Refused."""
+    """The query. Raises Refused when a number or flag in it is invalid, whether this call needs it or not."""
     for name, text in query.items():
         if name in _NUMBERS:
             if whole_number(text) is None:
