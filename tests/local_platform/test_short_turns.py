@@ -35,9 +35,7 @@ def test_a_large_workflow_opens_in_many_turns(tmp_path, monkeypatch):
     try:
         before = platform.list("Workflow")[1]
         large = platform.submit("default", loop(300)).name
-        small = platform.submit(
-            "default", loop(2)
-        ).name  # the call returns although the large workflow is not opened yet
+        small = platform.submit("default", loop(2)).name  # this returns although the large one is not opened yet
         until(lambda: len(nodes_of(platform, large)) == 302)
         until(lambda: len(nodes_of(platform, small)) == 4)
         assert platform.list("Workflow")[1] > before + 10  # turns

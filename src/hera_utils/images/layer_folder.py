@@ -99,7 +99,7 @@ class LayerFolder:
         self._last: tuple[Names, int, Names] | None = None
         self._stale = False  # whether a folder or link was removed since then, so that a path may lead elsewhere
         self.owned = os.geteuid() == 0  # whether files get the owners that the layer gives them
-        # Of folders; they are set at the end, because each new entry changes its folder's time.
+        # Times of folders, which are set at the end because each new entry changes its folder's time.
         self.times: dict[Names, int] = {}
 
     def close(self) -> None:

@@ -255,7 +255,7 @@ class _Unpacking:
             if offset < 0 or size < 0 or offset + size > entry.size:
                 raise UnreadableImage(f"the tar of a layer is damaged: the holes of {self.entry} are impossible")
             for piece in self._stream.contents(size):
-                # Left as a hole: compressed zeros are tiny and could otherwise fill the disk.
+                # Zeros are left as a hole: compressed zeros are tiny and could otherwise fill the disk.
                 if piece == _ZEROS[: len(piece)]:
                     offset += len(piece)
                     continue

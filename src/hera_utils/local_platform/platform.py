@@ -151,7 +151,7 @@ class LocalPlatform:
             if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
             event = RetryRequested(turn.at, seed(), invalid=invalid, **how)
-            # First, because `enter` creates the run even when its first event is refused.
+            # This is checked first, because `enter` creates the run even when its first event is refused.
             retry_in_place.check(run, event)
             self._controller.enter(turn, run, event)
             return lambda: self._workflow(run.uid)

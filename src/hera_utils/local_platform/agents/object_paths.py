@@ -179,7 +179,7 @@ def _bracket(text: str) -> Step:
     for part in re.findall(r"(?:'[^']*'|[^,])+", text):
         quoted, numbers = _QUOTED.fullmatch(part), _SLICE.fullmatch(part)
         if quoted:
-            # Kubectl treats a dot inside the quotes as one between fields.
+            # kubectl treats a dot inside the quotes as one between fields.
             branches.append(list(_steps(f".{quoted[1]}")))
         elif numbers:
             branches.append([_elements(numbers)])

@@ -117,7 +117,7 @@ class Follower:
             if left <= 0:
                 break
             until = left - share
-            # Moved to the end, so that the next batch begins with pods that had no share.
+            # The pod moves to the end, so that the next batch begins with pods that had no share.
             self._live[uid] = self._live.pop(uid)
             try:
                 for at, text in entries:

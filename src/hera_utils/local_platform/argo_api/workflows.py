@@ -54,9 +54,8 @@ def lint(request: ArgoRequest) -> Reply:
     try:
         return untyped(request.platform.lint(request.namespace, document))
     except (InvalidWorkflow, ExpressionError) as error:
-        raise fault_of(
-            error, default=UNKNOWN
-        ) from error  # Argo answers 500 for an invalid workflow, but 400 for any other kind
+        # Argo answers 500 for an invalid workflow, but 400 for any other kind.
+        raise fault_of(error, default=UNKNOWN) from error
 
 
 def get(request: ArgoRequest) -> Reply:

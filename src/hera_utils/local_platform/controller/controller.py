@@ -440,9 +440,8 @@ class Controller:
         if active is not None and active.run.finished and not self.effects.outstanding.has_pods(uid):
             del self._runs[uid]
             self._garbage.add(len(active.run.nodes) * BYTES_OF_A_NODE)
-            active.run.index = (
-                None  # breaks a reference cycle, which would keep thousands of nodes until a garbage collection
-            )
+            # This breaks a reference cycle, which would keep thousands of nodes until a garbage collection.
+            active.run.index = None
             self.read_model.release(uid)
 
     # --- what happened ------------------------------------------------------------------------------------------------

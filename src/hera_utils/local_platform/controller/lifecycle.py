@@ -129,7 +129,7 @@ class Lifecycle:
             orders.append(self._end(turn, pod) if running else {})
             if not running:
                 ended.append(pod.uid)
-        # In a loop of its own, because statements of one kind are written together.
+        # This is a loop of its own, because statements of one kind are written together.
         for pod, order in zip(doomed, orders, strict=True):
             position = self._effects.next_position()
             turn.add_statement("put_outbox", pod.uid, "forget", pod.run, pod.node, position, encode(order))

@@ -122,7 +122,7 @@ def _with_message(node: str, message: str, *, phase: str = "Pending") -> str:
 _ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # a pod's status is written with its phase first
 
 
-# About as many pods as run at once; each has sixty objects, which keep the memory around them in use.
+# 64 is about the number of pods that run at once. Each has sixty objects, which keep the memory around them in use.
 @lru_cache(maxsize=64)
 def _parsed(text: str) -> Json:
     document: Json = json.loads(text)

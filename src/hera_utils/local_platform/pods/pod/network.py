@@ -60,7 +60,7 @@ class Network:
             self._claim, self._next = claimed
         ready = _thread.allocate_lock()
         ready.acquire()
-        # Before the filter, because the answering thread must not be filtered.
+        # The thread starts before the filter is installed, because it must not be filtered itself.
         _thread.start_new_thread(self._serve, (ready,))
         try:
             # Threads share root and working folder, and then the kernel refuses setns.

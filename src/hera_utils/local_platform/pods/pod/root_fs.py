@@ -70,9 +70,8 @@ class Root:
         self._mounts = -1  # descriptor of its mount table
         # On another file system than "/": a lower layer must not be inside another one.
         self._own_layer = f"{shared.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
-        self._host_name = (
-            f"{self._own_layer}.hostname"  # in memory, because rewriting a file takes a millisecond on some disks
-        )
+        # It is in memory, because rewriting a file takes a millisecond on some disks.
+        self._host_name = f"{self._own_layer}.hostname"
         try:
             self._make(shared, proc, masked)
         except OSError:

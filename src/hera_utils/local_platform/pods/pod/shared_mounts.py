@@ -71,7 +71,7 @@ _READ_ONLY = frozenset(
     ]
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-# Below /proc: root could write them without any capability.
+# Names below /proc that root could write to without any capability.
 _READ_ONLY_SETTINGS = (
     "sys",
     "sysrq-trigger",

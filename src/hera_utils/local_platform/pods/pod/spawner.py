@@ -16,9 +16,8 @@ from . import file_trees, landlock, mount_faults, network, shared_mounts, syscal
 from .preloader import Preloader
 from .processes import born
 
-_UMASK = (
-    0o022  # for containers; files in the state folder are still private, because only its owner may enter that folder
-)
+# For containers. Files in the state folder are still private, because only its owner may enter that folder.
+_UMASK = 0o022
 _PATIENCE = 5.0  # seconds for the test of `network.works`
 
 

@@ -107,7 +107,7 @@ def set_read_only(target: str) -> None:
         == 0
     ):
         return
-    # Kept, because a user namespace may not clear them.
+    # These flags are kept, because a user namespace may not clear them.
     flags = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
 
