@@ -42,7 +42,7 @@ def test_a_deletion_reads_no_object_that_it_does_not_delete(tmp_path, monkeypatc
         read = []
         owners_in = owners.owners_in
         monkeypatch.setattr(owners, "owners_in", lambda text: read.append(text) or owners_in(text))
-        platform.delete("ConfigMap", "default", "m0")  # who owns what is read once
+        platform.delete("ConfigMap", "default", "m0")  # this reads all owner references, once
         read.clear()
         platform.delete("ConfigMap", "default", "m1")
         assert len(read) == 1

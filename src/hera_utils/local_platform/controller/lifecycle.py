@@ -207,7 +207,7 @@ class Lifecycle:
 
     # --- runs and objects ---------------------------------------------------------------------------------------------
     def delete_run(self, turn: Turn, record: StoredRun, bare: BarePods | None = None) -> None:
-        """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too.
+        """Delete a run: its pods are killed and forgotten, and its objects (claims of its templates, events) are deleted.
 
         bare: the pods that no workflow created, if they have been read.
         """
@@ -273,7 +273,7 @@ def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
 
 
 class BarePods:
-    """The pods that no workflow created, as a deletion finds them."""
+    """The pods that no workflow created, for a deletion."""
 
     def __init__(self, read_model: ReadModel) -> None:
         self.pods = read_model.pods_of_run(NO_RUN)

@@ -1,4 +1,4 @@
-"""Which objects go with which others: those that name them in their owner references."""
+"""Owner references: which objects are deleted together with their owner."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from hera_utils.local_platform.storage.records import Key
 
 
 def owners_in(text: str) -> list[str]:
-    """The uids of those whose end is the end of the object, too, whose JSON text this is."""
-    if '"ownerReferences"' not in text:  # most of a large text need not be read
+    """The uids of the owners of an object. text: its JSON."""
+    if '"ownerReferences"' not in text:  # most objects have none, and need not be parsed
         return []
     references = (json.loads(text).get("metadata") or {}).get("ownerReferences") or []
     return [str(reference.get("uid", "")) for reference in references]
 
 
 class OwnerIndex:
-    """Owner's uid → keys of what it owns. Each deletion asks, and the texts of thousands of objects take long to search."""
+    """Owner's uid → keys of the objects that it owns. Each deletion uses it, because searching thousands of texts is slow."""
 
     def __init__(self) -> None:
         self._owned: dict[str, dict[Key, None]] = {}

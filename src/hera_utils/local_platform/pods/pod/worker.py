@@ -42,10 +42,8 @@ def main(
     """
     try:
         os.setsid()
-        identity = {
-            "pid": int(os.readlink("/proc/self")),
-            "born": born("self"),
-        }  # the process id in the server's namespace
+        # The process id in the server's namespace.
+        identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}
         proc = f"{shared.folder}/proc"
         syscalls.mount("proc", proc, "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
