@@ -513,3 +513,20 @@ def test_the_retry_node_of_a_hook_has_the_flag_of_its_attempts(mode: str) -> Non
     play.end("a.onExit(0)", 1)
     play.end("a.onExit(1)")
     assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("result", "message"), [("hello", "invalid character 'h' looking for beginning of value"), ("[1]", None)]
+)
+def test_the_results_of_a_loop_that_ends_a_dag_are_one_list(result: str, message: str | None, mode: str) -> None:
+    """Of an http template Argo always keeps the result, and of all items it makes a list of JSON."""
+    spec = """
+    entrypoint: main
+    templates:
+    - {name: main, dag: {tasks: [{name: a, template: ask, withItems: [1, 2]}]}}
+    - {name: ask, http: {url: "http://nowhere"}}
+    """
+    play = Play(workflow(spec), mode)
+    for item in ("a(0:1)", "a(1:2)"):
+        play.end(item, outputs={"result": result})
+    assert (play.phase, play.node("wf").get("message")) == ("Error" if message else "Succeeded", message)

@@ -100,6 +100,19 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
         scope.set(f"{base}parameters.{key}", _merged(values_of_key))
 
 
+def check_results(items: list[Json]) -> None:
+    """Raise Fault when the results of a loop cannot be one list."""
+    for item in items:
+        result = (item.get("outputs") or {}).get("result")
+        if (
+            result is not None
+            and item["phase"] == phases.SUCCEEDED
+            and not phases.hooked(item)
+            and not phases.retried(item)
+        ):
+            _item(result)
+
+
 def _item(result: str) -> Item:
     """A result as an item of a list: JSON stays as it is."""
     try:

@@ -38,11 +38,17 @@ def of_task(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], spec
 
 
 def of_dag(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask]) -> Scope:
-    """The scope in which the DAG's own outputs are resolved: all its tasks. Outputs with a globalName are published."""
-    scope = _filled(context, frame, tasks, list(tasks)) if frame.template.get("outputs") else _empty(context, frame)
+    """The scope in which the DAG's own outputs are resolved: all its tasks. Outputs with a globalName are published.
+
+    Raises Fault also where nothing asks for the results of a loop: Argo makes one list of them, which must be JSON.
+    """
+    wanted = bool(frame.template.get("outputs"))
+    scope = _filled(context, frame, tasks, list(tasks)) if wanted else _empty(context, frame)
     for task in tasks.values():
         node = context.ledger.get(task.node_id)
         if node is not None:
+            if node["type"] == "TaskGroup" and not wanted:
+                outputs.check_results(context.ledger.children(node))
             outputs.publish(context, node.get("outputs"))
     return scope
 
