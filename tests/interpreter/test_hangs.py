@@ -659,3 +659,21 @@ def test_what_a_stop_ends_is_there_also_when_it_is_opened_in_pieces(mode: str) -
     live, hurried = plays
     assert len(live.phases()) == 12
     assert (hurried.phase, hurried.phases()) == (live.phase, live.phases())
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+def test_a_suspension_that_outlives_steps_that_failed_fast_ends_with_its_time(mode: str) -> None:
+    """The DAG around waits for it, and nothing looked at it any more: the run hung."""
+    spec = """
+    entrypoint: main
+    templates:
+    - {name: main, dag: {tasks: [{name: a, template: low}]}}
+    - {name: low, failFast: true, steps: [[{name: n, template: held}, {name: x, template: work}]]}
+    - {name: held, suspend: {duration: "1h"}}
+    - {name: work, container: {image: i, command: [c]}}
+    """
+    play = playbook.Play(playbook.workflow(spec), mode)
+    play.end("x", 1)
+    assert (play.phases()[".a"], play.phase) == ("Failed", "Running")
+    play.wait(next(key for key in play.timers if key.startswith("suspend:")))
+    assert (play.phases()[".a[0].n"], play.phase) == ("Succeeded", "Failed")

@@ -276,6 +276,10 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     frame = walk.frames.get(node_id)
     node = walk.ledger.get(node_id)
     if frame is None or node is None or not walk.alive(frame):
+        if key == "suspend" and node is not None and phases.suspended(node):
+            # The template around it has failed fast, and a DAG around that one waits for it.
+            walk.ledger.mark(node, phases.SUCCEEDED)
+            walk.rise(node_id)
         return
     fault: Fault | None = None
     try:
