@@ -6,6 +6,10 @@ import time
 import pytest
 
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
+from hera_utils.argo.faults import NOT_FOUND
+from hera_utils.cli.following import follow_to_end
+from hera_utils.errors import AccessError, Refused
+from hera_utils.platforms.connection import Connection
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, WorkflowRow, is_driven
 from hera_utils.runs.remaining import NOTHING, PATIENCE, Remaining, remaining
 
@@ -142,3 +146,27 @@ def test_who_looks_does_not_keep_the_driver_away(record):
     finally:
         stop.set()
         looking.join()
+
+
+class Lost:
+    """A client whose server ends in the midst of a run. error: what it raises then."""
+
+    def __init__(self, error, **more):
+        self.connection, self.error = Connection("https://argo.example", namespace="lyon", **more), error
+
+    def watch(self, name, **_):
+        yield "ADDED", {"metadata": {"name": name, "resourceVersion": "1"}, "status": {"phase": "Running"}}
+        raise self.error
+
+
+def test_a_lost_server_leaves_a_run_that_goes_on():
+    with pytest.raises(AccessError) as lost:
+        follow_to_end(Lost(AccessError("the token is refused", fix="put a new one into ARGO_TOKEN")), "w-1")
+    again = "come back with: hera-utils watch w-1   (end it with: hera-utils stop w-1)"
+    assert lost.value.fix == f"put a new one into ARGO_TOKEN; the run continues; {again}"
+    with pytest.raises(Refused) as gone:
+        follow_to_end(Lost(Refused(NOT_FOUND, "w-1 not found", fix="list the runs")), "w-1")
+    assert gone.value.fix == "list the runs"
+    with pytest.raises(AccessError) as here:
+        follow_to_end(Lost(AccessError("it is stopped", fix="any command starts it"), local=True), "w-1")
+    assert here.value.fix == "any command starts it"

@@ -2,10 +2,12 @@ import itertools
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import requests
 
+from bed.faulty_proxy import faulty_proxy
 from hera_utils.errors import AccessError, PlatformError, Refused, RunFailed, UnsupportedError
 from hera_utils.platforms import argo_client, reconnect
 from hera_utils.platforms.argo_client import ArgoClient
@@ -284,6 +286,46 @@ def test_a_watch_that_is_told_gone_begins_anew(double, client):
     assert len(tries) == 2
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        # each half hour the Kubernetes API ends the watch that stands behind Argo's
+        {"grpc_code": 8, "http_code": 429, "message": "EOF", "http_status": "Too Many Requests"},
+        {"grpc_code": 14, "http_code": 503, "message": 'connection error: desc = "transport: Error while dialing"'},
+        {"grpc_code": 13, "http_code": 500, "message": "etcdserver: leader changed"},
+        {"grpc_code": 3, "http_code": 400, "message": "too old resource version: 1 (2)"},
+    ],
+    ids=lambda error: error["message"][:24],
+)
+def test_a_watch_that_argo_ends_by_itself_is_taken_up_again(double, client, error):
+    tries = []
+
+    def events(exchange):
+        tries.append(exchange)
+        exchange.begin_events()
+        if len(tries) == 1:
+            exchange.event({"result": {"type": "ADDED", "object": workflow("Running", 1)}})
+            exchange.event({"error": error})
+        else:
+            exchange.event({"result": {"type": "ADDED", "object": workflow("Succeeded", 2)}})
+        exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w", workflow("Running", 1))
+    double.on("GET", EVENTS, events)
+    assert [one["status"]["phase"] for _, one in client.watch("w")] == ["Running", "Succeeded"]
+
+
+def test_a_failure_with_which_a_stream_begins_is_told_at_once(double, client):
+    def log(exchange):
+        exchange.begin_events()
+        exchange.event({"error": {"grpc_code": 13, "http_code": 500, "message": "no such container"}})
+        exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w/log", log)
+    with pytest.raises(Refused, match="no such container"):
+        list(client.logs("w"))
+
+
 def test_a_busy_server_is_asked_again_when_it_says(double, client):
     tries = []
 
@@ -320,6 +362,41 @@ def test_a_submission_that_is_given_up_says_that_it_may_have_been_taken(double, 
     with pytest.raises(AccessError) as caught:
         client.create({"metadata": {"name": "n"}, "spec": {}})
     assert caught.value.fix == "it may have been submitted nevertheless: hera-utils get n; else submit it again"
+
+
+def test_a_server_that_has_answered_is_waited_for(double):
+    """One that never did is a wrong address, and told at once."""
+    double.on("GET", "/api/v1/version", {"version": "v4.1.2"})
+    with faulty_proxy(double.url) as proxy:
+        client = ArgoClient(replace(double.connection, argo_server=proxy.url))
+        assert client.version() == "v4.1.2"
+    with pytest.raises(AccessError) as lost:
+        client.version()
+    client.close()
+    assert str(lost.value) == f"the Argo server at {proxy.url} does not answer any more (connection refused)"
+    assert lost.value.fix == "wait until it is up again"
+    with (
+        ArgoClient(replace(double.connection, argo_server=proxy.url)) as stranger,
+        pytest.raises(AccessError, match="no Argo server answers"),
+    ):
+        stranger.version()
+
+
+def test_a_reading_is_persisted_in_while_the_server_starts(double, client):
+    """Argo's gateway answers before what stands behind it does."""
+    answers = iter([503] * 6 + [500, 200])
+
+    def run(exchange):
+        status = next(answers)
+        not_yet = {"code": 14 if status == 503 else 13, "message": 'desc = "transport: Error while dialing"'}
+        exchange.reply(workflow("Running", 1) if status == 200 else not_yet, status)
+
+    double.on("GET", f"{RUNS}/w", run)
+    found = reconnect.persist(lambda: client.get("w"), rejoin=client.rejoin, sleep=lambda _: None)
+    assert found["metadata"]["name"] == "w"
+    double.on("GET", f"{RUNS}/w", {"code": 5, "message": "gone"}, 404)
+    with pytest.raises(Refused, match="gone"):
+        reconnect.persist(lambda: client.get("w"), rejoin=client.rejoin, sleep=lambda _: None)
 
 
 def test_an_error_in_a_stream_is_the_servers_sentence(double, client):

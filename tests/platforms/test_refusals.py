@@ -95,6 +95,33 @@ def test_what_a_server_may_answer(double, status, document, kind, sentence):
     assert error.fix
 
 
+@pytest.mark.parametrize(
+    ("message", "sentence", "fix"),
+    [
+        (
+            '"w" is forbidden: exceeded quota: few, requested: pods=1',
+            "a quota of the namespace is used up",
+            "delete NAME",
+        ),
+        ('"w" is forbidden: status unknown for quota: few', "the cluster has not counted yet", "wait some minutes"),
+        ("you are not allowed to list workflows in namespace `lyno`", "forbids this", "--argo_namespace"),
+    ],
+)
+def test_what_kubernetes_calls_forbidden_is_not_always_a_permission(double, message, sentence, fix):
+    double.on("GET", "/api/v1/version", {"code": 7, "message": message}, 403)
+    error = failure(double.connection)
+    assert sentence in str(error)
+    assert message in str(error)
+    assert fix in error.fix
+
+
+def test_a_server_that_starts_is_not_ready(double, monkeypatch):
+    monkeypatch.setattr("hera_utils.platforms.argo_http._PAUSES", ())
+    double.on("GET", "/api/v1/version", {"code": 14, "message": "Error while dialing"}, 503)
+    error = failure(double.connection)
+    assert str(error) == f"the Argo server at {double.url} is not ready (Error while dialing)"
+
+
 def test_without_a_token_the_fix_is_to_give_one(double):
     double.on("GET", "/api/v1/version", {"code": 16, "message": "Unauthorized"}, 401)
     error = failure(replace(double.connection, token=""))

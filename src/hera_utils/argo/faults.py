@@ -171,6 +171,8 @@ def fix_of(code: int, message: str) -> str | None:
         )
     if "cannot suspend completed workflows" in message or message.startswith("cannot shutdown a completed workflow"):
         return "it has ended; see how with: hera-utils get NAME"
+    if "etcdserver: request is too large" in message:
+        return "use with_items or with_param instead of one task per point, or split it: a cluster stores 1 MiB of a workflow"
     if code != INVALID_ARGUMENT:
         return None
     if message.startswith("json: cannot unmarshal bool ") and message.endswith(" of type string"):

@@ -12,6 +12,7 @@ from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
 from hera_utils.cli.run_names import chosen_run, record_folders
 from hera_utils.errors import WaitTimeout
+from hera_utils.runs.come_back import how_to_come_back, lost_with
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -84,7 +85,8 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     from hera_utils.watch.follow import follow
 
     try:
-        document = follow(client, name, display_for(progress_console()), deadline=options.deadline())
+        with lost_with(lambda: _on_a_cluster(client, name)):
+            document = follow(client, name, display_for(progress_console()), deadline=options.deadline())
     except KeyboardInterrupt:
         note("\n" + _come_back(client, name))
         return DETACHED
@@ -93,9 +95,12 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     return tell_end(client, document, again=again)
 
 
-def _come_back(client: ArgoClient, run: str) -> str:
-    from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
+def _on_a_cluster(client: ArgoClient, run: str) -> str:
+    """What a lost server leaves. This machine's own is started again by any command, as its errors say."""
+    return "" if client.connection.local else _come_back(client, run)
 
+
+def _come_back(client: ArgoClient, run: str) -> str:
     command = client.connection.command
     return how_to_come_back([command("watch", run)], stop=command("stop", run))
 
@@ -116,17 +121,22 @@ def follow_run(client: ArgoClient, name: str) -> int:
 def _follow_together(run: Followed, shown_names: set[str]) -> int:
     """shown_names: workflows that were followed to their end already."""
     from hera_utils.cli.terminal import note, progress_console
+    from hera_utils.platforms.reconnect import persist
     from hera_utils.watch.display import display_for
     from hera_utils.watch.run_progress import follow_workflows
 
+    def sleep(pause: float) -> None:
+        options.deadline().sleep(run.name, pause)
+
     try:
-        state = follow_workflows(
-            run.name,
-            run.look,
-            display_for(progress_console()),
-            more=lambda _: run.remaining.phase,
-            deadline=options.deadline(),
-        )
+        with lost_with(lambda: _on_a_cluster(run.client, run.name)):
+            state = follow_workflows(
+                run.name,
+                lambda: persist(run.look, rejoin=run.client.rejoin, sleep=sleep),
+                display_for(progress_console()),
+                more=lambda _: run.remaining.phase,
+                deadline=options.deadline(),
+            )
     except KeyboardInterrupt:
         note("\n" + _come_back(run.client, run.name))
         return DETACHED

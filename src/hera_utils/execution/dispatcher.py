@@ -14,11 +14,11 @@ from typing import Any, Protocol, TypeVar
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of, phase_or_pending
-from hera_utils.errors import AccessError, PlatformError, Refused
+from hera_utils.errors import Refused
 from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.reconnect import PATIENCE
+from hera_utils.platforms.reconnect import persist
 from hera_utils.preflight.size_limits import oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
@@ -245,8 +245,7 @@ class Dispatcher:
                 display.update(self.progress(total))
             if over:
                 return
-            self.deadline.check(self.record.name)
-            time.sleep(self.deadline.pause(pause))
+            self.deadline.sleep(self.record.name, pause)
             pause = min(_SEARCH_PAUSE if self.searching else _LONGEST_PAUSE, pause * 1.3)
 
     def _phase(self, name: str) -> tuple[str, float]:
@@ -256,17 +255,7 @@ class Dispatcher:
 
     def _persist(self, ask: Callable[[], Answer]) -> Answer:
         """Ask until there is an answer: a server may be down for a while; the local server is started again."""
-        start, pause = time.monotonic(), 0.1
-        while True:
-            try:
-                return ask()
-            except (AccessError, PlatformError):
-                if time.monotonic() - start > PATIENCE:
-                    raise
-                self.deadline.check(self.record.name)
-                time.sleep(self.deadline.pause(pause))
-                pause = min(5.0, pause * 2)
-                self.client.rejoin()
+        return persist(ask, rejoin=self.client.rejoin, sleep=lambda pause: self.deadline.sleep(self.record.name, pause))
 
     def _settle(self, name: str, document: Json | None = None) -> None:
         """Record the end of a workflow and the status of its points."""

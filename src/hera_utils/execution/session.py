@@ -61,6 +61,7 @@ from hera_utils.platforms.provision import Provisioned
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import breaches
 from hera_utils.results.secrecy import holds_secret, secrets_of
+from hera_utils.runs.come_back import lost_with
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.notes import read_notes, write_notes
 from hera_utils.runs.record import DONE, PointRow, RunRecord, records
@@ -420,10 +421,11 @@ class Session:
         assert self.dispatcher is not None
         record, dispatcher = self.record, self.dispatcher
         try:
-            self._compute(dispatcher)
-            phase = self._gather() if self._complete() else "Failed"
+            with lost_with(lambda: "" if self.client.connection.local else self._left()):
+                self._compute(dispatcher)
+                phase = self._gather() if self._complete() else "Failed"
         except KeyboardInterrupt:
-            raise Detached(self._how_to_come_back() if self._is_sent(record) else "nothing was submitted") from None
+            raise Detached(self._left() or "nothing was submitted") from None
         except WaitTimeout:
             raise self.deadline.reached(self._how_to_come_back()) from None
         record.update(ended=time.time(), phase=phase)
@@ -542,6 +544,11 @@ class Session:
         ownership = self.estimate.ownership
         unclear = "" if ownership.tasks else ownership.whole
         return self.advice.of_failure(run, gathers=self.plan.gather is not None, unclear=unclear)
+
+    def _left(self) -> str:
+        """How to come back to what is submitted, "" where nothing is."""
+        assert self.record is not None
+        return self._how_to_come_back() if self._is_sent(self.record) else ""
 
     def _how_to_come_back(self) -> str:
         assert self.record is not None

@@ -45,6 +45,16 @@ _PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts of a request
 _LONGEST_PAUSE = 10.0  # seconds, even if a busy server asks for more (Retry-After)
 # Temporary statuses, of a gateway or of Argo; 410: the server has forgotten the version from which a watch wanted to continue.
 _TEMPORARY = (410, 429, 502, 503, 504)
+# The same in a stream, as gRPC codes. Argo gives the codes of _OWN_FAILURES for permanent errors too, if a stream does not begin.
+_TEMPORARY_CODES = (
+    faults.CANCELLED,
+    faults.DEADLINE_EXCEEDED,
+    faults.RESOURCE_EXHAUSTED,
+    faults.ABORTED,
+    faults.OUT_OF_RANGE,
+    faults.UNAVAILABLE,
+)
+_OWN_FAILURES = (faults.INTERNAL, faults.UNKNOWN)
 
 
 class Cut(Exception):
@@ -95,6 +105,7 @@ class ArgoHttp:
         self.connection = connection
         self._deadline: float | None = None
         self._sent = ""  # the token that was sent last, to be masked in messages of the server
+        self._answered = False  # if true, the address is right, and a server that is down will come back
         self._session = _session(connection)
 
     def close(self) -> None:
@@ -184,12 +195,14 @@ class ArgoHttp:
         lines = _lines(reply)
         if rest is not None:
             lines = newest(filter(_may_be_event, lines), rest, _is_end)
+        begun = False
         try:
             with _cut_at(reply, until):
                 for event in _events(lines):
                     if "error" in event:
-                        raise self._fault(event["error"])
+                        raise self._fault(event["error"], begun=begun)
                     yield event.get("result", event)
+                    begun = True
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Cut(str(error)) from None
         finally:
@@ -199,11 +212,12 @@ class ArgoHttp:
                 # the thread that reads it closes it: when both did, the connection of the next request was cut
                 _wake(reply)
 
-    def _fault(self, error: Json) -> Exception:
-        """The exception for an `error` in a stream."""
+    def _fault(self, error: Json, *, begun: bool) -> Exception:
+        """The exception for an `error` in a stream. begun: whether events came before it."""
         code, message = stream_fault(error)
-        # the server has forgotten the version from which we asked to continue
-        if code == 11 or error.get("http_code") == 410:
+        # Argo gives code 8 (EOF) when the Kubernetes API ends the watch behind its own, about every half hour
+        temporary = code in _TEMPORARY_CODES or (begun and code in _OWN_FAILURES)
+        if temporary or _is_forgotten(error.get("http_code"), message):
             return Cut(message)
         message = mask(message, [self._sent])
         return forbidden(message) if code == faults.PERMISSION_DENIED else Refused(code, message)
@@ -319,13 +333,14 @@ class ArgoHttp:
                 verify=self.connection.verify,  # for each request: an environment variable would override the session's
             )
         except requests.RequestException as error:
-            why = unreachable(self.connection, error)
+            why = unreachable(self.connection, error, answered=self._answered)
             never_sent = _never_sent(error)
-            if never_sent and self.connection.rejoin is None:
+            if never_sent and self.connection.rejoin is None and not self._answered:
                 raise why from None
             raise Unanswered(why, undone=never_sent) from None
         except (OSError, ValueError) as error:  # a certificate or a key that cannot be loaded
             raise unusable_certificate(self.connection, error) from None
+        self._answered = True
         return reply, token
 
 
@@ -355,6 +370,11 @@ def _never_sent(error: requests.RequestException) -> bool:
     return isinstance(cause, urllib3.exceptions.NewConnectionError) or not isinstance(
         error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
     )
+
+
+def _is_forgotten(status: object, message: str) -> bool:
+    """Whether the server has forgotten the version that a watch was to go on from."""
+    return status == 410 or "too old resource version" in message
 
 
 def _word(value: Any) -> str:

@@ -76,7 +76,7 @@ def _server_said(error: BaseException) -> HeraUtilsError:
             fix="name another with --argo_namespace or ARGO_NAMESPACE, or leave it out",
         )
     advice = fix_of(INVALID_ARGUMENT, message)
-    fix = advice if advice and advice.startswith("give ") else "correct it in the script"
+    fix = advice if advice and advice.startswith(("give ", "use ")) else "correct it in the script"
     if message.endswith(" already exists"):
         fix = (
             "give it another name (or a generate_name), call update() instead of create(), or delete the old one first"

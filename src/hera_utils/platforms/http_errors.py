@@ -30,8 +30,8 @@ _LOCAL = (
 )
 
 
-def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
-    """The error for a request without any reply."""
+def unreachable(connection: Connection, error: Exception, *, answered: bool = False) -> HeraUtilsError:
+    """The error for a request without any reply. answered: whether this server has answered before."""
     url, why = connection.argo_server, reason_of(error)
     if connection.local:
         return PlatformError(f"the local platform's server does not answer at {url} ({why})", fix=_LOCAL)
@@ -49,6 +49,10 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
         )
     if why == _CLOSED and speaks_tls(url):
         return _wants_tls(url)
+    if answered:
+        return AccessError(
+            f"the Argo server at {url} does not answer any more ({why})", fix="wait until it is up again"
+        )
     return AccessError(f"no Argo server answers at {url} ({why})", fix=_name_another(connection.named_by))
 
 
@@ -226,6 +230,8 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
             return forbidden(message)
         if (fault := faults.platform_fault(message)) is not None:
             return fault
+        if code == faults.UNAVAILABLE and not connection.local:
+            return AccessError(f"the Argo server at {url} is not ready ({message})", fix="wait until it is up again")
         if code in (faults.INTERNAL, faults.UNKNOWN) and says_nothing(message):
             return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
         reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
@@ -248,13 +254,22 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
     return not_argo(connection, reply)
 
 
-_RIGHT = "ask the cluster's owner for that permission; hera-utils doctor lists the missing ones"
+_RIGHT = (
+    "ask the cluster's owner for that permission, or name another namespace with --argo_namespace; "
+    "hera-utils doctor lists the missing permissions"
+)
 _PLAIN_REFUSED = ("Client sent an HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port")
 _PROBE_SECONDS = 3.0
 
 
 def forbidden(message: str) -> HeraUtilsError:
-    """The error for a valid token whose owner has no permission for the request."""
+    """The error for a valid token whose owner has no permission for the request, or whose quota is used up (also a 403)."""
+    if "exceeded quota: " in message:
+        fix = "remove what is not needed (hera-utils ls; hera-utils delete NAME), or ask the cluster's owner for more"
+        return AccessError(f"a quota of the namespace is used up: {message}", fix=fix)
+    if "status unknown for quota: " in message:
+        fix = "wait some minutes, then try again"
+        return AccessError(f"the cluster has not counted yet what its quota limits: {message}", fix=fix)
     return AccessError(f"the Argo server forbids this: {message}", fix=_RIGHT)
 
 

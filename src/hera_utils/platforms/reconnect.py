@@ -5,14 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.argo.faults import NOT_FOUND
+from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
 from hera_utils.platforms.argo_http import Cut, Unanswered
+
+Answer = TypeVar("Answer")
 
 PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 """Seconds between attempts."""
 PATIENCE = 60.0
 """Seconds without any answer, after which the client gives up."""
+
+
+def persist(ask: Callable[[], Answer], *, rejoin: Callable[[], object], sleep: Callable[[float], None]) -> Answer:
+    """What a reading gives, asked until there is an answer: a server may be down for a while, and this machine's is started again.
+
+    That something is not found is an answer.
+    """
+    start, pause = time.monotonic(), 0.1
+    while True:
+        try:
+            return ask()
+        except (AccessError, PlatformError, Refused) as error:
+            answered = isinstance(error, Refused) and error.code == NOT_FOUND
+            if answered or time.monotonic() - start > PATIENCE:
+                raise
+            sleep(pause)
+            pause = min(5.0, pause * 2)
+            rejoin()
 
 
 class Reconnection:

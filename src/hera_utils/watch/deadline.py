@@ -53,6 +53,11 @@ class Deadline:
         if self.passed:
             raise self.reached(f"the run {name} continues")
 
+    def sleep(self, name: str, seconds: float) -> None:
+        """Pause so many seconds, or what is left. WaitTimeout as `check` raises it."""
+        self.check(name)
+        time.sleep(self.pause(seconds))
+
 
 NEVER = Deadline()
 
