@@ -2,7 +2,7 @@
 
 import pytest
 
-from hera_utils.runs.failure_summary import first_failures, lines
+from hera_utils.runs.failure_summary import first_failures, last_lines, lines
 from hera_utils.runs.outcome import Failure, Outcome
 
 
@@ -88,3 +88,21 @@ def test_an_output_that_was_not_written_is_told_by_its_own_path(place):
     assert told[-1] == (
         "  the task ended without a file /tmp/out/y, from which one of its outputs is read: write it, or correct the path"
     )
+
+
+class Logs:
+    """A client whose pods wrote these lines."""
+
+    def __init__(self, *written):
+        self.written = written
+
+    def logs(self, workflow, *, pod, tail):
+        return [(pod, line) for line in self.written][-tail:]
+
+
+@pytest.mark.parametrize("end", ["Error: exit status 3", "Error: signal: killed"])
+def test_what_argos_executor_writes_last_is_no_reason(end):
+    argo = 'time="2026-11-30T14:58:47Z" level=info msg="capturing logs" argo=true'
+    assert last_lines(Logs("the grid has a hole", argo, end), "run", "pod") == ["the grid has a hole"]
+    assert last_lines(Logs(end, "and more"), "run", "pod") == [end, "and more"]
+    assert last_lines(Logs(), "run", "pod") == []

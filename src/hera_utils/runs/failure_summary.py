@@ -21,6 +21,7 @@ MOST_FAILURES = 5
 LAST_LINES = 10
 _MOST_NAMES = 5
 _INLINE = '"/argo/staging/script"'
+_executors_end = re.compile(r"Error: (?:exit status \d+|signal: [\w ]+)$")
 _no_module = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
 _no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
 _no_output = re.compile(
@@ -54,7 +55,13 @@ def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
         lines = [line for _, line in client.logs(workflow, pod=pod, tail=LAST_LINES)]
     except HeraUtilsError:
         return None
-    return [line for line in lines if "argo=true" not in line]
+    return _of_the_task(lines)
+
+
+def _of_the_task(lines: Sequence[str]) -> list[str]:
+    """Without what Argo's executor writes into the log of a task: on a cluster, its last line says again that the task failed."""
+    written = [line for line in lines if "argo=true" not in line]
+    return written[:-1] if written and _executors_end.match(written[-1]) else written
 
 
 def last_lines_of_failures(client: ArgoClient, outcome: Outcome, places: ScriptPlaces) -> dict[str, list[str]]:
