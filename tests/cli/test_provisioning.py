@@ -54,7 +54,7 @@ def test_difference_provision_twice_and_release(typed, local_platform):
     assert "    + data.password: (not shown)" in dry
     assert not local_platform.cluster.exists("ConfigMap", "proxies")
     made = typed("provision", "experiment.py")
-    assert "+ role binding collector-executor  made" in made
+    assert "+ role binding collector-executor  created" in made
     assert f"it is the folder {local_platform.context.state}/claims/" in made
     assert "0 created, 0 changed, 6 unchanged" in typed("provision", "experiment.py")
     said = json.loads(typed("provision", "experiment.py", "-o", "json"))

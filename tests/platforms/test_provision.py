@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.errors import AccessError, Detached, ResourceError, SettingsError
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
 from hera_utils.platforms.claim_folders import claim_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.provision import ensure, missing, provision
+from hera_utils.platforms.server_side_apply import Applier
 
 KUBECONFIG = """
 apiVersion: v1
@@ -101,3 +102,21 @@ def test_in_a_cluster_everything_that_is_missing_is_told_and_nothing_made(double
     assert str(caught.value) == "claim `results`, config map `proxies` do not exist in the namespace lyon"
     assert "--provision" in caught.value.fix
     assert {exchange.method for exchange in double.seen} == {"GET"}
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), AccessError("it is gone", fix="wait")], ids=["ctrl-c", "error"])
+def test_who_is_interrupted_reads_what_is_there_already(local_platform, monkeypatch, end):
+    environment = Environment(config_map=ConfigMap("first", {"a": "1"}), more_volumes=(PersistedVolume("raw"),))
+    apply = Applier.apply
+
+    def ends(applier, document, *, dry_run=False, force=False):
+        if document["kind"] == "ConfigMap" and not dry_run:
+            raise end
+        return apply(applier, document, dry_run=dry_run, force=force)
+
+    monkeypatch.setattr(Applier, "apply", ends)
+    with pytest.raises((Detached, AccessError)) as left:
+        provision(local_platform.cluster, environment, state=local_platform.context.state)
+    said = str(left.value) if isinstance(left.value, Detached) else left.value.fix
+    start = "interrupted while the config map first was applied" if isinstance(left.value, Detached) else "wait"
+    assert said == f"{start}; before it were applied: claim raw (hera-utils release removes what was created)"

@@ -36,7 +36,7 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
         print_json({"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(one) for one in found]})
         return 0
     for one in found:
-        say(one.line())
+        say(one.line(dry_run=dry_run))
     if dry_run:
         note("nothing was removed (--dry-run)")
     return 0

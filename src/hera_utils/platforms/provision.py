@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from hera_utils.argo import claim_folders
 from hera_utils.argo.annotations import FOLDER
-from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
+from hera_utils.errors import AccessError, Detached, HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.claim_folders import make_folder
 from hera_utils.platforms.cluster import Cluster
@@ -71,7 +71,7 @@ class Change:
 
     def done(self) -> str:
         """The line after the change was made."""
-        mark, state = {"create": ("+", "made"), "change": ("~", "changed")}.get(self.action, ("=", "unchanged"))
+        mark, state = {"create": ("+", "created"), "change": ("~", "changed")}.get(self.action, ("=", "unchanged"))
         text = "; ".join(filter(None, [state, self.note, f"it is the folder {self.where}" if self.where else ""]))
         return f"{mark} {self.declared.word} {self.declared.name}  {text}"
 
@@ -119,12 +119,7 @@ def provision(
     """
     found = changes(cluster, environment, state=state, folders=folders, force=force)
     refuse(found, cluster.namespace)
-    applier = Applier(cluster)
-    for change in found:
-        if change.action in ("create", "change"):
-            if cluster.local and change.where:
-                make_folder(Path(change.where), change.declared.name)
-            _apply(applier, change.declared, force)
+    _apply_all(Applier(cluster), [one for one in found if one.action in ("create", "change")], force)
     return [Provisioned(one.declared.kind, one.declared.name, one.action != "create", one.where) for one in found]
 
 
@@ -250,6 +245,23 @@ def _fields_of(document: Json) -> list[FieldDiff]:
     return difference(bare, document)
 
 
+def _apply_all(applier: Applier, planned: Sequence[Change], force: bool) -> None:
+    """One after the other. Who interrupts it, or meets an error, reads what is there already."""
+    for number, change in enumerate(planned):
+        done = ", ".join(f"{one.declared.word} {one.declared.name}" for one in planned[:number])
+        before = f"before it were applied: {done} (hera-utils release removes what was created)" if done else ""
+        try:
+            if applier.local and change.where:
+                make_folder(Path(change.where), change.declared.name)
+            _apply(applier, change.declared, force)
+        except KeyboardInterrupt:
+            now = f"interrupted while the {change.declared.word} {change.declared.name} was applied"
+            raise Detached("; ".join(filter(None, [now, before]))) from None
+        except HeraUtilsError as error:
+            error.fix = "; ".join(filter(None, [error.fix, before])) or None
+            raise
+
+
 def _apply(applier: Applier, declared: Declared, force: bool) -> None:
     assert declared.document is not None
     for pause in (*_RETRIES, None):
@@ -309,9 +321,10 @@ class Released:
     action: Literal["removed", "absent", "kept", "left"]
     note: str = ""
 
-    def line(self) -> str:
+    def line(self, *, dry_run: bool = False) -> str:
         mark = {"removed": "-", "absent": " ", "kept": "=", "left": "="}[self.action]
-        words = {"removed": "removed", "absent": "does not exist", "kept": "kept", "left": "kept"}[self.action]
+        gone = "will be removed" if dry_run else "removed"
+        words = {"removed": gone, "absent": "does not exist", "kept": "kept", "left": "kept"}[self.action]
         return f"{mark} {self.word} {self.name}  {words}{f': {self.note}' if self.note else ''}"
 
 
