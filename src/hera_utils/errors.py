@@ -13,7 +13,8 @@
     ├── RunFailed          the workflow ran and did not succeed
     └── WaitTimeout        the time limit for waiting is reached; the run continues
 
-Two endings of a script are no errors: NoRun (its command line asked for no run) and Detached (Ctrl-C while a run is followed, or while objects are created).
+Two endings of a script are no errors: NoRun (its command line asked for no run) and Detached (Ctrl-C while a run is followed, or
+objects are created).
 
 The command line prints `hera-utils: {error}` and `  fix: {error.fix}` and exits with `exit_status`.
 """
@@ -113,4 +114,4 @@ class NoRun(SystemExit):
 
 
 class Detached(KeyboardInterrupt):
-    """Ctrl-C while a run is followed, or while objects are created; both stay. The text says how to follow the run, or which objects exist."""
+    """Ctrl-C while a run is followed, or while objects are created; both stay. The text says how to follow it, or which exist."""
