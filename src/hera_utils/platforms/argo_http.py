@@ -195,14 +195,14 @@ class ArgoHttp:
         lines = _lines(reply)
         if rest is not None:
             lines = newest(filter(_may_be_event, lines), rest, _is_end)
-        begun = False
+        has_begun = False
         try:
             with _cut_at(reply, until):
                 for event in _events(lines):
                     if "error" in event:
-                        raise self._fault(event["error"], begun=begun)
+                        raise self._fault(event["error"], has_begun=has_begun)
                     yield event.get("result", event)
-                    begun = True
+                    has_begun = True
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Cut(str(error)) from None
         finally:
@@ -212,11 +212,11 @@ class ArgoHttp:
                 # the thread that reads it closes it: when both did, the connection of the next request was cut
                 _wake(reply)
 
-    def _fault(self, error: Json, *, begun: bool) -> Exception:
-        """The exception for an `error` in a stream. begun: whether events came before it."""
+    def _fault(self, error: Json, *, has_begun: bool) -> Exception:
+        """The exception for an `error` in a stream. has_begun: whether events came before it."""
         code, message = stream_fault(error)
         # Argo gives code 8 (EOF) when the Kubernetes API ends the watch behind its own, about every half hour
-        temporary = code in _TEMPORARY_CODES or (begun and code in _OWN_FAILURES)
+        temporary = code in _TEMPORARY_CODES or (has_begun and code in _OWN_FAILURES)
         if temporary or _is_forgotten(error.get("http_code"), message):
             return Cut(message)
         message = mask(message, [self._sent])
