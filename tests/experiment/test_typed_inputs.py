@@ -290,6 +290,9 @@ def test_a_mistake_in_a_file_is_told_with_its_path(tmp_path, name, text, message
 
 
 def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "unclosed.csv").write_text('vintages\n"' + "1\n" * 2**24)
+    with pytest.raises(SettingsError, match=r"unclosed.csv is not CSV: field larger than field limit \(16777216\)"):
+        Inputs.from_file(tmp_path / "unclosed.csv")
     with pytest.raises(SettingsError, match="no such file"):
         Inputs.from_file(tmp_path / "nowhere.toml")
     (tmp_path / "latin.toml").write_bytes("[constants]\ncity = 'é'".encode("latin-1"))

@@ -4,6 +4,7 @@ import contextlib
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -69,6 +70,8 @@ def raised(code):
 
 @pytest.mark.parametrize(("code", "since", "instead"), GONE)
 def test_what_is_gone(code, since, instead):
+    if int(since.partition(".")[0]) > int(version("hera").partition(".")[0]):
+        pytest.skip(f"the installed Hera is older than {since}")
     change = change_behind(raised(code))
     assert change is not None
     assert change.sentence().endswith(f"was removed in Hera {since}")

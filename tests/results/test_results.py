@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import sys
 
 import pytest
 from documents import pod, run, sweep
@@ -65,7 +66,13 @@ def test_tasks_that_no_input_tells_apart_are_named():
     assert [line[0] for line in sheet.lines] == ["a", "b"]
 
 
-@given(st.dictionaries(st.text(min_size=1), st.text()), st.dictionaries(st.text(min_size=1), st.text()))
+# csv of Python 3.10 can neither write nor read NUL
+CELLS = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters="\0" if sys.version_info < (3, 11) else "")
+)
+
+
+@given(st.dictionaries(CELLS.filter(bool), CELLS), st.dictionaries(CELLS.filter(bool), CELLS))
 def test_csv_keeps_every_value(inputs, outputs):
     found = results(pod("wf.a", inputs=inputs, outputs=outputs))
     header, line = list(csv.reader(io.StringIO(found.to_csv(), newline="")))

@@ -54,6 +54,11 @@ def test_a_condition_on_points_is_about_one_point(record, tmp_path):
     assert set(found(tmp_path, "x=2", "y>15")) == {"a"}
 
 
+def test_an_output_may_be_as_large_as_argo_allows(record, tmp_path):
+    record("a", [("point", "x", "y", "text"), ("1", "1", "10", "x" * 256 * 1024)], axes={"x": [1]})
+    assert [dict(row)["y"] for row in found(tmp_path, "y=10")["a"].points] == ["10"]
+
+
 def test_a_run_without_results_is_found_by_its_axes(record, tmp_path):
     record("planned", axes={"x": [1, 2, 3]}, ended=None, phase=None)
     assert set(found(tmp_path, "x=3", "status=Running")) == {"planned"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hera_utils.csv_files import csv_rows
 from hera_utils.errors import HeraUtilsError
 from hera_utils.execution.fingerprints import Fingerprint
 from hera_utils.execution.history import identity
@@ -73,7 +74,7 @@ def _figures(table: Path) -> Iterator[tuple[str, tuple[float, float]]]:
     try:
         refuse_special(table)
         with table.open(encoding="utf-8", newline="") as file:
-            for _, row in zip(range(_MOST_POINTS), csv.DictReader(file), strict=False):
+            for _, row in zip(range(_MOST_POINTS), csv_rows(file), strict=False):
                 with contextlib.suppress(KeyError, ValueError):
                     yield row["point"], (float(row["cpu_seconds"]), float(row["seconds"]))
     except (OSError, UnicodeError, csv.Error):

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hera_utils.csv_files import csv_lines
 from hera_utils.errors import SettingsError
 from hera_utils.wording import counted, did_you_mean, system_reason
 
@@ -41,7 +42,10 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
     except UnicodeDecodeError:
         raise SettingsError(f"{path} is not written in UTF-8", fix="save it as UTF-8") from None
     if kind == "CSV":
-        return {"points": _rows(text, str(path))}, True
+        try:
+            return {"points": _rows(text, str(path))}, True
+        except csv.Error as error:
+            raise SettingsError(f"{path} is not CSV: {error}", fix="correct the file") from None
     content = _parsed(kind, text, str(path))
     if not isinstance(content, dict):
         raise SettingsError(f"{path} holds no tables", fix=f"give it one or more of {', '.join(TABLES)}")
@@ -92,7 +96,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _rows(text: str, path: str) -> list[dict[str, str]]:
     first = text.partition("\n")[0]
-    lines = csv.reader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
+    lines = csv_lines(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
     header = [cell.strip() for cell in next(lines, [])]
     twice = sorted({name for name in header if header.count(name) > 1})
     if not header or twice:

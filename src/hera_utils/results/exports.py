@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +35,8 @@ def csv_of(lines: Sequence[Sequence[str]]) -> str:
     quoting: Literal[0, 1] = (
         csv.QUOTE_ALL if any("\r" in cell for line in lines for cell in line) else csv.QUOTE_MINIMAL
     )
+    if sys.version_info < (3, 11):  # its csv module can neither write nor read NUL
+        lines = [[cell.replace("\0", "\N{SYMBOL FOR NULL}") for cell in line] for line in lines]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=quoting).writerows(lines)
     return text.getvalue()

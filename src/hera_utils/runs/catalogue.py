@@ -18,6 +18,7 @@ from typing import Any
 from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.phases import COMPLETED, phase_of, phase_or_pending
 from hera_utils.argo.timestamps import read
+from hera_utils.csv_files import csv_rows
 from hera_utils.runs.measurements import COLUMNS as MEASUREMENTS
 from hera_utils.runs.notes import RunNotes, read_notes
 from hera_utils.runs.record import is_driven, moment, run_of
@@ -72,7 +73,7 @@ class CatalogueEntry:
         try:
             refuse_special(self.folder / "results.csv")
             with open(self.folder / "results.csv", encoding="utf-8", newline="") as file:
-                rows = [{name: cell for name, cell in row.items() if name and cell} for row in csv.DictReader(file)]
+                rows = [{name: cell for name, cell in row.items() if name and cell} for row in csv_rows(file)]
         except (OSError, ValueError, csv.Error):
             return ()
         return tuple(rows) if not rows or "point" in rows[0] else ()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from hera_utils.csv_files import csv_rows
 from hera_utils.runs.catalogue import CatalogueEntry
 from hera_utils.runs.record_files import read_file
 from hera_utils.whole_files import write_whole
@@ -78,7 +79,7 @@ def read_file_uses(folder: Path, sha256: str = "") -> list[FileUse]:
         return []
     if sha256.encode() not in content:
         return []
-    rows = csv.DictReader(content.decode("utf-8", "surrogateescape").splitlines())
+    rows = csv_rows(content.decode("utf-8", "surrogateescape").splitlines())
     return [
         FileUse(row["sha256"], int(row["size"]), row["use"], row["point"], row["path"])
         for row in rows
