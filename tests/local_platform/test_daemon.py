@@ -159,3 +159,17 @@ def test_a_server_that_is_killed_while_another_one_starts_is_followed_by_a_third
         daemon.background()
     with open(receiver, encoding="utf-8") as answer:
         assert json.loads(answer.read()) == {"taken": True}
+
+
+@pytest.mark.parametrize("loopback", ["true", "ip link set lo up; ip address del 127.0.0.1/8 dev lo"])
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace: only root may")
+def test_without_a_way_to_127_0_0_1_it_says_so(tmp_path, loopback):
+    serve = f"{loopback}; exec {sys.executable} -m hera_utils serve"
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", serve],
+        env=os.environ | {"HERA_UTILS_STATE": str(tmp_path / "state")},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "this machine has no way to 127.0.0.1" in done.stderr
+    assert "fix: bring its loopback interface up" in done.stderr

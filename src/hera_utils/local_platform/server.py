@@ -26,6 +26,7 @@ from hera_utils.local_platform import this_machine
 from hera_utils.local_platform.serving.certificate import Certificate, certificate
 from hera_utils.local_platform.state_folder import HeldFolder
 from hera_utils.whole_files import write_whole
+from hera_utils.wording import system_reason
 
 if TYPE_CHECKING:
     import uvicorn
@@ -99,6 +100,7 @@ def _listen(serving: Serving) -> list[socket.socket]:
             f"the local platform listens to this machine only, not to {serving.host}",
             fix="use 127.0.0.1, or leave it out",
         )
+    _check_loopback()
     sockets: list[socket.socket] = []
     try:
         if serving.port is None:
@@ -116,6 +118,18 @@ def _listen(serving: Serving) -> list[socket.socket]:
             listener.close()
         raise
     return sockets
+
+
+def _check_loopback() -> None:
+    """PlatformError on a machine (or in a network namespace) on which nobody could connect to 127.0.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("127.0.0.1", 9))  # asks for the way only: nothing is sent
+        except OSError as error:
+            raise PlatformError(
+                f"this machine has no way to 127.0.0.1, where the local platform listens ({system_reason(error)})",
+                fix="bring its loopback interface up, as root: ip address add 127.0.0.1/8 dev lo; ip link set lo up",
+            ) from error
 
 
 def _bind(port: int) -> socket.socket:
