@@ -19,7 +19,15 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
     """Calls a function of statistics.js."""
-    names = ("rankCorrelation", "rankRatio", "ranks", "sobolIndices", "importance", "unevenness")
+    names = (
+        "rankCorrelation",
+        "rankRatio",
+        "ranks",
+        "sobolIndices",
+        "importance",
+        "importanceBesideChance",
+        "unevenness",
+    )
     page = tmp_path_factory.mktemp("page") / "page.html"
     page.write_text(
         f"<!doctype html><meta charset=utf-8><div id=tip></div><script>{pictures.module('tested', *names)}</script>",
@@ -129,3 +137,23 @@ def test_the_most_important_comes_first(ask):
     assert found["design"] is None
     assert [row["name"] for row in found["rows"]] == ["b", "c", "a"]
     assert found["rows"][0]["rank"] < -0.9
+
+
+def test_a_seed_is_no_input_but_chance(ask):
+    """In a grid its index is the share of the variance that repeating gives; a rank correlation with a seed's number means nothing."""
+    chance = random.Random(4)
+    points = list(grid(a=[1, 2, 3], b=[1, 2], data_seed=list(range(6))))
+    given = [
+        {"name": name, "numeric": True, "values": values}
+        for name, values in zip(("a", "b", "data_seed"), columns(points), strict=True)
+    ]
+    ys = [point.a + chance.gauss(0, 3) for point in points]
+    found = ask("importanceBesideChance", given, ys)
+    assert [row["name"] for row in found["rows"]] == ["a", "b", "chance (data_seed)"]
+    assert found["rows"][2]["total"] > found["rows"][0]["total"] > 0, "chance comes last, although it is most"
+    assert "share of what changes from one repetition to the next" in found["chance"]
+    some = [{**one, "values": one["values"][:-1]} for one in given]  # one point is missing: no design
+    found = ask("importanceBesideChance", some, ys[:-1])
+    assert (found["design"], {row["name"] for row in found["rows"]}, found["chance"]) == (None, {"a", "b"}, "")
+    assert ask("importanceBesideChance", given[2:], ys)["rows"][0]["name"] == "data_seed"
+    assert ask("importanceBesideChance", given[:2], ys) == {**ask("importance", given[:2], ys), "chance": ""}

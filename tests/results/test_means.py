@@ -112,12 +112,14 @@ def test_what_has_no_mean_is_told():
         means(seeds(y=lambda size, seed: {"y": "word"}), ["seed"])
 
 
-@pytest.mark.parametrize("name", ["seed", "random_seed", "Seed"])
+@pytest.mark.parametrize(
+    "name", ["seed", "random_seed", "Seed", "seeds", "replicate", "replication", "data_realization", "rep"]
+)
 def test_seeds_are_known_by_their_name_where_points_repeat(name):
     table = points(*(({"a": a, name: n}, {"y": "1"}) for a in (1, 2) for n in (0, 1)))
     assert seeds_of(table) == (name,)
     assert means_over_seeds(table) is not None
-    for other in ("seeds", "reseeding", "n"):
+    for other in ("reseeding", "n", "repeat", "fold", "report", "replicated"):
         assert seeds_of(points(*(({"a": 1, other: n}, {"y": "1"}) for n in (0, 1)))) == ()
     # a sample in which each point has its own seed repeats nothing
     assert seeds_of(points(*(({"a": n / 7, name: n}, {"y": "1"}) for n in range(9)))) == ()

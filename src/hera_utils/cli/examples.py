@@ -49,6 +49,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "results": (
         ("results @latest", "one row per point"),
         ("results @latest --mean-over seed", "means over the seeds, with their errors"),
+        ("results @latest --compare method", "how much the methods differ, with intervals"),
         ("results @latest --to points.csv", "everything, numbers as numbers"),
         ("results diff @latest~1 @latest", "what two runs gave differently"),
     ),

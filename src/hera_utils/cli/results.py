@@ -14,13 +14,22 @@ from hera_utils.errors import ResourceError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hera_utils.results.differences import Differences
     from hera_utils.results.means import Means
     from hera_utils.results.results import Results
+    from hera_utils.results.terminal_table import Sheet
     from hera_utils.runs.script_places import ScriptPlaces
     from hera_utils.runs.whole_run import WholeRun
 
-_FORMATS = ("text", "table", "csv", "json", "parquet")
-_SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "text"}
+_FORMATS = ("text", "table", "csv", "json", "parquet", "md", "latex")
+_SUFFIXES = {
+    ".csv": "csv",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".txt": "text",
+    ".md": "md",
+    ".tex": "latex",
+}
 
 
 class WithDiff(click.Command):
@@ -48,17 +57,28 @@ class WithDiff(click.Command):
     multiple=True,
     help="The mean of each output over the values of this axis, e.g. seed, with its standard error. May be repeated.",
 )
+@click.option(
+    "--compare",
+    metavar="AXIS[=VALUE]",
+    help="How much these means differ between the values of an axis, e.g. method, from one of them (default: the first), with intervals.",
+)
 @click.option("--wide", is_flag=True, help="Every column, nothing abridged.")
 @click.option("-o", "--output", type=click.Choice(_FORMATS), default=None, help="The output format.  [default: text]")
 @click.option(
     "--to",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write into a file (.csv, .json, .parquet).",
+    help="Write into a file (.csv, .json, .parquet, .md, .tex).",
 )
 @settings_options
 def command(
-    name: str, template: str | None, over: tuple[str, ...], output: str | None, to: Path | None, **flags: Any
+    name: str,
+    template: str | None,
+    over: tuple[str, ...],
+    compare: str | None,
+    output: str | None,
+    to: Path | None,
+    **flags: Any,
 ) -> int:
     """Show the results of a run, also while it runs: one row per point of its sweep, or one table per template.
 
@@ -67,22 +87,26 @@ def command(
     """
     from hera_utils.cli.run_names import reached_run
     from hera_utils.cli.terminal import write_data
-    from hera_utils.results.means import means_of_run
     from hera_utils.runs.script_places import ScriptPlaces
 
     by, output = flags["by"], output or _format_of(to)
     with reached_run(name) as run:
         _tell_gone(run.run)
         places = ScriptPlaces(run.run.documents)
-        chosen = _chosen(run.results(logs=not over and output in ("text", "table", "json")), template, by)
-    if over:
-        _write_means(means_of_run(chosen, over, by=by), output, to, wide=flags["wide"])
+        chosen = _chosen(run.results(logs=not (over or compare) and output in ("text", "table", "json")), template, by)
+    if over or compare:
+        _write_means(_means(chosen, over, compare, by), output, to, wide=flags["wide"])
     elif output == "parquet":
         _parquet(lambda path: chosen.to_parquet(path, by=by), to)
     elif output == "csv":
         write_data(chosen.to_csv(by=by), to)
     elif output == "json":
         write_data(chosen.to_json(by=by), to)
+    elif output in ("md", "latex"):
+        from hera_utils.results.terminal_table import sheets
+
+        several = sheets(chosen.points, chosen.tasks, by=by, wide=flags["wide"], exact=False)
+        write_data("\n".join(_for_a_paper(sheet, output) for sheet in several), to)
     else:
         write_data(_text(chosen, by, places, wide=flags["wide"]), to)
     return 0
@@ -187,7 +211,24 @@ def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool)
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 
-def _write_means(repeated: Means, output: str, to: Path | None, *, wide: bool) -> None:
+def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str | None) -> Means | Differences:
+    from hera_utils.results.differences import differences
+    from hera_utils.results.means import means_of_run, repeated_table, seeds_of
+
+    if compare is None:
+        return means_of_run(chosen, over, by=by)
+    axis, given, reference = compare.partition("=")
+    table = repeated_table(chosen, (*over, axis), by=by)
+    over = over or seeds_of(table)
+    if not over:
+        raise ResourceError(
+            f"nothing says how far the differences of {axis} are off: no axis of {chosen.name} has the name of one that repeats the points",
+            fix="name it: --mean-over AXIS; it needs more than one value",
+        )
+    return differences(table, axis, over, reference if given else None)
+
+
+def _write_means(repeated: Means | Differences, output: str, to: Path | None, *, wide: bool) -> None:
     from hera_utils.cli.tables import Table
     from hera_utils.cli.terminal import table_lines, width, write_data
     from hera_utils.results import exports
@@ -199,11 +240,20 @@ def _write_means(repeated: Means, output: str, to: Path | None, *, wide: bool) -
         write_data(exports.csv_text(repeated.table()), to)
     elif output == "json":
         write_data(exports.json_of(repeated.as_json()), to)
+    elif output in ("md", "latex"):
+        write_data(_for_a_paper(repeated.sheet(), output), to)
     else:
         fit = not wide and width() is not None
         sheet = repeated.sheet(exact=not fit)
         lines = table_lines(Table(sheet.header, sheet.lines, sheet.numeric), fit=fit, all_of_them="--wide, or -o csv")
         write_data(StyledText("\n".join([visible(sheet.title), *lines]) + "\n"), to)
+
+
+def _for_a_paper(sheet: Sheet, output: str) -> str:
+    from hera_utils.report.markdown import markdown_table
+    from hera_utils.results.latex import latex_table
+
+    return latex_table(sheet) if output == "latex" else markdown_table(sheet) + "\n"
 
 
 def _parquet(write: Callable[[Path], None], to: Path | None) -> None:

@@ -72,7 +72,7 @@ function grouped(series, rows) {
 }
 
 /** Whether an axis repeats a computation, by its name; results/means.py knows the same names. */
-const isSeed = (name) => /^(.*_)?seed$/i.test(name);
+const isSeed = (name) => /^(.*_)?(seeds?|replicates?|replication|repetition|reali[sz]ations?|rep)$/i.test(name);
 
 /** Mean, standard error, least and most of some values. from, to: what is shown around the mean, by errors the standard error. */
 function meanOf(key, values, errors) {

@@ -115,6 +115,20 @@ function importance(columns, ys) {
 }
 
 /**
+ * The same where some columns repeat the points (isSeed). A seed is no input: its number means nothing, so it has no rank correlation. Its
+ * Sobol index is the share of chance, and comes last. chance: a sentence on it.
+ */
+function importanceBesideChance(columns, ys) {
+  const inputs = columns.filter((column) => !isSeed(column.name));
+  if (!inputs.length || inputs.length === columns.length) return { ...importance(columns, ys), chance: "" };
+  const all = importance(columns, ys);
+  if (all.design === null) return { ...importance(inputs, ys), chance: "" };
+  const ofChance = (row) => isSeed(row.name);
+  const rows = [...all.rows.filter((row) => !ofChance(row)), ...all.rows.filter(ofChance).map((row) => ({ ...row, name: `chance (${row.name})`, rank: null }))];
+  return { ...all, rows, chance: " The total of chance is the share of what changes from one repetition to the next." };
+}
+
+/**
  * The centred L2 discrepancy of points in the unit cube (Hickernell 1998), squared, over what it is on average for as many independent
  * points: below 1 they cover the space more evenly than chance, above 1 less.
  */

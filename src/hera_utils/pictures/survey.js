@@ -8,8 +8,9 @@ function importanceBars(given) {
   const { context, width, tall, state, y, rows, columns, axes, note, hit, key } = given;
   const isThere = (column, row) => (column.numeric ? Number.isFinite(column.values[row]) : column.values[row] !== null);
   const whole = rows.filter((row) => axes.every((name) => isThere(columns[name], row)));
+  const inputs = axes.slice(0, MOST_AXES).map((name) => ({ name, numeric: columns[name].numeric, values: whole.map((row) => columns[name].values[row]) }));
   if (whole.length < 3) { note.textContent = "Three results are needed to say anything."; return; }
-  const found = importance(axes.slice(0, MOST_AXES).map((name) => ({ name, numeric: columns[name].numeric, values: whole.map((row) => columns[name].values[row]) })), whole.map((row) => y.values[row]));
+  const found = importanceBesideChance(inputs, whole.map((row) => y.values[row]));
   given.behind({ names: ["input", "rank_correlation", "first_order", "total"], rows: found.rows.map((one) => [one.name, one.rank, one.first, one.total]) });
   const indices = found.design !== null, signed = !indices && found.rows.some((one) => one.rank < 0);
   const left = Math.min(width * 0.35, 14 + Math.max(...found.rows.map((one) => context.measureText(one.name).width))), right = width - 46, top = 24, bottom = tall - 28;
@@ -32,12 +33,12 @@ function importanceBars(given) {
     context.fillText(fitted(context, one.name, left - 12), left - 8, start + each / 2);
     if (indices) { bar(one.total, start + each * 0.14, each * 0.34, colour("c1")); bar(one.first, start + each * 0.52, each * 0.34, colour("c0")); }
     else bar(one.rank, start + each * 0.2, each * 0.6, colour(one.rank < 0 ? "c3" : "c0"));
-    hit({ x: 0, w: width, y: start, h: each, text: () => [one.name, indices ? `first order ${one.first.toFixed(3)}\ntotal ${one.total.toFixed(3)}${one.pairs ? `, from ${one.pairs} pairs of points` : ""}` : "", `rank correlation ${one.rank.toFixed(3)}`].filter(Boolean).join("\n") });
+    hit({ x: 0, w: width, y: start, h: each, text: () => [one.name, indices ? `first order ${one.first.toFixed(3)}\ntotal ${one.total.toFixed(3)}${one.pairs ? `, from ${one.pairs} pairs of points` : ""}` : "", one.rank === null ? "" : `rank correlation ${one.rank.toFixed(3)}`].filter(Boolean).join("\n") });
   });
   if (indices) { key("total: with its interactions", colour("c1")); key("first order: alone", colour("c0")); }
   note.textContent = {
-    grid: `Sobol indices, exact for this grid of ${short(whole.length)} points.`,
-    pairs: `Sobol indices, estimated from pairs of the ${short(whole.length)} points computed.`,
+    grid: `Sobol indices, exact for this grid of ${short(whole.length)} points.${found.chance}`,
+    pairs: `Sobol indices, estimated from pairs of the ${short(whole.length)} points computed.${found.chance}`,
   }[found.design] || `Spearman's rank correlation over ${short(whole.length)} points${found.rows.some((one) => !one.signed) ? "; for texts the correlation ratio of the ranks" : ""}. Inputs that vary together share their importance.`;
 }
 

@@ -136,6 +136,10 @@ def _used(used: Json) -> tuple[str, ...]:
     return span_in_words(used.get("cpu_seconds")), *("" if one is None else size_in_words(one) for one in sizes)
 
 
+def markdown_table(sheet: Sheet) -> str:
+    return _table(sheet.header, sheet.lines, sheet.numeric)
+
+
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:
     rows = ["| " + " | ".join(as_text(name) for name in header) + " |"]
     rows.append("|" + "|".join("---:" if right else "---" for right in numeric) + "|")

@@ -16,8 +16,11 @@ from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import Sheet, number, texts
 from hera_utils.wording import did_you_mean, listed
 
-_SEED = re.compile(r"(.*_)?seed", re.IGNORECASE)  # pictures/scales.js knows the same names
-_MOST_DECIMALS, _LARGE, _TINY = 6, 1e6, 1e-300
+_SEED = re.compile(
+    r"(.*_)?(seeds?|replicates?|replication|repetition|reali[sz]ations?|rep)", re.IGNORECASE
+)  # pictures/scales.js knows the same names
+_MOST_DECIMALS, _LARGE = 6, 1e6
+TINY = 1e-300  # errors below it have too few digits
 _FEWEST_REPEATED = 2
 
 
@@ -40,15 +43,21 @@ class Mean:
     def __str__(self) -> str:
         """`0.450 ± 0.011`: the error with two digits, the mean with as many decimals."""
         error = "" if self.error is None else f" ± {number(self.error)}"
-        if not self.error or not math.isfinite(self.error) or self.error <= _TINY:
+        if not self.error or not math.isfinite(self.error) or self.error <= TINY:
             return number(self.value) + error
-        decimals = 1 - math.floor(math.log10(self.error))
-        if decimals <= _MOST_DECIMALS and max(abs(self.value), self.error) < _LARGE:
-            decimals = max(0, decimals)
-            return f"{self.value:.{decimals}f} ± {self.error:.{decimals}f}"
-        power = math.floor(math.log10(max(abs(self.value), self.error)))
-        decimals = max(0, decimals + power)
-        return f"({self.value / 10.0**power:.{decimals}f} ± {self.error / 10.0**power:.{decimals}f})e{power:+03d}"
+        digits, power = digits_of(self.error, (self.value, self.error))
+        return f"({' ± '.join(digits)}){power}" if power else " ± ".join(digits)
+
+
+def digits_of(error: float, values: Sequence[float], *, signed: bool = False) -> tuple[list[str], str]:
+    """Values with as many decimals as the error has with two digits, and the power of ten by which all are divided, "" for none."""
+    sign, most = "+" if signed else "", max(map(abs, (*values, error)))
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals <= _MOST_DECIMALS and most < _LARGE:
+        return [f"{value:{sign}.{max(0, decimals)}f}" for value in values], ""
+    power = math.floor(math.log10(most))
+    decimals = max(0, decimals + power)
+    return [f"{value / 10.0**power:{sign}.{decimals}f}" for value in values], f"e{power:+03d}"
 
 
 @dataclass(frozen=True)
@@ -104,28 +113,33 @@ class Means:
 
 
 def seeds_of(points: ResultTable) -> tuple[str, ...]:
-    """The axes of seeds (`seed`, or a name that ends in `_seed`), if they repeat the computation; else ()."""
+    """The axes of seeds (`seed`, `replicate` and their like, `data_seed`), if they repeat the computation; else ()."""
     named = tuple(column.name for column in points.by_role("input") if _SEED.fullmatch(column.name))
-    groups = _groups(points, named) if named else []
+    groups = groups_of(points, named) if named else []
     return named if len(groups) * _FEWEST_REPEATED <= len(points) else ()
 
 
 def means_of_run(results: Results, over: Sequence[str], *, by: str | None = None) -> Means:
     """The means of the points if there are any, else (or by "tasks") of the tasks of the only template with these inputs."""
+    return means(repeated_table(results, over, by=by), over)
+
+
+def repeated_table(results: Results, names: Sequence[str], *, by: str | None = None) -> ResultTable:
+    """The table of which `means_of_run` takes the means. names: inputs that a table of tasks must have."""
     if results.points and by != "tasks":
-        return means(results.point_table, over)
-    templates = dict.fromkeys(row.template for row in results if all(name in row.inputs for name in over))
+        return results.point_table
+    templates = dict.fromkeys(row.template for row in results if all(name in row.inputs for name in names))
     if len(templates) != 1:
         raise ResourceError(
             f"{'several templates' if templates else 'no template'} of {results.name} {'have' if templates else 'has'} "
-            f"the input{'s' if len(over) > 1 else ''} {listed(over)}",
+            f"the input{'s' if len(names) > 1 else ''} {listed(names)}",
             fix=f"name one with --template: {', '.join(templates)}"
             if templates
             else "hera-utils results shows the inputs",
         )
     table = results.of_template(next(iter(templates))).task_table
-    constant = [column for column in table.by_role("input") if len(set(column.cells)) == 1 and column.name not in over]
-    return means(ResultTable(table.title, tuple(one for one in table.columns if one not in constant)), over)
+    constant = [column for column in table.by_role("input") if len(set(column.cells)) == 1 and column.name not in names]
+    return ResultTable(table.title, tuple(one for one in table.columns if one not in constant))
 
 
 def means(points: ResultTable, over: Sequence[str]) -> Means:
@@ -144,7 +158,7 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
         raise ResourceError(
             f"no output of the {points.title} is a number: there is no mean", fix="leave out --mean-over"
         )
-    groups = _groups(points, over)
+    groups = groups_of(points, over)
     inputs = tuple(
         Column(
             name,
@@ -169,7 +183,7 @@ def _outputs(points: ResultTable) -> list[Column]:
     return [column for column in outputs if any(value is not None for value in column.values)]
 
 
-def _groups(points: ResultTable, over: Sequence[str]) -> list[list[int]]:
+def groups_of(points: ResultTable, over: Sequence[str]) -> list[list[int]]:
     """Groups of rows that are equal in all inputs except these, in the order of their first rows."""
     inputs = [column for column in points.by_role("input") if column.name not in over]
     groups: dict[tuple[Any, ...], list[int]] = {}

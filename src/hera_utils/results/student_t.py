@@ -1,0 +1,55 @@
+"""Student's distribution, for intervals around means of few values. Pure."""
+
+from __future__ import annotations
+
+import math
+
+_MOST_STEPS, _CLOSE = 500, 1e-15
+
+
+def half_width(confidence: float, degrees: float) -> float:
+    """The t within which, on both sides of 0, this share of the distribution lies. confidence: below 1. degrees: of freedom, above 0."""
+    low, high = 0.0, 1.0
+    while probability_within(high, degrees) < confidence:
+        low, high = high, high * 2
+    for _ in range(_MOST_STEPS):
+        middle = (low + high) / 2
+        if high - low <= _CLOSE * high or middle in (low, high):
+            break
+        low, high = (middle, high) if probability_within(middle, degrees) < confidence else (low, middle)
+    return (low + high) / 2
+
+
+def probability_within(t: float, degrees: float) -> float:
+    """How probable it is that a variable of this distribution is between -t and t."""
+    # squared: the share of t²/(degrees + t²) that a beta distribution of (1/2, degrees/2) has below it
+    return _beta_share(t * t / (degrees + t * t), 0.5, degrees / 2)
+
+
+def _beta_share(x: float, a: float, b: float) -> float:
+    """The regularized incomplete beta function, by the continued fraction of Abramowitz and Stegun 26.5.8, where it converges fast."""
+    if x <= 0 or x >= 1:
+        return min(1.0, max(0.0, x))
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _beta_share(1 - x, b, a)
+    scale = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    return scale / a / _fraction(x, a, b)
+
+
+def _fraction(x: float, a: float, b: float) -> float:
+    """1 + d1/(1 + d2/(1 + …)), by Lentz's method."""
+    value = numerator = 1.0
+    denominator = 0.0
+    for step in range(1, _MOST_STEPS):
+        m = step // 2
+        d = (
+            m * (b - m) / ((a + step - 1) * (a + step))
+            if step % 2 == 0
+            else -(a + m) * (a + b + m) / ((a + step - 1) * (a + step))
+        )
+        denominator = 1 / (1 + d * x * denominator)
+        numerator = 1 + d * x / numerator
+        value *= numerator * denominator
+        if abs(numerator * denominator - 1) < _CLOSE:
+            break
+    return value
