@@ -10,6 +10,8 @@ from hera_utils.terminal_text import cell
 LONGEST = 200  # characters
 # The prefix of `|` and `+` belongs to a group of exceptions.
 _HEAD = re.compile(r"^([ |+]*)(?:Exception Group )?Traceback \(most recent call last\):$")
+OVER_MEMORY = "used more than its memory limit"
+"""What an error line begins with that is about a container which Argo calls OOMKilled: its own last line has nothing to do with it."""
 _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 
 
@@ -23,8 +25,9 @@ def error_line(written: Sequence[str]) -> str:
 
 
 def with_error_line(message: str, line: str) -> str:
-    """Argo's message, followed by the error line if the message says no more than an exit code."""
-    return f"{message}: {line}" if line and is_exit_code(message) else message
+    """Argo's message, followed by the error line if the message says no more than an exit code, or that the memory was too small."""
+    is_more = is_exit_code(message) or (line.startswith(OVER_MEMORY) and message.endswith("OOMKilled (exit code 137)"))
+    return f"{message}: {line}" if line and is_more else message
 
 
 def is_exit_code(message: str) -> bool:

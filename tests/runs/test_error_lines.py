@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.error_lines import LONGEST, error_line, with_error_line
+from hera_utils.error_lines import LONGEST, OVER_MEMORY, error_line, with_error_line
 
 PROGRAMS = {
     "1 / 0": "ZeroDivisionError: division by zero",
@@ -65,3 +65,5 @@ def test_only_a_message_without_a_reason_gets_one():
     assert with_error_line("main: Error (exit code 1)", "E: x") == "main: Error (exit code 1): E: x"
     assert with_error_line("main: Error (exit code 1): said", "E: x") == "main: Error (exit code 1): said"
     assert with_error_line("OOMKilled (exit code 137)", "E: x") == "OOMKilled (exit code 137)"
+    limit = f"{OVER_MEMORY} of 2Gi"
+    assert with_error_line("main: OOMKilled (exit code 137)", limit) == f"main: OOMKilled (exit code 137): {limit}"

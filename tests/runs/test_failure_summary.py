@@ -71,7 +71,9 @@ def test_equal_failures_are_told_once_however_many_there_are():
 
 def test_what_a_task_says_does_not_replace_what_argo_says():
     killed = failure(0, message="OOMKilled (exit code 137)", error_line="step 12 of 40")
-    assert lines(outcome(killed), {}) == ["✘ t0: OOMKilled (exit code 137)"]
+    told = lines(outcome(killed), {})
+    assert told[0] == "✘ t0: OOMKilled (exit code 137)"
+    assert told[1].startswith("  raise the limit in the template ")
 
 
 def test_a_data_file_beside_the_script_has_a_hint():

@@ -27,6 +27,7 @@ _no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
 _no_output = re.compile(
     r"open (?:/var/run/argo/outputs/(?:parameters|artifacts)|/mainctrfs)(/.+?)(?:\.tgz)?: no such file or directory"
 )
+_OOM_KILLED = "OOMKilled (exit code 137)"
 _RETURN = "SyntaxError: 'return' outside function"  # Hera sends only the body of an inline function
 
 
@@ -146,6 +147,11 @@ def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
     if unwritten is not None:
         return [
             f"  the task ended without a file {unwritten[1]}, from which one of its outputs is read: write it, or correct the path"
+        ]
+    if _OOM_KILLED in entry.why:
+        return [
+            f"  raise the limit in the template {entry.template}: resources=Resources(memory_limit=…); with --resume the points that are "
+            "done stay done"
         ]
     if any(line.endswith(_RETURN) for line in written):
         return ['  only the body of an inline @script() runs: print the value, or write constructor="runner"']
