@@ -30,6 +30,16 @@ def test_a_name_its_only_beginning_and_a_place_from_the_newest():
     assert [chosen_name(f"@latest{back}", RUNS) for back in ("", "~0", "~1", "~2")] == [RUNS[0], *RUNS]
 
 
+def test_the_newest_of_those_that_begin_so():
+    assert chosen_name("ising@latest", RUNS) == "ising-98xbs"
+    assert chosen_name("ising@latest~1", RUNS, whole=True) == "ising-2k4qp"
+    assert chosen_name("heat@latest", RUNS) == "heat-8dcm6"
+    assert "no run begins with cold" in refused("cold@latest")
+    assert "goes back further than the 2 runs\nthe oldest is ising@latest~1" in refused("ising@latest~2")
+    assert "the newest of them is ising@latest" in refused("ising")
+    assert "there is no run me@here" in refused("me@here"), "a name that a user gave"
+
+
 def test_what_is_not_unique_or_not_there_names_what_is_near():
     assert "2 runs begin with ising: ising-98xbs, ising-2k4qp" in refused("ising")
     assert "did you mean ising-98xbs?" in refused("isin-98xbs")

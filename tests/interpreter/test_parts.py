@@ -281,30 +281,6 @@ def test_outcomes(states: list[tuple[object, ...]], fields: dict[str, str], phas
     assert outcomes.of_pod(event, {"container": {}}) == outcomes.PodOutcome(phase, message)
 
 
-@pytest.mark.parametrize(
-    ("template", "reason", "line"),
-    [
-        (
-            {"container": {"resources": {"limits": {"memory": "2Gi"}}}},
-            "OOMKilled",
-            "used more than its memory limit of 2Gi",
-        ),
-        (
-            {"script": {"resources": {"limits": {"memory": 1000}}}},
-            "OOMKilled",
-            "used more than its memory limit of 1000",
-        ),
-        ({"container": {}}, "OOMKilled", "used more than its memory limit"),  # podSpecPatch has set it
-        ({"container": {"resources": {"limits": {"memory": "2Gi"}}}}, "Error", "step 3"),
-    ],
-)
-def test_a_container_that_used_too_much_memory_is_told_with_its_limit(template: dict, reason: str, line: str) -> None:
-    container = ContainerState("main", 137, reason, started_at=1.0, finished_at=2.0, tail="step 3\n")
-    found = outcomes.ran(PodFinished(0.0, phase="Failed", containers=(container,)), template)
-    assert found is not None
-    assert found["errorLine"] == line
-
-
 def test_a_daemon_that_ends_failed() -> None:
     assert outcomes.of_pod(PodFinished(0.0), {"container": {}, "daemon": True}).phase == "Failed"
 

@@ -1,4 +1,6 @@
-"""Finds the existing name that a typed one means: the same name, @latest~N, or the only name that begins with it. Pure."""
+"""Finds the existing name that a typed one means: the same name, @latest~N, fit@latest~N of those that begin with `fit`, or the only name
+that begins with it. Pure.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ from hera_utils.wording import counted, first_of
 
 LATEST = "@latest"
 _MOST_NAMED = 5
-_back = re.compile(r"@latest(?:~([0-9]+))?")
+_back = re.compile(r"(.*)@latest(?:~([0-9]+))?")
 
 
 def is_relative(typed: str) -> bool:
-    """Whether a typed name counts back from the newest run (@latest). No run's own name begins with @."""
-    return typed.startswith("@")
+    """Whether a typed name counts back from the newest run (@latest, fit@latest). No run's own name has an @."""
+    return typed.startswith("@") or _back.fullmatch(typed) is not None
 
 
 def chosen_name(
@@ -37,7 +39,7 @@ def chosen_name(
     if len(beginning) > 1:
         raise ResourceError(
             f"{len(beginning)} runs begin with {typed}: {first_of(beginning, _MOST_NAMED)}",
-            fix="write more of the name; the newest run is @latest, the one before it @latest~1",
+            fix=f"write more of the name; the newest of them is {typed}@latest, the one before it {typed}@latest~1",
         )
     near = beginning or get_close_matches(typed, names, 1, 0.6)
     advice = f"did you mean {near[0]}? " if near else ""
@@ -52,12 +54,15 @@ def _counted_back(typed: str, names: Sequence[str], where: str, listing: str) ->
         raise ResourceError(
             f"{typed} names no run", fix=f"{near}the newest run is {LATEST}, the one before it {LATEST}~1"
         )
-    back = int(form[1] or 0)
+    beginning, back = form[1], int(form[2] or 0)
+    names = [name for name in names if name.startswith(beginning)]
+    if beginning and not names:
+        raise ResourceError(f"no run{where} begins with {beginning}", fix=f"the runs are listed by: {listing}")
     if back < len(names):
         return names[back]
     if not names:
         raise ResourceError(f"there is no run{where}", fix="start one with: hera-utils run SCRIPT")
     raise ResourceError(
         f"{typed} goes back further than the {counted(len(names), 'run')}{where}",
-        fix=f"the oldest is {LATEST}~{len(names) - 1}; they are listed by: {listing}",
+        fix=f"the oldest is {beginning}{LATEST}~{len(names) - 1}; they are listed by: {listing}",
     )

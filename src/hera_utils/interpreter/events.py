@@ -68,7 +68,8 @@ class ContainerState:
     """The state of one container of a pod; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed.
 
     image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in. python: how its interpreter started, as in
-    argo.annotations.RAN; "" if unknown. tail: the end of the output of a failed container.
+    argo.annotations.RAN; "" if unknown. tail: the end of the output of a failed container, or which memory
+    limit it exceeded.
     """
 
     name: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hera_utils.argo import phases, quantities, timestamps
-from hera_utils.error_lines import OVER_MEMORY, error_line
+from hera_utils.error_lines import error_line
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -141,7 +141,7 @@ def ran(event: PodFinished, template: Json) -> Json | None:
         return None
     python = next((one.python for one in own if one.python), "")
     how = {"python": python} if python else {}
-    wrong = next((line for one in own if one.exit_code and (line := _error_line(one, template))), "")
+    wrong = next((line for one in own if one.exit_code and (line := error_line(one.tail.split("\n")))), "")
     times = {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends))}
     return {
         **times,
@@ -150,15 +150,6 @@ def ran(event: PodFinished, template: Json) -> Json | None:
         **event.used,
         **(_requested(template) if event.used else {}),
     }
-
-
-def _error_line(container: ContainerState, template: Json) -> str:
-    """Why a container failed: the line in which its program says so, or the limit that it exceeded, as the template has it."""
-    if container.reason != "OOMKilled":
-        return error_line(container.tail.split("\n"))
-    resources = _declared(template).get(container.name, {}).get("resources") or {}
-    limit = (resources.get("limits") or {}).get("memory")
-    return OVER_MEMORY if limit is None else f"{OVER_MEMORY} of {limit}"
 
 
 _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}

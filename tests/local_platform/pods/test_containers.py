@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from stage import Stage, uid
 
+from hera_utils.error_lines import OVER_MEMORY
 from hera_utils.image_policies import policy_for_all
 from hera_utils.images.table import ImageTable
 from hera_utils.local_platform.pods import log_lines
@@ -198,12 +199,13 @@ def test_the_deadline_of_a_pod(stage: Stage) -> None:
 
 
 def test_memory_limits_hold(stage: Stage) -> None:
-    hungry = "x = bytearray(300_000_000)\nimport time\ntime.sleep(20)"
+    hungry = "print('step 3', flush=True)\nx = bytearray(300_000_000)\nimport time\ntime.sleep(20)"
     pod = stage.pod(
         {"image": "python:3", "command": ["python", "-c", hungry], "resources": {"limits": {"memory": "60Mi"}}}
     )
     end = stage.run(pod)
     assert (end.containers[0].reason, end.containers[0].exit_code) == ("OOMKilled", 137)
+    assert end.containers[0].tail == f"{OVER_MEMORY} of 60 MiB"  # not what it wrote last
 
 
 def test_the_termination_message(stage: Stage) -> None:

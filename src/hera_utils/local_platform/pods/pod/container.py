@@ -162,8 +162,15 @@ class Container:
             "init": self.plan.kind == "init",
             "image_id": self.plan.image_id,
             **({"python": self.python} if self.python else {}),
-            **({"tail": self.log.tail()} if self.code and self.log is not None else {}),
+            **({"tail": self._why(self.log)} if self.code and self.log is not None else {}),
         }
+
+    def _why(self, log: Log) -> str:
+        """The end of what it wrote; of a container that used too much memory its limit, which its output cannot tell."""
+        if self.reason == "OOMKilled":
+            # error_lines.OVER_MEMORY; this process imports nothing of that room
+            return f"used more than its memory limit of {self.plan.memory_limit / 2**20:g} MiB"
+        return log.tail()
 
 
 def ended_container(plan: ContainerPlan, code: int, message: str, root_code: int | None = None) -> Container:
