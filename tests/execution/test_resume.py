@@ -13,7 +13,7 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Ta
 from hera.workflows.models import TemplateRef, ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
-from hera_utils.execution.cautions import unreadable_records
+from hera_utils.execution.cautions import disregarded_records
 from hera_utils.execution.fingerprints import is_same_rest
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import script_folder
@@ -371,12 +371,30 @@ def test_a_record_that_is_gone_means_that_all_runs(lab):
     assert lab.why(experiment()) == dict.fromkeys((1, 2, 3), "new")
 
 
+def test_records_of_another_place_are_told(lab):
+    """A folder with its runs/ came from another machine, whose state folder is not ours: that all runs again must not be a riddle."""
+    lab.engine.run(experiment())
+    (folder,) = records(lab.runs)
+    facts = json.loads((folder / "run.json").read_text())
+    assert disregarded_records(lab.runs, facts) == []
+    here = {**facts, "state": "/home/ours/state"}
+    (told,) = disregarded_records(lab.runs, here)
+    assert (
+        told
+        == f"1 run of this experiment in runs/ is of another place (state {facts['state']}): no point of theirs counts as done"
+    )
+    assert disregarded_records(lab.runs, {**here, "key": "other"}) == []
+
+
 def test_a_damaged_record_is_no_record(lab):
     lab.engine.run(experiment())
     (folder,) = records(lab.runs)
     (folder / "points.sqlite").write_bytes(b"no database at all" * 100)
     assert set(lab.why(experiment())) == {1, 2, 3}
-    assert unreadable_records(lab.runs) == [f"the record of {folder.name} cannot be read: its points count as not done"]
+    facts = json.loads((folder / "run.json").read_text())
+    assert disregarded_records(lab.runs, facts) == [
+        f"the record of {folder.name} cannot be read: its points count as not done"
+    ]
     lab.engine.run(experiment(), resume=True)
     assert lab.why(experiment()) == {}
 

@@ -217,7 +217,7 @@ def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str 
 
     if compare is None:
         return means_of_run(chosen, over, by=by)
-    axis, given, reference = compare.partition("=")
+    axis, equals, reference = compare.partition("=")
     table = repeated_table(chosen, (*over, axis), by=by)
     over = over or seeds_of(table)
     if not over:
@@ -225,7 +225,7 @@ def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str 
             f"nothing says how far the differences of {axis} are off: no axis of {chosen.name} has the name of one that repeats the points",
             fix="name it: --mean-over AXIS; it needs more than one value",
         )
-    return differences(table, axis, over, reference if given else None)
+    return differences(table, axis, over, reference if equals else None)
 
 
 def _write_means(repeated: Means | Differences, output: str, to: Path | None, *, wide: bool) -> None:

@@ -7,17 +7,22 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.execution.declared_files import DeclaredFiles
-from hera_utils.execution.history import script_folder
+from hera_utils.execution.history import identity, script_folder
 from hera_utils.execution.plan import Plan
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import canonical, plain
-from hera_utils.runs.record import damaged
+from hera_utils.runs.record import damaged, records
+from hera_utils.runs.record_files import read_json
+from hera_utils.wording import counted
 
+Json = dict[str, Any]
+_PLACE = ("platform", "state", "namespace")
 # what Hera writes before the body of an inline function
 _INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}'''\)")
 
@@ -39,11 +44,34 @@ def absent_files(layout: object, points: Iterable[Point], script: Path) -> list[
     return [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, does not exist"]
 
 
-def unreadable_records(runs: Path) -> list[str]:
-    """A warning about earlier runs whose records cannot be read: their points count as not done."""
+def disregarded_records(runs: Path, facts: Json) -> list[str]:
+    """Warnings about earlier runs whose points count as not done: their records cannot be read, or all are of another place. facts: of the
+    run that begins.
+    """
     lost = [folder.name for folder in damaged(runs)]
     names = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
-    return [f"the record of {names} cannot be read: its points count as not done"] if lost else []
+    unreadable = [f"the record of {names} cannot be read: its points count as not done"] if lost else []
+    return unreadable + _of_another_place(runs, facts)
+
+
+def _of_another_place(runs: Path, facts: Json) -> list[str]:
+    """Of runs that came here with their folder, or were made with other settings; [] if some are of this place."""
+    found = [known for known in map(_facts_of, records(runs)) if known.get("key") == facts["key"]]
+    if not found or any(identity(known) == identity(facts) for known in found):
+        return []
+    place = next((f"{name} {found[0].get(name)}" for name in _PLACE if found[0].get(name) != facts.get(name)), "")
+    listed = f"{counted(len(found), 'run')} of this experiment in {runs.name}/"
+    return [
+        f"{listed} {'is' if len(found) == 1 else 'are'} of another place ({place}): no point of theirs counts as done"
+    ]
+
+
+def _facts_of(folder: Path) -> Json:
+    try:
+        facts = read_json(folder / "run.json")
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:

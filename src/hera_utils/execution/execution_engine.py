@@ -13,7 +13,7 @@ from typing import Any
 
 from hera_utils.errors import NoRun, RunFailed, SettingsError
 from hera_utils.execution.batches import SizeEstimate, estimate_size, fingerprints_of, largest_document, limits_of
-from hera_utils.execution.cautions import cautions, unreadable_records
+from hera_utils.execution.cautions import cautions, disregarded_records
 from hera_utils.execution.cost import Cost, earlier_cost
 from hera_utils.execution.declared_files import DeclaredFiles, file_uses, wrote_by
 from hera_utils.execution.definition import Definition, environment_of
@@ -356,7 +356,8 @@ class ExecutionEngine:
             if options.plan and options.plan_output == "json":
                 self.reporter.lines([json.dumps(for_json(plan.as_json()), indent=2, ensure_ascii=False)])
             else:
-                self.reporter.lines(unreadable_records(runs_folder(self.context)) if resume else [])
+                facts = self._facts(plan.definition) if resume else {}
+                self.reporter.lines(disregarded_records(runs_folder(self.context), facts) if resume else [])
                 self._report_plan(plan)
                 self.reporter.lines(cautions(written, experiment, plan))
         elif options.dry_run:

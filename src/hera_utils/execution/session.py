@@ -24,7 +24,7 @@ from hera_utils.argo.phases import UNSUCCESSFUL, phase_of
 from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
-from hera_utils.execution.cautions import unreadable_records
+from hera_utils.execution.cautions import disregarded_records
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
@@ -177,12 +177,12 @@ class Session:
     def _join_earlier_runs(self) -> History:
         """Ask the platform for the workflows of unfinished runs, record their ends, and continue the newest of these runs."""
         newest = True
-        self.reporter.lines(unreadable_records(self.runs))
+        self.reporter.lines(disregarded_records(self.runs, self.facts))
         for folder in records(self.runs):
             try:
                 record = RunRecord.open(folder)
             except HeraUtilsError:
-                continue  # unreadable_records has named it
+                continue  # disregarded_records has named it
             ended = bool(record.facts.get("ended"))
             if identity(record.facts) != identity(self.facts) or (ended and not (newest and _failed(record))):
                 newest = newest and identity(record.facts) != identity(self.facts)
