@@ -14,7 +14,7 @@ from hera_utils.errors import ResourceError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hera_utils.results.differences import Differences
+    from hera_utils.results.differences_of_means import MeanDifferences
     from hera_utils.results.means import Means
     from hera_utils.results.results import Results
     from hera_utils.results.terminal_table import Sheet
@@ -211,8 +211,8 @@ def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool)
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 
-def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str | None) -> Means | Differences:
-    from hera_utils.results.differences import differences
+def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str | None) -> Means | MeanDifferences:
+    from hera_utils.results.differences_of_means import differences
     from hera_utils.results.means import means_of_run, repeated_table, seeds_of
 
     if compare is None:
@@ -228,7 +228,7 @@ def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str 
     return differences(table, axis, over, reference if equals else None)
 
 
-def _write_means(repeated: Means | Differences, output: str, to: Path | None, *, wide: bool) -> None:
+def _write_means(repeated: Means | MeanDifferences, output: str, to: Path | None, *, wide: bool) -> None:
     from hera_utils.cli.tables import Table
     from hera_utils.cli.terminal import table_lines, width, write_data
     from hera_utils.results import exports

@@ -56,13 +56,13 @@ def disregarded_records(runs: Path, facts: Json) -> list[str]:
 
 def _of_another_place(runs: Path, facts: Json) -> list[str]:
     """Of runs that came here with their folder, or were made with other settings; [] if some are of this place."""
-    found = [known for known in map(_facts_of, records(runs)) if known.get("key") == facts["key"]]
-    if not found or any(identity(known) == identity(facts) for known in found):
+    earlier = [known for known in map(_facts_of, records(runs)) if known.get("key") == facts["key"]]
+    if not earlier or any(identity(known) == identity(facts) for known in earlier):
         return []
-    place = next((f"{name} {found[0].get(name)}" for name in _PLACE if found[0].get(name) != facts.get(name)), "")
-    listed = f"{counted(len(found), 'run')} of this experiment in {runs.name}/"
+    place = next((f"{name} {earlier[0].get(name)}" for name in _PLACE if earlier[0].get(name) != facts.get(name)), "")
+    listed = f"{counted(len(earlier), 'run')} of this experiment in {runs.name}/"
     return [
-        f"{listed} {'is' if len(found) == 1 else 'are'} of another place ({place}): no point of theirs counts as done"
+        f"{listed} {'is' if len(earlier) == 1 else 'are'} of another place ({place}): no point of theirs counts as done"
     ]
 
 

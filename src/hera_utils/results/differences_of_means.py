@@ -15,7 +15,7 @@ from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import canonical, for_json
 from hera_utils.results.columns import Column, ResultTable, in_words
 from hera_utils.results.means import TINY, Mean, Means, digits_of, groups_of, means
-from hera_utils.results.student_t import half_width
+from hera_utils.results.student import half_width
 from hera_utils.results.terminal_table import Sheet, number
 from hera_utils.wording import counted, did_you_mean
 
@@ -27,7 +27,7 @@ Values = Mapping[Hashable, float]
 
 
 @dataclass(frozen=True)
-class Difference:
+class MeanDifference:
     """A mean less that of the reference. low, high: its interval, None where the values say nothing of how far it is off (fewer than two,
     or all differences are equal). pairs: from how many; None for values that are independent.
     """
@@ -38,7 +38,7 @@ class Difference:
     pairs: int | None
 
     @classmethod
-    def of(cls, values: Values, reference: Values, confidence: float) -> Difference | None:
+    def of(cls, values: Values, reference: Values, confidence: float) -> MeanDifference | None:
         """None where one of the two has no value. confidence: of the interval."""
         if not values or not reference:
             return None
@@ -73,7 +73,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Differences:
+class MeanDifferences:
     """means: a group for each setting and value of the axis. reference: the value that the others are compared with. comparisons: how many
     differences of a setting the intervals hold for together. by_output: output → a difference per group, None for the reference.
     """
@@ -82,7 +82,7 @@ class Differences:
     axis: str
     reference: str
     comparisons: int
-    by_output: Mapping[str, tuple[Difference | None, ...]]
+    by_output: Mapping[str, tuple[MeanDifference | None, ...]]
 
     def sheet(self, *, exact: bool = True) -> Sheet:
         """The means, and behind each the difference to the reference."""
@@ -104,7 +104,7 @@ class Differences:
         )
         return Sheet(title, tuple(header), tuple(map(tuple, lines)), numeric)
 
-    def _cell(self, difference: Difference, count: str) -> str:
+    def _cell(self, difference: MeanDifference, count: str) -> str:
         if difference.pairs is None:
             return f"{difference} (not paired)"
         return (
@@ -140,7 +140,7 @@ class Differences:
         return rows
 
 
-def differences(points: ResultTable, axis: str, over: Sequence[str], reference: str | None = None) -> Differences:
+def differences(points: ResultTable, axis: str, over: Sequence[str], reference: str | None = None) -> MeanDifferences:
     """Each value of the axis against one of them (by default the first), in each setting of the other axes.
 
     The intervals of one setting and output hold together (Bonferroni). ResourceError for what is no axis, or has no such value.
@@ -156,16 +156,16 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
         )
         raise ResourceError(why, fix=f"compare the values of one of: {', '.join(names)}")
     words = [_in_words(compared, row) for row in range(len(compared.cells))]
-    known = list(dict.fromkeys(words))
-    chosen = known[0] if reference is None else reference
-    if chosen not in known or len(known) == 1:
+    choices = list(dict.fromkeys(words))
+    chosen = choices[0] if reference is None else reference
+    if chosen not in choices or len(choices) == 1:
         raise ResourceError(
-            f"the axis `{axis}` has no value {chosen}{did_you_mean(chosen, known)}"
-            if chosen not in known
+            f"the axis `{axis}` has no value {chosen}{did_you_mean(chosen, choices)}"
+            if chosen not in choices
             else f"the axis `{axis}` has one value alone, {chosen}: there is nothing to compare",
-            fix=f"its values are: {', '.join(known)}" if chosen not in known else "name another axis",
+            fix=f"its values are: {', '.join(choices)}" if chosen not in choices else "name another axis",
         )
-    comparisons = len(known) - 1
+    comparisons = len(choices) - 1
     confidence = 1 - (1 - CONFIDENCE) / comparisons
     groups = groups_of(points, over)
     settings = [_setting(repeated.inputs, axis, row) for row in range(len(groups))]
@@ -175,7 +175,7 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
         name: tuple(
             None
             if words[row] == chosen
-            else Difference.of(
+            else MeanDifference.of(
                 _values(points.column(name), seeds, rows),
                 _values(points.column(name), seeds, references.get(settings[row], ())),
                 confidence,
@@ -184,7 +184,7 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
         )
         for name in repeated.outputs
     }
-    return Differences(repeated, axis, chosen, comparisons, by_output)
+    return MeanDifferences(repeated, axis, chosen, comparisons, by_output)
 
 
 def _in_words(column: Column, row: int) -> str:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
 from hera_utils.results import exports
-from hera_utils.results.differences import Difference, differences
+from hera_utils.results.differences_of_means import MeanDifference, differences
 from hera_utils.results.latex import latex_table
 from hera_utils.results.results import Results
-from hera_utils.results.student_t import half_width, probability_within
+from hera_utils.results.student import half_width, probability_within
 from hera_utils.runs.record import PointRow
 
 
@@ -68,10 +68,10 @@ def test_the_same_as_scipy():
     stats = pytest.importorskip("scipy.stats")
     dice = random.Random(5)
     ours, theirs = ([dice.gauss(mean, 1 + mean) for _ in range(count)] for mean, count in ((1, 9), (2, 14)))
-    paired = Difference.of(dict(enumerate(ours)), dict(enumerate(theirs)), 0.95)
+    paired = MeanDifference.of(dict(enumerate(ours)), dict(enumerate(theirs)), 0.95)
     expected = stats.ttest_rel(ours, theirs[:9]).confidence_interval(0.95)
     assert (paired.low, paired.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
-    apart = Difference.of(dict(enumerate(ours)), dict(enumerate(theirs, 100)), 0.99)
+    apart = MeanDifference.of(dict(enumerate(ours)), dict(enumerate(theirs, 100)), 0.99)
     expected = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.99)
     assert (apart.low, apart.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
     assert (paired.pairs, apart.pairs) == (9, None)
@@ -83,7 +83,7 @@ def test_intervals_hold_as_often_as_they_say():
     for _ in range(600):
         common = [dice.gauss(0, 3) for _ in range(6)]
         ours, theirs = ({n: one + dice.gauss(0, 1) for n, one in enumerate(common)} for _ in range(2))
-        found = Difference.of(ours, theirs, 0.95)
+        found = MeanDifference.of(ours, theirs, 0.95)
         wrong += not found.low <= 0 <= found.high
     assert 14 <= wrong <= 49
 
@@ -171,7 +171,7 @@ def test_a_quantile_holds_what_it_says(confidence, degrees):
 @given(st.lists(st.tuples(st.floats(), st.floats()), min_size=1, max_size=6), st.booleans())
 def test_any_numbers_have_a_difference(pairs, apart):
     ours, theirs = (dict(enumerate((pair[n] for pair in pairs), n * 100 * apart)) for n in (0, 1))
-    found = Difference.of(ours, theirs, 0.95)
+    found = MeanDifference.of(ours, theirs, 0.95)
     str(found)
     json.dumps([found.value, found.low, found.high])
     if found.low is not None:
