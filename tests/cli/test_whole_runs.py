@@ -173,6 +173,17 @@ def test_failures_and_what_is_resumed(typed, tmp_path):
     assert "did you mean `kind`" in typed("results", failed.name, "--mean-over", "kin", status=2).stderr
     of_tasks = typed("results", failed.name, "--mean-over", "kind", "--tasks").stdout
     assert of_tasks.splitlines()[1:] == ["alpha  n       y", "    1  2  10 ± 0", "    2  0", "    3  2  30 ± 0"]
+    compared = typed("results", failed.name, "--compare", "alpha", "--mean-over", "kind").stdout.splitlines()
+    assert compared[0].endswith("differences to alpha=1, with intervals of 95%, for 2 comparisons together")
+    assert compared[1:] == [
+        "alpha  n       y  y − 1", "    1  2  10 ± 0", "    2  0", "    3  2  30 ± 0    +20",
+    ]  # fmt: skip
+    unrepeated = typed("results", failed.name, "--compare", "alpha", status=2).stderr
+    assert "no axis of" in unrepeated
+    assert "fix: name it: --mean-over AXIS" in unrepeated
+    typed("results", failed.name, "--compare", "alpha=3", "--mean-over", "kind", "--to", "table.tex")
+    assert r"$1$ & $2$ & $10 \pm 0$ & $-20$ \\" in (tmp_path / "table.tex").read_text()
+    assert typed("results", failed.name, "-o", "md").stdout.startswith("| alpha | kind | y |")
     assert "overflow" in (failed / "report.html").read_text()
     manifest = json.loads((failed / "ro-crate-metadata.json").read_text())
     assert next(one for one in manifest["@graph"] if one["@id"] == "#run")["actionStatus"].endswith(
