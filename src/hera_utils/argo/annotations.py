@@ -13,8 +13,8 @@ RAN = "hera-utils/ran"
 seconds and begin when the node is created, so they include the wait for a free place. Further entries:
 
 python: of a Python task, "warm" if it was forked from a running interpreter, else "new: " and the reason.
-errorLine: of a failed task, the exception of its Python or else its last line, or the memory limit that it exceeded, because Argo's message gives
-only an exit code (error_lines.py joins the two).
+errorLine: of a failed task, the exception of its Python or else its last line, or the memory limit that it exceeded, because Argo's
+message gives only an exit code (error_lines.py joins the two).
 cpuSeconds, peakMemory, readBytes, writtenBytes, diskReadBytes, diskWrittenBytes: the use of its processes (docs/resources.md).
 startDelay: the seconds from the order of the pod to the start of its first container.
 requestedCpu (cores), requestedMemory (bytes): if its template states them.
