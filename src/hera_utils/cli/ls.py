@@ -212,8 +212,10 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
 
 
 def _joint_progress(statuses: Sequence[Json]) -> str:
-    counts = [str(status.get("progress") or "").partition("/") for status in statuses]
-    done, every = (sum(int(count[side]) for count in counts if count[side].isdecimal()) for side in (0, 2))
+    from hera_utils.interpreter.progress import parse
+
+    counts = [parse(status.get("progress")) or (0, 0) for status in statuses]
+    done, every = (sum(count[side] for count in counts) for side in (0, 1))
     return f"{done}/{every}"
 
 
@@ -258,6 +260,7 @@ def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     Only on this machine, where the nodes have the line in which a task said why. Fetches a few workflows, of at most _MOST_TASKS tasks.
     """
     from hera_utils.argo.phases import UNSUCCESSFUL
+    from hera_utils.interpreter.progress import parse
     from hera_utils.runs.outcome import outcome
 
     if not client.connection.local:
@@ -265,8 +268,7 @@ def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     failed = []
     for workflow in workflows:
         status = workflow.get("status") or {}
-        tasks = str(status.get("progress") or "").rpartition("/")[2]
-        few = not tasks.isdecimal() or int(tasks) <= _MOST_TASKS
+        few = (parse(status.get("progress")) or (0, 0))[1] <= _MOST_TASKS
         if status.get("phase") in UNSUCCESSFUL and few and _says_little(str(status.get("message") or "")):
             failed.append(workflow["metadata"]["name"])
     remarks = {}

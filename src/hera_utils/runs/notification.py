@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
+from hera_utils.interpreter.progress import parse
 from hera_utils.runs.outcome import outcome
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
@@ -70,14 +71,14 @@ class Ending:
 def ending_of_workflow(document: Json, link: str) -> Ending:
     """The ending of a workflow, which counts tasks."""
     ended = outcome(document)
-    done, _, total = str((document.get("status") or {}).get("progress") or "").partition("/")
+    done, total = parse((document.get("status") or {}).get("progress")) or (0, 0)
     return Ending(
         run=ended.name,
         namespace=ended.namespace,
         phase=ended.phase,
-        done=int(done) if done.isdecimal() else 0,
+        done=done,
         failed=len(ended.failures),
-        total=int(total) if total.isdecimal() else 0,
+        total=total,
         unit="tasks",
         seconds=ended.seconds or 0.0,
         link=link,

@@ -11,6 +11,7 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.node_tree import Branch
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_or_pending
+from hera_utils.interpreter.progress import parse
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.progress import Progress
@@ -59,8 +60,8 @@ def share_of(workflow: Json) -> Share:
 
 def part_done(workflow: Json) -> float:
     """The fraction of its tasks that are done, from its progress (`3/5`): 0 to 1."""
-    done, _, every = str((workflow.get("status") or {}).get("progress") or "").partition("/")
-    return int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
+    done, every = parse((workflow.get("status") or {}).get("progress")) or (0, 1)
+    return done / every
 
 
 def joint_progress(
