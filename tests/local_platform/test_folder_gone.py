@@ -109,7 +109,7 @@ def flock(*_):
     raise OSError(errno.ENOLCK, "No locks available")
 fcntl.flock = flock
 """
-TOLD = "has no file locks (No locks available)"
+TOLD = "has no file locks (no locks available)"
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])

@@ -20,6 +20,7 @@ from typing import Any
 from hera_utils.argo import phases, timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.phases import COMPLETED, ENDED, NEVER_RAN, UNSUCCESSFUL
+from hera_utils.argo.template_calls import calls_of, depths, loop_count
 from hera_utils.error_lines import with_error_line
 
 Json = dict[str, Any]
@@ -27,7 +28,6 @@ Json = dict[str, Any]
 _COMPOSITE = frozenset({"DAG", "Steps"})
 _STRUCTURE = frozenset({"StepGroup", "Container"})  # a StepGroup only orders steps; a Container is part of its pod
 _STEP = re.compile(r"^(?:\[\d+\])?\.?")
-_WORD = re.compile(r"[\w-]+")
 _ATTEMPT = re.compile(r"\(\d+\)$")
 
 
@@ -159,7 +159,9 @@ class _TreeReader:
         parts = [self._single(label, items[label]) for label in sorted(items, key=_index)]
         missing = 0
         if group is not None and group.get("phase") not in ENDED:
-            missing = max(0, _item_count(planned or {}) - len(parts)) * self._leaves_of((planned or {}).get("template"))
+            missing = max(0, ((loop_count(planned) or 0) if planned else 0) - len(parts)) * self._leaves_of(
+                (planned or {}).get("template")
+            )
         phase = str(group.get("phase", "")) if group is not None else _joint_phase(parts)
         return _sum(Branch(label=name, phase=phase, node=group, parts=tuple(parts)), missing)
 
@@ -184,7 +186,7 @@ class _TreeReader:
 
     def _awaited(self, name: str, planned: Json | None) -> Branch:
         task = planned or {}
-        count = _item_count(task) or 1
+        count = loop_count(task) or 1
         return Branch(label=name, tasks=count * self._leaves_of(task.get("template")))
 
     def _leaves_of(self, template: str | None) -> int:
@@ -194,7 +196,7 @@ class _TreeReader:
         if template not in self.expectations:
             self.expectations[template] = 1  # ends the recursion for a template that calls itself
             plan = _plan(self.templates[template])
-            total = sum((_item_count(task) or 1) * self._leaves_of(task.get("template")) for task in plan.values())
+            total = sum((loop_count(task) or 1) * self._leaves_of(task.get("template")) for task in plan.values())
             self.expectations[template] = total or 1
         return self.expectations[template]
 
@@ -210,39 +212,10 @@ def _leaf(label: str, node: Json, attempts: tuple[Json, ...]) -> Branch:
 def _plan(template: Json) -> dict[str, Json]:
     """Task name → task of a DAG or Steps template, in the order of execution; empty for other templates."""
     if template.get("dag"):
-        return _by_depth({task["name"]: task for task in template["dag"].get("tasks") or ()})
-    plan: dict[str, Json] = {}
-    for group in template.get("steps") or ():
-        for step in group if isinstance(group, list) else group.get("steps") or ():
-            plan[step["name"]] = step
-    return plan
-
-
-def _by_depth(tasks: dict[str, Json]) -> dict[str, Json]:
-    """A DAG's tasks, each after its dependencies, otherwise in the order of the document."""
-    depths: dict[str, int] = {}
-
-    def depth(name: str) -> int:
-        if name not in depths:
-            depths[name] = 0  # ends the recursion for a cycle, which Argo refuses
-            task = tasks[name]
-            words = _WORD.findall(task.get("depends") or "") + (task.get("dependencies") or [])
-            depths[name] = 1 + max((depth(word) for word in words if word in tasks), default=0)
-        return depths[name]
-
-    try:
-        return dict(sorted(tasks.items(), key=lambda pair: depth(pair[0])))
-    except RecursionError:  # a chain of a thousand tasks, written in reverse order
-        return tasks
-
-
-def _item_count(task: Json) -> int:
-    """The number of items of a fan-out if the document gives it; else 0."""
-    if task.get("withItems"):
-        return len(task["withItems"])
-    sequence = task.get("withSequence") or {}
-    count = str(sequence.get("count", ""))
-    return int(count) if count.isdecimal() else 0
+        tasks = {str(task["name"]): task for task in template["dag"].get("tasks") or ()}
+        depth = depths(list(tasks.values()))
+        return dict(sorted(tasks.items(), key=lambda pair: depth[pair[0]]))
+    return {step["name"]: step for step in calls_of(template)}
 
 
 def _index(label: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from hera_utils.argo import schema
 from hera_utils.argo.names import reference_kind
 from hera_utils.argo.support_table import EXECUTED, REFUSED, WARNED
+from hera_utils.argo.template_calls import calls_of
 from hera_utils.errors import UnsupportedError
 
 Json = dict[str, Any]
@@ -111,8 +112,7 @@ def _at(home: _Home, finding: SupportFinding) -> SupportFinding:
 
 def _calls(template: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
     """The templates of stored objects that a template calls. home: the object that contains the template."""
-    tasks = (template.get("dag") or {}).get("tasks") or ()
-    for holder in [*tasks, *(step for group in template.get("steps") or () for step in group or ())]:
+    for holder in calls_of(template):
         yield from _call(holder, home)
         if home is not None and holder.get("onExit"):
             yield home, holder["onExit"]

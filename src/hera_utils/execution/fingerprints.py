@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.argo.names import reference_kind
+from hera_utils.argo.template_calls import calls_of
 from hera_utils.argo.template_containers import containers_beside
 from hera_utils.digests import short_digest
 from hera_utils.experiment.entry_tasks import arguments_of, entry_tasks, items_of
@@ -239,7 +240,7 @@ class _DocumentReader:
             return frozenset({key})
         if name not in self._reached:
             self._reached[name] = frozenset({name})  # set before the recursion: a template may call itself
-            inner = _calls(self.templates.get(name) or {})
+            inner = calls_of(self.templates.get(name) or {})
             self._reached[name] = self._reached[name].union(*(self.reached(task) for task in inner))
         return self._reached[name]
 
@@ -253,7 +254,7 @@ class _DocumentReader:
         """The stored templates that a template refers to, and those that these reach: `library/step` → its code."""
         if name not in self._stored:
             template = self.templates.get(name) or {}
-            references = [call["templateRef"] for call in (template, *_calls(template)) if call.get("templateRef")]
+            references = [call["templateRef"] for call in (template, *calls_of(template)) if call.get("templateRef")]
             self._stored[name] = _stored_codes(references, self.fingerprinter)
         return self._stored[name]
 
@@ -328,16 +329,10 @@ def _stored_codes(references: Iterable[Json], fingerprinter: Fingerprinter) -> d
         if template is None:
             continue
         codes[label] = _code_of(template, fingerprinter)
-        for call in _calls(template):
+        for call in calls_of(template):
             inner = {**reference, "template": call["template"]} if call.get("template") else call.get("templateRef")
             waiting += [inner] if inner else []
     return codes
-
-
-def _calls(template: Json) -> list[Json]:
-    """The tasks of a DAG, or the steps of all groups."""
-    tasks = list((template.get("dag") or {}).get("tasks") or ())
-    return tasks + [step for group in template.get("steps") or () for step in group]
 
 
 def _with_digest(image: str, digests: Mapping[str, str]) -> str:

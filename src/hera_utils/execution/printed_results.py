@@ -7,8 +7,10 @@ would get the annotation, and without braces Argo substitutes nothing: the run h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
+
+from hera_utils.argo.template_calls import calls_of
 
 Json = dict[str, Any]
 
@@ -32,7 +34,7 @@ def _asking(template: Json, printing: set[str]) -> Json:
     kind = "tasks" if template.get("dag") else "steps"
     names = [
         str(task.get("name"))
-        for task in _calls(template)
+        for task in calls_of(template)
         if task.get("template") in printing or (task.get("inline") and _only_prints(task["inline"]))
     ]
     if not names:
@@ -43,13 +45,6 @@ def _asking(template: Json, printing: set[str]) -> Json:
         **template,
         "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), ANNOTATION: text}},
     }
-
-
-def _calls(template: Json) -> Iterator[Json]:
-    yield from (template.get("dag") or {}).get("tasks") or ()
-    for group in template.get("steps") or ():
-        steps: Iterable[Json] = group if isinstance(group, list) else group.get("steps") or ()
-        yield from steps
 
 
 def _only_prints(template: Json) -> bool:

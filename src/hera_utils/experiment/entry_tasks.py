@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hera_utils.argo.template_calls import calls_of, step_groups
 from hera_utils.experiment.values import text
 
 Json = dict[str, Any]
@@ -26,16 +27,7 @@ def entry_template(document: Json) -> Json:
 
 def entry_tasks(document: Json) -> list[Json]:
     """The tasks of the entry template, a DAG's or those of every step; [] if it is neither."""
-    template = entry_template(document)
-    if template.get("dag"):
-        return list(template["dag"].get("tasks") or ())
-    return [step for group in step_groups(template) for step in group]
-
-
-def step_groups(template: Json) -> list[list[Json]]:
-    """The steps of a template, group by group. Argo accepts a group as a list or as a mapping with `steps`."""
-    groups = template.get("steps") or ()
-    return [list(group if isinstance(group, list) else group.get("steps") or ()) for group in groups]
+    return calls_of(entry_template(document))
 
 
 def items_of(task: Json) -> list[Any] | None:

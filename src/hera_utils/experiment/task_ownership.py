@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.argo.template_calls import step_groups
 from hera_utils.experiment.entry_tasks import (
     arguments_of,
     entry_tasks,
     entry_template,
     entrypoint_of,
     items_of,
-    step_groups,
     with_entry_tasks,
 )
 from hera_utils.experiment.point_matching import Axes, match_tasks

@@ -7,6 +7,7 @@ from typing import Any
 
 from hera_utils.argo import phases, timestamps
 from hera_utils.argo.annotations import RAN
+from hera_utils.argo.template_calls import calls_of
 from hera_utils.interpreter import (
     answers,
     arguments,
@@ -30,7 +31,7 @@ from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
-from hera_utils.interpreter.templates import TemplateHolder, calls_of
+from hera_utils.interpreter.templates import TemplateHolder
 from hera_utils.interpreter.walk import Walk
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from hera_utils.argo.faults import not_found
 from hera_utils.argo.merge_patches import strategic_merge
 from hera_utils.argo.names import label_value_faults, reference_kind
+from hera_utils.argo.template_calls import calls_of
 from hera_utils.errors import ExpressionError, InvalidWorkflow
 from hera_utils.expressions.expr.lexer import CompileError
 from hera_utils.expressions.values import go_type
@@ -242,7 +243,7 @@ def _references(spec: Json) -> Iterator[Json]:
 
 
 def _template_references(template: Json) -> Iterator[Json]:
-    for holder in holders(template):
+    for holder in calls_of(template):
         if holder.get("templateRef"):
             yield holder["templateRef"]
         yield from _hook_references(holder)
@@ -254,10 +255,3 @@ def _hook_references(holder: Json) -> Iterator[Json]:
     for hook in (holder.get("hooks") or {}).values():
         if hook.get("templateRef"):
             yield hook["templateRef"]
-
-
-def holders(template: Json) -> Iterator[Json]:
-    """The steps and tasks of a template, which call other templates."""
-    for group in template.get("steps") or ():
-        yield from group or ()
-    yield from (template.get("dag") or {}).get("tasks") or ()

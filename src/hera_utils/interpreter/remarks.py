@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from hera_utils.argo.template_calls import calls_of
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import dashes, tags
 from hera_utils.interpreter import depends, loops
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
-from hera_utils.interpreter.templates import calls_of
 
 _EXPRESSIONS = ("expression", "fromExpression")
 _LOOP = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from hera_utils.argo.template_calls import calls_of
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 
@@ -123,12 +124,6 @@ class Templates:
             raise Fault(f"workflow template {name} not found")
         spec: Json = document.get("spec") or {}
         return spec
-
-
-def calls_of(template: Json) -> list[Json]:
-    """The steps or tasks of a template."""
-    tasks = (template.get("dag") or {}).get("tasks") or ()
-    return [*tasks, *(step for group in template.get("steps") or () for step in group or ())]
 
 
 def _by_name(spec: Json, name: str) -> Json | None:

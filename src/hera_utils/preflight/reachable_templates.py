@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.argo.names import reference_kind
+from hera_utils.argo.template_calls import calls_of
 
 Json = dict[str, Any]
 Lookup = Callable[[str, str], Json | None]
@@ -79,10 +80,7 @@ def _by_name(spec: Json) -> dict[str, Json]:
 
 def _calls(template: Json) -> Iterator[Json]:
     """The calls of a template: its steps or tasks, and their hooks."""
-    tasks = [*((template.get("dag") or {}).get("tasks") or ())]
-    for group in template.get("steps") or ():
-        tasks += group if isinstance(group, list) else [group] if group else []
-    for task in tasks:
+    for task in calls_of(template):
         yield task
         if task.get("onExit"):
             yield {"template": task["onExit"]}

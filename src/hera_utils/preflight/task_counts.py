@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.argo.template_calls import depths, loop_count, step_groups
+
 Json = dict[str, Any]
 
-_WORD = re.compile(r"[A-Za-z0-9_-]+")
 _SEVERAL = 2  # assumed length of a loop whose items are not known yet
 
 
@@ -83,7 +83,7 @@ def _fold(
 
     def of_call(call: Json, above: tuple[str, ...]) -> Width:
         one = of(call.get("inline") or templates.get(str(call.get("template"))), above)
-        often = _times(call)
+        often = loop_count(call)
         return Width(one.count * loop, False) if often is None else Width(one.count * often, one.exact)
 
     return of(templates.get(str(spec.get("entrypoint"))), ())
@@ -92,46 +92,17 @@ def _fold(
 def _groups(template: Json) -> list[list[Json]] | None:
     """The calls of a template, in groups that run one after the other; None if it has none."""
     if template.get("steps"):
-        return [group if isinstance(group, list) else [group] for group in template["steps"]]
+        return step_groups(template)
     tasks = (template.get("dag") or {}).get("tasks")
     return _layers(tasks) if tasks else None
 
 
 def _layers(tasks: list[Json]) -> list[list[Json]]:
     """The tasks of a DAG, grouped by the length of the longest path to them."""
-    by_name = {str(task.get("name")): task for task in tasks}
-    before = {name: {other for other in _dependencies(task) if other in by_name} for name, task in by_name.items()}
-    after: dict[str, list[str]] = {}
-    for name, others in before.items():
-        for other in others:
-            after.setdefault(other, []).append(name)
-    open_ones = {name: len(others) for name, others in before.items()}
-    depth = dict.fromkeys(by_name, 0)  # tasks in a cycle keep 0; Argo refuses a cycle anyway
-    ready = [name for name, count in open_ones.items() if not count]
-    for name in ready:
-        for later in after.get(name, ()):
-            depth[later] = max(depth[later], depth[name] + 1)
-            open_ones[later] -= 1
-            if not open_ones[later]:
-                ready.append(later)
-    layers: dict[int, list[Json]] = {}
-    for name, task in by_name.items():
-        layers.setdefault(depth[name], []).append(task)
+    depth, layers = depths(tasks), dict[int, list[Json]]()
+    for task in tasks:
+        layers.setdefault(depth[str(task.get("name"))], []).append(task)
     return list(layers.values())
-
-
-def _dependencies(task: Json) -> list[str]:
-    return [*(task.get("dependencies") or []), *_WORD.findall(str(task.get("depends") or ""))]
-
-
-def _times(call: Json) -> int | None:
-    """How often a task or step runs: once per item of its loop; None if only the run determines that."""
-    if call.get("withItems") is not None:
-        return len(call["withItems"])
-    sequence = call.get("withSequence") or {}
-    if str(sequence.get("count", "")).isdecimal():
-        return int(sequence["count"])
-    return None if call.get("withParam") or sequence else 1
 
 
 def _together(widths: Iterable[Width]) -> Width:

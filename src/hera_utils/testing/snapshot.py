@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.template_calls import calls_of, step_groups
 from hera_utils.wording import counted
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _tasks(templates: Mapping[Any, Json], name: str, indent: str, above: tuple[s
     template = templates.get(name)
     if template is None or name in above:
         return []
-    calls = [((template.get("dag") or {}).get("tasks") or ())] if template.get("dag") else template.get("steps") or ()
+    calls = [calls_of(template)] if template.get("dag") else step_groups(template)
     lines = []
     for number, group in enumerate(calls):
         if len(calls) > 1:

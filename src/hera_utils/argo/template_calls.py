@@ -1,0 +1,60 @@
+"""The steps and tasks by which a template calls others: in which order, and how often. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+Json = dict[str, Any]
+
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def calls_of(template: Json) -> list[Json]:
+    """The tasks of a DAG, or the steps of all groups; [] for a template that runs something itself."""
+    return [
+        *((template.get("dag") or {}).get("tasks") or ()),
+        *(step for group in step_groups(template) for step in group),
+    ]
+
+
+def step_groups(template: Json) -> list[list[Json]]:
+    """The steps, group by group. A group is a list; a mapping with `steps`, as Argo's own types have it; null where it is empty."""
+    groups = template.get("steps") or ()
+    return [list((group.get("steps") if isinstance(group, dict) else group) or ()) for group in groups]
+
+
+def depths(tasks: Sequence[Json]) -> dict[str, int]:
+    """Task of a DAG → how many tasks come one after the other before it, at most. Tasks in a circle, which Argo refuses, keep 0."""
+    names = {str(task.get("name")) for task in tasks}
+    before = {str(task.get("name")): names.intersection(_words_of_dependencies(task)) for task in tasks}
+    after: dict[str, list[str]] = {}
+    for name, others in before.items():
+        for other in others:
+            after.setdefault(other, []).append(name)
+    open_ones = {name: len(others) for name, others in before.items()}
+    depth = dict.fromkeys(before, 0)
+    ready = [name for name, count in open_ones.items() if not count]
+    for name in ready:
+        for later in after.get(name, ()):
+            depth[later] = max(depth[later], depth[name] + 1)
+            open_ones[later] -= 1
+            if not open_ones[later]:
+                ready.append(later)
+    return depth
+
+
+def _words_of_dependencies(task: Json) -> list[str]:
+    """The names of the tasks that a task depends on, and the other words of its `depends`, such as Succeeded."""
+    return [*(task.get("dependencies") or []), *_WORD.findall(str(task.get("depends") or ""))]
+
+
+def loop_count(call: Json) -> int | None:
+    """How often a step or task runs: once for each item of its loop, 1 without a loop; None where only the run decides."""
+    if call.get("withItems") is not None:
+        return len(call["withItems"])
+    sequence = call.get("withSequence") or {}
+    if str(sequence.get("count", "")).isdecimal():
+        return int(sequence["count"])
+    return None if call.get("withParam") or sequence else 1
