@@ -59,7 +59,7 @@ def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
 
 
 def documents_of(
-    paths: Sequence[Path], client: ArgoClient, *, strict: bool = True
+    paths: Sequence[Path], client: ArgoClient, *, strict: bool
 ) -> Iterator[tuple[str, Json | HeraUtilsError]]:
     """(label, the document or the error) of each document in every file, in order."""
     from hera_utils.cli.documents import files_of, in_namespace, read_documents

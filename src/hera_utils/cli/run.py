@@ -354,7 +354,7 @@ def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) ->
 
 
 def submit_documents(
-    client: ArgoClient, documents: Sequence[Json], assignments: Sequence[str], stamp: Stamp | None = None
+    client: ArgoClient, documents: Sequence[Json], assignments: Sequence[str], stamp: Stamp | None
 ) -> list[str]:
     """Create what a file's workflows need and update its templates, then submit the workflows. stamp: added to them on this machine."""
     from hera_utils.cli.documents import ARGO_KINDS, KINDS, KUBERNETES_KINDS

@@ -150,5 +150,5 @@ def painted(phase: str, text: str) -> str:
     return StyledText(click.style(text, dim=True) if style == "dim" else click.style(text, fg=style))
 
 
-def use_colour(stream: Any = None) -> bool:
-    return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def use_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

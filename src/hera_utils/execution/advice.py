@@ -46,7 +46,7 @@ class Advice:
         rest = "the rest and gather follow" if gathers else "the rest follows"
         return f"{rest if waiting or not gathers else 'gather follows'} with: {self.resume()}"
 
-    def of_failure(self, run: Run, *, gathers: bool, unclear: str = "") -> RunFailed:
+    def of_failure(self, run: Run, *, gathers: bool, unclear: str) -> RunFailed:
         """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is
         done. unclear: why it is unknown which of its points failed, "" if it is known.
         """

@@ -157,7 +157,7 @@ _NOT_OURS_ALONE = frozenset({"set", "inputs", "points", "output", "timeout", "na
 """If the script defines a flag with one of these names, the script's flag is used."""
 
 
-def add_flags(parser: ContextParser, experiment: Experiment | None = None) -> None:
+def add_flags(parser: ContextParser, experiment: Experiment | None) -> None:
     """Add the flags of RunOptions. experiment: --help describes its inputs; None if it is not known yet."""
     group = parser.experiment_flags = parser.add_argument_group("experiment")
     for flag, name, words, options in _FLAGS:

@@ -250,8 +250,8 @@ def fingerprinter_of(
     files: DeclaredFiles,
     *,
     keep_done: bool,
-    secrets: Iterable[str] = (),
-    stored: Stored = no_template,
+    secrets: Iterable[str],
+    stored: Stored,
 ) -> Fingerprinter:
     """keep_done: ignore changes of code. secrets: besides those of the settings. stored: (kind, name) → the stored template."""
     sources = Sources(script_folder())

@@ -212,7 +212,7 @@ def run_as_it_stands(client: ArgoClient, runs: Path, name: str = "", *, facts: J
     )
 
 
-def stop_run(client: ArgoClient, runs: Path, name: str = "") -> list[str]:
+def stop_run(client: ArgoClient, runs: Path, name: str) -> list[str]:
     """Stop the workflows of a run that have not ended, and return their names. name: as in `run_as_it_stands`."""
     stopped = []
     for document in load_run(client, name or newest_run(runs), [runs]).documents:

@@ -30,7 +30,7 @@ def node_type(context: Context, template: Json) -> str:
     return "Retry" if retry_strategy(context, template) is not None else NODE_TYPES[kind_of(template)]
 
 
-def new_node(context: Context, frame: Frame, kind: str, phase: str, message: str = "") -> Json:
+def new_node(context: Context, frame: Frame, kind: str, phase: str) -> Json:
     """Create the node of a frame, with the values of its inputs."""
     template = frame.template
     inputs = template.get("inputs") or {}
@@ -39,7 +39,7 @@ def new_node(context: Context, frame: Frame, kind: str, phase: str, message: str
     if memoize:
         cached = ((memoize.get("cache") or {}).get("configMap") or {}).get("name", "")
         fields["memoizationStatus"] = {"hit": False, "key": memoize.get("key", ""), "cacheName": cached}
-    return add_node(context, frame.call, kind, phase, message, **fields)
+    return add_node(context, frame.call, kind, phase, **fields)
 
 
 def add_node(context: Context, call: TemplateCall, kind: str, phase: str, message: str = "", **fields: Any) -> Json:

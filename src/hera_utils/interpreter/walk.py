@@ -93,7 +93,7 @@ class Walk(Context):
         else:
             self.rise_from(frame, fault)
 
-    def rise_from(self, frame: Frame, fault: Fault | None = None) -> None:
+    def rise_from(self, frame: Frame, fault: Fault | None) -> None:
         """As `rise`, for a frame (which may just have been closed)."""
         node = self.ledger.nodes[frame.node_id]
         if phases.ended(node):

@@ -12,7 +12,7 @@ import urllib3.exceptions
 from requests.utils import get_environ_proxies, select_proxy, should_bypass_proxies
 
 
-def proxy_for(url: str, setting: str | None = None) -> str | None:
+def proxy_for(url: str, setting: str | None) -> str | None:
     """The URL of the HTTP proxy for an address, None for none. setting: the setting `proxy`; else the environment decides.
 
     NO_PROXY (hosts, domains, addresses with a mask) applies to both. The URL may contain a password.

@@ -45,7 +45,7 @@ class Right:
         return {**review, **({"group": self.group} if self.group else {}), **({"subresource": sub} if sub else {})}
 
 
-def submitter(templates: Iterable[str] = ()) -> list[Right]:
+def submitter(templates: Iterable[str]) -> list[Right]:
     """The rights to submit and follow a run. templates: kinds to which the workflow refers; the server reads them with these rights."""
     rights = [
         Right("create", "workflows", ARGO, "nothing can be submitted"),

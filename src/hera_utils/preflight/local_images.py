@@ -74,7 +74,7 @@ def decide_images(
     needs: Needs,
     reach: Reach,
     *,
-    requirements: Sequence[str] = (),
+    requirements: Sequence[str],
     pull_secrets: Callable[[], list[Json]] = list,
     say: Say = silent,
 ) -> tuple[dict[str, ImageDecision], dict[str, Finding]]:

@@ -41,7 +41,7 @@ OBJECTS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 
 
 def workflow_findings(
-    context: CLIContext, environment: Environment, documents: Sequence[Json], *, thorough: bool, say: Say = silent
+    context: CLIContext, environment: Environment, documents: Sequence[Json], *, thorough: bool, say: Say
 ) -> Iterator[Finding]:
     """Everything that is missing for workflows on this machine. The server is asked only if they name objects or stored templates.
 

@@ -79,12 +79,11 @@ class CrateContext:
     license: str = ""
 
 
-def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateContext | None = None) -> Path:
+def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateContext) -> Path:
     """Write the crate into a folder. Returns the manifest's path.
 
     Raises ResourceError if it cannot be written or would contain a secret.
     """
-    context = context or CrateContext()
     refuse_secret_literals(run.documents)
     results = without_secrets(results, context.secrets)
     script = Path(run.script) if run.script else None

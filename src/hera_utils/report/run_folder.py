@@ -44,8 +44,8 @@ MOST_POINTS = 20_000
 def write_run_folder(
     client: ArgoClient,
     folder: Path,
-    secrets: Iterable[str | Secret | None] = (),
-    file_uses: Callable[[], tuple[FileUse, ...]] = tuple,
+    secrets: Iterable[str | Secret | None],
+    file_uses: Callable[[], tuple[FileUse, ...]],
 ) -> str:
     """Write report, methods, results and manifest. Returns "" or a sentence about the failure, which never makes the run fail.
 
@@ -81,9 +81,7 @@ def _with_fix(error: Exception) -> str:
     return f"{error}; {fix}" if fix else str(error)
 
 
-def crate_context(
-    client: ArgoClient, secrets: Iterable[str | Secret | None] = (), uses: Iterable[FileUse] = ()
-) -> CrateContext:
+def crate_context(client: ArgoClient, secrets: Iterable[str | Secret | None], uses: Iterable[FileUse]) -> CrateContext:
     """The context of a run's manifest (RO-Crate). uses: the files that the run read and wrote."""
     connection = client.connection
     secret_texts = (connection.token, *secrets)

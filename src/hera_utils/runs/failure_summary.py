@@ -101,7 +101,7 @@ def lines(
 
 
 def grouped_lines(
-    failures: Sequence[FailureEntry], *, mark: str, more: str, is_beside: Callable[[str], bool] = lambda name: False
+    failures: Sequence[FailureEntry], *, mark: str, more: str, is_beside: Callable[[str], bool]
 ) -> list[str]:
     """The first failures with the last lines of their logs and hints; equal failures are joined.
 

@@ -18,7 +18,7 @@ from hera_utils.settings.resolve import GivenValue, Layer
 _CREDENTIALS = (*TOKEN_FIELDS, "client_certificate", "client_key")
 
 
-def for_their_own_servers(layers: Sequence[Layer], user_folder: str, profiles: Sequence[str] = ()) -> list[Layer]:
+def for_their_own_servers(layers: Sequence[Layer], user_folder: str, profiles: Sequence[str]) -> list[Layer]:
     """The layers (strongest first) without the credentials for servers other than the winner.
 
     user_folder: the folder of the user's two files. profiles: the selected ones, weakest first. The last layer says why a token was

@@ -65,7 +65,7 @@ def part_done(workflow: Json) -> float:
 
 
 def joint_progress(
-    name: str, namespace: str, shares: Iterable[Share], *, total: int = 0, started: float | None = None
+    name: str, namespace: str, shares: Iterable[Share], *, total: int = 0, started: float | None
 ) -> Progress:
     """The progress of all workflows: a row for each, counted in points. total: the points of the run, if more are to be submitted."""
     rows = tuple(

@@ -53,7 +53,7 @@ def complaint(pod: Json, own: containers.Executor = containers.NO_EXECUTOR) -> s
     return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(found)}' if found else ""
 
 
-def of_spec(spec: Json, own: containers.Executor = containers.NO_EXECUTOR) -> Iterator[str]:
+def of_spec(spec: Json, own: containers.Executor) -> Iterator[str]:
     broken: set[str] = set()
     yield from volumes.of_volumes(spec.get("volumes") or (), own.volumes, broken)
     yield from containers.of_pod(spec, own, broken)

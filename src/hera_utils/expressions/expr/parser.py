@@ -163,8 +163,8 @@ class _Parser:
     def fail(self, message: str, token: Token | None = None) -> NoReturn:
         raise CompileError(located(message, self.source, (token or self.current).start))
 
-    def unexpected(self, token: Token | None = None) -> NoReturn:
-        self.fail(f"unexpected token {(token or self.current).display()}", token)
+    def unexpected(self) -> NoReturn:
+        self.fail(f"unexpected token {self.current.display()}")
 
     # -- expressions
 

@@ -88,7 +88,7 @@ class Program:
         entropy = entropy or Entropy()
         return self.evaluate_in(self.environment(variables, entropy), entropy=entropy)
 
-    def evaluate_in(self, environment: Mapping[str, Any], *, entropy: Entropy | None = None) -> Any:
+    def evaluate_in(self, environment: Mapping[str, Any], *, entropy: Entropy | None) -> Any:
         """The value for an unchanged environment, without Argo's functions. Raises CompileError, EvaluationError."""
         overridden = self.roots & environment.keys()
         node = _compiled(

@@ -53,7 +53,7 @@ class Gate:
     token: str = field(repr=False)
     host_names: frozenset[str] = LOOPBACK_NAMES
 
-    def check_address(self, headers: Mapping[str, str], scheme: str = "http") -> AccessDecision:
+    def check_address(self, headers: Mapping[str, str], scheme: str) -> AccessDecision:
         """Host must be a loopback name; Origin, when there is one, must be the same address."""
         host = headers.get("host", "")
         if host_name(host) not in self.host_names:

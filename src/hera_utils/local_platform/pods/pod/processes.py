@@ -83,7 +83,7 @@ def _parent(proc: str, pid: int) -> int:
         return 0
 
 
-def resident(proc: str, namespace: str, others: Collection[str] = ()) -> int:
+def resident(proc: str, namespace: str, others: Collection[str]) -> int:
     """Bytes of memory of a container's processes, without shared memory."""
     total = 0
     for pid in members(proc, namespace, others, orphans=True):
