@@ -3,7 +3,8 @@
 import pytest
 
 from hera_utils.execution.lost_pods import LOST, lost_points
-from hera_utils.runs.record import PointRow, point_statuses
+from hera_utils.runs.point_status import point_statuses
+from hera_utils.runs.record import PointRow
 
 
 def node(name, kind="Pod", phase="Succeeded", boundary="wf", **more):

@@ -28,7 +28,7 @@ def step_groups(template: Json) -> list[list[Json]]:
 def depths(tasks: Sequence[Json]) -> dict[str, int]:
     """Task of a DAG → how many tasks come one after the other before it, at most. Tasks in a circle, which Argo refuses, keep 0."""
     names = {str(task.get("name")) for task in tasks}
-    before = {str(task.get("name")): names.intersection(_words_of_dependencies(task)) for task in tasks}
+    before = {str(task.get("name")): names.intersection(dependency_words(task)) for task in tasks}
     after: dict[str, list[str]] = {}
     for name, others in before.items():
         for other in others:
@@ -45,7 +45,7 @@ def depths(tasks: Sequence[Json]) -> dict[str, int]:
     return depth
 
 
-def _words_of_dependencies(task: Json) -> list[str]:
+def dependency_words(task: Json) -> list[str]:
     """The names of the tasks that a task depends on, and the other words of its `depends`, such as Succeeded."""
     return [*(task.get("dependencies") or []), *_WORD.findall(str(task.get("depends") or ""))]
 

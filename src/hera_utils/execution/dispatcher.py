@@ -22,7 +22,8 @@ from hera_utils.platforms.reconnect import persist
 from hera_utils.preflight.size_limits import oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
-from hera_utils.runs.record import DONE, PRUNED, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
+from hera_utils.runs.point_status import point_statuses
+from hera_utils.runs.record import DONE, PRUNED, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow

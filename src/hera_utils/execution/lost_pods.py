@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hera_utils.argo.phases import UNSUCCESSFUL
-from hera_utils.runs.record import DONE, PointRow, entry_nodes
+from hera_utils.runs.point_status import entry_nodes
+from hera_utils.runs.record import DONE, PointRow
 
 Json = dict[str, Any]
 

@@ -17,7 +17,8 @@ from hera_utils.experiment.task_ownership import TaskRef, task_ownership
 from hera_utils.results.task_results import TaskResult, pairs
 from hera_utils.runs.measurements import joint
 from hera_utils.runs.outcome import values
-from hera_utils.runs.record import PRUNED, SUBMITTED, PointRow, entry_nodes
+from hera_utils.runs.point_status import entry_nodes
+from hera_utils.runs.record import PRUNED, SUBMITTED, PointRow
 
 Json = dict[str, Any]
 

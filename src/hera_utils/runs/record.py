@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.packed_documents import packed, unpacked
@@ -538,39 +537,6 @@ def records(runs: Path) -> list[Path]:
                 if created is not None:
                     dated.append((created, folder.name, folder))
     return [folder for _, _, folder in sorted(dated, reverse=True)]
-
-
-def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
-    """Point id → its status in a workflow: the worst phase of its tasks; "Omitted" for a task that the workflow never began."""
-    nodes = entry_nodes(document)
-    return {
-        row.id: _worst([str((nodes.get(piece) or {}).get("phase") or "Omitted") for piece in row.tasks]) for row in rows
-    }
-
-
-def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
-    """(task, item or None) → node, for the tasks of the entry template; a point's `tasks` are keys of it."""
-    name = str(document["metadata"].get("name", ""))
-    nodes_by_ref: dict[tuple[str, int | None], Json] = {}
-    for node in ((document.get("status") or {}).get("nodes") or {}).values():
-        if node.get("boundaryID") != name or (node.get("nodeFlag") or {}).get("retried"):
-            continue
-        path = str(node.get("name", ""))[len(name) :]
-        if path.startswith("["):
-            path = path.partition("]")[2]
-        task, bracket, item = path.lstrip(".").partition("(")
-        if not task:
-            continue
-        number = item.partition(":")[0].rstrip(")") if bracket else ""
-        nodes_by_ref[task, int(number) if number.isdecimal() else None] = node
-    return nodes_by_ref
-
-
-def _worst(phases: list[str]) -> str:
-    for phase in (*sorted(UNSUCCESSFUL), "Omitted", "Running", "Pending"):
-        if phase in phases:
-            return phase
-    return "Succeeded" if "Succeeded" in phases else "Skipped"
 
 
 def label_of(run: str) -> str:

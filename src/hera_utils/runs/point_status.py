@@ -1,0 +1,70 @@
+"""How the points of a run stand in one of its workflows, by the nodes of the entry template. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hera_utils.argo.phases import ERROR, FAILED, OMITTED, PENDING, RUNNING, SKIPPED, SUCCEEDED, UNSUCCESSFUL, phase_of
+from hera_utils.argo.template_calls import dependency_words
+from hera_utils.experiment.entry_tasks import entry_tasks
+from hera_utils.runs.record import PointRow
+
+Json = dict[str, Any]
+TaskRef = tuple[str, int | None]
+"""(task, item of its loop or None)."""
+_WORST_FIRST = (ERROR, FAILED, OMITTED, RUNNING, PENDING, SUCCEEDED, SKIPPED)
+
+
+def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
+    """Point id → its status in a workflow: the worst phase of its tasks. "Omitted" for a task that the workflow never began, though it
+    was needed; a task whose own condition was not met counts as skipped.
+    """
+    nodes = entry_nodes(document)
+    unneeded = _unneeded(document, nodes)
+    return {row.id: _worst(_phase(nodes, ref, unneeded) for ref in row.tasks) for row in rows}
+
+
+def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
+    """(task, item or None) → node, for the tasks of the entry template; a point's `tasks` are keys of it."""
+    name = str(document["metadata"].get("name", ""))
+    nodes_by_ref: dict[tuple[str, int | None], Json] = {}
+    for node in ((document.get("status") or {}).get("nodes") or {}).values():
+        if node.get("boundaryID") != name or (node.get("nodeFlag") or {}).get("retried"):
+            continue
+        path = str(node.get("name", ""))[len(name) :]
+        if path.startswith("["):
+            path = path.partition("]")[2]
+        task, bracket, item = path.lstrip(".").partition("(")
+        if not task:
+            continue
+        number = item.partition(":")[0].rstrip(")") if bracket else ""
+        nodes_by_ref[task, int(number) if number.isdecimal() else None] = node
+    return nodes_by_ref
+
+
+def _phase(nodes: Mapping[TaskRef, Json], ref: TaskRef, unneeded: frozenset[str]) -> str:
+    """The phase of a task. One that was omitted as a whole has no nodes for the items of its loop."""
+    phase = str((nodes.get(ref) or {}).get("phase") or OMITTED)
+    return SKIPPED if phase == OMITTED and ref[0] in unneeded else phase
+
+
+def _worst(phases: Iterable[str]) -> str:
+    found = set(phases)
+    return next((phase for phase in _WORST_FIRST if phase in found), SKIPPED)
+
+
+def _unneeded(document: Json, nodes: Mapping[TaskRef, Json]) -> frozenset[str]:
+    """The omitted tasks that nothing kept from running but their own `depends`, such as what runs only after a failure."""
+    phases: dict[str, set[str]] = {}
+    for (task, _), node in nodes.items():
+        phases.setdefault(task, set()).add(str(node.get("phase") or ""))
+    omitted = {task for task, found in phases.items() if OMITTED in found}
+    if not omitted or phase_of(document) == SUCCEEDED:
+        return frozenset(omitted)
+    awaited = {task["name"]: {word for word in dependency_words(task)} for task in entry_tasks(document)}
+    names = set(awaited)
+    blocked = {task for task in names if phases.get(task, {OMITTED}) & UNSUCCESSFUL or task not in phases}
+    while more := {task for task in omitted - blocked if task not in names or awaited[task] & names & blocked}:
+        blocked |= more
+    return frozenset(omitted - blocked)
