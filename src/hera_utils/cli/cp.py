@@ -48,7 +48,7 @@ def command(source: str, target: str, unpack: bool) -> int:
     if source.startswith(ARTIFACT):
         return _copy_artifacts(source, Path(target), unpack)
     cluster = Cluster(connect(settings))
-    done = copy(cluster, _from_root(source), _from_root(target), state=settings.state)
+    done = copy(cluster, source, target, state=settings.state)
     say(f"{counted(done.files, 'file')}, {size_in_words(done.bytes)}, to {done.target}")
     return 0
 
@@ -141,11 +141,3 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
     kind = "file" if placed.is_file() else "folder"
     say(f"1 {kind}, {size_in_words(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
     return 0
-
-
-def _from_root(text: str) -> str:
-    """`claim:/path` is the path from the claim's root, as with kubectl cp: the same as `claim:path`."""
-    head, colon, tail = text.partition(":")
-    if colon and "/" not in head and tail.startswith("/") and not Path(text).exists():
-        return f"{head}:{tail.lstrip('/')}"
-    return text

@@ -14,13 +14,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from hera_utils.errors import AccessError, Refused, ResourceError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
 from hera_utils.platforms.port_forward import PortForward
+from hera_utils.settings.address import endpoint
 
 Json = dict[str, Any]
 
@@ -44,6 +45,11 @@ class Service:
     @property
     def description(self) -> str:
         return f"service {self.namespace}/{self.name}"
+
+    @property
+    def pods(self) -> str:
+        """Its selector as text."""
+        return ",".join(f"{key}={value}" for key, value in sorted(self.selector.items()))
 
 
 def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
@@ -175,11 +181,8 @@ def _addresses(ingress: Json, service: str) -> Iterator[str]:
 
 
 def _takes_connections(url: str) -> bool:
-    parts = urlsplit(url)
     try:
-        with socket.create_connection(
-            (str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)), _PATIENCE
-        ):
+        with socket.create_connection(endpoint(url), _PATIENCE):
             return True
     except OSError:
         return False
@@ -214,25 +217,23 @@ def _serving(http: KubernetesHttp, service: Service) -> list[Json]:
     """The ready pods. Raises AccessError if there is none."""
     ready = [pod for pod in _pods(http, service, must=True) if _is_ready(pod)]
     if not ready:
-        chosen = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
         raise AccessError(
             f"the Argo server ({service.description}) has no pod that is ready",
-            fix=f"see: kubectl -n {service.namespace} get pods -l {chosen or '…'}",
+            fix=f"see: kubectl -n {service.namespace} get pods -l {service.pods or '…'}",
         )
     return ready
 
 
 def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list[Json]:
     """The service's pods; [] if the user may not list them. must: raise AccessError then."""
-    selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
     place = f"/api/v1/namespaces/{quote(service.namespace)}/pods"
-    answer = http.send(ClusterRequest("GET", place, query={"labelSelector": selector}))
+    answer = http.send(ClusterRequest("GET", place, query={"labelSelector": service.pods}))
     if not answer.ok and must:
         raise AccessError(
             f"the pods of the Argo server ({service.description}) cannot be listed: {answer.message}",
             fix="name the server with --argo_server, or ask the cluster's owner for: list pods, create pods/portforward",
         )
-    return list(answer.body.get("items") or ()) if answer.ok and selector else []
+    return list(answer.body.get("items") or ()) if answer.ok and service.pods else []
 
 
 def _base_of(pods: list[Json]) -> str:

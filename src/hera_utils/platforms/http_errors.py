@@ -6,7 +6,6 @@ import functools
 import re
 import socket
 import ssl
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +16,8 @@ from hera_utils.argo import faults
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused, SettingsError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_session import proxy_for, without_credentials
-from hera_utils.platforms.token import expiry, moment_text
+from hera_utils.platforms.token import expired_since
 from hera_utils.settings.secret import mask
-from hera_utils.spans import rough_span
 
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
 VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
@@ -284,12 +282,16 @@ def _is_of_kubernetes(reply: requests.Response) -> bool:
 
 def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     """The error for an answer that is not from an Argo server (an ingress' page, a login page, another service)."""
-    kind = reply.headers.get("Content-Type", "").split(";")[0]
-    what = "an HTML page" if kind == "text/html" else kind or "unreadable"
     return AccessError(
-        f"what answers at {connection.argo_server} is not an Argo server (status {reply.status_code}, {what})",
+        f"what answers at {connection.argo_server} is not an Argo server (status {reply.status_code}, {kind_of(reply)})",
         fix="check the address, its port and its base path (https://host/base)",
     )
+
+
+def kind_of(reply: requests.Response) -> str:
+    """The kind of an answer that was not expected: `an HTML page`, its media type, or `unreadable`."""
+    kind = reply.headers.get("Content-Type", "").split(";")[0]
+    return "an HTML page" if kind == "text/html" else kind or "unreadable"
 
 
 def strange(connection: Connection, why: str = "its answer contains none of Argo's fields") -> HeraUtilsError:
@@ -321,12 +323,8 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
             f"the Argo server at {url} requires a token and none is given{why}",
             fix="give one with ARGO_TOKEN or --argo_token_file, or name a service account and a kubeconfig",
         )
-    ended = expiry(token)
-    if ended is not None and ended <= time.time():
-        ago = rough_span(time.time() - ended)
-        return AccessError(
-            f"the token for the Argo server at {url} expired at {moment_text(ended)}, {ago} ago", fix=_NEW_TOKEN
-        )
+    if since := expired_since(token):
+        return AccessError(f"the token for the Argo server at {url} {since}", fix=_NEW_TOKEN)
     if "expired" in message.lower():
         return AccessError(f"the token for the Argo server at {url} has expired", fix=_NEW_TOKEN)
     return AccessError(

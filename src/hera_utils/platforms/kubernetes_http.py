@@ -21,11 +21,10 @@ from urllib3 import HTTPHeaderDict
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError
 from hera_utils.platforms.cluster_access import ClusterAccess, access_to
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.http_errors import VERIFY, reason_of
+from hera_utils.platforms.http_errors import VERIFY, kind_of, reason_of
 from hera_utils.platforms.http_session import allow_unverified_tls, proxies_of
-from hera_utils.platforms.token import expiry, moment_text
+from hera_utils.platforms.token import expired_since
 from hera_utils.settings.secret import mask
-from hera_utils.spans import rough_span
 
 Json = dict[str, Any]
 
@@ -113,12 +112,9 @@ class KubernetesHttp:
 
     def credential_refused(self) -> AccessError:
         """The error for a credential that the cluster refuses; says when its token expired, if the token says so."""
-        ended = None
-        with contextlib.suppress(HeraUtilsError):
-            ended = expiry(self.access.token())
         since = ""
-        if ended is not None and ended <= time.time():
-            since = f": its token expired at {moment_text(ended)}, {rough_span(time.time() - ended)} ago"
+        with contextlib.suppress(HeraUtilsError):
+            since = f": its token {words}" if (words := expired_since(self.access.token())) else ""
         chosen = self.access.chosen
         return AccessError(
             f"the Kubernetes cluster refuses the credential of {chosen.origin} (context {chosen.context}){since}",
@@ -144,11 +140,9 @@ class KubernetesHttp:
         )
 
     def _no_kubernetes(self, reply: requests.Response) -> AccessError:
-        kind = reply.headers.get("Content-Type", "").split(";")[0]
-        what = "an HTML page" if kind == "text/html" else kind or "unreadable"
         return AccessError(
             f"what answers at {self.access.address.server} is not a Kubernetes API (status {reply.status_code}, "
-            f"{what})",
+            f"{kind_of(reply)})",
             fix="correct the cluster's `server` in the kubeconfig, or name another with --k8s_config_file or KUBECONFIG",
         )
 

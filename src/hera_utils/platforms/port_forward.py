@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from hera_utils.errors import AccessError, HeraUtilsError
 from hera_utils.platforms.cluster_access import ClusterAccess
+from hera_utils.settings.address import endpoint
 from hera_utils.wording import system_reason
 
 _PROTOCOL = "v4.channel.k8s.io"
@@ -196,7 +197,7 @@ class WebSocket:
 def _wire(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
     """A connection to the API, through its proxy and with TLS if it has them."""
     parts = urlsplit(access.address.server)
-    host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = endpoint(access.address.server)
     through = access.proxy(named_proxy)
     wire = _by_proxy(through, host, port) if through else socket.create_connection((host, port), _SECONDS)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

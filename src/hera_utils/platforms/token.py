@@ -8,9 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from hera_utils.spans import rough_span
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,14 @@ def _json_of(part: str) -> dict[str, Any] | None:
 
 def _seconds(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def expired_since(token: str) -> str:
+    """`expired at 2026-11-23 12:00:00 UTC, 3 h ago`; "" for a token that is valid, or does not say."""
+    ended = expiry(token)
+    if ended is None or ended > time.time():
+        return ""
+    return f"expired at {moment_text(ended)}, {rough_span(time.time() - ended)} ago"
 
 
 def moment_text(seconds: float) -> str:

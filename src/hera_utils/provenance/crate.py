@@ -53,7 +53,6 @@ _SERVERS_OWN = (
     "selfLink",
     "ownerReferences",
 )
-_BEGUN = ("Succeeded", "Failed", "Error", "Running")
 _ALREADY_THERE = {
     "run.json": "the record of the run",
     "report.html": "the report of the run",
@@ -281,9 +280,7 @@ def _tasks(run: WholeRun, results: Results) -> list[TaskRun]:
             image=images.get(named.get((row.workflow, row.template), "").partition("@")[0], ""),
         )
         for row in results
-        if row.started
-        and row.status in _BEGUN
-        and (row.pod or row.node_id != row.workflow)  # excludes the row of a workflow that failed before its first task
+        if row.started and row.began
     ]
 
 

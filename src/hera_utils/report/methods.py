@@ -24,7 +24,6 @@ from hera_utils.wording import counted, first_of, listed
 
 _MOST_VALUES = 8  # with more values, an input's values are abbreviated
 _MOST_PACKAGES = 30
-_BEGUN = ("Succeeded", "Failed", "Error", "Running")
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _values(values: Sequence[Any]) -> str:
 
 
 def _tasks(run: WholeRun, results: Results) -> str:
-    own = [row for row in results.tasks if row.workflow not in run.earlier and _began(row)]
+    own = [row for row in results.tasks if row.workflow not in run.earlier and row.began]
     if not own:
         return "No task of it was executed."
     by_template = Counter(row.template or "unnamed" for row in own)
@@ -170,7 +169,7 @@ def _packages(packages: Mapping[str, str]) -> str:
 
 
 def _time(results: Results) -> str:
-    rows = [row for row in results.tasks if row.seconds is not None and _began(row)]
+    rows = [row for row in results.tasks if row.seconds is not None and row.began]
     if not rows:
         return ""
     longest = max(rows, key=_seconds)
@@ -185,11 +184,6 @@ def _time(results: Results) -> str:
 
 def _span(seconds: float) -> str:
     return span_in_words(seconds) if seconds >= 0.1 else "less than 0.1 s"
-
-
-def _began(row: TaskResult) -> bool:
-    """Whether the row is a task that began, not a workflow that failed before its first task."""
-    return row.status in _BEGUN and (bool(row.pod) or row.node_id != row.workflow)
 
 
 def _seconds(row: TaskResult) -> float:

@@ -33,16 +33,19 @@ _FIX = "take it from a Kubernetes secret (Secret(…) in environment.py, SecretE
 
 def is_secret(name: str, value: Any) -> bool:
     """Whether a name is that of a secret, and the value may be one."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
-    return isinstance(value, str) and bool(_SECRET_NAME.search(words)) and looks_like_a_key(value)
+    return isinstance(value, str) and bool(_SECRET_NAME.search(_apart(name))) and looks_like_a_key(value)
 
 
 def is_written_secret(name: str, value: Any) -> bool:
     """Whether this is a secret in plain text: the value of a password is one, unless it is a common word."""
     if is_secret(name, value):
         return True
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
-    return isinstance(value, str) and bool(value) and not value.isalpha() and bool(_PASSWORD_NAME.search(words))
+    return isinstance(value, str) and bool(value) and not value.isalpha() and bool(_PASSWORD_NAME.search(_apart(name)))
+
+
+def _apart(name: str) -> str:
+    """The words of `dbPassword` as `db_Password`."""
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
 
 
 def secrets_of(environ: Mapping[str, str]) -> list[str]:

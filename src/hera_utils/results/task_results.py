@@ -9,11 +9,13 @@ from typing import Any
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.names import pod_name
 from hera_utils.argo.node_tree import Branch, seconds, span, tree
+from hera_utils.argo.phases import COMPLETED, RUNNING
 from hera_utils.runs.measurements import measured
 from hera_utils.runs.outcome import short_name, values
 
 Json = dict[str, Any]
 
+_BEGUN = COMPLETED | {RUNNING}
 _LONGEST = 40  # characters of a value in a one-line text
 
 
@@ -49,6 +51,11 @@ class TaskResult:
     python: str = ""
     used: dict[str, float] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+
+    @property
+    def began(self) -> bool:
+        """Whether the row is a task that began, not a workflow that failed before its first task."""
+        return self.status in _BEGUN and (bool(self.pod) or self.node_id != self.workflow)
 
     def __repr__(self) -> str:
         took = None if self.seconds is None else f"{self.seconds:g} s"

@@ -39,11 +39,16 @@ def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{f'/{path}' if path else ''}"
 
 
+def endpoint(url: str) -> tuple[str, int]:
+    """(host, port) of a URL; without a port that of its scheme."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def host_and_port(url: str) -> tuple[str, int]:
     """(host, port) of a URL; every name of this machine's loopback becomes `127.0.0.1`."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return ("127.0.0.1" if is_loopback(host) else host.lower()), parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = endpoint(url)
+    return "127.0.0.1" if is_loopback(host) else host.lower(), port
 
 
 def is_loopback(host: str) -> bool:
