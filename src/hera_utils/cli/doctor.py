@@ -11,9 +11,7 @@ from hera_utils.cli.options import context, output_option, settings_options
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hera_utils.preflight.finding import Finding
+    pass
 
 Json = dict[str, Any]
 
@@ -31,7 +29,8 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     WORKFLOW is a script, an experiment's or any other that builds workflows with Hera, or a workflow file: the images, packages, claims,
     config maps, secrets, templates… that it needs are checked as well.
     """
-    from hera_utils.cli.terminal import print_json
+    from hera_utils.cli.terminal import console, print_json
+    from hera_utils.execution.reporter import print_findings
     from hera_utils.preflight.finding import as_json, warning
     from hera_utils.preflight.run import examine, write_role
 
@@ -44,7 +43,7 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     if output == "json":
         print_json(as_json(findings))
     else:
-        show(findings)
+        print_findings(console(), findings)
     return int(bool(examination.problems))
 
 
@@ -72,33 +71,3 @@ def _examined(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:
     document = largest_document(definition, estimate_size(definition, limits_of(settings)))
     absent = absent_files(definition.layout, experiment.inputs.points, path.absolute().parent)
     return definition.environment, [document], absent
-
-
-def show(findings: Sequence[Finding]) -> None:
-    """Print the findings: on a terminal in groups and colours, in a pipe one line each, so that they can be searched."""
-    import shutil
-    import sys
-
-    from hera_utils.cli.terminal import say, symbols, use_colour
-    from hera_utils.preflight.findings_text import lines, summary
-    from hera_utils.terminal_text import StyledText, visible
-
-    signs = symbols()
-    marks = {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed}
-    colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
-    coloured = use_colour()
-    if not sys.stdout.isatty():
-        for finding in findings:
-            say(finding.line(marks))
-    else:
-        for line in lines(findings, shutil.get_terminal_size().columns, marks):
-            text = visible(line.text)
-            if coloured and line.verdict is None:
-                text = StyledText(click.style(text, bold=True))
-            elif coloured and line.mark:
-                mark = click.style(text[: line.mark], fg=colours[line.verdict or "good"])
-                text = StyledText(mark + text[line.mark :])
-            elif coloured and line.fix and line.verdict == "problem":
-                text = StyledText(click.style(text, bold=True))
-            say(text)
-    say(summary(findings))

@@ -174,8 +174,8 @@ def use(name: str | None, nothing: bool) -> int:
 @output_option("json")
 def check(name: str | None, output: str) -> int:
     """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""
-    from hera_utils.cli.doctor import show as show_findings
-    from hera_utils.cli.terminal import print_json
+    from hera_utils.cli.terminal import console, print_json
+    from hera_utils.execution.reporter import print_findings
     from hera_utils.preflight.finding import as_json
     from hera_utils.preflight.run import run
     from hera_utils.settings.sources import read_settings
@@ -186,7 +186,7 @@ def check(name: str | None, output: str) -> int:
     if output == "json":
         print_json(as_json(findings))
     else:
-        show_findings(findings)
+        print_findings(console(), findings)
     return int(any(finding.verdict == "problem" for finding in findings))
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from hera_utils.watch.display import Display
 
 
+_COLOURS = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
+
+
 class Reporter(Protocol):
     """Receives what an engine reports. Every method may do nothing."""
 
@@ -98,23 +101,30 @@ class ConsoleReporter:
         self.lines([run.link, *([f"report: {from_here(report)}"] if report is not None and report.exists() else [])])
 
     def findings(self, findings: Sequence[Finding]) -> None:
-        from rich.text import Text
-
-        from hera_utils.preflight.findings_text import lines, summary
-
-        if not self.console.is_terminal:
-            self.lines([*(finding.line() for finding in findings), summary(findings)])
-            return
-        colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
-        for line in lines(findings, self.console.width):
-            text = Text(
-                visible(line.text), "bold" if line.verdict is None or (line.fix and line.verdict == "problem") else ""
-            )
-            if line.verdict is not None and line.mark:
-                text.stylize(colours[line.verdict], 0, line.mark)
-            self.console.print(text)
-        self.lines([summary(findings)])
+        print_findings(self.console, findings)
 
     def lines(self, lines: Sequence[str]) -> None:
         if lines:  # in one print: a notebook shows each print as a separate output
             self.console.print("\n".join(map(visible, lines)))
+
+
+def print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """Print the findings: on a terminal in groups and colours, in a pipe one line each, so that they can be searched."""
+    from rich.text import Text
+
+    from hera_utils.preflight.findings_text import lines, summary
+    from hera_utils.watch.progress_text import symbols_for
+
+    signs = symbols_for(console.encoding)
+    marks = {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed}
+    if not console.is_terminal:
+        texts = [*(finding.line(marks) for finding in findings), summary(findings)]
+        console.print("\n".join(map(visible, texts)), soft_wrap=True)
+        return
+    for line in lines(findings, console.width, marks):
+        is_bold = line.verdict is None or (line.fix and line.verdict == "problem")
+        text = Text(visible(line.text), "bold" if is_bold else "")
+        if line.verdict is not None and line.mark:
+            text.stylize(_COLOURS[line.verdict], 0, line.mark)
+        console.print(text, soft_wrap=True)
+    console.print(summary(findings))
