@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from hera_utils.argo import schema
 from hera_utils.argo.names import reference_kind
 from hera_utils.argo.support_table import EXECUTED, REFUSED, WARNED
-from hera_utils.argo.template_calls import calls_of
+from hera_utils.argo.template_calls import calls_with_hooks, hooks_of
 from hera_utils.errors import UnsupportedError
 
 Json = dict[str, Any]
@@ -88,7 +88,7 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
         todo = [call for template in base.get("templates") or () for call in _calls(template, None)]
     else:
         todo = [call for template in spec.get("templates") or () for call in _calls(template, None)]
-    todo += [call for hook in (spec.get("hooks") or {}).values() for call in _call(hook, None)]
+    todo += [call for hook in hooks_of(spec) for call in _call(hook, None)]
     queued = set(todo)
     while todo:
         home, name = todo.pop()
@@ -112,14 +112,10 @@ def _at(home: _Home, finding: SupportFinding) -> SupportFinding:
 
 def _calls(template: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
     """The templates of stored objects that a template calls. home: the object that contains the template."""
-    for holder in calls_of(template):
-        yield from _call(holder, home)
-        if home is not None and holder.get("onExit"):
-            yield home, holder["onExit"]
-        for hook in (holder.get("hooks") or {}).values():
-            yield from _call(hook, home)
-        if holder.get("inline"):
-            yield from _calls(holder["inline"], home)
+    for call in calls_with_hooks(template):
+        yield from _call(call, home)
+        if call.get("inline"):
+            yield from _calls(call["inline"], home)
 
 
 def _call(holder: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:

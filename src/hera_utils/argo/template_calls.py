@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -17,6 +17,20 @@ def calls_of(template: Json) -> list[Json]:
         *((template.get("dag") or {}).get("tasks") or ()),
         *(step for group in step_groups(template) for step in group),
     ]
+
+
+def calls_with_hooks(template: Json) -> Iterator[Json]:
+    """The steps and tasks of a template, the exit handler of each, and its hooks."""
+    for call in calls_of(template):
+        yield call
+        if call.get("onExit"):
+            yield {"template": call["onExit"]}
+        yield from hooks_of(call)
+
+
+def hooks_of(holder: Json) -> Iterator[Json]:
+    """The hooks of a step, a task or a workflow's spec."""
+    return (hook for hook in (holder.get("hooks") or {}).values() if isinstance(hook, dict))
 
 
 def step_groups(template: Json) -> list[list[Json]]:

@@ -12,7 +12,7 @@ from typing import Any
 from hera_utils.argo.faults import not_found
 from hera_utils.argo.merge_patches import strategic_merge
 from hera_utils.argo.names import label_value_faults, reference_kind
-from hera_utils.argo.template_calls import calls_of
+from hera_utils.argo.template_calls import calls_with_hooks, hooks_of
 from hera_utils.errors import ExpressionError, InvalidWorkflow
 from hera_utils.expressions.expr.lexer import CompileError
 from hera_utils.expressions.values import go_type
@@ -237,21 +237,14 @@ def _references(spec: Json) -> Iterator[Json]:
         yield from _references(inner)
     if spec.get("workflowTemplateRef"):
         yield spec["workflowTemplateRef"]
-    yield from _hook_references(spec)
+    yield from (hook["templateRef"] for hook in hooks_of(spec) if hook.get("templateRef"))
     for template in spec.get("templates") or ():
         yield from _template_references(template)
 
 
 def _template_references(template: Json) -> Iterator[Json]:
-    for holder in calls_of(template):
-        if holder.get("templateRef"):
-            yield holder["templateRef"]
-        yield from _hook_references(holder)
-        if holder.get("inline"):
-            yield from _template_references(holder["inline"])
-
-
-def _hook_references(holder: Json) -> Iterator[Json]:
-    for hook in (holder.get("hooks") or {}).values():
-        if hook.get("templateRef"):
-            yield hook["templateRef"]
+    for call in calls_with_hooks(template):
+        if call.get("templateRef"):
+            yield call["templateRef"]
+        if call.get("inline"):
+            yield from _template_references(call["inline"])

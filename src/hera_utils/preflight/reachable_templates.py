@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.argo.names import reference_kind
-from hera_utils.argo.template_calls import calls_of
+from hera_utils.argo.template_calls import calls_with_hooks, hooks_of
 
 Json = dict[str, Any]
 Lookup = Callable[[str, str], Json | None]
@@ -49,14 +49,14 @@ def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) ->
     calls: list[tuple[tuple[str, str], Json]] = [(own, {"template": spec.get("entrypoint")})]
     if spec.get("onExit"):
         calls.append((own, {"template": spec["onExit"]}))
-    calls += [(own, hook) for hook in _hooks(spec)]
+    calls += [(own, hook) for hook in hooks_of(spec)]
     visited: set[tuple[tuple[str, str], str]] = set()
     while calls:
         home, call = calls.pop()
         inline = call.get("inline")
         if inline:
             yield inline
-            calls += [(home, inner) for inner in _calls(inline)]
+            calls += [(home, inner) for inner in calls_with_hooks(inline)]
         reference = call.get("templateRef")
         name = str((reference or call).get("template") or "")
         if reference:
@@ -71,21 +71,8 @@ def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) ->
             continue
         visited.add((home, name))
         yield template
-        calls += [(home, inner) for inner in _calls(template)]
+        calls += [(home, inner) for inner in calls_with_hooks(template)]
 
 
 def _by_name(spec: Json) -> dict[str, Json]:
     return {str(template.get("name")): template for template in spec.get("templates") or ()}
-
-
-def _calls(template: Json) -> Iterator[Json]:
-    """The calls of a template: its steps or tasks, and their hooks."""
-    for task in calls_of(template):
-        yield task
-        if task.get("onExit"):
-            yield {"template": task["onExit"]}
-        yield from _hooks(task)
-
-
-def _hooks(holder: Json) -> Iterator[Json]:
-    yield from (hook for hook in (holder.get("hooks") or {}).values() if isinstance(hook, dict))
