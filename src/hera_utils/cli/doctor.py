@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
 from hera_utils.errors import SettingsError
-
-if TYPE_CHECKING:
-    pass
 
 Json = dict[str, Any]
 

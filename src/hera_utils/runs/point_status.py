@@ -8,11 +8,10 @@ from typing import Any
 from hera_utils.argo.phases import ERROR, FAILED, OMITTED, PENDING, RUNNING, SKIPPED, SUCCEEDED, UNSUCCESSFUL, phase_of
 from hera_utils.argo.template_calls import dependency_words
 from hera_utils.experiment.entry_tasks import entry_tasks
+from hera_utils.experiment.task_ownership import TaskRef
 from hera_utils.runs.record import PointRow
 
 Json = dict[str, Any]
-TaskRef = tuple[str, int | None]
-"""(task, item of its loop or None)."""
 _WORST_FIRST = (ERROR, FAILED, OMITTED, RUNNING, PENDING, SUCCEEDED, SKIPPED)
 
 
@@ -25,10 +24,10 @@ def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
     return {row.id: _worst(_phase(nodes, ref, unneeded) for ref in row.tasks) for row in rows}
 
 
-def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
+def entry_nodes(document: Json) -> dict[TaskRef, Json]:
     """(task, item or None) → node, for the tasks of the entry template; a point's `tasks` are keys of it."""
     name = str(document["metadata"].get("name", ""))
-    nodes_by_ref: dict[tuple[str, int | None], Json] = {}
+    nodes_by_ref: dict[TaskRef, Json] = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
         if node.get("boundaryID") != name or (node.get("nodeFlag") or {}).get("retried"):
             continue
@@ -62,9 +61,9 @@ def _unneeded(document: Json, nodes: Mapping[TaskRef, Json]) -> frozenset[str]:
     omitted = {task for task, found in phases.items() if OMITTED in found}
     if not omitted or phase_of(document) == SUCCEEDED:
         return frozenset(omitted)
-    awaited = {task["name"]: {word for word in dependency_words(task)} for task in entry_tasks(document)}
+    awaited = {task["name"]: set(dependency_words(task)) for task in entry_tasks(document)}
     names = set(awaited)
-    blocked = {task for task in names if phases.get(task, {OMITTED}) & UNSUCCESSFUL or task not in phases}
+    blocked = {task for task in names if task not in phases or phases[task] & UNSUCCESSFUL}
     while more := {task for task in omitted - blocked if task not in names or awaited[task] & names & blocked}:
         blocked |= more
     return frozenset(omitted - blocked)
