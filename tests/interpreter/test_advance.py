@@ -722,3 +722,28 @@ def test_a_retried_node_that_is_stopped_between_its_attempts_has_no_outputs(mode
     play.tell(e.ShutdownRequested(play.at, "s", "Stop"))
     assert (play.node("wf")["phase"], play.node("wf")["message"]) == ("Failed", "Stopped with strategy 'Stop'")
     assert "outputs" not in play.node("wf")
+
+
+OUTPUT = "outputs: {artifacts: [{name: a, path: /a%s}]}"
+
+
+@pytest.mark.parametrize(
+    ("whole", "own", "said"),
+    [
+        ("", "", {"notSpecified": True}),
+        ("Never", "", {"notSpecified": True}),
+        ("OnWorkflowDeletion", "Never", {"notSpecified": True}),
+        ("OnWorkflowDeletion", "", {"strategiesProcessed": {"OnWorkflowCompletion": True}}),
+        ("", "OnWorkflowCompletion", {"strategiesProcessed": {"OnWorkflowCompletion": True}}),
+    ],
+)
+def test_the_status_says_whether_artifacts_are_to_be_removed(whole, own, said):
+    """As Argo's artifactGCStatus: of the templates that a workflow has, when it begins and when it is over."""
+    spec = f"entrypoint: main\nartifactGC: {{strategy: '{whole}'}}\n" if whole else "entrypoint: main\n"
+    strategy = f", artifactGC: {{strategy: {own}}}" if own else ""
+    play = Play(workflow(spec + f"templates: [{{name: main, container: {{image: i}}, {OUTPUT % strategy}}}]"), "live")
+    begun = play.run.document["status"]["artifactGCStatus"]
+    assert begun == (said if "notSpecified" in said else {})
+    (pod,) = play.launched
+    play.end(pod)
+    assert (play.phase, play.run.document["status"]["artifactGCStatus"]) == ("Succeeded", said)

@@ -219,7 +219,5 @@ class MemoryPlatform(LocalPlatform):
             yield 0.0, ""
             time.sleep(0.02)
 
-    def artifact(
-        self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True, folder: str = ""
-    ) -> str:
-        return str(self.artifacts[workflow, node_id, name])
+    def artifact_of(self, document: Json, node_id: str, name: str, *, output: bool = True, folder: str = "") -> str:
+        return str(self.artifacts[document["metadata"]["name"], node_id, name])

@@ -214,11 +214,28 @@ def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) ->
         faults += [invalid_value("metadata.labels", str(key), fault) for fault in label_key_faults(str(key))]
         faults += [invalid_value("metadata.labels", str(value), fault) for fault in label_value_faults(str(value))]
     faults += _annotation_faults(metadata.get("annotations") or {})
-    for owner in metadata.get("ownerReferences") or ():
-        for field in ("apiVersion", "kind", "name", "uid"):
-            if not (owner or {}).get(field):
+    return faults + _owner_faults([owner or {} for owner in metadata.get("ownerReferences") or ()])
+
+
+_OWNER = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+
+
+def _owner_faults(owners: list[Mapping[str, Any]]) -> list[str]:
+    faults, controller = [], ""
+    for owner in owners:
+        for field in _OWNER[:4]:
+            if not owner.get(field):
                 what = "version must not be empty" if field == "apiVersion" else "must not be empty"
                 faults.append(invalid_value(f"metadata.ownerReferences.{field}", "", what))
+        if owner.get("controller"):
+            name = f"{owner.get('kind')}/{owner.get('name')}"
+            if controller:
+                written = [{field: one[field] for field in _OWNER if field in one} for one in owners]
+                found = f'Found "true" in references for {controller} and {name}'
+                what = f"Only one reference can have Controller set to true. {found}"
+                faults.append(invalid_value("metadata.ownerReferences", written, what))
+            else:
+                controller = name
     return faults
 
 

@@ -39,7 +39,7 @@ EXECUTED: Table = {
         "podGC": "the logs of deleted pods stay with the run",
         "imagePullSecrets": "for images that are pulled; read once, when the pod is created",
         "artifactRepositoryRef": _STORE,
-        "artifactGC": "artifacts in the platform's own store are deleted with the run unless the strategy is Never",
+        "artifactGC": "artifacts in the platform's own store are deleted with the run, except those whose strategy is Never",
         "hostNetwork": "without it a pod listens at its own address (127.x.y.z), and still sees this machine's network",
     },
     "v1alpha1.Template": {

@@ -176,6 +176,9 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         walk.ledger.change(node, progress=progress.at_the_start(template.get("metadata")))
     failed = event.phase != "Succeeded"
     _containers(walk, node, event.containers, failed=failed)
+    if event.message == events.POD_DELETED:
+        for child in _container_nodes(walk, node):
+            walk.ledger.mark(child, phases.ERROR, "container deleted")
     for child in walk.ledger.children(node):
         if child["type"] == "Container" and not phases.ended(child):
             walk.ledger.mark(child, outcome.phase, outcome.message)

@@ -1,4 +1,5 @@
-"""Removes the pods of a run (podGC), the claims that it created (volumeClaimGC), and the run itself (ttlStrategy).
+"""Removes the pods of a run (podGC), the claims that it created (volumeClaimGC), and the run itself (ttlStrategy). Its artifacts
+(artifactGC) are removed by the platform; here only the status says so.
 
 Without a strategy, the run stays, and with it its pods and, if it failed, its claims.
 """
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
 
 
+def run_begins(context: Context) -> None:
+    """Whether artifacts of the workflow are to be removed, as far as its own templates say so."""
+    whole = (context.spec.get("artifactGC") or {}).get("strategy")
+    strategies = {
+        (artifact.get("artifactGC") or {}).get("strategy") or whole
+        for template in context.spec.get("templates") or ()
+        for artifact in (template.get("outputs") or {}).get("artifacts") or ()
+    }
+    removes = bool(strategies - {None, "", "Never"})
+    context.document["status"]["artifactGCStatus"] = {} if removes else {"notSpecified": True}
+
+
 def pod_ended(context: Context, node: Json) -> None:
     """Remove the pod of a node that has ended if podGC says so."""
     collect = context.spec.get("podGC") or {}
@@ -29,6 +42,9 @@ def run_ended(context: Context) -> None:
     """The workflow is over: remove its claims and pods as its strategies say."""
     _delete_claims(context)
     _delete_pods(context)
+    artifacts = context.document["status"].get("artifactGCStatus")
+    if artifacts is not None and not artifacts.get("notSpecified"):
+        artifacts["strategiesProcessed"] = {"OnWorkflowCompletion": True}
 
 
 def _delete_pods(context: Context) -> None:

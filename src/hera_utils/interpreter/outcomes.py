@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from hera_utils.argo import phases, quantities, timestamps
 from hera_utils.error_lines import error_line
-from hera_utils.interpreter.events import ContainerState, PodFinished
+from hera_utils.interpreter.events import POD_DELETED, ContainerState, PodFinished
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
 
@@ -28,7 +28,7 @@ def of_pod(event: PodFinished, template: Json) -> PodOutcome:
         # A daemon should not end: for Argo it has failed.
         return PodOutcome(phases.FAILED if template.get("daemon") else phases.SUCCEEDED, "")
     if event.message:
-        return PodOutcome(phases.FAILED, event.message)
+        return PodOutcome(phases.ERROR if event.message == POD_DELETED else phases.FAILED, event.message)
     return _reason(event, template)
 
 

@@ -8,7 +8,17 @@ from typing import Any
 from hera_utils.argo import claim_folders, claims, names, phases, timestamps
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
+from hera_utils.interpreter import (
+    finish,
+    gc,
+    limits,
+    lock_requests,
+    metrics,
+    retry_in_place,
+    stall,
+    substitution,
+    unopened,
+)
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import add_metadata, effective_spec
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
@@ -83,6 +93,7 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
 
 def begin_run(walk: Walk) -> list[Command]:
     """Ask for the workflow's locks; if it has none, it runs at once."""
+    gc.run_begins(walk)
     if walk.spec.get("synchronization"):
         lock_requests.ask(walk, "", walk.spec["synchronization"])
         return walk.commands

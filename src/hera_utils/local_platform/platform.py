@@ -438,6 +438,11 @@ class LocalPlatform:
     ) -> str:
         """The path of a node's artifact on this machine. One in a store on the network is downloaded to `folder`."""
         document = json.loads(self.get("Workflow", namespace, workflow).text)
+        return self.artifact_of(document, node_id, name, output=output, folder=folder)
+
+    def artifact_of(self, document: Json, node_id: str, name: str, *, output: bool = True, folder: str = "") -> str:
+        """As `artifact`. document: a workflow as it is stored, perhaps in the archive."""
+        namespace, workflow = document["metadata"]["namespace"], document["metadata"]["name"]
         node = (document.get("status", {}).get("nodes") or {}).get(node_id)
         if node is None:
             raise Refused(faults.NOT_FOUND, f'node "{node_id}" of workflow "{workflow}" not found', reason="NotFound")

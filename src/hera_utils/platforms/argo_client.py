@@ -6,7 +6,7 @@ Hera's own client has no watch, cannot read two log lines and only polls; so her
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -326,7 +326,7 @@ class ArgoClient:
     ) -> Iterator[tuple[str, str]]:
         """(pod, line) of all pods of a workflow, or of one. follow: until the workflow is finished; a broken stream continues without
         repeating a line (not with `tail`, whose first line is unknown by then). The logs of deleted pods come last, if Argo keeps them
-        (`archiveLogs`). timeout: seconds after which the iterator ends without an error.
+        (`archiveLogs`), also those of a deleted workflow. timeout: seconds after which the iterator ends without an error.
         """
         query = {
             "logOptions.container": container,
@@ -336,8 +336,25 @@ class ArgoClient:
             "podName": pod,
         }
         counts: dict[str, int] = {}
-        stream, complete = self._reconnection("logs", name, timeout, restartable=tail is None), False
-        while not complete and stream.may_go_on():
+        refusal: Refused | None = None
+        complete = False
+        try:
+            stream = self._reconnection("logs", name, timeout, restartable=tail is None)
+            complete = yield from self._heard_logs(name, query, stream, counts)
+        except Refused as refused:
+            if self.connection.local or refused.code != faults.NOT_FOUND:
+                raise
+            refusal = refused
+        if refusal or (complete and not self.connection.local and (pod is None or pod not in counts)):
+            from hera_utils.platforms.archived_logs import LogRequest
+
+            yield from self._kept_logs(name, LogRequest(container, pod, tail, grep), counts, refusal)
+
+    def _heard_logs(
+        self, name: str, query: Mapping[str, Any], stream: reconnect.Reconnection, counts: dict[str, int]
+    ) -> Generator[tuple[str, str], None, bool]:
+        """(pod, line) as the server streams them; returns whether the stream was complete. counts: gets the number of lines of each pod."""
+        while stream.may_go_on():
             offsets: dict[str, int] = {}
             with stream.attempt():
                 for event in self._http.stream(
@@ -353,28 +370,43 @@ class ArgoClient:
                         counts[source] = offsets[source]
                         stream.received()
                         yield source, str(event.get("content", ""))
-                complete = True
-        if not complete:
-            return
-        if not self.connection.local and (pod is None or pod not in counts):
-            from hera_utils.platforms.archived_logs import LogRequest
+                return True
+        return False
 
-            yield from self._kept_logs(name, LogRequest(container, pod, tail, grep), counts)
-
-    def _kept_logs(self, name: str, request: LogRequest, counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    def _kept_logs(
+        self, name: str, request: LogRequest, counts: Mapping[str, int], refusal: Refused | None
+    ) -> Iterator[tuple[str, str]]:
+        """The kept logs of deleted pods. refusal: the server's answer, if it has no such workflow; its archive may have one."""
         from hera_utils.platforms import archived_logs
+        from hera_utils.platforms.artifact_downloads import record_of
 
         try:
             workflow = self.get(name)
         except Refused:
+            if refusal is not None:
+                raise refusal from None
             return  # deleted meanwhile, with the logs that it kept
-        gone, artifact = archived_logs.unheard(workflow, counts, request), f"{request.container}-logs"
-        yield from archived_logs.lines_of(gone, request, lambda node: self.artifact(name, node, artifact))
+        deleted_pods, artifact = archived_logs.unheard(workflow, counts, request), f"{request.container}-logs"
+        record = record_of(workflow)
+        if refusal is not None and not record:
+            raise refusal
+        if record and not deleted_pods:
+            raise ResourceError(
+                f"{name} was deleted with its pods, and no log of theirs was kept",
+                fix="a workflow with `archiveLogs: true` keeps its logs as artifacts",
+            )
+        yield from archived_logs.lines_of(
+            deleted_pods, request, lambda node: self.artifact(name, node, artifact, record)
+        )
 
-    def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:
-        """The bytes of an output artifact as it is stored, in pieces (a folder is a .tgz unless its archive is `none`)."""
-        parts = (self.namespace, name, node_id, artifact)
-        return self._http.download("/artifacts/" + "/".join(quote(part, safe="") for part in parts))
+    def artifact(self, name: str, node_id: str, artifact: str, record: str = "") -> Iterator[bytes]:
+        """The bytes of an output artifact as it is stored, in pieces (a folder is a .tgz unless its archive is `none`).
+
+        record: the uid of a deleted workflow, whose record is in Argo's archive.
+        """
+        from hera_utils.platforms.artifact_downloads import path_of
+
+        return self._http.download(path_of(self.namespace, name, node_id, artifact, record))
 
     def download(
         self, name: str, folder: str | Path, *, task: str = "", artifact: str = "", at_once: int = 4

@@ -42,6 +42,7 @@ _PAUSES = (0.2, 1.0, 3.0)
 _GZIP = b"\x1f\x8b"
 _STORES = ("s3", "gcs", "azure", "oss", "hdfs", "artifactory", "http", "raw", "git")
 _APOLOGY = re.compile(rb"failed to stream artifact: [^\n]{0,2000}\n?(Internal Server Error\n)?$")
+_ARCHIVING = "workflows.argoproj.io/workflow-archiving-status"
 _OUTLINES = ("DAG", "Steps", "StepGroup", "TaskGroup")  # nodes whose outputs are those of their tasks
 
 
@@ -50,7 +51,7 @@ class Artifact:
     """An output artifact of a run. task: as `hera-utils get` shows it. node: the id of its node. key: in its store, "" if unknown.
 
     ended: when its node ended; this distinguishes it from the artifact of the same task before a retry. workflow: the workflow of the
-    node, in a run of several.
+    node, in a run of several. record: the uid of a deleted workflow, whose record is in Argo's archive.
     """
 
     task: str
@@ -59,6 +60,7 @@ class Artifact:
     key: str = ""
     ended: str = ""
     workflow: str = ""
+    record: str = field(default="", compare=False)
 
     @property
     def is_log(self) -> bool:
@@ -79,19 +81,33 @@ class Saved:
 
 def artifacts_of(workflow: Json) -> list[Artifact]:
     """Every output artifact of a workflow's tasks, in the order of its nodes; for a retried task those of its last attempt. Pure."""
-    run = str(workflow["metadata"]["name"])
+    run, record = str(workflow["metadata"]["name"]), record_of(workflow)
     nodes: Json = (workflow.get("status") or {}).get("nodes") or {}
     attempts = {child for node in nodes.values() if node.get("type") == "Retry" for child in node.get("children") or ()}
     artifacts = []
     for identity, node in nodes.items():
         if node.get("type") in _OUTLINES or identity in attempts:
             continue
-        for one in (node.get("outputs") or {}).get("artifacts") or ():
-            key = next((str(one[store]["key"]) for store in _STORES if (one.get(store) or {}).get("key")), "")
+        for artifact in (node.get("outputs") or {}).get("artifacts") or ():
+            if artifact.get("deleted"):  # removed by its artifactGC
+                continue
+            key = next((str(artifact[store]["key"]) for store in _STORES if (artifact.get(store) or {}).get("key")), "")
             task = _short(str(node.get("name", "")), run)
             ended = str(node.get("finishedAt") or "")
-            artifacts.append(Artifact(task, str(one["name"]), str(node["id"]), key, ended, run))
+            artifacts.append(Artifact(task, str(artifact["name"]), str(node["id"]), key, ended, run, record))
     return artifacts
+
+
+def record_of(workflow: Json) -> str:
+    """The uid of a workflow that was deleted, if this is its record in Argo's archive; else "". Pure."""
+    metadata = workflow.get("metadata") or {}
+    return str(metadata.get("uid") or "") if (metadata.get("labels") or {}).get(_ARCHIVING) == "Persisted" else ""
+
+
+def path_of(namespace: str, workflow: str, node: str, name: str, record: str = "") -> str:
+    """The path of an artifact on the server. record: as in `Artifact`; a deleted workflow is found only by its uid."""
+    parts = ("artifacts-by-uid", record) if record else ("artifacts", namespace, workflow)
+    return "/" + "/".join(quote(part, safe="") for part in (*parts, node, name))
 
 
 def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
@@ -157,6 +173,11 @@ def download(
     return done
 
 
+def _as_recorded(artifact: Artifact) -> Json:
+    """An artifact in a folder's record, which is the same before and after the deletion of its workflow."""
+    return {name: value for name, value in asdict(artifact).items() if name != "record"}
+
+
 class _Keeper:
     """The folder: names its files, and knows those that are there already."""
 
@@ -185,7 +206,7 @@ class _Keeper:
 
     def saved_before(self, artifact: Artifact) -> Saved | None:
         """The file of an artifact, if it is there as this run left it."""
-        left = self._left.get(json.dumps(asdict(artifact), sort_keys=True))
+        left = self._left.get(json.dumps(_as_recorded(artifact), sort_keys=True))
         if left is None:
             return None
         file = self.folder / left["path"]
@@ -200,7 +221,7 @@ class _Keeper:
             "path": saved.path,
             "bytes": saved.bytes,
             "sha256": saved.sha256,
-            "artifact": asdict(saved.artifact),
+            "artifact": _as_recorded(saved.artifact),
         }
         files = [self._recorded[path] for path in sorted(self._recorded)]
         record = json.dumps({"run": self._run, "files": files}, indent=1) + "\n"
@@ -215,9 +236,7 @@ class _Bringing:
 
     def __init__(self, http: ArgoHttp, namespace: str, workflow: str, artifact: Artifact, keeper: _Keeper) -> None:
         self._http, self._artifact, self._keeper = http, artifact, keeper
-        self._path = "/artifacts/" + "/".join(
-            quote(part, safe="") for part in (namespace, workflow, artifact.node, artifact.name)
-        )
+        self._path = path_of(namespace, workflow, artifact.node, artifact.name, artifact.record)
         self._part = legal(artifact.name) + _PART
         self._etag = ""
 

@@ -77,7 +77,7 @@ def _candidates(run: WholeRun) -> Iterator[Artifact]:
 def _content(client: ArgoClient, artifact: Artifact) -> bytes:
     """The picture's bytes, unpacked if Argo archived it; b"" if it is too large or no longer stored."""
     try:
-        stored = joined(client.artifact(artifact.workflow, artifact.node, artifact.name))
+        stored = joined(client.artifact(artifact.workflow, artifact.node, artifact.name, artifact.record))
     except (HeraUtilsError, OSError):
         return b""
     return unpacked(stored) if stored.startswith(_GZIP) else stored

@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any
 
 from hera_utils.argo.faults import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND
-from hera_utils.argo.selectors import field_selector, label_selector
-from hera_utils.argo.whole_numbers import whole_number
+from hera_utils.argo.selectors import label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
 from hera_utils.local_platform.argo_api.lists import written
 from hera_utils.local_platform.argo_api.request import ArgoRequest
+from hera_utils.local_platform.argo_api.workflow_filter import WorkflowFilter, offset_of
 from hera_utils.local_platform.storage.archive import Archive
 from hera_utils.local_platform.storage.records import StoredRun
 
@@ -22,28 +22,39 @@ _LISTED = ("phase", "startedAt", "finishedAt", "progress", "message", "estimated
 
 def enumerate(request: ArgoRequest) -> Reply:
     """The archived workflows without their nodes and templates, the youngest first, by pages."""
-    options = request.list_options
-    labels, fields = label_selector(options.label_selector), field_selector(options.field_selector)
-    prefix, namespace = request.query.get("namePrefix", ""), request.query.get("namespace", "")
-    records = [record for record in request.platform.archive.records(namespace) if record.name.startswith(prefix)]
+    options, namespace = request.list_options, request.query.get("namespace", "")
+    offset, filter_ = offset_of(options), WorkflowFilter(request, options, namespace)
+    prefix = request.query.get("namePrefix", "")
+    records = request.platform.archive.records(namespace or filter_.namespace)
+    named = [record for record in records if record.name.startswith(prefix) and filter_.by_name(record)]
+    limit = max(options.limit, 0)
+    enough = offset + limit + 1 if limit and not filter_.count_remaining else len(named)
+    selected = _selected(request.platform.archive, filter_, named, enough)
+    page = selected[offset : offset + limit] if limit else selected[offset:]
+    remaining = max(len(selected) - offset - len(page), 0)
+    head: Json = {}
+    if limit and remaining:
+        head["continue"] = str(offset + len(page))
+    if limit and filter_.count_remaining:
+        head["remainingItemCount"] = remaining
+    items = [partial(_listed, request.platform.archive, record.uid) for record in page]
+    return written({"metadata": head}, items, request.watches.threads)
+
+
+def _selected(archive: Archive, filter_: WorkflowFilter, records: list[StoredRun], enough: int) -> list[StoredRun]:
+    """The first records that the filter selects, at most `enough`."""
+    if not filter_.by_headers:
+        return records[:enough]
     selected: list[StoredRun] = []
-    offset = max(whole_number(options.continue_ or "0") or 0, 0)
-    enough = offset + options.limit + 1 if options.limit else len(records)
-    if not labels.requirements and not fields.terms:
-        selected, records = records[:enough], []
     for record in records:
-        document = request.platform.archive.document(record.uid, nodes=False)
-        if document is None or not fields.matches_document(document):
+        document = archive.document(record.uid, nodes=False)
+        if document is None or not filter_.labels.matches(document["metadata"].get("labels")):
             continue
-        if labels.matches(document["metadata"].get("labels")):
+        if filter_.by_status(document.get("status") or {}):
             selected.append(record)  # without the document, so that memory does not hold hundreds of whole runs
         if len(selected) >= enough:
             break
-    page = selected[offset : offset + options.limit] if options.limit else selected[offset:]
-    more = options.limit and len(selected) > offset + len(page)
-    head: Json = {"continue": str(offset + len(page))} if more else {}
-    items = [partial(_listed, request.platform.archive, record.uid) for record in page]
-    return written({"metadata": head}, items, request.watches.threads)
+    return selected
 
 
 def _listed(archive: Archive, uid: str) -> str | None:
@@ -65,12 +76,13 @@ def label_keys(request: ArgoRequest) -> Reply:
 
 
 def label_values(request: ArgoRequest) -> Reply:
-    key = request.list_options.label_selector.strip()
-    if not key or any(character in key for character in "=!,() "):
-        raise Refused(
-            INVALID_ARGUMENT, "only allow 1 labelRequirement, found 0" if not key else "operation is not supported"
-        )
-    values = {labels[key] for labels in _every_label(request) if key in labels}
+    requirements = label_selector(request.list_options.label_selector).requirements
+    if len(requirements) != 1:
+        raise Refused(INVALID_ARGUMENT, f"only allow 1 labelRequirement, found {len(requirements)}")
+    (requirement,) = requirements
+    if requirement.operator != "exists":
+        raise Refused(INVALID_ARGUMENT, f"operation {requirement.operator} is not supported")
+    values = {labels[requirement.key] for labels in _every_label(request) if requirement.key in labels}
     return {"items": sorted(values)} if values else {}
 
 
@@ -81,24 +93,26 @@ def _every_label(request: ArgoRequest) -> list[Json]:
 
 
 def get(request: ArgoRequest) -> Reply:
-    return _find(request, request.query.get("namespace", ""), request.query.get("name", ""))
+    """Get an archived workflow by its uid, or by its name if the path has no uid."""
+    uid = request.path.get("uid", "")
+    return _find(request, uid, request.query.get("namespace", ""), "" if uid else request.query.get("name", ""))
 
 
 def delete(request: ArgoRequest) -> Reply:
-    document = _find(request, request.query.get("namespace", ""), request.query.get("name", ""))
+    document = _by_name_or_uid(request, request.query.get("namespace", ""), request.query.get("name", ""))
     request.platform.forget_archived(document["metadata"]["uid"])
     return {}
 
 
 def resubmit(request: ArgoRequest) -> Reply:
-    document = _find(request, request.option("namespace"), request.option("name"))
+    document = _by_name_or_uid(request, request.option("namespace"), request.option("name"))
     memoized, parameters = request.switch("memoized"), request.texts("parameters")
     return Text(request.platform.run_again(document, memoized=memoized, parameters=parameters).text)
 
 
 def retry(request: ArgoRequest) -> Reply:
     """Retry an archived workflow. If the workflow still exists, it is refused, as in Argo: the user must retry that one."""
-    document = _find(request, request.option("namespace"), request.option("name"))
+    document = _by_name_or_uid(request, request.option("namespace"), request.option("name"))
     metadata = document["metadata"]
     try:
         request.platform.get("Workflow", metadata["namespace"], metadata["name"], nodes=False)
@@ -117,9 +131,16 @@ def retry(request: ArgoRequest) -> Reply:
     )
 
 
-def _find(request: ArgoRequest, namespace: str, name: str) -> Json:
+def _by_name_or_uid(request: ArgoRequest, namespace: str, name: str) -> Json:
+    """Find a record by its name, or by its uid if the request has no name."""
+    return _find(request, "" if name else request.path.get("uid", ""), namespace, name)
+
+
+def _find(request: ArgoRequest, uid: str, namespace: str, name: str) -> Json:
     archive = request.platform.archive
-    document = archive.document(archive.uid_of(namespace, name) if name else request.path.get("uid", ""))
+    if not uid and not (name and namespace):
+        raise Refused(INVALID_ARGUMENT, "both name and namespace are required if uid is not specified")
+    document = archive.document(uid or archive.uid_of(namespace, name))
     if document is None:
         raise Refused(NOT_FOUND, "not found")
     return document

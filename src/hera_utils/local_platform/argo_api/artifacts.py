@@ -23,13 +23,12 @@ from urllib.parse import quote, urlsplit
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
+from hera_utils.argo.faults import INTERNAL, NOT_FOUND, http_status, status_text
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import PlatformError, Refused
 from hera_utils.local_platform.argo_api.answers import Reply
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.pods.pod.artifact_keys import key_of
-from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 
@@ -64,16 +63,15 @@ def file(request: ArgoRequest) -> Reply:
     where, direction = request.path["idDiscriminator"], request.path["artifactDiscriminator"]
     if direction not in ("inputs", "outputs") or where not in ("workflows", "archived-workflows"):
         return failure(400)
+    archived = where == "archived-workflows"
     try:
-        run = (
-            _run(request, uid=request.path["id"])
-            if where == "archived-workflows"
-            else _run(request, name=request.path["id"])
-        )
+        run = _run(request, uid=request.path["id"]) if archived else _run(request, name=request.path["id"])
+    except Refused:
+        return failure(404 if archived else 500)  # Argo answers 500 if it does not find the name
+    try:
         place = _place(request, run, direction == "outputs")
     except Refused as error:
-        # Argo answers 500 for everything that it cannot find here.
-        return failure(404 if where == "archived-workflows" and error.code == NOT_FOUND else 500)
+        return failure(http_status(error.code))
     try:
         return _file(request, place)
     finally:
@@ -91,7 +89,7 @@ def _file(request: ArgoRequest, place: _Place) -> Reply:
         if not below and (target / "index.html").is_file():
             return RedirectResponse("index.html", 307)
         return Response(_listing(target), 200, _SAFETY, "text/html")
-    return _send(target, target.name)
+    return _send(target, target.name if below else place.file_name)
 
 
 def _by_name(request: ArgoRequest, output: bool) -> Reply:
@@ -110,13 +108,20 @@ def _by_uid(request: ArgoRequest, output: bool) -> Reply:
     return _download(request, run, output)
 
 
-def _run(request: ArgoRequest, *, name: str = "", uid: str = "") -> StoredObject:
+def _run(request: ArgoRequest, *, name: str = "", uid: str = "") -> Json:
+    """The workflow. A uid also finds the archived record of a deleted workflow."""
+    document: Json | None
     if not uid:
-        return request.platform.get("Workflow", request.namespace, name)
+        document = json.loads(request.platform.get("Workflow", request.namespace, name).text)
+        return document
     for stored in request.platform.list("Workflow", request.namespace, nodes=False)[0]:
         if stored.uid == uid:
-            return request.platform.get("Workflow", stored.namespace, stored.name)
-    raise Refused(NOT_FOUND, "workflow not yet archived")
+            document = json.loads(request.platform.get("Workflow", stored.namespace, stored.name).text)
+            return document
+    document = request.platform.archive.document(uid)
+    if document is None:
+        raise Refused(NOT_FOUND, "workflow not yet archived")
+    return document
 
 
 class _Place:
@@ -132,21 +137,25 @@ class _Place:
         remove_tree(self._folder)
 
 
-def _place(request: ArgoRequest, run: StoredObject, output: bool) -> _Place:
+def _place(request: ArgoRequest, run: Json, output: bool) -> _Place:
+    """The place of an artifact. Raises Refused with Argo's code: NOT_FOUND if its store lost it, INTERNAL if its node does not have it."""
     node_id, name = request.path["nodeId"], request.path["artifactName"]
-    nodes = (json.loads(run.text).get("status") or {}).get("nodes") or {}
+    nodes = (run.get("status") or {}).get("nodes") or {}
     artifacts = ((nodes.get(node_id) or {}).get("outputs" if output else "inputs") or {}).get("artifacts") or []
     artifact = next((each for each in artifacts if each.get("name") == name), None)
     if artifact is None:
-        raise Refused(NOT_FOUND, f"artifact not found: {name}")
+        raise Refused(INTERNAL, f"artifact not found: {name}")
+    not_found = Refused(NOT_FOUND, f"artifact not found: {name}")
+    if artifact.get("deleted"):
+        raise not_found
     folder = tempfile.mkdtemp(prefix="hera-utils-artifact-")
     try:
-        path = Path(request.platform.artifact(run.namespace, run.name, node_id, name, output=output, folder=folder))
+        path = Path(request.platform.artifact_of(run, node_id, name, output=output, folder=folder))
         if not path.is_file() and not path.is_dir():
-            raise Refused(NOT_FOUND, f"artifact not found: {name}")
+            raise not_found
     except PlatformError as error:  # the key leads out of the store, or the store does not give the artifact
         remove_tree(folder)
-        raise Refused(NOT_FOUND, error.message) from None
+        raise Refused(INTERNAL, error.message) from None
     except Refused:
         remove_tree(folder)
         raise
@@ -158,11 +167,11 @@ def _key(artifact: Json) -> str:
     return key_of(artifact) or web
 
 
-def _download(request: ArgoRequest, run: StoredObject, output: bool) -> Reply:
+def _download(request: ArgoRequest, run: Json, output: bool) -> Reply:
     try:
         place = _place(request, run, output)
-    except Refused:
-        return failure(500)
+    except Refused as error:
+        return failure(http_status(error.code))
     path, file_name = place.path, place.file_name
     if path.is_dir() or (file_name.endswith((".tgz", ".tar.gz")) and not _is_gzip(path)):
         stem = file_name.removesuffix(".tgz").removesuffix(".tar.gz")

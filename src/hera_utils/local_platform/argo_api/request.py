@@ -88,11 +88,7 @@ class ArgoRequest:
     def flag(self, name: str) -> bool:
         """A boolean of the query, with the spellings that Go accepts (Hera writes `True`)."""
         text = self.query.get(name, "")
-        if text == "" or text in _FALSE:
-            return False
-        if text in _TRUE:
-            return True
-        raise _unreadable(text, "ParseBool")
+        return bool(text) and truth(text)
 
     def number(self, name: str, default: int = 0) -> int:
         text = self.query.get(name, "")
@@ -170,9 +166,18 @@ def checked(query: Mapping[str, str]) -> Mapping[str, str]:
     return query
 
 
-def _unreadable(text: str, function: str) -> Refused:
+def truth(text: str, *, code: int = INVALID_ARGUMENT) -> bool:
+    """A boolean as Go reads it. code: of the refusal of what is none."""
+    if text in _FALSE:
+        return False
+    if text in _TRUE:
+        return True
+    raise _unreadable(text, "ParseBool", code)
+
+
+def _unreadable(text: str, function: str, code: int = INVALID_ARGUMENT) -> Refused:
     why = "value out of range" if re.fullmatch("[+-]?[0-9]+", text) else "invalid syntax"
-    return Refused(INVALID_ARGUMENT, f'strconv.{function}: parsing "{text}": {why}')
+    return Refused(code, f'strconv.{function}: parsing "{text}": {why}')
 
 
 def parse_body(data: bytes, message: str = "") -> Json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter, itemgetter
@@ -11,12 +10,11 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
-from hera_utils.argo.selectors import LabelSelector, label_selector
-from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
 from hera_utils.local_platform.argo_api.lists import written
-from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions
+from hera_utils.local_platform.argo_api.request import ArgoRequest
+from hera_utils.local_platform.argo_api.workflow_filter import Listed, WorkflowFilter, offset_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.large_answers import Item
 from hera_utils.local_platform.serving.watch import metadata_of, status_of
@@ -92,8 +90,8 @@ def delete(request: ArgoRequest) -> Reply:
 
 def enumerate(request: ArgoRequest) -> Reply:
     options = request.list_options
-    offset = _offset(options)
-    filter_ = _WorkflowFilter(request, options)
+    offset = offset_of(options)
+    filter_ = WorkflowFilter(request, options, request.namespace)
     selected, version = _selected(request, filter_)
     total = len(selected)
     page = selected[offset : offset + options.limit] if options.limit > 0 else selected[offset:]
@@ -122,10 +120,7 @@ def _items(request: ArgoRequest, page: Sequence[Listed]) -> list[Item]:
     return [partial(text, run) for run in page]
 
 
-Listed = StoredObject | StoredRun
-
-
-def _selected(request: ArgoRequest, filter_: _WorkflowFilter) -> tuple[Sequence[Listed], int]:
+def _selected(request: ArgoRequest, filter_: WorkflowFilter) -> tuple[Sequence[Listed], int]:
     """The selected workflows in Argo's order (the youngest first) and the list's resource version.
 
     Workflows are selected by their names, or by documents without nodes where labels or times are asked for. Whole documents are read
@@ -162,102 +157,3 @@ def _age(listed: Listed) -> tuple[int, int]:
     finished = str(status_of(listed).get("finishedAt") or "")
     created = str(metadata_of(listed.text).get("creationTimestamp") or "")
     return (0, int(timestamps.seconds(finished))) if finished else (1, int(timestamps.seconds(created)))
-
-
-def _offset(options: ListOptions) -> int:
-    offset = whole_number(options.continue_ or "0")
-    if offset is None:
-        raise Refused(INVALID_ARGUMENT, "listOptions.continue must be int")
-    if offset < 0:
-        raise Refused(INVALID_ARGUMENT, "listOptions.continue must >= 0")
-    return offset
-
-
-class _WorkflowFilter:
-    """Selects the workflows of a list. The field selector accepts only what Argo's accepts (server/utils/list_options.go)."""
-
-    def __init__(self, request: ArgoRequest, options: ListOptions) -> None:
-        self.labels: LabelSelector = label_selector(options.label_selector)
-        self.name_filter = request.query.get("nameFilter", "") or "Exact"
-        self.created_after = _instant(request.query.get("createdAfter", ""))
-        self.finished_before = _instant(request.query.get("finishedBefore", ""))
-        self.namespace = self.name = ""
-        self.other_namespace = ""
-        self.started: tuple[float | None, float | None] = (None, None)
-        self.count_remaining = False
-        for term in filter(None, options.field_selector.split(",")):
-            self._read(term, request.namespace)
-
-    def _read(self, term: str, namespace: str) -> None:
-        found = re.fullmatch(r"(metadata\.namespace|metadata\.name)(!=|==|=)(.*)", term)
-        if found and found.group(1) == "metadata.namespace":
-            self._read_namespace(found.group(2), found.group(3), namespace)
-        elif found:
-            self.name = found.group(3)
-            if found.group(2) == "!=":
-                self.name_filter = "NotEquals"
-        elif term.startswith(("spec.startedAt>", "spec.startedAt<")):
-            bound = _instant(term[len("spec.startedAt>") :])
-            self.started = (bound, self.started[1]) if ">" in term else (self.started[0], bound)
-        elif term.startswith("ext.showRemainingItemCount"):
-            self.count_remaining = term.removeprefix("ext.showRemainingItemCount=").lower() in ("1", "t", "true")
-        else:
-            raise Refused(INVALID_ARGUMENT, f"unsupported requirement {term}")
-
-    def _read_namespace(self, operator: str, value: str, namespace: str) -> None:
-        if operator == "!=":
-            self.other_namespace = value
-        elif namespace and value != namespace:
-            raise Refused(
-                INVALID_ARGUMENT,
-                f"'namespace' query param (\"{namespace}\") and fieldselector 'metadata.namespace' (\"{value}\") "
-                "are both specified and contradict each other",
-            )
-        else:
-            self.namespace = value
-
-    @property
-    def by_time(self) -> bool:
-        return any(bound is not None for bound in (*self.started, self.created_after, self.finished_before))
-
-    @property
-    def by_headers(self) -> bool:
-        """Whether selecting needs more than names."""
-        return bool(self.labels.requirements) or self.by_time
-
-    def by_name(self, stored: Listed) -> bool:
-        if self.other_namespace and stored.namespace == self.other_namespace:
-            return False
-        if not self.name:
-            return True
-        tests = {
-            "Contains": self.name in stored.name,
-            "Prefix": stored.name.startswith(self.name),
-            "NotEquals": stored.name != self.name,
-        }
-        return tests.get(self.name_filter, stored.name == self.name)
-
-    def by_labels(self, stored: StoredObject) -> bool:
-        return not self.labels.requirements or self.labels.matches(metadata_of(stored.text).get("labels"))
-
-    def by_status(self, status: Json) -> bool:
-        after, before = self.started
-        if not self.by_time:
-            return True
-        started, finished = _instant(status.get("startedAt") or ""), _instant(status.get("finishedAt") or "")
-        earliest = max((bound for bound in (after, self.created_after) if bound is not None), default=None)
-        if earliest is not None and not (started is not None and started > earliest):
-            return False
-        if before is not None and not (started is not None and started < before):
-            return False
-        return self.finished_before is None or (finished is not None and finished < self.finished_before)
-
-
-def _instant(text: str) -> float | None:
-    if not text:
-        return None
-    seconds = timestamps.read(text)
-    if seconds is None:
-        wrong = f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"'
-        raise Refused(INTERNAL, wrong)
-    return seconds

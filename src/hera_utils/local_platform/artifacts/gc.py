@@ -14,29 +14,45 @@ from hera_utils.local_platform.pods.pod.artifact_keys import key_of
 
 Json = dict[str, Any]
 CONDITION = "ArtifactGCError"
-COMPLETION, DELETION = "OnWorkflowCompletion", "OnWorkflowDeletion"
+COMPLETION, DELETION, NEVER = "OnWorkflowCompletion", "OnWorkflowDeletion", "Never"
 
 
-def keeps_artifacts(document: Json) -> bool:
-    """Whether a workflow's artifacts stay after its deletion."""
-    return ((document.get("spec") or {}).get("artifactGC") or {}).get("strategy") == "Never"
+def keys_that_go(document: Json, name: str) -> list[str]:
+    """The keys of the platform's own store that are removed with a deleted run: its folder of default keys, because nothing refers to
+    them any more. If an artifact is kept (Never), the other artifacts of that folder one by one.
+    """
+    stored = list(_stored(document))
+    if _strategy(spec_of(document)) != NEVER and all(strategy != NEVER for *_, strategy in stored):
+        return [name]
+    keys = [str(key_of(artifact)) for _, artifact, strategy in stored if strategy != NEVER]
+    return [key for key in keys if key.startswith(f"{name}/")]
 
 
 def collectable(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
     """(node id, artifact, archive location) of each stored output artifact that the strategy deletes and that is not deleted yet."""
-    status: Json = document.get("status") or {}
+    for node, artifact, its_strategy in _stored(document):
+        if its_strategy == strategy and not artifact.get("deleted"):
+            yield node["id"], artifact, archive_of(document, str(node.get("templateName") or ""))
+
+
+def _stored(document: Json) -> Iterator[tuple[Json, Json, str]]:
+    """(node, artifact, strategy) of each output artifact of a pod that is in a store."""
     spec = spec_of(document)
-    whole = str((spec.get("artifactGC") or {}).get("strategy") or "")
+    whole = _strategy(spec)
     templates = {template.get("name"): template for template in spec.get("templates") or ()}
-    for node_id, node in (status.get("nodes") or {}).items():
+    for node in ((document.get("status") or {}).get("nodes") or {}).values():
         if node.get("type") != "Pod":
             continue
         declared = (templates.get(node.get("templateName")) or {}).get("outputs") or {}
         own = {artifact.get("name"): artifact.get("artifactGC") for artifact in declared.get("artifacts") or ()}
         for artifact in (node.get("outputs") or {}).get("artifacts") or ():
             chosen = artifact.get("artifactGC") or own.get(artifact.get("name")) or {}
-            if (chosen.get("strategy") or whole) == strategy and key_of(artifact) and not artifact.get("deleted"):
-                yield node_id, artifact, archive_of(document, str(node.get("templateName") or ""))
+            if key_of(artifact):
+                yield node, artifact, chosen.get("strategy") or whole
+
+
+def _strategy(spec: Json) -> str:
+    return str((spec.get("artifactGC") or {}).get("strategy") or "")
 
 
 def note(document: Json, outcome: dict[tuple[str, str], str], strategy: str) -> tuple[list[str], str]:
@@ -47,10 +63,14 @@ def note(document: Json, outcome: dict[tuple[str, str], str], strategy: str) -> 
     changed, problems = [], []
     nodes = (document.get("status") or {}).get("nodes") or {}
     for (node_id, name), problem in outcome.items():
-        for artifact in ((nodes.get(node_id) or {}).get("outputs") or {}).get("artifacts") or ():
-            if artifact.get("name") == name:
-                artifact["deleted"] = not problem
-                changed.append(node_id)
+        outputs = (nodes.get(node_id) or {}).get("outputs") or {}
+        if any(artifact.get("name") == name for artifact in outputs.get("artifacts") or ()):
+            # others have the same object: the node of a retry those of its last attempt, a DAG those of its tasks
+            artifacts = [
+                {**one, "deleted": not problem} if one.get("name") == name else one for one in outputs["artifacts"]
+            ]
+            nodes[node_id]["outputs"] = {**outputs, "artifacts": artifacts}
+            changed.append(node_id)
         if problem:
             problems.append(f"{problem} (artifact: {name})")
     if not problems:

@@ -456,10 +456,18 @@ class Controller:
             if pod is None:
                 return  # the end is already stored; the runtime reports it again after a restart
             pod = turn.pods.get(pod.uid, pod)
+            deleted = pod.uid in self.effects.deleted
+            if isinstance(event, PodFinished) and deleted:
+                its_end = self.lifecycle.deleted_pod_ended(turn, pod, event)
+                if its_end is None:
+                    return
+                event = its_end
             self._note_status(turn, pod, event)
             if isinstance(event, PodFinished):
                 self.effects.settle_pod(turn, key)
                 self.lifecycle.pod_ended(turn, pod, event)
+                if deleted:
+                    turn.hide_pod(turn.pods.get(pod.uid, pod))
         active = self.active(item.run)
         if active is not None:
             if isinstance(event, PodWaiting):

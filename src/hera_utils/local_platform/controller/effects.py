@@ -97,6 +97,8 @@ class Effects:
             self.locks.restore(
                 LockRequest(holder, locks, request["priority"], request["created"], position, bool(granted))
             )
+        self.deleted = {pod for (pod,) in self._journal.read("deleted_pods")}
+        """Pods that a user deleted and that have not ended yet."""
         self.outstanding = Outstanding(self._read_model)
         for pod, run, node in self._journal.read("launched_pods"):
             self.outstanding.expect((run, node), pod)
@@ -109,7 +111,9 @@ class Effects:
 
     def settle_pod(self, turn: Turn, key: tuple[str, str]) -> None:
         """Remove a pod's entries from the outbox, because this turn stores the pod's end."""
-        turn.add_statement("settle_pod", self.outstanding.settle(key))
+        pod = self.outstanding.settle(key)
+        self.deleted.discard(pod)
+        turn.add_statement("settle_pod", pod)
 
     def carry_out(self, turn: Turn, active: ActiveRun, command: c.Command) -> EventsOfRuns:
         """Add a command to the turn. Gives the events that follow at once, each with its run."""
@@ -154,8 +158,26 @@ class Effects:
     def kill_pod(self, turn: Turn, active: ActiveRun, command: c.KillPod) -> EventsOfRuns:
         pod = self.outstanding.get((active.run.uid, command.node_id))
         if pod is not None:
+            self.deleted.discard(pod.uid)  # its run ends it: how it ends counts, not that a user deleted it
             self.kill(turn, pod, force=command.force)
         return []
+
+    def kill_deleted(self, turn: Turn, pod: StoredPod) -> None:
+        """Kill a pod that a user deletes before it has ended."""
+        self.deleted.add(pod.uid)
+        turn.add_statement("put_outbox", pod.uid, "delete", pod.run, pod.node, self.next_position(), encode({}))
+        turn.after_write.append(lambda: self._launcher.kill(pod))
+
+    def launch_again(self, turn: Turn, pod: StoredPod) -> None:
+        """Launch another pod instead of one that has not begun."""
+        order = json.loads(self._read_model.rows("get_launch", pod.uid)[0][0])
+        self.settle_pod(turn, (pod.run, pod.node))
+        turn.hide_pod(pod)
+        uid = new_uid()
+        metadata = {**pod.document["metadata"], "uid": uid, "creationTimestamp": timestamps.text(turn.at)}
+        body = {**pod.document, "metadata": metadata}
+        status = encode(pod_object.pending(body, turn.at))
+        self.launch(turn, pod._replace(uid=uid, version=turn.version, written="", status=status, new_body=body), order)
 
     def kill(self, turn: Turn, pod: StoredPod, *, force: bool = False) -> None:
         turn.add_statement(

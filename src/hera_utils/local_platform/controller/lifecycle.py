@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from hera_utils.interpreter.events import PodFinished
+from hera_utils.interpreter.events import POD_DELETED, PodFinished
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller import jobs
@@ -95,17 +95,28 @@ class Lifecycle:
             jobs.pod_ended(self, turn, pod, succeeded=event.phase == "Succeeded")
 
     def delete_pod(self, turn: Turn, pod_uid: str) -> None:
-        """Delete a pod at a user's request: kill it if it runs, else hide it. A pod that no workflow created is removed completely."""
+        """Delete a pod at a user's request: kill it if it runs, and hide it. A pod that no workflow created is removed completely."""
         key = self._effects.outstanding.key_of(pod_uid)
         launched = self._effects.outstanding.get(key) if key is not None and key[0] != NO_RUN else None
         if launched is not None:
-            self._effects.kill(turn, launched)
+            self._effects.kill_deleted(turn, launched)
             return
         for pod in [StoredPod(*row) for row in self._read_model.rows("get_pod", pod_uid)]:
             if pod.run != NO_RUN:
                 turn.hide_pod(pod)
             elif self._remove_pod(turn, pod):
                 jobs.pod_ended(self, turn, pod, succeeded=False)
+
+    def deleted_pod_ended(self, turn: Turn, pod: StoredPod, event: PodFinished) -> PodFinished | None:
+        """The end of a pod that a user deleted, as its node gets it; None if another pod takes its place.
+
+        Argo's controller finds that the pod is missing, and knows only what its executor has reported. It creates a pending pod again.
+        """
+        if json.loads(pod.status)["phase"] == "Pending":
+            self._effects.launch_again(turn, pod)
+            return None
+        reported = {key: value for key, value in event.outputs.items() if key != "exitCode"}
+        return PodFinished(event.at, event.seed, event.node_id, "Failed", message=POD_DELETED, outputs=reported)
 
     def kill_owned_pods(self, turn: Turn, uid: str) -> None:
         """End the pods whose owner references name that uid."""
@@ -207,14 +218,33 @@ class Lifecycle:
 
     # --- runs and objects ---------------------------------------------------------------------------------------------
     def delete_run(self, turn: Turn, record: StoredRun, bare: BarePods | None = None) -> None:
-        """Delete a run: its pods are killed and forgotten, and its objects (claims of its templates, events) are deleted.
+        """Delete a run: its pods are killed and forgotten, and what it owns (claims of its templates, events, other runs) is deleted.
 
         bare: the pods that no workflow created, if they have been read.
         """
-        uid = record.uid
-        if uid in turn.deleted:
-            return
         bare = bare or BarePods(self._read_model)
+        doomed = [record]
+        while doomed:
+            run = doomed.pop()
+            if run.uid not in turn.deleted:
+                self._delete_one_run(turn, run, bare)
+                doomed += self._runs_of_owner(turn, run.uid)
+
+    def _runs_of_owner(self, turn: Turn, uid: str) -> list[StoredRun]:
+        """The runs that have no other owner left. Kubernetes deletes them with their last owner."""
+        return [run for run in self._read_model.owned_runs(uid) if not self._has_other_owner(turn, run, uid)]
+
+    def _has_other_owner(self, turn: Turn, record: StoredRun, uid: str) -> bool:
+        stored = self._read_model.workflow(record.uid, with_nodes=False)
+        others = set(owners_in(stored.text) if stored is not None else ()) - {uid}
+        runs = [self._read_model.run_of_uid(other) for other in others]
+        if any(run is not None and run.uid not in turn.deleted for run in runs):
+            return True
+        named = [each for each in self._read_model.everything() if each.uid in others] if others else []
+        return any(turn.look(each.kind, each.namespace, each.name) is not None for each in named)
+
+    def _delete_one_run(self, turn: Turn, record: StoredRun, bare: BarePods) -> None:
+        uid = record.uid
         last = self._read_model.workflow(uid)
         self.remove_pods_of_run(turn, uid)
         for pod in bare.owned_by(uid):
@@ -235,9 +265,8 @@ class Lifecycle:
         document = json.loads(last.text) if last is not None and '"artifactGC"' in last.text else {}
         doomed = list(gc.collectable(document, gc.DELETION))
         self._effects.remove_artifacts(turn, record.namespace, doomed, lambda outcome: _log_kept(record, outcome))
-        if not gc.keeps_artifacts(document):
-            # Remove the folder of artifacts with default keys, because nothing refers to them any more.
-            turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, [record.name]))
+        keys = gc.keys_that_go(document, record.name)
+        turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, keys))
 
     def delete_object(self, turn: Turn, stored: StoredObject) -> None:
         """Delete an object with the objects that it owns; with a claim its folder, with a namespace everything in it."""
@@ -250,6 +279,8 @@ class Lifecycle:
             if turn.look(current.kind, current.namespace, current.name) is None:
                 continue  # owners may own each other
             turn.drop(current)
+            for record in self._runs_of_owner(turn, current.uid):
+                self.delete_run(turn, record, bare)
             if current.kind == "Namespace":
                 for record in self._read_model.runs(current.name):
                     self.delete_run(turn, record, bare)

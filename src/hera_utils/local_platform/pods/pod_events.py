@@ -13,8 +13,6 @@ from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarte
 from .runtime import Launch
 
 Json = dict[str, Any]
-DELETED = "pod deleted"
-"""Argo's message for a pod that disappeared."""
 _SOON = 2.0  # seconds
 
 

@@ -26,7 +26,7 @@ from hera_utils import machine_size
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import HeraUtilsError
 from hera_utils.images.table import ImageTable
-from hera_utils.interpreter.events import Event, PodFinished, PodProgressed, PodWaiting
+from hera_utils.interpreter.events import POD_DELETED, Event, PodFinished, PodProgressed, PodWaiting
 from hera_utils.private_folders import make_private
 
 from . import log_lines, pod_events, waiting
@@ -446,7 +446,7 @@ class ProcessRuntime:
         if self._join(uid, pod, lines):
             return
         if folder.has_begun():
-            self._finish(uid, self._ended_early(uid, pod_events.DELETED))
+            self._finish(uid, self._ended_early(uid, POD_DELETED))
             return
         pod.lost, pod.has_dead_claim = pod.lost + 1, bool(lines)
         if pod.lost >= _TRIES:
@@ -555,7 +555,7 @@ class ProcessRuntime:
         launch = self._pods[uid].launch
         if self._deadlines.has_passed(uid):
             return pod_events.failed(launch, DEADLINE, reason="DeadlineExceeded")
-        return pod_events.failed(launch, message, reason="PodDeleted" if message == pod_events.DELETED else "")
+        return pod_events.failed(launch, message, reason="PodDeleted" if message == POD_DELETED else "")
 
     def _find_idle(self, now: float) -> None:
         """Let idle pods give their core to waiting ones, so that two pods that wait for each other can both run."""

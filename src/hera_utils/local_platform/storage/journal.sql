@@ -123,6 +123,8 @@ SELECT uid, namespace, name, version, created, finished, metadata, spec, status,
 -- name: headers
 SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept FROM runs JOIN specs ON run = uid
 WHERE ? = '' OR namespace = ?
+-- name: owned_runs
+SELECT uid, metadata FROM runs WHERE instr(metadata, '"ownerReferences"')
 -- name: phases_of_runs
 SELECT json_extract(status, '$.phase'), count(*) FROM runs GROUP BY 1
 -- name: run_memory
@@ -196,6 +198,8 @@ SELECT text FROM outbox WHERE pod = ? AND command = 'launch'
 DELETE FROM outbox WHERE pod = ?
 -- name: launched_pods
 SELECT pod, outbox.run, outbox.node FROM outbox JOIN pods ON uid = pod WHERE command = 'launch' ORDER BY outbox.position
+-- name: deleted_pods
+SELECT pod FROM outbox WHERE command = 'delete' AND pod NOT IN (SELECT pod FROM outbox WHERE command = 'kill')
 -- name: all_outbox
 SELECT pod, command, run, node, position, text FROM outbox ORDER BY position
 

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure
-from hera_utils.local_platform.storage.owners import OwnerIndex
+from hera_utils.local_platform.storage.owners import OwnerIndex, owners_in
 from hera_utils.local_platform.storage.records import (
     VISIBLE,
     Key,
@@ -70,6 +70,8 @@ class ReadModel:
         """Records of runs in progress, kept up to date."""
         self._cache: OrderedDict[str, StoredRun] = OrderedDict()
         self._newest: tuple[str, int, list[StoredRun]] = ("", 0, [])
+        self._owned: dict[str, set[str]] | None = None
+        """Uid of an owner → those of the runs that it owns; read when it is first asked for."""
         self._annotations: tuple[str, int, dict[str, str]] = ("", 0, {})
 
     def _enter(self, record: StoredRun) -> None:
@@ -136,6 +138,20 @@ class ReadModel:
         with self._lock:
             found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
         return sorted(found, key=lambda record: (record.namespace, record.name))
+
+    def owned_runs(self, owner: str) -> list[StoredRun]:
+        """The runs whose owner references name that uid."""
+        with self._lock:
+            if self._owned is None:
+                self._owned = {}
+                for uid, metadata in self.rows("owned_runs"):
+                    self._note_owners(uid, metadata)
+            return [self._by_uid[uid] for uid in self._owned.get(owner, ()) if uid in self._by_uid]
+
+    def _note_owners(self, uid: str, metadata: str) -> None:
+        if self._owned is not None:
+            for owner in owners_in(f'{{"metadata":{metadata}}}'):
+                self._owned.setdefault(owner, set()).add(uid)
 
     def newest(self, namespace: str = "") -> list[StoredRun]:
         """Names and versions of the runs in Argo's order: first those that have not started, then the last started first."""
@@ -290,6 +306,8 @@ class ReadModel:
             else:
                 nodes[node] = update.whole_nodes.get(node, text)
         self._enter(full)
+        if update.fresh:
+            self._note_owners(record.uid, record.metadata)
         return full.as_object(with_text=False)
 
     def hold(self, record: StoredRun) -> None:
