@@ -23,7 +23,7 @@ class Disk:
         self._filler = folder / "filler"
 
     def fill(self, free: int = 0) -> None:
-        """Until so many bytes are free."""
+        """Fill the disk until only this many bytes are free."""
         with self._filler.open("ab", buffering=0) as file:
             block = 1 << 16
             while True:

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], seconds: float = 120.0) -> T:
-    """The first true answer of `condition`, which is asked again and again. A busy machine is no failure: the time is long."""
+    """Poll `condition` and return its first true result. The time limit is long, so that a busy machine causes no failure."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, f"it is not so within {seconds:g} s; the last answer: {found!r}"
@@ -17,5 +17,5 @@ def until(condition: Callable[[], T], seconds: float = 120.0) -> T:
 
 
 def until_a_pod_runs(platform) -> None:
-    """In a namespace in which nothing else runs. platform: the fixture local_platform."""
+    """Only for a namespace in which nothing else runs. platform: the fixture local_platform."""
     until(lambda: any(pod["status"].get("phase") == "Running" for pod in platform.cluster.list("Pod")))

@@ -71,7 +71,7 @@ class Machine:
         return Path(f"/proc/{pid}")
 
     def process_fields(self, pid):
-        """What the kernel says of it, from its state on; ["X"] when it is gone."""
+        """The fields of /proc/PID/stat from the state on; ["X"] if the process is gone."""
         try:
             return (self.process(pid) / "stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -81,7 +81,7 @@ class Machine:
         return self.process_fields(pid)[0]
 
     def born(self, pid):
-        """The tick at which it started, "" when it is gone."""
+        """The clock tick at which the process started, "" if it is gone."""
         fields = self.process_fields(pid)
         return "" if fields[0] in "XZ" else fields[19]
 

@@ -246,7 +246,7 @@ def test_kills_of_everything_that_runs_tasks(machine):
 
 
 def check(status, out, size, doomed):
-    """Nothing ran twice; all but the pods of killed workers ran to their end."""
+    """Check that nothing ran twice, and that all pods except those of killed workers ran to their end."""
     pods = {n["displayName"]: n for n in status["nodes"].values() if n["type"] == "Pod"}
     assert len(pods) == size
     failed = {name: node for name, node in pods.items() if node["phase"] != "Succeeded"}

@@ -77,7 +77,7 @@ def test_a_spec_is_refused(spec: str, fault: str) -> None:
     ],
 )  # fmt: skip
 def test_a_field_that_must_be_there(template: str, path: str) -> None:
-    """Also in a template that nobody calls. Kubernetes adds that it looked at no rule about whole objects."""
+    """Also in a template that is not called. Kubernetes adds that it checked no rule about whole objects."""
     two = "inputs: {artifacts: [{name: x, raw: {data: a}, http: {url: b}}]}"
     wrong = faults(f"{{templates: [{{name: m, {template}}}, {{name: n, {two}}}]}}")
     assert wrong == [f"spec.templates[0].{path}: Required value", definitions.NOT_CHECKED]

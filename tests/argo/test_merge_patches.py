@@ -190,7 +190,7 @@ def test_metadata_of_any_kind() -> None:
 
 
 class Word(str):
-    """A text that counts with how many others it is compared."""
+    """A text that counts its comparisons with others."""
 
     compared = 0
 

@@ -36,7 +36,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def ill_treat(world: World, disk: Disk) -> str:
-    """Fill the disk, let something happen meanwhile, and give the room back; what was done."""
+    """Fill the disk, let something happen meanwhile, and free the space again; returns what was done."""
     how = world.dice.choices(list(SHARES), list(SHARES.values()))[0]
     if how == "to the last byte":
         (world.state / "reserve").unlink(missing_ok=True)  # the reserve is used up, as by a task that keeps writing

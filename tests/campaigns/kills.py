@@ -20,7 +20,7 @@ SHARES = {"server": 3, "worker": 4, "spawner": 2, "client": 2}
 
 
 def kill(world: World, victim: str) -> bool:
-    """Kill one of that kind; whether there was one."""
+    """Kill a process of that kind; returns whether there was one."""
     if victim == "client":
         live = [client for client in world.clients if client.process.poll() is None and not client.killed]
         if not live:

@@ -64,7 +64,7 @@ def _task(name: str, *after: str, **more: Any) -> Json:
 
 
 def fan(name: str, out: Path, dice: random.Random) -> Json:
-    """A DAG that opens and closes, each task tried again however it ends, and an exit handler."""
+    """A DAG that fans out and in, with retries of each task, and an exit handler."""
     items = [f"{dice.uniform(0, 0.4):.2f}" for _ in range(4)]
     each = {"arguments": {"parameters": [{"name": "s", "value": "{{item}}"}]}, "withItems": items}
     tasks = [_task("first"), _task("each", "first", **each), _task("last", "each")]
@@ -72,7 +72,7 @@ def fan(name: str, out: Path, dice: random.Random) -> Json:
 
 
 def parcel(name: str, out: Path, dice: random.Random) -> Json:
-    """Steps that hand an artifact, a parameter and a result over, with a hook."""
+    """Steps that pass on an artifact, a parameter and a result, with a hook."""
     size = dice.choice([1000, 300_000])
     make = _work(
         f"{WORK}; head -c {size} /dev/urandom > /dev/shm/a; sha256sum < /dev/shm/a | tee /dev/shm/p",
@@ -100,7 +100,7 @@ def parcel(name: str, out: Path, dice: random.Random) -> Json:
 
 
 def once(name: str, out: Path, dice: random.Random) -> Json:
-    """Nothing is tried again: a task whose worker is killed is Argo's `pod deleted`, and no other one."""
+    """Without retries, a task whose worker is killed fails with Argo's `pod deleted`, and no other one does."""
     seconds = [{"parameters": [{"name": "s", "value": f"{dice.uniform(0, 0.5):.2f}"}]} for _ in range(3)]
     tasks = [_task(f"t{n}", arguments=one) for n, one in enumerate(seconds)]
     return _workflow(name, out, {"dag": {"failFast": False, "tasks": tasks}}, _work())
@@ -114,7 +114,7 @@ def served(name: str, out: Path, dice: random.Random) -> Json:
 
 
 def timed(name: str, out: Path, dice: random.Random) -> Json:
-    """What waits for a time: a suspension, and the pause before a new attempt."""
+    """Nodes that wait for a time: a suspension, and the pause before a new attempt."""
     again = {"retryStrategy": {**ALWAYS["retryStrategy"], "backoff": {"duration": "1"}}}
     steps = [[{"name": "pause", "template": "pause"}], [_task("a")]]
     return _workflow(name, out, {"steps": steps}, {"name": "pause", "suspend": {"duration": "1"}}, _work(**again))
@@ -257,7 +257,7 @@ class World:
         return client
 
     def submit(self) -> Client:
-        """A new run of any kind, by a client that watches it to its end."""
+        """Submit a new run of any kind with a client that watches it to its end."""
         number = len(self.kinds)
         kind = list(KINDS)[number % len(KINDS)]
         name = f"{kind}-{number}"
@@ -269,7 +269,7 @@ class World:
         return self.command("run", f"{name}.yaml", "--no-preflight", name=name, verb="run")
 
     def reap_clients(self, *, wait: float = 0.0) -> None:
-        """Look at the clients that have ended: what they said must be what became of their runs."""
+        """Check the clients that have ended: their output must agree with their runs."""
         end = time.monotonic() + wait
         for client in list(self.clients):
             try:
@@ -343,7 +343,7 @@ class World:
             time.sleep(0.3)
 
     def judge(self) -> Findings:
-        """Compare what the server says of each run with what its tasks wrote."""
+        """Compare the server's status of each run with the output of its tasks."""
         daemon.stop(self.state)
         with sqlite3.connect(f"file:{self.state / 'journal.sqlite'}?mode=ro", uri=True) as journal:
             assert journal.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -451,7 +451,7 @@ def pod_of(worker: int) -> str:
 
 
 def kill_worker(worker: int) -> str:
-    """Kill it while it stands still, so that it is known which pod it had."""
+    """Stop a worker, read its pod, and kill it; returns the uid of the pod that it then had, "" if it was gone."""
     try:
         os.kill(worker, signal.SIGSTOP)
         uid = pod_of(worker)

@@ -11,7 +11,7 @@ from hera_utils.cli.main import enter
 
 @pytest.fixture
 def user(local_platform, monkeypatch, tmp_path, capsys):
-    """Types a command line in an empty folder; gives (exit status, stdout, stderr)."""
+    """Runs a command line in an empty folder; returns (exit status, stdout, stderr)."""
     for name in list(os.environ):
         if name.startswith(("ARGO", "KUBE", "HERA")):
             monkeypatch.delenv(name)
@@ -47,7 +47,7 @@ def user(local_platform, monkeypatch, tmp_path, capsys):
 
 @pytest.fixture
 def typed(local_platform, tmp_path, monkeypatch, capsys):
-    """Types a command in a folder of its own; gives what it said."""
+    """Runs a command in a folder of its own; returns its output."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
     monkeypatch.setenv("ARGO_NAMESPACE", local_platform.connection.namespace)

@@ -68,7 +68,7 @@ class Home:
         return self.workflow(name)["status"]["phase"]  # type: ignore[index]
 
     def fill_to_the_last_byte(self) -> None:
-        """The reserve too, as a task that goes on writing would."""
+        """Fill the reserve, too, as a task that keeps writing would."""
         (self.state / "reserve").unlink(missing_ok=True)
         self.disk.fill()
 

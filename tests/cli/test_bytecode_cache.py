@@ -27,7 +27,7 @@ PATTERNS = [
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    """Where texts kept under the name "it" are."""
+    """The file of the texts stored under the name "it"."""
     monkeypatch.setattr(bytecode_cache.__spec__, "cached", str(tmp_path / "bytecode_cache.tag.pyc"))
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     return tmp_path / "bytecode_cache.tag.it"

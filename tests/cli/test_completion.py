@@ -18,7 +18,7 @@ def test_a_script_for_each_shell(shell, capsys):
 
 
 def complete(folder, *words, **more):
-    """What bash would offer for the last of the words; a file is one that it finds itself."""
+    """The words that bash would offer for the last word; it finds files itself."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

@@ -29,7 +29,7 @@ KEY = "Zk4n9sQx7Lw2"
 
 @pytest.fixture
 def receiver():
-    """A web hook on loopback; `messages` is what came."""
+    """A web hook on loopback; `messages` are those that it received."""
 
     class Hook(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -53,7 +53,7 @@ def receiver():
 
 
 def a_command(folder):
-    """A command that keeps its standard input; (its line, where that is)."""
+    """A command that stores its standard input; (its command line, the file)."""
     script, kept = folder / "keep.py", folder / "kept.json"
     script.write_text(f"import sys, pathlib; pathlib.Path({str(kept)!r}).write_bytes(sys.stdin.buffer.read())")
     return f"{sys.executable} {script}", kept

@@ -79,7 +79,7 @@ AT_THE_END = "\nimport atexit, sys\natexit.register(lambda: print(*(name for nam
 
 
 def test_a_plain_script_pays_for_no_cluster_and_no_experiment(run):
-    """What a run on this machine does not need is not imported: every module costs a start."""
+    """Modules that a run on this machine does not need are not imported, as every import delays the start."""
     loaded = set(
         run(BUILD.format(name="a") + AT_THE_END, "--argo_namespace", "default").stdout.splitlines()[-1].split()
     )

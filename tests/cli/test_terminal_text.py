@@ -164,7 +164,7 @@ OURS = re.compile(r"\x1b\[(?:[0-9]|[0-9]{2}|;)*m|\x1b\[\?25[hl]|\x1b\[2K|\x1b\[1
 
 
 def on_a_terminal(command, **options):
-    """What a program writes to a terminal, and its errors with it."""
+    """The output of a program on a terminal, including its errors."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, **options):
         os.close(theirs)

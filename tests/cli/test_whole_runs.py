@@ -63,7 +63,7 @@ spec:
 
 @pytest.fixture
 def typed(local_platform, tmp_path):
-    """Types a command in the folder of the experiment; its words on stdout, and on stderr."""
+    """Runs a command in the folder of the experiment; returns its stdout and stderr."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO", "KUBE", "HERA", "XDG"))}
     environment = kept | {
         "HOME": str(tmp_path),
@@ -257,7 +257,7 @@ def test_what_was_deleted_is_still_told_by_its_record(typed, tmp_path):
 
 
 def test_a_run_that_goes_on_has_the_results_of_earlier_runs_after_their_deletion(typed, tmp_path):
-    """As `gc` deletes them after 30 days, or a cluster after its own time: the points stay done, so nobody computes them again."""
+    """`gc` deletes workflows after 30 days, and clusters after their own time; their points stay done and are not computed again."""
     typed("python", "--set", "alpha=1,2")
     first = newest(tmp_path)
     typed("delete", first.name)

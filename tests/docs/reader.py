@@ -31,7 +31,7 @@ def masked(text):
 
 
 class Reader:
-    """Somebody who follows a page in a folder of theirs. lab: the local platform that stands for the laboratory's Argo server."""
+    """Follows a page in its own folder. lab: the local platform that replaces the laboratory's Argo server."""
 
     def __init__(self, folder, lab):
         self.folder, self.home, self.lab = folder / "work", folder / "home", lab
@@ -63,7 +63,7 @@ class Reader:
         )
 
     def carry_out(self, block):
-        """A block is a file, commands, or what they print."""
+        """Process a block, which is a file, commands, or their output."""
         if block["file"]:
             self.write(block["file"], block["text"])
         elif block["language"] == "sh":

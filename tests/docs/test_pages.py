@@ -49,7 +49,7 @@ def test_the_links_of_a_page_lead_somewhere(page):
 
 
 def anchors(page):
-    """What the headings of a page are called in links, as its host and the site do it: `Where things are` is `where-things-are`."""
+    """The anchors of a page's headings, as its host and the site create them: `Where things are` becomes `where-things-are`."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     return {

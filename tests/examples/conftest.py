@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 @pytest.fixture
 def copied(local_platform, tmp_path):
-    """Copies an example's folder, so that it can be changed; gives the folder and what types command lines in it."""
+    """Copies an example's folder, so that it can be changed; returns the folder and a function that runs command lines in it."""
 
     def copied_(name):
         folder = tmp_path / name

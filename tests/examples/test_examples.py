@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 @pytest.fixture
 def typed(local_platform, tmp_path):
-    """Runs a command line in an empty folder with nothing configured but the private platform; gives what it printed."""
+    """Runs a command line in an empty folder with only the private platform configured; returns its output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO", "KUBE", "HERA", "XDG"))}
     environment = kept | {
         "HOME": str(tmp_path),

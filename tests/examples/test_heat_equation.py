@@ -12,7 +12,7 @@ TIME = 0.1
 
 
 def amplification(scheme, cells, steps):
-    """What the scheme makes of sin(πx) in one step: it is an eigenvector of the discrete Laplacian."""
+    """The factor of sin(πx), an eigenvector of the discrete Laplacian, in one step of the scheme."""
     ratio = TIME / steps * cells**2
     damping = 2 * ratio * (1 - math.cos(math.pi / cells))
     return 1 - damping if scheme == "explicit" else (1 - damping / 2) / (1 + damping / 2)

@@ -16,7 +16,7 @@ pytest.importorskip("optuna")
 
 @pytest.fixture
 def killed_and_resumed(copied, local_platform):
-    """Starts an example's script, kills it (-9) when some points are done, resumes it; (what it said, its trials, its workflows)."""
+    """Start an example's script, kill it (-9) when some points are done, resume it; returns (its output, its trials, its workflows)."""
 
     def carried_out(folder, script, points):
         environment = {

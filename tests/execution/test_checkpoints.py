@@ -276,7 +276,7 @@ def _kill(script, state, *, also_tasks):
 
 
 def test_a_task_that_does_not_obey_is_gone_before_the_next_attempt(engine, claim):
-    """The next attempt takes the lock that the first one has never let go."""
+    """The next attempt takes the lock that the first one never released."""
     stubborn = COUNTING.replace(
         "import fcntl, sys", "import fcntl, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: None)"
     )

@@ -323,7 +323,7 @@ def test_a_token_in_the_environment_reaches_neither_tasks_nor_files(script, tmp_
 
 @pytest.fixture
 def as_a_cluster(local_platform, tmp_path):
-    """The settings of somebody for whom the test's server is a cluster elsewhere: an address, a token, a kubeconfig."""
+    """Settings for which the test's server is a remote cluster: an address, a token, a kubeconfig."""
     from hera_utils.settings.sources import Surroundings, read_settings
 
     environ = {
@@ -393,7 +393,7 @@ PRINTS = "import sys; print(sys.prefix)"
 
 
 def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platform, as_a_cluster, monkeypatch):
-    """On the wire to a cluster no workflow is larger than its share of an object, and no more go on at once than was said."""
+    """No workflow sent to a cluster exceeds its share of an object, and no more run at once than allowed."""
     from hera_utils.execution import batches
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.preflight.size_limits import size

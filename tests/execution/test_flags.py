@@ -69,7 +69,7 @@ def engine(local_platform, tmp_path, monkeypatch):
 
 
 def answer(engine, experiment):
-    """What asks for no run ends the script, with status 0."""
+    """A flag that asks for no run ends the script with status 0."""
     with pytest.raises(NoRun) as ending:
         engine.run(experiment)
     assert ending.value.code == 0

@@ -53,7 +53,7 @@ if __name__ == "__main__":
 
 
 def below(pid):
-    """A process and all that it started, directly or not."""
+    """A process and all its descendants."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -159,7 +159,7 @@ def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
 
 
 def kill_when_begun(here, goal, pause):
-    """Begin a sweep and kill everything a moment after so many of its points have begun; how many had by then."""
+    """Begin a sweep and kill everything shortly after so many of its points have begun; returns how many had begun."""
     script = here.start()
     until(lambda: here.begun() >= goal or script.poll() is not None)
     time.sleep(pause)

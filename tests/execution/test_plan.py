@@ -165,7 +165,7 @@ def test_how_many_tasks(tasks, count):
 
 
 def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):
-    """No Argo server is named: what one cluster has done is not done on another."""
+    """Without a named Argo server, points that one cluster has computed are not done on another."""
     clusters = [{"name": name, "cluster": {"server": f"https://{name}:6443/"}} for name in ("one", "other")]
     contexts = [{"name": name, "context": {"cluster": name}} for name in ("one", "other")]
     config = {"clusters": clusters, "contexts": contexts, "current-context": "one"}

@@ -43,7 +43,7 @@ def mounted(environment):
 
 
 def square(environment, image="alpine:3", code="mkdir -p /sweep/squares", digits=3):
-    """Appends a line to a file of the point's: who runs twice has two."""
+    """Append a line to the point's file; a point that runs twice has two."""
     n = "{{inputs.parameters.n}}"
     return Container(
         name="square",
@@ -609,7 +609,7 @@ def test_cancelled_and_resumed(lab, small_parts):
 
 
 def test_a_run_that_was_left_takes_over_what_an_earlier_one_has_done(lab, small_parts):
-    """Begun again without --resume, stopped on the way, and resumed: what had not been sent yet is done since the run before."""
+    """A run that was begun without --resume, stopped and resumed: the points that it had not sent are done from the run before."""
     one = experiment(n=range(10), gather=gather)
     lab.engine.run(one)
     name = lab.engine.submit(one)

@@ -81,7 +81,7 @@ def experiment(sweep, code="echo $((n * n)) > /tmp/loss", gather=None, **more):
 
 
 class Said:
-    """A reporter that keeps the lines."""
+    """A reporter that stores its lines."""
 
     def __init__(self):
         self.said = []

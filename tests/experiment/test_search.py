@@ -39,7 +39,7 @@ class Bisection:
 
 
 def carried_out(sweep, compute, *, told=None):
-    """A search to its end, and how many points were computed. told: what is known already, by id."""
+    """Run a search to its end; returns it with the number of computed points. told: the known results, by id."""
     course, computed = Course(design_of(sweep)), 0
     while points := course.next():
         trials = []
@@ -105,7 +105,7 @@ def test_all_kinds_of_axes():
     st.integers(0, 3),
 )
 def test_a_search_that_is_repeated_asks_for_no_other_point(seed, sampler, at_once, known, failing):
-    """What resuming is: a new sampler, told what is known, goes the same way; and what is known is not computed again."""
+    """On resuming, a new sampler with the known results chooses the same points, and known points are not computed again."""
     sweep = bowl_search(25, seed=seed, sampler=sampler, at_once=at_once)
 
     def compute(point):

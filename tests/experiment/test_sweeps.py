@@ -302,6 +302,6 @@ def test_what_saltellis_design_cannot_be_drawn_from():
 )
 @pytest.mark.parametrize("sweep", [grid, zipped])
 def test_an_axis_that_no_plan_can_hold_is_refused(sweep, values):
-    """A billion values were listed until the memory was at its end."""
+    """A billion values were once listed until the memory was exhausted."""
     with pytest.raises(SettingsError, match=r"the axis `x` has more than 1,000,000 values"):
         sweep(x=values)

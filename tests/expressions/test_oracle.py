@@ -66,7 +66,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def differences(texts: list[str]) -> tuple[list[str], int]:
-    """What differs in meaning, and how many messages differ."""
+    """(the differences in results, the number of different messages)."""
     answers = oracle.ask([{"kind": "expr", "text": text, "variables": generate.VARIABLES} for text in texts])
     found, messages = [], 0
     for text, theirs in zip(texts, answers, strict=True):

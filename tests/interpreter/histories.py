@@ -40,7 +40,7 @@ def calls(template: Json) -> list[Json]:
 
 
 def fails(name: str, seed: int) -> int:
-    """The exit code of a node's pod: the same in every telling."""
+    """The exit code of a node's pod, the same in every replay."""
     return 1 if hashlib.sha256(f"{name}/{seed}".encode()).digest()[0] < 60 else 0
 
 
@@ -120,7 +120,7 @@ class Telling:
         )
 
     def _again(self, event: e.PodFinished) -> None:
-        """What is told twice changes nothing."""
+        """Check that a repeated event changes nothing."""
         if self.play.run.finished:
             return
         before = self.play.picture()
@@ -159,7 +159,7 @@ class Telling:
                 play.active.append(node_id)
 
     def _tell(self, event: e.Event) -> bool:
-        """Whether the run took it; what is refused changes nothing."""
+        """Whether the run accepted the event; a refused one changes nothing."""
         play = self.play
         before = play.picture()
         try:

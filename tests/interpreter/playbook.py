@@ -21,7 +21,7 @@ START = 1_767_225_600.0  # the same, in seconds
 
 
 def workflow(spec: str | dict[str, Any], name: str = "wf", **metadata: Any) -> dict[str, Any]:
-    """A workflow document as it is stored when it is accepted."""
+    """A workflow document as stored after its acceptance."""
     parsed = yaml.safe_load(spec) if isinstance(spec, str) else spec
     meta = {"name": name, "namespace": "default", "uid": "1234", "creationTimestamp": BORN, **metadata}
     return {"metadata": meta, "spec": parsed}
@@ -125,7 +125,7 @@ class Play:
         return self.run.nodes[self.id(name)]
 
     def phases(self) -> dict[str, str]:
-        """Name (less the workflow's) → phase."""
+        """Name (without the workflow's) → phase."""
         return {node["name"].removeprefix(self.run.name): node["phase"] for node in self.run.nodes.values()}
 
     @property
@@ -137,11 +137,11 @@ class Play:
         return str(self.run.document["status"].get("message", ""))
 
     def running(self) -> list[str]:
-        """Names of the nodes whose pods are at work, in the order they were launched."""
+        """Names of the nodes with running pods, in the order of their launch."""
         return [self.run.nodes[one]["name"].removeprefix(self.run.name) for one in self.active]
 
     def picture(self) -> dict[str, Any]:
-        """The run as one can see it, with everything that has no order in a fixed one."""
+        """The visible state of the run, with unordered parts sorted."""
         nodes = {}
         for key, node in self.run.nodes.items():
             shown = {**node, "children": sorted(node.get("children") or ())}
@@ -157,7 +157,7 @@ def _asker(answer: e.Event) -> str:
 
 
 class Answering(Play):
-    """A run whose questions are answered at once: locks by a real table, which others may hold too, and config maps of memoization.
+    """A run whose requests are answered at once: locks from a real table, in which others may hold locks, and memoization config maps.
 
     late: the answers are kept in `answers` until `answer()` hands out the next one. limit: of every semaphore.
     """
@@ -187,7 +187,7 @@ class Answering(Play):
         self.tell(self.next_answer())
 
     def next_answer(self) -> e.Event:
-        """The answer to the first of those who asked, by their keys: in which order they asked decides nothing."""
+        """Deliver the answer to the first request, sorted by key, so that the order of the requests does not matter."""
         first = min(self.answers, key=_asker)
         self.answers.remove(first)
         return replace(first, at=self.at)

@@ -202,7 +202,7 @@ def test_of_large_templates_fewer_nodes_are_opened_in_one_event(template):
 
 
 def published(count):
-    """What it takes to make so many outputs of a pod outputs of the workflow."""
+    """The cost of making so many outputs of a pod outputs of the workflow."""
     outputs = [{"name": f"p{n}", "value": "v", "globalName": f"g{n}"} for n in range(count)]
     run = Play(workflow({"entrypoint": "t", "templates": [POD | {"outputs": {"parameters": outputs}}]}))
     calls = calls_of(lambda: publish(run.run.index, {"parameters": outputs}))
@@ -218,7 +218,7 @@ def test_outputs_of_the_workflow_are_not_searched_for_each():
 
 
 def looked_at(count, monkeypatch):
-    """How many children are looked at while so many tasks open that all need the same one."""
+    """The number of children that are read while so many tasks with the same dependency open."""
     children, looked = ledger.Ledger.children, [0]
 
     def counted(self, node):

@@ -38,7 +38,7 @@ def _spec(text: str) -> Json:
 
 
 def _to_the_end(play: playbook.Play, codes: dict[str, int] | None = None) -> playbook.Play:
-    """Pods start and end in the order of their launch, answers come late, until nothing is left to happen."""
+    """Start and end pods in the order of their launch, with late answers, until nothing can happen any longer."""
     for _ in range(200):
         if play.run.finished:
             break
@@ -510,7 +510,7 @@ OWN_LOCK = {
 @pytest.mark.parametrize("outer", ["workflow", "template"])
 @pytest.mark.parametrize("lock", OWN_LOCK)
 def test_a_lock_that_only_the_run_itself_holds_is_not_waited_for(lock: str, outer: str, mode: str) -> None:
-    """In Argo such a run stays Running until somebody ends it."""
+    """In Argo such a run stays Running until a user ends it."""
     whole, around = (OWN_LOCK[lock], "") if outer == "workflow" else ("", f", {OWN_LOCK[lock]}")
     spec = _spec(
         f"entrypoint: main\n{whole}\ntemplates: [{{name: main, steps: [[{{name: a, template: t}}, {{name: b, template: free}}]]{around}}}, "

@@ -121,7 +121,7 @@ def workflows(draw: st.DrawFn) -> Json:
 
 
 def _fails(name: str, seed: int) -> int:
-    """The exit code of a node's pod: the same in every telling."""
+    """The exit code of a node's pod, the same in every replay."""
     return 1 if hashlib.sha256(f"{name}/{seed}".encode()).digest()[0] < 60 else 0
 
 

@@ -24,7 +24,7 @@ FORMS = {
 
 
 def _value(form: str, output: Any, default: str | None) -> Any:
-    """What the input of the consumer gets; ABSENT where the reference is an error."""
+    """The value of the consumer's input; ABSENT if the reference is an error."""
     if output is ABSENT:
         given = {"fallback": "fallback", "equals nothing": "no"}
         if form.startswith("pure"):

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def fault(document: Json, templates: tuple[Json, ...] = (), kind: str = "Workflow", **options: bool) -> str:
-    """What is said of a document, "" when nothing."""
+    """The validation's message about a document, "" if it is valid."""
     try:
         validate(decode(document, kind), templates, kind=kind, **options)
     except HeraUtilsError as error:
@@ -351,7 +351,7 @@ def test_templates_that_call_themselves_end() -> None:
 
 
 def calls(count: int) -> int:
-    """How many functions are called to validate a chain of so many tasks."""
+    """The number of function calls that the validation of a chain of so many tasks takes."""
     tasks = [{"name": "t0", "template": "echo", "arguments": {"parameters": [{"name": "text", "value": "0"}]}}]
     for n in range(1, count):
         value = f"{{{{tasks.t{n - 1}.outputs.result}}}}"

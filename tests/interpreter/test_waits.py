@@ -218,7 +218,7 @@ def test_every_run_ends_alike_however_it_is_walked_and_holds_no_lock_then(
 
 
 def test_the_net_is_told_from_a_run_that_waits() -> None:
-    """A run that waits for a lock, a user, a timer or an answer is not ended: only one that nothing can move any more."""
+    """A run that waits for a lock, a user, a timer or an answer is not ended, only one that can never continue."""
     for text in (
         "{entrypoint: a, templates: [{name: a, suspend: {}}]}",
         "{entrypoint: a, templates: [{name: a, container: {image: i}, synchronization: {mutexes: [{name: m}]}}]}",

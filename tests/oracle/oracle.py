@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 class Unavailable(Exception):
-    """There is no Go here, or its modules cannot be had."""
+    """Go is not installed, or its modules cannot be downloaded."""
 
 
 def program() -> Path:
@@ -46,7 +46,7 @@ def program() -> Path:
 
 
 def ask(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One answer a request, in order: {"ok", "value", "type"} or {"ok": False, "error"}."""
+    """One answer per request, in order: {"ok", "value", "type"} or {"ok": False, "error"}."""
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     done = subprocess.run([str(program())], input=lines, capture_output=True, text=True, timeout=280)
     answers = [json.loads(line) for line in done.stdout.split("\n") if line]

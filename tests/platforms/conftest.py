@@ -16,7 +16,7 @@ TOKEN = "planted-token-5e1f"
 
 
 class Exchange(BaseHTTPRequestHandler):
-    """One request, as a test's handler sees it: `method`, `where`, `query`, `body`; answered by `reply` or `events`."""
+    """One request for a test's handler: `method`, `where`, `query`, `body`; the handler answers with `reply` or `events`."""
 
     protocol_version = "HTTP/1.1"
     server: "Double"

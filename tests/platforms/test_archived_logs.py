@@ -27,7 +27,7 @@ DOCUMENT = {
 
 
 class WithoutPods:
-    """A server whose pods are gone but one: its log stream tells of that one alone, all else is the real one's."""
+    """A server of which only one pod is left, so that its log stream has only that pod; all else comes from the real server."""
 
     def __init__(self, client, left):
         self.client, self.left = client, left

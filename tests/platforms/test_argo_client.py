@@ -244,7 +244,7 @@ def test_a_log_that_cannot_be_taken_up_again_says_so(double, client, monkeypatch
 
 
 def test_a_log_whose_head_was_cut_is_no_empty_log(double, client):
-    """What ends with the connection, after a head that says neither a length nor chunks, may be a piece of anything."""
+    """A reply without length or chunks ends with the connection, so it may be incomplete."""
     tries = []
 
     def lines(exchange):
@@ -484,7 +484,7 @@ def test_a_watch_can_be_left(double, client):
 
 
 def test_the_thread_that_reads_a_stream_closes_it(local_platform, monkeypatch):
-    """Two that close one connection cut it under the next request, to which it was given in between."""
+    """If two threads close the same connection, the second may cut the next request, which has received it in between."""
     closers = []
     close = requests.Response.close
 

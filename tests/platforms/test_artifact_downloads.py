@@ -127,7 +127,7 @@ def test_which_are_wanted(done):
 
 
 def test_through_faults_all_of_it_or_a_sentence(local_platform, done, tmp_path):
-    """Cuts anywhere in the answers, an ingress' page, a busy gateway: the bytes are right, or an error says so."""
+    """With answers cut anywhere, an ingress' page or a busy gateway, the bytes are correct or an error is raised."""
     name, found = done["metadata"]["name"], choose_artifacts(artifacts_of(done))
     whole = {one.path: one.sha256 for one in download(local_platform.connection, name, found, tmp_path / "straight")}
     with faulty_proxy(local_platform.connection.argo_server) as proxy:
@@ -152,7 +152,7 @@ DATA = bytes(range(256)) * 3000
 
 @pytest.fixture
 def at(double, tmp_path):
-    """Brings the artifact at a path of the double; `answers`: one a request, the last for all further ones."""
+    """Downloads the artifact at a path of the double. answers: one per request, the last for all further ones."""
 
     def bring(*answers, key="run/out.bin"):
         queue = list(answers)
@@ -378,7 +378,7 @@ def test_what_is_unpacked_takes_the_place_of_a_link(tmp_path: Path) -> None:
 
 
 def test_a_sparse_file_of_any_size_is_no_work(tmp_path: Path) -> None:
-    """An archive of some bytes may hold a file of exabytes."""
+    """An archive of some bytes may contain a file of exabytes."""
     file = tmp_path / "sparse"
     with file.open("wb") as holes:
         holes.seek(50 << 30)

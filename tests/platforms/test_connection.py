@@ -66,7 +66,7 @@ def test_the_local_server_is_joined_and_its_token_is_its_own(local_platform, tmp
 
 
 def test_the_cores_are_those_that_this_process_may_use(local_platform):
-    """As in a job of a queue, which has some of a machine's."""
+    """As in a batch job, which has only some of a machine's cores."""
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(before)})
@@ -278,7 +278,7 @@ def test_a_watch_outlives_a_crash_of_the_server_and_not_its_stop(tmp_path):
 
 
 def test_an_argo_servers_address_and_token_are_enough(seed, local_platform):
-    """Nothing of Kubernetes is at hand: the seed's example still runs there, and says what it could not check."""
+    """Without access to Kubernetes the seed's example still runs, and says what it could not check."""
     local_platform.claim("results")
     flags = ["--argo_server", local_platform.connection.argo_server, "--platform", "remote"]
     said = seed("complete.py", *flags, ARGO_TOKEN=f"Bearer {local_platform.connection.token}")

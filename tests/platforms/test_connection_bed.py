@@ -66,7 +66,7 @@ def test_certificate_token_and_plugin(place, context):
 
 
 def test_several_files_are_one(place, tmp_path):
-    """Clusters in one file, users in another, the context in a third; what is first wins; relative paths are their file's."""
+    """Clusters, users and the context are in three files; the first definition wins; paths are relative to their file."""
     document = yaml.safe_load(place.kubeconfig().read_text())
     (tmp_path / "users").mkdir()
     (tmp_path / "users" / "held").write_text(place.token())
@@ -131,7 +131,7 @@ def test_a_wrong_authority_and_another_name(place, tmp_path):
 
 
 def test_inside_a_pod_its_own_account_leads(place, tmp_path, monkeypatch):
-    """What a kubelet mounts, and the variables it sets; the token is rotated while we go on."""
+    """The mounts and variables of a kubelet; the token is rotated during the test."""
     for name, text in (
         ("token", place.token()),
         ("namespace", place.name),
@@ -191,7 +191,7 @@ def test_a_token_of_the_asked_lifetime_is_renewed_while_it_is_used(place):
 
 
 def test_a_run_outlives_its_first_token(place, remote, tmp_path):
-    """The file is rewritten while the run goes on, as a kubelet does it; the watch that meets the end takes the new one."""
+    """The token file is rewritten during the run, as by a kubelet; the watch uses the new token when the old one expires."""
     held = tmp_path / "token"
     held.write_text(place.brief_token(seconds=2))
     slow = {
@@ -209,7 +209,7 @@ def test_a_run_outlives_its_first_token(place, remote, tmp_path):
 
 
 def test_hera_outlives_its_first_token(place, remote, tmp_path):
-    """Hera's own `create(wait=True)`: its polls take the token that is valid then."""
+    """The polls of Hera's own `create(wait=True)` use the token that is valid at that time."""
     from hera.workflows import Container, Workflow
 
     held = tmp_path / "token"
@@ -222,7 +222,7 @@ def test_hera_outlives_its_first_token(place, remote, tmp_path):
 
 
 def test_nothing_of_a_secret_is_told_anywhere(place, remote, settings, tmp_path, caplog):
-    """Everything that logs does, at its most talkative; every object is shown; every error with its whole chain."""
+    """All loggers are at their most verbose level, every object is printed, and every error with its whole chain."""
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "urllib3")  # the official Argo client, in another test, has set its level
     tokens = [place.token(), place.token("nobody"), place.brief_token(seconds=-60)]

@@ -36,7 +36,7 @@ def pod(args=(), *, ready="True"):
 
 @pytest.fixture
 def cluster(double, tmp_path):
-    """A Kubernetes API that lists what it is given; everything else is forbidden."""
+    """A Kubernetes API that lists the given objects; everything else is forbidden."""
     forbidden = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "services is forbidden"}
     double.answers["*"] = lambda exchange: exchange.reply(forbidden, 403)
     (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(port=double.server_address[1]))

@@ -30,7 +30,7 @@ def workflow(template: dict = POD, **metadata: str) -> dict:
 
 @pytest.fixture
 def between(local_platform) -> Iterator[tuple[FaultyProxy, ArgoClient, ArgoClient]]:
-    """The proxy, a client through it (a cluster's: it never starts a server), a client that goes around it."""
+    """(the proxy, a client through it, a direct client). The clients are for a cluster, so they never start a server."""
     straight = local_platform.client
     with faulty_proxy(straight.connection.argo_server) as proxy:
         connection = replace(straight.connection, argo_server=proxy.url, local=False, rejoin=None)

@@ -118,11 +118,11 @@ def test_what_a_script_sets_is_replaced_and_told_once(double, local):
 
 
 class Study(Workflow):
-    """A workflow of somebody's own kind."""
+    """A user's subclass of Hera's Workflow."""
 
 
 class Survey(Study):
-    """And one of that kind."""
+    """A subclass of that subclass."""
 
 
 @pytest.mark.parametrize("kind", [Study, Survey])

@@ -59,7 +59,7 @@ while True:
 
 @contextlib.contextmanager
 def squatting(port, seen):
-    """Somebody else on this machine, who waits for the port."""
+    """Another user of this machine, who waits for the port."""
     written = seen.open("ab")
     process = subprocess.Popen(
         ["/usr/bin/env", "-i", python_of_others(), "-I", "-c", SQUATTER, str(port)],
@@ -80,7 +80,7 @@ def squatting(port, seen):
 
 
 def python_of_others():
-    """A Python that another user may run; skips where there is none."""
+    """A Python that another user may run; skips the test if there is none."""
     for python in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(OSError):
             if not subprocess.run([python, "-I", "-c", ""], user=NOBODY, cwd="/", capture_output=True).returncode:
@@ -212,7 +212,7 @@ def test_another_user_and_nobody_known_get_nothing(answering, monkeypatch, owner
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_another_process_of_this_user_gets_nothing(scheme, tmp_path):
-    """A task, for one, that took the port of a server that has died: the server is the process that has the lock."""
+    """Another program, such as a task, has the port of a dead server; the server is the process that has the lock."""
     program = (
         "import socket, sys; one = socket.create_server(('127.0.0.1', 0)); print(one.getsockname()[1], flush=True); "
     )

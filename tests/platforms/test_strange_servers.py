@@ -22,7 +22,7 @@ NO = {"code": 7, "message": 'workflows.argoproj.io is forbidden: User "u" cannot
 
 @pytest.fixture
 def typed(double, tmp_path):
-    """A command against the double; (exit status, what it says)."""
+    """Run a command against the double; returns (exit status, output)."""
     (tmp_path / "hello.py").write_text(HELLO)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO", "HERA_UTILS", "KUBE"))}
 

@@ -132,7 +132,7 @@ def test_any_text_is_a_place(text):
 
 @pytest.mark.parametrize("way", ["in", "out"])
 def test_a_link_that_a_task_puts_there_meanwhile_leads_nowhere(cp, claim, here, monkeypatch, way):
-    """As a task would that runs at the same time: after what is copied was looked at, before it is opened."""
+    """The change of a simultaneous task, between the check of the copied file and its opening."""
     from hera_utils.platforms import volumes
 
     outside = here / "outside"
@@ -157,7 +157,7 @@ def test_a_link_that_a_task_puts_there_meanwhile_leads_nowhere(cp, claim, here, 
 
 @pytest.mark.parametrize("link", ["below", "a.csv"])
 def test_what_is_copied_out_goes_through_no_link_of_a_task(cp, claim, here, link):
-    """The folder that it is copied to may be another claim's: a task may have put a link there."""
+    """The target folder may belong to another claim, in which a task may have put a link."""
     cp(here / "data", "results:")
     outside, back = here / "outside", here / "back"
     outside.mkdir()

@@ -44,7 +44,7 @@ def settings(tmp_path):
 
 
 class Relay(BaseHTTPRequestHandler):
-    """An HTTP proxy: forwards plain requests, tunnels by CONNECT, wants a password when it has one."""
+    """An HTTP proxy that forwards plain requests, tunnels by CONNECT, and asks for its password if it has one."""
 
     protocol_version = "HTTP/1.1"
 
@@ -201,7 +201,7 @@ def test_a_cluster_and_its_tunnel_go_by_the_proxy(place, relay, settings, tmp_pa
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory):
-    """An authority, a server's certificate for 127.0.0.1, a client's; files by name."""
+    """The files, by name, of an authority, a server's certificate for 127.0.0.1 and a client's certificate."""
     folder = tmp_path_factory.mktemp("papers")
     now = datetime.now(timezone.utc)
 
@@ -241,7 +241,7 @@ def papers(tmp_path_factory):
 
 @pytest.fixture
 def secure(double, papers):
-    """Makes the double speak TLS; gives a connection to it. client: it requires a client certificate."""
+    """Makes the double use TLS; returns a connection to it. client: whether it requires a client certificate."""
 
     def made(certificate="server", *, client=False, **more):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

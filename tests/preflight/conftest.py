@@ -17,7 +17,7 @@ def lab(bed):
 
 @pytest.fixture
 def case(lab):
-    """Everything in order: owner's rights (who may read roles), a plain front before the Argo server."""
+    """A case without faults: the owner's permissions (which include reading roles), and a plain front before the Argo server."""
     with front(lab.bed.argo_server, lab.bed.authority) as before:
         flags = {
             "argo_server": before.url,

@@ -18,7 +18,7 @@ from hera_utils.settings.sources import Surroundings, read_settings
 
 
 class Turnstile:
-    """Lets answers through in waves: all that are under way when nothing new has been asked for a moment. `waves` counts them.
+    """Lets answers through in waves: all waiting ones, once no new request has come for a moment. `waves` counts them.
 
     A request counts from its arrival: on a busy machine its answer takes longer than the moment to come from the server behind.
     """
@@ -182,7 +182,7 @@ def workflow(*, tasks=3, **spec):
 
 @dataclass
 class Case:
-    """What is examined: a place of the bed, flags, a workflow. A fault changes it."""
+    """The subject of checks: a place of the bed, flags, a workflow. A fault changes it."""
 
     place: object
     front: Front

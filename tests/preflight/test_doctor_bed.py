@@ -289,7 +289,7 @@ def test_each_fault_is_named_with_its_fix(case, tmp_path, fault):
 
 
 def test_all_of_them_are_found_in_one_pass(case, tmp_path):
-    """As many as fit into one case: what makes the others unseen (no server, no namespace) is left out."""
+    """As many faults as fit into one case, without those that hide others (no server, no namespace)."""
     spoilt = [  # the controller's pods come before the quota that would refuse them
         stale_controller, old_argo, wrong_clock, no_right_to_create, missing_key, missing_secret, missing_pull_secret, small_quota,
         limit_range, oversized, oversized_parameter, account_without_rights, claim_of_one_node_with_fan_out,
@@ -322,7 +322,7 @@ def test_all_of_them_are_found_in_one_pass(case, tmp_path):
 
 
 def test_at_most_three_round_trips_more_than_start_up(case, lab, tmp_path):
-    """Answers are let through in waves: a wave goes when nobody asks anything more. So waves count what waits for one another."""
+    """Answers are let through in waves, each when no further request comes, so the number of waves is that of dependent requests."""
     admin = Authority(lab.bed.folder / "tls").sign("owner")
     turnstile = Turnstile()
     with front(lab.bed.kubernetes, lab.bed.authority, tuple(map(str, admin)), turnstile) as cluster:

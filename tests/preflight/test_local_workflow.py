@@ -122,7 +122,7 @@ FAULTS = {
 
 @pytest.fixture
 def settings(local_platform):
-    """The settings of a platform that holds some things and lacks others."""
+    """The settings of a platform that has some objects and lacks others."""
     for kind, data in (("ConfigMap", {"data": {"word": "x"}}), ("Secret", {"stringData": {"word": "x"}})):
         name = "map" if kind == "ConfigMap" else "secret"
         if not local_platform.cluster.exists(kind, name):
@@ -133,7 +133,7 @@ def settings(local_platform):
 
 @pytest.fixture(autouse=True, scope="module")
 def no_policy_and_no_registry():
-    """The policy that a user has who said nothing; whatever the network of the machine, nothing answers in the place of Docker Hub."""
+    """The default image policy, and no Docker Hub, regardless of the machine's network."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HERA_UTILS_IMAGES", raising=False)
         # The session's server has an image policy.
@@ -172,7 +172,7 @@ def test_each_fault_alone_is_named_with_its_fix(settings, name):
 
 
 def test_a_field_of_another_type_is_told_in_argos_words(settings):
-    """Hera writes what it does not know with a warning only: a tuple in `volumes` becomes a list."""
+    """Hera only warns about unknown values: a tuple in `volumes` becomes a list."""
     document = workflow(container("main"), volumes=[["results", "/results"]])
     assert "cannot unmarshal array into Go struct field WorkflowSpec.workflow.spec.volumes" in refused(
         settings, document

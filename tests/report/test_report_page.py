@@ -36,7 +36,7 @@ def tab(tmp_path_factory):
 
 @pytest.fixture
 def shown(tab, tmp_path, request):
-    """Shows a run's report; afterwards nothing in the page may have gone wrong, and nothing may have been loaded."""
+    """Shows a run's report; afterwards checks that the page had no errors and loaded nothing."""
 
     def show(whole, results=None, *, width=1280, height=900, dark=False):
         path = tmp_path / "report.html"
@@ -75,7 +75,7 @@ def rows(tab):
 
 
 def cells(tab, column):
-    """The shown cells of a column of the table in sight."""
+    """The shown cells of a column of the visible table."""
     return tab.run(
         "(() => { const t = [...document.querySelectorAll('.data')].find((e) => e.offsetParent);"
         " const n = [...t.querySelectorAll('thead th')].findIndex((e) => e.textContent.replace(/ [▲▼]/, '') === '" + column + "');"

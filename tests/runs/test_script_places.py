@@ -83,7 +83,7 @@ def study(tmp_path):
 
 
 def _traceback(document, inputs, folder):
-    """What the task writes when Argo has filled in its inputs."""
+    """The task's output after Argo has filled in its inputs."""
     source = next(one["script"]["source"] for one in document["spec"]["templates"] if one["name"] == "simulate")
     for name, value in inputs.items():
         source = source.replace("{{inputs.parameters." + name + "}}", value)

@@ -8,7 +8,7 @@ TOKEN = "planted-token-of-a-user-5f21"
 
 
 def run_script(folder, text, *words, state="", name="script.py", module="", **variables):
-    """Run `text` as a script, and give what it ended with. state: the local platform's folder ("" for one that nobody has)."""
+    """Run `text` as a script and return its completed process. state: the local platform's folder, "" for an unused one."""
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(text)
     environment = {

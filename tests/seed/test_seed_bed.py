@@ -13,7 +13,7 @@ from hera_utils.settings.sources import Surroundings, read_settings
 
 @pytest.fixture
 def args(place, tmp_path):
-    """What a researcher's settings are: the Argo server, a kubeconfig and a token of theirs."""
+    """A researcher's settings: the Argo server, a kubeconfig and a token."""
 
     def made(context="researcher-token"):
         flags = {
@@ -31,7 +31,7 @@ def args(place, tmp_path):
 
 @pytest.mark.parametrize("context", ["researcher", "researcher-token", "researcher-exec"])
 def test_a_cluster_and_kubernetes_own_client(args, place, context):
-    """By a certificate, a token, a program that gives one: `.v1` goes the way that the kubeconfig says."""
+    """`.v1` authenticates as the kubeconfig says: by a certificate, a token, or a program that prints one."""
     cluster = hera_utils.k8s_cluster(args(context))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # on a cluster no object is created

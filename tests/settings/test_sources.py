@@ -444,7 +444,7 @@ def test_every_setting_has_a_row(desk):
 
 
 def test_a_date_that_there_is_not_is_no_yaml(tmp_path):
-    """YAML's parser takes it for a date, and gives up in another way than for a mistake of writing."""
+    """YAML's parser reads it as a date, and fails with another exception than for a syntax error."""
     from hera_utils.settings import kubeconfig
 
     path = tmp_path / "x.yaml"

@@ -181,7 +181,7 @@ ENTRIES = {
 
 @pytest.mark.parametrize("brings", ENTRIES)
 def test_no_project_file_says_what_runs_in_the_place_of_an_image(desk, brings):
-    """Also for a workflow of the user's own, that is run while standing in the project's folder."""
+    """Also for a workflow of the user's own that is run from the project's folder."""
     (desk.project / "hera-utils.toml").write_text(f'images."tool*" = {ENTRIES[brings]}\nimages."lab/*" = "pull"\n')
     refused(desk, what=rf"in the place of the image tool\* \(images: .*{brings}")
     own = desk.home / "images.yaml"
@@ -282,7 +282,7 @@ def test_what_a_project_has_of_its_own_makes_nothing_of_the_users_its_own(desk):
 
 
 def test_what_is_trusted_is_what_was_read(desk, monkeypatch):
-    """A file that is exchanged after it was read, or after it was shown, and put back for the check, is not what the user saw."""
+    """A file that is exchanged after it was read or shown, and restored for the check, is not trusted, as the user saw another one."""
     desk.environ["ARGO_TOKEN"] = TOKEN
     file = desk.project / "hera-utils.toml"
     good, evil = 'argo_server = "https://good.example"\n', 'argo_server = "https://evil.example"\n'
@@ -357,7 +357,7 @@ def test_however_it_is_given(desk, way):
 
 
 def test_variables_belong_together_too(desk):
-    """After `eval "$(hera-utils connection)"` this machine's token goes to no server that is typed."""
+    """After `eval "$(hera-utils connection)"` this machine's token is not sent to a server that is typed."""
     desk.environ |= {"ARGO_SERVER": "127.0.0.1:2746", "ARGO_SECURE": "false", "ARGO_TOKEN": TOKEN}
     own_profile(desk, token="y" * 20)
     context = read_settings({"profile": "lab", "argo_server": "https://argo.lab.example"}, around=desk.around)
@@ -508,7 +508,7 @@ def test_at_the_command_line(desk):
 
 
 def test_no_module_of_the_folder_is_imported_by_what_is_looked_at(desk):
-    """Python puts the current folder before its own library where it is given a program as a word."""
+    """With `python -c` the current folder comes before the standard library in Python's path."""
     for module in ("ctypes", "json", "importlib", "platform", "os"):
         (desk.project / f"{module}.py").write_text(f"open({str(desk.project / 'ran')!r}, 'w')\n")
     console = (

@@ -42,7 +42,7 @@ def test_without_a_limit():
 
 
 class Silent:
-    """A server that says once that the run goes on, and then nothing, until the limit that it was given."""
+    """A server that reports once that the run continues, and then nothing until the given limit."""
 
     def watch(self, name, *, timeout=None, rest=None):
         yield "ADDED", RUNNING
