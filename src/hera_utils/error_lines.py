@@ -11,7 +11,7 @@ LONGEST = 200  # characters
 # The prefix of `|` and `+` belongs to a group of exceptions.
 _HEAD = re.compile(r"^([ |+]*)(?:Exception Group )?Traceback \(most recent call last\):$")
 OVER_MEMORY = "used more than its memory limit"
-"""What an error line begins with that is about a container which Argo calls OOMKilled: its own last line has nothing to do with it."""
+"""The beginning of the error line of a container that Argo calls OOMKilled, because the last line of its output does not say why."""
 _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 
 
@@ -25,7 +25,7 @@ def error_line(written: Sequence[str]) -> str:
 
 
 def with_error_line(message: str, line: str) -> str:
-    """Argo's message, followed by the error line if the message says no more than an exit code, or that the memory was too small."""
+    """Argo's message, followed by the error line if the message contains only an exit code, or only says that the memory was too small."""
     is_more = is_exit_code(message) or (line.startswith(OVER_MEMORY) and message.endswith("OOMKilled (exit code 137)"))
     return f"{message}: {line}" if line and is_more else message
 

@@ -16,7 +16,7 @@ from hera_utils.results import exports
 from hera_utils.results.differences_of_means import MeanDifference, differences
 from hera_utils.results.latex import latex_table
 from hera_utils.results.results import Results
-from hera_utils.results.student import half_width, probability_within
+from hera_utils.results.student_distribution import half_width, probability_within
 from hera_utils.runs.record import PointRow
 
 

@@ -1,4 +1,4 @@
-"""The steps and tasks by which a template calls others: in which order, and how often. Pure."""
+"""Reads the steps and tasks by which a template calls other templates: their order, and how often each runs. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def calls_of(template: Json) -> list[Json]:
-    """The tasks of a DAG, or the steps of all groups; [] for a template that runs something itself."""
+    """The tasks of a DAG, or the steps of all groups; [] for a template of another type."""
     return [
         *((template.get("dag") or {}).get("tasks") or ()),
         *(step for group in step_groups(template) for step in group),
@@ -34,27 +34,27 @@ def hooks_of(holder: Json) -> Iterator[Json]:
 
 
 def step_groups(template: Json) -> list[list[Json]]:
-    """The steps, group by group. A group is a list; a mapping with `steps`, as Argo's own types have it; null where it is empty."""
+    """The groups of steps. In a document a group is a list, or a mapping with `steps` as in Argo's own types, or null if it is empty."""
     groups = template.get("steps") or ()
     return [list((group.get("steps") if isinstance(group, dict) else group) or ()) for group in groups]
 
 
 def depths(tasks: Sequence[Json]) -> dict[str, int]:
-    """Task of a DAG → how many tasks come one after the other before it, at most. Tasks in a circle, which Argo refuses, keep 0."""
+    """Task of a DAG → the length of the longest chain of tasks before it. Tasks of a cycle, which Argo refuses, have 0."""
     names = {str(task.get("name")) for task in tasks}
     before = {str(task.get("name")): names.intersection(dependency_words(task)) for task in tasks}
     after: dict[str, list[str]] = {}
     for name, others in before.items():
         for other in others:
             after.setdefault(other, []).append(name)
-    open_ones = {name: len(others) for name, others in before.items()}
+    pending_counts = {name: len(others) for name, others in before.items()}
     depth = dict.fromkeys(before, 0)
-    ready = [name for name, count in open_ones.items() if not count]
+    ready = [name for name, count in pending_counts.items() if not count]
     for name in ready:
         for later in after.get(name, ()):
             depth[later] = max(depth[later], depth[name] + 1)
-            open_ones[later] -= 1
-            if not open_ones[later]:
+            pending_counts[later] -= 1
+            if not pending_counts[later]:
                 ready.append(later)
     return depth
 
@@ -65,7 +65,7 @@ def dependency_words(task: Json) -> list[str]:
 
 
 def loop_count(call: Json) -> int | None:
-    """How often a step or task runs: once for each item of its loop, 1 without a loop; None where only the run decides."""
+    """How often a step or task runs: once for each item of its loop, 1 without a loop; None if the number is known only during the run."""
     if call.get("withItems") is not None:
         return len(call["withItems"])
     sequence = call.get("withSequence") or {}

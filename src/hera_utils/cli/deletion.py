@@ -1,4 +1,4 @@
-"""Deleting workflows: the record of their run keeps them first, so that its results, and those of later runs, stay whole."""
+"""Deletes workflows. The record of their run stores them first, so that the results of this run and of later runs stay complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Json = dict[str, Any]
 
 
 def keep_and_delete(client: ArgoClient, workflow: str) -> None:
-    """Refused where there is no such workflow, ResourceError where its record cannot be written."""
+    """Store a workflow in the record of its run, then delete it.
+
+    Raises Refused if there is no such workflow, ResourceError if its record cannot be written.
+    """
     from hera_utils.argo.phases import COMPLETED, phase_of
     from hera_utils.cli.run_names import record_folders
 
@@ -48,7 +51,7 @@ def _keep(document: Json, folders: Sequence[Path], secrets: list[Any]) -> None:
         return
     try:
         record = RunRecord.open(folder)
-    except (ResourceError, SettingsError):  # a damaged record is no reason to keep the run
+    except (ResourceError, SettingsError):  # a damaged record does not prevent the deletion
         return
     with record:
         if any(row.name == metadata["name"] for row in record.workflows()):

@@ -96,7 +96,7 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
 
 
 def _on_a_cluster(client: ArgoClient, run: str) -> str:
-    """What a lost server leaves. This machine's own is started again by any command, as its errors say."""
+    """How to come back after the loss of a cluster's server; "" on this machine, whose server any command starts again."""
     return "" if client.connection.local else _come_back(client, run)
 
 

@@ -87,7 +87,7 @@ def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[s
 
 
 def name_and_value(text: str) -> tuple[str, str]:
-    """Of `NAME=VALUE`. SettingsError for any other text."""
+    """The name and the value of `NAME=VALUE`. Raises SettingsError for any other text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise SettingsError(f"`{text}` is not a parameter", fix="write -p NAME=VALUE")

@@ -58,7 +58,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     with reached_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / _FILES[kind]
-        gone = reached.run.deleted - reached.run.earlier  # of the others the results are all that a report tells
+        gone = reached.run.deleted - reached.run.earlier  # of earlier runs a report contains only the results
         if (gone or reached.run.lost) and (crate or archive or not target) and path.exists():
             raise ResourceError(
                 f"{len(reached.run.deleted)} of the workflows of {reached.run.name} are deleted: a new report would say "

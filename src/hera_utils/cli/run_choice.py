@@ -1,5 +1,7 @@
-"""Finds the existing name that a typed one means: the same name, @latest~N, fit@latest~N of those that begin with `fit`, or the only name
-that begins with it. Pure.
+"""Finds the existing name that a typed name means. Pure.
+
+A typed name is an existing name, or the beginning of exactly one, or counts back from the newest: @latest~N among all names,
+fit@latest~N among those that begin with `fit`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What of a template says where its tasks run, how long, with how much and how often: it is no part of what they compute.
+"""The fields of a template that limit where, how long, how often and with which resources its tasks run, not what they compute.
 
-A point that failed for want of memory runs again with a higher limit, and the points that are done stay done. Pure.
+A user who raises a limit runs only the point that failed for lack of memory again: the points that are done stay done. Pure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CONTAINERS = ("initContainers", "sidecars")
 
 
 def is_same_but_for_bounds(before: str, after: str) -> bool:
-    """Whether two templates, or what all templates share, as JSON differ in their bounds alone. False for what is no JSON."""
+    """Whether two JSON texts, of templates or of what all templates share, differ only in their bounds. False if one is not JSON."""
     try:
         old, new = json.loads(before), json.loads(after)
     except ValueError:
@@ -28,17 +28,20 @@ def is_same_but_for_bounds(before: str, after: str) -> bool:
 
 
 def without_bounds(template: Json) -> Json:
-    """A template, or a spec's `templateDefaults`. What is empty then is as if it was not there."""
+    """A template, or a spec's `templateDefaults`, without its bounds and without fields that are empty."""
     bare = {key: value for key, value in template.items() if key not in _OF_TEMPLATE}
     for key in ("container", "script"):
         if isinstance(bare.get(key), dict):
             bare[key] = _container(bare[key])
     for key in _CONTAINERS:
         if isinstance(bare.get(key), list):
-            bare[key] = [_container(one) for one in bare[key]]
+            bare[key] = [_container(container) for container in bare[key]]
     if isinstance(bare.get("containerSet"), dict):
         group = {key: value for key, value in bare["containerSet"].items() if key not in _OF_TEMPLATE}
-        bare["containerSet"] = {**group, "containers": [_container(one) for one in group.get("containers") or ()]}
+        bare["containerSet"] = {
+            **group,
+            "containers": [_container(container) for container in group.get("containers") or ()],
+        }
     if isinstance(bare.get("templateDefaults"), dict):
         bare["templateDefaults"] = without_bounds(bare["templateDefaults"])
     return {key: value for key, value in bare.items() if value not in ({}, [], None)}

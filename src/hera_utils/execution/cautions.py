@@ -45,8 +45,9 @@ def absent_files(layout: object, points: Iterable[Point], script: Path) -> list[
 
 
 def disregarded_records(runs: Path, facts: Json) -> list[str]:
-    """Warnings about earlier runs whose points count as not done: their records cannot be read, or all are of another place. facts: of the
-    run that begins.
+    """Warnings about earlier runs whose points count as not done, because their records cannot be read or all come from another place.
+
+    facts: those of the run that begins.
     """
     lost = [folder.name for folder in damaged(runs)]
     names = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
@@ -55,7 +56,7 @@ def disregarded_records(runs: Path, facts: Json) -> list[str]:
 
 
 def _of_another_place(runs: Path, facts: Json) -> list[str]:
-    """Of runs that came here with their folder, or were made with other settings; [] if some are of this place."""
+    """Warnings if all earlier runs were copied here with their folder, or ran with other settings; [] if some ran in this place."""
     earlier = [known for known in map(_facts_of, records(runs)) if known.get("key") == facts["key"]]
     if not earlier or any(identity(known) == identity(facts) for known in earlier):
         return []

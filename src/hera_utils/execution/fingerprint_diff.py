@@ -165,7 +165,7 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
 
 
 def _same(old: str, new: str, old_text: Texts, new_text: Texts) -> bool:
-    """Whether two digests, of templates or of what all templates share, stand for the same, their bounds apart."""
+    """Whether two digests, of templates or of what all templates share, stand for texts that differ only in their bounds."""
     if old == new:
         return True
     was, now = (old_text(old), new_text(new)) if old and new else ("", "")

@@ -109,7 +109,7 @@ class ConsoleReporter:
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """Print the findings: on a terminal in groups and colours, in a pipe one line each, so that they can be searched."""
+    """Print the findings: on a terminal in groups and colours, in a pipe each on one line, so that a program can search them."""
     from rich.text import Text
 
     from hera_utils.preflight.findings_text import lines, summary

@@ -546,7 +546,7 @@ class Session:
         return self.advice.of_failure(run, gathers=self.plan.gather is not None, unclear=unclear)
 
     def _left(self) -> str:
-        """How to come back to what is submitted, "" where nothing is."""
+        """How to come back to the submitted workflows; "" if none is submitted."""
         assert self.record is not None
         return self._how_to_come_back() if self._is_sent(self.record) else ""
 

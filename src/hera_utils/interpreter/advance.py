@@ -281,7 +281,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     node = walk.ledger.get(node_id)
     if frame is None or node is None or not walk.alive(frame):
         if key == "suspend" and node is not None and phases.suspended(node):
-            # The template around it has failed fast, and a DAG around that one waits for it.
+            # Its template has failed fast, and the DAG that called the template waits for it.
             walk.ledger.mark(node, phases.SUCCEEDED)
             walk.rise(node_id)
         return

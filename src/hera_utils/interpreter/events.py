@@ -86,7 +86,7 @@ class ContainerState:
 
 REJECTED = "Rejected"
 POD_DELETED = "pod deleted"
-"""The message of a pod that is gone before it has told how it ended. To Argo that is an error of its node, not a failure."""
+"""The message of a pod that was deleted before its end was known. For Argo that is an error of its node, not a failure."""
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
 
 
 def check_results(items: list[Json]) -> None:
-    """Raise Fault when the results of a loop cannot be one list."""
+    """Raise Fault if the results of a loop cannot form one list."""
     for item in items:
         result = (item.get("outputs") or {}).get("result")
         if (

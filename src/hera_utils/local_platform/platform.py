@@ -441,7 +441,7 @@ class LocalPlatform:
         return self.artifact_of(document, node_id, name, output=output, folder=folder)
 
     def artifact_of(self, document: Json, node_id: str, name: str, *, output: bool = True, folder: str = "") -> str:
-        """As `artifact`. document: a workflow as it is stored, perhaps in the archive."""
+        """The same as `artifact`. document: a stored workflow, which may be in the archive."""
         namespace, workflow = document["metadata"]["namespace"], document["metadata"]["name"]
         node = (document.get("status", {}).get("nodes") or {}).get(node_id)
         if node is None:

@@ -121,10 +121,10 @@ def _listen(serving: Serving) -> list[socket.socket]:
 
 
 def _check_loopback() -> None:
-    """PlatformError on a machine (or in a network namespace) on which nobody could connect to 127.0.0.1."""
+    """Raise PlatformError on a machine, or in a network namespace, where no process could connect to 127.0.0.1."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("127.0.0.1", 9))  # asks for the way only: nothing is sent
+            probe.connect(("127.0.0.1", 9))  # only looks for a route: nothing is sent
         except OSError as error:
             raise PlatformError(
                 f"this machine has no way to 127.0.0.1, where the local platform listens ({system_reason(error)})",

@@ -373,7 +373,7 @@ def _never_sent(error: requests.RequestException) -> bool:
 
 
 def _is_forgotten(status: object, message: str) -> bool:
-    """Whether the server has forgotten the version that a watch was to go on from."""
+    """Whether the server no longer has the version from which a watch should continue."""
     return status == 410 or "too old resource version" in message
 
 

@@ -48,7 +48,7 @@ class Service:
 
     @property
     def pods(self) -> str:
-        """Its selector as text."""
+        """The selector of the service as text."""
         return ",".join(f"{key}={value}" for key, value in sorted(self.selector.items()))
 
 

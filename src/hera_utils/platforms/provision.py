@@ -246,7 +246,7 @@ def _fields_of(document: Json) -> list[FieldDiff]:
 
 
 def _apply_all(applier: Applier, planned: Sequence[Change], force: bool) -> None:
-    """One after the other. Who interrupts it, or meets an error, reads what is there already."""
+    """Apply the objects one after the other. A failure or an interruption names the objects that exist already."""
     for number, change in enumerate(planned):
         done = ", ".join(f"{one.declared.word} {one.declared.name}" for one in planned[:number])
         before = f"before it were applied: {done} (hera-utils release removes what was created)" if done else ""

@@ -20,9 +20,9 @@ PATIENCE = 60.0
 
 
 def persist(ask: Callable[[], Answer], *, rejoin: Callable[[], object], sleep: Callable[[float], None]) -> Answer:
-    """What a reading gives, asked until there is an answer: a server may be down for a while, and this machine's is started again.
+    """The result of a request, repeated until the server answers: it may be down for a while, and that of this machine is started again.
 
-    That something is not found is an answer.
+    NOT_FOUND is an answer too.
     """
     start, pause = time.monotonic(), 0.1
     while True:

@@ -84,7 +84,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def expired_since(token: str) -> str:
-    """`expired at 2026-11-23 12:00:00 UTC, 3 h ago`; "" for a token that is valid, or does not say."""
+    """The text `expired at 2026-11-23 12:00:00 UTC, 3 h ago`; "" if the token is valid, or contains no time."""
     ended = expiry(token)
     if ended is None or ended > time.time():
         return ""

@@ -1,7 +1,7 @@
-"""Differences between the values of an axis (methods, say): of the means over points that repeat each other, with intervals. Pure.
+"""Compares the values of an axis (for example methods) by the differences of their means over repeated points, with intervals. Pure.
 
-Points that repeat each other with the same seed are compared with each other, in pairs: what a seed does to both of them is in no
-difference then. Where two values of the axis have no seed in common, their points are independent, and the variances add up (Welch).
+Points of two values with the same seed are compared in pairs, so that the effect of a seed on both cancels. If two values of the axis
+have no seed in common, their points are independent, and the variances of their means add up (Welch).
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import canonical, for_json
 from hera_utils.results.columns import Column, ResultTable, in_words
 from hera_utils.results.means import TINY, Mean, Means, digits_of, groups_of, means
-from hera_utils.results.student import half_width
+from hera_utils.results.student_distribution import half_width
 from hera_utils.results.terminal_table import Sheet, number
 from hera_utils.wording import counted, did_you_mean
 
 CONFIDENCE = 0.95
-_ROUNDING = 1e-13  # of a value: differences that are this near to each other are equal
+_ROUNDING = 1e-13  # relative to a value: an error below this is rounding, and the differences count as equal
 Json = dict[str, Any]
 Values = Mapping[Hashable, float]
-"""What repeats a point (its seeds) → an output."""
+"""The seeds of a repeated point → the value of an output."""
 
 
 @dataclass(frozen=True)
 class MeanDifference:
-    """A mean less that of the reference. low, high: its interval, None where the values say nothing of how far it is off (fewer than two,
-    or all differences are equal). pairs: from how many; None for values that are independent.
+    """A mean minus the mean of the reference.
+
+    low, high: its interval, None if the error cannot be estimated (fewer than two values, or all differences are equal).
+    pairs: the number of pairs it is computed from; None for independent values.
     """
 
     value: float
@@ -39,7 +41,7 @@ class MeanDifference:
 
     @classmethod
     def of(cls, values: Values, reference: Values, confidence: float) -> MeanDifference | None:
-        """None where one of the two has no value. confidence: of the interval."""
+        """The difference of two means; None if one of them has no values. confidence: that of the interval."""
         if not values or not reference:
             return None
         ours, theirs = Mean.of(list(values.values())), Mean.of(list(reference.values()))
@@ -62,7 +64,7 @@ class MeanDifference:
         )
 
     def __str__(self) -> str:
-        """`-0.020 [-0.045, 0.005]`: with two digits of half the interval."""
+        """The text `-0.020 [-0.045, 0.005]`, rounded to two digits of half the interval."""
         if self.low is None or self.high is None:
             return f"{'+' if self.value > 0 else ''}{number(self.value)}"
         (value, low, high), power = digits_of(
@@ -74,8 +76,11 @@ class MeanDifference:
 
 @dataclass(frozen=True)
 class MeanDifferences:
-    """means: a group for each setting and value of the axis. reference: the value that the others are compared with. comparisons: how many
-    differences of a setting the intervals hold for together. by_output: output → a difference per group, None for the reference.
+    """The means of all groups and their differences to those of the reference, in each setting of the other axes.
+
+    means: a group for each setting and value of the axis. reference: the value that the others are compared with. comparisons: the
+    number of differences in a setting for which the intervals hold together. by_output: output → a difference for each group, None
+    for the groups of the reference.
     """
 
     means: Means
@@ -85,7 +90,7 @@ class MeanDifferences:
     by_output: Mapping[str, tuple[MeanDifference | None, ...]]
 
     def sheet(self, *, exact: bool = True) -> Sheet:
-        """The means, and behind each the difference to the reference."""
+        """The table for people: each mean is followed by its difference to the reference."""
         plain = self.means.sheet(exact=exact)
         first = len(plain.header) - len(self.by_output)
         header, lines = list(plain.header[:first]), [list(line[:first]) for line in plain.lines]
@@ -112,20 +117,20 @@ class MeanDifferences:
         )
 
     def table(self) -> ResultTable:
-        """For programs: the columns of the means, then four for each output."""
+        """The table for programs: the columns of the means, then four columns for each output."""
         columns = list(self.means.table().columns)
         for name, column in self.by_output.items():
             for label, cells in (
-                ("difference", tuple(one and one.value for one in column)),
-                ("low", tuple(one and one.low for one in column)),
-                ("high", tuple(one and one.high for one in column)),
-                ("pairs", tuple(one and one.pairs for one in column)),
+                ("difference", tuple(cell and cell.value for cell in column)),
+                ("low", tuple(cell and cell.low for cell in column)),
+                ("high", tuple(cell and cell.high for cell in column)),
+                ("pairs", tuple(cell and cell.pairs for cell in column)),
             ):
                 columns.append(Column(f"{label}({name})", "output", cells))
         return ResultTable("differences", tuple(columns))
 
     def as_json(self) -> list[Json]:
-        """As of the means, and in each output that is compared a `difference`: to, value, low, high, pairs."""
+        """The JSON of the means; each compared output has also a `difference` with to, value, low, high and pairs."""
         rows = self.means.as_json()
         for name, column in self.by_output.items():
             for row, difference in zip(rows, column, strict=True):
@@ -141,9 +146,10 @@ class MeanDifferences:
 
 
 def differences(points: ResultTable, axis: str, over: Sequence[str], reference: str | None = None) -> MeanDifferences:
-    """Each value of the axis against one of them (by default the first), in each setting of the other axes.
+    """Compare each value of the axis with the reference (by default its first value), in each setting of the other axes.
 
-    The intervals of one setting and output hold together (Bonferroni). ResourceError for what is no axis, or has no such value.
+    The intervals of one setting and output hold together (Bonferroni). Raises ResourceError if there is no such axis, or if the axis
+    has no value `reference`.
     """
     repeated = means(points, over)
     compared = next((column for column in repeated.inputs if column.name == axis), None)
@@ -157,24 +163,24 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
         raise ResourceError(why, fix=f"compare the values of one of: {', '.join(names)}")
     words = [_in_words(compared, row) for row in range(len(compared.cells))]
     choices = list(dict.fromkeys(words))
-    chosen = choices[0] if reference is None else reference
-    if chosen not in choices or len(choices) == 1:
+    baseline = choices[0] if reference is None else reference
+    if baseline not in choices or len(choices) == 1:
         raise ResourceError(
-            f"the axis `{axis}` has no value {chosen}{did_you_mean(chosen, choices)}"
-            if chosen not in choices
-            else f"the axis `{axis}` has one value alone, {chosen}: there is nothing to compare",
-            fix=f"its values are: {', '.join(choices)}" if chosen not in choices else "name another axis",
+            f"the axis `{axis}` has no value {baseline}{did_you_mean(baseline, choices)}"
+            if baseline not in choices
+            else f"the axis `{axis}` has one value alone, {baseline}: there is nothing to compare",
+            fix=f"its values are: {', '.join(choices)}" if baseline not in choices else "name another axis",
         )
     comparisons = len(choices) - 1
     confidence = 1 - (1 - CONFIDENCE) / comparisons
     groups = groups_of(points, over)
     settings = [_setting(repeated.inputs, axis, row) for row in range(len(groups))]
-    references = {settings[row]: groups[row] for row, value in enumerate(words) if value == chosen}
+    references = {settings[row]: groups[row] for row, value in enumerate(words) if value == baseline}
     seeds = [points.column(name) for name in over]
     by_output = {
         name: tuple(
             None
-            if words[row] == chosen
+            if words[row] == baseline
             else MeanDifference.of(
                 _values(points.column(name), seeds, rows),
                 _values(points.column(name), seeds, references.get(settings[row], ())),
@@ -184,7 +190,7 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
         )
         for name in repeated.outputs
     }
-    return MeanDifferences(repeated, axis, chosen, comparisons, by_output)
+    return MeanDifferences(repeated, axis, baseline, comparisons, by_output)
 
 
 def _in_words(column: Column, row: int) -> str:
@@ -193,7 +199,7 @@ def _in_words(column: Column, row: int) -> str:
 
 
 def _setting(inputs: Sequence[Column], axis: str, row: int) -> tuple[Hashable, ...]:
-    return tuple((canonical(one.cells[row]), row in one.nones) for one in inputs if one.name != axis)
+    return tuple((canonical(column.cells[row]), row in column.nones) for column in inputs if column.name != axis)
 
 
 def _values(output: Column, seeds: Sequence[Column], rows: Sequence[int]) -> Values:
@@ -201,14 +207,14 @@ def _values(output: Column, seeds: Sequence[Column], rows: Sequence[int]) -> Val
     for row in rows:
         if output.values[row] is not None:
             key: Hashable = tuple(canonical(column.cells[row]) for column in seeds)
-            while key in values:  # of tasks with equal inputs the first is a pair with the first, and so on
+            while key in values:  # tasks with equal inputs are paired in their order
                 key = (key,)
             values[key] = float(output.values[row])
     return values
 
 
 def _degrees_of_welch(ours: Mean, theirs: Mean, error: float) -> float:
-    """Degrees of freedom of a difference of independent means (Welch-Satterthwaite); 0 where one of them has no error."""
+    """Degrees of freedom of a difference of independent means (Welch-Satterthwaite); 0 if one of the means has no error."""
     if ours.error is None or theirs.error is None or not 0 < error < math.inf:
         return 0.0
-    return 1 / sum((one.error / error) ** 4 / (one.count - 1) for one in (ours, theirs) if one.error)
+    return 1 / sum((mean.error / error) ** 4 / (mean.count - 1) for mean in (ours, theirs) if mean.error)

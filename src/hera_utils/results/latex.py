@@ -1,4 +1,4 @@
-"""A table of results for a paper in LaTeX: a `tabular` with the rules of the package booktabs. Pure."""
+"""Writes a table of results for a paper in LaTeX: a `tabular` with the rules of the package booktabs. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _MARKS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
 }  # fmt: skip
-_REMARK = re.compile(r" \([a-z0-9= ]+\)$")  # behind a mean: from how many values
+_REMARK = re.compile(r" \([a-z0-9= ]+\)$")  # the number of values or pairs, which follows a mean
 _POWER = re.compile(r"e([+-]\d+)\b")
 
 
 def latex_table(sheet: Sheet) -> str:
-    """The title is a comment above it."""
+    """The sheet as a LaTeX table. Its title is a comment above the table."""
     columns = "".join("r" if right else "l" for right in sheet.numeric)
     lines = [_line([_text(name) for name in sheet.header])]
     lines += [
@@ -36,7 +36,7 @@ def _text(words: str) -> str:
 
 
 def _number(cell: str) -> str:
-    """`-0.020 ± 0.047` in LaTeX's mathematics; what is said behind it as a text."""
+    """`-0.020 ± 0.047` in LaTeX's math mode, followed by its remark as text."""
     if not cell:
         return ""
     remark = _REMARK.search(cell)

@@ -50,7 +50,7 @@ class Mean:
 
 
 def digits_of(error: float, values: Sequence[float], *, signed: bool = False) -> tuple[list[str], str]:
-    """Values with as many decimals as the error has with two digits, and the power of ten by which all are divided, "" for none."""
+    """The values as texts, rounded to two digits of the error, and the power of ten by which all are divided ("" for none)."""
     sign, most = "+" if signed else "", max(map(abs, (*values, error)))
     decimals = 1 - math.floor(math.log10(error))
     if decimals <= _MOST_DECIMALS and most < _LARGE:
@@ -125,7 +125,7 @@ def means_of_run(results: Results, over: Sequence[str], *, by: str | None = None
 
 
 def repeated_table(results: Results, names: Sequence[str], *, by: str | None = None) -> ResultTable:
-    """The table of which `means_of_run` takes the means. names: inputs that a table of tasks must have."""
+    """The table whose means `means_of_run` computes. names: inputs that a table of tasks must have."""
     if results.points and by != "tasks":
         return results.point_table
     templates = dict.fromkeys(row.template for row in results if all(name in row.inputs for name in names))

@@ -95,7 +95,7 @@ def refuse_secret_literals(documents: Iterable[Json]) -> None:
 
 
 def holds_secret(document: Json, secrets: Secrets) -> bool:
-    """Whether a workflow as it ended contains one of the secrets, or a key as plain text."""
+    """Whether the document of an ended workflow contains one of the secrets, or a key as plain text."""
     try:
         refuse_secret_literals([document])
         refuse_secrets("", json.dumps(document, ensure_ascii=False, default=str), secrets)

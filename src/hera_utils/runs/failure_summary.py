@@ -60,7 +60,7 @@ def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
 
 
 def _of_the_task(lines: Sequence[str]) -> list[str]:
-    """Without what Argo's executor writes into the log of a task: on a cluster, its last line says again that the task failed."""
+    """The log without the lines of Argo's executor: on a cluster its last line only repeats that the task failed."""
     written = [line for line in lines if "argo=true" not in line]
     return written[:-1] if written and _executors_end.match(written[-1]) else written
 

@@ -1,6 +1,6 @@
-"""A workflow as it ended, packed for the record of its run: the platform deletes it some day, and its results are wanted for longer. Pure.
+"""Packs the document of an ended workflow for the record of its run, because results are needed after the workflow is deleted. Pure.
 
-A record may have come with a project that was cloned: what is unpacked has bounds, and a shape.
+A record may have come with a cloned project, so unpacking limits the size of a document and checks its form.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_LEVEL = 3  # nodes are much alike: more effort saves a few percent
-_LARGEST = 1 << 29  # bytes of JSON; 50,000 nodes have some 100 MB
+_LEVEL = 3  # nodes resemble each other, and a higher level saves only a few percent
+_LARGEST = 1 << 29  # bytes of JSON; 50,000 nodes take about 100 MB
 
 
 def packed(document: Json) -> bytes:
@@ -20,11 +20,11 @@ def packed(document: Json) -> bytes:
 
 
 def unpacked(content: Any, name: str) -> Json | None:
-    """The document; None for what is none, or that of another workflow than `name`."""
+    """The document that `packed` has packed; None if the content is damaged, or belongs to another workflow than `name`."""
     try:
         document = json.loads(zlib.decompressobj().decompress(content, _LARGEST))
         nodes = (document["status"].get("nodes") or {}).values()
-        is_one = document["metadata"]["name"] == name and all(isinstance(node, dict) for node in nodes)
+        is_valid = document["metadata"]["name"] == name and all(isinstance(node, dict) for node in nodes)
     except (zlib.error, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return document if is_one else None
+    return document if is_valid else None

@@ -1,4 +1,4 @@
-"""How the points of a run stand in one of its workflows, by the nodes of the entry template. Pure."""
+"""Determines the status of a run's points in one of its workflows from the nodes of the entry template. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _WORST_FIRST = (ERROR, FAILED, OMITTED, RUNNING, PENDING, SUCCEEDED, SKIPPED)
 
 
 def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
-    """Point id → its status in a workflow: the worst phase of its tasks. "Omitted" for a task that the workflow never began, though it
-    was needed; a task whose own condition was not met counts as skipped.
+    """Point id → its status in a workflow: the worst phase of its tasks. A task that was needed and never began
+    counts as "Omitted", a task whose own condition was not met as "Skipped".
     """
     nodes = entry_nodes(document)
     unneeded = _unneeded(document, nodes)
@@ -25,7 +25,7 @@ def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
 
 
 def entry_nodes(document: Json) -> dict[TaskRef, Json]:
-    """(task, item or None) → node, for the tasks of the entry template; a point's `tasks` are keys of it."""
+    """(task, item or None) → node, for the tasks of the entry template. The `tasks` of a point are keys of this mapping."""
     name = str(document["metadata"].get("name", ""))
     nodes_by_ref: dict[TaskRef, Json] = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
@@ -43,22 +43,22 @@ def entry_nodes(document: Json) -> dict[TaskRef, Json]:
 
 
 def _phase(nodes: Mapping[TaskRef, Json], ref: TaskRef, unneeded: frozenset[str]) -> str:
-    """The phase of a task. One that was omitted as a whole has no nodes for the items of its loop."""
+    """The phase of a task. A loop that was omitted as a whole has no nodes for its items."""
     phase = str((nodes.get(ref) or {}).get("phase") or OMITTED)
     return SKIPPED if phase == OMITTED and ref[0] in unneeded else phase
 
 
 def _worst(phases: Iterable[str]) -> str:
-    found = set(phases)
-    return next((phase for phase in _WORST_FIRST if phase in found), SKIPPED)
+    present = set(phases)
+    return next((phase for phase in _WORST_FIRST if phase in present), SKIPPED)
 
 
 def _unneeded(document: Json, nodes: Mapping[TaskRef, Json]) -> frozenset[str]:
-    """The omitted tasks that nothing kept from running but their own `depends`, such as what runs only after a failure."""
+    """The omitted tasks whose own `depends` alone kept them from running, such as a task that runs only after a failure."""
     phases: dict[str, set[str]] = {}
     for (task, _), node in nodes.items():
         phases.setdefault(task, set()).add(str(node.get("phase") or ""))
-    omitted = {task for task, found in phases.items() if OMITTED in found}
+    omitted = {task for task, task_phases in phases.items() if OMITTED in task_phases}
     if not omitted or phase_of(document) == SUCCEEDED:
         return frozenset(omitted)
     awaited = {task["name"]: set(dependency_words(task)) for task in entry_tasks(document)}

@@ -340,7 +340,7 @@ class RunRecord:
         self._write()
 
     def keep_document(self, workflow: str, document: Json) -> None:
-        """A workflow as it ended, before it is deleted."""
+        """Store the document of an ended workflow before the workflow is deleted."""
         with self._transaction() as base:
             base.execute(_KEEP_DOCUMENT, (workflow, packed(document)))
 
@@ -430,7 +430,7 @@ class RunRecord:
         return outputs
 
     def document(self, workflow: str) -> Json | None:
-        """A workflow as it ended; None for one that was not kept."""
+        """The document of an ended workflow; None if it was not kept."""
         row = self._base.execute("select packed from documents where workflow = ?", (workflow,)).fetchone()
         return None if row is None else unpacked(row[0], workflow)
 
@@ -547,7 +547,7 @@ def label_of(run: str) -> str:
 
 
 def run_of(metadata: Json) -> str:
-    """The run that a workflow belongs to; its own name where it is of none."""
+    """The run that a workflow belongs to; its own name if it belongs to none."""
     return str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"])
 
 

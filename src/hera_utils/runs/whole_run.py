@@ -105,7 +105,7 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
 
 
 def kept_document(folder: Path, workflow: str) -> Json | None:
-    """A workflow as the record in a folder kept it; None where it did not."""
+    """The workflow that the record in a folder has kept; None if it has not kept it."""
     try:
         with RunRecord.open(folder) as record:
             return record.document(workflow)

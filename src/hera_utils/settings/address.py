@@ -40,7 +40,7 @@ def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
 
 
 def endpoint(url: str) -> tuple[str, int]:
-    """(host, port) of a URL; without a port that of its scheme."""
+    """(host, port) of a URL; a URL without a port has the port of its scheme."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 

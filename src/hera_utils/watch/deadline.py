@@ -54,7 +54,7 @@ class Deadline:
             raise self.reached(f"the run {name} continues")
 
     def sleep(self, name: str, seconds: float) -> None:
-        """Pause so many seconds, or what is left. WaitTimeout as `check` raises it."""
+        """Pause so many seconds, or until the deadline. Raises WaitTimeout as `check` does."""
         self.check(name)
         time.sleep(self.pause(seconds))
 

@@ -40,7 +40,7 @@ def of_task(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], spec
 def of_dag(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask]) -> Scope:
     """The scope in which the DAG's own outputs are resolved: all its tasks. Outputs with a globalName are published.
 
-    Raises Fault also where nothing asks for the results of a loop: Argo makes one list of them, which must be JSON.
+    Raises Fault also if nothing uses the results of a loop: Argo makes one list of them, which must be JSON.
     """
     wanted = bool(frame.template.get("outputs"))
     scope = _filled(context, frame, tasks, list(tasks)) if wanted else _empty(context, frame)

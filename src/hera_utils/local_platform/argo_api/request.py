@@ -167,7 +167,7 @@ def checked(query: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def truth(text: str, *, code: int = INVALID_ARGUMENT) -> bool:
-    """A boolean as Go reads it. code: of the refusal of what is none."""
+    """A boolean as Go reads it. code: the code of the refusal if the text is not a boolean."""
     if text in _FALSE:
         return False
     if text in _TRUE:

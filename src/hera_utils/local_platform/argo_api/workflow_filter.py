@@ -1,4 +1,4 @@
-"""The options of lists of workflows, of the present and of the archived ones. Source: Argo's server/utils/list_options.go."""
+"""Reads the options of a list of workflows, stored or archived, and selects by them. Source: Argo's server/utils/list_options.go."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def offset_of(options: ListOptions) -> int:
 class WorkflowFilter:
     """Selects the workflows of a list. The field selector accepts only what Argo's accepts.
 
-    namespace: the request's own, apart from its field selector.
+    namespace: that of the request itself; the field selector may name one too.
     """
 
     def __init__(self, request: ArgoRequest, options: ListOptions, namespace: str) -> None:
@@ -46,12 +46,12 @@ class WorkflowFilter:
             self._read(term, namespace)
 
     def _read(self, term: str, namespace: str) -> None:
-        found = re.fullmatch(r"(metadata\.namespace|metadata\.name)(!=|==|=)(.*)", term)
-        if found and found.group(1) == "metadata.namespace":
-            self._read_namespace(found.group(2), found.group(3), namespace)
-        elif found:
-            self.name = found.group(3)
-            if found.group(2) == "!=":
+        match = re.fullmatch(r"(metadata\.namespace|metadata\.name)(!=|==|=)(.*)", term)
+        if match and match.group(1) == "metadata.namespace":
+            self._read_namespace(match.group(2), match.group(3), namespace)
+        elif match:
+            self.name = match.group(3)
+            if match.group(2) == "!=":
                 self.name_filter = "NotEquals"
         elif term.startswith(("spec.startedAt>", "spec.startedAt<")):
             bound = _instant(term[len("spec.startedAt>") :])
@@ -79,7 +79,7 @@ class WorkflowFilter:
 
     @property
     def by_headers(self) -> bool:
-        """Whether selecting needs more than names."""
+        """Whether the filter needs labels or times, not only names and namespaces."""
         return bool(self.labels.requirements) or self.by_time
 
     def by_name(self, stored: Listed) -> bool:
@@ -93,7 +93,7 @@ class WorkflowFilter:
             "Prefix": stored.name.startswith(self.name),
             "NotEquals": stored.name != self.name,
         }
-        return tests.get(self.name_filter, True)  # Argo ignores an unknown filter
+        return tests.get(self.name_filter, True)  # Argo ignores an unknown name filter
 
     def by_labels(self, stored: StoredObject) -> bool:
         return not self.labels.requirements or self.labels.matches(metadata_of(stored.text).get("labels"))

@@ -1,4 +1,4 @@
-"""Owner references: which objects are deleted together with their owner."""
+"""Owner references: they say which objects are deleted together with their owner."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hera_utils.local_platform.storage.records import Key
 
 
 def owners_in(text: str) -> list[str]:
-    """The uids of the owners of an object. text: its JSON."""
-    if '"ownerReferences"' not in text:  # most objects have none, and need not be parsed
+    """The uids of the owners of an object. text: the object as JSON."""
+    if '"ownerReferences"' not in text:  # most objects have no owner, and need not be parsed
         return []
     references = (json.loads(text).get("metadata") or {}).get("ownerReferences") or []
     return [str(reference.get("uid", "")) for reference in references]

@@ -71,7 +71,7 @@ class ReadModel:
         self._cache: OrderedDict[str, StoredRun] = OrderedDict()
         self._newest: tuple[str, int, list[StoredRun]] = ("", 0, [])
         self._owned: dict[str, set[str]] | None = None
-        """Uid of an owner → those of the runs that it owns; read when it is first asked for."""
+        """Uid of an owner → uids of the runs that it owns. It is built at its first use."""
         self._annotations: tuple[str, int, dict[str, str]] = ("", 0, {})
 
     def _enter(self, record: StoredRun) -> None:

@@ -166,7 +166,7 @@ class Container:
         }
 
     def _why(self, log: Log) -> str:
-        """The end of what it wrote; of a container that used too much memory its limit, which its output cannot tell."""
+        """The end of its output; for a container that used too much memory its limit, which its output does not contain."""
         if self.reason == "OOMKilled":
             # error_lines.OVER_MEMORY; this process imports nothing of that room
             return f"used more than its memory limit of {self.plan.memory_limit / 2**20:g} MiB"

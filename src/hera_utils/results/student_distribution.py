@@ -1,4 +1,4 @@
-"""Student's distribution, for intervals around means of few values. Pure."""
+"""Student's t-distribution, from which the intervals around means of few values are computed. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MOST_STEPS, _CLOSE = 500, 1e-15
 
 
 def half_width(confidence: float, degrees: float) -> float:
-    """The t within which, on both sides of 0, this share of the distribution lies. confidence: below 1. degrees: of freedom, above 0."""
+    """The t for which a variable is between -t and t with the probability `confidence` (below 1). degrees: of freedom, above 0."""
     low, high = 0.0, 1.0
     while probability_within(high, degrees) < confidence:
         low, high = high, high * 2
@@ -21,13 +21,16 @@ def half_width(confidence: float, degrees: float) -> float:
 
 
 def probability_within(t: float, degrees: float) -> float:
-    """How probable it is that a variable of this distribution is between -t and t."""
-    # squared: the share of t²/(degrees + t²) that a beta distribution of (1/2, degrees/2) has below it
+    """The probability that a variable of this distribution is between -t and t."""
+    # It is the probability that a variable of the beta distribution (1/2, degrees/2) is below t²/(degrees + t²).
     return _beta_share(t * t / (degrees + t * t), 0.5, degrees / 2)
 
 
 def _beta_share(x: float, a: float, b: float) -> float:
-    """The regularized incomplete beta function, by the continued fraction of Abramowitz and Stegun 26.5.8, where it converges fast."""
+    """The regularized incomplete beta function, by the continued fraction 26.5.8 of Abramowitz and Stegun.
+
+    The fraction converges fast only for small x; the symmetry of the function covers the others.
+    """
     if x <= 0 or x >= 1:
         return min(1.0, max(0.0, x))
     if x > (a + 1) / (a + b + 2):
@@ -37,7 +40,7 @@ def _beta_share(x: float, a: float, b: float) -> float:
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    """1 + d1/(1 + d2/(1 + …)), by Lentz's method."""
+    """The continued fraction 1 + d1/(1 + d2/(1 + …)), computed by Lentz's method."""
     value = numerator = 1.0
     denominator = 0.0
     for step in range(1, _MOST_STEPS):
