@@ -343,7 +343,7 @@ def test_files_of_claims(user):
     user.type("cp", "here/a.csv", "results:inputs/")
     assert (folder / "inputs" / "a.csv").exists()
     assert "no-such-claim" in user.type("cp", "no-such-claim:/x", ".", status=2)
-    assert "results:gone" in user.type("cp", "results:/gone", ".", status=2)
+    assert "`results:/gone`" in user.type("cp", "results:/gone", ".", status=2)
 
 
 MAKES = """

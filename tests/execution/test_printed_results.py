@@ -14,6 +14,11 @@ def printing(a):
     print(int(a) * 10)
 
 
+@script(image="python:3.11")
+def saying(a):
+    print("point", a)
+
+
 @script(image="python:3.11", outputs=[Parameter(name="out", value_from=ValueFrom(path="/tmp/out"))])
 def writing(a):
     print("a log")
@@ -65,6 +70,19 @@ def test_argo_is_asked_for_tasks_without_another_output():
 def test_a_document_that_would_be_too_large_stays_as_it_is():
     document = workflow(INPUTS).to_dict()
     assert keep_results(document, fits=lambda asking: False) is document
+
+
+def test_a_loop_may_print_what_is_no_json(local_platform):
+    """Argo ends a DAG with an Error if a kept result of a loop is not JSON, so nothing is asked of loops."""
+
+    def loop(environment, inputs, layout):
+        with Workflow(generate_name="loop-", entrypoint="main") as w, DAG(name="main"):
+            saying(name="say", arguments={"a": "{{item}}"}, with_items=inputs.parameters.a)
+        return w
+
+    run = local_platform.run(Experiment(workflow=loop, inputs=INPUTS))
+    assert run.succeeded
+    assert [point.outputs for point in run.results.points] == [{}, {}]
 
 
 def test_annotations_of_ones_own_stay():

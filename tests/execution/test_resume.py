@@ -674,7 +674,8 @@ def python_script(source, n=(1,)):
             command = ["python"]
             say = Script(name="say", image="python:3", command=command, source=source, inputs=[Parameter(name="n")])
             with DAG(name="dag"):
-                Task(name="say", template=say, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n)
+                for point in inputs.points:
+                    Task(name=f"say-{point.name}", template=say, arguments=point.arguments)
         return w
 
     return experiment(define, n=n)

@@ -112,7 +112,7 @@ def test_what_is_missing_is_told_with_what_there_is(cp, here, claim):
 
 
 def test_in_a_cluster_it_says_what_to_use():
-    with pytest.raises(UnsupportedError, match="cannot be copied") as caught:
+    with pytest.raises(UnsupportedError, match="does not reach the files of a claim") as caught:
         copy(Cluster(Connection("http://argo.example")), "results:a", ".", state="")
     assert "kubectl cp" in caught.value.fix
 

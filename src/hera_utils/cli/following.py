@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
 from hera_utils.cli.run_names import chosen_run, record_folders
 from hera_utils.errors import WaitTimeout
-from hera_utils.runs.come_back import how_to_come_back, lost_with
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -85,7 +85,7 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     from hera_utils.watch.follow import follow
 
     try:
-        with lost_with(lambda: _on_a_cluster(client, name)):
+        with _lost(client, name):
             document = follow(client, name, display_for(progress_console()), deadline=options.deadline())
     except KeyboardInterrupt:
         note("\n" + _come_back(client, name))
@@ -95,12 +95,18 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     return tell_end(client, document, again=again)
 
 
-def _on_a_cluster(client: ArgoClient, run: str) -> str:
-    """How to come back after the loss of a cluster's server; "" on this machine, whose server any command starts again."""
-    return "" if client.connection.local else _come_back(client, run)
+def _lost(client: ArgoClient, run: str) -> AbstractContextManager[None]:
+    """Within, the loss of a cluster's server is told with how to come back. Any command starts this machine's server again."""
+    if client.connection.local:
+        return nullcontext()
+    from hera_utils.runs.come_back import lost_with  # imported here because few commands need it
+
+    return lost_with(lambda: _come_back(client, run))
 
 
 def _come_back(client: ArgoClient, run: str) -> str:
+    from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
+
     command = client.connection.command
     return how_to_come_back([command("watch", run)], stop=command("stop", run))
 
@@ -129,7 +135,7 @@ def _follow_together(run: Followed, shown_names: set[str]) -> int:
         options.deadline().sleep(run.name, pause)
 
     try:
-        with lost_with(lambda: _on_a_cluster(run.client, run.name)):
+        with _lost(run.client, run.name):
             state = follow_workflows(
                 run.name,
                 lambda: persist(run.look, rejoin=run.client.rejoin, sleep=sleep),

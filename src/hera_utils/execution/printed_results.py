@@ -30,12 +30,16 @@ def keep_results(document: Json, fits: Callable[[Json], bool] = lambda document:
 
 
 def _asking(template: Json, printing: set[str]) -> Json:
-    """The template, with the annotation if it calls tasks that have no other output."""
+    """The template, with the annotation if it calls tasks that have no other output and are no loops.
+
+    Of the results of a loop Argo makes one list, and ends the workflow with an Error if one of them is not JSON.
+    """
     kind = "tasks" if template.get("dag") else "steps"
     names = [
         str(task.get("name"))
         for task in calls_of(template)
-        if task.get("template") in printing or (task.get("inline") and _only_prints(task["inline"]))
+        if not _is_loop(task)
+        and (task.get("template") in printing or (task.get("inline") and _only_prints(task["inline"])))
     ]
     if not names:
         return template
@@ -45,6 +49,10 @@ def _asking(template: Json, printing: set[str]) -> Json:
         **template,
         "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), ANNOTATION: text}},
     }
+
+
+def _is_loop(task: Json) -> bool:
+    return any(task.get(kind) is not None for kind in ("withItems", "withParam", "withSequence"))
 
 
 def _only_prints(template: Json) -> bool:
