@@ -16,7 +16,8 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +30,7 @@ from hera_utils.argo.routes import Route, match
 from .api import Api, ApiError
 
 Json = dict[str, Any]
+_BINDING = 10.0  # seconds in which the bed binds a claim to a volume that is reserved for it
 FOLDER = "hera-utils/folder"  # the local platform's annotation: which folder a claim stands for
 COPIED = "bed/copied"
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
@@ -165,6 +167,7 @@ class Bridge:
             except ApiError:
                 self.local.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             volumes = {one["metadata"]["name"]: one for one in self.bed.list("PersistentVolume")}
+            self._wait_for_claims(namespace, volumes.values())
             for kind in ("PersistentVolumeClaim", "ConfigMap", "Secret", "ServiceAccount"):
                 wanted = {}
                 for one in self.bed.list(kind, namespace):
@@ -172,6 +175,17 @@ class Bridge:
                     if document is not None:
                         wanted[one["metadata"]["name"]] = document
                 self._bring(kind, namespace, wanted)
+
+    def _wait_for_claims(self, namespace: str, volumes: Iterable[Json]) -> None:
+        """Wait for new claims that a volume is reserved for. On a cluster their pods would wait, here they would fail without the claim."""
+        claims = [volume["spec"].get("claimRef") or {} for volume in volumes]
+        reserved = {claim.get("name") for claim in claims if claim.get("namespace") == namespace}
+        until = time.monotonic() + _BINDING
+        while time.monotonic() < until and any(
+            one["metadata"]["name"] in reserved and (one.get("status") or {}).get("phase") == "Pending"
+            for one in self.bed.list("PersistentVolumeClaim", namespace)
+        ):
+            time.sleep(0.1)
 
     def _bring(self, kind: str, namespace: str, wanted: dict[str, Json]) -> None:
         present = {one["metadata"]["name"]: one for one in self.local.list(kind, namespace)}
