@@ -10,6 +10,8 @@ from hera_utils.terminal_text import cell
 LONGEST = 200  # characters
 # The prefix of `|` and `+` belongs to a group of exceptions.
 _HEAD = re.compile(r"^([ |+]*)(?:Exception Group )?Traceback \(most recent call last\):$")
+OOM_KILLED = "OOMKilled (exit code 137)"
+"""The end of Argo's message for a container that was killed because it used too much memory."""
 OVER_MEMORY = "used more than its memory limit"
 """The beginning of the error line of a container that Argo calls OOMKilled, because the last line of its output does not say why."""
 _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
@@ -26,7 +28,7 @@ def error_line(written: Sequence[str]) -> str:
 
 def with_error_line(message: str, line: str) -> str:
     """Argo's message, followed by the error line if the message contains only an exit code, or only says that the memory was too small."""
-    is_more = is_exit_code(message) or (line.startswith(OVER_MEMORY) and message.endswith("OOMKilled (exit code 137)"))
+    is_more = is_exit_code(message) or (line.startswith(OVER_MEMORY) and message.endswith(OOM_KILLED))
     return f"{message}: {line}" if line and is_more else message
 
 

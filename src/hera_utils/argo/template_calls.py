@@ -64,6 +64,11 @@ def dependency_words(task: Json) -> list[str]:
     return [*(task.get("dependencies") or []), *_WORD.findall(str(task.get("depends") or ""))]
 
 
+def is_loop(call: Json) -> bool:
+    """Whether a step or task runs once for each item, even if its list is empty."""
+    return any(call.get(kind) is not None for kind in ("withItems", "withParam", "withSequence"))
+
+
 def loop_count(call: Json) -> int | None:
     """How often a step or task runs: once for each item of its loop, 1 without a loop; None if the number is known only during the run."""
     if call.get("withItems") is not None:

@@ -356,8 +356,9 @@ class ExecutionEngine:
             if options.plan and options.plan_output == "json":
                 self.reporter.lines([json.dumps(for_json(plan.as_json()), indent=2, ensure_ascii=False)])
             else:
-                facts = self._facts(plan.definition) if resume else {}
-                self.reporter.lines(disregarded_records(runs_folder(self.context), facts) if resume else [])
+                if resume:
+                    facts = self._facts(plan.definition)
+                    self.reporter.lines(disregarded_records(runs_folder(self.context), facts))
                 self._report_plan(plan)
                 self.reporter.lines(cautions(written, experiment, plan))
         elif options.dry_run:

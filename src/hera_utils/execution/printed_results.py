@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.argo.template_calls import calls_of
+from hera_utils.argo.template_calls import calls_of, is_loop
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ def _asking(template: Json, printing: set[str]) -> Json:
     names = [
         str(task.get("name"))
         for task in calls_of(template)
-        if not _is_loop(task)
+        if not is_loop(task)
         and (task.get("template") in printing or (task.get("inline") and _only_prints(task["inline"])))
     ]
     if not names:
@@ -49,10 +49,6 @@ def _asking(template: Json, printing: set[str]) -> Json:
         **template,
         "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), ANNOTATION: text}},
     }
-
-
-def _is_loop(task: Json) -> bool:
-    return any(task.get(kind) is not None for kind in ("withItems", "withParam", "withSequence"))
 
 
 def _only_prints(template: Json) -> bool:

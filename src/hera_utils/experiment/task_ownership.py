@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.argo.template_calls import step_groups
+from hera_utils.argo.template_calls import is_loop, step_groups
 from hera_utils.experiment.entry_tasks import (
     arguments_of,
     entry_tasks,
@@ -174,11 +174,7 @@ def _unsplittable(
 
 def _bound(document: Json, tasks: Sequence[Json], owners: Mapping[str, set[str]]) -> str:
     """Why leaving out a point would change what another task does; "" if it would not."""
-    looped = {
-        task["name"]
-        for task in tasks
-        if any(task.get(key) is not None for key in ("withItems", "withParam", "withSequence"))
-    }
+    looped = {task["name"] for task in tasks if is_loop(task)}
 
     def of_one_point(task: str, other: str) -> bool:
         return (

@@ -75,17 +75,13 @@ def declared(context: Context, step: Json, frame: Frame, node: Json) -> Json | N
 
 def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> None:
     """The outputs of a loop as JSON lists (Argo: processAggregateNodeOutputs)."""
-    own_items = [item for item in items if not phases.hooked(item) and not phases.retried(item)]
     if not items:
         return
-    own_items.sort(key=_loop_index)
     results: list[Item] = []
     maps: list[dict[str, str]] = []
     lists: dict[str, list[str]] = {}
-    for item in own_items:
-        outputs = item.get("outputs")
-        if not outputs or item["phase"] != phases.SUCCEEDED:
-            continue
+    for item in sorted(_succeeded(items), key=_loop_index):
+        outputs = item.get("outputs") or {}
         if outputs.get("parameters"):
             values = {parameter["name"]: text_of(parameter.get("value")) for parameter in outputs["parameters"]}
             maps.append(values)
@@ -102,15 +98,19 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
 
 def check_results(items: list[Json]) -> None:
     """Raise Fault if the results of a loop cannot form one list."""
-    for item in items:
+    for item in _succeeded(items):
         result = (item.get("outputs") or {}).get("result")
-        if (
-            result is not None
-            and item["phase"] == phases.SUCCEEDED
-            and not phases.hooked(item)
-            and not phases.retried(item)
-        ):
+        if result is not None:
             _item(result)
+
+
+def _succeeded(items: list[Json]) -> list[Json]:
+    """The items of a loop whose outputs count: those that succeeded, without hooks and attempts."""
+    return [
+        item
+        for item in items
+        if item["phase"] == phases.SUCCEEDED and not phases.hooked(item) and not phases.retried(item)
+    ]
 
 
 def _item(result: str) -> Item:

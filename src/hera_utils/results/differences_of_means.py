@@ -164,12 +164,14 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
     words = [_in_words(compared, row) for row in range(len(compared.cells))]
     choices = list(dict.fromkeys(words))
     baseline = choices[0] if reference is None else reference
-    if baseline not in choices or len(choices) == 1:
+    if baseline not in choices:
         raise ResourceError(
-            f"the axis `{axis}` has no value {baseline}{did_you_mean(baseline, choices)}"
-            if baseline not in choices
-            else f"the axis `{axis}` has one value alone, {baseline}: there is nothing to compare",
-            fix=f"its values are: {', '.join(choices)}" if baseline not in choices else "name another axis",
+            f"the axis `{axis}` has no value {baseline}{did_you_mean(baseline, choices)}",
+            fix=f"its values are: {', '.join(choices)}",
+        )
+    if len(choices) == 1:
+        raise ResourceError(
+            f"the axis `{axis}` has one value alone, {baseline}: there is nothing to compare", fix="name another axis"
         )
     comparisons = len(choices) - 1
     confidence = 1 - (1 - CONFIDENCE) / comparisons

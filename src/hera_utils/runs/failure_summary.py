@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.names import pod_name
-from hera_utils.error_lines import error_line, is_exit_code, with_error_line
+from hera_utils.error_lines import OOM_KILLED, error_line, is_exit_code, with_error_line
 from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.outcome import Failure, Outcome
 from hera_utils.runs.script_places import ScriptPlaces
@@ -27,7 +27,6 @@ _no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
 _no_output = re.compile(
     r"open (?:/var/run/argo/outputs/(?:parameters|artifacts)|/mainctrfs)(/.+?)(?:\.tgz)?: no such file or directory"
 )
-_OOM_KILLED = "OOMKilled (exit code 137)"
 _RETURN = "SyntaxError: 'return' outside function"  # Hera sends only the body of an inline function
 
 
@@ -148,7 +147,7 @@ def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
         return [
             f"  the task ended without a file {unwritten[1]}, from which one of its outputs is read: write it, or correct the path"
         ]
-    if _OOM_KILLED in entry.why:
+    if OOM_KILLED in entry.why:
         return [
             f"  raise the limit in the template {entry.template}: resources=Resources(memory_limit=…); with --resume the points that are "
             "done stay done"

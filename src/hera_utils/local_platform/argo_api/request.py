@@ -159,8 +159,8 @@ def checked(query: Mapping[str, str]) -> Mapping[str, str]:
         if name in _NUMBERS:
             if whole_number(text) is None:
                 raise _unreadable(text, "ParseInt")
-        elif name in _FLAGS and text not in (*_TRUE, *_FALSE):
-            raise _unreadable(text, "ParseBool")
+        elif name in _FLAGS:
+            truth(text)
         elif name == "logOptions.sinceTime":
             raise Refused(INVALID_ARGUMENT, "field type *v1.Time is not supported in query parameters")
     return query

@@ -22,7 +22,7 @@ from hera_utils.local_platform.pods.launcher import Launcher, is_agents
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import archive, objects
 from hera_utils.local_platform.storage.journal import encode
-from hera_utils.local_platform.storage.owners import owners_in
+from hera_utils.local_platform.storage.owners import OwnerIndex, owners_in
 from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import VISIBLE, ObjectChange, StoredObject, StoredPod, StoredRun
 from hera_utils.local_platform.this_machine import NODE
@@ -308,13 +308,12 @@ class BarePods:
 
     def __init__(self, read_model: ReadModel) -> None:
         self.pods = read_model.pods_of_run(NO_RUN)
-        self._owned: dict[str, list[StoredPod]] = {}
-        for pod in self.pods:
-            for uid in owners_in(pod.body):
-                self._owned.setdefault(uid, []).append(pod)
+        self._owners = OwnerIndex[int]()
+        for place, pod in enumerate(self.pods):
+            self._owners.put(place, pod.body)
 
     def owned_by(self, uid: str) -> list[StoredPod]:
-        return self._owned.get(uid, [])
+        return [self.pods[place] for place in self._owners.of(uid)]
 
 
 def _is_controlled(body: Json) -> bool:

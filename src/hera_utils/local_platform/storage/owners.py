@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
-from hera_utils.local_platform.storage.records import Key
+Key = TypeVar("Key", bound=Hashable)
 
 
 def owners_in(text: str) -> list[str]:
@@ -15,7 +17,7 @@ def owners_in(text: str) -> list[str]:
     return [str(reference.get("uid", "")) for reference in references]
 
 
-class OwnerIndex:
+class OwnerIndex(Generic[Key]):
     """Owner's uid → keys of the objects that it owns. Each deletion uses it, because searching thousands of texts is slow."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure
-from hera_utils.local_platform.storage.owners import OwnerIndex, owners_in
+from hera_utils.local_platform.storage.owners import OwnerIndex
 from hera_utils.local_platform.storage.records import (
     VISIBLE,
     Key,
@@ -60,7 +60,7 @@ class ReadModel:
             self._objects[kind, namespace, name] = StoredObject(kind, namespace, name, uid, version, text)
         self.characters = sum(len(stored.text) for stored in self._objects.values())
         """Characters of all objects except runs and pods."""
-        self._owners: OwnerIndex | None = None
+        self._owners: OwnerIndex[Key] | None = None
         """Created when it is first used, because a server should start quickly."""
         self._index: dict[tuple[str, str], StoredRun] = {}
         self._by_uid: dict[str, StoredRun] = {}
@@ -70,8 +70,8 @@ class ReadModel:
         """Records of runs in progress, kept up to date."""
         self._cache: OrderedDict[str, StoredRun] = OrderedDict()
         self._newest: tuple[str, int, list[StoredRun]] = ("", 0, [])
-        self._owned: dict[str, set[str]] | None = None
-        """Uid of an owner → uids of the runs that it owns. It is built at its first use."""
+        self._owners_of_runs: OwnerIndex[str] | None = None
+        """By the uids of runs. Created when it is first used."""
         self._annotations: tuple[str, int, dict[str, str]] = ("", 0, {})
 
     def _enter(self, record: StoredRun) -> None:
@@ -142,16 +142,11 @@ class ReadModel:
     def owned_runs(self, owner: str) -> list[StoredRun]:
         """The runs whose owner references name that uid."""
         with self._lock:
-            if self._owned is None:
-                self._owned = {}
+            if self._owners_of_runs is None:
+                self._owners_of_runs = OwnerIndex()
                 for uid, metadata in self.rows("owned_runs"):
-                    self._note_owners(uid, metadata)
-            return [self._by_uid[uid] for uid in self._owned.get(owner, ()) if uid in self._by_uid]
-
-    def _note_owners(self, uid: str, metadata: str) -> None:
-        if self._owned is not None:
-            for owner in owners_in(f'{{"metadata":{metadata}}}'):
-                self._owned.setdefault(owner, set()).add(uid)
+                    self._owners_of_runs.put(uid, _object_with(metadata))
+            return [self._by_uid[uid] for uid in self._owners_of_runs.of(owner) if uid in self._by_uid]
 
     def newest(self, namespace: str = "") -> list[StoredRun]:
         """Names and versions of the runs in Argo's order: first those that have not started, then the last started first."""
@@ -306,8 +301,8 @@ class ReadModel:
             else:
                 nodes[node] = update.whole_nodes.get(node, text)
         self._enter(full)
-        if update.fresh:
-            self._note_owners(record.uid, record.metadata)
+        if update.fresh and self._owners_of_runs is not None:
+            self._owners_of_runs.put(record.uid, _object_with(record.metadata))
         return full.as_object(with_text=False)
 
     def hold(self, record: StoredRun) -> None:
@@ -333,3 +328,8 @@ class ReadModel:
         while len(sizes) > 1 and (len(sizes) > CACHED_RUNS or sum(sizes) > CACHED_SIZE):
             self._cache.popitem(last=False)
             del sizes[0]
+
+
+def _object_with(metadata: str) -> str:
+    """An object with nothing but this metadata, as JSON."""
+    return f'{{"metadata":{metadata}}}'
