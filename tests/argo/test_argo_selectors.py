@@ -98,7 +98,8 @@ def test_fields(text: str, verdict: bool) -> None:
         "metadata": {"name": "a", "labels": {"a.b/c": "d"}},
         "spec": {"x": 2, "flag": True, "odd": "a,b=c"},
     }
-    assert selectors.field_selector(text).matches_document(document) is verdict
+    selector = selectors.field_selector(text)
+    assert selector.matches(lambda field: selectors.field_value(document, field)) is verdict
 
 
 @pytest.mark.parametrize(

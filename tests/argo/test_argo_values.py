@@ -68,7 +68,6 @@ def test_bad_quantities(text: str) -> None:
 
 
 def test_units() -> None:
-    assert quantities.cores("250m") == 0.25
     # Argo's resourcesDuration: 100m of a core for 25 s, 64Mi for 10 s
     assert quantities.resource_seconds("cpu", "100m", 25.9) == 2
     assert quantities.resource_seconds("memory", "64Mi", 10) == 6

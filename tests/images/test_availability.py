@@ -27,7 +27,7 @@ def registry():
         yield server
 
 
-def decide(store, *pulls, logins=Logins.anonymous, **options):
+def decide(store, *pulls, logins=Logins, **options):
     return decide_pulls({one.reference: one for one in pulls}, store, logins, **options)
 
 
@@ -46,7 +46,7 @@ def test_an_image_of_a_registry_is_known_by_its_digest(store, registry):
 
 def test_an_image_of_the_store_needs_no_registry(store, registry):
     image = f"{registry.host}/lab/hello:1"
-    pull(Reference.parse(image), store, logins=Logins.anonymous())
+    pull(Reference.parse(image), store, logins=Logins())
     count = len(registry.requests)
     never = Pull(image, registry=False)
     assert decide(store, Pull(image)) == {image: ImageDecision(Pull(image), registry.digest_of_hello)}
@@ -59,7 +59,7 @@ def test_an_image_of_the_store_for_another_kind_of_machine_is_none(store, regist
     there = registry.add_image("lab/hello", "", [layer({"x": "2"})], platform=other)
     index = registry.add_index("lab/hello", "both", {this_platform(): registry.digest_of_hello, other: there})
     image = f"{registry.host}/lab/hello:both"
-    pull(Reference.parse(image), store, logins=Logins.anonymous(), platform=other)
+    pull(Reference.parse(image), store, logins=Logins(), platform=other)
     count = len(registry.requests)
     assert decide(store, Pull(image)) == {image: ImageDecision(Pull(image), index)}
     assert len(registry.requests) > count
@@ -81,7 +81,7 @@ def test_what_the_look_before_the_run_read_is_not_read_again_by_the_pull(store, 
     image = f"{registry.host}/lab/hello:1"
     decide(store, Pull(image))
     assert len([one for one in registry.asked("GET") if "/manifests/" in one.path]) == 1
-    pull(Reference.parse(image), store, logins=Logins.anonymous())
+    pull(Reference.parse(image), store, logins=Logins())
     assert len([one for one in registry.asked("GET") if "/manifests/" in one.path]) == 1
 
 
@@ -117,7 +117,7 @@ def test_a_wrong_password_is_told_without_it(store, tmp_path):
                 "type": "kubernetes.io/dockerconfigjson",
                 "data": {".dockerconfigjson": base64.b64encode(document.encode()).decode()},
             }
-            return lambda: Logins.anonymous().with_pull_secrets([secret])
+            return lambda: Logins().with_pull_secrets([secret])
 
         refused = decide(store, Pull(image), logins=logins("wr0ng-one"))[image]
         assert isinstance(refused, RefusedImage)

@@ -20,7 +20,7 @@ from hera_utils.images.store import Store
 from small_disk import disk, needs_root  # noqa: F401 - a fixture
 from waiting import until
 
-ANYBODY = Logins.anonymous()
+ANYBODY = Logins()
 LARGE = layer({"large": random.Random(7).randbytes(3_000_000)}, compressed=False)
 BLOB = f"/blobs/{sha256(LARGE)}"
 
@@ -31,7 +31,7 @@ from hera_utils.images.login import Logins
 from hera_utils.images.pull import pull
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
-image = pull(Reference.parse(sys.argv[1]), Store(Path(sys.argv[2])), logins=Logins.anonymous())
+image = pull(Reference.parse(sys.argv[1]), Store(Path(sys.argv[2])), logins=Logins())
 print(image.digest)
 """
 

@@ -230,7 +230,7 @@ def test_pull_secrets_come_before_this_users_logins(home, environ):
 def test_a_pull_secret_may_have_its_data_as_text():
     document = json.dumps({"auths": {"quay.io": {"username": "ann", "password": "word"}}})
     kind = "kubernetes.io/dockerconfigjson"
-    logins = Logins.anonymous().with_pull_secrets([{"type": kind, "stringData": {".dockerconfigjson": document}}])
+    logins = Logins().with_pull_secrets([{"type": kind, "stringData": {".dockerconfigjson": document}}])
     assert pairs(logins.find("quay.io")) == [("ann", "word")]
 
 
@@ -252,7 +252,7 @@ def test_a_pull_secret_may_have_its_data_as_text():
     ],
 )
 def test_which_hosts_a_login_is_for(host, registry, matches):
-    logins = Logins.anonymous().with_pull_secrets([secret(auths(**{host: ("ann", "word")}))])
+    logins = Logins().with_pull_secrets([secret(auths(**{host: ("ann", "word")}))])
     assert bool(logins.find(registry)) == matches
 
 
@@ -266,7 +266,7 @@ def test_which_hosts_a_login_is_for(host, registry, matches):
     ],
 )
 def test_a_pull_secret_that_is_none_is_remembered(document, obstacle):
-    logins = Logins.anonymous().with_pull_secrets([{"metadata": {"name": "regcred"}, **document}])
+    logins = Logins().with_pull_secrets([{"metadata": {"name": "regcred"}, **document}])
     assert logins.find("quay.io") == []
     assert logins.obstacles[0].startswith("the pull secret regcred ")
     assert obstacle in logins.obstacles[0]
@@ -274,7 +274,7 @@ def test_a_pull_secret_that_is_none_is_remembered(document, obstacle):
 
 def test_no_secret_is_shown():
     login = Login("ann", *(type(Login().password)(f"s3cret-{n}") for n in range(3)), source="here")
-    logins = Logins.anonymous().with_pull_secrets([secret(auths(**{"quay.io": ("ann", "s3cret")}))])
+    logins = Logins().with_pull_secrets([secret(auths(**{"quay.io": ("ann", "s3cret")}))])
     for text in (
         repr(login),
         str(login),
@@ -299,4 +299,4 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_pull_secret_is_read_or_remembered(document):
     for kind in ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"):
-        Logins.anonymous().with_pull_secrets([secret(document, kind)]).find("quay.io")
+        Logins().with_pull_secrets([secret(document, kind)]).find("quay.io")

@@ -16,7 +16,7 @@ from hera_utils.images.reference import Reference
 from hera_utils.images.registry import resolve
 from hera_utils.images.store import Store
 
-ANYBODY = Logins.anonymous()
+ANYBODY = Logins()
 LOWER, UPPER = layer({"bin/": "", "bin/hello": "#!/bin/sh\necho hello\n"}), layer({"data": b"\0" * 200_000})
 OTHER = "linux/s390x"
 

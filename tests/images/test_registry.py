@@ -23,7 +23,7 @@ from hera_utils.images.reference import Reference
 from hera_utils.images.registry import RegistryClient, resolve
 from hera_utils.local_platform.serving.certificate import certificate
 
-ANYBODY = Logins.anonymous()
+ANYBODY = Logins()
 NAME = "kubernetes.default.svc"  # a name in the certificate that does not resolve to the loopback address
 LAYER = layer({"hello": "hello"})
 

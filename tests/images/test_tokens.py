@@ -30,7 +30,7 @@ def logins(registry, *pairs, **entry):
         }
         for number, entry in enumerate(entries)
     ]
-    return Logins.anonymous().with_pull_secrets(secrets)
+    return Logins().with_pull_secrets(secrets)
 
 
 def served(registry):
@@ -77,7 +77,7 @@ def test_a_login_opens_a_registry(store, kind):
 
 def test_everybody_gets_a_token_for_a_public_image(store):
     with Registry(login="bearer", users=USERS, public=True) as registry:
-        assert pull(served(registry), store, logins=Logins.anonymous()).layers
+        assert pull(served(registry), store, logins=Logins()).layers
         (token,) = registry.asked("GET /token")  # one token for all requests
         assert "service=registry.test" in token.path
         assert "scope=repository%3Agroup%2Ftool%3Apull" in token.path
@@ -88,7 +88,7 @@ def test_everybody_gets_a_token_for_a_public_image(store):
 def test_without_a_login_access_is_denied_with_what_to_do(store, kind):
     with Registry(login=kind, users=USERS) as registry:
         with pytest.raises(AccessDenied) as caught:
-            pull(served(registry), store, logins=Logins.anonymous())
+            pull(served(registry), store, logins=Logins())
         assert str(caught.value).startswith(
             f"pull access denied for {registry.host}/group/tool:v1: the repository does not exist or needs a login"
         )
@@ -178,7 +178,7 @@ def test_a_registry_that_only_leads_to_another_one(store):
         served(registry)
         door.leads_to = registry.url
         reference = Reference.parse(f"{door.host}/group/tool:v1")
-        assert pull(reference, store, logins=Logins.anonymous()).layers
+        assert pull(reference, store, logins=Logins()).layers
         registry.public = False
         with pytest.raises(AccessDenied, match=f"pull access denied for {reference}"):
             # The login is the door's, not that of the registry behind it.
@@ -192,7 +192,7 @@ def test_registries_that_lead_to_each_other():
     with Registry(login="bearer", public=True) as one, Registry(login="bearer", public=True) as other:
         one.leads_to, other.leads_to = other.url, one.url
         with pytest.raises(RegistryUnreachable, match="in a circle"):
-            resolve(Reference.parse(f"{one.host}/group/tool:v1"), Logins.anonymous())
+            resolve(Reference.parse(f"{one.host}/group/tool:v1"), Logins())
 
 
 def test_a_password_of_netrc_goes_nowhere(store, tmp_path, monkeypatch):
@@ -200,7 +200,7 @@ def test_a_password_of_netrc_goes_nowhere(store, tmp_path, monkeypatch):
     netrc.write_text("machine 127.0.0.1 login ann password s3cret-word\n")
     monkeypatch.setenv("NETRC", str(netrc))
     with Registry(redirect=True) as registry:
-        assert pull(served(registry), store, logins=Logins.anonymous()).layers
+        assert pull(served(registry), store, logins=Logins()).layers
         assert not any("Authorization" in request.headers for request in registry.requests)
 
 
@@ -249,7 +249,7 @@ def test_a_token_that_cannot_be_read(body):
         reference = served(registry)
         registry.fail("/token", status=200, body=body, times=-1)
         with pytest.raises(RegistryUnreachable, match="gave no token that can be read"):
-            resolve(reference, Logins.anonymous())
+            resolve(reference, Logins())
 
 
 def test_a_server_of_tokens_that_fails_is_asked_again(store):

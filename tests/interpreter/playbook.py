@@ -62,7 +62,6 @@ class Play:
             self.run.index.ledger.now -= 0.5  # half a second earlier, as timers that are due now may not have fired yet
             begin.walk_again(self.run.index)
             self.commands = self.run.index.commands
-        self.commands = [c.from_json(json.loads(json.dumps(c.to_json(one)))) for one in self.commands]
         self.told = [one for one in self.commands if isinstance(one, c.EmitEvent)]
         self.commands = [one for one in self.commands if not isinstance(one, c.EmitEvent)]
         self._check_changed(before)

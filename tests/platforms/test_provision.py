@@ -8,7 +8,7 @@ from hera_utils.experiment.environment import ConfigMap, Environment, PersistedV
 from hera_utils.platforms.claim_folders import claim_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.provision import ensure, missing, provision
+from hera_utils.platforms.provision import ensure, provision
 from hera_utils.platforms.server_side_apply import Applier
 
 KUBECONFIG = """
@@ -31,7 +31,6 @@ def test_what_is_missing_is_made_once(local_platform, tmp_path, monkeypatch):
     )
     cluster, state = local_platform.cluster, local_platform.context.state
     folders = {"results": str(tmp_path / "here")}
-    assert len(missing(cluster, environment)) == 4
     first = provision(cluster, environment, state=state, folders=folders)
     assert [(one.kind, one.name, one.existed) for one in first] == [
         ("PersistentVolumeClaim", "results", False),
@@ -40,7 +39,6 @@ def test_what_is_missing_is_made_once(local_platform, tmp_path, monkeypatch):
         ("Secret", "database", False),
     ]
     assert all(one.existed for one in provision(cluster, environment, state=state, folders=folders))
-    assert missing(cluster, environment) == []
     assert first[0].where == str(tmp_path / "here") == str(claim_folder(cluster, "results", state))
     assert first[1].where == f"{state}/claims/{cluster.namespace}/raw"
     assert (tmp_path / "here").is_dir()

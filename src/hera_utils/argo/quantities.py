@@ -75,11 +75,6 @@ def _power(suffix: str) -> int:
     return max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, power))
 
 
-def cores(value: str | int | float) -> float:
-    """A CPU quantity in cores ("500m" → 0.5)."""
-    return float(quantity(str(value)))
-
-
 @memoised(1024)
 def milli(text: str) -> int:
     """A quantity in thousandths, rounded up: Kubernetes' MilliValue."""

@@ -217,10 +217,6 @@ class FieldSelector:
         """Whether an object matches. value_of: field → its value, "" for an absent one."""
         return all((value_of(field) == value) == (operator == "=") for field, operator, value in self.terms)
 
-    def matches_document(self, document: Json) -> bool:
-        """Whether an object matches; fields are dotted paths in it."""
-        return self.matches(lambda field: field_value(document, field))
-
     def required_value(self, field: str) -> str | None:
         """The only value that `field` may have, or None."""
         for name, operator, value in self.terms:

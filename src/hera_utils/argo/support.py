@@ -211,9 +211,3 @@ def reached(struct: str) -> tuple[str, ...]:
             if below is not None and verdicts(name).get(field, Verdict(EXECUTES)).word == EXECUTES:
                 todo.append(below)
     return tuple(names)
-
-
-def unjudged() -> list[str]:
-    """Usable fields without a verdict: `v1alpha1.Template.newField`. If there are none, the table is complete."""
-    structs = {one for root in ROOTS.values() for one in reached(root)}
-    return sorted(f"{one}.{field}" for one in structs for field in schema.fields(one) if field not in verdicts(one))

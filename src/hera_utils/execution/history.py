@@ -51,10 +51,6 @@ PART_OF_UNIT = "it is part of one unit"
 Stored = Callable[[str, str], Json | None]
 
 
-def no_template(kind: str, name: str) -> None:
-    """Answers None: no stored template can be read."""
-
-
 @dataclass(frozen=True)
 class LastResult:
     """The last result of a point. run: the folder of the record that has it. fingerprint: as JSON.

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from hera_utils.execution.batches import Limits, SizeEstimate, estimate_size
 from hera_utils.execution.declared_files import DeclaredFiles
@@ -24,7 +23,6 @@ from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record import DONE, PRUNED
 from hera_utils.settings.resolve import CLIContext
 
-Json = dict[str, Any]
 Recall = Callable[[Point, LastResult], "Trial | None"]
 """A point and its last result → its trial; None if its outputs are not known any more."""
 

@@ -34,8 +34,6 @@ from hera_utils.runs.whole_run import workflow_of
 from hera_utils.watch.display import Display
 from hera_utils.wording import counted
 
-Json = dict[str, Any]
-
 GIVE_UP = 5  # a search ends after this many points, or after its first round if that has more, when all have failed
 
 

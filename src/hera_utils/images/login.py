@@ -81,10 +81,6 @@ class Logins:
     obstacles: list[str] = field(default_factory=list)
 
     @classmethod
-    def anonymous(cls) -> Logins:
-        return cls()
-
-    @classmethod
     def of_this_user(cls, environ: Mapping[str, str] | None = None) -> Logins:
         """The logins that docker and podman keep for this user, read now."""
         environ = os.environ if environ is None else environ

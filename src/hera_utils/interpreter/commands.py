@@ -6,7 +6,6 @@ then performs them; after a crash it repeats those that were not settled, so eac
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,25 +131,3 @@ class Finish(Command):
 
     delete_after: float | None = None
     metadata: Json = field(default_factory=dict)
-
-
-def to_json(command: Command) -> Json:
-    """The command as plain JSON data, its class name under "command"."""
-    return {"command": type(command).__name__, **dataclasses.asdict(command)}
-
-
-def from_json(data: Json) -> Command:
-    """The inverse of `to_json`. Raises KeyError for an unknown command."""
-    fields = dict(data)
-    if "buckets" in fields:
-        fields["buckets"] = tuple(fields["buckets"])
-    return _KINDS[fields.pop("command")](**fields)
-
-
-_KINDS: dict[str, type[Command]] = {
-    kind.__name__: kind
-    for kind in (
-        LaunchPod, KillPod, DeletePod, SetTimer, AskLock, ReleaseLock, ReadObject, WriteObject, DeleteObject, EmitEvent, EmitMetric,
-        Finish,
-    )
-}  # fmt: skip

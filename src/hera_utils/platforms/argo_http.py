@@ -39,7 +39,6 @@ Json = dict[str, Any]
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-KEEP_ALIVE_SECONDS = 15.0  # Argo's server writes a comment into a silent stream at this interval
 _CHUNK = 1 << 16
 _PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts of a request
 _LONGEST_PAUSE = 10.0  # seconds, even if a busy server asks for more (Retry-After)

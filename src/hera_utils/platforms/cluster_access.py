@@ -24,8 +24,6 @@ from hera_utils.platforms.http_session import proxy_for
 from hera_utils.settings import kubeconfig
 from hera_utils.settings.kubeconfig import Chosen
 
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Address:

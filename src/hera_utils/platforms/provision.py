@@ -168,13 +168,6 @@ def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
     return [Provisioned(one.kind, one.name, existed=True) for one in needed]
 
 
-def missing(cluster: Cluster, environment: Environment) -> list[tuple[str, str]]:
-    """(kind, name) of the objects that the environment needs and the cluster does not have."""
-    wanted = declared(environment, cluster.namespace, local=True)
-    answers = Applier(cluster).get_all([(one.kind, one.name) for one in wanted])
-    return [(one.kind, one.name) for one, live in zip(wanted, answers, strict=True) if live is None]
-
-
 # --- one object ----------------------------------------------------------------------------------------------------------
 
 

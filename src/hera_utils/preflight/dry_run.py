@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Any
 
 from hera_utils.errors import AccessError, Refused
 from hera_utils.platforms.argo_client import ArgoClient
@@ -12,8 +11,6 @@ from hera_utils.preflight.finding import Finding, from_error, good, problem
 from hera_utils.preflight.inquiry import Target
 from hera_utils.preflight.needs import INSTANCE_LABEL
 from hera_utils.preflight.size_limits import breaches, size
-
-Json = dict[str, Any]
 
 _PROBE = {
     "apiVersion": "argoproj.io/v1alpha1",

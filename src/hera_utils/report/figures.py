@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.platforms.artifact_downloads import Artifact
@@ -22,7 +22,6 @@ from hera_utils.runs.whole_run import WholeRun
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
-Json = dict[str, Any]
 
 MOST = 12
 LARGEST = 2 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hera_utils.argo.names import pod_name
 from hera_utils.error_lines import OOM_KILLED, error_line, is_exit_code, with_error_line
@@ -16,7 +16,6 @@ from hera_utils.runs.script_places import ScriptPlaces
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
-Json = dict[str, Any]
 MOST_FAILURES = 5
 LAST_LINES = 10
 _MOST_NAMES = 5

@@ -126,7 +126,7 @@ def test_an_image_of_the_store_for_another_kind_of_machine_is_pulled_for_this_on
     here = sha256(server.manifests["lab/tool", "here"][1])
     server.add_index("lab/tool", "both", {this_platform(): here, other: there})
     store = Store(stage.state / "images")
-    pull(Reference.parse(image(server, "both")), store, platform=other, logins=Logins.anonymous())
+    pull(Reference.parse(image(server, "both")), store, platform=other, logins=Logins())
     pod = stage.pod({"image": image(server, "both")})
     assert (stage.run(pod).phase, stage.log(pod)) == ("Succeeded", ["1"])
 

@@ -11,8 +11,6 @@ from hera_utils.errors import InvalidWorkflow
 from hera_utils.expressions.tags import PLACEHOLDER
 from hera_utils.interpreter.document import location_of
 
-Json = dict[str, Any]
-
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
 _VALUE_NAME = re.compile(r"[-a-zA-Z0-9_]+\Z")
 _TAG = re.compile(r"\{\{[-a-zA-Z0-9]+(\.[-a-zA-Z0-9_]+)*\}\}")

@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
-from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL
@@ -26,8 +25,6 @@ from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.log_lines import BATCH, LogOptions, PodLog, merged
 from hera_utils.local_platform.storage.records import StoredObject
-
-Json = dict[str, Any]
 
 
 def workflow(request: ArgoRequest) -> Reply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from hera_utils.argo.fields import FieldFilter
 from hera_utils.argo.selectors import field_selector, label_selector
@@ -14,8 +13,6 @@ from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.serving.latest import Latest
 from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render
 from hera_utils.local_platform.storage.records import StoredObject
-
-Json = dict[str, Any]
 
 
 def workflows(request: ArgoRequest) -> Reply:

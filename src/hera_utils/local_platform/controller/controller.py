@@ -68,7 +68,6 @@ from hera_utils.local_platform.storage.records import StoredPod, StoredRun
 from hera_utils.local_platform.storage.reserve import Reserve
 
 log = logging.getLogger(__name__)
-Json = dict[str, Any]
 T = TypeVar("T")
 Advance = Callable[[Run, Event], "list[Command]"]
 POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)

@@ -22,7 +22,6 @@ from hera_utils.local_platform.storage.records import StoredPod
 Json = dict[str, Any]
 
 Labels = tuple[tuple[str, str], ...]
-_KINDS = {"gauge": "gauge", "counter": "counter", "histogram": "histogram"}
 OWN = {
     "gauge": "number of Workflows currently accessible by the controller by status",
     "pods_gauge": "A gauge of the number of workflow created pods currently in the cluster in each phase",

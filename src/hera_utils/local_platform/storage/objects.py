@@ -52,20 +52,15 @@ def qualified(kind: str) -> str:
 
 
 def not_found(kind: str, name: str) -> Refused:
-    return Refused(faults.NOT_FOUND, f'{resource_name(kind)} "{name}" not found', reason="NotFound")
+    return faults.not_found(resource_name(kind), name)
 
 
 def already_exists(kind: str, name: str) -> Refused:
-    return Refused(faults.ALREADY_EXISTS, f'{resource_name(kind)} "{name}" already exists', reason="AlreadyExists")
+    return faults.already_exists(resource_name(kind), name)
 
 
 def conflict(kind: str, name: str) -> Refused:
-    text = "the object has been modified; please apply your changes to the latest version and try again"
-    return Refused(
-        faults.ALREADY_EXISTS,
-        f'Operation cannot be fulfilled on {resource_name(kind)} "{name}": {text}',
-        reason="Conflict",
-    )
+    return faults.conflict(resource_name(kind), name)
 
 
 def invalid(kind: str, name: str, complaint: str) -> Refused:
