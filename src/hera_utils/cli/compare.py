@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hera_utils.cli.options import completing, settings_options
+from hera_utils.cli.terminal import note, write_data
 from hera_utils.errors import SettingsError
 
 _FORMATS = ("text", "csv", "json", "html")
@@ -39,7 +40,6 @@ def command(
     runs value by value: hera-utils results diff RUN RUN.
     """
     from hera_utils.cli.run_catalogue import entries_of, recorded, write_table
-    from hera_utils.cli.terminal import note, write_data
     from hera_utils.report.comparison_html import comparison_page
     from hera_utils.runs.comparison_table import points_side_by_side, side_by_side
     from hera_utils.runs.conditions import Condition, search

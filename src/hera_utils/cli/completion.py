@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from hera_utils.cli.commands import commands
+from hera_utils.cli.terminal import say
 from hera_utils.errors import HeraUtilsError
 
 if TYPE_CHECKING:
@@ -33,9 +35,6 @@ def command(shell: str) -> int:
     zsh:   hera-utils completion zsh >> ~/.zshrc
     fish:  hera-utils completion fish > ~/.config/fish/completions/hera-utils.fish
     """
-    from hera_utils.cli.commands import commands
-    from hera_utils.cli.terminal import say
-
     kind = get_completion_class(shell)
     assert kind is not None, "click knows these shells"
     complete = kind(commands, {}, "hera-utils", "_HERA_UTILS_COMPLETE")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from hera_utils.cli.options import context, settings_options
+from hera_utils.cli.terminal import note, print_json, say
 
 if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
@@ -34,7 +36,6 @@ def command(output: str) -> int:
     eval "$(hera-utils connection)" makes argo, kubectl and other clients work; the local platform's server is started when it does
     not run.
     """
-    from hera_utils.cli.terminal import note, print_json, say
     from hera_utils.platforms.connect import connect
 
     settings = context()
@@ -76,8 +77,6 @@ def _kubernetes(connection: Connection, settings: CLIContext) -> str | None:
     """The plain HTTP address of the local Kubernetes API; a cluster's own is in its kubeconfig."""
     if not connection.local:
         return None
-    from pathlib import Path
-
     from hera_utils.local_platform.daemon import status
 
     return (status(Path(settings.state)) or {}).get("kubernetes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import completing, context, settings_options
+from hera_utils.cli.terminal import say
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.spans import size_in_words
@@ -39,7 +41,6 @@ def command(source: str, target: str, unpack: bool) -> int:
     An artifact is copied as it is stored: an archived one (Argo's default) is a .tgz, unless --unpack. Several are copied at once; when
     some are there already the rest is copied. here/SHA256SUMS and here/artifacts.json tell what they are.
     """
-    from hera_utils.cli.terminal import say
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connect import connect
     from hera_utils.platforms.volumes import copy
@@ -90,7 +91,6 @@ def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
 
 
 def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], target: Path, unpack: bool) -> int:
-    from hera_utils.cli.terminal import say
     from hera_utils.platforms import artifact_downloads
 
     if target.exists() and not target.is_dir():
@@ -110,10 +110,8 @@ def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], t
 
 
 def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path, unpack: bool) -> int:
-    import shutil
     import tempfile
 
-    from hera_utils.cli.terminal import say
     from hera_utils.platforms import artifact_downloads
 
     folder = target if target.is_dir() else target.parent

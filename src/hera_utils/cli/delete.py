@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hera_utils.cli.options import completing, settings_options
+from hera_utils.cli.terminal import say
 
 
 @click.command()
@@ -19,7 +20,6 @@ def command(names: tuple[str, ...]) -> int:
     from hera_utils.cli.deletion import keep_and_delete
     from hera_utils.cli.run_names import chosen_run, reached, workflows_of
     from hera_utils.cli.stored_template import stored_by_name
-    from hera_utils.cli.terminal import say
 
     with reached() as client:
         # look up all names first: a wrong name must be found before anything is deleted

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.cli.terminal import console, print_json
 from hera_utils.errors import SettingsError
 
 Json = dict[str, Any]
@@ -26,7 +27,6 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     WORKFLOW is a script, an experiment's or any other that builds workflows with Hera, or a workflow file: the images, packages, claims,
     config maps, secrets, templates… that it needs are checked as well.
     """
-    from hera_utils.cli.terminal import console, print_json
     from hera_utils.execution.reporter import print_findings
     from hera_utils.preflight.finding import as_json, warning
     from hera_utils.preflight.run import examine, write_role

@@ -12,6 +12,7 @@ from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
 from hera_utils.cli.run_names import chosen_run, record_folders
+from hera_utils.cli.terminal import note, progress_console
 from hera_utils.errors import WaitTimeout
 
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
 
     again: the command that runs it again, "" if that is unknown.
     """
-    from hera_utils.cli.terminal import note, progress_console
     from hera_utils.watch.display import display_for
     from hera_utils.watch.follow import follow
 
@@ -126,7 +126,6 @@ def follow_run(client: ArgoClient, name: str) -> int:
 
 def _follow_together(run: Followed, shown_names: set[str]) -> int:
     """shown_names: workflows that were followed to their end already."""
-    from hera_utils.cli.terminal import note, progress_console
     from hera_utils.platforms.reconnect import persist
     from hera_utils.watch.display import display_for
     from hera_utils.watch.run_progress import follow_workflows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.faults import NOT_FOUND
-from hera_utils.argo.phases import phase_of
+from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.cli.deletion import keep_and_delete
 from hera_utils.cli.image_removal import ImageRemoval
 from hera_utils.cli.options import context, seconds_of, settings_options
+from hera_utils.cli.terminal import say
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import Refused
 from hera_utils.wording import counted
@@ -53,7 +54,6 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
     nothing is deleted unless --yes is given.
     """
     from hera_utils.cli.run_names import reached
-    from hera_utils.cli.terminal import say
 
     settings, seconds = context(), seconds_of(older_than, "--older-than")
     unused = None if unused_images is None else seconds_of(unused_images, "--unused-images")
@@ -140,8 +140,6 @@ def _every_run(client: ArgoClient) -> frozenset[str]:
 
 def _unfinished(client: ArgoClient) -> str:
     """The annotations of all runs that have not ended: they name the Pythons of their tasks."""
-    from hera_utils.argo.phases import COMPLETED
-
     runs = _everywhere(client, "metadata.annotations,status.phase")
     going = (run for run in runs if phase_of(run) not in COMPLETED)
     return "\n".join(text for run in going for text in ((run.get("metadata") or {}).get("annotations") or {}).values())
@@ -156,8 +154,6 @@ def _everywhere(client: ArgoClient, fields: str) -> Iterator[Json]:
 
 
 def _in_namespace(client: ArgoClient, namespace: str) -> Any:
-    from dataclasses import replace
-
     return replace(client.connection, namespace=namespace)
 
 
@@ -177,7 +173,6 @@ def _size(measured: Usage | None, run: Json) -> int:
 
 def _ended_before(run: Json, limit: float) -> bool:
     from hera_utils.argo import timestamps
-    from hera_utils.argo.phases import COMPLETED
 
     status = run.get("status") or {}
     end = timestamps.read(status.get("finishedAt"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hera_utils.cli.options import completing, output_option, settings_options
+from hera_utils.cli.terminal import painted, print_document, print_json, say, symbols, width
 from hera_utils.wording import counted
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ def command(name: str, everything: bool, output: str) -> int:
     from hera_utils.cli.outcome import tell_warning
     from hera_utils.cli.run_names import reached
     from hera_utils.cli.stored_template import stored_by_name
-    from hera_utils.cli.terminal import print_document, say
 
     with reached() as client:
         stored = stored_by_name(client, name)
@@ -67,7 +68,6 @@ def command(name: str, everything: bool, output: str) -> int:
 
 def _print_stored(client: ArgoClient, stored: StoredTemplate, output: str) -> None:
     from hera_utils.cli.stored_template import description as description_of_stored
-    from hera_utils.cli.terminal import print_document, say
 
     if output != "text":
         print_document(stored.document, output)
@@ -78,10 +78,7 @@ def _print_stored(client: ArgoClient, stored: StoredTemplate, output: str) -> No
 
 def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
     """Lines about a run of several workflows: its state, each workflow (with its tasks, if there are few workflows), and the rest."""
-    import time
-
     from hera_utils.argo.node_tree import tree
-    from hera_utils.cli.terminal import painted, symbols
     from hera_utils.watch.progress_text import headline, row_text
     from hera_utils.watch.run_progress import progress_of_run
 
@@ -104,8 +101,6 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
 
 
 def _print_several(documents: list[Json], output: str) -> None:
-    from hera_utils.cli.terminal import print_json, say
-
     if output == "json":
         print_json(documents)
         return
@@ -115,10 +110,7 @@ def _print_several(documents: list[Json], output: str) -> None:
 
 
 def description(document: Json, link: str, *, everything: bool) -> Iterator[str]:
-    import time
-
     from hera_utils.argo.node_tree import tree
-    from hera_utils.cli.terminal import painted, symbols
     from hera_utils.runs.outcome import outcome
     from hera_utils.watch.progress import progress
     from hera_utils.watch.progress_text import headline, waiting_sentences
@@ -143,7 +135,6 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
 
 def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> Iterator[str]:
     from hera_utils.argo.node_tree import seconds
-    from hera_utils.cli.terminal import painted
     from hera_utils.spans import stopwatch
     from hera_utils.watch.progress_text import row_text
 
@@ -185,8 +176,6 @@ def _folded(text: str, depth: int) -> str:
     """The text wrapped to the terminal's width. The message of a failed task is not cut: its end may have the solution."""
     import textwrap
 
-    from hera_utils.cli.terminal import width
-
     indent, room = "  " * depth, width()
     if room is None or len(indent) + len(text) <= room:
         return indent + text
@@ -195,8 +184,6 @@ def _folded(text: str, depth: int) -> str:
 
 
 def _cut(text: str) -> str:
-    from hera_utils.cli.terminal import symbols, width
-
     room = width()
     return text if room is None or len(text) <= room else text[: room - len(symbols().more)] + symbols().more
 

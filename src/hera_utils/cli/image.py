@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hera_utils.cli.options import WholeSentences, context, output_option, settings_options
-from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.cli.terminal import note, print_json, print_table, say
+from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.images.store import Store, StoredImage
@@ -20,7 +22,6 @@ Json = dict[str, Any]
 def _beginning(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The names of images that begin with the typed text, for the shell's completion."""
     from hera_utils.cli.completion import settings_typed
-    from hera_utils.errors import HeraUtilsError
     from hera_utils.images.store import Store
 
     try:
@@ -50,7 +51,6 @@ def command() -> None:
 @settings_options
 def ls(output: str) -> int:
     """List the images, by name."""
-    from hera_utils.cli.terminal import note, print_json, print_table, say
     from hera_utils.spans import rough_span, size_in_words
 
     images = _store().images()
@@ -182,7 +182,6 @@ def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
 @settings_options
 def inspect(name: str, output: str) -> int:
     """Show what an image runs, and what it consists of."""
-    from hera_utils.cli.terminal import print_json, say
     from hera_utils.spans import size_in_words
 
     store = _store()
@@ -220,7 +219,6 @@ def inspect(name: str, output: str) -> int:
 @settings_options
 def rm(names: tuple[str, ...]) -> int:
     """Remove images. Layers that other images have stay; an image that a running pod uses is not removed."""
-    from hera_utils.cli.terminal import say
     from hera_utils.local_platform.pods.image_pulls import layers_in_use
     from hera_utils.spans import size_in_words
 
@@ -251,8 +249,6 @@ def _store(*, create: bool = False) -> Store:
 
 def _find(store: Store, name: str) -> StoredImage:
     """The image with this name, or whose digest begins so (as `ls` shows it)."""
-    from difflib import get_close_matches
-
     from hera_utils.images.reference import InvalidImageName, Reference
 
     images = {image.reference: image for image in store.images()}
@@ -308,15 +304,12 @@ def _familiar(image: StoredImage) -> str:
 
 
 def _say_added(image: StoredImage) -> None:
-    from hera_utils.cli.terminal import say
     from hera_utils.spans import size_in_words
 
     say(f"{_familiar(image)}  {image.digest}  {size_in_words(image.size)}")
 
 
 def _print(images: list[StoredImage], output: str) -> None:
-    from hera_utils.cli.terminal import print_json, say
-
     if output == "json":
         print_json([_document(image) for image in images])
     elif output == "name":

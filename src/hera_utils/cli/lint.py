@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, given_settings, output_option, settings_options
+from hera_utils.cli.terminal import note, print_json, say, symbols
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused, SettingsError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
     something is wrong.
     """
     from hera_utils.cli.run_names import reached
-    from hera_utils.cli.terminal import note, print_json, say, symbols
 
     settings = context()
     verdicts: list[Json] = []
@@ -126,7 +126,6 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
     from hera_utils.cli.inline_returns import inline_returns
     from hera_utils.cli.script import built_by_hera, document_built, execute
     from hera_utils.cli.script_recorder import ScriptRecording
-    from hera_utils.cli.terminal import note
     from hera_utils.platforms.hera_binding import bind_hera
     from hera_utils.settings.script_host import ScriptHost
 

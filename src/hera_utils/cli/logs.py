@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.argo.phases import phase_of
+from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.cli.options import completing, deadline, name_argument, settings_options, timeout_option
+from hera_utils.cli.terminal import say, use_colour
 from hera_utils.errors import ResourceError, WaitTimeout
+from hera_utils.terminal_text import StyledText, log_lines, visible
 
 if TYPE_CHECKING:
     from hera_utils.cli.following import Followed
@@ -60,9 +62,6 @@ def command(  # noqa: PLR0913  a command's flags are its signature
 
 def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> bool:
     """Print the lines of a run, or of one of its tasks; True if there were any. options: the arguments of `ArgoClient.logs`."""
-    from hera_utils.cli.terminal import say, use_colour
-    from hera_utils.terminal_text import StyledText, log_lines, visible
-
     colour, spoken, painted, limit = use_colour(), False, colours(), deadline()
     for workflow, pods, names in _chosen(run, task, follow=options["follow"]):
         for pod in pods:
@@ -157,8 +156,6 @@ def _pods(
     client: ArgoClient, workflow: str, task: str | None, *, follow: bool
 ) -> tuple[list[str | None], dict[str, str]]:
     """(the pods of the task, or [None] for all; pod → task). follow: wait for a task that has not begun while the workflow runs."""
-    from hera_utils.argo.phases import COMPLETED
-
     while True:
         document = client.get(workflow)
         names = pod_tasks(document)

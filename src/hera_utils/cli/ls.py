@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.argo.phases import phase_of, phase_or_pending
+from hera_utils.argo.phases import UNSUCCESSFUL, phase_of, phase_or_pending
 from hera_utils.cli.options import output_option, seconds_of, settings_options
+from hera_utils.cli.terminal import note, painted, print_json, print_table, say, symbols
 from hera_utils.error_lines import is_exit_code
 from hera_utils.wording import counted
 
@@ -53,7 +54,6 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
     """
     from hera_utils.cli.run_names import by_age, reached
     from hera_utils.cli.stored_template import all_stored
-    from hera_utils.cli.terminal import note, painted, print_json, print_table, say
 
     if stored:
         return _list_stored(output)
@@ -102,7 +102,6 @@ def _filter_of(*, status: str | None, running: bool, completed: bool, prefix: st
 def _list_stored(output: str) -> int:
     from hera_utils.cli.run_names import reached
     from hera_utils.cli.stored_template import all_stored
-    from hera_utils.cli.terminal import note, print_json, say
 
     with reached() as client:
         templates = all_stored(client, strict=True)
@@ -122,7 +121,6 @@ def _list_stored(output: str) -> int:
 
 def _print_stored(stored: Sequence[StoredTemplate]) -> None:
     from hera_utils.cli.stored_template import HEADER, lines
-    from hera_utils.cli.terminal import print_table
 
     print_table(HEADER, lines(stored, time.time()), whole=HEADER[:1])
 
@@ -259,7 +257,6 @@ def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
 
     Only on this machine, where the nodes have the line in which a task said why. Fetches a few workflows, of at most _MOST_TASKS tasks.
     """
-    from hera_utils.argo.phases import UNSUCCESSFUL
     from hera_utils.interpreter.progress import parse
     from hera_utils.runs.outcome import outcome
 
@@ -287,7 +284,6 @@ def _says_little(message: str) -> bool:
 
 def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     from hera_utils.argo import timestamps
-    from hera_utils.cli.terminal import symbols
     from hera_utils.spans import age, stopwatch
     from hera_utils.watch.progress_text import SUSPENDED
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hera_utils.bytecode_cache import cached_bytecode
+from hera_utils.cli.terminal import note
+from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import COMMON, FIELDS, Field
 
 if TYPE_CHECKING:
@@ -100,11 +105,6 @@ def context(*, check_trust: bool = True) -> CLIContext:
 
     check_trust: refuse a project's file that sets what only trusted files may set; on a terminal the user is asked, once.
     """
-    import os
-
-    from hera_utils.bytecode_cache import cached_bytecode
-    from hera_utils.errors import SettingsError
-
     with cached_bytecode("commands"):
         from hera_utils.settings.sources import read_settings
         from hera_utils.settings.trust import Untrusted
@@ -125,9 +125,6 @@ def context(*, check_trust: bool = True) -> CLIContext:
 
 def _allowed(untrusted: Untrusted) -> bool:
     """Ask the user at the terminal; a yes is remembered."""
-    import sys
-
-    from hera_utils.cli.terminal import note
     from hera_utils.settings.sources import Surroundings
     from hera_utils.settings.trust import trust
 
@@ -157,8 +154,6 @@ _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 def seconds_of(age: str, flag: str) -> float:
     """The seconds of `30d`, `12h`, `90m`, `45s`; a number alone is days. Raises SettingsError if the flag's value is no age."""
-    from hera_utils.errors import SettingsError
-
     number, unit = (age[:-1], age[-1]) if age and age[-1] in _UNITS else (age, "d")
     try:
         value = float(number)
@@ -190,7 +185,6 @@ def deadline(*, waits: str = "") -> Deadline:
     """Until when this command waits. waits: "without FLAG" if the command does not wait because FLAG was not given; then --timeout is
     refused.
     """
-    from hera_utils.errors import SettingsError
     from hera_utils.watch.deadline import NEVER
 
     current = click.get_current_context(silent=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.conditions import spec_warning
 from hera_utils.argo.phases import SUCCEEDED, phase_of
+from hera_utils.cli.terminal import note, note_fix, symbols
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -26,7 +27,6 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     tell_warning(client, document)
     if phase_of(document) == SUCCEEDED:
         return 0
-    from hera_utils.cli.terminal import note, note_fix, symbols
     from hera_utils.runs.failure_summary import last_lines_of_failures, lines
     from hera_utils.runs.outcome import in_a_sentence, outcome
     from hera_utils.runs.script_places import ScriptPlaces
@@ -44,7 +44,6 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
 def tell_others(client: ArgoClient, name: str) -> None:
     """Send the notification of the settings, if there is one, that a run of this command has ended."""
     from hera_utils.cli.options import context
-    from hera_utils.cli.terminal import note
 
     settings = context()
     if settings.notify is None and not settings.notify_command:
@@ -83,7 +82,6 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
 
 def tell_warning(client: ArgoClient, document: Json) -> None:
     """Print on stderr which fields of the workflow had no effect, and which outputs only this machine accepts."""
-    from hera_utils.cli.terminal import note
     from hera_utils.preflight.size_limits import oversized_outputs
 
     for text in (spec_warning(document), oversized_outputs(document) if client.connection.local else ""):

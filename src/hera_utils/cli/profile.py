@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import WholeSentences, completing, context, given_settings, output_option, settings_options
+from hera_utils.cli.terminal import console, note, print_json, print_table, say
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ def command() -> None:
 @output_option("json")
 def ls(output: str) -> int:
     """List the profiles; * is the one in use."""
-    from hera_utils.cli.terminal import print_json, print_table, say
     from hera_utils.settings.profiles import profiles
     from hera_utils.settings.sources import Surroundings
 
@@ -76,7 +77,6 @@ def ls(output: str) -> int:
 @output_option("json")
 def show(name: str | None, output: str) -> int:
     """Show the settings that result from a profile (default: the one in use), and the origin of each."""
-    from hera_utils.cli.terminal import print_json, print_table
     from hera_utils.settings.sources import read_settings
 
     settings = _in_use(read_settings({"profile": name}, check_trust=False))
@@ -111,7 +111,6 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
 
     A token is stored separately, in credentials.toml, which nobody else can read.
     """
-    from hera_utils.cli.terminal import note, say
     from hera_utils.settings import profiles
     from hera_utils.settings.secret import Secret
     from hera_utils.settings.sources import Surroundings
@@ -141,7 +140,6 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
 @click.argument("name", shell_complete=completing("profiles"))
 def rm(name: str) -> int:
     """Remove a profile and its token from the user's files."""
-    from hera_utils.cli.terminal import say
     from hera_utils.settings import profiles
     from hera_utils.settings.sources import Surroundings
 
@@ -155,7 +153,6 @@ def rm(name: str) -> int:
 @click.option("--none", "nothing", is_flag=True, help="Use no profile.")
 def use(name: str | None, nothing: bool) -> int:
     """Use a profile from now on, unless another is named."""
-    from hera_utils.cli.terminal import note, say
     from hera_utils.settings import profiles
     from hera_utils.settings.sources import Surroundings
 
@@ -174,7 +171,6 @@ def use(name: str | None, nothing: bool) -> int:
 @output_option("json")
 def check(name: str | None, output: str) -> int:
     """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""
-    from hera_utils.cli.terminal import console, print_json
     from hera_utils.execution.reporter import print_findings
     from hera_utils.preflight.finding import as_json
     from hera_utils.preflight.run import run
@@ -199,7 +195,6 @@ def _in_use(settings: CLIContext) -> CLIContext:
 
 def _note_overridden(settings: CLIContext) -> None:
     """Print which settings of the profile another source overrides: a forgotten variable may lead to another platform."""
-    from hera_utils.cli.terminal import note
     from hera_utils.settings.profiles import profiles
     from hera_utils.settings.sources import Surroundings
 
@@ -212,8 +207,6 @@ def _note_overridden(settings: CLIContext) -> None:
 
 def _asked_token() -> str:
     """The token, typed without being shown, or the first line of standard input."""
-    import sys
-
     if sys.stdin.isatty():
         text: str = click.prompt("token", hide_input=True, err=True)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from hera_utils.platforms.provision import Change
@@ -28,7 +29,6 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
     when a conflict prevents it.
     """
     from hera_utils.cli.experiments import experiment_of
-    from hera_utils.cli.terminal import print_json, say
     from hera_utils.execution.definition import environment_of
     from hera_utils.platforms.execution_platform import ExecutionPlatform
     from hera_utils.platforms.provision import changes, provision

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from hera_utils.cli.terminal import console, symbols
 from hera_utils.spans import size_in_words
 from hera_utils.terminal_text import visible
 
@@ -37,8 +38,6 @@ class PullDisplay:
     """A context manager; any thread may call `update`."""
 
     def __init__(self, image: str, start: str = ASKS) -> None:
-        from hera_utils.cli.terminal import console, symbols
-
         self._image, self._start, self._bar = image, start, symbols().bar
         self._console = console(stderr=True)
         self._progress: PullProgress | None = None

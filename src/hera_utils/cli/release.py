@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.cli.terminal import note, print_json, say
 
 
 @click.command()
@@ -22,7 +23,6 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
     Objects that others created or provisioned too remain; a claim holds data and remains unless --with-data is given.
     """
     from hera_utils.cli.experiments import experiment_of
-    from hera_utils.cli.terminal import note, print_json, say
     from hera_utils.execution.definition import environment_of
     from hera_utils.platforms.execution_platform import ExecutionPlatform
     from hera_utils.platforms.provision import release

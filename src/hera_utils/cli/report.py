@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from hera_utils.cli.options import ShownOnce, name_argument, settings_options
+from hera_utils.cli.terminal import print_data, say
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
@@ -42,7 +44,6 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     hera-utils rerun repeats the run; with --zip it is also packed, ready to be published.
     """
     from hera_utils.cli.run_names import reached_run
-    from hera_utils.cli.terminal import print_data, say
     from hera_utils.report.run_folder import write_report
 
     kind = kind or _kind_of(target)
@@ -111,8 +112,6 @@ def _text(reached: Reached, kind: str) -> str:
 
 
 def _crate(reached: Reached, folder: Path) -> Path:
-    from dataclasses import replace
-
     from hera_utils.provenance.crate import write_crate
     from hera_utils.report.run_folder import crate_context
     from hera_utils.runs.file_digests import read_file_uses

@@ -10,6 +10,8 @@ import click
 
 from hera_utils.cli.options import context, deadline, given_settings, output_option, settings_options, timeout_option
 from hera_utils.cli.run_output import FORMATS, answered
+from hera_utils.cli.terminal import note
+from hera_utils.errors import ResourceError
 from hera_utils.settings.script_host import ScriptHost
 from hera_utils.wording import first_of
 
@@ -42,7 +44,6 @@ def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detac
     are submitted. Differences in the versions of software are reported. -o is as of `hera-utils run`.
     """
     from hera_utils.cli.run import make_namespace
-    from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connect import connect
     from hera_utils.provenance import rerun
@@ -90,7 +91,6 @@ def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, runs: list[str], *, detach: bool) -> int:
     from hera_utils.cli.run import follow_all, launch_of, run_script, submit_waiting
-    from hera_utils.cli.terminal import note
 
     script, words = recorded.script, recorded.arguments or ()
     assert script is not None
@@ -109,8 +109,6 @@ def _submit(
 ) -> int:
     from hera_utils.cli.parameters import name_and_value
     from hera_utils.cli.run import follow_all
-    from hera_utils.cli.terminal import note
-    from hera_utils.errors import ResourceError
     from hera_utils.provenance.rerun import as_new
 
     if not recorded.workflows:

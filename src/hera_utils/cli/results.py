@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import completing, name_argument, settings_options
+from hera_utils.cli.terminal import note, print_json, say, symbols, table_lines, width, write_data
 from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.terminal_text import StyledText, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +88,6 @@ def command(
     their logs. The formats csv, json and parquet hold every task and every value, unabridged, numbers as numbers.
     """
     from hera_utils.cli.run_names import reached_run
-    from hera_utils.cli.terminal import write_data
     from hera_utils.runs.script_places import ScriptPlaces
 
     by, output = flags["by"], output or _format_of(to)
@@ -132,7 +133,6 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
     The exit status is 1 when they differ. Times and attempts are not compared.
     """
     from hera_utils.cli.run_names import reached_run
-    from hera_utils.cli.terminal import print_json, say
     from hera_utils.results.comparison import Tolerance, compare
 
     pair = []
@@ -151,7 +151,6 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
 
 def _tell_gone(run: WholeRun) -> None:
     """Say that results of deleted workflows which no record has kept are missing, and where the run wrote them when it ended."""
-    from hera_utils.cli.terminal import note
     from hera_utils.wording import counted
 
     if run.lost and run.folder is not None:
@@ -190,9 +189,7 @@ def _chosen(results: Results, template: str | None, by: str | None) -> Results:
 
 def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool) -> str:
     from hera_utils.cli.tables import Table
-    from hera_utils.cli.terminal import symbols, table_lines, width
     from hera_utils.results.terminal_table import failure_lines, sheets
-    from hera_utils.terminal_text import StyledText, visible
 
     lines: list[str] = []
     fit = not wide and width() is not None
@@ -230,9 +227,7 @@ def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str 
 
 def _write_means(repeated: Means | MeanDifferences, output: str, to: Path | None, *, wide: bool) -> None:
     from hera_utils.cli.tables import Table
-    from hera_utils.cli.terminal import table_lines, width, write_data
     from hera_utils.results import exports
-    from hera_utils.terminal_text import StyledText, visible
 
     if output == "parquet":
         _parquet(lambda path: exports.parquet_file(repeated.table(), path), to)

@@ -9,7 +9,7 @@ import click
 
 from hera_utils.cli.options import context, given_settings, name_argument, settings_options
 from hera_utils.cli.run_actions import act_on, watch_option
-from hera_utils.errors import SettingsError
+from hera_utils.errors import PlatformError, SettingsError
 from hera_utils.settings.fields import BY_NAME
 
 if TYPE_CHECKING:
@@ -86,7 +86,6 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
     if not (client.connection.local and images):
         return
     from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES
-    from hera_utils.errors import PlatformError
     from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
 
     annotations = client.get(workflow, fields="metadata.annotations").get("metadata", {}).get("annotations") or {}

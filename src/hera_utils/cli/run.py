@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo import faults
+from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.cli.options import completing, context, deadline, given_settings, settings_options, timeout_option
 from hera_utils.cli.run_output import answered, asked_for
 from hera_utils.cli.script_flags import ScriptCommand
+from hera_utils.cli.terminal import note, say
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
+from hera_utils.settings.command_line import CommandLine, words_of
 from hera_utils.settings.script_host import ScriptHost
 
 if TYPE_CHECKING:
@@ -90,7 +93,6 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
     assignments = _assignments(arguments, flags.parameter_file) if documents or flags.stored else []
     if settings.platform == "local":
         _begin_local_platform(settings, is_script=flags.stored is None and not documents)
-    from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connect import connect, where_it_runs
     from hera_utils.platforms.hera_binding import stamp_of
@@ -137,8 +139,6 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
 
     daemon.begin(Path(settings.state))
     if is_script:
-        from hera_utils.bytecode_cache import cached_bytecode
-
         with cached_bytecode("run"):
             _import_what_follows()
 
@@ -157,7 +157,6 @@ def _import_what_follows() -> None:
 
 def make_namespace(settings: CLIContext, connection: Connection) -> None:
     """Create the namespace of the settings on this machine: settings that were written for a cluster work here as well."""
-    from hera_utils.cli.terminal import note
     from hera_utils.platforms.namespace_creation import ensure_namespace
 
     for line in ensure_namespace(connection, settings.origin("argo_namespace")):
@@ -166,8 +165,6 @@ def make_namespace(settings: CLIContext, connection: Connection) -> None:
 
 def launch_of(script: Path | None, arguments: Sequence[str], *flags: str) -> CommandLine:
     """The command line that repeats this run, with the settings that were typed."""
-    from hera_utils.settings.command_line import CommandLine, words_of
-
     apart = ("--",) if "--" in sys.argv else ()  # the words after it are the script's, even if they look like our flags
     before = ("hera-utils", "run", *flags, *words_of(given_settings()))
     return CommandLine(before, "" if script is None else str(script), (*apart, *arguments))
@@ -208,7 +205,6 @@ def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) ->
 def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> list[Json]:
     """The documents in the namespace of the platform; prints which of their own namespaces were replaced, as for a script."""
     from hera_utils.cli.documents import in_namespace
-    from hera_utils.cli.terminal import note
 
     moved = [in_namespace(document, namespace) for document in documents]
     others = sorted(
@@ -237,7 +233,6 @@ def check(settings: CLIContext, connection: Connection, documents: Sequence[Json
     """Raise ResourceError with everything that keeps workflows from running; print what may do so. Creates the claims of the settings'
     `volumes`.
     """
-    from hera_utils.cli.terminal import note
     from hera_utils.experiment.environment import Environment
     from hera_utils.preflight.local_workflow import with_named_volumes
     from hera_utils.preflight.ready import assert_ready
@@ -272,7 +267,6 @@ def run_script(
     from hera_utils.cli.inline_returns import inline_returns
     from hera_utils.cli.script import Arguments, execute
     from hera_utils.cli.script_recorder import ScriptRecording
-    from hera_utils.cli.terminal import note
     from hera_utils.platforms.connect import where_it_runs
     from hera_utils.platforms.hera_binding import bind_hera, document_of_hera, stamp_of
 
@@ -359,7 +353,6 @@ def submit_documents(
     """Create what a file's workflows need and update its templates, then submit the workflows. stamp: added to them on this machine."""
     from hera_utils.cli.documents import ARGO_KINDS, KINDS, KUBERNETES_KINDS
     from hera_utils.cli.parameters import unknown_parameters, with_parameters
-    from hera_utils.cli.terminal import note
     from hera_utils.platforms.cluster import Cluster
 
     names = []
@@ -401,7 +394,6 @@ def store_all(client: ArgoClient, documents: Sequence[Json], *, how: bool) -> No
 def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
     """Store a template or a cron workflow and print its name. how: print how to run it, too."""
     from hera_utils.cli.stored_template import StoredTemplate, sentence_after_storing
-    from hera_utils.cli.terminal import note
 
     stored = client.apply(document)
     kind, name = str(document["kind"]), str(stored["metadata"]["name"])
@@ -433,7 +425,6 @@ def follow_all(
     """
     from hera_utils.cli.following import DETACHED, follow_to_end
     from hera_utils.cli.outcome import tell_others
-    from hera_utils.cli.terminal import note, say
 
     status = 0
     for name in names:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.phases import COMPLETED, phase_of
+from hera_utils.cli.terminal import say
 from hera_utils.errors import HeraUtilsError, RunFailed
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def act_on(
     from hera_utils.cli.following import follow_run
     from hera_utils.cli.run_names import chosen_run, reached, workflows_of
     from hera_utils.cli.stored_template import set_suspended, stored_by_name
-    from hera_utils.cli.terminal import say
 
     options.deadline(waits="" if watch else "without --watch")
     with reached() as client:

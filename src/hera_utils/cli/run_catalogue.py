@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.cli.run_choice import chosen_name, is_relative
-from hera_utils.cli.run_names import is_record, record_folders
+from hera_utils.cli.run_names import is_record, reached, record_folders
+from hera_utils.cli.terminal import note, print_table, write_data
 from hera_utils.errors import HeraUtilsError, ResourceError
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ def every_run() -> list[CatalogueEntry]:
 
     If a folder was typed (--runs), only the runs that are recorded in it count.
     """
-    from hera_utils.cli.run_names import reached
-    from hera_utils.cli.terminal import note
     from hera_utils.runs.catalogue import NEEDED_FIELDS, catalogue
 
     folders, alone = record_folders(), _refuse_missing_folder()
@@ -97,9 +97,6 @@ def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
 
 def write_table(table: ComparisonTable, form: str, to: Path | None = None) -> None:
     """Write a table to stdout or a file, as text, csv or json (a list of objects, numbers as numbers, empty cells left out)."""
-    import json
-
-    from hera_utils.cli.terminal import print_table, write_data
     from hera_utils.results.exports import csv_of
 
     if form == "text" and to is None:

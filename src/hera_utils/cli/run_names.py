@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.cli.run_choice import chosen_name, is_relative
+from hera_utils.cli.terminal import note
 from hera_utils.errors import AccessError, Refused
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
         names += [name for name in _recorded_names() if name not in names]
     found = chosen_name(typed, names, where=where, whole=whole)
     if not is_relative(typed) and found != typed:
-        from hera_utils.cli.terminal import note
-
         note(f"hera-utils: {typed}: the run {found}")
     return found
 

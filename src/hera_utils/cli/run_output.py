@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.cli.terminal import print_document, say
 from hera_utils.errors import HeraUtilsError
 
 if TYPE_CHECKING:
@@ -98,8 +99,6 @@ def _stdout_kept() -> Iterator[None]:
 
 
 def _tell(client: ArgoClient, names: list[str], output: str) -> None:
-    from hera_utils.cli.terminal import print_document, say
-
     runs = _runs(client, names)
     if output == "name":
         for run in runs:

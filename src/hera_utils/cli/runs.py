@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import settings_options
+from hera_utils.cli.terminal import note, say
 from hera_utils.wording import counted
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     hera, hera_utils. `inputs.NAME` and `outputs.NAME` tell two of the same name apart.
     """
     from hera_utils.cli.run_catalogue import every_run, write_table
-    from hera_utils.cli.terminal import note, say
     from hera_utils.runs.conditions import Condition, check_columns, search
 
     parsed = [Condition.parse(one) for one in conditions]

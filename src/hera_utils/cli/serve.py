@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from hera_utils.cli.options import context, settings_options
+from hera_utils.cli.terminal import say
 from hera_utils.errors import SettingsError
 
 Json = dict[str, Any]
@@ -39,7 +40,6 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
 
     Other commands start the server when they need it; it ends after 30 idle minutes.
     """
-    from hera_utils.cli.terminal import say
     from hera_utils.local_platform import daemon
     from hera_utils.local_platform.server import Serving
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.cli.terminal import note, print_json, print_table, say, width
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import Row
@@ -25,7 +27,6 @@ def command(output: str) -> int:
     The flags below work with every command, and with every script that uses hera_utils; `-` may be written for `_`. In brackets:
     the environment variables that mean the same.
     """
-    from hera_utils.cli.terminal import note, print_json
     from hera_utils.settings.sources import Surroundings, foreign_files
     from hera_utils.settings.trust import Untrusted, concerns, refuse_untrusted
 
@@ -44,10 +45,6 @@ def command(output: str) -> int:
 
 def _print(rows: list[Row]) -> None:
     """On a terminal print the settings that have a value, with `~` for the home folder; in a pipe all of them, unchanged."""
-    from pathlib import Path
-
-    from hera_utils.cli.terminal import print_table, say, width
-
     header = ("setting", "value", "origin")
     if width() is None:
         print_table(header, [(row.name, row.value, row.origin) for row in rows])

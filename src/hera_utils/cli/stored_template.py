@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.phases import phase_or_pending
 from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
 from hera_utils.interpreter.document import resource_of
@@ -121,7 +122,6 @@ def lines(stored: Sequence[StoredTemplate], now: float) -> list[tuple[str, ...]]
 
 
 def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
-    from hera_utils.argo import timestamps
     from hera_utils.spans import age
 
     document = stored.document
@@ -174,7 +174,6 @@ def _then(document: Json, now: float) -> str:
 
 def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     """What `get` shows: its parameters; for a cron workflow also when it runs, and its newest runs."""
-    from hera_utils.argo import timestamps
     from hera_utils.spans import age
 
     document, now = stored.document, time.time()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.terminal import say
 
 
 @click.command()
@@ -19,10 +22,7 @@ def command(name: str, tags: tuple[str, ...], remove: tuple[str, ...], new_name:
 
     `hera-utils runs --where tag=TAG` finds it; a name of your own can stand wherever NAME does in tag, compare and results.
     """
-    from dataclasses import replace
-
     from hera_utils.cli.run_catalogue import entries_of
-    from hera_utils.cli.terminal import say
     from hera_utils.runs.notes import write_notes
 
     (entry,) = entries_of([name])

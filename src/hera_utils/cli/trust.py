@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import context, settings_options
+from hera_utils.cli.terminal import note, say
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -25,7 +26,6 @@ def command(remove: bool) -> int:
     are used here, say what runs in the place of images, and name files outside their folder. Read them first, and the programs
     and certificates of this folder that they name. What changes must be trusted again.
     """
-    from hera_utils.cli.terminal import note, say
     from hera_utils.settings.sources import Surroundings, project_files
     from hera_utils.settings.trust import concerns, digest_of, forget, trust
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
+
 import click
 
+import hera_utils
 from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.cli.terminal import print_json, print_table, say
+from hera_utils.errors import HeraUtilsError
 
 
 @click.command()
@@ -15,10 +21,6 @@ def command(output: str) -> int:
 
     The platform's versions are asked from the platform; the local platform is asked only while it is running.
     """
-    import platform
-
-    import hera_utils
-    from hera_utils.cli.terminal import print_json, print_table, say
     from hera_utils.platforms.versions import fits, hera_version, short
 
     argo, kubernetes, why = _of_the_platform()
@@ -44,9 +46,6 @@ def command(output: str) -> int:
 
 def _of_the_platform() -> tuple[str, str, dict[str, str]]:
     """(Argo's version, Kubernetes' version, name → why it is unknown)."""
-    from pathlib import Path
-
-    from hera_utils.errors import HeraUtilsError
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connect import connect

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import settings_options
+from hera_utils.cli.terminal import note, print_json, say
 from hera_utils.errors import ResourceError
 from hera_utils.wording import system_reason
 
@@ -31,7 +32,6 @@ def command(file: Path, output: str) -> int:
     the runs that read it are told. The exit status is 1 when no run knows it.
     """
     from hera_utils.cli.run_catalogue import recorded
-    from hera_utils.cli.terminal import note, print_json, say
     from hera_utils.digests import sha256_of
     from hera_utils.runs.file_digests import WRITTEN, traces
 

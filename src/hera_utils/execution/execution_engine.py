@@ -42,6 +42,7 @@ from hera_utils.experiment.search import design_of
 from hera_utils.experiment.values import for_json
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.claim_folders import claim_folder_here
+from hera_utils.platforms.cluster import UNCHECKED, Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
@@ -49,11 +50,12 @@ from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.namespace_creation import ensure_namespace
-from hera_utils.platforms.provision import Change, Provisioned
+from hera_utils.platforms.provision import Change, Provisioned, changes, ensure, provision
 from hera_utils.preflight.finding import Finding
+from hera_utils.preflight.local_images import outcomes_of
 from hera_utils.preflight.local_workflow import with_named_volumes
 from hera_utils.preflight.ready import assert_ready
-from hera_utils.preflight.run import Examination, write_role
+from hera_utils.preflight.run import Examination, examine, write_role
 from hera_utils.runs.notification import notify
 from hera_utils.runs.record import records
 from hera_utils.settings.command_line import CommandLine, python_launch
@@ -174,9 +176,6 @@ class ExecutionEngine:
 
     def dry_run(self, experiment: Experiment | None = None) -> list[Change]:
         """What provisioning the experiment's environment would do. Nothing is changed (the local platform is started)."""
-        from hera_utils.platforms.cluster import Cluster
-        from hera_utils.platforms.provision import changes
-
         environment = environment_of(self._written(experiment), self.context)
         cluster = Cluster(connect(self.context))
         state, folders = self.context.state, self.context.volumes
@@ -287,8 +286,6 @@ class ExecutionEngine:
 
     def _image_outcomes(self, definition: Definition, largest: Json) -> dict[str, str]:
         """image → what happens to it on this machine. The decisions are sent with the workflows, and are part of the fingerprints."""
-        from hera_utils.preflight.local_images import outcomes_of
-
         return outcomes_of(self.context, definition.environment, _documents(definition, largest))
 
     def _by_earlier_runs(
@@ -336,8 +333,6 @@ class ExecutionEngine:
         return run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
 
     def _examine(self, experiment: Experiment) -> Examination:
-        from hera_utils.preflight.run import examine
-
         remote = self.context.platform != "local"
         document = largest_document(*self._define(experiment)) if remote else None
         environment = environment_of(experiment, self.context)
@@ -413,9 +408,6 @@ class ExecutionEngine:
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
         """Create what is missing: always on this machine, in a cluster only with --provision (else the preflight reports it)."""
-        from hera_utils.platforms.cluster import UNCHECKED, Cluster
-        from hera_utils.platforms.provision import ensure, provision
-
         cluster, state, folders = Cluster(connection), self.context.state, self.context.volumes
         if not connection.local and not cluster.leads_somewhere():
             self.reporter.lines([UNCHECKED] if environment != Environment() else [])

@@ -18,7 +18,7 @@ from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.images.choice import Pull, RefusedImage, ways_out, without_registry
 from hera_utils.images.decision_texts import ImageDecision
 from hera_utils.images.faults import RegistryUnreachable
-from hera_utils.images.pull import stored
+from hera_utils.images.pull import look_up, stored
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 from hera_utils.private_folders import make_private
@@ -110,7 +110,6 @@ def ask_registries(
 
     store: when given, it is also asked, as far as time allows, whether the images run on this kind of machine.
     """
-    from hera_utils.images.pull import look_up
     from hera_utils.images.registry import resolve
 
     logins = logins_of()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import phases, timestamps
+from hera_utils.expressions.gotext import quote
 from hera_utils.interpreter import substitution
 from hera_utils.interpreter.commands import EmitMetric
 from hera_utils.interpreter.faults import Fault
@@ -163,16 +164,10 @@ def _number(name: str, value: str, scope: substitution.Variables) -> float:
     except Fault as fault:
         raise Fault(f"unable to substitute parameters for metric '{name}': {fault.message}") from None
     if not _FLOAT.match(text):
-        raise Fault(f"could not construct metric '{name}': strconv.ParseFloat: parsing {_quoted(text)}: invalid syntax")
+        raise Fault(f"could not construct metric '{name}': strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
     number = float(text)
     if math.isinf(number) and text.strip("+-")[:1].isdecimal():
         raise Fault(
-            f"could not construct metric '{name}': strconv.ParseFloat: parsing {_quoted(text)}: value out of range"
+            f"could not construct metric '{name}': strconv.ParseFloat: parsing {quote(text)}: value out of range"
         )
     return number
-
-
-def _quoted(text: str) -> str:
-    from hera_utils.expressions.gotext import quote
-
-    return quote(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gc
 import json
@@ -192,8 +193,6 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
 
 def _kubeconfig(address: str, paths: Certificate, token: str, namespace: str) -> str:
     """A kubeconfig; JSON is YAML too."""
-    import base64
-
     authority = base64.b64encode(paths.authority.read_bytes()).decode("ascii")
     name = "hera-utils"
     config = {

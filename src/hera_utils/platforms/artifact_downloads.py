@@ -15,6 +15,8 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import tempfile
 import threading
 import time
 import zlib
@@ -370,9 +372,7 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     As when Argo unpacks an input: a single file or folder in an archive gets the name, several go into a folder with that name. No path
     leads out of it. Raises ResourceError if it is no archive.
     """
-    import shutil
     import tarfile
-    import tempfile
 
     from hera_utils.local_platform.pods.pod.archives import untar
     from hera_utils.local_platform.pods.pod.errors import PodFault

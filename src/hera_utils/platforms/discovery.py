@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -270,8 +271,6 @@ def _container_port(pod: Json, target: int | str) -> int:
 
 def _speaks_tls(host: str, port: int) -> bool:
     """Whether a port uses TLS; False only if something else answers a handshake, which must be plain HTTP."""
-    import ssl
-
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only the protocol is tested, not the identity
     try:

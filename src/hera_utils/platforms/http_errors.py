@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import socket
 import ssl
@@ -337,8 +338,6 @@ def _fault(reply: requests.Response) -> tuple[int | None, str]:
     """Argo's (code, message) of a unary call or of a stream; (None, "") if the reply is not Argo's."""
     text = reply.text.strip().removeprefix("data:")
     try:
-        import json
-
         body: Any = json.loads(text)
     except ValueError:
         return None, ""

@@ -7,14 +7,16 @@ replaced. Every user of this machine can use the tunnel, as with kubectl; Argo s
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import select
 import socket
 import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from hera_utils.errors import AccessError, HeraUtilsError
 from hera_utils.platforms.cluster_access import ClusterAccess
@@ -206,9 +208,6 @@ def _wire(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
 
 def _by_proxy(through: str, host: str, port: int) -> socket.socket:
     """A connection through an HTTP proxy, by CONNECT."""
-    import base64
-    from urllib.parse import unquote
-
     parts = urlsplit(through if "://" in through else f"http://{through}")
     if parts.scheme != "http":
         raise AccessError(
@@ -238,8 +237,6 @@ def _by_proxy(through: str, host: str, port: int) -> socket.socket:
 
 
 def _refused(access: ClusterAccess, status: int, answer: bytes) -> AccessError:
-    import json
-
     try:
         message = str(json.loads(answer).get("message") or "")
     except (ValueError, AttributeError):

@@ -8,6 +8,8 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import requests
+
 from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster import Cluster
@@ -291,8 +293,6 @@ def _skew(answer: ClusterReply) -> float | None:
 
 def registry(target: Target) -> Iterator[Finding]:
     """Whether the registry answers this machine. The cluster may reach it nevertheless: this is at most a warning."""
-    import requests
-
     named = target.environment.registry or target.context.registry
     if not named:
         return

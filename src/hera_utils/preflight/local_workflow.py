@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hera_utils import machine_size
 from hera_utils.argo.faults import INVALID_ARGUMENT, fix_of
 from hera_utils.argo.schema import decode
 from hera_utils.argo.template_containers import containers_of
@@ -29,6 +30,7 @@ from hera_utils.images.decision_texts import ImageDecision
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.token import TokenClaims
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
 from hera_utils.preflight.local_images import Say, decide_images, remarks, requirements_of_run, silent
 from hera_utils.preflight.needs import Needs, amount, needs_of
@@ -298,8 +300,6 @@ def _host_paths(needs: Needs) -> Iterator[Finding]:
 def _sizes(needs: Needs) -> Iterator[Finding]:
     if not needs.sizes:
         return
-    from hera_utils import machine_size
-
     machine = {"cpu": Fraction(machine_size.cores()), "memory": Fraction(machine_size.memory())}
     for size in needs.sizes:
         for what, there in machine.items():
@@ -339,7 +339,6 @@ def _objects(platform: _Platform, environment: Environment, needs: Needs, *, tho
     if not (needs.claims or needs.config_maps or needs.secrets or accounts):
         return
     from hera_utils.platforms.kubernetes_http import KubernetesHttp
-    from hera_utils.platforms.token import TokenClaims
     from hera_utils.preflight import objects
     from hera_utils.preflight.inquiry import Asker, Target, closing
 

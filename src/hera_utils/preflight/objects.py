@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from hera_utils.argo import timestamps
+from hera_utils.experiment.environment import PersistedVolume
 from hera_utils.platforms import manifests
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
@@ -134,8 +135,6 @@ def _age(answer: ClusterReply) -> float | None:
 
 
 def _plain_claim(name: str) -> Json:
-    from hera_utils.experiment.environment import PersistedVolume
-
     return manifests.claim(PersistedVolume(name))
 
 

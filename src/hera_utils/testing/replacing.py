@@ -26,6 +26,7 @@ import secrets
 import socketserver
 import threading
 import traceback
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace as replaced
@@ -296,8 +297,6 @@ def _decoded(
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    import typing
-
     try:
         return typing.get_type_hints(function)
     except (NameError, TypeError):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from hera_utils.argo import claim_folders, gojson, yaml_limits
 from hera_utils.argo.names import aggregate
 from hera_utils.argo.selectors import LabelSelector, label_selector
@@ -210,8 +212,6 @@ class _Manifest:
 
         Where Argo sets an owner reference, it uses only the first document.
         """
-        import yaml
-
         text = str(self._template.get("manifest") or "")
         source = ((self._template.get("manifestFrom") or {}).get("artifact") or {}).get("name")
         if source:

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tarfile
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 from . import file_trees
@@ -100,8 +101,6 @@ def _unzipped_name(entry: ZipInfo) -> str:
 
 def _zip_date(at: float) -> tuple[int, int, int, int, int, int]:
     """A time as a zip stores it, limited to its years from 1980 to 2107."""
-    import time
-
     year, month, day, hour, minute, second = time.localtime(at)[:6]
     return min(max((year, month, day, hour, minute, second), _ZIP_FIRST_DAY), _ZIP_LAST_DAY)
 
