@@ -57,10 +57,6 @@ def test_other_lists_are_replaced_and_maps_merged() -> None:
 def test_without_a_reference_the_spec_is_its_own() -> None:
     document = {"spec": {"entrypoint": "a"}}
     assert effective_spec(document, ()) is document["spec"]
-    assert effective_spec(document, (), {"entrypoint": "b", "serviceAccountName": "s"}) == {
-        "entrypoint": "a",
-        "serviceAccountName": "s",
-    }
 
 
 def test_a_reference_is_taken_in() -> None:

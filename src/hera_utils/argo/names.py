@@ -23,7 +23,11 @@ _POD_PREFIX_LENGTH = SUBDOMAIN_LENGTH - 10 - 1
 # Kubernetes' alphabet of generated names: no vowels, no digits that look like letters.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 # A generated name's base is cut so that the suffix fits (apiserver, names.SimpleNameGenerator).
-_GENERATED_BASE_LENGTH = 63 - 5
+_RANDOM_LENGTH = 5
+_GENERATED_BASE_LENGTH = 63 - _RANDOM_LENGTH
+
+POD_NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
+"""The annotation with the version of the names of a workflow's pods."""
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -56,7 +60,7 @@ def node_id(workflow: str, node_name: str) -> str:
 def pod_name(workflow: str, node_name: str, template: str, node_id: str = "", *, version: str = "v2") -> str:
     """The name of a node's pod: `<workflow>-<template>-<hash of the node's name>`, cut to Kubernetes' length. The hash is that of its id.
 
-    version "v1" (annotation workflows.argoproj.io/pod-name-format): the node's id. An unknown version means v2.
+    version "v1" (annotation POD_NAME_FORMAT): the node's id. An unknown version means v2.
     """
     if version == "v1" and node_id:
         return node_id
@@ -67,17 +71,30 @@ def pod_name(workflow: str, node_name: str, template: str, node_id: str = "", *,
     return f"{prefix[:_POD_PREFIX_LENGTH]}-{hashed if hashed.isdecimal() else fnv1a32(node_name)}"
 
 
+def pod_name_format(workflow: Mapping[str, Any]) -> str:
+    """The version of the names of a workflow's pods."""
+    annotations = (workflow.get("metadata") or {}).get("annotations") or {}
+    return str(annotations.get(POD_NAME_FORMAT, "v2"))
+
+
+def pod_of(workflow: Mapping[str, Any], node: Mapping[str, Any]) -> str:
+    """The name of the pod of a workflow's node; both as in Argo's status."""
+    template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
+    version = pod_name_format(workflow)
+    return pod_name(str(workflow["metadata"]["name"]), str(node["name"]), template, str(node["id"]), version=version)
+
+
 def reference_kind(reference: Mapping[str, Any]) -> str:
     """The kind of object that a workflowTemplateRef or a templateRef names."""
     return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
 
 
-def random_suffix(seed: str, length: int = 5) -> str:
-    """`length` characters of Kubernetes' alphabet, drawn from the seed."""
+def random_suffix(seed: str) -> str:
+    """Five characters of Kubernetes' alphabet, drawn from the seed."""
     digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).digest()
     number = int.from_bytes(digest, "big")
     letters = []
-    for _ in range(length):
+    for _ in range(_RANDOM_LENGTH):
         number, index = divmod(number, len(_ALPHABET))
         letters.append(_ALPHABET[index])
     return "".join(letters)

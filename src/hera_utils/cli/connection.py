@@ -84,12 +84,14 @@ def _kubernetes(connection: Connection, settings: CLIContext) -> str | None:
 
 def as_variables(connection: Connection) -> dict[str, str]:
     """The variables that the argo command, kubectl and our scripts read. Argo wants host:port, and the word Bearer before the token."""
+    from hera_utils.platforms.token import authorization
+
     parts = urlsplit(connection.argo_server)
     secure = parts.scheme == "https"
     token = connection.current_token()
     variables = {
         "ARGO_SERVER": parts.netloc if parts.port else f"{parts.netloc}:{443 if secure else 80}",
-        "ARGO_TOKEN": token if " " in token or not token else f"Bearer {token}",
+        "ARGO_TOKEN": authorization(token),
         "ARGO_NAMESPACE": connection.namespace,
         "ARGO_HTTP1": "true",
         "ARGO_SECURE": "true" if secure else "false",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from difflib import get_close_matches
 from pathlib import Path
@@ -194,8 +195,8 @@ def inspect(name: str, output: str) -> int:
         ("name", image.reference),
         ("digest", image.digest),
         ("platform", config.platform),
-        ("entrypoint", _command_text(config.entrypoint)),
-        ("cmd", _command_text(config.cmd)),
+        ("entrypoint", shlex.join(config.entrypoint)),
+        ("cmd", shlex.join(config.cmd)),
         ("workdir", config.workdir),
         ("user", config.user),
         ("created", config.created),
@@ -271,8 +272,6 @@ def _find(store: Store, name: str) -> StoredImage:
 
 
 def _import_folder(folder: Path, name: str, run: Json) -> StoredImage:
-    import shlex
-
     from hera_utils.images.root_folder import import_folder
 
     if not name:
@@ -337,9 +336,3 @@ def _document(image: StoredImage) -> Json:
         },
         "layers": [str(layer) for layer in image.layers],
     }
-
-
-def _command_text(words: tuple[str, ...]) -> str:
-    import shlex
-
-    return shlex.join(words)

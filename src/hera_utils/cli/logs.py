@@ -188,18 +188,12 @@ def check_container(document: Json, container: str) -> None:
 
 def pod_tasks(document: Json) -> dict[str, str]:
     """Pod name → the task's name in the run."""
-    from hera_utils.argo.names import pod_name
+    from hera_utils.argo.names import pod_of
     from hera_utils.runs.outcome import short_name
 
     workflow = document["metadata"]["name"]
-    version = (document["metadata"].get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
-    tasks = {}
-    for node in ((document.get("status") or {}).get("nodes") or {}).values():
-        if node.get("type") == "Pod":
-            template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
-            pod = pod_name(workflow, node["name"], template, node["id"], version=version)
-            tasks[pod] = short_name(node["name"], workflow)
-    return tasks
+    nodes = ((document.get("status") or {}).get("nodes") or {}).values()
+    return {pod_of(document, node): short_name(node["name"], workflow) for node in nodes if node.get("type") == "Pod"}
 
 
 def _named_now(client: ArgoClient, run: str, pod: str, names: dict[str, str]) -> str:

@@ -96,14 +96,14 @@ def resume_command(folder: Path | None, start: Sequence[str]) -> str:
 
     "" if there is no record, or if an argument was a secret: the record has stars there.
     """
-    from hera_utils.runs.record_files import read_json
+    from hera_utils.runs.record import facts_of
     from hera_utils.settings.command_line import CommandLine
     from hera_utils.settings.secret import MASK
 
     try:
-        facts = read_json(folder / "run.json") if folder is not None else {}
+        facts = facts_of(folder) if folder is not None else {}
         script, words = str(facts["script"] or ""), tuple(str(word) for word in facts["arguments"] or ())
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return ""
     if not script or any(MASK in word for word in words):
         return ""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.hera_binding import Stamp
-    from hera_utils.settings.command_line import CommandLine
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

@@ -17,8 +17,7 @@ from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import canonical, plain
-from hera_utils.runs.record import damaged, records
-from hera_utils.runs.record_files import read_json
+from hera_utils.runs.record import damaged, facts_of, records
 from hera_utils.wording import counted
 
 Json = dict[str, Any]
@@ -57,7 +56,7 @@ def disregarded_records(runs: Path, facts: Json) -> list[str]:
 
 def _of_another_place(runs: Path, facts: Json) -> list[str]:
     """Warnings if all earlier runs were copied here with their folder, or ran with other settings; [] if some ran in this place."""
-    earlier = [known for known in map(_facts_of, records(runs)) if known.get("key") == facts["key"]]
+    earlier = [known for known in map(facts_of, records(runs)) if known.get("key") == facts["key"]]
     if not earlier or any(identity(known) == identity(facts) for known in earlier):
         return []
     place = next((f"{name} {earlier[0].get(name)}" for name in _PLACE if earlier[0].get(name) != facts.get(name)), "")
@@ -65,14 +64,6 @@ def _of_another_place(runs: Path, facts: Json) -> list[str]:
     return [
         f"{listed} {'is' if len(earlier) == 1 else 'are'} of another place ({place}): no point of theirs counts as done"
     ]
-
-
-def _facts_of(folder: Path) -> Json:
-    try:
-        facts = read_json(folder / "run.json")
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:

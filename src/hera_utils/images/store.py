@@ -208,7 +208,7 @@ class Store:
             below = self._below(config.chain_ids[:number])
             prefix = chain.partition(":")[2][:12]
             for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # of a process that was killed
-                _remove(leftover)
+                remove_tree(leftover)
             folder = self.folder / "layers" / f"{prefix}-{secrets.token_hex(3)}"
             with room_on(self.folder):
                 folder.mkdir()
@@ -233,7 +233,7 @@ class Store:
                     },
                 )
             except BaseException:
-                _remove(folder)
+                remove_tree(folder)
                 raise
             return Layer(folder, unpacked.diff_id, unpacked.size, unpacked.hides_all, unpacked.remarks)
 
@@ -363,7 +363,7 @@ class Store:
             try:
                 swept.folders[number] = folder.rename(self.folder / "removed" / folder.name)
             except OSError:  # on a full disk even a rename may fail
-                _remove(folder)
+                remove_tree(folder)
         return swept
 
     def _unfinished(self) -> list[Path]:
@@ -453,7 +453,7 @@ def _discard(swept: _Swept, *, dry_run: bool = False) -> Collected:
     size = swept.size + sum(map(_tree_size, swept.folders))
     if not dry_run:
         for folder in swept.folders:
-            _remove(folder)
+            remove_tree(folder)
     return Collected(swept.blobs, len(swept.folders), size)
 
 
@@ -512,11 +512,6 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _remove(folder: Path) -> None:
-    """Remove a layer's folder. Its folders are always readable and writable for their owner: see LayerFolder.folder_mode."""
-    remove_tree(folder)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A workflow document merged with its WorkflowTemplate, its defaults and its references.
+"""A workflow document merged with its WorkflowTemplate and its references.
 
 Sources: Argo's JoinWorkflowSpec (workflow/util/merge.go), mergedTemplateDefaultsInto and updateWorkflowMetadata (operator.go).
 The results share parts with the given documents and must not be changed in place.
@@ -38,33 +38,26 @@ def template_documents(templates: Iterable[Json]) -> Lookup:
     return lambda kind, name: known.get((kind, name))
 
 
-def effective_spec(document: Json, templates: Iterable[Json], defaults: Json | None = None) -> Json:
-    """The executed spec: the workflow's, merged over that of its workflowTemplateRef, merged over `defaults`.
+def effective_spec(document: Json, templates: Iterable[Json]) -> Json:
+    """The executed spec: the workflow's, merged over that of its workflowTemplateRef.
 
     templates: whole documents, with the one that the workflow refers to. Raises Refused (NotFound) when it is not among them.
-    Without a reference and defaults it is the same object as the workflow's spec.
+    Without a reference it is the same object as the workflow's spec.
     """
     spec: Json = document.get("spec") or {}
     reference = spec.get("workflowTemplateRef")
     if not reference:
-        return _with_defaults(spec, defaults) if defaults else spec
+        return spec
     kind, name = reference_kind(reference), reference.get("name", "")
     found = template_documents(templates)(kind, name)
     if found is None:
         raise not_found(resource_of(kind), name)
-    return join(spec, found.get("spec") or {}, defaults)
+    return join(spec, found.get("spec") or {})
 
 
-def _with_defaults(spec: Json, defaults: Json) -> Json:
-    """A plain workflow over the controller's defaults (Argo: setWorkflowDefaults)."""
-    return _over(defaults, spec)
-
-
-def join(spec: Json, template_spec: Json, defaults: Json | None = None) -> Json:
-    """A workflow's spec over its template's over the controller's defaults (Argo: JoinWorkflowSpec)."""
+def join(spec: Json, template_spec: Json) -> Json:
+    """A workflow's spec over its template's (Argo: JoinWorkflowSpec)."""
     joined = _over(template_spec, spec)
-    if defaults:
-        joined = _over(defaults, joined)
     joined.pop("suspend", None)
     if "suspend" in spec:
         joined["suspend"] = spec["suspend"]

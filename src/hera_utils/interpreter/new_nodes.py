@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 NODE_TYPES = {
     "steps": "Steps", "dag": "DAG", "suspend": "Suspend", "http": "HTTP", "plugin": "Plugin", **dict.fromkeys(POD_KINDS, "Pod"),
 }  # fmt: skip
-_NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 
 
 def retry_strategy(context: Context, template: Json) -> Json | None:
@@ -60,7 +59,7 @@ def add_node(context: Context, call: TemplateCall, kind: str, phase: str, messag
 
 
 def pod_name_of(context: Context, node_name: str, template: str) -> str:
-    version = (context.document["metadata"].get("annotations") or {}).get(_NAME_FORMAT, "v2")
+    version = names.pod_name_format(context.document)
     return names.pod_name(context.run.name, node_name, template, context.ledger.id_of(node_name), version=version)
 
 

@@ -25,7 +25,6 @@ _EXECUTED = frozenset({"Container", "Pod", "HTTP", "Plugin"})
 _FAILED = frozenset({"Failed", "Error"})
 _COMPLETED = "workflows.argoproj.io/completed"
 _ARCHIVING = "workflows.argoproj.io/workflow-archiving-status"
-_NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 
 
 def retry(run: Run, event: RetryRequested) -> list[Command]:
@@ -85,7 +84,7 @@ class _Choice:
 
     def __init__(self, document: Json, event: RetryRequested) -> None:
         self.workflow = document["metadata"]["name"]
-        self.version = (document["metadata"].get("annotations") or {}).get(_NAME_FORMAT, "v2")
+        self.version = names.pod_name_format(document)
         self.nodes: Mapping[str, Json] = (document.get("status") or {}).get("nodes") or {}
         self.event = event
         self.reset: set[str] = set()

@@ -32,7 +32,6 @@ from hera_utils.interpreter.walk import Walk
 GO_ON = "later"
 """The timer after which the interpreter continues with work for which an event had no time (Argo: MAX_OPERATION_TIME)."""
 _NO_GLOBALS = "failed to set global parameters: "
-_NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 _DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
@@ -111,7 +110,7 @@ def started(walk: Walk) -> list[Command]:
     # Set before the phase is Running, because the entry template sees this status in Argo's first operation.
     walk.variables["workflow.status"] = walk.run.phase
     if not walk.run.phase:  # Argo omits this for a workflow that was Pending because it waited for a lock
-        walk.document["metadata"].setdefault("annotations", {})[_NAME_FORMAT] = "v2"
+        walk.document["metadata"].setdefault("annotations", {})[names.POD_NAME_FORMAT] = "v2"
     finish.duration_variable(walk)  # 0 before the workflow has begun
     finish.set_phase(walk, phases.RUNNING)
     metrics.of_workflow(walk, ended=False)

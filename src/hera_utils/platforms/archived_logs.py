@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.argo.names import pod_name
+from hera_utils.argo.names import pod_of
 from hera_utils.errors import HeraUtilsError, SettingsError
 
 Json = dict[str, Any]
@@ -28,15 +28,12 @@ class LogRequest:
 
 def unheard(workflow: Json, heard: Collection[str], request: LogRequest) -> list[tuple[str, str]]:
     """(pod, id of its node) of the finished pods without any line in the stream whose log is kept. heard: pods with lines. Pure."""
-    metadata = workflow["metadata"]
-    version = (metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
     missing = []
     for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
         kept = [one.get("name") for one in (node.get("outputs") or {}).get("artifacts") or ()]
         if node.get("type") != "Pod" or not node.get("finishedAt") or f"{request.container}-logs" not in kept:
             continue
-        template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
-        pod = pod_name(str(metadata["name"]), str(node["name"]), template, str(node["id"]), version=version)
+        pod = pod_of(workflow, node)
         if pod not in heard and request.pod in (None, pod):
             missing.append((pod, str(node["id"])))
     return missing

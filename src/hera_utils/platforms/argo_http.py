@@ -30,6 +30,7 @@ from hera_utils.platforms.http_errors import (
 )
 from hera_utils.platforms.http_session import allow_unverified_tls, proxies_of, proxy_for
 from hera_utils.platforms.own_server import OwnServerAdapter
+from hera_utils.platforms.token import authorization
 from hera_utils.settings.secret import mask
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class _Bearer(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self.token:
-            request.headers["Authorization"] = self.token if " " in self.token else f"Bearer {self.token}"
+            request.headers["Authorization"] = authorization(self.token)
         return request
 
 

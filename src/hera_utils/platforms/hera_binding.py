@@ -21,7 +21,7 @@ from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_
 from hera_utils.platforms.http_session import proxies_of, proxy_for
 from hera_utils.platforms.own_server import OwnServerAdapter, RejoiningAdapter
 from hera_utils.platforms.run_images import decisions_of
-from hera_utils.platforms.token import bare_token
+from hera_utils.platforms.token import authorization, bare_token
 
 if TYPE_CHECKING:
     from hera_utils.images.decision_texts import ImageDecision
@@ -280,7 +280,7 @@ def _keep_fresh(service: Any, connection: Connection) -> None:
     def authorized(request: Any) -> Any:
         token = connection.current_token()
         if token:
-            request.headers["Authorization"] = token if " " in token else f"Bearer {token}"
+            request.headers["Authorization"] = authorization(token)
         return request
 
     session.auth = authorized
@@ -307,7 +307,7 @@ def _redirect(service: Any, connection: Connection) -> list[str]:
         replaced.append("token")
     service.host, service.verify_ssl = connection.argo_server + "/", connection.verify
     service.client_certs = connection.client_certificate
-    service.token = None if not token else token if " " in token else f"Bearer {token}"
+    service.token = authorization(token) or None
     service.namespace = connection.namespace
     return replaced
 

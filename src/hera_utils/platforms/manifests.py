@@ -65,14 +65,14 @@ def declared(environment: Environment, namespace: str, *, local: bool = False) -
         document = _ours(config_map(one.name, one.data)) if one.data or local else None
         objects.append(Declared("ConfigMap", one.name, document, only_once=not one.data))
     for secret in environment.secrets:
-        bare = _ours(secret_of(secret.name, {}))
+        bare = _ours(_empty_secret(secret.name))
         if secret.keys:
             objects.append(_with_values(secret.name, bare, lambda secret=secret: _data(secret)))  # type: ignore[misc]
         else:
             objects.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
     pull, account = environment.image_pull_secret, environment.service_account
     if pull is not None and not local:  # this machine pulls images without Kubernetes' secrets
-        bare = _ours({**secret_of(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
+        bare = _ours({**_empty_secret(pull.name), "type": "kubernetes.io/dockerconfigjson"})
         registry = pull.registry or (environment.registry or "").partition("/")[0]
         given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
         objects.append(given if pull.is_configured else Declared("Secret", pull.name))
@@ -129,10 +129,8 @@ def config_map(name: str, data: Mapping[str, str]) -> Json:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(data)}
 
 
-def secret_of(name: str, values: Mapping[str, str]) -> Json:
-    """A Secret. values: in clear text; the document has them in base64."""
-    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name}, "data": data}
+def _empty_secret(name: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name}, "data": {}}
 
 
 # --- values of secrets ---------------------------------------------------------------------------------------------------

@@ -40,6 +40,11 @@ def bare_token(text: str) -> str:
     return words[1] if len(words) == 2 and words[0].lower() == "bearer" else " ".join(words)
 
 
+def authorization(token: str) -> str:
+    """The value of the header for a token, which may have its scheme already (Basic …); "" for none."""
+    return token if " " in token or not token else f"Bearer {token}"
+
+
 def expiry(token: str) -> float | None:
     """When a token expires, in seconds since 1970, by its own claim (`exp` of a JSON web token); None if it has none."""
     parts = bare_token(token).split(".")

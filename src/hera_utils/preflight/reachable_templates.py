@@ -36,7 +36,7 @@ def reach_of(document: Json, lookup: Lookup) -> Reach:
             return Reach(spec, {(kind, name): "spec.workflowTemplateRef"})
         from hera_utils.interpreter.document import join
 
-        spec = join(spec, stored.get("spec") or {}, None)
+        spec = join(spec, stored.get("spec") or {})
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
         return Reach(spec, unknown)  # a run of a stored template may choose any entrypoint
     reached = list(_reached(spec, lookup, unknown))

@@ -12,7 +12,7 @@ from typing import Any
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.provenance.manifest import NAME
 from hera_utils.provenance.python_modules import canonical
-from hera_utils.runs.record import RUN_LABEL
+from hera_utils.runs.record import RUN_LABEL, facts_of
 from hera_utils.runs.record_files import read_file, read_json
 from hera_utils.settings.command_line import PLACE, without_settings
 from hera_utils.settings.secret import MASK
@@ -122,9 +122,9 @@ def _document(folder: Path, key: str) -> Json:
 
 def _after_all_others(folder: Path) -> frozenset[str]:
     try:
-        facts = read_json(folder / "run.json")
-        return frozenset(str(one["name"]) for one in facts.get("workflows") or () if one.get("role") == "gather")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        workflows = facts_of(folder).get("workflows") or ()
+        return frozenset(str(one["name"]) for one in workflows if one.get("role") == "gather")
+    except (KeyError, TypeError, AttributeError):
         return frozenset()
 
 

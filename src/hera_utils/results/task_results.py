@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.argo.annotations import RAN
-from hera_utils.argo.names import pod_name
+from hera_utils.argo.names import pod_name, pod_name_format
 from hera_utils.argo.node_tree import Branch, seconds, span, tree
 from hera_utils.argo.phases import COMPLETED, RUNNING
 from hera_utils.runs.measurements import measured
@@ -73,7 +73,7 @@ def task_results(document: Json) -> tuple[TaskResult, ...]:
     """The single tasks of a run in the order of its tree, of fan-outs in the order of their items."""
     metadata = document["metadata"]
     workflow = str(metadata.get("name", ""))
-    version = str((metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2"))
+    version = pod_name_format(document)
     return tuple(_task_result(leaf, workflow, version) for branch in tree(document) for leaf in branch.leaves())
 
 

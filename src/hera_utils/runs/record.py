@@ -527,15 +527,23 @@ def damaged(runs: Path) -> list[Path]:
     return folders
 
 
+def facts_of(folder: Path) -> Json:
+    """The content of a record's run.json; {} if it cannot be read."""
+    try:
+        facts = read_json(folder / "run.json")
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
 def records(runs: Path) -> list[Path]:
     """The folders of all recorded runs, the newest first."""
     dated = []
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                created = _created(read_json(folder / "run.json"))
-                if created is not None:
-                    dated.append((created, folder.name, folder))
+            created = _created(facts_of(folder))
+            if created is not None:
+                dated.append((created, folder.name, folder))
     return [folder for _, _, folder in sorted(dated, reverse=True)]
 
 

@@ -68,7 +68,7 @@ def of_pod(spec: Json, own: Executor, broken: set[str]) -> Iterator[str]:
         yield from _lifecycle(container.get("lifecycle") or {}, f"{path}.lifecycle")
         yield from _probes(container, path)
         yield from supported(f"{path}.restartPolicy", container.get("restartPolicy"), "Always", "Never", "OnFailure")
-    yield from _port_conflicts(containers, "spec.containers", len(own.containers))
+    yield from _port_conflicts(containers, len(own.containers))
     for index, name in enumerate(own.inits):
         yield from _unique({"name": name}, f"spec.initContainers[{index}]", names)
     for index, container in enumerate(inits, start=len(own.inits)):
@@ -160,14 +160,14 @@ def _port_name(name: str) -> Iterator[str]:
         yield "must not begin or end with a hyphen"
 
 
-def _port_conflicts(containers: Sequence[Json], path: str, before: int) -> Iterator[str]:
+def _port_conflicts(containers: Sequence[Json], before: int) -> Iterator[str]:
     used: set[str] = set()
     for index, container in enumerate(containers, start=before):
         for place, port in enumerate(container.get("ports") or ()):
             if port.get("hostPort"):
                 key = f"{port.get('protocol') or 'TCP'}/{port.get('hostIP') or ''}/{port['hostPort']}"
                 if key in used:
-                    yield f'{path}[{index}].ports[{place}].hostPort: Duplicate value: "{key}"'
+                    yield f'spec.containers[{index}].ports[{place}].hostPort: Duplicate value: "{key}"'
                 used.add(key)
 
 

@@ -184,10 +184,6 @@ def _must_json(**form: Any) -> Callable[[Any], str]:
     return write
 
 
-def _type(value: Any) -> str:
-    return go_type(value)
-
-
 def _clone(value: Any) -> Any:
     return value if isinstance(value, Moment) else copy.deepcopy(value)
 
@@ -281,7 +277,7 @@ LISTS: Table = {
     "mustToJson": ("a", _must_json()),
     "mustToPrettyJson": ("a", _must_json(indent="  ")),
     "mustToRawJson": ("a", _must_json(html=False)),
-    "typeOf": ("a", _type),
+    "typeOf": ("a", go_type),
     "typeIs": ("sa", lambda name, value: name == go_type(value)),
     "typeIsLike": ("sa", lambda name, value: go_type(value) in (name, "*" + name)),
     "kindOf": ("a", builtin.kind),

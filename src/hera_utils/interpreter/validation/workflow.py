@@ -1,10 +1,6 @@
 """Whether Argo would accept a document as a workflow: `validate` raises the error with Argo's message.
 
-Source of the rules: Argo 4.1.2, workflow/validate. Its three uses differ in whether arguments may be missing:
-
-    lint=True          they may
-    (neither)          created as it is: they may not, unless it is a template
-    submitting=True    created from a template: they may not
+Source of the rules: Argo 4.1.2, workflow/validate. Arguments may be missing in a template, and when a document is only linted.
 """
 
 from __future__ import annotations
@@ -43,26 +39,23 @@ def validate(
     *,
     kind: str = "Workflow",
     lint: bool = False,
-    submitting: bool = False,
-    defaults: Json | None = None,
 ) -> None:
     """Check a document that `argo.schema.decode` has read.
 
     templates: the WorkflowTemplates and ClusterWorkflowTemplates that it may refer to, whole (`kind` set), or how to find them.
-    defaults: the platform's default spec for every workflow. Raises InvalidWorkflow with Argo's message, Refused (NotFound) when its
-    workflowTemplateRef does not exist.
+    Raises InvalidWorkflow with Argo's message, Refused (NotFound) when its workflowTemplateRef does not exist.
     """
     lookup: Lookup = templates if callable(templates) else template_documents(templates)
     try:
         if kind == "CronWorkflow":
-            _cron(document, lookup, defaults)
+            _cron(document, lookup)
         else:
-            _Document(document, lookup, kind, lint=lint, submitting=submitting, defaults=defaults).check()
+            _Document(document, lookup, kind, lint=lint).check()
     except RecursionError:
         raise InvalidWorkflow("templates call each other or are nested too deeply to be checked") from None
 
 
-def _cron(document: Json, lookup: Lookup, defaults: Json | None) -> None:
+def _cron(document: Json, lookup: Lookup) -> None:
     from hera_utils.interpreter.cron.validate import check_cron
 
     check_cron(document)
@@ -71,22 +64,19 @@ def _cron(document: Json, lookup: Lookup, defaults: Json | None) -> None:
     workflow["spec"] = spec.get("workflowSpec") or {}
     workflow["metadata"]["annotations"] = (spec.get("workflowMetadata") or {}).get("annotations") or {}
     try:
-        _Document(workflow, lookup, "Workflow", lint=False, submitting=False, defaults=defaults).check()
+        _Document(workflow, lookup, "Workflow", lint=False).check()
     except (InvalidWorkflow, Refused) as error:
         raise InvalidWorkflow(f"cannot validate Workflow: {error}") from None
 
 
 class _Document:
-    def __init__(
-        self, document: Json, lookup: Lookup, kind: str, *, lint: bool, submitting: bool, defaults: Json | None
-    ) -> None:
+    def __init__(self, document: Json, lookup: Lookup, kind: str, *, lint: bool) -> None:
         self.metadata: Json = document.get("metadata") or {}
         self.spec: Json = document.get("spec") or {}
         self.kind = kind
         self.lookup = lookup
         self.template = kind != "Workflow"
-        self.may_be_empty = lint or (self.template and not submitting)
-        self.defaults = defaults or {}
+        self.may_be_empty = lint or self.template
         self.referred: Json = {}
         self.known_names: dict[str, str] = {}
 
@@ -173,7 +163,7 @@ class _Document:
             global_names[f"workflow.parameters.{parameter['name']}"] = f"{PLACEHOLDER}0" if value is None else value
         if parameters:
             global_names["workflow.parameters"] = global_names["workflow.parameters.json"] = f"{PLACEHOLDER}0"
-        sources = [s.get("workflowMetadata") or {} for s in (self.spec, self.defaults, self.referred)]
+        sources = [s.get("workflowMetadata") or {} for s in (self.spec, self.referred)]
         for kind in ("annotations", "labels"):
             global_names[f"workflow.{kind}"] = global_names[f"workflow.{kind}.json"] = f"{PLACEHOLDER}0"
             names = [self.metadata.get(kind) or {}, *(source.get(kind) or {} for source in sources)]
