@@ -3,6 +3,8 @@
     HeraUtilsError
     ├── SettingsError      the user's flags, variables, files or script must change
     ├── AccessError        an address, a credential or a permission must change
+    │   └── Denied         the server refuses the credential (401)
+    │       └── Forbidden  the server knows the user, who has no permission (403)
     ├── ResourceError      something the experiment needs (claim, config map, image…) is missing or unfit
     ├── LayoutError        a name or a path of the experiment is not legal or not unique
     ├── UnsupportedError   the platform does not support a field; the sentence names it
@@ -56,6 +58,18 @@ class SettingsError(HeraUtilsError):
 
 class AccessError(HeraUtilsError):
     """An address, a credential or a permission must change."""
+
+
+class Denied(AccessError):
+    """The server refuses the credential. final: whether there is no other credential with which to ask again."""
+
+    def __init__(self, message: str, *, fix: str | None = None, final: bool = False) -> None:
+        super().__init__(message, fix=fix)
+        self.final = final
+
+
+class Forbidden(Denied):
+    """The server knows the user and does not permit the request."""
 
 
 class ResourceError(HeraUtilsError):

@@ -116,7 +116,7 @@ def test_workflows_put_together():
     assert (state.phase, state.done, state.total, state.unit) == ("Running", 12, 20, "points")
     assert [row.phase for row in state.rows] == ["Succeeded", "Running", "Pending"]
     turns = iter([found, [document("a", "Succeeded", "10/10", "10"), document("b", "Failed", "8/8", "4")]])
-    ended = follow_workflows("run", lambda: next(turns), sleep=lambda _: None)
+    ended = follow_workflows("run", lambda: next(turns))
     assert (ended.phase, ended.failed, ended.done) == ("Failed", 1, 14)
     assert headline(ended, 3.0, UNICODE) == "run  ✘ Failed  14/14 points  ✘ 1 workflow failed  3 s"
 

@@ -304,6 +304,12 @@ def test_a_server_that_nobody_names_is_found_and_reached(place, settings, where,
         place.install_argo()
     flags = {"platform": "remote", "k8s_config_file": str(place.kubeconfig()), "k8s_context": user}
     if user == "researcher":
+        context = settings({"ARGO_BASE_HREF": "/argo/"}, **flags)
+        with (
+            ArgoClient(connect(context)) as client,
+            pytest.raises(AccessError, match="a client certificate logs in, which"),
+        ):
+            client.list()
         flags["argo_service_account"] = "researcher"
     context = settings({"ARGO_BASE_HREF": "/argo/"}, **flags)
     assert context.argo_namespace == place.name

@@ -15,6 +15,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.token import bare_token
 
 TOKEN = "planted-token-5e1f"
+LOST = "dial tcp 10.0.0.1:443: connect: connection refused"
 
 
 def failure(connection):
@@ -84,7 +85,9 @@ def test_a_server_that_says_nothing(monkeypatch):
         (401, b'{"code":16,"message":"token is expired"}', "application/json", "has expired"),
         (401, b"", "text/plain", "refuses the token"),
         (403, b'{"code":7,"message":"workflows is forbidden"}', "application/json", "workflows is forbidden"),
-        (403, b"<html>", "text/html", "forbids this (403)"),
+        (403, b"<html>", "text/html", "the gateway at http://127.0.0.1"),
+        (401, b"<html>", "text/html", "wants a login (401"),
+        (413, b"<html>", "text/html", "accepts no request of this size (413"),
     ],
 )
 def test_what_a_server_may_answer(double, status, document, kind, sentence):
@@ -120,6 +123,8 @@ def test_a_server_that_starts_is_not_ready(double, monkeypatch):
     double.on("GET", "/api/v1/version", {"code": 14, "message": "Error while dialing"}, 503)
     error = failure(double.connection)
     assert str(error) == f"the Argo server at {double.url} is not ready (Error while dialing)"
+    double.on("GET", "/api/v1/version", {"code": 13, "message": f'Get "https://10.0.0.1:443": {LOST}'}, 500)
+    assert "does not reach its cluster (Get" in str(failure(double.connection))
 
 
 def test_without_a_token_the_fix_is_to_give_one(double):
@@ -134,6 +139,11 @@ def test_an_address_that_leads_elsewhere(double):
     double.on("GET", "/api/v1/version", {}, 302, Location="https://login.example/?token=" + TOKEN)
     error = failure(double.connection)
     assert "redirects (302) to https://login.example/" in str(error)
+    assert "only browsers" in error.fix
+    double.on("GET", "/api/v1/version", {}, 308, Location="https://argo.example/base/api/v1/version?a=b")
+    error = failure(double.connection)
+    assert str(error).endswith("redirects (308) to https://argo.example/base")
+    assert error.fix == "name that address: --argo_server https://argo.example/base"
 
 
 @pytest.mark.parametrize(

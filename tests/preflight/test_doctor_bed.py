@@ -13,7 +13,9 @@ import yaml
 from laboratory import Turnstile, front
 
 from bed.certificates import Authority
+from hera_utils.platforms.connect import connect
 from hera_utils.preflight import objects
+from hera_utils.preflight.controller import not_taken_up
 from hera_utils.preflight.finding import as_json
 from hera_utils.preflight.findings_text import lines, summary
 from hera_utils.preflight.run import examine
@@ -260,6 +262,16 @@ def oversized_parameter(case, tmp_path):
 def wrong_workflow(case, tmp_path):
     case.document["spec"]["entrypoint"] = "absent"
     return "workflow", "would refuse the workflow: ", "hera-utils lint"
+
+
+def test_why_no_controller_takes_up_a_run(case, tmp_path):
+    connection = connect(case.settings(tmp_path))
+    workflow = {"metadata": {"name": "run"}}
+    assert f"none seems to process the namespace {case.place.name}; ask" in not_taken_up(connection, workflow)
+    stale_controller(case, tmp_path)
+    assert "has not renewed its lease for 10 min" in not_taken_up(connection, workflow)
+    workflow["metadata"]["labels"] = {"workflows.argoproj.io/controller-instanceid": "other"}
+    assert 'no controller serves instance id "other"' in not_taken_up(connection, workflow)
 
 
 FAULTS = [

@@ -116,6 +116,17 @@ def test_the_variables_of_the_original_and_ours(desk, variable, name, value):
     assert context.origin(name) == f"variable {variable}"
 
 
+@pytest.mark.parametrize("name", ["My-Lab", "my_lab", "a" * 64, "-lab", "a.b"])
+def test_a_name_that_no_namespace_can_have(desk, name):
+    desk.environ["ARGO_NAMESPACE"] = name
+    with pytest.raises(
+        SettingsError, match=f"variable ARGO_NAMESPACE.*`{name}` cannot be the name of a namespace: at most 63"
+    ):
+        read_settings(around=desk.around)
+    desk.environ["ARGO_NAMESPACE"] = "a" * 63
+    assert read_settings(around=desk.around).argo_namespace == "a" * 63
+
+
 def test_a_program_on_the_path_is_meant_by_its_path(desk, tmp_path, monkeypatch):
     (tmp_path / "python9").write_text("")
     (tmp_path / "python9").chmod(0o755)

@@ -81,12 +81,19 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
 
     again: the command that runs it again, "" if that is unknown.
     """
+    from hera_utils.preflight.ready import not_taken_up_on
     from hera_utils.watch.display import display_for
     from hera_utils.watch.follow import follow
 
     try:
         with _lost(client, name):
-            document = follow(client, name, display_for(progress_console()), deadline=options.deadline())
+            document = follow(
+                client,
+                name,
+                display_for(progress_console()),
+                deadline=options.deadline(),
+                not_taken_up=not_taken_up_on(client.connection),
+            )
     except KeyboardInterrupt:
         note("\n" + _come_back(client, name))
         return DETACHED
@@ -127,8 +134,10 @@ def follow_run(client: ArgoClient, name: str) -> int:
 def _follow_together(run: Followed, shown_names: set[str]) -> int:
     """shown_names: workflows that were followed to their end already."""
     from hera_utils.platforms.reconnect import persist
+    from hera_utils.preflight.ready import not_taken_up_on
     from hera_utils.watch.display import display_for
     from hera_utils.watch.run_progress import follow_workflows
+    from hera_utils.watch.stall import Stall
 
     def sleep(pause: float) -> None:
         options.deadline().sleep(run.name, pause)
@@ -140,6 +149,7 @@ def _follow_together(run: Followed, shown_names: set[str]) -> int:
                 lambda: persist(run.look, rejoin=run.client.rejoin, sleep=sleep),
                 display_for(progress_console()),
                 more=lambda _: run.remaining.phase,
+                reasons=Stall(run.client.get, not_taken_up_on(run.client.connection)).reasons,
                 deadline=options.deadline(),
             )
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.reconnect import persist
+from hera_utils.preflight.ready import not_taken_up_on
 from hera_utils.preflight.size_limits import oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
@@ -29,6 +30,7 @@ from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
 from hera_utils.watch.run_progress import Share, joint_progress, part_done
+from hera_utils.watch.stall import Stall
 
 Json = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -102,6 +104,8 @@ class Dispatcher:
         self._started = time.time()
         self._stopped: set[str] = set()
         self._fruitless = 0
+        self._not_taken_up = not_taken_up_on(client.connection)
+        self._stall = Stall(client.get, self._not_taken_up)
 
     # --- joining what an earlier process began ---------------------------------------------------------------------------
     def join(self) -> None:
@@ -211,7 +215,7 @@ class Dispatcher:
 
     def follow_one(self, name: str, display: Display | None) -> Json:
         """Follow a single workflow to its end, task by task, and settle it."""
-        document = follow(self.client, name, display, deadline=self.deadline)
+        document = follow(self.client, name, display, deadline=self.deadline, not_taken_up=self._not_taken_up)
         self._settle(name, document)
         return document
 
@@ -320,6 +324,7 @@ class Dispatcher:
             phase = DONE if row.name in self._stopped else phase
             shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
         state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._started)
+        state = replace(state, waiting=self._stall.reasons(shares))
         statuses = self.record.statuses()
         failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:

@@ -6,6 +6,7 @@ Hera's own client has no watch, cannot read two log lines and only polls; so her
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from hera_utils.argo import faults
 from hera_utils.argo.names import label_value_faults, subdomain_faults
 from hera_utils.argo.phases import COMPLETED, phase_of
-from hera_utils.errors import PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
+from hera_utils.errors import Forbidden, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
 from hera_utils.platforms import idempotent_submit, reconnect
 from hera_utils.platforms.argo_http import ArgoHttp, Cut
 from hera_utils.platforms.connection import Connection
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 PAGE = 500
 """Workflows in one answer, as many as kubectl asks for."""
+_POLL_SECONDS = 2.0
 
 # kind → (service of the operations, its singular in their names, key of the document in a request)
 _KINDS = {
@@ -295,9 +297,30 @@ class ArgoClient:
         events = self._http.stream(
             "WorkflowService_WatchWorkflows", query=query, rest=rest, until=deadline, namespace=self.namespace
         )
-        for event in events:
-            if isinstance(event.get("object"), dict):
-                yield str(event.get("type", "MODIFIED")), event["object"]
+        try:
+            for event in events:
+                if isinstance(event.get("object"), dict):
+                    yield str(event.get("type", "MODIFIED")), event["object"]
+        except Forbidden:  # `watch` is another permission than `get`
+            yield from self._polled(name, deadline, rest or (lambda: 0.0))
+
+    def _polled(self, name: str, deadline: float | None, rest: Callable[[], float]) -> Iterator[tuple[str, Json]]:
+        """As `_events`, for a user who may read workflows and not watch them."""
+        workflow: Json = {}
+        while deadline is None or time.monotonic() < deadline:
+            try:
+                with self._http.by(deadline):
+                    workflow = self._checked(
+                        self._http.try_once("WorkflowService_GetWorkflow", namespace=self.namespace, name=name)
+                    )
+            except Refused as refused:
+                if refused.code != faults.NOT_FOUND or not workflow:
+                    raise
+                yield "DELETED", workflow
+                return
+            yield "MODIFIED", workflow
+            pause = max(_POLL_SECONDS, rest())
+            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
 
     def wait(self, name: str, *, timeout: float | None = None) -> Json:
         """The finished workflow, whatever its phase. Raises RunFailed if it is not finished after `timeout` seconds."""

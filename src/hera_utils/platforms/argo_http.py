@@ -19,7 +19,9 @@ from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.conflate import newest
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import (
+    NotReady,
     forbidden,
+    lost_cluster,
     not_argo,
     refusal,
     stream_fault,
@@ -216,11 +218,14 @@ class ArgoHttp:
         """The exception for an `error` in a stream. has_begun: whether events came before it."""
         code, message = stream_fault(error)
         # Argo gives code 8 (EOF) when the Kubernetes API ends the watch behind its own, about every half hour
-        temporary = code in _TEMPORARY_CODES or (has_begun and code in _OWN_FAILURES)
+        own_failure = (has_begun and code in _OWN_FAILURES) or lost_cluster(code, message)
+        temporary = code in _TEMPORARY_CODES or own_failure
         if temporary or _is_forgotten(error.get("http_code"), message):
             return Cut(message)
         message = mask(message, [self._sent])
-        return forbidden(message) if code == faults.PERMISSION_DENIED else Refused(code, message)
+        if code == faults.PERMISSION_DENIED:
+            return forbidden(message, final=not self.connection.forget_token())
+        return Refused(code, message)
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
@@ -295,7 +300,7 @@ class ArgoHttp:
                 why = refusal(self.connection, reply, token)
             except (requests.RequestException, OSError) as error:  # the connection broke while the reason was read
                 return Unanswered(unreachable(self.connection, error))
-        if reply.status_code not in _TEMPORARY:
+        if reply.status_code not in _TEMPORARY and not isinstance(why, NotReady):
             return why
         wait = reply.headers.get("Retry-After", "")  # seconds; a date is ignored
         pause = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hera_utils.argo import faults
-from hera_utils.errors import AccessError, HeraUtilsError, Refused, ResourceError, UnsupportedError
+from hera_utils.errors import Forbidden, HeraUtilsError, Refused, ResourceError, UnsupportedError
 from hera_utils.platforms import cluster_access
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
@@ -29,10 +29,6 @@ _RESOURCES = {
     "Pod": (_CORE, "pods"),
     "Namespace": (_CORE, "namespaces"),
 }
-
-
-class Forbidden(AccessError):
-    """The cluster knows the user and does not permit the request."""
 
 
 class Cluster:

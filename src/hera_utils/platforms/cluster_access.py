@@ -88,6 +88,14 @@ class ClusterAccess:
             return str(user["token"]).strip()
         return self._credential().token
 
+    def why_no_token(self) -> str:
+        """Why the user has no bearer token, which an Argo server wants, "" if that is unknown."""
+        user = self.chosen.user
+        named = user.get("client-certificate-data") or user.get("client-certificate")
+        if named or self._credential().certificate:
+            return f"in the context {self.chosen.context} of the kubeconfig a client certificate logs in, which Argo does not accept"
+        return ""
+
     def _credential(self) -> Credential:
         if self._plugin is None:
             return Credential()

@@ -62,10 +62,14 @@ class Connection:
         """A command of hera-utils for this platform, which users can paste: `command("watch", name)`."""
         return shlex.join(("hera-utils", *words, *self.flags))
 
+    def forget_token(self) -> bool:
+        """Make the source of the token give a new one; False if there can be no other token."""
+        forget = getattr(self.fresh_token, "forget", None)
+        return forget is not None and bool(forget())
+
     def renewed_token(self, refused: str) -> str:
         """Another token than the refused one, "" if there is none."""
-        forget = getattr(self.fresh_token, "forget", None)
-        if forget is None or not forget():
+        if not self.forget_token():
             return ""
         token = self.current_token()
         return token if token != refused else ""

@@ -14,7 +14,7 @@ import requests
 import urllib3.exceptions
 
 from hera_utils.argo import faults
-from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused, SettingsError
+from hera_utils.errors import AccessError, Denied, Forbidden, HeraUtilsError, PlatformError, Refused, SettingsError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_session import proxy_for, without_credentials
 from hera_utils.platforms.token import expired_since
@@ -49,9 +49,7 @@ def unreachable(connection: Connection, error: Exception, *, answered: bool = Fa
     if why == _CLOSED and speaks_tls(url):
         return _wants_tls(url)
     if answered:
-        return AccessError(
-            f"the Argo server at {url} does not answer any more ({why})", fix="wait until it is up again"
-        )
+        return AccessError(f"the Argo server at {url} does not answer any more ({why})", fix=_WAIT)
     return AccessError(f"no Argo server answers at {url} ({why})", fix=_name_another(connection.named_by))
 
 
@@ -222,35 +220,70 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
         )
     if status == 400 and any(words in reply.text for words in _PLAIN_REFUSED):
         return _wants_tls(url)
-    if status == 401:
+    if status == 401 and not (code is None and _is_page(reply)):
         return _unauthorized(connection, message, token)
-    if message is not None and code is not None:
-        if status == 403:
-            return forbidden(message)
-        if (fault := faults.platform_fault(message)) is not None:
-            return fault
-        if code == faults.UNAVAILABLE and not connection.local:
-            return AccessError(f"the Argo server at {url} is not ready ({message})", fix="wait until it is up again")
-        if code in (faults.INTERNAL, faults.UNKNOWN) and says_nothing(message):
-            return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
-        reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
-        return Refused(code, message, reason=reason, fix=faults.fix_of(code, message))
+    if code is None:
+        return _of_gateway(connection, reply)
     if status == 403:
-        # an Argo server says only `Forbidden` to requests for artifacts; an HTML page is from a gateway
-        page = "html" in reply.headers.get("Content-Type", "")
-        fix = "check the address, and whom the gateway in front of it lets through" if page else _RIGHT
-        return AccessError(f"the {'gateway' if page else 'Argo server'} at {url} forbids this (403)", fix=fix)
-    if status == 429:
-        return AccessError(
-            f"the gateway at {url} accepts no more requests for now (429 {reply.reason})",
-            fix="wait a while, then try again",
-        )
-    if status in (502, 503, 504):
-        return AccessError(
-            f"the gateway at {url} finds no Argo server behind it ({status} {reply.reason})",
-            fix="wait until the server is up again, or check the address",
-        )
-    return not_argo(connection, reply)
+        return forbidden(message, final=not connection.forget_token())
+    if (fault := faults.platform_fault(message)) is not None:
+        return fault
+    if code == faults.UNAVAILABLE and not connection.local:
+        return AccessError(f"the Argo server at {url} is not ready ({message})", fix=_WAIT)
+    if lost_cluster(code, message) and not connection.local:
+        return NotReady(f"the Argo server at {url} does not reach its cluster ({message})", fix=_WAIT)
+    if code in (faults.INTERNAL, faults.UNKNOWN) and says_nothing(message):
+        return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
+    reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
+    return Refused(code, message, reason=reason, fix=faults.fix_of(code, message))
+
+
+def _of_gateway(connection: Connection, reply: requests.Response) -> HeraUtilsError:
+    """The error for a refusal that is not in Argo's form."""
+    status, url = reply.status_code, connection.argo_server
+    if status == 403 and not _is_page(reply):  # an Argo server says only `Forbidden` to requests for artifacts
+        return AccessError(f"the Argo server at {url} forbids this (403)", fix=_RIGHT)
+    if status not in _GATEWAY:
+        return not_argo(connection, reply)
+    what, fix = _GATEWAY[status]
+    return AccessError(f"the gateway at {url} {what} ({status} {reply.reason})", fix=fix)
+
+
+class NotReady(AccessError):
+    """The server answers, but cannot do anything for now."""
+
+
+_WAIT = "wait until it is up again"
+_BROWSERS = "ask its owner for an address that takes tokens: this gateway lets only browsers through, after a login"
+_WAIT_OR_CORRECT = "wait until the server is up again, or check the address"
+# status → (what a gateway does that answers it, the fix)
+_GATEWAY = {
+    401: ("wants a login", _BROWSERS),
+    403: ("forbids this", "check the address, and whom the gateway in front of it lets through"),
+    413: (
+        "accepts no request of this size",
+        "ask its owner to admit what a cluster does, 3 MiB (ingress-nginx: proxy-body-size)",
+    ),
+    429: ("accepts no more requests for now", "wait a while, then try again"),
+    502: ("finds no Argo server behind it", _WAIT_OR_CORRECT),
+    503: ("finds no Argo server behind it", _WAIT_OR_CORRECT),
+    504: ("finds no Argo server behind it", _WAIT_OR_CORRECT),
+}
+# What Go's network library and the API server say while the latter is restarted.
+_LOST_CLUSTER = re.compile(
+    r"dial tcp |connection re(fused|set)|connection lost|\bEOF$|i/o timeout|handshake timeout|shutting down|"
+    r"etcdserver: (leader|request timed out)"
+)
+
+
+def lost_cluster(code: int, message: str) -> bool:
+    """Whether an Argo server says that it does not reach the Kubernetes API. (That is an internal error of the server.)"""
+    return code in (faults.INTERNAL, faults.UNKNOWN) and _LOST_CLUSTER.search(message) is not None
+
+
+def _is_page(reply: requests.Response) -> bool:
+    """Whether the reply is an HTML page, which no Argo server sends for an error."""
+    return "html" in reply.headers.get("Content-Type", "")
 
 
 _RIGHT = (
@@ -261,15 +294,18 @@ _PLAIN_REFUSED = ("Client sent an HTTP request to an HTTPS server", "plain HTTP 
 _PROBE_SECONDS = 3.0
 
 
-def forbidden(message: str) -> HeraUtilsError:
-    """The error for a valid token whose owner has no permission for the request, or whose quota is used up (also a 403)."""
+def forbidden(message: str, *, final: bool = True) -> HeraUtilsError:
+    """The error for a valid token whose owner has no permission for the request, or whose quota is used up (also a 403).
+
+    final: as in `Denied`.
+    """
     if "exceeded quota: " in message:
         fix = "remove what is not needed (hera-utils ls; hera-utils delete NAME), or ask the cluster's owner for more"
         return AccessError(f"a quota of the namespace is used up: {message}", fix=fix)
     if "status unknown for quota: " in message:
         fix = "wait some minutes, then try again"
         return AccessError(f"the cluster has not counted yet what its quota limits: {message}", fix=fix)
-    return AccessError(f"the Argo server forbids this: {message}", fix=_RIGHT)
+    return Forbidden(f"the Argo server forbids this: {message}", fix=_RIGHT, final=final)
 
 
 def _is_of_kubernetes(reply: requests.Response) -> bool:
@@ -283,9 +319,10 @@ def _is_of_kubernetes(reply: requests.Response) -> bool:
 
 def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     """The error for an answer that is not from an Argo server (an ingress' page, a login page, another service)."""
+    login = "; if the page is a login, ask for an address that takes tokens" if _is_page(reply) else ""
     return AccessError(
         f"what answers at {connection.argo_server} is not an Argo server (status {reply.status_code}, {kind_of(reply)})",
-        fix="check the address, its port and its base path (https://host/base)",
+        fix=f"check the address, its port and its base path (https://host/base){login}",
     )
 
 
@@ -304,11 +341,14 @@ def strange(connection: Connection, why: str = "its answer contains none of Argo
 
 
 def _moved(connection: Connection, reply: requests.Response) -> HeraUtilsError:
-    target = reply.headers.get("Location", "").split("?")[0]
-    return AccessError(
-        f"the address {connection.argo_server} redirects ({reply.status_code}) to {target or 'an unnamed place'}",
-        fix="name the Argo server's final address; when that is a login page, the gateway lets only browsers through",
-    )
+    target, url = reply.headers.get("Location", "").split("?")[0], connection.argo_server
+    path = str(reply.request.url).split("?")[0].removeprefix(url)
+    final = target.removesuffix(path)
+    if final == target or "://" not in final:  # another path, as that of a login page
+        final, fix = target or "an unnamed place", _BROWSERS
+    else:
+        fix = f"name that address: --argo_server {final}"
+    return AccessError(f"the address {url} redirects ({reply.status_code}) to {final}", fix=fix)
 
 
 def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtilsError:
@@ -319,18 +359,22 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
             fix="another state folder's server answers there: stop it with hera-utils serve --stop, or name another --state",
         )
     if not token:
-        why = f" ({connection.no_token})" if connection.no_token not in ("", "default") else ""
-        return AccessError(
-            f"the Argo server at {url} requires a token and none is given{why}",
-            fix="give one with ARGO_TOKEN or --argo_token_file, or name a service account and a kubeconfig",
+        left_out = connection.no_token if connection.no_token != "default" else ""
+        why = left_out or getattr(connection.fresh_token, "why_none", str)()
+        return Denied(
+            f"the Argo server at {url} requires a token and none is given{f' ({why})' if why else ''}",
+            fix=f"name a service account with a kubeconfig (--argo_service_account ACCOUNT), or give a token with ARGO_TOKEN "
+            f"or --argo_token_file; kubectl -n {connection.namespace} create token ACCOUNT prints one",
         )
+    final = not connection.forget_token()
     if since := expired_since(token):
-        return AccessError(f"the token for the Argo server at {url} {since}", fix=_NEW_TOKEN)
+        return Denied(f"the token for the Argo server at {url} {since}", fix=_NEW_TOKEN, final=final)
     if "expired" in message.lower():
-        return AccessError(f"the token for the Argo server at {url} has expired", fix=_NEW_TOKEN)
-    return AccessError(
+        return Denied(f"the token for the Argo server at {url} has expired", fix=_NEW_TOKEN, final=final)
+    return Denied(
         f"the Argo server at {url} refuses the token",
         fix="check ARGO_TOKEN (or --argo_token): another server's, or an old one?",
+        final=final,
     )
 
 

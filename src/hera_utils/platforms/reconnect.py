@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from hera_utils.argo.faults import NOT_FOUND
-from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
+from hera_utils.errors import AccessError, Denied, HeraUtilsError, PlatformError, Refused
 from hera_utils.platforms.argo_http import Cut, Unanswered
 
 Answer = TypeVar("Answer")
@@ -22,7 +22,7 @@ PATIENCE = 60.0
 def persist(ask: Callable[[], Answer], *, rejoin: Callable[[], object], sleep: Callable[[float], None]) -> Answer:
     """The result of a request, repeated until the server answers: it may be down for a while, and that of this machine is started again.
 
-    NOT_FOUND is an answer too.
+    NOT_FOUND is an answer too, and so is the refusal of a credential if there is no other.
     """
     start, pause = time.monotonic(), 0.1
     while True:
@@ -30,11 +30,16 @@ def persist(ask: Callable[[], Answer], *, rejoin: Callable[[], object], sleep: C
             return ask()
         except (AccessError, PlatformError, Refused) as error:
             answered = isinstance(error, Refused) and error.code == NOT_FOUND
-            if answered or time.monotonic() - start > PATIENCE:
+            if answered or is_final(error) or time.monotonic() - start > PATIENCE:
                 raise
             sleep(pause)
             pause = min(5.0, pause * 2)
             rejoin()
+
+
+def is_final(error: HeraUtilsError) -> bool:
+    """Whether the server refuses a credential that cannot be renewed."""
+    return isinstance(error, Denied) and error.final
 
 
 class Reconnection:
@@ -80,7 +85,7 @@ class Reconnection:
             error, pause = unanswered.why, unanswered.pause
             self._find_server()
         except HeraUtilsError as refusal:
-            if not self._has_begun or isinstance(refusal, Refused):
+            if not self._has_begun or isinstance(refusal, Refused) or is_final(refusal):
                 raise  # the stream never worked, or the server refuses: the object may have been deleted meanwhile
             error, pause = refusal, 0.0
             self._find_server()

@@ -51,7 +51,7 @@ def submitter(templates: Iterable[str]) -> list[Right]:
         Right("create", "workflows", ARGO, "nothing can be submitted"),
         Right("get", "workflows", ARGO, "a run cannot be followed"),
         Right("list", "workflows", ARGO, "a run cannot be followed"),
-        Right("watch", "workflows", ARGO, "a run cannot be followed"),
+        Right("watch", "workflows", ARGO, "a run is followed by asking again and again", vital=False),
         Right("patch", "workflows", ARGO, "a run cannot be stopped or suspended", vital=False),
         Right("list", "pods", "", "no logs", vital=False),
         Right("watch", "pods", "", "no logs", vital=False),

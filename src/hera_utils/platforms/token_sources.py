@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
-from hera_utils.platforms.cluster import Cluster, Forbidden
+from hera_utils.errors import AccessError, Forbidden, Refused, ResourceError, SettingsError
+from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.cluster_access import access_to
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.exec_plugin import moment
@@ -222,6 +222,10 @@ class ClusterToken:
                 raise
             self._before = None
             return token
+
+    def why_none(self) -> str:
+        """Why there is no token, "" if that is unknown."""
+        return self._access.why_no_token()
 
     def forget(self) -> bool:
         return self._access.renew() if self._before is None else self._before.forget()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.phases import phase_of
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
-from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
 from hera_utils.preflight.connectivity import server_time
 from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown
-from hera_utils.preflight.inquiry import Target
+from hera_utils.preflight.inquiry import Asker, Target, closing
+from hera_utils.preflight.needs import INSTANCE_LABEL
 
 Json = dict[str, Any]
 
@@ -56,12 +59,26 @@ def better_said_elsewhere(error: Refused) -> bool:
     return words.startswith("namespaces ") or "is forbidden" in words or "not allowed" in words
 
 
-def lease(target: Target, instance: str) -> Iterator[Finding]:
+def not_taken_up(connection: Connection, workflow: Json) -> str:
+    """Why no controller gives a phase to a workflow, as far as the cluster says it, and what to check: one sentence."""
+    name, namespace = workflow["metadata"]["name"], connection.namespace
+    instance = str((workflow["metadata"].get("labels") or {}).get(INSTANCE_LABEL) or "")
+    of_instance = f" with the instance id {instance}" if instance else ""
+    why: Finding | None = None
+    with suppress(HeraUtilsError):  # without a kubeconfig, or an answer of the cluster, the general sentence has to do
+        asker = Asker(KubernetesHttp(connection))
+        with closing(asker):
+            why = next((finding for finding in lease(asker, namespace, instance) if not finding.ok), None)
+    seems = why.message if why else f"none seems to process the namespace {namespace}{of_instance}"
+    fix = (why.fix if why else None) or _ask_for_controller(USUAL_NAMESPACE)
+    return f"no controller has taken up {name} yet: {seems}; {fix}"
+
+
+def lease(asker: Asker, namespace: str, instance: str) -> Iterator[Finding]:
     """The leader's Lease. It exists where the controller runs with leader election, which is the default."""
-    assert target.asker is not None
     # A controller in the namespace itself serves that namespace.
-    spaces = list(dict.fromkeys([target.namespace, USUAL_NAMESPACE]))
-    answers = target.asker(
+    spaces = list(dict.fromkeys([namespace, USUAL_NAMESPACE]))
+    answers = asker(
         *(
             ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")
             for one in spaces
@@ -117,7 +134,10 @@ def _of_lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
 
 
 def _ask_for_controller(space: str) -> str:
-    return f"ask the cluster's owner to check it: kubectl -n {space} get deploy,pods -l app={CONTROLLER}"
+    return (
+        f"ask the cluster's owner to check that it runs and watches this namespace: "
+        f"kubectl -n {space} get deploy,pods -l app={CONTROLLER}"
+    )
 
 
 def _renewed(lease: Json) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.images.choice import line_apart
+from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import STAND_INS, Say, silent
 from hera_utils.preflight.local_workflow import of_workflows
@@ -43,6 +45,15 @@ def assert_ready(
             "--no-preflight",
         )
     return [one for one in dict.fromkeys(findings) if one.verdict == "warning" or _is_news(context, one)]
+
+
+def not_taken_up_on(connection: Connection) -> Callable[[Json], str] | None:
+    """What to say of a workflow that no controller takes up; None for this machine's server, which takes up all."""
+    if connection.local:
+        return None
+    from hera_utils.preflight.controller import not_taken_up  # imported here because it imports the cluster's client
+
+    return partial(not_taken_up, connection)
 
 
 def _with_fixes(problems: Sequence[Finding]) -> list[str]:

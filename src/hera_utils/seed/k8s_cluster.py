@@ -6,9 +6,9 @@ import contextlib
 import warnings
 from typing import TYPE_CHECKING
 
-from hera_utils.errors import Refused, ResourceError, SettingsError
+from hera_utils.errors import Forbidden, Refused, ResourceError, SettingsError
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume
-from hera_utils.platforms.cluster import UNCHECKED, Cluster, Forbidden
+from hera_utils.platforms.cluster import UNCHECKED, Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.provision import ensure
 from hera_utils.platforms.versions import demanded, satisfies

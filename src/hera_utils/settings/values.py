@@ -64,6 +64,8 @@ def typed(field: Field, raw: Any, place: Place) -> Any:
 def _text(field: Field, text: str, place: Place) -> Any:
     if field.secret:
         return Secret(text)
+    if field.name == "argo_namespace":
+        return _namespace(field, text, place)
     if field.name == "proxy":
         return _proxy(field, text, place)
     if field.kind == "program" and "/" not in text:
@@ -75,6 +77,16 @@ def _text(field: Field, text: str, place: Place) -> Any:
         return _command(field, text, place)
     if field.kind == "paths":
         return os.path.pathsep.join(place.path(part) for part in text.split(os.path.pathsep) if part)
+    return text
+
+
+def _namespace(field: Field, text: str, place: Place) -> str:
+    """The name. Raises SettingsError if Kubernetes allows no such name: an Argo server would say that it is forbidden."""
+    from hera_utils.argo.names import LABEL_LENGTH, label_faults
+
+    if label_faults(text):
+        rule = f"at most {LABEL_LENGTH} small letters, digits and `-`, with a letter or a digit at both ends"
+        raise _wrong(field, place, f"`{text}` cannot be the name of a namespace: {rule}")
     return text
 
 

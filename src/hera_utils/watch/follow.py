@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
+from hera_utils.argo.phases import phase_of
 from hera_utils.errors import RunFailed
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
@@ -12,6 +14,9 @@ from hera_utils.watch.progress import progress
 
 Json = dict[str, Any]
 
+UNCLAIMED_SECONDS = 30.0
+"""A controller gives a new workflow a phase within a second or two; a new leader takes up to a quarter of a minute."""
+_UNCLAIMED = "UNCLAIMED"
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 15.0  # seconds
 _NODES_A_SECOND = 3000
 
@@ -30,19 +35,26 @@ def follow(
     display: Display | None = None,
     *,
     deadline: Deadline = NEVER,
+    not_taken_up: Callable[[Json], str] | None = None,
 ) -> Json:
     """Wait for the workflow and return it. `display` is updated with each state and closed at the end, also after an exception.
 
+    not_taken_up: what to show of a workflow that no controller gives a phase within UNCLAIMED_SECONDS; None where that cannot be.
     Raises RunFailed if the workflow is deleted meanwhile, WaitTimeout at the deadline. KeyboardInterrupt passes through; the run
     continues.
     """
     latest: Json | None = None
+    unclaimed: dict[str, list[str]] = {}
     try:
-        for kind, workflow in client.watch(name, timeout=deadline.left, rest=pause):
+        for kind, workflow in _states(client, name, deadline, brief=not_taken_up is not None):
             if kind == "DELETED":
                 raise RunFailed(f"{name} was deleted before it finished", fix="run it again")
             latest = workflow
             state = progress(workflow)
+            if kind == _UNCLAIMED and not_taken_up is not None:
+                unclaimed = {not_taken_up(workflow): []}
+            if unclaimed and not phase_of(workflow):
+                state = replace(state, waiting=unclaimed)
             if display is not None:
                 display.update(state)
             if state.over:
@@ -54,6 +66,19 @@ def follow(
     if latest is None:
         raise RunFailed(f"no status of {name} was received", fix=f"try again with: hera-utils watch {name}")
     return latest
+
+
+def _states(client: Watching, name: str, deadline: Deadline, *, brief: bool) -> Iterator[tuple[str, Json]]:
+    """As `Watching.watch`. brief: first for UNCLAIMED_SECONDS only, after which a workflow without a phase comes as _UNCLAIMED: a
+    workflow to which nothing happens has no further states.
+    """
+    if brief and (deadline.left is None or deadline.left > UNCLAIMED_SECONDS):
+        workflow: Json | None = None
+        for kind, workflow in client.watch(name, timeout=UNCLAIMED_SECONDS, rest=pause):
+            yield kind, workflow
+        if workflow is not None and not phase_of(workflow):
+            yield _UNCLAIMED, workflow
+    yield from client.watch(name, timeout=deadline.left, rest=pause)
 
 
 def pause(workflow: Json) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,7 +88,7 @@ def joint_progress(
         rows=rows,
         done=done,
         total=max(total, points),
-        running=sum(row.tasks - row.done for row in rows if row.phase not in COMPLETED),
+        running=0,  # unknown: that is in the nodes
         failed=failed,
         retried=0,
         started=started,
@@ -104,25 +103,25 @@ def follow_workflows(
     display: Display | None = None,
     *,
     more: Callable[[list[Json]], str] = lambda workflows: "",
+    reasons: Callable[[Sequence[Share]], dict[str, list[str]]] = lambda shares: {},
     deadline: Deadline = NEVER,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
     """Poll the run's workflows until the run has ended or is UNATTENDED; returns the last state.
 
-    more: returns the phase if all workflows have ended but more will follow (as in `progress_of_run`), else "". Raises WaitTimeout at
-    the deadline; KeyboardInterrupt passes through.
+    more: returns the phase if all workflows have ended but more will follow (as in `progress_of_run`), else "". reasons: why they make
+    no progress (stall.py). Raises WaitTimeout at the deadline; KeyboardInterrupt passes through.
     """
     pause = _SHORTEST_PAUSE
     try:
         while True:
             workflows = ask()
             state = progress_of_run(name, workflows, more(workflows))
+            state = replace(state, waiting=reasons([*map(share_of, workflows)]))
             if display is not None:
                 display.update(state)
             if state.over or state.phase == UNATTENDED:
                 return state
-            deadline.check(name)
-            sleep(deadline.pause(pause))
+            deadline.sleep(name, pause)
             pause = min(_LONGEST_PAUSE, pause * 1.3)
     finally:
         if display is not None:
