@@ -196,3 +196,13 @@ def test_an_experiment_without_a_name_is_called_after_what_tells_it_from_others(
     # The file of a notebook's cell has a number as its name.
     assert name_of("456.py:define", in_script=False) == "define"
     assert name_of("heat", in_script=True) == "heat"
+
+
+def test_many_points_with_one_reason_are_counted(context):
+    """20,000 points printed 20,000 equal lines."""
+    inputs = replace(EXPERIMENT.inputs, parameters=grid(n=range(40)))
+    made = plan(replace(EXPERIMENT, inputs=inputs), context())
+    why = {point.id: "new" if number < 3 else "code of f changed" for number, point in enumerate(made.points_to_run())}
+    lines = replace(made, decisions=Decisions(why)).lines(explain=True)
+    assert [line.partition(": ")[2] for line in lines[-9:-1]] == ["new"] * 3 + ["code of f changed"] * 5
+    assert lines[-1] == "  and 32 more: code of f changed"

@@ -216,6 +216,16 @@ def test_failures_are_told_with_their_last_lines():
     assert json.loads(found.to_json())[0]["log"] == ["boom"]
 
 
+def test_what_a_run_computed_again_failed_once():
+    """Both attempts of a point were told, as two failures."""
+    first = sweep([({"y": "1"}, "Failed", {}), ({"y": "2"}, "Failed", {}), ({"y": "3"}, "Failed", {})], "one")
+    second = sweep([({"y": "2"}, "Failed", {}), ({"y": "3"}, "Succeeded", {})], "two")
+    (one,), again = points({"y": 1}, workflow="one"), points({"y": 1}, {"y": 2}, {"y": 3}, workflow="two")[1:]
+    found = Results.of([first, second], [one, *again])
+    assert [(row.workflow, row.inputs["y"]) for row in found.failures] == [("one", "1"), ("two", "2")]
+    assert len(found.tasks) == 5
+
+
 def test_nothing_that_a_task_wrote_steers_the_terminal():
     found = results(pod("wf.a", "Failed", message="\x1b[2Jgone", outputs={"x": "\x1b]0;owned\x07"}))
     (sheet,) = sheets(found.points, found.tasks)

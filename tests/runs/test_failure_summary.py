@@ -69,6 +69,12 @@ def test_equal_failures_are_told_once_however_many_there_are():
     assert [one.task for one in first_failures(outcome(*equal, failure(60)))] == ["t0", "t60"]
 
 
+def test_failures_that_differ_in_the_numbers_of_their_points_are_one_kind():
+    points = [failure(number, error_line=f"ValueError: no root for x={number / 7}") for number in range(60)]
+    others = [failure(60, error_line="ValueError: no root for y=1"), failure(61, message="main: Error (exit code 4)")]
+    assert [one.task for one in first_failures(outcome(*points, *others))] == ["t0", "t60", "t61"]
+
+
 def test_what_a_task_says_does_not_replace_what_argo_says():
     killed = failure(0, message="OOMKilled (exit code 137)", error_line="step 12 of 40")
     told = lines(outcome(killed), {})

@@ -39,12 +39,14 @@ def test_an_experiment(local_platform):
     assert sorted(task.outputs["result"] for task in run.tasks("double")) == ["2", "4", "6"]
 
 
-def test_a_workflow_that_fails(local_platform):
+def test_a_workflow_that_fails(local_platform, capsys):
+    """Nothing said why, and with the test session its log was gone."""
     with Workflow(generate_name="fails-", entrypoint="c") as w:
         Container(name="c", image="busybox", command=["sh", "-c", "echo why; exit 3"])
     run = local_platform.run(w)
     assert (run.succeeded, run.phase) == (False, "Failed")
     assert run.outcome.failures[0].exit_code == 3
+    assert capsys.readouterr().out.splitlines() == [f"✘ {run.name}: main: Error (exit code 3): why", "    why"]
     assert local_platform.logs(run) == ["why"]
 
 

@@ -19,6 +19,7 @@ from hera_utils.preflight.size_limits import Size, breaches, size
 from hera_utils.wording import counted
 
 Json = dict[str, Any]
+_MOST_ALIKE, _FIRST_ALIKE = 20, 5  # points with one reason that are named: of up to 20 all, of more the first 5
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,7 @@ class Plan:
         if not run:
             lines = [", ".join(states)]
         elif explain:
-            reasons = [f"  {names[point]}: {reason}" for point, reason in decisions.run.items()]
-            lines = [f"{', '.join(states)}, {run} will run", *reasons]
+            lines = [f"{', '.join(states)}, {run} will run", *_reasons(decisions.run, names)]
             changes = decisions.explanation.lines(several=self.points > 1)
             lines += ["since these were computed:", *changes] if changes else []
         else:
@@ -202,6 +202,19 @@ class Plan:
         if decisions.unseen:
             lines.append("files in the cluster's volume were not checked: the records of earlier runs decide")
         return [*lines, *decisions.assumed]
+
+
+def _reasons(run: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
+    """Why each point runs, a line for each; of more than _MOST_ALIKE points with one reason the first, and the number of the others."""
+    alike: dict[str, list[str]] = {}
+    for point, reason in run.items():
+        alike.setdefault(reason, []).append(names[point])
+    lines = []
+    for reason, points in alike.items():
+        named = points if len(points) <= _MOST_ALIKE else points[:_FIRST_ALIKE]
+        lines += [f"  {name}: {reason}" for name in named]
+        lines += [f"  and {len(points) - len(named)} more: {reason}"] if len(named) < len(points) else []
+    return lines
 
 
 def _main_reason(run: Mapping[str, str], names: Mapping[str, str]) -> str:

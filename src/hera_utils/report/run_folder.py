@@ -168,7 +168,9 @@ def write_report(path: Path, text: str) -> None:
         else:
             write_whole(path, content)
     except OSError as error:
-        raise ResourceError(f"cannot write {path} ({system_reason(error)})", fix="name another file with -o") from None
+        raise ResourceError(
+            f"cannot write {path} ({system_reason(error)})", fix="name another file with --to"
+        ) from None
 
 
 def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:

@@ -82,9 +82,16 @@ class Results(Sequence[TaskResult]):
 
     @property
     def failures(self) -> tuple[TaskResult, ...]:
-        """The failed tasks, in the order in which they failed; not those of points that a search stopped."""
+        """The failed tasks, in the order in which they failed; without those that a search stopped or the run computed again."""
         stopped = {point.id for point in self.points if point.status == PRUNED}
-        failed = (row for row in self.tasks if row.status in UNSUCCESSFUL and row.point not in stopped)
+        newest = {_same_task(row): row.workflow for row in self.tasks if row.point}
+        failed = (
+            row
+            for row in self.tasks
+            if row.status in UNSUCCESSFUL
+            and row.point not in stopped
+            and (row.point or newest.get(_same_task(row), row.workflow) == row.workflow)
+        )
         return tuple(sorted(failed, key=lambda row: row.finished))
 
     def of_template(self, template: str) -> Results:
@@ -154,3 +161,8 @@ class Results(Sequence[TaskResult]):
 
     def _repr_html_(self) -> str:
         return results_html(self.points, self.tasks)
+
+
+def _same_task(row: TaskResult) -> tuple[object, ...]:
+    """The same for a task of a point in two workflows of a run: the number of an item may differ, its inputs do not."""
+    return (row.template, *sorted(row.inputs.items())) if row.inputs else (row.task,)

@@ -20,6 +20,7 @@ MOST_FAILURES = 5
 LAST_LINES = 10
 _MOST_NAMES = 5
 _INLINE = '"/argo/staging/script"'
+_number = re.compile(r"(?<!exit code )(?<![\w.])\d[\w.]*")
 _executors_end = re.compile(r"Error: (?:exit status \d+|signal: [\w ]+)$")
 _no_module = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
 _no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
@@ -128,13 +129,13 @@ def _entry(failure: Failure, log: Sequence[str] = ()) -> FailureEntry:
 
 def alike_failures(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
     """Groups of failures with the same template and message, and the same log if the message is only an exit code. In the order of their
-    first failures.
+    first failures. Numbers in a message do not count (but its exit code does): in a sweep they are those of the point.
     """
     groups: dict[tuple[str, ...], list[FailureEntry]] = {}
     for one in failures:
         # without a log it is unknown whether the cause was the same
         cause = (one.log or (one.id,)) if is_exit_code(one.why) else ()
-        groups.setdefault((one.template, one.why, *cause), []).append(one)
+        groups.setdefault((one.template, _number.sub("#", one.why), *cause), []).append(one)
     return list(groups.values())
 
 

@@ -14,6 +14,7 @@ neither each other's runs nor their claims, config maps and files.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ class PrivatePlatform:
         replace: Mapping[str, Callable[..., Any]] | None = None,
         timeout: float | str | None = None,
     ) -> Run:
-        """Run an Experiment, a Hera Workflow or a workflow document to its end, and return the Run, even if it failed.
+        """Run an Experiment, a Hera Workflow or a workflow document to its end, and return the Run, even if it failed (then print why).
 
         run.succeeded; run.phase; run["task"].outputs["parameter"] (or ["result"]), .inputs, .status; run.tasks("fan-out").
         replace: template → a function of its input parameters that runs in this process instead (see replacing.py).
@@ -79,14 +80,14 @@ class PrivatePlatform:
                     what = played.experiment(what)
                     self._planned(what)
                     played.insist()
-                return ExecutionEngine(self.context).run(what, check=False, timeout=timeout)
+                return self._told(ExecutionEngine(self.context).run(what, check=False, timeout=timeout))
             document = self._document(what)
             if played is not None:
                 document = played.document(document)
                 played.insist()
             name = self.client.create(document)["metadata"]["name"]
             workflow = follow(self.client, name, deadline=deadline)
-            return Run(
+            run = Run(
                 name,
                 self.client.namespace,
                 workflow,
@@ -95,6 +96,18 @@ class PrivatePlatform:
                     self.client.download(name, folder, task=task, artifact=artifact)
                 ),
             )
+            return self._told(run)
+
+    def _told(self, run: Run) -> Run:
+        """Print why a run failed: pytest shows it if the test fails. When one reads that, the server is gone, and the logs with it."""
+        if not run.succeeded:
+            from hera_utils.runs.failure_summary import last_lines_of_failures, lines
+            from hera_utils.runs.script_places import ScriptPlaces
+
+            places = ScriptPlaces([run.workflow])
+            logs = last_lines_of_failures(self.client, run.outcome, places)
+            sys.stdout.write("\n".join([*lines(run.outcome, logs, is_beside=places.beside), ""]))
+        return run
 
     def plan(self, what: Any) -> str:
         """The expanded plan of a run as text for a snapshot: points, tasks with their arguments, templates. Parts that differ between
