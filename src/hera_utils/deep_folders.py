@@ -10,11 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def files_below(folder: str | Path) -> Iterator[str]:
-    """The paths of all entries that are no folders; unreadable folders and those with too long a path are skipped."""
+def files_below(folder: str | Path, *, folders: bool = False) -> Iterator[str]:
+    """The paths of all entries that are no folders; unreadable folders and those with too long a path are skipped.
+
+    folders: also the folder itself, and those below it.
+    """
     pending = [os.fspath(folder)]
     while pending:
-        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+        here = pending.pop()
+        if folders:
+            yield here
+        with contextlib.suppress(OSError), os.scandir(here) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)

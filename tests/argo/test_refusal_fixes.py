@@ -13,6 +13,8 @@ from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, N
         (INVALID_ARGUMENT, "templates.main.steps[0].go templates.f inputs.artifacts.data was not supplied",
          "give go the artifact data"),
         (INVALID_ARGUMENT, "templates.f inputs.parameters.b was not supplied", "give its task the parameter b"),
+        (INVALID_ARGUMENT, "Workflow.argoproj.io \"\" is invalid: metadata.name: Required value: name or generateName is required",
+         "give it a name, or a generateName"),
         (INVALID_ARGUMENT, "spec.arguments.word.value or spec.arguments.word.valueFrom is required", "-p NAME=VALUE"),
         (INVALID_ARGUMENT, "To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector",
          "--restart-successful --node-field-selector displayName=TASK"),

@@ -34,6 +34,15 @@ def deep(tmp_path):
     subprocess.run(["rm", "-rf", folder], check=True)
 
 
+def test_a_folder_is_measured_with_its_folders(tmp_path):
+    """Of many small pods, gc announced half of what it frees."""
+    for number in range(9):
+        (tmp_path / "pods" / str(number)).mkdir(parents=True)
+        (tmp_path / "pods" / str(number) / "main.log").write_text("x")
+    counted = subprocess.run(["du", "-s", "-B1", tmp_path / "pods"], stdout=subprocess.PIPE, text=True, check=True)
+    assert disk.bytes_of(tmp_path / "pods") == int(counted.stdout.split()[0])
+
+
 def test_a_deep_folder_is_measured_and_removed_whole_and_no_link_is_followed(deep):
     assert disk.bytes_of(deep) >= 0
     assert len(list(files_below(deep))) == 2 * -(-DEPTH // 10)

@@ -25,6 +25,11 @@ def outcome(*failures, phase="Failed"):
     return Outcome("wf", "default", phase, "", 2.0, failures)
 
 
+def test_a_message_of_several_lines_stays_together():
+    told = lines(outcome(failure(0, message="no kind Route\nensure CRDs are installed first", exit_code=64)), {})
+    assert told == ["✘ t0: no kind Route", "    ensure CRDs are installed first"]
+
+
 def test_nothing_to_tell_of_success():
     assert lines(outcome(phase="Succeeded"), {}) == []
 

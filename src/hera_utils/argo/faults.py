@@ -179,6 +179,8 @@ def fix_of(code: int, message: str) -> str | None:
         return "quote the value: YAML reads a bare y, n, yes, no, on, off, true or false as true or false"
     if message.startswith("json: cannot unmarshal number ") and message.endswith(" of type string"):
         return "quote the value: it is a text there, not a number"
+    if "name or generateName is required" in message:
+        return "give it a name, or a generateName, in its metadata"
     if message.startswith("spec.arguments."):
         return "give the parameter a value: -p NAME=VALUE, or in the workflow"
     supplied = _not_supplied.fullmatch(message)

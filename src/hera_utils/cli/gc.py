@@ -110,9 +110,8 @@ class _Removal:
         lines = [f"{name}  {size_in_words(sizes[name])}" if self.usage else name for name in list(sizes)[:_MOST_LINES]]
         if len(sizes) > _MOST_LINES:
             rest = sum(list(sizes.values())[_MOST_LINES:])
-            lines.append(
-                f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size_in_words(rest)}" if self.usage else "")
-            )
+            more = f"and {counted(len(sizes) - _MOST_LINES, 'more run')}"
+            lines.append(f"{more}  {size_in_words(rest)}" if self.usage else more)
         left = sum(self.leftovers.values())
         if self.leftovers:
             folders = counted(len(self.leftovers), "folder")

@@ -112,7 +112,8 @@ def grouped_lines(
     groups = (known or alike)[:MOST_FAILURES]
     for one, *others in groups:
         tries = f" ({one.attempts} attempts)" if one.attempts > 1 else ""
-        text.append(f"{mark} {one.task}{_inputs_of(one)}: {one.why}{tries}")
+        first, *rest = one.why.split("\n")
+        text += [f"{mark} {one.task}{_inputs_of(one)}: {first}{tries}", *(f"    {line}" for line in rest)]
         text += [f"    {line}" for line in one.log]
         text += _hints(one, is_beside)
         text += [f"  and {same_way([other.task for other in others])}"] if others else []

@@ -104,6 +104,6 @@ def remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
 def row_text(row: Branch, symbols: Symbols, others: int = 0) -> str:
     """`✔ collect-2009 9/9`, without counts for a single task, with the reason of a failure. others: number that failed alike."""
     counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
-    why = f": {row.why}" if row.phase in UNSUCCESSFUL and row.message else ""
+    why = f": {' '.join(row.why.splitlines())}" if row.phase in UNSUCCESSFUL and row.message else ""
     more = f" and {others} more" if others else ""
     return visible(f"{symbols.of(row.phase)} {row.label}{counts}{more}{why}")
