@@ -54,6 +54,25 @@ def test_one_that_is_built_and_not_submitted(run, local_platform):
     assert names(local_platform) == ["a-"]
 
 
+@pytest.mark.parametrize(("own", "most"), [("", 2), (", parallelism=1", 1), (", parallelism=5", 2)])
+def test_the_setting_parallelism_holds_for_any_workflow(run, local_platform, own, most):
+    """It was accepted, and had no effect."""
+    text = BUILD.format(name="few").replace(', entrypoint="c"', f', entrypoint="c"{own}')
+    run(text + "\nw.create()", "--parallelism", "2")
+    run(text, "--parallelism", "2")
+    assert [one["spec"]["parallelism"] for one in local_platform.client.list()] == [most] * 2
+
+
+def test_the_setting_parallelism_holds_for_a_file(run, local_platform, tmp_path):
+    spec = {"entrypoint": "c", "templates": [{"name": "c", "container": {"image": "busybox", "command": ["true"]}}]}
+    document = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "few"}, "spec": spec}
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump(document))
+    environment = {"HOME": str(tmp_path), "HERA_UTILS_STATE": local_platform.context.state, "PATH": os.environ["PATH"]}
+    environment |= {"ARGO_NAMESPACE": local_platform.connection.namespace, "HERA_UTILS_PARALLELISM": "2"}
+    subprocess.run([sys.executable, "-m", "hera_utils", "run", "few.yaml"], cwd=tmp_path, env=environment, check=True)
+    assert local_platform.client.get("few")["spec"]["parallelism"] == 2
+
+
 @pytest.mark.parametrize("kind", ["Workflow", "WorkflowTemplate"])
 def test_what_hera_refuses_only_when_it_builds_is_a_sentence(run, local_platform, kind):
     said = run(f'w = {kind}(generate_name="a-", entrypoint="c", arguments=5)', status=2).stderr

@@ -109,6 +109,8 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
         if documents:
             note(where_it_runs(settings, connection))
             documents = in_one_namespace(documents, client.namespace, str(script))
+            if settings.parallelism is not None:
+                documents = [_bounded(document, settings.parallelism) for document in documents]
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
                 check_documents(documents, assignments, settings, connection)
@@ -214,6 +216,19 @@ def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> li
     return moved
 
 
+def _bounded(document: Json, most: int) -> Json:
+    """A workflow's document with the setting `parallelism`; any other document as it is."""
+    if document["kind"] != "Workflow":
+        return document
+    spec = document.get("spec") or {}
+    return {**document, "spec": {**spec, "parallelism": _at_once(spec.get("parallelism"), most)}}
+
+
+def _at_once(own: int | None, most: int) -> int:
+    """How many tasks of a workflow run at once. own: its own parallelism, which counts if it is smaller."""
+    return min(own or most, most)
+
+
 def check_documents(
     documents: Sequence[Json], assignments: Sequence[str], settings: CLIContext, connection: Connection
 ) -> None:
@@ -265,7 +280,7 @@ def run_script(
     """
     from hera_utils.cli.inline_returns import inline_returns
     from hera_utils.cli.script import Arguments, execute
-    from hera_utils.cli.script_recorder import ScriptRecording
+    from hera_utils.cli.script_recorder import ScriptRecording, is_stored
     from hera_utils.platforms.connect import where_it_runs
     from hera_utils.platforms.hera_binding import bind_hera, document_of_hera, stamp_of
 
@@ -287,6 +302,8 @@ def run_script(
             note(where_it_runs(settings, connection))
 
     def look(workflow: Any) -> None:
+        if settings.parallelism is not None and not is_stored(workflow):
+            workflow.parallelism = _at_once(workflow.parallelism, settings.parallelism)
         for hint in inline_returns(workflow):
             note(f"hera-utils: {hint}")
         if checked:

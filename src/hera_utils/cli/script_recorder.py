@@ -96,13 +96,13 @@ def recorded(recording: ScriptRecording) -> Iterator[None]:
 def _building(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def build(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = original(self, *arguments, **options)
-        (recording.templates if _is_stored(self) else recording.built).append(self)
+        (recording.templates if is_stored(self) else recording.built).append(self)
         return answer
 
     return build
 
 
-def _is_stored(workflow: Any) -> bool:
+def is_stored(workflow: Any) -> bool:
     """Whether it is a template or a cron workflow, which to Hera are Workflows too. The kind of a user's subclass of Workflow is the name
     of the subclass; that is a workflow to run.
     """

@@ -80,7 +80,7 @@ class PrivatePlatform:
                     what = played.experiment(what)
                     self._planned(what)
                     played.insist()
-                return self._told(ExecutionEngine(self.context).run(what, check=False, timeout=timeout))
+                return self._explained(ExecutionEngine(self.context).run(what, check=False, timeout=timeout))
             document = self._document(what)
             if played is not None:
                 document = played.document(document)
@@ -96,9 +96,9 @@ class PrivatePlatform:
                     self.client.download(name, folder, task=task, artifact=artifact)
                 ),
             )
-            return self._told(run)
+            return self._explained(run)
 
-    def _told(self, run: Run) -> Run:
+    def _explained(self, run: Run) -> Run:
         """Print why a run failed: pytest shows it if the test fails. When one reads that, the server is gone, and the logs with it."""
         if not run.succeeded:
             from hera_utils.runs.failure_summary import last_lines_of_failures, lines
