@@ -19,6 +19,7 @@ import pytest
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform import daemon
 from hera_utils.local_platform.server import Serving
+from hera_utils.settings.sources import own_server
 from waiting import until
 
 
@@ -173,3 +174,12 @@ def test_without_a_way_to_127_0_0_1_it_says_so(tmp_path, loopback):
     assert done.returncode == 2
     assert "this machine has no way to 127.0.0.1" in done.stderr
     assert "fix: bring its loopback interface up" in done.stderr
+
+
+def test_what_is_nested_too_deep_in_server_json_is_no_server(tmp_path):
+    """It was a traceback, as whatever is not JSON there was not."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "server.json").write_text("[" * 100_000)
+    assert daemon.status(state) is None
+    assert own_server(str(state)) is None

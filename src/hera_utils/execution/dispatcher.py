@@ -317,12 +317,13 @@ class Dispatcher:
 
     def progress(self, total: int) -> Progress:
         """How far the whole run is, in points."""
-        shares = []
+        shares, held = [], self.record.points_held()
         for row in self.record.workflows():
             flight = self.in_flight.get(row.name)
             phase = row.phase or (flight.phase if flight is not None else "")
             phase = DONE if row.name in self._stopped else phase
-            shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
+            points = held.get(row.name, 0) if row.role == "points" else row.points
+            shares.append(Share(row.name, phase, points, 1.0 if flight is None else flight.share))
         state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._started)
         state = replace(state, waiting=self._stall.reasons(shares))
         statuses = self.record.statuses()

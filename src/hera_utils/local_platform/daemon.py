@@ -129,7 +129,7 @@ def status(state: Path) -> Json | None:
         return None
     except NotADirectoryError as error:
         raise unusable(state, error) from error
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(server, dict) or not _is_locked(state):
         return None

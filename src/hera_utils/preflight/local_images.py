@@ -65,7 +65,7 @@ def _table_of_server(context: CLIContext) -> dict[str, Json]:
     try:
         known = json.loads((Path(context.state) / "server.json").read_text(encoding="utf-8"))
         return dict(known.get("images") or {})
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, RecursionError, AttributeError, TypeError):
         return {}
 
 

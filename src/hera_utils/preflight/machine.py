@@ -163,7 +163,7 @@ def local_server(subject: Subject) -> Iterator[Finding]:
         address = server["argo_server"]  # missing while the server starts
     except FileNotFoundError:
         yield good("local platform", "the local platform is not running; it starts when it is needed")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
         yield good(
             "local platform", "the local platform is not running; it starts when it is needed (it was not stopped)"
         )

@@ -414,6 +414,10 @@ class RunRecord:
         """status → number of points."""
         return dict(self._base.execute("select status, count(*) from points group by status"))
 
+    def points_held(self) -> dict[str, int]:
+        """Name of a workflow → number of points of which it is the newest; those that a later one computed again do not count."""
+        return dict(self._base.execute("select workflow, count(*) from points group by workflow"))
+
     def to_compute(self) -> int:
         """The number of points that no earlier run has computed."""
         return int(self._base.execute("select count(*) from points where run = ''").fetchone()[0])

@@ -177,7 +177,7 @@ def own_server(state: str) -> str | None:
     """The address of the local server of a state folder, or None if it has never been started."""
     try:
         address = json.loads((Path(state) / "server.json").read_text(encoding="utf-8")).get("argo_server")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, RecursionError, AttributeError):
         return None
     return address if isinstance(address, str) else None
 
