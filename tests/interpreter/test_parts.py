@@ -321,6 +321,8 @@ def test_a_pod_spec_patch_adds_a_mount_of_a_volume_that_is_mounted_elsewhere() -
         "containers: [{name: main, env: [{name: a, value: 1}]}]",
         "volumes: [{name: v, emptyDir: {sizeLimit: much}}]",
         "securityContext: {runAsUser: me}",
+        "containers: 5",
+        "activeDeadlineSeconds: soon",
     ],
 )
 def test_a_pod_spec_patch_that_cannot_be_applied(patch: str) -> None:

@@ -23,11 +23,6 @@ _NO_COMMAND = (  # the executor needs a container's command, and looks it up in 
 )
 _NO_PATCH = "Error applying PodSpecPatch"
 _BOTH = ("schedulerName", "securityContext")
-_LISTS = {
-    "containers": "Container", "initContainers": "Container", "volumes": "Volume", "tolerations": "Toleration",
-    "hostAliases": "HostAlias", "imagePullSecrets": "LocalObjectReference",
-}  # fmt: skip
-_STRUCTS = {"affinity": "Affinity", "securityContext": "PodSecurityContext", "dnsConfig": "PodDNSConfig"}
 
 
 def from_workflow(spec: Json, template: Json, boundary: Json) -> Json:
@@ -114,20 +109,12 @@ def patched(spec: Json, patches: list[str]) -> Json:
             patch: Any = yaml_limits.parse(text)
             if not isinstance(patch, dict):
                 raise Fault(_NO_PATCH)
-            _check_types(patch)
+            schema.decode(patch, "v1.PodSpec", at="")  # Argo reads it as a pod's spec before it is merged
             spec = strategic_merge(spec, _without_executor(patch), "v1.PodSpec")
         except (yaml.YAMLError, PatchError, Refused):
             raise Fault(_NO_PATCH) from None
     plain: Json = json.loads(json.dumps(spec))
     return plain
-
-
-def _check_types(patch: Json) -> None:
-    """Check the types in a patch, as Argo reads it as a pod's spec before it is merged. Raises Refused."""
-    for field, value in patch.items():
-        many = value if field in _LISTS and isinstance(value, list) else [value] if field in _STRUCTS else ()
-        for one in many:
-            schema.decode(one, f"v1.{_LISTS.get(field) or _STRUCTS[field]}", at="")
 
 
 def _without_executor(patch: Json) -> Json:
