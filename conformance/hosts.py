@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._say(502, f"{address.netloc} is not {_SERVICE}")
 
-    do_POST = do_HEAD = do_GET
+    do_POST = do_PUT = do_HEAD = do_GET
 
     def _serve_image(self, path: str) -> None:
         """A registry's answer: every tag that has no manifest of its own has the repository's."""
@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
             return (200, json.dumps({"authenticated": True, "token": token})) if token != given else (401, "")
         if kind == "base64":
             return 200, base64.b64decode(rest).decode()
-        return (200, json.dumps({"url": self.path})) if kind == "get" else (404, "")
+        return (200, json.dumps({"url": self.path})) if kind in ("get", "post", "put") else (404, "")
 
     def _say(self, status: int, text: str) -> None:
         self.send_response(status)
