@@ -32,6 +32,15 @@ def test_what_would_be_submitted_has_no_namespace_yet(platform, argo):
     assert (told["metadata"]["namespace"], platform.list("Workflow")[0]) == ("default", [])
 
 
+def test_a_dry_run_refuses_what_a_submission_refuses(platform, argo):
+    """`lint` allows a parameter without a value, as that of a template."""
+    document = toys.workflow("true")
+    document["spec"]["arguments"] = {"parameters": [{"name": "p"}]}
+    answer = argo("POST", WORKFLOWS, {"workflow": document, "createOptions": {"dryRun": ["All"]}})
+    told = "spec.arguments.p.value or spec.arguments.p.valueFrom is required"
+    assert (answer.status_code, answer.json()["message"]) == (400, told)
+
+
 def test_a_workflow_that_refers_to_a_template_and_begins_suspended_is_resumed(platform, argo):
     """It used to hang: the run's copy of the template's spec was still suspended."""
     platform.create(

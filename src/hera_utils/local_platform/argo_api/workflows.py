@@ -30,7 +30,7 @@ def create(request: ArgoRequest) -> Reply:
     check_namespace(request.namespace, document)
     options = request.document("createOptions") or {}
     if options.get("dryRun"):
-        return untyped(request.platform.lint(request.namespace, document))
+        return untyped(request.platform.admission.admit(request.namespace, document).document)
     return Text(request.platform.submit(request.namespace, document, dry_run=request.switch("serverDryRun")).text)
 
 
