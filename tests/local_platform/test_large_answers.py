@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from test_server_streams import HEADERS, submit
 
-from hera_utils.local_platform.argo_api import lists
+from hera_utils.local_platform.argo_api import answers
 from hera_utils.local_platform.serving import large_answers
 from hera_utils.local_platform.serving.large_answers import ABORT, LARGE, LargeAnswers
 
@@ -145,7 +145,7 @@ def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, pla
     address = f"{url}/api/v1/workflows/argo"
     whole = requests.get(address, headers=HEADERS, timeout=10)
     chosen = requests.get(f"{address}?fields=items.metadata.name", headers=HEADERS, timeout=10).json()
-    monkeypatch.setattr(lists, "LARGEST", 1000)
+    monkeypatch.setattr(answers, "LARGEST", 1000)
     parts = requests.get(address, headers=HEADERS, timeout=10)
     assert parts.json() == whole.json()
     assert len(parts.json()["items"]) == 30
@@ -155,7 +155,7 @@ def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, pla
     ]
     assert requests.get(f"{address}?fields=items.metadata.name", headers=HEADERS, timeout=10).json() == chosen
 
-    assert json.loads(lists.written({}, [], None).json) == {"items": None}
+    assert json.loads(answers.written({}, [], None).json) == {"items": None}
 
 
 class Reader(Client):
@@ -185,7 +185,7 @@ class Listed:
 
     async def ask(self, place, client, receive) -> None:
         async def compute():
-            return lists.written({"metadata": {}}, self.items, self.threads)
+            return answers.written({"metadata": {}}, self.items, self.threads)
 
         answer = await place.answers.answer(contextlib.nullcontext, compute, change=False)
         await answer(client.scope(), receive, client.send)
@@ -197,7 +197,7 @@ async def never():
 
 def test_the_items_of_a_large_list_count_as_answers(monkeypatch):
     """Three hundred clients that asked for a list of runs of 15 MB used to hold one run each, and all earlier ones."""
-    monkeypatch.setattr(lists, "LARGEST", SIZE)
+    monkeypatch.setattr(answers, "LARGEST", SIZE)
     monkeypatch.setattr(large_answers, "_TICK", 60.0)
 
     async def go(threads):
@@ -221,7 +221,7 @@ def test_the_items_of_a_large_list_count_as_answers(monkeypatch):
 
 
 def test_nothing_is_made_for_a_client_that_has_gone(monkeypatch):
-    monkeypatch.setattr(lists, "LARGEST", SIZE)
+    monkeypatch.setattr(answers, "LARGEST", SIZE)
     monkeypatch.setattr(large_answers, "_WAITED", -1.0)
 
     async def gone():

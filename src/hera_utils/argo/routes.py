@@ -170,9 +170,9 @@ ROUTES: tuple[Route, ...] = (
             "/artifact-files/{namespace}/{idDiscriminator}/{id}/{nodeId}/{artifactDiscriminator}/{artifactName}",
             "artifacts.file",
         ),
-        ("GetOutputArtifactByUID", "GET", "/artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.output_by_uid"),
+        ("GetOutputArtifactByUID", "GET", "/artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.output"),
         ("GetOutputArtifact", "GET", "/artifacts/{namespace}/{name}/{nodeId}/{artifactName}", "artifacts.output"),
-        ("GetInputArtifactByUID", "GET", "/input-artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.input_by_uid"),
+        ("GetInputArtifactByUID", "GET", "/input-artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.input_"),
         ("GetInputArtifact", "GET", "/input-artifacts/{namespace}/{name}/{nodeId}/{artifactName}", "artifacts.input_"),
     ),
 )  # fmt: skip

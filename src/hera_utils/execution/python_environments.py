@@ -15,17 +15,16 @@ from hera_utils.provenance.modules import Imports, Sources, text_of
 from hera_utils.provenance.python import InstalledModules, installed_modules, is_ours
 
 Json = dict[str, Any]
-Ask = Callable[[str, frozenset[str] | None], InstalledModules | None]
 
 _CARRIERS = ("hera", "hera_utils", "hera-utils")
 _MOST_ROUNDS = 10  # ends the search if packages that are installed in place keep importing others
 
 
 class PythonEnvironments:
-    """interpreter: image → the path of the Python that stands in for it. ask: reads which packages an interpreter has."""
+    """interpreter: image → the path of the Python that stands in for it."""
 
-    def __init__(self, sources: Sources, interpreter: Callable[[str], str], ask: Ask = installed_modules) -> None:
-        self._sources, self._interpreter, self._ask = sources, interpreter, ask
+    def __init__(self, sources: Sources, interpreter: Callable[[str], str]) -> None:
+        self._sources, self._interpreter = sources, interpreter
         self._answers: dict[tuple[str, frozenset[str] | None], InstalledModules | None] = {}
 
     def __call__(self, template: Json) -> Json:
@@ -65,7 +64,7 @@ class PythonEnvironments:
     def _installed(self, interpreter: str, names: frozenset[str] | None) -> InstalledModules | None:
         key = (interpreter, names)
         if key not in self._answers:
-            self._answers[key] = self._ask(interpreter, names)
+            self._answers[key] = installed_modules(interpreter, names)
         return self._answers[key]
 
 

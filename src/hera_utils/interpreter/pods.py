@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from hera_utils.argo import expansion, phases, timestamps
+from hera_utils.argo import phases, timestamps
 from hera_utils.interpreter import artifact_repository, limits, new_nodes, pod_size, podspec, substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -141,7 +142,7 @@ def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
         "ARGO_CONTAINER_NAME": "init", "ARGO_POD_NAME": pod_name, "ARGO_WORKFLOW_NAME": context.run.name,
         "ARGO_WORKFLOW_UID": context.run.uid,
     }  # fmt: skip
-    expanded: Json = expansion.expand(template, variables)
+    expanded: Json = _expanded(template, variables)
     return expanded
 
 
@@ -231,3 +232,22 @@ def _results_named(text: str, prefix: str) -> frozenset[str]:
     dotted = re.findall(rf"{prefix}\.([-\w]+)\.outputs\.result", text)
     bracketed = re.findall(rf"{prefix}\['([-\w]+)'\]\.outputs.result", text)
     return frozenset(dotted) | frozenset(bracketed)
+
+
+# The name is everything in the parentheses, even $$; a reference without a value stays as it is.
+_REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
+
+
+def _expanded(value: Any, variables: Mapping[str, str]) -> Any:
+    """The value with Kubernetes' `$(NAME)` in all its texts replaced: known names by their values, `$$` by a dollar."""
+    if isinstance(value, str):
+        return _REFERENCE.sub(lambda found: _value_of(found, variables), value) if "$" in value else value
+    if isinstance(value, list):
+        return [_expanded(one, variables) for one in value]
+    if isinstance(value, dict):
+        return {key: _expanded(one, variables) for key, one in value.items()}
+    return value
+
+
+def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
+    return "$" if match[0] == "$$" else variables.get(match[1], match[0])

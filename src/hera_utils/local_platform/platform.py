@@ -56,7 +56,7 @@ NAMESPACES = ("default", "argo")
 class LocalPlatform:
     """state: the state folder. Every method raises errors.Refused (with a gRPC code and a Kubernetes reason) when it refuses a request.
 
-    advance, runtime, agents: the interpreter, the runtime of pods and the runtime of templates without pods; tests pass their own.
+    advance, runtime: the interpreter and the runtime of pods; tests pass their own.
     """
 
     def __init__(
@@ -65,7 +65,6 @@ class LocalPlatform:
         *,
         advance: Advance | None = None,
         runtime: RuntimeOf | None = None,
-        agents: RuntimeOf | None = None,
     ) -> None:
         self.state = state
         _make_folder(state)
@@ -78,9 +77,7 @@ class LocalPlatform:
             self.archive = Archive(self._read_model)
             self._controller = Controller(state, self._journal, self._read_model, advance)
             report = self._controller.report
-            runtimes = Runtimes(
-                (runtime or _process_runtime)(state, report), agents(state, report) if agents else self._agents()
-            )
+            runtimes = Runtimes((runtime or _process_runtime)(state, report), self._agents())
             self._launcher = Launcher(state, self._read_model, report, runtimes)
             self._controller.start(self._launcher)
         except JournalError as error:

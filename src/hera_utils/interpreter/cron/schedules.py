@@ -11,7 +11,7 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hera_utils.argo.durations import SECOND, DurationError, nanoseconds
 from hera_utils.errors import InvalidWorkflow
@@ -258,3 +258,34 @@ def _number(text: str, names: Mapping[str, int]) -> int:
     if number < 0:
         raise ScheduleError(f"negative number ({number}) not allowed: {text}")
     return number
+
+
+# A workflow's name is that of its cron workflow and a time stamp of eleven characters.
+_NAME_LENGTH = 52
+_POLICIES = ("", "Allow", "Forbid", "Replace")
+
+
+def check_cron(document: dict[str, Any]) -> None:
+    """Check the schedule part of a cron workflow, in the words of Argo and robfig/cron 3.0.1. Raises InvalidWorkflow."""
+    name = (document.get("metadata") or {}).get("name") or ""
+    spec = document.get("spec") or {}
+    if len(name.encode()) > _NAME_LENGTH:
+        raise InvalidWorkflow(
+            f"cron workflow name {quote(name)} must not be more than 52 characters long (currently {len(name.encode())})"
+        )
+    schedules = spec.get("schedules") or ()
+    if not schedules:
+        raise InvalidWorkflow("cron workflow must have at least one schedule")
+    timezone = spec.get("timezone") or ""
+    for schedule in schedules:
+        try:
+            parse(schedule)
+        except ScheduleError as error:
+            raise InvalidWorkflow(f"cron schedule {schedule} is malformed: {error}") from None
+    if timezone and not zone_exists(timezone):
+        raise InvalidWorkflow(f"invalid timezone {quote(timezone)}: unknown time zone {timezone}")
+    policy = spec.get("concurrencyPolicy") or ""
+    if policy not in _POLICIES:
+        raise InvalidWorkflow(f"'{policy}' is not a valid concurrencyPolicy")
+    if (spec.get("startingDeadlineSeconds") or 0) < 0:
+        raise InvalidWorkflow("startingDeadlineSeconds must be positive")

@@ -56,7 +56,7 @@ def validate(
 
 
 def _cron(document: Json, lookup: Lookup) -> None:
-    from hera_utils.interpreter.cron.validate import check_cron
+    from hera_utils.interpreter.cron.schedules import check_cron
 
     check_cron(document)
     spec = document.get("spec") or {}

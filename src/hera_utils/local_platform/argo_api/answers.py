@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,13 @@ from starlette.responses import Response
 from hera_utils.argo.faults import http_status, stream_body, unary_body
 from hera_utils.errors import Refused
 from hera_utils.local_platform.serving.http import pieces
+from hera_utils.local_platform.serving.large_answers import Item, ItemByItem
 
 Json = dict[str, Any]
 
 VERSION = "v4.1.2"
+LARGEST = 8 * 2**20
+"""The most characters of a list that is written as a whole."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,23 @@ def json_response(reply: Json | Text) -> Response:
 
 def json_headers() -> dict[str, str]:
     return {"grpc-metadata-argo-version": VERSION, **rate_headers()}
+
+
+def written(listed: Json, items: Sequence[Item], threads: Executor) -> Reply:
+    """The reply with a list: a small one as a whole, a large one item by item while it is sent, because all runs of a namespace may be a
+    gigabyte. listed: the list without its items. items: functions that give the items' texts. threads: run these functions
+    for a large list.
+    """
+    before = encode(listed)[:-1] + ("," if listed else "") + '"items":'
+    texts, size = list[str](), 0
+    for item in items:
+        text = item()
+        if text is not None:
+            texts.append(text)
+            size += len(text)
+        if size > LARGEST:
+            return ItemByItem(f"{before}[", items, "]}", threads, json_headers())
+    return Text(before + (f"[{','.join(texts)}]" if texts else "null") + "}")
 
 
 def fault_response(refused: Refused, *, sse: bool = False, stream: bool = False) -> Response:

@@ -10,13 +10,12 @@ import contextlib
 import importlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from hera_utils.argo.faults import INTERNAL, PERMISSION_DENIED, UNAUTHENTICATED, UNIMPLEMENTED, fault_of, stream_body
 from hera_utils.argo.routes import Route, match
@@ -36,9 +35,9 @@ from hera_utils.local_platform.argo_api.answers import (
 from hera_utils.local_platform.argo_api.request import ArgoRequest, checked, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.api import Api
 from hera_utils.local_platform.serving.credentials import OWN_NAME, Gate, host_name
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, Pace, lifespan, query_of, raw_path_of
-from hera_utils.local_platform.serving.large_answers import LargeAnswers
+from hera_utils.local_platform.serving.http import EventResponse, query_of, raw_path_of
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.socket_owner import Address
 
@@ -59,24 +58,7 @@ def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
     return ArgoApi(platform, Gate(token), WatchHistory(platform, _WATCHED))
 
 
-@dataclass(frozen=True)
-class ArgoApi:
-    platform: LocalPlatform
-    gate: Gate
-    history: WatchHistory
-    bodies: Bodies = field(default_factory=Bodies)
-    lanes: Lanes = field(default_factory=Lanes)
-    answers: LargeAnswers = field(default_factory=LargeAnswers)
-    pace: Pace = field(default_factory=Pace)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await lifespan(receive, send)
-        elif scope["type"] == "http":
-            request = Request(scope, receive)
-            response = await self.answer(request)
-            await response(scope, receive, send)
-
+class ArgoApi(Api):
     async def answer(self, request: Request) -> Response:
         raw_path = raw_path_of(request)
         decision = self.gate.check_address(request.headers, request.url.scheme)

@@ -8,8 +8,7 @@ from typing import Any
 from hera_utils.argo.faults import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.argo.selectors import label_selector
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
-from hera_utils.local_platform.argo_api.lists import written
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, written
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflow_filter import WorkflowFilter, offset_of
 from hera_utils.local_platform.storage.archive import Archive

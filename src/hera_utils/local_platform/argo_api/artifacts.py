@@ -43,19 +43,11 @@ _SAFETY = {
 
 
 def output(request: ArgoRequest) -> Reply:
-    return _by_name(request, True)
+    return _download(request, True)
 
 
 def input_(request: ArgoRequest) -> Reply:
-    return _by_name(request, False)
-
-
-def output_by_uid(request: ArgoRequest) -> Reply:
-    return _by_uid(request, True)
-
-
-def input_by_uid(request: ArgoRequest) -> Reply:
-    return _by_uid(request, False)
+    return _download(request, False)
 
 
 def file(request: ArgoRequest) -> Reply:
@@ -65,7 +57,7 @@ def file(request: ArgoRequest) -> Reply:
         return failure(400)
     archived = where == "archived-workflows"
     try:
-        run = _run(request, uid=request.path["id"]) if archived else _run(request, name=request.path["id"])
+        run = _run(request, request.path["id"], by_uid=archived)
     except Refused:
         return failure(404 if archived else 500)  # Argo answers 500 if it does not find the name
     try:
@@ -92,33 +84,17 @@ def _file(request: ArgoRequest, place: _Place) -> Reply:
     return _send(target, target.name if below else place.file_name)
 
 
-def _by_name(request: ArgoRequest, output: bool) -> Reply:
-    try:
-        run = _run(request, name=request.name)
-    except Refused as error:
-        return failure(http_status(error.code))
-    return _download(request, run, output)
-
-
-def _by_uid(request: ArgoRequest, output: bool) -> Reply:
-    try:
-        run = _run(request, uid=request.path["uid"])
-    except Refused as error:
-        return failure(http_status(error.code))
-    return _download(request, run, output)
-
-
-def _run(request: ArgoRequest, *, name: str = "", uid: str = "") -> Json:
-    """The workflow. A uid also finds the archived record of a deleted workflow."""
+def _run(request: ArgoRequest, run: str, *, by_uid: bool) -> Json:
+    """The workflow with this name or uid. A uid also finds the archived record of a deleted workflow."""
     document: Json | None
-    if not uid:
-        document = json.loads(request.platform.get("Workflow", request.namespace, name).text)
+    if not by_uid:
+        document = json.loads(request.platform.get("Workflow", request.namespace, run).text)
         return document
     for stored in request.platform.list("Workflow", request.namespace, nodes=False)[0]:
-        if stored.uid == uid:
+        if stored.uid == run:
             document = json.loads(request.platform.get("Workflow", stored.namespace, stored.name).text)
             return document
-    document = request.platform.archive.document(uid)
+    document = request.platform.archive.document(run)
     if document is None:
         raise Refused(NOT_FOUND, "workflow not yet archived")
     return document
@@ -167,9 +143,10 @@ def _key(artifact: Json) -> str:
     return key_of(artifact) or web
 
 
-def _download(request: ArgoRequest, run: Json, output: bool) -> Reply:
+def _download(request: ArgoRequest, output: bool) -> Reply:
+    uid = request.path.get("uid", "")
     try:
-        place = _place(request, run, output)
+        place = _place(request, _run(request, uid or request.name, by_uid=bool(uid)), output)
     except Refused as error:
         return failure(http_status(error.code))
     path, file_name = place.path, place.file_name

@@ -13,8 +13,7 @@ from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
-from hera_utils.local_platform.argo_api.lists import written
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, written
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import check_namespace
 from hera_utils.local_platform.serving.watch import ObjectSelector

@@ -11,8 +11,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text, encode
-from hera_utils.local_platform.argo_api.lists import written
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, written
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflow_filter import Listed, WorkflowFilter, offset_of
 from hera_utils.local_platform.platform import LocalPlatform

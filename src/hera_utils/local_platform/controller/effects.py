@@ -7,6 +7,7 @@ objects are rows in the same transaction as the state that asked for them.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
 import threading
 from collections.abc import Callable
@@ -38,7 +39,6 @@ from hera_utils.local_platform.controller.lock_table import (
 )
 from hera_utils.local_platform.controller.metrics import Metrics
 from hera_utils.local_platform.controller.outstanding import Outstanding
-from hera_utils.local_platform.controller.timers import Timers
 from hera_utils.local_platform.controller.turn import ActiveRun, Turn
 from hera_utils.local_platform.pods import pod_object
 from hera_utils.local_platform.pods.launcher import Launcher
@@ -458,3 +458,33 @@ def _set_aside(state: Path, claim: Json) -> Path | None:
 def _remove(folders: list[Path]) -> None:
     for folder in folders:
         remove_tree(folder)
+
+
+class Timers:
+    """The timers that runs have set, by (run uid, timer key); setting a key again replaces its time."""
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[str, str], float] = {}
+        self._heap: list[tuple[float, tuple[str, str]]] = []
+
+    def set(self, run: str, key: str, at: float) -> None:
+        self._at[run, key] = at
+        heapq.heappush(self._heap, (at, (run, key)))
+
+    def cancel(self, run: str, key: str) -> None:
+        self._at.pop((run, key), None)  # its entry in the heap is skipped later
+
+    def cancel_all(self, run: str) -> None:
+        for key in [key for key in self._at if key[0] == run]:
+            del self._at[key]
+
+    def next(self) -> float | None:
+        """When the next timer is due, or None."""
+        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def first_due(self, at: float) -> tuple[str, str] | None:
+        """The earliest timer that is due at that time, or None."""
+        first = self.next()
+        return self._heap[0][1] if first is not None and first <= at else None

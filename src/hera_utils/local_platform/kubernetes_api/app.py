@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from hera_utils.argo.faults import INTERNAL, NOT_FOUND, UNAUTHENTICATED, fault_of, kubernetes_status
 from hera_utils.errors import HeraUtilsError, Refused
@@ -28,9 +27,9 @@ from hera_utils.local_platform.kubernetes_api.request import (
 )
 from hera_utils.local_platform.kubernetes_api.tables import table as table_of
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.api import Api
 from hera_utils.local_platform.serving.credentials import AccessDecision, Gate
-from hera_utils.local_platform.serving.http import Bodies, EventResponse, Lanes, Pace, lifespan, query_of, raw_path_of
-from hera_utils.local_platform.serving.large_answers import LargeAnswers
+from hera_utils.local_platform.serving.http import EventResponse, query_of, raw_path_of
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.storage.resources import STORED
 
@@ -54,23 +53,7 @@ def kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
     return KubernetesApi(platform, Gate(token), history)
 
 
-@dataclass(frozen=True)
-class KubernetesApi:
-    platform: LocalPlatform
-    gate: Gate
-    history: WatchHistory
-    bodies: Bodies = field(default_factory=Bodies)
-    lanes: Lanes = field(default_factory=Lanes)
-    answers: LargeAnswers = field(default_factory=LargeAnswers)
-    pace: Pace = field(default_factory=Pace)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await lifespan(receive, send)
-        elif scope["type"] == "http":
-            response = await self.answer(Request(scope, receive))
-            await response(scope, receive, send)
-
+class KubernetesApi(Api):
     async def answer(self, request: Request) -> Response:
         decision = self.gate.check_address(request.headers, request.url.scheme)
         if decision.passed:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hera_utils.argo.names import aggregate, invalid_value, label_faults
 from hera_utils.errors import ResourceError
 from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
 from hera_utils.local_platform.clock import now, seed
-from hera_utils.local_platform.pods import pod_names, references
+from hera_utils.local_platform.pods import references
 from hera_utils.local_platform.pods.references import MissingReference
 from hera_utils.local_platform.pods.runtime import Launch, Report, Runtime
 from hera_utils.local_platform.storage.read_model import ReadModel
@@ -126,7 +127,7 @@ class Launcher:
         if driver:
             self._fail(pod, f"artifact driver {driver} not found", reason=REJECTED)
             return
-        if refusal := pod_names.complaint(pod.document):
+        if refusal := _complaint_about_names(pod.document):
             self._fail(pod, refusal, reason=REJECTED)
             return
         try:
@@ -175,3 +176,22 @@ def artifact_driver(template: Json) -> str:
             if name:
                 return str(name)
     return ""
+
+
+def _complaint_about_names(pod: Json) -> str:
+    """Kubernetes' refusal of a pod with invalid names; "" when they are valid. Here they also become names of files and folders, which must
+    not lead elsewhere.
+    """
+    faults = list(_faults_of_names(pod.get("spec") or {}))
+    return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(faults)}' if faults else ""
+
+
+def _faults_of_names(spec: Json) -> Iterator[str]:
+    for group in ("volumes", "containers", "initContainers"):
+        for number, part in enumerate(spec.get(group) or ()):
+            place, name = f"spec.{group}[{number}].name", str(part.get("name") or "")
+            if not name:
+                yield f"{place}: Required value"
+                continue
+            for fault in label_faults(name):
+                yield invalid_value(place, name, fault)

@@ -1,7 +1,8 @@
 """What the two API servers share. Connections come in; checked requests reach the servers, and replies that may last hours go out.
 
-Open `http.py` first.
+Open `api.py` first.
 
+api.py              the parts of both applications
 http.py             bounded bodies, and replies that end when their client disconnects
 credentials.py      who may call: Host and Origin, tokens, this user's own browser
 watch.py            changes of objects, coalesced for each watcher

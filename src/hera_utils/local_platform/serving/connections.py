@@ -50,11 +50,9 @@ class Connections:
         self,
         most: int | None = None,
         owner: Callable[[Address, Address], int | None] = peer_uid,
-        *,
-        user: int | None = None,
     ) -> None:
         self._most = most_connections() if most is None else most
-        self._owner, self._user = owner, os.geteuid() if user is None else user
+        self._owner, self._user = owner, os.geteuid()
         self._all: set[Hashable] = set()
         self._waiting: OrderedDict[Hashable, tuple[float, Callable[[], object]]] = OrderedDict()
 

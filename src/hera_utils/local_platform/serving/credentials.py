@@ -48,15 +48,14 @@ _PASSED = AccessDecision()
 
 @dataclass(frozen=True)
 class Gate:
-    """token: the server's bearer token. host_names: what a Host header may name, without the port."""
+    """token: the server's bearer token."""
 
     token: str = field(repr=False)
-    host_names: frozenset[str] = LOOPBACK_NAMES
 
     def check_address(self, headers: Mapping[str, str], scheme: str) -> AccessDecision:
         """Host must be a loopback name; Origin, when there is one, must be the same address."""
         host = headers.get("host", "")
-        if host_name(host) not in self.host_names:
+        if host_name(host) not in LOOPBACK_NAMES:
             return AccessDecision(403, f'the Host header "{host}" does not name this machine')
         origin = headers.get("origin")
         if origin is not None and origin != f"{scheme}://{host}":

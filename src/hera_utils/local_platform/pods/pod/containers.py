@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import selectors
 import signal
+import struct
 import sys
 import time
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from typing import NamedTuple
 
-from . import disk_room, file_trees, processes, syscalls, terminals
+from . import disk_room, file_trees, processes, syscalls
 from .container import NOT_STARTED, Container
 from .errors import PodFault
 from .fork_server import WorkersEnd
@@ -30,6 +32,8 @@ _TICK = 0.5  # seconds between two calls of `watch`
 _MEMORY_TICK = 0.1  # seconds between two calls when a container has a memory limit
 PATIENCE = 10.0  # seconds to wait for killed processes to end
 _RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full disk
+_UNLOCK_TERMINAL, _OTHER_END = 0x40045431, 0x5441  # TIOCSPTLCK, TIOCGPTPEER
+_TERMINAL = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class Sandbox(NamedTuple):
@@ -103,7 +107,7 @@ class Containers:
 
     def _spawn(self, container: Container) -> None:
         """Start the command. With `tty`, stdin, stdout and stderr are one end of a terminal, and this process reads the other end."""
-        out = terminals.open_one(self._sandbox.roots.devices) if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
+        out = _open_terminal(self._sandbox.roots.devices) if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
         separate = container.log and container.log.captures and not container.plan.terminal
         err = os.pipe2(os.O_CLOEXEC) if separate else out
         self.meter.before_start()
@@ -384,3 +388,17 @@ class Containers:
 def _namespace(container: Container) -> str:
     """The container's mount namespace, as /proc names it."""
     return container.root.namespace if container.root is not None else ""
+
+
+def _open_terminal(devices: str) -> tuple[int, int]:
+    """(this process's end, the container's end) of a new terminal. devices: the worker's own /dev, so that no task can read
+    the terminals of this machine. Raises OSError.
+    """
+    ours = os.open(f"{devices}/pts/ptmx", _TERMINAL)
+    try:
+        fcntl.ioctl(ours, _UNLOCK_TERMINAL, struct.pack("i", 0))
+        return ours, fcntl.ioctl(ours, _OTHER_END, _TERMINAL)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.close(ours)
+        raise
