@@ -28,13 +28,15 @@ class Route:
         return bool(self.handler)
 
     @property
+    def kind(self) -> str:
+        """The kind of the objects of the operation's service (WorkflowTemplate, CronWorkflow…), where it has one."""
+        return self.operation.partition("_")[0].removesuffix("Service")
+
+    @property
     def message(self) -> str:
         """Go's name of the request's type, for messages of its JSON decoder; "" if no message needs it."""
-        service, _, name = self.operation.partition("_")
-        kind = service.removesuffix("Service")
-        if kind not in _MESSAGES:
-            return ""
-        return f"{kind.lower()}.{kind}{name.removesuffix(kind)}Request"
+        kind, name = self.kind, self.operation.partition("_")[2]
+        return f"{kind.lower()}.{kind}{name.removesuffix(kind)}Request" if kind in _MESSAGES else ""
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -94,23 +96,23 @@ ROUTES: tuple[Route, ...] = (
     ),
     *_table(
         "ClusterWorkflowTemplateService",
-        ("ListClusterWorkflowTemplates", "GET", _C, "templates.enumerate_cluster"),
-        ("CreateClusterWorkflowTemplate", "POST", _C, "templates.create_cluster"),
-        ("LintClusterWorkflowTemplate", "POST", _C + "/lint", "templates.lint_cluster"),
-        ("GetClusterWorkflowTemplate", "GET", _C + "/{name}", "templates.get_cluster"),
-        ("UpdateClusterWorkflowTemplate", "PUT", _C + "/{name}", "templates.update_cluster"),
-        ("DeleteClusterWorkflowTemplate", "DELETE", _C + "/{name}", "templates.delete_cluster"),
+        ("ListClusterWorkflowTemplates", "GET", _C, "templates.enumerate"),
+        ("CreateClusterWorkflowTemplate", "POST", _C, "templates.create"),
+        ("LintClusterWorkflowTemplate", "POST", _C + "/lint", "templates.lint"),
+        ("GetClusterWorkflowTemplate", "GET", _C + "/{name}", "templates.get"),
+        ("UpdateClusterWorkflowTemplate", "PUT", _C + "/{name}", "templates.update"),
+        ("DeleteClusterWorkflowTemplate", "DELETE", _C + "/{name}", "templates.delete"),
     ),
     *_table(
         "CronWorkflowService",
-        ("ListCronWorkflows", "GET", _CRON, "cron.enumerate"),
-        ("CreateCronWorkflow", "POST", _CRON, "cron.create"),
-        ("LintCronWorkflow", "POST", _CRON + "/lint", "cron.lint"),
-        ("GetCronWorkflow", "GET", _CRON + "/{name}", "cron.get"),
-        ("UpdateCronWorkflow", "PUT", _CRON + "/{name}", "cron.update"),
-        ("DeleteCronWorkflow", "DELETE", _CRON + "/{name}", "cron.delete"),
-        ("ResumeCronWorkflow", "PUT", _CRON + "/{name}/resume", "cron.resume"),
-        ("SuspendCronWorkflow", "PUT", _CRON + "/{name}/suspend", "cron.suspend"),
+        ("ListCronWorkflows", "GET", _CRON, "templates.enumerate"),
+        ("CreateCronWorkflow", "POST", _CRON, "templates.create"),
+        ("LintCronWorkflow", "POST", _CRON + "/lint", "templates.lint"),
+        ("GetCronWorkflow", "GET", _CRON + "/{name}", "templates.get"),
+        ("UpdateCronWorkflow", "PUT", _CRON + "/{name}", "templates.update"),
+        ("DeleteCronWorkflow", "DELETE", _CRON + "/{name}", "templates.delete"),
+        ("ResumeCronWorkflow", "PUT", _CRON + "/{name}/resume", "templates.resume"),
+        ("SuspendCronWorkflow", "PUT", _CRON + "/{name}/suspend", "templates.suspend"),
     ),
     *_table(
         "ArchivedWorkflowService",
@@ -126,8 +128,8 @@ ROUTES: tuple[Route, ...] = (
         "InfoService",
         ("GetInfo", "GET", "/api/v1/info", "info.info"),
         ("GetVersion", "GET", "/api/v1/version", "info.version"),
-        ("GetUserInfo", "GET", "/api/v1/userinfo", "info.userinfo"),
-        ("CollectEvent", "POST", "/api/v1/tracking/event", "info.track"),
+        ("GetUserInfo", "GET", "/api/v1/userinfo", "info.nothing"),
+        ("CollectEvent", "POST", "/api/v1/tracking/event", "info.nothing"),
     ),
     *_table(
         "EventService",

@@ -6,7 +6,7 @@ ArgoRequest → Reply. Open `app.py` first.
 app.py, request.py, answers.py   from HTTP to a handler, and back
 workflows.py, actions.py         list, get, create, delete; stop, resume, retry…
 watches.py, logs.py, following.py   streams: events of changes, lines of logs
-templates.py, cron.py, submission.py, archive.py, artifacts.py, events.py, sync.py, metrics.py, info.py   the other services
+templates.py, submission.py, archive.py, artifacts.py, events.py, sync.py, metrics.py, info.py   the other services
 """
 
 from hera_utils.local_platform.argo_api.app import argo_app

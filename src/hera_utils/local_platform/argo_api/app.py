@@ -96,7 +96,7 @@ class ArgoApi(Api):
                 )
                 headers = _headers_of(request)
                 argo_request = ArgoRequest(
-                    self.platform, path, query, body, raw_path, self.history, headers, data, route.message
+                    self.platform, path, query, body, raw_path, self.history, headers, data, route.message, route.kind
                 )
                 reply = await self.answers.answer(
                     lambda: self._lane(request, route),

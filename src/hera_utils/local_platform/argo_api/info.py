@@ -29,9 +29,6 @@ def info(request: ArgoRequest) -> Reply:
     return {"modals": {"feedback": True, "firstTimeUser": True, "newVersion": True}}
 
 
-def userinfo(request: ArgoRequest) -> Reply:
-    return {}
-
-
-def track(request: ArgoRequest) -> Reply:
+def nothing(request: ArgoRequest) -> Reply:
+    """The answer to questions about the user, and to reports of what the user does."""
     return {}

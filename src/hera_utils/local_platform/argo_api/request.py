@@ -43,7 +43,7 @@ class ArgoRequest:
     """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none).
 
     headers: lower-case name → all values. data: the unparsed body, for a call that takes any JSON value.
-    message: Go's name of the request's type, which Argo's error messages contain.
+    message: Go's name of the request's type, which Argo's error messages contain. kind: of the objects of the operation's service.
     """
 
     platform: LocalPlatform
@@ -55,6 +55,7 @@ class ArgoRequest:
     headers: Mapping[str, list[str]] = field(default_factory=dict)
     data: bytes = b""
     message: str = ""
+    kind: str = ""
 
     @property
     def namespace(self) -> str:

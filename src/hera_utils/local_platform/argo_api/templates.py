@@ -1,6 +1,6 @@
-"""The API of workflow templates and cluster workflow templates.
+"""The API of workflow templates, cluster workflow templates and cron workflows: one function per verb, the request says the kind.
 
-Source: Argo's server/workflowtemplate and server/clusterworkflowtemplate.
+Source: Argo's server/workflowtemplate, server/clusterworkflowtemplate and server/cronworkflow.
 """
 
 from __future__ import annotations
@@ -21,58 +21,16 @@ from hera_utils.local_platform.storage.records import StoredObject, untyped
 
 Json = dict[str, Any]
 
-_LOCAL, _CLUSTER = "WorkflowTemplate", "ClusterWorkflowTemplate"
+_WORDS = {
+    "WorkflowTemplate": "workflow template",
+    "ClusterWorkflowTemplate": "cluster workflow template",
+    "CronWorkflow": "cron workflow",
+}
 
 
 def enumerate(request: ArgoRequest) -> Reply:
-    return enumerate_kind(request, _LOCAL, request.query.get("namePattern", ""))
-
-
-def create(request: ArgoRequest) -> Reply:
-    return create_kind(request, _LOCAL, "template", "workflow template was not found in the request body")
-
-
-def lint(request: ArgoRequest) -> Reply:
-    return lint_kind(request, _LOCAL, "template")
-
-
-def get(request: ArgoRequest) -> Reply:
-    return Text(find_kind(request, _LOCAL).text)
-
-
-def update(request: ArgoRequest) -> Reply:
-    return update_kind(request, _LOCAL, "template", "WorkflowTemplate is not found in Request body")
-
-
-def delete(request: ArgoRequest) -> Reply:
-    return delete_kind(request, _LOCAL)
-
-
-def enumerate_cluster(request: ArgoRequest) -> Reply:
-    return enumerate_kind(request, _CLUSTER)
-
-
-def create_cluster(request: ArgoRequest) -> Reply:
-    return create_kind(request, _CLUSTER, "template", "cluster workflow template was not found in the request body")
-
-
-def lint_cluster(request: ArgoRequest) -> Reply:
-    return lint_kind(request, _CLUSTER, "template")
-
-
-def get_cluster(request: ArgoRequest) -> Reply:
-    return Text(find_kind(request, _CLUSTER).text)
-
-
-def update_cluster(request: ArgoRequest) -> Reply:
-    return update_kind(request, _CLUSTER, "template", "ClusterWorkflowTemplate is not found in Request body")
-
-
-def delete_cluster(request: ArgoRequest) -> Reply:
-    return delete_kind(request, _CLUSTER)
-
-
-# --- shared by templates, cron workflows and event bindings --------------------------------------------------------------------
+    pattern = request.query.get("namePattern", "") if request.kind == "WorkflowTemplate" else ""
+    return enumerate_kind(request, request.kind, pattern)
 
 
 def enumerate_kind(request: ArgoRequest, kind: str, pattern: str = "") -> Reply:
@@ -99,44 +57,68 @@ def _compact(text: str) -> str:
     return encode(json.loads(text))
 
 
-def create_kind(request: ArgoRequest, kind: str, key: str, missing: str) -> Reply:
-    document = _checked(request, kind, _document(request, kind, key, missing))
-    return Text(request.platform.create(kind, request.namespace, document).text)
+def create(request: ArgoRequest) -> Reply:
+    document = _checked(request, _document(request, f"{_WORDS[request.kind]} was not found in the request body"))
+    return Text(request.platform.create(request.kind, request.namespace, document).text)
 
 
-def lint_kind(request: ArgoRequest, kind: str, key: str) -> Reply:
-    return _checked(request, kind, _document(request, kind, key, f"{kind} is not found in Request body"))
+def lint(request: ArgoRequest) -> Reply:
+    return _checked(request, _document(request, f"{request.kind} is not found in Request body"))
 
 
-def update_kind(request: ArgoRequest, kind: str, key: str, missing: str) -> Reply:
+def get(request: ArgoRequest) -> Reply:
+    return Text(_find(request).text)
+
+
+def update(request: ArgoRequest) -> Reply:
     """Update the object that the body names: the argo CLI leaves the name in the path empty."""
-    document = _document(request, kind, key, missing)
+    is_cron = request.kind == "CronWorkflow"
+    missing = (
+        "cron workflow was not found in the request body" if is_cron else f"{request.kind} is not found in Request body"
+    )
+    document = _document(request, missing)
     if request.name and isinstance(document.setdefault("metadata", {}), dict):
         document["metadata"].setdefault("name", request.name)
-    document = _checked(request, kind, document)
-    return Text(request.platform.update(kind, request.namespace, document).text)
+    document = _checked(request, document)
+    return Text(request.platform.update(request.kind, request.namespace, document).text)
 
 
-def find_kind(request: ArgoRequest, kind: str) -> StoredObject:
-    if not request.name:
-        raise Refused(INTERNAL, "resource name may not be empty")
-    return request.platform.get(kind, request.namespace, request.name)
-
-
-def delete_kind(request: ArgoRequest, kind: str) -> Reply:
-    request.platform.delete(kind, request.namespace, find_kind(request, kind).name)
+def delete(request: ArgoRequest) -> Reply:
+    request.platform.delete(request.kind, request.namespace, _find(request).name)
     return {}
 
 
-def _document(request: ArgoRequest, kind: str, key: str, missing: str) -> Json:
-    document = request.document(key)
+def suspend(request: ArgoRequest) -> Reply:
+    return _set_suspended(request, True)
+
+
+def resume(request: ArgoRequest) -> Reply:
+    return _set_suspended(request, False)
+
+
+def _set_suspended(request: ArgoRequest, suspended: bool) -> Reply:
+    document = json.loads(_find(request).text)
+    document["spec"].pop("suspend", None)
+    if suspended:
+        document["spec"]["suspend"] = True
+    return Text(request.platform.update(request.kind, request.namespace, document).text)
+
+
+def _find(request: ArgoRequest) -> StoredObject:
+    if not request.name:
+        raise Refused(INTERNAL, "resource name may not be empty")
+    return request.platform.get(request.kind, request.namespace, request.name)
+
+
+def _document(request: ArgoRequest, missing: str) -> Json:
+    document = request.document("cronWorkflow" if request.kind == "CronWorkflow" else "template")
     if document is None:
         raise Refused(INVALID_ARGUMENT, missing)
-    if kind != _CLUSTER:
+    if request.kind != "ClusterWorkflowTemplate":
         check_namespace(request.namespace, document)
     return document
 
 
-def _checked(request: ArgoRequest, kind: str, document: Json) -> Json:
+def _checked(request: ArgoRequest, document: Json) -> Json:
     """Validate a document and give it in the form in which it is stored."""
-    return untyped(request.platform.lint(request.namespace, document, kind))
+    return untyped(request.platform.lint(request.namespace, document, request.kind))
