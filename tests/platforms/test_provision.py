@@ -32,13 +32,13 @@ def test_what_is_missing_is_made_once(local_platform, tmp_path, monkeypatch):
     cluster, state = local_platform.cluster, local_platform.context.state
     folders = {"results": str(tmp_path / "here")}
     first = provision(cluster, environment, state=state, folders=folders)
-    assert [(one.kind, one.name, one.existed) for one in first] == [
-        ("PersistentVolumeClaim", "results", False),
-        ("PersistentVolumeClaim", "raw", False),
-        ("ConfigMap", "proxies", False),
-        ("Secret", "database", False),
+    assert [(one.declared.kind, one.declared.name, one.action) for one in first] == [
+        ("PersistentVolumeClaim", "results", "create"),
+        ("PersistentVolumeClaim", "raw", "create"),
+        ("ConfigMap", "proxies", "create"),
+        ("Secret", "database", "create"),
     ]
-    assert all(one.existed for one in provision(cluster, environment, state=state, folders=folders))
+    assert all(one.action != "create" for one in provision(cluster, environment, state=state, folders=folders))
     assert first[0].where == str(tmp_path / "here") == str(claim_folder(cluster, "results", state))
     assert first[1].where == f"{state}/claims/{cluster.namespace}/raw"
     assert (tmp_path / "here").is_dir()

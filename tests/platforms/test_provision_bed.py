@@ -63,10 +63,10 @@ def test_the_whole_walk(as_user, environment):
     assert PASSWORD not in told
     assert "cGxhbnRlZC" not in told  # base64 of its beginning
     assert changes(owner, environment, state="") == first  # a dry run changes nothing
-    assert not any(one.existed for one in provision(owner, environment, state=""))
+    assert all(one.action == "create" for one in provision(owner, environment, state=""))
     assert set(actions(changes(owner, environment, state="")).values()) == {"same"}
-    assert all(one.existed for one in provision(owner, environment, state=""))
-    assert all(one.existed for one in ensure(owner, environment, state=""))
+    assert all(one.action != "create" for one in provision(owner, environment, state=""))
+    assert all(one.action != "create" for one in ensure(owner, environment, state=""))
     assert owner.get("Secret", "database")["data"]["key"] == "AP9rZXk="
     said = release(owner, environment)
     assert {(one.kind, one.action) for one in said} == {

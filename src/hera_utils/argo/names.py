@@ -150,26 +150,21 @@ _CONFIG_KEY_MESSAGE = _regex_error(
 )
 
 
+def _faults(text: str, longest: int, match: Callable[[str], object], message: str) -> tuple[str, ...]:
+    too_long = () if len(text.encode()) <= longest else (f"must be no more than {longest} bytes",)
+    return too_long if match(text) else (*too_long, message)
+
+
 @memoised(256)
 def subdomain_faults(name: str) -> tuple[str, ...]:
     """Kubernetes' complaints about a name that must be an RFC 1123 subdomain (most objects); empty if it is legal."""
-    faults = []
-    if len(name.encode()) > SUBDOMAIN_LENGTH:
-        faults.append(f"must be no more than {SUBDOMAIN_LENGTH} bytes")
-    if not _subdomain_match(name):
-        faults.append(_SUBDOMAIN_MESSAGE)
-    return tuple(faults)
+    return _faults(name, SUBDOMAIN_LENGTH, _subdomain_match, _SUBDOMAIN_MESSAGE)
 
 
 @memoised(256)
 def label_faults(name: str) -> tuple[str, ...]:
     """Kubernetes' complaints about a name that must be an RFC 1123 label (namespaces, containers, volumes)."""
-    faults = []
-    if len(name.encode()) > LABEL_LENGTH:
-        faults.append(f"must be no more than {LABEL_LENGTH} bytes")
-    if not _label_match(name):
-        faults.append(_LABEL_MESSAGE)
-    return tuple(faults)
+    return _faults(name, LABEL_LENGTH, _label_match, _LABEL_MESSAGE)
 
 
 @memoised(256)
@@ -200,25 +195,16 @@ def label_key_faults(key: str) -> tuple[str, ...]:
 @memoised(256)
 def label_value_faults(value: str) -> tuple[str, ...]:
     """Kubernetes' complaints about the value of a label."""
-    faults = []
-    if len(value.encode()) > LABEL_LENGTH:
-        faults.append(f"must be no more than {LABEL_LENGTH} bytes")
-    if not _value_match(value):
-        faults.append(_VALUE_MESSAGE)
-    return tuple(faults)
+    return _faults(value, LABEL_LENGTH, _value_match, _VALUE_MESSAGE)
 
 
 @memoised(1024)
 def config_key_faults(key: str) -> tuple[str, ...]:
     """Kubernetes' complaints about a key in the data of a config map or a secret."""
-    faults = []
-    if len(key.encode()) > SUBDOMAIN_LENGTH:
-        faults.append(f"must be no more than {SUBDOMAIN_LENGTH} bytes")
-    if not _config_key_match(key):
-        faults.append(_CONFIG_KEY_MESSAGE)
-    elif key in (".", "..") or key.startswith(".."):
-        faults.append(f"must not be '{key}'" if key in (".", "..") else "must not start with '..'")
-    return tuple(faults)
+    faults = _faults(key, SUBDOMAIN_LENGTH, _config_key_match, _CONFIG_KEY_MESSAGE)
+    if key.startswith("..") or key == ".":
+        faults += (f"must not be '{key}'" if key in (".", "..") else "must not start with '..'",)
+    return faults
 
 
 def metadata_faults(metadata: Mapping[str, Any], *, label_name: bool = False) -> list[str]:

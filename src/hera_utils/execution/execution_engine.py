@@ -50,7 +50,7 @@ from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.namespace_creation import ensure_namespace
-from hera_utils.platforms.provision import Change, Provisioned, changes, ensure, provision
+from hera_utils.platforms.provision import Change, changes, ensure, provision
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import outcomes_of
 from hera_utils.preflight.local_workflow import with_named_volumes
@@ -406,7 +406,7 @@ class ExecutionEngine:
                 finally:
                     session.close()
 
-    def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
+    def _provision(self, connection: Connection, environment: Environment) -> list[Change]:
         """Create what is missing: always on this machine, in a cluster only with --provision (else the preflight reports it)."""
         cluster, state, folders = Cluster(connection), self.context.state, self.context.volumes
         if not connection.local and not cluster.leads_somewhere():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hera_utils.execution.run import Run
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import Connection
-    from hera_utils.platforms.provision import Provisioned
+    from hera_utils.platforms.provision import Change
     from hera_utils.preflight.finding import Finding
     from hera_utils.settings.resolve import CLIContext
     from hera_utils.watch.display import Display
@@ -28,7 +28,7 @@ class Reporter(Protocol):
 
     def where(self, context: CLIContext, connection: Connection, version: str) -> None: ...
 
-    def provisioned(self, objects: Sequence[Provisioned]) -> None: ...
+    def provisioned(self, objects: Sequence[Change]) -> None: ...
 
     def display(self) -> Display | None: ...
 
@@ -45,7 +45,7 @@ class NullReporter:
     def where(self, context: CLIContext, connection: Connection, version: str) -> None:
         return None
 
-    def provisioned(self, objects: Sequence[Provisioned]) -> None:
+    def provisioned(self, objects: Sequence[Change]) -> None:
         return None
 
     def display(self) -> Display | None:
@@ -76,8 +76,8 @@ class ConsoleReporter:
 
         self.lines([where_it_runs(context, connection, version)])
 
-    def provisioned(self, objects: Sequence[Provisioned]) -> None:
-        self.lines([f"claim {one.name} is the folder {one.where}" for one in objects if one.where])
+    def provisioned(self, objects: Sequence[Change]) -> None:
+        self.lines([f"claim {one.declared.name} is the folder {one.where}" for one in objects if one.where])
 
     def display(self) -> Display | None:
         from hera_utils.watch.display import display_for

@@ -57,7 +57,7 @@ from hera_utils.images.decision_texts import as_json
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.manifests import secret_values
-from hera_utils.platforms.provision import Provisioned
+from hera_utils.platforms.provision import Change
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import breaches
 from hera_utils.results.secrecy import holds_secret, secrets_of
@@ -126,12 +126,12 @@ class Session:
         return Path(where) if where else None
 
     # --- what is done ------------------------------------------------------------------------------------------------
-    def open(self, provisioned: list[Provisioned]) -> None:
+    def open(self, provisioned: list[Change]) -> None:
         """Read earlier runs (when resuming), and open the record of the run to continue, or a new one.
 
         provisioned: the environment's resources, created or existing.
         """
-        self.folders = {claim.name: claim.where for claim in provisioned if claim.where}
+        self.folders = {claim.declared.name: claim.where for claim in provisioned if claim.where}
         self.fingerprinter = fingerprinter_of(
             self.context,
             self.files,

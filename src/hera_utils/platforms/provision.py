@@ -29,16 +29,6 @@ _RETRIES = (0.1, 0.3, 1.0)  # seconds: the cluster may know a new role only a mo
 
 
 @dataclass(frozen=True)
-class Provisioned:
-    """One object of the environment. existed: it was there before. where: a claim's folder on this machine, or ""."""
-
-    kind: str
-    name: str
-    existed: bool
-    where: str = ""
-
-
-@dataclass(frozen=True)
 class Change:
     """What provisioning would do to one object. Action `found`: it is only referred to, and exists; `theirs`: somebody else created it.
 
@@ -112,20 +102,20 @@ def provision(
     state: str,
     folders: Mapping[str, str] | None = None,
     force: bool = False,
-) -> list[Provisioned]:
-    """Create or change the objects of the environment; a second call changes nothing.
+) -> list[Change]:
+    """Create or change the objects of the environment; a second call changes nothing. Returns what was done.
 
     Raises ResourceError with all problems before anything is changed.
     """
     found = changes(cluster, environment, state=state, folders=folders, force=force)
     refuse(found, cluster.namespace)
     _apply_all(Applier(cluster), [one for one in found if one.action in ("create", "change")], force)
-    return [Provisioned(one.declared.kind, one.declared.name, one.action != "create", one.where) for one in found]
+    return found
 
 
 def ensure(
     cluster: Cluster, environment: Environment, *, state: str, folders: Mapping[str, str] | None = None
-) -> list[Provisioned]:
+) -> list[Change]:
     """Before a run: create what is missing on this machine; in a cluster, where objects cost something, only check that they exist.
 
     Raises ResourceError with everything that does not exist.
@@ -153,7 +143,7 @@ def refuse(planned: Sequence[Change], namespace: str) -> None:
     )
 
 
-def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
+def check(cluster: Cluster, environment: Environment) -> list[Change]:
     """Check that the objects of the environment exist, without creating any. Raises ResourceError with those that do not."""
     wanted = declared(environment, cluster.namespace, local=cluster.local)
     needed = [one for one in wanted if one.kind not in ("Role", "RoleBinding")]
@@ -165,7 +155,7 @@ def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
             f"{listed} {'do' if len(absent) > 1 else 'does'} not exist in the namespace {cluster.namespace}",
             fix="add --provision, which creates what the experiment describes; or name another",
         )
-    return [Provisioned(one.kind, one.name, existed=True) for one in needed]
+    return [Change(one, "found") for one in needed]
 
 
 # --- one object ----------------------------------------------------------------------------------------------------------

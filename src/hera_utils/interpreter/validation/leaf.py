@@ -62,19 +62,23 @@ def check_leaf(template: Json, scope: CheckedScope, defaults: Mapping[str, Any])
 
 
 def _check_mounts(at: str, template: Json) -> None:
-    places: dict[str, str] = {}
-    for index, mount in enumerate(template["container"].get("volumeMounts") or ()):
-        path = mount.get("mountPath", "")
-        if path in places:
-            raise InvalidWorkflow(
-                f"{at}.container.volumeMounts[{index}].mountPath '{path}' already mounted in {places[path]}"
-            )
-        places[path] = f"container.volumeMounts.{mount.get('name', '')}"
+    places = _mounted(at, "container.volumeMounts", template["container"])
     for index, artifact in enumerate((template.get("inputs") or {}).get("artifacts") or ()):
         path = artifact.get("path", "")
         if path in places:
             raise InvalidWorkflow(f"{at}.inputs.artifacts[{index}].path '{path}' already mounted in {places[path]}")
         places[path] = f"inputs.artifacts.{artifact['name']}"
+
+
+def _mounted(at: str, field: str, holder: Json) -> dict[str, str]:
+    """Path → what is mounted there. Raises InvalidWorkflow if a path has two mounts. field: the mounts' place below `at`."""
+    places: dict[str, str] = {}
+    for index, mount in enumerate(holder.get("volumeMounts") or ()):
+        path = mount.get("mountPath", "")
+        if path in places:
+            raise InvalidWorkflow(f"{at}.{field}[{index}].mountPath '{path}' already mounted in {places[path]}")
+        places[path] = f"{field}.{mount.get('name', '')}"
+    return places
 
 
 def _check_image(at: str, kind: str, template: Json, defaults: Mapping[str, Any]) -> None:
@@ -134,12 +138,7 @@ def _check_container_set(at: str, template: Json) -> None:
     if not containers:
         raise InvalidWorkflow(f"{at}.containers must have at least one container")
     check_names(f"{at}.containers", containers, values=False)
-    places: dict[str, str] = {}
-    for index, mount in enumerate(template["containerSet"].get("volumeMounts") or ()):
-        path = mount.get("mountPath", "")
-        if path in places:
-            raise InvalidWorkflow(f"{at}.volumeMounts[{index}].mountPath '{path}' already mounted in {places[path]}")
-        places[path] = f"volumeMounts.{mount.get('name', '')}"
+    _mounted(at, "volumeMounts", template["containerSet"])
     graph = {container["name"]: container.get("dependencies") or [] for container in containers}
     for name, dependencies in graph.items():
         for dependency in dependencies:
