@@ -6,7 +6,7 @@
 Open `controller.py` first: its loop runs all steps.
 
 turn.py         what one transaction writes; a run as rows, and back from its rows
-effects.py      carries out the interpreter's commands; it keeps lock_table.py (who holds a lock, who is next), timers.py, metrics.py
+effects.py      carries out the interpreter's commands; it keeps the timers, lock_table.py (who holds a lock, who is next), metrics.py
 lifecycle.py    pods that no workflow created, and the deletion of runs, pods and objects; jobs.py is Kubernetes' Jobs
 admission.py    checks a workflow before it becomes a run; edits.py: what a user may change afterwards
 cron_clock.py   a second thread, which starts the due runs of cron workflows
