@@ -248,7 +248,7 @@ def test_arguments_may_be_missing_when_linting_and_in_templates() -> None:
     document = of(main("container: {image: a}"), "arguments: {parameters: [{name: a}]}")
     assert fault(document, lint=True) == ""
     assert fault(document, kind="WorkflowTemplate") == ""
-    assert fault(document, submitting=True) != ""
+    assert fault(document) != ""
 
 
 def test_a_global_output_is_known_to_what_comes_after() -> None:
