@@ -152,7 +152,14 @@ def test_the_obstacle_of_private_mounts_has_its_name(monkeypatch: pytest.MonkeyP
         ("! Linux 5.4.0 does not permit overlays: /state/pods/.shared", "use Linux 5.11 or a later one"),
     ],
 )
-def test_a_kernel_that_cannot_run_tasks_is_told_in_a_sentence_with_its_fix(answer: str, fix: str) -> None:
+def test_a_kernel_that_cannot_run_tasks_is_told_in_a_sentence_with_its_fix(
+    answer: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
     error = workers.refusal(answer)
     assert str(error).startswith("this machine's kernel refuses private mounts for tasks (")
     assert (error.fix or "").startswith(fix)
+    monkeypatch.setattr(
+        os, "getuid", lambda: 0
+    )  # it was told to run as root, which it did: in a container without the right to mount
+    assert "docker run --privileged" in (workers.refusal(answer).fix or "")

@@ -25,7 +25,8 @@ _START = (
 )
 """The spawner is a normal interpreter with site-packages, as every Python task has one: tasks are forks of its forks
 (pod/warm_python.py)."""
-_FIX = "allow unprivileged user namespaces (in a container: with its security options), or run the server as root"
+_FIX = "allow unprivileged user namespaces (in a container: docker run --privileged), or run the server as root"
+_FIX_FOR_ROOT = "give root the right to mount (CAP_SYS_ADMIN; in a container: docker run --privileged)"
 _FIXES = {
     "overlays": "use Linux 5.11 or a later one, whose overlays every user may mount, or run the server as root",
     "AppArmor": "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or run the server as root",
@@ -42,7 +43,7 @@ _SPAWNER_FIX = "see server.log in the state folder; if something ended the proce
 def refusal(answer: str) -> PlatformError:
     """The error for a machine on which no task can run, with or without an image. answer: the spawner's message."""
     reason = answer.removeprefix("! ")
-    fix = next((fix for word, fix in _FIXES.items() if word in reason), _FIX)
+    fix = next((fix for word, fix in _FIXES.items() if word in reason), _FIX) if os.getuid() else _FIX_FOR_ROOT
     return PlatformError(f"this machine's kernel refuses private mounts for tasks ({reason})", fix=fix)
 
 
