@@ -27,6 +27,7 @@ def ask(tmp_path_factory):
         "importance",
         "importanceBesideChance",
         "unevenness",
+        "barsOf",
     )
     page = tmp_path_factory.mktemp("page") / "page.html"
     page.write_text(
@@ -157,3 +158,17 @@ def test_a_seed_is_no_input_but_chance(ask):
     assert (found["design"], {row["name"] for row in found["rows"]}, found["chance"]) == (None, {"a", "b"}, "")
     assert ask("importanceBesideChance", given[2:], ys)["rows"][0]["name"] == "data_seed"
     assert ask("importanceBesideChance", given[:2], ys) == {**ask("importance", given[:2], ys), "chance": ""}
+
+
+def test_a_grid_is_as_even_as_it_is(ask):
+    """25 values in 20 bars of equal ranges looked as if each fifth one were there twice as often."""
+    shown = ask("barsOf", [value / 24 for value in range(25)] * 40)
+    assert [number for _, number in shown["bars"]] == [40] * 25
+    assert shown["broad"] == pytest.approx(1 / 25)
+    ends = [place + shown["broad"] for place, _ in shown["bars"]]
+    assert ends[-1] == pytest.approx(1)
+    assert all(end <= place + 1e-9 for end, (place, _) in zip(ends[:-1], shown["bars"][1:], strict=True)), "apart"
+    assert ask("barsOf", [0.5, 0.5])["bars"] == [[0, 2]]
+    assert len(ask("barsOf", [value / 30 for value in range(31)])["bars"]) == 20, (
+        "without repetitions it is a histogram"
+    )

@@ -1,7 +1,7 @@
 "use strict";
 // Pictures of a whole sweep: how much each input matters for an output, and where in the space its points are.
 
-const MOST_AXES = 12, MOST_SIDES = 6, MOST_COMPARED = 1500;
+const MOST_AXES = 12, MOST_SIDES = 6, MOST_COMPARED = 1500, MOST_BARS = 60;
 
 /** Bars of each input's importance: Sobol indices where the design allows them, else rank correlations. */
 function importanceBars(given) {
@@ -25,7 +25,9 @@ function importanceBars(given) {
   const bar = (value, y0, thick, shade) => {
     context.fillStyle = shade; context.fillRect(Math.min(px(0), px(value)), y0, Math.max(1, Math.abs(px(value) - px(0))), thick);
     context.fillStyle = colour("faint"); context.textBaseline = "middle"; context.textAlign = value < 0 ? "right" : "left";
-    context.fillText(value.toFixed(2), px(value) + (value < 0 ? -5 : 5), y0 + thick / 2);
+    const text = value.toFixed(2), fits = value >= 0 || px(value) - 5 - context.measureText(text).width > left; // else it would cover the name
+    if (!fits) context.textAlign = "left";
+    context.fillText(text, fits ? px(value) + (value < 0 ? -5 : 5) : px(0) + 5, y0 + thick / 2);
   };
   found.rows.forEach((one, n) => {
     const start = top + n * each;
@@ -40,6 +42,23 @@ function importanceBars(given) {
     grid: `Sobol indices, exact for this grid of ${short(whole.length)} points.${found.chance}`,
     pairs: `Sobol indices, estimated from pairs of the ${short(whole.length)} points computed.${found.chance}`,
   }[found.design] || `Spearman's rank correlation over ${short(whole.length)} points${found.rows.some((one) => !one.signed) ? "; for texts the correlation ratio of the ranks" : ""}. Inputs that vary together share their importance.`;
+}
+
+/**
+ * {bars: [[left side, number]], broad: the breadth of a bar}, for places of 0…1: a bar for each place where few places repeat, as in a grid (bars
+ * of equal ranges would hold one of its values or two, and look uneven); else 20 of equal ranges.
+ */
+function barsOf(places) {
+  const counts = new Map();
+  for (const place of places) counts.set(place, (counts.get(place) || 0) + 1);
+  if (counts.size <= MOST_BARS && 2 * counts.size <= places.length) {
+    const bars = [...counts].sort(([one], [other]) => one - other), gaps = bars.slice(1).map(([place], n) => place - bars[n][0]);
+    const broad = Math.min(1, ...gaps.map((gap) => gap / (1 + gap)));
+    return { bars: bars.map(([place, number]) => [place * (1 - broad), number]), broad };
+  }
+  const bins = new Array(20).fill(0);
+  for (const place of places) bins[Math.min(19, Math.floor(place * 20))] += 1;
+  return { bars: bins.map((number, n) => [n / 20, number]), broad: 1 / 20 };
 }
 
 /** Each two inputs against each other; on the diagonal how often each value is there. Points without a result are rings. */
@@ -57,11 +76,10 @@ function coverage(given) {
     context.strokeStyle = colour("grid"); context.lineWidth = 1;
     context.beginPath(); context.moveTo(x0, y0); context.lineTo(x0 + side, y0); context.lineTo(x0 + side, y0 + high); context.lineTo(x0, y0 + high); context.lineTo(x0, y0); context.stroke();
     if (i === j) {
-      const bins = new Array(Math.max(1, Math.min(across.numeric ? 20 : scales[i].names.length, 60))).fill(0);
-      rows.forEach((row) => { const share = scales[i].of(across.values[row]); if (Number.isFinite(share)) bins[Math.min(bins.length - 1, Math.floor(share * bins.length))] += 1; });
-      const most = Math.max(...bins), step = (side - 10) / bins.length;
+      const { bars, broad } = barsOf(rows.map((row) => scales[i].of(across.values[row])).filter(Number.isFinite));
+      const most = Math.max(...bars.map(([, number]) => number));
       context.fillStyle = colour("line");
-      bins.forEach((number, n) => { const h = (number / most) * (high - 24); context.fillRect(x0 + 5 + n * step, y0 + high - h, Math.max(1, step - 1), h); });
+      bars.forEach(([place, number]) => { const h = (number / most) * (high - 24); context.fillRect(x0 + 5 + place * (side - 10), y0 + high - h, Math.max(1, broad * (side - 10) - 1), h); });
       context.fillStyle = colour("ink"); context.textAlign = "left"; context.textBaseline = "top";
       context.fillText(fitted(context, across.name, side - 12), x0 + 6, y0 + 5);
       hit({ x: x0, y: y0, w: side, h: high, text: () => `${across.name}\n${short(new Set(rows.map((row) => across.values[row])).size)} values${across.numeric ? `\n${short(scales[i].low)} to ${short(scales[i].high)}` : ""}` });
