@@ -267,11 +267,12 @@ def wrong_workflow(case, tmp_path):
 def test_why_no_controller_takes_up_a_run(case, tmp_path):
     connection = connect(case.settings(tmp_path))
     workflow = {"metadata": {"name": "run"}}
-    assert f"none seems to process the namespace {case.place.name}; ask" in not_taken_up(connection, workflow)
+    assert f", but does not seem to process the namespace {case.place.name}; ask" in not_taken_up(connection, workflow)
     stale_controller(case, tmp_path)
     assert "has not renewed its lease for 10 min" in not_taken_up(connection, workflow)
     workflow["metadata"]["labels"] = {"workflows.argoproj.io/controller-instanceid": "other"}
     assert 'no controller serves instance id "other"' in not_taken_up(connection, workflow)
+    case.place.remove("Lease", "workflow-controller")
 
 
 FAULTS = [

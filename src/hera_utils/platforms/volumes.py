@@ -51,8 +51,8 @@ def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
     if not cluster.local:
         raise UnsupportedError(
             "Argo's API does not reach the files of a claim in a cluster",
-            fix="use kubectl cp with a pod that mounts the claim (docs/cluster.md shows how), or let the task declare an output "
-            "artifact: hera-utils cp artifact:RUN",
+            fix="let a task declare an output artifact: hera-utils cp artifact:RUN; or use kubectl cp with a pod that mounts the "
+            "claim (docs/cluster.md, Files of a claim, shows a workflow and a pod)",
         )
     origin, goal = place(source), place(target)
     if not isinstance(origin, InClaim) and not isinstance(goal, InClaim):

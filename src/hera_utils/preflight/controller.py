@@ -68,8 +68,9 @@ def not_taken_up(connection: Connection, workflow: Json) -> str:
     with suppress(HeraUtilsError):  # without a kubeconfig, or an answer of the cluster, the general sentence has to do
         asker = Asker(KubernetesHttp(connection))
         with closing(asker):
-            why = next((finding for finding in lease(asker, namespace, instance) if not finding.ok), None)
+            why = next((finding for finding in lease(asker, namespace, instance) if finding.verdict != "unknown"), None)
     seems = why.message if why else f"none seems to process the namespace {namespace}{of_instance}"
+    seems += f", but does not seem to process the namespace {namespace}" if why and why.ok else ""
     fix = (why.fix if why else None) or _ask_for_controller(USUAL_NAMESPACE)
     return f"no controller has taken up {name} yet: {seems}; {fix}"
 

@@ -94,6 +94,8 @@ class RunClock:
         if progress.over and self.end is None:
             self.end = now
         own, by_argo = (self.end or now) - self.start, progress.elapsed(now)
+        if progress.started is None and not progress.over:
+            return own  # what is Pending for long shows for how long
         if progress.started is None or self.start - progress.started >= 1.5 or own < 0.1:
             return by_argo
         # Argo's times are less than a second off; a larger difference means that the run began before this process looked.
