@@ -13,6 +13,7 @@ from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, N
         (INVALID_ARGUMENT, "templates.main.steps[0].go templates.f inputs.artifacts.data was not supplied",
          "give go the artifact data"),
         (INVALID_ARGUMENT, "templates.f inputs.parameters.b was not supplied", "give its task the parameter b"),
+        (NOT_FOUND, 'workflows.argoproj.io "swept" not found', "hera-utils runs has what was recorded"),
         (INVALID_ARGUMENT, "Workflow.argoproj.io \"\" is invalid: metadata.name: Required value: name or generateName is required",
          "give it a name, or a generateName"),
         (INVALID_ARGUMENT, "spec.arguments.word.value or spec.arguments.word.valueFrom is required", "-p NAME=VALUE"),

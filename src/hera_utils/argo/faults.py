@@ -159,7 +159,7 @@ def platform_fault(message: str) -> PlatformError | None:
 def fix_of(code: int, message: str) -> str | None:
     """The fix for a refusal of an Argo server, whose message says only what is wrong; None if none is known."""
     if code == NOT_FOUND and message.startswith("workflows.argoproj.io "):
-        return "list the runs with: hera-utils ls"
+        return "list the runs with: hera-utils ls; if it was deleted, its logs are gone, and hera-utils runs has what was recorded of it"
     if code == NOT_FOUND and message.startswith("namespaces "):
         return "name another with --argo_namespace or ARGO_NAMESPACE"
     if code == ALREADY_EXISTS:
