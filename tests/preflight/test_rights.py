@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hera_utils.platforms import roles
 from hera_utils.preflight import rights
 from hera_utils.preflight.needs import Needs
 
@@ -34,3 +35,12 @@ def test_a_token_that_was_left_out_is_told_with_the_rights_that_lack(left_out, s
     assert texts
     assert all("you (service account default) may not" in text and text.endswith(said) for text in texts)
     assert all(bool(said) == ("left out" in text) for text in texts)
+
+
+def test_roles_for_two_users_do_not_replace_each_other():
+    both = [
+        roles.name_of_grant(roles.SUBMITTER, roles.submitter(kinds), roles.user_subject(user))
+        for user in ("a", "b")
+        for kinds in ((), ("WorkflowTemplate",))
+    ]
+    assert len(set(both)) == 4

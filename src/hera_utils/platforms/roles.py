@@ -7,6 +7,8 @@ watching pods (util/logs/workflow-logger.go).
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,6 +127,15 @@ def rules(rights: Iterable[Right]) -> list[Json]:
     return [
         {"apiGroups": [group], "resources": [resource], "verbs": found} for (group, resource), found in verbs.items()
     ]
+
+
+def name_of_grant(kind: str, rights: Iterable[Right], subject: Json) -> str:
+    """The name of a role that gives these rights to a subject. Another grant has another name: an owner who applies one takes none away.
+
+    kind: EXECUTOR or SUBMITTER.
+    """
+    granted = json.dumps([rules(rights), subject], sort_keys=True)
+    return f"{kind}-{hashlib.sha256(granted.encode()).hexdigest()[:8]}"
 
 
 def role(name: str, rights: Iterable[Right]) -> Json:

@@ -168,8 +168,9 @@ def _binds(binding: Json, account: str, namespace: str) -> bool:
 # --- what gives a right --------------------------------------------------------------------------------------------------
 
 
-def _role_for(target: Target, name: str, rights: Sequence[Right], subject: Json) -> str:
-    """The fix: the file with the smallest sufficient role, or how to write it."""
+def _role_for(target: Target, kind: str, rights: Sequence[Right], subject: Json) -> str:
+    """The fix: the file with the smallest sufficient role, or how to write it. kind: as in `roles.name_of_grant`."""
+    name = roles.name_of_grant(kind, rights, subject)
     for document in (roles.role(name, rights), roles.binding(name, subject)):
         document["metadata"]["namespace"] = target.namespace
         if document not in target.lacking:

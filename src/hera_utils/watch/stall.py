@@ -38,7 +38,10 @@ class Stall:
             self._reasons = {}
             with suppress(HeraUtilsError):  # the next poll meets the same error
                 for one in active[:_MOST]:
-                    self._reasons |= self._reasons_of(self._get(one.name))
+                    workflow = self._get(one.name)
+                    self._reasons |= self._reasons_of(workflow)
+                    if not phase_of(workflow):
+                        break  # nobody takes up the others either
         return self._reasons
 
     def _reasons_of(self, workflow: Json) -> dict[str, list[str]]:
