@@ -13,7 +13,7 @@ from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.provenance.manifest import NAME
 from hera_utils.provenance.python_modules import canonical
 from hera_utils.runs.record import RUN_LABEL, facts_of
-from hera_utils.runs.record_files import read_file, read_json
+from hera_utils.runs.record_files import packages_of, read_json
 from hera_utils.settings.command_line import PLACE, without_settings
 from hera_utils.settings.secret import MASK
 from hera_utils.wording import first_of, system_reason
@@ -103,7 +103,7 @@ def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recor
             for one in entities.values()
             if one.get("@type") == "SoftwareApplication" and one.get("url")  # the tools of workflows have none
         },
-        packages=_packages(folder),
+        packages=packages_of(folder),
     )
 
 
@@ -126,14 +126,6 @@ def _after_all_others(folder: Path) -> frozenset[str]:
         return frozenset(str(one["name"]) for one in workflows if one.get("role") == "gather")
     except (KeyError, TypeError, AttributeError):
         return frozenset()
-
-
-def _packages(folder: Path) -> dict[str, str]:
-    try:
-        lines = read_file(folder / "requirements.txt").decode().splitlines()
-    except (OSError, ValueError):
-        return {}
-    return {name: number for name, sign, number in (line.partition("==") for line in lines) if sign}
 
 
 def changed_sources(recorded: Recorded) -> list[str]:

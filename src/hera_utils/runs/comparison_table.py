@@ -23,7 +23,7 @@ from hera_utils.runs.conditions import (
     run_values,
     short_names,
 )
-from hera_utils.runs.record_files import read_file
+from hera_utils.runs.record_files import packages_of
 
 Json = dict[str, Any]
 
@@ -62,7 +62,7 @@ def side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ())
     """
     check_columns(columns, entries)
     sources = [_sources(entry) for entry in entries]
-    packages = [_packages(entry) for entry in entries]
+    packages = [packages_of(entry.folder) if entry.folder else {} for entry in entries]
     images = [_images(entry) for entry in entries]
     matches = [RunMatch(entry, entry.points) for entry in entries]
     table: dict[str, list[str]] = {"run": [entry.name for entry in entries]}
@@ -163,16 +163,6 @@ def _different_files(sources: Sequence[dict[str, str]]) -> tuple[str, ...]:
     known = [one for one in sources if one]
     names = sorted({name for one in known for name in one})
     return tuple(name for name in names if len({one.get(name) for one in known}) > 1)
-
-
-def _packages(entry: CatalogueEntry) -> dict[str, str]:
-    if entry.folder is None:
-        return {}
-    try:
-        lines = read_file(entry.folder / "requirements.txt").decode().splitlines()
-    except (OSError, ValueError):
-        return {}
-    return {name: version for name, sign, version in (line.partition("==") for line in lines) if sign}
 
 
 def _images(entry: CatalogueEntry) -> dict[str, str]:

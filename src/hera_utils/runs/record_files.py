@@ -27,6 +27,15 @@ def read_json(file: Path) -> Any:
         raise ValueError("nested too deep") from None
 
 
+def packages_of(folder: Path) -> dict[str, str]:
+    """Package → version as the run of this record folder had them; none without a readable list."""
+    try:
+        lines = read_file(folder / "requirements.txt").decode().splitlines()
+    except (OSError, ValueError):
+        return {}
+    return {name: version for name, sign, version in (line.partition("==") for line in lines) if sign}
+
+
 def refuse_special(file: Path) -> None:
     """Raise OSError if it is no regular file, without opening it, because that may wait for ever."""
     if not stat.S_ISREG(os.stat(file).st_mode):
