@@ -167,7 +167,9 @@ def test_many_boxes_become_one_a_template_and_workflows_share_them():
 
 
 def test_failures_are_told_and_bounded():
-    whole, results = told(*(pod(f"wf.c({n}:x)", "Failed", message=f"boom {n}") for n in range(150)), phase="Failed")
+    whole, results = told(
+        *(pod(f"wf.c({n}:x)", "Failed", message=f"boom {chr(n + 0x400)}") for n in range(150)), phase="Failed"
+    )
     found = page_data(whole, results)
     assert (found["phase"], len(found["failures"])) == ("Failed", MOST_FAILURES)
     assert found["left_out"] == ["the first 100 of 150 different failures are listed"]
