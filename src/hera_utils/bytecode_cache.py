@@ -25,6 +25,11 @@ try:
 except ImportError:  # Python 3.10
     import sre_compile as expressions
 
+if sys.version_info >= (3, 14):
+    import annotationlib as annotations
+else:
+    annotations = typing
+
 _sre: Any = expressions._sre
 
 _MOST = 20_000
@@ -62,7 +67,7 @@ class _Texts:
     def in_place_of_the_compiler(self) -> Iterator[None]:
         """Replace Python's functions in the modules that compile texts by those of this class."""
         with (
-            _replaced(typing, "compile", self._compile),  # a name in the module hides the builtin
+            _replaced(annotations, "compile", self._compile),  # a name in the module hides the builtin
             _replaced(dataclasses, "exec", self._execute),
             _replaced(expressions, "compile", self._expression),
         ):

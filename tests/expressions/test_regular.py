@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 
 import pytest
 from hypothesis import given
@@ -109,3 +110,9 @@ def test_half_a_surrogate_pair_is_carried_through() -> None:
 def test_any_pattern_is_compiled_or_refused(pattern: str, text: str) -> None:
     with contextlib.suppress(Failure):
         list(regexp.compiled(pattern).all(text))
+
+
+def test_without_re2_a_regular_expression_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(Failure, match="pip install google-re2"):
+        regexp.Pattern("a+b")

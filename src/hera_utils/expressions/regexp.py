@@ -70,9 +70,7 @@ class Pattern:
 
     def __init__(self, pattern: str) -> None:
         """Raises Failure with Go's message."""
-        # Imported here, as the import takes 10 ms and most workflows have no regular expression.
-        import re2
-
+        re2 = _re2()
         if len(pattern) > LONGEST:
             _refuse("expression too large", pattern[:40] + "…")
         _check_brackets(pattern)
@@ -104,6 +102,18 @@ class Pattern:
                 at += 1
                 while _within_a_character(data, at):
                     at += 1
+
+
+def _re2() -> Any:
+    """The package of RE2, imported late: the import takes 10 ms, and most workflows have no regular expression. Raises Failure."""
+    try:
+        import re2
+    except ImportError:
+        raise Failure(
+            "regular expressions need the package google-re2, which the server's Python does not have; hera_utils brings it "
+            "for Python 3.14 and older, for a newer one: pip install google-re2"
+        ) from None
+    return re2
 
 
 def _check_brackets(pattern: str) -> None:
@@ -138,8 +148,7 @@ def _in_re2(token: re.Match[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _exists(unicode_class: str) -> bool:
-    import re2
-
+    re2 = _re2()
     options = re2.Options()
     options.log_errors = False
     try:
