@@ -209,6 +209,7 @@ def test_gc_removes_unused_pythons_with_packages_when_asked_alone(user, store):
     shutil.rmtree(folder)
 
 
+@needs_busybox
 def test_an_image_that_a_pod_uses_stays(user, rootfs):
     shutil.copy(BUSYBOX, rootfs / "bin" / "busybox")
     (rootfs / "etc").mkdir()

@@ -350,7 +350,7 @@ def test_a_package_that_a_function_of_heras_runner_needs_is_told_before_its_run(
     (tmp_path / "study.py").write_text("def compute():\n    import surely_not_there\n")
     monkeypatch.setattr("hera_utils.preflight.local_workflow._folder_of_script", lambda: tmp_path)
     runner = script("compute", "{{inputs.parameters}}", args=["-m", "hera.workflows.runner", "-e", "study:compute"])
-    (told,) = warnings(assert_ready(settings, None, workflow(runner)))
+    (told,) = [one for one in warnings(assert_ready(settings, None, workflow(runner))) if one.check == "packages"]
     assert told.message.startswith("compute imports surely_not_there, which the Python of its tasks does not have")
     assert told.fix.endswith(" -m pip install surely_not_there")
 

@@ -68,7 +68,8 @@ for path in ("/proc/1/root/etc", "/proc/1/cwd/etc", "/proc/1/task"):
 for line in open("/proc/self/status"):
     if line.startswith(("CapPrm", "CapEff", "CapInh", "CapAmb")):
         print(int(line.split()[1], 16) & ~0xA00405FB)
-print(sorted(os.listdir("/proc/self/fd")))
+descriptors = {fd: os.path.realpath("/proc/self/fd/" + fd) for fd in os.listdir("/proc/self/fd") if os.path.lexists("/proc/self/fd/" + fd)}
+print(sorted(fd for fd, leads_to in descriptors.items() if "libffi" not in leads_to))  # which ctypes may keep open
 """
 
 
@@ -80,7 +81,7 @@ def test_a_python_task_that_is_a_fork_of_its_worker_has_no_more_rights(stage: St
     pod = stage.pod({"command": command}, template={"script": script})
     assert stage.run(pod).phase == "Succeeded"
     assert stage.log(pod) == [
-        *("-1 1", "PermissionError", "PermissionError", "/proc/1/task", "0", "0", "0", "0", "['0', '1', '2', '3']")
+        *("-1 1", "PermissionError", "PermissionError", "/proc/1/task", "0", "0", "0", "0", "['0', '1', '2']")
     ]
 
 

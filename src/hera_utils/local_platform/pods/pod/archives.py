@@ -69,7 +69,7 @@ def pack_zip(top: int, name: str, label: str, target: str) -> list[str]:
             try:
                 raw.decode()
             except UnicodeDecodeError:
-                return raw, self.flag_bits
+                return raw, self.flag_bits & ~_ZIP_UTF8
             return raw, self.flag_bits if raw.isascii() else self.flag_bits | _ZIP_UTF8
 
     links: list[str] = []
