@@ -26,9 +26,9 @@ except ImportError:  # Python 3.10
     import sre_compile as expressions
 
 if sys.version_info >= (3, 14):
-    import annotationlib as annotations
+    import annotationlib as forward_references
 else:
-    annotations = typing
+    forward_references = typing
 
 _sre: Any = expressions._sre
 
@@ -67,7 +67,7 @@ class _Texts:
     def in_place_of_the_compiler(self) -> Iterator[None]:
         """Replace Python's functions in the modules that compile texts by those of this class."""
         with (
-            _replaced(annotations, "compile", self._compile),  # a name in the module hides the builtin
+            _replaced(forward_references, "compile", self._compile),  # a name in the module hides the builtin
             _replaced(dataclasses, "exec", self._execute),
             _replaced(expressions, "compile", self._expression),
         ):
