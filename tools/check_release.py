@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).parent / "uv"
-VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 TEST_NEEDS = ("pytest", "pytest-timeout", "hypothesis", "numpy")
 TESTS = ("tests/docs/test_readme.py", "tests/examples/test_examples.py", "tests/examples/test_heat_equation.py")
 USE = (
