@@ -51,7 +51,7 @@ def table(title: str, word: str, structs: list[str], *, noted: bool = True) -> l
 
 def text() -> str:
     structs = list(
-        dict.fromkeys(one for root in dict.fromkeys(support.ROOTS.values()) for one in support.reached(root))
+        dict.fromkeys(one for root in dict.fromkeys(support.ROOTS.values()) for one in support.reachable_structs(root))
     )
     words = [verdict.word for struct in structs for verdict in support.verdicts(struct).values()]
     counts = ", ".join(f"{words.count(word)} {word}" for word in (support.EXECUTES, support.WARNS, support.REFUSES))

@@ -70,7 +70,7 @@ def test_generated_name_is_cut() -> None:
     ],
 )  # fmt: skip
 def test_refused(metadata: dict[str, object], message: str) -> None:
-    wrong = names.aggregate(names.metadata_faults(metadata))
+    wrong = names.join_messages(names.metadata_faults(metadata))
     assert f'Workflow.argoproj.io "{metadata.get("name", "")}" is invalid: {wrong}' == message
 
 

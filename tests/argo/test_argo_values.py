@@ -90,7 +90,7 @@ WORKFLOW: dict[str, Any] = {
 
 
 def test_fields_as_argo_answers_them() -> None:
-    kept = fields.field_filter("status.phase,metadata.name").workflow(WORKFLOW)
+    kept = fields.field_filter("status.phase,metadata.name").filter_workflow(WORKFLOW)
     assert kept == {
         "metadata": {"name": "x"},
         "spec": {"arguments": {}},
@@ -99,7 +99,7 @@ def test_fields_as_argo_answers_them() -> None:
 
 
 def test_fields_left_out() -> None:
-    kept = fields.field_filter("-spec,status.nodes").workflow(WORKFLOW)
+    kept = fields.field_filter("-spec,status.nodes").filter_workflow(WORKFLOW)
     assert kept["spec"] == {"arguments": {}}
     assert "nodes" not in kept["status"]
     assert kept["metadata"] == WORKFLOW["metadata"]
@@ -107,11 +107,11 @@ def test_fields_left_out() -> None:
 
 def test_fields_of_lists() -> None:
     reply = {"metadata": {"resourceVersion": "7"}, "items": [WORKFLOW]}
-    kept = fields.field_filter("items.metadata.name,metadata").workflow_list(reply)
+    kept = fields.field_filter("items.metadata.name,metadata").filter_list(reply)
     assert kept["metadata"] == {"resourceVersion": "7"}
     assert kept["items"][0]["metadata"] == {"name": "x"}
-    assert fields.field_filter("items.status.phase").workflow_list({"metadata": {}, "items": None})["items"] is None
-    assert fields.field_filter("").workflow_list(reply) is reply
+    assert fields.field_filter("items.status.phase").filter_list({"metadata": {}, "items": None})["items"] is None
+    assert fields.field_filter("").filter_list(reply) is reply
 
 
 def test_fields_that_are_not_needed_need_not_be_loaded() -> None:

@@ -22,7 +22,7 @@ def test_what_is_json_is_accepted_and_its_parts_are_its_text(
 ) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     gojson.check(text)
-    assert gojson.complaint(text) == ""
+    assert gojson.json_fault(text) == ""
     assert json.loads(gojson.compact(text)) == value
     if isinstance(value, list):
         assert [json.loads(one) for one in gojson.elements(text)] == value
@@ -42,11 +42,11 @@ def test_whatever_python_refuses_has_a_complaint(value: object, data: st.DataObj
     try:
         json.loads(broken, parse_constant=lambda name: json.loads(name + "!"))
     except ValueError:
-        assert gojson.complaint(broken)
-        with pytest.raises(gojson.NotJson):
+        assert gojson.json_fault(broken)
+        with pytest.raises(gojson.InvalidJson):
             gojson.check(broken)
     else:
-        assert not gojson.complaint(broken)
+        assert not gojson.json_fault(broken)
 
 
 def test_numbers_are_never_made_python_numbers() -> None:
@@ -64,7 +64,7 @@ def test_numbers_are_never_made_python_numbers() -> None:
     ],
 )
 def test_an_object_of_other_than_texts_is_refused(text: str, complaint: str) -> None:
-    with pytest.raises(gojson.NotJson) as refused:
+    with pytest.raises(gojson.InvalidJson) as refused:
         gojson.texts(text)
     assert str(refused.value) == complaint
 
@@ -75,5 +75,5 @@ def test_an_object_of_texts() -> None:
 
 
 def test_too_deep() -> None:
-    with pytest.raises(gojson.NotJson, match="exceeded max depth"):
+    with pytest.raises(gojson.InvalidJson, match="exceeded max depth"):
         gojson.check("[" * 20_000 + "]" * 20_000)

@@ -23,16 +23,16 @@ from hera_utils.interpreter.state import Run
 )
 def test_a_node_may_end_without_having_run(phase: str, ended: bool, completed: bool, unsuccessful: bool) -> None:
     node = {"phase": phase}
-    assert phases.ended(node) is phases.fulfilled(node) is (phase in phases.ENDED) is ended
-    assert phases.completed(node) is (phase in phases.COMPLETED) is completed
-    assert phases.unsuccessful(node) is (phase in phases.UNSUCCESSFUL) is unsuccessful
+    assert phases.has_ended(node) is phases.is_fulfilled(node) is (phase in phases.ENDED) is ended
+    assert phases.has_completed(node) is (phase in phases.COMPLETED) is completed
+    assert phases.is_unsuccessful(node) is (phase in phases.UNSUCCESSFUL) is unsuccessful
     assert (phase in phases.NEVER_RAN) is (ended and not completed)
 
 
 def test_a_daemon_that_is_ready_is_waited_for_no_more() -> None:
-    assert phases.fulfilled({"phase": "Running", "daemoned": True})
-    assert not phases.fulfilled({"phase": "Pending", "daemoned": True})
-    assert not phases.ended({"phase": "Running", "daemoned": True})
+    assert phases.is_fulfilled({"phase": "Running", "daemoned": True})
+    assert not phases.is_fulfilled({"phase": "Pending", "daemoned": True})
+    assert not phases.has_ended({"phase": "Running", "daemoned": True})
 
 
 @pytest.mark.parametrize("phase", ["", "Pending", "Running", "Succeeded", "Failed", "Error"])

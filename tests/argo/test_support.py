@@ -21,7 +21,7 @@ def spec(**fields: Any) -> dict[str, Any]:
 
 
 def test_every_field_that_can_be_used_has_a_verdict() -> None:
-    structs = {one for root in support.ROOTS.values() for one in support.reached(root)}
+    structs = {one for root in support.ROOTS.values() for one in support.reachable_structs(root)}
     assert not [
         f"{one}.{field}" for one in structs for field in schema.fields(one) if field not in support.verdicts(one)
     ]

@@ -23,7 +23,7 @@ START = 1_795_424_400.0  # 2026-11-23T09:00:00Z
     ],
 )
 def test_a_time_is_written_in_three_precisions(at: float, text: str, micro: str, nano: str) -> None:
-    assert (timestamps.text(at), timestamps.micro(at), timestamps.nano(at)) == (text, micro, nano)
+    assert (timestamps.text(at), timestamps.micro_time(at), timestamps.nano_time(at)) == (text, micro, nano)
     assert timestamps.read(micro) == timestamps.read(nano) == at
 
 

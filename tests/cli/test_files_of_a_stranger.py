@@ -63,4 +63,4 @@ def test_pipes_and_devices_in_a_folder_are_no_documents(tmp_path: Path) -> None:
 
 def test_a_file_of_many_values_is_read() -> None:
     many = yaml_limits.MOST_EVENTS + 1
-    assert len(yaml_limits.plain("[" + "1," * many + "]")) == many
+    assert len(yaml_limits.parse_as_pyyaml("[" + "1," * many + "]")) == many

@@ -12,7 +12,7 @@ import threading
 import pytest
 import toy_parts as toys
 
-from hera_utils.argo.unknown_fields import dotted, unknown_fields
+from hera_utils.argo.unknown_fields import format_path, unknown_fields
 from hera_utils.errors import Refused
 from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.local_platform.agents import queries
@@ -263,7 +263,7 @@ def test_resource_refuses_what_it_does_not_know(platform):
     assert 'no matches for kind "DaemonSet" in version "apps/v1"' in node["message"]
     wrong = {"spec": {"templates": [{"name": "a", "resources": {}}]}}
     unknown = unknown_fields(wrong, "Workflow", any_case=False)
-    assert [dotted(field.path) for field in unknown] == ["spec.templates[0].resources"]
+    assert [format_path(field.path) for field in unknown] == ["spec.templates[0].resources"]
 
 
 def test_what_is_drawn_when_a_pod_ends_is_of_that_run(platform):

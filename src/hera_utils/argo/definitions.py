@@ -27,7 +27,7 @@ _LONGEST_NAME = 128
 _MOST_FAULTS = 10
 
 
-def _pattern(pattern: str, longest: int = 0) -> Rule:
+def _must_match(pattern: str, longest: int = 0) -> Rule:
     matches = re.compile(pattern.removesuffix("$") + r"\Z").match
 
     def check(path: str, value: Any) -> Iterator[str]:
@@ -36,22 +36,22 @@ def _pattern(pattern: str, longest: int = 0) -> Rule:
         if longest and len(value) > longest:
             yield f"{path}: Too long: may not be more than {longest} bytes"
         if not matches(value):
-            yield f"{path}: Invalid value: {_quoted(value)}: {path} in body should match '{pattern}'"
+            yield f"{path}: Invalid value: {_quote(value)}: {path} in body should match '{pattern}'"
 
     return check
 
 
-def _one_of(*choices: str) -> Rule:
+def _must_be_one_of(*choices: str) -> Rule:
     supported = ", ".join(f'"{choice}"' for choice in choices)
 
     def check(path: str, value: Any) -> Iterator[str]:
         if isinstance(value, str) and value not in choices:
-            yield f"{path}: Unsupported value: {_quoted(value)}: supported values: {supported}"
+            yield f"{path}: Unsupported value: {_quote(value)}: supported values: {supported}"
 
     return check
 
 
-def _between(least: int, largest: int | None = None) -> Rule:
+def _must_be_between(least: int, largest: int | None = None) -> Rule:
     def check(path: str, value: Any) -> Iterator[str]:
         if not isinstance(value, int) or isinstance(value, bool):
             return
@@ -63,22 +63,22 @@ def _between(least: int, largest: int | None = None) -> Rule:
     return check
 
 
-def _length(least: int, largest: int = 0) -> Rule:
+def _must_have_length(least: int, largest: int = 0) -> Rule:
     def check(path: str, value: Any) -> Iterator[str]:
         if isinstance(value, str) and len(value) < least:
-            yield f"{path}: Invalid value: {_quoted(value)}: {path} in body should be at least {least} chars long"
+            yield f"{path}: Invalid value: {_quote(value)}: {path} in body should be at least {least} chars long"
         elif isinstance(value, str) and largest and len(value) > largest:
             yield f"{path}: Too long: may not be more than {largest} bytes"
 
     return check
 
 
-def _filled(path: str, value: Any) -> Iterator[str]:
+def _must_not_be_empty(path: str, value: Any) -> Iterator[str]:
     if isinstance(value, list) and not value:
         yield f"{path}: Invalid value: 0: {path} in body should have at least 1 items"
 
 
-def _unique(*keys: str) -> Rule:
+def _must_have_unique_items(*keys: str) -> Rule:
     """A list whose elements must differ in these fields."""
 
     def check(path: str, value: Any) -> Iterator[str]:
@@ -96,12 +96,12 @@ def _unique(*keys: str) -> Rule:
 _LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
 
 
-def _one_location(artifact: Json) -> str:
+def _several_locations_fault(artifact: Json) -> str:
     several = sum(artifact.get(place) is not None for place in _LOCATIONS) > 1
     return "at most one artifact location can be specified" if several else ""
 
 
-def _one_manifest(resource: Json) -> str:
+def _two_manifests_fault(resource: Json) -> str:
     several = bool(resource.get("manifest")) and resource.get("manifestFrom") is not None
     return "only one of manifest or manifestFrom can be specified" if several else ""
 
@@ -119,8 +119,8 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "v1.NodeSelector": ("nodeSelectorTerms",),
 }
 _WHOLE: dict[str, Callable[[Json], str]] = {
-    "v1alpha1.Artifact": _one_location,
-    "v1alpha1.ResourceTemplate": _one_manifest,
+    "v1alpha1.Artifact": _several_locations_fault,
+    "v1alpha1.ResourceTemplate": _two_manifests_fault,
 }
 """Rules about a whole object; they return "" if it keeps them. Kubernetes checks them unless other faults make the object unreadable."""
 _UNREADABLE = ("Required value", "Unsupported value", "Too long")
@@ -131,34 +131,35 @@ NOT_CHECKED = (
 
 _CONTAINERS = ("v1.Container", "v1alpha1.UserContainer", "v1alpha1.ScriptTemplate", "v1alpha1.ContainerNode")
 _RULES: dict[tuple[str, str], Rule] = {
-    **{(f"v1alpha1.{kind}", "parallelism"): _between(1) for kind in ("WorkflowSpec", "Template")},
+    **{(f"v1alpha1.{kind}", "parallelism"): _must_be_between(1) for kind in ("WorkflowSpec", "Template")},
     **{
-        (f"v1alpha1.{kind}", "name"): _pattern(_NAME, _LONGEST_NAME) for kind in ("Template", "WorkflowStep", "DAGTask")
+        (f"v1alpha1.{kind}", "name"): _must_match(_NAME, _LONGEST_NAME)
+        for kind in ("Template", "WorkflowStep", "DAGTask")
     },
-    ("v1alpha1.Parameter", "name"): _pattern("^[-a-zA-Z0-9_]+$"),
-    ("v1alpha1.Parameter", "enum"): _filled,
-    ("v1alpha1.Artifact", "name"): _pattern("^[-a-zA-Z0-9_{}.]+$"),
-    ("v1alpha1.Artifact", "mode"): _between(0, 511),
-    ("v1alpha1.Template", "steps"): _filled,
-    ("v1alpha1.DAGTemplate", "tasks"): _filled,
-    ("v1alpha1.ResourceTemplate", "action"): _one_of("get", "create", "apply", "delete", "replace", "patch"),
-    ("v1alpha1.ResourceTemplate", "mergeStrategy"): _one_of("strategic", "merge", "json"),
-    ("v1alpha1.RetryStrategy", "retryPolicy"): _one_of("Always", "OnFailure", "OnError", "OnTransientError"),
-    ("v1alpha1.PodGC", "strategy"): _one_of(
+    ("v1alpha1.Parameter", "name"): _must_match("^[-a-zA-Z0-9_]+$"),
+    ("v1alpha1.Parameter", "enum"): _must_not_be_empty,
+    ("v1alpha1.Artifact", "name"): _must_match("^[-a-zA-Z0-9_{}.]+$"),
+    ("v1alpha1.Artifact", "mode"): _must_be_between(0, 511),
+    ("v1alpha1.Template", "steps"): _must_not_be_empty,
+    ("v1alpha1.DAGTemplate", "tasks"): _must_not_be_empty,
+    ("v1alpha1.ResourceTemplate", "action"): _must_be_one_of("get", "create", "apply", "delete", "replace", "patch"),
+    ("v1alpha1.ResourceTemplate", "mergeStrategy"): _must_be_one_of("strategic", "merge", "json"),
+    ("v1alpha1.RetryStrategy", "retryPolicy"): _must_be_one_of("Always", "OnFailure", "OnError", "OnTransientError"),
+    ("v1alpha1.PodGC", "strategy"): _must_be_one_of(
         "", "OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"
     ),
-    ("v1alpha1.ArtifactGC", "strategy"): _one_of("", "OnWorkflowCompletion", "OnWorkflowDeletion", "Never"),
-    ("v1alpha1.S3Bucket", "addressingStyle"): _one_of("", "path", "virtual-hosted"),
-    ("v1alpha1.Prometheus", "name"): _pattern(_METRIC),
-    ("v1alpha1.Prometheus", "help"): _length(1),
-    ("v1alpha1.MetricLabel", "key"): _pattern(_METRIC),
-    ("v1alpha1.Counter", "value"): _length(1, 256),
-    ("v1alpha1.Gauge", "value"): _length(1, 256),
-    ("v1alpha1.Gauge", "operation"): _one_of("Set", "Add", "Sub"),
-    ("v1alpha1.Histogram", "value"): _length(1, 256),
-    **{(kind, "env"): _unique("name") for kind in _CONTAINERS},
-    **{(kind, "volumeMounts"): _unique("mountPath") for kind in _CONTAINERS},
-    **{(kind, "ports"): _unique("containerPort", "protocol") for kind in _CONTAINERS},
+    ("v1alpha1.ArtifactGC", "strategy"): _must_be_one_of("", "OnWorkflowCompletion", "OnWorkflowDeletion", "Never"),
+    ("v1alpha1.S3Bucket", "addressingStyle"): _must_be_one_of("", "path", "virtual-hosted"),
+    ("v1alpha1.Prometheus", "name"): _must_match(_METRIC),
+    ("v1alpha1.Prometheus", "help"): _must_have_length(1),
+    ("v1alpha1.MetricLabel", "key"): _must_match(_METRIC),
+    ("v1alpha1.Counter", "value"): _must_have_length(1, 256),
+    ("v1alpha1.Gauge", "value"): _must_have_length(1, 256),
+    ("v1alpha1.Gauge", "operation"): _must_be_one_of("Set", "Add", "Sub"),
+    ("v1alpha1.Histogram", "value"): _must_have_length(1, 256),
+    **{(kind, "env"): _must_have_unique_items("name") for kind in _CONTAINERS},
+    **{(kind, "volumeMounts"): _must_have_unique_items("mountPath") for kind in _CONTAINERS},
+    **{(kind, "ports"): _must_have_unique_items("containerPort", "protocol") for kind in _CONTAINERS},
 }
 
 
@@ -166,26 +167,26 @@ def faults(document: Json, kind: str) -> list[str]:
     """The complaints about the spec of an Argo object of that kind; [] if it is valid."""
     complaints: list[str] = []
     broken: list[str] = []
-    found = _walk(document.get("spec") or {}, schema.fields(f"v1alpha1.{kind}").get("spec", ""), "spec", broken)
+    found = _find_faults(document.get("spec") or {}, schema.fields(f"v1alpha1.{kind}").get("spec", ""), "spec", broken)
     for fault in found:
         complaints.append(fault)
         if len(complaints) == _MOST_FAULTS:
             break
-    remarked = with_remark(complaints)
+    remarked = add_kubernetes_remark(complaints)
     return remarked if NOT_CHECKED in remarked else remarked + broken
 
 
-def with_remark(complaints: list[str]) -> list[str]:
+def add_kubernetes_remark(complaints: list[str]) -> list[str]:
     """The complaints, with Kubernetes' remark if they prevent the check of the rules about whole objects."""
     unreadable = any(one.partition(": ")[2].startswith(_UNREADABLE) for one in complaints)
     return [*complaints, NOT_CHECKED] if unreadable else complaints
 
 
-def _walk(value: Any, go_type: str, path: str, broken: list[str]) -> Iterator[str]:
+def _find_faults(value: Any, go_type: str, path: str, broken: list[str]) -> Iterator[str]:
     """The complaints about a value and its content. broken: receives those about whole objects."""
     if isinstance(value, list):
         for index, element in enumerate(value):
-            yield from _walk(element, go_type, f"{path}[{index}]", broken)
+            yield from _find_faults(element, go_type, f"{path}[{index}]", broken)
         return
     if not isinstance(value, dict):
         return
@@ -194,9 +195,9 @@ def _walk(value: Any, go_type: str, path: str, broken: list[str]) -> Iterator[st
         return
     if schema.is_map(go_type):
         for key, element in value.items():
-            yield from _walk(element, struct, f"{path}.{key}", broken)
+            yield from _find_faults(element, struct, f"{path}.{key}", broken)
         return
-    checks = _of_struct(struct)
+    checks = _checks_of_struct(struct)
     for field in checks.required:
         if value.get(field) in (None, []):
             yield f"{path}.{field}: Required value"
@@ -208,7 +209,7 @@ def _walk(value: Any, go_type: str, path: str, broken: list[str]) -> Iterator[st
         if field in checks.rules:
             yield from checks.rules[field](below, inner)
         if inner is not None and field in checks.types:
-            yield from _walk(inner, checks.types[field], below, broken)
+            yield from _find_faults(inner, checks.types[field], below, broken)
 
 
 @dataclass(frozen=True)
@@ -223,23 +224,26 @@ class _Checks:
 
 
 @cache
-def _of_struct(struct: str) -> _Checks:
+def _checks_of_struct(struct: str) -> _Checks:
     own = [struct]
     for name in own:
-        own += schema.embedded(name)
+        own += schema.embedded_structs(name)
     rules = {field: rule for (kind, field), rule in _RULES.items() if kind in own}
-    types = {field: kind for field, kind in schema.fields(struct).items() if _checked(schema.struct_of(kind) or "")}
+    types = {field: kind for field, kind in schema.fields(struct).items() if _has_rules(schema.struct_of(kind) or "")}
     required = tuple(field for kind in own for field in _REQUIRED.get(kind, ()))
     return _Checks(types, rules, required, tuple(_WHOLE[kind] for kind in own if kind in _WHOLE))
 
 
 @cache
-def _checked(struct: str) -> bool:
+def _has_rules(struct: str) -> bool:
     """Whether a struct, or one inside of it, has rules."""
     todo, visited = [struct] if struct else [], {struct}
     while todo:
         name = todo.pop()
-        inside = [*schema.embedded(name), *(schema.struct_of(kind) or "" for kind in schema.fields(name).values())]
+        inside = [
+            *schema.embedded_structs(name),
+            *(schema.struct_of(kind) or "" for kind in schema.fields(name).values()),
+        ]
         if name in _REQUIRED or name in _WHOLE or any(kind == name for kind, _ in _RULES):
             return True
         todo += [one for one in inside if one and one not in visited]
@@ -247,5 +251,5 @@ def _checked(struct: str) -> bool:
     return False
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)

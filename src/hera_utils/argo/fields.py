@@ -36,22 +36,22 @@ class FieldFilter:
         """The filter for the part below `prefix` (`items.`, `result.object.`)."""
         return FieldFilter(frozenset(path.removeprefix(prefix) for path in self.paths), self.exclude)
 
-    def keep(self, data: Any) -> Any:
+    def filter_json(self, data: Any) -> Any:
         """The filtered copy of plain JSON data, without the structs that Argo writes back."""
-        return _keep(data, "", self.paths, self.exclude) if self.paths else data
+        return _select_parts(data, "", self.paths, self.exclude) if self.paths else data
 
-    def workflow(self, workflow: Json) -> Json:
+    def filter_workflow(self, workflow: Json) -> Json:
         """The filtered copy of one workflow (or template, or cron workflow)."""
-        return with_empty_structs(self.keep(workflow)) if self.paths else workflow
+        return with_empty_structs(self.filter_json(workflow)) if self.paths else workflow
 
-    def workflow_list(self, reply: Json) -> Json:
+    def filter_list(self, reply: Json) -> Json:
         """The filtered copy of a list reply {"metadata", "items"}; paths of single objects begin with `items.`.
 
         As Argo does: the filter runs over the whole reply, so `metadata` of the list stays only when asked for.
         """
         if not self.paths:
             return reply
-        kept = self.keep(reply)
+        kept = self.filter_json(reply)
         items = kept.get("items")
         kept["items"] = [with_empty_structs(item) for item in items] if items is not None else None
         kept.setdefault("metadata", {})
@@ -74,27 +74,27 @@ def with_empty_structs(workflow: Json) -> Json:
     spec = dict(workflow.get("spec") or {})
     spec.setdefault("arguments", {})
     if spec.get("templates"):
-        spec["templates"] = [_template(template) for template in spec["templates"]]
+        spec["templates"] = [_template_with_empty_structs(template) for template in spec["templates"]]
     shaped["spec"] = spec
     shaped["status"] = {"startedAt": None, "finishedAt": None, **(workflow.get("status") or {})}
     return {**workflow, **shaped}
 
 
-def _template(template: Json) -> Json:
+def _template_with_empty_structs(template: Json) -> Json:
     return {"inputs": {}, "outputs": {}, "metadata": {}, **template}
 
 
-def _keep(item: Any, path: str, paths: frozenset[str], exclude: bool) -> Any:
+def _select_parts(item: Any, path: str, paths: frozenset[str], exclude: bool) -> Any:
     if isinstance(item, dict):
         selected = {}
         for key, value in item.items():
             below = f"{path}.{key}" if path else key
             named, wanted = _is_named(below, paths)
             if (exclude and not named) or (not exclude and wanted):
-                selected[key] = value if named else _keep(value, below, paths, exclude)
+                selected[key] = value if named else _select_parts(value, below, paths, exclude)
         return selected
     if isinstance(item, list):
-        return [_keep(one, path, paths, exclude) for one in item]
+        return [_select_parts(one, path, paths, exclude) for one in item]
     return item
 
 

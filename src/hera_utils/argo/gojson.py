@@ -15,7 +15,7 @@ _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _AFTER, _TOP = range(7)
 END = "unexpected end of JSON input"
 
 
-class NotJson(ValueError):
+class InvalidJson(ValueError):
     """A text is not JSON; the message is Go's."""
 
 
@@ -28,13 +28,13 @@ _AS_TEXT = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refu
 
 
 def check(text: str) -> None:
-    """Raise NotJson with Go's message unless the text is one JSON value."""
+    """Raise InvalidJson with Go's message unless the text is one JSON value."""
     try:
         _AS_TEXT.decode(text)
     except (ValueError, RecursionError):
-        found = complaint(text)
+        found = json_fault(text)
         if found:
-            raise NotJson(found) from None
+            raise InvalidJson(found) from None
 
 
 def elements(text: str) -> list[str]:
@@ -54,7 +54,7 @@ def members(text: str) -> dict[str, str]:
 
 
 def texts(text: str) -> dict[str, str]:
-    """A JSON object of strings (map[string]string); null is an empty one. The text must have been checked. Raises NotJson."""
+    """A JSON object of strings (map[string]string); null is an empty one. The text must have been checked. Raises InvalidJson."""
     value = json.loads(text, parse_int=float)
     wrong = (
         [value]
@@ -63,7 +63,7 @@ def texts(text: str) -> dict[str, str]:
     )
     if wrong:
         go_type = "string" if isinstance(value, dict) else "map[string]string"
-        raise NotJson(f"json: cannot unmarshal {_kind(wrong[0])} into Go value of type {go_type}")
+        raise InvalidJson(f"json: cannot unmarshal {_kind(wrong[0])} into Go value of type {go_type}")
     return {key: one or "" for key, one in (value or {}).items()}
 
 
@@ -98,11 +98,11 @@ def compact(text: str) -> str:
 # -- complaints ---------------------------------------------------------------------------------------------------------
 
 
-def complaint(text: str) -> str:
+def json_fault(text: str) -> str:
     """Go's message for a text that is not JSON; "" if it is."""
     try:
         return _Scanner(text).scan()
-    except NotJson as error:
+    except InvalidJson as error:
         return str(error)
 
 
@@ -162,7 +162,7 @@ class _Scanner:
         if letter in (b"{", b"["):
             self.open.append(letter)
             if len(self.open) > _DEPTH:
-                raise NotJson("exceeded max depth")
+                raise InvalidJson("exceeded max depth")
             return _KEY_OR_END if letter == b"{" else _VALUE_OR_END
         if letter == b'"':
             self.string()
@@ -217,7 +217,7 @@ class _Scanner:
                 return
             if letter == b"\\"[0]:
                 self.escape()
-        raise NotJson(END)
+        raise InvalidJson(END)
 
     def escape(self) -> None:
         letter = self.data[self.at]
@@ -230,10 +230,10 @@ class _Scanner:
             self.at += 1
 
     def refuse(self, where: str, back: int = 0) -> int:
-        raise NotJson(f"invalid character {_quoted(chr(self.data[self.at + back]))} {where}")
+        raise InvalidJson(f"invalid character {_quote_byte(chr(self.data[self.at + back]))} {where}")
 
 
-def _quoted(letter: str) -> str:
+def _quote_byte(letter: str) -> str:
     """A byte in single quotes, in Go's form."""
     if letter in "'\"":
         return "'\\''" if letter == "'" else "'\"'"

@@ -103,12 +103,12 @@ def _merge_map(document: Mapping[str, Any], patch: Mapping[str, Any], go_type: s
         return {}
     if "$patch" in patch:
         raise PatchError(f"unknown patch type: {directive} in map: {_go_text(patch)}")
-    merged = _retained(document, patch)
+    merged = _with_retained_keys(document, patch)
     for key, value in patch.items():
         if key.startswith(_ORDER):
             field = key.removeprefix(_ORDER)
             if field not in patch and isinstance(merged.get(field), list):
-                merged[field] = _in_order(merged[field], value, merged[field], _merge_key(go_type, field) or "")
+                merged[field] = _sort_by_order(merged[field], value, merged[field], _merge_key(go_type, field) or "")
         elif key.startswith("$"):
             continue
         elif value is None:
@@ -120,16 +120,16 @@ def _merge_map(document: Mapping[str, Any], patch: Mapping[str, Any], go_type: s
         elif _is_directive(value):
             merged.pop(key, None)
         else:
-            merged[key] = _added(value)
+            merged[key] = _value_of_new_field(value)
     for key, value in patch.items():
         field = key.removeprefix(_DELETED)
         if key.startswith(_DELETED) and isinstance(merged.get(field), list) and isinstance(value, list):
             deleted = _set_of(value)
-            merged[field] = [element for element in merged[field] if _comparable(element) not in deleted]
+            merged[field] = [element for element in merged[field] if _hashable_form(element) not in deleted]
     return merged
 
 
-def _retained(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
+def _with_retained_keys(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
     """The document with only the keys in `$retainKeys`, if the patch has it."""
     if "$retainKeys" not in patch:
         return dict(document)
@@ -141,10 +141,10 @@ def _retained(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
 
 def _set_of(values: list[Any]) -> frozenset[Any]:
     """The values as a set, for fast comparisons."""
-    return frozenset(map(_comparable, values))
+    return frozenset(map(_hashable_form, values))
 
 
-def _comparable(value: Any) -> Any:
+def _hashable_form(value: Any) -> Any:
     """A hashable form of a value that equals no text unless the value is that text."""
     return (json.dumps(value, sort_keys=True),) if isinstance(value, (dict, list)) else value
 
@@ -154,14 +154,14 @@ def _merge_field(document: Any, patch: list[Any], struct: str, field: str, order
     key = _merge_key(struct, field)
     merged: list[Any]
     if not isinstance(document, list):
-        merged = _added(patch)
+        merged = _value_of_new_field(patch)
     elif key is None:
-        merged = _bare(patch)
+        merged = _strip_directives(patch)
     else:
         merged = _merge_list(document, patch, key, _type_of(struct, field))
     if order is None:
         return merged
-    return _in_order(merged, order, document if isinstance(document, list) else [], key or "")
+    return _sort_by_order(merged, order, document if isinstance(document, list) else [], key or "")
 
 
 def _merge_list(document: list[Any], patch: list[Any], key: str, go_type: str) -> list[Any]:
@@ -171,21 +171,23 @@ def _merge_list(document: list[Any], patch: list[Any], key: str, go_type: str) -
     if len({isinstance(element, dict) for element in both}) > 1:
         raise PatchError(f"list element types are not identical: {_go_text([document, patch])}")
     if not key:
-        return _in_order(list({_comparable(element): element for element in both}.values()), patch, document, "")
+        return _sort_by_order(
+            list({_hashable_form(element): element for element in both}.values()), patch, document, ""
+        )
     document, patch = _apply_directives(document, patch, key)
     merged = list(document)
-    places = {_comparable(element.get(key)): place for place, element in reversed(list(enumerate(merged)))}
+    places = {_hashable_form(element.get(key)): place for place, element in reversed(list(enumerate(merged)))}
     for element in patch:
         if key not in element:
             raise _no_merge_key(element, key)
-        name = _comparable(element[key])
+        name = _hashable_form(element[key])
         place = places.get(name)
         if place is None:
             places[name] = len(merged)
-            merged.append(_bare(element))
+            merged.append(_strip_directives(element))
         else:
             merged[place] = _merge_map(merged[place], element, go_type)
-    return _in_order(merged, patch, document, key)
+    return _sort_by_order(merged, patch, document, key)
 
 
 def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tuple[list[Json], list[Json]]:
@@ -205,19 +207,19 @@ def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tupl
         elif "$patch" in element:
             raise PatchError(f"unknown patch type: {directive} in map: {_go_text(element)}")
     if replaced:
-        return _bare(elements), []
+        return _strip_directives(elements), []
     gone = _set_of(deleted)
-    return [element for element in document if _comparable(element.get(key)) not in gone], elements
+    return [element for element in document if _hashable_form(element.get(key)) not in gone], elements
 
 
-def _in_order(merged: list[Any], order: Any, before: list[Any], key: str) -> list[Any]:
+def _sort_by_order(merged: list[Any], order: Any, before: list[Any], key: str) -> list[Any]:
     """The elements in `order` in that order; each other element stands before its successor in the list `before`."""
 
     if not isinstance(order, list):
         raise PatchError("invalid patch format of setElementOrder list")
 
     def identity(element: Any) -> Any:
-        return _comparable(element.get(key) if key and isinstance(element, dict) else element)
+        return _hashable_form(element.get(key) if key and isinstance(element, dict) else element)
 
     def places_in(elements: list[Any]) -> dict[Any, int]:
         return {identity(element): place for place, element in reversed(list(enumerate(elements)))}
@@ -241,44 +243,46 @@ def _is_directive(value: Any) -> bool:
     return isinstance(value, dict) and "$patch" in value
 
 
-def _added(value: Any) -> Any:
+def _value_of_new_field(value: Any) -> Any:
     """The value of a new field; directives in it delete the map or element that contains them."""
     if isinstance(value, dict):
         kept = {key: inner for key, inner in value.items() if inner is not None and not key.startswith("$")}
-        return {key: _added(inner) for key, inner in kept.items() if not _is_directive(inner)}
+        return {key: _value_of_new_field(inner) for key, inner in kept.items() if not _is_directive(inner)}
     if isinstance(value, list):
-        return [_added(element) for element in value if not _is_directive(element)]
+        return [_value_of_new_field(element) for element in value if not _is_directive(element)]
     return value
 
 
-def _bare(value: Any) -> Any:
+def _strip_directives(value: Any) -> Any:
     """A value without its directives, which have no effect here: Kubernetes drops them when it reads the result."""
     if isinstance(value, dict):
         return _without_directives(value)
-    return [_bare(element) for element in value] if isinstance(value, list) else value
+    return [_strip_directives(element) for element in value] if isinstance(value, list) else value
 
 
 def _without_directives(value: Mapping[str, Any]) -> Json:
-    return {key: _bare(inner) for key, inner in value.items() if inner is not None and not key.startswith("$")}
+    return {
+        key: _strip_directives(inner) for key, inner in value.items() if inner is not None and not key.startswith("$")
+    }
 
 
 # --- the schema ---------------------------------------------------------------------------------------------------------
 def _merge_key(go_type: str, field: str) -> str | None:
     """The merge key of a list; None if the list is replaced, "" if its elements are plain values."""
-    return None if schema.is_map(go_type) else _MERGE_KEYS.get((_struct(go_type), field))
+    return None if schema.is_map(go_type) else _MERGE_KEYS.get((_struct_name(go_type), field))
 
 
 def _type_of(go_type: str, field: str) -> str:
     """The Go type of a field, or of the values if the type is a map; "" if unknown."""
-    return _struct(go_type) if schema.is_map(go_type) else _types(_struct(go_type)).get(field, "")
+    return _struct_name(go_type) if schema.is_map(go_type) else _field_types(_struct_name(go_type)).get(field, "")
 
 
-def _struct(go_type: str) -> str:
+def _struct_name(go_type: str) -> str:
     return schema.struct_of(go_type) or ("" if schema.is_map(go_type) else go_type.lstrip("*[]"))
 
 
 @cache
-def _types(struct: str) -> dict[str, str]:
+def _field_types(struct: str) -> dict[str, str]:
     if struct in schema.type_names():
         return schema.fields(struct)
     if struct in _FIELDS:

@@ -272,6 +272,6 @@ def invalid_value(field: str, value: object, fault: str) -> str:
     return f"{field}: Invalid value: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}: {fault}"
 
 
-def aggregate(messages: list[str]) -> str:
+def join_messages(messages: list[str]) -> str:
     unique = list(dict.fromkeys(messages))
     return unique[0] if len(unique) == 1 else "[" + ", ".join(unique) + "]"

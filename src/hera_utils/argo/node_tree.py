@@ -144,7 +144,7 @@ class _TreeReader:
 
     def _address(self, node: Json, boundary: str) -> tuple[str, str]:
         name = str(node.get("name", ""))
-        if phases.retried(node):
+        if phases.is_attempt(node):
             name = _ATTEMPT.sub("", name)
         if name == boundary or not name.startswith(boundary):
             return name, ""
@@ -155,20 +155,20 @@ class _TreeReader:
         own = items.pop("", [])
         group = next((node for node in own if node.get("type") == "TaskGroup"), None)
         if not items and group is None:
-            return self._single(name, own) if own else self._awaited(name, planned)
+            return self._single(name, own) if own else self._branch_of_unstarted_task(name, planned)
         parts = [self._single(label, items[label]) for label in sorted(items, key=_index)]
         missing = 0
         if group is not None and group.get("phase") not in ENDED:
             missing = max(0, ((loop_count(planned) or 0) if planned else 0) - len(parts)) * self._leaves_of(
                 (planned or {}).get("template")
             )
-        phase = str(group.get("phase", "")) if group is not None else _joint_phase(parts)
-        return _sum(Branch(label=name, phase=phase, node=group, parts=tuple(parts)), missing)
+        phase = str(group.get("phase", "")) if group is not None else _phase_of_parts(parts)
+        return _with_counts_of_parts(Branch(label=name, phase=phase, node=group, parts=tuple(parts)), missing)
 
     def _single(self, label: str, nodes: list[Json]) -> Branch:
-        if len(nodes) == 1 and nodes[0].get("type") not in _COMPOSITE and not phases.retried(nodes[0]):
+        if len(nodes) == 1 and nodes[0].get("type") not in _COMPOSITE and not phases.is_attempt(nodes[0]):
             return _leaf(label, nodes[0], ())
-        attempts = tuple(node for node in nodes if phases.retried(node))
+        attempts = tuple(node for node in nodes if phases.is_attempt(node))
         main = next((node for node in nodes if node not in attempts), attempts[-1] if attempts else nodes[-1])
         composites = [node for node in nodes if node.get("type") in _COMPOSITE]
         if composites:
@@ -180,11 +180,11 @@ class _TreeReader:
             members = self.members.get(str(inner.get("id")), ())
             parts = self._collect(members, str(inner.get("name", "")), plan, over=phase in ENDED)
             if parts:
-                whole = _sum(Branch(label, phase, main, attempts, tuple(parts)), 0)
+                whole = _with_counts_of_parts(Branch(label, phase, main, attempts, tuple(parts)), 0)
                 return replace(whole, retried=whole.retried + max(0, len(attempts) - 1))
         return _leaf(label, main, attempts)
 
-    def _awaited(self, name: str, planned: Json | None) -> Branch:
+    def _branch_of_unstarted_task(self, name: str, planned: Json | None) -> Branch:
         task = planned or {}
         count = loop_count(task) or 1
         return Branch(label=name, tasks=count * self._leaves_of(task.get("template")))
@@ -224,14 +224,14 @@ def _index(label: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _joint_phase(parts: list[Branch]) -> str:
+def _phase_of_parts(parts: list[Branch]) -> str:
     phases = {part.phase for part in parts}
     if phases <= ENDED:
         return next((phase for phase in ("Error", "Failed", "Succeeded") if phase in phases), "Skipped")
     return "Running" if phases - {"Pending", ""} else "Pending"
 
 
-def _sum(branch: Branch, missing: int) -> Branch:
+def _with_counts_of_parts(branch: Branch, missing: int) -> Branch:
     parts = branch.parts
     return replace(
         branch,

@@ -36,22 +36,22 @@ WORKFLOW_PHASES = {
 Node = Mapping[str, Any]
 
 
-def ended(node: Node) -> bool:
+def has_ended(node: Node) -> bool:
     """Whether the node has ended: its phase no longer changes by itself."""
     return node.get("phase") in ENDED
 
 
-def fulfilled(node: Node) -> bool:
+def is_fulfilled(node: Node) -> bool:
     """Whether others need not wait for the node: it has ended, or it is a daemon that is ready."""
     return node.get("phase") in ENDED or (bool(node.get("daemoned")) and node.get("phase") != PENDING)
 
 
-def completed(node: Node) -> bool:
+def has_completed(node: Node) -> bool:
     """Whether the node ran and has ended (a skipped node did not run)."""
     return node.get("phase") in COMPLETED
 
 
-def unsuccessful(node: Node) -> bool:
+def is_unsuccessful(node: Node) -> bool:
     return node.get("phase") in UNSUCCESSFUL
 
 
@@ -65,15 +65,15 @@ def phase_or_pending(workflow: Node) -> str:
     return phase_of(workflow) or PENDING
 
 
-def suspended(node: Node) -> bool:
+def is_suspended(node: Node) -> bool:
     """Whether the node is a suspend node that waits."""
     return node.get("type") == "Suspend" and node.get("phase") == RUNNING
 
 
-def hooked(node: Node) -> bool:
+def is_hook(node: Node) -> bool:
     return bool((node.get("nodeFlag") or {}).get("hooked"))
 
 
-def retried(node: Node) -> bool:
+def is_attempt(node: Node) -> bool:
     """Whether it is an attempt. (The Retry node of a hook has this flag as well.)"""
     return node.get("type") != "Retry" and bool((node.get("nodeFlag") or {}).get("retried"))

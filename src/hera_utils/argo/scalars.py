@@ -40,7 +40,7 @@ class Mismatch(Exception):
         return f"json: cannot unmarshal {self.value} into Go struct field {self.struct}.{path} of type {self.go_type}"
 
 
-class Unreadable(Exception):
+class UnreadableValue(Exception):
     """A value that the reader of its type refuses; the message is that reader's."""
 
 
@@ -132,12 +132,12 @@ def canonical_quantity(text: str) -> str:
     binary = text.endswith("i")
     if binary and abs(nanos) >= 1024 * 10**9:
         number = -(-nanos // 10**9)
-        return _reduced(number, 1024, _BINARY)
+        return _reduce(number, 1024, _BINARY)
     exponent = re.search(r"[eE][+-]?[0-9]+\Z", text)
-    return _reduced(nanos, 1000, _SI, exponents=exponent is not None)
+    return _reduce(nanos, 1000, _SI, exponents=exponent is not None)
 
 
-def _reduced(number: int, step: int, suffixes: tuple[str, ...], *, exponents: bool = False) -> str:
+def _reduce(number: int, step: int, suffixes: tuple[str, ...], *, exponents: bool = False) -> str:
     index = 0
     while number and number % step == 0 and index < len(suffixes) - 1:
         number //= step
@@ -155,11 +155,13 @@ def _quantity(value: Any) -> str:
         return "0"
     text = str(value).strip() if json_type(value) in ("string", "number") else ""
     if not text:
-        raise Unreadable("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+        raise UnreadableValue(
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        )
     try:
         return canonical_quantity(text)
     except QuantityError as wrong:
-        raise Unreadable(str(wrong)) from None
+        raise UnreadableValue(str(wrong)) from None
 
 
 def _time(value: Any) -> str | None:
@@ -170,7 +172,7 @@ def _time(value: Any) -> str | None:
     at = timestamps.read(value)
     if at is None:
         layout = "2006-01-02T15:04:05Z07:00"
-        raise Unreadable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
+        raise UnreadableValue(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
     return timestamps.text(at)
 
 
@@ -178,7 +180,7 @@ def _plugin(value: Any) -> Any:
     if type(value) is not dict:
         raise Mismatch(json_type(value), "map[string]interface {}")
     if len(value) != 1:
-        raise Unreadable(f"expected exactly one key, got {len(value)}")
+        raise UnreadableValue(f"expected exactly one key, got {len(value)}")
     return value
 
 
@@ -190,7 +192,7 @@ def _bytes(value: Any) -> str | None:
     try:
         return base64.b64encode(base64.b64decode(value, validate=True)).decode()
     except binascii.Error:
-        raise Unreadable("illegal base64 data at input byte 0") from None
+        raise UnreadableValue("illegal base64 data at input byte 0") from None
 
 
 def _unchanged(value: Any) -> Any:

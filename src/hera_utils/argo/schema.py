@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
-from hera_utils.argo.scalars import LEAVES, ZEROS, Mismatch, Unreadable, json_type
+from hera_utils.argo.scalars import LEAVES, ZEROS, Mismatch, UnreadableValue, json_type
 from hera_utils.errors import Refused
 
 Json = dict[str, Any]
@@ -45,7 +45,7 @@ def decode(document: Any, kind: str, *, at: str | None = None) -> Json:
         field = field if at is None else at
         wrong.inside(request if field else "", ())
         raise Refused(INVALID_ARGUMENT, wrong.message(field)) from None
-    except Unreadable as wrong:
+    except UnreadableValue as wrong:
         raise Refused(INVALID_ARGUMENT, str(wrong)) from None
     except RecursionError:
         raise Refused(INVALID_ARGUMENT, "exceeded max depth") from None
@@ -70,7 +70,7 @@ def fields(type_name: str) -> dict[str, str]:
 
 
 @cache
-def embedded(type_name: str) -> tuple[str, ...]:
+def embedded_structs(type_name: str) -> tuple[str, ...]:
     """The structs embedded in this one (`v1.Container` in `v1alpha1.ScriptTemplate`)."""
     return tuple(declared.lstrip("*") for name, declared in _own_fields(type_name) if name.startswith("+"))
 
@@ -126,7 +126,7 @@ class _Field:
         self.omit = not always and not _keeps_empty(declared)
         self.plain: type | None = {"string": str, "bool": bool}.get(declared.lstrip("*"))
         self.decode = _decoder(declared)
-        self.zero = _zero(declared) if always else None
+        self.zero = _zero_value(declared) if always else None
 
 
 class _Layout:
@@ -201,7 +201,7 @@ def _is_struct(declared: str) -> bool:
     return declared in _declarations()[0] or declared in ("v1.Time", "resource.Quantity")
 
 
-def _zero(declared: str) -> Any:
+def _zero_value(declared: str) -> Any:
     """The value that Go writes for a field that was never set."""
     _, named = _declarations()
     declared = named.get(declared, declared)
@@ -300,7 +300,7 @@ def _parallel_steps() -> Decoder:
                 raise Mismatch(json_type(step), "map[string]interface {}")
             for key in step or ():
                 if key not in step_fields:
-                    raise Unreadable(f'json: unknown field "{key}"')
+                    raise UnreadableValue(f'json: unknown field "{key}"')
         try:
             return steps(value) or None  # Argo's server turns an empty group into null
         except Mismatch as wrong:

@@ -34,15 +34,15 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     @cached_property
-    def _any_of(self) -> frozenset[str]:
+    def _value_set(self) -> frozenset[str]:
         return frozenset(self.values)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         present = self.key in labels
         if self.operator in ("in", "=", "=="):
-            return present and labels[self.key] in self._any_of
+            return present and labels[self.key] in self._value_set
         if self.operator in ("notin", "!="):
-            return not present or labels[self.key] not in self._any_of
+            return not present or labels[self.key] not in self._value_set
         if self.operator == "exists":
             return present
         if self.operator == "!":
@@ -88,7 +88,7 @@ def label_selector_of(selector: Json | None) -> LabelSelector:
     for term in (selector or {}).get("matchExpressions") or []:
         operator = operators.get(term.get("operator", ""))
         if operator is None:
-            raise _bad(f'"{term.get("operator", "")}" is not a valid label selector operator')
+            raise _parse_error(f'"{term.get("operator", "")}" is not a valid label selector operator')
         result.append(Requirement(str(term.get("key", "")), operator, tuple(map(str, term.get("values") or ()))))
     return LabelSelector(tuple(result))
 
@@ -117,18 +117,20 @@ class _LabelParser:
             if not word and text == "":
                 return result
             if not word and text != "!":
-                raise _bad(f"unable to parse requirement: found '{text}', expected: !, identifier, or 'end of string'")
+                raise _parse_error(
+                    f"unable to parse requirement: found '{text}', expected: !, identifier, or 'end of string'"
+                )
             result.append(self.requirement())
             if len(result) > MOST_REQUIREMENTS:
-                raise _bad(f"the selector has more than {MOST_REQUIREMENTS} requirements")
+                raise _parse_error(f"the selector has more than {MOST_REQUIREMENTS} requirements")
             word, text = self.take()
             if not word and text == "":
                 return result
             if word or text != ",":
-                raise _bad(f"found '{text}', expected: ',' or 'end of string'")
+                raise _parse_error(f"found '{text}', expected: ',' or 'end of string'")
             word, text = self.peek()
             if not word and text != "!":
-                raise _bad(f"found '{text}', expected: identifier after ','")
+                raise _parse_error(f"found '{text}', expected: identifier after ','")
 
     def requirement(self) -> Requirement:
         word, key = self.take()
@@ -136,10 +138,10 @@ class _LabelParser:
         if negated:
             word, key = self.take()
         if not word:
-            raise _term(f"found '{key}', expected: identifier")
+            raise _requirement_error(f"found '{key}', expected: identifier")
         faults = label_key_faults(key)
         if faults:
-            raise _term(f'key: Invalid value: "{key}": {"; ".join(faults)}')
+            raise _requirement_error(f'key: Invalid value: "{key}": {"; ".join(faults)}')
         next_word, following = self.peek()
         if negated or (not next_word and following in ("", ",")):
             return Requirement(key, "!" if negated else "exists")
@@ -149,15 +151,15 @@ class _LabelParser:
         elif operator in ("=", "==", "!=", ">", "<"):
             values = (self.exact_value(),)
         else:
-            raise _term(f"found '{operator}', expected: {_BINARY}")
+            raise _requirement_error(f"found '{operator}', expected: {_BINARY}")
         for value in values:
             faults = label_value_faults(value)
             if faults:
-                raise _term(f'values[0][{key}]: Invalid value: "{value}": {"; ".join(faults)}')
+                raise _requirement_error(f'values[0][{key}]: Invalid value: "{value}": {"; ".join(faults)}')
         names = {">": "gt", "<": "lt"}
         operator = names.get(operator, operator)
         if operator in ("gt", "lt") and not re.fullmatch(r"[+-]?[0-9]+", values[0]):
-            raise _term(
+            raise _requirement_error(
                 f"values[0]: Invalid value: \"{values[0]}\": for 'Gt', 'Lt' operators, the value must be an integer"
             )
         return Requirement(key, operator, values)
@@ -168,20 +170,20 @@ class _LabelParser:
             return ""
         word, text = self.take()
         if not word:
-            raise _term(f"found '{text}', expected: identifier")
+            raise _requirement_error(f"found '{text}', expected: identifier")
         return text
 
     def value_list(self) -> tuple[str, ...]:
         word, text = self.take()
         if word or text != "(":
-            raise _term(f"found '{text}' expected: '('")
+            raise _requirement_error(f"found '{text}' expected: '('")
         values: list[str] = []
         expecting = True
         while True:
             word, text = self.take()
             if word:
                 if not expecting:
-                    raise _term(f"found '{text}', expected: ',' or ')'")
+                    raise _requirement_error(f"found '{text}', expected: ',' or ')'")
                 values.append(text)
                 expecting = False
             elif text == ",":
@@ -193,7 +195,7 @@ class _LabelParser:
                     values.append("")
                 return tuple(dict.fromkeys(values))
             else:
-                raise _term(f"found '{text}', expected: ',', or identifier")
+                raise _requirement_error(f"found '{text}', expected: ',', or identifier")
 
     def peek(self) -> tuple[bool, str]:
         return self.tokens[self.at]
@@ -238,14 +240,14 @@ def field_selector(text: str) -> FieldSelector:
             continue
         operator = re.search(r"!=|==|=", part)
         if operator is None:
-            raise _bad(f"invalid selector: '{text}'; can't understand '{part}'")
+            raise _parse_error(f"invalid selector: '{text}'; can't understand '{part}'")
         value = _unescape(part[operator.end() :])
         field = part[: operator.start()]
         if not field and not value:
             continue
         terms.append((field, "!=" if operator.group() == "!=" else "=", value))
         if len(terms) > MOST_REQUIREMENTS:
-            raise _bad(f"the selector has more than {MOST_REQUIREMENTS} requirements")
+            raise _parse_error(f"the selector has more than {MOST_REQUIREMENTS} requirements")
     return FieldSelector(tuple(terms))
 
 
@@ -314,34 +316,36 @@ def _unescape(text: str) -> str:
     for character in text:
         if escaped:
             if character not in "\\,=":
-                raise _bad(f"invalid field selector: invalid escape sequence: \\{character}")
+                raise _parse_error(f"invalid field selector: invalid escape sequence: \\{character}")
             characters.append(character)
             escaped = False
         elif character == "\\":
             escaped = True
         elif character in ",=":
-            raise _bad(f"invalid field selector: unescaped character in value: {ord(character)}")
+            raise _parse_error(f"invalid field selector: unescaped character in value: {ord(character)}")
         else:
             characters.append(character)
     if escaped:
-        raise _bad("invalid field selector: invalid escape sequence: \\")
+        raise _parse_error("invalid field selector: invalid escape sequence: \\")
     return "".join(characters)
 
 
-def _bad(message: str) -> Refused:
+def _parse_error(message: str) -> Refused:
     return Refused(INVALID_ARGUMENT, message, reason="BadRequest")
 
 
-def _term(message: str) -> Refused:
-    return _bad(f"unable to parse requirement: {message}")
+def _requirement_error(message: str) -> Refused:
+    return _parse_error(f"unable to parse requirement: {message}")
 
 
 def label_selector_faults(selector: Mapping[str, Any], field: str) -> list[str]:
     """Kubernetes' complaints about a selector in an object (ValidateLabelSelector); empty if it is legal."""
     faults: list[str] = []
     for key, value in (selector.get("matchLabels") or {}).items():
-        faults += [_invalid(f"{field}.matchLabels", key, fault) for fault in label_key_faults(str(key))]
-        faults += [_invalid(f"{field}.matchLabels", value, fault) for fault in label_value_faults(str(value))]
+        faults += [_invalid_value_fault(f"{field}.matchLabels", key, fault) for fault in label_key_faults(str(key))]
+        faults += [
+            _invalid_value_fault(f"{field}.matchLabels", value, fault) for fault in label_value_faults(str(value))
+        ]
     for index, requirement in enumerate(selector.get("matchExpressions") or ()):
         path = f"{field}.matchExpressions[{index}]"
         operator, values = str(requirement.get("operator") or ""), requirement.get("values") or ()
@@ -354,13 +358,16 @@ def label_selector_faults(selector: Mapping[str, Any], field: str) -> list[str]:
                     f"{path}.values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
                 )
         else:
-            faults.append(_invalid(f"{path}.operator", operator, "not a valid selector operator"))
+            faults.append(_invalid_value_fault(f"{path}.operator", operator, "not a valid selector operator"))
         key = str(requirement.get("key") or "")
-        faults += [_invalid(f"{path}.key", key, fault) for fault in label_key_faults(key)]
+        faults += [_invalid_value_fault(f"{path}.key", key, fault) for fault in label_key_faults(key)]
         for place, value in enumerate(values):
-            faults += [_invalid(f"{path}.values[{place}]", value, fault) for fault in label_value_faults(str(value))]
+            faults += [
+                _invalid_value_fault(f"{path}.values[{place}]", value, fault)
+                for fault in label_value_faults(str(value))
+            ]
     return faults
 
 
-def _invalid(field: str, value: object, fault: str) -> str:
+def _invalid_value_fault(field: str, value: object, fault: str) -> str:
     return f"{field}: Invalid value: {json.dumps(str(value), ensure_ascii=False)}: {fault}"

@@ -52,22 +52,22 @@ def verdicts(struct: str) -> dict[str, Verdict]:
     """Field → verdict for a struct (`v1alpha1.Template`); a field without a verdict is missing."""
     result: dict[str, Verdict] = {}
     for word, table in ((EXECUTES, EXECUTED), (WARNS, WARNED), (REFUSES, REFUSED)):
-        for one in (struct, *_kin(struct)):
+        for one in (struct, *_related_structs(struct)):
             for field, reason in table.get(one, {}).items():
                 if field in schema.fields(struct) and field not in result:
                     result[field] = Verdict(word, reason)
     return result
 
 
-def _kin(struct: str) -> tuple[str, ...]:
+def _related_structs(struct: str) -> tuple[str, ...]:
     """The structs embedded in this one; the verdicts for a container also hold for a script."""
-    names = schema.embedded(struct)
-    return (*names, *(inner for name in names for inner in _kin(name)))
+    names = schema.embedded_structs(struct)
+    return (*names, *(inner for name in names for inner in _related_structs(name)))
 
 
 def findings(document: Json, kind: str = "Workflow") -> list[SupportFinding]:
     """The used fields of a document (from `schema.decode`) that are warned about or refused, in its order."""
-    return list(_search(document.get("spec") or {}, ROOTS[kind], "spec"))
+    return list(_find_in_struct(document.get("spec") or {}, ROOTS[kind], "spec"))
 
 
 def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFinding]:
@@ -84,7 +84,7 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
     if reference:
         home = (reference_kind(reference), reference.get("name", ""))
         base = stored.get(home, {})
-        result += [_at(home, one) for one in _search(base, ROOTS["Workflow"], "spec")]
+        result += [_with_home(home, one) for one in _find_in_struct(base, ROOTS["Workflow"], "spec")]
         todo = [call for template in base.get("templates") or () for call in _calls(template, None)]
     else:
         todo = [call for template in spec.get("templates") or () for call in _calls(template, None)]
@@ -95,7 +95,7 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
         for index, template in enumerate(stored.get(home, {}).get("templates") or ()):
             if template.get("name") == name:
                 path = f"spec.templates[{index}]"
-                result += [_at(home, one) for one in _search(template, "v1alpha1.Template", path)]
+                result += [_with_home(home, one) for one in _find_in_struct(template, "v1alpha1.Template", path)]
                 new = [call for call in _calls(template, home) if call not in queued]
                 queued.update(new)
                 todo += new
@@ -106,7 +106,7 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
 _Home = tuple[str, str]
 
 
-def _at(home: _Home, finding: SupportFinding) -> SupportFinding:
+def _with_home(home: _Home, finding: SupportFinding) -> SupportFinding:
     return SupportFinding(f"{home[0]}/{home[1]} {finding.path}", finding.verdict, finding.reason)
 
 
@@ -144,38 +144,38 @@ def warnings(findings: Iterable[SupportFinding]) -> list[str]:
             fields = places.setdefault(finding.reason, {})
             fields.setdefault(finding.path.rpartition(".")[2], []).append(finding.path)
     return [
-        f"{', '.join(_first(paths) for paths in fields.values())} {'have' if len(fields) > 1 else 'has'} no effect here: {reason}"
+        f"{', '.join(_summarize_paths(paths) for paths in fields.values())} {'have' if len(fields) > 1 else 'has'} no effect here: {reason}"
         for reason, fields in places.items()
     ]
 
 
-def _first(paths: list[str]) -> str:
+def _summarize_paths(paths: list[str]) -> str:
     return f"{paths[0]} (and {len(paths) - 1} more)" if len(paths) > 1 else paths[0]
 
 
-def _search(value: Json, struct: str, path: str) -> Iterator[SupportFinding]:
-    judged, inner = _worth_a_look(struct)
+def _find_in_struct(value: Json, struct: str, path: str) -> Iterator[SupportFinding]:
+    judged, inner = _fields_to_search(struct)
     for field, item in value.items():
         verdict = judged.get(field)
         if verdict is not None:
             if item not in (None, "", [], {}):
                 yield SupportFinding(f"{path}.{field}", verdict.word, verdict.reason)
         elif field in inner and item:
-            yield from _inside(item, inner[field], f"{path}.{field}")
+            yield from _find_in_value(item, inner[field], f"{path}.{field}")
 
 
-def _inside(item: Any, below: _Below, path: str) -> Iterator[SupportFinding]:
+def _find_in_value(item: Any, below: _NestedStruct, path: str) -> Iterator[SupportFinding]:
     if isinstance(item, list):
         for index, one in enumerate(item):
-            yield from _inside(one or {}, below, f"{path}[{index}]")
+            yield from _find_in_value(one or {}, below, f"{path}[{index}]")
     elif below.mapped:
         for key, one in item.items():
-            yield from _search(one or {}, below.struct, f"{path}.{key}")
+            yield from _find_in_struct(one or {}, below.struct, f"{path}.{key}")
     else:
-        yield from _search(item, below.struct, path)
+        yield from _find_in_struct(item, below.struct, path)
 
 
-class _Below(NamedTuple):
+class _NestedStruct(NamedTuple):
     """The structs in a field, possibly as the values of a map."""
 
     struct: str
@@ -183,7 +183,7 @@ class _Below(NamedTuple):
 
 
 @cache
-def _worth_a_look(struct: str) -> tuple[dict[str, Verdict], dict[str, _Below]]:
+def _fields_to_search(struct: str) -> tuple[dict[str, Verdict], dict[str, _NestedStruct]]:
     """(fields that are warned about or refused, fields that contain such fields)."""
     judged = {field: verdict for field, verdict in verdicts(struct).items() if verdict.word != EXECUTES}
     inner = {}
@@ -191,13 +191,13 @@ def _worth_a_look(struct: str) -> tuple[dict[str, Verdict], dict[str, _Below]]:
         below = schema.struct_of(declared)
         if below is None or field in judged:
             continue
-        if any(verdict.word != EXECUTES for one in reached(below) for verdict in verdicts(one).values()):
-            inner[field] = _Below(below, schema.is_map(declared))
+        if any(verdict.word != EXECUTES for one in reachable_structs(below) for verdict in verdicts(one).values()):
+            inner[field] = _NestedStruct(below, schema.is_map(declared))
     return judged, inner
 
 
 @cache
-def reached(struct: str) -> tuple[str, ...]:
+def reachable_structs(struct: str) -> tuple[str, ...]:
     """The struct and those below it, except in fields that are refused or warned about as a whole."""
     names: dict[str, None] = {}
     todo = [struct]

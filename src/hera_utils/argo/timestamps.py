@@ -18,12 +18,12 @@ def text(at: float) -> str:
     return _text(math.floor(at))
 
 
-def micro(at: float) -> str:
+def micro_time(at: float) -> str:
     """With microseconds (Kubernetes' MicroTime): 2026-11-23T09:00:00.250000Z."""
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def nano(at: float) -> str:
+def nano_time(at: float) -> str:
     """With as few digits as needed, at most nine (Go's RFC3339Nano), as before a log line: 2026-11-23T09:00:00.25Z."""
     whole = math.floor(at)
     nanoseconds = min(round((at - whole) * 1_000_000_000), 999_999_999)

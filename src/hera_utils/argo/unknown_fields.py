@@ -43,10 +43,10 @@ class UnknownField:
     hint: str
 
     def __str__(self) -> str:
-        return f"unknown field `{dotted(self.path)}`" + (f": {self.hint}" if self.hint else "")
+        return f"unknown field `{format_path(self.path)}`" + (f": {self.hint}" if self.hint else "")
 
 
-def dotted(path: Path) -> str:
+def format_path(path: Path) -> str:
     """`spec.templates[0].container.image`."""
     text = ""
     for part in path:
@@ -60,30 +60,30 @@ def unknown_fields(document: Json, kind: str, *, any_case: bool = True) -> Itera
     Values of the wrong type are not searched, as `schema.decode` refuses them. any_case: whether names match in any case, as in Go;
     Kubernetes' strict decoding requires the right case.
     """
-    return _of(document, f"v1alpha1.{kind}", (), any_case)
+    return _find_in_value(document, f"v1alpha1.{kind}", (), any_case)
 
 
-def _of(value: Any, declared: str, path: Path, any_case: bool) -> Iterator[UnknownField]:
+def _find_in_value(value: Any, declared: str, path: Path, any_case: bool) -> Iterator[UnknownField]:
     declared = declared.lstrip("*")
     declared = named_types().get(declared, declared)
     if declared.startswith("[]") and isinstance(value, list):
         element = "[]v1alpha1.WorkflowStep" if declared == "[]v1alpha1.ParallelSteps" else declared[2:]
         for index, item in enumerate(value):
-            yield from _of(item, element, (*path, index), any_case)
+            yield from _find_in_value(item, element, (*path, index), any_case)
     elif declared.startswith("map[") and isinstance(value, dict):
         for key, item in value.items():
-            yield from _of(item, declared.partition("]")[2], (*path, str(key)), any_case)
+            yield from _find_in_value(item, declared.partition("]")[2], (*path, str(key)), any_case)
     elif isinstance(value, dict) and struct_of(declared) == declared:
-        yield from _of_struct(value, declared, path, any_case)
+        yield from _find_in_struct(value, declared, path, any_case)
 
 
-def _of_struct(value: Json, struct: str, path: Path, any_case: bool) -> Iterator[UnknownField]:
+def _find_in_struct(value: Json, struct: str, path: Path, any_case: bool) -> Iterator[UnknownField]:
     known_fields = fields(struct)
     folded = {name.lower(): name for name in known_fields} if any_case else {name: name for name in known_fields}
     for key, item in value.items():
         name = folded.get(str(key).lower() if any_case else str(key))
         if name is not None:
-            yield from _of(item, known_fields[name], (*path, key), any_case)
+            yield from _find_in_value(item, known_fields[name], (*path, key), any_case)
         else:
             yield UnknownField((*path, str(key)), _hint(struct, str(key), known_fields))
 

@@ -21,29 +21,29 @@ MOST_DEPTH = 100
 
 def parse(text: str | bytes) -> Any:
     """The value of a document. Raises yaml.YAMLError, also for a document that is too large, and ValueError."""
-    check(text)
+    check_limits(text)
     return yaml.load(text, Loader)
 
 
 def parse_all(text: str | bytes) -> list[Any]:
     """The values of a stream of documents, without empty ones. Raises as parse does."""
-    check(text)
+    check_limits(text)
     return [one for one in yaml.load_all(text, Loader) if one is not None]
 
 
-def first(text: str | bytes) -> Any:
+def parse_first(text: str | bytes) -> Any:
     """The value of the first document; the others are not read, as in Go. Raises as parse does."""
-    check(text)
+    check_limits(text)
     return next(iter(yaml.load_all(text, Loader)), None)
 
 
-def plain(text: str) -> Any:
+def parse_as_pyyaml(text: str) -> Any:
     """The value of a project's file, by PyYAML's own rules. Raises as parse does."""
-    check(text, MOST_OF_A_FILE)
+    check_limits(text, MOST_OF_A_FILE)
     return yaml.safe_load(text)
 
 
-def check(text: str | bytes, most: int = MOST_EVENTS) -> None:
+def check_limits(text: str | bytes, most: int = MOST_EVENTS) -> None:
     """Raise yaml.YAMLError for a document beyond the limits. Only its events are read; no value is created."""
     sizes: dict[str, int] = {}
     open_values: list[tuple[str | None, int]] = []

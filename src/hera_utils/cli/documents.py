@@ -43,7 +43,7 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
 
     text = text_of(path)
     try:
-        yaml_limits.check(text, yaml_limits.MOST_OF_A_FILE)
+        yaml_limits.check_limits(text, yaml_limits.MOST_OF_A_FILE)
         loaded = yaml.load_all(text, strict_loader() if strict else loader())
         documents = [(number, one) for number, one in enumerate(loaded, 1) if one is not None]
     except yaml.YAMLError as error:

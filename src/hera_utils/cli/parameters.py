@@ -47,7 +47,7 @@ def read_parameters(path: Path) -> list[str]:
     fix = "write a YAML mapping into it: NAME: VALUE"
     try:
         text = text_of(path)
-        yaml_limits.check(text, yaml_limits.MOST_OF_A_FILE)
+        yaml_limits.check_limits(text, yaml_limits.MOST_OF_A_FILE)
         values = yaml.load(text, loader())
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}{mistake(error)}", fix=fix) from None

@@ -79,7 +79,7 @@ def _parsed(kind: str, text: str, path: str) -> Any:
     from hera_utils.argo import yaml_limits
 
     try:
-        return yaml_limits.plain(text)
+        return yaml_limits.parse_as_pyyaml(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         message = " ".join(str(error).split())
         raise SettingsError(f"{path} is not YAML: {message}", fix="correct that line") from None

@@ -333,7 +333,7 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
     try:
         source = json.loads(f'"{marshalled}"')
     except ValueError:
-        complaint = gojson.complaint(f'"{marshalled}"')
+        complaint = gojson.json_fault(f'"{marshalled}"')
         raise ExpressionError(f"failed to unmarshall JSON expression: {complaint}") from None
     try:
         program = parse(source)

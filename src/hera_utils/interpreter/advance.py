@@ -64,7 +64,7 @@ def _keep(run: Run, event: events.Event) -> None:
     """
     if isinstance(event, events.PodFinished):
         node = run.nodes.get(event.node_id)
-        if node is not None and not phases.ended(node):
+        if node is not None and not phases.has_ended(node):
             run.memory.setdefault("late", {})[event.node_id] = events.to_json(event)
 
 
@@ -78,12 +78,12 @@ def _pods_ended_since(walk: Walk) -> None:
 
 def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     node = walk.ledger.get(event.node_id)
-    if node is None or phases.ended(node):
+    if node is None or phases.has_ended(node):
         return
     fields: Json = {
         "message": None,
         "hostNodeName": event.host or None,
-        RAN: {"startedAt": timestamps.micro(event.at)},
+        RAN: {"startedAt": timestamps.micro_time(event.at)},
     }
     if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)
@@ -95,7 +95,7 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     if node.get("daemoned"):
         node.setdefault("finishedAt", None)
         boundary = walk.ledger.get(node.get("boundaryID") or "")
-        if boundary is not None and phases.ended(boundary):
+        if boundary is not None and phases.has_ended(boundary):
             kill_daemons(walk, boundary["id"])  # the event came late, and nothing else would end the pod
     walk.rise(event.node_id)
 
@@ -140,7 +140,7 @@ def _inline(walk: Walk, node: Json) -> Json:
 
 def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
     node = walk.ledger.get(event.node_id)
-    if node is None or phases.ended(node):
+    if node is None or phases.has_ended(node):
         return
     if event.progress:
         walk.ledger.change(node, progress=event.progress)
@@ -157,7 +157,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     node = walk.ledger.get(event.node_id)
     if node is None:
         return
-    if phases.ended(node):
+    if phases.has_ended(node):
         _killed_pod_finished(walk, event, node)
         return
     template = _template_of(walk, node)
@@ -180,7 +180,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         for child in _container_nodes(walk, node):
             walk.ledger.mark(child, phases.ERROR, "container deleted")
     for child in walk.ledger.children(node):
-        if child["type"] == "Container" and not phases.ended(child):
+        if child["type"] == "Container" and not phases.has_ended(child):
             walk.ledger.mark(child, outcome.phase, outcome.message)
     message = outcome.message or (node.get("message") if node["phase"] != phases.PENDING else "") or ""
     walk.ledger.change(
@@ -230,7 +230,7 @@ def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False, an
     for state in states:
         child = known.get(state.name)
         outcome = outcomes.of_container(state, failed)
-        if child is not None and (anew or not phases.ended(child)):
+        if child is not None and (anew or not phases.has_ended(child)):
             walk.ledger.mark(child, outcome.phase, (outcome.message or None) if anew else outcome.message)
 
 
@@ -280,7 +280,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     frame = walk.frames.get(node_id)
     node = walk.ledger.get(node_id)
     if frame is None or node is None or not walk.alive(frame):
-        if key == "suspend" and node is not None and phases.suspended(node):
+        if key == "suspend" and node is not None and phases.is_suspended(node):
             # Its template has failed fast, and the DAG that called the template waits for it.
             walk.ledger.mark(node, phases.SUCCEEDED)
             walk.rise(node_id)
@@ -295,7 +295,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
             deadlines.pending_too_long(walk, frame, node)
     except Fault as raised:
         fault = raised
-        if not phases.ended(node):
+        if not phases.has_ended(node):
             walk.ledger.mark(node, phases.ERROR, fault.message)
     walk.rise_from(frame, fault)
 

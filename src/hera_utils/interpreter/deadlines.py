@@ -22,7 +22,7 @@ def workflow_deadline(walk: Walk) -> None:
 def attempt_too_long(walk: Walk, node_id: str) -> None:
     """The `maxDuration` of a retry is over: the executor ends the pod of the attempt, which reports the end of its container."""
     node = walk.ledger.get(node_id)
-    if node is None or phases.ended(node):
+    if node is None or phases.has_ended(node):
         return
     if node["phase"] == phases.PENDING:  # its executor does not run yet
         walk.timer(f"attempt:{node_id}", walk.ledger.now + 1)

@@ -24,14 +24,14 @@ def conclude(context: Context, node: Json, handler: Json | None) -> None:
     if killed.awaited(context.run) or _pods_run(context):
         return
     killed.end_retries(context)
-    ready = phases.fulfilled(node) and not phases.ended(node)  # a daemon, which ends now
+    ready = phases.is_fulfilled(node) and not phases.has_ended(node)  # a daemon, which ends now
     phase = phases.SUCCEEDED if ready else phases.WORKFLOW_PHASES[node["phase"]]
     message = node.get("message") or ""
-    if phases.unsuccessful(node) and limits.shutdown(context):
+    if phases.is_unsuccessful(node) and limits.shutdown(context):
         message = f"Stopped with strategy '{limits.shutdown(context)}'"
     if phase == phases.SUCCEEDED:
         message = ""
-        if handler is not None and phases.unsuccessful(handler):
+        if handler is not None and phases.is_unsuccessful(handler):
             phase, message = handler["phase"], handler.get("message") or ""
     close(context, phase, message)
 
@@ -142,7 +142,7 @@ def failures(context: Context) -> str:
     """`workflow.failures`: the failed nodes as JSON, quoted once more as Argo does (strconv.Quote)."""
     messages = []
     for node in context.run.nodes.values():
-        if phases.unsuccessful(node):
+        if phases.is_unsuccessful(node):
             template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
             fields = {
                 "displayName": node["displayName"], "message": node.get("message") or "", "templateName": template,

@@ -50,7 +50,7 @@ def end(context: Context, node: Json, message: str) -> None:
     context.ledger.change(node, daemoned=None)
     context.ledger.mark(node, phases.FAILED, message)
     for child in context.ledger.children(node):
-        if child["type"] == "Container" and not phases.ended(child):
+        if child["type"] == "Container" and not phases.has_ended(child):
             end(context, child, message)
 
 
@@ -63,7 +63,7 @@ def end_retries(context: Context) -> None:
     if not strategy:
         return
     for node in list(context.run.nodes.values()):
-        if node["type"] != "Retry" or phases.ended(node):
+        if node["type"] != "Retry" or phases.has_ended(node):
             continue
         on_exit = outbound.in_exit_handler(context.ledger, node)
         if not limits.may_run(context, on_exit) and _leaves_ended(context, node):
@@ -74,7 +74,7 @@ def _leaves_ended(context: Context, node: Json) -> bool:
     todo, visited = [node], {node["id"]}
     while todo:
         below = context.ledger.children(todo[-1])
-        if not below and not phases.ended(todo[-1]):
+        if not below and not phases.has_ended(todo[-1]):
             return False
         todo.pop()
         todo += [child for child in below if child["id"] not in visited]
@@ -90,7 +90,7 @@ def tells(context: Context, node: Json, noted: Json, event: PodFinished) -> bool
     if not noted.get("stopped"):
         return False
     handler = context.ledger.node_named(f"{context.run.name}.onExit")
-    if handler is not None and not phases.ended(handler):
+    if handler is not None and not phases.has_ended(handler):
         return True
     return _is_waited_for(context, node) and not was_deaf(event)
 
@@ -105,7 +105,7 @@ def _is_waited_for(context: Context, node: Json) -> bool:
     boundary = node.get("boundaryID")
     while boundary:
         above = context.ledger.get(boundary)
-        if above is None or phases.ended(above):
+        if above is None or phases.has_ended(above):
             return False
         boundary = above.get("boundaryID")
     return True

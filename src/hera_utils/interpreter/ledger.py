@@ -87,11 +87,11 @@ class Ledger:
         They stay Running, and nothing ever ends them. Argo counts them nevertheless, so a limit waits for ever.
         """
         attempts = (
-            [one for one in self.children(node) if phases.retried(one)]
+            [one for one in self.children(node) if phases.is_attempt(one)]
             for node in self.nodes.values()
             if node["type"] == "Retry"
         )
-        return frozenset(one["id"] for tried in attempts for one in tried[:-1] if not phases.ended(one))
+        return frozenset(one["id"] for tried in attempts for one in tried[:-1] if not phases.has_ended(one))
 
     # --- looking --------------------------------------------------------------------------------------------------
     def id_of(self, name: str) -> str:
@@ -199,10 +199,10 @@ class Ledger:
         if phase in phases.ENDED and node["type"] in LEAVES:
             fields["progress"] = text_of(*of(node, phase))
         self.change(node, **fields)
-        if not node.get("finishedAt") and phases.fulfilled(node):
+        if not node.get("finishedAt") and phases.is_fulfilled(node):
             node["finishedAt"] = self._stamp() if at is None else timestamps.text(at)
             self._note(node["id"])
-        if phases.ended(node) and node["type"] not in LEAVES and node["type"] != "Skipped":
+        if phases.has_ended(node) and node["type"] not in LEAVES and node["type"] != "Skipped":
             found = self.tally.below(node, self.children(node))
             self.change(node, progress=found.text(), resourcesDuration=dict(found.usage) or None)
         return node

@@ -69,7 +69,7 @@ def failing_fast(context: Context, frame: Frame) -> bool:
     if not frame.template.get("failFast") or context.ledger.unsuccessful_children[frame.node_id] <= 0:
         return False
     node = context.ledger.nodes[frame.node_id]
-    if context.ledger.active_pods_in[frame.node_id] <= 0 and not phases.ended(node):
+    if context.ledger.active_pods_in[frame.node_id] <= 0 and not phases.has_ended(node):
         if frame.kind == "Steps":
             index = len(frame.template["steps"]) - 1
             while index >= 0 and context.ledger.node_named(f"{node['name']}[{index}]") is None:

@@ -187,7 +187,7 @@ def release_ended(context: Context) -> None:
         return
     for node_id in touched:
         node = context.ledger.get(node_id)
-        if node is not None and phases.ended(node):
+        if node is not None and phases.has_ended(node):
             unopened.forget(context, node_id)
             if node.get("synchronizationStatus"):
                 context.ledger.change(node, synchronizationStatus=None)

@@ -93,7 +93,7 @@ def parsed(text: str, most: int) -> list[Item]:
     wrong = f"withParam value could not be parsed as a JSON list: {text.strip()}: "
     try:
         gojson.check(text)
-    except gojson.NotJson as error:
+    except gojson.InvalidJson as error:
         raise Fault(f"{wrong}{error}") from None
     first = text.lstrip()[0]
     if first == "n":
@@ -130,7 +130,7 @@ def _sequence(sequence: Json, most: int) -> Iterator[Item]:
             )
         try:
             gojson.check(raw)
-        except gojson.NotJson as error:
+        except gojson.InvalidJson as error:
             raise Fault(str(error)) from None
         yield Item(raw)
 

@@ -72,7 +72,7 @@ def lifecycle(context: Context, owner: Owner, hooks: Json | None, node: Json) ->
             continue
         if hook_node is not None:
             context.ledger.adopt(node, context.ledger.id_of(name))
-        done = done and hook_node is not None and phases.fulfilled(hook_node)
+        done = done and hook_node is not None and phases.is_fulfilled(hook_node)
     return done
 
 
@@ -100,7 +100,7 @@ def on_exit(context: Context, owner: Owner, step: Mapping[str, Any], node: Json)
         raise
     if hook_node is not None:
         context.ledger.adopt(node, context.ledger.id_of(name))
-    return hook_node is not None and phases.fulfilled(hook_node)
+    return hook_node is not None and phases.is_fulfilled(hook_node)
 
 
 def _call(context: Context, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:

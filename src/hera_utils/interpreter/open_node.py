@@ -112,7 +112,7 @@ def _check_pending(context: Context, frame: Frame, node: Json) -> None:
 def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None:
     """Create the node for the template's kind and start it."""
     waited = unopened.forget(context, frame.node_id)
-    if node is not None and phases.ended(node):  # the outputs came from the cache
+    if node is not None and phases.has_ended(node):  # the outputs came from the cache
         lock_requests.release(context, frame.node_id)
         return None
     fresh = node is None
@@ -144,7 +144,7 @@ def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None
     _show(context, frame)
     _tell_metrics(context, frame, fresh)
     opened = context.ledger.nodes[frame.node_id]
-    if phases.ended(opened):
+    if phases.has_ended(opened):
         close(context, frame)
     return frame
 
@@ -166,5 +166,5 @@ def _error_node(context: Context, call: TemplateCall, node: Json | None, message
     """Create the node of a call that could not be opened: type Skipped, phase Error (Argo: initializeNodeOrMarkError)."""
     if node is None:
         new_nodes.add_node(context, call, "Skipped", phases.ERROR, message)
-    elif not phases.ended(node):
+    elif not phases.has_ended(node):
         context.ledger.mark(node, phases.ERROR, message)

@@ -42,19 +42,19 @@ def last_attempt(ledger: Ledger, node: Json) -> Json:
     if node["type"] == "Retry" and not (node.get("memoizationStatus") or {}).get("hit"):
         for child in reversed(node.get("children") or ()):
             found = ledger.get(child)
-            if found is not None and not phases.hooked(found):
+            if found is not None and not phases.is_hook(found):
                 return found
     return node
 
 
 def attempts(ledger: Ledger, node: Json) -> list[Json]:
     """The attempts of a Retry node, oldest first, without its other children, the hooks."""
-    return [child for child in ledger.children(node) if phases.retried(child)]
+    return [child for child in ledger.children(node) if phases.is_attempt(child)]
 
 
 def retry_of(ledger: Ledger, node: Json) -> Json | None:
     """The Retry node of an attempt; None of any other node."""
-    return ledger.node_named(node["name"].rpartition("(")[0]) if phases.retried(node) else None
+    return ledger.node_named(node["name"].rpartition("(")[0]) if phases.is_attempt(node) else None
 
 
 def hook_owner(name: str) -> str:
@@ -64,7 +64,7 @@ def hook_owner(name: str) -> str:
 
 def hooks_done(ledger: Ledger, node: Json) -> bool:
     """Whether every hook of the node is over."""
-    return all(phases.fulfilled(child) for child in ledger.children(node) if phases.hooked(child))
+    return all(phases.is_fulfilled(child) for child in ledger.children(node) if phases.is_hook(child))
 
 
 def in_exit_handler(ledger: Ledger, node: Json) -> bool:

@@ -142,7 +142,7 @@ def ran(event: PodFinished, template: Json) -> Json | None:
     python = next((one.python for one in own if one.python), "")
     how = {"python": python} if python else {}
     wrong = next((line for one in own if one.exit_code and (line := error_line(one.tail.split("\n")))), "")
-    times = {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends))}
+    times = {"startedAt": timestamps.micro_time(min(starts)), "finishedAt": timestamps.micro_time(max(ends))}
     return {
         **times,
         **how,

@@ -109,7 +109,7 @@ def _succeeded(items: list[Json]) -> list[Json]:
     return [
         item
         for item in items
-        if item["phase"] == phases.SUCCEEDED and not phases.hooked(item) and not phases.retried(item)
+        if item["phase"] == phases.SUCCEEDED and not phases.is_hook(item) and not phases.is_attempt(item)
     ]
 
 
@@ -117,7 +117,7 @@ def _item(result: str) -> Item:
     """A result as an item of a list: JSON stays as it is."""
     try:
         gojson.check(result)
-    except gojson.NotJson as error:
+    except gojson.InvalidJson as error:
         raise Fault(str(error)) from None
     return Item(result)
 

@@ -129,7 +129,7 @@ def _without_executor(patch: Json) -> Json:
 def check_metadata(pod: Json) -> None:
     """Refuse illegal labels and annotations, as they may contain outputs of earlier tasks. Raises Fault."""
     if faults := names.metadata_faults(pod["metadata"]):
-        raise Fault(f'Pod "{pod["metadata"]["name"]}" is invalid: {names.aggregate(faults)}')
+        raise Fault(f'Pod "{pod["metadata"]["name"]}" is invalid: {names.join_messages(faults)}')
 
 
 def check_commands(pod: Json) -> None:
@@ -141,5 +141,5 @@ def check_commands(pod: Json) -> None:
 
 def check(pod: Json) -> None:
     """Refuse a pod that Kubernetes would refuse, as its fields may contain texts of users or earlier tasks. Raises Fault."""
-    if complaint := pods.complaint(pod, ARGO):
+    if complaint := pods.pod_fault(pod, ARGO):
         raise Fault(complaint)

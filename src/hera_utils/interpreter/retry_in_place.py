@@ -72,7 +72,7 @@ def _arguments(run: Run, parameters: tuple[str, ...]) -> Json | None:
     arguments = with_parameters(run.document["spec"].get("arguments"), parameters)
     found = [one for one in definitions.faults({"spec": {"arguments": arguments}}, "Workflow") if "arguments" in one]
     if found:
-        raise Refused(INVALID_ARGUMENT, f'Workflow.argoproj.io "{run.name}" is invalid: {names.aggregate(found)}')
+        raise Refused(INVALID_ARGUMENT, f'Workflow.argoproj.io "{run.name}" is invalid: {names.join_messages(found)}')
     return arguments
 
 

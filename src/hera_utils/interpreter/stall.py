@@ -43,7 +43,7 @@ def stalled(context: Context) -> bool:
 def _due(context: Context, key: str) -> bool:
     """Whether the timer will still have an effect."""
     node = context.ledger.get(key.partition(":")[2])
-    return node is not None and not phases.ended(node)
+    return node is not None and not phases.has_ended(node)
 
 
 def _room_may_come(context: Context) -> bool:
@@ -66,7 +66,7 @@ def reason(context: Context) -> str:
     open_nodes = [
         node
         for node in context.run.nodes.values()
-        if not phases.ended(node) and not unopened.waits(context.run, node["id"])
+        if not phases.has_ended(node) and not unopened.waits(context.run, node["id"])
     ]
     above = {node.get("boundaryID") for node in open_nodes}
     return _listed([_path_of(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"])

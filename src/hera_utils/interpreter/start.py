@@ -206,7 +206,7 @@ def _set_metadata(walk: Walk) -> None:
         wrong = error
     # In Argo the workflow could no longer be stored, and it would wait for ever.
     if faults := names.metadata_faults(metadata):
-        raise InvalidWorkflow(f'Workflow.argoproj.io "{walk.run.name}" is invalid: {names.aggregate(faults)}')
+        raise InvalidWorkflow(f'Workflow.argoproj.io "{walk.run.name}" is invalid: {names.join_messages(faults)}')
     document["metadata"] = metadata
     if wrong is not None:
         raise wrong
@@ -301,10 +301,10 @@ def create_claims(walk: Walk) -> None:
             "labels": labels,
             "ownerReferences": [owner],
         }
-        if wrong := claims.complaint(claim.get("spec") or {}, metadata_of_claim):
+        if wrong := claims.claim_fault(claim.get("spec") or {}, metadata_of_claim):
             raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
         document = {
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata_of_claim, "spec": claim.get("spec") or {},
         }  # fmt: skip
-        walk.say(WriteObject(claim_folders.without_own_folder(document)))
+        walk.say(WriteObject(claim_folders.without_new_folder(document)))
         volumes.append({"name": metadata["name"], "persistentVolumeClaim": {"claimName": name}})

@@ -26,7 +26,7 @@ def go_on(walk: Walk) -> None:
     """End the remaining nodes. After the last one, the whole run is visited again."""
     end = _ENDERS[walk.run.memory["ending"]]
     for node in list(walk.run.nodes.values()):
-        if phases.fulfilled(node):  # a daemon that is ready ends with the template around it
+        if phases.is_fulfilled(node):  # a daemon that is ready ends with the template around it
             continue
         if walk.has_no_time():
             return
@@ -44,9 +44,9 @@ def _stop(walk: Walk, node: Json) -> bool:
     if node["type"] == "Pod" and not waits:
         killed.kill(walk, node, exit_code=True)
         killed.end(walk, node, f"workflow shutdown with strategy:  {limits.shutdown(walk)}")
-    elif node["type"] in ("HTTP", "Plugin") or waits or phases.suspended(node):
+    elif node["type"] in ("HTTP", "Plugin") or waits or phases.is_suspended(node):
         walk.ledger.mark(node, phases.FAILED, f"Stopped with strategy '{limits.shutdown(walk)}'")
-    return phases.ended(node)
+    return phases.has_ended(node)
 
 
 def _run_out(walk: Walk, node: Json) -> bool:
@@ -56,9 +56,9 @@ def _run_out(walk: Walk, node: Json) -> bool:
     if node["type"] == "Pod":
         killed.kill(walk, node, exit_code=False)
         killed.end(walk, node, _TOO_LATE)
-    elif node["phase"] == phases.PENDING or phases.suspended(node):
+    elif node["phase"] == phases.PENDING or phases.is_suspended(node):
         walk.ledger.mark(node, phases.FAILED, _TOO_LATE)
-    return phases.ended(node)
+    return phases.has_ended(node)
 
 
 _ENDERS: dict[str, Callable[[Walk, Json], bool]] = {SHUTDOWN: _stop, DEADLINE: _run_out}

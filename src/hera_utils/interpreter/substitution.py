@@ -67,7 +67,7 @@ def fill_in(prepared: tags.Prepared, variables: Variables, *, unresolved: bool) 
         rule: tags.Unresolved = "keep" if unresolved else "refuse"
         return prepared.replace(variables, entropy=variables.entropy, unresolved=rule)
     except tags.IllegalJson as error:
-        raise Fault(gojson.complaint(error.text)) from None
+        raise Fault(gojson.json_fault(error.text)) from None
     except ExpressionError as error:
         raise Fault(error.message) from None
 

@@ -44,7 +44,7 @@ def resume(walk: Walk, event: events.ResumeRequested) -> None:
     if event.node_field_selector:
         set_node(walk, events.SetRequested(event.at, event.seed, event.node_field_selector, phases.SUCCEEDED))
         return
-    active = [node for node in walk.run.nodes.values() if phases.suspended(node)]
+    active = [node for node in walk.run.nodes.values() if phases.is_suspended(node)]
     try:
         filled = [leaves.with_defaults(node.get("outputs")) for node in active]
     except Fault as fault:
@@ -62,7 +62,7 @@ def set_node(walk: Walk, event: events.SetRequested) -> None:
     """Set phase, message or outputs of the suspend nodes that the selector names. Raises Refused with Argo's message."""
     selector = selectors.node_field_selector(event.node_field_selector)
     chosen = [
-        node for node in walk.run.nodes.values() if phases.suspended(node) and selectors.node_matches(selector, node)
+        node for node in walk.run.nodes.values() if phases.is_suspended(node) and selectors.node_matches(selector, node)
     ]
     if not chosen or not (event.phase or event.message or event.output_parameters):
         raise Refused(INTERNAL, f"currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: "

@@ -40,7 +40,7 @@ class Walk(Context):
         """
         node_id = self.ledger.reserve(call.name)
         node = self.ledger.get(node_id)
-        if node is not None and phases.ended(node):
+        if node is not None and phases.has_ended(node):
             return node
         frame = self.frames.get(node_id)
         if frame is None:
@@ -54,7 +54,7 @@ class Walk(Context):
         if not self.alive(frame) or self.is_still():
             return  # such a run is walked as a whole when it continues
         node = self.ledger.get(frame.node_id)
-        if node is not None and phases.ended(node):
+        if node is not None and phases.has_ended(node):
             return
         dirty, frame.dirty = frame.dirty, {}
         plan = PLANNERS[frame.kind](self, frame, dirty)
@@ -75,17 +75,17 @@ class Walk(Context):
             left_open = isinstance(raised, AttemptFault) and frame.kind == "Retry"
             if left_open:
                 close(self, frame)
-            elif node is not None and not phases.ended(node):
+            elif node is not None and not phases.has_ended(node):
                 self.ledger.mark(node, phases.ERROR, raised.message)
             raise
         finally:
-            if node is not None and phases.ended(node):
+            if node is not None and phases.has_ended(node):
                 close(self, frame)
 
     def rise(self, node_id: str, fault: Fault | None = None) -> None:
         """Visit the ancestors of a changed node, nearest first, up to the workflow. fault: raised when the node was opened."""
         frame = self.frames.get(node_id)
-        if frame is None and phases.ended(self.ledger.nodes[node_id]):
+        if frame is None and phases.has_ended(self.ledger.nodes[node_id]):
             # A retry asks for the lock again, and the pod of the earlier attempt has ended meanwhile.
             frame = self.held.pop(node_id, None)
         if frame is None:
@@ -96,9 +96,9 @@ class Walk(Context):
     def rise_from(self, frame: Frame, fault: Fault | None) -> None:
         """As `rise`, for a frame (which may just have been closed)."""
         node = self.ledger.nodes[frame.node_id]
-        if phases.ended(node):
+        if phases.has_ended(node):
             close(self, frame)
-        owner = self.frames.get(self.ledger.id_of(outbound.hook_owner(node["name"]))) if phases.hooked(node) else None
+        owner = self.frames.get(self.ledger.id_of(outbound.hook_owner(node["name"]))) if phases.is_hook(node) else None
         if owner is not None and owner.kind:  # a DAG waits for all hooks below it, including its own
             try:
                 self.visit(owner)

@@ -14,7 +14,7 @@ from hera_utils.wording import system_reason
 
 def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
     """The folder of an existing claim. state: the state folder. Raises Refused (NotFound) if there is no such claim."""
-    return Path(claim_folders.folder(cluster.get("PersistentVolumeClaim", name), state))
+    return Path(claim_folders.folder_of_claim(cluster.get("PersistentVolumeClaim", name), state))
 
 
 def claim_folder_here(context: CLIContext, name: str) -> Path | None:

@@ -280,7 +280,7 @@ def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str
     named = folders.get(name)
     folder = Path(named or claim_folders.default_folder(state, cluster.namespace, name))
     if live is not None:
-        stands_for = Path(claim_folders.folder(live, state))
+        stands_for = Path(claim_folders.folder_of_claim(live, state))
         if named and stands_for != folder:
             raise ResourceError(
                 f"the claim `{name}` is already the folder {stands_for}, not {folder}",

@@ -193,7 +193,7 @@ def _resource(needs: Needs, path: str, value: Any) -> None:
     if not isinstance(value, dict) or "action" not in value:
         return
     try:
-        found = yaml_limits.plain(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
+        found = yaml_limits.parse_as_pyyaml(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
     except yaml.YAMLError:
         return
     if isinstance(found, dict) and _is_fixed(found.get("kind")):

@@ -112,7 +112,7 @@ def _document(path: Path) -> Json:
     from hera_utils.argo import yaml_limits
 
     try:
-        document = yaml_limits.plain(path.read_text(encoding="utf-8-sig"))
+        document = yaml_limits.parse_as_pyyaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise _unusable(str(path), system_reason(error)) from None
     except (yaml.YAMLError, ValueError):  # ValueError for text that is not UTF-8, or for an impossible date

@@ -70,7 +70,7 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
     from hera_utils.argo import yaml_limits
 
     try:
-        table = yaml_limits.plain(text_of(path, place.origin))
+        table = yaml_limits.parse_as_pyyaml(text_of(path, place.origin))
     except (yaml.YAMLError, ValueError) as error:  # ValueError for an impossible date
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"

@@ -14,7 +14,7 @@ _REQUIRED, _PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for wor
 _HEAVIEST = 100
 
 
-def of_affinity(affinity: Json, path: str) -> Iterator[str]:
+def check_affinity(affinity: Json, path: str) -> Iterator[str]:
     nodes = affinity.get("nodeAffinity") or {}
     at = f"{path}.nodeAffinity"
     if nodes.get(_REQUIRED) is not None:
@@ -22,39 +22,39 @@ def of_affinity(affinity: Json, path: str) -> Iterator[str]:
         if not terms:
             yield required(f"{at}.{_REQUIRED}.nodeSelectorTerms", "must have at least one node selector term")
         for index, term in enumerate(terms):
-            yield from _node_term(term, f"{at}.{_REQUIRED}.nodeSelectorTerms[{index}]")
+            yield from _check_node_term(term, f"{at}.{_REQUIRED}.nodeSelectorTerms[{index}]")
     for index, weighted in enumerate(nodes.get(_PREFERRED) or ()):
-        yield from _weight(weighted, f"{at}.{_PREFERRED}[{index}]")
-        yield from _node_term(weighted.get("preference") or {}, f"{at}.{_PREFERRED}[{index}].preference")
+        yield from _check_weight(weighted, f"{at}.{_PREFERRED}[{index}]")
+        yield from _check_node_term(weighted.get("preference") or {}, f"{at}.{_PREFERRED}[{index}].preference")
     for kind in ("podAffinity", "podAntiAffinity"):
         pods = affinity.get(kind) or {}
         for index, term in enumerate(pods.get(_REQUIRED) or ()):
-            yield from _pod_term(term, f"{path}.{kind}.{_REQUIRED}[{index}]")
+            yield from _check_pod_term(term, f"{path}.{kind}.{_REQUIRED}[{index}]")
         for index, weighted in enumerate(pods.get(_PREFERRED) or ()):
-            yield from _weight(weighted, f"{path}.{kind}.{_PREFERRED}[{index}]")
-            yield from _pod_term(
+            yield from _check_weight(weighted, f"{path}.{kind}.{_PREFERRED}[{index}]")
+            yield from _check_pod_term(
                 weighted.get("podAffinityTerm") or {}, f"{path}.{kind}.{_PREFERRED}[{index}].podAffinityTerm"
             )
 
 
-def _weight(weighted: Json, path: str) -> Iterator[str]:
+def _check_weight(weighted: Json, path: str) -> Iterator[str]:
     weight = weighted.get("weight") or 0
     if not 1 <= weight <= _HEAVIEST:
         yield invalid_value(f"{path}.weight", weight, f"must be in the range 1-{_HEAVIEST}")
 
 
-def _node_term(term: Json, path: str) -> Iterator[str]:
+def _check_node_term(term: Json, path: str) -> Iterator[str]:
     for index, one in enumerate(term.get("matchExpressions") or ()):
-        yield from _expression(one, f"{path}.matchExpressions[{index}]")
+        yield from _check_expression(one, f"{path}.matchExpressions[{index}]")
 
 
-def _expression(expression: Json, path: str) -> Iterator[str]:
-    yield from _values(expression, path, of_numbers=True)
+def _check_expression(expression: Json, path: str) -> Iterator[str]:
+    yield from _check_values(expression, path, of_numbers=True)
     for fault in label_key_faults(expression.get("key") or ""):
         yield invalid_value(f"{path}.key", expression.get("key") or "", fault)
 
 
-def _values(expression: Json, path: str, *, of_numbers: bool) -> Iterator[str]:
+def _check_values(expression: Json, path: str, *, of_numbers: bool) -> Iterator[str]:
     """Complaints about an operator and its number of values. of_numbers: whether labels (those of nodes) may be compared as numbers."""
     operator, values = expression.get("operator") or "", expression.get("values") or ()
     if operator in ("In", "NotIn"):
@@ -70,9 +70,9 @@ def _values(expression: Json, path: str, *, of_numbers: bool) -> Iterator[str]:
         yield invalid_value(f"{path}.operator", operator, "not a valid selector operator")
 
 
-def _pod_term(term: Json, path: str) -> Iterator[str]:
+def _check_pod_term(term: Json, path: str) -> Iterator[str]:
     for index, one in enumerate((term.get("labelSelector") or {}).get("matchExpressions") or ()):
-        yield from _values(one, f"{path}.labelSelector.matchExpressions[{index}]", of_numbers=False)
+        yield from _check_values(one, f"{path}.labelSelector.matchExpressions[{index}]", of_numbers=False)
     key = term.get("topologyKey") or ""
     if not key:
         yield required(f"{path}.topologyKey", "can not be empty")

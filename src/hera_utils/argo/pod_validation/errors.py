@@ -19,25 +19,25 @@ def forbidden(path: str, why: str) -> str:
     return f"{path}: Forbidden: {why}"
 
 
-def unsupported(path: str, value: Any, *choices: str) -> Iterator[str]:
+def check_choice(path: str, value: Any, *choices: str) -> Iterator[str]:
     """A complaint if the value is none of the choices."""
     if value not in choices:
         known = ", ".join(f'"{choice}"' for choice in choices)
         yield f'{path}: Unsupported value: "{value}": supported values: {known}'
 
 
-def supported(path: str, value: Any, *choices: str) -> Iterator[str]:
-    """As `unsupported`, without a complaint about an absent field."""
+def check_optional_choice(path: str, value: Any, *choices: str) -> Iterator[str]:
+    """As `check_choice`, without a complaint about an absent field."""
     if value:
-        yield from unsupported(path, value, *choices)
+        yield from check_choice(path, value, *choices)
 
 
-def between(path: str, value: Any, least: int, largest: int) -> Iterator[str]:
+def check_between(path: str, value: Any, least: int, largest: int) -> Iterator[str]:
     if value is not None and not least <= value <= largest:
         yield invalid_value(path, value, f"must be between {least} and {largest}, inclusive")
 
 
-def is_address(path: str, value: str) -> Iterator[str]:
+def check_address(path: str, value: str) -> Iterator[str]:
     try:
         ipaddress.ip_address(value)
     except ValueError:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hera_utils.argo.names import (
-    aggregate,
     invalid_value,
+    join_messages,
     label_faults,
     label_key_faults,
     label_value_faults,
@@ -22,11 +22,11 @@ from hera_utils.argo.names import (
 from hera_utils.argo.pod_validation import affinity, containers, volumes
 from hera_utils.argo.pod_validation.errors import (
     LARGEST_ID,
-    between,
-    is_address,
+    check_address,
+    check_between,
+    check_choice,
+    check_optional_choice,
     required,
-    supported,
-    unsupported,
 )
 
 Json = dict[str, Any]
@@ -44,19 +44,19 @@ _SEARCH_MESSAGE = (
 )
 
 
-def complaint(pod: Json, own: containers.Executor = containers.NO_EXECUTOR) -> str:
+def pod_fault(pod: Json, own: containers.Executor = containers.NO_EXECUTOR) -> str:
     """The reason why the API server would refuse the pod: `Pod "x" is invalid: …`; "" if it would accept it.
 
     own: the containers and volumes that Argo adds before those of the template. Kubernetes counts them, but here they do not exist.
     """
-    found = list(of_spec(pod["spec"], own))
-    return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(found)}' if found else ""
+    found = list(check_spec(pod["spec"], own))
+    return f'Pod "{pod["metadata"]["name"]}" is invalid: {join_messages(found)}' if found else ""
 
 
-def of_spec(spec: Json, own: containers.Executor) -> Iterator[str]:
+def check_spec(spec: Json, own: containers.Executor) -> Iterator[str]:
     broken: set[str] = set()
-    yield from volumes.of_volumes(spec.get("volumes") or (), own.volumes, broken)
-    yield from containers.of_pod(spec, own, broken)
+    yield from volumes.check_volumes(spec.get("volumes") or (), own.volumes, broken)
+    yield from containers.check_containers(spec, own, broken)
     for field, rule in _RULES:
         if spec.get(field) is not None:
             yield from rule(spec, spec[field], f"spec.{field}")
@@ -65,21 +65,21 @@ def of_spec(spec: Json, own: containers.Executor) -> Iterator[str]:
 # --- one field each -----------------------------------------------------------------------------------------------------
 
 
-def _dns_policy(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_dns_policy(spec: Json, value: Any, path: str) -> Iterator[str]:
     if value == "None" and not spec.get("dnsConfig"):
         yield required("spec.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
     elif value:
-        yield from unsupported(path, value, "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+        yield from check_choice(path, value, "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 
 
-def _dns_config(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_dns_config(spec: Json, value: Any, path: str) -> Iterator[str]:
     servers, searches = value.get("nameservers") or (), value.get("searches") or ()
     if len(servers) > _MOST_NAMESERVERS:
         yield invalid_value(
             f"{path}.nameservers", list(servers), f"must not have more than {_MOST_NAMESERVERS} nameservers"
         )
     for index, address in enumerate(servers):
-        yield from is_address(f"{path}.nameservers[{index}]", address)
+        yield from check_address(f"{path}.nameservers[{index}]", address)
     if len(searches) > _MOST_SEARCHES:
         yield invalid_value(
             f"{path}.searches", list(searches), f"must not have more than {_MOST_SEARCHES} search paths"
@@ -92,7 +92,7 @@ def _dns_config(spec: Json, value: Any, path: str) -> Iterator[str]:
             yield required(f"{path}.options[{index}]", "must not be empty")
 
 
-def _node_selector(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_node_selector(spec: Json, value: Any, path: str) -> Iterator[str]:
     for key, wanted in value.items():
         for fault in label_key_faults(key):
             yield invalid_value(path, key, fault)
@@ -100,11 +100,11 @@ def _node_selector(spec: Json, value: Any, path: str) -> Iterator[str]:
             yield invalid_value(path, str(wanted), fault)
 
 
-def _security(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_security_context(spec: Json, value: Any, path: str) -> Iterator[str]:
     for field in ("fsGroup", "runAsUser", "runAsGroup"):
-        yield from between(f"{path}.{field}", value.get(field), 0, LARGEST_ID)
+        yield from check_between(f"{path}.{field}", value.get(field), 0, LARGEST_ID)
     for index, group in enumerate(value.get("supplementalGroups") or ()):
-        yield from between(f"{path}.supplementalGroups[{index}]", group, 0, LARGEST_ID)
+        yield from check_between(f"{path}.supplementalGroups[{index}]", group, 0, LARGEST_ID)
     names: set[str] = set()
     for index, sysctl in enumerate(value.get("sysctls") or ()):
         name, at = sysctl.get("name") or "", f"{path}.sysctls[{index}].name"
@@ -115,45 +115,49 @@ def _security(spec: Json, value: Any, path: str) -> Iterator[str]:
         elif name in names:
             yield f'{at}: Duplicate value: "{name}"'
         names.add(name)
-    yield from supported(f"{path}.fsGroupChangePolicy", value.get("fsGroupChangePolicy"), "Always", "OnRootMismatch")
-    yield from containers.of_seccomp(value.get("seccompProfile"), f"{path}.seccompProfile")
-    yield from supported(f"{path}.supplementalGroupsPolicy", value.get("supplementalGroupsPolicy"), "Merge", "Strict")
+    yield from check_optional_choice(
+        f"{path}.fsGroupChangePolicy", value.get("fsGroupChangePolicy"), "Always", "OnRootMismatch"
+    )
+    yield from containers.check_seccomp_profile(value.get("seccompProfile"), f"{path}.seccompProfile")
+    yield from check_optional_choice(
+        f"{path}.supplementalGroupsPolicy", value.get("supplementalGroupsPolicy"), "Merge", "Strict"
+    )
 
 
-def _processes(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_shared_processes(spec: Json, value: Any, path: str) -> Iterator[str]:
     if value and spec.get("hostPID"):
         at = "spec.securityContext.shareProcessNamespace"
         yield f"{at}: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled"
 
 
-def _spread(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_topology_spread(spec: Json, value: Any, path: str) -> Iterator[str]:
     for index, constraint in enumerate(value):
         at = f"{path}[{index}]"
         if (constraint.get("maxSkew") or 0) <= 0:
             yield invalid_value(f"{at}.maxSkew", constraint.get("maxSkew") or 0, "must be greater than zero")
         if not constraint.get("topologyKey"):
             yield required(f"{at}.topologyKey", "can not be empty")
-        yield from unsupported(
+        yield from check_choice(
             f"{at}.whenUnsatisfiable", constraint.get("whenUnsatisfiable") or "", "DoNotSchedule", "ScheduleAnyway"
         )
 
 
-def _readiness_gates(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_readiness_gates(spec: Json, value: Any, path: str) -> Iterator[str]:
     for index, one in enumerate(value):
         for fault in label_key_faults(one.get("conditionType") or ""):
             yield invalid_value(f"{path}[{index}].conditionType", one.get("conditionType") or "", fault)
 
 
-def _deadline(spec: Json, value: Any, path: str) -> Iterator[str]:
-    yield from between(path, value, 1, LARGEST_ID)
+def _check_deadline(spec: Json, value: Any, path: str) -> Iterator[str]:
+    yield from check_between(path, value, 1, LARGEST_ID)
 
 
-def _tolerations(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_tolerations(spec: Json, value: Any, path: str) -> Iterator[str]:
     for index, one in enumerate(value):
-        yield from _toleration(one, f"{path}[{index}]")
+        yield from _check_toleration(one, f"{path}[{index}]")
 
 
-def _toleration(toleration: Json, path: str) -> Iterator[str]:
+def _check_toleration(toleration: Json, path: str) -> Iterator[str]:
     key, operator, effect, value = (toleration.get(field) or "" for field in ("key", "operator", "effect", "value"))
     if key:
         for fault in label_key_faults(key):
@@ -171,55 +175,55 @@ def _toleration(toleration: Json, path: str) -> Iterator[str]:
         if value:
             yield invalid_value(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'")
     else:
-        yield from unsupported(f"{path}.operator", operator, "Equal", "Exists")
-    yield from supported(f"{path}.effect", effect, "NoSchedule", "PreferNoSchedule", "NoExecute")
+        yield from check_choice(f"{path}.operator", operator, "Equal", "Exists")
+    yield from check_optional_choice(f"{path}.effect", effect, "NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
-def _host_aliases(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_host_aliases(spec: Json, value: Any, path: str) -> Iterator[str]:
     for index, alias in enumerate(value):
-        yield from is_address(f"{path}[{index}].ip", alias.get("ip") or "")
+        yield from check_address(f"{path}[{index}].ip", alias.get("ip") or "")
         for place, name in enumerate(alias.get("hostnames") or ()):
             for fault in subdomain_faults(name):
                 yield invalid_value(f"{path}[{index}].hostnames[{place}]", name, fault)
 
 
-def _label(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_label(spec: Json, value: Any, path: str) -> Iterator[str]:
     if value:
         yield from (invalid_value(path, value, fault) for fault in label_faults(value))
 
 
-def _subdomain(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_subdomain(spec: Json, value: Any, path: str) -> Iterator[str]:
     if value:
         yield from (invalid_value(path, value, fault) for fault in subdomain_faults(value))
 
 
-def _restart_policy(spec: Json, value: Any, path: str) -> Iterator[str]:
-    yield from supported(path, value, "Always", "OnFailure", "Never")
+def _check_restart_policy(spec: Json, value: Any, path: str) -> Iterator[str]:
+    yield from check_optional_choice(path, value, "Always", "OnFailure", "Never")
 
 
-def _system(spec: Json, value: Any, path: str) -> Iterator[str]:
+def _check_operating_system(spec: Json, value: Any, path: str) -> Iterator[str]:
     if not value.get("name"):
         yield required(f"{path}.name")
     else:
-        yield from unsupported(path, value["name"], "linux", "windows")
+        yield from check_choice(path, value["name"], "linux", "windows")
 
 
 _RULES: tuple[tuple[str, Rule], ...] = (
-    ("restartPolicy", _restart_policy),
-    ("dnsPolicy", _dns_policy),
-    ("nodeSelector", _node_selector),
-    ("shareProcessNamespace", _processes),
-    ("securityContext", _security),
-    ("affinity", lambda spec, value, path: affinity.of_affinity(value, path)),
-    ("dnsConfig", _dns_config),
-    ("readinessGates", _readiness_gates),
-    ("topologySpreadConstraints", _spread),
-    ("nodeName", _subdomain),
-    ("activeDeadlineSeconds", _deadline),
-    ("hostname", _label),
-    ("subdomain", _label),
-    ("tolerations", _tolerations),
-    ("hostAliases", _host_aliases),
-    ("runtimeClassName", _subdomain),
-    ("os", _system),
+    ("restartPolicy", _check_restart_policy),
+    ("dnsPolicy", _check_dns_policy),
+    ("nodeSelector", _check_node_selector),
+    ("shareProcessNamespace", _check_shared_processes),
+    ("securityContext", _check_security_context),
+    ("affinity", lambda spec, value, path: affinity.check_affinity(value, path)),
+    ("dnsConfig", _check_dns_config),
+    ("readinessGates", _check_readiness_gates),
+    ("topologySpreadConstraints", _check_topology_spread),
+    ("nodeName", _check_subdomain),
+    ("activeDeadlineSeconds", _check_deadline),
+    ("hostname", _check_label),
+    ("subdomain", _check_label),
+    ("tolerations", _check_tolerations),
+    ("hostAliases", _check_host_aliases),
+    ("runtimeClassName", _check_subdomain),
+    ("os", _check_operating_system),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hera_utils.argo.names import invalid_value, label_key_faults
-from hera_utils.argo.pod_validation.errors import required, unsupported
+from hera_utils.argo.pod_validation.errors import check_choice, required
 
 _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.*)'\]\Z", re.DOTALL)
 _VARIABLES = (
@@ -20,7 +20,7 @@ _KNOWN = frozenset({*_VARIABLES, *_FILES, "spec.restartPolicy", "spec.schedulerN
 """The fields that Kubernetes knows, including those for field selectors."""
 
 
-def of_field_reference(reference: dict[str, Any], path: str, *, volume: bool = False) -> Iterator[str]:
+def check_field_reference(reference: dict[str, Any], path: str, *, volume: bool = False) -> Iterator[str]:
     """The complaints about a reference. volume: whether it is in a volume, where other fields are allowed than in a variable."""
     field = reference.get("fieldPath") or ""
     if not field:
@@ -39,4 +39,4 @@ def of_field_reference(reference: dict[str, Any], path: str, *, volume: bool = F
         why = f"error converting fieldPath: field label not supported: {field}"
         yield invalid_value(f"{path}.fieldPath", field, why)
     else:
-        yield from unsupported(f"{path}.fieldPath", field, *(_FILES if volume else _VARIABLES))
+        yield from check_choice(f"{path}.fieldPath", field, *(_FILES if volume else _VARIABLES))

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from hera_utils.argo.names import invalid_value, label_key_faults
-from hera_utils.argo.pod_validation.errors import forbidden, required, unsupported
+from hera_utils.argo.pod_validation.errors import check_choice, forbidden, required
 from hera_utils.argo.quantities import QuantityError, quantity
 
 Json = dict[str, Any]
@@ -28,7 +28,7 @@ _DIVISORS = {
 }
 
 
-def of_requirements(resources: Json, path: str) -> Iterator[str]:
+def check_requirements(resources: Json, path: str) -> Iterator[str]:
     limits = resources.get("limits") or {}
     # In Kubernetes a limit without a request is also the request.
     requests = {
@@ -36,17 +36,17 @@ def of_requirements(resources: Json, path: str) -> Iterator[str]:
         **(resources.get("requests") or {}),
     }
     for name, text in limits.items():
-        yield from _amount(name, str(text), f"{path}.limits[{name}]")
+        yield from _check_amount(name, str(text), f"{path}.limits[{name}]")
     for name, text in requests.items():
-        yield from _amount(name, str(text), f"{path}.requests[{name}]")
-        yield from _within(name, str(text), limits, path)
+        yield from _check_amount(name, str(text), f"{path}.requests[{name}]")
+        yield from _check_within_limit(name, str(text), limits, path)
     huge = any(name.startswith(_HUGE) for name in (*limits, *requests))
     if huge and not {"cpu", "memory"}.intersection((*limits, *requests)):
         yield forbidden(path, "HugePages require cpu or memory")
 
 
-def _amount(name: str, text: str, path: str) -> Iterator[str]:
-    yield from _name(name, path)
+def _check_amount(name: str, text: str, path: str) -> Iterator[str]:
+    yield from _check_resource_name(name, path)
     amount = _value(text)
     if amount is None:
         return
@@ -60,7 +60,7 @@ def _amount(name: str, text: str, path: str) -> Iterator[str]:
             yield invalid_value(path, text, f"{text} is not positive integer multiple of {name}")
 
 
-def _name(name: str, path: str) -> Iterator[str]:
+def _check_resource_name(name: str, path: str) -> Iterator[str]:
     faults = label_key_faults(name)
     yield from (invalid_value(path, name, fault) for fault in faults)
     if "/" not in name and not name.startswith(_HUGE):
@@ -70,7 +70,7 @@ def _name(name: str, path: str) -> Iterator[str]:
             yield invalid_value(path, name, "must be a standard resource for containers")
 
 
-def _within(name: str, text: str, limits: Json, path: str) -> Iterator[str]:
+def _check_within_limit(name: str, text: str, limits: Json, path: str) -> Iterator[str]:
     """The complaint if a request exceeds its limit, or differs from it for a resource that cannot be shared."""
     shared = "/" not in name and not name.startswith(_HUGE)
     if name not in limits:
@@ -94,14 +94,14 @@ def _value(text: str) -> Fraction | None:
         return None  # Argo refuses the workflow
 
 
-def of_reference(reference: Json, path: str) -> Iterator[str]:
+def check_resource_reference(reference: Json, path: str) -> Iterator[str]:
     """The complaints about a variable's reference to the resources of a container (`resourceFieldRef`)."""
     resource = reference.get("resource") or ""
     if not resource:
         yield required(f"{path}.resource")
         return
     if not resource.startswith((f"limits.{_HUGE}", f"requests.{_HUGE}")):
-        found = list(unsupported(f"{path}.resource", resource, *_REFERENCES))
+        found = list(check_choice(f"{path}.resource", resource, *_REFERENCES))
         if found:
             yield from found
             return

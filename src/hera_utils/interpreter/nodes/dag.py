@@ -41,7 +41,7 @@ _KEPT = ("Steps", "DAG", "Retry", "TaskGroup", "Suspend")
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Process the changed tasks, open those that became ready, and determine whether the DAG is over."""
-    if limits.failing_fast(context, frame) and phases.ended(context.ledger.nodes[frame.node_id]):
+    if limits.failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
         frame.state = dag_tasks.prepare(context, frame)
@@ -96,7 +96,7 @@ class _Visit:
     def _is_item_of_ended(self, task: DagTask, node_id: str) -> bool:
         """Whether the loop of an item is over because a hook failed or another item could not be opened; the item then never opens."""
         group = self.ledger.get(task.node_id)
-        return node_id != task.node_id and group is not None and phases.ended(group)
+        return node_id != task.node_id and group is not None and phases.has_ended(group)
 
     def settle_blocked(self) -> Plan:
         """Try again the hooks that a limit prevented from opening."""
@@ -142,7 +142,7 @@ class _Visit:
         if task.over or name in state.open:
             return True
         node = self.ledger.get(task.node_id)
-        if node is not None and phases.ended(node):
+        if node is not None and phases.has_ended(node):
             yield from self._take_up_items(name, node)
             yield from self._settle_new(name)
             return True
@@ -274,7 +274,7 @@ class _Visit:
 
     def _take_up_items(self, name: str, group: Json) -> Plan:
         """After a restart, continue the running items of a loop that a hook ended."""
-        left = {one["id"] for one in self.ledger.children(group) if not (phases.hooked(one) or phases.ended(one))}
+        left = {one["id"] for one in self.ledger.children(group) if not (phases.is_hook(one) or phases.has_ended(one))}
         if group["type"] != "TaskGroup" or not left:
             return
         task = self.state.tasks[name]
@@ -370,16 +370,18 @@ class _Visit:
         handled = dag_hooks.has_exit_handler(task)
         for item_id in [changed] if changed and not handled else list(task.left):
             node = self.ledger.get(item_id)
-            if node is None or not phases.fulfilled(node) or killed.is_unsettled(self.context, node):
+            if node is None or not phases.is_fulfilled(node) or killed.is_unsettled(self.context, node):
                 continue
-            if handled and phases.completed(node):
+            if handled and phases.has_completed(node):
                 owner = self.hooks.owner(task, node)
                 if not (yield from self.hooks.exited(owner, task, node)):
                     self.hooks.look_again(owner, task, item_id)
                     return
-            if not handled or phases.ended(node):  # not for a running daemon, whose exit handler begins when it ends
+            if not handled or phases.has_ended(
+                node
+            ):  # not for a running daemon, whose exit handler begins when it ends
                 task.left.pop(item_id, None)
-            if phases.ended(node):
+            if phases.has_ended(node):
                 task.items[item_id] = _OVER
 
     def _settle_new(self, name: str) -> Plan:
@@ -393,7 +395,7 @@ class _Visit:
         if node is None or not task.dependents or not self._is_without_call(task, node):
             yield from self._settle(name, task.node_id)
             return
-        if node["type"] == "TaskGroup" and not phases.ended(node):
+        if node["type"] == "TaskGroup" and not phases.has_ended(node):
             self._end_group(task, node)
         self._over(name)
         task.daemon = True  # to be settled once more
@@ -402,7 +404,7 @@ class _Visit:
     def _is_without_call(self, task: DagTask, node: Json) -> bool:
         """Whether the task, or each of its items, has a node but was never called, so that no hook begins."""
         below = self.ledger.children(node)
-        if any(phases.hooked(child) for child in below):
+        if any(phases.is_hook(child) for child in below):
             return False
         if node["type"] != "TaskGroup":
             return bool(node["type"] == "Skipped")
@@ -422,7 +424,7 @@ class _Visit:
         """End a loop whose items are all over. For Argo it is over regardless of exit handlers; those not open by now never open."""
         self.ledger.mark(node, dag_phase.of_loop(map(self.ledger.nodes.__getitem__, task.items)))
         left = map(self.ledger.nodes.__getitem__, task.left)
-        names = [item["name"] for item in left if phases.completed(item)]
+        names = [item["name"] for item in left if phases.has_completed(item)]
         lost = sum(self.ledger.node_named(f"{name}.onExit") is None for name in names)
         task.left.clear()
         if lost:
@@ -438,12 +440,12 @@ class _Visit:
         if name in self.state.broken:
             self.state.open.add(name)  # Argo does not process its hooks before it knows whether the loop is over
             return
-        if node["type"] == "TaskGroup" and not phases.ended(node):
+        if node["type"] == "TaskGroup" and not phases.has_ended(node):
             handled = dag_hooks.has_exit_handler(task)
             if changed in task.items and not handled:
                 yield from self._settle_items(task, changed)
             over = yield from self.hooks.over(task, node)
-            if not phases.ended(node):  # after a failed hook the node has ended, and further items never open
+            if not phases.has_ended(node):  # after a failed hook the node has ended, and further items never open
                 if over and handled:
                     yield from self._settle_items(task)
                 if not over or self._has_items_left(task):
@@ -452,12 +454,12 @@ class _Visit:
                 self._end_group(task, node)
         if node["type"] == "TaskGroup":
             yield from self.hooks.go_on(task, node)
-        if task.over and not (task.daemon and phases.ended(node)):
+        if task.over and not (task.daemon and phases.has_ended(node)):
             return
         self._begin_again(name)
         if not (yield from self.hooks.over(task, node)):
             return
-        if phases.fulfilled(node) and outbound.hooks_done(ledger, node):
+        if phases.is_fulfilled(node) and outbound.hooks_done(ledger, node):
             self._over(name)
 
     def _has_items_left(self, task: DagTask) -> bool:
@@ -466,7 +468,7 @@ class _Visit:
         For Argo an item that is no pod is over when it is processed, so that its exit handler opens.
         """
         for node in map(self.ledger.get, task.left):
-            if node is None or not phases.fulfilled(node) or killed.is_unsettled(self.context, node):
+            if node is None or not phases.is_fulfilled(node) or killed.is_unsettled(self.context, node):
                 return True
             if node["type"] in _PLANNED and self.ledger.node_named(f"{node['name']}.onExit") is None:
                 return True
@@ -490,7 +492,7 @@ class _Visit:
 
     def _over(self, name: str) -> None:
         task = self.state.tasks[name]
-        task.over, task.daemon = True, not phases.ended(self.ledger.nodes[task.node_id])
+        task.over, task.daemon = True, not phases.has_ended(self.ledger.nodes[task.node_id])
         self.state.open.discard(name)
         for dependent in self.state.tasks[name].dependents:
             waits_for = self.state.tasks[dependent].waits_for

@@ -56,7 +56,7 @@ class TaskHooks:
                 raise
             return True
         last = self.may_be_last(task, node) and dag_tasks.phase(self.context, self.frame, self.state) != phases.RUNNING
-        if done and phases.completed(node) and not last:
+        if done and phases.has_completed(node) and not last:
             done = yield from self.exited(owner, task, node)
         if not done:
             self.look_again(owner, task, task.node_id)
@@ -67,9 +67,9 @@ class TaskHooks:
 
         Another hook of the task would keep the DAG running.
         """
-        if node["type"] != "Skipped" or not phases.completed(node) or task.dependents or not has_exit_handler(task):
+        if node["type"] != "Skipped" or not phases.has_completed(node) or task.dependents or not has_exit_handler(task):
             return False
-        return not any(phases.hooked(child) for child in self.ledger.children(node))
+        return not any(phases.is_hook(child) for child in self.ledger.children(node))
 
     def exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
@@ -86,7 +86,7 @@ class TaskHooks:
         for index, item in enumerate(self.ledger.children(node) if has_exit_handler(task) else ()):
             name = f"{item['name']}.onExit"
             handler = self.ledger.node_named(name)
-            if unopened.is_begun(self.context, name) and not (handler is not None and phases.fulfilled(handler)):
+            if unopened.is_begun(self.context, name) and not (handler is not None and phases.is_fulfilled(handler)):
                 # After a restart the items of such a loop are not known.
                 state.owners.setdefault(item["id"], task.spec["name"])
                 state.order.setdefault(item["id"], (state.order[task.node_id][0], index))
@@ -108,8 +108,8 @@ class TaskHooks:
     def _is_passed(self, task: DagTask, node: Json) -> bool:
         """Whether all dependents of the task were over before one of its hooks opened; Argo then no longer visits the task."""
         after = (self.ledger.get(self.state.tasks[name].node_id) for name in task.dependents)
-        return all(one is not None and phases.fulfilled(one) for one in after) and not any(
-            phases.hooked(child) for child in self.ledger.children(node)
+        return all(one is not None and phases.is_fulfilled(one) for one in after) and not any(
+            phases.is_hook(child) for child in self.ledger.children(node)
         )
 
     def _fail(self, node: Json, message: str) -> None:
@@ -129,6 +129,6 @@ class TaskHooks:
     def _end_hooks(self, node: Json, message: str) -> None:
         """End the Retry nodes of hooks of which no attempt can be opened. In Argo the DAG would wait for them for ever."""
         for hook in self.ledger.children(node):
-            left = hook["type"] == "Retry" and not phases.ended(hook) and hook["id"] not in self.context.frames
-            if phases.hooked(hook) and left:
+            left = hook["type"] == "Retry" and not phases.has_ended(hook) and hook["id"] not in self.context.frames
+            if phases.is_hook(hook) and left:
                 self.ledger.mark(hook, phases.ERROR, message)

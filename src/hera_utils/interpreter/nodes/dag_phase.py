@@ -27,12 +27,12 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
         if not _within(ledger, assessed, node["id"]):
             continue
         if (
-            not phases.fulfilled(assessed)
+            not phases.is_fulfilled(assessed)
             and not _complete_group(ledger, assessed)
             and not _abandoned(ledger, assessed)
         ):
             return phases.RUNNING
-        if phases.completed(assessed):
+        if phases.has_completed(assessed):
             branch = assessed["phase"]
         if node_id in ended and ended[node_id] not in phases.UNSUCCESSFUL:
             ended[node_id] = branch
@@ -50,12 +50,12 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
 def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
     """The phase of a target below a template that failed fast, which leaves no path to it. Argo would wait for ever."""
     target = ledger.nodes[ledger.id_of(f"{node['name']}.{name}")]
-    if phases.completed(target) or not phases.fulfilled(target):
-        return str(target["phase"]) if phases.completed(target) else ""
+    if phases.has_completed(target) or not phases.is_fulfilled(target):
+        return str(target["phase"]) if phases.has_completed(target) else ""
     specs = {task["name"]: task for task in dag.get("tasks") or ()}
     for dependency in depends.of_task(specs[name], specs).names:
         before = ledger.node_named(f"{node['name']}.{dependency}")
-        if before is not None and phases.unsuccessful(before):
+        if before is not None and phases.is_unsuccessful(before):
             return str(before["phase"])
     return phases.SUCCEEDED
 
@@ -75,9 +75,9 @@ def _within(ledger: Ledger, node: Json, dag_id: str) -> bool:
 def _complete_group(ledger: Ledger, node: Json) -> bool:
     """End a loop whose items are all over but that was not visited since; returns whether it did (Argo: completableTaskGroupPhase)."""
     children = ledger.children(node)
-    if node["type"] != "TaskGroup" or not children or not all(phases.fulfilled(child) for child in children):
+    if node["type"] != "TaskGroup" or not children or not all(phases.is_fulfilled(child) for child in children):
         return False
-    ends = [child["phase"] for child in children if phases.unsuccessful(child)]
+    ends = [child["phase"] for child in children if phases.is_unsuccessful(child)]
     ledger.mark(node, ends[-1] if ends else phases.SUCCEEDED)
     return True
 
@@ -85,7 +85,7 @@ def _complete_group(ledger: Ledger, node: Json) -> bool:
 def _abandoned(ledger: Ledger, node: Json) -> bool:
     """Whether the node never ends because the template or retry around it is over. Argo would wait for ever."""
     boundary = ledger.get(node.get("boundaryID") or "")
-    while boundary is not None and not phases.ended(boundary):
+    while boundary is not None and not phases.has_ended(boundary):
         boundary = outbound.retry_of(ledger, boundary) or ledger.get(boundary.get("boundaryID") or "")
     grouping = node["type"] in ("Steps", "DAG", "StepGroup", "TaskGroup", "Retry")
     locked = (node.get("synchronizationStatus") or {}).get("waiting")
@@ -100,10 +100,10 @@ def _below_retry(ledger: Ledger, node: Json) -> list[str]:
     ids: list[str] = []
     last = True
     for child in reversed(ledger.children(node)):
-        if phases.hooked(child):
+        if phases.is_hook(child):
             ids.append(child["id"])
             continue
-        if last or phases.fulfilled(child):
+        if last or phases.is_fulfilled(child):
             ids += child.get("children") or []
         last = False
     return ids
@@ -147,9 +147,9 @@ def exits_done(ledger: Ledger, targets: list[str]) -> bool:
     """Whether no exit handler of a target task is still running."""
     for target in targets:
         node = ledger.get(target)
-        if node is None or not phases.completed(node):
+        if node is None or not phases.has_completed(node):
             continue
         handler = ledger.node_named(f"{node['name']}.onExit")
-        if handler is not None and not phases.fulfilled(handler):
+        if handler is not None and not phases.is_fulfilled(handler):
             return False
     return True

@@ -120,7 +120,7 @@ def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | No
     if child in state.owners:
         return state.owners[child], child
     node = context.ledger.get(child)
-    if node is None or not phases.hooked(node):
+    if node is None or not phases.is_hook(node):
         return None
     found = context.ledger.id_of(outbound.hook_owner(node["name"]))
     return (state.owners[found], found) if found in state.owners else None

@@ -34,11 +34,11 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     for fault in dirty.values():
         if fault is not None:
             _check_again(strategy, fault)
-    while not phases.ended(node):
+    while not phases.has_ended(node):
         tried = outbound.attempts(ledger, node)
-        if tried and not phases.ended(tried[-1]):
+        if tried and not phases.has_ended(tried[-1]):
             yield from _follow(context, frame, node, tried)
-            if not phases.ended(tried[-1]):
+            if not phases.has_ended(tried[-1]):
                 return
             continue
         if tried and not _again(context, frame, node, strategy, tried):
@@ -104,7 +104,7 @@ def _attempt(context: Context, frame: Frame, node: Json, number: int, before: Js
 def _end_in_time(context: Context, strategy: Json, tried: list[Json], opened: Json | None) -> None:
     """Set the timer that ends an attempt's pod after `maxDuration` (Argo: executionDeadline); the first attempt has none."""
     ends = _ends(strategy, tried) if tried else 0.0
-    if ends and opened is not None and opened["type"] == "Pod" and not phases.ended(opened):
+    if ends and opened is not None and opened["type"] == "Pod" and not phases.has_ended(opened):
         context.timer(f"attempt:{opened['id']}", ends)
 
 
@@ -122,7 +122,7 @@ def _policy(strategy: Json) -> str:
 def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> bool:
     """Whether another attempt starts now. If none ever will, this ends the node."""
     ledger, last = context.ledger, tried[-1]
-    if not phases.unsuccessful(last):
+    if not phases.is_unsuccessful(last):
         _take_outputs(context, node, last)
         ledger.mark(node, phases.SUCCEEDED)
         return False

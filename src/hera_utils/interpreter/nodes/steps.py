@@ -79,7 +79,7 @@ class StepsState:
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Process the present group and, when it is done, the next; after the last one the node has succeeded."""
-    if limits.failing_fast(context, frame) and phases.ended(context.ledger.nodes[frame.node_id]):
+    if limits.failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
         frame.state = StepsState(Scope(frame.template, context.variables.entropy))
@@ -132,7 +132,7 @@ class _Visit:
         for child_id in dirty:
             child = self.ledger.get(child_id)
             found = _PLACE.match(child["name"][len(self.boundary["name"]) :]) if child is not None else None
-            if child is None or found is None or phases.hooked(child) or not phases.completed(child):
+            if child is None or found is None or phases.is_hook(child) or not phases.has_completed(child):
                 continue
             if int(found[1]) < self.state.index:
                 self.state.index = int(found[1])
@@ -145,7 +145,7 @@ class _Visit:
             node for node in map(self.ledger.node_named, names) if node is not None and node["phase"] != phases.PENDING
         ]
         again = next(
-            (index for index, node in enumerate(begun_groups[:-1]) if not phases.ended(node)), len(begun_groups)
+            (index for index, node in enumerate(begun_groups[:-1]) if not phases.has_ended(node)), len(begun_groups)
         )
         if again == len(begun_groups):
             return
@@ -181,7 +181,7 @@ class _Visit:
         name = f"{boundary['name']}[{index}]"
         node = ledger.node_named(name)
         if node is not None and node["phase"] != phases.PENDING:
-            return Group(node, opened=phases.ended(node) and self._all_over(node))
+            return Group(node, opened=phases.has_ended(node) and self._all_over(node))
         if node is not None:  # a resubmitted workflow has the node already, but its parents may have changed
             ledger.mark(node, phases.RUNNING)
         else:
@@ -206,12 +206,12 @@ class _Visit:
 
     def _all_over(self, group_node: Json) -> bool:
         """Whether no child of an ended group can still change (a daemon can)."""
-        return all(phases.ended(child) for child in self.ledger.children(group_node))
+        return all(phases.has_ended(child) for child in self.ledger.children(group_node))
 
     def advance(self, dirty: dict[str, Fault | None]) -> Plan:
         """Open the steps of the group that can open, and process the changed ones."""
         group = self.group
-        if phases.ended(group.node) and group.opened:
+        if phases.has_ended(group.node) and group.opened:
             return
         try:
             if not group.opened:
@@ -225,7 +225,7 @@ class _Visit:
                 yield from self._changes(dirty)
                 yield from self._open_waiting()
         except (TimedOut, Fault) as fault:
-            if not phases.ended(group.node):
+            if not phases.has_ended(group.node):
                 phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
                 self.ledger.mark(group.node, phase, fault.message)
             if isinstance(fault, ExitHandlerFault) and self._is_all_there_is():
@@ -234,7 +234,7 @@ class _Visit:
         if group.open or group.waiting:
             if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of an ended daemon runs
                 self.ledger.mark(group.node, phases.RUNNING)
-        elif not phases.unsuccessful(group.node):
+        elif not phases.is_unsuccessful(group.node):
             self._conclude_group()
 
     def _is_all_there_is(self) -> bool:
@@ -242,14 +242,14 @@ class _Visit:
         spec = self.context.spec
         after = spec.get("hooks") or spec.get("onExit") or killed.awaited(self.context.run)
         entry = self.boundary["name"] == self.context.run.name
-        return entry and not after and all(map(phases.fulfilled, self.ledger.children(self.group.node)))
+        return entry and not after and all(map(phases.is_fulfilled, self.ledger.children(self.group.node)))
 
     def is_group_over(self) -> bool:
         """Whether the next group may begin. If none may, this ends the steps with the group's phase."""
         node = self.group.node
-        if not phases.ended(node) or self.context.run.finished:
+        if not phases.has_ended(node) or self.context.run.finished:
             return False
-        if phases.unsuccessful(node):
+        if phases.is_unsuccessful(node):
             self._set_outbound()
             self.ledger.mark(self.boundary, phases.FAILED, node.get("message") or "")
             return False
@@ -267,7 +267,7 @@ class _Visit:
         group = self.group
         for child in self.ledger.children(group.node):
             step = group.steps.get(child["id"]) or {}
-            if phases.unsuccessful(child) and not _goes_on(step, child["phase"]):
+            if phases.is_unsuccessful(child) and not _goes_on(step, child["phase"]):
                 self.ledger.mark(group.node, phases.FAILED, f"child '{child['id']}' failed")
                 return
         self.ledger.mark(group.node, phases.SUCCEEDED)
@@ -304,7 +304,7 @@ class _Visit:
         if child in self.group.steps:
             return child
         node = self.ledger.get(child)
-        if node is not None and phases.hooked(node):
+        if node is not None and phases.is_hook(node):
             return self.ledger.id_of(outbound.hook_owner(node["name"]))
         return child
 
@@ -459,7 +459,7 @@ class _Visit:
             return
         if (step.get("hooks") or step.get("onExit")) and not (yield from self._hooks_over(step, node)):
             group.open.add(child_id)
-        elif phases.fulfilled(node):
+        elif phases.is_fulfilled(node):
             group.open.discard(child_id)
 
     def _hooks_over(self, step: Json, node: Json) -> Opened:
@@ -467,7 +467,7 @@ class _Visit:
         self.scope.set(f"steps.{node['displayName']}.status", node["phase"])
         owner = node_hooks.Owner(self.frame, self.scope, "steps", step["name"])
         done = yield from node_hooks.lifecycle(self.context, owner, step.get("hooks"), node)
-        if done and phases.completed(node):
+        if done and phases.has_completed(node):
             try:
                 done = yield from node_hooks.on_exit(self.context, owner, step, node)
             except Fault as fault:

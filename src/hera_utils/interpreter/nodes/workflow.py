@@ -39,12 +39,12 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     if node is None:
         return
     context.variables["workflow.status"] = phases.WORKFLOW_PHASES[node["phase"]]
-    if phases.fulfilled(node) and any(context.spec.get(field) for field in _TELL_FAILURES):
+    if phases.is_fulfilled(node) and any(context.spec.get(field) for field in _TELL_FAILURES):
         context.variables["workflow.failures"] = finish.failures(context)
     hooks_are_over = yield from _hooks(context, frame, node, faults)
     if (
         not hooks_are_over
-        or not phases.fulfilled(node)
+        or not phases.is_fulfilled(node)
         or (node["type"] == "Pod" and killed.is_unsettled(context, node))
     ):
         return
@@ -90,7 +90,7 @@ def _hooks(context: Context, frame: Frame, node: Json, faults: Mapping[str, Faul
             return True
         if opened is not None:
             context.ledger.adopt(node, context.ledger.id_of(name))
-        done = done and opened is not None and phases.fulfilled(opened)
+        done = done and opened is not None and phases.is_fulfilled(opened)
     return done
 
 
@@ -108,4 +108,4 @@ def _exit_handler(
     finish.duration_variable(context)
     arguments = hook.get("arguments") or {}
     node = yield TemplateCall(name, node_hooks.callee(hook), frame.home, arguments, on_exit=True, hooked=True)
-    return node is not None and phases.fulfilled(node), node
+    return node is not None and phases.is_fulfilled(node), node

@@ -124,7 +124,7 @@ def _check_resource(at: str, template: Json) -> None:
         from hera_utils.argo import yaml_limits
 
         try:
-            yaml_limits.first(_EXPRESSION.sub("placeholder", manifest))
+            yaml_limits.parse_first(_EXPRESSION.sub("placeholder", manifest))
         except (yaml.YAMLError, ValueError):
             raise InvalidWorkflow(f"{at}.resource.manifest must be a valid yaml") from None
 

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from hera_utils.argo import claim_folders, gojson, yaml_limits
-from hera_utils.argo.names import aggregate
+from hera_utils.argo.names import join_messages
 from hera_utils.argo.selectors import LabelSelector, label_selector
-from hera_utils.argo.unknown_fields import dotted, unknown_fields
+from hera_utils.argo.unknown_fields import format_path, unknown_fields
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
@@ -260,7 +260,7 @@ def _check_patch(text: str) -> None:
     if text.lstrip().startswith("{"):
         try:
             gojson.check(text)
-        except gojson.NotJson as error:
+        except gojson.InvalidJson as error:
             raise Failed(f"Error from server (BadRequest): error decoding patch: {error}") from error
 
 
@@ -338,7 +338,7 @@ class _Action:
         """kubectl's message for a manifest without apiVersion or kind: create, apply and replace validate it first."""
         missing = [f"{field} not set" for field in ("apiVersion", "kind") if manifest.get(field) is None]
         if missing and self.action in ("create", "apply", "replace"):
-            return _INVALID_DATA.format(aggregate(missing))
+            return _INVALID_DATA.format(join_messages(missing))
         field = "apiVersion" if manifest.get("kind") else "Kind"
         text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return f"error: unable to decode \"{FILE}\": Object '{field}' is missing in '{text}'"
@@ -366,7 +366,7 @@ class _Action:
             else:
                 document = self._document()
                 if resource.kind == _CLAIM:
-                    document = claim_folders.without_own_folder(document)
+                    document = claim_folders.without_new_folder(document)
                 stored = self._platform.create(resource.kind, self.namespace, document)
         except HeraUtilsError as error:
             raise Failed(_refusal(error, f'error when creating "{FILE}": ')) from error
@@ -376,7 +376,7 @@ class _Action:
         """Refuse unknown fields: kubectl asks Kubernetes for strict decoding."""
         checked = {key: value for key, value in self._document().items() if key not in ("apiVersion", "kind", "status")}
         if resource.kind in objects.ARGO_KINDS:
-            unknown = [dotted(field.path) for field in unknown_fields(checked, resource.kind, any_case=False)]
+            unknown = [format_path(field.path) for field in unknown_fields(checked, resource.kind, any_case=False)]
         else:
             own = _CORE_FIELDS.get(resource.kind, set(checked)) | {"metadata"}
             unknown = sorted(field for field in checked if field not in own)
@@ -429,7 +429,7 @@ class _Action:
         try:
             if resource.kind == _CLAIM:
                 old = json.loads(self._platform.get(_CLAIM, self.namespace, self._name()).text)
-                document = claim_folders.without_own_folder(document, old)
+                document = claim_folders.without_new_folder(document, old)
             stored = self._platform.update(resource.kind, self.namespace, document)
         except HeraUtilsError as error:
             raise Failed(_refusal(error, where)) from error

@@ -86,5 +86,5 @@ def _parameters(text: str) -> dict[str, str]:
     try:
         gojson.check(text)
         return gojson.texts(text)
-    except gojson.NotJson as error:
+    except gojson.InvalidJson as error:
         raise Refused(INVALID_ARGUMENT, f"unable to parse output parameter set request: {error}") from None

@@ -42,7 +42,7 @@ def _workflow(fields: FieldFilter, latest: Latest) -> Render:
     def render(change: str, stored: StoredObject) -> str:
         text = stored.text or "{}"
         if fields:
-            return f'{{"type":"{change}","object":{encode(below.workflow(json.loads(text)))}}}'
+            return f'{{"type":"{change}","object":{encode(below.filter_workflow(json.loads(text)))}}}'
         return latest.event(change, text)
 
     return render

@@ -60,7 +60,7 @@ def get(request: ArgoRequest) -> Reply:
     stored = find(request.platform, request.namespace, request.name, uid=request.query.get("uid", ""), nodes=nodes)
     if not request.fields:
         return Text(stored.text)
-    return request.fields.workflow(json.loads(stored.text))
+    return request.fields.filter_workflow(json.loads(stored.text))
 
 
 def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> StoredObject:
@@ -100,7 +100,7 @@ def enumerate(request: ArgoRequest) -> Reply:
         head["continue"] = str(offset + len(page))
     if filter_.count_remaining:
         head["remainingItemCount"] = remaining
-    listed = request.fields.workflow_list({"metadata": head})
+    listed = request.fields.filter_list({"metadata": head})
     listed.pop("items", None)
     return written(listed, _items(request, sorted(page, key=_age, reverse=True)), request.watches.threads)
 
@@ -113,7 +113,7 @@ def _items(request: ArgoRequest, page: Sequence[Listed]) -> list[Item]:
         whole = _text(request.platform, run, nodes=nodes)
         if whole is None or not request.fields:
             return whole
-        chosen = request.fields.workflow_list({"items": [json.loads(whole)]})["items"]
+        chosen = request.fields.filter_list({"items": [json.loads(whole)]})["items"]
         return encode(chosen[0]) if chosen else None
 
     return [partial(text, run) for run in page]

@@ -441,8 +441,8 @@ def _set_aside(state: Path, claim: Json) -> Path | None:
     A folder that the user named belongs to the user and stays. The folder of a claim that a workflow created must be deleted at once, and
     is returned for that.
     """
-    folder = Path(claim_folders.folder(claim, str(state)))
-    if claim_folders.own_folder(claim) or not folder.exists():
+    folder = Path(claim_folders.folder_of_claim(claim, str(state)))
+    if claim_folders.folder_chosen_by_user(claim) or not folder.exists():
         return None
     metadata = claim["metadata"]
     target = state / "claims" / ".deleted" / f"{metadata['namespace']}-{metadata['name']}-{metadata['uid']}"

@@ -151,7 +151,7 @@ class LogOptions:
                 raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
 
     def text(self, line: Line) -> str:
-        return f"{timestamps.nano(line[0])} {line[1]}" if self.timestamps else line[1]
+        return f"{timestamps.nano_time(line[0])} {line[1]}" if self.timestamps else line[1]
 
 
 def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:

@@ -96,7 +96,7 @@ def launch_of(
         if stored is None:
             continue
         if kind == _CLAIM:
-            folders[name] = claim_folders.folder(json.loads(stored.text), str(state))
+            folders[name] = claim_folders.folder_of_claim(json.loads(stored.text), str(state))
             _make_claim(Path(folders[name]), state)
         elif whole:
             (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, json.loads(stored.text))

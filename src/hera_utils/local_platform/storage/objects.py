@@ -120,8 +120,8 @@ def _check_names(kind: str, metadata: Json) -> None:
     """Raise Refused for invalid names, labels and the like: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: …`."""
     wrong = names.metadata_faults(metadata, label_name=kind == "Namespace")
     if wrong:
-        complaints = definitions.with_remark(wrong) if kind in ARGO_KINDS else wrong
-        raise invalid(kind, metadata["name"], names.aggregate(complaints))
+        complaints = definitions.add_kubernetes_remark(wrong) if kind in ARGO_KINDS else wrong
+        raise invalid(kind, metadata["name"], names.join_messages(complaints))
 
 
 def complete_object(kind: str, document: Json, at: float) -> Json:
@@ -150,7 +150,7 @@ def _completed(kind: str, document: Json, at: float) -> Json:
         document.pop("apiVersion", None)
         document.pop("kind", None)
         if wrong := definitions.faults(document, kind):
-            raise invalid(kind, name, names.aggregate(wrong))
+            raise invalid(kind, name, names.join_messages(wrong))
     elif kind == "Secret":
         _complete_secret(document)
     elif kind == "ConfigMap":
@@ -163,7 +163,7 @@ def _completed(kind: str, document: Json, at: float) -> Json:
         _complete_claim(document)
     elif kind in services.KINDS:
         if wrong := services.complete(kind, document):
-            raise invalid(kind, name, names.aggregate(wrong))
+            raise invalid(kind, name, names.join_messages(wrong))
     elif kind == "Namespace":
         document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
         document.setdefault("spec", {"finalizers": ["kubernetes"]})
@@ -217,7 +217,7 @@ def _complete_claim(document: Json) -> None:
     name = document["metadata"]["name"]
     _check_objects("PersistentVolumeClaim", document, "spec", "spec.resources", "spec.resources.requests")
     spec = document.setdefault("spec", {})
-    if wrong := claims.complaint(spec):
+    if wrong := claims.claim_fault(spec):
         raise invalid("PersistentVolumeClaim", name, wrong)
     requests = spec["resources"]["requests"]
     spec.setdefault("volumeMode", "Filesystem")
