@@ -153,7 +153,7 @@ def __getattr__(name: str) -> object:
 
     if home.startswith(("execution.", "experiment.", "settings.")):
         # A script begins with one of these imports; its errors are shown as a sentence even if it never calls hera_utils.
-        import_module("hera_utils.excepthook").tell_mistakes_in_a_sentence()
+        import_module("hera_utils.excepthook").install_excepthook()
     value = getattr(import_module(f"hera_utils.{home}"), name)
     globals()[name] = value
     return value

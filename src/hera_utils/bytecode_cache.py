@@ -18,7 +18,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 
 try:
     from re import _compiler as expressions  # type: ignore[attr-defined]
@@ -32,7 +32,7 @@ else:
 
 _sre: Any = expressions._sre
 
-_MOST = 20_000
+_MAX_TEXTS = 20_000
 """Texts in a file. A file with more contains texts of replaced packages, so it is started afresh."""
 
 
@@ -43,16 +43,16 @@ def cached_bytecode(name: str) -> Iterator[None]:
     If the file cannot be read or written, everything is compiled, as with bytecode.
     """
     file = None if __spec__ is None or __spec__.cached is None else Path(__spec__.cached).with_suffix(f".{name}")
-    texts = _Texts(_read(file) if file else {})
+    texts = _CompiledTexts(_read(file) if file else {})
     try:
-        with texts.in_place_of_the_compiler():
+        with texts.replace_compiler():
             yield
     finally:
         if texts.new and file and not sys.dont_write_bytecode:
             _write(file, texts.all())
 
 
-class _Texts:
+class _CompiledTexts:
     """The cache: ("eval" or "exec", text) → the code; ("re", pattern, flags) → the arguments of the matcher."""
 
     def __init__(self, cached: dict[Any, Any]) -> None:
@@ -61,15 +61,15 @@ class _Texts:
         self._compile_expression = expressions.compile
 
     def all(self) -> dict[Any, Any]:
-        return {**self.cached, **self.new} if len(self.cached) < _MOST else self.new
+        return {**self.cached, **self.new} if len(self.cached) < _MAX_TEXTS else self.new
 
     @contextlib.contextmanager
-    def in_place_of_the_compiler(self) -> Iterator[None]:
+    def replace_compiler(self) -> Iterator[None]:
         """Replace Python's functions in the modules that compile texts by those of this class."""
         with (
-            _replaced(forward_references, "compile", self._compile),  # a name in the module hides the builtin
-            _replaced(dataclasses, "exec", self._execute),
-            _replaced(expressions, "compile", self._expression),
+            _replace_temporarily(forward_references, "compile", self._compile),  # a name in the module hides the builtin
+            _replace_temporarily(dataclasses, "exec", self._execute),
+            _replace_temporarily(expressions, "compile", self._expression),
         ):
             yield
 
@@ -92,7 +92,7 @@ class _Texts:
         arguments = self.cached.get(key)
         if arguments is not None:
             return _sre.compile(pattern, *arguments)
-        expressions._sre = matcher = _Matcher()
+        expressions._sre = matcher = _RegexArguments()
         try:
             return self._compile_expression(pattern, flags)
         finally:
@@ -102,7 +102,7 @@ class _Texts:
 
 
 @contextlib.contextmanager
-def _replaced(module: ModuleType, name: str, function: Any) -> Iterator[None]:
+def _replace_temporarily(module: ModuleType, name: str, function: Any) -> Iterator[None]:
     before = vars(module).get(name)
     setattr(module, name, function)
     try:
@@ -114,7 +114,7 @@ def _replaced(module: ModuleType, name: str, function: Any) -> Iterator[None]:
             setattr(module, name, before)
 
 
-class _Matcher:
+class _RegexArguments:
     """Stands for `_sre` while one thread compiles an expression, and records the arguments of the matcher that the thread creates."""
 
     def __init__(self) -> None:
@@ -147,4 +147,4 @@ def _write(file: Path, texts: dict[Any, Any]) -> None:
     with contextlib.suppress(OSError):
         # The file contains code, so it gets the mode of the source: who may not write that may not write this, whatever the umask.
         mode = Path(__file__).stat().st_mode & 0o666
-        write_whole(file, marshal.dumps((_python(), texts)), mode=mode)
+        write_atomically(file, marshal.dumps((_python(), texts)), mode=mode)

@@ -34,11 +34,11 @@ def remove_tree(folder: str | Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     except RecursionError:
         with contextlib.suppress(OSError):
-            _flatten(folder)
+            _make_shallow(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _flatten(folder: str | Path) -> None:
+def _make_shallow(folder: str | Path) -> None:
     """Move each inner folder to the top, one after the other, and remove all other entries. No link is followed."""
     top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -47,13 +47,13 @@ def _flatten(folder: str | Path) -> None:
         while pending:
             name = pending.pop()
             with contextlib.suppress(OSError):
-                pending += _lift(top, name, names)
+                pending += _move_to_top(top, name, names)
                 os.rmdir(name, dir_fd=top)
     finally:
         os.close(top)
 
 
-def _lift(top: int, name: str, names: Iterator[str]) -> list[str]:
+def _move_to_top(top: int, name: str, names: Iterator[str]) -> list[str]:
     """Move the folder's own folders to the top and remove its other entries; returns the new names of the folders."""
     here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
     lifted = []

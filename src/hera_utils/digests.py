@@ -13,7 +13,7 @@ _CHUNK = 1 << 20
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hex. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
-    _feed(digest.update, path)
+    _read_into(digest.update, path)
     return digest.hexdigest()
 
 
@@ -26,21 +26,21 @@ def short_digest_of(path: Path) -> str:
     """The short digest of a file's bytes, or of a folder's files and their paths. Raises OSError if one cannot be read."""
     digest = hashlib.blake2b(digest_size=8)
     if not path.is_dir():
-        _feed(digest.update, path)
+        _read_into(digest.update, path)
         return digest.hexdigest()
     for file in sorted(path.rglob("*")):
         if file.is_file():
             digest.update(f"{file.relative_to(path)}\0".encode("utf-8", "surrogateescape"))
-            _feed(digest.update, file)
+            _read_into(digest.update, file)
     return digest.hexdigest()
 
 
-def _feed(update: Callable[[bytes], None], path: Path) -> None:
-    with open(path, "rb", opener=_unwaiting) as file:
+def _read_into(update: Callable[[bytes], None], path: Path) -> None:
+    with open(path, "rb", opener=_open_without_waiting) as file:
         while chunk := file.read(_CHUNK):
             update(chunk)
 
 
-def _unwaiting(path: str, flags: int) -> int:
+def _open_without_waiting(path: str, flags: int) -> int:
     """An opener that does not block, as a link may lead to a file of the kernel that never ends."""
     return os.open(path, flags | os.O_NONBLOCK)

@@ -16,7 +16,7 @@ from hera_utils.errors import HeraUtilsError
 _INTERRUPTED = 130
 
 
-def tell_mistakes_in_a_sentence() -> None:
+def install_excepthook() -> None:
     """Install the excepthook: an uncaught HeraUtilsError prints one sentence with its fix and sets its exit status."""
     before = sys.excepthook
     if getattr(before, "tells_in_a_sentence", False):
@@ -27,12 +27,12 @@ def tell_mistakes_in_a_sentence() -> None:
             # The engine's Detached says that the run continues, and how to follow it again.
             sys.stderr.write(f"\n{str(error) or 'interrupted'}\n")
             raise SystemExit(_INTERRUPTED)
-        mistake = error if isinstance(error, HeraUtilsError) else _explained(error)
+        mistake = error if isinstance(error, HeraUtilsError) else _explain_error(error)
         if mistake is None:
             trace = users_frames(trace)
             before(kind, error.with_traceback(trace), trace)
             return
-        sys.stderr.write(sentence(mistake, where=place_in_the_experiment(trace)))
+        sys.stderr.write(sentence_of_error(mistake, where=place_in_the_experiment(trace)))
         sys.stderr.flush()
         raise SystemExit(mistake.exit_status)  # Python ends with the status of a SystemExit that its last hook raises
 
@@ -40,7 +40,7 @@ def tell_mistakes_in_a_sentence() -> None:
     sys.excepthook = hook
 
 
-def _explained(error: BaseException) -> HeraUtilsError | None:
+def _explain_error(error: BaseException) -> HeraUtilsError | None:
     # Imported here because it imports the client and most scripts succeed.
     from hera_utils.platforms.hera_errors import (
         explained,
@@ -59,10 +59,12 @@ def users_frames(trace: TracebackType | None) -> TracebackType | None:
         frames.append(trace)
         trace = trace.tb_next
     end = len(frames)
-    while end and _is_ours(frames[end - 1]):
+    while end and _is_frame_of_hera_utils(frames[end - 1]):
         end -= 1
-    ours = [number for number, frame in enumerate(frames[:end]) if _is_ours(frame)]
-    if ours and (end == len(frames) or not (_is_pythons(frames[end - 1]) or _is_installed(frames[end - 1]))):
+    ours = [number for number, frame in enumerate(frames[:end]) if _is_frame_of_hera_utils(frame)]
+    if ours and (
+        end == len(frames) or not (_is_frame_of_python(frames[end - 1]) or _is_frame_of_package(frames[end - 1]))
+    ):
         frames = frames[: ours[0]] + frames[ours[-1] + 1 :]
     users: TracebackType | None = None
     for frame in reversed(frames):
@@ -70,16 +72,16 @@ def users_frames(trace: TracebackType | None) -> TracebackType | None:
     return users
 
 
-def _is_ours(trace: TracebackType) -> bool:
+def _is_frame_of_hera_utils(trace: TracebackType) -> bool:
     return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "hera_utils"
 
 
-def _is_pythons(trace: TracebackType) -> bool:
+def _is_frame_of_python(trace: TracebackType) -> bool:
     """Whether a frame is of the standard library (a cached property, a context manager), through which hera_utils calls itself."""
     return os.path.dirname(trace.tb_frame.f_code.co_filename) == os.path.dirname(os.__file__)
 
 
-def _is_installed(trace: TracebackType) -> bool:
+def _is_frame_of_package(trace: TracebackType) -> bool:
     """Whether a frame is of an installed library, such as Hera, which may call hera_utils, too."""
     return "site-packages" in Path(trace.tb_frame.f_code.co_filename).parts
 
@@ -90,7 +92,11 @@ def place_in_the_experiment(trace: TracebackType | None) -> str:
     while trace is not None:
         frames.append(trace)
         trace = trace.tb_next
-    users = (number for number, frame in enumerate(frames) if not _is_ours(frame) and not _is_pythons(frame))
+    users = (
+        number
+        for number, frame in enumerate(frames)
+        if not _is_frame_of_hera_utils(frame) and not _is_frame_of_python(frame)
+    )
     last = max(users, default=-1)
     if last < 0 or last + 1 >= len(frames):
         return ""
@@ -102,7 +108,7 @@ def place_in_the_experiment(trace: TracebackType | None) -> str:
     return place_of(frames[last].tb_frame, frames[last].tb_lineno)
 
 
-def sentence(error: HeraUtilsError, *, where: str = "") -> str:
+def sentence_of_error(error: HeraUtilsError, *, where: str = "") -> str:
     """The text of an error with its fix and a final line break."""
     from hera_utils.terminal_text import visible  # imported here because most scripts succeed
 

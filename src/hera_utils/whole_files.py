@@ -10,7 +10,7 @@ from pathlib import Path
 _BELOW = "/proc/self/fd"
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
     """Replace a file. A link is replaced itself, not its target. Several threads may write the same file.
 
     durable: return only when the content is on the disk. mode: the mode before the umask. Raises OSError if it cannot be written.
@@ -29,7 +29,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int 
 
 
 @contextlib.contextmanager
-def held_folder(folder: Path, *, make: bool = False) -> Iterator[Path]:
+def hold_folder(folder: Path, *, make: bool = False) -> Iterator[Path]:
     """The folder as a path that nobody can redirect by a link while it is used (Linux). make: create the folder if it is missing.
 
     Raises OSError if it is a link.
@@ -44,11 +44,11 @@ def held_folder(folder: Path, *, make: bool = False) -> Iterator[Path]:
         os.close(held)
 
 
-def no_link(path: str, flags: int) -> int:
+def open_without_links(path: str, flags: int) -> int:
     """An opener for `open` that refuses links."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
-def private(path: str, flags: int) -> int:
+def open_privately(path: str, flags: int) -> int:
     """An opener for `open`: only the owner may read a new file, whatever the umask."""
     return os.open(path, flags, 0o600)

@@ -133,7 +133,7 @@ def test_nothing_is_written_where_python_writes_no_bytecode(file, monkeypatch):
 
 
 def test_texts_of_packages_that_were_replaced_do_not_pile_up(file, monkeypatch):
-    monkeypatch.setattr(bytecode_cache, "_MOST", 4)
+    monkeypatch.setattr(bytecode_cache, "_MAX_TEXTS", 4)
     for number in range(20):
         compiled([(f"pattern {number}", 0)])
     assert len(marshal.loads(file.read_bytes())[1]) <= 5

@@ -297,7 +297,7 @@ def test_of_an_experiments_run(local_platform, tmp_path):
 
 def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
     """Each asks what is there while others write down what came."""
-    monkeypatch.setattr(artifact_downloads, "write_whole", lambda path, content: None)
+    monkeypatch.setattr(artifact_downloads, "write_atomically", lambda path, content: None)
     keeper, lock = artifact_downloads._Keeper(tmp_path, "run"), threading.Lock()
 
     def bring(number):

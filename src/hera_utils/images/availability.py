@@ -22,7 +22,7 @@ from hera_utils.images.pull import look_up, stored
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 from hera_utils.private_folders import make_private
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 
 if TYPE_CHECKING:
     from hera_utils.images.login import Logins
@@ -151,7 +151,7 @@ class _Silent:
         self._times = {**self._read(), registry: time.time()}
         with contextlib.suppress(OSError):
             make_private(self._path.parent)
-            write_whole(self._path, json.dumps(self._times).encode())
+            write_atomically(self._path, json.dumps(self._times).encode())
 
     def _read(self) -> dict[str, float]:
         if self._times is None:

@@ -27,7 +27,7 @@ from hera_utils.images.decision_texts import LOCK
 from hera_utils.images.file_locks import held
 from hera_utils.images.interpreters import version_of
 from hera_utils.private_folders import make_private
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
 _PATIENCE = 1800.0  # seconds for one call of uv: large packages may come over slow connections
@@ -102,7 +102,7 @@ def _lock(path: Path, python: str, requirements: Sequence[str]) -> str:
         if requirements
         else ""
     )
-    write_whole(path, text.encode())
+    write_atomically(path, text.encode())
     return text
 
 

@@ -32,7 +32,7 @@ from hera_utils.images import file_locks
 from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
 from hera_utils.images.unpack import LayerLimits, room_on, unpack
 from hera_utils.private_folders import make_private
-from hera_utils.whole_files import private, write_whole
+from hera_utils.whole_files import open_privately, write_atomically
 from hera_utils.wording import counted
 
 _CHUNK = 1 << 20
@@ -170,7 +170,7 @@ class Store:
             # The contents are compared, because a crash of the machine may have left the file incomplete.
             if (path := self.blob(digest)) is not None and path.read_bytes() == data:
                 return path
-            with room_on(self.folder), open(self.partial(digest), "wb", opener=private) as file:
+            with room_on(self.folder), open(self.partial(digest), "wb", opener=open_privately) as file:
                 file.write(data)
             return self.keep(digest)
 
@@ -444,7 +444,7 @@ class Store:
     def _write(self, path: Path, record: dict[str, Any]) -> None:
         """Write a record atomically, also if the machine loses its power."""
         with room_on(self.folder):
-            write_whole(path, json.dumps({"version": 1, **record}).encode(), durable=True, mode=0o600)
+            write_atomically(path, json.dumps({"version": 1, **record}).encode(), durable=True, mode=0o600)
         _sync_folder(path.parent)
 
 

@@ -27,7 +27,7 @@ from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
 from hera_utils.local_platform.state_folder import OTHERS, check_state_folder, open_state_folder, unusable
-from hera_utils.whole_files import private, write_whole
+from hera_utils.whole_files import open_privately, write_atomically
 from hera_utils.wording import system_reason
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _announce_start(state: Path) -> None:
     """Replace server.json, which a killed server may have left. It is never missing meanwhile: that would mean that the server stopped."""
     known = {"pid": os.getpid(), "host": socket.gethostname(), "version": _version()}
     with contextlib.suppress(OSError):  # the disk may be full; `status` recognizes the old file by its dead process
-        write_whole(state / "server.json", json.dumps(known).encode(), mode=0o600)
+        write_atomically(state / "server.json", json.dumps(known).encode(), mode=0o600)
 
 
 def status(state: Path) -> Json | None:
@@ -195,7 +195,7 @@ def _no_lock(state: Path, error: OSError) -> PlatformError:
 def _take_lock(state: Path) -> IO[bytes] | None:
     """The lock of a state folder as an open file, or None when another process has it."""
     try:
-        file = open(state / "server.lock", "a+b", opener=private)  # noqa: SIM115  open as long as the server runs
+        file = open(state / "server.lock", "a+b", opener=open_privately)  # noqa: SIM115  open as long as the server runs
     except OSError as error:
         raise unusable(state, error) from error
     for _ in range(20):
@@ -231,7 +231,7 @@ def _begin(state: Path, serving: Serving | None = None) -> _Starting:
         log_path = state / "server.log"
         if log_path.exists() and log_path.stat().st_size > LOG_LIMIT:
             log_path.replace(state / "server.log.1")
-        log = open(log_path, "ab", opener=private)  # noqa: SIM115  closed below
+        log = open(log_path, "ab", opener=open_privately)  # noqa: SIM115  closed below
     except OSError as error:
         raise unusable(state, error) from error
     begin = log.tell()

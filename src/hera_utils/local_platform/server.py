@@ -26,7 +26,7 @@ from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.local_platform import this_machine
 from hera_utils.local_platform.serving.certificate import Certificate, certificate
 from hera_utils.local_platform.state_folder import HeldFolder
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
         (state / "token").unlink(missing_ok=True)  # an older version kept its token there
         paths = certificate(state / "tls")
         kubeconfig = state / "kubeconfig"
-        write_whole(
+        write_atomically(
             kubeconfig, _kubeconfig(f"https://127.0.0.1:{tls}", paths, token, serving.namespace).encode(), mode=0o600
         )
     except OSError as error:
@@ -269,7 +269,7 @@ async def _serve(
         for task in tasks:
             if task.done():
                 task.result()
-    write_whole(state / "server.json", (json.dumps(server_json, indent=2) + "\n").encode(), mode=0o600)
+    write_atomically(state / "server.json", (json.dumps(server_json, indent=2) + "\n").encode(), mode=0o600)
     ready(server_json)
     platform.prepare()
     rehearsal = loop.run_in_executor(None, _rehearse, platform)

@@ -32,7 +32,7 @@ from hera_utils.errors import HeraUtilsError, PlatformError, ResourceError
 from hera_utils.platforms.argo_http import ArgoHttp, Unanswered
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.ranged_download import Broken, Opened
-from hera_utils.whole_files import held_folder, no_link, write_whole
+from hera_utils.whole_files import hold_folder, open_without_links, write_atomically
 from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
@@ -227,8 +227,8 @@ class _Keeper:
         }
         files = [self._recorded[path] for path in sorted(self._recorded)]
         record = json.dumps({"run": self._run, "files": files}, indent=1) + "\n"
-        write_whole(self.folder / RECORD, record.encode())
-        write_whole(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files).encode())
+        write_atomically(self.folder / RECORD, record.encode())
+        write_atomically(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files).encode())
 
 
 class _Bringing:
@@ -243,7 +243,7 @@ class _Bringing:
         self._etag = ""
 
     def bring(self) -> Saved:
-        with held_folder(self._keeper.folder / legal(self._artifact.task), make=True) as folder:
+        with hold_folder(self._keeper.folder / legal(self._artifact.task), make=True) as folder:
             return self._bring(folder)
 
     def _bring(self, folder: Path) -> Saved:
@@ -273,7 +273,7 @@ class _Bringing:
             self._etag = opened.etag if opened.resumable else ""
             if not have:
                 part.unlink(missing_ok=True)
-            with open(part, "r+b" if have else "xb", opener=no_link) as file:
+            with open(part, "r+b" if have else "xb", opener=open_without_links) as file:
                 file.seek(have)
                 for piece in opened.pieces():
                     file.write(piece)
@@ -361,7 +361,7 @@ class _Gzip:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with open(path, "rb", opener=no_link) as file:
+    with open(path, "rb", opener=open_without_links) as file:
         while piece := file.read(1 << 20):
             yield piece
 
@@ -378,7 +378,7 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     from hera_utils.local_platform.pods.pod.errors import PodFault
 
     target = file.with_name(file.name.removesuffix(".tgz").removesuffix(".tar.gz"))
-    with held_folder(file.parent) as folder, tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as beside:
+    with hold_folder(file.parent) as folder, tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as beside:
         try:
             untar(str(folder / file.name), beside)
         except PodFault as error:

@@ -39,7 +39,7 @@ from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, without_secrets
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.settings.secret import Secret
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
@@ -344,7 +344,7 @@ def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile
     target = folder / path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, content)
+        write_atomically(target, content)
     except OSError as error:
         raise ResourceError(
             f"cannot write {target} ({system_reason(error)})", fix="check free space and permissions"

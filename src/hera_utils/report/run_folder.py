@@ -28,7 +28,7 @@ from hera_utils.runs.file_digests import READ, FileUse, write_file_uses
 from hera_utils.runs.record_folders import known_pythons
 from hera_utils.runs.whole_run import WholeRun, load_run
 from hera_utils.settings.secret import Secret
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import counted, system_reason
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def write_report(path: Path, text: str) -> None:
         if path.exists() and not path.is_file():  # a pipe, a terminal
             path.write_bytes(content)
         else:
-            write_whole(path, content)
+            write_atomically(path, content)
     except OSError as error:
         raise ResourceError(
             f"cannot write {path} ({system_reason(error)})", fix="name another file with --to"

@@ -11,7 +11,7 @@ from pathlib import Path
 from hera_utils.csv_files import csv_rows
 from hera_utils.runs.catalogue import CatalogueEntry
 from hera_utils.runs.record_files import read_file
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 
 FILE = "files.csv"
 READ, WRITTEN, PRESENT = "read", "written", "present"
@@ -51,7 +51,7 @@ def write_file_uses(folder: Path, uses: Iterable[FileUse]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(one.name for one in fields(FileUse))
     writer.writerows(map(astuple, uses))
-    write_whole(folder / FILE, text.getvalue().encode("utf-8", "surrogateescape"))
+    write_atomically(folder / FILE, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def traces(entries: Sequence[CatalogueEntry], sha256: str) -> list[Trace]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.record_files import read_json
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
 FILE = "notes.json"
@@ -61,7 +61,7 @@ def write_notes(folder: Path, notes: RunNotes) -> None:
     """Write the notes of a run. Raises ResourceError if they cannot be written."""
     target = folder / FILE
     try:
-        write_whole(target, f"{json.dumps(asdict(notes), indent=1, ensure_ascii=False)}\n".encode())
+        write_atomically(target, f"{json.dumps(asdict(notes), indent=1, ensure_ascii=False)}\n".encode())
     except OSError as error:
         raise ResourceError(
             f"{target} cannot be written ({system_reason(error)})", fix="check free space and permissions"

@@ -33,7 +33,7 @@ from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.packed_documents import packed, unpacked
 from hera_utils.runs.record_database import ForeignDatabase, address_of, refuse_programs
 from hera_utils.runs.record_files import keep_from_readers, open_lock, read_json
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
@@ -261,7 +261,7 @@ class RunRecord:
         facts = {**self.facts, "workflows": [_as_fact(row) for row in self.workflows()]}
         target = self.folder / "run.json"
         try:
-            write_whole(target, json.dumps(facts, indent=1, default=str).encode(), durable=True)
+            write_atomically(target, json.dumps(facts, indent=1, default=str).encode(), durable=True)
         except OSError as error:
             raise ResourceError(
                 f"{target} cannot be written ({system_reason(error)})", fix="check free space and permissions"
@@ -276,7 +276,7 @@ class RunRecord:
         for file in files:
             with contextlib.suppress(OSError):  # the run works without them
                 lock = file.read_bytes()
-                write_whole(self.folder / f"packages-{hashlib.sha256(lock).hexdigest()[:12]}.txt", lock)
+                write_atomically(self.folder / f"packages-{hashlib.sha256(lock).hexdigest()[:12]}.txt", lock)
 
     def add_points(self, rows: Iterable[PointRow]) -> None:
         """Add points of the sweep, before any of them is sent. Points that are there already do not change, except that a waiting point

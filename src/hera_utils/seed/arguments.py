@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hera_utils.excepthook import tell_mistakes_in_a_sentence
+from hera_utils.excepthook import install_excepthook
 from hera_utils.settings.fields import BY_NAME
 from hera_utils.settings.parser import parse_arguments
 from hera_utils.settings.resolve import CLIContext
@@ -16,7 +16,7 @@ def context_of(args: object) -> CLIContext:
     Another parser's namespace gives the values that it has; variables and files give the rest. The flags of `hera-utils run` win over
     the script's values.
     """
-    tell_mistakes_in_a_sentence()
+    install_excepthook()
     if isinstance(args, CLIContext):
         return args
     if args is None:

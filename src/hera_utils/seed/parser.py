@@ -6,7 +6,7 @@ import argparse
 import logging
 
 from hera_utils.errors import SettingsError
-from hera_utils.excepthook import tell_mistakes_in_a_sentence
+from hera_utils.excepthook import install_excepthook
 from hera_utils.seed.arguments import context_of
 from hera_utils.settings.parser import ContextParser, log_settings
 from hera_utils.settings.resolve import CLIContext
@@ -25,7 +25,7 @@ class parser:
     parser: argparse.ArgumentParser
 
     def __init__(self, existing_parser: object = None, logger: logging.Logger | None = None) -> None:
-        tell_mistakes_in_a_sentence()  # here, because a script may parse with `.get_parser()`
+        install_excepthook()  # here, because a script may parse with `.get_parser()`
         self._logger = logger
         existing = getattr(
             existing_parser, "parser", existing_parser

@@ -24,7 +24,7 @@ from hera_utils.settings.sources import CREDENTIALS_FILE, PROJECT_FILE, USER_FIL
 from hera_utils.settings.table_values import table_of
 from hera_utils.settings.trust import is_trusted, trust
 from hera_utils.settings.values import typed
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -233,7 +233,7 @@ def _write(path: Path, text: str, private: bool) -> None:
     try:
         make_private(path.parent)
         target = path.resolve()
-        write_whole(target, text.encode(), mode=0o600)
+        write_atomically(target, text.encode(), mode=0o600)
         target.chmod(mode)
     except OSError as error:
         raise SettingsError(f"cannot write {path}: {system_reason(error)}", fix="make its folder writable") from None

@@ -23,7 +23,7 @@ from hera_utils.private_folders import make_private
 from hera_utils.settings.fields import TOKEN_FIELDS
 from hera_utils.settings.resolve import CLIContext, ProjectSource
 from hera_utils.settings.secret import Secret
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
 TRUSTED_FILE = "trusted.json"
@@ -295,7 +295,7 @@ def _trusted(folder: Path) -> dict[str, str]:
 def _write(folder: Path, trusted: Mapping[str, str]) -> None:
     try:
         make_private(folder)
-        write_whole(folder / TRUSTED_FILE, json.dumps(dict(trusted), indent=1).encode(), mode=0o600)
+        write_atomically(folder / TRUSTED_FILE, json.dumps(dict(trusted), indent=1).encode(), mode=0o600)
     except OSError as error:
         raise SettingsError(
             f"cannot write {folder / TRUSTED_FILE}: {system_reason(error)}", fix="make its folder writable"

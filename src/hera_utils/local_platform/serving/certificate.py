@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from hera_utils.private_folders import make_private
-from hera_utils.whole_files import write_whole
+from hera_utils.whole_files import write_atomically
 
 YEARS = 10
 NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -84,6 +84,6 @@ def _make(paths: Certificate) -> None:
     )
     pem = serialization.Encoding.PEM
     private = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_whole(paths.key, private, mode=0o600)
-    write_whole(paths.server, server.public_bytes(pem), mode=0o600)
-    write_whole(paths.authority, authority.public_bytes(pem), mode=0o600)
+    write_atomically(paths.key, private, mode=0o600)
+    write_atomically(paths.server, server.public_bytes(pem), mode=0o600)
+    write_atomically(paths.authority, authority.public_bytes(pem), mode=0o600)

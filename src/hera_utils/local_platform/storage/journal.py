@@ -21,7 +21,7 @@ from typing import Any
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.pods.pod.disk_room import FIX
 from hera_utils.local_platform.state_folder import unusable
-from hera_utils.whole_files import private
+from hera_utils.whole_files import open_privately
 
 Json = dict[str, Any]
 Row = tuple[Any, ...]
@@ -60,7 +60,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with open(path, "ab", opener=private):  # SQLite gives the files beside it the same mode
+            with open(path, "ab", opener=open_privately):  # SQLite gives the files beside it the same mode
                 pass
             self._writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             # synchronous = NORMAL: a crash of the server loses nothing; a loss of power may lose the last moments, never the consistency.
@@ -102,7 +102,7 @@ class Journal:
         partial = copy.with_name(f"{copy.name}.partial")
         partial.unlink(missing_ok=True)
         try:
-            with open(partial, "xb", opener=private):
+            with open(partial, "xb", opener=open_privately):
                 pass
             self._writing.execute("VACUUM INTO ?", (str(partial),))
             partial.replace(copy)
