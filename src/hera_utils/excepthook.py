@@ -43,10 +43,10 @@ def install_excepthook() -> None:
 def _explain_error(error: BaseException) -> HeraUtilsError | None:
     # Imported here because it imports the client and most scripts succeed.
     from hera_utils.platforms.hera_errors import (
-        explained,
+        explain_error,
     )
 
-    return explained(error)
+    return explain_error(error)
 
 
 def users_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -81,7 +81,7 @@ def test_a_token_that_ends_is_replaced_by_the_newer_one_of_its_file(place, tmp_p
 
 
 def test_a_token_that_ends_and_has_no_successor_is_told(place, monkeypatch) -> None:
-    monkeypatch.setattr("hera_utils.platforms.reconnect.PATIENCE", 2.0)
+    monkeypatch.setattr("hera_utils.platforms.reconnect.MAX_SILENCE", 2.0)
     with cut_again_and_again(place) as url, ArgoClient(connection_of(place)) as straight:
         name = straight.create(counting(60, 1))["metadata"]["name"]
         brief = connection_of(place, argo_server=url, token=place.brief_token(seconds=1))

@@ -232,7 +232,7 @@ def test_followed_logs_go_on_after_a_cut_without_repeating_a_line(double, client
 
 
 def test_a_log_that_cannot_be_taken_up_again_says_so(double, client, monkeypatch):
-    monkeypatch.setattr("hera_utils.platforms.reconnect.PATIENCE", 0.5)
+    monkeypatch.setattr("hera_utils.platforms.reconnect.MAX_SILENCE", 0.5)
 
     def lines(exchange):
         exchange.begin_events()
@@ -392,11 +392,11 @@ def test_a_reading_is_persisted_in_while_the_server_starts(double, client):
         exchange.reply(workflow("Running", 1) if status == 200 else not_yet, status)
 
     double.on("GET", f"{RUNS}/w", run)
-    found = reconnect.persist(lambda: client.get("w"), rejoin=client.rejoin, sleep=lambda _: None)
+    found = reconnect.repeat_until_answered(lambda: client.get("w"), rejoin=client.rejoin, sleep=lambda _: None)
     assert found["metadata"]["name"] == "w"
     double.on("GET", f"{RUNS}/w", {"code": 5, "message": "gone"}, 404)
     with pytest.raises(Refused, match="gone"):
-        reconnect.persist(lambda: client.get("w"), rejoin=client.rejoin, sleep=lambda _: None)
+        reconnect.repeat_until_answered(lambda: client.get("w"), rejoin=client.rejoin, sleep=lambda _: None)
 
 
 def test_an_error_in_a_stream_is_the_servers_sentence(double, client):

@@ -20,12 +20,12 @@ from hera_utils.platforms import artifact_downloads
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.artifact_downloads import (
     Artifact,
-    Saved,
+    SavedArtifact,
     artifacts_of,
     choose_artifacts,
     download,
-    legal,
-    unpacked,
+    legal_file_name,
+    unpack_tgz,
 )
 from hera_utils.platforms.connection import Connection
 
@@ -101,7 +101,7 @@ def test_everything_arrives_and_is_recorded(local_platform, done, tmp_path):
     record = json.loads((tmp_path / "artifacts.json").read_text())
     assert record["run"] == done["metadata"]["name"]
     assert not list(tmp_path.rglob("*.part"))
-    folder = unpacked(tmp_path / "make" / "folder.tgz")
+    folder = unpack_tgz(tmp_path / "make" / "folder.tgz")
     assert (folder / "a.bin").read_bytes() == bytes(range(256)) * 4096
     assert (folder / "below" / "b.txt").read_text() == "b"
 
@@ -236,7 +236,7 @@ def test_an_archive_that_breaks_off(at, tmp_path):
     saved = at(whole(text[:-100]), whole(text), key="run/out.tgz")
     assert (saved.path, saved.bytes) == ("task/out.tgz", len(text))
     with pytest.raises(ResourceError, match="cannot be unpacked"):
-        unpacked(tmp_path / saved.path)
+        unpack_tgz(tmp_path / saved.path)
     assert not (tmp_path.parent / "leads-out").exists()
     assert at(whole(b"\x1f\x8bno gzip at all"), key="").bytes == 16
 
@@ -254,11 +254,11 @@ def test_who_may_not(double, at):
     [("a", "a"), ("each(0:x/y)", "each(0_x_y)"), ("..", "_."), ("", "_"), ("é\n", "é_"), (".hidden", "_hidden")],
 )
 def test_names_of_files(name, file):
-    assert legal(name) == file
+    assert legal_file_name(name) == file
 
 
 def test_long_names_stay_apart():
-    one, other = legal("x" * 300), legal("x" * 299 + "y")
+    one, other = legal_file_name("x" * 300), legal_file_name("x" * 299 + "y")
     assert one != other
     assert max(len(one), len(other)) <= 200
 
@@ -298,13 +298,13 @@ def test_of_an_experiments_run(local_platform, tmp_path):
 def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
     """Each asks what is there while others write down what came."""
     monkeypatch.setattr(artifact_downloads, "write_atomically", lambda path, content: None)
-    keeper, lock = artifact_downloads._Keeper(tmp_path, "run"), threading.Lock()
+    keeper, lock = artifact_downloads._DownloadFolder(tmp_path, "run"), threading.Lock()
 
     def bring(number):
         artifact = Artifact(f"task-{number}", "out", "node")
         assert keeper.saved_before(artifact) is None
         with lock:
-            keeper.record(Saved(artifact, f"{number}", 0, ""))
+            keeper.record(SavedArtifact(artifact, f"{number}", 0, ""))
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -324,7 +324,7 @@ def test_hard_links_are_unpacked(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "linked.tgz", "w:gz") as archive:
         archive.add(folder, "folder")
         assert archive.getmember("folder/two").islnk()
-    unpacked = artifact_downloads.unpacked(tmp_path / "linked.tgz")
+    unpacked = artifact_downloads.unpack_tgz(tmp_path / "linked.tgz")
     assert sorted(one.name for one in unpacked.iterdir()) == ["one", "two"]
     assert (unpacked / "two").read_text() == "one"
 
@@ -371,7 +371,7 @@ def test_what_is_unpacked_takes_the_place_of_a_link(tmp_path: Path) -> None:
         with tarfile.open(here / "linked.tgz", "w:gz") as archive:
             for name in names:
                 archive.add(tmp_path / "file", name)
-        target = unpacked(here / "linked.tgz")
+        target = unpack_tgz(here / "linked.tgz")
         assert not target.is_symlink()
         assert not list(outside.iterdir())
         target.unlink() if target.is_file() else None
@@ -385,7 +385,7 @@ def test_a_sparse_file_of_any_size_is_no_work(tmp_path: Path) -> None:
         holes.write(b"end")
     subprocess.run(["tar", "--sparse", "-C", tmp_path, "-czf", tmp_path / "sparse.tgz", "sparse"], check=True)
     file.unlink()
-    found = unpacked(tmp_path / "sparse.tgz")
+    found = unpack_tgz(tmp_path / "sparse.tgz")
     with found.open("rb") as holes:
         holes.seek(50 << 30)
         assert holes.read() == b"end"

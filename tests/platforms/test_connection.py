@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from hera_utils.errors import PlatformError
-from hera_utils.platforms.connect import connect, where_it_runs
+from hera_utils.platforms.connect import connect, describe_platform
 from hera_utils.platforms.connection import Connection
 from hera_utils.settings.sources import Surroundings, read_settings
 
@@ -70,7 +70,7 @@ def test_the_cores_are_those_that_this_process_may_use(local_platform):
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(before)})
-        told = where_it_runs(local_platform.context, local_platform.connection)
+        told = describe_platform(local_platform.context, local_platform.connection)
     finally:
         os.sched_setaffinity(0, before)
     assert told.endswith(", 1 core")

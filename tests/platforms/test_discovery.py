@@ -5,7 +5,7 @@ import pytest
 from hera_utils.errors import AccessError, ResourceError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.discovery import _is_argo_server, _read, find_argo_server
+from hera_utils.platforms.discovery import _is_argo_server, _read_service, find_argo_server
 
 KUBECONFIG = """
 current-context: lab
@@ -76,7 +76,7 @@ def test_which_service_it_is(item, answer):
 
 def test_the_port_of_the_service():
     ports = [{"name": "metrics", "port": 9090}, {"name": "web", "port": 80, "targetPort": 2746}]
-    assert (_read(service(ports=ports)).port, _read(service(ports=ports)).target) == (80, 2746)
+    assert (_read_service(service(ports=ports)).port, _read_service(service(ports=ports)).target) == (80, 2746)
 
 
 def test_by_a_load_balancer(double, cluster):

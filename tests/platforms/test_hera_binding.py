@@ -229,9 +229,9 @@ def test_the_stamp_of_this_process(tmp_path):
 
 def test_a_document_is_stamped_without_losing_what_it_says():
     document = {"metadata": {"name": "w", "annotations": {"hera-utils/python": "/own", "a": "b"}}, "spec": {}}
-    stamped = STAMP.on(document)
+    stamped = STAMP.add_to(document)
     assert stamped["metadata"]["annotations"]["hera-utils/python"] == "/own"
     assert stamped["metadata"]["annotations"]["a"] == "b"
     assert stamped["metadata"]["annotations"]["hera-utils/directory"] == "/work"
     assert document["metadata"]["annotations"] == {"hera-utils/python": "/own", "a": "b"}
-    assert "hera-utils/script" in STAMP.on({})["metadata"]["annotations"]
+    assert "hera-utils/script" in STAMP.add_to({})["metadata"]["annotations"]

@@ -10,7 +10,7 @@ import pytest
 
 import hera_utils.platforms.hera_upgrades as changes
 from hera_utils.platforms.hera_errors import line_of_the_script
-from hera_utils.platforms.hera_upgrades import change_behind
+from hera_utils.platforms.hera_upgrades import find_change
 
 W = "from hera.workflows import *\nfrom hera.workflows import models as m\n"
 
@@ -72,7 +72,7 @@ def raised(code):
 def test_what_is_gone(code, since, instead):
     if int(since.partition(".")[0]) > int(version("hera").partition(".")[0]):
         pytest.skip(f"the installed Hera is older than {since}")
-    change = change_behind(raised(code))
+    change = find_change(raised(code))
     assert change is not None
     assert change.sentence().endswith(f"was removed in Hera {since}")
     assert instead in change.instead
@@ -80,7 +80,7 @@ def test_what_is_gone(code, since, instead):
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_another_mistake_is_no_change_of_heras(code):
-    assert change_behind(raised(code)) is None
+    assert find_change(raised(code)) is None
 
 
 def test_what_is_to_be_written_instead_is_there():

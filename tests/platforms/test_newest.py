@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hera_utils.platforms.conflate import newest
+from hera_utils.platforms.conflate import keep_newest
 
 
 def test_who_keeps_up_misses_nothing():
@@ -14,7 +14,7 @@ def test_who_keeps_up_misses_nothing():
             yield number
             time.sleep(0.01)
 
-    assert list(newest(items())) == list(range(20))
+    assert list(keep_newest(items())) == list(range(20))
 
 
 def test_who_is_busy_gets_the_newest_and_always_the_last():
@@ -26,7 +26,7 @@ def test_who_is_busy_gets_the_newest_and_always_the_last():
         yield from range(1, 1000)
 
     got = []
-    for item in newest(items()):
+    for item in keep_newest(items()):
         got.append(item)
         ready.set()
         time.sleep(0.05)
@@ -44,7 +44,7 @@ def test_who_rests_is_left_alone_until_something_urgent_comes():
         over.wait(5)
 
     started, over = threading.Event(), threading.Event()
-    reading = newest(
+    reading = keep_newest(
         items(), rest=lambda: 0.0 if not started.is_set() else 3600.0, is_urgent=lambda item: item == "the end"
     )
     next(reading)
@@ -54,7 +54,7 @@ def test_who_rests_is_left_alone_until_something_urgent_comes():
 
 
 def test_the_end_of_the_stream_ends_the_rest():
-    assert list(newest(iter([1]), rest=lambda: 3600.0)) == [1]
+    assert list(keep_newest(iter([1]), rest=lambda: 3600.0)) == [1]
 
 
 def test_an_error_comes_after_what_was_read():
@@ -62,7 +62,7 @@ def test_an_error_comes_after_what_was_read():
         yield 1
         raise OSError("cut")
 
-    reading = newest(items())
+    reading = keep_newest(items())
     assert next(reading) == 1
     with pytest.raises(OSError, match="cut"):
         next(reading)
@@ -79,7 +79,7 @@ def test_who_leaves_lets_the_thread_end():
         finally:
             going.set()
 
-    reading = newest(items())
+    reading = keep_newest(items())
     next(reading)
     reading.close()
     assert going.wait(2)

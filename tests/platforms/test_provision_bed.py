@@ -17,7 +17,7 @@ from hera_utils.experiment.environment import (
 )
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.provision import changes, ensure, provision, release
+from hera_utils.platforms.provision import ensure, plan_changes, provision, release
 
 PASSWORD = "planted-password-61c2"
 ENVIRONMENT = Environment(
@@ -55,16 +55,16 @@ def actions(found):
 
 def test_the_whole_walk(as_user, environment):
     owner = as_user()
-    first = changes(owner, environment, state="")
+    first = plan_changes(owner, environment, state="")
     assert set(actions(first).values()) == {"create"}
     assert len(first) == 7
     told = "\n".join(line for one in first for line in one.lines())
     assert "data.HTTP_PROXY: 'http://proxy:3128'" in told
     assert PASSWORD not in told
     assert "cGxhbnRlZC" not in told  # base64 of its beginning
-    assert changes(owner, environment, state="") == first  # a dry run changes nothing
+    assert plan_changes(owner, environment, state="") == first  # a dry run plan_changes nothing
     assert all(one.action == "create" for one in provision(owner, environment, state=""))
-    assert set(actions(changes(owner, environment, state="")).values()) == {"same"}
+    assert set(actions(plan_changes(owner, environment, state="")).values()) == {"same"}
     assert all(one.action != "create" for one in provision(owner, environment, state=""))
     assert all(one.action != "create" for one in ensure(owner, environment, state=""))
     assert owner.get("Secret", "database")["data"]["key"] == "AP9rZXk="
@@ -92,18 +92,18 @@ def test_the_role_is_what_the_executor_needs_and_no_more(as_user, environment, p
 def test_a_changed_secret_is_seen_and_not_shown(as_user, environment, monkeypatch):
     provision(as_user(), environment, state="")
     monkeypatch.setenv("DB_PASSWORD", "planted-other-9f")
-    found = changes(as_user(), environment, state="")
+    found = plan_changes(as_user(), environment, state="")
     assert {key: action for key, action in actions(found).items() if action != "same"} == {"Secret database": "change"}
     (changed,) = [one for one in found if one.action == "change"]
     assert changed.lines()[1:] == ["    ~ data.password: (not shown) → (another value, not shown)"]
     monkeypatch.delenv("DB_PASSWORD")  # a user without the values can still provision the other objects
-    assert set(actions(changes(as_user(), environment, state="")).values()) == {"same"}
+    assert set(actions(plan_changes(as_user(), environment, state="")).values()) == {"same"}
 
 
 def test_what_others_made_is_left_alone(as_user, place):
     environment = Environment(config_map=ConfigMap("cluster", {"site": "elsewhere"}))
     owner = as_user()
-    (change,) = changes(owner, environment, state="")
+    (change,) = plan_changes(owner, environment, state="")
     assert (change.action, [one.path for one in change.fields]) == ("theirs", ["data.site"])
     provision(owner, environment, state="")
     assert owner.get("ConfigMap", "cluster")["data"]["site"] == "bed"
@@ -125,7 +125,7 @@ def test_two_people_who_want_different_things_are_told_of_each_other(as_user, pl
     provision(ana, wants(a="1", common="x"), state="")
     provision(bob, wants(b="2", common="x"), state="")
     assert ana.get("ConfigMap", "shared")["data"] == {"a": "1", "b": "2", "common": "x"}
-    (change,) = changes(bob, wants(a="9", b="2", common="x"), state="")
+    (change,) = plan_changes(bob, wants(a="9", b="2", common="x"), state="")
     assert (change.action, change.note) == ("refused", "has another value: data.a by owner")
     assert "--force" in change.fix
     with pytest.raises(ResourceError, match=r"config map `shared` has another value: data.a by owner"):
@@ -146,7 +146,7 @@ def test_many_at_once_make_it_once(as_user, environment):
     with ThreadPoolExecutor(6) as threads:
         made = list(threads.map(lambda cluster: provision(cluster, environment, state=""), clusters))
     assert all(len(one) == 7 for one in made)
-    assert set(actions(changes(clusters[0], environment, state="")).values()) == {"same"}
+    assert set(actions(plan_changes(clusters[0], environment, state="")).values()) == {"same"}
 
 
 def test_who_may_not_is_told_everything_at_once_and_nothing_is_made(as_user, environment):
@@ -163,10 +163,10 @@ def test_who_may_not_is_told_everything_at_once_and_nothing_is_made(as_user, env
 def test_a_size_that_cannot_shrink_and_what_nobody_described(as_user):
     owner = as_user()
     provision(owner, Environment(persisted_volume=PersistedVolume("results", size="2Gi")), state="")
-    (change,) = changes(owner, Environment(persisted_volume=PersistedVolume("results", size="1Gi")), state="")
+    (change,) = plan_changes(owner, Environment(persisted_volume=PersistedVolume("results", size="1Gi")), state="")
     assert change.action == "refused"
     assert "--with-data" in change.fix
-    (absent,) = changes(owner, Environment(config_map="nowhere"), state="")
+    (absent,) = plan_changes(owner, Environment(config_map="nowhere"), state="")
     assert absent.action == "missing"
     with pytest.raises(ResourceError, match="`nowhere` does not exist in the namespace"):
         ensure(owner, Environment(config_map="nowhere"), state="")

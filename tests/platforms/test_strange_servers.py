@@ -8,7 +8,7 @@ import pytest
 from hera.workflows import Container, Workflow, WorkflowsService
 from hera.workflows.models import WorkflowCreateRequest
 
-from hera_utils.platforms.hera_errors import explained
+from hera_utils.platforms.hera_errors import explain_error
 
 HELLO = """
 from hera.workflows import Container, Workflow
@@ -130,6 +130,6 @@ def test_a_text_that_is_no_unicode_is_not_the_servers_fault():
         WorkflowsService(host="http://127.0.0.1:9", token="t").create_workflow(
             WorkflowCreateRequest(workflow=workflow.build()), namespace="default"
         )
-    told = explained(caught.value)
+    told = explain_error(caught.value)
     assert told is not None
     assert "has the byte e9, which is not UTF-8" in told.message

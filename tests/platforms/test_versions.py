@@ -1,7 +1,7 @@
 import pytest
 
 from hera_utils.errors import SettingsError
-from hera_utils.platforms.versions import fits, satisfies
+from hera_utils.platforms.versions import check_versions, satisfies
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,6 @@ def test_a_demand_that_is_none():
     ],
 )
 def test_what_was_made_for_one_another(hera, argo, kubernetes, verdicts):
-    found = fits(hera, argo, kubernetes)
+    found = check_versions(hera, argo, kubernetes)
     assert [one.verdict for one in found] == verdicts
     assert all(one.fix for one in found if one.verdict != "good")

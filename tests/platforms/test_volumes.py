@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hera_utils.errors import LayoutError, ResourceError, SettingsError, UnsupportedError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.volumes import InClaim, copy, place
+from hera_utils.platforms.volumes import ClaimPath, copy, place
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def test_in_a_cluster_it_says_what_to_use():
 
 
 def test_what_is_a_claim_and_what_a_path():
-    assert place("results:a/b") == InClaim("results", "a/b")
-    assert place("results:/a/b") == InClaim("results", "a/b")
+    assert place("results:a/b") == ClaimPath("results", "a/b")
+    assert place("results:/a/b") == ClaimPath("results", "a/b")
     assert place("./a:b") == Path("a:b")
     assert place("/x/a:b") == Path("/x/a:b")
     assert place("plain") == Path("plain")
@@ -127,7 +127,7 @@ def test_what_is_a_claim_and_what_a_path():
 
 @given(st.text())
 def test_any_text_is_a_place(text):
-    assert isinstance(place(text), InClaim | Path)
+    assert isinstance(place(text), ClaimPath | Path)
 
 
 @pytest.mark.parametrize("way", ["in", "out"])

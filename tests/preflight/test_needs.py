@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.platforms.diff import difference
-from hera_utils.platforms.manifests import declared
-from hera_utils.platforms.roles import Right, acting, allowed, executor, role, rules
+from hera_utils.platforms.manifests import objects_of_environment
+from hera_utils.platforms.roles import Right, executor, is_allowed, rights_for_resource_action, role, rules
 from hera_utils.platforms.token import read_token
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.findings_text import lines
@@ -178,7 +178,13 @@ def test_no_token_is_repeated_in_what_is_said_of_it(text):
 
 
 def test_rules_and_whom_they_allow():
-    made = rules([*executor(agents=True), *acting("batch/v1", "Job", "delete"), *acting("v1", "Pod", "get")])
+    made = rules(
+        [
+            *executor(agents=True),
+            *rights_for_resource_action("batch/v1", "Job", "delete"),
+            *rights_for_resource_action("v1", "Pod", "get"),
+        ]
+    )
     assert {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]} in made
     assert {"apiGroups": ["argoproj.io"], "resources": ["workflowtasksets/status"], "verbs": ["patch"]} in made
     assert role("x", executor())["rules"] == [
@@ -186,11 +192,13 @@ def test_rules_and_whom_they_allow():
     ]
     every = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     log = Right("get", "pods/log")
-    assert allowed(every, log)
-    assert allowed([{"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}], log)
-    assert not allowed([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}], log)
-    assert not allowed([{"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"], "resourceNames": ["a"]}], log)
-    assert acting("example.org/v1", "Thing", "get")[0].sure is False
+    assert is_allowed(every, log)
+    assert is_allowed([{"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}], log)
+    assert not is_allowed([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}], log)
+    assert not is_allowed(
+        [{"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"], "resourceNames": ["a"]}], log
+    )
+    assert rights_for_resource_action("example.org/v1", "Thing", "get")[0].sure is False
 
 
 # --- differences and lines -----------------------------------------------------------------------------------------------
@@ -208,7 +216,7 @@ def test_differences_by_field_and_nothing_of_a_secret():
 
 
 def test_the_claim_of_an_environment_says_whose_it_is():
-    (claim,) = declared(Environment(persisted_volume=PersistedVolume("results")), "lyon")
+    (claim,) = objects_of_environment(Environment(persisted_volume=PersistedVolume("results")), "lyon")
     assert claim.document["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "hera-utils"}
 
 

@@ -96,14 +96,14 @@ def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], t
     if target.exists() and not target.is_dir():
         raise ResourceError(f"{target} is a file, and there are {len(artifacts)} artifacts", fix="name a folder")
 
-    def tell(saved: artifact_downloads.Saved) -> None:
+    def tell(saved: artifact_downloads.SavedArtifact) -> None:
         state = "exists already" if saved.again else f"sha256 {saved.sha256[:12]}…"
         say(f"{saved.path}  {size_in_words(saved.bytes)}  {state}")
 
     done = artifact_downloads.download(connection, run, artifacts, target, report=tell)
     for saved in done:
         if unpack and saved.path.endswith(".tgz"):
-            artifact_downloads.unpacked(target / saved.path, keep=True)
+            artifact_downloads.unpack_tgz(target / saved.path, keep=True)
     total = sum(saved.bytes for saved in done)
     say(f"{counted(len(done), 'artifact')}, {size_in_words(total)}, to {target}")
     return 0
@@ -125,7 +125,7 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
         (saved,) = artifact_downloads.download(connection, run, [artifact], beside)
         file = beside / saved.path
         if unpack and file.name.endswith(".tgz"):
-            file = artifact_downloads.unpacked(file)
+            file = artifact_downloads.unpack_tgz(file)
         placed = target / file.name if target.is_dir() else target
         if placed.is_dir():  # never replace a folder: it may hold the only copy of its files
             raise ResourceError(f"{placed} is already a folder", fix="name another, or remove it")

@@ -133,7 +133,7 @@ def follow_run(client: ArgoClient, name: str) -> int:
 
 def _follow_together(run: Followed, shown_names: set[str]) -> int:
     """shown_names: workflows that were followed to their end already."""
-    from hera_utils.platforms.reconnect import persist
+    from hera_utils.platforms.reconnect import repeat_until_answered
     from hera_utils.preflight.ready import not_taken_up_on
     from hera_utils.watch.display import display_for
     from hera_utils.watch.run_progress import follow_workflows
@@ -146,7 +146,7 @@ def _follow_together(run: Followed, shown_names: set[str]) -> int:
         with _lost(run.client, run.name):
             state = follow_workflows(
                 run.name,
-                lambda: persist(run.look, rejoin=run.client.rejoin, sleep=sleep),
+                lambda: repeat_until_answered(run.look, rejoin=run.client.rejoin, sleep=sleep),
                 display_for(progress_console()),
                 more=lambda _: run.remaining.phase,
                 reasons=Stall(run.client.get, not_taken_up_on(run.client.connection)).reasons,

@@ -184,7 +184,7 @@ def _agreed() -> bool:
 
 def _records(client: ArgoClient, limit: float) -> list[str]:
     """The uids of the archive's old records, of runs that are deleted now or were deleted before."""
-    return [record["metadata"]["uid"] for record in client.archived() if _ended_before(record, limit)]
+    return [record["metadata"]["uid"] for record in client.list_archived() if _ended_before(record, limit)]
 
 
 def _delete(delete: Callable[[str], None], name: str) -> None:

@@ -31,14 +31,14 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
     from hera_utils.cli.experiments import experiment_of
     from hera_utils.execution.definition import environment_of
     from hera_utils.platforms.execution_platform import ExecutionPlatform
-    from hera_utils.platforms.provision import changes, provision
+    from hera_utils.platforms.provision import plan_changes, provision
 
     settings = context()
     environment = environment_of(experiment_of(experiment), settings)
     cluster = ExecutionPlatform(settings).cluster
     cluster.check_if_named()
     where: Json = {"state": settings.state, "folders": settings.volumes, "force": force}
-    planned = changes(cluster, environment, **where)
+    planned = plan_changes(cluster, environment, **where)
     if not dry_run:
         provision(cluster, environment, **where)
     if output == "json":

@@ -93,7 +93,7 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
     if settings.platform == "local":
         _begin_local_platform(settings, is_script=flags.stored is None and not documents)
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connect import connect, where_it_runs
+    from hera_utils.platforms.connect import connect, describe_platform
     from hera_utils.platforms.hera_binding import stamp_of
 
     connection, checked = connect(settings), not flags.no_preflight
@@ -107,7 +107,7 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
 
             documents = [workflow_of(client, flags.stored)]
         if documents:
-            note(where_it_runs(settings, connection))
+            note(describe_platform(settings, connection))
             documents = in_one_namespace(documents, client.namespace, str(script))
             if settings.parallelism is not None:
                 documents = [_bounded(document, settings.parallelism) for document in documents]
@@ -281,7 +281,7 @@ def run_script(
     from hera_utils.cli.inline_returns import inline_returns
     from hera_utils.cli.script import Arguments, execute
     from hera_utils.cli.script_recorder import ScriptRecording, is_stored
-    from hera_utils.platforms.connect import where_it_runs
+    from hera_utils.platforms.connect import describe_platform
     from hera_utils.platforms.hera_binding import bind_hera, document_of_hera, stamp_of
 
     binding = bind_hera(
@@ -299,7 +299,7 @@ def run_script(
             announced = True
             if isinstance(sys.argv, Arguments):
                 sys.argv.refuse_unread()
-            note(where_it_runs(settings, connection))
+            note(describe_platform(settings, connection))
 
     def look(workflow: Any) -> None:
         if settings.parallelism is not None and not is_stored(workflow):
@@ -384,7 +384,7 @@ def submit_documents(
             for text in unknown_parameters(document, assignments):
                 note(f"hera-utils: {text}")
             submitted = with_parameters(document, assignments)
-            names.append(str(client.create(stamp.on(submitted) if stamp else submitted)["metadata"]["name"]))
+            names.append(str(client.create(stamp.add_to(submitted) if stamp else submitted)["metadata"]["name"]))
         elif kind not in KINDS:
             note(f"{kind} {document['metadata'].get('name', '')}: left out; create it with kubectl")
     return names

@@ -187,9 +187,9 @@ def _exit_status(stop: SystemExit) -> int:
 def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
     """The sentence for an exception of a script. If the script's own code raised it, prints the traceback first, without our frames."""
     from hera_utils.excepthook import first_words, users_frames
-    from hera_utils.platforms.hera_errors import explained
+    from hera_utils.platforms.hera_errors import explain_error
 
-    if sentence := explained(error):
+    if sentence := explain_error(error):
         return sentence
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != str(path):

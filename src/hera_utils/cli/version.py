@@ -21,17 +21,17 @@ def command(output: str) -> int:
 
     The platform's versions are asked from the platform; the local platform is asked only while it is running.
     """
-    from hera_utils.platforms.versions import fits, hera_version, short
+    from hera_utils.platforms.versions import check_versions, hera_version, short_version
 
     argo, kubernetes, why = _of_the_platform()
     versions = {
         "hera_utils": str(hera_utils.__version__),
         "python": platform.python_version(),
         "hera": hera_version(),
-        "argo": short(argo) if argo else "",
-        "kubernetes": short(kubernetes) if kubernetes else "",
+        "argo": short_version(argo) if argo else "",
+        "kubernetes": short_version(kubernetes) if kubernetes else "",
     }
-    verdicts = fits(versions["hera"], argo, kubernetes)
+    verdicts = check_versions(versions["hera"], argo, kubernetes)
     if output == "json":
         rows = [{"pair": one.pair, "verdict": one.verdict, "message": one.message, "fix": one.fix} for one in verdicts]
         print_json({**versions, "fits": rows})

@@ -18,7 +18,7 @@ from hera_utils.errors import Refused
 from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.reconnect import persist
+from hera_utils.platforms.reconnect import repeat_until_answered
 from hera_utils.preflight.ready import not_taken_up_on
 from hera_utils.preflight.size_limits import oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
@@ -260,7 +260,9 @@ class Dispatcher:
 
     def _persist(self, ask: Callable[[], Answer]) -> Answer:
         """Ask until there is an answer: a server may be down for a while; the local server is started again."""
-        return persist(ask, rejoin=self.client.rejoin, sleep=lambda pause: self.deadline.sleep(self.record.name, pause))
+        return repeat_until_answered(
+            ask, rejoin=self.client.rejoin, sleep=lambda pause: self.deadline.sleep(self.record.name, pause)
+        )
 
     def _settle(self, name: str, document: Json | None = None) -> None:
         """Record the end of a workflow and the status of its points."""

@@ -41,7 +41,7 @@ from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.search import design_of
 from hera_utils.experiment.values import for_json
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.claim_folders import claim_folder_here
+from hera_utils.platforms.claim_folders import claim_folder_by_settings
 from hera_utils.platforms.cluster import UNCHECKED, Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
@@ -50,7 +50,7 @@ from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.namespace_creation import ensure_namespace
-from hera_utils.platforms.provision import Change, changes, ensure, provision
+from hera_utils.platforms.provision import Change, plan_changes, ensure, provision
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import outcomes_of
 from hera_utils.preflight.local_workflow import with_named_volumes
@@ -179,7 +179,7 @@ class ExecutionEngine:
         environment = environment_of(self._written(experiment), self.context)
         cluster = Cluster(connect(self.context))
         state, folders = self.context.state, self.context.volumes
-        return changes(cluster, environment, state=state, folders=folders, force=self.options.force)
+        return plan_changes(cluster, environment, state=state, folders=folders, force=self.options.force)
 
     # --- runs --------------------------------------------------------------------------------------------------------
     def run(
@@ -326,7 +326,7 @@ class ExecutionEngine:
 
     def _files_here(self, definition: Definition) -> DeclaredFiles:
         volume = definition.environment.persisted_volume
-        folder = claim_folder_here(self.context, volume.claim_name) if volume is not None else None
+        folder = claim_folder_by_settings(self.context, volume.claim_name) if volume is not None else None
         return DeclaredFiles(definition.layout, folder, script_folder())
 
     def _facts(self, definition: Definition) -> Json:

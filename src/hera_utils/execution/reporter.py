@@ -72,12 +72,12 @@ class ConsoleReporter:
         self.console = console
 
     def where(self, context: CLIContext, connection: Connection, version: str) -> None:
-        from hera_utils.platforms.connect import where_it_runs
+        from hera_utils.platforms.connect import describe_platform
 
-        self.lines([where_it_runs(context, connection, version)])
+        self.lines([describe_platform(context, connection, version)])
 
     def provisioned(self, objects: Sequence[Change]) -> None:
-        self.lines([f"claim {one.declared.name} is the folder {one.where}" for one in objects if one.where])
+        self.lines([f"claim {one.declared.name} is the folder {one.show_platform}" for one in objects if one.show_platform])
 
     def display(self) -> Display | None:
         from hera_utils.watch.display import display_for

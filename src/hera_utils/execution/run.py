@@ -24,7 +24,7 @@ from hera_utils.runs.record import DONE, RunRecord
 from hera_utils.runs.whole_run import load_run
 
 if TYPE_CHECKING:
-    from hera_utils.platforms.artifact_downloads import Saved
+    from hera_utils.platforms.artifact_downloads import SavedArtifact
 
 Json = dict[str, Any]
 
@@ -48,7 +48,7 @@ class Run:
     record: Path | None = None
     stated: Outcome | None = field(default=None, repr=False)
     fetch: Callable[[], Results] | None = field(default=None, repr=False, compare=False)
-    bring: Callable[[Path, str, str], list[Saved]] | None = field(default=None, repr=False, compare=False)
+    bring: Callable[[Path, str, str], list[SavedArtifact]] | None = field(default=None, repr=False, compare=False)
     oversized: str = field(default="", repr=False)
 
     @property
@@ -100,7 +100,7 @@ class Run:
             raise ResourceError(f"{self.name} has no best point: {why}", fix="see run.front and run.trials")
         return front[0]
 
-    def download(self, folder: str | Path, *, task: str = "", artifact: str = "") -> list[Saved]:
+    def download(self, folder: str | Path, *, task: str = "", artifact: str = "") -> list[SavedArtifact]:
         """Download the output artifacts (all, a task's, or one) into a folder, as TASK/NAME. Files that are there already are kept.
 
         Raises ResourceError if there are none, or if the folder cannot be written.
@@ -147,7 +147,7 @@ def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict
         with ArgoClient(connection) as fresh:
             return Results.of_run(load_run(fresh, folder.name, [folder.parent]))
 
-    def bring(target: Path, task: str, artifact: str) -> list[Saved]:
+    def bring(target: Path, task: str, artifact: str) -> list[SavedArtifact]:
         with ArgoClient(connection) as fresh:
             fresh.namespace = namespace
             whole = load_run(fresh, folder.name, [folder.parent])

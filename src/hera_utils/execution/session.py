@@ -380,7 +380,7 @@ class Session:
             document = checkpoints.with_folders(document)
             if local:
                 # Hera's hook stamps only objects of exactly the class Workflow, no subclass and no dictionary
-                return stamp.on(keep_results(document))
+                return stamp.add_to(keep_results(document))
             return keep_results(document, fits=lambda grown: not any(breaches(grown)))
 
         options = SubmitOptions(

@@ -26,15 +26,17 @@ class LogRequest:
     grep: str | None = None
 
 
-def unheard(workflow: Json, heard: Collection[str], request: LogRequest) -> list[tuple[str, str]]:
-    """(pod, id of its node) of the finished pods without any line in the stream whose log is kept. heard: pods with lines. Pure."""
+def pods_without_streamed_lines(
+    workflow: Json, streamed: Collection[str], request: LogRequest
+) -> list[tuple[str, str]]:
+    """(pod, id of its node) of the finished pods without any line in the stream whose log is kept. streamed: pods with lines. Pure."""
     missing = []
     for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
         kept = [one.get("name") for one in (node.get("outputs") or {}).get("artifacts") or ()]
         if node.get("type") != "Pod" or not node.get("finishedAt") or f"{request.container}-logs" not in kept:
             continue
         pod = pod_of(workflow, node)
-        if pod not in heard and request.pod in (None, pod):
+        if pod not in streamed and request.pod in (None, pod):
             missing.append((pod, str(node["id"])))
     return missing
 
@@ -44,7 +46,7 @@ def lines_of(
 ) -> Iterator[tuple[str, str]]:
     """(pod, line) of kept logs. content: node id → the artifact's bytes. If one cannot be read, the error is raised after the others."""
     failure: HeraUtilsError | None = None
-    matches = _search(request.grep)
+    matches = _compile_pattern(request.grep)
     for pod, node in pods:
         try:
             lines: Iterator[str] = _lines(content(node))
@@ -58,7 +60,7 @@ def lines_of(
         raise failure
 
 
-def _search(grep: str | None) -> Callable[[str], object] | None:
+def _compile_pattern(grep: str | None) -> Callable[[str], object] | None:
     """The filter of lines, None for all. Argo's server takes Go's regular expressions; nearly all are Python's as well."""
     if not grep:
         return None

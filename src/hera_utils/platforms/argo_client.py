@@ -18,13 +18,13 @@ from hera_utils.argo.names import label_value_faults, subdomain_faults
 from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.errors import Forbidden, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
 from hera_utils.platforms import idempotent_submit, reconnect
-from hera_utils.platforms.argo_http import ArgoHttp, Cut
+from hera_utils.platforms.argo_http import ArgoHttp, StreamCut
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.http_errors import strange
+from hera_utils.platforms.http_errors import unexpected_answer
 
 if TYPE_CHECKING:
     from hera_utils.platforms.archived_logs import LogRequest
-    from hera_utils.platforms.artifact_downloads import Saved
+    from hera_utils.platforms.artifact_downloads import SavedArtifact
 
 Json = dict[str, Any]
 PAGE = 500
@@ -78,10 +78,10 @@ class ArgoClient:
         if dry_run or singular != "Workflow":
             return self._object(f"{service}_Create{singular}", body=body, namespace=where)
         given = document.get("metadata") or {}
-        mark = idempotent_submit.mark()
+        mark = idempotent_submit.new_mark()
         return self._start(
             f"{service}_Create{singular}",
-            lambda name: {**body, key: idempotent_submit.marked(document, name, mark)},
+            lambda name: {**body, key: idempotent_submit.mark_workflow(document, name, mark)},
             idempotent_submit.Submission(where, given.get("name") or "", given.get("generateName") or "", mark),
         )
 
@@ -89,15 +89,17 @@ class ArgoClient:
         where = submission.namespace
 
         def ask(name: str) -> Json:
-            return self._with_legal_names(
-                self._checked(self._http.try_once(operation, body=body(name), namespace=where))
+            return self._check_legal_names(
+                self._check_object(self._http.try_once(operation, body=body(name), namespace=where))
             )
 
         def look(name: str) -> Json:
             there = self._http.try_once("WorkflowService_GetWorkflow", namespace=where, name=name)
-            return self._with_legal_names(self._checked(there))
+            return self._check_legal_names(self._check_object(there))
 
-        return idempotent_submit.submit(submission, ask=ask, look=look, rejoin=self.rejoin, unclear=self._unclear)
+        return idempotent_submit.submit(
+            submission, ask=ask, look=look, rejoin=self.rejoin, unclear=self._how_to_find_out
+        )
 
     def apply(self, document: Json, *, namespace: str | None = None) -> Json:
         """Create a template or a cron workflow, or update the stored one with this name; returns it as stored."""
@@ -123,7 +125,7 @@ class ArgoClient:
             f"{service}_Lint{singular}", body={"namespace": where, key: document}, namespace=where
         )
         if not understood.keys() & {"metadata", "spec"}:
-            raise strange(self.connection)
+            raise unexpected_answer(self.connection)
         return understood
 
     def submit(
@@ -144,10 +146,10 @@ class ArgoClient:
         operation = "WorkflowService_SubmitWorkflow"
         if request_body.get("dryRun") or request_body.get("serverDryRun"):
             return self._object(operation, body={**body, "submitOptions": request_body}, namespace=self.namespace)
-        mark, prefix = idempotent_submit.mark(), request_body.get("generateName") or f"{resource_name}-"
+        mark, prefix = idempotent_submit.new_mark(), request_body.get("generateName") or f"{resource_name}-"
         return self._start(
             operation,
-            lambda name: {**body, "submitOptions": idempotent_submit.marked_options(request_body, name, mark)},
+            lambda name: {**body, "submitOptions": idempotent_submit.mark_options(request_body, name, mark)},
             idempotent_submit.Submission(self.namespace, request_body.get("name") or "", prefix, mark),
         )
 
@@ -155,11 +157,11 @@ class ArgoClient:
         """A workflow. fields: Argo's filter of the reply, e.g. `metadata.name,status.phase`."""
         query = {"fields": fields}
         workflow = self._object("WorkflowService_GetWorkflow", query=query, namespace=self.namespace, name=name)
-        return self._with_legal_names(
-            workflow if fields and "metadata.name" not in fields else self._with_a_name(workflow)
+        return self._check_legal_names(
+            workflow if fields and "metadata.name" not in fields else self._check_has_name(workflow)
         )
 
-    def archived(self) -> list[Json]:
+    def list_archived(self) -> list[Json]:
         """The records of the namespace in the workflow archive, without nodes; [] if there is no archive."""
         reply = self._object("ArchivedWorkflowService_ListArchivedWorkflows", query={"namespace": self.namespace})
         return list(self._items(reply))
@@ -181,7 +183,7 @@ class ArgoClient:
                 # A workflow submitted meanwhile shifts the pages, so a page may repeat a workflow.
                 if name not in names:
                     names |= {name} if name else set()
-                    yield self._with_legal_names(workflow)
+                    yield self._check_legal_names(workflow)
             further = (reply.get("metadata") or {}).get("continue")
             if not further:
                 return
@@ -197,7 +199,7 @@ class ArgoClient:
         """The stored template with this name, None if there is none. kind: WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow."""
         service, singular, _ = _kind({"kind": kind})
         try:
-            return self._with_a_name(self._object(f"{service}_Get{singular}", namespace=self.namespace, name=name))
+            return self._check_has_name(self._object(f"{service}_Get{singular}", namespace=self.namespace, name=name))
         except Refused as error:
             if error.code != faults.NOT_FOUND:
                 raise
@@ -207,7 +209,7 @@ class ArgoClient:
         """All stored templates of a kind (as in `template`), sorted by name."""
         service, singular, _ = _kind({"kind": kind})
         items = self._items(self._object(f"{service}_List{singular}s", namespace=self.namespace))
-        return sorted(map(self._with_a_name, items), key=lambda one: str(one["metadata"]["name"]))
+        return sorted(map(self._check_has_name, items), key=lambda one: str(one["metadata"]["name"]))
 
     def delete_template(self, kind: str, name: str) -> None:
         service, singular, _ = _kind({"kind": kind})
@@ -258,14 +260,14 @@ class ArgoClient:
         while stream.may_go_on():
             with stream.attempt():
                 for kind, workflow in self._events(name, stream.deadline, resting if rest else None):
-                    stream.received()
+                    stream.note_received()
                     version = (workflow.get("metadata") or {}).get("resourceVersion")
                     if kind == "DELETED" or version != last:  # a stream that begins again repeats the last state
                         last, seconds = version, rest(workflow) if rest else 0.0
                         yield kind, workflow
                     if kind == "DELETED" or phase_of(workflow) in COMPLETED:
                         return
-                raise Cut("the server ended it")
+                raise StreamCut("the server ended it")
 
     def _reconnection(
         self, verb: str, name: str, timeout: float | None, *, restartable: bool = True
@@ -278,7 +280,7 @@ class ArgoClient:
 
         return reconnect.Reconnection(timeout, broken=broken, rejoin=self.rejoin, restartable=restartable)
 
-    def _unclear(self, name: str) -> str:
+    def _how_to_find_out(self, name: str) -> str:
         look = self.connection.command("get", name)
         return f"it may have been submitted nevertheless: {look}; else submit it again"
 
@@ -291,7 +293,7 @@ class ArgoClient:
     ) -> Iterator[tuple[str, Json]]:
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
         # Argo answers nothing to a watch of a name that does not exist: a GET before it gives the 404.
-        with self._http.by(deadline):
+        with self._http.limit_requests_to(deadline):
             there = {"fields": "metadata.name"}
             self._http.try_once("WorkflowService_GetWorkflow", query=there, namespace=self.namespace, name=name)
         events = self._http.stream(
@@ -363,7 +365,7 @@ class ArgoClient:
         complete = False
         try:
             stream = self._reconnection("logs", name, timeout, restartable=tail is None)
-            complete = yield from self._heard_logs(name, query, stream, counts)
+            complete = yield from self._stream_logs(name, query, stream, counts)
         except Refused as refused:
             if self.connection.local or refused.code != faults.NOT_FOUND:
                 raise
@@ -371,9 +373,9 @@ class ArgoClient:
         if refusal or (complete and not self.connection.local and (pod is None or pod not in counts)):
             from hera_utils.platforms.archived_logs import LogRequest
 
-            yield from self._kept_logs(name, LogRequest(container, pod, tail, grep), counts, refusal)
+            yield from self._read_archived_logs(name, LogRequest(container, pod, tail, grep), counts, refusal)
 
-    def _heard_logs(
+    def _stream_logs(
         self, name: str, query: Mapping[str, Any], stream: reconnect.Reconnection, counts: dict[str, int]
     ) -> Generator[tuple[str, str], None, bool]:
         """(pod, line) as the server streams them; returns whether the stream was complete. counts: gets the number of lines of each pod."""
@@ -391,12 +393,12 @@ class ArgoClient:
                     offsets[source] = offsets.get(source, 0) + 1
                     if offsets[source] > counts.get(source, 0):
                         counts[source] = offsets[source]
-                        stream.received()
+                        stream.note_received()
                         yield source, str(event.get("content", ""))
                 return True
         return False
 
-    def _kept_logs(
+    def _read_archived_logs(
         self, name: str, request: LogRequest, counts: Mapping[str, int], refusal: Refused | None
     ) -> Iterator[tuple[str, str]]:
         """The kept logs of deleted pods. refusal: the server's answer, if it has no such workflow; its archive may have one."""
@@ -409,7 +411,10 @@ class ArgoClient:
             if refusal is not None:
                 raise refusal from None
             return  # deleted meanwhile, with the logs that it kept
-        deleted_pods, artifact = archived_logs.unheard(workflow, counts, request), f"{request.container}-logs"
+        deleted_pods, artifact = (
+            archived_logs.pods_without_streamed_lines(workflow, counts, request),
+            f"{request.container}-logs",
+        )
         record = record_of(workflow)
         if refusal is not None and not record:
             raise refusal
@@ -433,7 +438,7 @@ class ArgoClient:
 
     def download(
         self, name: str, folder: str | Path, *, task: str = "", artifact: str = "", at_once: int = 4
-    ) -> Sequence[Saved]:
+    ) -> Sequence[SavedArtifact]:
         """Download the output artifacts of a workflow (all, a task's, or one) into a folder, as described in artifact_downloads.py.
 
         Raises ResourceError if there is none with that name, or if the folder cannot be written.
@@ -455,7 +460,7 @@ class ArgoClient:
         """The server's version, e.g. `v4.1.2`."""
         reply = self._object("InfoService_GetVersion")
         if not isinstance(reply.get("version"), str):
-            raise strange(self.connection)
+            raise unexpected_answer(self.connection)
         return str(reply["version"])
 
     def info(self) -> Json:
@@ -466,11 +471,11 @@ class ArgoClient:
         return f"{self.connection.argo_server}/workflows/{quote(self.namespace)}/{quote(name)}"
 
     def _object(self, operation: str, **request: Any) -> Json:
-        return self._checked(self._http.call(operation, **request))
+        return self._check_object(self._http.call(operation, **request))
 
-    def _checked(self, reply: Any) -> Json:
+    def _check_object(self, reply: Any) -> Json:
         if not isinstance(reply, dict):
-            raise strange(self.connection)
+            raise unexpected_answer(self.connection)
         return reply
 
     def _items(self, reply: Json) -> Sequence[Json]:
@@ -478,23 +483,23 @@ class ArgoClient:
         items = reply.get("items") or []
         known = not reply or reply.keys() & {"items", "metadata"}
         if not known or not isinstance(items, list) or not all(map(_is_object, items)):
-            raise strange(self.connection)
+            raise unexpected_answer(self.connection)
         return items
 
-    def _with_a_name(self, document: Json) -> Json:
+    def _check_has_name(self, document: Json) -> Json:
         """The object. Raises an error if it has no name, as every object of Kubernetes has."""
         if not (document.get("metadata") or {}).get("name"):
-            raise strange(self.connection)
+            raise unexpected_answer(self.connection)
         return document
 
-    def _with_legal_names(self, workflow: Json) -> Json:
+    def _check_legal_names(self, workflow: Json) -> Json:
         """The workflow. Raises an error if Kubernetes would not allow its names: files of this machine get these names."""
         metadata = workflow.get("metadata") or {}
         labels = (metadata.get("labels") or {}).values()
         wrong = [name for name in [metadata.get("name")] if name is not None and subdomain_faults(str(name))]
         wrong += [value for value in labels if label_value_faults(str(value))]
         if wrong:
-            raise strange(self.connection, f"it names a run {wrong[0]!r}")
+            raise unexpected_answer(self.connection, f"it names a run {wrong[0]!r}")
         return workflow
 
     def _namespace(self, document: Json, namespace: str | None) -> str:

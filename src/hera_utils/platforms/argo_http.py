@@ -16,17 +16,17 @@ import urllib3.exceptions
 from hera_utils.argo import faults
 from hera_utils.argo.routes import address
 from hera_utils.errors import HeraUtilsError, Refused
-from hera_utils.platforms.conflate import newest
+from hera_utils.platforms.conflate import keep_newest
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import (
     NotReady,
     forbidden,
     lost_cluster,
-    not_argo,
-    refusal,
+    answer_of_other_server,
+    error_of_reply,
     stream_fault,
     unreachable,
-    unsendable,
+    unsendable_token,
     unusable_certificate,
     was_closed,
 )
@@ -36,7 +36,7 @@ from hera_utils.platforms.token import authorization
 from hera_utils.settings.secret import mask
 
 if TYPE_CHECKING:
-    from hera_utils.platforms.ranged_download import Opened
+    from hera_utils.platforms.ranged_download import OpenedFile
 
 Json = dict[str, Any]
 
@@ -59,11 +59,11 @@ _TEMPORARY_CODES = (
 _OWN_FAILURES = (faults.INTERNAL, faults.UNKNOWN)
 
 
-class Cut(Exception):
+class StreamCut(Exception):
     """A stream ended early: the caller may ask again."""
 
 
-class Unanswered(Exception):
+class NoDefiniteAnswer(Exception):
     """No definite answer came from the server: the caller may ask again. why: the error to raise if it gives up.
 
     undone: whether the server certainly did nothing (it was busy). pause: the seconds to wait at least.
@@ -126,7 +126,7 @@ class ArgoHttp:
         return True
 
     @contextlib.contextmanager
-    def by(self, deadline: float | None) -> Iterator[None]:
+    def limit_requests_to(self, deadline: float | None) -> Iterator[None]:
         """Inside, requests wait at most until the deadline (time.monotonic; None: as long as usual)."""
         before, self._deadline = self._deadline, deadline
         try:
@@ -134,7 +134,7 @@ class ArgoHttp:
         finally:
             self._deadline = before
 
-    def _at_most(self, seconds: float) -> float:
+    def _limit_seconds(self, seconds: float) -> float:
         return seconds if self._deadline is None else min(seconds, max(0.05, self._deadline - time.monotonic()))
 
     def call(
@@ -145,7 +145,7 @@ class ArgoHttp:
         A read is repeated if its answer is lost; a write only if the server was too busy to do it.
         """
         reading = address(operation, **values)[0] == "GET" or _changes_nothing(operation, body or {})
-        return self._patiently(lambda: self.try_once(operation, query=query, body=body, **values), reading)
+        return self._ask_until_answered(lambda: self.try_once(operation, query=query, body=body, **values), reading)
 
     def try_once(
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
@@ -154,7 +154,7 @@ class ArgoHttp:
         method, path = address(operation, **values)
         return self._json(self._send(method, path, query, body))
 
-    def dated(self, operation: str, **values: str) -> tuple[Any, str]:
+    def call_with_server_time(self, operation: str, **values: str) -> tuple[Any, str]:
         """(the reply of a read as of `call`, the time of the server's clock: HTTP's Date header, "" without one)."""
         method, path = address(operation, **values)
 
@@ -162,14 +162,14 @@ class ArgoHttp:
             reply = self._send(method, path, None)
             return self._json(reply), reply.headers.get("Date", "")
 
-        answered: tuple[Any, str] = self._patiently(ask)
+        answered: tuple[Any, str] = self._ask_until_answered(ask)
         return answered
 
     def _json(self, reply: requests.Response) -> Any:
         try:
             return reply.json()
         except ValueError:
-            raise not_argo(self.connection, reply) from None
+            raise answer_of_other_server(self.connection, reply) from None
 
     def stream(
         self,
@@ -181,7 +181,7 @@ class ArgoHttp:
         until: float | None = None,
         **values: str,
     ) -> Iterator[Json]:
-        """The `result` of each event, until the server ends the stream. Raises `Cut` if it breaks or is silent for `silence` s,
+        """The `result` of each event, until the server ends the stream. Raises `StreamCut` if it breaks or is silent for `silence` s,
         Unanswered if it does not begin.
 
         rest: each event replaces those before it, so a slow reader gets only the newest, at least so many seconds after the one before
@@ -189,30 +189,30 @@ class ArgoHttp:
         hold it open for ever.
         """
         method, path = address(operation, **values)
-        with self.by(until):
+        with self.limit_requests_to(until):
             reply = self._send(method, path, query, silence=silence)
         if not any(kind in reply.headers.get("Content-Type", "") for kind in ("event-stream", "json")):
             with reply:
-                raise not_argo(self.connection, reply)
+                raise answer_of_other_server(self.connection, reply)
         lines = _lines(reply)
         if rest is not None:
-            lines = newest(filter(_may_be_event, lines), rest, _is_end)
+            lines = keep_newest(filter(_may_be_event, lines), rest, _is_end)
         has_begun = False
         try:
-            with _cut_at(reply, until):
+            with _end_reading_at(reply, until):
                 for event in _events(lines):
                     if "error" in event:
                         raise self._fault(event["error"], has_begun=has_begun)
                     yield event.get("result", event)
                     has_begun = True
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise Cut(str(error)) from None
+            raise StreamCut(str(error)) from None
         finally:
             if rest is None:
                 reply.close()
             else:
                 # the thread that reads it closes it: when both did, the connection of the next request was cut
-                _wake(reply)
+                _interrupt_reading(reply)
 
     def _fault(self, error: Json, *, has_begun: bool) -> Exception:
         """The exception for an `error` in a stream. has_begun: whether events came before it."""
@@ -221,7 +221,7 @@ class ArgoHttp:
         own_failure = (has_begun and code in _OWN_FAILURES) or lost_cluster(code, message)
         temporary = code in _TEMPORARY_CODES or own_failure
         if temporary or _is_forgotten(error.get("http_code"), message):
-            return Cut(message)
+            return StreamCut(message)
         message = mask(message, [self._sent])
         if code == faults.PERMISSION_DENIED:
             return forbidden(message, final=not self.connection.forget_token())
@@ -229,7 +229,7 @@ class ArgoHttp:
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
-        reply = self._patiently(lambda: self._send("GET", path, None, silence=READ_SECONDS))
+        reply = self._ask_until_answered(lambda: self._send("GET", path, None, silence=READ_SECONDS))
         try:
             yield from reply.iter_content(_CHUNK)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -238,27 +238,27 @@ class ArgoHttp:
             reply.close()
 
     @contextlib.contextmanager
-    def opened(self, path: str, *, start: int = 0, unless_changed: str = "") -> Iterator[Opened]:
+    def open_file(self, path: str, *, start: int = 0, unless_changed: str = "") -> Iterator[OpenedFile]:
         """The file at a path of the server, opened for reading. Raises Unanswered if no answer comes.
 
         start: from this byte on, if the server serves ranges. unless_changed: the file's ETag when the bytes before were read.
         """
-        from hera_utils.platforms.ranged_download import Opened
+        from hera_utils.platforms.ranged_download import OpenedFile
 
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if start:
             headers |= {"Range": f"bytes={start}-", **({"If-Range": unless_changed} if unless_changed else {})}
         with self._send("GET", path, None, silence=READ_SECONDS, headers=headers) as reply:
-            yield Opened(reply)
+            yield OpenedFile(reply)
 
-    def _patiently(self, ask: Callable[[], Any], reading: bool = True) -> Any:
+    def _ask_until_answered(self, ask: Callable[[], Any], reading: bool = True) -> Any:
         """The result of `ask`, which is repeated if no answer comes, for as long as a single answer may take."""
         begun = time.monotonic()
         for pause in (*_PAUSES, None):
             try:
                 return ask()
-            except Unanswered as unanswered:
-                late = time.monotonic() - begun > self._at_most(READ_SECONDS)
+            except NoDefiniteAnswer as unanswered:
+                late = time.monotonic() - begun > self._limit_seconds(READ_SECONDS)
                 if pause is None or late or not (reading or unanswered.undone):
                     raise unanswered.why from None
                 time.sleep(max(pause, unanswered.pause))
@@ -279,32 +279,32 @@ class ArgoHttp:
         stream = silence is not None
         # a new local server answers on the port of the crashed one, and has another token
         if reply.status_code == 401 and self.connection.rejoin is not None:
-            raise Unanswered(refusal(self.connection, reply, token), undone=True)
+            raise NoDefiniteAnswer(error_of_reply(self.connection, reply, token), undone=True)
         if reply.status_code == 401:  # the token has expired or was revoked; there may be a newer one
-            newer = self.connection.renewed_token(token)
+            newer = self.connection.renew_token(token)
             if newer:
                 reply.close()
                 reply, token = self._request(method, path, query, body, silence, headers)
-        if not _framed(reply):
+        if not _says_where_it_ends(reply):
             reply.close()
-            raise Unanswered(unreachable(self.connection, ConnectionResetError()))
+            raise NoDefiniteAnswer(unreachable(self.connection, ConnectionResetError()))
         if reply.status_code not in (200, 206):
             raise self._failure(reply, token)
         if not stream and "json" not in reply.headers.get("Content-Type", ""):
-            raise not_argo(self.connection, reply)
+            raise answer_of_other_server(self.connection, reply)
         return reply
 
-    def _failure(self, reply: requests.Response, token: str) -> Unanswered | HeraUtilsError:
+    def _failure(self, reply: requests.Response, token: str) -> NoDefiniteAnswer | HeraUtilsError:
         with reply:
             try:
-                why = refusal(self.connection, reply, token)
+                why = error_of_reply(self.connection, reply, token)
             except (requests.RequestException, OSError) as error:  # the connection broke while the reason was read
-                return Unanswered(unreachable(self.connection, error))
+                return NoDefiniteAnswer(unreachable(self.connection, error))
         if reply.status_code not in _TEMPORARY and not isinstance(why, NotReady):
             return why
         wait = reply.headers.get("Retry-After", "")  # seconds; a date is ignored
         pause = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0
-        return Unanswered(why, undone=reply.status_code == 429, pause=pause)
+        return NoDefiniteAnswer(why, undone=reply.status_code == 429, pause=pause)
 
     def _request(
         self,
@@ -318,7 +318,7 @@ class ArgoHttp:
         """(the reply, whatever its status; the token that was sent with the request)."""
         token = self.connection.current_token()
         if not token.isascii() or not token.isprintable():  # no legal header, and the error of requests would print it
-            raise unsendable(self.connection)
+            raise unsendable_token(self.connection)
         self._sent = token
         stream = silence is not None
         headers = {"Accept": "text/event-stream" if stream else "application/json", **(more or {})}
@@ -328,21 +328,24 @@ class ArgoHttp:
             reply = self._session.request(
                 method,
                 self.connection.argo_server + path,
-                params={key: _word(value) for key, value in (query or {}).items() if value is not None},
+                params={key: _as_query_word(value) for key, value in (query or {}).items() if value is not None},
                 data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
                 headers=headers,
                 auth=_Bearer(token),
-                timeout=(self._at_most(CONNECT_SECONDS), self._at_most(READ_SECONDS if silence is None else silence)),
+                timeout=(
+                    self._limit_seconds(CONNECT_SECONDS),
+                    self._limit_seconds(READ_SECONDS if silence is None else silence),
+                ),
                 stream=stream,
                 allow_redirects=False,
                 verify=self.connection.verify,  # for each request: an environment variable would override the session's
             )
         except requests.RequestException as error:
             why = unreachable(self.connection, error, answered=self._answered)
-            never_sent = _never_sent(error)
+            never_sent = _was_never_sent(error)
             if never_sent and self.connection.rejoin is None and not self._answered:
                 raise why from None
-            raise Unanswered(why, undone=never_sent) from None
+            raise NoDefiniteAnswer(why, undone=never_sent) from None
         except (OSError, ValueError) as error:  # a certificate or a key that cannot be loaded
             raise unusable_certificate(self.connection, error) from None
         self._answered = True
@@ -356,7 +359,7 @@ def _changes_nothing(operation: str, body: Json) -> bool:
     return "_Lint" in operation or bool(dry)
 
 
-def _framed(reply: requests.Response) -> bool:
+def _says_where_it_ends(reply: requests.Response) -> bool:
     """Whether the reply says where it ends. A reply that does not was cut within its headers, and would look complete.
     (In HTTP/1.0 a reply ends with the connection.)
     """
@@ -365,7 +368,7 @@ def _framed(reply: requests.Response) -> bool:
     return "Content-Length" in headers or chunked or getattr(reply.raw, "version", 11) == 10
 
 
-def _never_sent(error: requests.RequestException) -> bool:
+def _was_never_sent(error: requests.RequestException) -> bool:
     """Whether no connection was made, and another attempt would not make one."""
     if isinstance(error, requests.exceptions.SSLError):
         return not was_closed(error)
@@ -382,7 +385,7 @@ def _is_forgotten(status: object, message: str) -> bool:
     return status == 410 or "too old resource version" in message
 
 
-def _word(value: Any) -> str:
+def _as_query_word(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
@@ -398,7 +401,7 @@ def _is_end(line: bytes) -> bool:
     return _COMPLETED in line or b'"DELETED"' in line[:80] or b'"error"' in line[:40]
 
 
-def _wake(reply: requests.Response) -> None:
+def _interrupt_reading(reply: requests.Response) -> None:
     """End a read in which another thread may be waiting, for which `close` would wait. If that is not possible, the thread ends with the
     next keep-alive.
     """
@@ -409,12 +412,12 @@ def _wake(reply: requests.Response) -> None:
 
 
 @contextlib.contextmanager
-def _cut_at(reply: requests.Response, moment: float | None) -> Iterator[None]:
+def _end_reading_at(reply: requests.Response, moment: float | None) -> Iterator[None]:
     """Inside, reading the reply ends at that moment (time.monotonic; None: never), even if keep-alives come."""
     if moment is None:
         yield
         return
-    timer = threading.Timer(max(0.0, moment - time.monotonic()), _wake, (reply,))
+    timer = threading.Timer(max(0.0, moment - time.monotonic()), _interrupt_reading, (reply,))
     timer.daemon = True
     timer.start()
     try:
@@ -439,7 +442,7 @@ def _event(line: bytes) -> Json | None:
     try:
         event = json.loads(line)
     except ValueError:
-        raise Cut("an event arrived in part") from None
+        raise StreamCut("an event arrived in part") from None
     return event if isinstance(event, dict) else None
 
 

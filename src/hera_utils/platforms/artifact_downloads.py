@@ -29,9 +29,9 @@ from urllib.parse import quote
 
 from hera_utils.digests import sha256_of
 from hera_utils.errors import HeraUtilsError, PlatformError, ResourceError
-from hera_utils.platforms.argo_http import ArgoHttp, Unanswered
+from hera_utils.platforms.argo_http import ArgoHttp, NoDefiniteAnswer
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.ranged_download import Broken, Opened
+from hera_utils.platforms.ranged_download import DownloadBroken, OpenedFile
 from hera_utils.whole_files import hold_folder, open_without_links, write_atomically
 from hera_utils.wording import system_reason
 
@@ -71,7 +71,7 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedArtifact:
     """An artifact in a file. path: relative to the folder. sha256: in hex. again: the file was there already."""
 
     artifact: Artifact
@@ -94,7 +94,7 @@ def artifacts_of(workflow: Json) -> list[Artifact]:
             if artifact.get("deleted"):  # removed by its artifactGC
                 continue
             key = next((str(artifact[store]["key"]) for store in _STORES if (artifact.get(store) or {}).get("key")), "")
-            task = _short(str(node.get("name", "")), run)
+            task = _short_task_name(str(node.get("name", "")), run)
             ended = str(node.get("finishedAt") or "")
             artifacts.append(Artifact(task, str(artifact["name"]), str(node["id"]), key, ended, run, record))
     return artifacts
@@ -114,16 +114,16 @@ def path_of(namespace: str, workflow: str, node: str, name: str, record: str = "
 
 def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
     """The artifacts of a task (or of every item of a fan-out with this name) with this name; without a name all except logs."""
-    found = [one for one in artifacts if not task or task in _known_as(one.task)]
+    found = [one for one in artifacts if not task or task in _names_of_task(one.task)]
     return [one for one in found if one.name == name] if name else [one for one in found if not one.is_log]
 
 
-def _known_as(task: str) -> tuple[str, ...]:
+def _names_of_task(task: str) -> tuple[str, ...]:
     last = task.rpartition(".")[2]
     return task, last, task.rpartition("(")[0], last.partition("(")[0]
 
 
-def _short(name: str, run: str) -> str:
+def _short_task_name(name: str, run: str) -> str:
     """A node's name without the run's."""
     return name.removeprefix(f"{run}.") if name != run else name
 
@@ -134,26 +134,26 @@ def download(
     artifacts: Sequence[Artifact],
     folder: Path,
     *,
-    report: Callable[[Saved], None] = lambda saved: None,
+    report: Callable[[SavedArtifact], None] = lambda saved: None,
     at_once: int = _AT_ONCE,
-) -> list[Saved]:
+) -> list[SavedArtifact]:
     """Download artifacts of a run into a folder, as TASK/NAME with the suffix of the stored file (.tgz if Argo packed it).
 
     report: called with each complete file. Raises ResourceError if the folder cannot be written; AccessError or PlatformError, after
     the other files are done, if the server does not give one: another call continues.
     """
-    keeper = _Keeper(folder, run)
+    keeper = _DownloadFolder(folder, run)
     failures: list[HeraUtilsError] = []
     lock = threading.Lock()
 
-    def bring(artifact: Artifact) -> Saved | None:
+    def bring(artifact: Artifact) -> SavedArtifact | None:
         if failures:
             return None
         http = ArgoHttp(connection)
         try:
             saved = (
                 keeper.saved_before(artifact)
-                or _Bringing(http, connection.namespace, artifact.workflow or run, artifact, keeper).bring()
+                or _ArtifactDownload(http, connection.namespace, artifact.workflow or run, artifact, keeper).bring()
             )
         except HeraUtilsError as error:
             failures.append(error)
@@ -175,12 +175,12 @@ def download(
     return done
 
 
-def _as_recorded(artifact: Artifact) -> Json:
+def _record_of_artifact(artifact: Artifact) -> Json:
     """An artifact in a folder's record, which is the same before and after the deletion of its workflow."""
     return {name: value for name, value in asdict(artifact).items() if name != "record"}
 
 
-class _Keeper:
+class _DownloadFolder:
     """The folder: names its files, and knows those that are there already."""
 
     def __init__(self, folder: Path, run: str) -> None:
@@ -193,7 +193,9 @@ class _Keeper:
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             if record["run"] == run:
-                self._recorded = {str(one["path"]): one for one in record["files"] if _is_ours(str(one["path"]))}
+                self._recorded = {
+                    str(one["path"]): one for one in record["files"] if _is_downloaded_by_us(str(one["path"]))
+                }
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is no record, or it is of another program: download everything
         # a copy of the record as it was: threads read it while other files are recorded
@@ -202,28 +204,28 @@ class _Keeper:
     def name(self, artifact: Artifact, first: bytes) -> str:
         """The name of a file. first: its first bytes."""
         kept_as = PurePosixPath(artifact.key).name
-        ending = ".tgz" if first.startswith(_GZIP) and not kept_as.endswith(".gz") else _ending(kept_as)
+        ending = ".tgz" if first.startswith(_GZIP) and not kept_as.endswith(".gz") else _suffix_of(kept_as)
         ending = "" if artifact.name.endswith(ending) else ending
-        return legal(artifact.name) + ending
+        return legal_file_name(artifact.name) + ending
 
-    def saved_before(self, artifact: Artifact) -> Saved | None:
+    def saved_before(self, artifact: Artifact) -> SavedArtifact | None:
         """The file of an artifact, if it is there as this run left it."""
-        left = self._left.get(json.dumps(_as_recorded(artifact), sort_keys=True))
+        left = self._left.get(json.dumps(_record_of_artifact(artifact), sort_keys=True))
         if left is None:
             return None
         file = self.folder / left["path"]
         if file.is_symlink() or file.parent.is_symlink():
             return None
         if file.is_file() and file.stat().st_size == left.get("bytes") and sha256_of(file) == left.get("sha256"):
-            return Saved(artifact, str(left["path"]), int(left["bytes"]), str(left["sha256"]), again=True)
+            return SavedArtifact(artifact, str(left["path"]), int(left["bytes"]), str(left["sha256"]), again=True)
         return None
 
-    def record(self, saved: Saved) -> None:
+    def record(self, saved: SavedArtifact) -> None:
         self._recorded[saved.path] = {
             "path": saved.path,
             "bytes": saved.bytes,
             "sha256": saved.sha256,
-            "artifact": _as_recorded(saved.artifact),
+            "artifact": _record_of_artifact(saved.artifact),
         }
         files = [self._recorded[path] for path in sorted(self._recorded)]
         record = json.dumps({"run": self._run, "files": files}, indent=1) + "\n"
@@ -231,31 +233,33 @@ class _Keeper:
         write_atomically(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files).encode())
 
 
-class _Bringing:
+class _ArtifactDownload:
     """The download of one artifact: bytes are appended to `….part` until it is complete. Links are not followed, because a task may have
     put some there.
     """
 
-    def __init__(self, http: ArgoHttp, namespace: str, workflow: str, artifact: Artifact, keeper: _Keeper) -> None:
+    def __init__(
+        self, http: ArgoHttp, namespace: str, workflow: str, artifact: Artifact, keeper: _DownloadFolder
+    ) -> None:
         self._http, self._artifact, self._keeper = http, artifact, keeper
         self._path = path_of(namespace, workflow, artifact.node, artifact.name, artifact.record)
-        self._part = legal(artifact.name) + _PART
+        self._part = legal_file_name(artifact.name) + _PART
         self._etag = ""
 
-    def bring(self) -> Saved:
-        with hold_folder(self._keeper.folder / legal(self._artifact.task), make=True) as folder:
+    def bring(self) -> SavedArtifact:
+        with hold_folder(self._keeper.folder / legal_file_name(self._artifact.task), make=True) as folder:
             return self._bring(folder)
 
-    def _bring(self, folder: Path) -> Saved:
-        why: HeraUtilsError | Broken | None = None
+    def _bring(self, folder: Path) -> SavedArtifact:
+        why: HeraUtilsError | DownloadBroken | None = None
         for pause in (0.0, *_PAUSES):
             time.sleep(pause)
             try:
                 return self._attempt(folder)
-            except Unanswered as unanswered:
+            except NoDefiniteAnswer as unanswered:
                 why = unanswered.why
                 self._http.rejoin()
-            except Broken as broken:
+            except DownloadBroken as broken:
                 why = broken
         if isinstance(why, HeraUtilsError):
             raise why
@@ -264,10 +268,10 @@ class _Bringing:
             fix="try again: downloaded parts are kept",
         )
 
-    def _attempt(self, folder: Path) -> Saved:
+    def _attempt(self, folder: Path) -> SavedArtifact:
         part = folder / self._part
         have = part.stat().st_size if self._etag and part.is_file() else 0
-        with self._http.opened(self._path, start=have, unless_changed=self._etag) as opened:
+        with self._http.open_file(self._path, start=have, unless_changed=self._etag) as opened:
             if opened.start != have:
                 have = 0
             self._etag = opened.etag if opened.resumable else ""
@@ -279,21 +283,21 @@ class _Bringing:
                     file.write(piece)
             return self._whole(opened, folder)
 
-    def _whole(self, opened: Opened, folder: Path) -> Saved:
+    def _whole(self, opened: OpenedFile, folder: Path) -> SavedArtifact:
         """Move the file to its place if every check fits. Raises Broken otherwise; the next attempt then begins again or continues."""
         artifact = self._artifact
-        kind = _Look.at(folder / self._part, artifact.key.endswith((".gz", ".tgz")))
+        kind = _FileContent.at(folder / self._part, artifact.key.endswith((".gz", ".tgz")))
         wrong = kind.wrong(opened)
         if wrong:
             self._etag = "" if "shorter" not in wrong else self._etag
-            raise Broken(wrong)
+            raise DownloadBroken(wrong)
         name = self._keeper.name(artifact, kind.first)
         os.replace(folder / self._part, folder / name)
-        return Saved(artifact, f"{legal(artifact.task)}/{name}", kind.size, kind.sha256)
+        return SavedArtifact(artifact, f"{legal_file_name(artifact.task)}/{name}", kind.size, kind.sha256)
 
 
 @dataclass(frozen=True)
-class _Look:
+class _FileContent:
     """The facts of a file. gzip: None if it is no gzip, else whether it is complete. end: its last bytes."""
 
     size: int
@@ -304,7 +308,7 @@ class _Look:
     gzip: bool | None
 
     @classmethod
-    def at(cls, path: Path, packed: bool) -> _Look:
+    def at(cls, path: Path, packed: bool) -> _FileContent:
         """packed: its name says that it is a gzip, so if it cannot be unpacked it is damaged; otherwise it would be no gzip."""
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
         first = end = b""
@@ -323,7 +327,7 @@ class _Look:
         whole = unpacking.whole if unpacking is not None and is_gzip else None
         return cls(size, sha256.hexdigest(), md5.hexdigest(), first, end, whole)
 
-    def wrong(self, opened: Opened) -> str:
+    def wrong(self, opened: OpenedFile) -> str:
         """What contradicts the server's answer, or ""."""
         if opened.whole is not None and self.size != opened.whole:
             return f"it is {'shorter' if self.size < opened.whole else 'longer'} than the server says"
@@ -366,7 +370,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def unpacked(file: Path, *, keep: bool = False) -> Path:
+def unpack_tgz(file: Path, *, keep: bool = False) -> Path:
     """Unpack a .tgz beside itself, under its name without the suffix; returns that path. keep: do not remove the .tgz then.
 
     As when Argo unpacks an input: a single file or folder in an archive gets the name, several go into a folder with that name. No path
@@ -402,7 +406,7 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     return target
 
 
-def legal(name: str) -> str:
+def legal_file_name(name: str) -> str:
     """The name made legal for a file: one part of a path, which leads nowhere else; a long one ends with its digest."""
     cleaned = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name).strip(" ")
     cleaned = "_" + cleaned[1:] if cleaned.startswith(".") else cleaned or "_"
@@ -411,16 +415,16 @@ def legal(name: str) -> str:
     return cleaned.encode()[:180].decode("utf-8", "ignore") + "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
-def _ending(name: str) -> str:
+def _suffix_of(name: str) -> str:
     """`.csv` of `table.csv`, `.tar.gz` of `a.tar.gz`; "" if there is no short suffix."""
     found = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$", name)
     return found[0] if found else ""
 
 
-def _is_ours(path: str) -> bool:
+def _is_downloaded_by_us(path: str) -> bool:
     """Whether a path of a record has the form of a downloaded file: TASK/NAME."""
     parts = path.split("/")
-    return len(parts) == 2 and all(part == legal(part) for part in parts)
+    return len(parts) == 2 and all(part == legal_file_name(part) for part in parts)
 
 
 def _unwritable(folder: Path, error: OSError) -> ResourceError:

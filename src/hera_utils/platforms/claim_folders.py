@@ -17,7 +17,7 @@ def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
     return Path(claim_folders.folder_of_claim(cluster.get("PersistentVolumeClaim", name), state))
 
 
-def claim_folder_here(context: CLIContext, name: str) -> Path | None:
+def claim_folder_by_settings(context: CLIContext, name: str) -> Path | None:
     """The folder of a claim by the settings, without asking a server; None if it does not exist, and on a cluster."""
     if context.platform != "local":
         return None
@@ -33,12 +33,12 @@ def make_folder(folder: Path, claim: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         usable = os.access(folder, os.W_OK | os.X_OK)
     except OSError as error:
-        raise _unusable(folder, claim, system_reason(error)) from None
+        raise _unusable_folder(folder, claim, system_reason(error)) from None
     if not usable:
-        raise _unusable(folder, claim, "it cannot be written")
+        raise _unusable_folder(folder, claim, "it cannot be written")
 
 
-def _unusable(folder: Path, claim: str, why: str) -> ResourceError:
+def _unusable_folder(folder: Path, claim: str, why: str) -> ResourceError:
     return ResourceError(
         f"the folder {folder} of the claim `{claim}` cannot be used ({why})",
         fix="name another in the settings' volumes",

@@ -83,7 +83,7 @@ class ClusterAccess:
         """The user's bearer token, or ""."""
         user = self.chosen.user
         if user.get("tokenFile"):
-            return _text(self._path(str(user["tokenFile"]), self.chosen.user_folder), "the token file")
+            return _read_text(self._path(str(user["tokenFile"]), self.chosen.user_folder), "the token file")
         if user.get("token"):
             return str(user["token"]).strip()
         return self._credential().token
@@ -164,7 +164,7 @@ class ClusterAccess:
                 return base64.b64decode(str(data), validate=True).decode("ascii")
             except (binascii.Error, ValueError):
                 raise self._unusable(f"{name}-data is not base64 of a text") from None
-        return _text(self._path(str(entry[name]), folder), what) if entry.get(name) else ""
+        return _read_text(self._path(str(entry[name]), folder), what) if entry.get(name) else ""
 
     @staticmethod
     def _path(text: str, folder: Path) -> Path:
@@ -248,7 +248,7 @@ def _plugin(chosen: Chosen) -> ExecPlugin | None:
     return None
 
 
-def _text(path: Path, what: str) -> str:
+def _read_text(path: Path, what: str) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

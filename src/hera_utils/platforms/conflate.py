@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-def newest(
+def keep_newest(
     items: Iterator[Item],
     rest: Callable[[], float] = lambda: 0.0,
     is_urgent: Callable[[Item], bool] = lambda item: False,
@@ -21,7 +21,7 @@ def newest(
     raised here. It ends with the stream, or with the next item after the reader has stopped.
     rest: the seconds to wait for newer items once the reader asks for one; an urgent item and the stream's end come at once.
     """
-    box: _Box[Item] = _Box()
+    box: _NewestItem[Item] = _NewestItem()
     threading.Thread(target=box.fill, args=(items,), name="newest", daemon=True).start()
     try:
         yield from box.items(rest, is_urgent)
@@ -29,7 +29,7 @@ def newest(
         box.left = True
 
 
-class _Box(Generic[Item]):
+class _NewestItem(Generic[Item]):
     """Holds one item. left: the reader has stopped."""
 
     def __init__(self) -> None:

@@ -26,15 +26,15 @@ def connect(context: CLIContext) -> Connection:
     PlatformError if there is nothing to connect to.
     """
     if context.platform == "local":
-        connection = _local(context)
+        connection = _connect_to_local_platform(context)
     else:
-        from hera_utils.platforms.remote import remote
+        from hera_utils.platforms.remote import connect_to_remote_server
 
-        connection = remote(context)
+        connection = connect_to_remote_server(context)
     return replace(connection, flags=place_words(context))
 
 
-def where_it_runs(context: CLIContext, connection: Connection, version: str = "") -> str:
+def describe_platform(context: CLIContext, connection: Connection, version: str = "") -> str:
     """A line about the platform of a run. version: of its Argo server, "" if unknown."""
     if connection.local:
         here = f"python {platform.python_version()}, {counted(cores(), 'core')}"
@@ -43,11 +43,11 @@ def where_it_runs(context: CLIContext, connection: Connection, version: str = ""
     return f"platform  {connection.argo_server} ({remark})  namespace {connection.namespace}"
 
 
-def _local(context: CLIContext) -> Connection:
+def _connect_to_local_platform(context: CLIContext) -> Connection:
     from hera_utils.local_platform.daemon import start_or_join
 
     server = start_or_join(Path(context.state))
-    _refuse_other(context, server)
+    _refuse_other_server(context, server)
     try:
         return Connection(
             argo_server=str(server["argo_server"]).rstrip("/"),
@@ -57,7 +57,7 @@ def _local(context: CLIContext) -> Connection:
             service_account=context.argo_service_account,
             local=True,
             process=int(server["pid"]),
-            rejoin=lambda: _after_a_crash(context),
+            rejoin=lambda: _restart_after_crash(context),
         )
     except KeyError as missing:
         raise PlatformError(
@@ -65,7 +65,7 @@ def _local(context: CLIContext) -> Connection:
         ) from None
 
 
-def _refuse_other(context: CLIContext, server: dict[str, Any]) -> None:
+def _refuse_other_server(context: CLIContext, server: dict[str, Any]) -> None:
     """Raise an error if typed flags name another address or token than those of the local server. (Variables may be those of an earlier
     server, and are ignored.)
     """
@@ -85,7 +85,7 @@ def _refuse_other(context: CLIContext, server: dict[str, Any]) -> None:
         )
 
 
-def _after_a_crash(context: CLIContext) -> Connection:
+def _restart_after_crash(context: CLIContext) -> Connection:
     """Start the server of a state folder again after a crash. A server that was stopped on purpose, which removes its server.json, is not
     started.
     """
@@ -96,4 +96,4 @@ def _after_a_crash(context: CLIContext) -> Connection:
         )
     if not (Path(context.state) / "server.json").exists():
         raise PlatformError("the local platform was stopped", fix="any command starts it again, and its runs continue")
-    return _local(context)
+    return _connect_to_local_platform(context)

@@ -67,7 +67,7 @@ class Connection:
         forget = getattr(self.fresh_token, "forget", None)
         return forget is not None and bool(forget())
 
-    def renewed_token(self, refused: str) -> str:
+    def renew_token(self, refused: str) -> str:
         """Another token than the refused one, "" if there is none."""
         if not self.forget_token():
             return ""

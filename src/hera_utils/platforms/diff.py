@@ -50,7 +50,7 @@ def _fields(before: Any, after: Any, path: str, secret: bool) -> Iterator[FieldD
         for key, value in after.items():
             yield from _fields(_ABSENT, value, f"{path}.{key}" if path else key, secret)
     elif before != after:
-        display = _masked if secret and path.partition(".")[0] in ("data", "stringData") else _display
+        display = _mask if secret and path.partition(".")[0] in ("data", "stringData") else _display
         was, will = display(before), display(after)
         yield FieldDiff(path, was, "(another value, not shown)" if will == was else will)
 
@@ -62,5 +62,5 @@ def _display(value: Any) -> str | None:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _masked(value: Any) -> str | None:
+def _mask(value: Any) -> str | None:
     return None if value is _ABSENT else "(not shown)"

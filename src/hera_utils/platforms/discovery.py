@@ -71,17 +71,19 @@ def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
         secure = _speaks_tls(inside, service.port)
         url = f"{'https' if secure else 'http'}://{inside}:{service.port}"
         return replace(
-            bare, argo_server=url + _path(base or _base_of(_pods(http, service))), origin=service.description
+            bare,
+            argo_server=url + _normalize_base_path(base or _base_of(_pods(http, service))),
+            origin=service.description,
         )
-    by_ingress = _by_ingress(http, service)
+    by_ingress = _address_of_ingress(http, service)
     for url, below in ((by_ingress, ""), (service.exposed, base)):
         if url and _takes_connections(url):
             below = below or ("" if url == by_ingress else _base_of(_pods(http, service)))
-            return replace(bare, argo_server=url + _path(below), origin=service.description)
-    return _through_a_tunnel(cluster, http, service, base)
+            return replace(bare, argo_server=url + _normalize_base_path(below), origin=service.description)
+    return _open_tunnel(cluster, http, service, base)
 
 
-def _path(base: str) -> str:
+def _normalize_base_path(base: str) -> str:
     """A base path to append to a host: "" or `/argo`."""
     return f"/{base.strip('/')}" if base.strip("/") else ""
 
@@ -100,7 +102,7 @@ def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
         if answer.status == 403 and place != "/api/v1/services":
             named = http.send(ClusterRequest("GET", f"{place}/argo-server"))
             if named.ok:
-                return _read(named.body)
+                return _read_service(named.body)
         if answer.status in (403, 404):
             refused = answer
             continue
@@ -108,7 +110,7 @@ def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
             raise http.credential_refused()
         if not answer.ok:
             raise Refused(answer.status, answer.message, reason=answer.reason)
-        found = [_read(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
+        found = [_read_service(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
         if found:
             return min(found, key=lambda one: one.name != "argo-server")
     if refused is not None and refused.status == 403:
@@ -131,7 +133,7 @@ def _is_argo_server(item: Json) -> bool:
     )
 
 
-def _read(item: Json) -> Service:
+def _read_service(item: Json) -> Service:
     spec, metadata = item.get("spec") or {}, item["metadata"]
     ports = spec.get("ports") or [{"port": PORT}]
     port = next((one for one in ports if one.get("port") == PORT), None) or min(
@@ -144,11 +146,11 @@ def _read(item: Json) -> Service:
         selector=dict(spec.get("selector") or {}),
         port=number,
         target=port.get("targetPort") or number,
-        exposed=_balanced(item, number),
+        exposed=_address_of_load_balancer(item, number),
     )
 
 
-def _balanced(item: Json, port: int) -> str:
+def _address_of_load_balancer(item: Json, port: int) -> str:
     """The address that a load balancer gives the service, or ""."""
     for one in ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
         host = one.get("hostname") or one.get("ip")
@@ -157,7 +159,7 @@ def _balanced(item: Json, port: int) -> str:
     return ""
 
 
-def _by_ingress(http: KubernetesHttp, service: Service) -> str:
+def _address_of_ingress(http: KubernetesHttp, service: Service) -> str:
     """The address of an ingress to the service, or ""."""
     answer = http.send(
         ClusterRequest("GET", f"/apis/networking.k8s.io/v1/namespaces/{quote(service.namespace)}/ingresses")
@@ -189,7 +191,7 @@ def _takes_connections(url: str) -> bool:
         return False
 
 
-def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, base: str) -> Connection:
+def _open_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, base: str) -> Connection:
     base = base or _base_of(_serving(http, service))  # also raises the error if no pod is ready
     tunnel = PortForward(http.access, lambda: _pod(http, service), cluster.connection.proxy)
     host, port = tunnel.address
@@ -199,7 +201,7 @@ def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, 
         raise tunnel.failure
     return replace(
         cluster.connection,
-        argo_server=f"{'https' if secure else 'http'}://{host}:{port}{_path(base)}",
+        argo_server=f"{'https' if secure else 'http'}://{host}:{port}{_normalize_base_path(base)}",
         # The certificate cannot name this end of the tunnel; the Kubernetes API has authenticated the other end.
         verify_tls=False,
         origin=f"{service.description}, through the Kubernetes API",

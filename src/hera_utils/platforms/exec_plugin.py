@@ -71,7 +71,7 @@ class ExecPlugin:
     def _ask(self) -> Credential:
         interactive = self._entry.get("interactiveMode", "IfAvailable") != "Never" and _terminal()
         if self._entry.get("interactiveMode") == "Always" and not interactive:
-            raise self._failed("it asks for input, and there is no terminal")
+            raise self._plugin_error("it asks for input, and there is no terminal")
         try:
             done = subprocess.run(
                 [self._program, *map(str, self._entry.get("args") or ())],
@@ -83,13 +83,13 @@ class ExecPlugin:
             )
         except FileNotFoundError:
             hint = str(self._entry.get("installHint") or "").strip()
-            raise self._failed("it is not installed", hint or "install it, or put it on the PATH") from None
+            raise self._plugin_error("it is not installed", hint or "install it, or put it on the PATH") from None
         except subprocess.TimeoutExpired:
-            raise self._failed(f"it gave no answer in {_SECONDS:g} s") from None
+            raise self._plugin_error(f"it gave no answer in {_SECONDS:g} s") from None
         except OSError as error:
-            raise self._failed(system_reason(error)) from None
+            raise self._plugin_error(system_reason(error)) from None
         if done.returncode != 0:
-            raise self._failed(f"it ended with status {done.returncode}")
+            raise self._plugin_error(f"it ended with status {done.returncode}")
         return self._read(done.stdout)
 
     def _environment(self, interactive: bool) -> dict[str, str]:
@@ -128,12 +128,12 @@ class ExecPlugin:
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             # without the output, which may contain a token
-            raise self._failed("its output is not an ExecCredential") from None
+            raise self._plugin_error("its output is not an ExecCredential") from None
         if not credential.token and not credential.certificate:
-            raise self._failed("it gave neither a token nor a certificate")
+            raise self._plugin_error("it gave neither a token nor a certificate")
         return credential
 
-    def _failed(self, why: str, fix: str = "") -> AccessError:
+    def _plugin_error(self, why: str, fix: str = "") -> AccessError:
         return AccessError(
             f"the credential plugin `{self._entry['command']}` of {self._chosen.origin} gives no credential: {why}",
             fix=fix or "log in with the cluster's own tool, and check that kubectl works",

@@ -59,7 +59,7 @@ class Stamp:
             values[IMAGE_DECISIONS] = json.dumps(decisions, separators=(",", ":"))
         return {name: value for name, value in values.items() if value}
 
-    def on(self, document: dict[str, Any]) -> dict[str, Any]:
+    def add_to(self, document: dict[str, Any]) -> dict[str, Any]:
         """A workflow document with this stamp, for documents that Hera does not send. Its own annotations are kept."""
         metadata = document.get("metadata") or {}
         annotations = {**self.annotations(), **(metadata.get("annotations") or {})}
@@ -105,7 +105,7 @@ class HeraBinding:
         self._replaced: dict[str, None] = {}  # names of the script's own values that were replaced, in order
         self._before = {name: getattr(global_config, name) for name in _NAMES if hasattr(global_config, name)}
         self._before["token"] = _token_as_set(global_config)
-        self._environ = _no_proxy(connection)
+        self._environ = _proxy_exception(connection)
 
     def __enter__(self) -> HeraBinding:
         return self
@@ -145,17 +145,17 @@ class HeraBinding:
             workflow.annotations = {**annotations, **(workflow.annotations or {})}
         if self.insist:
             self._replaced |= dict.fromkeys(_replace(workflow, self.connection))
-            self.tell()
-        _on_the_way(workflow.workflows_service, self.connection)
-        _keep_fresh(workflow.workflows_service, self.connection)
+            self.notify_replacements()
+        _set_up_session(workflow.workflows_service, self.connection)
+        _renew_token_per_request(workflow.workflows_service, self.connection)
 
     def prepare_service(self, service: Any) -> None:
         """Adapt a service that was just created, by a workflow or by the script itself."""
         if not self.insist:
             return
         self._replaced |= dict.fromkeys(_redirect(service, self.connection))
-        _on_the_way(service, self.connection)
-        _keep_fresh(service, self.connection)
+        _set_up_session(service, self.connection)
+        _renew_token_per_request(service, self.connection)
 
     def prepare_request(self, request: Any) -> None:
         """Adapt the object that the script asks a service to create or change."""
@@ -174,7 +174,7 @@ class HeraBinding:
             self._replaced["namespace"] = None
         return self.connection.namespace
 
-    def tell(self) -> None:
+    def notify_replacements(self) -> None:
         """Call `notice` once, before something is sent, with what was replaced."""
         if self._replaced and self._notice is not None:
             notice, self._notice = self._notice, None
@@ -239,7 +239,7 @@ def _token_as_set(config: Any) -> Any:
     return vars(config).get("_token")
 
 
-def _no_proxy(connection: Connection) -> dict[str, str | None]:
+def _proxy_exception(connection: Connection) -> dict[str, str | None]:
     """Exclude this machine from HTTP proxies, for Hera's requests; returns the earlier values of the variables."""
     if not connection.direct or not any(os.environ.get(name) for name in _PROXIES):
         return {}
@@ -252,7 +252,7 @@ def _no_proxy(connection: Connection) -> dict[str, str | None]:
     return before
 
 
-def _on_the_way(service: Any, connection: Connection) -> None:
+def _set_up_session(service: Any, connection: Connection) -> None:
     """Set up the session of a service: with the proxy of the settings (Hera only knows the environment's), or, for the local server or a
     tunnel, with an adapter that verifies which process listens there.
     """
@@ -264,7 +264,7 @@ def _on_the_way(service: Any, connection: Connection) -> None:
         session.proxies.update(proxies_of(proxy_for(connection.argo_server, connection.proxy)))
 
 
-def _keep_fresh(service: Any, connection: Connection) -> None:
+def _renew_token_per_request(service: Any, connection: Connection) -> None:
     """Let the session of a service ask for a token with each request. Hera calls its token generator only once for each service, and a
     long run would outlive that token. A token that the script gave to the service stays, and the service of another server gets none of
     ours.

@@ -31,7 +31,7 @@ class Binding(Protocol):
 
     def place(self, namespace: str) -> str: ...
 
-    def tell(self) -> None: ...
+    def notify_replacements(self) -> None: ...
 
 
 IN_FORCE: list[Binding] = []
@@ -42,8 +42,8 @@ def extend_hera() -> None:
     """Extend the classes that are not extended yet, or that somebody has restored."""
     from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowTemplate
 
-    _extend(Workflow, "__post_init__", _with_a_namespace)
-    _extend(ClusterWorkflowTemplate, "__post_init__", _without_the_namespace)
+    _extend(Workflow, "__post_init__", _adding_a_namespace)
+    _extend(ClusterWorkflowTemplate, "__post_init__", _removing_the_namespace)
     for kind in (Workflow, WorkflowTemplate, CronWorkflow):
         _extend(kind, "build", _building)
     for service in _services():
@@ -77,7 +77,7 @@ def _parameters(method: Method) -> tuple[str, ...]:
     return names
 
 
-def _with_a_namespace(original: Method) -> Method:
+def _adding_a_namespace(original: Method) -> Method:
     def replacement(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = original(self, *arguments, **options)
         if self.namespace is None and IN_FORCE and not is_cluster_wide(self):
@@ -87,7 +87,7 @@ def _with_a_namespace(original: Method) -> Method:
     return replacement
 
 
-def _without_the_namespace(original: Method) -> Method:
+def _removing_the_namespace(original: Method) -> Method:
     """Hera gives a ClusterWorkflowTemplate the global namespace, and then refuses it because it has one."""
 
     def replacement(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -143,7 +143,7 @@ def _calling(original: Method) -> Method:
             elif options.get("namespace"):
                 options = {**options, "namespace": binding.place(options["namespace"])}
             binding.prepare_request(arguments[0] if arguments else options.get("req"))
-            binding.tell()
+            binding.notify_replacements()
         return original(self, *arguments, **options)
 
     return call

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 
 from hera_utils.argo.faults import INVALID_ARGUMENT, fix_of, platform_fault
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
-from hera_utils.platforms.hera_upgrades import change_behind
-from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden, reason_of, says_nothing
+from hera_utils.platforms.hera_upgrades import find_change
+from hera_utils.platforms.http_errors import SERVER_FAILED, has_no_content, parse_forbidden_message, reason_of
 
 _NO_UNICODE = re.compile(r"'\\udc([89a-f][0-9a-f])'.*surrogates not allowed")
 """What pydantic says of a byte of a file's name that Python could not decode."""
 _SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")
 
 
-def explained(error: BaseException) -> HeraUtilsError | None:
+def explain_error(error: BaseException) -> HeraUtilsError | None:
     """The sentence for an error of Hera's, after the script's line that led to it; None for every error of the script's own."""
     sentence = _sentence(error)
     if sentence is not None:
@@ -34,9 +34,9 @@ def explained(error: BaseException) -> HeraUtilsError | None:
 def _sentence(error: BaseException) -> HeraUtilsError | None:
     kinds = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
     if any(module.startswith("hera.exceptions") for module, _ in kinds):
-        return _server_said(error)
-    if _is_of_requests(kinds) and _is_under_hera(error.__traceback__):
-        return _unreachable(error)
+        return _error_of_answer(error)
+    if _is_raised_by_requests(kinds) and _is_under_hera(error.__traceback__):
+        return _error_of_no_answer(error)
     if isinstance(error, ValueError) and (byte := _NO_UNICODE.search(str(error))):
         return InvalidWorkflow(
             f"a text of the workflow has the byte {byte[1]}, which is not UTF-8; texts of a workflow are Unicode",
@@ -52,12 +52,12 @@ def _sentence(error: BaseException) -> HeraUtilsError | None:
             f"two tasks or steps have the name `{str(error).rpartition(': ')[2]}`",
             fix='give each a name of its own, such as name=f"fit-{point.name}"',
         )
-    if change := change_behind(error):
+    if change := find_change(error):
         return SettingsError(change.sentence(), fix=change.instead)
     return None
 
 
-def _server_said(error: BaseException) -> HeraUtilsError:
+def _error_of_answer(error: BaseException) -> HeraUtilsError:
     """The sentence for Hera's error with the answer of the Argo server."""
     _, marked, message = str(error).partition("with message: ")
     message = message.strip("`") if marked else str(error)
@@ -65,8 +65,8 @@ def _server_said(error: BaseException) -> HeraUtilsError:
     if kind == "Unauthorized":
         return AccessError("the Argo server refuses the token", fix="check ARGO_TOKEN or --argo_token")
     if kind == "Forbidden":
-        return forbidden(message)
-    if kind == "InternalServerError" and says_nothing(message):
+        return parse_forbidden_message(message)
+    if kind == "InternalServerError" and has_no_content(message):
         return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)
     if (fault := platform_fault(message)) is not None:
         return fault
@@ -84,7 +84,7 @@ def _server_said(error: BaseException) -> HeraUtilsError:
     return InvalidWorkflow(f"the Argo server refuses the workflow: {message}", fix=fix)
 
 
-def _unreachable(error: BaseException) -> HeraUtilsError:
+def _error_of_no_answer(error: BaseException) -> HeraUtilsError:
     parts = urlsplit(str(getattr(getattr(error, "request", None), "url", None) or ""))
     address = f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
     return AccessError(
@@ -93,7 +93,7 @@ def _unreachable(error: BaseException) -> HeraUtilsError:
     )
 
 
-def _is_of_requests(kinds: list[tuple[str, str]]) -> bool:
+def _is_raised_by_requests(kinds: list[tuple[str, str]]) -> bool:
     return any(
         module.startswith("requests.exceptions") and name in ("ConnectionError", "Timeout") for module, name in kinds
     )
@@ -108,17 +108,17 @@ def line_of_the_script(trace: TracebackType | None) -> str:
     """
     script, place = "", ""
     for frame, line in _frames(trace):
-        if _room(frame) == "hera":
+        if _hera_package_of(frame) == "hera":
             break
-        if _room(frame) == "hera_utils":
+        if _hera_package_of(frame) == "hera_utils":
             place = ""
-        elif not _is_of_a_library(Path(frame.f_code.co_filename)):
+        elif not _is_in_a_library(Path(frame.f_code.co_filename)):
             place = place or place_of(frame, line)
             script = script or place
     return place or script
 
 
-def _is_of_a_library(file: Path) -> bool:
+def _is_in_a_library(file: Path) -> bool:
     """Whether a file belongs to Python or a library: `python -m` begins in Python's runpy, and we call contextlib."""
     return str(file).startswith("<frozen ") or "site-packages" in file.parts or Path(os.__file__).parent in file.parents
 
@@ -130,13 +130,13 @@ def place_of(frame: FrameType, line: int) -> str:
 
 
 def _is_under_hera(trace: TracebackType | None) -> bool:
-    return any(_room(frame) == "hera" for frame, _ in _frames(trace))
+    return any(_hera_package_of(frame) == "hera" for frame, _ in _frames(trace))
 
 
 def is_refused_by_hera(error: BaseException) -> bool:
     """Whether Hera itself raised the error, or pydantic for it, and not code of the script that Hera called."""
     frames = [frame for frame, _ in _frames(error.__traceback__)]
-    return bool(frames) and _room(frames[-1]) in ("hera", "pydantic", "pydantic_core")
+    return bool(frames) and _hera_package_of(frames[-1]) in ("hera", "pydantic", "pydantic_core")
 
 
 def _was_read_by_hera(error: BaseException) -> bool:
@@ -145,7 +145,7 @@ def _was_read_by_hera(error: BaseException) -> bool:
     return any(file.endswith(_SERVICES) for file in files)
 
 
-def _room(frame: FrameType) -> str:
+def _hera_package_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 

@@ -95,30 +95,30 @@ _NO_NAME_IN = re.compile(r"module '(?P<home>hera(?:\.\w+)*)' has no attribute '(
 _NO_ATTRIBUTE = re.compile(r"'(?P<kind>\w+)' object has no attribute '(?P<name>\w+)'")
 
 
-def change_behind(error: BaseException) -> HeraChange | None:
+def find_change(error: BaseException) -> HeraChange | None:
     """The change of Hera that explains an error of a script; None for every other error."""
     text = str(error)
     if isinstance(error, ModuleNotFoundError):
-        return _of_a_module(error.name or "")
+        return _change_of_module(error.name or "")
     if isinstance(error, ImportError):
         match = _NO_NAME.match(text)
-        return _of_a_name(match["home"], match["name"]) if match else None
+        return _change_of_name(match["home"], match["name"]) if match else None
     if isinstance(error, TypeError):
-        return _of_a_call(text)
+        return _change_of_call(text)
     if isinstance(error, AttributeError):
         match = _NO_NAME_IN.match(text)
-        return _of_a_name(match["home"], match["name"]) if match else _of_an_attribute(text)
-    return _of_a_model(error)
+        return _change_of_name(match["home"], match["name"]) if match else _change_of_attribute(text)
+    return _change_of_model(error)
 
 
-def _of_a_module(name: str) -> HeraChange | None:
+def _change_of_module(name: str) -> HeraChange | None:
     home, _, rest = name.partition(".")
     if home != "hera" or not rest or rest.startswith(("workflows", "shared", "expr", "auth")):
         return None
     return HeraChange(f"the module `{name}`", "5", "import its names from hera.workflows (or hera.workflows.models)")
 
 
-def _of_a_name(home: str, name: str) -> HeraChange | None:
+def _change_of_name(home: str, name: str) -> HeraChange | None:
     """The change of a name that is not in the module from which the script imports it."""
     what, since = f"`{name}` in `{home}`", _GONE_SINCE.get(name, "5")
     if name in _RENAMED:
@@ -136,7 +136,7 @@ def _of_a_name(home: str, name: str) -> HeraChange | None:
     return None
 
 
-def _of_a_call(text: str) -> HeraChange | None:
+def _change_of_call(text: str) -> HeraChange | None:
     if match := _BY_POSITION.match(text):
         kind = match["kind"]
         if _class(kind) is None:
@@ -152,10 +152,10 @@ def _of_a_call(text: str) -> HeraChange | None:
         if (owner, name) in _ARGUMENTS:
             since, instead = _ARGUMENTS[owner, name]
             return HeraChange(f"`{kind}({name}=…)`", since, f"write {instead}")
-    return _misspelt(kind, name)
+    return _is_misspelt(kind, name)
 
 
-def _misspelt(kind: str, name: str) -> HeraChange | None:
+def _is_misspelt(kind: str, name: str) -> HeraChange | None:
     """An argument that Hera never had; Hera 5 and older ignored it silently."""
     found = _class(kind)
     if found is None:
@@ -168,7 +168,7 @@ def _misspelt(kind: str, name: str) -> HeraChange | None:
     return HeraChange(f"`{kind}({name}=…)`, an argument that Hera ignored,", "6", instead)
 
 
-def _of_an_attribute(text: str) -> HeraChange | None:
+def _change_of_attribute(text: str) -> HeraChange | None:
     found = _NO_ATTRIBUTE.match(text)
     if found is None or _class(found["kind"]) is None:
         return None
@@ -183,7 +183,7 @@ def _of_an_attribute(text: str) -> HeraChange | None:
     return None
 
 
-def _of_a_model(error: BaseException) -> HeraChange | None:
+def _change_of_model(error: BaseException) -> HeraChange | None:
     """The change behind pydantic's error about one of Argo's models."""
     errors = getattr(error, "errors", None)
     if type(error).__name__ != "ValidationError" or not callable(errors):

@@ -17,7 +17,7 @@ from hera_utils.argo import faults
 from hera_utils.errors import AccessError, Denied, Forbidden, HeraUtilsError, PlatformError, Refused, SettingsError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_session import proxy_for, without_credentials
-from hera_utils.platforms.token import expired_since
+from hera_utils.platforms.token import describe_expiry
 from hera_utils.settings.secret import mask
 
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
@@ -38,7 +38,7 @@ def unreachable(connection: Connection, error: Exception, *, answered: bool = Fa
     if isinstance(through, HeraUtilsError):
         return through
     if isinstance(error, requests.exceptions.SSLError) and not was_closed(error):
-        return _tls(connection, str(error))
+        return _tls_failure(connection, str(error))
     if isinstance(error, requests.exceptions.ProxyError):
         through = proxy_for(url, connection.proxy)
         proxy = f" {without_credentials(through)}" if through else ""
@@ -133,7 +133,7 @@ def reason_of(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _tls(connection: Connection, text: str) -> HeraUtilsError:
+def _tls_failure(connection: Connection, text: str) -> HeraUtilsError:
     url = connection.argo_server
     if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text or "UNKNOWN_PROTOCOL" in text:
         plain = url.replace("https://", "http://", 1)
@@ -149,11 +149,11 @@ def _tls(connection: Connection, text: str) -> HeraUtilsError:
         return unusable_certificate(connection, text)
     verified = VERIFY.search(text)
     if verified or "certificate" in text.lower():
-        return _untrusted(connection, (verified["why"] if verified else "").strip())
+        return _untrusted_certificate(connection, (verified["why"] if verified else "").strip())
     return AccessError(f"no TLS connection to {url} can be made", fix="check the address and its port")
 
 
-def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
+def _untrusted_certificate(connection: Connection, why: str) -> HeraUtilsError:
     """The error for a server's certificate that is not accepted: by which authorities it was checked, and what to do."""
     url, host = connection.argo_server, urlsplit(connection.argo_server).hostname
     by = (
@@ -176,7 +176,7 @@ def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
     )
 
 
-def unsendable(connection: Connection) -> HeraUtilsError:
+def unsendable_token(connection: Connection) -> HeraUtilsError:
     """The error for a token with characters that no token has. It does not contain the token."""
     return AccessError(
         f"the token for {connection.argo_server} contains characters that no token has: was it copied from an "
@@ -200,17 +200,17 @@ def unusable_certificate(connection: Connection, error: object) -> HeraUtilsErro
     )
 
 
-def says_nothing(message: str) -> bool:
+def has_no_content(message: str) -> bool:
     """Whether the message of an internal error says nothing. (Argo uses this code for many refusals too, but with a message.)"""
     return message.strip().rstrip(".").lower() in ("", "internal", "internal error", "internal server error", "unknown")
 
 
-def refusal(connection: Connection, reply: requests.Response, token: str) -> HeraUtilsError:
+def error_of_reply(connection: Connection, reply: requests.Response, token: str) -> HeraUtilsError:
     """The error for a reply that is no success. The token is masked if the server repeats it."""
     status, url = reply.status_code, connection.argo_server
     if 300 <= status < 400:
-        return _moved(connection, reply)
-    code, message = _fault(reply)
+        return _redirected_address(connection, reply)
+    code, message = _fault_of_reply(reply)
     message = mask(message, [token])
     if code is None and _is_of_kubernetes(reply):
         return AccessError(
@@ -221,30 +221,30 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
     if status == 400 and any(words in reply.text for words in _PLAIN_REFUSED):
         return _wants_tls(url)
     if status == 401 and not (code is None and _is_page(reply)):
-        return _unauthorized(connection, message, token)
+        return _refused_credential(connection, message, token)
     if code is None:
         return _of_gateway(connection, reply)
     if status == 403:
-        return forbidden(message, final=not connection.forget_token())
+        return parse_forbidden_message(message, final=not connection.forget_token())
     if (fault := faults.platform_fault(message)) is not None:
         return fault
     if code == faults.UNAVAILABLE and not connection.local:
         return AccessError(f"the Argo server at {url} is not ready ({message})", fix=_WAIT)
     if lost_cluster(code, message) and not connection.local:
         return NotReady(f"the Argo server at {url} does not reach its cluster ({message})", fix=_WAIT)
-    if code in (faults.INTERNAL, faults.UNKNOWN) and says_nothing(message):
+    if code in (faults.INTERNAL, faults.UNKNOWN) and has_no_content(message):
         return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
     reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
     return Refused(code, message, reason=reason, fix=faults.fix_of(code, message))
 
 
 def _of_gateway(connection: Connection, reply: requests.Response) -> HeraUtilsError:
-    """The error for a refusal that is not in Argo's form."""
+    """The error for a error_of_reply that is not in Argo's form."""
     status, url = reply.status_code, connection.argo_server
     if status == 403 and not _is_page(reply):  # an Argo server says only `Forbidden` to requests for artifacts
         return AccessError(f"the Argo server at {url} forbids this (403)", fix=_RIGHT)
     if status not in _GATEWAY:
-        return not_argo(connection, reply)
+        return answer_of_other_server(connection, reply)
     what, fix = _GATEWAY[status]
     return AccessError(f"the gateway at {url} {what} ({status} {reply.reason})", fix=fix)
 
@@ -294,7 +294,7 @@ _PLAIN_REFUSED = ("Client sent an HTTP request to an HTTPS server", "plain HTTP 
 _PROBE_SECONDS = 3.0
 
 
-def forbidden(message: str, *, final: bool = True) -> HeraUtilsError:
+def parse_forbidden_message(message: str, *, final: bool = True) -> HeraUtilsError:
     """The error for a valid token whose owner has no permission for the request, or whose quota is used up (also a 403).
 
     final: as in `Denied`.
@@ -317,7 +317,7 @@ def _is_of_kubernetes(reply: requests.Response) -> bool:
     return isinstance(body, dict) and body.get("kind") == "Status" and body.get("apiVersion") == "v1"
 
 
-def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError:
+def answer_of_other_server(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     """The error for an answer that is not from an Argo server (an ingress' page, a login page, another service)."""
     login = "; if the page is a login, ask for an address that takes tokens" if _is_page(reply) else ""
     return AccessError(
@@ -332,7 +332,7 @@ def kind_of(reply: requests.Response) -> str:
     return "an HTML page" if kind == "text/html" else kind or "unreadable"
 
 
-def strange(connection: Connection, why: str = "its answer contains none of Argo's fields") -> HeraUtilsError:
+def unexpected_answer(connection: Connection, why: str = "its answer contains none of Argo's fields") -> HeraUtilsError:
     """The error for an answer in JSON that is not Argo's."""
     return AccessError(
         f"what answers at {connection.argo_server} is not an Argo server ({why})",
@@ -340,7 +340,7 @@ def strange(connection: Connection, why: str = "its answer contains none of Argo
     )
 
 
-def _moved(connection: Connection, reply: requests.Response) -> HeraUtilsError:
+def _redirected_address(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     target, url = reply.headers.get("Location", "").split("?")[0], connection.argo_server
     path = str(reply.request.url).split("?")[0].removeprefix(url)
     final = target.removesuffix(path)
@@ -351,7 +351,7 @@ def _moved(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     return AccessError(f"the address {url} redirects ({reply.status_code}) to {final}", fix=fix)
 
 
-def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtilsError:
+def _refused_credential(connection: Connection, message: str, token: str) -> HeraUtilsError:
     url = connection.argo_server
     if connection.local:
         return AccessError(
@@ -367,7 +367,7 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
             f"or --argo_token_file; kubectl -n {connection.namespace} create token ACCOUNT prints one",
         )
     final = not connection.forget_token()
-    if since := expired_since(token):
+    if since := describe_expiry(token):
         return Denied(f"the token for the Argo server at {url} {since}", fix=_NEW_TOKEN, final=final)
     if "expired" in message.lower():
         return Denied(f"the token for the Argo server at {url} has expired", fix=_NEW_TOKEN, final=final)
@@ -378,7 +378,7 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
     )
 
 
-def _fault(reply: requests.Response) -> tuple[int | None, str]:
+def _fault_of_reply(reply: requests.Response) -> tuple[int | None, str]:
     """Argo's (code, message) of a unary call or of a stream; (None, "") if the reply is not Argo's."""
     text = reply.text.strip().removeprefix("data:")
     try:

@@ -16,8 +16,8 @@ from hera_utils.argo import faults
 from hera_utils.argo.annotations import SUBMISSION
 from hera_utils.argo.names import generated_name
 from hera_utils.errors import HeraUtilsError, Refused
-from hera_utils.platforms.argo_http import Unanswered
-from hera_utils.platforms.reconnect import PATIENCE, PAUSES
+from hera_utils.platforms.argo_http import NoDefiniteAnswer
+from hera_utils.platforms.reconnect import MAX_SILENCE, PAUSES
 
 Json = dict[str, Any]
 
@@ -36,11 +36,11 @@ class Submission:
         return generated_name(self.prefix, secrets.token_hex(8)) if self.prefix else ""
 
 
-def mark() -> str:
+def new_mark() -> str:
     return secrets.token_hex(16)
 
 
-def marked(document: Json, name: str, mark: str) -> Json:
+def mark_workflow(document: Json, name: str, mark: str) -> Json:
     """The workflow with this name and this mark."""
     metadata = dict(document.get("metadata") or {})
     if name:
@@ -49,7 +49,7 @@ def marked(document: Json, name: str, mark: str) -> Json:
     return {**document, "metadata": metadata}
 
 
-def marked_options(options: Json, name: str, mark: str) -> Json:
+def mark_options(options: Json, name: str, mark: str) -> Json:
     """Argo's SubmitOpts with this name and this mark; its annotations are one text, `a=b,c=d`."""
     annotations = ",".join(filter(None, [str(options.get("annotations") or ""), f"{SUBMISSION}={mark}"]))
     return {**options, **({"name": name} if name else {}), "annotations": annotations}
@@ -87,11 +87,11 @@ def submit(
             if submission.name:
                 raise refusal
             name, maybe_created, refusal = submission.new_name(), False, None
-        except Unanswered as unanswered:
+        except NoDefiniteAnswer as unanswered:
             maybe_created = maybe_created or not unanswered.undone
             pause = next(pauses, None)
-            if pause is None or not name or time.monotonic() - start > PATIENCE:
-                raise _given_up(unanswered, unclear(name) if name and maybe_created else "") from None
+            if pause is None or not name or time.monotonic() - start > MAX_SILENCE:
+                raise _error_when_giving_up(unanswered, unclear(name) if name and maybe_created else "") from None
             time.sleep(max(pause, unanswered.pause))
             rejoin()
         except Refused as refused:
@@ -105,7 +105,7 @@ def submit(
                 name, renamed = submission.new_name(), renamed + 1
 
 
-def _given_up(unanswered: Unanswered, fix: str) -> HeraUtilsError:
+def _error_when_giving_up(unanswered: NoDefiniteAnswer, fix: str) -> HeraUtilsError:
     """fix: if the server may have accepted the run nevertheless, else ""."""
     why = unanswered.why
     why.fix = fix or why.fix

@@ -23,7 +23,7 @@ from hera_utils.platforms.cluster_access import ClusterAccess, access_to
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import VERIFY, kind_of, reason_of
 from hera_utils.platforms.http_session import allow_unverified_tls, proxies_of
-from hera_utils.platforms.token import expired_since
+from hera_utils.platforms.token import describe_expiry
 from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]
@@ -105,7 +105,7 @@ class KubernetesHttp:
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise self._no_kubernetes(reply)
+            raise self._error_of_other_server(reply)
         return ClusterReply(reply.status_code, body, reply.headers.get("Date", ""), sent, received)
 
     # --- errors ----------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class KubernetesHttp:
         """The error for a credential that the cluster refuses; says when its token expired, if the token says so."""
         since = ""
         with contextlib.suppress(HeraUtilsError):
-            since = f": its token {words}" if (words := expired_since(self.access.token())) else ""
+            since = f": its token {words}" if (words := describe_expiry(self.access.token())) else ""
         chosen = self.access.chosen
         return AccessError(
             f"the Kubernetes cluster refuses the credential of {chosen.origin} (context {chosen.context}){since}",
@@ -139,7 +139,7 @@ class KubernetesHttp:
             fix="check the network (a VPN?), or name another kubeconfig with --k8s_config_file or KUBECONFIG",
         )
 
-    def _no_kubernetes(self, reply: requests.Response) -> AccessError:
+    def _error_of_other_server(self, reply: requests.Response) -> AccessError:
         return AccessError(
             f"what answers at {self.access.address.server} is not a Kubernetes API (status {reply.status_code}, "
             f"{kind_of(reply)})",

@@ -36,7 +36,7 @@ HOLDS_DATA = frozenset({"PersistentVolumeClaim"})
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredObject:
     """One object of the environment. document: the object to create, None if it is only referred to, and so must exist.
 
     only_once: created if it is missing, but never changed afterwards, because its content is not described.
@@ -54,50 +54,53 @@ class Declared:
         return WORDS[self.kind]
 
 
-def declared(environment: Environment, namespace: str, *, local: bool = False) -> list[Declared]:
+def objects_of_environment(environment: Environment, namespace: str, *, local: bool = False) -> list[DeclaredObject]:
     """The objects of the environment, in the order in which they can be created.
 
     local: also create objects that are only named (as an empty config map), as this machine does. A secret whose variable is not set or
     whose file cannot be read says so in `lacking`.
     """
-    objects = [Declared("PersistentVolumeClaim", one.claim_name, _ours(claim(one))) for one in environment.volumes]
+    objects = [
+        DeclaredObject("PersistentVolumeClaim", one.claim_name, _mark_as_ours(claim(one)))
+        for one in environment.volumes
+    ]
     for one in environment.config_maps:
-        document = _ours(config_map(one.name, one.data)) if one.data or local else None
-        objects.append(Declared("ConfigMap", one.name, document, only_once=not one.data))
+        document = _mark_as_ours(config_map(one.name, one.data)) if one.data or local else None
+        objects.append(DeclaredObject("ConfigMap", one.name, document, only_once=not one.data))
     for secret in environment.secrets:
-        bare = _ours(_empty_secret(secret.name))
+        bare = _mark_as_ours(_empty_secret(secret.name))
         if secret.keys:
-            objects.append(_with_values(secret.name, bare, lambda secret=secret: _data(secret)))  # type: ignore[misc]
+            objects.append(_secret_with_values(secret.name, bare, lambda secret=secret: _data(secret)))  # type: ignore[misc]
         else:
-            objects.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
+            objects.append(DeclaredObject("Secret", secret.name, bare if local else None, only_once=True))
     pull, account = environment.image_pull_secret, environment.service_account
     if pull is not None and not local:  # this machine pulls images without Kubernetes' secrets
-        bare = _ours({**_empty_secret(pull.name), "type": "kubernetes.io/dockerconfigjson"})
+        bare = _mark_as_ours({**_empty_secret(pull.name), "type": "kubernetes.io/dockerconfigjson"})
         registry = pull.registry or (environment.registry or "").partition("/")[0]
-        given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
-        objects.append(given if pull.is_configured else Declared("Secret", pull.name))
+        given = _secret_with_values(pull.name, bare, lambda: _docker_config(pull, registry))
+        objects.append(given if pull.is_configured else DeclaredObject("Secret", pull.name))
     if account is not None and (account.is_configured or local):
         objects += _account(account, pull, namespace)
     elif account is not None:
-        objects.append(Declared("ServiceAccount", account.name))
+        objects.append(DeclaredObject("ServiceAccount", account.name))
     return objects
 
 
-def _with_values(name: str, document: Json, values: Callable[[], dict[str, bytes]]) -> Declared:
+def _secret_with_values(name: str, document: Json, values: Callable[[], dict[str, bytes]]) -> DeclaredObject:
     try:
         found = values()
     except SettingsError as error:
-        return Declared("Secret", name, document, lacking=error)
+        return DeclaredObject("Secret", name, document, lacking=error)
     document["data"] = {key: base64.b64encode(value).decode("ascii") for key, value in found.items()}
-    return Declared("Secret", name, document)
+    return DeclaredObject("Secret", name, document)
 
 
-def _ours(document: Json) -> Json:
+def _mark_as_ours(document: Json) -> Json:
     document["metadata"].setdefault("labels", {})[MANAGED_BY] = OURS
     return document
 
 
-def _account(account: ServiceAccount, pull: PullSecret | None, namespace: str) -> list[Declared]:
+def _account(account: ServiceAccount, pull: PullSecret | None, namespace: str) -> list[DeclaredObject]:
     """The account, the smallest role that Argo's executor needs, and the role binding."""
     document: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.name}}
     if pull is not None:
@@ -107,9 +110,9 @@ def _account(account: ServiceAccount, pull: PullSecret | None, namespace: str) -
     role["rules"] += [{key: list(value) for key, value in rule.items()} for rule in account.more_rules]
     binding = roles.binding(name, roles.account_subject(account.name, namespace))
     return [
-        Declared("ServiceAccount", account.name, _ours(document)),
-        Declared("Role", name, _ours(role)),
-        Declared("RoleBinding", name, _ours(binding)),
+        DeclaredObject("ServiceAccount", account.name, _mark_as_ours(document)),
+        DeclaredObject("Role", name, _mark_as_ours(role)),
+        DeclaredObject("RoleBinding", name, _mark_as_ours(binding)),
     ]
 
 
@@ -192,13 +195,13 @@ def _docker_config(pull: PullSecret, registry: str) -> dict[str, bytes]:
 def _credential(pull: PullSecret, host: str) -> Json:
     what = f"the image pull secret `{pull.name}`"
     if pull.from_docker:
-        return _of_docker(what, host)
+        return _credential_of_docker(what, host)
     found = _variables(what, {"username": pull.username, "password": pull.password})
     pair = f"{found['username']}:{found['password']}".encode()
     return {**found, "auth": base64.b64encode(pair).decode("ascii")}
 
 
-def _of_docker(what: str, host: str) -> Json:
+def _credential_of_docker(what: str, host: str) -> Json:
     """The credential that `docker login` stored in its file. One in a credential helper cannot be read: only docker gets it."""
     folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
     path = Path(folder) / "config.json"

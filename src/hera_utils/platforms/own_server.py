@@ -63,20 +63,20 @@ class RejoiningAdapter(requests.adapters.BaseAdapter):
         path = str(request.url).removeprefix(self._first.argo_server)
         for pause in _REJOIN_PAUSES:
             try:
-                answer = self._adapter.send(self._addressed(request, path), *arguments, **options)
+                answer = self._adapter.send(self._redirect_to_server(request, path), *arguments, **options)
                 if answer.status_code != 401 or self._now.rejoin is None:
                     return answer
                 answer.close()
             except requests.ConnectionError as error:
-                if self._now.rejoin is None or not (_found_nobody(error) or request.method == "GET"):
+                if self._now.rejoin is None or not (_is_connection_refused(error) or request.method == "GET"):
                     raise
             time.sleep(pause)
             self._now = self._now.rejoin()
             self._adapter.close()
             self._adapter = OwnServerAdapter(self._now.process)
-        return self._adapter.send(self._addressed(request, path), *arguments, **options)
+        return self._adapter.send(self._redirect_to_server(request, path), *arguments, **options)
 
-    def _addressed(self, request: requests.PreparedRequest, path: str) -> requests.PreparedRequest:
+    def _redirect_to_server(self, request: requests.PreparedRequest, path: str) -> requests.PreparedRequest:
         request.url = self._now.argo_server + path
         request.headers["Authorization"] = f"Bearer {self._now.token}"
         return request
@@ -85,7 +85,7 @@ class RejoiningAdapter(requests.adapters.BaseAdapter):
         self._adapter.close()
 
 
-def _found_nobody(error: requests.ConnectionError) -> bool:
+def _is_connection_refused(error: requests.ConnectionError) -> bool:
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 

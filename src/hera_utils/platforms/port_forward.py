@@ -67,7 +67,7 @@ class PortForward:
                 self.failure = error
                 return
             except OSError as error:
-                self.failure = _broken(self._access, system_reason(error))
+                self.failure = _broken_error(self._access, system_reason(error))
                 return
             self.failure = None
             with there, contextlib.suppress(OSError):
@@ -85,7 +85,7 @@ class PortForward:
                 there.send(bytes([_DATA]) + chunk)
             if there.wire not in readable:
                 continue
-            for message in there.received():
+            for message in there.receive_messages():
                 channel, rest = message[0], message[1:]
                 if channel not in started:  # the port, in two bytes
                     started.add(channel)
@@ -93,7 +93,7 @@ class PortForward:
                 if channel == _DATA and rest:
                     here.sendall(rest)
                 elif channel == _ERROR and rest:
-                    self.failure = _broken(self._access, rest.decode("utf-8", "replace").strip()[:200])
+                    self.failure = _broken_error(self._access, rest.decode("utf-8", "replace").strip()[:200])
                     return
             if there.over:
                 return
@@ -121,7 +121,7 @@ class WebSocket:
         from wsproto.events import Request
 
         parts = urlsplit(access.address.server)
-        wire = _wire(access, proxy)
+        wire = _open_connection(access, proxy)
         try:
             connection = cls(wire, WSConnection(ConnectionType.CLIENT))
             headers = [(name.encode(), value.encode()) for name, value in access.headers()]
@@ -156,7 +156,7 @@ class WebSocket:
             except RemoteProtocolError:
                 break
             ended = ended or not received
-        raise _refused(access, status, answer)
+        raise _refused_error(access, status, answer)
 
     def pending(self) -> bool:
         """Whether data has arrived that `select` on the wire would not show."""
@@ -167,7 +167,7 @@ class WebSocket:
 
         self.wire.sendall(self._protocol.send(BytesMessage(data=data)))
 
-    def received(self) -> list[bytes]:
+    def receive_messages(self) -> list[bytes]:
         """Read once from the wire; the messages that are complete then."""
         if self._accepted:
             waiting, self._accepted = self._accepted, []
@@ -196,17 +196,17 @@ class WebSocket:
         return [message for message in found if message]
 
 
-def _wire(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
+def _open_connection(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
     """A connection to the API, through its proxy and with TLS if it has them."""
     parts = urlsplit(access.address.server)
     host, port = endpoint(access.address.server)
     through = access.proxy(named_proxy)
-    wire = _by_proxy(through, host, port) if through else socket.create_connection((host, port), _SECONDS)
+    wire = _connect_by_proxy(through, host, port) if through else socket.create_connection((host, port), _SECONDS)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return access.tls().wrap_socket(wire, server_hostname=host) if parts.scheme == "https" else wire
 
 
-def _by_proxy(through: str, host: str, port: int) -> socket.socket:
+def _connect_by_proxy(through: str, host: str, port: int) -> socket.socket:
     """A connection through an HTTP proxy, by CONNECT."""
     parts = urlsplit(through if "://" in through else f"http://{through}")
     if parts.scheme != "http":
@@ -236,16 +236,16 @@ def _by_proxy(through: str, host: str, port: int) -> socket.socket:
     return wire
 
 
-def _refused(access: ClusterAccess, status: int, answer: bytes) -> AccessError:
+def _refused_error(access: ClusterAccess, status: int, answer: bytes) -> AccessError:
     try:
         message = str(json.loads(answer).get("message") or "")
     except (ValueError, AttributeError):
         message = ""
     fix = "name the server with --argo_server, or ask the cluster's owner for the permission: create pods/portforward"
-    return _broken(access, message or (f"status {status}" if status else "no answer"), fix)
+    return _broken_error(access, message or (f"status {status}" if status else "no answer"), fix)
 
 
-def _broken(access: ClusterAccess, why: str, fix: str = "") -> AccessError:
+def _broken_error(access: ClusterAccess, why: str, fix: str = "") -> AccessError:
     return AccessError(
         f"no way through the Kubernetes API at {access.address.server} to the Argo server's pod: {why}",
         fix=fix or "check that the pod is running, or name the server with --argo_server",

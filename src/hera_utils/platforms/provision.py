@@ -19,7 +19,7 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.claim_folders import make_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.diff import FieldDiff, difference
-from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
+from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, DeclaredObject, objects_of_environment
 from hera_utils.platforms.server_side_apply import Applier, Conflict
 
 Json = dict[str, Any]
@@ -35,7 +35,7 @@ class Change:
     fields: what differs. note: why it is left unchanged, or refused. fix: what to do then. where: a claim's folder on this machine, or "".
     """
 
-    declared: Declared
+    declared: DeclaredObject
     action: Action
     fields: tuple[FieldDiff, ...] = ()
     note: str = ""
@@ -66,7 +66,7 @@ class Change:
         return f"{mark} {self.declared.word} {self.declared.name}  {text}"
 
 
-def changes(
+def plan_changes(
     cluster: Cluster,
     environment: Environment,
     *,
@@ -80,7 +80,8 @@ def changes(
     force: assume that fields which others have set may be overwritten.
     """
     wanted = [
-        _placed(cluster, one, folders or {}) for one in declared(environment, cluster.namespace, local=cluster.local)
+        _with_folder_annotation(cluster, one, folders or {})
+        for one in objects_of_environment(environment, cluster.namespace, local=cluster.local)
     ]
     applier = Applier(cluster)
     planned: list[Change] = []
@@ -89,7 +90,7 @@ def changes(
             planned.append(Change(one, "refused", note=live.message, fix=live.fix or ""))
             continue
         change = _change(applier, one, live, force, planned)
-        planned.append(_with_folder(cluster, change, live, state, folders or {}))
+        planned.append(_change_with_folder(cluster, change, live, state, folders or {}))
     if any(f'namespaces "{cluster.namespace}" not found' in one.note for one in planned):
         raise cluster.no_namespace()  # one error instead of one for each object
     return planned
@@ -103,12 +104,12 @@ def provision(
     folders: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> list[Change]:
-    """Create or change the objects of the environment; a second call changes nothing. Returns what was done.
+    """Create or change the objects of the environment; a second call plan_changes nothing. Returns what was done.
 
     Raises ResourceError with all problems before anything is changed.
     """
-    found = changes(cluster, environment, state=state, folders=folders, force=force)
-    refuse(found, cluster.namespace)
+    found = plan_changes(cluster, environment, state=state, folders=folders, force=force)
+    refuse_blocked_changes(found, cluster.namespace)
     _apply_all(Applier(cluster), [one for one in found if one.action in ("create", "change")], force)
     return found
 
@@ -125,7 +126,7 @@ def ensure(
     )
 
 
-def refuse(planned: Sequence[Change], namespace: str) -> None:
+def refuse_blocked_changes(planned: Sequence[Change], namespace: str) -> None:
     """Raise ResourceError if a change cannot be made."""
     blocked = [one for one in planned if one.blocks]
     if not blocked:
@@ -145,7 +146,7 @@ def refuse(planned: Sequence[Change], namespace: str) -> None:
 
 def check(cluster: Cluster, environment: Environment) -> list[Change]:
     """Check that the objects of the environment exist, without creating any. Raises ResourceError with those that do not."""
-    wanted = declared(environment, cluster.namespace, local=cluster.local)
+    wanted = objects_of_environment(environment, cluster.namespace, local=cluster.local)
     needed = [one for one in wanted if one.kind not in ("Role", "RoleBinding")]
     answers = Applier(cluster).get_all([(one.kind, one.name) for one in needed])
     absent = [one for one, live in zip(needed, answers, strict=True) if live is None]
@@ -165,16 +166,25 @@ def is_ours(live: Json) -> bool:
     return ((live.get("metadata") or {}).get("labels") or {}).get(MANAGED_BY) == OURS
 
 
-def _change(applier: Applier, declared: Declared, live: Json | None, force: bool, before: Sequence[Change]) -> Change:
+def _change(
+    applier: Applier, declared: DeclaredObject, live: Json | None, force: bool, before: Sequence[Change]
+) -> Change:
     """What provisioning would do to one object. live: its present document. before: the changes of earlier objects."""
     if declared.document is None:
-        return Change(declared, "found") if live is not None else _undescribed(declared)
+        return Change(declared, "found") if live is not None else _change_of_undescribed_object(declared)
     if live is not None and not is_ours(live):
-        return _of_others(declared, declared.document, live)
+        return _change_of_foreign_object(declared, declared.document, live)
     if live is not None and (declared.only_once or declared.lacking is not None):
-        return Change(declared, "same", note=f"not compared: {_why(declared)}" if declared.lacking else "")
+        return Change(
+            declared, "same", note=f"not compared: {_why_values_are_missing(declared)}" if declared.lacking else ""
+        )
     if declared.lacking is not None:
-        return Change(declared, "refused", note=f"cannot be created: {_why(declared)}", fix=declared.lacking.fix or "")
+        return Change(
+            declared,
+            "refused",
+            note=f"cannot be created: {_why_values_are_missing(declared)}",
+            fix=declared.lacking.fix or "",
+        )
     try:
         would = applier.apply(declared.document, dry_run=True, force=force)
     except HeraUtilsError as error:
@@ -188,7 +198,7 @@ def _change(applier: Applier, declared: Declared, live: Json | None, force: bool
     return Change(declared, "change" if fields else "same", fields)
 
 
-def _undescribed(declared: Declared) -> Change:
+def _change_of_undescribed_object(declared: DeclaredObject) -> Change:
     """The change for an object that neither exists nor is described."""
     what = (
         f"does not exist, and the experiment does not describe its content: the {declared.word}'s owner must create it"
@@ -197,14 +207,14 @@ def _undescribed(declared: Declared) -> Change:
     return Change(declared, "missing", note=what, fix=fix)
 
 
-def _of_others(declared: Declared, document: Json, live: Json) -> Change:
-    differing = tuple(_unlike(document, live))
+def _change_of_foreign_object(declared: DeclaredObject, document: Json, live: Json) -> Change:
+    differing = tuple(_differing_fields(document, live))
     matters = bool(differing) and declared.kind in ("ConfigMap", "Secret", "Role")
     fix = "agree on one content, or use another name" if matters else ""
     return Change(declared, "theirs", differing, "was not created by hera-utils: left unchanged", fix)
 
 
-def _why(declared: Declared) -> str:
+def _why_values_are_missing(declared: DeclaredObject) -> str:
     """Why its values cannot be read, without its name."""
     return (
         str(declared.lacking)
@@ -213,7 +223,7 @@ def _why(declared: Declared) -> str:
     )
 
 
-def _unlike(document: Json, live: Json) -> list[FieldDiff]:
+def _differing_fields(document: Json, live: Json) -> list[FieldDiff]:
     """Where somebody else's object differs from the declared one; fields that only they have do not count."""
     wanted = {key: value for key, value in document.items() if key not in ("metadata", "apiVersion")}
     fields = difference({key: live.get(key) for key in wanted} | {"kind": document["kind"]}, wanted)
@@ -245,7 +255,7 @@ def _apply_all(applier: Applier, planned: Sequence[Change], force: bool) -> None
             raise
 
 
-def _apply(applier: Applier, declared: Declared, force: bool) -> None:
+def _apply(applier: Applier, declared: DeclaredObject, force: bool) -> None:
     assert declared.document is not None
     for pause in (*_RETRIES, None):
         try:
@@ -260,7 +270,7 @@ def _apply(applier: Applier, declared: Declared, force: bool) -> None:
 # --- claims of this machine ----------------------------------------------------------------------------------------------
 
 
-def _placed(cluster: Cluster, declared: Declared, folders: Mapping[str, str]) -> Declared:
+def _with_folder_annotation(cluster: Cluster, declared: DeclaredObject, folders: Mapping[str, str]) -> DeclaredObject:
     """The object; on this machine a claim with its folder as an annotation, if the settings name one."""
     if (
         not cluster.local
@@ -273,7 +283,9 @@ def _placed(cluster: Cluster, declared: Declared, folders: Mapping[str, str]) ->
     return replace(declared, document={**declared.document, "metadata": metadata})
 
 
-def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str, folders: Mapping[str, str]) -> Change:
+def _change_with_folder(
+    cluster: Cluster, change: Change, live: Json | None, state: str, folders: Mapping[str, str]
+) -> Change:
     name = change.declared.name
     if not cluster.local or change.declared.kind != "PersistentVolumeClaim":
         return change
@@ -295,7 +307,7 @@ def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str
 
 
 @dataclass(frozen=True)
-class Released:
+class ReleasedObject:
     """The result of releasing one object. action: removed, absent, kept, left (because others use it too)."""
 
     kind: str
@@ -313,7 +325,7 @@ class Released:
 
 def release(
     cluster: Cluster, environment: Environment, *, with_data: bool = False, dry_run: bool = False
-) -> list[Released]:
+) -> list[ReleasedObject]:
     """Remove what provisioning created of this environment, and nothing else.
 
     A claim, which has data, is removed only `with_data`. Objects that others provisioned too are kept. dry_run: remove nothing.
@@ -321,7 +333,7 @@ def release(
     applier = Applier(cluster)
     wanted = [
         one
-        for one in reversed(declared(environment, cluster.namespace, local=cluster.local))
+        for one in reversed(objects_of_environment(environment, cluster.namespace, local=cluster.local))
         if one.document is not None
     ]
     answers = applier.get_all([(one.kind, one.name) for one in wanted])
@@ -329,10 +341,10 @@ def release(
 
 
 def _release(
-    applier: Applier, declared: Declared, live: Json | AccessError | None, with_data: bool, dry_run: bool
-) -> Released:
-    def released(action: Any, note: str = "") -> Released:
-        return Released(declared.kind, declared.name, declared.word, action, note)
+    applier: Applier, declared: DeclaredObject, live: Json | AccessError | None, with_data: bool, dry_run: bool
+) -> ReleasedObject:
+    def released(action: Any, note: str = "") -> ReleasedObject:
+        return ReleasedObject(declared.kind, declared.name, declared.word, action, note)
 
     if live is None:
         return released("absent")

@@ -15,11 +15,11 @@ _RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<whole>\d+|\*)$")
 _SHA256 = re.compile(r"sha-256=:?(?P<value>[A-Za-z0-9+/]+=*):?", re.IGNORECASE)
 
 
-class Broken(Exception):
+class DownloadBroken(Exception):
     """The content ended early, or contradicts what the server says about it."""
 
 
-class Opened:
+class OpenedFile:
     """A reply whose body is a file.
 
     start: the position of the first byte: 0 if the server sends the whole file, whatever was requested. whole: the file's length, None if
@@ -51,7 +51,7 @@ class Opened:
         try:
             yield from self._reply.raw.stream(_CHUNK, decode_content=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise Broken(str(error) or type(error).__name__) from None
+            raise DownloadBroken(str(error) or type(error).__name__) from None
 
 
 def _hex(text: str) -> str:

@@ -9,17 +9,19 @@ from typing import TypeVar
 
 from hera_utils.argo.faults import NOT_FOUND
 from hera_utils.errors import AccessError, Denied, HeraUtilsError, PlatformError, Refused
-from hera_utils.platforms.argo_http import Cut, Unanswered
+from hera_utils.platforms.argo_http import StreamCut, NoDefiniteAnswer
 
 Answer = TypeVar("Answer")
 
 PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 """Seconds between attempts."""
-PATIENCE = 60.0
+MAX_SILENCE = 60.0
 """Seconds without any answer, after which the client gives up."""
 
 
-def persist(ask: Callable[[], Answer], *, rejoin: Callable[[], object], sleep: Callable[[float], None]) -> Answer:
+def repeat_until_answered(
+    ask: Callable[[], Answer], *, rejoin: Callable[[], object], sleep: Callable[[float], None]
+) -> Answer:
     """The result of a request, repeated until the server answers: it may be down for a while, and that of this machine is started again.
 
     NOT_FOUND is an answer too, and so is the refusal of a credential if there is no other.
@@ -30,7 +32,7 @@ def persist(ask: Callable[[], Answer], *, rejoin: Callable[[], object], sleep: C
             return ask()
         except (AccessError, PlatformError, Refused) as error:
             answered = isinstance(error, Refused) and error.code == NOT_FOUND
-            if answered or is_final(error) or time.monotonic() - start > PATIENCE:
+            if answered or is_final(error) or time.monotonic() - start > MAX_SILENCE:
                 raise
             sleep(pause)
             pause = min(5.0, pause * 2)
@@ -43,7 +45,7 @@ def is_final(error: HeraUtilsError) -> bool:
 
 
 class Reconnection:
-    """The attempts at one stream: `while stream.may_go_on(): with stream.attempt(): …`, and `received()` for each event.
+    """The attempts at one stream: `while stream.may_go_on(): with stream.attempt(): …`, and `note_received()` for each event.
 
     timeout: seconds after which it ends, None: never. broken: reason → the error for an interrupted stream.
     rejoin: finds the successor of a crashed server, and returns True if there is a new one.
@@ -66,7 +68,7 @@ class Reconnection:
     def may_go_on(self) -> bool:
         return self.deadline is None or time.monotonic() < self.deadline
 
-    def received(self) -> None:
+    def note_received(self) -> None:
         """Note that a new event came, so the server works."""
         self._has_begun = True
         self._failures = 0
@@ -77,11 +79,11 @@ class Reconnection:
         try:
             yield
             return
-        except Cut as cut:
+        except StreamCut as cut:
             error, pause = self._broken(cut), 0.0
             if self._has_begun and not self._restartable:
                 raise error from None
-        except Unanswered as unanswered:
+        except NoDefiniteAnswer as unanswered:
             error, pause = unanswered.why, unanswered.pause
             self._find_server()
         except HeraUtilsError as refusal:
@@ -99,7 +101,7 @@ class Reconnection:
     def _pause(self, error: HeraUtilsError, at_least: float) -> None:
         now = time.monotonic()
         self._failing_since = self._failing_since if self._failures else now
-        if now - self._failing_since > PATIENCE:
+        if now - self._failing_since > MAX_SILENCE:
             raise error from None
         self._failures += 1
         pause = max(PAUSES[min(self._failures, len(PAUSES)) - 1], at_least)

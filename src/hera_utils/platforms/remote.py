@@ -14,7 +14,7 @@ from hera_utils.platforms.token_sources import ClusterToken, ServiceAccountToken
 from hera_utils.settings.resolve import CLIContext
 
 
-def remote(context: CLIContext) -> Connection:
+def connect_to_remote_server(context: CLIContext) -> Connection:
     """The Argo server that the settings name, or that of their cluster. Only the cluster is asked, for the server's address."""
     token = context.argo_token.reveal() if context.argo_token is not None else ""
     bare = Connection(
@@ -36,7 +36,7 @@ def remote(context: CLIContext) -> Connection:
         remembered: Connection | None = context.remembered().get(key)
         if remembered is not None:  # with its open tunnel and its tokens
             return remembered
-        bare = _discovered(bare, context.argo_base_href or "")
+        bare = _discover_server(bare, context.argo_base_href or "")
         source = token_source(context, bare)
         # the server is in the kubeconfig's own cluster, so the user's credential is valid for it, as with the argo command
         if not token and (source is None or isinstance(source, ServiceAccountToken)):
@@ -46,7 +46,7 @@ def remote(context: CLIContext) -> Connection:
     return replace(bare, fresh_token=token_source(context, bare))
 
 
-def _discovered(bare: Connection, base: str) -> Connection:
+def _discover_server(bare: Connection, base: str) -> Connection:
     """The Argo server of the kubeconfig's cluster, if none is named. base: the base path from the settings, or ""."""
     cluster = Cluster(bare)
     if not cluster.leads_somewhere():

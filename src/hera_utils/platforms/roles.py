@@ -105,7 +105,7 @@ _CERTAIN = {
 }
 
 
-def acting(api_version: str, kind: str, action: str) -> list[Right]:
+def rights_for_resource_action(api_version: str, kind: str, action: str) -> list[Right]:
     """The rights of the account for a `resource` template, which acts on an object (Argo's docs/resource-template.md)."""
     group = api_version.partition("/")[0] if "/" in api_version else ""
     plural = _PLURALS.get(kind, f"{kind.lower()}s")
@@ -171,7 +171,7 @@ def user_subject(user: str) -> Json:
     return {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
 
 
-def allowed(rules: Sequence[Json], right: Right) -> bool:
+def is_allowed(rules: Sequence[Json], right: Right) -> bool:
     """Whether PolicyRules grant a right on all objects (rules for named objects do not count)."""
     return any(
         not rule.get("resourceNames")

@@ -77,8 +77,8 @@ class Applier:
             if answer.reason == "NotFound":
                 return None
             if answer.status == 403:
-                return self._forbidden(answer, *pair, "read")
-            return self._success(answer, *pair, "read")
+                return self._forbidden_error(answer, *pair, "read")
+            return self._check_success(answer, *pair, "read")
 
         with ThreadPoolExecutor(max(1, min(16, len(references))), "provision") as threads:
             return list(threads.map(ask, references))
@@ -92,7 +92,7 @@ class Applier:
         answer = self._http.send(ClusterRequest("PATCH", self._cluster.path(kind, name), query, document, APPLY))
         if answer.reason == "Conflict":
             raise Conflict(WORDS[kind], name, _owners(answer))
-        return self._success(answer, kind, name, "provision")
+        return self._check_success(answer, kind, name, "provision")
 
     def owners(self, live: Json) -> tuple[bool, list[str]]:
         """(whether we have applied the object, the other users who have)."""
@@ -119,19 +119,19 @@ class Applier:
         }
         answer = self._http.send(ClusterRequest("DELETE", self._cluster.path(kind, metadata["name"]), body=body))
         if answer.reason not in ("NotFound",):
-            self._success(answer, kind, metadata["name"], "remove")
+            self._check_success(answer, kind, metadata["name"], "remove")
 
-    def _success(self, answer: ClusterReply, kind: str, name: str, verb: str) -> Json:
+    def _check_success(self, answer: ClusterReply, kind: str, name: str, verb: str) -> Json:
         if answer.ok:
             return answer.body
-        raise self._refusal(answer, kind, name, verb)
+        raise self._error_of_answer(answer, kind, name, verb)
 
-    def _refusal(self, answer: ClusterReply, kind: str, name: str, verb: str) -> HeraUtilsError:
+    def _error_of_answer(self, answer: ClusterReply, kind: str, name: str, verb: str) -> HeraUtilsError:
         what = f"{WORDS[kind]} `{name}`"
         if answer.status == 401:
             return self._http.credential_refused()
         if answer.status == 403:
-            return self._forbidden(answer, kind, name, verb)
+            return self._forbidden_error(answer, kind, name, verb)
         if answer.reason == "Invalid" and ("immutable" in answer.message or "can not be less" in answer.message):
             return ResourceError(
                 f"cannot be changed this way: {answer.message.partition(': ')[2] or answer.message}",
@@ -140,17 +140,17 @@ class Applier:
             )
         return Refused(faults.grpc_code(answer.status), answer.message, reason=answer.reason)
 
-    def _forbidden(self, answer: ClusterReply, kind: str, name: str, verb: str) -> AccessError:
+    def _forbidden_error(self, answer: ClusterReply, kind: str, name: str, verb: str) -> AccessError:
         if "attempting to grant" in answer.message:
             why, fix = "a role may only grant what its creator may do", "ask the cluster's owner to provision it"
         else:
             lacks = _LACKS.search(answer.message)
             why = f"permission to {lacks[1]} {lacks[2]} is missing" if lacks else answer.message.splitlines()[0]
             fix = "ask the cluster's owner for these permissions, or to provision it for you"
-        return AccessError(f"cannot be {_past(verb)} by you ({why})", fix=fix)
+        return AccessError(f"cannot be {_past_tense(verb)} by you ({why})", fix=fix)
 
 
-def _past(verb: str) -> str:
+def _past_tense(verb: str) -> str:
     return {"provision": "provisioned", "remove": "removed", "read": "read"}[verb]
 
 

@@ -88,7 +88,7 @@ def _seconds(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def expired_since(token: str) -> str:
+def describe_expiry(token: str) -> str:
     """The text `expired at 2026-11-23 12:00:00 UTC, 3 h ago`; "" if the token is valid, or contains no time."""
     ended = expiry(token)
     if ended is None or ended > time.time():

@@ -84,7 +84,7 @@ class FileToken:
         return True
 
 
-class _Renewed:
+class _RenewedToken:
     """A token that is kept for three quarters of its lifetime. Several threads may use it."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class _Renewed:
         raise NotImplementedError
 
 
-class CommandToken(_Renewed):
+class CommandToken(_RenewedToken):
     """The token that a command prints. The command runs without a shell; its stderr goes to the terminal."""
 
     def __init__(self, command: str, origin: str) -> None:
@@ -129,24 +129,24 @@ class CommandToken(_Renewed):
                 self._words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_COMMAND_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:
-            raise self._failed(f"no answer after {_COMMAND_SECONDS:g} s") from None
+            raise self._command_error(f"no answer after {_COMMAND_SECONDS:g} s") from None
         except OSError as error:
-            raise self._failed(system_reason(error)) from None
+            raise self._command_error(system_reason(error)) from None
         if done.returncode != 0:
-            raise self._failed(f"it ended with status {done.returncode}")
+            raise self._command_error(f"it ended with status {done.returncode}")
         token = bare_token(done.stdout.decode("utf-8", "replace"))
         if not token or "\n" in done.stdout.decode("utf-8", "replace").strip():
-            raise self._failed("it must print the token in one line, and nothing else")
+            raise self._command_error("it must print the token in one line, and nothing else")
         return token, expiry(token)
 
-    def _failed(self, why: str) -> AccessError:
+    def _command_error(self, why: str) -> AccessError:
         # without the command's arguments, which may contain a secret
         return AccessError(
             f"the command `{self._words[0]}` gives no token: {why} ({self._origin})", fix="try it in a terminal"
         )
 
 
-class KeyringToken(_Renewed):
+class KeyringToken(_RenewedToken):
     """The token in this machine's keyring, stored by `keyring set SERVICE USER`."""
 
     def __init__(self, place: str, origin: str) -> None:
@@ -179,7 +179,7 @@ class KeyringToken(_Renewed):
         return token, expiry(token)
 
 
-class ServiceAccountToken(_Renewed):
+class ServiceAccountToken(_RenewedToken):
     """A token of the connection's service account, requested from the cluster. Raises AccessError if it gives none."""
 
     def __init__(self, connection: Connection, *, lifetime: float = LIFE_SECONDS) -> None:

@@ -34,7 +34,7 @@ _CLAUSE = re.compile(r"\s*(?P<operator>==|!=|>=|<=|>|<|~=)?\s*v?(?P<version>\d[\
 
 
 @dataclass(frozen=True)
-class Fit:
+class VersionFit:
     """Whether two of them fit together. pair: e.g. `Hera and Argo`. verdict: as in Finding. fix: None if there is nothing to do."""
 
     pair: str
@@ -65,7 +65,7 @@ def _holds(version: str, clause: str, requirement: str) -> bool:
     if operator == "~=":
         return actual[: len(required) - 1] == required[:-1] and actual >= required
     length = max(len(actual), len(required))
-    here, there = _padded(actual, length), _padded(required, length)
+    here, there = _pad_parts(actual, length), _pad_parts(required, length)
     return {">=": here >= there, "<=": here <= there, ">": here > there, "<": here < there}[operator]
 
 
@@ -75,7 +75,7 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
 
-def _padded(parts: tuple[int, ...], length: int) -> tuple[int, ...]:
+def _pad_parts(parts: tuple[int, ...], length: int) -> tuple[int, ...]:
     return parts + (0,) * (length - len(parts))
 
 
@@ -86,7 +86,7 @@ def hera_version() -> str:
     return version("hera")
 
 
-def demanded(what: str, version: str, requirement: str, *, fix: str | None = None) -> bool:
+def check_requirement(what: str, version: str, requirement: str, *, fix: str | None = None) -> bool:
     """True if a version satisfies the requirement; otherwise raises SettingsError with both."""
     if satisfies(version, requirement):
         return True
@@ -99,15 +99,15 @@ def demanded(what: str, version: str, requirement: str, *, fix: str | None = Non
 # --- which versions fit together -----------------------------------------------------------------------------------------
 
 
-def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
+def check_versions(hera: str, argo: str, kubernetes: str = "") -> tuple[VersionFit, ...]:
     """Whether the three versions fit together; an empty one is left out. Pure."""
     verdicts = []
     if argo and numbers(argo) < numbers(OLDEST_ARGO):
         verdicts.append(
-            Fit(
+            VersionFit(
                 "Argo and hera_utils",
                 "warning",
-                f"Argo {short(argo)} is too old: hera_utils needs {OLDEST_ARGO} or later",
+                f"Argo {short_version(argo)} is too old: hera_utils needs {OLDEST_ARGO} or later",
                 "ask the cluster's owner to upgrade it",
             )
         )
@@ -118,20 +118,20 @@ def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
     return tuple(verdicts)
 
 
-def _hera_and_argo(hera: str, argo: str) -> Fit:
-    pair, versions = "Hera and Argo", f"Hera {short(hera)} and Argo {short(argo)}"
+def _hera_and_argo(hera: str, argo: str) -> VersionFit:
+    pair, versions = "Hera and Argo", f"Hera {short_version(hera)} and Argo {short_version(argo)}"
     made_for = next((known for since, known in HERA_KNOWS if numbers(hera) >= numbers(since)), "")
     if not made_for:
-        return Fit(pair, "warning", f"{versions}: it is unknown whether they fit", "pip install --upgrade hera")
+        return VersionFit(pair, "warning", f"{versions}: it is unknown whether they fit", "pip install --upgrade hera")
     server, models = numbers(argo)[:2], numbers(made_for)
     if server[:1] == models[:1] and server >= models:
-        return Fit(pair, "good", f"{versions} fit (its models are of Argo {made_for})")
+        return VersionFit(pair, "good", f"{versions} fit (its models are of Argo {made_for})")
     fix = f"pip install '{_hera_for(server)}'"
     if server[:1] != models[:1]:
-        return Fit(
+        return VersionFit(
             pair, "warning", f"{versions}: Hera's models are of Argo {made_for}, fields that differ are refused", fix
         )
-    return Fit(
+    return VersionFit(
         pair,
         "warning",
         f"{versions}: the server is older than Hera's models ({made_for}), it ignores newer fields",
@@ -144,25 +144,25 @@ def _hera_for(server: tuple[int, ...]) -> str:
     return "hera>=7,<8" if server >= (4,) else "hera>=6,<7"
 
 
-def _argo_and_kubernetes(argo: str, kubernetes: str) -> Fit:
-    pair, versions = "Argo and Kubernetes", f"Argo {short(argo)} on Kubernetes {short(kubernetes)}"
+def _argo_and_kubernetes(argo: str, kubernetes: str) -> VersionFit:
+    pair, versions = "Argo and Kubernetes", f"Argo {short_version(argo)} on Kubernetes {short_version(kubernetes)}"
     tested = next((between for known, between in ARGO_TESTED if numbers(argo)[:2] == numbers(known)), None)
     if tested is None:
-        return Fit(pair, "good", f"{versions} (it is unknown with which Kubernetes it was tested)")
+        return VersionFit(pair, "good", f"{versions} (it is unknown with which Kubernetes it was tested)")
     first, last = tested
     if numbers(kubernetes)[:2] < numbers(first):
-        return Fit(
+        return VersionFit(
             pair,
             "warning",
             f"{versions}: it is tested with Kubernetes {first} to {last}",
             "it usually works; if it does not, ask the cluster's owner to upgrade",
         )
     newer = numbers(kubernetes)[:2] > numbers(last)
-    return Fit(
+    return VersionFit(
         pair, "good", f"{versions} fit (tested with {first} to {last}{', newer ones mostly do' if newer else ''})"
     )
 
 
-def short(version: str) -> str:
+def short_version(version: str) -> str:
     """`v1.36.2+k3s1` → `1.36.2`."""
     return ".".join(map(str, numbers(version))) or version

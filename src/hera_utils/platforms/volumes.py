@@ -18,7 +18,7 @@ from hera_utils.wording import system_reason
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopyResult:
     """The result of a copy. files, bytes: how many; target: a path of this machine."""
 
     files: int
@@ -27,22 +27,22 @@ class Copied:
 
 
 @dataclass(frozen=True)
-class InClaim:
+class ClaimPath:
     """A place inside a claim, written `claim:path`."""
 
     claim: str
     path: str
 
 
-def place(text: str) -> InClaim | Path:
+def place(text: str) -> ClaimPath | Path:
     """`claim:path`, or a path of this machine (write `./a:b` for a file with a colon in its name)."""
     head, colon, tail = text.partition(":")
     if colon and head and "/" not in head and head not in (".", "..", "~"):
-        return InClaim(head, tail.lstrip("/"))  # `claim:/a` is relative to the claim's root
+        return ClaimPath(head, tail.lstrip("/"))  # `claim:/a` is relative to the claim's root
     return Path(os.path.expanduser(text))  # Path.expanduser would fail for `~nobody`
 
 
-def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
+def copy(cluster: Cluster, source: str, target: str, *, state: str) -> CopyResult:
     """Copy a file or a folder (with what is in it) between this machine and a claim, or between two claims.
 
     In an existing folder it keeps its own name, as with cp -r. Links are copied as links if they stay inside the copied folder; a link
@@ -55,25 +55,25 @@ def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
             "claim (docs/cluster.md, Files of a claim, shows a workflow and a pod)",
         )
     origin, goal = place(source), place(target)
-    if not isinstance(origin, InClaim) and not isinstance(goal, InClaim):
+    if not isinstance(origin, ClaimPath) and not isinstance(goal, ClaimPath):
         raise SettingsError(
             f"neither `{source}` nor `{target}` names a claim", fix="write claim:path, e.g. results:inputs/a.csv"
         )
-    here = _located(cluster, origin, state)
+    here = _path_on_this_machine(cluster, origin, state)
     if not os.path.lexists(here):
         raise ResourceError(
             f"there is no `{source}`", fix="hera-utils cp claim:path folder; the path is relative to the claim"
         )
-    there = _located(cluster, goal, state)
-    if there.is_dir() or target.endswith("/") or (isinstance(goal, InClaim) and goal.path in ("", ".")):
-        name = here.name if not isinstance(origin, InClaim) or origin.path.strip("./") else origin.claim
+    there = _path_on_this_machine(cluster, goal, state)
+    if there.is_dir() or target.endswith("/") or (isinstance(goal, ClaimPath) and goal.path in ("", ".")):
+        name = here.name if not isinstance(origin, ClaimPath) or origin.path.strip("./") else origin.claim
         there = there / name
     if there == here or here in there.parents:
         raise SettingsError(f"`{source}` would be copied into itself", fix="name a target outside of it")
     # Neither reading nor writing may leave these folders, which are the claims' if a claim is involved.
-    inside = _root(cluster, origin, state) if isinstance(origin, InClaim) else None
-    goal_root = _root(cluster, goal, state) if isinstance(goal, InClaim) else _users_folder(there.parent)
-    return _copied(here, there, inside, goal_root)
+    inside = _root(cluster, origin, state) if isinstance(origin, ClaimPath) else None
+    goal_root = _root(cluster, goal, state) if isinstance(goal, ClaimPath) else _users_folder(there.parent)
+    return _copy_tree(here, there, inside, goal_root)
 
 
 def _users_folder(folder: Path) -> Path:
@@ -87,7 +87,7 @@ def _users_folder(folder: Path) -> Path:
     return folder
 
 
-def _root(cluster: Cluster, where: InClaim, state: str) -> Path:
+def _root(cluster: Cluster, where: ClaimPath, state: str) -> Path:
     try:
         return claim_folder(cluster, where.claim, state).resolve()
     except Refused as error:
@@ -100,7 +100,7 @@ def _root(cluster: Cluster, where: InClaim, state: str) -> Path:
         ) from None
 
 
-def _located(cluster: Cluster, where: InClaim | Path, state: str) -> Path:
+def _path_on_this_machine(cluster: Cluster, where: ClaimPath | Path, state: str) -> Path:
     if isinstance(where, Path):
         return where.absolute()
     if PurePosixPath(where.path).is_absolute() or ".." in PurePosixPath(where.path).parts or "\x00" in where.path:
@@ -109,21 +109,21 @@ def _located(cluster: Cluster, where: InClaim | Path, state: str) -> Path:
         )
     root = _root(cluster, where, state)
     found = root / where.path
-    _stays(found, root, f"{where.claim}:{where.path}")
+    _check_stays_inside(found, root, f"{where.claim}:{where.path}")
     return found
 
 
-def _stays(path: Path, root: Path, what: str) -> None:
+def _check_stays_inside(path: Path, root: Path, what: str) -> None:
     """Raise LayoutError if a path leads out of the claim through a link."""
     if not path.resolve().is_relative_to(root):
         raise LayoutError(f"`{what}` leads out of the claim through a link", fix="copy the target of the link instead")
 
 
-def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path) -> Copied:
+def _copy_tree(here: Path, there: Path, inside: Path | None, goal_root: Path) -> CopyResult:
     files = size = 0
     try:
         for source, target in _walk(here, there):
-            if source.is_symlink() and not _harmless(source, inside or here):
+            if source.is_symlink() and not _stays_inside(source, inside or here):
                 raise LayoutError(
                     f"`{source}` is a link that leads out of the copied folder", fix="remove it, or copy its target"
                 )
@@ -143,7 +143,7 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path) -> Co
         raise ResourceError(
             f"cannot copy to {there} ({system_reason(error)}: {error.filename})", fix="check permissions and free space"
         ) from None
-    return Copied(files, size, str(there))
+    return CopyResult(files, size, str(there))
 
 
 def _folder(path: Path, confines: Path) -> AbstractContextManager[str]:
@@ -185,5 +185,5 @@ def _walk(here: Path, there: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def _harmless(link: Path, confines: Path) -> bool:
+def _stays_inside(link: Path, confines: Path) -> bool:
     return link.resolve().is_relative_to(confines.resolve())

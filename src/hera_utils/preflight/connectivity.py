@@ -15,10 +15,10 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.http_errors import strange
+from hera_utils.platforms.http_errors import unexpected_answer
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
 from hera_utils.platforms.token import TokenClaims, read_token
-from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
+from hera_utils.platforms.versions import OLDEST_ARGO, check_versions, hera_version, numbers, short_version
 from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Asker, Target, in_parallel
 from hera_utils.preflight.needs import Needs
@@ -95,9 +95,9 @@ def _argo(connection: Connection) -> ClusterReply:
     http = ArgoHttp(connection)
     try:
         sent_at = time.time()
-        body, date = http.dated("InfoService_GetVersion")
+        body, date = http.call_with_server_time("InfoService_GetVersion")
         if not isinstance(body, dict) or not isinstance(body.get("version"), str):
-            raise strange(connection)
+            raise unexpected_answer(connection)
         return ClusterReply(200, body, date, sent_at, time.time())
     finally:
         http.close()
@@ -156,11 +156,11 @@ def _versions(argo: str) -> Iterator[Finding]:
     if numbers(argo) and numbers(argo) < numbers(OLDEST_ARGO):
         yield problem(
             "version",
-            f"Argo {short(argo)} is too old: hera_utils needs {OLDEST_ARGO} or later",
+            f"Argo {short_version(argo)} is too old: hera_utils needs {OLDEST_ARGO} or later",
             f"ask the cluster's owner to upgrade Argo to {OLDEST_ARGO} or later",
         )
         return
-    for fit in fits(hera_version(), argo):
+    for fit in check_versions(hera_version(), argo):
         yield Finding("version", fit.verdict, fit.message, fit.fix)
 
 
@@ -241,9 +241,9 @@ def _told_cluster(target: Target, asker: Asker, answers: list[Any]) -> Iterator[
     if isinstance(theirs, ClusterReply) and theirs.ok:
         target.by_token, target.user = True, _name(theirs)
     as_whom = f", you are {_name(mine)}" if _name(mine) else ""
-    yield good("cluster", f"Kubernetes {short(target.kubernetes) or '(of unknown version)'} answers{as_whom}")
+    yield good("cluster", f"Kubernetes {short_version(target.kubernetes) or '(of unknown version)'} answers{as_whom}")
     if target.version:
-        for fit in fits("", target.version, target.kubernetes):
+        for fit in check_versions("", target.version, target.kubernetes):
             yield Finding("version", fit.verdict, fit.message, fit.fix)
 
 

@@ -144,11 +144,11 @@ def volumes(subject: Subject) -> Iterator[Finding]:
 
 def described(subject: Subject) -> Iterator[Finding]:
     """Whether the values of the environment's secrets are given, which a run here needs to create them."""
-    from hera_utils.platforms.manifests import declared
+    from hera_utils.platforms.manifests import objects_of_environment
 
     if subject.environment is None:
         return
-    for one in declared(subject.environment, subject.context.argo_namespace, local=True):
+    for one in objects_of_environment(subject.environment, subject.context.argo_namespace, local=True):
         if one.lacking is not None:
             message = f"{one.lacking}; a run creates it where it does not exist yet"
             yield warning(one.word, message, one.lacking.fix)

@@ -75,7 +75,9 @@ def _of_one(target: Target, account: str) -> Iterator[Finding]:
     needs = target.needs
     rights = roles.executor(agents=needs.agents, collects=needs.collects)
     for api_version, kind, action, _ in needs.actions:
-        rights += [right for right in roles.acting(api_version, kind, action) if right not in rights]
+        rights += [
+            right for right in roles.rights_for_resource_action(api_version, kind, action) if right not in rights
+        ]
     # Every account may ask for its own permissions.
     own = target.user == f"system:serviceaccount:{target.namespace}:{account}"
     answers = target.asker(
@@ -93,7 +95,7 @@ def _of_one(target: Target, account: str) -> Iterator[Finding]:
                 f"when tasks end with `forbidden`: {fix}",
             )
             return
-        lacking = [right for right in rights if not roles.allowed(rules, right)]
+        lacking = [right for right in rights if not roles.is_allowed(rules, right)]
     if not lacking:
         yield good("account rights", f'service account "{account}" has {len(rights)} of {len(rights)} permissions')
         return

@@ -14,7 +14,7 @@ from hera_utils.runs.whole_run import WholeRun
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.artifact_downloads import Artifact, Saved
+    from hera_utils.platforms.artifact_downloads import Artifact, SavedArtifact
 
 
 def artifacts_of_run(run: WholeRun) -> list[Artifact]:
@@ -36,7 +36,7 @@ def absent(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError
     return ResourceError(f"{run} has {what}", fix=f"it has: {names}" if names else None)
 
 
-def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str, artifact: str) -> list[Saved]:
+def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str, artifact: str) -> list[SavedArtifact]:
     """Download the artifacts of a run (all, a task's, or one) into a folder, as TASK/NAME. Raises ResourceError if there is none."""
     there = artifacts_of_run(run)
     found = artifact_downloads.choose_artifacts(there, task, artifact)

@@ -7,7 +7,7 @@ from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import HeraBinding
-from hera_utils.platforms.versions import demanded, satisfies
+from hera_utils.platforms.versions import check_requirement, satisfies
 from hera_utils.seed.arguments import context_of
 from hera_utils.settings.parser import address_as_given
 from hera_utils.settings.resolve import CLIContext
@@ -77,7 +77,7 @@ class argo_server(ArgoServer):
 
     def assert_version(self, version_to_check: str) -> bool:
         """Return True if the server has that version (`4.1`, `>=3.7,<5`), else raise SettingsError."""
-        return demanded(f"the Argo server at {self.server}", self.version(), version_to_check)
+        return check_requirement(f"the Argo server at {self.server}", self.version(), version_to_check)
 
 
 def _connection_of(cluster: Cluster, context: CLIContext) -> Connection:

@@ -11,7 +11,7 @@ from hera_utils.experiment.environment import ConfigMap, Environment, PersistedV
 from hera_utils.platforms.cluster import UNCHECKED, Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.provision import ensure
-from hera_utils.platforms.versions import demanded, satisfies
+from hera_utils.platforms.versions import check_requirement, satisfies
 from hera_utils.seed.arguments import context_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class k8s_cluster(Cluster):
 
     def assert_version(self, version_to_check: str) -> bool:
         """Return True if Kubernetes has that version (`1.36`, `>=1.30`), else raise SettingsError."""
-        return demanded(f"Kubernetes at {self.http.access.address.server}", self.version(), version_to_check)
+        return check_requirement(f"Kubernetes at {self.http.access.address.server}", self.version(), version_to_check)
 
     def assert_cluster(self) -> bool:
         """Return True if the cluster answers and accepts the credential, else raise AccessError."""

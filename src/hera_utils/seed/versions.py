@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 
-from hera_utils.platforms.versions import demanded, hera_version, satisfies
+from hera_utils.platforms.versions import check_requirement, hera_version, satisfies
 
 
 def print_version() -> None:
@@ -30,7 +30,7 @@ def assert_version(version_to_check: str) -> bool:
             f"the script was written for Hera {version_to_check.strip()}, and runs with Hera {installed}", stacklevel=2
         )
         return True
-    return demanded("Hera", installed, version_to_check, fix=f"pip install 'hera{version_to_check}'")
+    return check_requirement("Hera", installed, version_to_check, fix=f"pip install 'hera{version_to_check}'")
 
 
 def clear_workflow_template(cluster: object, workflow_template_name: str) -> bool:
