@@ -396,7 +396,7 @@ def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platfor
     """No workflow sent to a cluster exceeds its share of an object, and no more run at once than allowed."""
     from hera_utils.execution import batches
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.preflight.size_limits import size
+    from hera_utils.preflight.size_limits import size_of_document
 
     small = batches.Limits(bytes=6000, nodes=1000, in_flight=2, most=6000, elements=200)
     monkeypatch.setattr(batches, "ON_A_CLUSTER", small)
@@ -404,7 +404,7 @@ def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platfor
 
     def creating(self, document, **options):
         going = self.list(selector="workflows.argoproj.io/completed!=true", fields="metadata.name")
-        sent.append((size(document).bytes, len(going)))
+        sent.append((size_of_document(document).bytes, len(going)))
         return create(self, document, **options)
 
     monkeypatch.setattr(ArgoClient, "create", creating)
@@ -431,7 +431,7 @@ def test_no_batch_for_a_cluster_has_longer_lists_than_its_definitions_allow(as_a
     from hera_utils.execution.batches import ON_A_CLUSTER, batches_of, estimate_size
     from hera_utils.execution.definition import Definition
     from hera_utils.execution.fingerprints import Fingerprinter
-    from hera_utils.preflight.size_limits import breaches
+    from hera_utils.preflight.size_limits import find_breaches
     from hera_utils.provenance.modules import Sources
 
     def define(environment, inputs, layout):
@@ -451,7 +451,7 @@ def test_no_batch_for_a_cluster_has_longer_lists_than_its_definitions_allow(as_a
     estimate = estimate_size(definition, ON_A_CLUSTER)
     batches = list(batches_of(definition, estimate, Fingerprinter(Sources(Path())), experiment.inputs.points, {}))
     assert [len(batch.points) for batch in batches] == ([450] if as_items else [200, 200, 50])
-    assert [breach for batch in batches for breach in breaches(batch.document)] == []
+    assert [breach for batch in batches for breach in find_breaches(batch.document)] == []
 
 
 def test_a_claim_that_only_the_settings_name_is_made(local_platform, tmp_path):

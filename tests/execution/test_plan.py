@@ -161,7 +161,7 @@ def test_how_many_tasks(tasks, count):
         {"name": "leaf", "container": {}},
         {"name": "wait", "suspend": {}},
     ]
-    assert task_counts.tasks({"entrypoint": "main", "templates": templates}) == task_counts.Width(*count)
+    assert task_counts.count_tasks({"entrypoint": "main", "templates": templates}) == task_counts.Width(*count)
 
 
 def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):

@@ -17,7 +17,7 @@ from hera_utils.platforms.connect import connect
 from hera_utils.preflight import objects
 from hera_utils.preflight.controller import not_taken_up
 from hera_utils.preflight.finding import as_json
-from hera_utils.preflight.findings_text import lines, summary
+from hera_utils.preflight.findings_text import lines_of_findings, summarize
 from hera_utils.preflight.run import examine
 from waiting import until
 
@@ -422,7 +422,7 @@ def test_the_command_on_a_terminal_in_a_pipe_and_for_machines(case, lab, tmp_pat
 def test_lines_fit_the_terminal_but_commands_stay_whole(case, tmp_path, width):
     missing_claim(case, tmp_path)
     findings = found(case, tmp_path).findings
-    shown = lines(findings, width)
+    shown = lines_of_findings(findings, width)
     assert all(
         len(line.text) <= width or " " not in line.text[width:] or "kubectl" in line.text or "http" in line.text
         for line in shown
@@ -435,7 +435,7 @@ def test_lines_fit_the_terminal_but_commands_stay_whole(case, tmp_path, width):
         "namespace",
         "workflow",
     ]
-    assert summary(findings) == "1 problem"
+    assert summarize(findings) == "1 problem"
     assert as_json(findings)["problems"] == 1
 
 

@@ -13,7 +13,12 @@ from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.image_policies import policy_for_all
 from hera_utils.platforms.hera_binding import stamp_of
-from hera_utils.preflight.imports import imported, imported_by_runner, missing, remedy
+from hera_utils.preflight.imports import (
+    how_to_install,
+    missing_modules,
+    modules_imported_by,
+    modules_imported_by_runner,
+)
 from hera_utils.preflight.reachable_templates import reach_of
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import examine
@@ -327,7 +332,7 @@ def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(sett
     ],
 )
 def test_what_a_script_surely_imports(source, names):
-    assert imported(source) == names
+    assert modules_imported_by(source) == names
 
 
 def test_what_a_function_of_heras_runner_surely_imports(tmp_path):
@@ -341,9 +346,9 @@ def test_what_a_function_of_heras_runner_surely_imports(tmp_path):
     (tmp_path / "inner" / "__init__.py").write_text("import json")
     (tmp_path / "inner" / "deep.py").write_text("from . import other\nfrom .other import y\n")
     (tmp_path / "inner" / "other.py").write_text("import surely_e")
-    found = imported_by_runner("study", "one", tmp_path) - {"json"}
+    found = modules_imported_by_runner("study", "one", tmp_path) - {"json"}
     assert found == {"hera", "surely_a", "surely_b", "surely_d", "surely_e"}
-    assert imported_by_runner("elsewhere", "one", tmp_path) == {"hera"}
+    assert modules_imported_by_runner("elsewhere", "one", tmp_path) == {"hera"}
 
 
 def test_a_package_that_a_function_of_heras_runner_needs_is_told_before_its_run(settings, tmp_path, monkeypatch):
@@ -360,11 +365,14 @@ def test_what_an_interpreter_lacks(tmp_path, monkeypatch):
 
     (tmp_path / "beside.py").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert missing(sys.executable, ["beside", "surely_not_there", "click", "json"]) == ["beside", "surely_not_there"]
-    assert missing(sys.executable, []) == []
-    assert missing("/no/such/python", ["click"]) == []
-    assert "runner" in remedy(sys.executable, "beside", tmp_path)
-    assert remedy("py", "sklearn", tmp_path) == "py -m pip install scikit-learn"
+    assert missing_modules(sys.executable, ["beside", "surely_not_there", "click", "json"]) == [
+        "beside",
+        "surely_not_there",
+    ]
+    assert missing_modules(sys.executable, []) == []
+    assert missing_modules("/no/such/python", ["click"]) == []
+    assert "runner" in how_to_install(sys.executable, "beside", tmp_path)
+    assert how_to_install("py", "sklearn", tmp_path) == "py -m pip install scikit-learn"
 
 
 def test_templates_that_call_each_other_end():

@@ -13,9 +13,9 @@ from hera_utils.platforms.manifests import objects_of_environment
 from hera_utils.platforms.roles import Right, executor, is_allowed, rights_for_resource_action, role, rules
 from hera_utils.platforms.token import read_token
 from hera_utils.preflight.finding import Finding
-from hera_utils.preflight.findings_text import lines
+from hera_utils.preflight.findings_text import lines_of_findings
 from hera_utils.preflight.needs import needs_of
-from hera_utils.preflight.task_counts import pods
+from hera_utils.preflight.task_counts import count_pods
 
 POD = {"name": "p", "container": {"image": "busybox"}}
 
@@ -121,29 +121,29 @@ def test_no_document_is_too_strange(value):
     ],
 )
 def test_tasks_at_the_same_time(tasks, count, exact):
-    found = pods(workflow({"name": "main", "dag": {"tasks": tasks}}, POD)["spec"])
+    found = count_pods(workflow({"name": "main", "dag": {"tasks": tasks}}, POD)["spec"])
     assert (found.count, found.exact) == (count, exact)
 
 
 def test_steps_come_one_after_the_other_and_parallelism_limits():
     steps = [[{"name": "a", "template": "p"}], [{"name": "b", "template": "p"}, {"name": "c", "template": "p"}]]
     spec = workflow({"name": "main", "steps": steps}, POD)["spec"]
-    assert pods(spec).count == 2
-    assert pods({**spec, "parallelism": 1}).count == 1
+    assert count_pods(spec).count == 2
+    assert count_pods({**spec, "parallelism": 1}).count == 1
     nested = workflow({"name": "main", "dag": {"tasks": [{"name": n, "template": "s"} for n in "ab"]}},
                       {"name": "s", "steps": steps, "parallelism": 1}, POD)["spec"]  # fmt: skip
-    assert pods(nested).count == 2
+    assert count_pods(nested).count == 2
     itself = workflow(
         {"name": "main", "dag": {"tasks": [{"name": "a", "template": "main"}, {"name": "b", "template": "p"}]}}, POD
     )
-    assert pods(itself["spec"]).count == 1
+    assert count_pods(itself["spec"]).count == 1
 
 
 @given(st.integers(1, 60), st.data())
 def test_the_width_lies_between_one_and_all(count, data):
     tasks = [{"name": f"t{n}", "template": "p", "dependencies": [f"t{d}" for d in data.draw(st.sets(st.integers(0, n - 1), max_size=3))]
               if n else []} for n in range(count)]  # fmt: skip
-    assert 1 <= pods(workflow({"name": "main", "dag": {"tasks": tasks}}, POD)["spec"]).count <= count
+    assert 1 <= count_pods(workflow({"name": "main", "dag": {"tasks": tasks}}, POD)["spec"]).count <= count
 
 
 # --- tokens --------------------------------------------------------------------------------------------------------------
@@ -231,6 +231,6 @@ findings_like = st.builds(
 
 @given(st.lists(findings_like, max_size=5), st.integers(30, 200))
 def test_every_finding_is_told_in_lines_of_the_terminal(findings, width):
-    shown = lines(findings, width)
+    shown = lines_of_findings(findings, width)
     assert sum(line.mark > 0 for line in shown) == len(findings)
     assert all(len(line.text) <= width or " " not in line.text.strip()[8:] for line in shown)

@@ -12,7 +12,7 @@ from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.preflight import machine
 from hera_utils.preflight.finding import Finding, Subject, as_json
 from hera_utils.preflight.ready import assert_ready
-from hera_utils.preflight.run import run
+from hera_utils.preflight.run import check_run
 from hera_utils.settings.sources import Surroundings, read_settings
 
 TOKEN = "planted-token-77aa"
@@ -43,7 +43,7 @@ def problems(findings):
 
 
 def test_a_machine_in_order(context, tmp_path):
-    findings = run(context(volumes=[f"results={tmp_path}/r"], images={"python:*": {"python": "current"}}))
+    findings = check_run(context(volumes=[f"results={tmp_path}/r"], images={"python:*": {"python": "current"}}))
     assert problems(findings) == []
     found = by_check(findings)
     assert set(found) == {"platform", "state folder", "private mounts", "python", "images", "claim", "local platform"}
@@ -55,7 +55,7 @@ def test_a_machine_in_order(context, tmp_path):
 
 def test_everything_that_is_wrong_is_told_at_once(context, tmp_path):
     (tmp_path / "file").write_text("")
-    findings = run(
+    findings = check_run(
         context(
             state=str(tmp_path / "file" / "state"),
             python=str(tmp_path / "no-python"),
@@ -73,7 +73,7 @@ def test_everything_that_is_wrong_is_told_at_once(context, tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_state_folder_that_cannot_be_written(context, tmp_path):
     (tmp_path / "state").mkdir(mode=0o500)
-    (finding,) = machine.state_folder(Subject(context()))
+    (finding,) = machine.check_state_folder(Subject(context()))
     assert "cannot be written" in finding.message
 
 
@@ -82,7 +82,7 @@ def test_a_state_folder_that_every_command_refuses(context, tmp_path):
     (tmp_path / "state").chmod(0o777)
     (tmp_path / "state" / "server.json").touch()
     (tmp_path / "state" / "server.json").chmod(0o666)
-    (finding,) = machine.state_folder(Subject(context()))
+    (finding,) = machine.check_state_folder(Subject(context()))
     assert (finding.ok, "could be written to by other users" in finding.message) == (False, True)
     assert finding.fix
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o777
@@ -92,7 +92,7 @@ def test_a_python_without_hera(context, tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     python.chmod(0o755)
-    (finding,) = machine.python(Subject(context(python=str(python))))
+    (finding,) = machine.check_python(Subject(context(python=str(python))))
     assert finding.verdict == "warning"
     assert f"{python} -m pip install hera" == finding.fix
 
@@ -102,11 +102,11 @@ def test_a_server_that_runs_and_a_file_that_others_can_read(context, tmp_path):
     file = tmp_path / "state" / "server.json"
     file.write_text(json.dumps({"pid": os.getpid(), "argo_server": "http://127.0.0.1:2746", "version": "0.3.0"}))
     file.chmod(0o644)
-    first, second = machine.local_server(Subject(context()))
+    first, second = machine.check_local_server(Subject(context()))
     assert (first.ok, first.fix) == (False, f"chmod 600 {file}")
     assert "runs at http://127.0.0.1:2746" in second.message
     file.write_text("no json")
-    (finding,) = machine.local_server(Subject(context()))
+    (finding,) = machine.check_local_server(Subject(context()))
     assert "was not stopped" in finding.message
 
 
@@ -114,7 +114,7 @@ def test_a_closed_port_and_a_kubeconfig_that_is_not_there(context, tmp_path):
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    findings = run(context(argo_server=f"http://127.0.0.1:{port}", k8s_config_file=str(tmp_path / "nothing")))
+    findings = check_run(context(argo_server=f"http://127.0.0.1:{port}", k8s_config_file=str(tmp_path / "nothing")))
     assert [finding.check for finding in problems(findings)] == ["argo server", "cluster"]
 
 
@@ -143,7 +143,7 @@ ENVIRONMENT = Environment(
 
 def test_a_cluster_that_lacks_things(as_a_cluster, local_platform):
     local_platform.cluster.create({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "proxies"}})
-    findings = run(as_a_cluster(), ENVIRONMENT)
+    findings = check_run(as_a_cluster(), ENVIRONMENT)
     assert [finding.message for finding in problems(findings)] == [
         'claim "results" does not exist',
         'service account "argo-user" does not exist: no pod would start',
@@ -156,14 +156,14 @@ def test_a_cluster_that_lacks_things(as_a_cluster, local_platform):
 
 def test_without_a_kubeconfig_what_is_not_checked_is_told(as_a_cluster, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    findings = run(as_a_cluster(k8s_config_file=None), ENVIRONMENT, HELLO)
+    findings = check_run(as_a_cluster(k8s_config_file=None), ENVIRONMENT, HELLO)
     assert problems(findings) == []
     assert by_check(findings)["cluster"].verdict == "unknown"
     assert by_check(findings)["workflow"].verdict == "good"
 
 
 def test_a_refused_token(as_a_cluster):
-    findings = run(as_a_cluster(argo_token=TOKEN))
+    findings = check_run(as_a_cluster(argo_token=TOKEN))
     (problem,) = problems(findings)
     assert (problem.check, "refuses the token" in problem.message) == ("token", True)
     assert TOKEN not in f"{findings}"

@@ -31,7 +31,7 @@ def test_a_token_that_was_left_out_is_told_with_the_rights_that_lack(left_out, s
         asker=refused, connection=connection, needs=Needs(), namespace="lab", by_token=False, trusted=False, lacking=[],
         role_file=None, user="system:serviceaccount:lab:default", token=None,
     )  # fmt: skip
-    texts = [finding.message for finding in rights.of_user(target)]
+    texts = [finding.message for finding in rights.check_rights_of_user(target)]
     assert texts
     assert all("you (service account default) may not" in text and text.endswith(said) for text in texts)
     assert all(bool(said) == ("left out" in text) for text in texts)

@@ -2,20 +2,20 @@
 
 import pytest
 
-from hera_utils.preflight.size_limits import breaches, oversized_outputs, size
+from hera_utils.preflight.size_limits import describe_oversized_outputs, find_breaches, size_of_document
 
 X = "x" * 300_000
 
 
 def whats(document):
-    return [what for what, fix in breaches(document) if fix]
+    return [what for what, fix in find_breaches(document) if fix]
 
 
 def test_a_small_workflow_breaks_nothing():
     small = {"spec": {"arguments": {"parameters": [{"name": "a", "value": "x"}]}}}
-    assert breaches(small) == []
-    assert size(small).largest == ("spec.arguments.parameters[a]", 1)
-    assert size({"spec": {"text": "é"}}).bytes == len('{"spec":{"text":"é"}}'.encode())
+    assert find_breaches(small) == []
+    assert size_of_document(small).largest == ("spec.arguments.parameters[a]", 1)
+    assert size_of_document({"spec": {"text": "é"}}).bytes == len('{"spec":{"text":"é"}}'.encode())
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_script_of_any_length_and_names_that_are_made_while_it_runs():
         "script": {"source": "y" * 200_000},
         "metadata": {"labels": {"k": "{{inputs.parameters.a b}}"}},
     }
-    assert breaches({"metadata": {"generateName": "a-"}, "spec": {"templates": [long]}}) == []
+    assert find_breaches({"metadata": {"generateName": "a-"}, "spec": {"templates": [long]}}) == []
 
 
 def test_outputs_that_no_cluster_takes():
@@ -106,9 +106,9 @@ def test_outputs_that_no_cluster_takes():
         return {"status": {"nodes": {str(number): node for number, node in enumerate(nodes)}}}
 
     small, large, sum_of_two = pod("small", 1_500_000), pod("large", 2_000_000), pod("two", 800_000, 800_000)
-    assert oversized_outputs(document(small, {"type": "DAG", "outputs": large["outputs"]}, {})) == ""
-    assert oversized_outputs({}) == ""
-    said = oversized_outputs(document(small, large, sum_of_two))
+    assert describe_oversized_outputs(document(small, {"type": "DAG", "outputs": large["outputs"]}, {})) == ""
+    assert describe_oversized_outputs({}) == ""
+    said = describe_oversized_outputs(document(small, large, sum_of_two))
     assert said.startswith(
         "the output parameters of large (and 1 more) have 1953 KiB, a cluster accepts 1536 of a task"
     )

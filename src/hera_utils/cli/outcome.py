@@ -82,9 +82,9 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
 
 def tell_warning(client: ArgoClient, document: Json) -> None:
     """Print on stderr which fields of the workflow had no effect, and which outputs only this machine accepts."""
-    from hera_utils.preflight.size_limits import oversized_outputs
+    from hera_utils.preflight.size_limits import describe_oversized_outputs
 
-    for text in (spec_warning(document), oversized_outputs(document) if client.connection.local else ""):
+    for text in (spec_warning(document), describe_oversized_outputs(document) if client.connection.local else ""):
         if text:
             note(f"hera-utils: {document['metadata']['name']}: {text}")
 

@@ -173,12 +173,12 @@ def check(name: str | None, output: str) -> int:
     """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""
     from hera_utils.execution.reporter import print_findings
     from hera_utils.preflight.finding import as_json
-    from hera_utils.preflight.run import run
+    from hera_utils.preflight.run import check_run
     from hera_utils.settings.sources import read_settings
 
     settings = _in_use(read_settings({"profile": name}))
     _note_overridden(settings)
-    findings = run(settings)
+    findings = check_run(settings)
     if output == "json":
         print_json(as_json(findings))
     else:

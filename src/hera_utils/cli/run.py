@@ -248,10 +248,10 @@ def check(settings: CLIContext, connection: Connection, documents: Sequence[Json
     `volumes`.
     """
     from hera_utils.experiment.environment import Environment
-    from hera_utils.preflight.local_workflow import with_named_volumes
+    from hera_utils.preflight.local_workflow import add_claims_of_settings
     from hera_utils.preflight.ready import assert_ready
 
-    environment = with_named_volumes(Environment(), settings, documents) if connection.local else None
+    environment = add_claims_of_settings(Environment(), settings, documents) if connection.local else None
 
     def say(line: str) -> None:
         note(f"hera-utils: {line}")

@@ -12,7 +12,7 @@ from hera_utils.execution.definition import BuiltWorkflow, Definition
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef, prune, task_ownership
-from hera_utils.preflight.size_limits import TASKS, TEMPLATES, longest_list, size
+from hera_utils.preflight.size_limits import TASKS, TEMPLATES, longest_list, size_of_document
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -123,7 +123,7 @@ class SizeEstimate:
 
 
 def bytes_of(document: Json) -> int:
-    return size(document).bytes
+    return size_of_document(document).bytes
 
 
 def estimate_size(definition: Definition, limits: Limits) -> SizeEstimate:

@@ -20,7 +20,7 @@ from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.reconnect import repeat_until_answered
 from hera_utils.preflight.ready import not_taken_up_on
-from hera_utils.preflight.size_limits import oversized_outputs
+from hera_utils.preflight.size_limits import describe_oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
 from hera_utils.runs.point_status import point_statuses
@@ -298,7 +298,7 @@ class Dispatcher:
         elif len(self.failures) < MOST_FAILURES:
             self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
         self.last = document
-        self.oversized = self.oversized or oversized_outputs(document)
+        self.oversized = self.oversized or describe_oversized_outputs(document)
         return phase, statuses
 
     def _note_lost(self, document: Json, rows: list[PointRow], statuses: dict[str, str]) -> None:

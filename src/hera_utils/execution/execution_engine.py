@@ -52,8 +52,8 @@ from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.namespace_creation import ensure_namespace
 from hera_utils.platforms.provision import Change, plan_changes, ensure, provision
 from hera_utils.preflight.finding import Finding
-from hera_utils.preflight.local_images import outcomes_of
-from hera_utils.preflight.local_workflow import with_named_volumes
+from hera_utils.preflight.local_images import decide_images_of_documents
+from hera_utils.preflight.local_workflow import add_claims_of_settings
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import Examination, examine, write_role
 from hera_utils.runs.notification import notify
@@ -286,7 +286,7 @@ class ExecutionEngine:
 
     def _image_outcomes(self, definition: Definition, largest: Json) -> dict[str, str]:
         """image → what happens to it on this machine. The decisions are sent with the workflows, and are part of the fingerprints."""
-        return outcomes_of(self.context, definition.environment, _documents(definition, largest))
+        return decide_images_of_documents(self.context, definition.environment, _documents(definition, largest))
 
     def _by_earlier_runs(
         self, definition: Definition, estimate: SizeEstimate, *, resume: bool
@@ -384,7 +384,7 @@ class ExecutionEngine:
                     refuse_too_large(document)
                 environment = definition.environment
                 if connection.local:
-                    environment = with_named_volumes(environment, self.context, [document])
+                    environment = add_claims_of_settings(environment, self.context, [document])
                 provisioned = self._provision(connection, environment)
                 if not self.options.no_preflight:
                     documents = _documents(definition, document) if connection.local else [document]

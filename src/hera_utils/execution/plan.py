@@ -15,7 +15,7 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import plain_values
 from hera_utils.preflight import task_counts
-from hera_utils.preflight.size_limits import Size, breaches, size
+from hera_utils.preflight.size_limits import Size, find_breaches, size_of_document
 from hera_utils.wording import counted
 
 Json = dict[str, Any]
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def size(self) -> Size:
-        return size(self.document)
+        return size_of_document(self.document)
 
     @property
     def to_run(self) -> int:
@@ -94,7 +94,7 @@ class Plan:
 
     def pods(self) -> tuple[int, bool]:
         """(number of pods of all points and of gather, whether it is exact)."""
-        every = task_counts.tasks(self.document.get("spec") or {})
+        every = task_counts.count_tasks(self.document.get("spec") or {})
         count, exact = every.count, every.exact
         if self.estimate.full is None and not self.single:
             owned = self.estimate.ownership.tasks
@@ -103,7 +103,7 @@ class Plan:
             count = round(each * self.points) + shared * self.workflows()[0]
             exact = exact and tasks % sampled == 0
         if self.gather is not None:
-            more = task_counts.tasks(self.gather.get("spec") or {})
+            more = task_counts.count_tasks(self.gather.get("spec") or {})
             count, exact = count + more.count, exact and more.exact
         return count, exact
 
@@ -229,5 +229,5 @@ def kilobytes(count: int) -> str:
 
 def refuse_too_large(document: Json) -> None:
     """Raise UnsupportedError for a document that is too large for any cluster."""
-    for what, fix in breaches(document):
+    for what, fix in find_breaches(document):
         raise UnsupportedError(what, fix=fix)

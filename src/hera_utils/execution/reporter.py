@@ -112,19 +112,19 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Print the findings: on a terminal in groups and colours, in a pipe each on one line, so that a program can search them."""
     from rich.text import Text
 
-    from hera_utils.preflight.findings_text import lines, summary
+    from hera_utils.preflight.findings_text import lines_of_findings, summarize
     from hera_utils.watch.progress_text import symbols_for
 
     signs = symbols_for(console.encoding)
     marks = {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed}
     if not console.is_terminal:
-        texts = [*(finding.line(marks) for finding in findings), summary(findings)]
+        texts = [*(finding.line(marks) for finding in findings), summarize(findings)]
         console.print("\n".join(map(visible, texts)), soft_wrap=True)
         return
-    for line in lines(findings, console.width, marks):
+    for line in lines_of_findings(findings, console.width, marks):
         is_bold = line.verdict is None or (line.fix and line.verdict == "problem")
         text = Text(visible(line.text), "bold" if is_bold else "")
         if line.verdict is not None and line.mark:
             text.stylize(_COLOURS[line.verdict], 0, line.mark)
         console.print(text, soft_wrap=True)
-    console.print(summary(findings))
+    console.print(summarize(findings))

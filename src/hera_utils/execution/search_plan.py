@@ -33,8 +33,10 @@ class SearchPlan(Plan):
     def pods(self) -> tuple[int, bool]:
         """The most pods that the search may have."""
         spec, defined = self.document.get("spec") or {}, len(self.estimate.ownership.tasks) or self.design.at_once
-        count = round(task_counts.tasks(spec).count / defined * self.design.most)
-        return count + (0 if self.gather is None else task_counts.tasks(self.gather.get("spec") or {}).count), False
+        count = round(task_counts.count_tasks(spec).count / defined * self.design.most)
+        return count + (
+            0 if self.gather is None else task_counts.count_tasks(self.gather.get("spec") or {}).count
+        ), False
 
     def workflows(self) -> tuple[int, int, bool]:
         """One workflow for each round; for each point if the search prunes."""

@@ -59,7 +59,7 @@ from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.provision import Change
 from hera_utils.platforms.run_images import decisions_of
-from hera_utils.preflight.size_limits import breaches
+from hera_utils.preflight.size_limits import find_breaches
 from hera_utils.results.secrecy import holds_secret, secrets_of
 from hera_utils.runs.come_back import lost_with
 from hera_utils.runs.file_facts import FileFacts
@@ -381,7 +381,7 @@ class Session:
             if local:
                 # Hera's hook stamps only objects of exactly the class Workflow, no subclass and no dictionary
                 return stamp.add_to(keep_results(document))
-            return keep_results(document, fits=lambda grown: not any(breaches(grown)))
+            return keep_results(document, fits=lambda grown: not any(find_breaches(grown)))
 
         options = SubmitOptions(
             stamp=ready,

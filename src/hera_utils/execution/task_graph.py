@@ -23,7 +23,7 @@ def _boxes(document: Json, ownership: TaskOwnership) -> tuple[dict[str, int], se
     tasks = {task["name"]: task for task in entry_tasks(document)}
     if not tasks:
         spec = document.get("spec") or {}
-        return {str(spec.get("entrypoint") or "main"): task_counts.tasks(spec).count}, set()
+        return {str(spec.get("entrypoint") or "main"): task_counts.count_tasks(spec).count}, set()
     owners = {task for refs in ownership.tasks.values() for task, _ in refs}
     box = {name: _label(task, name in owners) for name, task in tasks.items()}
     counts: dict[str, int] = {}

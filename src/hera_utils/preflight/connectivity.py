@@ -20,7 +20,7 @@ from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, K
 from hera_utils.platforms.token import TokenClaims, read_token
 from hera_utils.platforms.versions import OLDEST_ARGO, check_versions, hera_version, numbers, short_version
 from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown, warning
-from hera_utils.preflight.inquiry import Asker, Target, in_parallel
+from hera_utils.preflight.inquiry import Asker, Target, call_in_parallel
 from hera_utils.preflight.needs import Needs
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.spans import rough_span
@@ -40,7 +40,7 @@ _WHO = ClusterRequest(
 )
 
 
-def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Target, list[Finding]]:
+def check_contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Target, list[Finding]]:
     """(the target of all further checks, the findings so far). Raises HeraUtilsError if the settings lead to no server."""
     connection = connect(context)
     target = Target(context, connection, environment or Environment(), needs, TokenClaims("opaque"))
@@ -59,14 +59,14 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
             lambda: asker(_WHO)[0],
             lambda: asker(replace(_WHO, by_token=True))[0] if kubernetes_token else None,
         ]
-    answers = in_parallel(calls)
-    findings = [*_told_argo(target, answers[0], answers[1], current)]
+    answers = call_in_parallel(calls)
+    findings = [*_findings_on_argo(target, answers[0], answers[1], current)]
     if asker is not None:
-        findings += _told_cluster(target, asker, answers[2:])
+        findings += _findings_on_cluster(target, asker, answers[2:])
     else:
         findings += lost
     dates = [answers[0], *answers[2:3]]
-    findings += _clock([one for one in dates if isinstance(one, ClusterReply)])
+    findings += _finding_on_clocks([one for one in dates if isinstance(one, ClusterReply)])
     return target, findings
 
 
@@ -111,8 +111,8 @@ def _runs(connection: Connection) -> object:
         return client.list(limit=20, fields=RUN_FIELDS)
 
 
-def _told_argo(target: Target, version_reply: object, runs: object, current: str) -> Iterator[Finding]:
-    token = _token(target, current)
+def _findings_on_argo(target: Target, version_reply: object, runs: object, current: str) -> Iterator[Finding]:
+    token = _finding_on_token(target, current)
     refusal = next(
         (one for one in (version_reply, runs) if isinstance(one, AccessError) and "token" in one.message), None
     )
@@ -126,7 +126,7 @@ def _told_argo(target: Target, version_reply: object, runs: object, current: str
         target.version = str(version_reply.body.get("version") or "")
     if refusal is not None:
         yield good("argo server", " ".join(filter(None, ["argo server", url, target.version, "answers"])))
-        yield from _versions(target.version)
+        yield from _findings_on_versions(target.version)
         # Only the claims of the token say why it is refused.
         yield token if token is not None and not token.ok else from_error("token", refusal)
         return
@@ -136,7 +136,7 @@ def _told_argo(target: Target, version_reply: object, runs: object, current: str
         yield unknown("argo server", f"{answers}, but does not list its runs: see the permissions")
     else:
         yield good("argo server", answers)
-    yield from _versions(target.version)
+    yield from _findings_on_versions(target.version)
     if not target.context.verify_tls:
         origin = target.context.origin("verify_tls")
         yield warning("argo server", f"certificates are not checked ({origin})", "remove --no_verify_tls")
@@ -150,7 +150,7 @@ def _told_argo(target: Target, version_reply: object, runs: object, current: str
         )
 
 
-def _versions(argo: str) -> Iterator[Finding]:
+def _findings_on_versions(argo: str) -> Iterator[Finding]:
     if not argo:
         return
     if numbers(argo) and numbers(argo) < numbers(OLDEST_ARGO):
@@ -164,7 +164,7 @@ def _versions(argo: str) -> Iterator[Finding]:
         yield Finding("version", fit.verdict, fit.message, fit.fix)
 
 
-def _token(target: Target, current: str) -> Finding | None:
+def _finding_on_token(target: Target, current: str) -> Finding | None:
     if not current:
         return None
     token, refreshed = target.token, target.connection.fresh_token is not None
@@ -181,7 +181,7 @@ def _token(target: Target, current: str) -> Finding | None:
     if left < LEAST_LEFT:
         when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
         ago = f" {rough_span(-left)} ago" if left <= 0 else ""
-        return problem("token", f"the token {when}{ago} ({origin})", _new_token(target))
+        return problem("token", f"the token {when}{ago} ({origin})", _how_to_get_new_token(target))
     if refreshed:
         return good("token", f"token valid for {rough_span(left)}, refreshed automatically ({origin})")
     wanted = target.needs.deadline or USUAL_RUN
@@ -191,7 +191,7 @@ def _token(target: Target, current: str) -> Finding | None:
             "token",
             f"the token is valid for {rough_span(left)} only, {told_run} {rough_span(wanted)}: following would stop, "
             f"the run would continue",
-            f"{_new_token(target)}; one of a service account is refreshed automatically (--argo_service_account, "
+            f"{_how_to_get_new_token(target)}; one of a service account is refreshed automatically (--argo_service_account, "
             f"without a token)",
         )
     return good("token", f"token valid for {rough_span(left)} ({origin})")
@@ -207,7 +207,7 @@ def _origin(target: Target) -> str:
     return f"service account {account}" if account else "the kubeconfig's user"
 
 
-def _new_token(target: Target) -> str:
+def _how_to_get_new_token(target: Target) -> str:
     token = target.token
     if token.of_kubernetes and token.subject.count(":") == 3:
         _, _, namespace, name = token.subject.split(":")
@@ -218,7 +218,7 @@ def _new_token(target: Target) -> str:
 # --- the cluster ---------------------------------------------------------------------------------------------------------
 
 
-def _told_cluster(target: Target, asker: Asker, answers: list[Any]) -> Iterator[Finding]:
+def _findings_on_cluster(target: Target, asker: Asker, answers: list[Any]) -> Iterator[Finding]:
     version, mine, theirs = answers
     if isinstance(version, HeraUtilsError):
         asker.close()
@@ -256,7 +256,7 @@ def _name(answer: Any) -> str:
 # --- clocks --------------------------------------------------------------------------------------------------------------
 
 
-def _clock(answers: list[ClusterReply]) -> Iterator[Finding]:
+def _finding_on_clocks(answers: list[ClusterReply]) -> Iterator[Finding]:
     """The largest difference of the clocks that the time of the round trip does not explain."""
     skews = [skew for answer in answers if (skew := _skew(answer)) is not None]
     if not skews:

@@ -28,23 +28,23 @@ UNSEEN = 60.0  # seconds; if a workflow waits longer without a phase, there is n
 RECENT = 3600.0  # seconds; if a run started within this time, the controller is alive
 
 
-def runs(target: Target) -> Iterator[Finding]:
+def check_runs(target: Target) -> Iterator[Finding]:
     """Whether there are runs that no controller starts. (The Argo server lists them, so this needs no kubeconfig.)"""
     newest = target.runs
     if isinstance(newest, HeraUtilsError):
         # the checks of the cluster report a missing permission and a missing namespace better
         if target.asker is None or not (
-            isinstance(newest, AccessError) or (isinstance(newest, Refused) and better_said_elsewhere(newest))
+            isinstance(newest, AccessError) or (isinstance(newest, Refused) and is_reported_elsewhere(newest))
         ):
             yield from_error("rights" if isinstance(newest, AccessError) else "argo server", newest)
         return
     if not isinstance(newest, list):
         return
     now = time.time()
-    waiting = [one for one in newest if not phase_of(one) and now - _born(one) > UNSEEN]
-    alive = [one for one in newest if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]
+    waiting = [one for one in newest if not phase_of(one) and now - _creation_time(one) > UNSEEN]
+    alive = [one for one in newest if (one.get("status") or {}).get("startedAt") and now - _start_time(one) < RECENT]
     if waiting and not alive:
-        name, ago = waiting[-1]["metadata"]["name"], now - _born(waiting[-1])
+        name, ago = waiting[-1]["metadata"]["name"], now - _creation_time(waiting[-1])
         message = f"no controller picks up runs: {name} has been waiting for {ago / 60:.0f} min without a phase"
         yield problem("controller", message, _ask_for_controller(USUAL_NAMESPACE))
     elif alive:
@@ -53,7 +53,7 @@ def runs(target: Target) -> Iterator[Finding]:
         )
 
 
-def better_said_elsewhere(error: Refused) -> bool:
+def is_reported_elsewhere(error: Refused) -> bool:
     """Whether another check reports this better: a namespace that does not exist, a permission, a quota."""
     words = error.message
     return words.startswith("namespaces ") or "is forbidden" in words or "not allowed" in words
@@ -68,14 +68,14 @@ def not_taken_up(connection: Connection, workflow: Json) -> str:
     with suppress(HeraUtilsError):  # without a kubeconfig, or an answer of the cluster, the general sentence has to do
         asker = Asker(KubernetesHttp(connection))
         with closing(asker):
-            why = next((finding for finding in lease(asker, namespace, instance) if finding.verdict != "unknown"), None)
+            why = next((finding for finding in check_lease(asker, namespace, instance) if finding.verdict != "unknown"), None)
     seems = why.message if why else f"none seems to process the namespace {namespace}{of_instance}"
     seems += f", but does not seem to process the namespace {namespace}" if why and why.ok else ""
     fix = (why.fix if why else None) or _ask_for_controller(USUAL_NAMESPACE)
     return f"no controller has taken up {name} yet: {seems}; {fix}"
 
 
-def lease(asker: Asker, namespace: str, instance: str) -> Iterator[Finding]:
+def check_lease(asker: Asker, namespace: str, instance: str) -> Iterator[Finding]:
     """The leader's Lease. It exists where the controller runs with leader election, which is the default."""
     # A controller in the namespace itself serves that namespace.
     spaces = list(dict.fromkeys([namespace, USUAL_NAMESPACE]))
@@ -94,7 +94,7 @@ def lease(asker: Asker, namespace: str, instance: str) -> Iterator[Finding]:
     name = f"{CONTROLLER}-{instance}" if instance else CONTROLLER
     own = [(space, lease) for space, lease in leases if lease["metadata"]["name"] == name]
     if own:
-        yield _of_lease(*own[0], answers)
+        yield _finding_on_lease(*own[0], answers)
     elif leases:
         ids = ", ".join(
             sorted(str(lease["metadata"]["name"]).removeprefix(CONTROLLER).lstrip("-") or "none" for _, lease in leases)
@@ -116,10 +116,10 @@ def lease(asker: Asker, namespace: str, instance: str) -> Iterator[Finding]:
         yield unknown("controller", "the controller has no lease: whether it is alive shows when a run starts")
 
 
-def _of_lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
+def _finding_on_lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
     # The cluster's clock is used because this machine's may be wrong, which another check reports.
     now = server_time(answers) or time.time()
-    silent = now - _renewed(lease)
+    silent = now - _renewal_time(lease)
     holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
     if not holder:
         return problem(
@@ -141,13 +141,13 @@ def _ask_for_controller(space: str) -> str:
     )
 
 
-def _renewed(lease: Json) -> float:
+def _renewal_time(lease: Json) -> float:
     return timestamps.seconds(str((lease.get("spec") or {}).get("renewTime") or ""))
 
 
-def _born(workflow: Json) -> float:
+def _creation_time(workflow: Json) -> float:
     return timestamps.seconds(str((workflow.get("metadata") or {}).get("creationTimestamp") or ""))
 
 
-def _started(workflow: Json) -> float:
+def _start_time(workflow: Json) -> float:
     return timestamps.seconds(str((workflow.get("status") or {}).get("startedAt") or ""))

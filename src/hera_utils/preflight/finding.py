@@ -66,7 +66,7 @@ def from_error(check: str, error: HeraUtilsError) -> Finding:
     return problem(check, error.message, error.fix)
 
 
-def guarded(name: str, check: Check, subject: Subject) -> Iterator[Finding]:
+def findings_or_error(name: str, check: Check, subject: Subject) -> Iterator[Finding]:
     """The findings of a check. If it raises an error, that is its last finding."""
     try:
         yield from check(subject)

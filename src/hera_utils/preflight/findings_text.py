@@ -38,7 +38,7 @@ class Line:
     fix: bool = False
 
 
-def grouped(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
+def group_findings(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
     left = list(findings)
     for heading, checks in GROUPS:
         these = [one for one in left if one.check in checks]
@@ -49,21 +49,23 @@ def grouped(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
         yield "more", left
 
 
-def lines(findings: Sequence[Finding], width: int, marks: dict[str, str] | None = None) -> list[Line]:
+def lines_of_findings(findings: Sequence[Finding], width: int, marks: dict[str, str] | None = None) -> list[Line]:
     """The lines for a terminal of `width` columns: a heading per group, each finding wrapped beside its mark, its fix below."""
     marks = marks or MARKS
     text_lines: list[Line] = []
-    for heading, these in grouped(findings):
+    for heading, these in group_findings(findings):
         text_lines.append(Line(heading))
         for one in these:
             lead = f"  {marks[one.verdict]} "
-            text_lines += _wrapped(lead, one.message, width, one.verdict, mark=len(lead) - 1)
+            text_lines += _wrap_lines(lead, one.message, width, one.verdict, mark=len(lead) - 1)
             if one.fix:
-                text_lines += _wrapped("    → ", one.fix, width, one.verdict, fix=True)
+                text_lines += _wrap_lines("    → ", one.fix, width, one.verdict, fix=True)
     return text_lines
 
 
-def _wrapped(lead: str, text: str, width: int, verdict: Verdict, *, mark: int = 0, fix: bool = False) -> Iterator[Line]:
+def _wrap_lines(
+    lead: str, text: str, width: int, verdict: Verdict, *, mark: int = 0, fix: bool = False
+) -> Iterator[Line]:
     """The lines of a wrapped text. Words are never broken: a reader copies commands from the screen."""
     room = max(width - len(lead), 20)
     parts = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
@@ -77,7 +79,7 @@ def _command(text: str) -> bool:
     return text.startswith(("kubectl ", "echo ", "export ", "pip ", "sudo ", "chmod "))
 
 
-def summary(findings: Sequence[Finding]) -> str:
+def summarize(findings: Sequence[Finding]) -> str:
     problems = sum(not one.ok for one in findings)
     warnings = sum(one.verdict == "warning" for one in findings)
     unknown = sum(one.verdict == "unknown" for one in findings)

@@ -43,7 +43,7 @@ print(json.dumps([name for name in json.loads(sys.argv[1]) if not there(name)]))
 """
 
 
-def imported(source: str) -> set[str]:
+def modules_imported_by(source: str) -> set[str]:
     """The top-level modules that a script always imports; imports within `try` or for type checkers do not count.
 
     Tags (`{{…}}`) count as values. A script that is not Python has no imports here; its run will report the error.
@@ -55,7 +55,7 @@ def imported(source: str) -> set[str]:
     return {name.partition(".")[0] for name in _imports(tree.body)}
 
 
-def imported_by_runner(module: str, function: str, folder: Path) -> set[str]:
+def modules_imported_by_runner(module: str, function: str, folder: Path) -> set[str]:
     """The top-level modules that Hera's runner always imports when it calls a function.
 
     These are the imports of the function's body and of its module. Imported modules below `folder` are not listed, but their imports are.
@@ -100,7 +100,7 @@ def _imports(body: Iterable[ast.stmt], package: str | None = None) -> Iterator[s
         # Imports within functions, `try` and `if` may never run.
 
 
-def missing(python: str, names: Iterable[str]) -> list[str]:
+def missing_modules(python: str, names: Iterable[str]) -> list[str]:
     """The modules that an interpreter does not find, as in a task. [] when the interpreter cannot be started."""
     wanted = sorted(names)
     if not wanted:
@@ -108,7 +108,7 @@ def missing(python: str, names: Iterable[str]) -> list[str]:
     return list(ask(python, _QUESTION, wanted) or ())
 
 
-def remedy(python: str, name: str, folder: Path | None) -> str:
+def how_to_install(python: str, name: str, folder: Path | None) -> str:
     """The fix for a missing module. folder: that of the submitting script, None if tasks see its files."""
     if folder is not None and ((folder / f"{name}.py").exists() or (folder / name).is_dir()):
         return (

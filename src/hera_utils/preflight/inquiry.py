@@ -96,7 +96,7 @@ class Target:
 
 
 @contextmanager
-def closing(asker: Asker | None) -> Iterator[None]:
+def closing_asker(asker: Asker | None) -> Iterator[None]:
     try:
         yield
     finally:
@@ -104,7 +104,7 @@ def closing(asker: Asker | None) -> Iterator[None]:
             asker.close()
 
 
-def in_parallel(calls: Sequence[Callable[[], object]]) -> list[object]:
+def call_in_parallel(calls: Sequence[Callable[[], object]]) -> list[object]:
     """The result of each call, or the HeraUtilsError that it raised, in order."""
 
     def guarded(call: Callable[[], object]) -> object:

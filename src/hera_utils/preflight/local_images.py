@@ -51,7 +51,7 @@ STAND_INS = "stand-ins"
 """The check whose finding is printed before each run."""
 
 
-def silent(line: str) -> None:
+def ignore_line(line: str) -> None:
     """A `say` function that ignores the line."""
 
 
@@ -76,7 +76,7 @@ def decide_images(
     *,
     requirements: Sequence[str],
     pull_secrets: Callable[[], list[Json]] = list,
-    say: Say = silent,
+    say: Say = ignore_line,
 ) -> tuple[dict[str, ImageDecision], dict[str, Finding]]:
     """(image → its decision, image → the problem that prevents it from running). The decisions are stored for `decisions_of`.
 
@@ -93,7 +93,7 @@ def decide_images(
     pulls: dict[str, Pull] = {}
     by_pod: set[str] = set()
     for image in where_by_image:
-        choice, is_whole = chooser.choice(image, uses.get(image, []))
+        choice, is_whole = chooser.choose_for_image(image, uses.get(image, []))
         if not is_whole:
             by_pod.add(image)
         if isinstance(choice, Pull):
@@ -101,12 +101,12 @@ def decide_images(
         elif isinstance(choice, RefusedImage):
             outcomes[image] = choice
         else:
-            outcomes[image] = chooser.prepared(image, choice, uses.get(image, []))
+            outcomes[image] = chooser.prepare_environment(image, choice, uses.get(image, []))
     outcomes.update(_decide_pulls(context, pulls, pull_secrets))
     decisions: dict[str, ImageDecision] = {}
     findings: dict[str, Finding] = {}
     for image, where in where_by_image.items():
-        outcome = chooser.checked(image, outcomes[image])
+        outcome = chooser.check_interpreter(image, outcomes[image])
         if isinstance(outcome, RefusedImage):
             findings[image] = problem("images", f"{outcome.reason} ({where})", outcome.fix)
         else:
@@ -124,7 +124,7 @@ class _Chooser:
         self._python = context.python or sys.executable
         self._machine = ThisMachine(version_of(self._python), lambda name: shutil.which(name) is not None)
 
-    def choice(self, image: str, uses: Sequence[ImageUse]) -> tuple[Choice, bool]:
+    def choose_for_image(self, image: str, uses: Sequence[ImageUse]) -> tuple[Choice, bool]:
         """(the choice for an image, whether it holds for all its containers; with the policy `here` scripts have another one)."""
         policy, stand_in = self._table.entry(image)
         if stand_in is None and self._requirements and policy != "pull":
@@ -136,7 +136,7 @@ class _Chooser:
         is_whole = policy != "here" or stand_in is not None or not (scripts and others)
         return choose(image, policy, stand_in, uses if is_whole else others, self._machine), is_whole
 
-    def prepared(self, image: str, stand_in: StandIn, uses: Sequence[ImageUse]) -> Outcome:
+    def prepare_environment(self, image: str, stand_in: StandIn, uses: Sequence[ImageUse]) -> Outcome:
         """The stand-in; its Python environment is created if it is described by a version or by packages."""
         if not is_described(stand_in.settings):
             return ImageDecision(stand_in)
@@ -156,7 +156,7 @@ class _Chooser:
         words = f"Python {packaged.version} with {counted(len(packages), 'package')}, locked"
         return ImageDecision(StandIn({**settings, "python": packaged.python}, words), packaged.lock_digest)
 
-    def checked(self, image: str, outcome: Outcome) -> Outcome:
+    def check_interpreter(self, image: str, outcome: Outcome) -> Outcome:
         """The outcome, or a refusal if the interpreter that stands in for the image does not exist."""
         choice = outcome.choice if isinstance(outcome, ImageDecision) else None
         named = choice.settings.get("python") if isinstance(choice, StandIn) else None
@@ -185,7 +185,9 @@ def requirements_of_run(environment: Environment) -> tuple[str, ...]:
     return () if are_installed(packages) else tuple(packages)
 
 
-def outcomes_of(context: CLIContext, environment: Environment, documents: Sequence[Json]) -> dict[str, str]:
+def decide_images_of_documents(
+    context: CLIContext, environment: Environment, documents: Sequence[Json]
+) -> dict[str, str]:
     """image → a description of what happens to it on this machine, for workflows that need not run now.
 
     No server is started or asked, so stored templates are not considered.
@@ -214,11 +216,11 @@ def _decide_pulls(
     return decide_pulls(pulls, store, lambda: Logins.of_this_user().with_pull_secrets(pull_secrets()))
 
 
-def remarks(decisions: Mapping[str, ImageDecision]) -> Iterator[Finding]:
+def remarks_on_stand_ins(decisions: Mapping[str, ImageDecision]) -> Iterator[Finding]:
     """One finding that lists all stand-ins, as none may go unnoticed, and a warning for each that is known to differ from its image."""
     stand_ins = {image: one.choice for image, one in decisions.items() if isinstance(one.choice, StandIn)}
     if stand_ins:
-        yield good(STAND_INS, f"this machine stands in for {_listed(stand_ins)}")
+        yield good(STAND_INS, f"this machine stands in for {_list_by_reason(stand_ins)}")
     for image, stand_in in stand_ins.items():
         if stand_in.because:
             yield warning(
@@ -228,7 +230,7 @@ def remarks(decisions: Mapping[str, ImageDecision]) -> Iterator[Finding]:
             )
 
 
-def _listed(stand_ins: Mapping[str, StandIn]) -> str:
+def _list_by_reason(stand_ins: Mapping[str, StandIn]) -> str:
     images_by_reason: dict[str, list[str]] = {}
     for image, stand_in in stand_ins.items():
         images_by_reason.setdefault(stand_in.reason, []).append(image)

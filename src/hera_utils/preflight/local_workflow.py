@@ -32,17 +32,17 @@ from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.token import TokenClaims
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
-from hera_utils.preflight.local_images import Say, decide_images, remarks, requirements_of_run, silent
+from hera_utils.preflight.local_images import Say, decide_images, ignore_line, remarks_on_stand_ins, requirements_of_run
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
-from hera_utils.preflight.size_limits import argument_breaches, breaches
+from hera_utils.preflight.size_limits import find_argument_breaches, find_breaches
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 OBJECTS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 
 
-def workflow_findings(
+def findings_on_documents(
     context: CLIContext, environment: Environment, documents: Sequence[Json], *, thorough: bool, say: Say
 ) -> Iterator[Finding]:
     """Everything that is missing for workflows on this machine. The server is asked only if they name objects or stored templates.
@@ -68,7 +68,7 @@ def workflow_findings(
                 continue
             reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
-            yield from _templates(reach)
+            yield from _check_templates(reach)
             decisions, of_images = decide_images(
                 context,
                 needs,
@@ -82,32 +82,34 @@ def workflow_findings(
             stand_ins = {
                 image: one.choice.settings for image, one in decisions.items() if isinstance(one.choice, StandIn)
             }
-            yield from _programs(stand_ins, reach)
-            yield from _packages(context, stand_ins, reach)
-            yield from _ports(reach)
-            yield from _host_paths(needs)
-            yield from _sizes(needs)
-            yield from _limits(document, thorough=thorough)
-            yield from _objects(platform, environment, needs, thorough=thorough)
+            yield from _check_programs(stand_ins, reach)
+            yield from _check_packages(context, stand_ins, reach)
+            yield from _check_ports(reach)
+            yield from _check_host_paths(needs)
+            yield from _check_sizes(needs)
+            yield from _check_limits(document, thorough=thorough)
+            yield from _check_objects(platform, environment, needs, thorough=thorough)
             if thorough and not reach.unknown:
-                yield from _acceptance(platform, document)
-        yield from remarks(all_decisions)
+                yield from _check_acceptance(platform, document)
+        yield from remarks_on_stand_ins(all_decisions)
     finally:
         platform.close()
 
 
-def of_workflows(
+def findings_on_workflows(
     context: CLIContext,
     environment: Environment | None,
     workflows: Sequence[Json],
     *,
     thorough: bool,
-    say: Say = silent,
+    say: Say = ignore_line,
 ) -> list[Finding]:
     """The findings for workflows on this machine; a platform that does not answer is a finding, too."""
     findings: list[Finding] = []
     try:
-        findings.extend(workflow_findings(context, environment or Environment(), workflows, thorough=thorough, say=say))
+        findings.extend(
+            findings_on_documents(context, environment or Environment(), workflows, thorough=thorough, say=say)
+        )
     except HeraUtilsError as error:
         findings.append(from_error("local platform", error))
     return findings
@@ -158,7 +160,7 @@ def _pull_secrets(platform: _Platform, needs: Needs) -> list[Json]:
     return secrets
 
 
-def _templates(reach: Reach) -> Iterator[Finding]:
+def _check_templates(reach: Reach) -> Iterator[Finding]:
     for (kind, name), where in reach.unknown.items():
         yield problem(
             "template",
@@ -170,16 +172,16 @@ def _templates(reach: Reach) -> Iterator[Finding]:
 # --- images, programs, packages --------------------------------------------------------------------------------------------
 
 
-def _containers(reach: Reach) -> Iterator[tuple[str, Json]]:
+def _check_containers(reach: Reach) -> Iterator[tuple[str, Json]]:
     """(template, container) of every container of every template."""
     for template in reach.spec.get("templates") or ():
         name = str(template.get("name") or "")
         yield from ((name, container) for container in containers_of(template))
 
 
-def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
+def _check_programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
     """Programs of containers with a stand-in that this machine lacks; none is reported if a volume or an artifact may contain it."""
-    for name, container in _containers(reach):
+    for name, container in _check_containers(reach):
         command = next(iter(container.get("command") or ()), "")
         entry = stand_ins.get(str(container.get("image") or ""))
         if entry is None or not command or "{{" in command or (entry.get("python") and "python" in command):
@@ -200,11 +202,11 @@ def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
             )
 
 
-def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
+def _check_packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
     """Modules that Python scripts, and functions of Hera's runner, import and that their interpreter does not have."""
     # Python → module → (the first template that imports the module, whether an inline script does).
     needed: dict[str, dict[str, tuple[str, bool]]] = {}
-    for name, container in _containers(reach):
+    for name, container in _check_containers(reach):
         command = next(iter(container.get("command") or ()), "")
         entry = stand_ins.get(str(container.get("image") or "")) or {}
         if "python" not in os.path.basename(command) or not entry.get("python"):
@@ -215,28 +217,28 @@ def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) 
             needed.setdefault(python, {}).setdefault(module, (name, inline))
     if not needed:
         return
-    from hera_utils.preflight.imports import missing, remedy
+    from hera_utils.preflight.imports import how_to_install, missing_modules
 
     for python, by_module in needed.items():
-        for module in missing(python, by_module):
+        for module in missing_modules(python, by_module):
             name, inline = by_module[module]
             yield warning(
                 "packages",
                 f"{name} imports {module}, which the Python of its tasks does not have ({python})",
-                remedy(python, module, _folder_of_script() if inline else None),
+                how_to_install(python, module, _folder_of_script() if inline else None),
             )
 
 
 def _imports_of(container: Json) -> tuple[set[str], bool]:
     """(the modules that a Python container surely imports, whether it is an inline script)."""
-    from hera_utils.preflight.imports import imported, imported_by_runner
+    from hera_utils.preflight.imports import modules_imported_by, modules_imported_by_runner
     from hera_utils.provenance.modules import runner_function
 
     module, function = runner_function(container)
     if module:
-        return imported_by_runner(module, function, _folder_of_script()), False
+        return modules_imported_by_runner(module, function, _folder_of_script()), False
     source = container.get("source")
-    return (imported(source) if isinstance(source, str) else set()), True
+    return (modules_imported_by(source) if isinstance(source, str) else set()), True
 
 
 def _folder_of_script() -> Path:
@@ -247,10 +249,10 @@ def _folder_of_script() -> Path:
 # --- ports, folders, sizes and limits --------------------------------------------------------------------------------------
 
 
-def _ports(reach: Reach) -> Iterator[Finding]:
+def _check_ports(reach: Reach) -> Iterator[Finding]:
     """Ports of this machine (`hostPort`, `hostNetwork`) that another program uses; that program would answer instead of the pod."""
     whole = bool(reach.spec.get("hostNetwork"))
-    for name, container in _containers(reach):
+    for name, container in _check_containers(reach):
         for port in container.get("ports") or ():
             number = port.get("hostPort") or (port.get("containerPort") if whole else None)
             if isinstance(number, int) and _is_taken(number):
@@ -271,7 +273,7 @@ def _is_taken(port: int) -> bool:
         return False
 
 
-def _host_paths(needs: Needs) -> Iterator[Finding]:
+def _check_host_paths(needs: Needs) -> Iterator[Finding]:
     """Files and folders of this machine that a workflow mounts (hostPath): those that do not exist, or have another type."""
     if not needs.host_paths:
         return
@@ -297,7 +299,7 @@ def _host_paths(needs: Needs) -> Iterator[Finding]:
             )
 
 
-def _sizes(needs: Needs) -> Iterator[Finding]:
+def _check_sizes(needs: Needs) -> Iterator[Finding]:
     if not needs.sizes:
         return
     machine = {"cpu": Fraction(machine_size.cores()), "memory": Fraction(machine_size.memory())}
@@ -318,13 +320,13 @@ def _amount(what: str, value: Fraction) -> str:
     return f"{float(value):g} CPUs" if what == "cpu" else f"{float(value / 2**30):.3g} GiB of memory"
 
 
-def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
+def _check_limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
     """The limits of every kernel; if `thorough` also the limits of every cluster, which do not apply on this machine."""
-    here = list(argument_breaches(document))
+    here = list(find_argument_breaches(document))
     for what, fix in here:
         yield problem("limits", what, fix)
     if thorough:
-        for what, fix in breaches(document):
+        for what, fix in find_breaches(document):
             if (what, fix) not in here:
                 yield warning("limits", f"it runs here, but on no cluster: {what}", fix)
 
@@ -332,30 +334,30 @@ def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
 # --- objects ---------------------------------------------------------------------------------------------------------------
 
 
-def _objects(platform: _Platform, environment: Environment, needs: Needs, *, thorough: bool) -> Iterator[Finding]:
+def _check_objects(platform: _Platform, environment: Environment, needs: Needs, *, thorough: bool) -> Iterator[Finding]:
     """Findings on claims, config maps, secrets and accounts that the workflow names, except those created before it runs."""
-    needs = _less(needs, environment, platform.siblings)
+    needs = _without_created_objects(needs, environment, platform.siblings)
     accounts = thorough and (needs.service_accounts or needs.pull_secrets)
     if not (needs.claims or needs.config_maps or needs.secrets or accounts):
         return
     from hera_utils.platforms.kubernetes_http import KubernetesHttp
     from hera_utils.preflight import objects
-    from hera_utils.preflight.inquiry import Asker, Target, closing
+    from hera_utils.preflight.inquiry import Asker, Target, closing_asker
 
     context, connection = platform.context, platform.connection
     asker = Asker(KubernetesHttp(connection))
-    with closing(asker):
+    with closing_asker(asker):
         target = Target(context, connection, Environment(), needs, TokenClaims("opaque"), asker)
-        for look in (objects.claims, objects.config_maps, objects.secrets):
+        for look in (objects.check_claims, objects.check_config_maps, objects.check_secrets):
             try:
                 yield from look(target)
             except HeraUtilsError as error:
                 yield from_error("local platform", error)
         if accounts:
-            yield from map(_of_a_cluster, objects.service_accounts(target))
+            yield from map(_as_warning, objects.check_service_accounts(target))
 
 
-def _of_a_cluster(finding: Finding) -> Finding:
+def _as_warning(finding: Finding) -> Finding:
     """A problem with an account or a pull secret as a warning: pods on this machine need neither, pods on a cluster do."""
     if finding.ok:
         return finding
@@ -363,7 +365,7 @@ def _of_a_cluster(finding: Finding) -> Finding:
     return warning(finding.check, f"{message}: it is not needed here, but on a cluster", finding.fix)
 
 
-def _less(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, str]]) -> Needs:
+def _without_created_objects(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, str]]) -> Needs:
     """The needs without what the environment or the workflow's file describes: a run on this machine creates that."""
     created = {name: {one for kind, one in siblings if kind == name} for name in OBJECTS}
     claims = created["PersistentVolumeClaim"] | {volume.claim_name for volume in environment.volumes}
@@ -386,7 +388,7 @@ def _less(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, 
     )
 
 
-def with_named_volumes(environment: Environment, context: CLIContext, documents: Iterable[Json]) -> Environment:
+def add_claims_of_settings(environment: Environment, context: CLIContext, documents: Iterable[Json]) -> Environment:
     """The environment with the claims of workflows that the settings give a folder (`volumes`): a run on this machine creates them too."""
     if not context.volumes:
         return environment
@@ -405,7 +407,7 @@ def _type_error(document: Json) -> str | None:
     return None
 
 
-def _acceptance(platform: _Platform, document: Json) -> Iterator[Finding]:
+def _check_acceptance(platform: _Platform, document: Json) -> Iterator[Finding]:
     from hera_utils.preflight.validity import check_with
 
     try:

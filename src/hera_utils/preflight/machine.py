@@ -18,7 +18,7 @@ from hera_utils.wording import system_reason
 LEAST_FREE = 200 * 1024 * 1024  # bytes: with less, the logs and artifacts of a few runs fill the disk
 
 
-def state_folder(subject: Subject) -> Iterator[Finding]:
+def check_state_folder(subject: Subject) -> Iterator[Finding]:
     """The local platform and its SQLite file must be able to write there, and need room on the disk."""
     from hera_utils.local_platform.pods.pod.disk_room import is_full, shortage
     from hera_utils.local_platform.state_folder import refuse_foreign_folder
@@ -77,7 +77,7 @@ except OSError as error:
 """
 
 
-def private_mounts(subject: Subject) -> Iterator[Finding]:
+def check_private_mounts(subject: Subject) -> Iterator[Finding]:
     """Each task sees its own files at the paths it declares: for this the kernel must allow private mounts."""
     if not sys.platform.startswith("linux"):
         yield problem(
@@ -102,7 +102,7 @@ def private_mounts(subject: Subject) -> Iterator[Finding]:
     yield problem("private mounts", refused.message, refused.fix or "")
 
 
-def python(subject: Subject) -> Iterator[Finding]:
+def check_python(subject: Subject) -> Iterator[Finding]:
     """The interpreter of script tasks must exist; tasks of Hera's runner need Hera in it."""
     program = subject.context.python or sys.executable
     fix = "correct --python or HERA_UTILS_PYTHON, or leave it out to use the Python that submits"
@@ -128,7 +128,7 @@ def python(subject: Subject) -> Iterator[Finding]:
         yield good("python", f"Python {version} with Hera {hera} runs script tasks ({program})")
 
 
-def volumes(subject: Subject) -> Iterator[Finding]:
+def check_volumes(subject: Subject) -> Iterator[Finding]:
     """The folders that the settings name for claims must be writable."""
     for claim, folder in subject.context.volumes.items():
         path = Path(folder)
@@ -142,7 +142,7 @@ def volumes(subject: Subject) -> Iterator[Finding]:
             yield good("claim", f"claim {claim} will be the folder {folder}, created when it is needed")
 
 
-def described(subject: Subject) -> Iterator[Finding]:
+def check_secret_values(subject: Subject) -> Iterator[Finding]:
     """Whether the values of the environment's secrets are given, which a run here needs to create them."""
     from hera_utils.platforms.manifests import objects_of_environment
 
@@ -154,7 +154,7 @@ def described(subject: Subject) -> Iterator[Finding]:
             yield warning(one.word, message, one.lacking.fix)
 
 
-def local_server(subject: Subject) -> Iterator[Finding]:
+def check_local_server(subject: Subject) -> Iterator[Finding]:
     """Whether the local platform is running. It need not: a run starts it."""
     file = Path(subject.context.state) / "server.json"
     try:

@@ -44,7 +44,7 @@ mount(
 """
 
 
-def images(subject: Subject) -> Iterator[Finding]:
+def check_images(subject: Subject) -> Iterator[Finding]:
     """Whether the programs and files that the image table names exist, and which features for images work here."""
     context = subject.context
     for pattern, entry in context.images.items():
@@ -62,16 +62,16 @@ def images(subject: Subject) -> Iterator[Finding]:
     policy = (context.images.get(ALL) or {}).get("policy", "auto")
     count = len([pattern for pattern in context.images if pattern != ALL])
     named = f"; {counted(count, 'image')} in the settings' table" if count else ""
-    yield good(_CHECK, f"the policy for images is {policy}{named}{_in_the_store(Path(context.state))}")
+    yield good(_CHECK, f"the policy for images is {policy}{named}{_describe_store(Path(context.state))}")
     if policy == "stand-in" or not sys.platform.startswith("linux"):
         return
-    yield from _layers()
-    yield from _users()
+    yield from _check_layers()
+    yield from _check_users()
     if policy != "never":
-        yield from _docker_hub()
+        yield from _check_docker_hub()
 
 
-def _in_the_store(state: Path) -> str:
+def _describe_store(state: Path) -> str:
     from hera_utils.images.store import Store
 
     stored = Store(state / "images").images()
@@ -79,7 +79,7 @@ def _in_the_store(state: Path) -> str:
     return f"; {len(stored)} pulled or imported ({size:.0f} MiB)" if stored else ""
 
 
-def _layers() -> Iterator[Finding]:
+def _check_layers() -> Iterator[Finding]:
     """Whether the layers of an image can be mounted one over the other."""
     import tempfile
 
@@ -98,7 +98,7 @@ def _layers() -> Iterator[Finding]:
     )
 
 
-def _users() -> Iterator[Finding]:
+def _check_users() -> Iterator[Finding]:
     """Whether images can run their program as the user that they name (decision 31)."""
     if os.geteuid() == 0:
         yield good(_CHECK, "images run as their own users")
@@ -106,7 +106,7 @@ def _users() -> Iterator[Finding]:
         yield good(_CHECK, "images run as their own users for themselves; what they write in volumes is yours")
 
 
-def _docker_hub() -> Iterator[Finding]:
+def _check_docker_hub() -> Iterator[Finding]:
     from hera_utils.images.availability import ask_registries
     from hera_utils.images.login import Logins
     from hera_utils.images.reference import Reference

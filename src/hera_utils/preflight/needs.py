@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from hera_utils.argo.quantities import QuantityError, quantity
-from hera_utils.preflight.task_counts import Width, pods
+from hera_utils.preflight.task_counts import Width, count_pods
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ def amount(text: Any) -> Fraction:
 
 
 @dataclass
-class Thing:
+class DataReference:
     """A config map or secret that the workflow refers to. keys: key → the first field that needs it. where: the first referring field."""
 
     name: str
@@ -61,8 +61,8 @@ class Needs:
     """The needs of a workflow. document: the workflow, None if only an environment is examined."""
 
     document: Json | None = None
-    config_maps: dict[str, Thing] = field(default_factory=dict)
-    secrets: dict[str, Thing] = field(default_factory=dict)
+    config_maps: dict[str, DataReference] = field(default_factory=dict)
+    secrets: dict[str, DataReference] = field(default_factory=dict)
     claims: dict[str, ClaimUse] = field(default_factory=dict)
     host_paths: dict[str, tuple[str, str]] = field(default_factory=dict)  # path → (type, volume)
     pull_secrets: dict[str, str] = field(default_factory=dict)  # name → where
@@ -99,20 +99,20 @@ def needs_of(document: Json | None) -> Needs:
     spec, root = document.get("spec") or {}, "spec"
     if document.get("kind") == "CronWorkflow":
         spec, root = spec.get("workflowSpec") or {}, "spec.workflowSpec"
-    for path, key, value in _walk(spec, root):
+    for path, key, value in _read_references(spec, root):
         reader = _READERS.get(key)
         if reader is not None:
             reader(needs, path, value)
         elif key.endswith("Secret") and isinstance(value, dict) and "key" in value:
-            _key_of(needs.secrets, path, value)  # accessKeySecret, passwordSecret… of artifact stores
-    _volumes(needs, spec, root)
-    needs.pods_at_once = pods(spec)
+            _read_key(needs.secrets, path, value)  # accessKeySecret, passwordSecret… of artifact stores
+    _read_volumes(needs, spec, root)
+    needs.pods_at_once = count_pods(spec)
     needs.pinned = "kubernetes.io/hostname" in (spec.get("nodeSelector") or {})
     needs.collects = bool(spec.get("artifactGC"))
     return needs
 
 
-def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
+def _read_references(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
     """(path, key, value) of every field, without recursion: documents may be deep and long."""
     waiting = [(path, value)]
     while waiting:
@@ -138,53 +138,53 @@ def _is_fixed(name: Any) -> bool:
     return isinstance(name, str) and bool(name) and "{{" not in name
 
 
-def _key_of(things: dict[str, Thing], path: str, value: Any) -> None:
+def _read_key(things: dict[str, DataReference], path: str, value: Any) -> None:
     if not isinstance(value, dict) or value.get("optional") or not _is_fixed(value.get("name")):
         return
-    thing = things.setdefault(value["name"], Thing(value["name"], path))
+    thing = things.setdefault(value["name"], DataReference(value["name"], path))
     if _is_fixed(value.get("key")):
         thing.keys.setdefault(value["key"], path)
 
 
-def _whole(things: dict[str, Thing], path: str, value: Any, name: str = "name") -> None:
+def _read_whole_object(things: dict[str, DataReference], path: str, value: Any, name: str = "name") -> None:
     if not isinstance(value, dict) or value.get("optional") or not _is_fixed(value.get(name)):
         return
-    thing = things.setdefault(value[name], Thing(value[name], path))
+    thing = things.setdefault(value[name], DataReference(value[name], path))
     for item in value.get("items") or []:
         if isinstance(item, dict) and _is_fixed(item.get("key")):
             thing.keys.setdefault(item["key"], path)
 
 
-def _repository(needs: Needs, path: str, value: Any) -> None:
+def _read_repository(needs: Needs, path: str, value: Any) -> None:
     if isinstance(value, dict) and _is_fixed(value.get("configMap")):
-        thing = needs.config_maps.setdefault(value["configMap"], Thing(value["configMap"], path))
+        thing = needs.config_maps.setdefault(value["configMap"], DataReference(value["configMap"], path))
         if _is_fixed(value.get("key")):
             thing.keys.setdefault(value["key"], path)
 
 
-def _reference(needs: Needs, path: str, value: Any) -> None:
+def _read_template_reference(needs: Needs, path: str, value: Any) -> None:
     if isinstance(value, dict) and _is_fixed(value.get("name")):
         kind = "ClusterWorkflowTemplate" if value.get("clusterScope") else "WorkflowTemplate"
         needs.templates.setdefault((kind, value["name"]), path)
 
 
-def _account(needs: Needs, path: str, value: Any) -> None:
+def _read_account(needs: Needs, path: str, value: Any) -> None:
     if _is_fixed(value):
         needs.service_accounts.setdefault(value, path)
 
 
-def _pull(needs: Needs, path: str, value: Any) -> None:
+def _read_pull_secrets(needs: Needs, path: str, value: Any) -> None:
     for one in value if isinstance(value, list) else []:
         if isinstance(one, dict) and _is_fixed(one.get("name")):
             needs.pull_secrets.setdefault(one["name"], path)
 
 
-def _image(needs: Needs, path: str, value: Any) -> None:
+def _read_image(needs: Needs, path: str, value: Any) -> None:
     if _is_fixed(value):
         needs.images.setdefault(value, path)
 
 
-def _resource(needs: Needs, path: str, value: Any) -> None:
+def _read_resource(needs: Needs, path: str, value: Any) -> None:
     """A template that acts on a Kubernetes object (docs/resource-template.md): its account needs the permission."""
     import yaml
 
@@ -200,11 +200,11 @@ def _resource(needs: Needs, path: str, value: Any) -> None:
         needs.actions.append((str(found.get("apiVersion") or "v1"), found["kind"], str(value["action"]), path))
 
 
-def _agent(needs: Needs, path: str, value: Any) -> None:
+def _read_agent(needs: Needs, path: str, value: Any) -> None:
     needs.agents = needs.agents or (isinstance(value, dict) and "[" in path.rpartition(".")[0])
 
 
-def _templates(needs: Needs, path: str, value: Any) -> None:
+def _read_templates(needs: Needs, path: str, value: Any) -> None:
     for index, template in enumerate(value if isinstance(value, list) else []):
         if isinstance(template, dict) and any(part in template for part in _POD_PARTS):
             where = f"{path}[{_label(template, index)}]"
@@ -227,24 +227,24 @@ def _resources_of(container: Json, path: str) -> tuple[str, Json, Json]:
 
 
 _READERS = {
-    "configMapKeyRef": lambda needs, path, value: _key_of(needs.config_maps, path, value),
-    "secretKeyRef": lambda needs, path, value: _key_of(needs.secrets, path, value),
-    "configMapRef": lambda needs, path, value: _whole(needs.config_maps, path, value),
-    "secretRef": lambda needs, path, value: _whole(needs.secrets, path, value),
-    "artifactRepositoryRef": _repository,
-    "templateRef": _reference,
-    "workflowTemplateRef": _reference,
-    "serviceAccountName": _account,
-    "imagePullSecrets": _pull,
-    "image": _image,
-    "resource": _resource,
-    "http": _agent,
-    "plugin": _agent,
-    "templates": _templates,
+    "configMapKeyRef": lambda needs, path, value: _read_key(needs.config_maps, path, value),
+    "secretKeyRef": lambda needs, path, value: _read_key(needs.secrets, path, value),
+    "configMapRef": lambda needs, path, value: _read_whole_object(needs.config_maps, path, value),
+    "secretRef": lambda needs, path, value: _read_whole_object(needs.secrets, path, value),
+    "artifactRepositoryRef": _read_repository,
+    "templateRef": _read_template_reference,
+    "workflowTemplateRef": _read_template_reference,
+    "serviceAccountName": _read_account,
+    "imagePullSecrets": _read_pull_secrets,
+    "image": _read_image,
+    "resource": _read_resource,
+    "http": _read_agent,
+    "plugin": _read_agent,
+    "templates": _read_templates,
 }
 
 
-def _volumes(needs: Needs, spec: Json, root: str) -> None:
+def _read_volumes(needs: Needs, spec: Json, root: str) -> None:
     """Volumes count where they are mounted: a claim's `at_once` is how many such pods may run at the same time."""
     of_templates = [
         (volume, f"{root}.templates[{_label(template, index)}].volumes[{_label(volume, at)}]")
@@ -253,37 +253,39 @@ def _volumes(needs: Needs, spec: Json, root: str) -> None:
     ]
     own = [(volume, f"{root}.volumes[{_label(volume, at)}]") for at, volume in enumerate(spec.get("volumes") or [])]
     for volume, where in [*own, *of_templates]:
-        _volume(needs, spec, volume, where)
+        _read_volume(needs, spec, volume, where)
 
 
-def _volume(needs: Needs, spec: Json, volume: Json, where: str) -> None:
+def _read_volume(needs: Needs, spec: Json, volume: Json, where: str) -> None:
     sources = [volume, *((volume.get("projected") or {}).get("sources") or [])]
     for source in sources:
-        _whole(needs.config_maps, f"{where}.configMap", source.get("configMap"))
+        _read_whole_object(needs.config_maps, f"{where}.configMap", source.get("configMap"))
         secret = source.get("secret")
-        _whole(needs.secrets, f"{where}.secret", secret, "secretName" if "secretName" in (secret or {}) else "name")
+        _read_whole_object(
+            needs.secrets, f"{where}.secret", secret, "secretName" if "secretName" in (secret or {}) else "name"
+        )
     host, name = volume.get("hostPath") or {}, str(volume.get("name"))
     if _is_fixed(host.get("path")) and any(_mounts(template, name) for template in spec.get("templates") or []):
         needs.host_paths.setdefault(host["path"], (str(host.get("type") or ""), name))
     claim = volume.get("persistentVolumeClaim") or {}
     if not _is_fixed(claim.get("claimName")):
         return
-    found = pods(spec, lambda template: _mounts(template, name))
+    found = count_pods(spec, lambda template: _mounts(template, name))
     use = needs.claims.setdefault(claim["claimName"], ClaimUse(claim["claimName"], f"{where}.persistentVolumeClaim"))
     use.at_once = max(use.at_once, found.count)
     use.writes = use.writes or (not claim.get("readOnly") and _writes(spec, name))
 
 
 def _mounts(template: Json, volume: str) -> bool:
-    return any(mount.get("name") == volume for mount in _all_mounts(template))
+    return any(mount.get("name") == volume for mount in _mounts_of_template(template))
 
 
 def _writes(spec: Json, volume: str) -> bool:
-    mounts = [mount for template in spec.get("templates") or [] for mount in _all_mounts(template)]
+    mounts = [mount for template in spec.get("templates") or [] for mount in _mounts_of_template(template)]
     return any(mount.get("name") == volume and not mount.get("readOnly") for mount in mounts)
 
 
-def _all_mounts(template: Json) -> Iterator[Json]:
+def _mounts_of_template(template: Json) -> Iterator[Json]:
     inside = template.get("containerSet") or {}
     parts = [template.get("container"), template.get("script"), inside, *(template.get("sidecars") or [])]
     parts += [*(template.get("initContainers") or []), *(inside.get("containers") or [])]

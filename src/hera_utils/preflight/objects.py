@@ -16,7 +16,7 @@ from hera_utils.platforms import manifests
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Target
-from hera_utils.preflight.needs import ClaimUse, Thing
+from hera_utils.preflight.needs import ClaimUse, DataReference
 from hera_utils.preflight.rights import accounts
 
 Json = dict[str, Any]
@@ -29,7 +29,7 @@ def _get(target: Target, plural: str, name: str) -> ClusterRequest:
     return ClusterRequest("GET", target.core(plural, name))
 
 
-def _not_seen(word: str, name: str, answer: ClusterReply) -> Finding:
+def _finding_when_hidden(word: str, name: str, answer: ClusterReply) -> Finding:
     why = "permission to read it is missing" if answer.status == 403 else answer.message
     return unknown(word, f'{word} "{name}" cannot be read ({why})')
 
@@ -41,7 +41,7 @@ def _add_provision(target: Target, declared: bool, line: str, kind: str = "") ->
     return f"add --provision, or: {line}" if declared else line
 
 
-def namespace(target: Target) -> Iterator[Finding]:
+def check_namespace(target: Target) -> Iterator[Finding]:
     """Whether the namespace exists. Few users may read namespaces: one whose default account can be read exists too."""
     assert target.asker is not None
     name = quote(target.namespace, safe="")
@@ -65,7 +65,7 @@ def namespace(target: Target) -> Iterator[Finding]:
 # --- claims --------------------------------------------------------------------------------------------------------------
 
 
-def claims(target: Target) -> Iterator[Finding]:
+def check_claims(target: Target) -> Iterator[Finding]:
     """Each claim must exist, be bound, and allow as many pods to mount it as may run at once."""
     assert target.asker is not None
     uses = {
@@ -77,10 +77,10 @@ def claims(target: Target) -> Iterator[Finding]:
     uses.update(target.needs.claims)
     answers = target.asker(*(_get(target, "persistentvolumeclaims", name) for name in uses))
     for use, answer in zip(uses.values(), answers, strict=True):
-        yield from _claim(target, use, answer)
+        yield from _check_claim(target, use, answer)
 
 
-def _claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Finding]:
+def _check_claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Finding]:
     name = use.name
     if answer.reason == "NotFound":
         volume = next((one for one in target.environment.volumes if one.claim_name == name), None)
@@ -91,7 +91,7 @@ def _claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Find
         yield problem("claim", f'claim "{name}" does not exist', fix)
         return
     if not answer.ok:
-        yield _not_seen("claim", name, answer)
+        yield _finding_when_hidden("claim", name, answer)
         return
     status, spec = answer.body.get("status") or {}, answer.body.get("spec") or {}
     phase = str(status.get("phase") or "Pending")
@@ -116,8 +116,8 @@ def _claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Find
                 "its pods wait until it is bound",
             )
         else:
-            yield from _pending(target, name, spec)
-    trouble = _access(target, use, modes)
+            yield from _check_pending_claim(target, name, spec)
+    trouble = _check_access_modes(target, use, modes)
     if trouble is not None:
         yield trouble
     elif phase == "Bound":
@@ -138,7 +138,7 @@ def _plain_claim(name: str) -> Json:
     return manifests.claim(PersistedVolume(name))
 
 
-def _pending(target: Target, name: str, spec: Json) -> Iterator[Finding]:
+def _check_pending_claim(target: Target, name: str, spec: Json) -> Iterator[Finding]:
     """The finding for an unbound claim: fine if it waits for its first pod, otherwise it waits for a volume that nobody provides."""
     assert target.asker is not None
     class_name = spec.get("storageClassName")
@@ -166,7 +166,7 @@ def _is_default(storage_class: Json) -> bool:
     return bool(annotations.get("storageclass.kubernetes.io/is-default-class") == "true")
 
 
-def _access(target: Target, use: ClaimUse, modes: list[str]) -> Finding | None:
+def _check_access_modes(target: Target, use: ClaimUse, modes: list[str]) -> Finding | None:
     """Whether as many pods can mount the claim as may run at once, also on several nodes."""
     if use.writes and modes and not any(mode.startswith("ReadWrite") for mode in modes):
         message = f'claim "{use.name}" is {", ".join(modes)}, and {use.where} mounts it for writing'
@@ -213,42 +213,46 @@ _CONFIG_MAP = _Kind("ConfigMap", "config map", "configmaps", "create configmap",
 _SECRET = _Kind("Secret", "secret", "secrets", "create secret generic", "--from-file={}=FILE", "stringData")
 
 
-def config_maps(target: Target) -> Iterator[Finding]:
+def check_config_maps(target: Target) -> Iterator[Finding]:
     declared = {one.name: tuple(one.data) for one in target.environment.config_maps}
     things = dict(target.needs.config_maps)
     for name in [*declared, *filter(None, [target.context.k8s_configmap_name])]:
-        things.setdefault(name, Thing(name, "environment"))
-    return _things(target, _CONFIG_MAP, things, declared)
+        things.setdefault(name, DataReference(name, "environment"))
+    return _check_references(target, _CONFIG_MAP, things, declared)
 
 
-def secrets(target: Target) -> Iterator[Finding]:
+def check_secrets(target: Target) -> Iterator[Finding]:
     declared = {one.name: one.keys for one in target.environment.secrets}
-    return _things(target, _SECRET, dict(target.needs.secrets), declared)
+    return _check_references(target, _SECRET, dict(target.needs.secrets), declared)
 
 
-def _things(
-    target: Target, kind: _Kind, things: dict[str, Thing], declared: Mapping[str, Iterable[str]]
+def _check_references(
+    target: Target, kind: _Kind, things: dict[str, DataReference], declared: Mapping[str, Iterable[str]]
 ) -> Iterator[Finding]:
     """Findings on config maps or secrets. things: name → the reference. declared: name → keys that the environment creates."""
     assert target.asker is not None
     for name, keys in declared.items():
-        thing = things.setdefault(name, Thing(name, "environment"))
+        thing = things.setdefault(name, DataReference(name, "environment"))
         for key in keys:
             thing.keys.setdefault(key, "environment")
     answers = target.asker(*(_get(target, kind.plural, name) for name in things))
     for thing, answer in zip(things.values(), answers, strict=True):
         line = target.kubectl(" ".join([kind.create, thing.name, *map(kind.literal.format, thing.keys)]))
-        yield from _thing(target, kind, thing, answer, _add_provision(target, thing.name in declared, line, kind.name))
+        yield from _check_reference(
+            target, kind, thing, answer, _add_provision(target, thing.name in declared, line, kind.name)
+        )
 
 
-def _thing(target: Target, kind: _Kind, thing: Thing, answer: ClusterReply, create: str) -> Iterator[Finding]:
+def _check_reference(
+    target: Target, kind: _Kind, thing: DataReference, answer: ClusterReply, create: str
+) -> Iterator[Finding]:
     word = kind.word
     if answer.reason == "NotFound":
         where = "" if thing.where == "environment" else f" ({thing.where} refers to it)"
         yield problem(word, f'{word} "{thing.name}" does not exist{where}', create)
         return
     if not answer.ok:
-        yield _not_seen(word, thing.name, answer)
+        yield _finding_when_hidden(word, thing.name, answer)
         return
     there = {*(answer.body.get("data") or {}), *(answer.body.get("binaryData") or {})}
     missing = {key: at for key, at in thing.keys.items() if key not in there}
@@ -266,7 +270,7 @@ def _thing(target: Target, kind: _Kind, thing: Thing, answer: ClusterReply, crea
 # --- accounts and registries ---------------------------------------------------------------------------------------------
 
 
-def service_accounts(target: Target) -> Iterator[Finding]:
+def check_service_accounts(target: Target) -> Iterator[Finding]:
     """The accounts of the pods, and the pull secrets that these and the workflow name."""
     assert target.asker is not None
     names = accounts(target)
@@ -278,15 +282,15 @@ def service_accounts(target: Target) -> Iterator[Finding]:
             fix = _add_provision(target, declared is not None and declared.name == name, line)
             yield problem("service account", f'service account "{name}" does not exist: no pod would start', fix)
         elif not answer.ok:
-            yield _not_seen("service account", name, answer)
+            yield _finding_when_hidden("service account", name, answer)
         else:
             yield good("service account", f'service account "{name}" exists')
             for one in answer.body.get("imagePullSecrets") or []:
                 target.needs.pull_secrets.setdefault(str(one.get("name")), f"service account {name}")
-    yield from _pull_secrets(target)
+    yield from _check_pull_secrets(target)
 
 
-def _pull_secrets(target: Target) -> Iterator[Finding]:
+def _check_pull_secrets(target: Target) -> Iterator[Finding]:
     assert target.asker is not None
     wanted, declared = dict(target.needs.pull_secrets), target.environment.image_pull_secret
     if declared is not None:
@@ -302,12 +306,12 @@ def _pull_secrets(target: Target) -> Iterator[Finding]:
             used = "" if where == "environment" else f" ({where} names it)"
             yield problem("pull secret", f'image pull secret "{name}" does not exist{used}', fix)
         elif not answer.ok:
-            yield _not_seen("pull secret", name, answer)
+            yield _finding_when_hidden("pull secret", name, answer)
         else:
-            yield from _registries(target, name, answer.body)
+            yield from _check_registries(target, name, answer.body)
 
 
-def _registries(target: Target, name: str, secret: Json) -> Iterator[Finding]:
+def _check_registries(target: Target, name: str, secret: Json) -> Iterator[Finding]:
     """Whether a secret is a pull secret, and for the registry of the images."""
     try:
         text = base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson") or "", validate=True)

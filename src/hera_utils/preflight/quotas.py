@@ -16,7 +16,7 @@ Json = dict[str, Any]
 _OF_CONTAINERS = ("cpu", "memory", "ephemeral-storage")
 
 
-def quotas(target: Target) -> Iterator[Finding]:
+def check_quotas(target: Target) -> Iterator[Finding]:
     """The findings of ResourceQuotas and LimitRanges, which are read at the same time."""
     assert target.asker is not None
     counted, ranges = target.asker(
@@ -27,11 +27,11 @@ def quotas(target: Target) -> Iterator[Finding]:
     if unseen:
         yield unknown("quota", f"the {' and '.join(unseen)} of the namespace cannot be read (permission is missing)")
     if ranges.ok:
-        yield from _limit_ranges(target, limits)
+        yield from _check_limit_ranges(target, limits)
     if not counted.ok:
         return
     items = counted.body.get("items") or []
-    troubles = [trouble for item in items for trouble in _quota(target, item, limits)]
+    troubles = [trouble for item in items for trouble in _check_quota(target, item, limits)]
     yield from troubles
     if not troubles:
         yield good(
@@ -43,7 +43,7 @@ def quotas(target: Target) -> Iterator[Finding]:
 # --- quotas --------------------------------------------------------------------------------------------------------------
 
 
-def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
+def _check_quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
     """A problem if a single pod does not fit, a warning if pods do not fit together, as they would wait."""
     name = str(item["metadata"]["name"])
     scoped = bool((item.get("spec") or {}).get("scopes") or (item.get("spec") or {}).get("scopeSelector"))
@@ -57,7 +57,7 @@ def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
     )
     for resource, text in hard.items():
         left = amount(text) - amount(used.get(resource, "0"))
-        largest, unset = _of_one_pod(target, resource, limits)
+        largest, unset = _largest_request(target, resource, limits)
         if unset:
             message = f'quota "{name}" counts {resource}, and {unset[0]} requests none: its pod would be refused'
             yield blocks(
@@ -82,7 +82,7 @@ def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
             yield warning("quota", message, "the others wait; set parallelism, or ask the cluster's owner for more")
 
 
-def _of_one_pod(target: Target, resource: str, limits: list[Json]) -> tuple[Fraction | None, list[str]]:
+def _largest_request(target: Target, resource: str, limits: list[Json]) -> tuple[Fraction | None, list[str]]:
     """(the largest request of a pod for a resource, the containers that do not state it)."""
     if resource in ("pods", "count/pods"):
         return Fraction(1), []
@@ -129,37 +129,39 @@ def _limits_of(item: Json) -> list[Json]:
     return [{**one, "name": name} for one in (item.get("spec") or {}).get("limits") or []]
 
 
-def _limit_ranges(target: Target, limits: list[Json]) -> Iterator[Finding]:
-    troubles = list(dict.fromkeys(trouble for one in limits for trouble in _range(target, one, limits)))
+def _check_limit_ranges(target: Target, limits: list[Json]) -> Iterator[Finding]:
+    troubles = list(dict.fromkeys(trouble for one in limits for trouble in _check_limit_range(target, one, limits)))
     yield from troubles
     if not troubles and limits:
         yield good("limit range", "the limit ranges accept its pods")
 
 
-def _range(target: Target, limit_range: Json, limits: list[Json]) -> Iterator[Finding]:
+def _check_limit_range(target: Target, limit_range: Json, limits: list[Json]) -> Iterator[Finding]:
     kind = str(limit_range.get("type"))
     if kind == "Container":
         for size in target.needs.sizes:
             for path, *_ in size.containers:
                 for what in _OF_CONTAINERS:
                     request, limit = (amount_of(size, path, side, what, limits) for side in ("requests", "limits"))
-                    yield from _bounds(target, limit_range, what, path, request, limit)
+                    yield from _check_bounds(target, limit_range, what, path, request, limit)
     elif kind == "Pod":
         for size in target.needs.sizes:
             for what in _OF_CONTAINERS:
-                sums = [_sum(size, side, what, limits) for side in ("requests", "limits")]
-                yield from _bounds(target, limit_range, what, f"template {size.template}", *sums)
+                sums = [_sum_of_containers(size, side, what, limits) for side in ("requests", "limits")]
+                yield from _check_bounds(target, limit_range, what, f"template {size.template}", *sums)
     elif kind == "PersistentVolumeClaim":
         for volume in target.environment.volumes:
-            yield from _bounds(target, limit_range, "storage", f"claim {volume.claim_name}", amount(volume.size), None)
+            yield from _check_bounds(
+                target, limit_range, "storage", f"claim {volume.claim_name}", amount(volume.size), None
+            )
 
 
-def _sum(size: PodSize, kind: str, what: str, limits: list[Json]) -> Fraction | None:
+def _sum_of_containers(size: PodSize, kind: str, what: str, limits: list[Json]) -> Fraction | None:
     values = [amount_of(size, path, kind, what, limits) for path, *_ in size.containers]
     return None if not values or None in values else sum((value for value in values if value is not None), Fraction(0))
 
 
-def _bounds(
+def _check_bounds(
     target: Target, limit_range: Json, what: str, who: str, request: Fraction | None, limit: Fraction | None
 ) -> Iterator[Finding]:
     most, least = (limit_range.get("max") or {}).get(what), (limit_range.get("min") or {}).get(what)

@@ -39,13 +39,13 @@ def reach_of(document: Json, lookup: Lookup) -> Reach:
         spec = join(spec, stored.get("spec") or {})
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
         return Reach(spec, unknown)  # a run of a stored template may choose any entrypoint
-    reached = list(_reached(spec, lookup, unknown))
+    reached = list(_walk_templates(spec, lookup, unknown))
     return Reach({**spec, "templates": reached}, unknown)
 
 
-def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) -> Iterator[Json]:
+def _walk_templates(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) -> Iterator[Json]:
     own = ("", "")
-    homes: dict[tuple[str, str], dict[str, Json]] = {own: _by_name(spec)}
+    homes: dict[tuple[str, str], dict[str, Json]] = {own: _templates_by_name(spec)}
     calls: list[tuple[tuple[str, str], Json]] = [(own, {"template": spec.get("entrypoint")})]
     if spec.get("onExit"):
         calls.append((own, {"template": spec["onExit"]}))
@@ -65,7 +65,7 @@ def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) ->
                 stored = lookup(*home)
                 if stored is None and "{{" not in home[1]:
                     unknown.setdefault(home, f"{call.get('name') or 'a call'}.templateRef")
-                homes[home] = _by_name((stored or {}).get("spec") or {})
+                homes[home] = _templates_by_name((stored or {}).get("spec") or {})
         template = homes[home].get(name)
         if template is None or (home, name) in visited:
             continue
@@ -74,5 +74,5 @@ def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) ->
         calls += [(home, inner) for inner in calls_with_hooks(template)]
 
 
-def _by_name(spec: Json) -> dict[str, Json]:
+def _templates_by_name(spec: Json) -> dict[str, Json]:
     return {str(template.get("name")): template for template in spec.get("templates") or ()}

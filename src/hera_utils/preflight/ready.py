@@ -11,8 +11,8 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.images.choice import line_apart
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding
-from hera_utils.preflight.local_images import STAND_INS, Say, silent
-from hera_utils.preflight.local_workflow import of_workflows
+from hera_utils.preflight.local_images import STAND_INS, Say, ignore_line
+from hera_utils.preflight.local_workflow import findings_on_workflows
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.wording import counted
 
@@ -20,7 +20,10 @@ Json = dict[str, Any]
 
 
 def assert_ready(
-    context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None, say: Say = silent
+    context: CLIContext,
+    environment: Environment | None,
+    documents: Json | Sequence[Json] | None,
+    say: Say = ignore_line,
 ) -> list[Finding]:
     """Check before a run. Returns the findings to print: warnings, and the stand-ins of images.
 
@@ -29,7 +32,7 @@ def assert_ready(
     """
     workflows = [documents] if isinstance(documents, dict) else list(documents or ())
     if context.platform == "local":
-        findings = of_workflows(context, environment, workflows, thorough=False, say=say)
+        findings = findings_on_workflows(context, environment, workflows, thorough=False, say=say)
     else:
         # Imported here because it imports the Kubernetes client.
         from hera_utils.preflight.run import examine
@@ -38,7 +41,7 @@ def assert_ready(
     problems = list(dict.fromkeys(finding for finding in findings if not finding.ok))
     if problems:
         several = counted(len(problems), "problem")
-        lines = _with_fixes(problems)
+        lines = _lines_with_fixes(problems)
         raise ResourceError(
             f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
             fix="fix what is listed above; check everything with hera-utils doctor, or submit anyway with "
@@ -56,7 +59,7 @@ def not_taken_up_on(connection: Connection) -> Callable[[Json], str] | None:
     return partial(not_taken_up, connection)
 
 
-def _with_fixes(problems: Sequence[Finding]) -> list[str]:
+def _lines_with_fixes(problems: Sequence[Finding]) -> list[str]:
     """A line for each problem, then its fix; a common fix of several problems appears once, and lines for an image table are joined."""
     apart = {finding: line_apart(finding.fix or "") for finding in problems}
     alike: dict[str, list[Finding]] = {}

@@ -17,7 +17,7 @@ _REVIEWS = "apis/authorization.k8s.io/v1"
 _RBAC = "apis/rbac.authorization.k8s.io/v1"
 
 
-def of_user(target: Target) -> Iterator[Finding]:
+def check_rights_of_user(target: Target) -> Iterator[Finding]:
     """SelfSubjectAccessReviews with the credential that the Argo server uses, which in its mode `client` is the user's own."""
     assert target.asker is not None
     if not target.connection.current_token() and target.trusted:
@@ -30,7 +30,7 @@ def of_user(target: Target) -> Iterator[Finding]:
             "rights", f"your permissions cannot be read ({refused.message})", target.kubectl("auth can-i --list")
         )
         return
-    lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
+    lacking = [right for right, answer in zip(rights, answers, strict=True) if not _is_allowed(answer)]
     if not lacking:
         yield good("rights", f"{len(rights)} of {len(rights)} permissions ({_person(target) or 'yours'})")
         return
@@ -42,7 +42,7 @@ def of_user(target: Target) -> Iterator[Finding]:
     for vital, verdict in ((True, problem), (False, warning)):
         these = [right for right in lacking if right.vital is vital]
         if these:
-            yield verdict("rights", f"{who} may not {_listed(these)}: {_what(these)}{why}", fix)
+            yield verdict("rights", f"{who} may not {_list_rights(these)}: {_list_purposes(these)}{why}", fix)
             fix = None  # the same role grants the other permissions
 
 
@@ -52,10 +52,10 @@ def _person(target: Target) -> str:
     return f"service account {target.user.removeprefix(prefix)}" if target.user.startswith(prefix) else target.user
 
 
-def of_account(target: Target) -> Iterator[Finding]:
+def check_rights_of_accounts(target: Target) -> Iterator[Finding]:
     """SubjectAccessReviews for the accounts of the pods; if the user may not create these, the accounts' roles are read instead."""
     for account in accounts(target):
-        yield from _of_one(target, account)
+        yield from _check_account(target, account)
 
 
 def accounts(target: Target) -> list[str]:
@@ -70,7 +70,7 @@ def accounts(target: Target) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _of_one(target: Target, account: str) -> Iterator[Finding]:
+def _check_account(target: Target, account: str) -> Iterator[Finding]:
     assert target.asker is not None
     needs = target.needs
     rights = roles.executor(agents=needs.agents, collects=needs.collects)
@@ -84,14 +84,14 @@ def _of_one(target: Target, account: str) -> Iterator[Finding]:
         *(_self_review(target, right) if own else _review(target, account, right) for right in rights)
     )
     if all(answer.ok for answer in answers):
-        lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
+        lacking = [right for right, answer in zip(rights, answers, strict=True) if not _is_allowed(answer)]
     else:
         rules = _rules_of(target, account)
         if rules is None:
             fix = _role_for(target, roles.EXECUTOR, rights, roles.account_subject(account, target.namespace))
             yield unknown(
                 "account rights",
-                f'whether service account "{account}" may {_listed(rights)} cannot be checked with your permissions',
+                f'whether service account "{account}" may {_list_rights(rights)} cannot be checked with your permissions',
                 f"when tasks end with `forbidden`: {fix}",
             )
             return
@@ -103,10 +103,14 @@ def _of_one(target: Target, account: str) -> Iterator[Finding]:
     for sure, verdict in ((True, problem), (False, warning)):
         these = [right for right in lacking if right.sure is sure]
         if these:
-            yield verdict("account rights", f'service account "{account}" cannot {_listed(these)}: {_what(these)}', fix)
+            yield verdict(
+                "account rights",
+                f'service account "{account}" cannot {_list_rights(these)}: {_list_purposes(these)}',
+                fix,
+            )
 
 
-def _yes(answer: ClusterReply) -> bool:
+def _is_allowed(answer: ClusterReply) -> bool:
     return bool((answer.body.get("status") or {}).get("allowed"))
 
 
@@ -184,7 +188,7 @@ def _role_for(target: Target, kind: str, rights: Sequence[Right], subject: Json)
     )
 
 
-def _listed(rights: Sequence[Right]) -> str:
+def _list_rights(rights: Sequence[Right]) -> str:
     """`create, watch workflows.argoproj.io; get pods/log`."""
     verbs: dict[str, list[str]] = {}
     for right in rights:
@@ -192,5 +196,5 @@ def _listed(rights: Sequence[Right]) -> str:
     return "; ".join(f"{', '.join(found)} {resource}" for resource, found in verbs.items())
 
 
-def _what(rights: Sequence[Right]) -> str:
+def _list_purposes(rights: Sequence[Right]) -> str:
     return "; ".join(dict.fromkeys(right.what for right in rights))

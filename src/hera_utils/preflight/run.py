@@ -10,9 +10,9 @@ from typing import Any
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.preflight import connectivity, controller, dry_run, machine, machine_images, objects, quotas, rights
-from hera_utils.preflight.finding import Check, Finding, Subject, from_error, good, guarded
-from hera_utils.preflight.inquiry import Target, closing, in_parallel
-from hera_utils.preflight.local_workflow import OBJECTS, of_workflows, with_named_volumes
+from hera_utils.preflight.finding import Check, Finding, Subject, findings_or_error, from_error, good
+from hera_utils.preflight.inquiry import Target, call_in_parallel, closing_asker
+from hera_utils.preflight.local_workflow import OBJECTS, add_claims_of_settings, findings_on_workflows
 from hera_utils.preflight.needs import needs_of
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.wording import system_reason
@@ -21,26 +21,26 @@ Json = dict[str, Any]
 Look = Callable[[Target], Iterator[Finding]]
 
 LOCAL: tuple[tuple[str, Check], ...] = (
-    ("state folder", machine.state_folder),
-    ("private mounts", machine.private_mounts),
-    ("python", machine.python),
-    ("images", machine_images.images),
-    ("claim", machine.volumes),
-    ("secret", machine.described),
-    ("local platform", machine.local_server),
+    ("state folder", machine.check_state_folder),
+    ("private mounts", machine.check_private_mounts),
+    ("python", machine.check_python),
+    ("images", machine_images.check_images),
+    ("claim", machine.check_volumes),
+    ("secret", machine.check_secret_values),
+    ("local platform", machine.check_local_server),
 )
-OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", controller.runs),)
+OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", controller.check_runs),)
 OF_CLUSTER: tuple[tuple[str, Look], ...] = (
-    ("namespace", objects.namespace),
-    ("rights", rights.of_user),
-    ("account rights", rights.of_account),
-    ("claim", objects.claims),
-    ("config map", objects.config_maps),
-    ("secret", objects.secrets),
-    ("service account", objects.service_accounts),
-    ("quota", quotas.quotas),
+    ("namespace", objects.check_namespace),
+    ("rights", rights.check_rights_of_user),
+    ("account rights", rights.check_rights_of_accounts),
+    ("claim", objects.check_claims),
+    ("config map", objects.check_config_maps),
+    ("secret", objects.check_secrets),
+    ("service account", objects.check_service_accounts),
+    ("quota", quotas.check_quotas),
 )
-ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", dry_run.limits), ("workflow", dry_run.workflow))
+ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", dry_run.check_size_limits), ("workflow", dry_run.check_workflow))
 # Checks that never find a problem, and that are slow if the registry does not answer.
 ADVICE: tuple[tuple[str, Look], ...] = (("registry", connectivity.registry),)
 # Checks of objects in the namespace; if it does not exist, one finding is enough.
@@ -106,10 +106,10 @@ def _examine_here(context: CLIContext, environment: Environment | None, workflow
     subject = Subject(context, environment)
     findings = [good("platform", f"platform local ({context.origin('platform')})")]
     for name, check in LOCAL:
-        findings += guarded(name, check, subject)
+        findings += findings_or_error(name, check, subject)
     if workflows:
-        provided = with_named_volumes(environment or Environment(), context, workflows)
-        findings += of_workflows(context, provided, workflows, thorough=True)
+        provided = add_claims_of_settings(environment or Environment(), context, workflows)
+        findings += findings_on_workflows(context, provided, workflows, thorough=True)
     return Examination(tuple(dict.fromkeys(findings)))
 
 
@@ -117,16 +117,18 @@ def _examine_cluster(
     context: CLIContext, environment: Environment | None, document: Json | None, *, role_file: str, advice: bool
 ) -> Examination:
     try:
-        target, findings = connectivity.contact(context, environment, needs_of(document))
+        target, findings = connectivity.check_contact(context, environment, needs_of(document))
     except HeraUtilsError as error:
         return Examination((from_error("argo server", error),))
     target.role_file = role_file
-    with closing(target.asker):
+    with closing_asker(target.asker):
         looks = [*(OF_SERVER if target.trusted else ()), *(OF_CLUSTER if target.asker is not None else ()), *ANYWHERE]
         looks += ADVICE if advice else ()
-        for (name, _), answer in zip(looks, in_parallel([_all_of(look, target) for _, look in looks]), strict=True):
+        for (name, _), answer in zip(
+            looks, call_in_parallel([_collect_findings(look, target) for _, look in looks]), strict=True
+        ):
             findings += [from_error(name, answer)] if isinstance(answer, HeraUtilsError) else _findings(answer)
-    return Examination(tuple(_without_echoes(findings)), tuple(target.lacking))
+    return Examination(tuple(_drop_repetitions(findings)), tuple(target.lacking))
 
 
 def write_role(file: str, examined: Examination) -> None:
@@ -139,14 +141,14 @@ def write_role(file: str, examined: Examination) -> None:
         ) from None
 
 
-def run(
+def check_run(
     context: CLIContext, environment: Environment | None = None, documents: Json | Sequence[Json] | None = None
 ) -> list[Finding]:
     """The findings of `examine`."""
     return list(examine(context, environment, documents).findings)
 
 
-def _all_of(look: Look, target: Target) -> Callable[[], object]:
+def _collect_findings(look: Look, target: Target) -> Callable[[], object]:
     return lambda: list(look(target))
 
 
@@ -155,7 +157,7 @@ def _findings(answer: object) -> list[Finding]:
     return answer
 
 
-def _without_echoes(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _drop_repetitions(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Each finding once, without consequences of a missing namespace and without an `unknown` that another check answers."""
     unique = list(dict.fromkeys(findings))
     missing = any(finding.check == "namespace" and not finding.ok for finding in unique)

@@ -1,6 +1,6 @@
 """Finds, before submission, the fields that an Argo server and its cluster will refuse because of their size. Pure.
 
-After a run `oversized_outputs` does the same for the outputs of tasks: the executor of Argo 4.1 sends the outputs of a pod as one object
+After a run `describe_oversized_outputs` does it for the outputs of tasks: the executor of Argo 4.1 sends the outputs of a pod as one object
 (workflow/executor/taskresult.go); of a task's `result` it keeps the last 256 KiB, and so does the local platform.
 
 Sources: etcd's request limit of 1.5 MiB, of which Argo uses 1 MiB per object (docs/offloading-large-workflows.md; offloading helps the
@@ -41,7 +41,7 @@ class Size:
     largest: tuple[str, int]
 
 
-def size(document: Json) -> Size:
+def size_of_document(document: Json) -> Size:
     largest = max(_parameters(document), key=lambda one: one[1], default=("", 0))
     return Size(len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()), largest)
 
@@ -53,17 +53,17 @@ def longest_list(document: Json) -> int:
     return max((len(templates), *(len((one.get("dag") or {}).get("tasks") or ()) for one in templates)), default=0)
 
 
-def breaches(document: Json) -> list[tuple[str, str]]:
+def find_breaches(document: Json) -> list[tuple[str, str]]:
     """(the broken limit, the fix) for a document that is sent to a cluster."""
     return [*_sizes(document), *_counts(document), *_names(document), *_arguments(document)]
 
 
-def argument_breaches(document: Json) -> list[tuple[str, str]]:
+def find_argument_breaches(document: Json) -> list[tuple[str, str]]:
     """The breaches that hold on every machine: arguments that no kernel passes to a program."""
     return list(_arguments(document))
 
 
-def oversized_outputs(document: Json) -> str:
+def describe_oversized_outputs(document: Json) -> str:
     """A sentence on the tasks of a run whose output parameters are too large for every cluster, "" if there are none."""
     oversized: dict[str, int] = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
@@ -82,7 +82,7 @@ def oversized_outputs(document: Json) -> str:
 
 
 def _sizes(document: Json) -> Iterator[tuple[str, str]]:
-    found = size(document)
+    found = size_of_document(document)
     if found.bytes > REQUEST_BYTES:
         yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster accepts 1024 (and 3072 per request)", _SPLIT
     elif found.bytes > OBJECT_BYTES:
@@ -99,13 +99,13 @@ def _sizes(document: Json) -> Iterator[tuple[str, str]]:
 def _counts(document: Json) -> Iterator[tuple[str, str]]:
     """Lists that are longer than Argo's full resource definitions allow (maxItems)."""
     root, spec = _spec(document)
-    yield from _too_many(f"{root}.templates", spec.get("templates"), TEMPLATES)
+    yield from _check_count(f"{root}.templates", spec.get("templates"), TEMPLATES)
     for at, template in _items(spec.get("templates"), f"{root}.templates"):
-        yield from _too_many(f"{at}.dag.tasks", (template.get("dag") or {}).get("tasks"), TASKS)
-        yield from _too_many(f"{at}.inputs.parameters", (template.get("inputs") or {}).get("parameters"), PARAMETERS)
+        yield from _check_count(f"{at}.dag.tasks", (template.get("dag") or {}).get("tasks"), TASKS)
+        yield from _check_count(f"{at}.inputs.parameters", (template.get("inputs") or {}).get("parameters"), PARAMETERS)
 
 
-def _too_many(path: str, items: Any, most: int) -> Iterator[tuple[str, str]]:
+def _check_count(path: str, items: Any, most: int) -> Iterator[tuple[str, str]]:
     if isinstance(items, list) and len(items) > most:
         yield f"{path} has {len(items)} elements, a cluster accepts {most}", _SPLIT
 
@@ -180,44 +180,44 @@ def _names(document: Json) -> Iterator[tuple[str, str]]:
     name, prefix = metadata.get("name"), metadata.get("generateName")
     if isinstance(name, str) and name:
         # Argo uses the name as a label of the pods (workflows.argoproj.io/workflow), so a label's length limits it.
-        yield from _length("metadata.name", name, LABEL_LENGTH, "shorten it")
+        yield from _check_length("metadata.name", name, LABEL_LENGTH, "shorten it")
         if subdomain_faults(name):
-            yield f"metadata.name `{_cut(name)}` is not a legal name", legal
+            yield f"metadata.name `{_shorten(name)}` is not a legal name", legal
     elif isinstance(prefix, str) and prefix:
-        yield from _length("metadata.generateName", prefix, LABEL_LENGTH - GENERATED, "shorten it")
+        yield from _check_length("metadata.generateName", prefix, LABEL_LENGTH - GENERATED, "shorten it")
         if subdomain_faults(prefix.rstrip("-.") or "a") or prefix[:1] in "-.":
-            yield f"metadata.generateName `{_cut(prefix)}` cannot begin a legal name", legal
+            yield f"metadata.generateName `{_shorten(prefix)}` cannot begin a legal name", legal
     for key, value in (metadata.get("labels") or {}).items():
-        yield from _label(f"metadata.labels[{_cut(str(key))}]", str(key), str(value))
+        yield from _check_label(f"metadata.labels[{_shorten(str(key))}]", str(key), str(value))
     root, spec = _spec(document)
     for at, template in _items(spec.get("templates"), f"{root}.templates"):
         for key, value in ((template.get("metadata") or {}).get("labels") or {}).items():
             if "{{" not in str(value):
-                yield from _label(f"{at}.metadata.labels[{_cut(str(key))}]", str(key), str(value))
+                yield from _check_label(f"{at}.metadata.labels[{_shorten(str(key))}]", str(key), str(value))
     for at, volume in _items(spec.get("volumes"), f"{root}.volumes"):
         given = str(volume.get("name") or "")
         if given and label_faults(given):
             yield f"{at}.name is not a legal name of a volume ({len(given)} of at most 63 characters)", legal
 
 
-def _label(path: str, key: str, value: str) -> Iterator[tuple[str, str]]:
+def _check_label(path: str, key: str, value: str) -> Iterator[tuple[str, str]]:
     if label_key_faults(key):
         yield (
             f"{path} is not a legal key of a label",
             "use at most 63 letters, digits, `-`, `_`, `.` (after an optional prefix/)",
         )
-    yield from _length(path, value, LABEL_LENGTH, "shorten it, or make it an annotation")
+    yield from _check_length(path, value, LABEL_LENGTH, "shorten it, or make it an annotation")
     if len(value) <= LABEL_LENGTH and label_value_faults(value):
         yield (
-            f"{path} `{_cut(value)}` is not a legal value of a label",
+            f"{path} `{_shorten(value)}` is not a legal value of a label",
             "use letters, digits, `-`, `_`, `.`; or make it an annotation",
         )
 
 
-def _length(path: str, text: str, most: int, fix: str) -> Iterator[tuple[str, str]]:
+def _check_length(path: str, text: str, most: int, fix: str) -> Iterator[tuple[str, str]]:
     if len(text) > most:
         yield f"{path} has {len(text)} characters, at most {most} are legal", fix
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:37]}…"

@@ -21,33 +21,33 @@ class Width:
     exact: bool
 
 
-def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> Width:
+def count_pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> Width:
     """The number of simultaneous pods of the templates that `which` accepts. Tasks that depend on each other do not run at once, and
     `parallelism` limits the number.
     """
 
     def at_once(template: Json, groups: list[list[Width]]) -> Width:
-        return _limited(_widest(map(_together, groups)), template.get("parallelism"))
+        return _limit_width(_max_of_widths(map(_sum_of_widths, groups)), template.get("parallelism"))
 
     def is_pod(template: Json) -> bool:
         return "suspend" not in template and which(template)
 
-    width = _fold(spec, is_pod, at_once, loop=_SEVERAL, circle=0)
-    return _limited(width, spec.get("parallelism"))
+    width = _count_through_calls(spec, is_pod, at_once, loop=_SEVERAL, circle=0)
+    return _limit_width(width, spec.get("parallelism"))
 
 
-def tasks(spec: Json) -> Width:
+def count_tasks(spec: Json) -> Width:
     """The number of tasks of a workflow. Loops over results and templates that call themselves count once, as only the run determines
     them. Conditions and retries are ignored.
     """
 
     def in_all(template: Json, groups: list[list[Width]]) -> Width:
-        return _together(width for group in groups for width in group)
+        return _sum_of_widths(width for group in groups for width in group)
 
-    return _fold(spec, lambda template: "suspend" not in template, in_all, loop=1, circle=1)
+    return _count_through_calls(spec, lambda template: "suspend" not in template, in_all, loop=1, circle=1)
 
 
-def _fold(
+def _count_through_calls(
     spec: Json,
     counts: Callable[[Json], bool],
     combine: Callable[[Json, list[list[Width]]], Width],
@@ -105,17 +105,17 @@ def _layers(tasks: list[Json]) -> list[list[Json]]:
     return list(layers.values())
 
 
-def _together(widths: Iterable[Width]) -> Width:
+def _sum_of_widths(widths: Iterable[Width]) -> Width:
     found = list(widths)
     return Width(sum(one.count for one in found), all(one.exact for one in found))
 
 
-def _widest(widths: Iterable[Width]) -> Width:
+def _max_of_widths(widths: Iterable[Width]) -> Width:
     found = list(widths)
     return Width(max((one.count for one in found), default=0), all(one.exact for one in found))
 
 
-def _limited(width: Width, parallelism: Any) -> Width:
+def _limit_width(width: Width, parallelism: Any) -> Width:
     if isinstance(parallelism, int) and 0 < parallelism <= width.count:
         return Width(parallelism, True)
     return width
