@@ -17,9 +17,9 @@ def main() -> None:
         from hera_utils.bytecode_cache import cached_bytecode
 
         with cached_bytecode("commands"):
-            from hera_utils.cli.main import enter
+            from hera_utils.cli.main import run_command_line
 
-        status = enter(sys.argv[1:])
+        status = run_command_line(sys.argv[1:])
     except KeyboardInterrupt:  # Ctrl-C during the imports of the command line; nothing has begun
         sys.exit(_INTERRUPTED)
     gc.freeze()  # the interpreter then does not search for cycles at its end, as the system frees the memory anyway

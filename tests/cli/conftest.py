@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hera_utils.cli.main import enter
+from hera_utils.cli.main import run_command_line
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def user(local_platform, monkeypatch, tmp_path, capsys):
 
         def type(self, *words, status=0):
             capsys.readouterr()
-            found = enter([str(word) for word in words])
+            found = run_command_line([str(word) for word in words])
             said = capsys.readouterr()
             assert found == status, said.out + said.err
             assert "Traceback" not in said.out + said.err
@@ -55,7 +55,7 @@ def typed(local_platform, tmp_path, monkeypatch, capsys):
 
     def type_(*words, status=0):
         capsys.readouterr()
-        found = enter(list(words))
+        found = run_command_line(list(words))
         said = capsys.readouterr()
         assert found == status, said.out + said.err
         return said.out + said.err

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from hera_utils.cli.main import enter
+from hera_utils.cli.main import run_command_line
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script_for_each_shell(shell, capsys):
-    assert enter(["completion", shell]) == 0
+    assert run_command_line(["completion", shell]) == 0
     said = capsys.readouterr().out
     assert "_HERA_UTILS_COMPLETE" in said
     assert "hera-utils" in said
@@ -128,17 +128,17 @@ def test_completion_imports_no_hera(tmp_path):
     ("typed", "meant"), [("lss", "ls"), ("wacth", "watch"), ("log", "logs"), ("resluts", "results"), ("inti", "init")]
 )
 def test_a_misspelt_command(typed, meant, capsys):
-    assert enter([typed]) == 2
+    assert run_command_line([typed]) == 2
     assert f"no such command '{typed}'; did you mean {meant}?" in capsys.readouterr().err
 
 
 def test_a_command_that_is_like_none(capsys):
-    assert enter(["qqqq"]) == 2
+    assert run_command_line(["qqqq"]) == 2
     assert "did you mean" not in capsys.readouterr().err
 
 
 def test_the_help_of_run_names_images_and_state(capsys):
-    assert enter(["run", "--help"]) == 0
+    assert run_command_line(["run", "--help"]) == 0
     said = capsys.readouterr().out
     assert "--images" in said
     assert "--state" in said

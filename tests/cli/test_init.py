@@ -18,7 +18,7 @@ def init(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def init_(*words):
-        status = main.enter(["init", *words])
+        status = main.run_command_line(["init", *words])
         said = capsys.readouterr()
         return status, said.out, said.err
 

@@ -11,7 +11,7 @@ import pytest
 
 from hera_utils.cli.commands import SECTIONS, commands
 from hera_utils.cli.examples import EXAMPLES
-from hera_utils.cli.main import complain, enter
+from hera_utils.cli.main import print_error, run_command_line
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import FIELDS
 
@@ -19,7 +19,7 @@ COMMANDS = [name for commands in SECTIONS.values() for name in commands]
 
 
 def test_help_names_every_command(capsys):
-    assert enter(["--help"]) == 0
+    assert run_command_line(["--help"]) == 0
     said = capsys.readouterr().out
     for name in COMMANDS:
         assert f"  {name} " in said
@@ -31,14 +31,14 @@ def test_help_names_every_command(capsys):
     [[name, *(["ls"] if name == "image" else [])] for name in COMMANDS if name not in ("init", "completion")],
 )
 def test_every_command_has_a_help_with_the_settings(words, capsys):
-    assert enter([*words, "--help"]) == 0
+    assert run_command_line([*words, "--help"]) == 0
     said = capsys.readouterr().out
     assert "--argo_server" in said
     assert "--profile" in said
 
 
 def test_the_help_of_settings_tells_every_flag_and_variable(capsys):
-    assert enter(["settings", "--help"]) == 0
+    assert run_command_line(["settings", "--help"]) == 0
     said = capsys.readouterr().out
     for field in FIELDS:
         for word in (*field.flags, *field.off, *(field.variables if field.flags else ())):
@@ -58,13 +58,13 @@ def test_o_is_a_format_wherever_a_help_shows_it(name):
 
 @pytest.mark.parametrize("flag", ["--no-preflight", "--no_preflight"])
 def test_underscores_and_hyphens_mean_the_same(flag, capsys):
-    assert enter(["run", flag, "absent_file.py"]) == 2
+    assert run_command_line(["run", flag, "absent_file.py"]) == 2
     assert "the script absent_file.py cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_has_an_example(name, capsys):
-    assert enter([name, "--help"]) == 0
+    assert run_command_line([name, "--help"]) == 0
     said = capsys.readouterr().out
     assert any(
         line.lstrip().startswith(("hera-utils " + name, "bash:  hera-utils " + name)) for line in said.splitlines()[2:]
@@ -78,16 +78,16 @@ def test_an_example_is_a_command_line(typed):
 
 
 def test_the_commands_of_a_group_are_told_in_whole_sentences(capsys):
-    enter(["profile", "--help"])
+    run_command_line(["profile", "--help"])
     said = " ".join(capsys.readouterr().out.partition("Commands:")[2].split())
     assert "..." not in said
     assert "Create a profile from the settings given as flags, and from" in said
 
 
 def test_a_word_that_is_missing_is_told_with_an_example(capsys):
-    assert enter(["get"]) == 2
+    assert run_command_line(["get"]) == 2
     assert "fix: for example: hera-utils get @latest; see hera-utils get --help" in capsys.readouterr().err
-    assert enter(["ls", "--limit", "0"]) == 2
+    assert run_command_line(["ls", "--limit", "0"]) == 2
     assert "for example" not in capsys.readouterr().err
 
 
@@ -113,7 +113,7 @@ def test_help_costs_no_heavy_import():
     ],
 )
 def test_mistakes_are_sentences(typed, word, capsys):
-    assert enter(typed) == 2
+    assert run_command_line(typed) == 2
     said = capsys.readouterr().err
     assert said.startswith("hera-utils: ")
     assert word in said
@@ -121,7 +121,7 @@ def test_mistakes_are_sentences(typed, word, capsys):
 
 
 def test_an_error_and_its_fix(capsys):
-    complain(SettingsError("it is wrong", fix="first do this\nthen that"))
+    print_error(SettingsError("it is wrong", fix="first do this\nthen that"))
     assert capsys.readouterr().err == "hera-utils: it is wrong\n  fix: first do this\n       then that\n"
 
 
@@ -130,7 +130,7 @@ def test_interrupted(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(click.Group, "main", interrupted)
-    assert enter(["ls"]) == 130
+    assert run_command_line(["ls"]) == 130
 
 
 def test_interrupted_while_it_is_imported():
@@ -151,13 +151,18 @@ main()
 def test_which_run_made_a_pipe_is_refused(tmp_path, capsys):
     """It waited for somebody to write."""
     os.mkfifo(tmp_path / "pipe")
-    assert enter(["which", str(tmp_path / "pipe")]) == 2
+    assert run_command_line(["which", str(tmp_path / "pipe")]) == 2
     assert "cannot be read (it is not a regular file)" in capsys.readouterr().err
 
 
 def test_settings_hide_the_token(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert enter(["settings", "--argo_server", "argo.example.org", "--argo_token", "planted-token", "-o", "json"]) == 0
+    assert (
+        run_command_line(
+            ["settings", "--argo_server", "argo.example.org", "--argo_token", "planted-token", "-o", "json"]
+        )
+        == 0
+    )
     said = capsys.readouterr()
     assert "planted-token" not in said.out + said.err
     rows = {row["name"]: row for row in json.loads(said.out)}

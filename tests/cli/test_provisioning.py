@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hera_utils.cli.main import enter
+from hera_utils.cli.main import run_command_line
 
 EXPERIMENT = """
 from hera.workflows import Container, Workflow
@@ -38,7 +38,7 @@ def typed(local_platform, tmp_path, monkeypatch, capsys):
 
     def type_it(*words, status=0):
         capsys.readouterr()
-        found = enter(list(words))
+        found = run_command_line(list(words))
         said = capsys.readouterr()
         assert found == status, said.out + said.err
         assert "Traceback" not in said.err

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.cli.run_choice import chosen_name
+from hera_utils.cli.run_choice import choose_name
 from hera_utils.errors import ResourceError
 
 RUNS = ["ising-98xbs", "heat-8dcm6", "ising-2k4qp"]  # the newest first
@@ -18,22 +18,22 @@ spec:
 
 def refused(typed, names=RUNS, **how):
     with pytest.raises(ResourceError) as told:
-        chosen_name(typed, names, **how)
+        choose_name(typed, names, **how)
     return f"{told.value.message}\n{told.value.fix}"
 
 
 def test_a_name_its_only_beginning_and_a_place_from_the_newest():
-    assert chosen_name("heat-8dcm6", RUNS) == "heat-8dcm6"
-    assert chosen_name("he", RUNS) == "heat-8dcm6"
-    assert chosen_name("ising-9", RUNS, whole=False) == "ising-98xbs"
-    assert chosen_name("a", ["a", "a-b"], whole=True) == "a", "a whole name wins over what begins with it"
-    assert [chosen_name(f"@latest{back}", RUNS) for back in ("", "~0", "~1", "~2")] == [RUNS[0], *RUNS]
+    assert choose_name("heat-8dcm6", RUNS) == "heat-8dcm6"
+    assert choose_name("he", RUNS) == "heat-8dcm6"
+    assert choose_name("ising-9", RUNS, whole=False) == "ising-98xbs"
+    assert choose_name("a", ["a", "a-b"], whole=True) == "a", "a whole name wins over what begins with it"
+    assert [choose_name(f"@latest{back}", RUNS) for back in ("", "~0", "~1", "~2")] == [RUNS[0], *RUNS]
 
 
 def test_the_newest_of_those_that_begin_so():
-    assert chosen_name("ising@latest", RUNS) == "ising-98xbs"
-    assert chosen_name("ising@latest~1", RUNS, whole=True) == "ising-2k4qp"
-    assert chosen_name("heat@latest", RUNS) == "heat-8dcm6"
+    assert choose_name("ising@latest", RUNS) == "ising-98xbs"
+    assert choose_name("ising@latest~1", RUNS, whole=True) == "ising-2k4qp"
+    assert choose_name("heat@latest", RUNS) == "heat-8dcm6"
     assert "no run begins with cold" in refused("cold@latest")
     assert "goes back further than the 2 runs\nthe oldest is ising@latest~1" in refused("ising@latest~2")
     assert "the newest of them is ising@latest" in refused("ising")
@@ -59,7 +59,7 @@ def test_what_cannot_be_undone_needs_the_whole_name():
 def test_only_one_name_is_ever_meant(names, typed):
     beginning = [name for name in names if name.startswith(typed)] if typed else []
     try:
-        found = chosen_name(typed, names)
+        found = choose_name(typed, names)
     except ResourceError:
         assert typed not in names
         assert len(beginning) != 1

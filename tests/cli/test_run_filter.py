@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hera_utils.cli.main import enter
-from hera_utils.cli.run_filter import PHASES, RunFilter, wanted_phases
+from hera_utils.cli.main import run_command_line
+from hera_utils.cli.run_filter import PHASES, RunFilter, phases_to_list
 from hera_utils.errors import SettingsError
 
 BORN = "2026-01-01T00:00:00Z"
@@ -26,7 +26,7 @@ NOW = 1767225600 + 3600.0  # an hour later
 )
 def test_a_run_that_failed_an_hour_ago(wanted, admitted):
     assert wanted.admits("sweep-1", "Failed", BORN, NOW) == admitted
-    assert wanted.lets_all_pass == (wanted == RunFilter())
+    assert wanted.is_empty == (wanted == RunFilter())
 
 
 def test_a_run_without_a_date_is_of_no_age():
@@ -46,12 +46,12 @@ def test_a_run_without_a_date_is_of_no_age():
     ],
 )
 def test_wanted_phases(status, running, completed, wanted):
-    assert wanted_phases(status, running=running, completed=completed) == wanted
+    assert phases_to_list(status, running=running, completed=completed) == wanted
 
 
 def test_a_status_that_is_none():
     with pytest.raises(SettingsError, match="`Fialed` is no status of a run") as refused:
-        wanted_phases("Fialed", running=False, completed=False)
+        phases_to_list("Fialed", running=False, completed=False)
     assert "Failed, Error" in refused.value.fix
 
 
@@ -66,16 +66,16 @@ def test_the_list_is_narrowed(local_platform, monkeypatch, capsys):
     good, bad = (local_platform.run(document(word)).name for word in ("true", "false"))
 
     def listed(*words):
-        assert enter(["ls", "-o", "name", *words]) == 0
+        assert run_command_line(["ls", "-o", "name", *words]) == 0
         return capsys.readouterr().out.split()
 
     assert listed() == [bad, good]
     assert listed("--status", "Failed,Error") == [bad]
     assert listed("--prefix", "tru", "--since", "1h") == [good]
     assert listed("--status", "succeeded", "--limit", "1") == [good]
-    assert enter(["ls", "--status", "Error"]) == 0
+    assert run_command_line(["ls", "--status", "Error"]) == 0
     assert "are selected" in capsys.readouterr().err
-    assert enter(["ls", "--since", "soon"]) == 2
+    assert run_command_line(["ls", "--since", "soon"]) == 2
     assert "write --since 30d" in capsys.readouterr().err
-    assert enter(["ls", "--status", "Failed", "-o", "json"]) == 0
+    assert run_command_line(["ls", "--status", "Failed", "-o", "json"]) == 0
     assert [one["status"]["phase"] for one in json.loads(capsys.readouterr().out)] == ["Failed"]

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hera_utils.cli.script import as_our_error, document_built, execute
+from hera_utils.cli.script import build_document, error_of_script, execute
 from hera_utils.cli.script_recorder import ScriptRecording
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
@@ -91,7 +91,7 @@ def test_a_workflow_that_hera_cannot_build_is_told_as_the_scripts(tmp_path, caps
     from hera.workflows import Workflow
 
     with pytest.raises(SettingsError, match="raised TypeError: Invalid argument type"):
-        document_built(Workflow(name="a", entrypoint="c", arguments=5), tmp_path / "a.py")
+        build_document(Workflow(name="a", entrypoint="c", arguments=5), tmp_path / "a.py")
     assert capsys.readouterr().err == ""
 
 
@@ -104,7 +104,7 @@ def test_our_own_errors_pass_unchanged(tmp_path):
 def test_what_the_server_answered_is_told_in_a_sentence(tmp_path):
     from hera.exceptions import BadRequest
 
-    error = as_our_error(
+    error = error_of_script(
         BadRequest("Server returned status code 400 with message: `template name 'nope' undefined`"), tmp_path
     )
     assert isinstance(error, InvalidWorkflow)
@@ -114,7 +114,7 @@ def test_what_the_server_answered_is_told_in_a_sentence(tmp_path):
 def test_a_namespace_that_is_not_there_is_no_fault_of_the_script(tmp_path):
     from hera.exceptions import NotFound
 
-    error = as_our_error(
+    error = error_of_script(
         NotFound('Server returned status code 404 with message: `namespaces "lyon" not found`'), tmp_path
     )
     assert isinstance(error, ResourceError)

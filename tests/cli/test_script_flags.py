@@ -2,7 +2,7 @@
 
 import pytest
 
-from hera_utils.cli.script_flags import declared_flags, marked
+from hera_utils.cli.script_flags import declared_flags, mark_flags_of_script
 
 TAKES_VALUE = {
     "-o": True,
@@ -35,7 +35,7 @@ DECLARED = frozenset({"-o", "--detach", "--argo_server", "--verbose"})
     ],
 )
 def test_a_flag_that_the_script_declares_is_the_scripts(typed, expected):
-    found = marked(typed.split(), TAKES_VALUE, SETTINGS, lambda script: DECLARED)
+    found = mark_flags_of_script(typed.split(), TAKES_VALUE, SETTINGS, lambda script: DECLARED)
     assert [word.replace("\0", "*") for word in found] == expected.split()
 
 

@@ -3,7 +3,7 @@
 import json
 
 from hera_utils.argo.annotations import POINTS
-from hera_utils.cli.ls import whole_runs
+from hera_utils.cli.ls import join_workflows_of_runs
 from hera_utils.runs.record import RUN_LABEL
 from hera_utils.watch.progress_text import UNICODE, headline
 from hera_utils.watch.run_progress import follow_workflows, progress_of_run
@@ -126,5 +126,5 @@ def test_it_is_as_old_as_its_first_workflow():
     parts = [part("loop", name) for name in days]
     for one in parts:
         one["metadata"]["creationTimestamp"] = f"{days[one['metadata']['name']]}T00:00:00Z"
-    (run,) = whole_runs(parts)
+    (run,) = join_workflows_of_runs(parts)
     assert run.document["metadata"]["creationTimestamp"] == "2026-03-01T00:00:00Z"

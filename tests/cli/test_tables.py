@@ -4,7 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from hera_utils.cli import terminal
-from hera_utils.cli.tables import Table, laid_out
+from hera_utils.cli.tables import Table, lay_out
 from hera_utils.results.terminal_table import number
 
 TABLE = Table(
@@ -14,13 +14,13 @@ TABLE = Table(
         ("b" * 12, "0.01", "forest", "0.9", "fit-日本語/model", "Failed", "12", "2"),
     ],
     (False, True, False, True, False, False, True, True),
-    first_to_go=("artifacts", "attempts"),
+    omitted_first=("artifacts", "attempts"),
 )
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
 def test_no_line_is_wider_than_the_terminal(width):
-    lines, kept, gone = laid_out(TABLE, width)
+    lines, kept, gone = lay_out(TABLE, width)
     assert {sum(map(cell_len, line)) + 2 * (len(line) - 1) for line in lines} <= set(range(width + 1))
     assert len(kept) + len(gone) == len(TABLE.header)
     assert all(len(line) == len(kept) for line in lines)
@@ -34,22 +34,22 @@ def test_what_one_copies_is_not_cut(width):
     runs = Table(
         ("run", "status", "message"), [("a-long-name-of-a-run-x7k2q", "Succeeded", "two words " * 9)], whole=("run",)
     )
-    (_, line), _, _ = laid_out(runs, width)
+    (_, line), _, _ = lay_out(runs, width)
     assert line[0] == "a-long-name-of-a-run-x7k2q"
     assert sum(map(len, line)) + 2 * (len(line) - 1) <= width
 
 
 def test_what_goes_first():
-    assert laid_out(TABLE, 200)[2] == []
-    assert laid_out(TABLE, 80)[2] == []
-    assert laid_out(TABLE, 70)[2] == ["artifacts"]
-    assert laid_out(TABLE, 60)[2] == ["artifacts", "attempts"]
-    (first, *_), _, _ = laid_out(TABLE, 80)
+    assert lay_out(TABLE, 200)[2] == []
+    assert lay_out(TABLE, 80)[2] == []
+    assert lay_out(TABLE, 70)[2] == ["artifacts"]
+    assert lay_out(TABLE, 60)[2] == ["artifacts", "attempts"]
+    (first, *_), _, _ = lay_out(TABLE, 80)
     assert first[0].strip() == "point"
 
 
 def test_a_pipe_gets_everything():
-    lines, _, gone = laid_out(TABLE)
+    lines, _, gone = lay_out(TABLE)
     assert gone == []
     assert lines[1][4].strip() == TABLE.lines[0][4]
 

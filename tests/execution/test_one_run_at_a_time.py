@@ -192,7 +192,7 @@ def test_paths_that_are_too_many_to_be_listed_are_all_of_the_experiment(monkeypa
 
 
 def test_a_retry_does_not_put_older_results_in_the_place_of_newer_ones(lab, monkeypatch, capsys):
-    from hera_utils.cli.main import enter
+    from hera_utils.cli.main import run_command_line
 
     first = lab.engine.submit(lab.experiment(wait="not a number"))
     lab.client.wait(first)
@@ -200,9 +200,9 @@ def test_a_retry_does_not_put_older_results_in_the_place_of_newer_ones(lab, monk
     second = lab.engine.run(lab.experiment())
     monkeypatch.setenv("HERA_UTILS_STATE", lab.engine.context.state)
     monkeypatch.setenv("ARGO_NAMESPACE", lab.engine.context.argo_namespace)
-    assert enter(["retry", first]) == 2
+    assert run_command_line(["retry", first]) == 2
     assert f"the run {second.name} has written since files that {first} would write again" in capsys.readouterr().err
-    assert enter(["retry", first, "--python", "/usr/bin/python3"]) == 2
+    assert run_command_line(["retry", first, "--python", "/usr/bin/python3"]) == 2
     assert "--python is for a new run" in capsys.readouterr().err
 
 

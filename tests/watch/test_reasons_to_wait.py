@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from hera_utils.cli.get import description
+from hera_utils.cli.get import describe
 from hera_utils.cli.ls import remarks_on
 from hera_utils.watch.progress import progress
 from hera_utils.watch.progress_text import SUSPENDED
@@ -69,7 +69,7 @@ def test_that_there_are_more_tasks_than_cores_is_told_only_when_none_of_them_run
     assert any(f"b waits: {CORE})" in line for line in lines(run(waiting)))
     # Not reported while the first tasks of a sweep start.
     assert not any("core" in line for line in lines(run(("a", "Pending"), waiting)))
-    told = list(description(run(("a", "Running"), waiting), "http://x", everything=False))
+    told = list(describe(run(("a", "Running"), waiting), "http://x", everything=False))
     assert f"  ○ b waits: {CORE})" in told or f"  o b waits: {CORE})" in told
 
 

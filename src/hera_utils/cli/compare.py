@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from hera_utils.cli.options import completing, settings_options
-from hera_utils.cli.terminal import note, write_data
+from hera_utils.cli.options import complete_with, settings_options
+from hera_utils.cli.terminal import print_note, write_data
 from hera_utils.errors import SettingsError
 
 _FORMATS = ("text", "csv", "json", "html")
@@ -15,7 +15,7 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".html": "html", ".htm": "html", ".
 
 
 @click.command()
-@click.argument("names", metavar="RUN...", nargs=-1, shell_complete=completing("runs"))
+@click.argument("names", metavar="RUN...", nargs=-1, shell_complete=complete_with("runs"))
 @click.option(
     "--where", "conditions", multiple=True, metavar="CONDITION", help="The runs with this, as in `hera-utils runs`."
 )
@@ -39,7 +39,7 @@ def command(
     An output of several points is shown as its mean; --columns takes min, max, mean, median, std, sum and count. For a comparison of two
     runs value by value: hera-utils results diff RUN RUN.
     """
-    from hera_utils.cli.run_catalogue import entries_of, recorded, write_table
+    from hera_utils.cli.run_catalogue import entries_of, recorded_entries, write_table
     from hera_utils.report.comparison_html import comparison_page
     from hera_utils.runs.comparison_table import points_side_by_side, side_by_side
     from hera_utils.runs.conditions import Condition, search
@@ -47,7 +47,7 @@ def command(
     form = output or (_SUFFIXES.get(to.suffix.lower(), "csv") if to is not None else "text")
     entries = list({entry.name: entry for entry in entries_of(names)}.values())
     if conditions:
-        more = [match.entry for match in search(recorded(), [Condition.parse(one) for one in conditions])]
+        more = [match.entry for match in search(recorded_entries(), [Condition.parse(one) for one in conditions])]
         entries += [entry for entry in more if entry.name not in {one.name for one in entries}]
     if len(entries) < 2:
         raise SettingsError(
@@ -61,5 +61,5 @@ def command(
         return 0
     write_table(table, "csv" if form == "text" and to is not None else form, to)
     if table.code and form == "text":
-        note(f"files of the script that differ: {', '.join(table.code)}")
+        print_note(f"files of the script that differ: {', '.join(table.code)}")
     return 0

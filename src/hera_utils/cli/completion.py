@@ -15,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from hera_utils.cli.commands import commands
-from hera_utils.cli.terminal import say
+from hera_utils.cli.terminal import print_line
 from hera_utils.errors import HeraUtilsError
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def command(shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None, "click knows these shells"
     complete = kind(commands, {}, "hera-utils", "_HERA_UTILS_COMPLETE")
-    say(complete.source_template % complete.source_vars())
+    print_line(complete.source_template % complete.source_vars())
     return 0
 
 
-def offered(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+def complete_names(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """The names of these kinds that begin with the typed text."""
     names = dict[str, None]()
     for kind in kinds:
@@ -53,7 +53,7 @@ def offered(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list
     return [*items, *([CompletionItem(incomplete, type="file")] if "files" in kinds else [])]
 
 
-def settings_typed(ctx: click.Context) -> CLIContext:
+def typed_settings(ctx: click.Context) -> CLIContext:
     """The settings of the typed line. A file that the user does not trust is an error here; there is no question."""
     from hera_utils.cli.options import given_settings
     from hera_utils.settings.sources import read_settings
@@ -67,7 +67,7 @@ def _running_server(ctx: click.Context) -> Iterator[ArgoClient | None]:
     """A client of this machine's server; None if no server runs, or if the settings name another platform."""
     from hera_utils.local_platform.daemon import status
 
-    settings = settings_typed(ctx)
+    settings = typed_settings(ctx)
     if settings.platform != "local" or status(Path(settings.state)) is None:
         yield None
         return
@@ -89,13 +89,13 @@ def _runs(ctx: click.Context) -> Iterator[str]:
 
 def _tasks(ctx: click.Context) -> Iterator[str]:
     """The tasks of the run that was typed before."""
-    from hera_utils.cli.run_choice import chosen_name
+    from hera_utils.cli.run_choice import choose_name
     from hera_utils.cli.run_names import runs_of_platform, workflows_of
 
     with _running_server(ctx) as client:
         if client is None:
             return
-        for workflow in workflows_of(client, chosen_name(ctx.params.get("name") or "", runs_of_platform(client))):
+        for workflow in workflows_of(client, choose_name(ctx.params.get("name") or "", runs_of_platform(client))):
             nodes = (client.get(workflow, fields="status.nodes").get("status") or {}).get("nodes") or {}
             yield from (str(node["displayName"]) for node in nodes.values() if node.get("type") == "Pod")
 
@@ -110,17 +110,17 @@ def _profiles(ctx: click.Context) -> Iterator[str]:
 def _claims(ctx: click.Context) -> Iterator[str]:
     from hera_utils.argo.claim_folders import default_folder
 
-    settings = settings_typed(ctx)
+    settings = typed_settings(ctx)
     if settings.platform == "local":
         folders = Path(default_folder(settings.state, settings.argo_namespace, "x")).parent.glob("*/")
         yield from (f"{name}:" for name in (*settings.volumes, *sorted(folder.name for folder in folders)))
 
 
-def _stored(ctx: click.Context) -> Iterator[str]:
-    from hera_utils.cli.stored_template import all_stored
+def _names_of_stored_objects(ctx: click.Context) -> Iterator[str]:
+    from hera_utils.cli.stored_template import list_stored
 
     with _running_server(ctx) as client:
-        yield from map(str, all_stored(client) if client is not None else ())
+        yield from map(str, list_stored(client) if client is not None else ())
 
 
 _FINDERS: dict[str, Callable[[click.Context], Iterator[str]]] = {
@@ -128,5 +128,5 @@ _FINDERS: dict[str, Callable[[click.Context], Iterator[str]]] = {
     "tasks": _tasks,
     "profiles": _profiles,
     "claims": _claims,
-    "stored": _stored,
+    "stored": _names_of_stored_objects,
 }

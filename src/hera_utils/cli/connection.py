@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from hera_utils.cli.options import context, settings_options
-from hera_utils.cli.terminal import note, print_json, say
+from hera_utils.cli.terminal import print_json, print_line, print_note
 
 if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
@@ -42,20 +42,20 @@ def command(output: str) -> int:
     connection = connect(settings)
     if connection.tunnel is not None:
         port = urlsplit(connection.argo_server).port
-        note(
+        print_note(
             f"hera-utils: {connection.argo_server} leads to the {connection.origin}, and closes with this command\n"
             f"  fix: open a tunnel of your own, and name it: kubectl port-forward {_service(connection.origin)} "
             f"{port}:2746"
         )
     if output == "json":
-        print_json(as_json(connection, settings))
+        print_json(connection_as_json(connection, settings))
     else:
-        for name, value in as_variables(connection).items():
-            say(f"export {name}={shlex.quote(value)}")
+        for name, value in connection_as_variables(connection).items():
+            print_line(f"export {name}={shlex.quote(value)}")
     return 0
 
 
-def as_json(connection: Connection, settings: CLIContext) -> Json:
+def connection_as_json(connection: Connection, settings: CLIContext) -> Json:
     more = {"ca_file": connection.ca_file} if connection.ca_file else {}
     return {
         "argo_server": connection.argo_server,
@@ -82,7 +82,7 @@ def _kubernetes(connection: Connection, settings: CLIContext) -> str | None:
     return (status(Path(settings.state)) or {}).get("kubernetes")
 
 
-def as_variables(connection: Connection) -> dict[str, str]:
+def connection_as_variables(connection: Connection) -> dict[str, str]:
     """The variables that the argo command, kubectl and our scripts read. Argo wants host:port, and the word Bearer before the token."""
     from hera_utils.platforms.token import authorization
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hera_utils.cli.options import completing, context, settings_options
-from hera_utils.cli.terminal import say
+from hera_utils.cli.options import complete_with, context, settings_options
+from hera_utils.cli.terminal import print_line
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.spans import size_in_words
@@ -24,8 +24,8 @@ ARTIFACT = "artifact:"
 
 
 @click.command()
-@click.argument("source", shell_complete=completing("claims", "files"))
-@click.argument("target", shell_complete=completing("claims", "files"))
+@click.argument("source", shell_complete=complete_with("claims", "files"))
+@click.argument("target", shell_complete=complete_with("claims", "files"))
 @click.option("--unpack", is_flag=True, help="Unpack what Argo packed (.tgz).")
 @settings_options
 def command(source: str, target: str, unpack: bool) -> int:
@@ -50,12 +50,12 @@ def command(source: str, target: str, unpack: bool) -> int:
         return _copy_artifacts(source, Path(target), unpack)
     cluster = Cluster(connect(settings))
     done = copy(cluster, source, target, state=settings.state)
-    say(f"{counted(done.files, 'file')}, {size_in_words(done.bytes)}, to {done.target}")
+    print_line(f"{counted(done.files, 'file')}, {size_in_words(done.bytes)}, to {done.target}")
     return 0
 
 
 def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
-    from hera_utils.cli.run_names import reached_run
+    from hera_utils.cli.run_names import reach_run
     from hera_utils.results.artifacts import absent, artifacts_of_run
 
     run, _, rest = source.removeprefix(ARTIFACT).partition("/")
@@ -63,21 +63,21 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
         raise SettingsError(
             f"`{source}` names no run", fix="write artifact:RUN, artifact:RUN/TASK or artifact:RUN/TASK/NAME"
         )
-    with reached_run(run) as reached:
+    with reach_run(run) as reached:
         there = artifacts_of_run(reached.run)
         connection = replace(reached.client.connection, namespace=reached.client.namespace)
         name = reached.run.name
     if any(document["metadata"]["name"] == run for document in reached.run.own) and run != name:
         there, name = [one for one in there if one.workflow == run], run  # the user named one workflow of the run
-    found, one = _chosen(there, rest)
+    found, one = _choose_artifacts(there, rest)
     if not found:
         raise absent(name, there, rest)
     if one:
-        return _copy_one(connection, name, found[0], target, unpack)
-    return _copy_several(connection, name, found, target, unpack)
+        return _copy_to_file(connection, name, found[0], target, unpack)
+    return _copy_to_folder(connection, name, found, target, unpack)
 
 
-def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
+def _choose_artifacts(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
     """(the artifacts that TASK, TASK/NAME or "" means, whether exactly one was named)."""
     from hera_utils.platforms.artifact_downloads import choose_artifacts
 
@@ -90,7 +90,7 @@ def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
     return choose_artifacts(there, rest), False
 
 
-def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], target: Path, unpack: bool) -> int:
+def _copy_to_folder(connection: Connection, run: str, artifacts: list[Artifact], target: Path, unpack: bool) -> int:
     from hera_utils.platforms import artifact_downloads
 
     if target.exists() and not target.is_dir():
@@ -98,18 +98,18 @@ def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], t
 
     def tell(saved: artifact_downloads.SavedArtifact) -> None:
         state = "exists already" if saved.again else f"sha256 {saved.sha256[:12]}…"
-        say(f"{saved.path}  {size_in_words(saved.bytes)}  {state}")
+        print_line(f"{saved.path}  {size_in_words(saved.bytes)}  {state}")
 
     done = artifact_downloads.download(connection, run, artifacts, target, report=tell)
     for saved in done:
         if unpack and saved.path.endswith(".tgz"):
             artifact_downloads.unpack_tgz(target / saved.path, keep=True)
     total = sum(saved.bytes for saved in done)
-    say(f"{counted(len(done), 'artifact')}, {size_in_words(total)}, to {target}")
+    print_line(f"{counted(len(done), 'artifact')}, {size_in_words(total)}, to {target}")
     return 0
 
 
-def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path, unpack: bool) -> int:
+def _copy_to_file(connection: Connection, run: str, artifact: Artifact, target: Path, unpack: bool) -> int:
     import tempfile
 
     from hera_utils.platforms import artifact_downloads
@@ -137,5 +137,5 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
     finally:
         remove_tree(beside)
     kind = "file" if placed.is_file() else "folder"
-    say(f"1 {kind}, {size_in_words(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
+    print_line(f"1 {kind}, {size_in_words(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
     return 0

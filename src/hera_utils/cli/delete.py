@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hera_utils.cli.options import completing, settings_options
-from hera_utils.cli.terminal import say
+from hera_utils.cli.options import complete_with, settings_options
+from hera_utils.cli.terminal import print_line
 
 
 @click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completing("runs", "stored"))
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_with("runs", "stored"))
 @settings_options
 def command(names: tuple[str, ...]) -> int:
     """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain, and
@@ -18,19 +18,19 @@ def command(names: tuple[str, ...]) -> int:
     A cron workflow is named by its name or as cronwf/NAME, and takes its runs with it; a stored template as workflowtemplate/NAME.
     """
     from hera_utils.cli.deletion import keep_and_delete
-    from hera_utils.cli.run_names import chosen_run, reached, workflows_of
-    from hera_utils.cli.stored_template import stored_by_name
+    from hera_utils.cli.run_names import choose_run, connect_client, workflows_of
+    from hera_utils.cli.stored_template import find_stored_object
 
-    with reached() as client:
+    with connect_client() as client:
         # look up all names first: a wrong name must be found before anything is deleted
-        stored_by = {name: stored_by_name(client, name) for name in names}
+        stored_by = {name: find_stored_object(client, name) for name in names}
         runs = dict.fromkeys(
-            chosen_run(client, name, whole=True) for name, stored in stored_by.items() if stored is None
+            choose_run(client, name, whole=True) for name, stored in stored_by.items() if stored is None
         )
         for workflow in dict.fromkeys(one for run in runs for one in workflows_of(client, run)):
             keep_and_delete(client, workflow)
-            say(f"{workflow} deleted")
+            print_line(f"{workflow} deleted")
         for reference, stored in {str(stored): stored for stored in stored_by.values() if stored is not None}.items():
             client.delete_template(stored.kind, stored.name)
-            say(f"{reference} deleted" + ("; its runs go with it" if stored.kind == "CronWorkflow" else ""))
+            print_line(f"{reference} deleted" + ("; its runs go with it" if stored.kind == "CronWorkflow" else ""))
     return 0

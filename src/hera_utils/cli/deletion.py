@@ -28,7 +28,7 @@ def keep_and_delete(client: ArgoClient, workflow: str) -> None:
     if any(folder.is_dir() for folder in folders):
         document = client.get(workflow)
         if phase_of(document) in COMPLETED:
-            _keep(document, folders, [client.connection.token, *_secrets()])
+            _keep_document(document, folders, [client.connection.token, *_secrets()])
     client.delete(workflow)
 
 
@@ -39,7 +39,7 @@ def _secrets() -> list[Any]:
     return [*options.context().secrets(), *secrets_of(os.environ)]
 
 
-def _keep(document: Json, folders: Sequence[Path], secrets: list[Any]) -> None:
+def _keep_document(document: Json, folders: Sequence[Path], secrets: list[Any]) -> None:
     """Store the workflow in the record of its run, if there is one. An older version in the record is replaced, as retries change it."""
     from hera_utils.results.secrecy import holds_secret
     from hera_utils.runs.record import RUN_LABEL, RunRecord

@@ -32,7 +32,7 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     from hera_utils.preflight.run import examine, write_role
 
     settings = context()
-    environment, documents, absent = _examined(workflow, settings) if workflow is not None else (None, [], [])
+    environment, documents, absent = _read_subject(workflow, settings) if workflow is not None else (None, [], [])
     examination = examine(settings, environment, documents, role_file=role)
     findings = [*examination.findings, *(warning("layout", sentence) for sentence in absent)]
     if role and examination.roles:
@@ -44,19 +44,19 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     return int(bool(examination.problems))
 
 
-def _examined(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:
+def _read_subject(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:
     """(environment, documents, warnings about absent files) of a script's experiment; (None, documents, []) of the workflows that a
     script builds, or of a workflow file.
     """
     from hera_utils.cli.documents import KINDS, is_document, read_documents
-    from hera_utils.cli.experiments import described_by
+    from hera_utils.cli.experiments import read_descriptions
     from hera_utils.execution.batches import estimate_size, largest_document, limits_of
     from hera_utils.execution.cautions import absent_files
     from hera_utils.execution.definition import Definition
 
     if is_document(path):
         return None, [document for document in read_documents(path) if document["kind"] in KINDS], []
-    experiment, documents = described_by(path)
+    experiment, documents = read_descriptions(path)
     if experiment is None and not documents:
         raise SettingsError(
             f"{path} creates neither an experiment nor a workflow",

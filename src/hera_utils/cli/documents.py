@@ -39,7 +39,7 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
     import yaml
 
     from hera_utils.argo import yaml_limits
-    from hera_utils.cli.yaml_text import loader, mistake, strict_loader, text_of
+    from hera_utils.cli.yaml_text import describe_yaml_error, loader, strict_loader, text_of
 
     text = text_of(path)
     try:
@@ -47,16 +47,16 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
         loaded = yaml.load_all(text, strict_loader() if strict else loader())
         documents = [(number, one) for number, one in enumerate(loaded, 1) if one is not None]
     except yaml.YAMLError as error:
-        raise InvalidWorkflow(f"{path}{mistake(error)}", fix="correct it") from None
+        raise InvalidWorkflow(f"{path}{describe_yaml_error(error)}", fix="correct it") from None
     if not documents:
         raise InvalidWorkflow(f"{path} holds no document", fix="write a Workflow into it, or check its name")
-    read = [(number, _checked(path, number, one)) for number, one in documents]
+    read = [(number, _check_document(path, number, one)) for number, one in documents]
     if strict:
         _refuse_unknown_fields(path, text, read)
-    return in_order([document for _, document in read])
+    return sort_by_dependency([document for _, document in read])
 
 
-def in_order(documents: Sequence[Json]) -> list[Json]:
+def sort_by_dependency(documents: Sequence[Json]) -> list[Json]:
     """The documents, each after those that it refers to: sorted by kind, and templates after those that they call."""
     ranked = sorted(documents, key=lambda document: _rank(document["kind"]))
     templates = [document for document in ranked if document["kind"] in TEMPLATE_KINDS]
@@ -105,7 +105,7 @@ def references(value: Any) -> Iterator[tuple[str, str]]:
 
 def _refuse_unknown_fields(path: Path, text: str, documents: Sequence[tuple[int, Json]]) -> None:
     from hera_utils.argo.unknown_fields import unknown_fields
-    from hera_utils.cli.yaml_text import lines_of
+    from hera_utils.cli.yaml_text import find_lines
 
     unknown = [
         (number, field)
@@ -115,7 +115,7 @@ def _refuse_unknown_fields(path: Path, text: str, documents: Sequence[tuple[int,
     ]
     if not unknown:
         return
-    lines = lines_of(text, [(number, field.path) for number, field in unknown])
+    lines = find_lines(text, [(number, field.path) for number, field in unknown])
     complaints = [
         f"line {line}: {field}" if line else str(field) for line, (_, field) in zip(lines, unknown, strict=True)
     ]
@@ -125,11 +125,11 @@ def _refuse_unknown_fields(path: Path, text: str, documents: Sequence[tuple[int,
     )
 
 
-def _checked(path: Path, number: int, document: Any) -> Json:
+def _check_document(path: Path, number: int, document: Any) -> Json:
     where = f"{path}, document {number}" if number > 1 else str(path)
     if not isinstance(document, dict):
         raise InvalidWorkflow(
-            f"{where} is not an object but {_what(document)}", fix="a Workflow begins with `kind: Workflow`"
+            f"{where} is not an object but {_type_in_words(document)}", fix="a Workflow begins with `kind: Workflow`"
         )
     if "kind" not in document and "apiVersion" not in document and not _may_be_a_workflow(document):
         raise InvalidWorkflow(
@@ -137,14 +137,18 @@ def _checked(path: Path, number: int, document: Any) -> Json:
         )
     kind = document.setdefault("kind", "Workflow")
     if not isinstance(kind, str):
-        raise InvalidWorkflow(f"{where}: `kind` is not text but {_what(kind)}", fix="a Workflow has `kind: Workflow`")
+        raise InvalidWorkflow(
+            f"{where}: `kind` is not text but {_type_in_words(kind)}", fix="a Workflow has `kind: Workflow`"
+        )
     near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
-    if kind not in KINDS and kind not in OTHER_ARGO_KINDS and (near or _is_argos(document)):
+    if kind not in KINDS and kind not in OTHER_ARGO_KINDS and (near or _is_of_argo(document)):
         hint = f"did you mean `{near[0]}`?" if near else f"Argo has: {', '.join(ARGO_KINDS)}"
         raise InvalidWorkflow(f"{where}: there is no kind `{kind}`", fix=hint)
     for name in ("metadata", "spec") if kind in ARGO_KINDS else ("metadata",):
         if not isinstance(document.setdefault(name, {}), dict):
-            raise InvalidWorkflow(f"{where}: `{name}` is not an object but {_what(document[name])}", fix="correct it")
+            raise InvalidWorkflow(
+                f"{where}: `{name}` is not an object but {_type_in_words(document[name])}", fix="correct it"
+            )
     return document
 
 
@@ -153,11 +157,11 @@ def _may_be_a_workflow(document: Json) -> bool:
     return not {str(key) for key in document} - {"metadata", "spec", "status"}
 
 
-def _is_argos(document: Json) -> bool:
+def _is_of_argo(document: Json) -> bool:
     return str(document.get("apiVersion") or "").startswith("argoproj.io/")
 
 
-def in_namespace(document: Json, namespace: str) -> Json:
+def move_to_namespace(document: Json, namespace: str) -> Json:
     """The document with its namespace, if it has one, replaced by the one to which it is sent, as for a script."""
     own = document["metadata"].get("namespace")
     if own in (None, namespace) or document["kind"] == "ClusterWorkflowTemplate":
@@ -165,7 +169,7 @@ def in_namespace(document: Json, namespace: str) -> Json:
     return {**document, "metadata": {**document["metadata"], "namespace": namespace}}
 
 
-def _what(value: Any) -> str:
+def _type_in_words(value: Any) -> str:
     names = {
         str: "text",
         list: "a list",
@@ -181,12 +185,12 @@ def files_of(paths: Sequence[Path]) -> Iterator[Path]:
     """The named files, and the files of the named folders with objects of Argo or Kubernetes (without hidden folders and records)."""
     for path in paths:
         if path.is_dir():
-            yield from (file for file in sorted(path.rglob("*")) if _is_wanted(file, path))
+            yield from (file for file in sorted(path.rglob("*")) if _is_workflow_file(file, path))
         else:
             yield path
 
 
-def _is_wanted(file: Path, folder: Path) -> bool:
+def _is_workflow_file(file: Path, folder: Path) -> bool:
     inside = file.relative_to(folder)
     if file.suffix.lower() not in SUFFIXES or any(part.startswith(".") or part == "runs" for part in inside.parts[:-1]):
         return False

@@ -19,7 +19,7 @@ def experiment_of(path: Path) -> Experiment:
 
     The script is executed as `hera-utils lint` does: nothing that it submits is sent. Raises SettingsError if it has none or several.
     """
-    experiment, _ = described_by(path)
+    experiment, _ = read_descriptions(path)
     if experiment is None:
         raise SettingsError(
             f"{path} describes no experiment",
@@ -28,13 +28,13 @@ def experiment_of(path: Path) -> Experiment:
     return experiment
 
 
-def described_by(path: Path) -> tuple[Experiment | None, list[Json]]:
+def read_descriptions(path: Path) -> tuple[Experiment | None, list[Json]]:
     """(the script's Experiment or None, the documents of the workflows and templates that it builds without one).
 
     Raises SettingsError if it has several experiments.
     """
     from hera_utils.cli.options import given_settings
-    from hera_utils.cli.script import document_built, execute
+    from hera_utils.cli.script import build_document, execute
     from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.experiment.experiment import Experiment
     from hera_utils.settings.script_host import ScriptHost
@@ -49,5 +49,5 @@ def described_by(path: Path) -> tuple[Experiment | None, list[Json]]:
             raise SettingsError(
                 f"{path} has {len(several)} experiments", fix="call the one to use `experiment` in the script"
             )
-    documents = [document_built(workflow, path) for workflow in (*script.templates, *script.built)]
+    documents = [build_document(workflow, path) for workflow in (*script.templates, *script.built)]
     return None, documents

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.cli import options
-from hera_utils.cli.outcome import resume_command, tell_end
-from hera_utils.cli.run_names import chosen_run, record_folders
-from hera_utils.cli.terminal import note, progress_console
+from hera_utils.cli.outcome import print_outcome, resume_command
+from hera_utils.cli.run_names import choose_run, record_folders
+from hera_utils.cli.terminal import print_note, progress_console
 from hera_utils.errors import WaitTimeout
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ DETACHED = 130
 
 
 @dataclass
-class Followed:
+class FollowedRun:
     """A run, and its workflows as last seen (without their nodes), in the order in which they were submitted.
 
     name: the run's. runs: folders that may have its record.
@@ -37,7 +37,7 @@ class Followed:
     runs: list[Path] = field(default_factory=list)
     workflows: list[Json] = field(default_factory=list)
 
-    def look(self) -> list[Json]:
+    def refresh(self) -> list[Json]:
         """Ask for the workflows again; [] if this is no run of an experiment."""
         from hera_utils.runs.record import RUN_LABEL, label_of
         from hera_utils.runs.whole_run import by_turn
@@ -69,10 +69,10 @@ class Followed:
         return remaining(self.workflows, self.folder, time.time())
 
 
-def followed(client: ArgoClient, name: str) -> Followed:
+def find_run_to_follow(client: ArgoClient, name: str) -> FollowedRun:
     """The run that a typed name means, as it is now; without workflows if the name is that of a workflow which belongs to no run."""
-    run = Followed(client, chosen_run(client, name), record_folders())
-    run.look()
+    run = FollowedRun(client, choose_run(client, name), record_folders())
+    run.refresh()
     return run
 
 
@@ -86,7 +86,7 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     from hera_utils.watch.follow import follow
 
     try:
-        with _lost(client, name):
+        with _explain_lost_server(client, name):
             document = follow(
                 client,
                 name,
@@ -95,23 +95,23 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
                 not_taken_up=not_taken_up_on(client.connection),
             )
     except KeyboardInterrupt:
-        note("\n" + _come_back(client, name))
+        print_note("\n" + _commands_to_come_back(client, name))
         return DETACHED
     except WaitTimeout:
-        raise options.deadline().reached(_come_back(client, name)) from None
-    return tell_end(client, document, again=again)
+        raise options.deadline().reached(_commands_to_come_back(client, name)) from None
+    return print_outcome(client, document, again=again)
 
 
-def _lost(client: ArgoClient, run: str) -> AbstractContextManager[None]:
+def _explain_lost_server(client: ArgoClient, run: str) -> AbstractContextManager[None]:
     """Within, the loss of a cluster's server is told with how to come back. Any command starts this machine's server again."""
     if client.connection.local:
         return nullcontext()
     from hera_utils.runs.come_back import lost_with  # imported here because few commands need it
 
-    return lost_with(lambda: _come_back(client, run))
+    return lost_with(lambda: _commands_to_come_back(client, run))
 
 
-def _come_back(client: ArgoClient, run: str) -> str:
+def _commands_to_come_back(client: ArgoClient, run: str) -> str:
     from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
 
     command = client.connection.command
@@ -120,18 +120,18 @@ def _come_back(client: ArgoClient, run: str) -> str:
 
 def follow_run(client: ArgoClient, name: str) -> int:
     """Show a run until it ends, then why it failed. Returns the exit status; Ctrl-C leaves the run alone."""
-    run = followed(client, name)
+    run = find_run_to_follow(client, name)
     if not run.workflows:
         return follow_to_end(client, run.name)
     status, seen = 0, set()
     if len(run.names) == 1:  # a single workflow can be shown task by task
         status, seen = follow_to_end(client, run.names[0]), set(run.names)
-        if status == DETACHED or (len(run.look()) == 1 and not run.remaining.what):
+        if status == DETACHED or (len(run.refresh()) == 1 and not run.remaining.what):
             return status
-    return _follow_together(run, seen) or status
+    return _follow_workflows(run, seen) or status
 
 
-def _follow_together(run: Followed, shown_names: set[str]) -> int:
+def _follow_workflows(run: FollowedRun, shown_names: set[str]) -> int:
     """shown_names: workflows that were followed to their end already."""
     from hera_utils.platforms.reconnect import repeat_until_answered
     from hera_utils.preflight.ready import not_taken_up_on
@@ -143,29 +143,29 @@ def _follow_together(run: Followed, shown_names: set[str]) -> int:
         options.deadline().sleep(run.name, pause)
 
     try:
-        with _lost(run.client, run.name):
+        with _explain_lost_server(run.client, run.name):
             state = follow_workflows(
                 run.name,
-                lambda: repeat_until_answered(run.look, rejoin=run.client.rejoin, sleep=sleep),
+                lambda: repeat_until_answered(run.refresh, rejoin=run.client.rejoin, sleep=sleep),
                 display_for(progress_console()),
                 more=lambda _: run.remaining.phase,
                 reasons=Stall(run.client.get, not_taken_up_on(run.client.connection)).reasons,
                 deadline=options.deadline(),
             )
     except KeyboardInterrupt:
-        note("\n" + _come_back(run.client, run.name))
+        print_note("\n" + _commands_to_come_back(run.client, run.name))
         return DETACHED
     except WaitTimeout:
-        raise options.deadline().reached(_come_back(run.client, run.name)) from None
+        raise options.deadline().reached(_commands_to_come_back(run.client, run.name)) from None
     for one in (row.label for row in state.rows if row.failed and row.label not in shown_names):
-        tell_end(run.client, run.client.get(one))
+        print_outcome(run.client, run.client.get(one))
     if not state.over:
-        for line in left_lines(run):
-            note(line)
+        for line in lines_about_unsubmitted_rest(run):
+            print_note(line)
     return 0 if state.succeeded else 1
 
 
-def left_lines(run: Followed) -> list[str]:
+def lines_about_unsubmitted_rest(run: FollowedRun) -> list[str]:
     """What to print about a run whose submitted workflows have ended, while no process submits the rest."""
     what = run.remaining.what
     verb = "is" if what in ("gather", "1 point", "the rest of the search") else "are"
@@ -181,7 +181,7 @@ def left_lines(run: Followed) -> list[str]:
     ]
 
 
-def is_over(run: Followed) -> bool:
+def is_over(run: FollowedRun) -> bool:
     """Whether all workflows of a run have ended and no more are awaited."""
     phases = [phase_of(one) for one in run.workflows]
     return all(phase in COMPLETED for phase in phases) and not run.remaining.awaited

@@ -16,8 +16,8 @@ from hera_utils.argo.faults import NOT_FOUND
 from hera_utils.argo.phases import COMPLETED, phase_of
 from hera_utils.cli.deletion import keep_and_delete
 from hera_utils.cli.image_removal import ImageRemoval
-from hera_utils.cli.options import context, seconds_of, settings_options
-from hera_utils.cli.terminal import say
+from hera_utils.cli.options import context, parse_age, settings_options
+from hera_utils.cli.terminal import print_line
 from hera_utils.deep_folders import remove_tree
 from hera_utils.errors import Refused
 from hera_utils.wording import counted
@@ -53,22 +53,22 @@ def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool
     Files on existing claims are never touched, and the records of runs keep their results. The space is shown first; without a terminal
     nothing is deleted unless --yes is given.
     """
-    from hera_utils.cli.run_names import reached
+    from hera_utils.cli.run_names import connect_client
 
-    settings, seconds = context(), seconds_of(older_than, "--older-than")
-    unused = None if unused_images is None else seconds_of(unused_images, "--unused-images")
-    with reached(settings) as client:
+    settings, seconds = context(), parse_age(older_than, "--older-than")
+    unused = None if unused_images is None else parse_age(unused_images, "--unused-images")
+    with connect_client(settings) as client:
         removal = _Removal.of(client, Path(settings.state), seconds, unused)
         if not removal:
-            say(f"nothing is older than {older_than}")
+            print_line(f"nothing is older than {older_than}")
             return 0
         for line in removal.lines():
-            say(line)
-        if dry_run or not (yes or _agreed()):
-            say("nothing deleted" + ("" if dry_run or sys.stdin.isatty() else "; add --yes"))
+            print_line(line)
+        if dry_run or not (yes or _confirm_deletion()):
+            print_line("nothing deleted" + ("" if dry_run or sys.stdin.isatty() else "; add --yes"))
             return 0
         for line in removal.carry_out(client):
-            say(line)
+            print_line(line)
     return 0
 
 
@@ -90,14 +90,14 @@ class _Removal:
     def of(cls, client: ArgoClient, state: Path, seconds: float, unused: float | None) -> _Removal:
         """What is older than so many seconds. unused: also images that were not used for so many seconds; None: no images."""
         limit = time.time() - seconds
-        runs = [run for run in client.list(fields=_FIELDS) if _ended_before(run, limit)]
+        runs = [run for run in client.list(fields=_FIELDS) if _has_ended_before(run, limit)]
         if not client.connection.local:
             return cls(state, None, runs, {}, ImageRemoval(), [])
         from hera_utils.local_platform.storage import disk
 
-        usage = disk.usage(state, _every_run(client))  # of all namespaces: pods of their runs are no leftovers
-        images = ImageRemoval.of(state, unused, "" if unused is None else _unfinished(client))
-        return cls(state, usage, runs, disk.old(usage.leftovers, seconds), images, _records(client, limit))
+        usage = disk.usage(state, _uids_of_runs(client))  # of all namespaces: pods of their runs are no leftovers
+        images = ImageRemoval.of(state, unused, "" if unused is None else _annotations_of_unfinished_runs(client))
+        return cls(state, usage, runs, disk.old(usage.leftovers, seconds), images, _old_records(client, limit))
 
     def __bool__(self) -> bool:
         return bool(self.runs or self.leftovers or self.records or self.images.lines())
@@ -123,7 +123,7 @@ class _Removal:
 
     def carry_out(self, client: ArgoClient) -> Iterator[str]:
         """Delete everything; the lines to print. Files go first, because the disk may be full and the journal must write to it."""
-        for folder in [*self.leftovers, *(_folders(self.usage, self.state, self.runs) if self.usage else ())]:
+        for folder in [*self.leftovers, *(_folders_of_runs(self.usage, self.state, self.runs) if self.usage else ())]:
             remove_tree(folder)
         yield from self.images.remove()
         for run in self.runs:
@@ -133,30 +133,30 @@ class _Removal:
         yield f"{counted(len(self.runs), 'run')} deleted"
 
 
-def _every_run(client: ArgoClient) -> frozenset[str]:
-    return frozenset(run["metadata"]["uid"] for run in _everywhere(client, "metadata.uid"))
+def _uids_of_runs(client: ArgoClient) -> frozenset[str]:
+    return frozenset(run["metadata"]["uid"] for run in _list_in_all_namespaces(client, "metadata.uid"))
 
 
-def _unfinished(client: ArgoClient) -> str:
+def _annotations_of_unfinished_runs(client: ArgoClient) -> str:
     """The annotations of all runs that have not ended: they name the Pythons of their tasks."""
-    runs = _everywhere(client, "metadata.annotations,status.phase")
+    runs = _list_in_all_namespaces(client, "metadata.annotations,status.phase")
     going = (run for run in runs if phase_of(run) not in COMPLETED)
     return "\n".join(text for run in going for text in ((run.get("metadata") or {}).get("annotations") or {}).values())
 
 
-def _everywhere(client: ArgoClient, fields: str) -> Iterator[Json]:
+def _list_in_all_namespaces(client: ArgoClient, fields: str) -> Iterator[Json]:
     from hera_utils.platforms.cluster import Cluster
 
     for namespace in Cluster(client.connection).list("Namespace"):
-        with type(client)(_in_namespace(client, namespace["metadata"]["name"])) as other:
+        with type(client)(_connection_to_namespace(client, namespace["metadata"]["name"])) as other:
             yield from other.list(fields=fields)
 
 
-def _in_namespace(client: ArgoClient, namespace: str) -> Any:
+def _connection_to_namespace(client: ArgoClient, namespace: str) -> Any:
     return replace(client.connection, namespace=namespace)
 
 
-def _folders(measured: Usage, state: Path, doomed: list[Json]) -> Iterator[Path]:
+def _folders_of_runs(measured: Usage, state: Path, doomed: list[Json]) -> Iterator[Path]:
     """The folders to delete with runs: their pods' logs and private files, and their artifacts unless their artifactGC says Never."""
     for run in doomed:
         metadata = run["metadata"]
@@ -170,7 +170,7 @@ def _size(measured: Usage | None, run: Json) -> int:
     return measured.of_run(metadata["uid"], metadata["namespace"], metadata["name"]) if measured else 0
 
 
-def _ended_before(run: Json, limit: float) -> bool:
+def _has_ended_before(run: Json, limit: float) -> bool:
     from hera_utils.argo import timestamps
 
     status = run.get("status") or {}
@@ -178,13 +178,13 @@ def _ended_before(run: Json, limit: float) -> bool:
     return status.get("phase") in COMPLETED and end is not None and end <= limit
 
 
-def _agreed() -> bool:
+def _confirm_deletion() -> bool:
     return sys.stdin.isatty() and click.confirm("Delete them?", default=False)
 
 
-def _records(client: ArgoClient, limit: float) -> list[str]:
+def _old_records(client: ArgoClient, limit: float) -> list[str]:
     """The uids of the archive's old records, of runs that are deleted now or were deleted before."""
-    return [record["metadata"]["uid"] for record in client.list_archived() if _ended_before(record, limit)]
+    return [record["metadata"]["uid"] for record in client.list_archived() if _has_ended_before(record, limit)]
 
 
 def _delete(delete: Callable[[str], None], name: str) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import completing, output_option, settings_options
-from hera_utils.cli.terminal import painted, print_document, print_json, say, symbols, width
+from hera_utils.cli.options import complete_with, output_option, settings_options
+from hera_utils.cli.terminal import paint_phase, print_document, print_json, print_line, symbols, width
 from hera_utils.wording import counted
 
 if TYPE_CHECKING:
     from hera_utils.argo.node_tree import Branch
-    from hera_utils.cli.following import Followed
+    from hera_utils.cli.following import FollowedRun
     from hera_utils.cli.stored_template import StoredTemplate
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.watch.progress_text import Symbols
@@ -27,7 +27,7 @@ _MOST_WORKFLOWS = 4  # if a run has more workflows, its tasks are not shown
 
 
 @click.command()
-@click.argument("name", metavar="NAME", shell_complete=completing("runs", "stored"))
+@click.argument("name", metavar="NAME", shell_complete=complete_with("runs", "stored"))
 @click.option("--all", "everything", is_flag=True, help="Show every task, also the many that succeeded.")
 @output_option("json", "yaml")
 @settings_options
@@ -36,47 +36,47 @@ def command(name: str, everything: bool, output: str) -> int:
 
     A cron workflow is named by its name or as cronwf/NAME, a stored template as workflowtemplate/NAME.
     """
-    from hera_utils.cli.following import followed
-    from hera_utils.cli.outcome import tell_warning
-    from hera_utils.cli.run_names import reached
-    from hera_utils.cli.stored_template import stored_by_name
+    from hera_utils.cli.following import find_run_to_follow
+    from hera_utils.cli.outcome import print_warnings
+    from hera_utils.cli.run_names import connect_client
+    from hera_utils.cli.stored_template import find_stored_object
 
-    with reached() as client:
-        stored = stored_by_name(client, name)
+    with connect_client() as client:
+        stored = find_stored_object(client, name)
         if stored is not None:
             _print_stored(client, stored, output)
             return 0
-        run = followed(client, name)
+        run = find_run_to_follow(client, name)
         names = run.names or [run.name]
         if output == "text" and (len(names) > 1 or run.remaining.what):
-            for line in _of_several(run, everything=everything):
-                say(line)
+            for line in _lines_of_several_workflows(run, everything=everything):
+                print_line(line)
             return 0
         if len(names) > 1:
-            _print_several([client.get(one) for one in names], output)
+            _print_documents([client.get(one) for one in names], output)
             return 0
         document = client.get(names[0])
         link = client.link(document["metadata"]["name"])
     if output == "text":
-        for line in description(document, link, everything=everything):
-            say(line)
+        for line in describe(document, link, everything=everything):
+            print_line(line)
     else:
         print_document(document, output)
-    tell_warning(client, document)
+    print_warnings(client, document)
     return 0
 
 
 def _print_stored(client: ArgoClient, stored: StoredTemplate, output: str) -> None:
-    from hera_utils.cli.stored_template import description as description_of_stored
+    from hera_utils.cli.stored_template import describe as description_of_stored
 
     if output != "text":
         print_document(stored.document, output)
         return
     for line in description_of_stored(client, stored):
-        say(_cut(line))
+        print_line(_cut_to_width(line))
 
 
-def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
+def _lines_of_several_workflows(run: FollowedRun, *, everything: bool) -> Iterator[str]:
     """Lines about a run of several workflows: its state, each workflow (with its tasks, if there are few workflows), and the rest."""
     from hera_utils.argo.node_tree import tree
     from hera_utils.watch.progress_text import headline, row_text
@@ -84,15 +84,15 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
 
     client, signs, remaining = run.client, symbols(), run.remaining
     state = progress_of_run(run.name, run.workflows, remaining.phase)
-    yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
+    yield paint_phase(state.phase, headline(state, state.elapsed(time.time()), signs))
     count = len(run.workflows)
     yield f"  namespace {client.namespace}   {counted(count, 'workflow')}"
     for row in state.rows:
-        yield painted(row.phase, f"  {row_text(row, signs)}")
+        yield paint_phase(row.phase, f"  {row_text(row, signs)}")
         if count <= _MOST_WORKFLOWS:
             for branch in tree(client.get(row.label)):
                 for part in branch.parts or (branch,):
-                    yield from _branch(part, 2, signs, everything=everything)
+                    yield from _lines_of_branch(part, 2, signs, everything=everything)
             yield f"    {client.link(row.label)}"
     if remaining.what:
         yield f"  {signs.awaited} {remaining.what} {'to come' if remaining.awaited else 'not submitted: run the script with --resume'}"
@@ -100,23 +100,23 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
     yield f"  {tasks}its points: hera-utils results {run.name}"
 
 
-def _print_several(documents: list[Json], output: str) -> None:
+def _print_documents(documents: list[Json], output: str) -> None:
     if output == "json":
         print_json(documents)
         return
     import yaml
 
-    say(yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True).rstrip())
+    print_line(yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True).rstrip())
 
 
-def description(document: Json, link: str, *, everything: bool) -> Iterator[str]:
+def describe(document: Json, link: str, *, everything: bool) -> Iterator[str]:
     from hera_utils.argo.node_tree import tree
     from hera_utils.runs.outcome import outcome
     from hera_utils.watch.progress import progress
     from hera_utils.watch.progress_text import headline, waiting_sentences
 
     state, signs = progress(document), symbols()
-    yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
+    yield paint_phase(state.phase, headline(state, state.elapsed(time.time()), signs))
     if state.message:
         yield f"  {outcome(document).why}"
     for sentence in waiting_sentences(state, signs, everything=True).values():
@@ -127,13 +127,13 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
         ("outputs", document["status"].get("outputs")),
     ):
         for parameter in (slot or {}).get("parameters") or ():
-            yield _cut(f"  {title[:-1]} {parameter['name']} = {_short(parameter.get('value', ''))}")
+            yield _cut_to_width(f"  {title[:-1]} {parameter['name']} = {_shorten(parameter.get('value', ''))}")
     for branch in tree(document):
-        yield from _branch(branch, 1, signs, everything=everything)
+        yield from _lines_of_branch(branch, 1, signs, everything=everything)
     yield f"  {link}"
 
 
-def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> Iterator[str]:
+def _lines_of_branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> Iterator[str]:
     from hera_utils.argo.node_tree import seconds
     from hera_utils.spans import stopwatch
     from hera_utils.watch.progress_text import row_text
@@ -142,12 +142,14 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
     took = seconds(last)
     again = f"  {branch.retried} retried" if branch.retried and not branch.parts else ""
     time = f"  {stopwatch(took)}" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
-    yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{_inputs(branch)}{time}{_used(last)}{again}", depth))
+    yield paint_phase(
+        branch.phase, _wrap(f"{row_text(branch, signs)}{_inputs(branch)}{time}{_describe_usage(last)}{again}", depth)
+    )
     parts = branch.parts
     if not everything and len(parts) > _MOST_PARTS:
         parts = tuple(part for part in parts if part.failed or part.phase == "Running")[:_MOST_PARTS]
     for part in parts:
-        yield from _branch(part, depth + 1, signs, everything=everything)
+        yield from _lines_of_branch(part, depth + 1, signs, everything=everything)
     if len(parts) < len(branch.parts):
         yield f"{'  ' * (depth + 1)}{signs.more} and {len(branch.parts) - len(parts)} more (--all)"
 
@@ -161,7 +163,7 @@ def _inputs(branch: Branch) -> str:
     return f" ({inputs_in_brief(inputs)})" if inputs and _digest_at_end.search(branch.label) else ""
 
 
-def _used(node: Json | None) -> str:
+def _describe_usage(node: Json | None) -> str:
     """What this machine measured of a task: processor time and memory."""
     from hera_utils.argo.annotations import RAN
     from hera_utils.spans import size_in_words
@@ -172,7 +174,7 @@ def _used(node: Json | None) -> str:
     return f"  {ran['cpuSeconds']:.2g} s of CPU  {size_in_words(ran['peakMemory'])}"
 
 
-def _folded(text: str, depth: int) -> str:
+def _wrap(text: str, depth: int) -> str:
     """The text wrapped to the terminal's width. The message of a failed task is not cut: its end may have the solution."""
     import textwrap
 
@@ -183,11 +185,11 @@ def _folded(text: str, depth: int) -> str:
     return "\n".join(indent + ("  " if number else "") + line for number, line in enumerate(lines))
 
 
-def _cut(text: str) -> str:
+def _cut_to_width(text: str) -> str:
     room = width()
     return text if room is None or len(text) <= room else text[: room - len(symbols().more)] + symbols().more
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = " ".join(str(value).split())
     return text if len(text) <= 80 else text[:79] + "…"

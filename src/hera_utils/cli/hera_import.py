@@ -21,19 +21,19 @@ def import_hera() -> None:
     searching them later.
     """
     gc.disable()
-    with contextlib.suppress(Exception), _deferred_models():  # the script's own import will report the error
+    with contextlib.suppress(Exception), _defer_completion():  # the script's own import will report the error
         import hera.workflows  # noqa: F401
     gc.freeze()
     gc.enable()
 
 
 @contextlib.contextmanager
-def _deferred_models() -> Iterator[None]:
+def _defer_completion() -> Iterator[None]:
     """Inside, models are defined but not completed, even if `model_rebuild` is called; those are completed at the end."""
     import pydantic
 
     base: Any = pydantic.BaseModel
-    others, unresolved = set(_below(base)), list[Any]()
+    others, unresolved = set(_subclasses_of(base)), list[Any]()
     model_rebuild = vars(base)["model_rebuild"]
     base.model_rebuild = classmethod(lambda model, **_: unresolved.append(model))
     base.model_config["defer_build"] = True
@@ -41,27 +41,27 @@ def _deferred_models() -> Iterator[None]:
         yield
     finally:
         base.model_rebuild = model_rebuild
-        deferred = [model for model in _below(base) if model not in others]
+        deferred = [model for model in _subclasses_of(base) if model not in others]
         for model in (base, *deferred):
             model.model_config.pop("defer_build", None)
     # a model that called `model_rebuild` names classes that are defined after it: now they can be looked up
-    for model in (*_shared(deferred), *unresolved):
+    for model in (*_models_in_several(deferred), *unresolved):
         model.model_rebuild()
 
 
-def _below(base: Any) -> Iterator[Any]:
+def _subclasses_of(base: Any) -> Iterator[Any]:
     for model in base.__subclasses__():
         yield model
-        yield from _below(model)
+        yield from _subclasses_of(model)
 
 
-def _shared(models: list[Any]) -> list[Any]:
+def _models_in_several(models: list[Any]) -> list[Any]:
     """The models that are parts of more than one other, in their order of definition: a part comes before the whole."""
-    uses = Counter(part for model in models for part in set(_parts(model)))
+    uses = Counter(part for model in models for part in set(_models_of_fields(model)))
     return [model for model in models if uses[model] > 1]
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def _models_of_fields(model: Any) -> Iterator[Any]:
     for field in model.model_fields.values():
         yield from _models_in(field.annotation, type(model))
 

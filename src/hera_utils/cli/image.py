@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import WholeSentences, context, output_option, settings_options
-from hera_utils.cli.terminal import note, print_json, print_table, say
+from hera_utils.cli.options import FullSentenceGroup, context, output_option, settings_options
+from hera_utils.cli.terminal import print_json, print_line, print_note, print_table
 from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def _beginning(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+def _complete_name(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The names of images that begin with the typed text, for the shell's completion."""
-    from hera_utils.cli.completion import settings_typed
+    from hera_utils.cli.completion import typed_settings
     from hera_utils.images.store import Store
 
     try:
-        images = Store(Path(settings_typed(ctx).state) / "images").images()
-        return [name for image in images if (name := _familiar(image)).startswith(incomplete)]
+        images = Store(Path(typed_settings(ctx).state) / "images").images()
+        return [name for image in images if (name := _short_name(image)).startswith(incomplete)]
     except (HeraUtilsError, OSError):
         return []
 
 
-@click.group(cls=WholeSentences)
+@click.group(cls=FullSentenceGroup)
 def command() -> None:
     """The container images of this machine: pulled from registries or imported from files, without Docker.
 
@@ -59,12 +59,12 @@ def ls(output: str) -> int:
         print_json([_document(image) for image in images])
     elif output == "name":
         for image in images:
-            say(_familiar(image))
+            print_line(_short_name(image))
     elif images:
         now = time.time()
         lines = [
             (
-                _familiar(image),
+                _short_name(image),
                 image.digest.partition(":")[2][:12],
                 image.config.platform,
                 size_in_words(image.size),
@@ -74,7 +74,7 @@ def ls(output: str) -> int:
         ]
         print_table(("image", "digest", "platform", "size", "used"), lines)
     else:
-        note("there is no image on this machine; pull one: hera-utils image pull NAME")
+        print_note("there is no image on this machine; pull one: hera-utils image pull NAME")
     return 0
 
 
@@ -102,7 +102,7 @@ def pull(names: tuple[str, ...], kind: str | None, output: str) -> int:
             image = pull_image(reference, store, platform=kind, logins=logins, progress=display.update, always=True)
         images.append(image)
         if output == "text":
-            _say_added(image)
+            _announce_image(image)
     _print(images, output)
     return 0
 
@@ -172,13 +172,13 @@ def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
             images = archives.import_archive(folder, _store(create=True), name=name, platform=kind, progress=advance)
     if output == "text":
         for image_ in images:
-            _say_added(image_)
+            _announce_image(image_)
     _print(images, output)
     return 0
 
 
 @command.command("inspect")
-@click.argument("name", metavar="NAME", shell_complete=_beginning)
+@click.argument("name", metavar="NAME", shell_complete=_complete_name)
 @output_option("json")
 @settings_options
 def inspect(name: str, output: str) -> int:
@@ -203,20 +203,22 @@ def inspect(name: str, output: str) -> int:
         ("size", size_in_words(image.size)),
     ):
         if value:
-            say(f"{label + ':':<12}{value}")
+            print_line(f"{label + ':':<12}{value}")
     for title, pairs in (("env", config.env), ("labels", config.labels)):
         for number, (key, value) in enumerate(pairs.items()):
-            say(f"{title + ':' if not number else '':<12}{key}={value}")
+            print_line(f"{title + ':' if not number else '':<12}{key}={value}")
     for number, chain in enumerate(config.chain_ids):
         layer = store.layer(chain)
         if layer is not None:
             remarks = f"  ({'; '.join(layer.remarks)})" if layer.remarks else ""
-            say(f"{'layers:' if not number else '':<12}{layer.diff_id[7:19]}  {size_in_words(layer.size)}{remarks}")
+            print_line(
+                f"{'layers:' if not number else '':<12}{layer.diff_id[7:19]}  {size_in_words(layer.size)}{remarks}"
+            )
     return 0
 
 
 @command.command("rm")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_beginning)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_complete_name)
 @settings_options
 def rm(names: tuple[str, ...]) -> int:
     """Remove images. Layers that other images have stay; an image that a running pod uses is not removed."""
@@ -227,7 +229,7 @@ def rm(names: tuple[str, ...]) -> int:
     images = [_find(store, name) for name in names]
     for image in images:
         collected = store.remove(image.reference, lambda: layers_in_use(state))
-        say(f"{_familiar(image)} removed, {size_in_words(collected.size)} freed")
+        print_line(f"{_short_name(image)} removed, {size_in_words(collected.size)} freed")
     return 0
 
 
@@ -265,7 +267,7 @@ def _find(store: Store, name: str) -> StoredImage:
             raise
         image = None
     if image is None:
-        near = get_close_matches(name, [_familiar(one) for one in images.values()], 1, 0.6)
+        near = get_close_matches(name, [_short_name(one) for one in images.values()], 1, 0.6)
         fix = f"did you mean {near[0]}?" if near else f"pull it: hera-utils image pull {name}"
         raise ResourceError(f"there is no image {name} on this machine", fix=fix)
     return image
@@ -296,16 +298,16 @@ def _import_folder(folder: Path, name: str, run: Json) -> StoredImage:
     return import_folder(folder, _store(create=True), name=name, run=config)
 
 
-def _familiar(image: StoredImage) -> str:
+def _short_name(image: StoredImage) -> str:
     from hera_utils.images.reference import Reference
 
     return Reference.parse(image.reference).familiar
 
 
-def _say_added(image: StoredImage) -> None:
+def _announce_image(image: StoredImage) -> None:
     from hera_utils.spans import size_in_words
 
-    say(f"{_familiar(image)}  {image.digest}  {size_in_words(image.size)}")
+    print_line(f"{_short_name(image)}  {image.digest}  {size_in_words(image.size)}")
 
 
 def _print(images: list[StoredImage], output: str) -> None:
@@ -313,7 +315,7 @@ def _print(images: list[StoredImage], output: str) -> None:
         print_json([_document(image) for image in images])
     elif output == "name":
         for image in images:
-            say(_familiar(image))
+            print_line(_short_name(image))
 
 
 def _document(image: StoredImage) -> Json:

@@ -83,16 +83,16 @@ class ImageRemoval:
         store, refusals = Store(self.state / "images"), []
         for image in self.images:
             try:
-                store.remove(image.reference, self._in_use)
+                store.remove(image.reference, self._layers_in_use)
             except InUse as error:
                 refusals.append(f"kept: {error}")
         try:
-            store.collect(self._in_use)
+            store.collect(self._layers_in_use)
         except InUse as error:
             refusals.append(f"what no image needs is kept: {error}")
         return refusals
 
-    def _in_use(self) -> dict[str, list[str]]:
+    def _layers_in_use(self) -> dict[str, list[str]]:
         from hera_utils.local_platform.pods.image_pulls import layers_in_use
 
         return layers_in_use(self.state)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def inline_returns(workflow: Any) -> Iterator[str]:
+def hints_on_returns(workflow: Any) -> Iterator[str]:
     """A sentence for each inline `@script()` function of a Hera workflow that returns.
 
     Hera sends only the body of such a function, and Python fails with `'return' outside function`. Hera's runner takes the whole function.
@@ -17,10 +17,10 @@ def inline_returns(workflow: Any) -> Iterator[str]:
     warned = set()
     for template in getattr(workflow, "templates", None) or ():
         function = getattr(template, "source", None)
-        if not callable(function) or not _inline(getattr(template, "constructor", None)):
+        if not callable(function) or not _is_inline(getattr(template, "constructor", None)):
             continue
         name = getattr(function, "__name__", "a script")
-        if name not in warned and (line := _return_of(function)):
+        if name not in warned and (line := _find_return(function)):
             warned.add(name)
             yield (
                 f"{name} returns a value on line {line}, but only the body of an inline @script() runs, where Python "
@@ -29,14 +29,14 @@ def inline_returns(workflow: Any) -> Iterator[str]:
             )
 
 
-def _inline(constructor: Any) -> bool:
+def _is_inline(constructor: Any) -> bool:
     """None and "inline" mean Hera's InlineScriptConstructor."""
     if constructor is None or isinstance(constructor, str):
         return (constructor or "inline").lower() == "inline"
     return type(constructor).__name__ == "InlineScriptConstructor"
 
 
-def _return_of(function: Any) -> int:
+def _find_return(function: Any) -> int:
     """The line of the function's first `return` in its file; 0 if it has none, or if its source is unknown."""
     try:
         lines, start = inspect.getsourcelines(inspect.unwrap(function))
@@ -44,13 +44,18 @@ def _return_of(function: Any) -> int:
     except (OSError, TypeError, SyntaxError):
         return 0
     body = next((node.body for node in tree.body if isinstance(node, ast.FunctionDef)), [])
-    found = [node.lineno for statement in body for node in _own(statement) if isinstance(node, ast.Return)]
+    found = [
+        node.lineno
+        for statement in body
+        for node in _nodes_outside_inner_functions(statement)
+        if isinstance(node, ast.Return)
+    ]
     return start + min(found) - 1 if found else 0
 
 
-def _own(node: ast.AST) -> Iterator[ast.AST]:
+def _nodes_outside_inner_functions(node: ast.AST) -> Iterator[ast.AST]:
     """A statement and all nodes in it, except those in functions and classes that it defines."""
     yield node
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
         for child in ast.iter_child_nodes(node):
-            yield from _own(child)
+            yield from _nodes_outside_inner_functions(child)

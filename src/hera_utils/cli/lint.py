@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, given_settings, output_option, settings_options
-from hera_utils.cli.terminal import note, print_json, say, symbols
+from hera_utils.cli.terminal import print_json, print_line, print_note, symbols
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused, SettingsError
 
 if TYPE_CHECKING:
@@ -30,31 +30,31 @@ def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
     Referenced templates are looked up among all checked files, then on the platform. The exit status is 1 when
     something is wrong.
     """
-    from hera_utils.cli.run_names import reached
+    from hera_utils.cli.run_names import connect_client
 
     settings = context()
     verdicts: list[Json] = []
-    with reached(settings) as client:
+    with connect_client(settings) as client:
         checked = list(documents_of(paths, client, strict=strict))
         if not checked:
             raise SettingsError(
                 f"nothing to check in {', '.join(map(str, paths))}",
                 fix="name files, or folders that hold YAML or JSON files",
             )
-        siblings = templates_among(document for _, document in checked)
+        siblings = templates_by_name(document for _, document in checked)
         for label, document in checked:
-            result = verdict(client, label, document, siblings)
+            result = lint_document(client, label, document, siblings)
             verdicts.append(result)
             if output == "text":
                 sign = symbols().done if result["ok"] else symbols().failed
-                (say if result["ok"] else note)(
+                (print_line if result["ok"] else print_note)(
                     f"{sign} {result['document']}" + (f": {result['message']}" if result["message"] else "")
                 )
     wrong = sum(not result["ok"] for result in verdicts)
     if output == "json":
         print_json(verdicts)
     elif wrong:
-        note(f"{wrong} of {len(verdicts)} wrong")
+        print_note(f"{wrong} of {len(verdicts)} wrong")
     return int(wrong > 0)
 
 
@@ -62,11 +62,11 @@ def documents_of(
     paths: Sequence[Path], client: ArgoClient, *, strict: bool
 ) -> Iterator[tuple[str, Json | HeraUtilsError]]:
     """(label, the document or the error) of each document in every file, in order."""
-    from hera_utils.cli.documents import files_of, in_namespace, read_documents
+    from hera_utils.cli.documents import files_of, move_to_namespace, read_documents
 
     for path in files_of(paths):
         try:
-            documents = built_by(path, client) if path.suffix == ".py" else read_documents(path, strict=strict)
+            documents = build_workflows(path, client) if path.suffix == ".py" else read_documents(path, strict=strict)
         except HeraUtilsError as error:
             yield str(path), error
             continue
@@ -74,11 +74,11 @@ def documents_of(
             metadata = document.get("metadata") or {}
             yield (
                 f"{path} {document['kind']} {metadata.get('name') or metadata.get('generateName') or ''}".rstrip(),
-                in_namespace(document, client.namespace),
+                move_to_namespace(document, client.namespace),
             )
 
 
-def templates_among(documents: Iterable[Json | HeraUtilsError]) -> dict[tuple[str, str], Json]:
+def templates_by_name(documents: Iterable[Json | HeraUtilsError]) -> dict[tuple[str, str], Json]:
     """The templates that are checked together, by (kind, name)."""
     from hera_utils.cli.documents import TEMPLATE_KINDS, reference_of
 
@@ -89,7 +89,7 @@ def templates_among(documents: Iterable[Json | HeraUtilsError]) -> dict[tuple[st
     }
 
 
-def verdict(
+def lint_document(
     client: ArgoClient, label: str, document: Json | HeraUtilsError, siblings: Mapping[tuple[str, str], Json]
 ) -> Json:
     """`{"document", "ok", "message"}`. siblings: templates of the checked files, which need not be stored on the platform."""
@@ -109,10 +109,14 @@ def verdict(
             client.lint(document)
     except (InvalidWorkflow, Refused) as error:
         return {"document": label, "ok": False, "message": error.message}
-    return {"document": label, "ok": True, "message": "; ".join(filter(None, (wanting(document), *remarks(document))))}
+    return {
+        "document": label,
+        "ok": True,
+        "message": "; ".join(filter(None, (describe_missing_parameters(document), *remarks(document)))),
+    }
 
 
-def wanting(document: Json) -> str:
+def describe_missing_parameters(document: Json) -> str:
     """A sentence on the parameters without a value, which the user must give when the workflow runs; Argo's lint accepts them."""
     if document["kind"] != "Workflow" or document["spec"].get("workflowTemplateRef"):
         return ""
@@ -121,10 +125,10 @@ def wanting(document: Json) -> str:
     return f"needs parameters when it runs: {' '.join(f'-p {name}=…' for name in names)}" if names else ""
 
 
-def built_by(path: Path, client: ArgoClient) -> list[Json]:
+def build_workflows(path: Path, client: ArgoClient) -> list[Json]:
     """The workflows that a script builds; what it submits is not sent."""
-    from hera_utils.cli.inline_returns import inline_returns
-    from hera_utils.cli.script import built_by_hera, document_built, execute
+    from hera_utils.cli.inline_returns import hints_on_returns
+    from hera_utils.cli.script import build_document, execute, report_errors_of_building
     from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.platforms.hera_binding import bind_hera
     from hera_utils.settings.script_host import ScriptHost
@@ -132,12 +136,12 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
     with bind_hera(client.connection, insist=True):
         script = execute(path, (), recording=ScriptRecording(sending=False), host=ScriptHost(given_settings()))
         for workflow in (*script.templates, *script.built):
-            with built_by_hera(path):
-                hints = list(inline_returns(workflow))
+            with report_errors_of_building(path):
+                hints = list(hints_on_returns(workflow))
             for hint in hints:
-                note(f"hera-utils: {hint}")
+                print_note(f"hera-utils: {hint}")
         documents = [
-            {**document_built(workflow, path), "kind": _kind_of(workflow)}
+            {**build_document(workflow, path), "kind": _kind_of(workflow)}
             for workflow in (*script.templates, *script.built)
         ]
     if not documents:

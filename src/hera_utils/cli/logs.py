@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.phases import COMPLETED, phase_of
-from hera_utils.cli.options import completing, deadline, name_argument, settings_options, timeout_option
-from hera_utils.cli.terminal import say, use_colour
+from hera_utils.cli.options import complete_with, deadline, name_argument, settings_options, timeout_option
+from hera_utils.cli.terminal import print_line, use_colour
 from hera_utils.errors import ResourceError, WaitTimeout
 from hera_utils.terminal_text import StyledText, log_lines, visible
 
 if TYPE_CHECKING:
-    from hera_utils.cli.following import Followed
+    from hera_utils.cli.following import FollowedRun
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
@@ -27,7 +27,7 @@ _COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "bright_cyan", "bright
 
 @click.command()
 @name_argument
-@click.argument("task", required=False, shell_complete=completing("tasks"))
+@click.argument("task", required=False, shell_complete=complete_with("tasks"))
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs until the run ends.")
 @click.option("-c", "--container", default="main", show_default=True, help="The container to read (default: main).")
 @click.option("--tail", type=click.IntRange(min=0), default=None, help="Only the last N lines of each task.")
@@ -42,15 +42,15 @@ def command(  # noqa: PLR0913  a command's flags are its signature
 
     Logs of deleted pods are included where Argo keeps them (archiveLogs).
     """
-    from hera_utils.cli.following import followed
-    from hera_utils.cli.run_names import reached
+    from hera_utils.cli.following import find_run_to_follow
+    from hera_utils.cli.run_names import connect_client
 
     limit = deadline(waits="" if follow else "without --follow")
     wanted = {"container": container, "follow": follow, "tail": tail, "grep": grep}
-    with reached() as client:
-        run = followed(client, name)
+    with connect_client() as client:
+        run = find_run_to_follow(client, name)
         try:
-            if not _print(run, task, wanted, prefix=not no_prefix):
+            if not _print_lines(run, task, wanted, prefix=not no_prefix):
                 check_container(client.get((run.names or [run.name])[0]), container)
         except WaitTimeout:
             from hera_utils.runs.come_back import how_to_come_back
@@ -60,26 +60,26 @@ def command(  # noqa: PLR0913  a command's flags are its signature
     return 0
 
 
-def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> bool:
+def _print_lines(run: FollowedRun, task: str | None, options: Json, *, prefix: bool) -> bool:
     """Print the lines of a run, or of one of its tasks; True if there were any. options: the arguments of `ArgoClient.logs`."""
     colour, spoken, painted, limit = use_colour(), False, colours(), deadline()
-    for workflow, pods, names in _chosen(run, task, follow=options["follow"]):
+    for workflow, pods, names in _choose_workflows(run, task, follow=options["follow"]):
         for pod in pods:
             for source, line in run.client.logs(workflow, pod=pod, timeout=limit.left, **options):
                 if "argo=true" in line:  # on a cluster: lines of Argo's emissary, not of the task
                     continue
                 spoken, begin = True, ""
                 if prefix and (task is None or len(pods) > 1):
-                    source = names.get(source) or _named_now(run.client, workflow, source, names)
+                    source = names.get(source) or _ask_for_task_name(run.client, workflow, source, names)
                     source = visible(source)
                     begin = f"{painted(source) if colour else source}: "
                 for text in log_lines(line, colours=colour):
-                    say(StyledText(begin + text))
+                    print_line(StyledText(begin + text))
             limit.check(run.name)
     return spoken
 
 
-def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
+def _workflows(run: FollowedRun, *, follow: bool) -> Iterator[str]:
     """A run's workflows one after the other. follow: also those that are submitted meanwhile, until the run has ended."""
     from hera_utils.cli.following import is_over
 
@@ -94,7 +94,7 @@ def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
                 yield name
         if not follow:
             return
-        run.look()
+        run.refresh()
         if names_seen.issuperset(run.names):
             if is_over(run):
                 return
@@ -112,7 +112,9 @@ def colours() -> Callable[[str], str]:
     return paint
 
 
-def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
+def _choose_workflows(
+    run: FollowedRun, task: str | None, *, follow: bool
+) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
     """(workflow, its pods or [None] for all, pod → task) of each workflow of a run that has the task.
 
     If an earlier run computed the point of the task, that run's workflow is used.
@@ -129,13 +131,13 @@ def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[
         yield workflow, pods, names
     if absent is None or somewhere:
         return
-    taken = list(_taken_over(run, str(task)))
+    taken = list(_pods_of_earlier_runs(run, str(task)))
     if not taken:
         raise absent
     yield from taken
 
 
-def _taken_over(run: Followed, task: str) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
+def _pods_of_earlier_runs(run: FollowedRun, task: str) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
     """The pods of a task in the workflows of earlier runs from which this run took over points."""
     from hera_utils.results.results import Results
     from hera_utils.runs.whole_run import load_run
@@ -196,7 +198,7 @@ def pod_tasks(document: Json) -> dict[str, str]:
     return {pod_of(document, node): short_name(node["name"], workflow) for node in nodes if node.get("type") == "Pod"}
 
 
-def _named_now(client: ArgoClient, run: str, pod: str, names: dict[str, str]) -> str:
+def _ask_for_task_name(client: ArgoClient, run: str, pod: str, names: dict[str, str]) -> str:
     """The task of a pod that started after the names were read; asked once for each pod."""
     names.update(pod_tasks(client.get(run)))
     return names.setdefault(pod, pod)
@@ -205,13 +207,15 @@ def _named_now(client: ArgoClient, run: str, pod: str, names: dict[str, str]) ->
 def pods_of(task: str, names: dict[str, str], run: str) -> list[str | None]:
     """The pods of a task with this name, with all items of a fan-out and all attempts; or the pod with this name."""
     pod_names: list[str | None] = [
-        pod for pod, name in names.items() if task in (pod, name, name.rpartition(".")[2]) or _within(name, task)
+        pod
+        for pod, name in names.items()
+        if task in (pod, name, name.rpartition(".")[2]) or _is_inside_task(name, task)
     ]
     if not pod_names:
         raise ResourceError(f"{run} has no task `{task}` that has run", fix=f"see its tasks with: hera-utils get {run}")
     return pod_names
 
 
-def _within(name: str, task: str) -> bool:
+def _is_inside_task(name: str, task: str) -> bool:
     last = name.rpartition(f"{task}(")
     return bool(last[1]) and (not last[0] or last[0].endswith(".")) or name.startswith(f"{task}.")

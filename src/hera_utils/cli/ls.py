@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.phases import UNSUCCESSFUL, phase_of, phase_or_pending
-from hera_utils.cli.options import output_option, seconds_of, settings_options
-from hera_utils.cli.terminal import note, painted, print_json, print_table, say, symbols
+from hera_utils.cli.options import output_option, parse_age, settings_options
+from hera_utils.cli.terminal import paint_phase, print_json, print_line, print_note, print_table, symbols
 from hera_utils.error_lines import is_exit_code
 from hera_utils.wording import counted
 
@@ -52,29 +52,29 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
     Cron workflows follow in a table of their own: what they start comes without being asked for. By experiment, inputs, outputs or
     tags: hera-utils runs --where.
     """
-    from hera_utils.cli.run_names import by_age, reached
-    from hera_utils.cli.stored_template import all_stored
+    from hera_utils.cli.run_names import connect_client, sort_key_by_age
+    from hera_utils.cli.stored_template import list_stored
 
     if stored:
         return _list_stored(output)
     run_filter = _filter_of(**chosen)
-    with reached() as client:
-        workflows = newest(client, selector, limit if run_filter.lets_all_pass else None)
+    with connect_client() as client:
+        workflows = newest(client, selector, limit if run_filter.is_empty else None)
         namespace = client.namespace
-        workflows.sort(key=by_age, reverse=True)
-        runs = whole_runs(workflows)
+        workflows.sort(key=sort_key_by_age, reverse=True)
+        runs = join_workflows_of_runs(workflows)
         now = time.time()
         runs = [run for run in runs if run_filter.admits(run.name, run.phase, run.created, now)]
         parts = [one for run in runs for one in run.workflows][:limit]
-        remarks = remarks_on(client, parts) | why_failed(client, parts) if output == "text" else {}
+        remarks = remarks_on(client, parts) | reasons_of_failure(client, parts) if output == "text" else {}
         workflows = parts if output == "json" else [run.document for run in runs][:limit]
-        filtered = bool(selector) or not run_filter.lets_all_pass
-        crons = all_stored(client, ("CronWorkflow",)) if output == "text" and not filtered else []
+        filtered = bool(selector) or not run_filter.is_empty
+        crons = list_stored(client, ("CronWorkflow",)) if output == "text" and not filtered else []
     if output == "json":
         print_json(workflows)
     elif output == "name":
         for one in workflows:
-            say(one["metadata"]["name"])
+            print_line(one["metadata"]["name"])
     elif workflows:
         header = ("name", "status", "age", "duration", "pods ok", "message")
         lines = [_line(run.document, now, run.remark(remarks)) for run in runs[:limit]]
@@ -82,47 +82,49 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
             header,
             lines,
             whole=("name",),
-            paint=lambda row, column, cell: painted(phase_or_pending(workflows[row]), cell) if column == 1 else cell,
+            paint=lambda row, column, cell: (
+                paint_phase(phase_or_pending(workflows[row]), cell) if column == 1 else cell
+            ),
         )
     else:
-        note(f"no runs in namespace {namespace}{' are selected' if filtered else ''}")
+        print_note(f"no runs in namespace {namespace}{' are selected' if filtered else ''}")
     if crons:
-        say("")
+        print_line("")
         _print_stored(crons)
     return 0
 
 
 def _filter_of(*, status: str | None, running: bool, completed: bool, prefix: str, since: str | None) -> RunFilter:
-    from hera_utils.cli.run_filter import RunFilter, wanted_phases
+    from hera_utils.cli.run_filter import RunFilter, phases_to_list
 
-    phases = wanted_phases(status, running=running, completed=completed)
-    return RunFilter(phases, prefix, None if since is None else seconds_of(since, "--since"))
+    phases = phases_to_list(status, running=running, completed=completed)
+    return RunFilter(phases, prefix, None if since is None else parse_age(since, "--since"))
 
 
 def _list_stored(output: str) -> int:
-    from hera_utils.cli.run_names import reached
-    from hera_utils.cli.stored_template import all_stored
+    from hera_utils.cli.run_names import connect_client
+    from hera_utils.cli.stored_template import list_stored
 
-    with reached() as client:
-        templates = all_stored(client, strict=True)
+    with connect_client() as client:
+        templates = list_stored(client, strict=True)
     if output == "json":
         print_json([one.document for one in templates])
     elif output == "name":
         for one in templates:
-            say(str(one))
+            print_line(str(one))
     elif templates:
         _print_stored(templates)
     else:
-        note(
+        print_note(
             f"nothing is stored in namespace {client.namespace}; hera-utils run FILE stores templates and cron workflows"
         )
     return 0
 
 
 def _print_stored(stored: Sequence[StoredTemplate]) -> None:
-    from hera_utils.cli.stored_template import HEADER, lines
+    from hera_utils.cli.stored_template import HEADER, table_lines_of
 
-    print_table(HEADER, lines(stored, time.time()), whole=HEADER[:1])
+    print_table(HEADER, table_lines_of(stored, time.time()), whole=HEADER[:1])
 
 
 def newest(client: ArgoClient, selector: str | None, limit: int | None) -> list[Json]:
@@ -175,7 +177,7 @@ class ListedRun:
         return phase_or_pending(self.document)
 
 
-def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
+def join_workflows_of_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     """The list with the workflows of each run joined, at the place of its newest workflow."""
     from hera_utils.runs.record import run_of
     from hera_utils.runs.whole_run import by_turn
@@ -183,10 +185,10 @@ def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     members: dict[str, list[Json]] = {}
     for one in workflows:
         members.setdefault(run_of(one["metadata"]), []).append(one)
-    return [ListedRun(_together(run, sorted(found, key=by_turn)), tuple(found)) for run, found in members.items()]
+    return [ListedRun(_join_workflows(run, sorted(found, key=by_turn)), tuple(found)) for run, found in members.items()]
 
 
-def _together(run: str, workflows: Sequence[Json]) -> Json:
+def _join_workflows(run: str, workflows: Sequence[Json]) -> Json:
     """One document that sums up a run's workflows: the metadata of the newest one, and a joint status."""
     from hera_utils.runs.remaining import joint_phase
 
@@ -198,7 +200,7 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
     more = f", {remaining.what} {'to come' if remaining.awaited else 'not submitted'}" if remaining.what else ""
     joint = {
         "phase": phase,
-        "progress": _joint_progress(statuses),
+        "progress": _sum_of_progress(statuses),
         "message": counted(len(workflows), "workflow") + more,
     }
     starts = [status["startedAt"] for status in statuses if status.get("startedAt")]
@@ -209,7 +211,7 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
     return {"metadata": {**workflows[-1]["metadata"], "name": run, "creationTimestamp": first}, "status": joint}
 
 
-def _joint_progress(statuses: Sequence[Json]) -> str:
+def _sum_of_progress(statuses: Sequence[Json]) -> str:
     from hera_utils.interpreter.progress import parse
 
     counts = [parse(status.get("progress")) or (0, 0) for status in statuses]
@@ -252,7 +254,7 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     return remarks
 
 
-def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
+def reasons_of_failure(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     """Remarks on workflows that failed with no message or only an exit code: the reason that `get` shows.
 
     Only on this machine, where the nodes have the line in which a task said why. Fetches a few workflows, of at most _MOST_TASKS tasks.
@@ -266,7 +268,7 @@ def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     for workflow in workflows:
         status = workflow.get("status") or {}
         few = (parse(status.get("progress")) or (0, 0))[1] <= _MOST_TASKS
-        if status.get("phase") in UNSUCCESSFUL and few and _says_little(str(status.get("message") or "")):
+        if status.get("phase") in UNSUCCESSFUL and few and _leaves_reason_to_tasks(str(status.get("message") or "")):
             failed.append(workflow["metadata"]["name"])
     remarks = {}
     for name in failed[:_MOST_LOOKED_AT]:
@@ -277,7 +279,7 @@ def why_failed(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     return remarks
 
 
-def _says_little(message: str) -> bool:
+def _leaves_reason_to_tasks(message: str) -> bool:
     """Whether Argo's message of a failed run leaves the reason to its tasks."""
     return not message or is_exit_code(message) or message.startswith("child '")
 
@@ -293,7 +295,7 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     phase_text = "Suspended" if remark == SUSPENDED and going else phase
     message, reason = status.get("message") or "", "" if remark in (None, SUSPENDED) else str(remark)
     if reason:
-        message = reason if going or _says_little(message) else f"{message}; {reason}"
+        message = reason if going or _leaves_reason_to_tasks(message) else f"{message}; {reason}"
     created, start, end = (
         timestamps.read(text)
         for text in (workflow["metadata"].get("creationTimestamp"), status.get("startedAt"), status.get("finishedAt"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hera_utils.bytecode_cache import cached_bytecode
-from hera_utils.cli.terminal import note
+from hera_utils.cli.terminal import print_note
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import COMMON, FIELDS, Field
 
@@ -45,14 +45,14 @@ class SettingOption(click.Option):
         return f"--{first}, --{second}, …", f"Where it runs; also {more}… All of them: hera-utils settings --help"
 
 
-class ShownOnce(click.Option):
+class ShortHelpOption(click.Option):
     """An option with several spellings, of which the help shows only the first."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         return f"{self.opts[0]} {self.metavar}", self.help or ""
 
 
-class WholeSentences(click.Group):
+class FullSentenceGroup(click.Group):
     """A group whose help shows the whole first sentence of each command, on as many lines as it needs."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -80,7 +80,7 @@ def _option(field: Field, *, listed: bool) -> Callable[[Command], Command]:
     elif field.repeated:
         more["multiple"] = True
     if field.name in _COMPLETED:
-        more["shell_complete"] = completing(_COMPLETED[field.name])
+        more["shell_complete"] = complete_with(_COMPLETED[field.name])
     elif field.choices:
         more["shell_complete"] = lambda ctx, parameter, typed: [one for one in field.choices if one.startswith(typed)]
     return click.option(
@@ -118,19 +118,19 @@ def context(*, check_trust: bool = True) -> CLIContext:
     try:
         return read_settings(given_settings(), check_trust=check_trust)
     except Untrusted as untrusted:
-        if not _allowed(untrusted):
+        if not _ask_to_trust(untrusted):
             raise
         return read_settings(given_settings())
 
 
-def _allowed(untrusted: Untrusted) -> bool:
+def _ask_to_trust(untrusted: Untrusted) -> bool:
     """Ask the user at the terminal; a yes is remembered."""
     from hera_utils.settings.sources import Surroundings
     from hera_utils.settings.trust import trust
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    note(f"hera-utils: {untrusted}")
+    print_note(f"hera-utils: {untrusted}")
     if not click.confirm("Trust it, as it is now?", default=False, err=True):
         return False
     trust(untrusted.files, Surroundings().user_folder)
@@ -152,7 +152,7 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
-def seconds_of(age: str, flag: str) -> float:
+def parse_age(age: str, flag: str) -> float:
     """The seconds of `30d`, `12h`, `90m`, `45s`; a number alone is days. Raises SettingsError if the flag's value is no age."""
     number, unit = (age[:-1], age[-1]) if age and age[-1] in _UNITS else (age, "d")
     try:
@@ -196,17 +196,17 @@ def deadline(*, waits: str = "") -> Deadline:
     return limit
 
 
-def completing(*kinds: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+def complete_with(*kinds: str) -> Callable[[click.Context, click.Parameter, str], Any]:
     """The completion of a word: names of these kinds (completion.py), and `files`."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
-        from hera_utils.cli.completion import offered
+        from hera_utils.cli.completion import complete_names
 
-        return offered(kinds, ctx, incomplete)
+        return complete_names(kinds, ctx, incomplete)
 
     return complete
 
 
 def name_argument(function: Command) -> Command:
     """Adds the argument NAME, a run; @latest is the newest."""
-    return click.argument("name", metavar="NAME", shell_complete=completing("runs"))(function)
+    return click.argument("name", metavar="NAME", shell_complete=complete_with("runs"))(function)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.conditions import spec_warning
 from hera_utils.argo.phases import SUCCEEDED, phase_of
-from hera_utils.cli.terminal import note, note_fix, symbols
+from hera_utils.cli.terminal import print_fix, print_note, symbols
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
+def print_outcome(client: ArgoClient, document: Json, *, again: str = "") -> int:
     """Print on stderr why a run failed, and which of its fields had no effect. Returns the exit status: 0 if it succeeded, else 1.
 
     again: as in `follow_to_end`.
     """
-    tell_warning(client, document)
+    print_warnings(client, document)
     if phase_of(document) == SUCCEEDED:
         return 0
     from hera_utils.runs.failure_summary import last_lines_of_failures, lines
@@ -35,13 +35,13 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     places = ScriptPlaces([document])
     logs = last_lines_of_failures(client, run, places)
     for line in lines(run, logs, mark=symbols().failed, is_beside=places.beside):
-        note(line)
-    note(f"hera-utils: {run.name} {in_a_sentence(run.phase)}")
-    note_fix("\n".join(_what_helps(client, document, run, again)))
+        print_note(line)
+    print_note(f"hera-utils: {run.name} {in_a_sentence(run.phase)}")
+    print_fix("\n".join(_suggest_fixes(client, document, run, again)))
     return 1
 
 
-def tell_others(client: ArgoClient, name: str) -> None:
+def send_notification(client: ArgoClient, name: str) -> None:
     """Send the notification of the settings, if there is one, that a run of this command has ended."""
     from hera_utils.cli.options import context
 
@@ -51,10 +51,10 @@ def tell_others(client: ArgoClient, name: str) -> None:
     from hera_utils.runs.notification import ending_of_workflow, notify
 
     for line in notify(ending_of_workflow(client.get(name), client.link(name)), settings):
-        note(f"hera-utils: {line}")
+        print_note(f"hera-utils: {line}")
 
 
-def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
+def _suggest_fixes(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
     """The fix, by the cause. A retry runs the submitted workflow again, so it only helps if the workflow itself was not the cause."""
     from hera_utils.runs.failure_kind import Cause, cause_of
     from hera_utils.runs.record import RUN_LABEL
@@ -80,13 +80,13 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
     return [f"{logs}; correct the workflow and run it again: {anew}", kept]
 
 
-def tell_warning(client: ArgoClient, document: Json) -> None:
+def print_warnings(client: ArgoClient, document: Json) -> None:
     """Print on stderr which fields of the workflow had no effect, and which outputs only this machine accepts."""
     from hera_utils.preflight.size_limits import describe_oversized_outputs
 
     for text in (spec_warning(document), describe_oversized_outputs(document) if client.connection.local else ""):
         if text:
-            note(f"hera-utils: {document['metadata']['name']}: {text}")
+            print_note(f"hera-utils: {document['metadata']['name']}: {text}")
 
 
 def resume_command(folder: Path | None, start: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hera_utils.cli.yaml_text import loader, mistake, text_of
+from hera_utils.cli.yaml_text import describe_yaml_error, loader, text_of
 from hera_utils.errors import SettingsError
 
 Json = dict[str, Any]
@@ -30,7 +30,7 @@ def parameters(arguments: Sequence[str], file: Path | None = None) -> list[str]:
     return [*(read_parameters(file) if file is not None else ()), *assignments]
 
 
-def are_parameters(words: Sequence[str]) -> bool:
+def is_parameter_list(words: Sequence[str]) -> bool:
     """Whether these words are parameters, and nothing else."""
     try:
         return all("=" in one for one in parameters(words))
@@ -50,13 +50,13 @@ def read_parameters(path: Path) -> list[str]:
         yaml_limits.check_limits(text, yaml_limits.MOST_OF_A_FILE)
         values = yaml.load(text, loader())
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path}{mistake(error)}", fix=fix) from None
+        raise SettingsError(f"{path}{describe_yaml_error(error)}", fix=fix) from None
     if not isinstance(values, dict):
         raise SettingsError(f"the parameter file {path} holds no mapping of names to values", fix=fix)
-    return [f"{name}={value if isinstance(value, str) else _as_json(value)}" for name, value in values.items()]
+    return [f"{name}={value if isinstance(value, str) else _format_as_json(value)}" for name, value in values.items()]
 
 
-def _as_json(value: Any) -> str:
+def _format_as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 

@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import WholeSentences, completing, context, given_settings, output_option, settings_options
-from hera_utils.cli.terminal import console, note, print_json, print_table, say
+from hera_utils.cli.options import (
+    FullSentenceGroup,
+    complete_with,
+    context,
+    given_settings,
+    output_option,
+    settings_options,
+)
+from hera_utils.cli.terminal import console, print_json, print_line, print_note, print_table
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
 
 
-@click.group(cls=WholeSentences)
+@click.group(cls=FullSentenceGroup)
 def command() -> None:
     """The platforms that one works with, each under a name: --profile NAME takes its settings.
 
@@ -44,7 +51,7 @@ def ls(output: str) -> int:
                 {
                     "name": one.name,
                     "in_use": one.name == settings.profile,
-                    "settings": _plain(one.settings),
+                    "settings": _without_passwords(one.settings),
                     "token": one.has_token,
                     "files": list(one.files),
                 }
@@ -53,33 +60,33 @@ def ls(output: str) -> int:
         )
         return 0
     if not all_profiles:
-        say("there is no profile; create one with: hera-utils profile add NAME --argo_server …")
+        print_line("there is no profile; create one with: hera-utils profile add NAME --argo_server …")
         return 0
     rows = [
         (
             "*" if one.name == settings.profile else "",
             one.name,
-            _where(one.settings),
+            _describe_platform(one.settings),
             str(one.settings.get("argo_namespace", "")),
             "yes" if one.has_token else "",
-            ", ".join(map(_short, one.files)),
+            ", ".join(map(_path_from_home, one.files)),
         )
         for one in all_profiles
     ]
     print_table(("", "profile", "platform", "namespace", "token", "file"), rows)
     if settings.profile:
-        say(f"in use: {settings.profile} ({settings.origin('profile')})")
+        print_line(f"in use: {settings.profile} ({settings.origin('profile')})")
     return 0
 
 
 @command.command("show")
-@click.argument("name", required=False, shell_complete=completing("profiles"))
+@click.argument("name", required=False, shell_complete=complete_with("profiles"))
 @output_option("json")
 def show(name: str | None, output: str) -> int:
     """Show the settings that result from a profile (default: the one in use), and the origin of each."""
     from hera_utils.settings.sources import read_settings
 
-    settings = _in_use(read_settings({"profile": name}, check_trust=False))
+    settings = _settings_of_profile(read_settings({"profile": name}, check_trust=False))
     rows = [row for row in settings.rows() if settings.is_given(row.name) or row.name == "platform"]
     _note_overridden(settings)
     if output == "json":
@@ -121,35 +128,35 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
         found = profiles.imported(source, around)
         settings |= found.settings
         if found.foreign:
-            note(f"left out, because they are flags of scripts and not settings: {', '.join(found.foreign)}")
+            print_note(f"left out, because they are flags of scripts and not settings: {', '.join(found.foreign)}")
     settings |= profiles.given_as_flags(given_settings(), around)
     if ask_token:
-        settings["argo_token"] = Secret(_asked_token())
+        settings["argo_token"] = Secret(_ask_for_token())
     if not settings:
         raise SettingsError(
             "the profile would be empty",
             fix="give settings as flags (--argo_server …), or a file with --from; all of them: hera-utils settings",
         )
     for path in profiles.add(name, settings, around, project=project, replace=replace):
-        say(f"wrote {_short(str(path))}")
-    say(f"see whether it works with: hera-utils profile check {name}")
+        print_line(f"wrote {_path_from_home(str(path))}")
+    print_line(f"see whether it works with: hera-utils profile check {name}")
     return 0
 
 
 @command.command("rm")
-@click.argument("name", shell_complete=completing("profiles"))
+@click.argument("name", shell_complete=complete_with("profiles"))
 def rm(name: str) -> int:
     """Remove a profile and its token from the user's files."""
     from hera_utils.settings import profiles
     from hera_utils.settings.sources import Surroundings
 
     for path in profiles.remove(name, Surroundings()):
-        say(f"{name} removed from {_short(str(path))}")
+        print_line(f"{name} removed from {_path_from_home(str(path))}")
     return 0
 
 
 @command.command("use")
-@click.argument("name", required=False, shell_complete=completing("profiles"))
+@click.argument("name", required=False, shell_complete=complete_with("profiles"))
 @click.option("--none", "nothing", is_flag=True, help="Use no profile.")
 def use(name: str | None, nothing: bool) -> int:
     """Use a profile from now on, unless another is named."""
@@ -159,15 +166,15 @@ def use(name: str | None, nothing: bool) -> int:
     if (name is None) != nothing:
         raise SettingsError("give either a profile or --none", fix="hera-utils profile use NAME, or: … use --none")
     path = profiles.use(name, Surroundings())
-    say(f"{f'profile = {name}' if name else 'no profile'} written to {_short(str(path))}")
+    print_line(f"{f'profile = {name}' if name else 'no profile'} written to {_path_from_home(str(path))}")
     settings = context(check_trust=False)
     if settings.profile != name:
-        note(f"but in this folder the profile is {settings.profile} ({settings.origin('profile')})")
+        print_note(f"but in this folder the profile is {settings.profile} ({settings.origin('profile')})")
     return 0
 
 
 @command.command("check")
-@click.argument("name", required=False, shell_complete=completing("profiles"))
+@click.argument("name", required=False, shell_complete=complete_with("profiles"))
 @output_option("json")
 def check(name: str | None, output: str) -> int:
     """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""
@@ -176,7 +183,7 @@ def check(name: str | None, output: str) -> int:
     from hera_utils.preflight.run import check_run
     from hera_utils.settings.sources import read_settings
 
-    settings = _in_use(read_settings({"profile": name}))
+    settings = _settings_of_profile(read_settings({"profile": name}))
     _note_overridden(settings)
     findings = check_run(settings)
     if output == "json":
@@ -186,7 +193,7 @@ def check(name: str | None, output: str) -> int:
     return int(any(finding.verdict == "problem" for finding in findings))
 
 
-def _in_use(settings: CLIContext) -> CLIContext:
+def _settings_of_profile(settings: CLIContext) -> CLIContext:
     """The settings, where they are a profile's."""
     if settings.profile is None:
         raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
@@ -202,10 +209,10 @@ def _note_overridden(settings: CLIContext) -> None:
     for name in profile_settings:
         origin = settings.origin(name)
         if origin.startswith(("variable", "file", "flag")) and "profile" not in origin:
-            note(f"the profile's {name} has no effect: {origin} wins")
+            print_note(f"the profile's {name} has no effect: {origin} wins")
 
 
-def _asked_token() -> str:
+def _ask_for_token() -> str:
     """The token, typed without being shown, or the first line of standard input."""
     if sys.stdin.isatty():
         text: str = click.prompt("token", hide_input=True, err=True)
@@ -216,7 +223,7 @@ def _asked_token() -> str:
     return text.strip()
 
 
-def _where(settings: Any) -> str:
+def _describe_platform(settings: Any) -> str:
     if settings.get("argo_server"):
         return str(settings["argo_server"])
     if settings.get("platform") == "remote":
@@ -224,13 +231,13 @@ def _where(settings: Any) -> str:
     return "this machine"
 
 
-def _plain(settings: Any) -> dict[str, Any]:
+def _without_passwords(settings: Any) -> dict[str, Any]:
     from hera_utils.settings.resolve import without_password
 
     return {key: without_password(value) if isinstance(value, str) else value for key, value in settings.items()}
 
 
-def _short(path: str) -> str:
+def _path_from_home(path: str) -> str:
     """A path with `~` for the home folder."""
     home = str(Path.home())
     return "~" + path[len(home) :] if path.startswith(home + "/") else path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
-from hera_utils.cli.terminal import print_json, say
+from hera_utils.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from hera_utils.platforms.provision import Change
@@ -42,16 +42,18 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
     if not dry_run:
         provision(cluster, environment, **where)
     if output == "json":
-        print_json({"namespace": cluster.namespace, "dry_run": dry_run, "changes": [_as_json(one) for one in planned]})
+        print_json(
+            {"namespace": cluster.namespace, "dry_run": dry_run, "changes": [_change_as_json(one) for one in planned]}
+        )
         return int(any(one.blocks for one in planned))
     for change in planned:
         for line in change.lines() if dry_run else [change.done()]:
-            say(line)
-    say(_summary(planned, dry_run, cluster.namespace))
+            print_line(line)
+    print_line(_summary(planned, dry_run, cluster.namespace))
     return int(any(one.blocks for one in planned))
 
 
-def _as_json(change: Change) -> Json:
+def _change_as_json(change: Change) -> Json:
     fields = [{"path": one.path, "before": one.before, "after": one.after} for one in change.fields]
     return {
         "kind": change.declared.kind,

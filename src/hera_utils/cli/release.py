@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
-from hera_utils.cli.terminal import note, print_json, say
+from hera_utils.cli.terminal import print_json, print_line, print_note
 
 
 @click.command()
@@ -36,7 +36,7 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
         print_json({"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(one) for one in found]})
         return 0
     for one in found:
-        say(one.line(dry_run=dry_run))
+        print_line(one.line(dry_run=dry_run))
     if dry_run:
-        note("nothing was removed (--dry-run)")
+        print_note("nothing was removed (--dry-run)")
     return 0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hera_utils.cli.options import ShownOnce, name_argument, settings_options
-from hera_utils.cli.terminal import print_data, say
+from hera_utils.cli.options import ShortHelpOption, name_argument, settings_options
+from hera_utils.cli.terminal import print_data, print_line
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
-    from hera_utils.cli.run_names import Reached
+    from hera_utils.cli.run_names import ReachedRun
 
 _FILES = {"html": "report.html", "md": "report.md", "methods": "methods.md"}
 
@@ -26,7 +26,7 @@ _FILES = {"html": "report.html", "md": "report.md", "methods": "methods.md"}
     "-o",
     "--output",
     "target",
-    cls=ShownOnce,
+    cls=ShortHelpOption,
     metavar="FILE",
     help="Where to write it; - for standard output.",
 )
@@ -43,7 +43,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     It is written into the run's folder (runs/NAME), or where --to says. With --crate that folder becomes an RO-Crate, from which
     hera-utils rerun repeats the run; with --zip it is also packed, ready to be published.
     """
-    from hera_utils.cli.run_names import reached_run
+    from hera_utils.cli.run_names import reach_run
     from hera_utils.report.run_folder import write_report
 
     kind = kind or _kind_of(target)
@@ -56,7 +56,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
         raise ResourceError(
             f"cannot write {target}: there is no folder {above}", fix="create it, or name another file with --to"
         )
-    with reached_run(name) as reached:
+    with reach_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / _FILES[kind]
         gone = reached.run.deleted - reached.run.earlier  # of earlier runs a report contains only the results
@@ -66,22 +66,22 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
                 f"less than {path}",
                 fix="to write it anyway, to another file: --to FILE",
             )
-        text = _text(reached, kind)
+        text = _render(reached, kind)
         if target == "-":
             print_data(text)
             return 0
         write_report(path.resolve() if target else path, text)  # follow a link that the user names
-        say(str(path))
+        print_line(str(path))
         if crate or archive:
-            write_report(folder / _FILES["methods"], _text(reached, "methods"))
-            manifest = _crate(reached, folder)
-            say(str(manifest))
+            write_report(folder / _FILES["methods"], _render(reached, "methods"))
+            manifest = _write_crate(reached, folder)
+            print_line(str(manifest))
         if archive:
             from hera_utils.provenance.crate import write_zip
 
             packed = folder / f"{folder.name}.zip"
             write_zip(manifest, packed)
-            say(str(packed))
+            print_line(str(packed))
     if show:
         click.launch(path.resolve().as_uri())
     return 0
@@ -100,7 +100,7 @@ def _kind_of(target: str | None) -> str:
     return "html"
 
 
-def _text(reached: Reached, kind: str) -> str:
+def _render(reached: ReachedRun, kind: str) -> str:
     from hera_utils.report.markdown import markdown
     from hera_utils.report.run_folder import methods_of, render_report, report_page
 
@@ -111,7 +111,7 @@ def _text(reached: Reached, kind: str) -> str:
     return render_report(reached.client, reached.run, results, secrets, form)
 
 
-def _crate(reached: Reached, folder: Path) -> Path:
+def _write_crate(reached: ReachedRun, folder: Path) -> Path:
     from hera_utils.provenance.crate import write_crate
     from hera_utils.report.run_folder import crate_context
     from hera_utils.runs.file_digests import read_file_uses

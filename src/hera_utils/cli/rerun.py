@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, deadline, given_settings, output_option, settings_options, timeout_option
-from hera_utils.cli.run_output import FORMATS, answered
-from hera_utils.cli.terminal import note
+from hera_utils.cli.run_output import FORMATS, print_runs_at_end
+from hera_utils.cli.terminal import print_note
 from hera_utils.errors import ResourceError
 from hera_utils.settings.script_host import ScriptHost
 from hera_utils.wording import first_of
@@ -51,20 +51,20 @@ def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detac
     deadline(waits="with --detach" if detach else "")
     recorded = rerun.read(manifest)
     settings = context()
-    why = "" if workflows or assignments else _why_not_the_script(recorded, rerun.changed_sources(recorded))
+    why = "" if workflows or assignments else _why_script_cannot_run(recorded, rerun.changed_sources(recorded))
     connection = connect(settings)
-    with ArgoClient(connection) as client, answered(client, output) as runs:
-        for line in rerun.differences(recorded, *_present(client.version())):
-            note(f"hera-utils: differs from the recorded run: {line}")
+    with ArgoClient(connection) as client, print_runs_at_end(client, output) as runs:
+        for line in rerun.differences(recorded, *_present_versions(client.version())):
+            print_note(f"hera-utils: differs from the recorded run: {line}")
         make_namespace(settings, connection)
         if workflows or assignments or why:
             if why:
-                note(f"{why}: the recorded workflows are submitted")
-            return _submit(client, recorded, assignments, runs, detach=detach)
+                print_note(f"{why}: the recorded workflows are submitted")
+            return _submit_recorded_workflows(client, recorded, assignments, runs, detach=detach)
         return _run_script(client, recorded, settings, runs, detach=detach)
 
 
-def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
+def _why_script_cannot_run(recorded: Recorded, changed: list[str]) -> str:
     if recorded.script is None:
         return "no script is recorded"
     if recorded.arguments is None:
@@ -74,7 +74,7 @@ def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
     return ""
 
 
-def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
+def _present_versions(argo: str) -> tuple[dict[str, str], dict[str, str]]:
     """(the present versions of software, those of packages)."""
     from hera_utils.installed import version_of
     from hera_utils.provenance.python import python_environment
@@ -95,7 +95,7 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, runs: lis
     script, words = recorded.script, recorded.arguments or ()
     assert script is not None
     script_path = Path(os.path.relpath(script))
-    note(f"running {script if str(script_path).startswith('..') else script_path} {' '.join(words)}".rstrip())
+    print_note(f"running {script if str(script_path).startswith('..') else script_path} {' '.join(words)}".rstrip())
     launch = launch_of(script, words)
     host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline(), runs=runs)
     recording = run_script(script, words, settings, client.connection, host=host)
@@ -104,7 +104,7 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, runs: lis
     return recording.status or follow_all(client, names, detach=detach, linked=recording.linked, again=launch.again())
 
 
-def _submit(
+def _submit_recorded_workflows(
     client: ArgoClient, recorded: Recorded, assignments: tuple[str, ...], runs: list[str], *, detach: bool
 ) -> int:
     from hera_utils.cli.parameters import name_and_value
@@ -117,18 +117,18 @@ def _submit(
     documents = [(one["metadata"].get("name", ""), as_new(one, values)) for one in recorded.workflows]
     first = [document for name, document in documents if name not in recorded.last]
     after = [document for name, document in documents if name in recorded.last]
-    runs += _created(client, first)
+    runs += _create_workflows(client, first)
     status = follow_all(client, runs, detach=detach)
     if after and status == 0 and not detach:
-        last = _created(client, after)
+        last = _create_workflows(client, after)
         runs += last
         status = follow_all(client, last, detach=False)
     elif after:
-        note("hera-utils: the workflow that runs after all others (gather) is not submitted")
+        print_note("hera-utils: the workflow that runs after all others (gather) is not submitted")
     return status
 
 
-def _created(client: ArgoClient, documents: list[Json]) -> list[str]:
+def _create_workflows(client: ArgoClient, documents: list[Json]) -> list[str]:
     for document in documents:
         document["metadata"].pop("namespace", None)  # the present settings decide the namespace
     return [str(client.create(document)["metadata"]["name"]) for document in documents]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import completing, name_argument, settings_options
-from hera_utils.cli.terminal import note, print_json, say, symbols, table_lines, width, write_data
+from hera_utils.cli.options import complete_with, name_argument, settings_options
+from hera_utils.cli.terminal import print_json, print_line, print_note, symbols, table_lines, width, write_data
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.terminal_text import StyledText, visible
 
@@ -34,7 +34,7 @@ _SUFFIXES = {
 }
 
 
-class WithDiff(click.Command):
+class ResultsCommand(click.Command):
     """The command `results NAME`, which is also `results diff RUN RUN`."""
 
     def make_context(
@@ -45,7 +45,7 @@ class WithDiff(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@click.command(cls=WithDiff)
+@click.command(cls=ResultsCommand)
 @name_argument
 @click.option("--template", default=None, help="Only the tasks of this template.")
 @click.option(
@@ -87,16 +87,18 @@ def command(
     The columns are the inputs that differ, the outputs, status, seconds and attempts; then the failures, with the last lines of
     their logs. The formats csv, json and parquet hold every task and every value, unabridged, numbers as numbers.
     """
-    from hera_utils.cli.run_names import reached_run
+    from hera_utils.cli.run_names import reach_run
     from hera_utils.runs.script_places import ScriptPlaces
 
     by, output = flags["by"], output or _format_of(to)
-    with reached_run(name) as run:
-        _tell_gone(run.run)
+    with reach_run(name) as run:
+        _warn_of_missing_results(run.run)
         places = ScriptPlaces(run.run.documents)
-        chosen = _chosen(run.results(logs=not (over or compare) and output in ("text", "table", "json")), template, by)
+        chosen = _select_results(
+            run.results(logs=not (over or compare) and output in ("text", "table", "json")), template, by
+        )
     if over or compare:
-        _write_means(_means(chosen, over, compare, by), output, to, wide=flags["wide"])
+        _write_means(_compute_means(chosen, over, compare, by), output, to, wide=flags["wide"])
     elif output == "parquet":
         _parquet(lambda path: chosen.to_parquet(path, by=by), to)
     elif output == "csv":
@@ -107,15 +109,15 @@ def command(
         from hera_utils.results.terminal_table import sheets
 
         several = sheets(chosen.points, chosen.tasks, by=by, wide=flags["wide"], exact=False)
-        write_data("\n".join(_for_a_paper(sheet, output) for sheet in several), to)
+        write_data("\n".join(_format_for_paper(sheet, output) for sheet in several), to)
     else:
-        write_data(_text(chosen, by, places, wide=flags["wide"]), to)
+        write_data(_format_tables(chosen, by, places, wide=flags["wide"]), to)
     return 0
 
 
 @click.command("diff")
-@click.argument("first", metavar="RUN", shell_complete=completing("runs"))
-@click.argument("second", metavar="RUN", shell_complete=completing("runs"))
+@click.argument("first", metavar="RUN", shell_complete=complete_with("runs"))
+@click.argument("second", metavar="RUN", shell_complete=complete_with("runs"))
 @click.option(
     "--relative",
     type=click.FloatRange(min=0),
@@ -132,24 +134,24 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
 
     The exit status is 1 when they differ. Times and attempts are not compared.
     """
-    from hera_utils.cli.run_names import reached_run
+    from hera_utils.cli.run_names import reach_run
     from hera_utils.results.comparison import Tolerance, compare
 
     pair = []
     for name in (first, second):
-        with reached_run(name) as run:
-            _tell_gone(run.run)
+        with reach_run(name) as run:
+            _warn_of_missing_results(run.run)
             pair.append(run.results())
     difference = compare(pair[0], pair[1], Tolerance(relative, absolute))
     if output == "json":
         print_json(difference.as_json())
     else:
         for line in difference.lines():
-            say(line)
+            print_line(line)
     return 0 if difference.equal else 1
 
 
-def _tell_gone(run: WholeRun) -> None:
+def _warn_of_missing_results(run: WholeRun) -> None:
     """Say that results of deleted workflows which no record has kept are missing, and where the run wrote them when it ended."""
     from hera_utils.wording import counted
 
@@ -158,7 +160,7 @@ def _tell_gone(run: WholeRun) -> None:
         written = f"; what it gave when it ended is in {there}" if there.is_file() else ""
         are, them = ("are", "them") if run.lost > 1 else ("is", "it")
         gone = f"{counted(run.lost, 'workflow')} of {run.name} {are} deleted, and no record has kept {them}"
-        note(f"hera-utils: {gone}{written}")
+        print_note(f"hera-utils: {gone}{written}")
 
 
 def _format_of(to: Path | None) -> str:
@@ -173,7 +175,7 @@ def _format_of(to: Path | None) -> str:
         ) from None
 
 
-def _chosen(results: Results, template: str | None, by: str | None) -> Results:
+def _select_results(results: Results, template: str | None, by: str | None) -> Results:
     if by == "points" and not results.points:
         raise ResourceError(f"{results.name} has no points: the run has no sweep", fix="leave out --points")
     if template is None:
@@ -187,7 +189,7 @@ def _chosen(results: Results, template: str | None, by: str | None) -> Results:
     return results.of_template(template)
 
 
-def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool) -> str:
+def _format_tables(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool) -> str:
     from hera_utils.cli.tables import Table
     from hera_utils.results.terminal_table import failure_lines, sheets
 
@@ -198,7 +200,7 @@ def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool)
             sheet.header,
             sheet.lines,
             sheet.numeric,
-            first_to_go=("artifacts", "peak_memory", "cpu_seconds", "attempts", "task", "seconds"),
+            omitted_first=("artifacts", "peak_memory", "cpu_seconds", "attempts", "task", "seconds"),
         )
         lines += ([""] if number else []) + [
             visible(sheet.title),
@@ -208,7 +210,9 @@ def _text(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool)
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 
-def _means(chosen: Results, over: tuple[str, ...], compare: str | None, by: str | None) -> Means | MeanDifferences:
+def _compute_means(
+    chosen: Results, over: tuple[str, ...], compare: str | None, by: str | None
+) -> Means | MeanDifferences:
     from hera_utils.results.differences_of_means import differences
     from hera_utils.results.means import means_of_run, repeated_table, seeds_of
 
@@ -236,7 +240,7 @@ def _write_means(repeated: Means | MeanDifferences, output: str, to: Path | None
     elif output == "json":
         write_data(exports.json_of(repeated.as_json()), to)
     elif output in ("md", "latex"):
-        write_data(_for_a_paper(repeated.sheet(), output), to)
+        write_data(_format_for_paper(repeated.sheet(), output), to)
     else:
         fit = not wide and width() is not None
         sheet = repeated.sheet(exact=not fit)
@@ -244,7 +248,7 @@ def _write_means(repeated: Means | MeanDifferences, output: str, to: Path | None
         write_data(StyledText("\n".join([visible(sheet.title), *lines]) + "\n"), to)
 
 
-def _for_a_paper(sheet: Sheet, output: str) -> str:
+def _format_for_paper(sheet: Sheet, output: str) -> str:
     from hera_utils.report.markdown import markdown_table
     from hera_utils.results.latex import latex_table
 

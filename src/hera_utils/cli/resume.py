@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hera_utils.cli.options import completing, settings_options
-from hera_utils.cli.run_actions import act_on, watch_option
+from hera_utils.cli.options import complete_with, settings_options
+from hera_utils.cli.run_actions import act_on_run, watch_option
 
 
 @click.command()
-@click.argument("name", metavar="NAME", shell_complete=completing("runs", "stored"))
+@click.argument("name", metavar="NAME", shell_complete=complete_with("runs", "stored"))
 @click.option(
     "--node-field-selector",
     default="",
@@ -21,4 +21,4 @@ from hera_utils.cli.run_actions import act_on, watch_option
 def command(name: str, node_field_selector: str, watch: bool) -> int:
     """Resume a suspended run, or the suspended tasks of a run; or a suspended cron workflow (NAME, or cronwf/NAME)."""
     body = {"nodeFieldSelector": node_field_selector} if node_field_selector else None
-    return act_on(name, "resume", "continues", body, watch=watch)
+    return act_on_run(name, "resume", "continues", body, watch=watch)

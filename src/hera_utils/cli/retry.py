@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, given_settings, name_argument, settings_options
-from hera_utils.cli.run_actions import act_on, watch_option
+from hera_utils.cli.run_actions import act_on_run, watch_option
 from hera_utils.errors import PlatformError, SettingsError
 from hera_utils.settings.fields import BY_NAME
 
@@ -51,7 +51,7 @@ def command(
     if node_field_selector:
         body["nodeFieldSelector"] = node_field_selector
     _refuse_settings_of_a_new_run()
-    return act_on(name, "retry", "is running again", body, watch=watch, first=_before)
+    return act_on_run(name, "retry", "is running again", body, watch=watch, first=_check_before_retry)
 
 
 def _refuse_settings_of_a_new_run() -> None:
@@ -64,7 +64,7 @@ def _refuse_settings_of_a_new_run() -> None:
             )
 
 
-def _before(client: ArgoClient, workflow: str) -> None:
+def _check_before_retry(client: ArgoClient, workflow: str) -> None:
     from hera_utils.execution.write_conflicts import later_writer
 
     found = later_writer(client, client.get(workflow, fields="metadata"))
@@ -75,10 +75,10 @@ def _before(client: ArgoClient, workflow: str) -> None:
             f"would write again",
             fix="run the script with --resume: it computes what is not done, with the current code",
         )
-    _with_images_of_now(client, workflow)
+    _use_present_images(client, workflow)
 
 
-def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
+def _use_present_images(client: ArgoClient, workflow: str) -> None:
     """On this machine: let the present settings of images override those of the time when the workflow was submitted, and forget the
     decisions of that time.
     """

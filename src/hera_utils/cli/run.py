@@ -12,10 +12,10 @@ import click
 
 from hera_utils.argo import faults
 from hera_utils.bytecode_cache import cached_bytecode
-from hera_utils.cli.options import completing, context, deadline, given_settings, settings_options, timeout_option
-from hera_utils.cli.run_output import answered, asked_for
+from hera_utils.cli.options import complete_with, context, deadline, given_settings, settings_options, timeout_option
+from hera_utils.cli.run_output import print_runs_at_end, requested_format
 from hera_utils.cli.script_flags import ScriptCommand
-from hera_utils.cli.terminal import note, say
+from hera_utils.cli.terminal import print_line, print_note
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 from hera_utils.settings.command_line import CommandLine, words_of
 from hera_utils.settings.script_host import ScriptHost
@@ -33,14 +33,14 @@ Json = dict[str, Any]
 
 @click.command(cls=ScriptCommand, context_settings={"ignore_unknown_options": True})
 @click.argument(
-    "words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=completing("files")
+    "words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=complete_with("files")
 )
 @click.option("--detach", is_flag=True, help="Submit, print the name of the run, and exit.")
 @click.option(
     "--from",
     "stored",
     metavar="KIND/NAME",
-    shell_complete=completing("stored"),
+    shell_complete=complete_with("stored"),
     help="Run a stored template (workflowtemplate/NAME, cronwf/NAME…).",
 )
 @click.option(
@@ -97,7 +97,7 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
     from hera_utils.platforms.hera_binding import stamp_of
 
     connection, checked = connect(settings), not flags.no_preflight
-    with ArgoClient(connection) as client, answered(client, asked_for()) as runs:
+    with ArgoClient(connection) as client, print_runs_at_end(client, requested_format()) as runs:
         if not connection.local:  # find an unreachable server or a wrong token before the script does anything
             client.version()
             client.list(limit=1, fields="metadata.name")
@@ -107,8 +107,8 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
 
             documents = [workflow_of(client, flags.stored)]
         if documents:
-            note(describe_platform(settings, connection))
-            documents = in_one_namespace(documents, client.namespace, str(script))
+            print_note(describe_platform(settings, connection))
+            documents = move_to_one_namespace(documents, client.namespace, str(script))
             if settings.parallelism is not None:
                 documents = [_bounded(document, settings.parallelism) for document in documents]
             stamp = stamp_of(settings, script="") if connection.local else None
@@ -141,10 +141,10 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
     daemon.begin(Path(settings.state))
     if is_script:
         with cached_bytecode("run"):
-            _import_what_follows()
+            _import_modules_early()
 
 
-def _import_what_follows() -> None:
+def _import_modules_early() -> None:
     """Import what the run of every script needs sooner or later."""
     from hera_utils.cli.hera_import import import_hera
 
@@ -161,7 +161,7 @@ def make_namespace(settings: CLIContext, connection: Connection) -> None:
     from hera_utils.platforms.namespace_creation import ensure_namespace
 
     for line in ensure_namespace(connection, settings.origin("argo_namespace")):
-        note(f"hera-utils: {line}")
+        print_note(f"hera-utils: {line}")
 
 
 def launch_of(script: Path | None, arguments: Sequence[str], *flags: str) -> CommandLine:
@@ -203,16 +203,16 @@ def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) ->
     return []
 
 
-def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> list[Json]:
+def move_to_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> list[Json]:
     """The documents in the namespace of the platform; prints which of their own namespaces were replaced, as for a script."""
-    from hera_utils.cli.documents import in_namespace
+    from hera_utils.cli.documents import move_to_namespace
 
-    moved = [in_namespace(document, namespace) for document in documents]
+    moved = [move_to_namespace(document, namespace) for document in documents]
     others = sorted(
         {str(old["metadata"]["namespace"]) for old, new in zip(documents, moved, strict=True) if old is not new}
     )
     if others:
-        note(f"hera-utils: the namespace {', '.join(others)} of {file}: replaced by {namespace}")
+        print_note(f"hera-utils: the namespace {', '.join(others)} of {file}: replaced by {namespace}")
     return moved
 
 
@@ -240,10 +240,12 @@ def check_documents(
     workflows = [document for document in documents if document["kind"] == "Workflow"]
     if connection.local or len(workflows) == len(documents):
         others = [document for document in documents if document["kind"] != "Workflow"]
-        check(settings, connection, [*others, *(with_parameters(workflow, assignments) for workflow in workflows)])
+        check_before_submission(
+            settings, connection, [*others, *(with_parameters(workflow, assignments) for workflow in workflows)]
+        )
 
 
-def check(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
+def check_before_submission(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
     """Raise ResourceError with everything that keeps workflows from running; print what may do so. Creates the claims of the settings'
     `volumes`.
     """
@@ -254,10 +256,10 @@ def check(settings: CLIContext, connection: Connection, documents: Sequence[Json
     environment = add_claims_of_settings(Environment(), settings, documents) if connection.local else None
 
     def say(line: str) -> None:
-        note(f"hera-utils: {line}")
+        print_note(f"hera-utils: {line}")
 
     for finding in assert_ready(settings, environment, documents, say) if documents else ():
-        note(f"hera-utils: {finding.message}" + (f"\n  fix: {finding.fix}" if finding.fix else ""))
+        print_note(f"hera-utils: {finding.message}" + (f"\n  fix: {finding.fix}" if finding.fix else ""))
     if environment is not None and environment.volumes:
         from hera_utils.platforms.cluster import Cluster
         from hera_utils.platforms.provision import ensure
@@ -278,7 +280,7 @@ def run_script(
 
     host: what the script's engine is told about this command. checked: whether each workflow passes the preflight before it is sent.
     """
-    from hera_utils.cli.inline_returns import inline_returns
+    from hera_utils.cli.inline_returns import hints_on_returns
     from hera_utils.cli.script import Arguments, execute
     from hera_utils.cli.script_recorder import ScriptRecording, is_stored
     from hera_utils.platforms.connect import describe_platform
@@ -288,7 +290,7 @@ def run_script(
         connection,
         stamp=stamp_of(settings, script=str(script)),
         insist=True,
-        notice=lambda text: note(f"hera-utils: {text}"),
+        notice=lambda text: print_note(f"hera-utils: {text}"),
     )
     click.get_current_context().call_on_close(binding.restore)  # also if the command fails
     announced = False
@@ -299,15 +301,15 @@ def run_script(
             announced = True
             if isinstance(sys.argv, Arguments):
                 sys.argv.refuse_unread()
-            note(describe_platform(settings, connection))
+            print_note(describe_platform(settings, connection))
 
     def look(workflow: Any) -> None:
         if settings.parallelism is not None and not is_stored(workflow):
             workflow.parallelism = _at_once(workflow.parallelism, settings.parallelism)
-        for hint in inline_returns(workflow):
-            note(f"hera-utils: {hint}")
+        for hint in hints_on_returns(workflow):
+            print_note(f"hera-utils: {hint}")
         if checked:
-            check(settings, connection, [document_of_hera(workflow)])
+            check_before_submission(settings, connection, [document_of_hera(workflow)])
 
     return execute(
         script,
@@ -338,29 +340,29 @@ def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path)
         raise SettingsError(
             f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
         )
-    from hera_utils.cli.script import Arguments, built_by_hera, created, give_parameters
+    from hera_utils.cli.script import Arguments, create_workflow, give_parameters, report_errors_of_building
 
     assignments = sys.argv.take_parameters() if waiting and isinstance(sys.argv, Arguments) else []
     recording.announce()
     if not recording.stored:
         store_built(client, recording, script)
     for workflow in waiting:
-        with built_by_hera(script):
+        with report_errors_of_building(script):
             give_parameters(workflow, assignments)
             recording.look(workflow)
-    return [created(workflow, script) for workflow in waiting]
+    return [create_workflow(workflow, script) for workflow in waiting]
 
 
 def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) -> None:
     """Store the templates and cron workflows that a script built, and say how to run them."""
-    from hera_utils.cli.documents import in_namespace, in_order
-    from hera_utils.cli.script import built_by_hera, document_built
+    from hera_utils.cli.documents import move_to_namespace, sort_by_dependency
+    from hera_utils.cli.script import build_document, report_errors_of_building
 
     for template in recording.templates:
-        with built_by_hera(script):
+        with report_errors_of_building(script):
             recording.look(template)
-    documents = in_order([document_built(template, script) for template in recording.templates])
-    store_all(client, [in_namespace(one, client.namespace) for one in documents], how=not recording.waiting)
+    documents = sort_by_dependency([build_document(template, script) for template in recording.templates])
+    store_all(client, [move_to_namespace(one, client.namespace) for one in documents], how=not recording.waiting)
 
 
 def submit_documents(
@@ -375,18 +377,18 @@ def submit_documents(
     runs = any(document["kind"] == "Workflow" for document in documents)
     for document in documents:
         if document["kind"] in KUBERNETES_KINDS:
-            note(_created_if_missing(Cluster(client.connection), document))
+            print_note(_create_if_missing(Cluster(client.connection), document))
     to_store = [document for document in documents if document["kind"] in ARGO_KINDS and document["kind"] != "Workflow"]
     store_all(client, to_store, how=not runs)
     for document in documents:
         kind = document["kind"]
         if kind == "Workflow":
             for text in unknown_parameters(document, assignments):
-                note(f"hera-utils: {text}")
+                print_note(f"hera-utils: {text}")
             submitted = with_parameters(document, assignments)
             names.append(str(client.create(stamp.add_to(submitted) if stamp else submitted)["metadata"]["name"]))
         elif kind not in KINDS:
-            note(f"{kind} {document['metadata'].get('name', '')}: left out; create it with kubectl")
+            print_note(f"{kind} {document['metadata'].get('name', '')}: left out; create it with kubectl")
     return names
 
 
@@ -413,12 +415,12 @@ def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
 
     stored = client.apply(document)
     kind, name = str(document["kind"]), str(stored["metadata"]["name"])
-    note(
+    print_note(
         sentence_after_storing(StoredTemplate(kind, name, {**stored, "kind": kind})) if how else f"{kind} {name} stored"
     )
 
 
-def _created_if_missing(cluster: Cluster, document: Json) -> str:
+def _create_if_missing(cluster: Cluster, document: Json) -> str:
     """Create a config map, secret or claim, and say so. An existing one is left unchanged, because it may contain data."""
     kind, name = document["kind"], str(document["metadata"].get("name", ""))
     if name and cluster.exists(kind, name):
@@ -440,24 +442,24 @@ def follow_all(
     announced: the experiment has sent its notification already. again: the command that repeats the run.
     """
     from hera_utils.cli.following import DETACHED, follow_to_end
-    from hera_utils.cli.outcome import tell_others
+    from hera_utils.cli.outcome import send_notification
 
     status = 0
     for name in names:
         if detach:
-            say(name)
+            print_line(name)
             continue
         try:
             ended = follow_to_end(client, name, again=again)
             status = max(status, ended)
             if ended != DETACHED and not announced:
-                tell_others(client, name)
+                send_notification(client, name)
         except Refused as refused:
             if refused.code != faults.NOT_FOUND:
                 raise
             # the script may delete its own run; then it has to check itself how the run ended
-            note(f"hera-utils: {name} was deleted")
+            print_note(f"hera-utils: {name} was deleted")
             continue
         if not linked:
-            note(client.link(name))
+            print_note(client.link(name))
     return status

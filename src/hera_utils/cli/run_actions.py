@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.phases import COMPLETED, phase_of
-from hera_utils.cli.terminal import say
+from hera_utils.cli.terminal import print_line
 from hera_utils.errors import HeraUtilsError, RunFailed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FINAL = ("stop", "terminate")
 _OF_CRON_WORKFLOWS = ("suspend", "resume")
 
 
-def act_on(
+def act_on_run(
     name: str,
     verb: str,
     done: str,
@@ -37,16 +37,16 @@ def act_on(
     """
     from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
-    from hera_utils.cli.run_names import chosen_run, reached, workflows_of
-    from hera_utils.cli.stored_template import set_suspended, stored_by_name
+    from hera_utils.cli.run_names import choose_run, connect_client, workflows_of
+    from hera_utils.cli.stored_template import find_stored_object, set_suspended
 
     options.deadline(waits="" if watch else "without --watch")
-    with reached() as client:
-        stored = stored_by_name(client, name) if verb in _OF_CRON_WORKFLOWS and not body else None
+    with connect_client() as client:
+        stored = find_stored_object(client, name) if verb in _OF_CRON_WORKFLOWS and not body else None
         if stored is not None:
-            say(set_suspended(client, stored, verb))
+            print_line(set_suspended(client, stored, verb))
             return 0
-        run = chosen_run(client, name, whole=verb in _FINAL)
+        run = choose_run(client, name, whole=verb in _FINAL)
         names = workflows_of(client, run)
         for workflow in _workflows_of(client, names, verb):
             if first is not None:
@@ -61,7 +61,7 @@ def act_on(
                 raise
             # a run whose last task was suspended ends at once
             ended = verb == "resume" and phase in COMPLETED
-            say(
+            print_line(
                 f"{workflow} was resumed and has ended ({phase})"
                 if ended
                 else f"{workflow} {done.replace('NAME', workflow)}"

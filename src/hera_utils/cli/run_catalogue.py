@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hera_utils.cli.run_choice import chosen_name, is_relative
-from hera_utils.cli.run_names import is_record, reached, record_folders
-from hera_utils.cli.terminal import note, print_table, write_data
+from hera_utils.cli.run_choice import choose_name, is_relative
+from hera_utils.cli.run_names import connect_client, is_record, record_folders
+from hera_utils.cli.terminal import print_note, print_table, write_data
 from hera_utils.errors import HeraUtilsError, ResourceError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hera_utils.runs.comparison_table import ComparisonTable
 
 
-def recorded() -> list[CatalogueEntry]:
+def recorded_entries() -> list[CatalogueEntry]:
     """The runs with a record, the newest first. No server is asked."""
     from hera_utils.runs.catalogue import catalogue
 
@@ -26,7 +26,7 @@ def recorded() -> list[CatalogueEntry]:
     return catalogue(record_folders())
 
 
-def every_run() -> list[CatalogueEntry]:
+def all_entries() -> list[CatalogueEntry]:
     """The runs with a record, and those of the platform; if it does not answer, prints that and leaves its runs out.
 
     If a folder was typed (--runs), only the runs that are recorded in it count.
@@ -35,11 +35,11 @@ def every_run() -> list[CatalogueEntry]:
 
     folders, alone = record_folders(), _refuse_missing_folder()
     try:
-        with reached() as client:
+        with connect_client() as client:
             workflows = client.list(fields=",".join(NEEDED_FIELDS))
-            platform = _platform(client)
+            platform = _entries_of_platform(client)
     except HeraUtilsError as error:
-        note(f"hera-utils: only recorded runs are shown: {error}")
+        print_note(f"hera-utils: only recorded runs are shown: {error}")
         workflows, platform = [], None
     return [entry for entry in catalogue(folders, workflows, platform) if entry.folder is not None or not alone]
 
@@ -60,7 +60,7 @@ def _refuse_missing_folder() -> bool:
     return True
 
 
-def _platform(client: ArgoClient) -> tuple[str, ...]:
+def _entries_of_platform(client: ArgoClient) -> tuple[str, ...]:
     """The identity of the platform, as in the records of its runs."""
     from hera_utils.cli import options
     from hera_utils.execution.history import platform_facts
@@ -74,7 +74,7 @@ def entries_of(names: Sequence[str]) -> list[CatalogueEntry]:
 
     Raises ResourceError for a name without a record.
     """
-    entries = recorded()
+    entries = recorded_entries()
     return [_entry_of(name, entries) for name in names]
 
 
@@ -91,7 +91,7 @@ def _entry_of(name: str, entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
     own = [entry.name for entry in entries if not (is_relative(name) and entry.phase == NOT_SUBMITTED)]
     if called is not None and name not in own:
         return called
-    chosen = chosen_name(name, own, where=" with a record", listing="hera-utils runs")
+    chosen = choose_name(name, own, where=" with a record", listing="hera-utils runs")
     return next(entry for entry in entries if entry.name == chosen)
 
 

@@ -23,7 +23,7 @@ def is_relative(typed: str) -> bool:
     return typed.startswith("@") or _back.fullmatch(typed) is not None
 
 
-def chosen_name(
+def choose_name(
     typed: str, names: Sequence[str], *, where: str = "", listing: str = "hera-utils ls", whole: bool = False
 ) -> str:
     """The name of `names` (the newest first) that the typed one means. Raises ResourceError, with similar names, if there is none.
@@ -32,7 +32,7 @@ def chosen_name(
     enough, because the action cannot be undone.
     """
     if is_relative(typed):
-        return _counted_back(typed, names, where, listing)
+        return _count_back(typed, names, where, listing)
     if typed in names:
         return typed
     beginning = [name for name in names if typed and name.startswith(typed)]
@@ -49,7 +49,7 @@ def chosen_name(
     raise ResourceError(f"there is no run {typed}{where}", fix=f"{advice}{whole_name}the runs are listed by: {listing}")
 
 
-def _counted_back(typed: str, names: Sequence[str], where: str, listing: str) -> str:
+def _count_back(typed: str, names: Sequence[str], where: str, listing: str) -> str:
     form = _back.fullmatch(typed)
     if form is None:
         near = f"did you mean {LATEST}? " if get_close_matches(typed, [LATEST], 1, 0.6) else ""

@@ -20,7 +20,7 @@ class RunFilter:
     since: float | None = None
 
     @property
-    def lets_all_pass(self) -> bool:
+    def is_empty(self) -> bool:
         return self == RunFilter()
 
     def admits(self, name: str, phase: str, created: str, now: float) -> bool:
@@ -30,7 +30,7 @@ class RunFilter:
         return phase in self.phases and name.startswith(self.prefix) and young
 
 
-def wanted_phases(status: str | None, *, running: bool, completed: bool) -> frozenset[str]:
+def phases_to_list(status: str | None, *, running: bool, completed: bool) -> frozenset[str]:
     """The phases to list. status: names of phases, separated by commas; None for all. running and completed together mean all."""
     wanted = frozenset(PHASES) if status is None else frozenset(map(_phase, status.split(",")))
     if running == completed:

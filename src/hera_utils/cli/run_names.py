@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.cli.run_choice import chosen_name, is_relative
-from hera_utils.cli.terminal import note
+from hera_utils.cli.run_choice import choose_name, is_relative
+from hera_utils.cli.terminal import print_note
 from hera_utils.errors import AccessError, Refused
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 @contextmanager
-def reached(context: CLIContext | None = None) -> Iterator[ArgoClient]:
+def connect_client(context: CLIContext | None = None) -> Iterator[ArgoClient]:
     """A client of the platform of this command line; starts the local server if it does not run."""
     from hera_utils.cli import options
     from hera_utils.platforms.argo_client import ArgoClient
@@ -32,13 +32,13 @@ def reached(context: CLIContext | None = None) -> Iterator[ArgoClient]:
         yield client
 
 
-def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
+def choose_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
     """The run or workflow that a typed name means: its own name, the name that a user gave it, @latest~N, or the beginning of only one.
 
     whole: a beginning is not enough. Raises ResourceError if there is no such run.
     """
     if not is_relative(typed):
-        recorded = _recorded_name(typed)
+        recorded = _find_recorded_run(typed)
         if recorded is not None or _exists(client, typed):
             return recorded or typed
     where = f" in namespace {client.namespace}"
@@ -50,9 +50,9 @@ def chosen_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
         names = []
     if not (is_relative(typed) or any(name.startswith(typed) for name in names)):
         names += [name for name in _recorded_names() if name not in names]
-    found = chosen_name(typed, names, where=where, whole=whole)
+    found = choose_name(typed, names, where=where, whole=whole)
     if not is_relative(typed) and found != typed:
-        note(f"hera-utils: {typed}: the run {found}")
+        print_note(f"hera-utils: {typed}: the run {found}")
     return found
 
 
@@ -75,7 +75,7 @@ def runs_of_platform(client: ArgoClient) -> list[str]:
     from hera_utils.runs.record import run_of
 
     workflows = client.list(fields="metadata.name,metadata.labels,metadata.creationTimestamp,metadata.resourceVersion")
-    newest_first = sorted((one["metadata"] for one in workflows), key=_metadata_by_age, reverse=True)
+    newest_first = sorted((one["metadata"] for one in workflows), key=_sort_key_of_metadata, reverse=True)
     return list(dict.fromkeys(map(run_of, newest_first)))
 
 
@@ -94,12 +94,12 @@ def workflows_of(client: ArgoClient, run: str) -> list[str]:
     return [str(one["metadata"]["name"]) for one in sorted(found, key=by_turn)] or [run]
 
 
-def by_age(workflow: Json) -> tuple[str, int]:
+def sort_key_by_age(workflow: Json) -> tuple[str, int]:
     """A key that sorts runs, the oldest first. Kubernetes gives whole seconds; within a second the last written is the newest."""
-    return _metadata_by_age(workflow["metadata"])
+    return _sort_key_of_metadata(workflow["metadata"])
 
 
-def _metadata_by_age(metadata: Json) -> tuple[str, int]:
+def _sort_key_of_metadata(metadata: Json) -> tuple[str, int]:
     version = str(metadata.get("resourceVersion") or "")
     return metadata.get("creationTimestamp") or "", int(version) if version.isdecimal() else 0
 
@@ -108,7 +108,7 @@ def _metadata_by_age(metadata: Json) -> tuple[str, int]:
 
 
 @dataclass(frozen=True)
-class Reached:
+class ReachedRun:
     """A run with its record, and the client of its platform."""
 
     run: WholeRun
@@ -123,7 +123,7 @@ class Reached:
         return with_last_lines(self.client, results, self.run.documents) if logs else results
 
 
-def _recorded_name(name: str) -> str | None:
+def _find_recorded_run(name: str) -> str | None:
     """The recorded run with this name, or the newest one to which a user gave it (runs/notes.py); None if there is none."""
     from hera_utils.runs.notes import named_runs
     from hera_utils.runs.whole_run import record_folder
@@ -152,16 +152,16 @@ def record_folders() -> list[Path]:
 
 
 @contextmanager
-def reached_run(name: str) -> Iterator[Reached]:
+def reach_run(name: str) -> Iterator[ReachedRun]:
     """The run that `name` means: the name of a run or a workflow, @latest, or the folder of a record."""
     from hera_utils.cli import options
     from hera_utils.runs.whole_run import load_run
 
     context = options.context()
     record = Path(name)
-    with reached(context) as client:
+    with connect_client(context) as client:
         if is_record(record):
             run, runs = record.resolve().name, [record.resolve().parent]
         else:
-            run, runs = chosen_run(client, name), record_folders()
-        yield Reached(load_run(client, run, runs), client, context)
+            run, runs = choose_run(client, name), record_folders()
+        yield ReachedRun(load_run(client, run, runs), client, context)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.terminal import print_document, say
+from hera_utils.cli.terminal import print_document, print_line
 from hera_utils.errors import HeraUtilsError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class _HelpOnlyOption(click.Option):
         return None
 
 
-def asked_for() -> str:
+def requested_format() -> str:
     """The output format of the present command line."""
     return str(click.get_current_context().meta[_OUTPUT])
 
@@ -66,7 +66,7 @@ def output_format(words: list[str]) -> tuple[str, list[str]]:
 
 
 @contextmanager
-def answered(client: ArgoClient, output: str) -> Iterator[list[str]]:
+def print_runs_at_end(client: ArgoClient, output: str) -> Iterator[list[str]]:
     """Inside, the caller starts and follows runs, and adds their names to the list. At the end, also after an error, the runs are printed
     on stdout; until then everything that is printed, also by the script and its processes, goes to stderr. output: text prints nothing.
     """
@@ -75,17 +75,17 @@ def answered(client: ArgoClient, output: str) -> Iterator[list[str]]:
         yield names
         return
     try:
-        with _stdout_kept():
+        with _redirect_stdout_to_stderr():
             yield names
     except BaseException:
         with suppress(HeraUtilsError):  # report the first error, not one of this query
-            _tell(client, names, output)
+            _print_runs(client, names, output)
         raise
-    _tell(client, names, output)
+    _print_runs(client, names, output)
 
 
 @contextmanager
-def _stdout_kept() -> Iterator[None]:
+def _redirect_stdout_to_stderr() -> Iterator[None]:
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)
@@ -98,16 +98,16 @@ def _stdout_kept() -> Iterator[None]:
         os.close(stdout)
 
 
-def _tell(client: ArgoClient, names: list[str], output: str) -> None:
-    runs = _runs(client, names)
+def _print_runs(client: ArgoClient, names: list[str], output: str) -> None:
+    runs = _runs_as_json(client, names)
     if output == "name":
         for run in runs:
-            say(run["run"])
+            print_line(run["run"])
     elif runs or sys.exc_info()[0] is None:
         print_document(runs[0] if len(runs) == 1 else runs, output)
 
 
-def _runs(client: ArgoClient, names: list[str]) -> list[Json]:
+def _runs_as_json(client: ArgoClient, names: list[str]) -> list[Json]:
     """The runs with these names; a workflow that belongs to a run of several is part of that run."""
     from hera_utils.cli.run_names import record_folders
     from hera_utils.runs.record import RUN_LABEL, label_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import settings_options
-from hera_utils.cli.terminal import note, say
+from hera_utils.cli.terminal import print_line, print_note
 from hera_utils.wording import counted
 
 if TYPE_CHECKING:
@@ -45,24 +45,24 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     experiment, script, arguments, platform, namespace, created, ended, seconds, points, name, note, tag, commit, branch, python,
     hera, hera_utils. `inputs.NAME` and `outputs.NAME` tell two of the same name apart.
     """
-    from hera_utils.cli.run_catalogue import every_run, write_table
+    from hera_utils.cli.run_catalogue import all_entries, write_table
     from hera_utils.runs.conditions import Condition, check_columns, search
 
     parsed = [Condition.parse(one) for one in conditions]
-    entries = every_run()
+    entries = all_entries()
     # the column `run` is always there
     chosen = [name for one in columns.split(",") if (name := one.strip()) not in ("", "run")]
     check_columns(chosen, entries)
     matches = search(entries, parsed)[:limit]
     if output == "name":
         for match in matches:
-            say(match.entry.name)
+            print_line(match.entry.name)
         return 0
-    table = (_points if points else _runs)(matches, chosen)
+    table = (_table_of_points if points else _table_of_runs)(matches, chosen)
     if table.lines or output != "text":
         write_table(table, output)
     else:
-        note(
+        print_note(
             "no runs are recorded here"
             if not entries
             else f"none of {counted(len(entries), 'run')} satisfies {' and '.join(conditions)}"
@@ -70,7 +70,7 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     return 0
 
 
-def _runs(matches: Sequence[RunMatch], chosen: Sequence[str]) -> ComparisonTable:
+def _table_of_runs(matches: Sequence[RunMatch], chosen: Sequence[str]) -> ComparisonTable:
     from hera_utils.runs.comparison_table import ComparisonTable
     from hera_utils.runs.conditions import cell
 
@@ -80,7 +80,7 @@ def _runs(matches: Sequence[RunMatch], chosen: Sequence[str]) -> ComparisonTable
     )
 
 
-def _points(matches: Sequence[RunMatch], chosen: Sequence[str]) -> ComparisonTable:
+def _table_of_points(matches: Sequence[RunMatch], chosen: Sequence[str]) -> ComparisonTable:
     from hera_utils.runs.comparison_table import ComparisonTable
     from hera_utils.runs.conditions import RunMatch, cell, short_names
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hera_utils.cli.script_recorder import ScriptRecording, recorded
-from hera_utils.cli.terminal import note
+from hera_utils.cli.script_recorder import ScriptRecording, record_script
+from hera_utils.cli.terminal import print_note
 from hera_utils.errors import Detached, HeraUtilsError, SettingsError
 from hera_utils.settings.script_host import ScriptHost, hosting
 from hera_utils.wording import system_reason
@@ -39,24 +39,24 @@ class Arguments(list[str]):
 
     def take_parameters(self) -> list[str]:
         """Remove and return the `NAME=VALUE` texts of `-p`, for the workflow that the script built, unless it reads its arguments."""
-        from hera_utils.cli.parameters import are_parameters, parameters
+        from hera_utils.cli.parameters import is_parameter_list, parameters
 
         words = [] if self.read else list.__getitem__(self, slice(1, None))
-        if not are_parameters(words):
+        if not is_parameter_list(words):
             return []
         del self[1:]
         return parameters(words)
 
     def refuse_unread(self) -> None:
         """Raise SettingsError if there are arguments that the script does not read: misspelt flags of ours, or of another command."""
-        from hera_utils.cli.parameters import are_parameters
+        from hera_utils.cli.parameters import is_parameter_list
 
         if self.read:
             return
         name, *words = self
         if words:
             fix = "leave it out; hera-utils run --help names the flags"
-            if are_parameters(words):
+            if is_parameter_list(words):
                 fix = "leave out the script's create(): then hera-utils submits its workflow, with these parameters"
             raise SettingsError(f"{name} takes no arguments, and hera-utils has no option {' '.join(words)}", fix=fix)
 
@@ -109,39 +109,41 @@ def execute(
 
     def check_deadline() -> None:
         if recording.runs and host.deadline is not None and host.deadline.passed:
-            raise host.deadline.reached(_come_back(recording, command))
+            raise host.deadline.reached(_commands_to_come_back(recording, command))
 
     recording.waits = check_deadline
-    with hosting(host), recorded(recording):
+    with hosting(host), record_script(recording):
         try:
             exec(code, module.__dict__)  # running the user's script is the purpose of the command
         except HeraUtilsError:
             raise
         except KeyboardInterrupt as stop:
-            raise left_alone(recording, stop, command) from None
+            raise interruption_with_advice(recording, stop, command) from None
         except SystemExit as stop:
             recording.ended, recording.status = True, _exit_status(stop)
         except Exception as error:  # noqa: BLE001  the script may raise anything
-            raise as_our_error(error, path) from None
+            raise error_of_script(error, path) from None
     return recording
 
 
-def left_alone(recording: ScriptRecording, stop: KeyboardInterrupt, command: Callable[..., str]) -> KeyboardInterrupt:
+def interruption_with_advice(
+    recording: ScriptRecording, stop: KeyboardInterrupt, command: Callable[..., str]
+) -> KeyboardInterrupt:
     """The exception for Ctrl-C while the script waited: it says how to come back to the runs, which continue."""
     if isinstance(stop, Detached) or not recording.runs:
         return stop
-    return Detached(_come_back(recording, command))
+    return Detached(_commands_to_come_back(recording, command))
 
 
-def _come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
+def _commands_to_come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
     from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
 
     return how_to_come_back([command("watch", name) for _, name in recording.runs])
 
 
-def created(workflow: Any, path: Path) -> str:
+def create_workflow(workflow: Any, path: Path) -> str:
     """Submit a workflow that the script built and did not submit; its name."""
-    with built_by_hera(path):
+    with report_errors_of_building(path):
         return str(workflow.create().metadata.name)
 
 
@@ -155,36 +157,36 @@ def give_parameters(workflow: Any, assignments: Sequence[str]) -> None:
 
     document = workflow.to_dict()
     for text in unknown_parameters(document, assignments):
-        note(f"hera-utils: {text}")
+        print_note(f"hera-utils: {text}")
     workflow.arguments = WorkflowArguments(**with_parameters(document, assignments)["spec"]["arguments"])
 
 
-def document_built(template: Any, path: Path) -> dict[str, Any]:
+def build_document(template: Any, path: Path) -> dict[str, Any]:
     """The document of a template or workflow that the script built and did not send."""
-    with built_by_hera(path):
+    with report_errors_of_building(path):
         document: dict[str, Any] = template.to_dict()
     return document
 
 
 @contextlib.contextmanager
-def built_by_hera(path: Path) -> Iterator[None]:
+def report_errors_of_building(path: Path) -> Iterator[None]:
     """Inside, Hera builds the script's workflow and may find its mistakes only now: they are reported as errors of the script."""
     try:
         yield
     except HeraUtilsError:
         raise
     except Exception as error:  # noqa: BLE001  Hera, pydantic and hooks of the script may raise anything
-        raise as_our_error(error, path) from None
+        raise error_of_script(error, path) from None
 
 
 def _exit_status(stop: SystemExit) -> int:
     if stop.code is None or isinstance(stop.code, int):
         return stop.code or 0
-    note(str(stop.code))
+    print_note(str(stop.code))
     return 1
 
 
-def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
+def error_of_script(error: Exception, path: Path) -> HeraUtilsError:
     """The sentence for an exception of a script. If the script's own code raised it, prints the traceback first, without our frames."""
     from hera_utils.excepthook import first_words, users_frames
     from hera_utils.platforms.hera_errors import explain_error
@@ -197,7 +199,7 @@ def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
     frames = users_frames(frames)
     line = f", line {frames.tb_lineno}" if frames is not None else ""
     if frames is not None:  # None if Hera found the error after the script's end
-        note("".join(traceback.format_exception(type(error), error, frames)).rstrip())
+        print_note("".join(traceback.format_exception(type(error), error, frames)).rstrip())
     words = first_words(error)
     return SettingsError(
         f"the script {path}{line} raised {type(error).__name__}{': ' + words if words else ''}",

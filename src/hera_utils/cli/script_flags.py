@@ -25,16 +25,16 @@ class ScriptCommand(AnsweringCommand):
         takes_value, settings = {"-o": True, "--output": True}, set[str]()
         for option in self.get_params(ctx):
             for flag in (*option.opts, *option.secondary_opts):
-                flag = _normal(flag)
+                flag = _normalize(flag)
                 takes_value[flag] = not (getattr(option, "is_flag", False) or getattr(option, "count", False))
                 if isinstance(option, SettingOption):
                     settings.add(flag)
-        rest = super().parse_args(ctx, marked(args, takes_value, settings, declared_flags))
+        rest = super().parse_args(ctx, mark_flags_of_script(args, takes_value, settings, declared_flags))
         ctx.params["words"] = tuple(word.removeprefix(_MARK) for word in ctx.params["words"])
         return rest
 
 
-def marked(
+def mark_flags_of_script(
     words: Sequence[str],
     takes_value: Mapping[str, bool],
     settings: set[str],
@@ -50,13 +50,13 @@ def marked(
     parsed, after, own = list(words[: place + 1]), list(words[place + 1 : end]), None
     for number, word in enumerate(after):
         flag, equals, _ = word.partition("=")
-        if _normal(flag) in takes_value:
+        if _normalize(flag) in takes_value:
             own = declared(Path(words[place])) if own is None else own
             if flag in own:
                 parsed.append(_MARK + word)
-                if _normal(flag) not in settings:
+                if _normalize(flag) not in settings:
                     continue
-                if takes_value[_normal(flag)] and not equals:
+                if takes_value[_normalize(flag)] and not equals:
                     parsed += [_MARK + value for value in after[number + 1 : number + 2]]
         parsed.append(word)
     return [*parsed, *words[end:]]
@@ -71,11 +71,11 @@ def _place_of_script(words: Sequence[str], takes_value: Mapping[str, bool]) -> i
             return None
         if not flag.startswith("-"):
             return place
-        place += 2 if takes_value.get(_normal(flag)) and not equals else 1
+        place += 2 if takes_value.get(_normalize(flag)) and not equals else 1
     return None
 
 
-def _normal(flag: str) -> str:
+def _normalize(flag: str) -> str:
     return flag.replace("_", "-")
 
 
@@ -92,11 +92,11 @@ def declared_flags(script: Path) -> frozenset[str]:
         except (SyntaxError, ValueError, RecursionError):
             continue
         for node in ast.walk(tree):
-            flags.update(_declared(node))
+            flags.update(_flags_in_node(node))
     return frozenset(flags)
 
 
-def _declared(node: ast.AST) -> Iterator[str]:
+def _flags_in_node(node: ast.AST) -> Iterator[str]:
     ours = isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "hera_utils" and node.names
     if ours and any(alias.name in _OURS for alias in ours):
         yield from _HELP

@@ -63,7 +63,7 @@ class ScriptRecording:
 
 
 @contextmanager
-def recorded(recording: ScriptRecording) -> Iterator[None]:
+def record_script(recording: ScriptRecording) -> Iterator[None]:
     """Inside, everything that Hera builds and submits is recorded."""
     from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowsService, WorkflowTemplate
 
@@ -75,17 +75,17 @@ def recorded(recording: ScriptRecording) -> Iterator[None]:
             replaced.append((owner, name, original))
             setattr(owner, name, functools.wraps(original)(around(original, recording)))
 
-    wrap(Workflow, "__post_init__", _building)
-    wrap(Workflow, "create", _creating)
-    wrap(Workflow, "async_create", _creating_later)
+    wrap(Workflow, "__post_init__", _record_building)
+    wrap(Workflow, "create", _record_creation)
+    wrap(Workflow, "async_create", _record_async_creation)
     for kind in (WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow):
         for name in ("create", "update"):
-            wrap(kind, name, _storing)
-    wrap(Workflow, "get_workflow_link", _linking)
-    wrap(WorkflowsService, "__init__", _creating_a_service)
+            wrap(kind, name, _record_storing)
+    wrap(Workflow, "get_workflow_link", _record_link)
+    wrap(WorkflowsService, "__init__", _record_service)
     for name in ("create_workflow", "submit_workflow"):
-        wrap(WorkflowsService, name, _submitting)
-    wrap(WorkflowsService, "get_workflow", _asking)
+        wrap(WorkflowsService, name, _record_submission)
+    wrap(WorkflowsService, "get_workflow", _record_request)
     try:
         yield
     finally:
@@ -93,7 +93,7 @@ def recorded(recording: ScriptRecording) -> Iterator[None]:
             setattr(owner, name, original)
 
 
-def _building(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_building(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def build(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = original(self, *arguments, **options)
         (recording.templates if is_stored(self) else recording.built).append(self)
@@ -112,7 +112,7 @@ def is_stored(workflow: Any) -> bool:
     return isinstance(workflow, WorkflowTemplate | CronWorkflow) or workflow.kind in stored
 
 
-def _creating(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_creation(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def create(self: Any, *arguments: Any, **options: Any) -> Any:
         recording.submitted.add(id(self))
         recording.look(self)
@@ -124,7 +124,7 @@ def _creating(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     return create
 
 
-def _linking(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_link(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def link(self: Any, *arguments: Any, **options: Any) -> Any:
         recording.linked = True
         return original(self, *arguments, **options)
@@ -132,7 +132,7 @@ def _linking(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     return link
 
 
-def _creating_a_service(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_service(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def make(self: Any, *arguments: Any, **options: Any) -> None:
         recording.services += 1
         original(self, *arguments, **options)
@@ -140,7 +140,7 @@ def _creating_a_service(original: Wrapper, recording: ScriptRecording) -> Wrappe
     return make
 
 
-def _creating_later(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_async_creation(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     async def create(self: Any, *arguments: Any, **options: Any) -> Any:
         recording.submitted.add(id(self))
         recording.look(self)
@@ -154,7 +154,7 @@ def _creating_later(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     return create
 
 
-def _storing(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_storing(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def store(self: Any, *arguments: Any, **options: Any) -> Any:
         recording.stored += 1
         recording.look(self)
@@ -163,7 +163,7 @@ def _storing(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     return store
 
 
-def _asking(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_request(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def ask(self: Any, *arguments: Any, **options: Any) -> Any:
         recording.waits()
         return original(self, *arguments, **options)
@@ -171,7 +171,7 @@ def _asking(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     return ask
 
 
-def _submitting(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+def _record_submission(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def send(self: Any, *arguments: Any, **options: Any) -> Any:
         if not recording.sending:
             return arguments[0].workflow if arguments else options["req"].workflow

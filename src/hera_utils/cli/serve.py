@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from hera_utils.cli.options import context, settings_options
-from hera_utils.cli.terminal import say
+from hera_utils.cli.terminal import print_line
 from hera_utils.errors import SettingsError
 
 Json = dict[str, Any]
@@ -46,16 +46,16 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
     settings = context()
     state = Path(settings.state)
     if mode == "stop":
-        say("stopped" if daemon.stop(state) else "it does not run")
+        print_line("stopped" if daemon.stop(state) else "it does not run")
         return 0
     if mode == "status":
         server = daemon.status(state)
-        say(_server_lines(server, state) if server else f"no server is running for {state}")
+        print_line(_server_lines(server, state) if server else f"no server is running for {state}")
         return 0 if server else 1
     serving = Serving(port=port, kubernetes_port=kubernetes_port, namespace=settings.argo_namespace)
     if mode == "detach":
         server = daemon.start_or_join(state, serving)
-        say(_server_lines(server, state))
+        print_line(_server_lines(server, state))
         for flag, requested, address in (
             ("--port", port, "argo_server"),
             ("--kubernetes-port", kubernetes_port, "kubernetes"),
@@ -68,8 +68,8 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
         return 0
 
     def ready(server: Json) -> None:
-        say(_server_lines(server, state))
-        say("Ctrl-C ends the server; runs continue when it starts again")
+        print_line(_server_lines(server, state))
+        print_line("Ctrl-C ends the server; runs continue when it starts again")
 
     daemon.serve(state, serving, ready=ready)
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
-from hera_utils.cli.terminal import note, print_json, print_table, say, width
+from hera_utils.cli.terminal import print_json, print_line, print_note, print_table, width
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import Row
@@ -35,15 +35,15 @@ def command(output: str) -> int:
     if output == "json":
         print_json([{"name": row.name, "value": row.value, "origin": row.origin, "help": row.help} for row in rows])
     else:
-        _print(rows)
+        _print_settings(rows)
     try:
         refuse_untrusted(concerns(settings, foreign_files(around)), around.user_folder)
     except Untrusted as untrusted:
-        note(f"! {untrusted}: other commands refuse that\n  fix: {untrusted.fix}")
+        print_note(f"! {untrusted}: other commands refuse that\n  fix: {untrusted.fix}")
     return 0
 
 
-def _print(rows: list[Row]) -> None:
+def _print_settings(rows: list[Row]) -> None:
     """On a terminal print the settings that have a value, with `~` for the home folder; in a pipe all of them, unchanged."""
     header = ("setting", "value", "origin")
     if width() is None:
@@ -53,4 +53,4 @@ def _print(rows: list[Row]) -> None:
     lines = [(row.name, row.value.replace(home, "~/"), row.origin.replace(home, "~/")) for row in given]
     print_table(header, lines)
     if len(given) < len(rows):
-        say(f"and {len(rows) - len(given)} without a value (show all: hera-utils settings -o json)")
+        print_line(f"and {len(rows) - len(given)} without a value (show all: hera-utils settings -o json)")

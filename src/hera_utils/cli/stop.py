@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hera_utils.cli.options import name_argument, settings_options
-from hera_utils.cli.run_actions import act_on, watch_option
+from hera_utils.cli.run_actions import act_on_run, watch_option
 
 
 @click.command()
@@ -26,4 +26,6 @@ def command(name: str, message: str, node_field_selector: str, watch: bool) -> i
             "--message says why suspended tasks are stopped: name them with --node-field-selector (Argo keeps none of a whole run)"
         )
     body = {"message": message, "nodeFieldSelector": node_field_selector}
-    return act_on(name, "stop", "is being stopped", {key: value for key, value in body.items() if value}, watch=watch)
+    return act_on_run(
+        name, "stop", "is being stopped", {key: value for key, value in body.items() if value}, watch=watch
+    )

@@ -54,7 +54,7 @@ def stored_template(client: ArgoClient, reference: str) -> StoredTemplate:
         raise SettingsError(f"`{word}` is not a kind of stored template", fix=_FIX) from None
     stored = client.template(kind, name)
     if stored is None:
-        near = get_close_matches(f"{SHORT[kind]}/{name}", map(str, all_stored(client)), 1, 0.7)
+        near = get_close_matches(f"{SHORT[kind]}/{name}", map(str, list_stored(client)), 1, 0.7)
         raise ResourceError(
             f'{resource_of(kind)} "{name}" not found in namespace {client.namespace}',
             fix=f"{f'did you mean {near[0]}? ' if near else ''}store it with: hera-utils run FILE; what is stored is listed by: "
@@ -63,7 +63,7 @@ def stored_template(client: ArgoClient, reference: str) -> StoredTemplate:
     return StoredTemplate(kind, name, stored)
 
 
-def stored_by_name(client: ArgoClient, typed: str) -> StoredTemplate | None:
+def find_stored_object(client: ArgoClient, typed: str) -> StoredTemplate | None:
     """The stored object KIND/NAME, or the cron workflow with exactly this name; None if the name must be that of a run."""
     from hera_utils.cli.run_choice import is_relative
 
@@ -93,7 +93,7 @@ def set_suspended(client: ArgoClient, stored: StoredTemplate, verb: str) -> str:
     document = client.set_cron(stored.name, verb)
     if verb == "suspend":
         return f"{stored} is suspended: it starts no runs; resume it with: hera-utils resume {stored}"
-    return f"{stored} is scheduled again: {_schedules(document)}{_then(document, time.time())}"
+    return f"{stored} is scheduled again: {_schedules(document)}{_describe_next_time(document, time.time())}"
 
 
 # --- as text ---------------------------------------------------------------------------------------------------------
@@ -104,9 +104,9 @@ def sentence_after_storing(stored: StoredTemplate) -> str:
     run = f"hera-utils run --from {stored}"
     if stored.kind != _CRON:
         return f"{stored.kind} {stored.name} stored; run it with: {run}"
-    if state(stored.document) != "scheduled":
-        return f"{stored.kind} {stored.name} stored ({state(stored.document)}); run it with: {run}"
-    when = f"{_schedules(stored.document)}{_then(stored.document, time.time())}"
+    if state_of_cron_workflow(stored.document) != "scheduled":
+        return f"{stored.kind} {stored.name} stored ({state_of_cron_workflow(stored.document)}); run it with: {run}"
+    when = f"{_schedules(stored.document)}{_describe_next_time(stored.document, time.time())}"
     return (
         f"{stored.kind} {stored.name} stored: it starts runs at {when}; run it now with: {run}; "
         f"stop it with: hera-utils suspend {stored}"
@@ -116,7 +116,7 @@ def sentence_after_storing(stored: StoredTemplate) -> str:
 HEADER = ("name", "status", "schedules", "last run", "next run", "age")
 
 
-def lines(stored: Sequence[StoredTemplate], now: float) -> list[tuple[str, ...]]:
+def table_lines_of(stored: Sequence[StoredTemplate], now: float) -> list[tuple[str, ...]]:
     """The lines of a table, one for each object."""
     return [_line(one, now) for one in stored]
 
@@ -127,10 +127,10 @@ def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
     document = stored.document
     last = timestamps.read((document.get("status") or {}).get("lastScheduledTime"))
     created = timestamps.read(document["metadata"].get("creationTimestamp"))
-    following = _next(document, now)
+    following = _next_time(document, now)
     return (
         str(stored),
-        state(document) if stored.kind == _CRON else "",
+        state_of_cron_workflow(document) if stored.kind == _CRON else "",
         _schedules(document) if stored.kind == _CRON else "",
         "" if last is None else f"{age(now - last)} ago",
         "" if following is None else f"in {age(following - now)}",
@@ -138,7 +138,7 @@ def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
     )
 
 
-def state(cron: Json) -> str:
+def state_of_cron_workflow(cron: Json) -> str:
     """The state: scheduled, suspended, or stopped (its stopStrategy has ended it)."""
     from hera_utils.interpreter.cron.cron_workflow import completed
 
@@ -153,7 +153,7 @@ def _schedules(cron: Json) -> str:
     return ", ".join(map(str, spec.get("schedules") or ())) + zone
 
 
-def _next(document: Json, now: float) -> float | None:
+def _next_time(document: Json, now: float) -> float | None:
     from hera_utils.interpreter.cron.cron_workflow import enabled, next_time
     from hera_utils.interpreter.cron.schedules import ScheduleError
 
@@ -165,21 +165,21 @@ def _next(document: Json, now: float) -> float | None:
         return None
 
 
-def _then(document: Json, now: float) -> str:
+def _describe_next_time(document: Json, now: float) -> str:
     from hera_utils.spans import age
 
-    following = _next(document, now)
+    following = _next_time(document, now)
     return "" if following is None else f" (next in {age(following - now)})"
 
 
-def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
+def describe(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     """What `get` shows: its parameters; for a cron workflow also when it runs, and its newest runs."""
     from hera_utils.spans import age
 
     document, now = stored.document, time.time()
     yield str(stored)
     if stored.kind == _CRON:
-        yield f"  {state(document)}: {_schedules(document)}{_then(document, now)}"
+        yield f"  {state_of_cron_workflow(document)}: {_schedules(document)}{_describe_next_time(document, now)}"
         for condition in (document.get("status") or {}).get("conditions") or ():
             yield f"  {condition.get('type')}: {condition.get('message')}"
     spec = document.get("spec") or {}
@@ -200,7 +200,7 @@ def description(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     yield f"  run it now with: hera-utils run --from {stored}"
 
 
-def all_stored(
+def list_stored(
     client: ArgoClient, kinds: Sequence[str] = tuple(SHORT), *, strict: bool = False
 ) -> list[StoredTemplate]:
     """All stored objects of these kinds, without kinds that the user may not see. strict: raise the error if they may see none."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from hera_utils.cli.options import name_argument, settings_options
-from hera_utils.cli.terminal import say
+from hera_utils.cli.terminal import print_line
 
 
 @click.command()
@@ -31,8 +31,8 @@ def command(name: str, tags: tuple[str, ...], remove: tuple[str, ...], new_name:
     notes = replace(notes, note=notes.note if note is None else note.strip())
     if notes != entry.notes and entry.folder is not None:
         write_notes(entry.folder, notes)
-    say(f"{entry.name}  tags: {' '.join(notes.tags) or 'none'}")
+    print_line(f"{entry.name}  tags: {' '.join(notes.tags) or 'none'}")
     for what, text in (("name", notes.name), ("note", notes.note)):
         if text:
-            say(f"  {what}: {text}")
+            print_line(f"  {what}: {text}")
     return 0

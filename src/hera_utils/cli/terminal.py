@@ -47,22 +47,22 @@ def symbols() -> Symbols:
     return symbols_for(sys.stdout.encoding)
 
 
-def say(text: str, *, stderr: bool = False) -> None:
+def print_line(text: str, *, stderr: bool = False) -> None:
     """Print a text without its control sequences; a StyledText, which has our own colours, unchanged."""
     click.echo(text if isinstance(text, StyledText) else visible(text), err=stderr)
 
 
-def note(text: str) -> None:
+def print_note(text: str) -> None:
     """Print on stderr what is worth knowing but is not the answer of the command."""
-    say(text, stderr=True)
+    print_line(text, stderr=True)
 
 
-def note_fix(fix: str) -> None:
+def print_fix(fix: str) -> None:
     """Below a sentence of what is wrong: what to do, on as many lines as it has."""
     first, *more = fix.splitlines()
-    note(f"  fix: {first}")
+    print_note(f"  fix: {first}")
     for line in more:
-        note(f"       {line}")
+        print_note(f"       {line}")
 
 
 def print_json(value: Any) -> None:
@@ -77,7 +77,7 @@ def print_document(value: Any, form: str) -> None:
         return
     import yaml
 
-    say(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip())
+    print_line(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def print_data(text: str) -> None:
@@ -106,14 +106,14 @@ def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint:
 
     fit: fit it to the terminal. all_of_them: the flag that shows every column. paint: (line, column, padded cell) → the cell in colours.
     """
-    from hera_utils.cli.tables import Table, laid_out
+    from hera_utils.cli.tables import Table, lay_out
 
     coloured = use_colour()
     header, texts = [cell(name) for name in table.header], [[cell(one) for one in line] for line in table.lines]
     table = Table(
-        header, texts, table.numeric, [cell(name) for name in table.first_to_go], [cell(name) for name in table.whole]
+        header, texts, table.numeric, [cell(name) for name in table.omitted_first], [cell(name) for name in table.whole]
     )
-    rows, kept, omitted = laid_out(table, width() if fit else None, symbols().more)
+    rows, kept, omitted = lay_out(table, width() if fit else None, symbols().more)
     lines: list[str] = []
     for number, cells in enumerate(rows):
         if number and coloured and paint is not None:
@@ -137,10 +137,10 @@ def print_table(
     from hera_utils.cli.tables import Table
 
     for line in table_lines(Table(header, lines, numeric, whole=whole), paint=paint):
-        say(line)
+        print_line(line)
 
 
-def painted(phase: str, text: str) -> str:
+def paint_phase(phase: str, text: str) -> str:
     """A text in the colour of a phase, if colours are used."""
     from hera_utils.watch.progress_text import style_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hera_utils.cli.options import name_argument, settings_options
-from hera_utils.cli.run_actions import act_on, watch_option
+from hera_utils.cli.run_actions import act_on_run, watch_option
 
 
 @click.command()
@@ -14,4 +14,4 @@ from hera_utils.cli.run_actions import act_on, watch_option
 @settings_options
 def command(name: str, watch: bool) -> int:
     """Terminate a run: its running tasks are ended at once, nothing else starts, not even exit handlers."""
-    return act_on(name, "terminate", "is being terminated", watch=watch)
+    return act_on_run(name, "terminate", "is being terminated", watch=watch)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import context, settings_options
-from hera_utils.cli.terminal import note, say
+from hera_utils.cli.terminal import print_line, print_note
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -32,12 +32,12 @@ def command(remove: bool) -> int:
     around = Surroundings()
     files = [str(path) for path in project_files(around)]
     if not files:
-        note("this folder has no settings file")
+        print_note("this folder has no settings file")
         return 0
     if remove:
         forget(files, around.user_folder)
         for file in files:
-            say(f"no longer trusted: {file}")
+            print_line(f"no longer trusted: {file}")
         return 0
     digests = {os.path.realpath(file): digest_of(file) for file in files}
     settings = context(check_trust=False)
@@ -45,13 +45,13 @@ def command(remove: bool) -> int:
     found = {file: digest for one in concerns(settings) for file, digest in one.files.items()}
     trust({**digests, **found}, around.user_folder)
     for path in (file for file in found if file not in digests):
-        say(f"trusted in its present form: {path.removeprefix('link:')}")
+        print_line(f"trusted in its present form: {path.removeprefix('link:')}")
     for file in files:
-        say(f"trusted in its present form: {file}")
+        print_line(f"trusted in its present form: {file}")
         for name, value in _values(settings):
             source = settings.project(name)
             if source is not None and source.file == file:
-                say(f"  {name} = {value}" + (f" (your profile {source.profile})" if source.profile else ""))
+                print_line(f"  {name} = {value}" + (f" (your profile {source.profile})" if source.profile else ""))
     return 0
 
 

@@ -9,7 +9,7 @@ import click
 
 import hera_utils
 from hera_utils.cli.options import context, output_option, settings_options
-from hera_utils.cli.terminal import print_json, print_table, say
+from hera_utils.cli.terminal import print_json, print_line, print_table
 from hera_utils.errors import HeraUtilsError
 
 
@@ -23,7 +23,7 @@ def command(output: str) -> int:
     """
     from hera_utils.platforms.versions import check_versions, hera_version, short_version
 
-    argo, kubernetes, why = _of_the_platform()
+    argo, kubernetes, why = _versions_of_platform()
     versions = {
         "hera_utils": str(hera_utils.__version__),
         "python": platform.python_version(),
@@ -40,11 +40,13 @@ def command(output: str) -> int:
             ("", "version"), [(name, version or why.get(name, "not asked")) for name, version in versions.items()]
         )
         for one in verdicts:
-            say(("" if one.verdict == "good" else "! ") + one.message + (f"\n  fix: {one.fix}" if one.fix else ""))
+            print_line(
+                ("" if one.verdict == "good" else "! ") + one.message + (f"\n  fix: {one.fix}" if one.fix else "")
+            )
     return 0
 
 
-def _of_the_platform() -> tuple[str, str, dict[str, str]]:
+def _versions_of_platform() -> tuple[str, str, dict[str, str]]:
     """(Argo's version, Kubernetes' version, name → why it is unknown)."""
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.cluster import Cluster

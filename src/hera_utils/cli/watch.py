@@ -18,7 +18,7 @@ def command(name: str) -> int:
     is running; otherwise that is reported, and the status is 1. Ctrl-C does not end the run.
     """
     from hera_utils.cli.following import follow_run
-    from hera_utils.cli.run_names import reached
+    from hera_utils.cli.run_names import connect_client
 
-    with reached() as client:
+    with connect_client() as client:
         return follow_run(client, name)

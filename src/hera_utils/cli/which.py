@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import settings_options
-from hera_utils.cli.terminal import note, print_json, say
+from hera_utils.cli.terminal import print_json, print_line, print_note
 from hera_utils.errors import ResourceError
 from hera_utils.wording import system_reason
 
@@ -31,7 +31,7 @@ def command(file: Path, output: str) -> int:
     Files count that the experiment's layout declares (@reads, @writes), as they were when the run ended. Of a file that no run wrote,
     the runs that read it are told. The exit status is 1 when no run knows it.
     """
-    from hera_utils.cli.run_catalogue import recorded
+    from hera_utils.cli.run_catalogue import recorded_entries
     from hera_utils.digests import sha256_of
     from hera_utils.runs.file_digests import WRITTEN, traces
 
@@ -41,20 +41,20 @@ def command(file: Path, output: str) -> int:
         digest = sha256_of(file)
     except OSError as error:
         raise ResourceError(f"the file {file} cannot be read ({system_reason(error)})", fix="name a file") from None
-    entries = recorded()
+    entries = recorded_entries()
     trails = traces(entries, digest)
     trails = [trace for trace in trails if trace.use.use == WRITTEN] or trails
     if output == "json":
-        print_json([_as_json(trace) for trace in trails])
+        print_json([_trace_as_json(trace) for trace in trails])
     for trace in trails if output == "text" else ():
-        for line in _lines(trace):
-            say(line)
+        for line in _lines_of_trace(trace):
+            print_line(line)
     if not trails:
-        note(f"none of {len(entries)} recorded runs wrote or read this file (sha256 {digest[:16]}…)")
+        print_note(f"none of {len(entries)} recorded runs wrote or read this file (sha256 {digest[:16]}…)")
     return 0 if trails else 1
 
 
-def _lines(trace: Trace) -> list[str]:
+def _lines_of_trace(trace: Trace) -> list[str]:
     from hera_utils.runs.conditions import run_values, short
 
     entry, use = trace.entry, trace.use
@@ -77,7 +77,7 @@ def _lines(trace: Trace) -> list[str]:
     return [*lines, *([f"  and from {more} more files"] if more > 0 else [])]
 
 
-def _as_json(trace: Trace) -> dict[str, Any]:
+def _trace_as_json(trace: Trace) -> dict[str, Any]:
     from hera_utils.experiment.values import for_json
 
     return {

@@ -46,14 +46,14 @@ def text_of(path: Path) -> str:
         raise SettingsError(f"{path} is not UTF-8 text ({error.reason})", fix="save it as UTF-8") from None
 
 
-def mistake(error: Any) -> str:
+def describe_yaml_error(error: Any) -> str:
     """PyYAML's error in words that follow the file's name: `, line 2: not valid YAML: …`."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     place = "" if mark is None else f", line {mark.line + 1}"
     return f"{place}: not valid YAML: {problem or ' '.join(str(error).split())}"
 
 
-def lines_of(text: str, places: Sequence[tuple[int, Sequence[str | int]]]) -> list[int]:
+def find_lines(text: str, places: Sequence[tuple[int, Sequence[str | int]]]) -> list[int]:
     """The line, from 1, of each place in a text of valid YAML; 0 for a place that only an anchor leads to.
 
     places: (number of the document, from 1; the keys and list indices that lead to the field, its own key last).
