@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hera_utils.execution.bounds import is_same_but_for_bounds
+from hera_utils.execution.bounds import differs_only_in_bounds
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ from hera_utils.execution.bounds import is_same_but_for_bounds
     ],
 )
 def test_what_is_the_same(before, after, same):
-    assert is_same_but_for_bounds(json.dumps(before), json.dumps(after)) is same
-    assert is_same_but_for_bounds(json.dumps(after), json.dumps(before)) is same
+    assert differs_only_in_bounds(json.dumps(before), json.dumps(after)) is same
+    assert differs_only_in_bounds(json.dumps(after), json.dumps(before)) is same
 
 
 @pytest.mark.parametrize("text", ["no json", "[]", "3", ""])
 def test_what_is_no_template_is_another_one(text):
-    assert not is_same_but_for_bounds(text, "{}")
+    assert not differs_only_in_bounds(text, "{}")

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_sweeps import sweeps, task, workflow, written
 
-from hera_utils.execution.fingerprint_diff import at_length, differences, sentences
+from hera_utils.execution.fingerprint_diff import describe_at_length, describe_changes, find_changes
 from hera_utils.execution.fingerprints import Fingerprinter
 from hera_utils.experiment.sweeps import grid
 from hera_utils.experiment.task_ownership import task_ownership
 
 
 def changes(*fingerprints, **more):
-    return sentences(differences(*fingerprints, **more))
+    return describe_changes(find_changes(*fingerprints, **more))
 
 
 def container(name, image="alpine", **inputs):
@@ -31,7 +31,7 @@ def fingerprints(document, sweep, points=None, **more):
     points = list(sweep if points is None else points)
     ownership = task_ownership(document, sweep.axes, points)
     assert ownership.whole == ""
-    computed = fingerprinter.of_points(document, ownership, points)
+    computed = fingerprinter.fingerprint_points(document, ownership, points)
     return {point.id: fingerprint for point, fingerprint in computed}, fingerprinter.texts
 
 
@@ -177,7 +177,7 @@ def test_a_unit_begins_with_what_its_spec_says():
 
     def whole(**spec):
         templates = [container("small"), container("large")]
-        return Fingerprinter(lambda template: {}).of_workflow(
+        return Fingerprinter(lambda template: {}).fingerprint_workflow(
             {"spec": {"entrypoint": "small", "templates": templates, **spec}}
         )
 
@@ -191,8 +191,8 @@ def python_changes(before, after):
     old, old_texts = fingerprints(scripted(), SWEEP, python=before)
     new, new_texts = fingerprints(scripted(), SWEEP, python=after)
     point = SWEEP[0].id
-    found = differences(old[point], new[point], old_texts.get, new_texts.get)
-    return [line for one in found for line in at_length(one, "run-1", old_texts.get, new_texts.get)]
+    found = find_changes(old[point], new[point], old_texts.get, new_texts.get)
+    return [line for one in found for line in describe_at_length(one, "run-1", old_texts.get, new_texts.get)]
 
 
 def test_packages_are_told_with_both_versions():
@@ -271,14 +271,14 @@ def test_the_content_of_stored_templates_counts_as_far_as_it_is_reached():
     assert referred(library("true", "other"), library("false", "other")) == []
     assert referred(library("true"), lambda kind, name: None) == [], "nobody can be asked"
     fingerprinter = Fingerprinter(lambda template: {}, stored=lambda kind, name: None)
-    list(fingerprinter.of_points(referring(), task_ownership(referring(), SWEEP.axes, list(SWEEP)), SWEEP))
+    list(fingerprinter.fingerprint_points(referring(), task_ownership(referring(), SWEEP.axes, list(SWEEP)), SWEEP))
     assert fingerprinter.unread == {"library"}
 
 
 def test_a_stored_workflow_counts_as_a_whole():
     def whole(stored):
         fingerprinter = Fingerprinter(lambda template: {}, stored=stored)
-        return fingerprinter.of_workflow({"spec": {"workflowTemplateRef": {"name": "library"}}})
+        return fingerprinter.fingerprint_workflow({"spec": {"workflowTemplateRef": {"name": "library"}}})
 
     assert whole(library("true")) == whole(library("true"))
     assert whole(library("true")) != whole(library("false"))
@@ -289,7 +289,7 @@ def test_images_that_only_a_tag_names_are_listed():
     for image, tagged in (("lab/x:1", {"lab/x:1", "alpine"}), (pinned, {"alpine"})):
         fingerprinter = Fingerprinter(lambda template: {}, tagged=set())
         made = document(image=image)
-        list(fingerprinter.of_points(made, task_ownership(made, SWEEP.axes, list(SWEEP)), SWEEP))
+        list(fingerprinter.fingerprint_points(made, task_ownership(made, SWEEP.axes, list(SWEEP)), SWEEP))
         assert fingerprinter.tagged == tagged
 
 
@@ -297,12 +297,14 @@ def test_code_is_told_as_a_diff():
     old, old_texts = fingerprints(scripted("a = 1\nprint(a)\n" + "b = 2\n" * 30), SWEEP)
     new, new_texts = fingerprints(scripted("a = 2\nprint(a)\n" + "b = 2\n" * 30), SWEEP)
     point = SWEEP[0].id
-    (one,) = differences(old[point], new[point], old_texts.get, new_texts.get)
-    first, *lines = at_length(one, "run-1", old_texts.get, new_texts.get)
+    (one,) = find_changes(old[point], new[point], old_texts.get, new_texts.get)
+    first, *lines = describe_at_length(one, "run-1", old_texts.get, new_texts.get)
     assert (first, lines[:2]) == ("code of say:", ["--- run-1", "+++ now"])
     assert ("-a = 1" in lines, "+a = 2" in lines) == (True, True)
     assert len(lines) < 15, "only what is near"
-    assert at_length(one, "run-1", lambda digest: "", new_texts.get) == ["code of say: the text of run-1 was not kept"]
+    assert describe_at_length(one, "run-1", lambda digest: "", new_texts.get) == [
+        "code of say: the text of run-1 was not kept"
+    ]
 
 
 def test_a_secret_is_not_kept():
@@ -334,8 +336,8 @@ def test_arguments_are_told_by_their_values():
     old, old_texts = fingerprints(document(size="7"), SWEEP)
     new, new_texts = fingerprints(document(size="8"), SWEEP)
     point = SWEEP[0].id
-    (one,) = differences(old[point], new[point], old_texts.get, new_texts.get)
-    assert at_length(one, "run-1", old_texts.get, new_texts.get) == ["argument stage.size: 7 → 8"]
+    (one,) = find_changes(old[point], new[point], old_texts.get, new_texts.get)
+    assert describe_at_length(one, "run-1", old_texts.get, new_texts.get) == ["argument stage.size: 7 → 8"]
 
 
 def test_a_file_that_the_run_made_itself_is_no_change():

@@ -148,7 +148,7 @@ def test_ctrl_c_while_gather_runs_leaves_nothing_to_send(local_platform, tmp_pat
     from hera_utils.errors import Detached
     from hera_utils.execution.dispatcher import Dispatcher
 
-    follow = Dispatcher.follow_one
+    follow = Dispatcher.follow_workflow
 
     def interrupted(dispatcher, name, *given):
         if name.endswith("-gather"):
@@ -158,7 +158,7 @@ def test_ctrl_c_while_gather_runs_leaves_nothing_to_send(local_platform, tmp_pat
     space = {"__name__": "naps"}
     exec(SCRIPT, space)
     local_platform.context.runs = str(tmp_path / "runs")
-    monkeypatch.setattr(Dispatcher, "follow_one", interrupted)
+    monkeypatch.setattr(Dispatcher, "follow_workflow", interrupted)
     inputs = Inputs(parameters=grid(n=[1]))
     with pytest.raises(Detached, match=r"^the run continues; come back with: hera-utils watch left-"):
         ExecutionEngine(local_platform.context).run(

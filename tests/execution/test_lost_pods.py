@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from hera_utils.execution.dispatcher import Dispatcher
-from hera_utils.execution.lost_pods import LOST, lost_points
+from hera_utils.execution.lost_pods import LOST, find_lost_points
 from hera_utils.runs.point_status import point_statuses
 from hera_utils.runs.record import DONE, PointRow, RunRecord, WorkflowRow
 
@@ -25,7 +25,7 @@ def node(name, kind="Pod", phase="Succeeded", boundary="wf", **more):
 def asked(*nodes):
     document = {"metadata": {"name": "wf"}, "status": {"phase": "Failed", "nodes": {one["id"]: one for one in nodes}}}
     rows = [PointRow(name, n, name, {}, tasks=((name, None),)) for n, name in enumerate("abc")]
-    return lost_points(document, rows, point_statuses(document, rows))
+    return find_lost_points(document, rows, point_statuses(document, rows))
 
 
 LOST_POD = {"phase": "Error", "message": LOST}

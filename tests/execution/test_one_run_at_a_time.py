@@ -186,8 +186,8 @@ def test_paths_that_are_too_many_to_be_listed_are_all_of_the_experiment(monkeypa
     few = writes_of(layout, grid(n=[1, 2]), "volume", "areas")
     many = writes_of(layout, grid(n=range(20)), "volume", "areas")
     assert (len(few.paths), many.paths) == (3, None)
-    assert few.shared_with(many.annotations()["hera-utils/writes"]) == [""]
-    assert many.shared_with(Writes("volume", "other", None).annotations()["hera-utils/writes"]) == []
+    assert few.paths_shared_with(many.annotations()["hera-utils/writes"]) == [""]
+    assert many.paths_shared_with(Writes("volume", "other", None).annotations()["hera-utils/writes"]) == []
     assert writes_of(Layout(), grid(n=[1]), "volume", "areas") is None
 
 

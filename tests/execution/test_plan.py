@@ -10,7 +10,7 @@ from hera.workflows import Container, Script, Workflow
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.batches import estimate_size, limits_of
 from hera_utils.execution.definition import Definition, document_of, environment_of
-from hera_utils.execution.history import Decisions, name_of, platform_of, run_facts
+from hera_utils.execution.history import Decisions, name_of_experiment, platform_of, run_facts
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
@@ -191,11 +191,11 @@ def test_a_record_holds_no_secret_constant(context):
 
 
 def test_an_experiment_without_a_name_is_called_after_what_tells_it_from_others():
-    assert name_of("heat.py:solve", in_script=True) == "solve"
-    assert name_of("heat.py:define", in_script=True) == "heat"
+    assert name_of_experiment("heat.py:solve", in_script=True) == "solve"
+    assert name_of_experiment("heat.py:define", in_script=True) == "heat"
     # The file of a notebook's cell has a number as its name.
-    assert name_of("456.py:define", in_script=False) == "define"
-    assert name_of("heat", in_script=True) == "heat"
+    assert name_of_experiment("456.py:define", in_script=False) == "define"
+    assert name_of_experiment("heat", in_script=True) == "heat"
 
 
 def test_many_points_with_one_reason_are_counted(context):

@@ -6,7 +6,7 @@ from hera.workflows import DAG, Artifact, ExistingVolume, Parameter, Steps, Work
 from hera.workflows.models import ValueFrom
 
 from hera_utils import Experiment, Inputs, grid
-from hera_utils.execution.printed_results import ANNOTATION, keep_results
+from hera_utils.execution.printed_results import ANNOTATION, return_printed_results
 
 
 @script(image="python:3.11")
@@ -56,7 +56,7 @@ def template(document, name):
 def test_argo_is_asked_for_tasks_without_another_output():
     document = workflow(INPUTS).to_dict()
     before = json.dumps(document, sort_keys=True)
-    asking = keep_results(document)
+    asking = return_printed_results(document)
     names = [f"printing-{point.name}" for point in INPUTS.points]
     text = " ".join(f"tasks.{name}.outputs.result" for name in names)
     assert template(asking, "main")["metadata"] == {"annotations": {ANNOTATION: text}}
@@ -69,7 +69,7 @@ def test_argo_is_asked_for_tasks_without_another_output():
 
 def test_a_document_that_would_be_too_large_stays_as_it_is():
     document = workflow(INPUTS).to_dict()
-    assert keep_results(document, fits=lambda asking: False) is document
+    assert return_printed_results(document, fits=lambda asking: False) is document
 
 
 def test_a_loop_may_print_what_is_no_json(local_platform):
@@ -88,7 +88,7 @@ def test_a_loop_may_print_what_is_no_json(local_platform):
 def test_annotations_of_ones_own_stay():
     document = workflow(INPUTS).to_dict()
     template(document, "main")["metadata"] = {"annotations": {"mine": "yes"}, "labels": {"l": "1"}}
-    metadata = template(keep_results(document), "main")["metadata"]
+    metadata = template(return_printed_results(document), "main")["metadata"]
     assert metadata["labels"] == {"l": "1"}
     assert metadata["annotations"]["mine"] == "yes"
     assert ANNOTATION in metadata["annotations"]

@@ -13,8 +13,8 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Ta
 from hera.workflows.models import TemplateRef, ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
-from hera_utils.execution.cautions import disregarded_records
-from hera_utils.execution.fingerprints import is_same_rest
+from hera_utils.execution.cautions import warn_of_unusable_records
+from hera_utils.execution.fingerprints import is_rest_unchanged
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import script_folder
 from hera_utils.execution.reporter import ConsoleReporter
@@ -376,14 +376,14 @@ def test_records_of_another_place_are_told(lab):
     lab.engine.run(experiment())
     (folder,) = records(lab.runs)
     facts = json.loads((folder / "run.json").read_text())
-    assert disregarded_records(lab.runs, facts) == []
+    assert warn_of_unusable_records(lab.runs, facts) == []
     here = {**facts, "state": "/home/ours/state"}
-    (told,) = disregarded_records(lab.runs, here)
+    (told,) = warn_of_unusable_records(lab.runs, here)
     assert (
         told
         == f"1 run of this experiment in runs/ is of another place (state {facts['state']}): no point of theirs counts as done"
     )
-    assert disregarded_records(lab.runs, {**here, "key": "other"}) == []
+    assert warn_of_unusable_records(lab.runs, {**here, "key": "other"}) == []
 
 
 def test_a_damaged_record_is_no_record(lab):
@@ -392,7 +392,7 @@ def test_a_damaged_record_is_no_record(lab):
     (folder / "points.sqlite").write_bytes(b"no database at all" * 100)
     assert set(lab.why(experiment())) == {1, 2, 3}
     facts = json.loads((folder / "run.json").read_text())
-    assert disregarded_records(lab.runs, facts) == [
+    assert warn_of_unusable_records(lab.runs, facts) == [
         f"the record of {folder.name} cannot be read: its points count as not done"
     ]
     lab.engine.run(experiment(), resume=True)
@@ -464,9 +464,9 @@ def test_what_comes_after_the_points_runs_again_when_its_code_has_changed(lab):
 
 
 def test_the_rest_of_an_older_record_is_its_document():
-    assert is_same_rest("abc", "abc+def")
-    assert not is_same_rest("abc", "abd+def")
-    assert not is_same_rest("abc+def", "abc+deg")
+    assert is_rest_unchanged("abc", "abc+def")
+    assert not is_rest_unchanged("abc", "abd+def")
+    assert not is_rest_unchanged("abc+def", "abc+deg")
 
 
 def test_one_unit_runs_whole(lab):

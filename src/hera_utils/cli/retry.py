@@ -65,9 +65,9 @@ def _refuse_settings_of_a_new_run() -> None:
 
 
 def _check_before_retry(client: ArgoClient, workflow: str) -> None:
-    from hera_utils.execution.write_conflicts import later_writer
+    from hera_utils.execution.write_conflicts import find_later_writer
 
-    found = later_writer(client, client.get(workflow, fields="metadata"))
+    found = find_later_writer(client, client.get(workflow, fields="metadata"))
     if found is not None:
         run, goes_on = found
         raise SettingsError(

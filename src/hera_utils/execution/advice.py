@@ -39,14 +39,14 @@ class Advice:
         if not waiting and not gathers:
             return how_to_come_back([watch])
         goes = "the submitted workflows continue" if waiting else "the points continue"
-        return f"{goes} (see it with: {watch}); {self.the_rest(waiting=waiting, gathers=gathers)}"
+        return f"{goes} (see it with: {watch}); {self.describe_unsent_rest(waiting=waiting, gathers=gathers)}"
 
-    def the_rest(self, *, waiting: int, gathers: bool) -> str:
+    def describe_unsent_rest(self, *, waiting: int, gathers: bool) -> str:
         """Which part of a run is not sent yet, and how to send it."""
         rest = "the rest and gather follow" if gathers else "the rest follows"
         return f"{rest if waiting or not gathers else 'gather follows'} with: {self.resume()}"
 
-    def of_failure(self, run: Run, *, gathers: bool, unclear: str) -> RunFailed:
+    def error_of_failed_run(self, run: Run, *, gathers: bool, unclear: str) -> RunFailed:
         """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is
         done. unclear: why it is unknown which of its points failed, "" if it is known.
         """
@@ -67,16 +67,14 @@ class Advice:
         more = " (the points are done)" if gathers and not undone else ""
         logs = f"read {self.command('logs', run.name)}"
         if cause_of(run.outcome) is Cause.IMAGE:
-            fix = (
-                f"name a substitute for the image, as said above, in a file; then {after}: {self._with_images()}{more}"
-            )
+            fix = f"name a substitute for the image, as said above, in a file; then {after}: {self._resume_with_images()}{more}"
         else:
             if self.launch is not None and several and run.undone < run.points and cause_of(run.outcome) is Cause.CODE:
                 more = " (with --keep-done the points that are done stay so, although the code changes)"
             fix = f"{logs}; once the cause is gone, {after}: {self.resume()}{more}"
         return RunFailed(f"{run.name} {in_a_sentence(run.phase)}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
 
-    def _with_images(self) -> str:
+    def _resume_with_images(self) -> str:
         """How to resume with a file of images; a command line that has `--images` already is only repeated."""
         names_file = self.launch is None or any(
             "--images" in word for word in (*self.launch.before, *self.launch.arguments)

@@ -136,7 +136,7 @@ def estimate_size(definition: Definition, limits: Limits) -> SizeEstimate:
         first = list(islice(inputs.points, SAMPLE))
         sample = definition.workflow(first)
         estimate = SizeEstimate(sample, None, task_ownership(sample.document, axes, first), limits)
-        estimate = _measured(definition, estimate, first)
+        estimate = _measure_growth(definition, estimate, first)
         if not estimate.unit:
             return estimate
         if sample.sent:
@@ -147,10 +147,10 @@ def estimate_size(definition: Definition, limits: Limits) -> SizeEstimate:
     full = definition.workflow()
     points = list(inputs.points)
     estimate = SizeEstimate(full, full, task_ownership(full.document, axes, points), limits)
-    return estimate if estimate.single else _measured(definition, estimate, points)
+    return estimate if estimate.single else _measure_growth(definition, estimate, points)
 
 
-def _measured(definition: Definition, estimate: SizeEstimate, points: Sequence[Point]) -> SizeEstimate:
+def _measure_growth(definition: Definition, estimate: SizeEstimate, points: Sequence[Point]) -> SizeEstimate:
     """The estimate with what one more point adds, found by comparing with the workflow of half of the points."""
     half = points[: max(1, len(points) // 2)]
     larger, smaller = (
@@ -221,7 +221,7 @@ class _Builder:
                 "whole", built.document, every, ownership.tasks, fingerprints, workflow=built.workflow, sent=built.sent
             )
         document, tasks = prune(built.document, ownership, [point.id for point in points])
-        fan_in = self.fingerprinter.of_fan_in(built.document, ownership)
+        fan_in = self.fingerprinter.fingerprint_fan_in(built.document, ownership)
         fingerprints = self._fingerprints(built.document, ownership, points)
         return Batch("points", document, points, tasks, fingerprints, fan_in, workflow=built.workflow)
 
@@ -244,7 +244,7 @@ class _Builder:
     ) -> dict[str, Fingerprint]:
         if all(point.id in self.computed for point in points):
             return {point.id: self.computed[point.id] for point in points}
-        computed = self.fingerprinter.of_points(document, ownership, points, unit=unit)
+        computed = self.fingerprinter.fingerprint_points(document, ownership, points, unit=unit)
         return {point.id: fingerprint for point, fingerprint in computed}
 
 
@@ -255,10 +255,12 @@ def fingerprints_of(
     if estimate.full is not None or estimate.unit:
         built = estimate.full or definition.workflow()
         unit = estimate.runs_whole or built.sent
-        yield from fingerprinter.of_points(built.document, estimate.ownership, definition.inputs.points, unit=unit)
+        yield from fingerprinter.fingerprint_points(
+            built.document, estimate.ownership, definition.inputs.points, unit=unit
+        )
         return
     every = iter(definition.inputs.points)
     while chunk := list(islice(every, estimate.limits.nodes)):
         built = definition.workflow(chunk)
         ownership = task_ownership(built.document, definition.axes, chunk)
-        yield from fingerprinter.of_points(built.document, ownership, chunk)
+        yield from fingerprinter.fingerprint_points(built.document, ownership, chunk)

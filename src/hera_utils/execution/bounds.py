@@ -18,7 +18,7 @@ _OF_CONTAINER = frozenset({"resources"})
 _CONTAINERS = ("initContainers", "sidecars")
 
 
-def is_same_but_for_bounds(before: str, after: str) -> bool:
+def differs_only_in_bounds(before: str, after: str) -> bool:
     """Whether two JSON texts, of templates or of what all templates share, differ only in their bounds. False if one is not JSON."""
     try:
         old, new = json.loads(before), json.loads(after)

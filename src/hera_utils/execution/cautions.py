@@ -26,14 +26,14 @@ _PLACE = ("platform", "state", "namespace")
 _INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}'''\)")
 
 
-def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
+def find_cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
     """written: the experiment as its author wrote it; now: with the inputs that the command line asks for."""
     return [
         *absent_files(plan.definition.layout, now.inputs.points, script_folder()),
-        *_written_over(written, now),
-        *_fewer_points(now),
-        *_unclear_ownership(plan),
-        *_read_as_json(now, plan),
+        *_warn_of_overwriting(written, now),
+        *_warn_of_fewer_points(now),
+        *_warn_of_unclear_ownership(plan),
+        *_warn_of_json_arguments(now, plan),
     ]
 
 
@@ -43,7 +43,7 @@ def absent_files(layout: object, points: Iterable[Point], script: Path) -> list[
     return [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, does not exist"]
 
 
-def disregarded_records(runs: Path, facts: Json) -> list[str]:
+def warn_of_unusable_records(runs: Path, facts: Json) -> list[str]:
     """Warnings about earlier runs whose points count as not done, because their records cannot be read or all come from another place.
 
     facts: those of the run that begins.
@@ -51,10 +51,10 @@ def disregarded_records(runs: Path, facts: Json) -> list[str]:
     lost = [folder.name for folder in damaged(runs)]
     names = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
     unreadable = [f"the record of {names} cannot be read: its points count as not done"] if lost else []
-    return unreadable + _of_another_place(runs, facts)
+    return unreadable + _warn_of_other_place(runs, facts)
 
 
-def _of_another_place(runs: Path, facts: Json) -> list[str]:
+def _warn_of_other_place(runs: Path, facts: Json) -> list[str]:
     """Warnings if all earlier runs were copied here with their folder, or ran with other settings; [] if some ran in this place."""
     earlier = [known for known in map(facts_of, records(runs)) if known.get("key") == facts["key"]]
     if not earlier or any(identity(known) == identity(facts) for known in earlier):
@@ -66,14 +66,14 @@ def _of_another_place(runs: Path, facts: Json) -> list[str]:
     ]
 
 
-def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
+def _warn_of_overwriting(written: Experiment, now: Experiment) -> Iterator[str]:
     """A constant has a new value and some paths do not depend on it: this run overwrites the files of the old value."""
     layout = now.made_layout()
     if not isinstance(layout, Layout):
         return
     point = next(iter(now.inputs.points))
     before, after = written.inputs.fixed, now.inputs.fixed
-    changed = [name for name in after if name in before and not _same(before[name], after[name])]
+    changed = [name for name in after if name in before and not _is_equal(before[name], after[name])]
     paths = _paths(layout, point) if changed else {}
     for name in changed:
         other = replace(now, inputs=now.inputs.with_constant(name, before[name])).made_layout()
@@ -98,20 +98,20 @@ def _paths(layout: Layout, point: Point) -> dict[str, tuple[str, ...]]:
     return paths
 
 
-def _same(value: object, other: object) -> bool:
+def _is_equal(value: object, other: object) -> bool:
     try:
         return canonical(value) == canonical(other)
     except SettingsError:
         return value is other
 
 
-def _fewer_points(experiment: Experiment) -> Iterator[str]:
+def _warn_of_fewer_points(experiment: Experiment) -> Iterator[str]:
     points = experiment.inputs.points
     if points.drawn > len(points):
         yield f"{points.drawn} points were requested and {len(points)} differ: equal points run once"
 
 
-def _unclear_ownership(plan: Plan) -> Iterator[str]:
+def _warn_of_unclear_ownership(plan: Plan) -> Iterator[str]:
     ownership = plan.estimate.ownership
     why = "" if ownership.tasks else ownership.whole
     if plan.points > 1 and why:
@@ -119,7 +119,7 @@ def _unclear_ownership(plan: Plan) -> Iterator[str]:
         yield "  so results are listed by task, not by point, and after a failure the whole workflow runs again"
 
 
-def _read_as_json(now: Experiment, plan: Plan) -> Iterator[str]:
+def _warn_of_json_arguments(now: Experiment, plan: Plan) -> Iterator[str]:
     """Hera's inline scripts read each parameter as JSON, so they read the text `1e3` as the number 1000.0."""
     values_by_name = {**{name: [value] for name, value in now.inputs.fixed.items()}, **now.inputs.points.axes}
     texts = {

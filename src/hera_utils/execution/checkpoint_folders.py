@@ -57,7 +57,7 @@ class CheckpointFolders:
     def beginning(self, point: str) -> str:
         return checkpoint_name(self.record.facts, self.record.name, point)
 
-    def with_folders(self, document: Json) -> Json:
+    def fill_in_folders(self, document: Json) -> Json:
         """The document with the names of its checkpoint folders filled in."""
         return document if self.layout is None else with_checkpoints(document, self.beginning)
 

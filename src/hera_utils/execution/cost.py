@@ -56,20 +56,20 @@ def earlier_cost(runs: Path, facts: Json, fingerprint: Fingerprint) -> Cost | No
             alike = {
                 point
                 for point, status, earlier, *_ in record.results()
-                if status == DONE and _is_same(json.loads(earlier or "{}"), fingerprint)
+                if status == DONE and _is_same_code(json.loads(earlier or "{}"), fingerprint)
             }
-            found = [figures for point, figures in _figures(folder / "results.csv") if point in alike]
+            found = [figures for point, figures in _read_measurements(folder / "results.csv") if point in alike]
             if found:
                 cpu, seconds = (sum(column) / len(found) for column in zip(*found, strict=True))
                 return Cost(cpu, seconds, len(found), record.name)
     return None
 
 
-def _is_same(earlier: Json, fingerprint: Fingerprint) -> bool:
+def _is_same_code(earlier: Json, fingerprint: Fingerprint) -> bool:
     return bool(earlier) and all(earlier.get(part) == fingerprint.get(part) for part in ("code", "image"))
 
 
-def _figures(table: Path) -> Iterator[tuple[str, tuple[float, float]]]:
+def _read_measurements(table: Path) -> Iterator[tuple[str, tuple[float, float]]]:
     """(point, (processor time, duration)) of each point that was measured, in seconds."""
     try:
         refuse_special(table)

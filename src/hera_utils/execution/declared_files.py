@@ -119,7 +119,7 @@ class DeclaredFiles:
         self.unseen += len(files) - len(visible)
         return visible
 
-    def leads_out(self, file: File) -> bool:
+    def leads_outside(self, file: File) -> bool:
         """Whether a link that a task left there leads out of the volume: then its target is no output of the run."""
         path = self.path(file)
         if file.local or path is None or self.volume is None:
@@ -160,7 +160,7 @@ def file_uses(
         path = files.path(file)
         if (file.path, point) in uses or path is None or not path.is_file():
             continue
-        if use == WRITTEN and files.leads_out(file):
+        if use == WRITTEN and files.leads_outside(file):
             continue
         if path not in digests:
             size = path.stat().st_size
@@ -173,7 +173,7 @@ def file_uses(
     return tuple(uses.values())
 
 
-def wrote_by(record: Path) -> Callable[[str], bool]:
+def files_written_by(record: Path) -> Callable[[str], bool]:
     """The function `wrote` of `file_uses`, for the run with this record folder."""
     with RunRecord.open(record) as opened:
         computed = {row.id for row in opened.points(status=DONE) if not row.run}

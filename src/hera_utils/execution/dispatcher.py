@@ -16,7 +16,7 @@ from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of, phase_or_pending
 from hera_utils.errors import Refused
 from hera_utils.execution.batches import Batch
-from hera_utils.execution.lost_pods import is_lost, lost_points
+from hera_utils.execution.lost_pods import find_lost_points, is_lost
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.reconnect import repeat_until_answered
 from hera_utils.preflight.ready import not_taken_up_on
@@ -103,7 +103,7 @@ class Dispatcher:
         self.ended: list[tuple[WorkflowRow, str]] = []
         self._started = time.time()
         self._stopped: set[str] = set()
-        self._fruitless = 0
+        self._failures_in_a_row = 0
         self._not_taken_up = not_taken_up_on(client.connection)
         self._stall = Stall(client.get, self._not_taken_up)
 
@@ -129,7 +129,7 @@ class Dispatcher:
             self.in_flight[row.name] = InFlight(row, phase, joined=True)
             if phase in COMPLETED:
                 self._settle(row.name)
-        self._fruitless = 0  # earlier failures say nothing of the points to come
+        self._failures_in_a_row = 0  # earlier failures say nothing of the points to come
         self.failures.clear()
         self.lost = None  # of workflows that have ended before: the plan decides about all of their points
 
@@ -150,7 +150,7 @@ class Dispatcher:
         name = str(batch.document["metadata"]["name"]) if batch.sent else self._name(batch)
         row = WorkflowRow(name, batch.role, len(rows), fingerprint=batch.rest)
         if not batch.sent:
-            document = self._ready(batch, name)
+            document = self._prepare_document(batch, name)
             self.options.check(document)
         self.record.assign(row, rows, self.texts)
         if not batch.sent:
@@ -173,19 +173,19 @@ class Dispatcher:
         again = any(row.role == "gather" for row in self.record.workflows())
         return f"{self.record.name}-{'gather' if batch.role == 'gather' and not again else sent + 1}"
 
-    def _ready(self, batch: Batch, name: str) -> Json:
+    def _prepare_document(self, batch: Batch, name: str) -> Json:
         document = self.options.stamp(batch.document)
         metadata = dict(document.get("metadata") or {})
         metadata["name"] = name
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
         metadata["labels"] = {**labels, **self.options.labels, RUN_LABEL: label_of(self.record.name)}
-        metadata["annotations"] = {**annotations, **self.options.annotations, **self._of_run(batch)}
+        metadata["annotations"] = {**annotations, **self.options.annotations, **self._annotations_of_run(batch)}
         spec = dict(document.get("spec") or {})
         if self.options.parallelism is not None:
             spec["parallelism"] = min(self.options.parallelism, spec.get("parallelism") or self.options.parallelism)
         return {**document, "metadata": metadata, "spec": spec}
 
-    def _of_run(self, batch: Batch) -> dict[str, str]:
+    def _annotations_of_run(self, batch: Batch) -> dict[str, str]:
         """Annotations that describe the run to clients which do not have its record."""
         annotations = {POINTS: str(len(batch.points)), RUN_POINTS: str(self.record.to_compute())}
         annotations |= {GATHER: "follows"} if self.record.facts.get("gather") else {}
@@ -197,14 +197,14 @@ class Dispatcher:
         waiting: Iterator[Batch] = iter(batches)
         batch = next(waiting, None)
         while batch is not None or self.in_flight:
-            while batch is not None and len(self.in_flight) < self.options.in_flight and not self.hopeless:
+            while batch is not None and len(self.in_flight) < self.options.in_flight and not self.should_give_up:
                 self.send(batch)
                 batch = next(waiting, None)
             if not self.in_flight:
                 break
             self._wait(display, total)
 
-    def send_some(self, batches: Iterable[Batch]) -> bool:
+    def send_until_full(self, batches: Iterable[Batch]) -> bool:
         """Send as many batches as may run at once; True if those were all."""
         waiting = iter(batches)
         batch = next(waiting, None)
@@ -213,7 +213,7 @@ class Dispatcher:
             batch = next(waiting, None)
         return batch is None
 
-    def follow_one(self, name: str, display: Display | None) -> Json:
+    def follow_workflow(self, name: str, display: Display | None) -> Json:
         """Follow a single workflow to its end, task by task, and settle it."""
         document = follow(self.client, name, display, deadline=self.deadline, not_taken_up=self._not_taken_up)
         self._settle(name, document)
@@ -221,12 +221,12 @@ class Dispatcher:
 
     def begin_round(self) -> None:
         """Newly chosen points follow: earlier failures say nothing of them."""
-        self._fruitless = 0
+        self._failures_in_a_row = 0
 
     @property
-    def hopeless(self) -> bool:
+    def should_give_up(self) -> bool:
         """Whether so many workflows in a row gave no result that no more are sent."""
-        return self._fruitless >= self.options.in_flight
+        return self._failures_in_a_row >= self.options.in_flight
 
     def _wait(self, display: Display | None, total: int) -> None:
         """Wait until at least one of the workflows has ended."""
@@ -255,10 +255,10 @@ class Dispatcher:
 
     def _phase(self, name: str) -> tuple[str, float]:
         """(phase, share of its tasks that are done)."""
-        workflow = self._persist(lambda: self.client.get(name, fields="status.phase,status.progress"))
+        workflow = self._repeat_until_answered(lambda: self.client.get(name, fields="status.phase,status.progress"))
         return phase_or_pending(workflow), part_done(workflow)
 
-    def _persist(self, ask: Callable[[], Answer]) -> Answer:
+    def _repeat_until_answered(self, ask: Callable[[], Answer]) -> Answer:
         """Ask until there is an answer: a server may be down for a while; the local server is started again."""
         return repeat_until_answered(
             ask, rejoin=self.client.rejoin, sleep=lambda pause: self.deadline.sleep(self.record.name, pause)
@@ -273,7 +273,7 @@ class Dispatcher:
         if flight.phase == "Deleted":
             phase, statuses = "Deleted", {row.id: "Deleted" for row in rows}
         else:
-            document = document or self._persist(lambda: self.client.get(name))
+            document = document or self._repeat_until_answered(lambda: self.client.get(name))
             phase, statuses = self._examine(flight, rows, document)
         done = [point for point, status in statuses.items() if status == DONE]
         if phase == DONE and (flight.row.fingerprint or flight.row.role == "whole"):
@@ -283,14 +283,16 @@ class Dispatcher:
         self.record.settle(name, phase, statuses, document if keep else None)
         self.ended.append((flight.row, phase))
         if rows:
-            self._fruitless = 0 if {DONE, PRUNED}.intersection(statuses.values()) else self._fruitless + 1
+            self._failures_in_a_row = (
+                0 if {DONE, PRUNED}.intersection(statuses.values()) else self._failures_in_a_row + 1
+            )
 
     def _examine(self, flight: InFlight, rows: list[PointRow], document: Json) -> tuple[str, dict[str, str]]:
         """The phase of a workflow that has ended, and the status of each of its points. Keeps its failures for the run's end."""
         phase = phase_of(document)
         statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
         if flight.joined and phase in UNSUCCESSFUL and not self.pruned.intersection(statuses):
-            self._note_lost(document, rows, statuses)
+            self._note_lost_pods(document, rows, statuses)
         stopped = {row.id for row in rows} & self.pruned
         statuses |= {point: PRUNED for point in stopped if statuses[point] != DONE}
         if stopped:
@@ -301,12 +303,12 @@ class Dispatcher:
         self.oversized = self.oversized or describe_oversized_outputs(document)
         return phase, statuses
 
-    def _note_lost(self, document: Json, rows: list[PointRow], statuses: dict[str, str]) -> None:
-        lost = lost_points(document, rows, statuses)
+    def _note_lost_pods(self, document: Json, rows: list[PointRow], statuses: dict[str, str]) -> None:
+        lost = find_lost_points(document, rows, statuses)
         if lost is not None:
             self.lost = lost | (self.lost or set())
 
-    def take_lost(self) -> set[str] | None:
+    def take_lost_points(self) -> set[str] | None:
         """The points to compute again, because their pods were lost before this process took up their workflows; None if no pod was lost.
 
         Called once: a pod that is lost in a workflow which this process sent is a failure.
@@ -314,7 +316,7 @@ class Dispatcher:
         lost, self.lost = self.lost, None
         if lost is not None:
             self.failures = [failure for failure in self.failures if not is_lost(failure.message)]
-            self._fruitless = 0
+            self._failures_in_a_row = 0
         return lost
 
     def progress(self, total: int) -> Progress:

@@ -13,9 +13,9 @@ from typing import Any
 
 from hera_utils.errors import NoRun, RunFailed, SettingsError
 from hera_utils.execution.batches import SizeEstimate, estimate_size, fingerprints_of, largest_document, limits_of
-from hera_utils.execution.cautions import cautions, disregarded_records
+from hera_utils.execution.cautions import find_cautions, warn_of_unusable_records
 from hera_utils.execution.cost import Cost, earlier_cost
-from hera_utils.execution.declared_files import DeclaredFiles, file_uses, wrote_by
+from hera_utils.execution.declared_files import DeclaredFiles, file_uses, files_written_by
 from hera_utils.execution.definition import Definition, environment_of
 from hera_utils.execution.fingerprints import Fingerprinter
 from hera_utils.execution.flags import RunOptions, add_flags, apply_input_flags, check_layout, point_lines
@@ -32,10 +32,10 @@ from hera_utils.execution.history import (
 )
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
-from hera_utils.execution.run import Run, ending_of, run_as_it_stands, stop_run
+from hera_utils.execution.run import Run, collect_run, notification_of_end, stop_run
 from hera_utils.execution.session import Caller, Session
-from hera_utils.execution.stored_templates import StoredTemplates, without_starting
-from hera_utils.execution.task_graph import picture
+from hera_utils.execution.stored_templates import StoredTemplates, client_without_starting
+from hera_utils.execution.task_graph import draw_graph
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.search import design_of
@@ -142,7 +142,7 @@ class ExecutionEngine:
     @property
     def environment(self) -> Environment:
         """The environment of execution: what the experiment needs, as the settings name it. SettingsError without an experiment."""
-        return environment_of(self._written(None), self.context)
+        return environment_of(self._read_experiment(None), self.context)
 
     @property
     def environment_of_submission(self) -> EnvironmentOfSubmission:
@@ -167,7 +167,7 @@ class ExecutionEngine:
             return self._plan_of_search(definition, estimate, images, resume=resume)
         if not resume and not records(runs_folder(self.context)):
             return Plan(definition, estimate, None, images)
-        decisions, cost = self._by_earlier_runs(definition, estimate, resume=resume)
+        decisions, cost = self._compare_with_earlier_runs(definition, estimate, resume=resume)
         return Plan(definition, estimate, decisions, images, cost)
 
     def doctor(self, experiment: Experiment | None = None) -> list[Finding]:
@@ -176,7 +176,7 @@ class ExecutionEngine:
 
     def dry_run(self, experiment: Experiment | None = None) -> list[Change]:
         """What provisioning the experiment's environment would do. Nothing is changed (the local platform is started)."""
-        environment = environment_of(self._written(experiment), self.context)
+        environment = environment_of(self._read_experiment(experiment), self.context)
         cluster = Cluster(connect(self.context))
         state, folders = self.context.state, self.context.volumes
         return plan_changes(cluster, environment, state=state, folders=folders, force=self.options.force)
@@ -199,7 +199,7 @@ class ExecutionEngine:
         If the engine's command line asks for something else than a run, the engine does that, and NoRun ends the script.
         """
         deadline = self._deadline(timeout)
-        written = self._written(experiment)
+        written = self._read_experiment(experiment)
         script_host().observer(self, written)
         resume = self.options.resume if resume is None else resume
         self.options.check(resume)
@@ -207,21 +207,21 @@ class ExecutionEngine:
             raise NoRun(0)
         with self._session(written, resume=resume, deadline=deadline) as session:
             if session.record is None:
-                self.reporter.lines([f"{_all_points(session.plan.points)} done already: nothing to run"])
-                run = run_as_it_stands(session.client, session.runs, facts=session.facts)
+                self.reporter.lines([f"{_all_points_are(session.plan.points)} done already: nothing to run"])
+                run = collect_run(session.client, session.runs, facts=session.facts)
                 script_host().runs.append(run.name)
-                self._keep_what_is_missing(session, run)
+                self._write_missing_files(session, run)
                 return run
             if self.options.detach or script_host().detach:
                 self.reporter.lines(session.submit())
                 raise NoRun(0)
             began = time.monotonic()
             run = session.run()
-            self._keep(session, run)
+            self._write_files_of_run(session, run)
             self.reporter.ended(session.client, run)
-            self.reporter.lines(notify(ending_of(run, time.monotonic() - began), self.context))
+            self.reporter.lines(notify(notification_of_end(run, time.monotonic() - began), self.context))
             if check and not run.succeeded:
-                raise session.how_it_failed(run)
+                raise session.error_of_failed_run(run)
             return run
 
     def submit(self, experiment: Experiment | None = None, *, resume: bool = False) -> str:
@@ -229,7 +229,7 @@ class ExecutionEngine:
 
         Of a run of many workflows only as many are submitted as may run at once; `follow` submits the others, and `gather`.
         """
-        written = self._written(experiment)
+        written = self._read_experiment(experiment)
         script_host().observer(self, written)
         self.options.check(self.options.resume or resume)
         with self._session(written, resume=resume) as session:
@@ -254,7 +254,7 @@ class ExecutionEngine:
     def collect(self, name: str = "") -> Run:
         """A run in its present state, by its name (default: the newest run that is recorded)."""
         with ArgoClient(connect(self.context)) as client:
-            return run_as_it_stands(client, runs_folder(self.context), name)
+            return collect_run(client, runs_folder(self.context), name)
 
     def stop(self, name: str = "") -> list[str]:
         """Stop every workflow of a run (default: the newest run that is recorded); the names of the workflows that were stopped.
@@ -265,7 +265,7 @@ class ExecutionEngine:
             return stop_run(client, runs_folder(self.context), name)
 
     # --- how ---------------------------------------------------------------------------------------------------------
-    def _written(self, experiment: Experiment | None) -> Experiment:
+    def _read_experiment(self, experiment: Experiment | None) -> Experiment:
         """The experiment as its author wrote it: the one of this call, which the engine holds from now on, else the one that it holds."""
         written = experiment if experiment is not None else self.experiment
         if written is None:
@@ -278,7 +278,7 @@ class ExecutionEngine:
 
     def _experiment(self, experiment: Experiment | None) -> Experiment:
         """The experiment with the inputs that the command line asks for."""
-        return apply_input_flags(self._written(experiment), self.options)
+        return apply_input_flags(self._read_experiment(experiment), self.options)
 
     def _define(self, experiment: Experiment) -> tuple[Definition, SizeEstimate]:
         definition = Definition(experiment, self.context)
@@ -288,7 +288,7 @@ class ExecutionEngine:
         """image → what happens to it on this machine. The decisions are sent with the workflows, and are part of the fingerprints."""
         return decide_images_of_documents(self.context, definition.environment, _documents(definition, largest))
 
-    def _by_earlier_runs(
+    def _compare_with_earlier_runs(
         self, definition: Definition, estimate: SizeEstimate, *, resume: bool
     ) -> tuple[Decisions | None, Cost | None]:
         """(which points are done, None without `resume`; what a point costs, from runs of the same code as the first point's).
@@ -296,8 +296,8 @@ class ExecutionEngine:
         Reads the records. If a server runs, it is asked for stored templates, and whether the unfinished run still goes on; the results
         of that run are recorded only when it is resumed.
         """
-        runs, facts, files = runs_folder(self.context), self._facts(definition), self._files_here(definition)
-        with without_starting(self.context) as client:
+        runs, facts, files = runs_folder(self.context), self._facts(definition), self._declared_files(definition)
+        with client_without_starting(self.context) as client:
             fingerprinter, history = self._fingerprinter(definition, files, client), None
             if resume:
                 in_flight = points_in_flight(unfinished_run(runs, facts), client)
@@ -314,9 +314,9 @@ class ExecutionEngine:
 
         runs, facts = runs_folder(self.context), self._facts(definition)
         history = history_of(runs, facts) if resume else None
-        with without_starting(self.context) as client:
-            fingerprinter = self._fingerprinter(definition, self._files_here(definition), client)
-            rounds = Rounds(definition.experiment, self.context, estimate.limits, self._files_here, fingerprinter)
+        with client_without_starting(self.context) as client:
+            fingerprinter = self._fingerprinter(definition, self._declared_files(definition), client)
+            rounds = Rounds(definition.experiment, self.context, estimate.limits, self._declared_files, fingerprinter)
             return plan_of_search(rounds, history, runs, images, unfinished_run(runs, facts))
 
     def _fingerprinter(self, definition: Definition, files: DeclaredFiles, client: ArgoClient | None) -> Fingerprinter:
@@ -324,7 +324,7 @@ class ExecutionEngine:
         stored = StoredTemplates(client)
         return fingerprinter_of(self.context, files, keep_done=keep_done, secrets=secrets, stored=stored)
 
-    def _files_here(self, definition: Definition) -> DeclaredFiles:
+    def _declared_files(self, definition: Definition) -> DeclaredFiles:
         volume = definition.environment.persisted_volume
         folder = claim_folder_by_settings(self.context, volume.claim_name) if volume is not None else None
         return DeclaredFiles(definition.layout, folder, script_folder())
@@ -353,9 +353,9 @@ class ExecutionEngine:
             else:
                 if resume:
                     facts = self._facts(plan.definition)
-                    self.reporter.lines(disregarded_records(runs_folder(self.context), facts))
+                    self.reporter.lines(warn_of_unusable_records(runs_folder(self.context), facts))
                 self._report_plan(plan)
-                self.reporter.lines(cautions(written, experiment, plan))
+                self.reporter.lines(find_cautions(written, experiment, plan))
         elif options.dry_run:
             self.reporter.lines([line for change in self.dry_run(written) for line in change.lines()])
         else:
@@ -399,7 +399,7 @@ class ExecutionEngine:
                     session.open(provisioned)
                     if session.record is not None:
                         script_host().runs.append(session.record.name)
-                    self.reporter.lines(cautions(written, experiment, session.plan))
+                    self.reporter.lines(find_cautions(written, experiment, session.plan))
                     if resume and session.record is not None:
                         self._report_plan(session.plan)
                     yield session
@@ -418,7 +418,7 @@ class ExecutionEngine:
             return ensure(cluster, environment, state=state, folders=folders)
         return []
 
-    def _keep(self, session: Session, run: Run) -> None:
+    def _write_files_of_run(self, session: Session, run: Run) -> None:
         """Write report, results and manifest beside the record."""
         from hera_utils.report.run_folder import write_run_folder
 
@@ -428,23 +428,23 @@ class ExecutionEngine:
         secrets = (*self.context.secrets(), *secret_values(session.definition.environment))
         record = run.record
         left_out = write_run_folder(
-            session.client, run.record, secrets, lambda: file_uses(session.files, points, wrote_by(record))
+            session.client, run.record, secrets, lambda: file_uses(session.files, points, files_written_by(record))
         )
         if left_out:
             self.reporter.lines([left_out])
 
-    def _keep_what_is_missing(self, session: Session, run: Run) -> None:
+    def _write_missing_files(self, session: Session, run: Run) -> None:
         """Write them for a run whose process was killed before it could."""
         from hera_utils.provenance.manifest import NAME
 
         if run.record is not None and not (run.record / NAME).exists() and session.has_inputs_of(run.record):
-            self._keep(session, run)
+            self._write_files_of_run(session, run)
             self.reporter.ended(session.client, run)
 
     def _report_plan(self, plan: Plan) -> None:
         self.reporter.lines([*plan.lines(explain=self.options.explain), *plan.image_lines()])
         if self.options.picture:
-            self.reporter.lines(picture(plan.document, plan.estimate.ownership, self.options.picture))
+            self.reporter.lines(draw_graph(plan.document, plan.estimate.ownership, self.options.picture))
 
     def _report_findings(self, examination: Examination) -> None:
         if self.options.role and examination.roles:
@@ -460,7 +460,7 @@ class ExecutionEngine:
         return script_host().deadline or NEVER if timeout is None else Deadline.after(timeout)
 
 
-def _all_points(count: int) -> str:
+def _all_points_are(count: int) -> str:
     return "the only point is" if count == 1 else f"all {count} points are"
 
 

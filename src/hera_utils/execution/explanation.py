@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hera_utils.execution.fingerprint_diff import FingerprintChange, Texts, at_length
+from hera_utils.execution.fingerprint_diff import FingerprintChange, Texts, describe_at_length
 from hera_utils.wording import counted
 
 Json = dict[str, Any]
@@ -53,7 +53,7 @@ class Explanation:
         details = []
         for change in sorted(points, key=lambda change: -len(points[change])):
             folder, run = origins[change]
-            lines = at_length(change, run, partial(self.old_text, folder), self.new_text)
+            lines = describe_at_length(change, run, partial(self.old_text, folder), self.new_text)
             details.append(Detail(change, tuple(points[change]), tuple(lines)))
         return details
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.execution.bounds import is_same_but_for_bounds
+from hera_utils.execution.bounds import differs_only_in_bounds
 from hera_utils.wording import first_of
 
 Json = dict[str, Any]
@@ -59,18 +59,18 @@ class FingerprintChange:
         )
 
 
-def differences(
+def find_changes(
     old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts, *, code_counts: bool = True
 ) -> list[FingerprintChange]:
     """[] if nothing differs. code_counts: whether code, images, packages and referenced templates are compared."""
     changes: list[FingerprintChange] = []
     if code_counts:
-        changes += _of_code(CODE, old.get("code", ""), new.get("code", ""), old_text, new_text)
-        changes += _of_images(old.get("image", ""), new.get("image", ""), old_text, new_text)
-        changes += _of_python(old, new, old_text, new_text)
+        changes += _changes_of_code(CODE, old.get("code", ""), new.get("code", ""), old_text, new_text)
+        changes += _changes_of_images(old.get("image", ""), new.get("image", ""), old_text, new_text)
+        changes += _changes_of_python(old, new, old_text, new_text)
         if old.get("referenced") and new.get("referenced"):
-            changes += _of_code(REFERENCE, old["referenced"], new["referenced"], old_text, new_text)
-    if not _same(str(old.get("spec", "")), str(new.get("spec", "")), old_text, new_text):
+            changes += _changes_of_code(REFERENCE, old["referenced"], new["referenced"], old_text, new_text)
+    if not _is_equivalent(str(old.get("spec", "")), str(new.get("spec", "")), old_text, new_text):
         changes.append(FingerprintChange(SPEC, "", "", str(old.get("spec", "")), str(new.get("spec", ""))))
     for kind, part in ((ARGUMENT, "given"), (FILE, "files")):
         before, after = old.get(part) or {}, new.get(part) or {}
@@ -82,7 +82,7 @@ def differences(
     return changes
 
 
-def sentences(changes: Iterable[FingerprintChange]) -> list[str]:
+def describe_changes(changes: Iterable[FingerprintChange]) -> list[str]:
     """`code of collect (model.py) changed`, `input file changed (states.csv)`, …: one sentence for each kind of change."""
     words = []
     by_kind: dict[str, list[FingerprintChange]] = {}
@@ -91,18 +91,18 @@ def sentences(changes: Iterable[FingerprintChange]) -> list[str]:
     for kind, some in by_kind.items():
         names = list(dict.fromkeys(_labels(some)))
         tasks = [name for name in names if kind == ARGUMENT and name.startswith("task ")]
-        words.append(f"{_listed(tasks)} changed" if tasks else _SENTENCES[kind].format(_listed(names)))
+        words.append(f"{_list_names(tasks)} changed" if tasks else _SENTENCES[kind].format(_list_names(names)))
     return words
 
 
-def at_length(change: FingerprintChange, before: str, old_text: Texts, new_text: Texts) -> list[str]:
+def describe_at_length(change: FingerprintChange, before: str, old_text: Texts, new_text: Texts) -> list[str]:
     """The old and the new text. before: the name of the run that the old one is from."""
     if change.plain:
         return [f"{change.words}: {change.old or 'none'} → {change.new or 'none'}"]
     was, now = old_text(change.old) if change.old else "", new_text(change.new) if change.new else ""
     lost = [name for name, digest, text in ((before, change.old, was), ("now", change.new, now)) if digest and not text]
     if lost and change.kind in (ARGUMENT, FILE):
-        return [f"{change.words}: {_short(was, change.old)} → {_short(now, change.new)}"]
+        return [f"{change.words}: {_shorten(was, change.old)} → {_shorten(now, change.new)}"]
     if lost:
         return [f"{change.words}: the text of {' and '.join(lost)} was not kept"]
     if max(len(was), len(now)) <= _LONGEST_VALUE and "\n" not in was + now:
@@ -112,7 +112,7 @@ def at_length(change: FingerprintChange, before: str, old_text: Texts, new_text:
     return [f"{change.words}:", *lines[:_MOST_LINES], *more]
 
 
-def _short(text: str, digest: str) -> str:
+def _shorten(text: str, digest: str) -> str:
     return text or (f"digest {digest}" if digest else "not there")
 
 
@@ -137,7 +137,7 @@ def _labels(some: Iterable[FingerprintChange]) -> Iterator[str]:
         yield f"{name} ({', '.join(parts)})" if parts else name
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     return first_of(names, _MOST_NAMES) or "?"
 
 
@@ -145,7 +145,7 @@ def _mapping(text: str) -> Json:
     return dict(json.loads(text)) if text else {}
 
 
-def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
+def _changes_of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
     """The changes of templates' code and of their modules."""
     if old == new:
         return
@@ -153,7 +153,7 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
     for name in sorted({*before, *after}):
         was, now = (_parts(one.get(name)) for one in (before, after))
         modules = [module for module in sorted({*was, *now}) if was.get(module) != now.get(module)]
-        if "" in modules and _same(was.get("", ""), now.get("", ""), old_text, new_text):
+        if "" in modules and _is_equivalent(was.get("", ""), now.get("", ""), old_text, new_text):
             modules.remove("")
         label = name.partition('{"')[0] or "a referenced template"
         for module in [module for module in modules if module] or modules:
@@ -164,19 +164,19 @@ def _of_code(kind: str, old: str, new: str, old_text: Texts, new_text: Texts) ->
         yield FingerprintChange(kind, "?", "", old, new)
 
 
-def _same(old: str, new: str, old_text: Texts, new_text: Texts) -> bool:
+def _is_equivalent(old: str, new: str, old_text: Texts, new_text: Texts) -> bool:
     """Whether two digests, of templates or of what all templates share, stand for texts that differ only in their bounds."""
     if old == new:
         return True
     was, now = (old_text(old), new_text(new)) if old and new else ("", "")
-    return bool(was and now) and is_same_but_for_bounds(was, now)
+    return bool(was and now) and differs_only_in_bounds(was, now)
 
 
 def _parts(code: Any) -> dict[str, str]:
     return code if isinstance(code, dict) else {} if code is None else {"": str(code)}
 
 
-def _of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
+def _changes_of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
     if old == new:
         return
     before, after = _mapping(old_text(old)), _mapping(new_text(new))
@@ -187,14 +187,16 @@ def _of_images(old: str, new: str, old_text: Texts, new_text: Texts) -> Iterator
         yield FingerprintChange(IMAGE, "?", "", old, new)
 
 
-def _of_python(old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts) -> Iterator[FingerprintChange]:
+def _changes_of_python(
+    old: Fingerprint, new: Fingerprint, old_text: Texts, new_text: Texts
+) -> Iterator[FingerprintChange]:
     """The changes of the Python that runs scripts on this machine: packages that the code imports, and modules installed in place."""
     if "python" not in new or old.get("python") == new["python"]:
         return
     before, after = _mapping(old_text(str(old.get("python", "")))), _mapping(new_text(new["python"]))
     changes: dict[tuple[str, str], FingerprintChange] = {}
     for template, now in after.items():
-        was = _as_now(before, template, now)
+        was = _comparable_python(before, template, now)
         for name, old_version, version in _packages(was, now) if was else ():
             changes.setdefault((PACKAGE, name), FingerprintChange(PACKAGE, name, "", old_version, version, plain=True))
         for module in sorted({*was["modules"], *now["modules"]}) if "modules" in was else ():
@@ -213,7 +215,7 @@ def _packages(was: Json, now: Json) -> Iterator[tuple[str, str, str]]:
     yield from ((name, "", "there") for name, version in old.items() if not version and name not in new)
 
 
-def _as_now(before: Mapping[str, Any], template: str, now: Json) -> Json:
+def _comparable_python(before: Mapping[str, Any], template: str, now: Json) -> Json:
     """What the old fingerprint says of a template's Python, {} if nothing.
 
     Older versions recorded all packages of the Python that submitted the run, but not its version, and nothing of any other Python.

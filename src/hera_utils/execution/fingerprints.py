@@ -32,7 +32,14 @@ from hera_utils.provenance.python_source import without_comments
 Json = dict[str, Any]
 Fingerprint = dict[str, Any]
 
-_OF_ALL = ("arguments", "templateDefaults", "volumes", "volumeClaimTemplates", "podSpecPatch", "serviceAccountName")
+_FIELDS_FOR_ALL_TASKS = (
+    "arguments",
+    "templateDefaults",
+    "volumes",
+    "volumeClaimTemplates",
+    "podSpecPatch",
+    "serviceAccountName",
+)
 _MOST_VALUES = 2000  # argument values whose text is kept: 100,000 points would have 100,000 paths
 _LONGEST_VALUE = 200
 
@@ -43,11 +50,11 @@ def digest(value: Any) -> str:
     return short_digest(words.encode("utf-8", "surrogatepass"))
 
 
-def _no_inputs(point: Point) -> Mapping[str, str]:
+def _without_inputs(point: Point) -> Mapping[str, str]:
     return {}
 
 
-def is_same_rest(old: str, new: str) -> bool:
+def is_rest_unchanged(old: str, new: str) -> bool:
     """Whether what a run does besides its points is unchanged. Older versions hashed only the document, not the code beside it."""
     return old == new if "+" in old else old == new.partition("+")[0]
 
@@ -67,7 +74,7 @@ class Fingerprinter:
 
     sources: Callable[[Json], Mapping[str, str]]
     python: Callable[[Json], Json] = lambda template: {}
-    inputs: Callable[[Point], Mapping[str, str]] = _no_inputs
+    inputs: Callable[[Point], Mapping[str, str]] = _without_inputs
     digests: Mapping[str, str] = field(default_factory=dict)
     code_counts: bool = True
     stored: Callable[[str, str], Json | None] = lambda kind, name: None
@@ -77,18 +84,18 @@ class Fingerprinter:
     tagged: set[str] | None = None
     _values: int = 0
 
-    def of_points(
+    def fingerprint_points(
         self, document: Json, ownership: TaskOwnership, points: Iterable[Point], *, unit: bool = False
     ) -> Iterator[tuple[Point, Fingerprint]]:
         """The fingerprint of each point that the document computes. unit: each point depends on the whole workflow."""
         reader = None if unit else _DocumentReader(document, self)
-        whole = self.of_workflow(document) if unit else {}
+        whole = self.fingerprint_workflow(document) if unit else {}
         for point in points:
             fingerprint = whole if reader is None else reader.fingerprint(ownership.tasks[point.id], ownership)
             files = dict(self.inputs(point))
             yield point, {**fingerprint, "files": files} if files else fingerprint
 
-    def of_workflow(self, document: Json) -> Fingerprint:
+    def fingerprint_workflow(self, document: Json) -> Fingerprint:
         """The fingerprint of a workflow that is one unit, which all of its points share. Includes the entrypoint: it may be no DAG."""
         reader = _DocumentReader(document, self)
         spec = document.get("spec") or {}
@@ -109,7 +116,7 @@ class Fingerprinter:
             self.unread.add(str(reference.get("name") or ""))
         return stored
 
-    def of_fan_in(self, document: Json, ownership: TaskOwnership) -> str:
+    def fingerprint_fan_in(self, document: Json, ownership: TaskOwnership) -> str:
         """The digest of the shared tasks that come after points, "" if there are none (compared by `is_same_rest`)."""
         owners = {task for tasks in ownership.tasks.values() for task, _ in tasks}
         reader = _DocumentReader(document, self)
@@ -123,10 +130,10 @@ class Fingerprinter:
         reached = {name for names, _ in fan_in.values() for name in names}
         return f"{digest(fan_in)}+{digest(reader.join(reached, {}))}"
 
-    def of_gather(self, document: Json) -> str:
+    def fingerprint_gather(self, document: Json) -> str:
         """The digest of a workflow that runs after all points (compared by `is_same_rest`)."""
         named = {"generateName": (document.get("metadata") or {}).get("generateName")}
-        return f"{digest({**document, 'metadata': named})}+{digest(self.of_workflow(document))}"
+        return f"{digest({**document, 'metadata': named})}+{digest(self.fingerprint_workflow(document))}"
 
     def keep(self, value: Any, *, compared: bool = False) -> str:
         """The digest of a value (a text or JSON). Keeps its text, so that a change of it can be explained.
@@ -162,7 +169,7 @@ class _DocumentReader:
         }
         self.tasks: dict[str, Json] = {task["name"]: task for task in entry_tasks(document)}
         self.items = {name: items_of(task) for name, task in self.tasks.items()}
-        self.shared = fingerprinter.keep({key: spec[key] for key in _OF_ALL if spec.get(key)})
+        self.shared = fingerprinter.keep({key: spec[key] for key in _FIELDS_FOR_ALL_TASKS if spec.get(key)})
         self._codes: dict[str, _Code] = {}
         self._stored: dict[str, Mapping[str, _Code]] = {}
         self._defaults: dict[str, dict[str, str]] = {}
@@ -191,7 +198,7 @@ class _DocumentReader:
         """The fingerprint of these templates, with these digests of arguments."""
         chosen = frozenset(names)
         if chosen not in self._joint:
-            self._joint[chosen] = self._of_templates(chosen)
+            self._joint[chosen] = self._fingerprint_of_templates(chosen)
         defaults = {
             label: words
             for name in sorted(chosen)
@@ -200,11 +207,11 @@ class _DocumentReader:
         }
         return {**self._joint[chosen], "spec": self.shared, "given": {**arguments, **defaults}}
 
-    def _of_templates(self, names: frozenset[str]) -> Fingerprint:
+    def _fingerprint_of_templates(self, names: frozenset[str]) -> Fingerprint:
         codes = {name: self._code(name) for name in sorted(names)}
         referenced: dict[str, _Code] = {}
         for name in codes:
-            referenced.update(self._referenced(name))
+            referenced.update(self._codes_referred_to(name))
         keep = self.fingerprinter.keep
         fingerprint = {
             "code": keep({name: code.parts for name, code in codes.items()}, compared=True),
@@ -250,12 +257,12 @@ class _DocumentReader:
             self._codes[name] = _code_of(template, self.fingerprinter)
         return self._codes[name]
 
-    def _referenced(self, name: str) -> Mapping[str, _Code]:
+    def _codes_referred_to(self, name: str) -> Mapping[str, _Code]:
         """The stored templates that a template refers to, and those that these reach: `library/step` → its code."""
         if name not in self._stored:
             template = self.templates.get(name) or {}
             references = [call["templateRef"] for call in (template, *calls_of(template)) if call.get("templateRef")]
-            self._stored[name] = _stored_codes(references, self.fingerprinter)
+            self._stored[name] = _codes_of_stored_templates(references, self.fingerprinter)
         return self._stored[name]
 
     def _without_defaults(self, name: str, template: Json) -> Json:
@@ -316,7 +323,7 @@ def _images_of(template: Json, fingerprinter: Fingerprinter) -> Iterator[str]:
     yield from (_with_digest(image, digests) for image in beside if image in digests)
 
 
-def _stored_codes(references: Iterable[Json], fingerprinter: Fingerprinter) -> dict[str, _Code]:
+def _codes_of_stored_templates(references: Iterable[Json], fingerprinter: Fingerprinter) -> dict[str, _Code]:
     """`library/step` → code of the stored templates that are referred to, and of those that these reach."""
     codes: dict[str, _Code] = {}
     waiting = list(references)

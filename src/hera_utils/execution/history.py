@@ -21,7 +21,7 @@ from hera_utils.execution.batches import SizeEstimate, fingerprints_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.explanation import Explanation
-from hera_utils.execution.fingerprint_diff import FingerprintChange, differences, sentences
+from hera_utils.execution.fingerprint_diff import FingerprintChange, describe_changes, find_changes
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.execution.python_environments import PythonEnvironments
 from hera_utils.experiment.author import authors_of
@@ -68,7 +68,7 @@ class LastResult:
     outputs: Mapping[str, FileFacts] = field(default_factory=dict)
     checkpoint: str = ""
 
-    def taken_over(self, row: PointRow) -> PointRow:
+    def row_for_new_run(self, row: PointRow) -> PointRow:
         """The row of another run's record with this result."""
         return replace(
             row,
@@ -129,7 +129,7 @@ class Decisions:
 
 
 @dataclass(frozen=True)
-class _Judgement:
+class _PointDecision:
     """The decision about one point. reason: why it runs, "" if it is done. last: its last result, if any; changes: those since then.
 
     outputs, adopted: as in Decisions, if it is done.
@@ -147,29 +147,29 @@ class _Judgement:
         return None if self.reason else self.last
 
 
-def _judge(
+def _decide_for_point(
     point: Point, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
-) -> _Judgement:
+) -> _PointDecision:
     last = history.results.get(point.id)
     if last is None:
-        return _Judgement(rerun_reason(None, []))
+        return _PointDecision(rerun_reason(None, []))
     changes = changes_since(last, fingerprint, history, fingerprinter)
     reason = rerun_reason(last, changes)
     if reason:
-        return _Judgement(reason, last, changes)
+        return _PointDecision(reason, last, changes)
     reason, outputs = files.undone(point, last.outputs)
     if reason:
-        return _Judgement(reason, last, changes)
+        return _PointDecision(reason, last, changes)
     says_less = fingerprinter.code_counts and encoded(fingerprint) != last.fingerprint
     adopted = {**json.loads(last.fingerprint), **fingerprint} if says_less else None
-    return _Judgement("", last, changes, outputs, adopted)
+    return _PointDecision("", last, changes, outputs, adopted)
 
 
 def decide(
     definition: Definition, estimate: SizeEstimate, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
 ) -> Decisions:
     """Decide which points are done, and why the others run."""
-    judgements: dict[str, _Judgement] = {}
+    judgements: dict[str, _PointDecision] = {}
     in_flight: dict[str, Fingerprint] = {}
     fingerprints: dict[str, Fingerprint] = {}
     assumptions = _Assumptions(history)
@@ -178,7 +178,7 @@ def decide(
         if point.id in history.in_flight:
             in_flight[point.id] = fingerprint
             continue
-        judgement = judgements[point.id] = _judge(point, fingerprint, history, fingerprinter, files)
+        judgement = judgements[point.id] = _decide_for_point(point, fingerprint, history, fingerprinter, files)
         if judgement.done is not None:
             assumptions.note(judgement.done, fingerprint, judgement.outputs)
         if judgement.reason or unit:
@@ -266,7 +266,7 @@ def fingerprinter_of(
         digests=digests,
         code_counts=not keep_done,
         stored=stored,
-        hides=partial(_hides, every_secret),
+        hides=partial(_is_secret_in, every_secret),
     )
     if context.platform == "local":
         fingerprinter.python = PythonEnvironments(sources, interpreter)
@@ -275,7 +275,7 @@ def fingerprinter_of(
     return fingerprinter
 
 
-def _hides(secrets: list[str], text: str) -> bool:
+def _is_secret_in(secrets: list[str], text: str) -> bool:
     """Whether a text contains a secret and must not be written into a record."""
     if mask(text, secrets) != text:
         return True
@@ -295,7 +295,7 @@ def rerun_reason(last: LastResult | None, changes: Sequence[FingerprintChange]) 
     if last.status == SUBMITTED:
         return f"it was submitted in {last.computed} and its end is unknown"
     if changes:
-        return ", ".join(sentences(changes))
+        return ", ".join(describe_changes(changes))
     return "" if last.status == DONE else f"it ended as {last.status} in {last.computed}"
 
 
@@ -305,7 +305,7 @@ def changes_since(
     """What has changed, of all that a point depends on, since it last ran. With --keep-done, a finished point ignores changes of code."""
     if encoded(fingerprint) == last.fingerprint:
         return []
-    return differences(
+    return find_changes(
         json.loads(last.fingerprint),
         fingerprint,
         lambda digest: history.text(last.run, digest),
@@ -390,7 +390,7 @@ def script_folder() -> Path:
     return Path(main).absolute().parent
 
 
-def name_of(key: str, *, in_script: bool) -> str:
+def name_of_experiment(key: str, *, in_script: bool) -> str:
     """The name of an experiment without one: its function's name, or its script's if the function has a name like `define`."""
     file, _, function = key.rpartition(":")
     return Path(file).stem if in_script and file and function in ANY_FUNCTION else function
@@ -403,7 +403,7 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
     inputs = experiment.inputs.as_json()
     refuse_secret_inputs(inputs, context.secrets())
     return {
-        "experiment": experiment.name or name_of(key, in_script=bool(main)),
+        "experiment": experiment.name or name_of_experiment(key, in_script=bool(main)),
         "key": key,
         "script": str(Path(main).absolute()) if main else "",
         "arguments": without_secrets(sys.argv[1:]),

@@ -22,7 +22,7 @@ def is_lost(message: str) -> bool:
     return message == LOST or message.rpartition(": ")[2] == _KILLED
 
 
-def lost_points(document: Json, rows: Iterable[PointRow], statuses: Mapping[str, str]) -> set[str] | None:
+def find_lost_points(document: Json, rows: Iterable[PointRow], statuses: Mapping[str, str]) -> set[str] | None:
     """The points of a failed workflow to compute again because some of their pods were lost; None if no pod was lost.
 
     If nothing else failed, these are all points that are not done: also those that did not begin, and all points of a unit.

@@ -17,19 +17,19 @@ Json = dict[str, Any]
 ANNOTATION = "hera-utils/results"
 
 
-def keep_results(document: Json, fits: Callable[[Json], bool] = lambda document: True) -> Json:
+def return_printed_results(document: Json, fits: Callable[[Json], bool] = lambda document: True) -> Json:
     """The document, which asks for what its tasks print. fits: whether a document is small enough; if it is not, nothing is changed."""
     spec = document.get("spec") or {}
     templates = spec.get("templates") or []
     printing = {str(one.get("name")) for one in templates if _only_prints(one)}
-    changed = [_asking(one, printing) for one in templates]
+    changed = [_ask_for_result(one, printing) for one in templates]
     if all(new is old for new, old in zip(changed, templates, strict=True)):
         return document
     asking = {**document, "spec": {**spec, "templates": changed}}
     return asking if fits(asking) else document
 
 
-def _asking(template: Json, printing: set[str]) -> Json:
+def _ask_for_result(template: Json, printing: set[str]) -> Json:
     """The template, with the annotation if it calls tasks that have no other output and are no loops.
 
     Of the results of a loop Argo makes one list, and ends the workflow with an Error if one of them is not JSON.

@@ -37,7 +37,7 @@ class PythonEnvironments:
         interpreter = self._interpreter(str((template.get("script") or {}).get("image") or ""))
         imports = self._sources.imports(template)
         names, modules, computes = _foreign(imports), dict[str, str](), imports.unknown
-        installed = self._installed(interpreter, names)
+        installed = self._ask_for_packages(interpreter, names)
         for _ in range(_MOST_ROUNDS):
             if installed is None or not installed.files:
                 break
@@ -47,9 +47,9 @@ class PythonEnvironments:
             more = names | _foreign(inside)
             if more == names:
                 break
-            names, installed = more, self._installed(interpreter, more)
+            names, installed = more, self._ask_for_packages(interpreter, more)
         if installed is not None and computes:
-            installed = self._installed(interpreter, None)
+            installed = self._ask_for_packages(interpreter, None)
         if installed is None:
             return {}
         packages = {name: "" for name in installed.absent} | dict(installed.packages)
@@ -61,7 +61,7 @@ class PythonEnvironments:
             "computed": computes,
         }
 
-    def _installed(self, interpreter: str, names: frozenset[str] | None) -> InstalledModules | None:
+    def _ask_for_packages(self, interpreter: str, names: frozenset[str] | None) -> InstalledModules | None:
         key = (interpreter, names)
         if key not in self._answers:
             self._answers[key] = installed_modules(interpreter, names)

@@ -12,7 +12,7 @@ from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import ResourceError
 from hera_utils.execution.dispatcher import Dispatcher
 from hera_utils.execution.history import newest_run
-from hera_utils.execution.trials import recorded_trials
+from hera_utils.execution.trials import read_trials
 from hera_utils.experiment.search import Trial, best
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.artifacts import download_run
@@ -74,20 +74,20 @@ class Run:
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """Each point that a search chose, with its result, in the order in which they were chosen; () for another sweep."""
-        return () if self.record is None else recorded_trials(self.record)[1]
+        return () if self.record is None else read_trials(self.record)[1]
 
     @property
     def front(self) -> tuple[Trial, ...]:
         """The best trials of a search: those than which no other is better; several objectives may have several."""
         if self.record is None:
             return ()
-        design, trials = recorded_trials(self.record)
+        design, trials = read_trials(self.record)
         return () if design is None else tuple(best(design, trials))
 
     @property
     def best(self) -> Trial:
         """The best trial of a search. Raises ResourceError if there is none, or if `front` has several."""
-        if self.record is not None and recorded_trials(self.record)[0] is None:
+        if self.record is not None and read_trials(self.record)[0] is None:
             raise ResourceError(
                 f"{self.name} has no best point: its sweep is not a search, so nothing says which value is better",
                 fix="compare the rows of run.results, or name what to minimize: search(…, minimize=…)",
@@ -169,7 +169,7 @@ def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict
     )
 
 
-def ending_of(run: Run, seconds: float) -> Ending:
+def notification_of_end(run: Run, seconds: float) -> Ending:
     """What a notification says of a run that has ended. seconds: how long it was followed."""
     statuses, experiment = dict[str, int](), ""
     if run.record is not None:
@@ -189,7 +189,7 @@ def ending_of(run: Run, seconds: float) -> Ending:
     )
 
 
-def run_as_it_stands(client: ArgoClient, runs: Path, name: str = "", *, facts: Json | None = None) -> Run:
+def collect_run(client: ArgoClient, runs: Path, name: str = "", *, facts: Json | None = None) -> Run:
     """A run in its present state, without waiting: from its record and those of its workflows that the platform still has.
 
     name: by default the newest recorded run (of the experiment that `facts` describe).

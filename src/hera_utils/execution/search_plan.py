@@ -66,7 +66,7 @@ def plan_of_search(
     rounds: Rounds, history: History | None, runs: Path, images: Mapping[str, str], own: Path | None
 ) -> SearchPlan:
     """The plan from the records alone. history: None if earlier runs are not considered. own: the record of the run to continue."""
-    replayed = rounds.replay(history or History(), RecordedTrials(runs).recall, own)
+    replayed = rounds.replay(history or History(), RecordedTrials(runs).find_trial, own)
     current, decisions = replayed.current, None if history is None else replayed.decisions
     overview = Definition(rounds.experiment(replayed.course.points.values()), rounds.context)
     estimate = current.estimate if current is not None else rounds.first_estimate()

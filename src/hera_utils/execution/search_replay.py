@@ -113,7 +113,7 @@ class Rounds:
         """Replay from the next round on, up to the first round whose results are not all known."""
         replayed.current = None
         while points := replayed.course.next():
-            current = self._with_known(self.round(replayed.course, points, history), history, recall, own)
+            current = self._remove_known_points(self.round(replayed.course, points, history), history, recall, own)
             if len(current.trials) < len(points):
                 replayed.current = current
                 return
@@ -125,7 +125,7 @@ class Rounds:
         """The size estimate of the first round."""
         return estimate_size(Definition(self.written, self.context), self.limits)
 
-    def _with_known(self, current: Round, history: History, recall: Recall, own: Path | None) -> Round:
+    def _remove_known_points(self, current: Round, history: History, recall: Recall, own: Path | None) -> Round:
         """The round without running the points whose results are known."""
         decisions = current.decisions
         trials: dict[str, Trial] = {}
@@ -136,7 +136,7 @@ class Rounds:
                 continue
             reason = run.get(point.id, "")
             settled = point.id in done or (reason == PART_OF_UNIT and last.status == DONE)
-            if settled or (reason and self._counts(last, decisions.fingerprints[point.id], history, own)):
+            if settled or (reason and self._is_result_valid(last, decisions.fingerprints[point.id], history, own)):
                 trial = recall(point, last)
                 if trial is not None:
                     run.pop(point.id, None)
@@ -147,7 +147,7 @@ class Rounds:
             return current  # a unit runs with all of its points
         return replace(current, decisions=replace(decisions, run=run, done=done), trials=trials)
 
-    def _counts(self, last: LastResult, fingerprint: Fingerprint, history: History, own: Path | None) -> bool:
+    def _is_result_valid(self, last: LastResult, fingerprint: Fingerprint, history: History, own: Path | None) -> bool:
         """Whether the result of a point counts although the point is not done: it was pruned, or it failed in this same run."""
         if last.status in ("", DONE) or (last.status != PRUNED and last.run != own):
             return False

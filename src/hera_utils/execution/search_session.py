@@ -68,17 +68,17 @@ class SearchSession(Session):
         self.history = history
         self.replayed = self.rounds.replay(history, self._recall, own.folder if own is not None else None)
         if own is not None and not self._continues(own):
-            self._leave(own)
+            self._leave_record(own)
             self.replayed = self.rounds.replay(history, self._recall)
         self._refuse_units_that_are_pruned()
-        return self._turn(self.replayed.decisions if self.caller.resume else None)
+        return self._prepare_round(self.replayed.decisions if self.caller.resume else None)
 
     def _continues(self, record: RunRecord) -> bool:
         """Whether the search chooses the same points, in the same order, as in an unfinished run."""
         recorded = [row.id for row in record.points()]
         return list(self.replayed.course.points)[: len(recorded)] == recorded
 
-    def _leave(self, record: RunRecord) -> None:
+    def _leave_record(self, record: RunRecord) -> None:
         """Leave an unfinished run as it is, because its points are others. Raises SettingsError while some of them run."""
         assert self.dispatcher is not None
         in_flight, self.record, self.dispatcher = self.dispatcher.in_flight, None, None
@@ -97,10 +97,10 @@ class SearchSession(Session):
 
     def _recall(self, point: Point, last: LastResult) -> Trial | None:
         """The trial of a point: from the records, else from the workflow that computed it, if the platform still has it."""
-        trial = self.recorded.recall(point, last)
+        trial = self.recorded.find_trial(point, last)
         if trial is not None or last.status != DONE:
             return trial
-        outputs = self._answers([last.taken_over(PointRow(point.id, 0, point.name, plain_values(point)))])
+        outputs = self._answers([last.row_for_new_run(PointRow(point.id, 0, point.name, plain_values(point)))])
         return Trial(point, outputs=outputs[point.id]) if point.id in outputs else None
 
     def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
@@ -123,7 +123,7 @@ class SearchSession(Session):
             )
 
     # --- rounds ------------------------------------------------------------------------------------------------------
-    def _turn(self, decisions: Decisions | None) -> SearchPlan:
+    def _prepare_round(self, decisions: Decisions | None) -> SearchPlan:
         """Prepare the current round to be computed, and return its plan; the last plan if the search is over."""
         rounds, course = self.rounds, self.replayed.course
         current = self.replayed.current
@@ -131,7 +131,7 @@ class SearchSession(Session):
         if isinstance(overview.layout, Layout):
             overview.layout.check(overview.inputs)
         if current is None:
-            self.definition = self._of_done()
+            self.definition = self._definition_of_done_points()
         else:
             self.definition, self.estimate = current.definition, current.estimate
         if self.estimate.sample.sent:
@@ -142,7 +142,7 @@ class SearchSession(Session):
         self.fingerprinter = replace(self.fingerprinter, inputs=self._files_of(self.definition).read)
         return SearchPlan(overview, self.estimate, decisions, design=rounds.design, over=current is None)
 
-    def _of_done(self) -> Definition:
+    def _definition_of_done_points(self) -> Definition:
         """The definition of the points that have a result, for `gather`."""
         points, trials = self.replayed.course.points, self.replayed.course.trials
         done = [point for point in points.values() if point.id in trials and trials[point.id].status == DONE]
@@ -160,7 +160,7 @@ class SearchSession(Session):
             row = PointRow(point.id, number, point.name, plain_values(point))
             last = history.results.get(point.id)
             if last is not None and point.id in settled:
-                yield last.taken_over(row)
+                yield last.row_for_new_run(row)
             else:
                 yield replace(row, why=decisions.run.get(point.id, ""))
 
@@ -187,13 +187,13 @@ class SearchSession(Session):
             return dict(self.replayed.course.points)
         return {row.id: point_of(row) for row in self._joined.points()} if self._joined is not None else {}
 
-    def _goes_on(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
+    def _continues_run(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
         return True
 
     def _has_more_than_points(self, history: History) -> bool:
         if self.replayed.current is not None or self.definition.gather is None:
             return self.replayed.current is not None
-        return self._runs_again(self._gather_batch().rest, history)
+        return self._must_run_again(self._gather_batch().rest, history)
 
     def _batches(self) -> Iterator[Batch]:
         decisions = self.replayed.decisions
@@ -218,7 +218,7 @@ class SearchSession(Session):
                 state = replace(dispatcher.progress(count), done=len(self.replayed.course.trials), total=count)
                 display.update(replace(state, phase=phase, finished=time.time()))
         if self.replayed.current is None:
-            self.definition = self._of_done()
+            self.definition = self._definition_of_done_points()
         self.reporter.lines(self._summary())
 
     def _carry_out(self, current: Round, dispatcher: Dispatcher, display: Display | None) -> None:
@@ -229,7 +229,7 @@ class SearchSession(Session):
             points = current.points
             dispatcher.watcher = self.watch = StepWatch(self.replayed.course, dispatcher, self.reporter, points)
         dispatcher.carry_out(self._batches(), display, total=most)
-        lost = dispatcher.take_lost()
+        lost = dispatcher.take_lost_points()
         if lost:
             self.reporter.lines([f"the pods of {counted(len(lost), 'point')} were lost while they ran: they run again"])
             run = {point.id: "its pod was lost" for point in current.points if point.id in lost}
@@ -249,7 +249,7 @@ class SearchSession(Session):
         recorded = self.record.trials(ids)  # of points that were stopped
         trials = {row.id: trial_of(ids[row.id], recorded[row.id]) for row in rows if row.id in recorded}
         trials.update(self.replayed.current.trials)
-        stopped = self._stopped(row for row in rows if row.status != DONE and row.id not in trials)
+        stopped = self._find_stopped_workflow(row for row in rows if row.status != DONE and row.id not in trials)
         if stopped:
             self.reporter.lines([f"{stopped} was stopped, so the search ends here"])
             self.stuck = True
@@ -261,7 +261,7 @@ class SearchSession(Session):
                 trials[row.id] = self._trial(row, ids[row.id], outputs)
         self._keep_trials(trials)
         course.settle(trials.values())
-        self._say_failed(trials, rows)
+        self._report_failed_trials(trials, rows)
 
     def _keep_trials(self, trials: Mapping[str, Trial]) -> None:
         """Record the trials that changed: of thousands, each round changes a few."""
@@ -271,7 +271,7 @@ class SearchSession(Session):
             self.record.keep_trials({point: trial_as_json(trial) for point, trial in fresh.items()})
             self._kept_trials |= fresh
 
-    def _stopped(self, rows: Iterable[PointRow]) -> str:
+    def _find_stopped_workflow(self, rows: Iterable[PointRow]) -> str:
         """The first workflow of these that a user stopped: it says nothing about its points. "" for none."""
         for name in dict.fromkeys(row.workflow for row in rows):
             document = workflow_of(self.client, name)
@@ -284,7 +284,7 @@ class SearchSession(Session):
         done = row.status == DONE
         return Trial(point, DONE if done else FAILED, outputs.get(row.id, {}) if done else {}, steps=steps)
 
-    def _say_failed(self, trials: Mapping[str, Trial], rows: Sequence[PointRow]) -> None:
+    def _report_failed_trials(self, trials: Mapping[str, Trial], rows: Sequence[PointRow]) -> None:
         valued, failed = self.replayed.course.trials, [row for row in rows if trials[row.id].status == FAILED]
         reasons = {point.id: f": {point.message}" for point in self._results_of(failed) if point.message}
         for point, trial in trials.items():
@@ -307,7 +307,7 @@ class SearchSession(Session):
             {one.point.id: self.record.name for one in course.trials.values() if one.status == DONE}
         )
         self.rounds.replay_on(self.replayed, self.history, self._recall)
-        self.plan = self._turn(self.replayed.decisions if self.caller.resume else None)
+        self.plan = self._prepare_round(self.replayed.decisions if self.caller.resume else None)
         self.record.add_points(self._rows(self.history))
         if self.replayed.current is not None:
             self._take_over(self.record, self.replayed.current.decisions, self.history)
@@ -324,7 +324,7 @@ class SearchSession(Session):
         assert self.record is not None
         assert self.dispatcher is not None
         name, most = self.record.name, self.rounds.design.most
-        self.dispatcher.send_some(self._batches())
+        self.dispatcher.send_until_full(self._batches())
         link = self.client.link(next(iter(self.dispatcher.in_flight), name))
         count = self.plan.points - self.record.statuses().get("", 0)
         return [

@@ -24,13 +24,13 @@ from hera_utils.argo.phases import UNSUCCESSFUL, phase_of
 from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
-from hera_utils.execution.cautions import disregarded_records
+from hera_utils.execution.cautions import warn_of_unusable_records
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.dispatcher import Dispatcher, SubmitOptions
-from hera_utils.execution.fingerprint_diff import sentences
-from hera_utils.execution.fingerprints import Fingerprinter, is_same_rest
+from hera_utils.execution.fingerprint_diff import describe_changes
+from hera_utils.execution.fingerprints import Fingerprinter, is_rest_unchanged
 from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import (
     Decisions,
@@ -45,11 +45,11 @@ from hera_utils.execution.history import (
     script_folder,
 )
 from hera_utils.execution.plan import Plan, refuse_too_large
-from hera_utils.execution.printed_results import keep_results
+from hera_utils.execution.printed_results import return_printed_results
 from hera_utils.execution.reporter import Reporter
 from hera_utils.execution.run import Run, run_of
 from hera_utils.execution.stored_templates import StoredTemplates
-from hera_utils.execution.write_conflicts import WRITES, Writes, conflicting_run, writes_of
+from hera_utils.execution.write_conflicts import WRITES, Writes, find_conflicting_run, writes_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import prune
 from hera_utils.experiment.values import plain_values
@@ -148,7 +148,7 @@ class Session:
             remember(Path(self.context.state), self.runs, self.context.python or sys.executable)
         if self.record is not None:
             self.record.drive()
-            self._note(self.record.folder)
+            self._add_notes(self.record.folder)
             images = decisions_of(self.context)
             self.record.update(points=self.plan.points, gather=self.plan.gather is not None, images=as_json(images))
             self.record.keep_locks(lock for decision in images.values() if (lock := decision.lock_file))
@@ -177,14 +177,16 @@ class Session:
     def _join_earlier_runs(self) -> History:
         """Ask the platform for the workflows of unfinished runs, record their ends, and continue the newest of these runs."""
         newest = True
-        self.reporter.lines(disregarded_records(self.runs, self.facts))
+        self.reporter.lines(warn_of_unusable_records(self.runs, self.facts))
         for folder in records(self.runs):
             try:
                 record = RunRecord.open(folder)
             except HeraUtilsError:
                 continue  # disregarded_records has named it
             ended = bool(record.facts.get("ended"))
-            if identity(record.facts) != identity(self.facts) or (ended and not (newest and _failed(record))):
+            if identity(record.facts) != identity(self.facts) or (
+                ended and not (newest and _has_failed_workflow(record))
+            ):
                 newest = newest and identity(record.facts) != identity(self.facts)
                 record.close()
                 continue
@@ -201,7 +203,7 @@ class Session:
         record.drive()
         dispatcher = self._dispatcher(record)
         dispatcher.join()
-        others = self._other_inputs(record)
+        others = self._describe_other_inputs(record)
         goes_on = self._goes_on(record, dispatcher)
         if newest and not others and (dispatcher.in_flight if ended else goes_on):
             record.update(ended=None, phase="")
@@ -225,7 +227,7 @@ class Session:
         gathered = any(row.role == "gather" for row in record.workflows())
         return bool(dispatcher.in_flight or waiting or (self.definition.gather is not None and not gathered))
 
-    def _other_inputs(self, record: RunRecord) -> str:
+    def _describe_other_inputs(self, record: RunRecord) -> str:
         """How a run's inputs differ from the present ones, "" if they do not: one run has one set of constants and points."""
         if record.facts.get("inputs_digest") == self.facts["inputs_digest"]:
             return ""
@@ -239,19 +241,19 @@ class Session:
     def has_inputs_of(self, folder: Path) -> bool:
         """Whether the run with this record folder has the same inputs."""
         with RunRecord.open(folder) as record:
-            return not self._other_inputs(record)
+            return not self._describe_other_inputs(record)
 
     def _refuse_conflicting_writes(self, record: RunRecord) -> None:
         """Raise SettingsError if another run still goes on and writes the same files: readers could get the files of either run."""
         if self.writes is None:
             return
         record.update(volume=self.writes.volume, writes=self.writes.annotations()[WRITES])
-        conflict = conflicting_run(self.client, self.runs, record, self.writes)
+        conflict = find_conflicting_run(self.client, self.runs, record, self.writes)
         if conflict is None:
             return
         way = self.advice.wait_or_stop(conflict.run)
         with contextlib.suppress(HeraUtilsError), RunRecord.open(self.runs / conflict.run) as other:
-            if identity(other.facts) == identity(self.facts) and not self._other_inputs(other):
+            if identity(other.facts) == identity(self.facts) and not self._describe_other_inputs(other):
                 way = f"join it: {self.advice.resume()}; or {way}"
         raise SettingsError(
             f"the run {conflict.run} is still going, and this one would write {conflict.files()} as well",
@@ -279,7 +281,7 @@ class Session:
                 several = len(decisions.in_flight) > 1
                 raise SettingsError(
                     f"{counted(len(decisions.in_flight), 'point')} of {self.record.name} {'are' if several else 'is'} still "
-                    f"running, and since {'their' if several else 'its'} start: {', '.join(sentences(found))}",
+                    f"running, and since {'their' if several else 'its'} start: {', '.join(describe_changes(found))}",
                     fix=self.advice.wait_or_stop(self.record.name),
                 )
 
@@ -288,14 +290,14 @@ class Session:
         if not self.caller.resume:
             return True
         fan_in = self._fan_in_fingerprint()
-        return bool(fan_in) and self._runs_again(fan_in, history)
+        return bool(fan_in) and self._must_run_again(fan_in, history)
 
-    def _runs_again(self, rest: str, history: History) -> bool:
+    def _must_run_again(self, rest: str, history: History) -> bool:
         """Whether the tasks after the points, with the fingerprint `rest`, never succeeded as they are now, or their files changed."""
-        done_before = any(done and is_same_rest(before, rest) for before, done in history.fan_ins.items())
-        return not done_before or self._lacks_outputs_of_all(history.outputs_of_all)
+        done_before = any(done and is_rest_unchanged(before, rest) for before, done in history.fan_ins.items())
+        return not done_before or self._lacks_common_outputs(history.outputs_of_all)
 
-    def _lacks_outputs_of_all(self, before: Mapping[str, FileFacts]) -> bool:
+    def _lacks_common_outputs(self, before: Mapping[str, FileFacts]) -> bool:
         """Whether the files that were written after all points have changed or are missing."""
         why, _ = self.files.undone(None, before)
         if why:
@@ -333,9 +335,9 @@ class Session:
         full = self.estimate.full
         if full is None or self.estimate.ownership.whole:
             return ""
-        return self.fingerprinter.of_fan_in(full.document, self.estimate.ownership)
+        return self.fingerprinter.fingerprint_fan_in(full.document, self.estimate.ownership)
 
-    def _note(self, folder: Path) -> None:
+    def _add_notes(self, folder: Path) -> None:
         """Add the notes of the command line to those that the run has already."""
         options, before = self.caller.options, read_notes(folder)
         notes = before.tagged(options.run_tags)
@@ -359,7 +361,7 @@ class Session:
         for number, point in enumerate(self.definition.inputs.points):
             row = PointRow(point.id, number, point.name, plain_values(point))
             if point.id in decisions.done:
-                row = history.results[point.id].taken_over(row)
+                row = history.results[point.id].row_for_new_run(row)
                 yield replace(row, fingerprint=decisions.adopted.get(point.id) or row.fingerprint)
             else:
                 yield replace(row, why=decisions.run.get(point.id, ""))
@@ -377,11 +379,11 @@ class Session:
         stamp, checkpoints = stamp_of(self.context), self._checkpoints(record)
 
         def ready(document: Json) -> Json:
-            document = checkpoints.with_folders(document)
+            document = checkpoints.fill_in_folders(document)
             if local:
                 # Hera's hook stamps only objects of exactly the class Workflow, no subclass and no dictionary
-                return stamp.add_to(keep_results(document))
-            return keep_results(document, fits=lambda grown: not any(find_breaches(grown)))
+                return stamp.add_to(return_printed_results(document))
+            return return_printed_results(document, fits=lambda grown: not any(find_breaches(grown)))
 
         options = SubmitOptions(
             stamp=ready,
@@ -412,7 +414,7 @@ class Session:
     def _gather_batch(self) -> Batch:
         built = self.definition.gather
         assert built is not None, "callers have checked that there is a gather"
-        rest = self.fingerprinter.of_gather(built.document)
+        rest = self.fingerprinter.fingerprint_gather(built.document)
         return Batch("gather", built.document, rest=rest, workflow=built.workflow, sent=built.sent)
 
     def run(self) -> Run:
@@ -421,21 +423,21 @@ class Session:
         assert self.dispatcher is not None
         record, dispatcher = self.record, self.dispatcher
         try:
-            with lost_with(lambda: "" if self.client.connection.local else self._left()):
+            with lost_with(lambda: "" if self.client.connection.local else self._advice_for_submitted_workflows()):
                 self._compute(dispatcher)
                 phase = self._gather() if self._complete() else "Failed"
         except KeyboardInterrupt:
-            raise Detached(self._left() or "nothing was submitted") from None
+            raise Detached(self._advice_for_submitted_workflows() or "nothing was submitted") from None
         except WaitTimeout:
             raise self.deadline.reached(self._how_to_come_back()) from None
         record.update(ended=time.time(), phase=phase)
         if phase == "Succeeded":
-            self._say_what_was_not_written(record)
+            self._warn_of_missing_outputs(record)
         run = run_of(dispatcher, self.client, phase, self.folders)
         record.close()
         return run
 
-    def _say_what_was_not_written(self, record: RunRecord) -> None:
+    def _warn_of_missing_outputs(self, record: RunRecord) -> None:
         """Warn of declared outputs that are missing although the tasks succeeded: tasks that do not mount the volume lose their files."""
         volume = self.definition.environment.persisted_volume
         if volume is None or not self._files_written.sees_outputs:
@@ -455,11 +457,11 @@ class Session:
         """Compute the points that run, to their end."""
         if self.plan.single and not dispatcher.in_flight:
             for batch in self._batches():
-                dispatcher.follow_one(dispatcher.send(batch), self.reporter.display())
+                dispatcher.follow_workflow(dispatcher.send(batch), self.reporter.display())
         else:
             with self._display() as display:
                 dispatcher.carry_out(self._batches(), display, total=self.plan.points)
-        self._compute_the_lost(dispatcher)
+        self._recompute_lost_points(dispatcher)
 
     @contextlib.contextmanager
     def _display(self) -> Iterator[Display | None]:
@@ -470,9 +472,9 @@ class Session:
             if display is not None:
                 display.close()
 
-    def _compute_the_lost(self, dispatcher: Dispatcher) -> None:
+    def _recompute_lost_points(self, dispatcher: Dispatcher) -> None:
         """Compute the points again whose pods were lost, because the server or the machine was killed while they ran."""
-        lost = dispatcher.take_lost()
+        lost = dispatcher.take_lost_points()
         if lost is None:
             return
         count = len(lost)
@@ -505,10 +507,12 @@ class Session:
             return "Succeeded"
         batch = self._gather_batch()
         before = next((row for row in reversed(self.record.workflows()) if row.role == "gather"), None)
-        gathered = before is not None and is_same_rest(before.fingerprint, batch.rest) and before.phase == "Succeeded"
-        if gathered and not self._lacks_outputs_of_all(self.record.outputs().get("", {})):
+        gathered = (
+            before is not None and is_rest_unchanged(before.fingerprint, batch.rest) and before.phase == "Succeeded"
+        )
+        if gathered and not self._lacks_common_outputs(self.record.outputs().get("", {})):
             return "Succeeded"
-        document = self.dispatcher.follow_one(self.dispatcher.send(batch), self.reporter.display())
+        document = self.dispatcher.follow_workflow(self.dispatcher.send(batch), self.reporter.display())
         return phase_of(document) or "Failed"
 
     def submit(self) -> list[str]:
@@ -516,7 +520,7 @@ class Session:
         assert self.record is not None
         assert self.dispatcher is not None
         name, gather = self.record.name, self.plan.gather is not None
-        all_sent = self.dispatcher.send_some(self._batches())
+        all_sent = self.dispatcher.send_until_full(self._batches())
         if all_sent and gather and not self.dispatcher.in_flight and self._complete():
             self.dispatcher.send(self._gather_batch())
             gather = False
@@ -524,47 +528,47 @@ class Session:
         link = self.client.link(next(iter(self.dispatcher.in_flight), name))
         if all_sent and not gather:
             return [f"{name} is submitted; follow it with: {self.advice.command('watch', name)}", link]
-        count, rest = self.plan.points - waiting, self.advice.the_rest(waiting=waiting, gathers=gather)
+        count, rest = self.plan.points - waiting, self.advice.describe_unsent_rest(waiting=waiting, gathers=gather)
         return [f"{name}: {count} of {self.plan.points} points are submitted; {rest}", link]
 
-    def _is_sent(self, record: RunRecord) -> bool:
+    def _was_submitted(self, record: RunRecord) -> bool:
         """Whether anything of the run was submitted, or may have been."""
         return self.estimate.sample.sent or bool(record.workflows())
 
     def close(self) -> None:
         """Close the record, so that another process may continue the run. A run of which nothing was submitted is discarded."""
         record = self.record
-        if record is not None and (record.facts.get("ended") or self._is_sent(record)):
+        if record is not None and (record.facts.get("ended") or self._was_submitted(record)):
             record.close()
         elif record is not None:
             record.discard()
 
-    def how_it_failed(self, run: Run) -> RunFailed:
+    def error_of_failed_run(self, run: Run) -> RunFailed:
         """The error for a run that did not succeed, with its fix."""
         ownership = self.estimate.ownership
         unclear = "" if ownership.tasks else ownership.whole
-        return self.advice.of_failure(run, gathers=self.plan.gather is not None, unclear=unclear)
+        return self.advice.error_of_failed_run(run, gathers=self.plan.gather is not None, unclear=unclear)
 
-    def _left(self) -> str:
+    def _advice_for_submitted_workflows(self) -> str:
         """How to come back to the submitted workflows; "" if none is submitted."""
         assert self.record is not None
-        return self._how_to_come_back() if self._is_sent(self.record) else ""
+        return self._how_to_come_back() if self._was_submitted(self.record) else ""
 
     def _how_to_come_back(self) -> str:
         assert self.record is not None
         name, waiting = self.record.name, self.record.statuses().get("", 0)
         return self.advice.come_back(
-            name, waiting=waiting, gathers=self.plan.gather is not None and not self._gathers()
+            name, waiting=waiting, gathers=self.plan.gather is not None and not self._has_gather()
         )
 
-    def _gathers(self) -> bool:
+    def _has_gather(self) -> bool:
         """Whether the gather workflow is submitted and has not failed."""
         assert self.record is not None
         sent = [row.phase for row in self.record.workflows() if row.role == "gather"]
         return bool(sent) and sent[-1] not in UNSUCCESSFUL
 
 
-def _failed(record: RunRecord) -> bool:
+def _has_failed_workflow(record: RunRecord) -> bool:
     """Whether a workflow of a run failed: it may have been retried since."""
     return any(row.phase in UNSUCCESSFUL for row in record.workflows())
 

@@ -30,25 +30,25 @@ class StepWatch:
         self.points = {point.id: point for point in points}
         self.steps: dict[str, dict[int, float]] = {}
         self.stopped: set[str] = set()
-        self._looked = 0.0
+        self._last_look = 0.0
         self._ended: set[str] = set()
-        self.blind = ""
+        self.cannot_read_logs = ""
 
     def look(self) -> None:
         """Read new values, and stop the points that the pruner gives up. Called at each poll while the round runs."""
-        if self.blind or time.monotonic() - self._looked < _PAUSE:
+        if self.cannot_read_logs or time.monotonic() - self._last_look < _PAUSE:
             return
-        self._looked = time.monotonic()
+        self._last_look = time.monotonic()
         for name, flight in list(self.dispatcher.in_flight.items()):
             if flight.phase != "Pending":
-                self._look_at(name, over=flight.phase in COMPLETED)
+                self._read_steps(name, over=flight.phase in COMPLETED)
 
     def settled(self, name: str) -> None:
         """Read the last lines of a workflow that has ended."""
-        if not self.blind and name not in self._ended:
-            self._look_at(name, over=True)
+        if not self.cannot_read_logs and name not in self._ended:
+            self._read_steps(name, over=True)
 
-    def _look_at(self, name: str, *, over: bool) -> None:
+    def _read_steps(self, name: str, *, over: bool) -> None:
         client, record = self.dispatcher.client, self.dispatcher.record
         ids = [row.id for row in record.points(workflow=name) if row.id in self.points]
         if len(ids) != 1 or ids[0] in self.stopped:
@@ -58,7 +58,7 @@ class StepWatch:
         try:
             reported = steps_of(line for _, line in client.logs(name, grep=PATTERN))
         except HeraUtilsError as error:
-            self.blind = str(error)
+            self.cannot_read_logs = str(error)
             self.reporter.lines([f"no point is stopped early, because the logs of {name} cannot be read: {error}"])
             return
         seen = self.steps.setdefault(ids[0], {})

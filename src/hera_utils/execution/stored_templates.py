@@ -32,7 +32,7 @@ class StoredTemplates:
 
 
 @contextlib.contextmanager
-def without_starting(context: CLIContext) -> Iterator[ArgoClient | None]:
+def client_without_starting(context: CLIContext) -> Iterator[ArgoClient | None]:
     """A client for a plan, None if the local server does not run: a plan does not start it."""
     from hera_utils.local_platform.daemon import status
 

@@ -12,10 +12,10 @@ from hera_utils.preflight import task_counts
 Json = dict[str, Any]
 
 
-def picture(document: Json, ownership: TaskOwnership, kind: str = "ascii") -> list[str]:
+def draw_graph(document: Json, ownership: TaskOwnership, kind: str = "ascii") -> list[str]:
     """kind: `ascii` (a list, indented by dependencies), or `mermaid` (for a README or a notebook)."""
     boxes, arrows = _boxes(document, ownership)
-    return _mermaid(boxes, arrows) if kind == "mermaid" else _ascii(boxes, arrows)
+    return _mermaid(boxes, arrows) if kind == "mermaid" else _draw_as_text(boxes, arrows)
 
 
 def _boxes(document: Json, ownership: TaskOwnership) -> tuple[dict[str, int], set[tuple[str, str]]]:
@@ -39,17 +39,17 @@ def _label(task: Json, owned: bool) -> str:
     return template if owned or template == task["name"] else f"{task['name']} ({template})"
 
 
-def _ascii(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
+def _draw_as_text(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
     lines, depths = [], _depths(boxes, arrows)
     for name in sorted(boxes, key=lambda one: (depths[one], list(boxes).index(one))):
         before = sorted(other for one, other in arrows if one == name)
         indent = "  " + ("   " * (depths[name] - 1) + "└▶ " if depths[name] else "")
         after = f"   after {', '.join(before)}" if len(before) > 1 else ""
-        lines.append(f"{indent}{name}{_times(boxes[name])}{after}")
+        lines.append(f"{indent}{name}{_multiplied(boxes[name])}{after}")
     return lines
 
 
-def _times(count: int) -> str:
+def _multiplied(count: int) -> str:
     return "" if count == 1 else f" ×{count}"
 
 
@@ -68,5 +68,5 @@ def _depths(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> dict[str,
 def _mermaid(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
     ids = {name: f"t{number}" for number, name in enumerate(boxes)}
     lines = ["graph LR"]
-    lines += [f'  {ids[name]}["{name}{_times(count)}"]' for name, count in boxes.items()]
+    lines += [f'  {ids[name]}["{name}{_multiplied(count)}"]' for name, count in boxes.items()]
     return lines + [f"  {ids[before]} --> {ids[name]}" for name, before in sorted(arrows)]

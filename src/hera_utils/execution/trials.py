@@ -52,7 +52,7 @@ class RecordedTrials:
         self.runs = runs
         self._by_record: dict[Path, dict[str, Json]] = {}
 
-    def recall(self, point: Point, last: LastResult) -> Trial | None:
+    def find_trial(self, point: Point, last: LastResult) -> Trial | None:
         for folder in (last.run, self.runs / last.computed):
             if folder not in self._by_record:
                 self._by_record[folder] = {}
@@ -66,7 +66,7 @@ class RecordedTrials:
         return None
 
 
-def recorded_trials(folder: Path) -> tuple[SearchDesign | None, tuple[Trial, ...]]:
+def read_trials(folder: Path) -> tuple[SearchDesign | None, tuple[Trial, ...]]:
     """The design of a recorded search (its objectives), and its trials in the order in which they were chosen; None, () for no search."""
     with RunRecord.open(folder) as record:
         recorded, rows = record.trials(), list(record.points())

@@ -46,12 +46,12 @@ class Writes:
     def annotations(self) -> dict[str, str]:
         return {WRITES: f"{self.experiment}:{_ALL if self.paths is None else ''.join(self.paths)}"}
 
-    def shared_with(self, other: str) -> list[str]:
+    def paths_shared_with(self, other: str) -> list[str]:
         """The paths that another run with this annotation writes too; [""] if there are some, but it is unknown which."""
         experiment, _, listed = other.partition(":")
         if self.paths is None or listed == _ALL:
             return [""] if experiment == self.experiment else []
-        theirs = set(_listed(listed))
+        theirs = set(_split_digests(listed))
         return [path for digest, path in self.paths.items() if digest in theirs]
 
 
@@ -91,30 +91,30 @@ def _digest(words: str) -> str:
     return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
 
 
-def conflicting_run(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> ConflictingRun | None:
+def find_conflicting_run(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> ConflictingRun | None:
     """A run that began before this one, has not ended, and writes one of its files. A user who may not list workflows finds only the runs
     of this folder.
     """
     fields = "metadata.name,metadata.labels,metadata.annotations,status.phase"
-    for document in _on_volume(client, writes.volume, fields):
+    for document in _workflows_on_volume(client, writes.volume, fields):
         metadata = document["metadata"]
         run = run_of(metadata)
         if run == label_of(own.name) or phase_of(document) in COMPLETED:
             continue
-        paths = writes.shared_with(str((metadata.get("annotations") or {}).get(WRITES) or ""))
+        paths = writes.paths_shared_with(str((metadata.get("annotations") or {}).get(WRITES) or ""))
         if paths:
             return ConflictingRun(run, paths)
-    return next(_driven(runs, own, writes), None)
+    return next(_conflict_with_driven_run(runs, own, writes), None)
 
 
-def _on_volume(client: ArgoClient, volume: str, fields: str) -> list[Json]:
+def _workflows_on_volume(client: ArgoClient, volume: str, fields: str) -> list[Json]:
     """The workflows that write on a volume; none if the user may not list workflows."""
     with contextlib.suppress(HeraUtilsError):
         return client.list(selector=f"{VOLUME_LABEL}={volume}", fields=fields)
     return []
 
 
-def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
+def find_later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
     """(run, whether it still goes on) of a run submitted after this workflow that writes the same files: a retry of the workflow would
     overwrite them.
     """
@@ -123,25 +123,25 @@ def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
     if not own or not labels.get(VOLUME_LABEL):
         return None
     experiment, _, listed = own.partition(":")
-    paths = None if listed == _ALL else {digest: "" for digest in _listed(listed)}
+    paths = None if listed == _ALL else {digest: "" for digest in _split_digests(listed)}
     writes = Writes(labels[VOLUME_LABEL], experiment, paths)
     fields = "metadata.name,metadata.labels,metadata.annotations,metadata.creationTimestamp,status.phase"
-    for other in _on_volume(client, writes.volume, fields):
+    for other in _workflows_on_volume(client, writes.volume, fields):
         theirs = other["metadata"]
         run = run_of(theirs)
         later = str(theirs.get("creationTimestamp") or "") > str(metadata.get("creationTimestamp") or "")
         goes_on = phase_of(other) not in COMPLETED
-        shared = writes.shared_with(str((theirs.get("annotations") or {}).get(WRITES) or ""))
+        shared = writes.paths_shared_with(str((theirs.get("annotations") or {}).get(WRITES) or ""))
         if run != labels.get(RUN_LABEL) and shared and (later or goes_on):
             return run, goes_on
     return None
 
 
-def _listed(digests: str) -> list[str]:
+def _split_digests(digests: str) -> list[str]:
     return [digests[start : start + _DIGITS] for start in range(0, len(digests), _DIGITS)]
 
 
-def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[ConflictingRun]:
+def _conflict_with_driven_run(runs: Path, own: RunRecord, writes: Writes) -> Iterator[ConflictingRun]:
     """The conflicting runs among a folder's records that a process of this machine drives."""
     began = own.driven_since
     for folder in records(runs):
@@ -152,6 +152,6 @@ def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[ConflictingR
             continue
         with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
             if record.facts.get("volume") == writes.volume:
-                paths = writes.shared_with(str(record.facts.get("writes") or ""))
+                paths = writes.paths_shared_with(str(record.facts.get("writes") or ""))
                 if paths:
                     yield ConflictingRun(record.name, paths)
