@@ -20,9 +20,9 @@ READERS = {
     "a.yaml": read_documents,
     "a.json": read_documents,
     "p.yaml": read_parameters,
-    "inputs.yaml": loading.read,
-    "inputs.json": loading.read,
-    "inputs.toml": loading.read,
+    "inputs.yaml": loading.read_inputs,
+    "inputs.json": loading.read_inputs,
+    "inputs.toml": loading.read_inputs,
     "images.yaml": ImageTable.from_file,
     "config": lambda path: kubeconfig.choose([path], None),
 }

@@ -30,7 +30,7 @@ from hera_utils import (
     listed,
 )
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
-from hera_utils.experiment.checkpoints import VARIABLE, with_checkpoints
+from hera_utils.experiment.checkpoints import VARIABLE, fill_in_checkpoints
 from waiting import until
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("saved", mount_path="/saved"))
@@ -312,7 +312,7 @@ def test_the_folder_is_of_the_point_alone():
     assert layout.state(first) != layout.state(second)
     document = {"spec": {"templates": [], "arguments": [layout.state(first), "--to=" + layout.state(second)]}}
     names = {first.id: "run-a", second.id: "run-b"}
-    assert with_checkpoints(document, names.__getitem__)["spec"]["arguments"] == [
+    assert fill_in_checkpoints(document, names.__getitem__)["spec"]["arguments"] == [
         "checkpoints/1/run-a",
         "--to=checkpoints/2/run-b",
     ]
@@ -329,7 +329,7 @@ def test_the_variable_is_in_every_template_with_the_parameter():
         {**parameter, "dag": {"tasks": []}},
         {"script": {}},
     ]  # fmt: skip
-    one, two, three, four = with_checkpoints({"spec": {"templates": templates}}, lambda point: "run")["spec"][
+    one, two, three, four = fill_in_checkpoints({"spec": {"templates": templates}}, lambda point: "run")["spec"][
         "templates"
     ]
     variable = {"name": VARIABLE, "value": "{{inputs.parameters.checkpoint}}"}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from hera_utils.experiment.search import Course, Trial, design_of
+from hera_utils.experiment.search import SearchProgress, Trial, design_of
 from hera_utils.runs.record import RunRecord, records
 from waiting import until
 
@@ -66,7 +66,7 @@ def uninterrupted():
     """The course of the search as mathematics has it."""
     names = {}
     exec(SCRIPT.partition("def define")[0], names)
-    course = Course(design_of(names["SEARCH"]))
+    course = SearchProgress(design_of(names["SEARCH"]))
     while points := course.next():
         course.settle([Trial(point, outputs={"loss": point.n**2}) for point in points])
     return [point.n for point in course.points.values()]

@@ -23,7 +23,7 @@ from hera_utils.argo.names import label_faults
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.points import LONGEST_NAME, Point
 from hera_utils.experiment.sweeps import RESERVED, grid, listed
-from hera_utils.experiment.values import Quantity, canonical, plain, text
+from hera_utils.experiment.values import Quantity, as_json_value, canonical, text
 
 
 class Solver(enum.Enum):
@@ -200,6 +200,6 @@ PINNED = ["36a25fac897ee0f3", "ba918e6cefe53df7", "f72c5b67d90744b0", "e8edbd7ef
 
 @given(VALUES)
 def test_plain_values_survive_json(value):
-    made = plain(value)
+    made = as_json_value(value)
     again = json.loads(json.dumps(made))
     assert repr(again) == repr(made)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hera_utils import Inputs, SettingsError, grid, logarithmic, report_step, search
 from hera_utils.experiment import optuna_sampler
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import FAILED, PRUNED, Course, Trial, best, design_of, so_far
+from hera_utils.experiment.search import FAILED, PRUNED, SearchProgress, Trial, best, design_of, known_points
 from hera_utils.runs.step_reports import steps_of
 
 pytest.importorskip("optuna")
@@ -40,7 +40,7 @@ class Bisection:
 
 def carried_out(sweep, compute, *, told=None):
     """Run a search to its end; returns it with the number of computed points. told: the known results, by id."""
-    course, computed = Course(design_of(sweep)), 0
+    course, computed = SearchProgress(design_of(sweep)), 0
     while points := course.next():
         trials = []
         for point in points:
@@ -76,10 +76,10 @@ def test_the_first_round_is_what_is_known_at_first():
     assert sweep.description == "at most 30 points, 4 at once (search by tpe over x, y: minimize loss)"
     assert [point.id for point in sweep] == [point.id for point in bowl_search()]
     assert len({point.name for point in sweep}) == 4
-    more = Course(design_of(sweep))
+    more = SearchProgress(design_of(sweep))
     first = more.next()
     more.settle(map(bowl, first))
-    known = so_far(sweep, [*first, *more.next()])
+    known = known_points(sweep, [*first, *more.next()])
     assert len(known) == 8
     assert [point.name for point in known][:4] == [point.name for point in sweep], "names stay when points are added"
 
@@ -131,7 +131,7 @@ def test_pruning_repeated_is_the_same():
 
     courses = []
     for _ in range(2):
-        course = Course(design_of(sweep))
+        course = SearchProgress(design_of(sweep))
         while points := course.next():
             course.settle([compute(course, point) for point in points])
         courses.append(course)
@@ -144,7 +144,7 @@ def test_pruning_repeated_is_the_same():
 
 
 def test_no_point_is_stopped_before_its_time():
-    course = Course(design_of(search(9, minimize="loss", x=(0.0, 1.0)).pruned("median", after=5)))
+    course = SearchProgress(design_of(search(9, minimize="loss", x=(0.0, 1.0)).pruned("median", after=5)))
     for _ in range(8):
         (point,) = course.next()
         course.settle([Trial(point, outputs={"loss": 0.0}, steps={3: 0.0, 5: 0.0})])
@@ -284,16 +284,16 @@ def test_a_sampler_that_asks_nonsense_is_told(answer, message):
 
 
 def test_a_sampler_that_asks_for_another_axis_is_told():
-    course = Course(design_of(search(5, sampler=Asks([{"x": 1, "y": 2}]), x=(0, 1))))
+    course = SearchProgress(design_of(search(5, sampler=Asks([{"x": 1, "y": 2}]), x=(0, 1))))
     with pytest.raises(SettingsError, match="Asks cannot be used: `ask` returned a point with `y`; the axes are: x"):
         course.next()
-    course = Course(design_of(search(5, sampler=Asks([{"x": 1}]), x=(0, 1), y=(0, 1))))
+    course = SearchProgress(design_of(search(5, sampler=Asks([{"x": 1}]), x=(0, 1), y=(0, 1))))
     with pytest.raises(SettingsError, match="returned a point without `y`"):
         course.next()
 
 
 def test_an_objective_that_no_task_returns_and_one_that_is_no_number():
-    course = Course(design_of(bowl_search()))
+    course = SearchProgress(design_of(bowl_search()))
     points = course.next()
     with pytest.raises(SettingsError, match="has an output `loss`, which the search looks at; its outputs are: error"):
         course.settle([Trial(point, outputs={"error": 1.0}) for point in points])

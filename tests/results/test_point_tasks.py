@@ -7,7 +7,7 @@ from written_sweeps import sweeps, task, workflow, written
 from hera_utils.experiment.entry_tasks import arguments_of, entry_tasks, items_of
 from hera_utils.experiment.sweeps import grid
 from hera_utils.experiment.task_ownership import task_ownership
-from hera_utils.experiment.values import plain, text
+from hera_utils.experiment.values import as_json_value, text
 from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
 
@@ -30,7 +30,7 @@ def executed(document, begun=lambda task, item: True):
 
 def rows_of(sweep, **more):
     return [
-        PointRow(point.id, number, point.name, {axis: plain(value) for axis, value in point.items()}, **more)
+        PointRow(point.id, number, point.name, {axis: as_json_value(value) for axis, value in point.items()}, **more)
         for number, point in enumerate(sweep)
     ]
 

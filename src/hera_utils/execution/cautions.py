@@ -16,7 +16,7 @@ from hera_utils.execution.plan import Plan
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.values import canonical, plain
+from hera_utils.experiment.values import as_json_value, canonical
 from hera_utils.runs.record import damaged, facts_of, records
 from hera_utils.wording import counted
 
@@ -123,7 +123,7 @@ def _warn_of_json_arguments(now: Experiment, plan: Plan) -> Iterator[str]:
     """Hera's inline scripts read each parameter as JSON, so they read the text `1e3` as the number 1000.0."""
     values_by_name = {**{name: [value] for name, value in now.inputs.fixed.items()}, **now.inputs.points.axes}
     texts = {
-        name: next((value for value in map(plain, values) if isinstance(value, str) and _is_json(value)), None)
+        name: next((value for value in map(as_json_value, values) if isinstance(value, str) and _is_json(value)), None)
         for name, values in values_by_name.items()
     }
     for template in (plan.document.get("spec") or {}).get("templates") or ():

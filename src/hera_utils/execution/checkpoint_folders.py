@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hera_utils.execution.history import Decisions, History
-from hera_utils.experiment.checkpoints import checkpoint_name, resolved, with_checkpoints
-from hera_utils.experiment.declarations import declared
+from hera_utils.experiment.checkpoints import checkpoint_name, fill_in_checkpoints, resolve_marks
+from hera_utils.experiment.declarations import declarations_of_kind
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.local_platform.pods.pod import open_beneath
@@ -31,7 +31,7 @@ class CheckpointFolders:
     """
 
     def __init__(self, layout: object, volume: Path | None, record: RunRecord) -> None:
-        has_some = isinstance(layout, Layout) and declared(type(layout), "checkpoints")
+        has_some = isinstance(layout, Layout) and declarations_of_kind(type(layout), "checkpoints")
         self.layout = layout if isinstance(layout, Layout) and has_some else None
         self.volume, self.record = volume, record
 
@@ -59,7 +59,7 @@ class CheckpointFolders:
 
     def fill_in_folders(self, document: Json) -> Json:
         """The document with the names of its checkpoint folders filled in."""
-        return document if self.layout is None else with_checkpoints(document, self.beginning)
+        return document if self.layout is None else fill_in_checkpoints(document, self.beginning)
 
     def remove(self, points: Iterable[Point]) -> None:
         """Remove the checkpoints of these points, which have succeeded. A path that a task's link leads out of the volume is left alone."""
@@ -67,7 +67,7 @@ class CheckpointFolders:
             return
         for point in points:
             for file in self.layout.checkpoints_of(point):
-                path = PurePosixPath(resolved(file.path, self.beginning))
+                path = PurePosixPath(resolve_marks(file.path, self.beginning))
                 with contextlib.suppress(OSError):
                     _remove(str(self.volume), path)
 

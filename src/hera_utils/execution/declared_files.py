@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 
 from hera_utils.digests import sha256_of, short_digest_of
-from hera_utils.experiment.declarations import declared
+from hera_utils.experiment.declarations import declarations_of_kind
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.layout_paths import File
 from hera_utils.experiment.points import Point
@@ -87,7 +87,11 @@ class DeclaredFiles:
     @property
     def sees_outputs(self) -> bool:
         """Whether there may be outputs that this machine can see."""
-        return self.layout is not None and self.volume is not None and bool(declared(type(self.layout), "writes"))
+        return (
+            self.layout is not None
+            and self.volume is not None
+            and bool(declarations_of_kind(type(self.layout), "writes"))
+        )
 
     def _facts(self, path: Path) -> FileFacts | None:
         facts = facts_of(path, self._room)
@@ -102,7 +106,9 @@ class DeclaredFiles:
     def absent_local(self, points: Iterable[Point]) -> tuple[str, Path] | None:
         """(method, path) of the first file that the layout declares as local, beside the script, and that does not exist."""
         layout = self.layout
-        local = [] if layout is None else [reads for reads in declared(type(layout), "reads") if reads.local]
+        local = (
+            [] if layout is None else [reads for reads in declarations_of_kind(type(layout), "reads") if reads.local]
+        )
         if layout is None or not local:
             return None
         for point in points:

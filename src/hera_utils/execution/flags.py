@@ -13,7 +13,7 @@ from typing import Any
 
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.experiment import Experiment
-from hera_utils.experiment.inputs_text import described
+from hera_utils.experiment.inputs_text import describe_inputs
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.search import design_of
 from hera_utils.experiment.values import text
@@ -167,7 +167,7 @@ def add_flags(parser: ContextParser, experiment: Experiment | None) -> None:
                 *spellings(f"--{flag}"), dest=_ATTRIBUTE + name, default=argparse.SUPPRESS, help=words, **options
             )
     if isinstance(experiment, Experiment):
-        parser.described_inputs = partial(described, experiment.inputs)
+        parser.described_inputs = partial(describe_inputs, experiment.inputs)
 
 
 def point_lines(experiment: Experiment) -> list[str]:

@@ -13,7 +13,7 @@ from hera_utils.execution.definition import Definition
 from hera_utils.execution.history import Decisions
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.values import plain_values
+from hera_utils.experiment.values import as_json_values
 from hera_utils.preflight import task_counts
 from hera_utils.preflight.size_limits import Size, find_breaches, size_of_document
 from hera_utils.wording import counted
@@ -172,7 +172,7 @@ class Plan:
                 {
                     "id": point.id,
                     "name": point.name,
-                    "values": plain_values(point),
+                    "values": as_json_values(point),
                     "why": reasons.get(point.id),
                 }
                 for point in self.points_to_run()

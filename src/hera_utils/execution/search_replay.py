@@ -18,7 +18,7 @@ from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.execution.history import PART_OF_UNIT, Decisions, History, LastResult, changes_since, decide
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import Course, SearchDesign, Trial, design_of, so_far
+from hera_utils.experiment.search import SearchDesign, SearchProgress, Trial, design_of, known_points
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record import DONE, PRUNED
 from hera_utils.settings.resolve import CLIContext
@@ -50,7 +50,7 @@ class Replay:
     done: point id → the run that computed it, of the earlier rounds; outputs: point id → the facts about its output files.
     """
 
-    course: Course
+    course: SearchProgress
     current: Round | None = None
     done: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, Mapping[str, FileFacts]] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Rounds:
     def experiment(self, points: Iterable[Point]) -> Experiment:
         """The experiment with a search that has these points."""
         inputs = self.written.inputs
-        return replace(self.written, inputs=replace(inputs, parameters=so_far(inputs.sweep, list(points))))
+        return replace(self.written, inputs=replace(inputs, parameters=known_points(inputs.sweep, list(points))))
 
     def definition(self, points: Iterable[Point], chosen: Iterable[Point]) -> Definition:
         """The definition of the chosen ones of these points, with the names that they have among all points."""
@@ -95,7 +95,7 @@ class Rounds:
         chosen_points = [point for point in experiment.inputs.points if point.id in ids]
         return Definition(replace(experiment, inputs=experiment.inputs.narrowed(chosen_points)), self.context)
 
-    def round(self, course: Course, points: Sequence[Point], history: History) -> Round:
+    def round(self, course: SearchProgress, points: Sequence[Point], history: History) -> Round:
         definition = self.definition(course.points.values(), points)
         estimate = estimate_size(definition, self.limits)
         files = self.files(definition)
@@ -105,7 +105,7 @@ class Rounds:
 
     def replay(self, history: History, recall: Recall, own: Path | None = None) -> Replay:
         """own: the record of the run to continue, None for a new run."""
-        replayed = Replay(Course(self.design))
+        replayed = Replay(SearchProgress(self.design))
         self.replay_on(replayed, history, recall, own)
         return replayed
 

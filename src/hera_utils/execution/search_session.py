@@ -25,7 +25,7 @@ from hera_utils.execution.trials import RecordedTrials, outputs_of, point_of, tr
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import FAILED, Trial, best
-from hera_utils.experiment.values import plain_values
+from hera_utils.experiment.values import as_json_values
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
@@ -100,7 +100,7 @@ class SearchSession(Session):
         trial = self.recorded.find_trial(point, last)
         if trial is not None or last.status != DONE:
             return trial
-        outputs = self._answers([last.row_for_new_run(PointRow(point.id, 0, point.name, plain_values(point)))])
+        outputs = self._answers([last.row_for_new_run(PointRow(point.id, 0, point.name, as_json_values(point)))])
         return Trial(point, outputs=outputs[point.id]) if point.id in outputs else None
 
     def _answers(self, rows: Sequence[PointRow]) -> dict[str, dict[str, Any]]:
@@ -157,7 +157,7 @@ class SearchSession(Session):
             if point.id in self._added_points and point.id not in present:
                 continue  # the record has its row and its result
             self._added_points.add(point.id)
-            row = PointRow(point.id, number, point.name, plain_values(point))
+            row = PointRow(point.id, number, point.name, as_json_values(point))
             last = history.results.get(point.id)
             if last is not None and point.id in settled:
                 yield last.row_for_new_run(row)

@@ -52,7 +52,7 @@ from hera_utils.execution.stored_templates import StoredTemplates
 from hera_utils.execution.write_conflicts import WRITES, Writes, find_conflicting_run, writes_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import prune
-from hera_utils.experiment.values import plain_values
+from hera_utils.experiment.values import as_json_values
 from hera_utils.images.decision_texts import as_json
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.hera_binding import stamp_of
@@ -359,7 +359,7 @@ class Session:
     def _rows(self, history: History) -> Iterator[PointRow]:
         decisions = self.plan.decisions or Decisions({})
         for number, point in enumerate(self.definition.inputs.points):
-            row = PointRow(point.id, number, point.name, plain_values(point))
+            row = PointRow(point.id, number, point.name, as_json_values(point))
             if point.id in decisions.done:
                 row = history.results[point.id].row_for_new_run(row)
                 yield replace(row, fingerprint=decisions.adopted.get(point.id) or row.fingerprint)

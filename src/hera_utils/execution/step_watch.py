@@ -16,7 +16,7 @@ from hera_utils.execution.dispatcher import Dispatcher
 from hera_utils.execution.reporter import Reporter
 from hera_utils.execution.trials import trial_as_json
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import PRUNED, Course, Trial
+from hera_utils.experiment.search import PRUNED, SearchProgress, Trial
 from hera_utils.runs.step_reports import PATTERN, steps_of
 
 _PAUSE = 0.25  # seconds between two reads of a log
@@ -25,7 +25,9 @@ _PAUSE = 0.25  # seconds between two reads of a log
 class StepWatch:
     """Watches one round. points: by id. steps: point id → (step → value) that it has reported. stopped: ids of the points it stopped."""
 
-    def __init__(self, course: Course, dispatcher: Dispatcher, reporter: Reporter, points: Iterable[Point]) -> None:
+    def __init__(
+        self, course: SearchProgress, dispatcher: Dispatcher, reporter: Reporter, points: Iterable[Point]
+    ) -> None:
         self.course, self.dispatcher, self.reporter = course, dispatcher, reporter
         self.points = {point.id: point for point in points}
         self.steps: dict[str, dict[int, float]] = {}

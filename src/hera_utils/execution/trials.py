@@ -75,7 +75,7 @@ def read_trials(folder: Path) -> tuple[SearchDesign | None, tuple[Trial, ...]]:
         return None, ()
     design = SearchDesign(search["points"], {}, minimize=tuple(search["minimize"]), maximize=tuple(search["maximize"]))
     trials = (trial_of(point_of(row), recorded[row.id]) for row in rows if row.id in recorded)
-    return design, tuple(design.valued(trial) for trial in trials)
+    return design, tuple(design.with_objective_values(trial) for trial in trials)
 
 
 def point_of(row: PointRow) -> Point:

@@ -30,7 +30,7 @@ class Author:
         if not self.orcid:
             return
         digits = _ORCID.fullmatch(self.orcid.strip())
-        if digits is None or not _is_right(digits[1]):
+        if digits is None or not _has_valid_checksum(digits[1]):
             raise SettingsError(
                 f"`{self.orcid}` is not an ORCID ({self.name})",
                 fix="write it as in 0000-0002-1825-0097: the last digit checks it",
@@ -60,7 +60,7 @@ def authors_of(authors: str | Author | Iterable[str | Author]) -> tuple[Author, 
     return tuple(one if isinstance(one, Author) else Author.of_text(one) for one in pieces if one)
 
 
-def _is_right(orcid: str) -> bool:
+def _has_valid_checksum(orcid: str) -> bool:
     """Whether the last digit is the check digit of the others (ISO 7064, MOD 11-2)."""
     digits = orcid.replace("-", "").upper()
     total = 0

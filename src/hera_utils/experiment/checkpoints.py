@@ -22,7 +22,7 @@ PARAMETER = "checkpoint"
 _MARK = re.compile("hera-utils-beginning-of-([0-9a-f]{16})")
 
 
-def marked(path: str, point: Point) -> str:
+def mark_path(path: str, point: Point) -> str:
     return f"{path}/hera-utils-beginning-of-{point.id}"
 
 
@@ -31,17 +31,17 @@ def checkpoint_name(facts: Json, run: str, point: str) -> str:
     return str((facts.get("checkpoints") or {}).get(point) or run)
 
 
-def resolved(text: str, beginning: Callable[[str], str]) -> str:
+def resolve_marks(text: str, beginning: Callable[[str], str]) -> str:
     """The text with names in place of marks. beginning: id of a point → the name of its beginning."""
     return _MARK.sub(lambda mark: beginning(mark[1]), text)
 
 
-def with_checkpoints(document: Json, beginning: Callable[[str], str]) -> Json:
+def fill_in_checkpoints(document: Json, beginning: Callable[[str], str]) -> Json:
     """The workflow to send: with names in place of marks, and the variable in templates that have the parameter."""
     text = json.dumps(document)
     if _MARK.search(text) is None:
         return document
-    ready: Json = json.loads(resolved(text, beginning))
+    ready: Json = json.loads(resolve_marks(text, beginning))
     for template in ready["spec"].get("templates") or ():
         if any(one.get("name") == PARAMETER for one in (template.get("inputs") or {}).get("parameters") or ()):
             _add_variable(template)

@@ -37,72 +37,72 @@ _PARSED: dict[type, tuple[str, Callable[[str], Any]]] = {
 }
 
 
-def converted(value: Any, target: Any, path: str, *, written: bool = False) -> Any:
+def convert(value: Any, target: Any, path: str, *, written: bool = False) -> Any:
     """The value converted to the type. Raises SettingsError with the path if it does not fit. An unknown type accepts any value."""
     origin, inner = typing.get_origin(target), typing.get_args(target)
     if target in (Any, None) or isinstance(target, str | typing.TypeVar):
-        return guessed(value) if written else value
+        return guess_value(value) if written else value
     if origin is typing.Annotated:
-        return converted(value, inner[0], path, written=written)
+        return convert(value, inner[0], path, written=written)
     if origin in (Union, types.UnionType):
-        return _of_union(value, inner, path, written)
+        return _convert_union(value, inner, path, written)
     if origin is Literal:
-        return _of_choices(value, {str(one): one for one in inner}, path)
+        return _convert_choice(value, {str(one): one for one in inner}, path)
     kind = origin or target
     if not isinstance(kind, type):
-        return guessed(value) if written else value
+        return guess_value(value) if written else value
     if issubclass(kind, Mapping) or kind is dict:
-        return _of_mapping(value, inner, path, written)
+        return _convert_mapping(value, inner, path, written)
     if issubclass(kind, list | tuple | set | frozenset) or kind in (Sequence, typing.get_origin(typing.Iterable[int])):
-        return _of_sequence(value, kind, inner, path, written)
+        return _convert_sequence(value, kind, inner, path, written)
     if dataclasses.is_dataclass(kind) and kind is not Quantity or hasattr(kind, "model_validate"):
-        return value if isinstance(value, kind) else built(kind, value, path, written=written)
-    return _of_scalar(value, kind, path, written)
+        return value if isinstance(value, kind) else build_instance(kind, value, path, written=written)
+    return _convert_scalar(value, kind, path, written)
 
 
-def _of_scalar(value: Any, kind: type, path: str, written: bool) -> Any:
+def _convert_scalar(value: Any, kind: type, path: str, written: bool) -> Any:
     if issubclass(kind, enum.Enum):
         if isinstance(value, kind):
             return value
-        return _of_choices(value, {str(one.value): one for one in kind} | {one.name: one for one in kind}, path)
+        return _convert_choice(value, {str(one.value): one for one in kind} | {one.name: one for one in kind}, path)
     if kind is bool:
         if written and str(value).strip().lower() in _WORDS:
             return _WORDS[str(value).strip().lower()]
-        return _the(value, bool, isinstance(value, bool), path)
+        return _check_type(value, bool, isinstance(value, bool), path)
     if kind is int:
-        return _number(int, value, path) if written else _the(value, int, type(value) is int, path)
+        return _convert_number(int, value, path) if written else _check_type(value, int, type(value) is int, path)
     if kind is float:
         if written:
-            return _number(float, value, path)
-        _the(value, float, isinstance(value, int | float) and not isinstance(value, bool), path)
+            return _convert_number(float, value, path)
+        _check_type(value, float, isinstance(value, int | float) and not isinstance(value, bool), path)
         return float(value)
     if kind is str:
-        return _the(value, str, isinstance(value, str), path)
+        return _check_type(value, str, isinstance(value, str), path)
     if issubclass(kind, pathlib.PurePath):
-        return kind(_the(value, str, isinstance(value, str | pathlib.PurePath), path))
+        return kind(_check_type(value, str, isinstance(value, str | pathlib.PurePath), path))
     if kind in _PARSED:
-        return _parsed(value, kind, path)
+        return _parse(value, kind, path)
     if value is None and kind is type(None):
         return None
-    return guessed(value) if written else value
+    return guess_value(value) if written else value
 
 
-def _number(kind: type, value: Any, path: str) -> Any:
+def _convert_number(kind: type, value: Any, path: str) -> Any:
     text = str(value).strip()
     try:
         return kind(text)
     except ValueError:
         pass
-    return _the(value, kind, False, path)
+    return _check_type(value, kind, False, path)
 
 
-def _the(value: Any, kind: type, fits: bool, path: str) -> Any:
+def _check_type(value: Any, kind: type, fits: bool, path: str) -> Any:
     if not fits:
         raise SettingsError(f"{path}: `{value}` is not a {_TYPE_WORDS[kind]}", fix=f"give a {_TYPE_WORDS[kind]}")
     return value
 
 
-def _parsed(value: Any, kind: type, path: str) -> Any:
+def _parse(value: Any, kind: type, path: str) -> Any:
     expected, parse = _PARSED[kind]
     # for Python a datetime is also a date, for users it is not
     if isinstance(value, kind) and not (kind is datetime.date and isinstance(value, datetime.datetime)):
@@ -117,7 +117,7 @@ def _parsed(value: Any, kind: type, path: str) -> Any:
     raise SettingsError(f"{path}: `{value}` is not a {expected}", fix=f"give a {expected}")
 
 
-def _of_choices(value: Any, choices: Mapping[str, Any], path: str) -> Any:
+def _convert_choice(value: Any, choices: Mapping[str, Any], path: str) -> Any:
     text = value.strip() if isinstance(value, str) else str(value)
     if text in choices and (isinstance(value, str) or value in (choices[text], getattr(choices[text], "value", None))):
         return choices[text]
@@ -126,22 +126,22 @@ def _of_choices(value: Any, choices: Mapping[str, Any], path: str) -> Any:
     )
 
 
-def _of_union(value: Any, members: tuple[Any, ...], path: str, written: bool) -> Any:
+def _convert_union(value: Any, members: tuple[Any, ...], path: str, written: bool) -> Any:
     others = [member for member in members if member is not type(None)]
     if type(None) in members and (value is None or (written and str(value).strip().lower() in ("", "none", "null"))):
         return None
     first: SettingsError | None = None
     for member in sorted(others, key=lambda member: member is str):  # str last: every written value is a text
         try:
-            return converted(value, member, path, written=written)
+            return convert(value, member, path, written=written)
         except SettingsError as error:
             first = first or error
     raise first or SettingsError(f"{path}: `{value}` has the wrong type", fix=None)
 
 
-def _of_sequence(value: Any, kind: type, inner: tuple[Any, ...], path: str, written: bool) -> Any:
+def _convert_sequence(value: Any, kind: type, inner: tuple[Any, ...], path: str, written: bool) -> Any:
     if written and isinstance(value, str):
-        value, written = several(value, path)
+        value, written = split_list(value, path)
     if isinstance(value, str | Mapping) or not isinstance(value, Sequence | set | frozenset):
         raise SettingsError(f"{path}: `{value}` is not a list", fix=f"write a list, such as [{value!r}]")
     members = list(value)
@@ -152,22 +152,22 @@ def _of_sequence(value: Any, kind: type, inner: tuple[Any, ...], path: str, writ
     else:
         wanted = [inner[0] if inner else Any] * len(members)
     converted_items = [
-        converted(member, one, f"{path}[{index}]", written=written)
+        convert(member, one, f"{path}[{index}]", written=written)
         for index, (member, one) in enumerate(zip(members, wanted, strict=True))
     ]
     return converted_items if kind not in (tuple, set, frozenset) else kind(converted_items)
 
 
-def _of_mapping(mapping: Any, inner: tuple[Any, ...], path: str, written: bool) -> Any:
+def _convert_mapping(mapping: Any, inner: tuple[Any, ...], path: str, written: bool) -> Any:
     if written and isinstance(mapping, str):
         mapping, written = _from_json(mapping, path), False
     if not isinstance(mapping, Mapping):
         raise SettingsError(f"{path}: `{mapping}` is not a table of names and values", fix='write {"name": value}')
     wanted = inner[1] if len(inner) == 2 else Any
-    return {key: converted(value, wanted, f"{path}.{key}", written=written) for key, value in mapping.items()}
+    return {key: convert(value, wanted, f"{path}.{key}", written=written) for key, value in mapping.items()}
 
 
-def several(written: str, path: str) -> tuple[list[Any], bool]:
+def split_list(written: str, path: str) -> tuple[list[Any], bool]:
     """(the members of a list on a command line, whether they are written): `2009,2012` (written), or JSON: `["a, b", "c"]`."""
     if written.lstrip().startswith("["):
         return list(_from_json(written, path)), False
@@ -183,7 +183,7 @@ def _from_json(written: str, path: str) -> Any:
         raise SettingsError(f"{path}: `{written}` is not JSON ({error})", fix="check brackets and quotes") from None
 
 
-def guessed(written: Any) -> Any:
+def guess_value(written: Any) -> Any:
     """The value of a text without a declared type: a whole number (`2009`, not `007`), a number, `true`, `false`, `null`, or the text."""
     if not isinstance(written, str):
         return written
@@ -212,7 +212,7 @@ def field_types(kind: type) -> dict[str, Any]:
     return {one.name: hints.get(one.name, Any) for one in dataclasses.fields(kind)}
 
 
-def built(kind: type, raw: Any, path: str, *, written: bool = False) -> Any:
+def build_instance(kind: type, raw: Any, path: str, *, written: bool = False) -> Any:
     """A dataclass or a pydantic model from a mapping. Raises SettingsError with the path of what is missing, unknown or does not fit."""
     if written and isinstance(raw, str):
         raw, written = _from_json(raw, path), False
@@ -221,25 +221,25 @@ def built(kind: type, raw: Any, path: str, *, written: bool = False) -> Any:
     wanted = field_types(kind)
     for name in raw:
         if name not in wanted:
-            raise unknown(f"{path}.{name}", name, wanted)
+            raise unknown_name_error(f"{path}.{name}", name, wanted)
     if hasattr(kind, "model_validate"):
-        return _modelled(kind, raw, path)
-    values = {name: converted(value, wanted[name], f"{path}.{name}", written=written) for name, value in raw.items()}
+        return _build_model(kind, raw, path)
+    values = {name: convert(value, wanted[name], f"{path}.{name}", written=written) for name, value in raw.items()}
     for field in dataclasses.fields(kind):
         if isinstance(values.get(field.name), Quantity):
             default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-            same_unit(default, values[field.name], f"{path}.{field.name}")
+            check_same_unit(default, values[field.name], f"{path}.{field.name}")
         bare = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if field.init and bare and field.name not in values:
             raise SettingsError(f"{path}.{field.name} has no value", fix=f"give one: {field.name} = …")
     return construct(lambda: kind(**values), path)
 
 
-def same_unit(before: Any, now: Any, path: str) -> None:
+def check_same_unit(before: Any, now: Any, path: str) -> None:
     """Raise SettingsError if a quantity replaces one with another unit: units are never converted."""
     if isinstance(before, list | tuple) and isinstance(now, list | tuple):
         for index, one in enumerate(now):
-            same_unit(before[0] if before else None, one, f"{path}[{index}]")
+            check_same_unit(before[0] if before else None, one, f"{path}[{index}]")
     elif isinstance(before, Quantity) and isinstance(now, Quantity) and before.unit != now.unit:
         raise SettingsError(
             f"{path}: `{now}` is in `{now.unit}`, but the value is defined in `{before.unit}`",
@@ -255,7 +255,7 @@ def construct(make: Callable[[], Any], path: str) -> Any:
         raise SettingsError(f"{path}: {error}", fix="change the value where it is given") from error
 
 
-def _modelled(kind: Any, values: Mapping[str, Any], path: str) -> Any:
+def _build_model(kind: Any, values: Mapping[str, Any], path: str) -> Any:
     try:
         return kind.model_validate(dict(values))
     except ValueError as error:  # pydantic's errors are ValueErrors
@@ -267,7 +267,7 @@ def _modelled(kind: Any, values: Mapping[str, Any], path: str) -> Any:
         raise SettingsError(f"{where}: {problems[0]['msg']}{more}", fix="change the value where it is given") from error
 
 
-def fit(holder: Any, path: str) -> None:
+def check_field_types(holder: Any, path: str) -> None:
     """Raise SettingsError if a field of a dataclass has a value that does not fit its type, even the field's own default. A default of
     None means "not given" and fits every type.
     """
@@ -279,21 +279,23 @@ def fit(holder: Any, path: str) -> None:
         if value is None is field.default or types[field.name] is Any:
             continue
         if dataclasses.is_dataclass(value):
-            fit(value, f"{path}.{field.name}")
+            check_field_types(value, f"{path}.{field.name}")
         elif not isinstance(value, range):  # a range is an axis and fits every list
-            converted(
-                list(value) if isinstance(value, tuple) else value, _loose(types[field.name]), f"{path}.{field.name}"
+            convert(
+                list(value) if isinstance(value, tuple) else value,
+                _accepted_type(types[field.name]),
+                f"{path}.{field.name}",
             )
 
 
-def _loose(kind: Any) -> Any:
+def _accepted_type(kind: Any) -> Any:
     """The type to compare with: values that are given in Python may be a list for a tuple, and a tuple for a list."""
     if typing.get_origin(kind) is tuple and typing.get_args(kind)[-1:] == (Ellipsis,):
         return list[typing.get_args(kind)[0]]  # type: ignore[misc]
     return kind
 
 
-def unknown(where: str, name: str, names: Mapping[str, Any] | Sequence[str]) -> SettingsError:
+def unknown_name_error(where: str, name: str, names: Mapping[str, Any] | Sequence[str]) -> SettingsError:
     """The error for a name that is not among the known ones."""
     return SettingsError(
         f"{where}: the experiment has no such input{did_you_mean(name, names)}",

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, overload
 
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.checkpoints import marked
+from hera_utils.experiment.checkpoints import mark_path
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import members_of
 from hera_utils.wording import did_you_mean
@@ -65,9 +65,9 @@ class Declaration:
         try:
             return {name: values[name] for name in self.required}
         except KeyError:
-            return self._gathered(point, constants)
+            return self._gather_arguments(point, constants)
 
-    def _gathered(self, point: Point, constants: Any) -> dict[str, Any]:
+    def _gather_arguments(self, point: Point, constants: Any) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
         for name in self.required:
             if name in point:
@@ -165,7 +165,7 @@ def _folder_of_point(method: Any, declaration: Declaration, layout: Any, argumen
             f"the layout's `{declaration.method}` was called without the point whose checkpoints are meant",
             fix=f"call it with the point: layout.{declaration.method}(point)",
         )
-    return marked(method(layout, **declaration.arguments(arguments[0], layout.constants)), arguments[0])
+    return mark_path(method(layout, **declaration.arguments(arguments[0], layout.constants)), arguments[0])
 
 
 def declarations(layout: type) -> dict[str, Declaration]:
@@ -181,13 +181,13 @@ def declarations(layout: type) -> dict[str, Declaration]:
     return by_name
 
 
-def declared(layout: type, kind: Kind) -> tuple[Declaration, ...]:
+def declarations_of_kind(layout: type, kind: Kind) -> tuple[Declaration, ...]:
     """The methods of a layout's class with this kind of declaration, in the order of `declarations`."""
-    return _by_kind(layout)[kind]
+    return _group_by_kind(layout)[kind]
 
 
 @functools.lru_cache(maxsize=256)
-def _by_kind(layout: Any) -> dict[Kind, tuple[Declaration, ...]]:
+def _group_by_kind(layout: Any) -> dict[Kind, tuple[Declaration, ...]]:
     kinds: tuple[Kind, ...] = ("reads", "writes", "names", "checkpoints")
     every = declarations(layout).values()
     return {kind: tuple(declaration for declaration in every if declaration.kind == kind) for kind in kinds}

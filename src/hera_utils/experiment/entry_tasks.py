@@ -65,7 +65,7 @@ def _item_text(tag: re.Match[str], item: Any) -> str:
     return text(item[key]) if isinstance(item, dict) and key in item else tag[0]
 
 
-def with_entry_tasks(document: Json, changed: Mapping[str, Json], removed: Iterable[str]) -> Json:
+def replace_entry_tasks(document: Json, changed: Mapping[str, Json], removed: Iterable[str]) -> Json:
     """The document with some tasks of its entry template replaced and others removed, by name. Empty groups of steps are removed too."""
     gone = frozenset(removed)
 

@@ -28,7 +28,7 @@ class PersistedVolume:
     access_modes: tuple[str, ...] = ("ReadWriteMany",)
 
     def __post_init__(self) -> None:
-        _legal("claim", self.claim_name)
+        _check_name("claim", self.claim_name)
         if not self.mount_path.startswith("/") or self.mount_path == "/" or ".." in self.mount_path.split("/"):
             raise LayoutError(
                 f"the mount path `{self.mount_path}` of the claim {self.claim_name} cannot be used",
@@ -44,7 +44,7 @@ class ConfigMap:
     data: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _legal("config map", self.name)
+        _check_name("config map", self.name)
 
     def __str__(self) -> str:
         return self.name
@@ -62,7 +62,7 @@ class Secret:
     from_files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _legal("secret", self.name)
+        _check_name("secret", self.name)
         both = sorted(set(self.from_variables) & set(self.from_files))
         if both:
             raise LayoutError(
@@ -93,7 +93,7 @@ class PullSecret:
     from_docker: bool = False
 
     def __post_init__(self) -> None:
-        _legal("image pull secret", self.name)
+        _check_name("image pull secret", self.name)
 
     @property
     def is_configured(self) -> bool:
@@ -118,7 +118,7 @@ class ServiceAccount:
     collects: bool = False
 
     def __post_init__(self) -> None:
-        _legal("service account", self.name)
+        _check_name("service account", self.name)
 
     @property
     def is_configured(self) -> bool:
@@ -158,7 +158,7 @@ class Environment:
         if isinstance(volume, str):
             object.__setattr__(self, "persisted_volume", PersistedVolume(volume))
         if isinstance(self.config_map, str):
-            _legal("config map", self.config_map)
+            _check_name("config map", self.config_map)
         pull, account = cast("object", self.image_pull_secret), cast("object", self.service_account)
         if isinstance(pull, str):
             object.__setattr__(self, "image_pull_secret", PullSecret(pull))
@@ -207,7 +207,7 @@ class Environment:
         return environment if registry is None else replace(environment, registry=registry)
 
 
-def _legal(what: str, name: str) -> None:
+def _check_name(what: str, name: str) -> None:
     if not isinstance(name, str) or subdomain_faults(name):
         raise LayoutError(
             f"`{name}` is not a legal name of a {what}",

@@ -14,20 +14,20 @@ from typing import Any
 
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.conversion import (
-    built,
+    build_instance,
+    check_field_types,
+    check_same_unit,
     construct,
-    converted,
+    convert,
     field_types,
-    fit,
-    guessed,
-    same_unit,
-    several,
-    unknown,
+    guess_value,
+    split_list,
+    unknown_name_error,
 )
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import design_of
-from hera_utils.experiment.sweeps import Grid, Listed, Narrowed, Sweep, grid
-from hera_utils.experiment.values import canonical, members_of, plain
+from hera_utils.experiment.sweeps import Grid, ListedPoints, SelectedPoints, Sweep, grid
+from hera_utils.experiment.values import as_json_value, canonical, members_of
 
 __all__ = ["Grid", "Inputs", "Point", "grid"]
 
@@ -50,8 +50,8 @@ class Inputs:
     def __post_init__(self) -> None:
         if isinstance(self.parameters, Mapping):
             object.__setattr__(self, "parameters", Grid(self.parameters))
-        fit(self.constants, "constants")
-        fit(self.parameters, "parameters")
+        check_field_types(self.constants, "constants")
+        check_field_types(self.parameters, "parameters")
         both = sorted({name for name, _ in _attributes(self.constants)}.intersection(self.sweep.axis_names))
         if both:
             raise SettingsError(
@@ -65,17 +65,17 @@ class Inputs:
 
         constants, parameters: the dataclasses or pydantic models of these tables; without them values keep the types of the file.
         """
-        from hera_utils.experiment.loading import read
+        from hera_utils.experiment.loading import read_inputs
 
-        content, written = read(path)
+        content, written = read_inputs(path)
         fixed = content.get("constants") or {}
-        held = SimpleNamespace(**fixed) if constants is None else built(constants, fixed, f"{path}: constants")
+        held = SimpleNamespace(**fixed) if constants is None else build_instance(constants, fixed, f"{path}: constants")
         if "points" in content:
-            types = {} if parameters is None else {n: _member(t) for n, t in field_types(parameters).items()}
-            return cls(held, _listed(content["points"], types, str(path), written))
+            types = {} if parameters is None else {n: _member_type(t) for n, t in field_types(parameters).items()}
+            return cls(held, _points_of_rows(content["points"], types, str(path), written))
         axes = content.get("parameters") or {}
         if parameters is not None:
-            return cls(held, built(parameters, axes, f"{path}: parameters"))
+            return cls(held, build_instance(parameters, axes, f"{path}: parameters"))
         return cls(held, Grid({name: _axis(values) for name, values in axes.items()}))
 
     @property
@@ -102,7 +102,7 @@ class Inputs:
 
         The axes keep the values that occur, in their order; parameters that are not axes do not change.
         """
-        narrowed = Narrowed(self.sweep, points)
+        narrowed = SelectedPoints(self.sweep, points)
         if isinstance(self.parameters, Sweep) or self.parameters is None:
             return Inputs(self.constants, narrowed)
         holder = copy.copy(self.parameters)
@@ -123,31 +123,31 @@ class Inputs:
             name, equals, value = setting.partition("=")
             if not equals or not name.strip():
                 raise SettingsError(f"`{setting}` sets no input", fix="write name=value, such as vintages=2009,2012")
-            inputs = inputs._with(name.strip(), value)
+            inputs = inputs._with_value(name.strip(), value)
         return inputs
 
     def with_file(self, path: str | Path) -> Inputs:
         """These inputs with the values of a file: constants one by one, the sweep as a whole (it must have the same axes)."""
-        from hera_utils.experiment.loading import read
+        from hera_utils.experiment.loading import read_inputs
 
-        content, written = read(path)
+        content, written = read_inputs(path)
         constants = self.constants
         for name, value in (content.get("constants") or {}).items():
-            constants = _set(constants, [name], value, f"{path}: constants", written=False)
+            constants = _set_value(constants, [name], value, f"{path}: constants", written=False)
         if "points" not in content and "parameters" not in content:
             return replace(self, constants=constants)
         if "points" in content:
             types = {name: _type_of(values) for name, values in self.sweep.axes.items()}
-            points = _listed(content["points"], types, str(path), written)
+            points = _points_of_rows(content["points"], types, str(path), written)
             return Inputs(constants, self._with_the_same_axes(points, path))
         if isinstance(self.parameters, Sweep):
             return Inputs(constants, Grid(self._axes_of_file(content["parameters"], path)))
         parameters = self.parameters
         for name, value in content["parameters"].items():
-            parameters = _set(parameters, [name], value, f"{path}: parameters", written=False)
+            parameters = _set_value(parameters, [name], value, f"{path}: parameters", written=False)
         return Inputs(constants, parameters)
 
-    def _with_the_same_axes(self, points: Listed, path: str | Path) -> Listed:
+    def _with_the_same_axes(self, points: ListedPoints, path: str | Path) -> ListedPoints:
         """The points of a file. Raises SettingsError if they do not fit the sweep that they replace."""
         axes = self.sweep.axes
         alike = all(len(point) == len(axes) for point in self.sweep)
@@ -158,7 +158,7 @@ class Inputs:
                     f"{path}: points[{number}] has no `{missing}`", fix=f"give each point {', '.join(axes)}"
                 )
         for name, values in points.axes.items():
-            same_unit(axes[name], values, f"{path}: points.{name}")
+            check_same_unit(axes[name], values, f"{path}: points.{name}")
         return points
 
     def _axes_of_file(self, parameters: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
@@ -166,15 +166,15 @@ class Inputs:
         axes = self.sweep.axes
         for name in parameters:
             if name not in axes:
-                raise unknown(f"{path}: parameters.{name}", name, axes)
+                raise unknown_name_error(f"{path}: parameters.{name}", name, axes)
         missing = next((name for name in axes if name not in parameters), None)
         if missing is not None:
             raise SettingsError(f"{path}: parameters.{missing} has no values", fix=f"give {missing} = […]")
         new_axes = {}
         for name, values in axes.items():
             where = f"{path}: parameters.{name}"
-            new_axes[name] = _converted_axis(_axis(parameters[name]), _type_of(values), where)
-            same_unit(values, new_axes[name], where)
+            new_axes[name] = _convert_axis(_axis(parameters[name]), _type_of(values), where)
+            check_same_unit(values, new_axes[name], where)
         return new_axes
 
     def as_json(self) -> dict[str, Any]:
@@ -183,15 +183,15 @@ class Inputs:
         design = design_of(sweep)
         return {
             **({} if design is None else {"search": design.as_json()}),
-            "constants": {name: plain(value) for name, value in _attributes(self.constants)},
-            "parameters": {name: plain(values) for name, values in sweep.axes.items()},
+            "constants": {name: as_json_value(value) for name, value in _attributes(self.constants)},
+            "parameters": {name: as_json_value(values) for name, values in sweep.axes.items()},
             "sweep": sweep.description,
             "points": len(sweep),
         }
 
     def with_constant(self, name: str, value: Any) -> Inputs:
         """These inputs with another value of one constant."""
-        return replace(self, constants=_put(self.constants, name, value, "constants"))
+        return replace(self, constants=_replace_field(self.constants, name, value, "constants"))
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -210,28 +210,28 @@ class Inputs:
             digest.update(point.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
-    def _with(self, name: str, value: str) -> Inputs:
+    def _with_value(self, name: str, value: str) -> Inputs:
         group, _, rest = name.partition(".")
         steps = rest.split(".") if group in _GROUPS and rest else name.split(".")
         there = {"constants": dict(_attributes(self.constants)), "parameters": self._settable}
         if group not in _GROUPS or not rest:
             holders = [one for one in _GROUPS if steps[0] in there[one]]
             if not holders:
-                raise unknown(name, steps[0], [*there["constants"], *there["parameters"]])
+                raise unknown_name_error(name, steps[0], [*there["constants"], *there["parameters"]])
             if len(holders) > 1:
                 raise SettingsError(
                     f"`{name}` is both a constant and a parameter", fix=f"write constants.{name} or parameters.{name}"
                 )
             group = holders[0]
         elif steps[0] not in there[group]:
-            raise unknown(name, steps[0], list(there[group]))
+            raise unknown_name_error(name, steps[0], list(there[group]))
         if group == "constants":
-            return replace(self, constants=_set(self.constants, steps, value, "constants", written=True))
+            return replace(self, constants=_set_value(self.constants, steps, value, "constants", written=True))
         if not isinstance(self.parameters, Sweep):
-            return Inputs(self.constants, _set(self.parameters, steps, value, "parameters", written=True))
+            return Inputs(self.constants, _set_value(self.parameters, steps, value, "parameters", written=True))
         path, before = f"parameters.{name}", self.sweep.axes[steps[0]]
-        values = _converted_axis(value, _type_of(before), path, written=True)
-        same_unit(before, values, path)
+        values = _convert_axis(value, _type_of(before), path, written=True)
+        check_same_unit(before, values, path)
         return replace(self, parameters=self.parameters.with_axis(steps[0], values))
 
     @property
@@ -244,29 +244,29 @@ class Inputs:
         return html_of_inputs(dict(_attributes(self.constants)), self.sweep)
 
 
-def _set(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: bool) -> Any:
+def _set_value(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: bool) -> Any:
     """A copy of the holder with another value of the field to which the steps lead. path: that of the holder, for errors."""
     name, rest = steps[0], steps[1:]
     fieldwise = dict(_attributes(holder))
     where = f"{path}.{name}"
     if name not in fieldwise:
-        raise unknown(where, name, fieldwise)
+        raise unknown_name_error(where, name, fieldwise)
     if rest:
-        return _put(holder, name, _set(fieldwise[name], rest, value, where, written=written), path)
+        return _replace_field(holder, name, _set_value(fieldwise[name], rest, value, where, written=written), path)
     model = hasattr(type(holder), "model_validate")
     declared_type = field_types(type(holder))[name] if model or is_dataclass(holder) else Any
     if declared_type is Any:
         declared_type = _type_of([fieldwise[name]])
     if model:  # a pydantic model converts its values itself
         if written and _is_axis(fieldwise[name]):
-            value, _ = several(value, where)
-        return built(type(holder), {**holder.model_dump(), name: value}, path)
-    changed = converted(value, declared_type, where, written=written)
-    same_unit(fieldwise[name], changed, where)
-    return _put(holder, name, changed, path)
+            value, _ = split_list(value, where)
+        return build_instance(type(holder), {**holder.model_dump(), name: value}, path)
+    changed = convert(value, declared_type, where, written=written)
+    check_same_unit(fieldwise[name], changed, where)
+    return _replace_field(holder, name, changed, path)
 
 
-def _put(holder: Any, name: str, value: Any, path: str) -> Any:
+def _replace_field(holder: Any, name: str, value: Any, path: str) -> Any:
     if is_dataclass(holder) and not isinstance(holder, type):
         if not next(one.init for one in fields(holder) if one.name == name):
             raise SettingsError(f"{path}.{name} is computed from others", fix="set those")
@@ -274,7 +274,7 @@ def _put(holder: Any, name: str, value: Any, path: str) -> Any:
     if isinstance(holder, Mapping):
         return {**holder, name: value}
     if hasattr(type(holder), "model_validate"):
-        return built(type(holder), {**holder.model_dump(), name: value}, path)
+        return build_instance(type(holder), {**holder.model_dump(), name: value}, path)
     changed = copy.copy(holder)
     setattr(changed, name, value)
     return changed
@@ -295,13 +295,13 @@ def _type_of(values: Sequence[Any]) -> Any:
     return Any if kind in (None, type(None)) else kind
 
 
-def _member(kind: Any) -> Any:
+def _member_type(kind: Any) -> Any:
     """The type of one value of an axis that is declared as a list of them."""
     inner = typing.get_args(kind)
     return inner[0] if typing.get_origin(kind) in (list, tuple, Sequence) and inner else kind
 
 
-def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Listed:
+def _points_of_rows(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> ListedPoints:
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise SettingsError(
             f"{path}: points are not a list of tables", fix="write [[points]] before each (TOML), or a list"
@@ -310,21 +310,21 @@ def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Li
     for number, row in enumerate(rows, 1):
         for name in row:
             if types and name not in types:
-                raise unknown(f"{path}: points[{number}].{name}", str(name), list(types))
+                raise unknown_name_error(f"{path}: points[{number}].{name}", str(name), list(types))
         where = f"{path}: points[{number}]"
         converted_rows.append(
             {
-                name: converted(value, types[name], f"{where}.{name}", written=written)
+                name: convert(value, types[name], f"{where}.{name}", written=written)
                 if name in types
-                else (guessed(value) if written else value)
+                else (guess_value(value) if written else value)
                 for name, value in row.items()
             }
         )
-    return Listed(converted_rows, what=path)
+    return ListedPoints(converted_rows, what=path)
 
 
-def _converted_axis(values: Any, kind: Any, path: str, *, written: bool = False) -> Any:
-    return converted(values, list[kind], path, written=written)
+def _convert_axis(values: Any, kind: Any, path: str, *, written: bool = False) -> Any:
+    return convert(values, list[kind], path, written=written)
 
 
 def _axis(values: Any) -> Any:

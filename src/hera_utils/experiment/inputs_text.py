@@ -7,21 +7,23 @@ from typing import Any
 
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.search import design_of
-from hera_utils.experiment.values import members_of, plain, text
+from hera_utils.experiment.values import as_json_value, members_of, text
 from hera_utils.wording import counted
 
 _WIDEST = 40
 
 
-def described(inputs: Inputs) -> list[tuple[str, str]]:
+def describe_inputs(inputs: Inputs) -> list[tuple[str, str]]:
     """(`NAME=VALUE`, a description) of each constant and each axis."""
-    rows = [(f"{name}={_cut(text(value))}", "constant") for name, value in _constants(inputs.fixed)]
+    rows = [(f"{name}={_shorten(text(value))}", "constant") for name, value in _constants(inputs.fixed)]
     design = design_of(inputs.sweep)
     if design is not None:
         space = design.as_json()["space"]
-        return rows + [(f"{name}={_cut(text(given))}", f"searched ({design.words})") for name, given in space.items()]
+        return rows + [
+            (f"{name}={_shorten(text(given))}", f"searched ({design.words})") for name, given in space.items()
+        ]
     return rows + [
-        (f"{name}={_cut(','.join(map(text, values)))}", f"swept over {counted(len(values), 'value')}")
+        (f"{name}={_shorten(','.join(map(text, values)))}", f"swept over {counted(len(values), 'value')}")
         for name, values in inputs.sweep.axes.items()
     ]
 
@@ -30,12 +32,12 @@ def _constants(fixed: dict[str, Any], above: str = "") -> Iterator[tuple[str, An
     """The constants by the names that set them: a field of a nested dataclass by its path. Other objects are not searched for fields."""
     for name, value in fixed.items():
         members = members_of(value)
-        if members is not None and not isinstance(plain(value), str):
+        if members is not None and not isinstance(as_json_value(value), str):
             yield from _constants(members, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
 
 
-def _cut(words: str) -> str:
+def _shorten(words: str) -> str:
     words = " ".join(words.split())
     return words if len(words) <= _WIDEST else words[: _WIDEST - 1] + "…"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.names import LABEL_LENGTH
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.declarations import Declaration, Kind, declared
-from hera_utils.experiment.layout_check import problems
-from hera_utils.experiment.layout_paths import LONGEST_PIECE, File, check_pieces, files_of, is_untidy, legal_path
+from hera_utils.experiment.declarations import Declaration, Kind, declarations_of_kind
+from hera_utils.experiment.layout_check import find_problems
+from hera_utils.experiment.layout_paths import LONGEST_PIECE, File, check_path, check_pieces, files_of, is_untidy
 from hera_utils.experiment.points import Point
 
 if TYPE_CHECKING:
@@ -42,32 +42,36 @@ class Layout:
         """The files that only the tasks of this point write: if all of them exist, the point has been computed."""
         return tuple(
             file
-            for declaration in declared(type(self), "writes")
+            for declaration in declarations_of_kind(type(self), "writes")
             if declaration.depends(point) and not declaration.shared
             for file in files_of(self, declaration, point)
         )
 
     def outputs_of_all(self) -> tuple[File, ...]:
         """The files that are written once, whatever the points: by `gather`, or before all points."""
-        return self._of_all("writes")
+        return self._files_of_all_points("writes")
 
     def checkpoints_of(self, point: Point) -> tuple[File, ...]:
         """The folders in which the tasks of this point save their state; the last part of each path stands for one beginning."""
         return tuple(
-            file for declaration in declared(type(self), "checkpoints") for file in files_of(self, declaration, point)
+            file
+            for declaration in declarations_of_kind(type(self), "checkpoints")
+            for file in files_of(self, declaration, point)
         )
 
     def inputs_of(self, point: Point) -> tuple[File, ...]:
         """The files that the tasks of this point read, also those that every point reads."""
         return tuple(
-            file for declaration in declared(type(self), "reads") for file in files_of(self, declaration, point)
+            file
+            for declaration in declarations_of_kind(type(self), "reads")
+            for file in files_of(self, declaration, point)
         )
 
     def inputs_of_all(self) -> tuple[File, ...]:
         """The files that are read whatever the point."""
-        return self._of_all("reads")
+        return self._files_of_all_points("reads")
 
-    def mounted(self, environment: Environment) -> Mounted:
+    def mounted(self, environment: Environment) -> MountedLayout:
         """This layout with the paths that tasks see: `layout.mounted(environment).table(point)` is absolute, below the mount path."""
         volume = environment.persisted_volume
         if volume is None:
@@ -75,7 +79,7 @@ class Layout:
                 "the environment has no volume that the layout's paths could be inside",
                 fix='give it one: Environment(persisted_volume=PersistedVolume("results", mount_path="/results"))',
             )
-        return Mounted(self, volume.mount_path)
+        return MountedLayout(self, volume.mount_path)
 
     def problems(self, inputs: Inputs) -> list[LayoutError]:
         """The first twenty problems of the declared methods over all points of the inputs.
@@ -83,7 +87,7 @@ class Layout:
         Two points, or two methods, that write the same path; paths that are absolute, leave the volume or are too long; names
         that Kubernetes refuses or that two different values share.
         """
-        return problems(self, inputs)
+        return find_problems(self, inputs)
 
     def check(self, inputs: Inputs) -> None:
         """Raise LayoutError for the first problem, with the number of the others."""
@@ -92,11 +96,11 @@ class Layout:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise LayoutError(f"{found[0].message}{more}", fix=found[0].fix)
 
-    def _of_all(self, kind: Kind) -> tuple[File, ...]:
+    def _files_of_all_points(self, kind: Kind) -> tuple[File, ...]:
         nowhere = Point({})
         return tuple(
             file
-            for declaration in declared(type(self), kind)
+            for declaration in declarations_of_kind(type(self), kind)
             if not declaration.shared and self._needs_no_point(declaration)
             for file in files_of(self, declaration, nowhere)
         )
@@ -143,13 +147,13 @@ class Layout:
         before = names.setdefault((name, len(words)), words)
         if before != words:
             raise LayoutError(
-                f"{_quoted(words)} and {_quoted(before)} would both be called `{name}`",
+                f"{_quote_words(words)} and {_quote_words(before)} would both be called `{name}`",
                 fix="add a part that makes them different",
             )
         return name
 
 
-class Mounted:
+class MountedLayout:
     """A layout whose declared methods give paths as tasks see them, below the mount path."""
 
     def __init__(self, layout: Layout, mount_path: str) -> None:
@@ -177,7 +181,7 @@ class Mounted:
 
     def path(self, relative: str) -> str:
         """A path inside the volume as tasks see it."""
-        return f"{self._mount_path.rstrip('/')}/{legal_path(relative, 'path')}"
+        return f"{self._mount_path.rstrip('/')}/{check_path(relative, 'path')}"
 
 
 def _text(part: object, what: str) -> str:
@@ -187,5 +191,5 @@ def _text(part: object, what: str) -> str:
     return text.strip() if what == "name" else text
 
 
-def _quoted(words: tuple[str, ...]) -> str:
+def _quote_words(words: tuple[str, ...]) -> str:
     return " ".join(f"`{word}`" for word in words)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from hera_utils.argo.names import label_faults
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.declarations import Declaration, declared
-from hera_utils.experiment.layout_paths import WithConstants, files_of
+from hera_utils.experiment.declarations import Declaration, declarations_of_kind
+from hera_utils.experiment.layout_paths import HasConstants, files_of
 from hera_utils.experiment.points import Point
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 20
 
 
-def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
+def find_problems(layout: HasConstants, inputs: Inputs) -> list[LayoutError]:
     """The first twenty different problems: see Layout.problems."""
     by_message: dict[str, LayoutError] = {}
     for problem in _Check(layout, inputs).faults():
@@ -33,7 +33,7 @@ def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
 class _Check:
     """One pass over all points, which remembers the paths and names of earlier ones."""
 
-    def __init__(self, layout: WithConstants, inputs: Inputs) -> None:
+    def __init__(self, layout: HasConstants, inputs: Inputs) -> None:
         self._layout, self._inputs = layout, inputs
         self._writers: dict[int, int] = {}  # hash of a path → hash of the method and the point that write it
         # (a naming method, hash of a name) → hash of the values that gave the name
@@ -41,23 +41,25 @@ class _Check:
         self._calls: set[tuple[str, int]] = set()  # (method, hash of its arguments) of calls that need not be repeated
 
     def faults(self) -> Iterator[LayoutError]:
-        files = [one for kind in ("writes", "reads", "checkpoints") for one in declared(type(self._layout), kind)]
-        names = declared(type(self._layout), "names")
+        files = [
+            one for kind in ("writes", "reads", "checkpoints") for one in declarations_of_kind(type(self._layout), kind)
+        ]
+        names = declarations_of_kind(type(self._layout), "names")
         if not (files or names):
             return
         for number, point in enumerate(self._inputs.points):
             for declaration in files:
                 try:
-                    yield from self._files(declaration, number, point)
+                    yield from self._check_files(declaration, number, point)
                 except LayoutError as error:
                     yield error
             for declaration in names:
                 try:
-                    yield from self._name(declaration, point)
+                    yield from self._check_name(declaration, point)
                 except LayoutError as error:
                     yield error
 
-    def _files(self, declaration: Declaration, number: int, point: Point) -> Iterator[LayoutError]:
+    def _check_files(self, declaration: Declaration, number: int, point: Point) -> Iterator[LayoutError]:
         """Problems of the files that a method gives for a point: illegal paths (raised), and paths that another writer writes too."""
         if declaration.shared or declaration.kind == "reads" or not declaration.depends(point):
             call = (declaration.method, self._values(declaration, point))
@@ -69,9 +71,9 @@ class _Check:
             writer = hash((declaration.method, number))
         for file in files_of(self._layout, declaration, point):
             if declaration.kind == "writes" and self._writers.setdefault(hash(file.path), writer) != writer:
-                yield self._collision(declaration, point, file.path)
+                yield self._check_collision(declaration, point, file.path)
 
-    def _name(self, declaration: Declaration, point: Point) -> Iterator[LayoutError]:
+    def _check_name(self, declaration: Declaration, point: Point) -> Iterator[LayoutError]:
         name = getattr(self._layout, declaration.method)(**declaration.arguments(point, self._layout.constants))
         if not isinstance(name, str) or label_faults(name):
             yield LayoutError(
@@ -92,10 +94,10 @@ class _Check:
         own = hash(Point({name: value for name, value in arguments.items() if name != "point"}))
         return own ^ hash(point) if "point" in arguments else own
 
-    def _collision(self, declaration: Declaration, point: Point, path: str) -> LayoutError:
+    def _check_collision(self, declaration: Declaration, point: Point, path: str) -> LayoutError:
         """The error for a path that is written twice. The first writer is searched again, because only hashes were kept."""
         for earlier in self._inputs.points:
-            for other in declared(type(self._layout), "writes"):
+            for other in declarations_of_kind(type(self._layout), "writes"):
                 if other == declaration and earlier == point:
                     continue
                 try:

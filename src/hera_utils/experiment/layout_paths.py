@@ -27,28 +27,28 @@ class File:
     local: bool = False
 
 
-class WithConstants(Protocol):
+class HasConstants(Protocol):
     """The part of a layout that is needed here: its constants, and its declared methods by name."""
 
     constants: Any
 
 
-def files_of(layout: WithConstants, declaration: Declaration, point: Point) -> Iterator[File]:
+def files_of(layout: HasConstants, declaration: Declaration, point: Point) -> Iterator[File]:
     """The files of a declared method for a point. Raises LayoutError for a path that is not legal."""
     method = getattr(layout, declaration.method)
     is_of_point = declaration.kind == "checkpoints"
     paths = method(point) if is_of_point else method(**declaration.arguments(point, layout.constants))
-    for path in _each(paths):
-        yield File(declaration.method, legal_path(path, declaration.method), declaration.local)
+    for path in _each_path(paths):
+        yield File(declaration.method, check_path(path, declaration.method), declaration.local)
 
 
-def _each(paths: object) -> Iterable[object]:
+def _each_path(paths: object) -> Iterable[object]:
     if isinstance(paths, Mapping):
         return paths.values()
     return paths if isinstance(paths, list | tuple | set | frozenset) else (paths,)
 
 
-def legal_path(path: object, method: str) -> str:
+def check_path(path: object, method: str) -> str:
     """The path in its shortest form. Raises LayoutError if it is absolute, leaves the volume or is too long."""
     if not isinstance(path, str) or not path.strip() or "\x00" in path or "\n" in path:
         raise LayoutError(f"the layout's `{method}` returns {path!r}, which is not a path", fix="return self.path(…)")

@@ -27,7 +27,7 @@ TABLES = ("constants", "parameters", "points")
 _FORMATS = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".csv": "CSV"}
 
 
-def read(path: str | Path) -> tuple[dict[str, Any], bool]:
+def read_inputs(path: str | Path) -> tuple[dict[str, Any], bool]:
     """(the tables of a file of inputs, whether its values are texts). Raises SettingsError if it cannot be read."""
     file = Path(path)
     kind = _FORMATS.get(file.suffix.lower())
@@ -46,7 +46,7 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
             return {"points": _rows(text, str(path))}, True
         except csv.Error as error:
             raise SettingsError(f"{path} is not CSV: {error}", fix="correct the file") from None
-    content = _parsed(kind, text, str(path))
+    content = _parse(kind, text, str(path))
     if not isinstance(content, dict):
         raise SettingsError(f"{path} holds no tables", fix=f"give it one or more of {', '.join(TABLES)}")
     for name in content:
@@ -60,10 +60,10 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
     return content, False
 
 
-def _parsed(kind: str, text: str, path: str) -> Any:
+def _parse(kind: str, text: str, path: str) -> Any:
     try:
         if kind == "JSON":
-            return json.loads(text, object_pairs_hook=_each_once)
+            return json.loads(text, object_pairs_hook=_object_with_unique_names)
         if kind == "TOML":
             if sys.version_info >= (3, 11):
                 import tomllib
@@ -85,7 +85,7 @@ def _parsed(kind: str, text: str, path: str) -> Any:
         raise SettingsError(f"{path} is not YAML: {message}", fix="correct that line") from None
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_with_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object. Raises ValueError for a name that occurs twice, as TOML does."""
     table = dict(pairs)
     if len(table) < len(pairs):

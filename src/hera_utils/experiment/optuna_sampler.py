@@ -35,11 +35,11 @@ class OptunaSampler:
     """A study. Optuna gets the indices of a list's values instead of the values, because these may have any type."""
 
     def __init__(self, design: SearchDesign) -> None:
-        self.optuna = _imported()
+        self.optuna = _import_optuna()
         self.design = design
         self._waiting: list[Any] = []
         self._reported: dict[int, set[int]] = {}
-        with _quiet(self.optuna, design):
+        with _silence(self.optuna, design):
             self.study = self.optuna.create_study(
                 directions=["minimize"] * len(design.minimize) + ["maximize"] * len(design.maximize),
                 sampler=self._sampler(),
@@ -47,19 +47,19 @@ class OptunaSampler:
                 study_name="search",  # Hyperband assigns brackets by a hash of it
             )
         # samplers that have no more points call `stop`, which Optuna allows only inside its own loop
-        self.study.stop = self._end
+        self.study.stop = self._forget_old_trials
         self._over = False
         self.distributions = {name: self._distribution(name) for name in design.space}
 
     def ask(self, n: int) -> list[dict[str, Any]]:
         if self._over:
             return []
-        with _quiet(self.optuna, self.design):
+        with _silence(self.optuna, self.design):
             self._waiting = [self.study.ask(self.distributions) for _ in range(n)]
         return [self._values(trial) for trial in self._waiting]
 
     def tell(self, results: Sequence[Trial]) -> None:
-        with _quiet(self.optuna, self.design):
+        with _silence(self.optuna, self.design):
             for trial, result in zip(self._waiting, results, strict=True):
                 for step, value in sorted(result.steps.items()) if self.design.pruner is not None else ():
                     self._report(trial, step, value)
@@ -72,10 +72,10 @@ class OptunaSampler:
     def prune(self, point: Point, steps: Mapping[int, float]) -> bool:
         """Called while a round runs, for its points, each time with one more step."""
         trial = next(one for one in self._waiting if self._values(one) == dict(point))
-        with _quiet(self.optuna, self.design):
+        with _silence(self.optuna, self.design):
             return self._report(trial, *max(steps.items()))
 
-    def _end(self) -> None:
+    def _forget_old_trials(self) -> None:
         self._over = True
 
     def _report(self, trial: Any, step: int, value: float) -> bool:
@@ -115,7 +115,7 @@ class OptunaSampler:
         return getattr(self.optuna.pruners, _PRUNERS[choice])() if isinstance(choice, str) else copy.deepcopy(choice)
 
 
-def _imported() -> Any:
+def _import_optuna() -> Any:
     try:
         import optuna
     except ImportError:
@@ -127,7 +127,7 @@ def _imported() -> Any:
 
 
 @contextmanager
-def _quiet(optuna: Any, design: SearchDesign) -> Iterator[None]:
+def _silence(optuna: Any, design: SearchDesign) -> Iterator[None]:
     """Inside, Optuna prints nothing to standard error, and a sampler's missing package becomes a SettingsError."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

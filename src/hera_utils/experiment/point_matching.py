@@ -44,7 +44,7 @@ def axes_of(points: Points) -> Axes:
     return Axes({axis: list(texts) for axis, texts in values.items()})
 
 
-def unfolded(arguments: Arguments, axes: Mapping[str, object]) -> dict[str, str]:
+def unfold_json_arguments(arguments: Arguments, axes: Mapping[str, object]) -> dict[str, str]:
     """The arguments of a task, and the values with an axis' name in its JSON objects, if these agree."""
     inside: dict[str, set[str]] = {}
     for words in arguments.values():
@@ -54,24 +54,24 @@ def unfolded(arguments: Arguments, axes: Mapping[str, object]) -> dict[str, str]
             value = json.loads(words)
         except ValueError:
             continue  # a text that begins like an object, or a {{tag}}
-        for name, member in _members(value):
+        for name, member in _members_of_json(value):
             if name in axes and name not in arguments:
                 inside.setdefault(name, set()).add(text(member))
     return {**arguments, **{name: words.pop() for name, words in inside.items() if len(words) == 1}}
 
 
-def _members(value: Any) -> Iterator[tuple[str, Any]]:
+def _members_of_json(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for name, member in value.items():
             yield str(name), member
-            yield from _members(member)
+            yield from _members_of_json(member)
 
 
 def match_tasks(rows: Sequence[Arguments], axes: Axes, points: Points) -> tuple[list[str | None], str]:
     """(the id of the point of each task: "" for a task of no single point, None for a point that is not among `points`; a sentence if the
     points cannot be decided, else "").
     """
-    tasks = [unfolded(arguments, axes.texts) for arguments in rows]
+    tasks = [unfold_json_arguments(arguments, axes.texts) for arguments in rows]
     columns, ambiguity = _columns(tasks, axes, points)
     if ambiguity:
         return [], ambiguity
@@ -94,7 +94,7 @@ class PointMatcher:
         """The id of the point; "" if none or several fit."""
         if not self.axes:
             return ""
-        arguments = unfolded(arguments, self.axes)
+        arguments = unfold_json_arguments(arguments, self.axes)
         texts = set(arguments.values())
         key: list[str] = []
         for name, values in self.axes.items():

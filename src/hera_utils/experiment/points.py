@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from hera_utils.experiment.values import argument, canonical, readable
+from hera_utils.experiment.values import argument, canonical, format_for_names
 
 LONGEST_NAME = 40
 _DIGITS_IN_NAMES = 12  # hexadecimal, 48 bits: among 100,000 names two are equal once in 50,000 sweeps
@@ -61,7 +61,7 @@ class Naming:
             found = table.get(canonical(value))
             if found is not None:
                 return found
-        word, exact = readable(value)
+        word, exact = format_for_names(value)
         return word, exact and table is None and word.count("-") == hyphens
 
 
@@ -73,9 +73,9 @@ def _table(values: Iterable[Any], *, any_hyphens: bool) -> tuple[int, dict[str, 
     used: set[str] = set()
     hyphens: int | None = None
     for value in values:
-        word, _ = readable(value)
+        word, _ = format_for_names(value)
         hyphens = word.count("-") if hyphens is None else hyphens
-        rounded = type(value) is float and not readable(value)[1]
+        rounded = type(value) is float and not format_for_names(value)[1]
         table.setdefault(
             canonical(value), (word, word not in used and (any_hyphens or word.count("-") == hyphens) and not rounded)
         )

@@ -22,7 +22,7 @@ from typing import Any
 
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.sweeps import Sweep, axis, legal_axis
+from hera_utils.experiment.sweeps import Sweep, axis, check_axis_name
 from hera_utils.experiment.values import python_value
 
 
@@ -40,7 +40,7 @@ class Spread:
     """
 
     def __init__(self, name: str, bounds: Any) -> None:
-        legal_axis(name)
+        check_axis_name(name)
         self.low, self.high, self.values = 0.0, 0.0, None
         self.log = isinstance(bounds, logarithmic)
         if isinstance(bounds, logarithmic):
@@ -91,7 +91,7 @@ class Sampled(Sweep):
     def _shares(self) -> Iterator[Iterable[float]]:
         raise NotImplementedError
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         spreads = self._spreads
         drawn = (
             Point({name: spreads[name].value(share) for name, share in zip(spreads, row, strict=True)})
@@ -109,7 +109,7 @@ class Sampled(Sweep):
     def _shape(self) -> tuple[str, ...]:
         return tuple(self._spreads)
 
-    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+    def _values_for_naming(self) -> Mapping[str, Iterable[Any]]:
         return {
             name: (0,) if spread.numeric or spread.values is None else spread.values
             for name, spread in self._spreads.items()
@@ -122,7 +122,7 @@ class Sampled(Sweep):
 
     @cached_property
     def _count(self) -> int:
-        return self._size if self._all_differ else sum(1 for _ in self._fresh())
+        return self._size if self._all_differ else sum(1 for _ in self._new_points())
 
     @property
     def drawn(self) -> int:

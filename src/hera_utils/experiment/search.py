@@ -27,14 +27,14 @@ from typing import Any, NoReturn, Protocol
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.sampling import Spread
-from hera_utils.experiment.sweeps import Narrowed, Sweep, legal_axis
-from hera_utils.experiment.values import canonical, plain, python_value
+from hera_utils.experiment.sweeps import SelectedPoints, Sweep, check_axis_name
+from hera_utils.experiment.values import as_json_value, canonical, python_value
 from hera_utils.wording import counted
 
 DONE, FAILED, PRUNED = "Succeeded", "Failed", "Pruned"  # the statuses of points in a record
 SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2", "nsga3", "qmc")
 PRUNERS = ("median", "halving", "hyperband")
-_FRUITLESS = 20  # rounds in a row with only known points, after which the search ends
+_MAX_ROUNDS_WITHOUT_RESULT = 20  # rounds in a row with only known points, after which the search ends
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class SearchDesign:
             values.append(float(value))
         return tuple(values) if all(map(math.isfinite, values)) else ()
 
-    def valued(self, trial: Trial) -> Trial:
+    def with_objective_values(self, trial: Trial) -> Trial:
         """The trial with the values of its objectives; it counts as failed if one of them is infinite or nan."""
         if trial.status != DONE:
             return trial
@@ -148,12 +148,12 @@ class SearchDesign:
         return {
             "points": self.most,
             "at_once": self.at_once,
-            "space": {name: _described(given) for name, given in self.space.items()},
+            "space": {name: _describe(given) for name, given in self.space.items()},
             "minimize": list(self.minimize),
             "maximize": list(self.maximize),
             "seed": self.seed,
-            "sampler": _called(self.sampler),
-            "pruner": None if self.pruner is None else _called(self.pruner),
+            "sampler": _name_of(self.sampler),
+            "pruner": None if self.pruner is None else _name_of(self.pruner),
             "after": self.after,
         }
 
@@ -162,12 +162,12 @@ class SearchDesign:
         """`search by tpe over x, nu: minimize loss`."""
         goals = [("minimize", self.minimize), ("maximize", self.maximize)]
         goal = " and ".join(f"{verb} {', '.join(names)}" for verb, names in goals if names)
-        pruned = f", pruned by {_called(self.pruner)}" if self.pruner is not None else ""
+        pruned = f", pruned by {_name_of(self.pruner)}" if self.pruner is not None else ""
         over = f" over {', '.join(self.space)}" if self.space else ""
-        return f"search by {_called(self.sampler)}{over}{pruned}{f': {goal}' if goal else ''}"
+        return f"search by {_name_of(self.sampler)}{over}{pruned}{f': {goal}' if goal else ''}"
 
 
-class Course:
+class SearchProgress:
     """The progress of a search: the rounds that a sampler has chosen. The same results give the same rounds.
 
     points: every chosen point by its id, in the order in which it was first chosen. trials: the known results by id.
@@ -186,33 +186,33 @@ class Course:
         A point that the sampler chooses again has its result already: the sampler gets the results of a round with only such points at
         once.
         """
-        for _ in range(_FRUITLESS):
+        for _ in range(_MAX_ROUNDS_WITHOUT_RESULT):
             room = min(self.design.at_once, self.design.most - len(self.points))
-            self._round = self._ask(room) if room > 0 else []
+            self._round = self._ask_sampler(room) if room > 0 else []
             if not self._round:
                 return []
             fresh = {point.id: point for point in self._round if point.id not in self.trials}
             if fresh:
                 self.points.update(fresh)
                 return list(fresh.values())
-            self._tell()
+            self._tell_sampler()
         return []
 
     def settle(self, trials: Iterable[Trial]) -> None:
         """Give the results of the round's points to the sampler."""
         for trial in trials:
-            self.trials[trial.point.id] = self.design.valued(trial)
-        self._tell()
+            self.trials[trial.point.id] = self.design.with_objective_values(trial)
+        self._tell_sampler()
 
     def prune(self, point: Point, steps: Mapping[int, float]) -> bool:
         """Whether to stop a point of the round that has reported these values."""
         worse = self.sampler.prune(point, steps)
         return bool(worse) and max(steps) >= self.design.after
 
-    def _tell(self) -> None:
+    def _tell_sampler(self) -> None:
         self.sampler.tell([self.trials[point.id] for point in self._round])
 
-    def _ask(self, room: int) -> list[Point]:
+    def _ask_sampler(self, room: int) -> list[Point]:
         answer = self.sampler.ask(room)
         if answer is None:
             return []
@@ -230,7 +230,7 @@ class Course:
         if not isinstance(values, Mapping):
             self._refuse(f"`ask` returned the point {values!r}, which is not a mapping", 'return [{"x": 0.5}, …]')
         for name in values:
-            legal_axis(name)
+            check_axis_name(name)
         self._shape = self._shape or tuple(values)
         for name in values:
             if name not in self._shape:
@@ -243,7 +243,7 @@ class Course:
         return self.points.get(point.id, point)
 
     def _refuse(self, what: str, fix: str) -> NoReturn:
-        raise SettingsError(f"the sampler {_called(self.design.sampler)} cannot be used: {what}", fix=fix)
+        raise SettingsError(f"the sampler {_name_of(self.design.sampler)} cannot be used: {what}", fix=fix)
 
 
 class Search(Sweep):
@@ -252,14 +252,14 @@ class Search(Sweep):
     def __init__(self, design: SearchDesign, points: Sequence[Point] | None = None) -> None:
         self._design = design
         if points is not None:
-            self._so_far = tuple(points)
+            self._known_points = tuple(points)
 
     @cached_property
-    def _so_far(self) -> tuple[Point, ...]:
-        points = tuple(Course(self._design).next())
+    def _known_points(self) -> tuple[Point, ...]:
+        points = tuple(SearchProgress(self._design).next())
         if not points:
             raise SettingsError(
-                f"the sampler {_called(self._design.sampler)} asks for no point at all",
+                f"the sampler {_name_of(self._design.sampler)} asks for no point at all",
                 fix="let its method ask return at least one point the first time",
             )
         return points
@@ -271,7 +271,7 @@ class Search(Sweep):
         """
         if _is_own(self._design.sampler):
             raise SettingsError(
-                f"the sampler {_called(self._design.sampler)} is not one of Optuna's, so none of its pruners can serve it",
+                f"the sampler {_name_of(self._design.sampler)} is not one of Optuna's, so none of its pruners can serve it",
                 fix="give the sampler a method prune(point, steps) of its own",
             )
         if len(self._design.objectives) > 1:
@@ -284,23 +284,23 @@ class Search(Sweep):
             raise SettingsError(f"{after!r} is no step after which points may be stopped", fix="give a whole number")
         return Search(replace(self._design, pruner=by, after=after))
 
-    def _fresh(self) -> Iterator[Point]:
-        for point in self._so_far:
+    def _new_points(self) -> Iterator[Point]:
+        for point in self._known_points:
             copied = Point(point._values)
             copied._id = point._id
             yield copied
 
     def _shape(self) -> tuple[str, ...]:
-        return tuple(self._design.space) or (self._so_far[0].axes if self._so_far else ())
+        return tuple(self._design.space) or (self._known_points[0].axes if self._known_points else ())
 
-    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+    def _values_for_naming(self) -> Mapping[str, Iterable[Any]]:
         spreads = self._design.spreads
         return {
             name: (0,) if spread.numeric or spread.values is None else spread.values for name, spread in spreads.items()
         } or self.axes
 
     def __len__(self) -> int:
-        return len(self._so_far)
+        return len(self._known_points)
 
     @property
     def description(self) -> str:
@@ -308,15 +308,15 @@ class Search(Sweep):
         return f"at most {counted(design.most, 'point')}, {design.at_once} at once ({design.words})"
 
     def where(self, holds: Callable[[Point], object]) -> NoReturn:
-        raise self._no("be filtered", "let the tasks of such points fail: the sampler is told")
+        raise self._refusal("be filtered", "let the tasks of such points fail: the sampler is told")
 
     def repeated(self, times: int, *, axis: str = "seed", independent: bool = False) -> NoReturn:
-        raise self._no("be repeated", "repeat the computation inside of the task, and give the mean")
+        raise self._refusal("be repeated", "repeat the computation inside of the task, and give the mean")
 
     def _refuse_joining(self) -> None:
-        raise self._no("be chained or multiplied", "give all axes to search")
+        raise self._refusal("be chained or multiplied", "give all axes to search")
 
-    def _no(self, what: str, fix: str) -> SettingsError:
+    def _refusal(self, what: str, fix: str) -> SettingsError:
         return SettingsError(f"a search cannot {what}: its points are not known beforehand", fix=fix)
 
 
@@ -355,7 +355,7 @@ def search(
             raise SettingsError("a search without axes", fix="give at least one, such as x=(0.0, 1.0)")
         if not design.objectives:
             raise SettingsError(
-                f"the sampler {_called(sampler)} needs an objective", fix='give minimize="loss", or maximize="score"'
+                f"the sampler {_name_of(sampler)} needs an objective", fix='give minimize="loss", or maximize="score"'
             )
     design.spreads  # noqa: B018  raises SettingsError for an axis that cannot be drawn from
     return Search(design)
@@ -368,10 +368,10 @@ def design_of(sweep: Sweep) -> SearchDesign | None:
 
 def is_of_search(sweep: Sweep) -> bool:
     """Whether the sweep is a search, or some of a search's points."""
-    return isinstance(sweep, Search) or (isinstance(sweep, Narrowed) and isinstance(sweep._whole, Search))
+    return isinstance(sweep, Search) or (isinstance(sweep, SelectedPoints) and isinstance(sweep._whole, Search))
 
 
-def so_far(sweep: Sweep, points: Sequence[Point]) -> Search:
+def known_points(sweep: Sweep, points: Sequence[Point]) -> Search:
     """The search with these known points."""
     assert isinstance(sweep, Search), "called for searches only"
     return Search(sweep._design, points)
@@ -404,17 +404,17 @@ def _check_name(what: str, value: Any, names: Sequence[str]) -> None:
     if isinstance(value, str):
         if value not in names:
             raise SettingsError(f"no {what} is called {value!r}", fix=f"give one of {', '.join(names)}, or an object")
-    elif not (_is_own(value) or type(value).__module__.partition(".")[0] == "optuna" or _of_optuna(value)):
+    elif not (_is_own(value) or type(value).__module__.partition(".")[0] == "optuna" or _is_of_optuna(value)):
         if what == "sampler" and hasattr(value, "ask"):
             raise SettingsError(
-                f"the sampler {_called(value)} has no method `tell`",
+                f"the sampler {_name_of(value)} has no method `tell`",
                 fix="give it tell(results); where it learns nothing from results, tell does nothing",
             )
         kinds = "methods ask(n) and tell(results)" if what == "sampler" else "a class of optuna.pruners"
         raise SettingsError(f"{value!r} is no {what} of a search", fix=f"give one of {', '.join(names)}, or {kinds}")
 
 
-def _of_optuna(value: Any) -> bool:
+def _is_of_optuna(value: Any) -> bool:
     """Whether an object's class is derived from one of Optuna's."""
     return any(kind.__module__.partition(".")[0] == "optuna" for kind in type(value).__mro__)
 
@@ -432,13 +432,13 @@ def _is_whole(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool)
 
 
-def _called(thing: Any) -> str:
+def _name_of(thing: Any) -> str:
     return thing if isinstance(thing, str) else type(thing).__name__
 
 
-def _described(value: Any) -> Any:
+def _describe(value: Any) -> Any:
     try:
         canonical(value)
     except SettingsError:
         return repr(value)
-    return plain(value)
+    return as_json_value(value)

@@ -39,7 +39,7 @@ class Sweep:
     axes: name → those values. len(), iteration, indices and slices work as on a list, but points are created only when needed.
     """
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         """The points, each a new object."""
         raise NotImplementedError
 
@@ -47,7 +47,7 @@ class Sweep:
         """The axes of the first points."""
         raise NotImplementedError
 
-    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+    def _values_for_naming(self) -> Mapping[str, Iterable[Any]]:
         """axis → the values for `Naming`; for an axis of numbers any one value is enough."""
         return self.axes
 
@@ -55,7 +55,7 @@ class Sweep:
     def axes(self) -> Axes:
         """Every value that occurs, once, in the order of its first appearance."""
         by_axis: dict[str, dict[str, Any]] = {name: {} for name in self._shape()}
-        for point in self._fresh():
+        for point in self._new_points():
             for name, value in point.items():
                 by_axis.setdefault(name, {}).setdefault(canonical(value), value)
         return {name: list(values.values()) for name, values in by_axis.items()}
@@ -67,7 +67,7 @@ class Sweep:
 
     @cached_property
     def naming(self) -> Naming:
-        return Naming(self._shape(), self._named_by())
+        return Naming(self._shape(), self._values_for_naming())
 
     @property
     def points(self) -> Sweep:
@@ -86,7 +86,7 @@ class Sweep:
 
     def where(self, holds: Callable[[Point], object]) -> Sweep:
         """The points for which `holds` is true. They keep their names."""
-        return Filtered(self, holds)
+        return FilteredSweep(self, holds)
 
     def repeated(self, times: int, *, axis: str = "seed", independent: bool = False) -> Sweep:
         """Each point `times` times, with one more axis: the seeds 0 … times-1, the same for every point.
@@ -95,7 +95,7 @@ class Sweep:
         """
         if not isinstance(times, int) or times < 1:
             raise SettingsError(f"a sweep cannot be repeated {times!r} times", fix="give 1 or more")
-        return Reseeded(self, times, axis) if independent else self * grid(**{axis: range(times)})
+        return ReseededSweep(self, times, axis) if independent else self * grid(**{axis: range(times)})
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
         """This sweep with other values of an axis. Raises SettingsError if it is no axis of a grid."""
@@ -109,19 +109,19 @@ class Sweep:
 
     def __iter__(self) -> Iterator[Point]:
         naming = self.naming
-        for point in self._fresh():
+        for point in self._new_points():
             point._naming = naming
             yield point
 
     @cached_property
     def _count(self) -> int:
-        return sum(1 for _ in self._fresh())
+        return sum(1 for _ in self._new_points())
 
     def __len__(self) -> int:
         return self._count
 
     def __bool__(self) -> bool:
-        return next(self._fresh(), None) is not None
+        return next(self._new_points(), None) is not None
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
@@ -157,7 +157,7 @@ class Sweep:
         return all(one == another for one, another in itertools.zip_longest(self, other))
 
     def __hash__(self) -> int:
-        return hash(next(self._fresh(), None))
+        return hash(next(self._new_points(), None))
 
     def __repr__(self) -> str:
         return f"<{self.description}>"
@@ -178,7 +178,7 @@ class Grid(Sweep):
     def __init__(self, axes: Mapping[str, Iterable[Any]]) -> None:
         self.axes = {name: axis(name, values) for name, values in axes.items()}
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         names = tuple(self.axes)
         for combination in itertools.product(*self.axes.values()):
             yield Point(dict(zip(names, combination, strict=True)))
@@ -217,7 +217,7 @@ class Grid(Sweep):
         return f"grid({', '.join(f'{name}={values!r}' for name, values in self.axes.items())})"
 
 
-class Listed(Sweep):
+class ListedPoints(Sweep):
     """Points that are listed one by one. rows: Points or mappings. what: where they are from, for errors."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], *, what: str = "the list of points") -> None:
@@ -227,8 +227,8 @@ class Listed(Sweep):
             if not isinstance(row, Mapping):
                 raise SettingsError(f"{what}, row {number}: {row!r} is not a mapping", fix='write {"tol": 0.1, …}')
             for name in row:
-                legal_axis(name)
-            point = _ordered(Point({name: python_value(value) for name, value in row.items()}), self._rows)
+                check_axis_name(name)
+            point = _order_like_first(Point({name: python_value(value) for name, value in row.items()}), self._rows)
             if (before := first_rows.setdefault(point.id, number)) != number:
                 raise SettingsError(
                     f"{what}, row {number}: {point!r} is already in row {before}", fix="remove one: points must differ"
@@ -237,9 +237,9 @@ class Listed(Sweep):
         if not self._rows:
             raise SettingsError(f"{what} is empty: nothing would be computed", fix="give at least one point")
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         for row in self._rows:
-            yield _again(row)
+            yield _copy_point(row)
 
     def _shape(self) -> tuple[str, ...]:
         return self._rows[0].axes
@@ -252,7 +252,7 @@ class Listed(Sweep):
         return f"{counted(len(self), 'point')} ({', '.join(self.axes)})"
 
 
-class Narrowed(Sweep):
+class SelectedPoints(Sweep):
     """Some points of another sweep, with their names. Its axes have the values that occur, in that sweep's order."""
 
     def __init__(self, whole: Sweep, points: Iterable[Point]) -> None:
@@ -277,9 +277,9 @@ class Narrowed(Sweep):
     def naming(self) -> Naming:
         return self._whole.naming
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         for point in self._chosen:
-            yield _again(point)
+            yield _copy_point(point)
 
     def __iter__(self) -> Iterator[Point]:
         return iter(self._chosen)
@@ -295,7 +295,7 @@ class Narrowed(Sweep):
         return f"{len(self)} of {self._whole.description}"
 
 
-class Filtered(Sweep):
+class FilteredSweep(Sweep):
     """The points of a sweep for which a function is true, with their names."""
 
     def __init__(self, whole: Sweep, holds: Callable[[Point], object]) -> None:
@@ -306,7 +306,7 @@ class Filtered(Sweep):
     def naming(self) -> Naming:
         return self._whole.naming
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         for point in self._whole:
             try:
                 holds = self._holds(point)
@@ -326,7 +326,7 @@ class Filtered(Sweep):
         return f"{len(self)} of ({self._whole.description})"
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
-        return Filtered(self._whole.with_axis(name, values), self._holds)
+        return FilteredSweep(self._whole.with_axis(name, values), self._holds)
 
 
 class Product(Sweep):
@@ -344,19 +344,19 @@ class Product(Sweep):
             )
         self._factors = (first, other)
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         one, other = self._factors
-        for first in one._fresh():
-            for second in other._fresh():
+        for first in one._new_points():
+            for second in other._new_points():
                 yield Point({**first._values, **second._values})
 
     def _shape(self) -> tuple[str, ...]:
         one, other = self._factors
         return one._shape() + other._shape()
 
-    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+    def _values_for_naming(self) -> Mapping[str, Iterable[Any]]:
         one, other = self._factors
-        return {**one._named_by(), **other._named_by()}
+        return {**one._values_for_naming(), **other._values_for_naming()}
 
     @cached_property
     def axes(self) -> Axes:
@@ -389,11 +389,11 @@ class SweepSum(Sweep):
         for part in self._parts:
             part._refuse_joining()
 
-    def _fresh(self) -> Iterator[Point]:
+    def _new_points(self) -> Iterator[Point]:
         shape, axes = self._shape(), set(self._shape())
         ids: set[str] = set()
         for part in self._parts:
-            for point in part._fresh():
+            for point in part._new_points():
                 if point.id in ids:
                     continue
                 ids.add(point.id)
@@ -409,19 +409,19 @@ class SweepSum(Sweep):
         return " + ".join(part.description for part in self._parts)
 
 
-class Reseeded(Sweep):
+class ReseededSweep(Sweep):
     """Each point several times, with seeds that differ from those of other points."""
 
     def __init__(self, whole: Sweep, times: int, name: str) -> None:
-        legal_axis(name)
+        check_axis_name(name)
         if name in whole.axes:
             raise SettingsError(
                 f"the sweep has an axis `{name}` already", fix="give the axis of seeds another name: axis=…"
             )
         self._whole, self._times, self._axis = whole, times, name
 
-    def _fresh(self) -> Iterator[Point]:
-        for point in self._whole._fresh():
+    def _new_points(self) -> Iterator[Point]:
+        for point in self._whole._new_points():
             for time in range(self._times):
                 digest = hashlib.blake2b(f"{point.id}:{time}".encode(), digest_size=4).digest()
                 yield Point({**point._values, self._axis: int.from_bytes(digest, "big")})
@@ -429,8 +429,8 @@ class Reseeded(Sweep):
     def _shape(self) -> tuple[str, ...]:
         return (*self._whole._shape(), self._axis)
 
-    def _named_by(self) -> Mapping[str, Iterable[Any]]:
-        return {**self._whole._named_by(), self._axis: (0,)}
+    def _values_for_naming(self) -> Mapping[str, Iterable[Any]]:
+        return {**self._whole._values_for_naming(), self._axis: (0,)}
 
     def __len__(self) -> int:
         return len(self._whole) * self._times
@@ -440,14 +440,14 @@ class Reseeded(Sweep):
         return f"{self._whole.description} × {self._times} {self._axis}"
 
 
-def _ordered(point: Point, before: Sequence[Point]) -> Point:
+def _order_like_first(point: Point, before: Sequence[Point]) -> Point:
     """The point with its values in the order of the first point, if it has the same axes."""
     if before and point.axes != before[0].axes and set(point.axes) == set(before[0].axes):
         return Point({name: point[name] for name in before[0].axes})
     return point
 
 
-def _again(point: Point) -> Point:
+def _copy_point(point: Point) -> Point:
     copy = Point(point._values)
     copy._id = point._id
     return copy
@@ -457,14 +457,14 @@ def _again(point: Point) -> Point:
 RESERVED = frozenset(name for holder in (Point, Sweep) for name in dir(holder) if not name.startswith("_")) | {"point"}
 
 
-def legal_axis(name: object) -> None:
+def check_axis_name(name: object) -> None:
     """Raise SettingsError for what cannot be the name of an axis."""
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in RESERVED:
         why = " (points or sweeps have an attribute of that name)" if name in RESERVED else ""
         raise SettingsError(f"`{name}` cannot name an axis{why}", fix="choose another name, such as vintages")
 
 
-def _bounded(name: str, values: Iterable[Any]) -> Iterator[Any]:
+def _limit_values(name: str, values: Iterable[Any]) -> Iterator[Any]:
     """The values of an axis. Raises SettingsError if they are too many: at the first value if their number is known (a range)."""
     if isinstance(values, range):
         endless = bool(values[MOST_VALUES:])  # len() raises OverflowError for very long ranges
@@ -481,12 +481,12 @@ def _bounded(name: str, values: Iterable[Any]) -> Iterator[Any]:
 
 def axis(name: str, values: Iterable[Any]) -> list[Any]:
     """The values of an axis. Raises SettingsError if there are none, if one occurs twice, or if it is no list."""
-    legal_axis(name)
+    check_axis_name(name)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise SettingsError(
             f"the axis `{name}` is not a list of values", fix=f"write {name}=[{values!r}] for a single value"
         )
-    members = [python_value(value) for value in _bounded(name, values)]
+    members = [python_value(value) for value in _limit_values(name, values)]
     if not members:
         raise SettingsError(
             f"the axis `{name}` has no values: nothing would be computed", fix="give at least one value"
@@ -510,20 +510,20 @@ def grid(**axes: Iterable[Any]) -> Grid:
     return Grid(axes)
 
 
-def zipped(**axes: Iterable[Any]) -> Listed:
+def zipped(**axes: Iterable[Any]) -> ListedPoints:
     """The sweep over the first value of each axis, the second of each, and so on. Raises SettingsError unless all are equally long."""
     for name in axes:
-        legal_axis(name)
-    columns = {name: list(_bounded(name, values)) for name, values in axes.items()}
+        check_axis_name(name)
+    columns = {name: list(_limit_values(name, values)) for name, values in axes.items()}
     if len({len(values) for values in columns.values()}) > 1:
         lengths = ", ".join(f"{len(values)} {name}" for name, values in columns.items())
         raise SettingsError(
             f"axes of unequal length cannot be zipped ({lengths})", fix="give exactly as many values to each"
         )
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    return Listed(rows, what=f"zipped({', '.join(columns)})")
+    return ListedPoints(rows, what=f"zipped({', '.join(columns)})")
 
 
-def listed(points: Sequence[Mapping[str, Any]]) -> Listed:
+def listed(points: Sequence[Mapping[str, Any]]) -> ListedPoints:
     """The sweep over these points: `listed([{"tol": 0.1, "solver": "cg"}, …])`. Raises SettingsError for a point that occurs twice."""
-    return Listed(points)
+    return ListedPoints(points)

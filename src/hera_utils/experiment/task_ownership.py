@@ -22,7 +22,7 @@ from hera_utils.experiment.entry_tasks import (
     entry_template,
     entrypoint_of,
     items_of,
-    with_entry_tasks,
+    replace_entry_tasks,
 )
 from hera_utils.experiment.point_matching import Axes, match_tasks
 from hera_utils.experiment.points import Point
@@ -93,12 +93,12 @@ def task_ownership(document: Json, axes: Axes | Mapping[str, Sequence[Any]], poi
         tasks={point: tuple(refs) for point, refs in owned.items()},
         shared=tuple(task["name"] for task in tasks if task["name"] not in owners),
         unrequested=frozenset(unrequested),
-        after=_after(document, tasks),
+        after=_tasks_after_points(document, tasks),
     )
     whole = _ownerless_point(ownership, requested)
     if whole:
         return TaskOwnership(whole=whole)
-    whole = _bound(document, tasks, owners)
+    whole = _bound_together(document, tasks, owners)
     if whole:
         return TaskOwnership(ownership.tasks, whole=whole)
     unsplittable = _unsplittable(document, tasks, ownership, owners)
@@ -119,7 +119,7 @@ def _rows(task: Json) -> Iterator[tuple[TaskRef, dict[str, str]]]:
 # --- why a workflow is one unit, or cannot be split ----------------------------------------------------------------------
 
 
-def _after(document: Json, tasks: Sequence[Json]) -> dict[str, frozenset[str]]:
+def _tasks_after_points(document: Json, tasks: Sequence[Json]) -> dict[str, frozenset[str]]:
     names = {task["name"] for task in tasks}
     template = entry_template(document)
     if not template.get("dag"):
@@ -172,7 +172,7 @@ def _unsplittable(
     return ""
 
 
-def _bound(document: Json, tasks: Sequence[Json], owners: Mapping[str, set[str]]) -> str:
+def _bound_together(document: Json, tasks: Sequence[Json], owners: Mapping[str, set[str]]) -> str:
     """Why leaving out a point would change what another task does; "" if it would not."""
     looped = {task["name"] for task in tasks if is_loop(task)}
 
@@ -240,7 +240,7 @@ def prune(
         looped = {"withItems": rest} if task.get("withItems") is not None else {"withParam": json.dumps(rest)}
         changed[name] = {**task, **looped, **({} if stay else {"when": "false"})}
     refs = {point: tuple(numbers.get(ref, ref) for ref in ownership.tasks[point]) for point in points}
-    return with_entry_tasks(document, changed, _removable(document, ownership, skipped)), refs
+    return replace_entry_tasks(document, changed, _removable(document, ownership, skipped)), refs
 
 
 def _removable(document: Json, ownership: TaskOwnership, skipped: set[str]) -> set[str]:

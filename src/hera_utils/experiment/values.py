@@ -57,10 +57,10 @@ def canonical(value: Any) -> str:
         return known(value)
     value = python_value(value)
     known = _CANONICAL.get(type(value))
-    return known(value) if known is not None else _canonical_of_the_rest(value)
+    return known(value) if known is not None else _canonical_of_other_types(value)
 
 
-def _canonical_of_the_rest(value: Any) -> str:
+def _canonical_of_other_types(value: Any) -> str:
     kind = type(value).__qualname__
     if isinstance(value, enum.Enum):
         return f"e{kind}.{value.name}"
@@ -97,19 +97,19 @@ def members_of(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def plain(value: Any) -> Any:
+def as_json_value(value: Any) -> Any:
     """The value as JSON: texts, numbers, booleans, None, lists and dictionaries of these."""
     value = python_value(value)
     if type(value) in _CANONICAL:
         return value
     if isinstance(value, enum.Enum):
-        return plain(value.value)
+        return as_json_value(value.value)
     if isinstance(value, list | tuple | range):
-        return [plain(member) for member in value]
+        return [as_json_value(member) for member in value]
     if isinstance(value, Mapping):
-        return {str(plain(key)): plain(member) for key, member in value.items()}
+        return {str(as_json_value(key)): as_json_value(member) for key, member in value.items()}
     if isinstance(value, set | frozenset):
-        return [plain(member) for member in sorted(value, key=canonical)]
+        return [as_json_value(member) for member in sorted(value, key=canonical)]
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -120,16 +120,16 @@ def plain(value: Any) -> Any:
         return str(value)
     members = members_of(value)
     if members is not None:
-        return plain(members)
+        return as_json_value(members)
     for one in (str, int, float):
         if isinstance(value, one):
             return one(value)
     return str(value)
 
 
-def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+def as_json_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Axis → its value as JSON."""
-    return {axis: plain(value) for axis, value in values.items()}
+    return {axis: as_json_value(value) for axis, value in values.items()}
 
 
 def for_json(value: Any) -> Any:
@@ -151,16 +151,16 @@ def argument(value: Any) -> Any:
             f"the bytes {value!r} cannot be given to a task, which takes texts",
             fix="give a text (`value.hex()`, base64…) and convert it in the task",
         )
-    return plain(value)
+    return as_json_value(value)
 
 
 def text(value: Any) -> str:
     """The value in a task's document: a text unchanged, anything else as JSON (Hera's rule)."""
-    json_value = plain(value)
+    json_value = as_json_value(value)
     return json_value if isinstance(json_value, str) else json.dumps(json_value)
 
 
-def readable(value: Any) -> tuple[str, bool]:
+def format_for_names(value: Any) -> tuple[str, bool]:
     """(the value in small letters, digits and single hyphens, whether no other value *of its kind* reads the same).
 
     The second is only True for numbers; for other kinds it cannot be known without the other values.
@@ -177,7 +177,7 @@ def readable(value: Any) -> tuple[str, bool]:
     if isinstance(value, enum.Enum):
         return slug(value.name), False
     if isinstance(value, list | tuple):
-        return "-".join(filter(None, (readable(member)[0] for member in value))) or "x", False
+        return "-".join(filter(None, (format_for_names(member)[0] for member in value))) or "x", False
     if value is None:
         return "none", False
     return slug(str(value) if kind is str else text(value)), False

@@ -33,7 +33,7 @@ from dataclasses import replace as replaced
 from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
-from hera_utils.experiment.conversion import converted
+from hera_utils.experiment.conversion import convert
 from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.values import text
 from hera_utils.wording import did_you_mean
@@ -284,7 +284,7 @@ def _decoded(
         if open_ended or word in signature.parameters:
             wanted = hints.get(word)
             decoded[word] = (
-                converted(value, wanted, f"{name}.{parameter_name}", written=True)
+                convert(value, wanted, f"{name}.{parameter_name}", written=True)
                 if wanted is not None
                 else _as_hera(value)
             )
