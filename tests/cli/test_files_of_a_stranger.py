@@ -24,7 +24,7 @@ READERS = {
     "inputs.json": loading.read_inputs,
     "inputs.toml": loading.read_inputs,
     "images.yaml": ImageTable.from_file,
-    "config": lambda path: kubeconfig.choose([path], None),
+    "config": lambda path: kubeconfig.choose_context([path], None),
 }
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hera_utils.runs.catalogue import catalogue
+from hera_utils.runs.catalogue import read_catalogue
 from hera_utils.runs.record import RUN_LABEL, RunRecord, WorkflowRow, records
 from waiting import until
 
@@ -179,8 +179,8 @@ def test_a_record_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_one_of_which_nothing_was_submitted_says_so(tmp_path):
     with RunRecord.create(tmp_path, "a", {}) as record:
         record.drive()
-        assert [one.phase for one in catalogue([tmp_path])] == ["Running"]
-    assert [one.phase for one in catalogue([tmp_path])] == ["NotSubmitted"]
+        assert [one.phase for one in read_catalogue([tmp_path])] == ["Running"]
+    assert [one.phase for one in read_catalogue([tmp_path])] == ["NotSubmitted"]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_run_that_was_left_is_as_the_platform_knows_it(tmp_path, phases, statu
         }
         for name, phase in phases.items()
     ]
-    (entry,) = catalogue([tmp_path], there, ("local", "/state", "default"))
+    (entry,) = read_catalogue([tmp_path], there, ("local", "/state", "default"))
     assert (entry.phase, entry.ended is not None) == (status, status in ("Succeeded", "Failed"))
-    (entry,) = catalogue([tmp_path], [], ("local", "/state", "another"))  # this platform does not know the run
+    (entry,) = read_catalogue([tmp_path], [], ("local", "/state", "another"))  # this platform does not know the run
     assert entry.phase == "Running"

@@ -21,7 +21,7 @@ from hera_utils.platforms.discovery import _base_of
 from hera_utils.platforms.hera_binding import bind_hera
 from hera_utils.platforms.token import expiry
 from hera_utils.platforms.token_sources import ServiceAccountToken
-from hera_utils.settings.kubeconfig import of_this_pod
+from hera_utils.settings.kubeconfig import context_of_this_pod
 from hera_utils.settings.sources import Surroundings, read_settings
 
 HELLO = {
@@ -140,10 +140,10 @@ def test_inside_a_pod_its_own_account_leads(place, tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     parts = urlsplit(place.bed.kubernetes)
     around = {"KUBERNETES_SERVICE_HOST": parts.hostname, "KUBERNETES_SERVICE_PORT": str(parts.port)}
-    chosen = of_this_pod(tmp_path, around)
+    chosen = context_of_this_pod(tmp_path, around)
     assert chosen.namespace == place.name
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("hera_utils.settings.kubeconfig.of_this_pod", lambda: chosen)
+    monkeypatch.setattr("hera_utils.settings.kubeconfig.context_of_this_pod", lambda: chosen)
     cluster = Cluster(Connection("", namespace=place.name))
     assert cluster.exists("ConfigMap", "cluster")
     (tmp_path / "token").write_text("planted-stale")
@@ -151,7 +151,7 @@ def test_inside_a_pod_its_own_account_leads(place, tmp_path, monkeypatch):
         cluster.exists("ConfigMap", "cluster")
     (tmp_path / "token").write_text(place.token())
     assert cluster.exists("ConfigMap", "cluster")
-    assert of_this_pod(tmp_path, {}) is None
+    assert context_of_this_pod(tmp_path, {}) is None
 
 
 @pytest.mark.parametrize("way", ["argo_token", "argo_token_file", "argo_token_command", "service account"])

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 from hera_utils.provenance import rerun
 from hera_utils.provenance.crate import CrateContext, submittable, write_crate, write_zip
-from hera_utils.provenance.git import without_credentials
+from hera_utils.provenance.git import remove_credentials
 from hera_utils.provenance.manifest import KnownFile
 from hera_utils.provenance.modules import sources_of
 from hera_utils.results.results import Results
@@ -352,7 +352,7 @@ def test_common_words_and_paths_change_no_file(script, tmp_path, monkeypatch):
     kept = json.loads((folder / "workflows" / "wf.json").read_text())
     assert kept["metadata"]["annotations"] == {"hera-utils/directory": str(script.parent)}
     assert kept["spec"] == document["spec"]
-    assert rerun.as_new(rerun.read(folder).workflows[0], {})["spec"] == document["spec"]
+    assert rerun.prepare_new_workflow(rerun.read_manifest(folder).workflows[0], {})["spec"] == document["spec"]
 
 
 def test_a_workflow_can_be_submitted_again():
@@ -368,16 +368,16 @@ def test_a_workflow_can_be_submitted_again():
     }  # fmt: skip
     made["spec"]["arguments"]["parameters"][0]["value"] = "********"  # an older version masked values
     with pytest.raises(SettingsError, match="api_token"):
-        rerun.as_new(made, {})
-    again = rerun.as_new(made, {"api_token": "x"})
+        rerun.prepare_new_workflow(made, {})
+    again = rerun.prepare_new_workflow(made, {"api_token": "x"})
     assert "name" not in again["metadata"]
     assert again["spec"]["arguments"]["parameters"][0] == {"name": "api_token", "value": "x"}
 
 
 def test_it_is_read_again(script, tmp_path):
     folder = written(tmp_path, whole(script, swept()))
-    recorded = rerun.read(folder)
-    assert recorded == rerun.read(folder / "ro-crate-metadata.json")
+    recorded = rerun.read_manifest(folder)
+    assert recorded == rerun.read_manifest(folder / "ro-crate-metadata.json")
     assert (recorded.run, recorded.script, recorded.arguments) == ("wf", script.resolve(), ("--set", "years=1,2"))
     leading = [
         "--argo_server",
@@ -389,7 +389,7 @@ def test_it_is_read_again(script, tmp_path):
     ]
     given = whole(script, swept())
     given.facts["arguments"] = [*leading, "--set", "years=1,2"]
-    assert rerun.read(written(tmp_path / "theirs", given)).arguments == ("--set", "years=1,2")
+    assert rerun.read_manifest(written(tmp_path / "theirs", given)).arguments == ("--set", "years=1,2")
     assert rerun.changed_sources(recorded) == []
     (script.parent / "inputs.py").write_text("years = [3]\n")
     assert rerun.changed_sources(recorded) == ["inputs.py"]
@@ -403,11 +403,11 @@ def test_it_is_read_again(script, tmp_path):
 
 def test_what_is_no_manifest_is_refused(tmp_path):
     with pytest.raises(ResourceError, match="cannot be read"):
-        rerun.read(tmp_path / "nothing")
+        rerun.read_manifest(tmp_path / "nothing")
     for text in ("[]", '{"@graph": 5}', '{"@graph": {"a": 1}}'):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(SettingsError, match="not a manifest"):
-            rerun.read(tmp_path / "x.json")
+            rerun.read_manifest(tmp_path / "x.json")
 
 
 JSON = st.one_of(
@@ -430,7 +430,7 @@ def test_a_damaged_manifest_is_a_sentence(tmp_path, entities):
     graph = [{"@id": key, **value} for key, value in [*entities, ("#run", {})]]
     (tmp_path / "ro-crate-metadata.json").write_text(json.dumps({"@graph": graph}))
     with contextlib.suppress(HeraUtilsError):  # any other exception would be a traceback for the user
-        rerun.changed_sources(rerun.read(tmp_path))
+        rerun.changed_sources(rerun.read_manifest(tmp_path))
 
 
 def test_sources_are_the_modules_beside_the_script(tmp_path):
@@ -444,8 +444,8 @@ def test_sources_are_the_modules_beside_the_script(tmp_path):
 
 
 def test_credentials_stay_out():
-    assert without_credentials("https://me:tok@host.example/x.git") == "https://host.example/x.git"
-    assert without_credentials("git@host.example:x.git") == "git@host.example:x.git"
+    assert remove_credentials("https://me:tok@host.example/x.git") == "https://host.example/x.git"
+    assert remove_credentials("git@host.example:x.git") == "git@host.example:x.git"
 
 
 def test_a_run_without_a_task_can_be_told(tmp_path):

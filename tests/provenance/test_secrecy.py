@@ -14,11 +14,11 @@ from hera_utils.report.run_folder import render_report
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import (
     is_secret,
+    mask_secrets,
     refuse_secret_inputs,
     refuse_secret_literals,
     refuse_secrets,
     secrets_of,
-    without_secrets,
 )
 from hera_utils.runs.whole_run import WholeRun
 
@@ -57,14 +57,14 @@ def failing(text):
 
 def test_messages_and_logs_are_masked():
     _, results = failing(TOKEN)
-    row = without_secrets(results, [TOKEN]).tasks[0]
+    row = mask_secrets(results, [TOKEN]).tasks[0]
     assert (row.message, row.log) == ("no access with ********", ("Authorization: Bearer ********", "Succeeded"))
 
 
 def test_results_are_never_changed():
     document = sweep([({"a": TOKEN}, "Succeeded", {"said": TOKEN})])
     results = Results.of([document])
-    assert without_secrets(results, [TOKEN, "Succeeded"]).to_csv() == results.to_csv()
+    assert mask_secrets(results, [TOKEN, "Succeeded"]).to_csv() == results.to_csv()
 
 
 class Client:

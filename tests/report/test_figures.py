@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from hera_utils.report import figures
-from hera_utils.report.figures import LARGEST, joined, kind_of, unpacked
+from hera_utils.report.figures import LARGEST, join_pieces, kind_of, unpack_single_file
 from hera_utils.report.run_folder import report_page
 from hera_utils.results.results import Results
 from hera_utils.runs.whole_run import load_run
@@ -53,10 +53,10 @@ def test_a_picture_is_known_by_its_first_bytes(content, kind):
 
 
 def test_a_packet_gives_its_file_and_nothing_else():
-    assert unpacked(packet(("plot.png", png()))) == png()
-    assert unpacked(packet(("plot.png", png()))[:40]) == b""
-    assert unpacked(b"\x1f\x8bnothing") == b""
-    assert unpacked(packet(("big.png", b"0" * (LARGEST + 1)))) == b""
+    assert unpack_single_file(packet(("plot.png", png()))) == png()
+    assert unpack_single_file(packet(("plot.png", png()))[:40]) == b""
+    assert unpack_single_file(b"\x1f\x8bnothing") == b""
+    assert unpack_single_file(packet(("big.png", b"0" * (LARGEST + 1)))) == b""
 
 
 def test_what_is_too_large_is_not_read_to_its_end():
@@ -67,7 +67,7 @@ def test_what_is_too_large_is_not_read_to_its_end():
             asked.append(number)
             yield b"0" * (LARGEST // 2)
 
-    assert joined(pieces()) == b""
+    assert join_pieces(pieces()) == b""
     assert len(asked) == 3
 
 

@@ -1,6 +1,6 @@
 """The paragraph of methods: what it says of runs of several kinds."""
 
-from hera_utils.report.methods import Software, methods
+from hera_utils.report.methods import Software, methods_paragraph
 from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
 from hera_utils.runs.whole_run import WholeRun
@@ -30,7 +30,7 @@ def a_run(*nodes, points=(), **facts):
 
 
 def paragraph(run, software=LOCAL):
-    return methods(run, Results.of_run(run), software)
+    return methods_paragraph(run, Results.of_run(run), software)
 
 
 def test_an_experiment():

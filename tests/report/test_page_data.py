@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hera_utils.argo.annotations import RAN
-from hera_utils.report.graph import graph
+from hera_utils.report.graph import build_graph
 from hera_utils.report.markdown import markdown
 from hera_utils.report.page_data import MOST_FAILURES, page_data
 from hera_utils.report.page_html import page, page_of
-from hera_utils.report.plots import chosen
+from hera_utils.report.plots import choose_plots
 from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
 from hera_utils.runs.whole_run import WholeRun
@@ -31,7 +31,7 @@ def pictures(values, outputs=None):
     text = [{name: str(value) for name, value in one.items()} for one in values]
     document = sweep([(one, "Succeeded", two) for one, two in zip(text, outputs, strict=True)])
     points = [PointRow(f"p{n}", n, "", one) for n, one in enumerate(values)]
-    return [(p.kind, p.output, p.x, p.series) for p in chosen(Results.of([document], points).point_table)]
+    return [(p.kind, p.output, p.x, p.series) for p in choose_plots(Results.of([document], points).point_table)]
 
 
 def test_the_timeline_says_how_long_a_task_waited():
@@ -116,7 +116,7 @@ def test_what_a_search_found_is_told(search, best):
 
 def test_without_inputs_that_vary_how_often():
     document = run(*(pod(f"wf.c({n}:)", outputs={"y": str(n)}) for n in range(5)))
-    assert [one.kind for one in chosen(Results.of([document]).task_table)] == ["histogram"]
+    assert [one.kind for one in choose_plots(Results.of([document]).task_table)] == ["histogram"]
 
 
 def test_a_text_that_another_input_decides_is_no_axis():
@@ -140,7 +140,7 @@ def test_a_fan_out_is_one_box():
         *items,
         pod("wf.end"),
     )
-    drawn = graph([document], Results.of([document]).tasks)
+    drawn = build_graph([document], Results.of([document]).tasks)
     assert {box.title: box.counts for box in drawn.boxes} == {
         "start": {"Succeeded": 1},
         "c": {"Succeeded": 3},
@@ -157,12 +157,12 @@ def test_steps_and_nested_templates_are_passed_through():
         pod("wf[1]", type="StepGroup", children=["id-wf[1].b"]),
         pod("wf[1].b"),
     )
-    assert titles(graph([document], Results.of([document]).tasks)) == {("inner.a", "b")}
+    assert titles(build_graph([document], Results.of([document]).tasks)) == {("inner.a", "b")}
 
 
 def test_many_boxes_become_one_a_template_and_workflows_share_them():
     documents = [sweep([({"n": str(n)}, "Succeeded", {}) for n in range(70)], name) for name in ("one", "two")]
-    (box,) = graph(documents, Results.of(documents).tasks).boxes
+    (box,) = build_graph(documents, Results.of(documents).tasks).boxes
     assert (box.title, box.counts) == ("collect", {"Succeeded": 140})
 
 
@@ -250,7 +250,7 @@ def test_a_loop_in_the_users_own_python_is_one_box_and_gather_comes_after_it():
     after = run(name="after")
     after["status"]["nodes"] = {"after": pod("after", templateName="sum") | {"id": "after", "boundaryID": ""}}
     documents = [points, after]
-    drawn = graph(documents, Results.of(documents).tasks, last=["after"])
+    drawn = build_graph(documents, Results.of(documents).tasks, last=["after"])
     assert [(box.title, sum(box.counts.values())) for box in drawn.boxes] == [("stage", 1), ("collect", 20), ("sum", 1)]
     assert titles(drawn) == {("stage", "collect"), ("collect", "sum")}
 
@@ -275,7 +275,7 @@ def test_of_earlier_runs_only_the_points_that_were_taken_over():
 
 def test_an_exit_handler_comes_last():
     document = run(pod("wf.a"), pod("wf.onExit", templateName="bye") | {"boundaryID": ""})
-    assert titles(graph([document], Results.of([document]).tasks)) == {("a", "onExit")}
+    assert titles(build_graph([document], Results.of([document]).tasks)) == {("a", "onExit")}
 
 
 def test_what_a_template_used_is_summed_and_bounded():

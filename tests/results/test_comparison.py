@@ -2,7 +2,7 @@
 
 from documents import pod, run, sweep
 
-from hera_utils.results.comparison import Tolerance, compare
+from hera_utils.results.comparison import Tolerance, compare_results
 from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
 
@@ -14,7 +14,7 @@ def swept(outputs, name="one"):
 
 
 def test_points_are_matched_by_their_values():
-    found = compare(
+    found = compare_results(
         swept({"1": ("Succeeded", "10"), "2": ("Succeeded", "20"), "3": ("Succeeded", "1")}, "one"),
         swept({"2": ("Succeeded", "25"), "1": ("Succeeded", "10"), "4": ("Failed", None)}, "two"),
     )
@@ -36,22 +36,22 @@ def test_points_are_matched_by_their_values():
 
 def test_a_run_is_equal_to_itself():
     one = swept({"1": ("Succeeded", "nan"), "2": ("Failed", None)})
-    assert compare(one, one).equal
+    assert compare_results(one, one).equal
 
 
 def test_tolerances():
     pair = swept({"1": ("Succeeded", "100")}), swept({"1": ("Succeeded", "100.5")}, "two")
-    assert not compare(*pair).equal
-    assert compare(*pair, Tolerance(relative=0.01)).equal
-    assert compare(*pair, Tolerance(absolute=0.5)).equal
-    assert not compare(*pair, Tolerance(relative=0.001, absolute=0.1)).equal
+    assert not compare_results(*pair).equal
+    assert compare_results(*pair, Tolerance(relative=0.01)).equal
+    assert compare_results(*pair, Tolerance(absolute=0.5)).equal
+    assert not compare_results(*pair, Tolerance(relative=0.001, absolute=0.1)).equal
     assert Tolerance().same("1.0", "1.00")  # the same number in another spelling
     assert not Tolerance().same("x", "y")
     assert Tolerance().same("nan", "nan")
 
 
 def test_a_status_that_changed_and_an_output_that_is_gone():
-    (one,) = compare(swept({"1": ("Succeeded", "1")}), swept({"1": ("Failed", None)}, "two")).changed
+    (one,) = compare_results(swept({"1": ("Succeeded", "1")}), swept({"1": ("Failed", None)}, "two")).changed
     assert [(c.name, c.before, c.after) for c in one.changes] == [("status", "Succeeded", "Failed"), ("n", "1", None)]
 
 
@@ -62,7 +62,7 @@ def test_tasks_without_points_are_matched_by_template_and_inputs_then_by_their_p
     second = Results.of(
         [run(pod("wf.c(3:x)", inputs={"b": "x"}, outputs={"n": "2"}), pod("wf.sum", inputs={"in": "2"}), name="wf")]
     )
-    found = compare(first, second)
+    found = compare_results(first, second)
     assert not found.only_first
     assert not found.only_second
     assert [(one.title, [c.name for c in one.changes]) for one in found.changed] == [
@@ -74,4 +74,4 @@ def test_tasks_without_points_are_matched_by_template_and_inputs_then_by_their_p
 def test_tasks_that_inputs_do_not_tell_apart_are_matched_by_path():
     first = Results.of([run(pod("wf.a", outputs={"n": "1"}), pod("wf.b", outputs={"n": "2"}))])
     second = Results.of([run(pod("wf.b", outputs={"n": "2"}), pod("wf.a", outputs={"n": "1"}))])
-    assert compare(first, second).equal
+    assert compare_results(first, second).equal

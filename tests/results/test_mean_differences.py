@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
 from hera_utils.results import exports
-from hera_utils.results.differences_of_means import MeanDifference, differences
+from hera_utils.results.differences_of_means import MeanDifference, differences_of_means
 from hera_utils.results.latex import latex_table
 from hera_utils.results.results import Results
 from hera_utils.results.student_distribution import half_width, probability_within
@@ -43,7 +43,7 @@ def test_what_a_seed_does_to_both_is_in_no_difference():
     """The seeds differ by hundreds, the methods by one, give or take: the intervals of the means overlap by far."""
     noise = (0.0, 0.1, -0.1, 0.2)
     made = methods(lambda size, name, seed: 100.0 * seed + (1 + noise[seed] if name == "new" else 0))
-    sheet = differences(made, "method", ["replicate"]).sheet()
+    sheet = differences_of_means(made, "method", ["replicate"]).sheet()
     assert sheet.header == ("size", "method", "n", "y", "y − old")
     assert sheet.lines == (
         ("8", "old", "4", "150 ± 65", ""),
@@ -56,7 +56,7 @@ def test_what_a_seed_does_to_both_is_in_no_difference():
 
 def test_intervals_hold_together_for_all_comparisons_of_a_setting():
     made = methods(lambda size, name, seed: seed**2 * len(name), names=("a", "bb", "ccc", "dddd"))
-    found = differences(made, "method", ["replicate"], "bb")
+    found = differences_of_means(made, "method", ["replicate"], "bb")
     assert found.comparisons == 3
     assert "differences to method=bb, with intervals of 95%, for 3 comparisons together" in found.sheet().title
     one = found.by_output["y"][0]
@@ -92,12 +92,14 @@ def test_only_points_that_both_have_are_pairs():
     made = methods(
         lambda size, name, seed: None if (name, seed) == ("new", 1) else float(seed**2 if name == "new" else seed)
     )
-    (_, line) = differences(made, "method", ["replicate"]).sheet().lines
+    (_, line) = differences_of_means(made, "method", ["replicate"]).sheet().lines
     assert line == ("8", "new", "3", "4.3 ± 2.6", "+2.7 [-4.9, +10.3]")
     made = methods(lambda size, name, seed: None if name == "old" and seed else float(seed))
-    assert differences(made, "method", ["replicate"]).sheet().lines[1][-1] == "0 (1 pair)", "one pair has no interval"
+    assert differences_of_means(made, "method", ["replicate"]).sheet().lines[1][-1] == "0 (1 pair)", (
+        "one pair has no interval"
+    )
     made = methods(lambda size, name, seed: None if name == "old" else float(seed))
-    assert differences(made, "method", ["replicate"]).sheet().lines[1][-1] == ""
+    assert differences_of_means(made, "method", ["replicate"]).sheet().lines[1][-1] == ""
 
 
 def test_seeds_of_their_own_are_independent():
@@ -106,13 +108,13 @@ def test_seeds_of_their_own_are_independent():
         for name in ("old", "new")
         for seed in range(3)
     ]
-    (_, line) = differences(table(*rows), "method", ["seed"]).sheet().lines
+    (_, line) = differences_of_means(table(*rows), "method", ["seed"]).sheet().lines
     assert line[-1] == "+0.0 [-2.3, +2.3] (not paired)"
 
 
 def test_equal_differences_say_nothing_of_how_far_they_are_off():
     made = methods(lambda size, name, seed: float(seed + (name == "new")))
-    found = differences(made, "method", ["replicate"])
+    found = differences_of_means(made, "method", ["replicate"])
     assert found.sheet().lines[1][-1] == "+1"
     assert found.as_json()[1]["outputs"]["y"]["difference"] == {
         "to": "old", "value": 1.0, "low": None, "high": None, "pairs": 4,
@@ -121,7 +123,7 @@ def test_equal_differences_say_nothing_of_how_far_they_are_off():
 
 def test_each_setting_is_compared_within_itself_and_exported():
     made = methods(lambda size, name, seed: size * (1.0 + (name == "new") + seed * len(name) / 10), sizes=(8, 16))
-    found = differences(made, "method", ["replicate"], "new")
+    found = differences_of_means(made, "method", ["replicate"], "new")
     rows = list(csv.DictReader(io.StringIO(exports.csv_text(found.table()))))
     assert [row["difference(y)"] for row in rows] == ["-8.0", "", "-16.0", ""]
     assert [row["pairs(y)"] for row in rows] == ["4", "", "4", ""]
@@ -133,7 +135,7 @@ def test_each_setting_is_compared_within_itself_and_exported():
 
 def test_latex_reads_any_cell_as_a_text():
     made = table(*(({"m_1": name, "seed": seed}, 1e-7 * seed) for name in ("a&b", "50%") for seed in (1, 3)))
-    text = latex_table(differences(made, "m_1", ["seed"]).sheet())
+    text = latex_table(differences_of_means(made, "m_1", ["seed"]).sheet())
     assert r"m\_1 & n & y & y $-$ a\&b \\" in text
     assert r"50\% & $2$ & $(2.0 \pm 1.0) \times 10^{-7}$ & $0$ \\" in text
 
@@ -147,7 +149,7 @@ def test_what_cannot_be_compared_is_told():
         ("size", None, "has one value alone, 8"),
     ):
         with pytest.raises(ResourceError, match=said):
-            differences(made, axis, ["replicate"], reference)
+            differences_of_means(made, axis, ["replicate"], reference)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from call_counts import calls_of
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.point_matching import PointMatcher
 from hera_utils.results import exports
-from hera_utils.results.columns import kind_of, typed
+from hera_utils.results.columns import convert_cell, kind_of
 from hera_utils.results.results import Results
-from hera_utils.results.terminal_table import failure_lines, sheets
+from hera_utils.results.terminal_table import lines_of_failures, sheets
 from hera_utils.runs.record import PointRow
 
 
@@ -104,15 +104,15 @@ def test_csv_keeps_every_value(inputs, outputs):
 def test_kinds(cells, kind, first):
     assert kind_of(cells) == kind
     if cells:
-        assert typed(cells[0], kind) == first
-        assert type(typed(cells[0], kind)) is type(first)
+        assert convert_cell(cells[0], kind) == first
+        assert type(convert_cell(cells[0], kind)) is type(first)
 
 
 @given(st.lists(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.booleans())))
 def test_every_cell_can_be_read_as_its_columns_kind(cells):
     kind = kind_of(cells)
     for cell in cells:
-        typed(cell, kind)
+        convert_cell(cell, kind)
 
 
 def test_a_row_a_point():
@@ -212,7 +212,7 @@ def test_outputs_of_one_name_are_told_apart_by_their_template():
 
 def test_failures_are_told_with_their_last_lines():
     found = results(pod("wf.a", "Failed", message="exit 3", inputs={"n": "1"})).with_logs({"id-wf.a": ["boom"]})
-    assert failure_lines(found.failures) == ["✘ a (n=1): exit 3", "    boom"]
+    assert lines_of_failures(found.failures) == ["✘ a (n=1): exit 3", "    boom"]
     assert json.loads(found.to_json())[0]["log"] == ["boom"]
 
 
@@ -230,7 +230,7 @@ def test_nothing_that_a_task_wrote_steers_the_terminal():
     found = results(pod("wf.a", "Failed", message="\x1b[2Jgone", outputs={"x": "\x1b]0;owned\x07"}))
     (sheet,) = sheets(found.points, found.tasks)
     assert "\x1b" not in repr(sheet.lines).replace("\\x1b", "\x1b")
-    assert "\x1b" not in "".join(failure_lines(found.with_logs({"id-wf.a": ["\x1b[31mred"]}).failures))
+    assert "\x1b" not in "".join(lines_of_failures(found.with_logs({"id-wf.a": ["\x1b[31mred"]}).failures))
     assert "\x1b" in found.to_csv()  # files contain the values unchanged
 
 

@@ -3,7 +3,7 @@
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
-from hera_utils.results.terminal_table import failure_lines
+from hera_utils.results.terminal_table import lines_of_failures
 from hera_utils.runs.failure_summary import lines
 from hera_utils.runs.outcome import Failure, Outcome
 
@@ -26,7 +26,7 @@ def row(number, log=LOG, status="Failed"):
 
 def test_equal_failures_are_told_once():
     results = Results((*(row(number) for number in range(8)), row(9, ("KeyError: 'x'",))), name="run")
-    said = failure_lines(results.failures)
+    said = lines_of_failures(results.failures)
     assert said.count("    ValueError: beta too large") == 1
     assert "  and 7 more in the same way: t-1, t-2, t-3, t-4, t-5, …" in said
     assert "    KeyError: 'x'" in said

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import SettingsError
 from hera_utils.results.exports import csv_of
-from hera_utils.runs.catalogue import catalogue
-from hera_utils.runs.comparison_table import points_side_by_side, side_by_side
-from hera_utils.runs.conditions import Condition, RunMatch, cell, check_columns, search
+from hera_utils.runs.catalogue import read_catalogue
+from hera_utils.runs.comparison_table import table_of_points, table_of_runs
+from hera_utils.runs.conditions import Condition, RunMatch, cell, check_columns, search_entries
 from hera_utils.runs.notes import RunNotes, write_notes
 
 
@@ -39,7 +39,8 @@ def record(tmp_path):
 
 def found(folder, *conditions):
     return {
-        match.entry.name: match for match in search(catalogue([folder]), [Condition.parse(one) for one in conditions])
+        match.entry.name: match
+        for match in search_entries(read_catalogue([folder]), [Condition.parse(one) for one in conditions])
     }
 
 
@@ -90,11 +91,11 @@ def test_a_comparison_tells_results_from_facts_of_the_same_name(record, tmp_path
     header = ("point", "x", "outputs.status", "status")
     for name, values in (("a", "ok"), ("b", "rough")):
         record(name, [header, ("1", "1", values, "Succeeded")], axes={"x": [1]})
-    table = side_by_side(sorted(catalogue([tmp_path]), key=lambda one: one.name))
+    table = table_of_runs(sorted(read_catalogue([tmp_path]), key=lambda one: one.name))
     by_column = dict(zip(table.header, zip(*table.lines, strict=True), strict=True))
     assert by_column["status"] == ("Succeeded", "Succeeded")
     assert by_column["outputs.status"] == ("ok", "rough")
-    points = points_side_by_side(sorted(catalogue([tmp_path]), key=lambda one: one.name))
+    points = table_of_points(sorted(read_catalogue([tmp_path]), key=lambda one: one.name))
     assert (points.header, points.lines) == (("x", "outputs.status a", "outputs.status b"), (("1", "ok", "rough"),))
 
 
@@ -103,7 +104,7 @@ def test_a_comparison_shows_none_and_is_json_for_every_reader(record, tmp_path):
     for name, depths in (("a", [3, None]), ("b", [3])):
         lines = [(str(depth), "" if depth is None else str(depth), "nan", "Succeeded") for depth in depths]
         record(name, [header, *lines], axes={"depth": depths})
-    table = side_by_side(sorted(catalogue([tmp_path]), key=lambda one: one.name))
+    table = table_of_runs(sorted(read_catalogue([tmp_path]), key=lambda one: one.name))
     assert [line[table.header.index("depth")] for line in table.lines] == ["3 None", "3"]
     json.dumps(table.as_json(), allow_nan=False)
 
@@ -115,7 +116,7 @@ def test_searches_are_compared_by_what_they_found(record, tmp_path, verb, other,
     for name, goal in (("a", verb), ("b", other)):
         inputs = {"constants": {}, "parameters": {"x": [1, 2]}, "search": {goal: ["loss"]}}
         record(name, [("point", "x", "loss", "status"), ("1", "1", "4", "ok"), ("2", "2", "9", "ok")], inputs=inputs)
-    table = side_by_side(sorted(catalogue([tmp_path]), key=lambda one: one.name))
+    table = table_of_runs(sorted(read_catalogue([tmp_path]), key=lambda one: one.name))
     assert table.header[-1] == column
     assert {line[-1] for line in table.lines} == {{"min(loss)": "4", "max(loss)": "9", "mean(loss)": "6.5"}[column]}
 
@@ -124,7 +125,7 @@ def test_constants_inside_of_others_have_the_path_as_their_name(record, tmp_path
     record("a", constants={"solver": {"tol": 1e-6}})
     record("b", constants={"solver": {"tol": 1e-3}})
     assert set(found(tmp_path, "solver.tol<1e-5")) == {"a"}
-    assert "solver.tol" in side_by_side(catalogue([tmp_path])).header
+    assert "solver.tol" in table_of_runs(read_catalogue([tmp_path])).header
 
 
 def test_notes_and_tags(record, tmp_path):
@@ -149,7 +150,7 @@ def test_unknown_names_and_malformed_conditions_are_refused(record, tmp_path):
         with pytest.raises(SettingsError, match="is not a condition"):
             Condition.parse(malformed)
     with pytest.raises(SettingsError, match="cannot summarize"):
-        check_columns(["mode(viscosity)"], catalogue([tmp_path]))
+        check_columns(["mode(viscosity)"], read_catalogue([tmp_path]))
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
@@ -208,7 +209,7 @@ def test_a_doubled_sign_is_no_condition(condition):
 
 def test_a_summary_of_words_is_refused(record, tmp_path):
     record("a", constants={"n": 10})
-    entries = catalogue([tmp_path])
+    entries = read_catalogue([tmp_path])
     check_columns(["max(n)", "max(points)"], entries)
     with pytest.raises(SettingsError, match=r"max\(status\): status has no numbers"):
         check_columns(["max(status)"], entries)

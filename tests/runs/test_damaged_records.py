@@ -3,7 +3,7 @@
 import pytest
 
 from hera_utils.errors import ResourceError
-from hera_utils.runs.record import RunRecord, damaged, records
+from hera_utils.runs.record import RunRecord, damaged_records, records
 
 
 def test_a_damaged_record_is_told_apart_from_none(tmp_path):
@@ -24,7 +24,7 @@ def test_what_is_json_and_no_record_is_damaged_too(tmp_path, content):
     with pytest.raises(ResourceError, match="run.json is damaged"):
         RunRecord.open(tmp_path / "bad")
     assert records(tmp_path) == [tmp_path / "good"]
-    assert damaged(tmp_path) == [tmp_path / "bad"]
+    assert damaged_records(tmp_path) == [tmp_path / "bad"]
 
 
 def test_a_record_without_its_points_is_damaged_and_stays_so(tmp_path):
@@ -32,5 +32,5 @@ def test_a_record_without_its_points_is_damaged_and_stays_so(tmp_path):
     (tmp_path / "run" / "points.sqlite").unlink()
     with pytest.raises(ResourceError, match="points.sqlite is missing"):
         RunRecord.open(tmp_path / "run")
-    assert damaged(tmp_path) == [tmp_path / "run"]
+    assert damaged_records(tmp_path) == [tmp_path / "run"]
     assert not (tmp_path / "run" / "points.sqlite").exists()

@@ -3,24 +3,24 @@
 import pytest
 from documents import pod, run
 
-from hera_utils.runs.failure_kind import Cause, cause_of
+from hera_utils.runs.failure_kind import FailureCause, cause_of
 from hera_utils.runs.outcome import outcome
 
 
 @pytest.mark.parametrize(
     ("message", "exit_code", "cause"),
     [
-        ('ErrImagePull: no substitute for the image "x" on this machine', None, Cause.IMAGE),
-        ("main: Error (exit code 3)", "3", Cause.CODE),
-        ("main: Error (exit code 137)", "137", Cause.PASSING),
-        ("failed to resolve {{item.b}}", None, Cause.CODE),
-        ('Unable to resolve: "tasks.a.outputs.artifacts.b"', None, Cause.CODE),
+        ('ErrImagePull: no substitute for the image "x" on this machine', None, FailureCause.IMAGE),
+        ("main: Error (exit code 3)", "3", FailureCause.CODE),
+        ("main: Error (exit code 137)", "137", FailureCause.PASSING),
+        ("failed to resolve {{item.b}}", None, FailureCause.CODE),
+        ('Unable to resolve: "tasks.a.outputs.artifacts.b"', None, FailureCause.CODE),
         (
             "wait: Error (exit code 64): open /var/run/argo/outputs/parameters/tmp/y: no such file or directory",
             "0",
-            Cause.CODE,
+            FailureCause.CODE,
         ),
-        ("pod deleted", None, Cause.PASSING),
+        ("pod deleted", None, FailureCause.PASSING),
     ],
 )
 def test_of_the_first_failure(message, exit_code, cause):
@@ -31,9 +31,9 @@ def test_of_the_first_failure(message, exit_code, cause):
 @pytest.mark.parametrize(
     ("message", "cause"),
     [
-        ("failed to resolve references: failed to evaluate expression: steps.a is missing", Cause.CODE),
-        ("Max duration limit exceeded", Cause.PASSING),
-        ("", Cause.PASSING),
+        ("failed to resolve references: failed to evaluate expression: steps.a is missing", FailureCause.CODE),
+        ("Max duration limit exceeded", FailureCause.PASSING),
+        ("", FailureCause.PASSING),
     ],
 )
 def test_of_a_run_without_a_failed_task(message, cause):

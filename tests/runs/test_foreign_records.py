@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hera_utils.errors import ResourceError
-from hera_utils.runs.catalogue import catalogue
+from hera_utils.runs.catalogue import read_catalogue
 from hera_utils.runs.file_digests import read_file_uses, write_file_uses
 from hera_utils.runs.notes import RunNotes, write_notes
 from hera_utils.runs.record import RunRecord, driver_of, records
@@ -155,7 +155,7 @@ def test_a_record_with_what_is_no_file_is_read_at_once(tmp_path: Path, record: P
         file.symlink_to("/dev/zero")
     else:
         os.mkfifo(file)
-    for entry in catalogue([record.parent]):
+    for entry in read_catalogue([record.parent]):
         assert entry.points == ()
     assert driver_of(record) is None
     assert read_file_uses(record) == []
@@ -169,9 +169,9 @@ def test_a_record_with_what_is_no_file_is_read_at_once(tmp_path: Path, record: P
 )
 def test_a_record_that_no_program_wrote_is_damaged(record: Path, content: str) -> None:
     (record / "run.json").write_text(content)
-    assert records(record.parent) == list(catalogue([record.parent])) == []
+    assert records(record.parent) == list(read_catalogue([record.parent])) == []
     with pytest.raises(ResourceError, match="damaged"):
         RunRecord.open(record)
     (record / "run.json").write_text('{"created": 1, "format": 2, "run": "theirs", "ended": 1e300}')
     (record / "notes.json").write_text("[" * 200_000)
-    assert [entry.ended for entry in catalogue([record.parent])] == [None]
+    assert [entry.ended for entry in read_catalogue([record.parent])] == [None]

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.runs import packed_documents
-from hera_utils.runs.packed_documents import packed, unpacked
+from hera_utils.runs.packed_documents import pack, unpack
 from hera_utils.runs.record import RunRecord
 
 
 @given(st.dictionaries(st.text(), st.dictionaries(st.text(), st.text() | st.integers() | st.none())))
 def test_a_document_is_as_it_was(nodes):
     document = {"metadata": {"name": "heat"}, "spec": {}, "status": {"phase": "Succeeded", "nodes": nodes}}
-    assert unpacked(packed(document), "heat") == document
-    assert unpacked(packed(document), "other") is None
+    assert unpack(pack(document), "heat") == document
+    assert unpack(pack(document), "other") is None
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,13 @@ def test_a_document_is_as_it_was(nodes):
     ],
 )  # fmt: skip
 def test_what_is_no_document(kept):
-    assert unpacked(kept, "heat") is None
+    assert unpack(kept, "heat") is None
 
 
 def test_what_would_fill_the_memory_is_no_document(monkeypatch):
     monkeypatch.setattr(packed_documents, "_LARGEST", 1000)
     large = {"metadata": {"name": "heat"}, "status": {"nodes": {"a": {"message": "x" * 2000}}}}
-    assert unpacked(zlib.compress(json.dumps(large).encode()), "heat") is None
+    assert unpack(zlib.compress(json.dumps(large).encode()), "heat") is None
 
 
 def test_a_record_of_an_older_version_keeps_from_now_on(tmp_path):

@@ -107,7 +107,7 @@ def _line_of(text, nth=0):
 def test_the_last_frame_in_the_script_is_found_in_the_file(study, tmp_path, where, line, note):
     path, document = study
     inputs = {"beta": "1.0", "where": where, "note": note}
-    marked = ScriptPlaces([document]).marked(_traceback(document, inputs, tmp_path), "simulate", inputs)
+    marked = ScriptPlaces([document]).add_places(_traceback(document, inputs, tmp_path), "simulate", inputs)
     frames = [one for one in marked if one.startswith("  File") and "/argo/staging" in one]
     assert frames[-1].endswith(f"  ({path}:{line})")
 
@@ -117,14 +117,14 @@ def test_a_changed_function_has_no_place(study, tmp_path):
     inputs = {"beta": "1.0", "where": "end", "note": "a"}
     lines = _traceback(document, inputs, tmp_path)
     path.write_text(FILE.replace("range(3)", "range(4)"))
-    assert ScriptPlaces([document]).marked(lines, "simulate", inputs) == lines
+    assert ScriptPlaces([document]).add_places(lines, "simulate", inputs) == lines
 
 
 def test_another_comment_changes_only_the_line(study, tmp_path):
     path, document = study
     inputs = {"beta": "1.0", "where": "end", "note": "a"}
     path.write_text(FILE.replace("# a comment", "# one\n    # a comment"))
-    marked = ScriptPlaces([document]).marked(_traceback(document, inputs, tmp_path), "simulate", inputs)
+    marked = ScriptPlaces([document]).add_places(_traceback(document, inputs, tmp_path), "simulate", inputs)
     assert f"({path}:{_line_of(END) + 1})" in "".join(marked)
 
 
@@ -132,8 +132,8 @@ def test_of_two_equal_functions_only_the_one_of_the_templates_name_has_a_place(s
     path, document = study
     line = '  File "/argo/staging/script", line 8, in <module>'  # the frame is below seven frames of Hera
     places = ScriptPlaces([document])
-    assert places.marked([line], "twin-b", {}) == [f"{line}  ({path}:{_line_of('raise ValueError(where)', 2)})"]
-    assert places.marked([line], "other", {}) == [line]
+    assert places.add_places([line], "twin-b", {}) == [f"{line}  ({path}:{_line_of('raise ValueError(where)', 2)})"]
+    assert places.add_places([line], "other", {}) == [line]
 
 
 def test_a_pipe_beside_the_script_is_not_waited_for(study, tmp_path):
@@ -141,7 +141,7 @@ def test_a_pipe_beside_the_script_is_not_waited_for(study, tmp_path):
     os.mkfifo(path.parent / "a.py")
     (path.parent / "b.py").write_text("def (")
     inputs = {"beta": "1.0", "where": "end", "note": "a"}
-    marked = ScriptPlaces([document]).marked(_traceback(document, inputs, tmp_path), "simulate", inputs)
+    marked = ScriptPlaces([document]).add_places(_traceback(document, inputs, tmp_path), "simulate", inputs)
     assert f"({path}:{_line_of(END)})" in "".join(marked)
 
 
@@ -151,12 +151,12 @@ def test_a_workflow_that_names_no_script_has_no_places(study, script):
     document["metadata"]["annotations"]["hera-utils/script"] = script
     lines = ['  File "/argo/staging/script", line 8, in <module>', f'  File "/argo/staging/script", line {"9" * 5000}']
     places = ScriptPlaces([document])
-    assert places.marked(lines, "twin-b", {}) == lines
-    assert not any(places.beside(name) for name in ("data.csv", "y" * 5000, "a\0b", "/etc/passwd"))
+    assert places.add_places(lines, "twin-b", {}) == lines
+    assert not any(places.is_beside_script(name) for name in ("data.csv", "y" * 5000, "a\0b", "/etc/passwd"))
 
 
 def test_other_lines_and_other_files_stay_as_they_are(study):
     _, document = study
     lines = ['  File "/x.py", line 5, in f', "line 5", 'File "/argo/staging/script", line 9999', ""]
-    assert ScriptPlaces([document]).marked(lines, "simulate", {}) == lines
-    assert ScriptPlaces([]).marked(lines, "simulate", {}) == lines
+    assert ScriptPlaces([document]).add_places(lines, "simulate", {}) == lines
+    assert ScriptPlaces([]).add_places(lines, "simulate", {}) == lines

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hera_utils.settings.command_line import CommandLine, place_words, without_secrets, without_settings, words_of
+from hera_utils.settings.command_line import CommandLine, place_words, remove_secrets, remove_settings, words_of
 from hera_utils.settings.resolve import CLIContext
 
 
@@ -22,8 +22,11 @@ def test_the_command_is_repeated_whole_but_for_what_was_meant_once():
         "--argo-token=s3cret",
     )
     launch = CommandLine(("hera-utils", "run"), "my study.py", words)
-    assert launch.again("--resume") == "hera-utils run 'my study.py' --resume --set 'city=Saint Étienne' --profile lab"
-    assert launch.again() == "hera-utils run 'my study.py' --set 'city=Saint Étienne' --profile lab"
+    assert (
+        launch.with_flags("--resume")
+        == "hera-utils run 'my study.py' --resume --set 'city=Saint Étienne' --profile lab"
+    )
+    assert launch.with_flags() == "hera-utils run 'my study.py' --set 'city=Saint Étienne' --profile lab"
 
 
 @pytest.mark.parametrize("way", [["script.py"], ["-m", "script"], ["-u", "./script.py"]])
@@ -82,7 +85,7 @@ def test_no_secret_is_in_a_recorded_command_line():
         "json://x",
         "--notify=y",
     ]
-    assert without_secrets(words) == ["--n", "1", "--proxy", "http://proxy:3128", "--proxy=http://c"]
+    assert remove_secrets(words) == ["--n", "1", "--proxy", "http://proxy:3128", "--proxy=http://c"]
     assert words_of({"proxy": "http://me:pw@proxy:3128"}) == ["--proxy", "http://proxy:3128"]
 
 
@@ -98,5 +101,5 @@ def test_settings_are_taken_out_of_a_command_line():
         "--set",
         "a=1",
     ]
-    assert without_settings(words, {"argo_server", "verify_tls"}) == ["--n", "1", "--set", "a=1"]
-    assert without_settings(words, ()) == words
+    assert remove_settings(words, {"argo_server", "verify_tls"}) == ["--n", "1", "--set", "a=1"]
+    assert remove_settings(words, ()) == words

@@ -31,7 +31,7 @@ platform = "local"
 
 
 def test_what_is_added_is_read_again_and_a_token_is_apart(desk):
-    settings = profiles.given_as_flags(
+    settings = profiles.convert_flags(
         {
             "argo_server": "argo.example:443",
             "argo_token": f"Bearer {PLANTED}",
@@ -40,7 +40,7 @@ def test_what_is_added_is_read_again_and_a_token_is_apart(desk):
         },
         desk.around,
     )
-    written = profiles.add("lab", settings, desk.around)
+    written = profiles.add_profile("lab", settings, desk.around)
     assert [path.name for path in written] == ["config.toml", "credentials.toml"]
     assert PLANTED not in written[0].read_text()
     assert stat.S_IMODE(written[1].stat().st_mode) == 0o600
@@ -50,14 +50,14 @@ def test_what_is_added_is_read_again_and_a_token_is_apart(desk):
     assert context.verify_tls is False
     assert context.volumes == {"a": str(desk.project / "a")}
     assert context.origin("argo_server") == f"profile lab in {written[0]}"
-    (only,) = profiles.profiles(desk.around)
+    (only,) = profiles.list_profiles(desk.around)
     assert (only.name, only.has_token) == ("lab", True)
     assert PLANTED not in repr(only)
 
 
 def test_a_proxys_password_is_apart_too(desk):
     flags = {"argo_server": "a.example", "proxy": f"http://me:{PLANTED}@proxy.example"}
-    shown, secret = profiles.add("lab", profiles.given_as_flags(flags, desk.around), desk.around)
+    shown, secret = profiles.add_profile("lab", profiles.convert_flags(flags, desk.around), desk.around)
     assert PLANTED not in shown.read_text()
     assert PLANTED in secret.read_text()
     assert read_settings({"profile": "lab"}, around=desk.around).proxy.startswith("http://me:")
@@ -67,29 +67,29 @@ def test_what_stood_in_the_file_stays(desk):
     path = desk.user / "config.toml"
     path.write_text(FILE)
     path.chmod(0o640)
-    profiles.add("other", {"argo_server": "other.example"}, desk.around)
+    profiles.add_profile("other", {"argo_server": "other.example"}, desk.around)
     assert path.read_text() == FILE + '\n[profiles.other]\nargo_server = "other.example"\n'
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    profiles.use("lab", desk.around)
+    profiles.use_profile("lab", desk.around)
     assert 'profile = "lab"\n' in path.read_text()
     assert read_settings(around=desk.around).argo_server == "https://argo.lab.example"
-    profiles.use("here", desk.around)
+    profiles.use_profile("here", desk.around)
     assert read_settings(around=desk.around).platform == "local"
-    profiles.remove("lab", desk.around)
+    profiles.remove_profile("lab", desk.around)
     left = path.read_text()
     assert "lab" not in left
     assert "# my platforms" in left
     assert "# on this machine\n[profiles.here]" in left
-    profiles.remove("here", desk.around)
+    profiles.remove_profile("here", desk.around)
     assert read_settings(around=desk.around).profile is None
 
 
 def test_one_that_is_there_is_replaced_when_that_is_said(desk):
-    profiles.add("lab", {"argo_server": "a.example", "argo_token": Secret(PLANTED)}, desk.around)
+    profiles.add_profile("lab", {"argo_server": "a.example", "argo_token": Secret(PLANTED)}, desk.around)
     with pytest.raises(SettingsError, match="the profile `lab` already exists") as caught:
-        profiles.add("lab", {"argo_server": "b.example"}, desk.around)
+        profiles.add_profile("lab", {"argo_server": "b.example"}, desk.around)
     assert "--replace" in caught.value.fix
-    profiles.add("lab", {"argo_server": "b.example"}, desk.around, replace=True)
+    profiles.add_profile("lab", {"argo_server": "b.example"}, desk.around, replace=True)
     context = read_settings({"profile": "lab"}, around=desk.around)
     # The token of another server is not used for this one.
     assert (context.argo_server, context.argo_token) == (
@@ -99,15 +99,15 @@ def test_one_that_is_there_is_replaced_when_that_is_said(desk):
 
 
 def test_a_projects_profile_is_everybodys(desk):
-    (path,) = profiles.add("shared", {"argo_server": "a.example"}, desk.around, project=True)
+    (path,) = profiles.add_profile("shared", {"argo_server": "a.example"}, desk.around, project=True)
     assert path == desk.project / "hera-utils.toml"
     assert read_settings({"profile": "shared"}, around=desk.around).platform == "remote"
     with pytest.raises(SettingsError, match="belongs to the project"):
-        profiles.remove("shared", desk.around)
+        profiles.remove_profile("shared", desk.around)
     with pytest.raises(SettingsError, match="a project's file cannot name a command"):
-        profiles.add("other", {"argo_token_command": "x"}, desk.around, project=True)
+        profiles.add_profile("other", {"argo_token_command": "x"}, desk.around, project=True)
     with pytest.raises(SettingsError, match="a project's file cannot say"):
-        profiles.add("other", {"argo_token_file": "/x"}, desk.around, project=True)
+        profiles.add_profile("other", {"argo_token_file": "/x"}, desk.around, project=True)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_file_that_is_not_seen_through_is_left_alone(desk, text):
     path = desk.user / "config.toml"
     path.write_text(text)
     with pytest.raises(SettingsError, match="cannot be changed safely"):
-        profiles.remove("lab", desk.around)
+        profiles.remove_profile("lab", desk.around)
     assert path.read_text() == text
     assert [one.name for one in path.parent.iterdir()] == ["config.toml"]
 
@@ -135,10 +135,10 @@ def test_the_first_hera_utils_config_is_imported(desk):
         "k8s_config_file='kube/config'\nargo_server='argo.example:443'\nargo_namespace='argo'\n"
         f"argo_service_account='argo-user'\nborough=LYON\nargo_token='{PLANTED}'\n"
     )
-    found = profiles.imported(folder / "hera.config", desk.around)
+    found = profiles.import_settings(folder / "hera.config", desk.around)
     assert found.foreign == ("borough",)
     assert found.settings["k8s_config_file"] == str(folder / "kube" / "config")
-    shown, _ = profiles.add("old", found.settings, desk.around)
+    shown, _ = profiles.add_profile("old", found.settings, desk.around)
     assert PLANTED not in shown.read_text()
     context = read_settings({"profile": "old"}, around=desk.around)
     assert (context.argo_namespace, context.argo_service_account) == ("argo", "argo-user")
@@ -147,13 +147,13 @@ def test_the_first_hera_utils_config_is_imported(desk):
 @pytest.mark.parametrize("name", ["", "a b", "../x", "a]", '"', "-x"])
 def test_names_that_are_none(desk, name):
     with pytest.raises(SettingsError, match="not a name of a profile"):
-        profiles.add(name, {"argo_server": "a"}, desk.around)
+        profiles.add_profile(name, {"argo_server": "a"}, desk.around)
 
 
 def test_a_folder_that_cannot_be_written(desk):
     elsewhere = replace(desk.around, environ={"XDG_CONFIG_HOME": "/proc/nowhere"})
     with pytest.raises(SettingsError, match="cannot write /proc/nowhere"):
-        profiles.add("lab", {"argo_server": "a"}, elsewhere)
+        profiles.add_profile("lab", {"argo_server": "a"}, elsewhere)
 
 
 VALUES = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.booleans(), st.integers(-(2**60), 2**60))
@@ -170,7 +170,7 @@ def test_any_values_come_back_and_each_section_goes_alone(top, sections):
     before = toml_of(text)
     assert before["profiles"] == sections
     for name in sections:
-        after = toml_of(toml_text.without_section(text, ("profiles", name)))
+        after = toml_of(toml_text.remove_section(text, ("profiles", name)))
         assert after.get("profiles", {}) == {key: table for key, table in sections.items() if key != name}
 
 

@@ -461,6 +461,6 @@ def test_a_date_that_there_is_not_is_no_yaml(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text("a: 2026-13-45\n")
     with pytest.raises(SettingsError, match="it is not YAML"):
-        kubeconfig.choose([path])
+        kubeconfig.choose_context([path])
     with pytest.raises(SettingsError, match="not valid YAML"):
         read_settings({"images": str(path)})

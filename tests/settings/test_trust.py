@@ -456,14 +456,14 @@ def test_a_damaged_list_trusts_nothing(desk, text):
 
 def test_a_profile_that_the_user_writes_into_the_project_is_trusted(desk):
     own_profile(desk, "other")
-    profiles.add("lab", {"argo_server": "https://argo.lab.example"}, desk.around, project=True)
+    profiles.add_profile("lab", {"argo_server": "https://argo.lab.example"}, desk.around, project=True)
     desk.environ["ARGO_TOKEN"] = TOKEN
     assert read_settings({"profile": "lab"}, around=desk.around).argo_server == "https://argo.lab.example"
 
 
 def test_a_profile_beside_what_somebody_else_wrote_is_not(desk):
     say(desk, "hera-utils.toml", proxy="http://evil.example:3128")
-    profiles.add("lab", {"argo_server": "https://argo.lab.example"}, desk.around, project=True)
+    profiles.add_profile("lab", {"argo_server": "https://argo.lab.example"}, desk.around, project=True)
     desk.environ["ARGO_TOKEN"] = TOKEN
     refused(desk, {"profile": "lab"})
 

@@ -19,8 +19,8 @@ RUNNING = {"metadata": {"name": "wf", "namespace": "default"}, "spec": {}, "stat
 def test_seconds_or_a_duration(said, seconds):
     deadline = Deadline.after(said)
     assert deadline.seconds == seconds
-    assert 0 < deadline.left <= seconds
-    assert not deadline.passed
+    assert 0 < deadline.seconds_left <= seconds
+    assert not deadline.has_passed
 
 
 @pytest.mark.parametrize("said", [0, -1, "0", "-5s", "soon", "", "2x", float("nan"), float("inf"), True, [], {}])
@@ -30,14 +30,14 @@ def test_nonsense_is_one_sentence(said):
 
 
 def test_the_longest_time_can_be_given_to_a_timer():
-    threading.Timer(Deadline.after("2562047h").left, lambda: None)
-    assert Deadline.after(1e300).left < threading.TIMEOUT_MAX
+    threading.Timer(Deadline.after("2562047h").seconds_left, lambda: None)
+    assert Deadline.after(1e300).seconds_left < threading.TIMEOUT_MAX
 
 
 def test_without_a_limit():
     assert Deadline.after(None) is NEVER
-    assert NEVER.left is None
-    assert not NEVER.passed
+    assert NEVER.seconds_left is None
+    assert not NEVER.has_passed
     assert NEVER.pause(2.0) == 2.0
 
 

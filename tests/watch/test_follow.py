@@ -11,7 +11,7 @@ from hera_utils.watch.display import display_for
 from hera_utils.watch.follow import follow, pause
 from hera_utils.watch.progress import progress
 from hera_utils.watch.progress_text import ASCII, UNICODE, symbols_for
-from hera_utils.watch.terminal import LineDisplay, LiveDisplay, picture
+from hera_utils.watch.terminal import LineDisplay, LiveDisplay, draw_progress
 
 
 def state(phase, *tasks):
@@ -113,7 +113,7 @@ def test_a_picture_fits_the_screen(size, most):
     seen = progress(
         state("Running", *((f"task-{n:03}", "Running" if n % 7 else "Failed", "why " * 9) for n in range(500)))
     )
-    text = picture(seen, 10.0, UNICODE, size)
+    text = draw_progress(seen, 10.0, UNICODE, size)
     assert text.plain.count("\n") < most
     assert "task-000" in text.plain, "failures come first"
     if size[0] >= 80:
@@ -129,7 +129,7 @@ def test_a_narrow_screen_folds_what_a_task_says(width):
     seen = progress(
         state("Running", ("a", "Failed", "secret “key” is not there: create it with kubectl"), ("b", "Pending", CLAIM))
     )
-    text = picture(seen, 10.0, UNICODE, (width, 40)).plain
+    text = draw_progress(seen, 10.0, UNICODE, (width, 40)).plain
     said = " ".join(text.split())
     assert width > 60 or "kubectl  ○ b" not in text
     assert "secret “key” is not there: create it with kubectl" in said
@@ -140,7 +140,7 @@ def test_a_narrow_screen_folds_what_a_task_says(width):
 
 def test_equal_failures_take_one_line_of_a_screen():
     tasks = [(f"t-{n}", "Failed" if n % 3 else "Succeeded", f"main: E{n % 3}" if n % 3 else "") for n in range(9)]
-    text = picture(progress(state("Failed", *tasks)), 10.0, UNICODE, (80, 24)).plain
+    text = draw_progress(progress(state("Failed", *tasks)), 10.0, UNICODE, (80, 24)).plain
     assert (text.count("main: E1"), text.count("main: E2")) == (1, 1)
     assert "✘ t-1 and 2 more: main: E1" in text
     assert all(f"✔ t-{n}" in text for n in (0, 3, 6))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hera_utils.argo.annotations import RAN
-from hera_utils.watch.progress import RunClock, ordered, progress
+from hera_utils.watch.progress import RunClock, choose_rows, progress
 from hera_utils.watch.progress_text import UNICODE, remarks
 
 START = "2026-01-01T00:00:00Z"
@@ -52,10 +52,10 @@ def test_no_guess_from_two_tasks():
 
 def test_rows_that_do_not_fit_are_counted():
     rows = progress(document(5, 20)).rows
-    shown, left_out = ordered(rows, 6)
+    shown, left_out = choose_rows(rows, 6)
     assert (len(shown), left_out) == (6, 14)
     assert all(row.phase == "" for row in shown)
-    assert ordered(rows, 20) == (rows, 0)
+    assert choose_rows(rows, 20) == (rows, 0)
 
 
 def measured(*seconds, total, fan_outs=1):

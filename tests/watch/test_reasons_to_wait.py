@@ -9,7 +9,7 @@ from hera_utils.cli.ls import remarks_on
 from hera_utils.watch.progress import progress
 from hera_utils.watch.progress_text import SUSPENDED
 from hera_utils.watch.terminal import LineDisplay
-from hera_utils.watch.waits import waits
+from hera_utils.watch.waits import waiting_sentences_of
 
 CORE = "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu: waits for a free core (2 of 2 busy"
 LOCK = "Waiting for default/Mutex/m lock. Lock status: 0/1"
@@ -36,23 +36,23 @@ def run(*tasks, spec=None, main=None):
 
 def test_tasks_that_wait_for_one_thing_are_told_together_whatever_their_place():
     document = run(("a", "Running"), ("b", "Pending", f"{CORE})"), ("c", "Pending", f"{CORE}; 1 before it)"))
-    assert waits(document) == {f"{CORE})": ["b", "c"]}
+    assert waiting_sentences_of(document) == {f"{CORE})": ["b", "c"]}
 
 
 def test_what_every_pod_begins_with_is_no_reason_and_every_other_message_is():
     document = run(
         ("a", "Pending", "ContainerCreating"), ("b", "Pending"), ("c", "Pending", LOCK), ("d", "Pending", "later")
     )
-    assert waits(document) == {LOCK: ["c"], "later": ["d"]}
+    assert waiting_sentences_of(document) == {LOCK: ["c"], "later": ["d"]}
 
 
 def test_a_limit_of_parallelism_is_told():
     document = run(("a", "Running"), ("b", "Running"), spec={"parallelism": 2})
-    assert list(waits(document)) == ["Parallelism of 2: the workflow runs no more than 2 tasks at once"]
-    assert list(waits(run(("a", "Running"), main={"parallelism": 1}))) == [
+    assert list(waiting_sentences_of(document)) == ["Parallelism of 2: the workflow runs no more than 2 tasks at once"]
+    assert list(waiting_sentences_of(run(("a", "Running"), main={"parallelism": 1}))) == [
         "Parallelism of 1: wf runs no more than one task at once"
     ]
-    assert waits(run(("a", "Running"), spec={"parallelism": 2}, main={"parallelism": 2})) == {}
+    assert waiting_sentences_of(run(("a", "Running"), spec={"parallelism": 2}, main={"parallelism": 2})) == {}
 
 
 def lines(*documents):

@@ -41,13 +41,15 @@ def command(
     """
     from hera_utils.cli.run_catalogue import entries_of, recorded_entries, write_table
     from hera_utils.report.comparison_html import comparison_page
-    from hera_utils.runs.comparison_table import points_side_by_side, side_by_side
-    from hera_utils.runs.conditions import Condition, search
+    from hera_utils.runs.comparison_table import table_of_points, table_of_runs
+    from hera_utils.runs.conditions import Condition, search_entries
 
     form = output or (_SUFFIXES.get(to.suffix.lower(), "csv") if to is not None else "text")
     entries = list({entry.name: entry for entry in entries_of(names)}.values())
     if conditions:
-        more = [match.entry for match in search(recorded_entries(), [Condition.parse(one) for one in conditions])]
+        more = [
+            match.entry for match in search_entries(recorded_entries(), [Condition.parse(one) for one in conditions])
+        ]
         entries += [entry for entry in more if entry.name not in {one.name for one in entries}]
     if len(entries) < 2:
         raise SettingsError(
@@ -55,7 +57,7 @@ def command(
             fix="name runs, or give --where; list them with: hera-utils runs",
         )
     chosen = [name.strip() for name in columns.split(",") if name.strip()]
-    table = (points_side_by_side if points else side_by_side)(entries, chosen)
+    table = (table_of_points if points else table_of_runs)(entries, chosen)
     if form == "html":
         write_data(comparison_page(table, [entry.name for entry in entries]), to)
         return 0

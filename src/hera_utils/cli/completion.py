@@ -101,10 +101,10 @@ def _tasks(ctx: click.Context) -> Iterator[str]:
 
 
 def _profiles(ctx: click.Context) -> Iterator[str]:
-    from hera_utils.settings.profiles import profiles
+    from hera_utils.settings.profiles import list_profiles
     from hera_utils.settings.sources import Surroundings
 
-    return (profile.name for profile in profiles(Surroundings()))
+    return (profile.name for profile in list_profiles(Surroundings()))
 
 
 def _claims(ctx: click.Context) -> Iterator[str]:

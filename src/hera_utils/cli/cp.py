@@ -56,7 +56,7 @@ def command(source: str, target: str, unpack: bool) -> int:
 
 def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
     from hera_utils.cli.run_names import reach_run
-    from hera_utils.results.artifacts import absent, artifacts_of_run
+    from hera_utils.results.artifacts import artifacts_of_run, missing_artifact
 
     run, _, rest = source.removeprefix(ARTIFACT).partition("/")
     if not run:
@@ -71,7 +71,7 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
         there, name = [one for one in there if one.workflow == run], run  # the user named one workflow of the run
     found, one = _choose_artifacts(there, rest)
     if not found:
-        raise absent(name, there, rest)
+        raise missing_artifact(name, there, rest)
     if one:
         return _copy_to_file(connection, name, found[0], target, unpack)
     return _copy_to_folder(connection, name, found, target, unpack)

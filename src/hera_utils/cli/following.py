@@ -40,11 +40,11 @@ class FollowedRun:
     def refresh(self) -> list[Json]:
         """Ask for the workflows again; [] if this is no run of an experiment."""
         from hera_utils.runs.record import RUN_LABEL, label_of
-        from hera_utils.runs.whole_run import by_turn
+        from hera_utils.runs.whole_run import submission_order
         from hera_utils.watch.run_progress import FIELDS
 
         self.workflows = sorted(
-            self.client.list(selector=f"{RUN_LABEL}={label_of(self.name)}", fields=FIELDS), key=by_turn
+            self.client.list(selector=f"{RUN_LABEL}={label_of(self.name)}", fields=FIELDS), key=submission_order
         )
         return self.workflows
 
@@ -61,12 +61,12 @@ class FollowedRun:
 
     @property
     def remaining(self) -> Remaining:
-        from hera_utils.runs.remaining import NOTHING, remaining
+        from hera_utils.runs.remaining import NOTHING, find_remaining
 
         phases = [phase_of(one) for one in self.workflows]
         if not phases or any(phase not in COMPLETED for phase in phases):
             return NOTHING
-        return remaining(self.workflows, self.folder, time.time())
+        return find_remaining(self.workflows, self.folder, time.time())
 
 
 def find_run_to_follow(client: ArgoClient, name: str) -> FollowedRun:
@@ -98,7 +98,7 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
         print_note("\n" + _commands_to_come_back(client, name))
         return DETACHED
     except WaitTimeout:
-        raise options.deadline().reached(_commands_to_come_back(client, name)) from None
+        raise options.deadline().timeout_error(_commands_to_come_back(client, name)) from None
     return print_outcome(client, document, again=again)
 
 
@@ -106,16 +106,16 @@ def _explain_lost_server(client: ArgoClient, run: str) -> AbstractContextManager
     """Within, the loss of a cluster's server is told with how to come back. Any command starts this machine's server again."""
     if client.connection.local:
         return nullcontext()
-    from hera_utils.runs.come_back import lost_with  # imported here because few commands need it
+    from hera_utils.runs.come_back import explain_lost_server  # imported here because few commands need it
 
-    return lost_with(lambda: _commands_to_come_back(client, run))
+    return explain_lost_server(lambda: _commands_to_come_back(client, run))
 
 
 def _commands_to_come_back(client: ArgoClient, run: str) -> str:
-    from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
+    from hera_utils.runs.come_back import describe_return  # imported here because few commands need it
 
     command = client.connection.command
-    return how_to_come_back([command("watch", run)], stop=command("stop", run))
+    return describe_return([command("watch", run)], stop=command("stop", run))
 
 
 def follow_run(client: ArgoClient, name: str) -> int:
@@ -156,7 +156,7 @@ def _follow_workflows(run: FollowedRun, shown_names: set[str]) -> int:
         print_note("\n" + _commands_to_come_back(run.client, run.name))
         return DETACHED
     except WaitTimeout:
-        raise options.deadline().reached(_commands_to_come_back(run.client, run.name)) from None
+        raise options.deadline().timeout_error(_commands_to_come_back(run.client, run.name)) from None
     for one in (row.label for row in state.rows if row.failed and row.label not in shown_names):
         print_outcome(run.client, run.client.get(one))
     if not state.over:

@@ -156,11 +156,11 @@ def _lines_of_branch(branch: Branch, depth: int, signs: Symbols, *, everything: 
 
 def _inputs(branch: Branch) -> str:
     """The inputs of a point whose name does not say them: it ends in a digest, because it would be too long."""
-    from hera_utils.runs.failure_summary import inputs_in_brief
+    from hera_utils.runs.failure_summary import shorten_inputs
     from hera_utils.runs.outcome import values
 
     inputs = values((branch.node or {}).get("inputs"))
-    return f" ({inputs_in_brief(inputs)})" if inputs and _digest_at_end.search(branch.label) else ""
+    return f" ({shorten_inputs(inputs)})" if inputs and _digest_at_end.search(branch.label) else ""
 
 
 def _describe_usage(node: Json | None) -> str:

@@ -53,10 +53,10 @@ def command(  # noqa: PLR0913  a command's flags are its signature
             if not _print_lines(run, task, wanted, prefix=not no_prefix):
                 check_container(client.get((run.names or [run.name])[0]), container)
         except WaitTimeout:
-            from hera_utils.runs.come_back import how_to_come_back
+            from hera_utils.runs.come_back import describe_return
 
             again = client.connection.command("logs", run.name, "--follow")
-            raise limit.reached(how_to_come_back([again])) from None
+            raise limit.reached(describe_return([again])) from None
     return 0
 
 

@@ -180,12 +180,15 @@ class ListedRun:
 def join_workflows_of_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     """The list with the workflows of each run joined, at the place of its newest workflow."""
     from hera_utils.runs.record import run_of
-    from hera_utils.runs.whole_run import by_turn
+    from hera_utils.runs.whole_run import submission_order
 
     members: dict[str, list[Json]] = {}
     for one in workflows:
         members.setdefault(run_of(one["metadata"]), []).append(one)
-    return [ListedRun(_join_workflows(run, sorted(found, key=by_turn)), tuple(found)) for run, found in members.items()]
+    return [
+        ListedRun(_join_workflows(run, sorted(found, key=submission_order)), tuple(found))
+        for run, found in members.items()
+    ]
 
 
 def _join_workflows(run: str, workflows: Sequence[Json]) -> Json:
@@ -222,13 +225,13 @@ def _sum_of_progress(statuses: Sequence[Json]) -> str:
 def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
     """What of a run is still to be submitted. Its record is only read if the workflows' annotations say that something is missing."""
     from hera_utils.cli.run_names import record_folders
-    from hera_utils.runs.remaining import remaining
+    from hera_utils.runs.remaining import find_remaining
     from hera_utils.runs.whole_run import record_folder
 
-    by_annotations = remaining(workflows, None, time.time())
+    by_annotations = find_remaining(workflows, None, time.time())
     if not by_annotations.what and not by_annotations.search:
         return by_annotations
-    return remaining(workflows, record_folder(run, record_folders()), time.time())
+    return find_remaining(workflows, record_folder(run, record_folders()), time.time())
 
 
 def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
@@ -237,7 +240,7 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     """
     from hera_utils.watch.progress import is_suspended
     from hera_utils.watch.progress_text import SUSPENDED
-    from hera_utils.watch.waits import waits
+    from hera_utils.watch.waits import waiting_sentences_of
 
     going = [one for one in workflows if phase_of(one) == "Running"]
     remarks = {one["metadata"]["name"]: SUSPENDED for one in workflows if (one.get("spec") or {}).get("suspend")}
@@ -250,7 +253,7 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
         if is_suspended(whole):
             remarks[name] = SUSPENDED
         elif not any(n.get("type") == "Pod" and n.get("phase") == "Running" and not n.get("daemoned") for n in nodes):
-            remarks[name] = next(iter(waits(whole)), "")
+            remarks[name] = next(iter(waiting_sentences_of(whole)), "")
     return remarks
 
 

@@ -28,15 +28,15 @@ def print_outcome(client: ArgoClient, document: Json, *, again: str = "") -> int
     if phase_of(document) == SUCCEEDED:
         return 0
     from hera_utils.runs.failure_summary import last_lines_of_failures, lines
-    from hera_utils.runs.outcome import in_a_sentence, outcome
+    from hera_utils.runs.outcome import outcome, phase_as_verb
     from hera_utils.runs.script_places import ScriptPlaces
 
     run = outcome(document)
     places = ScriptPlaces([document])
     logs = last_lines_of_failures(client, run, places)
-    for line in lines(run, logs, mark=symbols().failed, is_beside=places.beside):
+    for line in lines(run, logs, mark=symbols().failed, is_beside=places.is_beside_script):
         print_note(line)
-    print_note(f"hera-utils: {run.name} {in_a_sentence(run.phase)}")
+    print_note(f"hera-utils: {run.name} {phase_as_verb(run.phase)}")
     print_fix("\n".join(_suggest_fixes(client, document, run, again)))
     return 1
 
@@ -56,16 +56,16 @@ def send_notification(client: ArgoClient, name: str) -> None:
 
 def _suggest_fixes(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
     """The fix, by the cause. A retry runs the submitted workflow again, so it only helps if the workflow itself was not the cause."""
-    from hera_utils.runs.failure_kind import Cause, cause_of
+    from hera_utils.runs.failure_kind import FailureCause, cause_of
     from hera_utils.runs.record import RUN_LABEL
 
     command, cause = client.connection.command, cause_of(run)
     logs, retry = f"read {command('logs', run.name)}", ["retry", run.name, "--watch"]
-    if cause is Cause.IMAGE and client.connection.local:
+    if cause is FailureCause.IMAGE and client.connection.local:
         return [
             f"write that line into a file, for example images.yaml; then: {command(*retry, '--images', 'images.yaml')}"
         ]
-    if cause is Cause.PASSING:
+    if cause is FailureCause.PASSING:
         return [f"{logs}; once the cause is fixed: {command(*retry)}"]
     whole = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
     script = str((document["metadata"].get("annotations") or {}).get(SCRIPT) or "")
@@ -107,4 +107,4 @@ def resume_command(folder: Path | None, start: Sequence[str]) -> str:
         return ""
     if not script or any(MASK in word for word in words):
         return ""
-    return CommandLine(tuple(start), os.path.relpath(script), words).again("--resume")
+    return CommandLine(tuple(start), os.path.relpath(script), words).with_flags("--resume")

@@ -40,11 +40,11 @@ def command() -> None:
 @output_option("json")
 def ls(output: str) -> int:
     """List the profiles; * is the one in use."""
-    from hera_utils.settings.profiles import profiles
+    from hera_utils.settings.profiles import list_profiles
     from hera_utils.settings.sources import Surroundings
 
     settings = context(check_trust=False)
-    all_profiles = profiles(Surroundings())
+    all_profiles = list_profiles(Surroundings())
     if output == "json":
         print_json(
             [
@@ -125,11 +125,11 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
     around = Surroundings()
     settings: dict[str, Any] = {}
     if source is not None:
-        found = profiles.imported(source, around)
+        found = profiles.import_settings(source, around)
         settings |= found.settings
         if found.foreign:
             print_note(f"left out, because they are flags of scripts and not settings: {', '.join(found.foreign)}")
-    settings |= profiles.given_as_flags(given_settings(), around)
+    settings |= profiles.convert_flags(given_settings(), around)
     if ask_token:
         settings["argo_token"] = Secret(_ask_for_token())
     if not settings:
@@ -137,7 +137,7 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
             "the profile would be empty",
             fix="give settings as flags (--argo_server …), or a file with --from; all of them: hera-utils settings",
         )
-    for path in profiles.add(name, settings, around, project=project, replace=replace):
+    for path in profiles.add_profile(name, settings, around, project=project, replace=replace):
         print_line(f"wrote {_path_from_home(str(path))}")
     print_line(f"see whether it works with: hera-utils profile check {name}")
     return 0
@@ -150,7 +150,7 @@ def rm(name: str) -> int:
     from hera_utils.settings import profiles
     from hera_utils.settings.sources import Surroundings
 
-    for path in profiles.remove(name, Surroundings()):
+    for path in profiles.remove_profile(name, Surroundings()):
         print_line(f"{name} removed from {_path_from_home(str(path))}")
     return 0
 
@@ -165,7 +165,7 @@ def use(name: str | None, nothing: bool) -> int:
 
     if (name is None) != nothing:
         raise SettingsError("give either a profile or --none", fix="hera-utils profile use NAME, or: … use --none")
-    path = profiles.use(name, Surroundings())
+    path = profiles.use_profile(name, Surroundings())
     print_line(f"{f'profile = {name}' if name else 'no profile'} written to {_path_from_home(str(path))}")
     settings = context(check_trust=False)
     if settings.profile != name:
@@ -202,10 +202,10 @@ def _settings_of_profile(settings: CLIContext) -> CLIContext:
 
 def _note_overridden(settings: CLIContext) -> None:
     """Print which settings of the profile another source overrides: a forgotten variable may lead to another platform."""
-    from hera_utils.settings.profiles import profiles
+    from hera_utils.settings.profiles import list_profiles
     from hera_utils.settings.sources import Surroundings
 
-    profile_settings = next((one.settings for one in profiles(Surroundings()) if one.name == settings.profile), {})
+    profile_settings = next((one.settings for one in list_profiles(Surroundings()) if one.name == settings.profile), {})
     for name in profile_settings:
         origin = settings.origin(name)
         if origin.startswith(("variable", "file", "flag")) and "profile" not in origin:
@@ -232,9 +232,9 @@ def _describe_platform(settings: Any) -> str:
 
 
 def _without_passwords(settings: Any) -> dict[str, Any]:
-    from hera_utils.settings.resolve import without_password
+    from hera_utils.settings.resolve import remove_passwords
 
-    return {key: without_password(value) if isinstance(value, str) else value for key, value in settings.items()}
+    return {key: remove_passwords(value) if isinstance(value, str) else value for key, value in settings.items()}
 
 
 def _path_from_home(path: str) -> str:

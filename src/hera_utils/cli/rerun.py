@@ -17,7 +17,7 @@ from hera_utils.wording import first_of
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.provenance.rerun import Recorded
+    from hera_utils.provenance.rerun import RecordedRun
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detac
     from hera_utils.provenance import rerun
 
     deadline(waits="with --detach" if detach else "")
-    recorded = rerun.read(manifest)
+    recorded = rerun.read_manifest(manifest)
     settings = context()
     why = "" if workflows or assignments else _why_script_cannot_run(recorded, rerun.changed_sources(recorded))
     connection = connect(settings)
@@ -64,7 +64,7 @@ def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detac
         return _run_script(client, recorded, settings, runs, detach=detach)
 
 
-def _why_script_cannot_run(recorded: Recorded, changed: list[str]) -> str:
+def _why_script_cannot_run(recorded: RecordedRun, changed: list[str]) -> str:
     if recorded.script is None:
         return "no script is recorded"
     if recorded.arguments is None:
@@ -89,7 +89,7 @@ def _present_versions(argo: str) -> tuple[dict[str, str], dict[str, str]]:
     return versions, dict(python.packages)
 
 
-def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, runs: list[str], *, detach: bool) -> int:
+def _run_script(client: ArgoClient, recorded: RecordedRun, settings: Any, runs: list[str], *, detach: bool) -> int:
     from hera_utils.cli.run import follow_all, launch_of, run_script, submit_waiting
 
     script, words = recorded.script, recorded.arguments or ()
@@ -101,20 +101,22 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, runs: lis
     recording = run_script(script, words, settings, client.connection, host=host)
     names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
     runs += names
-    return recording.status or follow_all(client, names, detach=detach, linked=recording.linked, again=launch.again())
+    return recording.status or follow_all(
+        client, names, detach=detach, linked=recording.linked, again=launch.with_flags()
+    )
 
 
 def _submit_recorded_workflows(
-    client: ArgoClient, recorded: Recorded, assignments: tuple[str, ...], runs: list[str], *, detach: bool
+    client: ArgoClient, recorded: RecordedRun, assignments: tuple[str, ...], runs: list[str], *, detach: bool
 ) -> int:
     from hera_utils.cli.parameters import name_and_value
     from hera_utils.cli.run import follow_all
-    from hera_utils.provenance.rerun import as_new
+    from hera_utils.provenance.rerun import prepare_new_workflow
 
     if not recorded.workflows:
         raise ResourceError("the manifest holds no workflow", fix="name another manifest")
     values = dict(map(name_and_value, assignments))
-    documents = [(one["metadata"].get("name", ""), as_new(one, values)) for one in recorded.workflows]
+    documents = [(one["metadata"].get("name", ""), prepare_new_workflow(one, values)) for one in recorded.workflows]
     first = [document for name, document in documents if name not in recorded.last]
     after = [document for name, document in documents if name in recorded.last]
     runs += _create_workflows(client, first)

@@ -135,14 +135,14 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
     The exit status is 1 when they differ. Times and attempts are not compared.
     """
     from hera_utils.cli.run_names import reach_run
-    from hera_utils.results.comparison import Tolerance, compare
+    from hera_utils.results.comparison import Tolerance, compare_results
 
     pair = []
     for name in (first, second):
         with reach_run(name) as run:
             _warn_of_missing_results(run.run)
             pair.append(run.results())
-    difference = compare(pair[0], pair[1], Tolerance(relative, absolute))
+    difference = compare_results(pair[0], pair[1], Tolerance(relative, absolute))
     if output == "json":
         print_json(difference.as_json())
     else:
@@ -191,7 +191,7 @@ def _select_results(results: Results, template: str | None, by: str | None) -> R
 
 def _format_tables(results: Results, by: str | None, places: ScriptPlaces, *, wide: bool) -> str:
     from hera_utils.cli.tables import Table
-    from hera_utils.results.terminal_table import failure_lines, sheets
+    from hera_utils.results.terminal_table import lines_of_failures, sheets
 
     lines: list[str] = []
     fit = not wide and width() is not None
@@ -206,27 +206,27 @@ def _format_tables(results: Results, by: str | None, places: ScriptPlaces, *, wi
             visible(sheet.title),
             *table_lines(table, fit=fit, all_of_them="--wide, or -o csv"),
         ]
-    failed = failure_lines(results.failures, mark=symbols().failed, is_beside=places.beside)
+    failed = lines_of_failures(results.failures, mark=symbols().failed, is_beside=places.is_beside_script)
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 
 def _compute_means(
     chosen: Results, over: tuple[str, ...], compare: str | None, by: str | None
 ) -> Means | MeanDifferences:
-    from hera_utils.results.differences_of_means import differences
-    from hera_utils.results.means import means_of_run, repeated_table, seeds_of
+    from hera_utils.results.differences_of_means import differences_of_means
+    from hera_utils.results.means import means_of_run, seeds_of, table_of_repetitions
 
     if compare is None:
         return means_of_run(chosen, over, by=by)
     axis, equals, reference = compare.partition("=")
-    table = repeated_table(chosen, (*over, axis), by=by)
+    table = table_of_repetitions(chosen, (*over, axis), by=by)
     over = over or seeds_of(table)
     if not over:
         raise ResourceError(
             f"nothing says how far the differences of {axis} are off: no axis of {chosen.name} has the name of one that repeats the points",
             fix="name it: --mean-over AXIS; it needs more than one value",
         )
-    return differences(table, axis, over, reference if equals else None)
+    return differences_of_means(table, axis, over, reference if equals else None)
 
 
 def _write_means(repeated: Means | MeanDifferences, output: str, to: Path | None, *, wide: bool) -> None:

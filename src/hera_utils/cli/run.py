@@ -125,7 +125,9 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
             if recording.status:
                 return recording.status
             linked, announced = recording.linked, bool(recording.experiments)
-        return follow_all(client, names, detach=flags.detach, linked=linked, announced=announced, again=launch.again())
+        return follow_all(
+            client, names, detach=flags.detach, linked=linked, announced=announced, again=launch.with_flags()
+        )
 
 
 def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[str]:

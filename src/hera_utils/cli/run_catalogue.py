@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 def recorded_entries() -> list[CatalogueEntry]:
     """The runs with a record, the newest first. No server is asked."""
-    from hera_utils.runs.catalogue import catalogue
+    from hera_utils.runs.catalogue import read_catalogue
 
     _refuse_missing_folder()
-    return catalogue(record_folders())
+    return read_catalogue(record_folders())
 
 
 def all_entries() -> list[CatalogueEntry]:
@@ -31,7 +31,7 @@ def all_entries() -> list[CatalogueEntry]:
 
     If a folder was typed (--runs), only the runs that are recorded in it count.
     """
-    from hera_utils.runs.catalogue import NEEDED_FIELDS, catalogue
+    from hera_utils.runs.catalogue import NEEDED_FIELDS, read_catalogue
 
     folders, alone = record_folders(), _refuse_missing_folder()
     try:
@@ -41,7 +41,7 @@ def all_entries() -> list[CatalogueEntry]:
     except HeraUtilsError as error:
         print_note(f"hera-utils: only recorded runs are shown: {error}")
         workflows, platform = [], None
-    return [entry for entry in catalogue(folders, workflows, platform) if entry.folder is not None or not alone]
+    return [entry for entry in read_catalogue(folders, workflows, platform) if entry.folder is not None or not alone]
 
 
 def _refuse_missing_folder() -> bool:

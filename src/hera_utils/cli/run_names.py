@@ -87,11 +87,11 @@ def _recorded_names() -> list[str]:
 def workflows_of(client: ArgoClient, run: str) -> list[str]:
     """The workflows of a run, the oldest first; the name itself if it is that of a single workflow."""
     from hera_utils.runs.record import RUN_LABEL, label_of
-    from hera_utils.runs.whole_run import by_turn
+    from hera_utils.runs.whole_run import submission_order
 
     fields = "metadata.name,metadata.creationTimestamp"
     found = client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields)
-    return [str(one["metadata"]["name"]) for one in sorted(found, key=by_turn)] or [run]
+    return [str(one["metadata"]["name"]) for one in sorted(found, key=submission_order)] or [run]
 
 
 def sort_key_by_age(workflow: Json) -> tuple[str, int]:
@@ -116,11 +116,11 @@ class ReachedRun:
     context: CLIContext
 
     def results(self, *, logs: bool = False) -> Results:
-        from hera_utils.results.last_lines import with_last_lines
+        from hera_utils.results.last_lines import add_last_lines
         from hera_utils.results.results import Results
 
         results = Results.of_run(self.run)
-        return with_last_lines(self.client, results, self.run.documents) if logs else results
+        return add_last_lines(self.client, results, self.run.documents) if logs else results
 
 
 def _find_recorded_run(name: str) -> str | None:

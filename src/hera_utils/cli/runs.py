@@ -46,14 +46,14 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     hera, hera_utils. `inputs.NAME` and `outputs.NAME` tell two of the same name apart.
     """
     from hera_utils.cli.run_catalogue import all_entries, write_table
-    from hera_utils.runs.conditions import Condition, check_columns, search
+    from hera_utils.runs.conditions import Condition, check_columns, search_entries
 
     parsed = [Condition.parse(one) for one in conditions]
     entries = all_entries()
     # the column `run` is always there
     chosen = [name for one in columns.split(",") if (name := one.strip()) not in ("", "run")]
     check_columns(chosen, entries)
-    matches = search(entries, parsed)[:limit]
+    matches = search_entries(entries, parsed)[:limit]
     if output == "name":
         for match in matches:
             print_line(match.entry.name)

@@ -108,8 +108,8 @@ def execute(
     command = command or (lambda *words: " ".join(("hera-utils", *words)))
 
     def check_deadline() -> None:
-        if recording.runs and host.deadline is not None and host.deadline.passed:
-            raise host.deadline.reached(_commands_to_come_back(recording, command))
+        if recording.runs and host.deadline is not None and host.deadline.has_passed:
+            raise host.deadline.timeout_error(_commands_to_come_back(recording, command))
 
     recording.waits = check_deadline
     with hosting(host), record_script(recording):
@@ -136,9 +136,9 @@ def interruption_with_advice(
 
 
 def _commands_to_come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
-    from hera_utils.runs.come_back import how_to_come_back  # imported here because few commands need it
+    from hera_utils.runs.come_back import describe_return  # imported here because few commands need it
 
-    return how_to_come_back([command("watch", name) for _, name in recording.runs])
+    return describe_return([command("watch", name) for _, name in recording.runs])
 
 
 def create_workflow(workflow: Any, path: Path) -> str:

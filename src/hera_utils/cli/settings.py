@@ -28,7 +28,7 @@ def command(output: str) -> int:
     the environment variables that mean the same.
     """
     from hera_utils.settings.sources import Surroundings, foreign_files
-    from hera_utils.settings.trust import Untrusted, concerns, refuse_untrusted
+    from hera_utils.settings.trust import Untrusted, find_concerns, refuse_untrusted
 
     settings, around = context(check_trust=False), Surroundings()
     rows = settings.rows()
@@ -37,7 +37,7 @@ def command(output: str) -> int:
     else:
         _print_settings(rows)
     try:
-        refuse_untrusted(concerns(settings, foreign_files(around)), around.user_folder)
+        refuse_untrusted(find_concerns(settings, foreign_files(around)), around.user_folder)
     except Untrusted as untrusted:
         print_note(f"! {untrusted}: other commands refuse that\n  fix: {untrusted.fix}")
     return 0

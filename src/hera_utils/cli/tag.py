@@ -26,8 +26,8 @@ def command(name: str, tags: tuple[str, ...], remove: tuple[str, ...], new_name:
     from hera_utils.runs.notes import write_notes
 
     (entry,) = entries_of([name])
-    notes = entry.notes.tagged(tags, remove)
-    notes = notes if new_name is None else notes.called(new_name.strip())
+    notes = entry.notes.with_tags(tags, remove)
+    notes = notes if new_name is None else notes.with_name(new_name.strip())
     notes = replace(notes, note=notes.note if note is None else note.strip())
     if notes != entry.notes and entry.folder is not None:
         write_notes(entry.folder, notes)

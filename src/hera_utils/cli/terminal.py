@@ -91,9 +91,9 @@ def write_data(text: str, to: Path | None) -> None:
     if to is None:
         print_data(text)
         return
-    from hera_utils.results.exports import written
+    from hera_utils.results.exports import write_and_return
 
-    written(text, to)
+    write_and_return(text, to)
 
 
 def width() -> int | None:

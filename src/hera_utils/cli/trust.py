@@ -27,7 +27,7 @@ def command(remove: bool) -> int:
     and certificates of this folder that they name. What changes must be trusted again.
     """
     from hera_utils.settings.sources import Surroundings, project_files
-    from hera_utils.settings.trust import concerns, digest_of, forget, trust
+    from hera_utils.settings.trust import digest_of, find_concerns, forget, trust
 
     around = Surroundings()
     files = [str(path) for path in project_files(around)]
@@ -42,7 +42,7 @@ def command(remove: bool) -> int:
     digests = {os.path.realpath(file): digest_of(file) for file in files}
     settings = context(check_trust=False)
     # Digests of the content that was read.
-    found = {file: digest for one in concerns(settings) for file, digest in one.files.items()}
+    found = {file: digest for one in find_concerns(settings) for file, digest in one.files.items()}
     trust({**digests, **found}, around.user_folder)
     for path in (file for file in found if file not in digests):
         print_line(f"trusted in its present form: {path.removeprefix('link:')}")

@@ -55,7 +55,7 @@ def command(file: Path, output: str) -> int:
 
 
 def _lines_of_trace(trace: Trace) -> list[str]:
-    from hera_utils.runs.conditions import run_values, short
+    from hera_utils.runs.conditions import run_values, short_text
 
     entry, use = trace.entry, trace.use
     (created,) = run_values(entry, "created")
@@ -69,7 +69,7 @@ def _lines_of_trace(trace: Trace) -> list[str]:
             map(str, filter(None, (entry.facts.get("script"), *(entry.facts.get("arguments") or ()))))
         ),
         "commit": f"{git['commit'][:10]}{changed}" if git.get("commit") else "",
-        "constants": ", ".join(f"{name}={short(value)}" for name, value in entry.constants.items()),
+        "constants": ", ".join(f"{name}={short_text(value)}" for name, value in entry.constants.items()),
     }
     lines += [f"  {name}: {text}" for name, text in facts.items() if text.strip()]
     lines += [f"  from: {one.path} (sha256 {one.sha256[:16]}…)" for one in trace.inputs[:_MOST_INPUTS]]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from hera_utils.errors import RunFailed
 from hera_utils.execution.run import Run
 from hera_utils.platforms.connection import Connection
-from hera_utils.runs.come_back import how_to_come_back
-from hera_utils.runs.failure_kind import Cause, cause_of
-from hera_utils.runs.outcome import in_a_sentence
+from hera_utils.runs.come_back import describe_return
+from hera_utils.runs.failure_kind import FailureCause, cause_of
+from hera_utils.runs.outcome import phase_as_verb
 from hera_utils.settings.command_line import CommandLine
 
 
@@ -22,7 +22,9 @@ class Advice:
 
     def resume(self, *flags: str) -> str:
         """How to run what is not done: the same command line with `--resume` and these flags."""
-        return "engine.run(experiment, resume=True)" if self.launch is None else self.launch.again("--resume", *flags)
+        return (
+            "engine.run(experiment, resume=True)" if self.launch is None else self.launch.with_flags("--resume", *flags)
+        )
 
     def command(self, verb: str, name: str) -> str:
         return self.connection.command(verb, name)
@@ -37,7 +39,7 @@ class Advice:
         """
         watch = self.command("watch", name)
         if not waiting and not gathers:
-            return how_to_come_back([watch])
+            return describe_return([watch])
         goes = "the submitted workflows continue" if waiting else "the points continue"
         return f"{goes} (see it with: {watch}); {self.describe_unsent_rest(waiting=waiting, gathers=gathers)}"
 
@@ -66,13 +68,18 @@ class Advice:
         )
         more = " (the points are done)" if gathers and not undone else ""
         logs = f"read {self.command('logs', run.name)}"
-        if cause_of(run.outcome) is Cause.IMAGE:
+        if cause_of(run.outcome) is FailureCause.IMAGE:
             fix = f"name a substitute for the image, as said above, in a file; then {after}: {self._resume_with_images()}{more}"
         else:
-            if self.launch is not None and several and run.undone < run.points and cause_of(run.outcome) is Cause.CODE:
+            if (
+                self.launch is not None
+                and several
+                and run.undone < run.points
+                and cause_of(run.outcome) is FailureCause.CODE
+            ):
                 more = " (with --keep-done the points that are done stay so, although the code changes)"
             fix = f"{logs}; once the cause is gone, {after}: {self.resume()}{more}"
-        return RunFailed(f"{run.name} {in_a_sentence(run.phase)}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
+        return RunFailed(f"{run.name} {phase_as_verb(run.phase)}{points}{f' ({why})' if why else ''}", fix=fix, run=run)
 
     def _resume_with_images(self) -> str:
         """How to resume with a file of images; a command line that has `--images` already is only repeated."""

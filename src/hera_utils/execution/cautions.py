@@ -17,7 +17,7 @@ from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import as_json_value, canonical
-from hera_utils.runs.record import damaged, facts_of, records
+from hera_utils.runs.record import damaged_records, facts_of, records
 from hera_utils.wording import counted
 
 Json = dict[str, Any]
@@ -48,7 +48,7 @@ def warn_of_unusable_records(runs: Path, facts: Json) -> list[str]:
 
     facts: those of the run that begins.
     """
-    lost = [folder.name for folder in damaged(runs)]
+    lost = [folder.name for folder in damaged_records(runs)]
     names = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
     unreadable = [f"the record of {names} cannot be read: its points count as not done"] if lost else []
     return unreadable + _warn_of_other_place(runs, facts)

@@ -29,7 +29,7 @@ from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
-from hera_utils.watch.run_progress import Share, joint_progress, part_done
+from hera_utils.watch.run_progress import Share, joint_progress, fraction_done
 from hera_utils.watch.stall import Stall
 
 Json = dict[str, Any]
@@ -256,7 +256,7 @@ class Dispatcher:
     def _phase(self, name: str) -> tuple[str, float]:
         """(phase, share of its tasks that are done)."""
         workflow = self._repeat_until_answered(lambda: self.client.get(name, fields="status.phase,status.progress"))
-        return phase_or_pending(workflow), part_done(workflow)
+        return phase_or_pending(workflow), fraction_done(workflow)
 
     def _repeat_until_answered(self, ask: Callable[[], Answer]) -> Answer:
         """Ask until there is an answer: a server may be down for a while; the local server is started again."""

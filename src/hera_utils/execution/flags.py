@@ -74,7 +74,7 @@ class RunOptions:
 
         resume: whether the run leaves out what earlier runs have done.
         """
-        RunNotes().tagged(self.run_tags)
+        RunNotes().with_tags(self.run_tags)
         if self.keep_done and not resume:
             raise SettingsError(
                 "--keep-done keeps finished points, but without --resume every point runs",

@@ -40,7 +40,7 @@ from hera_utils.results.secrecy import refuse_secret_inputs, refuse_secret_liter
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record import DONE, SUBMITTED, PointRow, RunRecord, encoded, records
 from hera_utils.runs.whole_run import ANY_FUNCTION
-from hera_utils.settings.command_line import without_secrets
+from hera_utils.settings.command_line import remove_secrets
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
 from hera_utils.wording import counted
@@ -406,7 +406,7 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
         "experiment": experiment.name or name_of_experiment(key, in_script=bool(main)),
         "key": key,
         "script": str(Path(main).absolute()) if main else "",
-        "arguments": without_secrets(sys.argv[1:]),
+        "arguments": remove_secrets(sys.argv[1:]),
         **platform_facts(context, namespace),
         "authors": [author.text for author in authors_of(experiment.authors or context.authors or "")],
         "license": experiment.license or context.license or "",

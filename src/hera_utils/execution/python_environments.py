@@ -41,7 +41,7 @@ class PythonEnvironments:
         for _ in range(_MOST_ROUNDS):
             if installed is None or not installed.files:
                 break
-            inside = self._sources.installed_from(installed.files, names)
+            inside = self._sources.imports_of_installed_files(installed.files, names)
             modules |= {module: text_of(path) for module, path in inside.modules.items()}
             computes = computes or inside.unknown
             more = names | _foreign(inside)

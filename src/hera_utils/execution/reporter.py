@@ -96,7 +96,7 @@ class ConsoleReporter:
         if not run.succeeded:
             places = ScriptPlaces([run.workflow])
             logs = last_lines_of_failures(client, run.outcome, places)
-            self.lines(lines(run.outcome, logs, is_beside=places.beside))
+            self.lines(lines(run.outcome, logs, is_beside=places.is_beside_script))
         report = None if run.record is None else run.record / "report.html"
         self.lines([run.link, *([f"report: {from_here(report)}"] if report is not None and report.exists() else [])])
 

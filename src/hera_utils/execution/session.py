@@ -61,11 +61,11 @@ from hera_utils.platforms.provision import Change
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.size_limits import find_breaches
 from hera_utils.results.secrecy import holds_secret, secrets_of
-from hera_utils.runs.come_back import lost_with
+from hera_utils.runs.come_back import explain_lost_server
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.notes import read_notes, write_notes
 from hera_utils.runs.record import DONE, PointRow, RunRecord, records
-from hera_utils.runs.record_folders import remember
+from hera_utils.runs.record_folders import remember_run
 from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import Secret
@@ -145,7 +145,7 @@ class Session:
             self._refuse_changes_under_running_points(history)
         if self.record is None and (self.plan.to_run or self._has_more_than_points(history)):
             self.record = self._new_record()
-            remember(Path(self.context.state), self.runs, self.context.python or sys.executable)
+            remember_run(Path(self.context.state), self.runs, self.context.python or sys.executable)
         if self.record is not None:
             self.record.drive()
             self._add_notes(self.record.folder)
@@ -340,8 +340,8 @@ class Session:
     def _add_notes(self, folder: Path) -> None:
         """Add the notes of the command line to those that the run has already."""
         options, before = self.caller.options, read_notes(folder)
-        notes = before.tagged(options.run_tags)
-        notes = notes.called(options.run_name) if options.run_name else notes
+        notes = before.with_tags(options.run_tags)
+        notes = notes.with_name(options.run_name) if options.run_name else notes
         notes = replace(notes, note=options.run_note or before.note)
         if notes != before:
             write_notes(folder, notes)
@@ -423,13 +423,15 @@ class Session:
         assert self.dispatcher is not None
         record, dispatcher = self.record, self.dispatcher
         try:
-            with lost_with(lambda: "" if self.client.connection.local else self._advice_for_submitted_workflows()):
+            with explain_lost_server(
+                lambda: "" if self.client.connection.local else self._advice_for_submitted_workflows()
+            ):
                 self._compute(dispatcher)
                 phase = self._gather() if self._complete() else "Failed"
         except KeyboardInterrupt:
             raise Detached(self._advice_for_submitted_workflows() or "nothing was submitted") from None
         except WaitTimeout:
-            raise self.deadline.reached(self._how_to_come_back()) from None
+            raise self.deadline.timeout_error(self._how_to_come_back()) from None
         record.update(ended=time.time(), phase=phase)
         if phase == "Succeeded":
             self._warn_of_missing_outputs(record)

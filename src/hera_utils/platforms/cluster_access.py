@@ -22,7 +22,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.exec_plugin import Credential, ExecPlugin
 from hera_utils.platforms.http_session import proxy_for
 from hera_utils.settings import kubeconfig
-from hera_utils.settings.kubeconfig import Chosen
+from hera_utils.settings.kubeconfig import ChosenContext
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Address:
 class ClusterAccess:
     """The access of one context. Several threads may use it at once."""
 
-    def __init__(self, chosen: Chosen) -> None:
+    def __init__(self, chosen: ChosenContext) -> None:
         self.chosen = chosen
         cluster = chosen.cluster
         self.address = Address(
@@ -180,7 +180,7 @@ class ClusterAccess:
 def access_to(connection: Connection) -> ClusterAccess:
     """The access by the kubeconfig of a connection. Raises SettingsError or AccessError if it cannot be used."""
     in_this_pod = _account_of_this_pod(connection)
-    return ClusterAccess(in_this_pod or kubeconfig.choose(_files(connection), connection.context))
+    return ClusterAccess(in_this_pod or kubeconfig.choose_context(_files(connection), connection.context))
 
 
 def is_named(connection: Connection) -> bool:
@@ -199,9 +199,9 @@ def kubeconfig_of(connection: Connection) -> str | None:
     return os.path.pathsep.join(map(str, _files(connection)))
 
 
-def _account_of_this_pod(connection: Connection) -> Chosen | None:
+def _account_of_this_pod(connection: Connection) -> ChosenContext | None:
     """The pod's own account, if there is no kubeconfig."""
-    return None if connection.kubeconfig or kubeconfig.files(None) else kubeconfig.of_this_pod()
+    return None if connection.kubeconfig or kubeconfig.files(None) else kubeconfig.context_of_this_pod()
 
 
 def _files(connection: Connection) -> list[Path]:
@@ -234,7 +234,7 @@ def _no_passphrase() -> bytes:
     raise ValueError("the key has a passphrase")
 
 
-def _plugin(chosen: Chosen) -> ExecPlugin | None:
+def _plugin(chosen: ChosenContext) -> ExecPlugin | None:
     user = chosen.user
     if user.get("exec") and not (user.get("token") or user.get("tokenFile")):
         return ExecPlugin(user["exec"], chosen)

@@ -19,7 +19,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.errors import AccessError, SettingsError
-from hera_utils.settings.kubeconfig import Chosen
+from hera_utils.settings.kubeconfig import ChosenContext
 from hera_utils.wording import system_reason
 
 Json = dict[str, Any]
@@ -45,7 +45,7 @@ class Credential:
 class ExecPlugin:
     """Runs the program if there is no valid credential. Raises AccessError if it gives none."""
 
-    def __init__(self, entry: Any, chosen: Chosen) -> None:
+    def __init__(self, entry: Any, chosen: ChosenContext) -> None:
         if not isinstance(entry, Mapping) or not entry.get("command") or entry.get("apiVersion") not in _VERSIONS:
             known = ", ".join(version.rpartition("/")[2] for version in _VERSIONS)
             raise SettingsError(

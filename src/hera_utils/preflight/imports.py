@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hera_utils.provenance.modules import file_of, importable, package_of
-from hera_utils.provenance.python import ask
+from hera_utils.provenance.python import ask_interpreter
 from hera_utils.provenance.python_source import names_in
 
 _TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -105,7 +105,7 @@ def missing_modules(python: str, names: Iterable[str]) -> list[str]:
     wanted = sorted(names)
     if not wanted:
         return []
-    return list(ask(python, _QUESTION, wanted) or ())
+    return list(ask_interpreter(python, _QUESTION, wanted) or ())
 
 
 def how_to_install(python: str, name: str, folder: Path | None) -> str:

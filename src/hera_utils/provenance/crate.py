@@ -36,7 +36,7 @@ from hera_utils.provenance.modules import sources_of
 from hera_utils.provenance.python import python_environment
 from hera_utils.provenance.task_actions import TaskRun
 from hera_utils.results.results import Results
-from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, without_secrets
+from hera_utils.results.secrecy import mask_secrets, refuse_secret_literals, refuse_secrets
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.settings.secret import Secret
 from hera_utils.whole_files import write_atomically
@@ -84,7 +84,7 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     Raises ResourceError if it cannot be written or would contain a secret.
     """
     refuse_secret_literals(run.documents)
-    results = without_secrets(results, context.secrets)
+    results = mask_secrets(results, context.secrets)
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
     python = python_environment(interpreter_of(run.documents, context.pythons))
@@ -111,8 +111,8 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     contents[by_task] = (results.to_csv(by="tasks"), "One row per task: inputs, outputs, status", "results")
     for path, (text, _, _) in contents.items():
         refuse_secrets(f"{path} of the manifest", text, context.secrets)
-    files = [_put(folder, path, text, about, role) for path, (text, about, role) in contents.items()]
-    files += _there_already(folder)
+    files = [_write_file(folder, path, text, about, role) for path, (text, about, role) in contents.items()]
+    files += _files_already_there(folder)
     content = _content(run, results, files, script, folder)
     content = replace(
         content,
@@ -121,10 +121,10 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     )
     commit = commit_of(script.parent) if script else None
     content = replace(content, agent=commit.author if commit else name_of_user(script.parent) if script else "")
-    content = _with_provenance(content, python.version, python.system, context, commit)
+    content = _add_provenance(content, python.version, python.system, context, commit)
     text = json.dumps(manifest.metadata(content), indent=1, ensure_ascii=False)
     refuse_secrets("the manifest", text, context.secrets)
-    _put(folder, manifest.NAME, text + "\n", "", "")
+    _write_file(folder, manifest.NAME, text + "\n", "", "")
     return folder / manifest.NAME
 
 
@@ -308,7 +308,7 @@ def _inputs(run: WholeRun) -> Json:
     return inputs
 
 
-def _with_provenance(
+def _add_provenance(
     content: ManifestContent, python: str, system: str, context: CrateContext, commit: Commit | None
 ) -> ManifestContent:
     versions = {
@@ -339,7 +339,7 @@ def interpreter_of(documents: Iterable[Json], startable: Sequence[str]) -> str:
     return named if os.path.abspath(named) in startable else ""
 
 
-def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile:
+def _write_file(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile:
     content = text.encode("utf-8", "surrogateescape")
     target = folder / path
     try:
@@ -357,7 +357,7 @@ def _file(path: str, content: bytes, about: str, role: str) -> CrateFile:
     return CrateFile(path, len(content), hashlib.sha256(content).hexdigest(), kind, about, role)
 
 
-def _there_already(folder: Path) -> list[CrateFile]:
+def _files_already_there(folder: Path) -> list[CrateFile]:
     files = []
     for name, about in _ALREADY_THERE.items():
         path = folder / name

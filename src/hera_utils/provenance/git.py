@@ -40,7 +40,7 @@ def commit_of(folder: Path) -> Commit | None:
         commit=commit,
         branch=_git(folder, "rev-parse", "--abbrev-ref", "HEAD"),
         changed=len(status.splitlines()),
-        remote=without_credentials(_git(folder, "config", "--get", "remote.origin.url")),
+        remote=remove_credentials(_git(folder, "config", "--get", "remote.origin.url")),
         author=name_of_user(folder),
     )
 
@@ -70,7 +70,7 @@ def name_of_user(folder: Path) -> str:
     return _git(folder, "config", "--get", "user.name")
 
 
-def without_credentials(url: str) -> str:
+def remove_credentials(url: str) -> str:
     """`https://user:token@host/x` without user and token; `git@host:x` stays as it is."""
     try:
         parts = urlsplit(url)

@@ -21,9 +21,9 @@ from hera_utils.provenance.task_actions import (
     TaskActions,
     TaskRun,
     WorkflowRun,
-    controlled,
+    control_action,
     ending,
-    organized,
+    organize_action,
 )
 from hera_utils.provenance.task_actions import id_of as _id
 from hera_utils.provenance.task_actions import word as _word
@@ -155,7 +155,7 @@ def metadata(content: ManifestContent) -> Json:
         "mainEntity": _id(main),
         "hasPart": _ids(one.path for one in content.files),
         "mentions": _ids(
-            [*_actions(content), *tasks.actions, *(one["@id"] for one in _organized_script(content, tasks))]
+            [*_actions(content), *tasks.actions, *(one["@id"] for one in _describe_script(content, tasks))]
         ),
     }
     graph = [
@@ -177,7 +177,7 @@ def metadata(content: ManifestContent) -> Json:
         *_parameters(content),
         *_runs(content, main),
         *tasks,
-        *_organized_script(content, tasks),
+        *_describe_script(content, tasks),
         *_software(content),
         *_images(content.images),
         _license(content.license),
@@ -211,7 +211,7 @@ def _steps_of_script(content: ManifestContent, tasks: TaskActions) -> list[str]:
     return [one.name for one in content.executions]
 
 
-def _organized_script(content: ManifestContent, tasks: TaskActions) -> list[Json]:
+def _describe_script(content: ManifestContent, tasks: TaskActions) -> list[Json]:
     """The steps of a script, the ControlActions of these steps, and the OrganizeAction of hera_utils as their engine."""
     names, paths = _steps_of_script(content, tasks), {one.name: one.path for one in content.executions}
     if not names:
@@ -228,12 +228,12 @@ def _organized_script(content: ManifestContent, tasks: TaskActions) -> list[Json
         for position, name in enumerate(names, 1)
     ]
     controls = [
-        controlled(content.run, name, str(step["@id"]), [f"#run-{name}"], phases[name])
+        control_action(content.run, name, str(step["@id"]), [f"#run-{name}"], phases[name])
         for name, step in zip(names, steps, strict=True)
     ]
     engine = _home("hera_utils", content.versions.get("hera_utils", ""))
     ids = [control["@id"] for control in controls]
-    return [*steps, *controls, organized("script", engine, ids, "#run", content.phase)]
+    return [*steps, *controls, organize_action("script", engine, ids, "#run", content.phase)]
 
 
 def _single(entity: Json) -> Json:
@@ -275,15 +275,15 @@ def _files(content: ManifestContent, tasks: TaskActions) -> Iterable[Json]:
         if file.role == "results" and file.path in _outputs(content).values():
             entity["exampleOfWork"] = _ids(f"#output-{_word(name)}" for name in _outputs(content))
         if file.path in workflows:
-            entity |= _of_code(content, tasks, file, "#argo") | tasks.parts(file.path)
+            entity |= _properties_of_code(content, tasks, file, "#argo") | tasks.parts(file.path)
         elif file.path == content.main or file.role == "source":
-            entity |= _of_code(content, tasks, file, "#python")
+            entity |= _properties_of_code(content, tasks, file, "#python")
         if file.path == content.main:
-            entity |= _of_main(content, tasks)
+            entity |= _properties_of_main(content, tasks)
         yield entity
 
 
-def _of_code(content: ManifestContent, tasks: TaskActions, file: CrateFile, language: str) -> Json:
+def _properties_of_code(content: ManifestContent, tasks: TaskActions, file: CrateFile, language: str) -> Json:
     """The additional properties of a file that is a script, a module of it or a workflow."""
     is_main = file.path == content.main
     is_module = file.role == "source" and not is_main
@@ -300,7 +300,7 @@ def _of_code(content: ManifestContent, tasks: TaskActions, file: CrateFile, lang
     return entity | ({"isPartOf": _id(content.main)} if is_module else {})
 
 
-def _of_main(content: ManifestContent, tasks: TaskActions) -> Json:
+def _properties_of_main(content: ManifestContent, tasks: TaskActions) -> Json:
     main, workflows = content.main, [file.path for file in content.executions]
     entity: Json = {
         "description": f"What was run as {content.run}",
@@ -341,7 +341,7 @@ def _parameters(content: ManifestContent) -> Iterable[Json]:
             "@id": f"#value-{_word(name)}",
             "@type": "PropertyValue",
             "name": name,
-            "value": [_plain(one) for one in value[:MOST_VALUES]] if listed else _plain(value),
+            "value": [_numbers_as_text(one) for one in value[:MOST_VALUES]] if listed else _numbers_as_text(value),
             "exampleOfWork": _id(f"#input-{_word(name)}"),
         }
     for name, example in _outputs(content).items():
@@ -358,7 +358,7 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
     facts, usage, outside = list(_fact_entities(content)), list(_usage(content)), list(_outside(content))
     results = _ids(one.path for one in content.files if one.role == "results")
     agent = {"agent": _id(_person_id(_agent(content)))} if content.agent else {}
-    action = _action("#run", _whole(content, main)) | agent
+    action = _action("#run", _execution_of_all(content, main)) | agent
     read = [f"#file-{_word(one.path)}" for one in content.outside if not one.written]
     written = [f"#file-{_word(one.path)}" for one in content.outside if one.written]
     action["object"] = _ids([*(f"#value-{_word(name)}" for name in content.inputs), *read])
@@ -372,7 +372,7 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
         yield _action(name, one) | agent | ({"result": results} if results else {})
 
 
-def _whole(content: ManifestContent, main: str) -> Execution:
+def _execution_of_all(content: ManifestContent, main: str) -> Execution:
     """All workflows that this run submitted, as one execution."""
     own = [one for one in content.executions if not one.earlier]
     return Execution(
@@ -503,7 +503,7 @@ def _type(value: Any) -> str:
     return "Float" if isinstance(value, float) else "Text"
 
 
-def _plain(value: Any) -> Any:
+def _numbers_as_text(value: Any) -> Any:
     """Numbers become strings, because 1.0 and 1 are the same number in JSON-LD."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 

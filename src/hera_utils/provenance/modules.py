@@ -107,7 +107,7 @@ class Sources:
         source = _TAG.sub("0", words).encode() if "{{" in words else words.encode()
         return _imports_of({"its source": source}, user_modules(source, self.folder))
 
-    def installed_from(self, files: Mapping[str, str], names: Iterable[str]) -> Imports:
+    def imports_of_installed_files(self, files: Mapping[str, str], names: Iterable[str]) -> Imports:
         """The imports of packages installed from a source folder (editable). files: top-level module → file. names: dotted modules."""
         modules: dict[str, Path] = {}
         for top, file in files.items():

@@ -71,14 +71,14 @@ def is_ours(interpreter: str) -> bool:
 
 
 def _answer_of(interpreter: str, names: list[str] | None) -> InstalledModules | None:
-    answer = ask(interpreter, Path(python_modules.__file__).read_text(encoding="utf-8"), names)
+    answer = ask_interpreter(interpreter, Path(python_modules.__file__).read_text(encoding="utf-8"), names)
     try:
         return _read(answer)
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def ask(interpreter: str, source: str, question: Any) -> Any:
+def ask_interpreter(interpreter: str, source: str, question: Any) -> Any:
     """Run a source in a Python of this machine. It receives the question as JSON in sys.argv[1] and prints JSON, which is returned.
 
     Returns None if the interpreter does not start or prints no JSON.
@@ -96,7 +96,7 @@ def ask(interpreter: str, source: str, question: Any) -> Any:
 def _read(answer: dict[str, Any]) -> InstalledModules:
     return InstalledModules(
         str(answer["version"]),
-        _sorted(answer["packages"].items()),
+        _versions_by_name(answer["packages"].items()),
         dict(answer["files"]),
         tuple(answer["absent"]),
         tuple(answer.get("imported") or ()),
@@ -106,10 +106,10 @@ def _read(answer: dict[str, Any]) -> InstalledModules:
 @cache
 def packages() -> Mapping[str, str]:
     """Every installed distribution: canonical name → version."""
-    return _sorted(_installed())
+    return _versions_by_name(_installed_distributions())
 
 
-def _sorted(listed: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _versions_by_name(listed: Iterable[tuple[str, str]]) -> dict[str, str]:
     # Of several distributions of the same name Python imports the first.
     first: dict[str, str] = {}
     for name, version in listed:
@@ -117,7 +117,7 @@ def _sorted(listed: Iterable[tuple[str, str]]) -> dict[str, str]:
     return dict(sorted(first.items()))
 
 
-def _installed() -> Iterator[tuple[str, str]]:
+def _installed_distributions() -> Iterator[tuple[str, str]]:
     """(name, version) of the installed distributions, from the names of their folders, as reading the metadata takes a second."""
     for distribution in distributions():
         folder = str(getattr(distribution, "_path", ""))

@@ -43,18 +43,18 @@ def answer(names: list[str]) -> Json:
             continue
         if not origin and not owners[top]:
             absent.append(top)
-        chosen = owners[top] if len(owners[top]) < 2 else _narrowed(owners[top], dotted)
+        chosen = owners[top] if len(owners[top]) < 2 else _filter_owners(owners[top], dotted)
         packages.update(canonical(one.metadata["Name"]) for one in chosen)
     return {
         "version": platform.python_version(),
-        "packages": _with_requirements(packages),
+        "packages": _add_requirements(packages),
         "imported": sorted(packages),
         "files": files,
         "absent": sorted(absent),
     }
 
 
-def every() -> Json:
+def all_packages() -> Json:
     """As `answer`, for all installed packages."""
     packages: dict[str, str] = {}
     for one in importlib.metadata.distributions():
@@ -107,7 +107,7 @@ def _tops(package: Any) -> set[str]:
     return listed | set((package.read_text("top_level.txt") or "").split())
 
 
-def _narrowed(owners: list[Any], names: list[str]) -> list[Any]:
+def _filter_owners(owners: list[Any], names: list[str]) -> list[Any]:
     """Those of several packages with the same top-level name that contain these modules; all if none of them lists one."""
     chosen: list[Any] = []
     texts = [one.read_text("RECORD") or "" for one in owners]
@@ -126,7 +126,7 @@ def _narrowed(owners: list[Any], names: list[str]) -> list[Any]:
     return chosen or owners
 
 
-def _with_requirements(names: set[str]) -> dict[str, str]:
+def _add_requirements(names: set[str]) -> dict[str, str]:
     """Package → version of these and of the packages that they require (without extras), as far as installed."""
     versions: dict[str, str] = {}
     waiting = sorted(names)
@@ -154,4 +154,4 @@ def canonical(name: str) -> str:
 
 if __name__ == "__main__":
     question = json.loads(sys.argv[1])
-    sys.stdout.write(json.dumps(every() if question is None else answer(question)))
+    sys.stdout.write(json.dumps(all_packages() if question is None else answer(question)))

@@ -14,22 +14,22 @@ from hera_utils.provenance.manifest import NAME
 from hera_utils.provenance.python_modules import canonical
 from hera_utils.runs.record import RUN_LABEL, facts_of
 from hera_utils.runs.record_files import packages_of, read_json
-from hera_utils.settings.command_line import PLACE, without_settings
+from hera_utils.settings.command_line import PLACE, remove_settings
 from hera_utils.settings.secret import MASK
 from hera_utils.wording import first_of, system_reason
 
 Json = dict[str, Any]
 
 # Flags of the original command that a repetition must not have.
-_ONCE = ("--resume", "--explain", "--detach", "--keep-done", "--keep_done")
+_FLAGS_NOT_REPEATED = ("--resume", "--explain", "--detach", "--keep-done", "--keep_done")
 
 
-_WHOSE = PLACE | {"python", "notify", "notify_command"}
+_SETTINGS_OF_THE_REPEATING_USER = PLACE | {"python", "notify", "notify_command"}
 """Settings that the repeating user decides: a manifest may be a stranger's, and must not decide where a token goes or what program runs."""
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedRun:
     """The run that a manifest describes.
 
     folder: of the crate. script: the script's path at the time, None when no script is known; arguments: its command line, None when
@@ -48,7 +48,7 @@ class Recorded:
     packages: Mapping[str, str]
 
 
-def read(path: Path) -> Recorded:
+def read_manifest(path: Path) -> RecordedRun:
     """Read a manifest (ro-crate-metadata.json, or its folder).
 
     Raises SettingsError if it is no manifest of hera_utils, ResourceError if it cannot be read.
@@ -72,23 +72,27 @@ def read(path: Path) -> Recorded:
             f"{path} is not a manifest of a run of hera_utils", fix="hera-utils report NAME --crate writes one"
         )
     try:
-        return _recorded(path.parent.resolve(), entities, action)
+        return _recorded_run(path.parent.resolve(), entities, action)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise SettingsError(f"the manifest {path} is damaged", fix="use the one that the run wrote") from None
 
 
-def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recorded:
+def _recorded_run(folder: Path, entities: Mapping[str, Json], action: Json) -> RecordedRun:
     facts = {str(one.get("name")): str(one.get("value")) for key, one in entities.items() if key.startswith("#fact-")}
     main = str((action.get("instrument") or {}).get("@id", ""))
     origin = folder / facts["script"] if main.startswith("script/") and facts.get("script") else None
     arguments = json.loads(facts["arguments"]) if "arguments" in facts else None
-    return Recorded(
+    return RecordedRun(
         run=str(action.get("name", "")).removeprefix("Run "),
         folder=folder,
         script=origin.resolve() if origin is not None else None,
         arguments=None
         if arguments is None
-        else tuple(without_settings([str(word) for word in arguments if word not in _ONCE], _WHOSE)),
+        else tuple(
+            remove_settings(
+                [str(word) for word in arguments if word not in _FLAGS_NOT_REPEATED], _SETTINGS_OF_THE_REPEATING_USER
+            )
+        ),
         sources={
             key.removeprefix("script/"): str(one.get("sha256", ""))
             for key, one in entities.items()
@@ -97,7 +101,7 @@ def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recor
         workflows=tuple(
             _document(folder, key) for key in entities if key.startswith("workflows/") and key.endswith(".json")
         ),
-        last=_after_all_others(folder),
+        last=_names_of_gathers(folder),
         versions={
             str(one["name"]): str(one.get("softwareVersion", ""))
             for one in entities.values()
@@ -120,7 +124,7 @@ def _document(folder: Path, key: str) -> Json:
     return document
 
 
-def _after_all_others(folder: Path) -> frozenset[str]:
+def _names_of_gathers(folder: Path) -> frozenset[str]:
     try:
         workflows = facts_of(folder).get("workflows") or ()
         return frozenset(str(one["name"]) for one in workflows if one.get("role") == "gather")
@@ -128,14 +132,14 @@ def _after_all_others(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-def changed_sources(recorded: Recorded) -> list[str]:
+def changed_sources(recorded: RecordedRun) -> list[str]:
     """The source files of the script that are missing or have changed."""
     if recorded.script is None:
         return []
-    return [name for name in recorded.sources if not _as_it_was(recorded, name, recorded.script.parent / name)]
+    return [name for name in recorded.sources if not _is_unchanged(recorded, name, recorded.script.parent / name)]
 
 
-def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
+def _is_unchanged(recorded: RecordedRun, name: str, path: Path) -> bool:
     kept = recorded.folder / "script" / name
     try:
         now, then = path.read_bytes(), kept.read_bytes()
@@ -145,7 +149,7 @@ def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
     return now == then and hashlib.sha256(then).hexdigest() == recorded.sources[name]
 
 
-def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:
+def differences(recorded: RecordedRun, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:
     """A sentence for each program whose version differs now, then one for all packages that differ."""
     lines = [
         f"{name} {versions.get(name) or 'none'}, recorded with {number}"
@@ -164,7 +168,7 @@ def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mappi
     return lines
 
 
-def as_new(document: Json, values: Mapping[str, str]) -> Json:
+def prepare_new_workflow(document: Json, values: Mapping[str, str]) -> Json:
     """A recorded workflow for a new submission: under a new name with the same prefix. values: new values of its parameters.
 
     Raises SettingsError if a manifest of an older version has a masked value and `values` does not give it.

@@ -79,7 +79,7 @@ class TaskActions:
                 self._add_step(workflow, template, tasks, position)
             if by_template:
                 controls = [control_id(workflow.name, template) for template in by_template]
-                self._add(organized(workflow.name, workflow.engine, controls, workflow.action, workflow.phase))
+                self._add(organize_action(workflow.name, workflow.engine, controls, workflow.action, workflow.phase))
 
     def parts(self, path: str) -> Json:
         """The steps and tools of a workflow's entity; {} for a workflow of which no task began."""
@@ -135,7 +135,7 @@ class TaskActions:
         single = [self._task(tool, task, parameters) for task in tasks]
         phases = {task.phase for task in tasks}
         phase = "Succeeded" if phases == {"Succeeded"} else "Failed" if phases & {"Failed", "Error"} else ""
-        self._add(controlled(workflow.name, template, step, single, phase))
+        self._add(control_action(workflow.name, template, step, single, phase))
 
     def _parameter(self, tool: str, kind: str, name: str) -> str:
         return self._add(
@@ -196,7 +196,7 @@ class TaskActions:
         )
 
 
-def controlled(workflow: str, name: str, step: str, actions: Iterable[str], phase: str) -> Json:
+def control_action(workflow: str, name: str, step: str, actions: Iterable[str], phase: str) -> Json:
     """The ControlAction that links a step to its actions."""
     return {
         "@id": control_id(workflow, name),
@@ -204,7 +204,7 @@ def controlled(workflow: str, name: str, step: str, actions: Iterable[str], phas
         "name": f"{name} of {workflow}",
         "instrument": id_of(step),
         "object": [id_of(action) for action in actions],
-        **_ended(phase),
+        **_action_status(phase),
     }
 
 
@@ -212,7 +212,7 @@ def control_id(workflow: str, name: str) -> str:
     return f"#control-{word(workflow)}-{word(name)}"
 
 
-def organized(name: str, engine: str, controls: Iterable[str], action: str, phase: str) -> Json:
+def organize_action(name: str, engine: str, controls: Iterable[str], action: str, phase: str) -> Json:
     """The OrganizeAction that links a workflow's actions to the program that executed it."""
     return {
         "@id": f"#engine-{word(name)}",
@@ -221,7 +221,7 @@ def organized(name: str, engine: str, controls: Iterable[str], action: str, phas
         "instrument": id_of(engine),
         "object": [id_of(control) for control in controls],
         "result": id_of(action),
-        **_ended(phase),
+        **_action_status(phase),
     }
 
 
@@ -237,7 +237,7 @@ def ending(phase: str, started: str, finished: str, message: str) -> Json:
     return facts
 
 
-def _ended(phase: str) -> Json:
+def _action_status(phase: str) -> Json:
     return {"actionStatus": f"http://schema.org/{ENDED[phase]}"} if phase in ENDED else {}
 
 

@@ -76,13 +76,13 @@ def _candidates(run: WholeRun) -> Iterator[Artifact]:
 def _content(client: ArgoClient, artifact: Artifact) -> bytes:
     """The picture's bytes, unpacked if Argo archived it; b"" if it is too large or no longer stored."""
     try:
-        stored = joined(client.artifact(artifact.workflow, artifact.node, artifact.name, artifact.record))
+        stored = join_pieces(client.artifact(artifact.workflow, artifact.node, artifact.name, artifact.record))
     except (HeraUtilsError, OSError):
         return b""
-    return unpacked(stored) if stored.startswith(_GZIP) else stored
+    return unpack_single_file(stored) if stored.startswith(_GZIP) else stored
 
 
-def joined(pieces: Iterable[bytes]) -> bytes:
+def join_pieces(pieces: Iterable[bytes]) -> bytes:
     """The joined pieces, b"" if they exceed LARGEST bytes; the remaining pieces are then not fetched."""
     whole = b""
     for piece in pieces:
@@ -92,7 +92,7 @@ def joined(pieces: Iterable[bytes]) -> bytes:
     return whole
 
 
-def unpacked(packet: bytes) -> bytes:
+def unpack_single_file(packet: bytes) -> bytes:
     """The only file of the .tgz archive into which Argo packs an artifact; b"" for other content or a file that is too large."""
     try:
         with tarfile.open(fileobj=io.BytesIO(packet), mode="r|gz") as archive:

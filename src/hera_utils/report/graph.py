@@ -34,7 +34,7 @@ class RunGraph:
     edges: tuple[tuple[int, int], ...]
 
 
-def graph(
+def build_graph(
     documents: Iterable[Json], rows: Sequence[TaskResult], *, most: int = MOST_BOXES, last: Iterable[str] = ()
 ) -> RunGraph:
     """The graph of a run; with more than `most` boxes, one box per template. last: names of the workflows that come after all others.
@@ -65,7 +65,7 @@ def graph(
         for one, other in nodes.edges(set(numbers)):
             edges[numbers[one], numbers[other]] = None
     _join(edges, len(boxes), ends)
-    return _merged(boxes, edges)
+    return _merge_equal_boxes(boxes, edges)
 
 
 def _join(edges: dict[tuple[int, int], None], count: int, ends: set[int]) -> None:
@@ -78,7 +78,7 @@ def _join(edges: dict[tuple[int, int], None], count: int, ends: set[int]) -> Non
                 edges[one, other] = None
 
 
-def _merged(boxes: list[Box], edges: dict[tuple[int, int], None]) -> RunGraph:
+def _merge_equal_boxes(boxes: list[Box], edges: dict[tuple[int, int], None]) -> RunGraph:
     """Merge more than MOST_ALIKE boxes that differ only in their names: a loop in the user's Python code made them."""
     before: dict[int, list[int]] = {}
     after: dict[int, list[int]] = {}

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from hera_utils.report.graph import graph
+from hera_utils.report.graph import build_graph
 from hera_utils.report.page_data import page_data, resources
 from hera_utils.results.columns import Column
 from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import Sheet, failure_groups, number, sheets
-from hera_utils.runs.failure_summary import same_way
+from hera_utils.runs.failure_summary import describe_equal_failures
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import size_in_words, span_in_words
 from hera_utils.wording import counted
@@ -28,7 +28,7 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
     """The Markdown text, with at most MOST_ROWS rows per table; numbers are as the tasks wrote them."""
     data = page_data(run, results, facts)
     title = f"{data['experiment']}: run {run.name}" if data["experiment"] else f"Run {run.name}"
-    parts = [f"# {as_text(title)}", _summary(data)]
+    parts = [f"# {escape_text(title)}", _summary(data)]
     if data["constants"]:
         parts += ["## Constants", _list(data["constants"])]
     swept = _swept(results)
@@ -40,7 +40,7 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
             parts.append(f"The first {MOST_ROWS} of {len(sheet.lines)} rows.")
     if results.failures:
         parts += ["## Failures", *_failures(results)]
-    drawn = graph(run.documents, results.tasks, most=_MOST_BOXES, last=run.last)
+    drawn = build_graph(run.documents, results.tasks, most=_MOST_BOXES, last=run.last)
     if len(drawn.boxes) > 1:
         parts += ["## Graph", _mermaid(drawn)]
     parts += ["## Time", _times(results)]
@@ -54,9 +54,9 @@ def _sheets(results: Results) -> Iterable[tuple[str, Sheet]]:
     repeated = means_over_seeds(results.point_table)
     if repeated:
         sheet = repeated.sheet()
-        yield as_text(f"{sheet.title[:1].upper()}{sheet.title[1:]}"), sheet
+        yield escape_text(f"{sheet.title[:1].upper()}{sheet.title[1:]}"), sheet
     for sheet in sheets(results.points, results.tasks):
-        yield "Results" if sheet.title == "points" else f"Results of `{as_code(sheet.title)}`", sheet
+        yield "Results" if sheet.title == "points" else f"Results of `{escape_code(sheet.title)}`", sheet
 
 
 def _summary(data: Json) -> str:
@@ -67,7 +67,9 @@ def _summary(data: Json) -> str:
     swept = f"{counted(sum(points.values()), 'point')}, {points.get('Succeeded', 0)} of them done; " if points else ""
     counts = ", ".join(f"{count} {status.lower()}" for status, count in data["counts"].items())
     best = data["best"]
-    found = f" The {as_text(best['name'])} is {number(best['value'])}, at {as_text(best['at'])}." if best else ""
+    found = (
+        f" The {escape_text(best['name'])} is {number(best['value'])}, at {escape_text(best['at'])}." if best else ""
+    )
     return f"**{data['phase']}**{when}: {swept}tasks: {counts}.{took}{found}"
 
 
@@ -92,9 +94,9 @@ def _failures(results: Results) -> Iterable[str]:
     for row, *others in groups[:MOST_FAILURES]:
         given = ", ".join(f"{name} = {value}" for name, value in row.inputs.items())
         yield (
-            f"- `{as_code(row.task)}`{f' ({as_text(given)})' if given else ''}: {as_text(row.message or row.status)}"
+            f"- `{escape_code(row.task)}`{f' ({escape_text(given)})' if given else ''}: {escape_text(row.message or row.status)}"
             + ("\n\n" + "\n".join(f"      {line}" for line in row.log) if row.log else "")
-            + (f"\n\n  and {as_text(same_way([one.task for one in others]))}" if others else "")
+            + (f"\n\n  and {escape_text(describe_equal_failures([one.task for one in others]))}" if others else "")
         )
     left_out = sum(map(len, groups[MOST_FAILURES:]))
     if left_out:
@@ -106,7 +108,7 @@ def _mermaid(drawn: Any) -> str:
     for place, box in enumerate(drawn.boxes):
         total = sum(box.counts.values())
         times = f" ×{total}" if total > 1 else ""
-        lines.append(f'  n{place}["{_quoted(box.title)}{times}"]')
+        lines.append(f'  n{place}["{_quote(box.title)}{times}"]')
     lines += [f"  n{one} --> n{other}" for one, other in drawn.edges]
     return "\n".join([*lines, "```"])
 
@@ -141,17 +143,17 @@ def markdown_table(sheet: Sheet) -> str:
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:
-    rows = ["| " + " | ".join(as_text(name) for name in header) + " |"]
+    rows = ["| " + " | ".join(escape_text(name) for name in header) + " |"]
     rows.append("|" + "|".join("---:" if right else "---" for right in numeric) + "|")
-    rows += ["| " + " | ".join(as_text(cell) for cell in line) + " |" for line in lines]
+    rows += ["| " + " | ".join(escape_text(cell) for cell in line) + " |" for line in lines]
     return "\n".join(rows)
 
 
 def _list(pairs: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"- {as_text(name)}: {as_text(', '.join(value.splitlines()))}" for name, value in pairs)
+    return "\n".join(f"- {escape_text(name)}: {escape_text(', '.join(value.splitlines()))}" for name, value in pairs)
 
 
-def as_text(text: str) -> str:
+def escape_text(text: str) -> str:
     """Escape a text so that Markdown and the HTML inside it read it as plain text."""
     line = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for sign in "|*_`[]#":
@@ -159,10 +161,10 @@ def as_text(text: str) -> str:
     return line
 
 
-def as_code(text: str) -> str:
+def escape_code(text: str) -> str:
     """A text that can stand between backticks, also in a table."""
     return " ".join(text.split()).replace("`", "'").replace("|", "¦")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return " ".join(text.split()).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")

@@ -10,13 +10,13 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.experiment.search import SAMPLERS
-from hera_utils.report.markdown import as_code, as_text
+from hera_utils.report.markdown import escape_code, escape_text
 from hera_utils.results.best_point import best_point
-from hera_utils.results.columns import in_words
+from hera_utils.results.columns import cell_text
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import number
-from hera_utils.runs.measurements import joint
+from hera_utils.runs.measurements import sum_measurements
 from hera_utils.runs.record import DONE
 from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words
@@ -45,10 +45,10 @@ class Software:
     images: Mapping[str, str] = field(default_factory=dict)
 
 
-def methods(run: WholeRun, results: Results, software: Software) -> str:
+def methods_paragraph(run: WholeRun, results: Results, software: Software) -> str:
     """The title, the paragraph, and a line with the authors and the licence of the experiment."""
     sentences = [
-        _what(run, software),
+        _describe_run(run, software),
         *_points(run, results),
         _tasks(run, results),
         _images(software.images),
@@ -56,35 +56,35 @@ def methods(run: WholeRun, results: Results, software: Software) -> str:
         _time(results),
     ]
     paragraph = " ".join(sentence for sentence in sentences if sentence)
-    authors = "; ".join(as_text(str(one)) for one in run.facts.get("authors") or ())
-    license = as_text(str(run.facts.get("license") or ""))
+    authors = "; ".join(escape_text(str(one)) for one in run.facts.get("authors") or ())
+    license = escape_text(str(run.facts.get("license") or ""))
     last = ". ".join(part for part in (authors and f"Authors: {authors}", license and f"Licence: {license}") if part)
-    return "\n\n".join(part for part in (f"# Methods: {as_text(run.name)}", paragraph, last) if part) + "\n"
+    return "\n\n".join(part for part in (f"# Methods: {escape_text(run.name)}", paragraph, last) if part) + "\n"
 
 
-def _what(run: WholeRun, software: Software) -> str:
-    name = f"The experiment {as_text(run.experiment)}" if run.experiment else f"The run `{as_code(run.name)}`"
+def _describe_run(run: WholeRun, software: Software) -> str:
+    name = f"The experiment {escape_text(run.experiment)}" if run.experiment else f"The run `{escape_code(run.name)}`"
     begun = min(
         (at for one in run.own if (at := timestamps.read((one.get("status") or {}).get("startedAt")))), default=None
     )
     when = "" if begun is None else f" on {datetime.fromtimestamp(begun, timezone.utc):%Y-%m-%d} (UTC)"
     if software.system:
         engine = f"the local platform of hera_utils {software.hera_utils}, which executes Argo workflows"
-        where = f"on one machine ({as_text(software.system)}), by {engine}"
+        where = f"on one machine ({escape_text(software.system)}), by {engine}"
     else:
-        where = f"on a Kubernetes cluster, by Argo Workflows {as_text(software.argo)}"
+        where = f"on a Kubernetes cluster, by Argo Workflows {escape_text(software.argo)}"
     described = f"It is described with Hera {software.hera}" + (
         f" in Python {software.python}" if software.python else ""
     )
     submitted = "" if software.system else f" and was submitted by hera_utils {software.hera_utils}"
-    label = f" as `{as_code(run.name)}`" if run.experiment else ""
+    label = f" as `{escape_code(run.name)}`" if run.experiment else ""
     return f"{name} was run{when}{label} {where}. {described}{submitted}{_commit(software)}."
 
 
 def _commit(software: Software) -> str:
     if not software.commit:
         return ""
-    of = f" of {as_text(software.repository)}" if software.repository else ""
+    of = f" of {escape_text(software.repository)}" if software.repository else ""
     changed = f", from which {counted(software.changed, 'file')} differed" if software.changed else ""
     return f"; its code is commit `{software.commit[:12]}`{of}{changed}"
 
@@ -94,9 +94,12 @@ def _points(run: WholeRun, results: Results) -> Iterator[str]:
         return
     recorded = run.facts.get("inputs") or {}
     axes = recorded.get("parameters") or {}
-    swept = listed([f"{as_text(name)} ({_values(values)})" for name, values in axes.items()])
+    swept = listed([f"{escape_text(name)} ({_values(values)})" for name, values in axes.items()])
     fixed = listed(
-        [f"{as_text(name)} = {as_text(in_words(value))}" for name, value in (recorded.get("constants") or {}).items()]
+        [
+            f"{escape_text(name)} = {escape_text(cell_text(value))}"
+            for name, value in (recorded.get("constants") or {}).items()
+        ]
     )
     total, done = len(results.points), sum(point.status == DONE for point in results.points)
     what = f"It computed {counted(total, 'point')}" + (f", over {swept}" if swept else "")
@@ -105,29 +108,25 @@ def _points(run: WholeRun, results: Results) -> Iterator[str]:
         yield _search(recorded["search"], results)
     earlier = Counter(point.run for point in results.points if point.run)
     if earlier:
-        of = listed([f"`{as_code(name)}`" for name in earlier])
+        of = listed([f"`{escape_code(name)}`" for name in earlier])
         yield f"{counted(earlier.total(), 'point')} of these had been computed by the earlier run{'s' if len(earlier) > 1 else ''} {of}."
     if done < total:
         yield f"{done} of the {counted(total, 'point')} succeeded."
 
 
 def _search(search: Mapping[str, Any], results: Results) -> str:
-    goals = [f"{verb} {as_text(name)}" for verb in ("minimize", "maximize") for name in search.get(verb) or ()]
+    goals = [f"{verb} {escape_text(name)}" for verb in ("minimize", "maximize") for name in search.get(verb) or ()]
     seed = f" with the seed {search.get('seed')}" if search.get("sampler") in SAMPLERS else ""
-    chosen = (
-        f"They were chosen by a search ({as_text(str(search.get('sampler')))}{seed}, {search.get('at_once')} at once)"
-    )
+    chosen = f"They were chosen by a search ({escape_text(str(search.get('sampler')))}{seed}, {search.get('at_once')} at once)"
     sentence = chosen + (f" to {listed(goals)}" if goals else "")
     best = best_point(search, results)
     if best is None:
         return f"{sentence}."
-    return (
-        f"{sentence}; the {best.goal} {as_text(best.output)} is {number(best.value)}, at {as_text(listed(best.place))}."
-    )
+    return f"{sentence}; the {best.goal} {escape_text(best.output)} is {number(best.value)}, at {escape_text(listed(best.place))}."
 
 
 def _values(values: Sequence[Any]) -> str:
-    words = [as_text(in_words(value)) for value in values]
+    words = [escape_text(cell_text(value)) for value in values]
     if len(words) <= _MOST_VALUES:
         return f"{counted(len(words), 'value')}: {', '.join(words)}"
     # Unsorted numbers are a random sample: their range says more than the first three.
@@ -141,7 +140,7 @@ def _tasks(run: WholeRun, results: Results) -> str:
     if not own:
         return "No task of it was executed."
     by_template = Counter(row.template or "unnamed" for row in own)
-    times = listed([f"`{as_code(template)}` {_times(count)}" for template, count in by_template.most_common()])
+    times = listed([f"`{escape_code(template)}` {_times(count)}" for template, count in by_template.most_common()])
     were, workflows = "was" if len(own) == 1 else "were", counted(len(run.own), "workflow")
     sentence = f"For this {counted(len(own), 'task')} {were} executed in {workflows}: {times}"
     again = sum(row.attempts > 1 for row in own)
@@ -155,7 +154,7 @@ def _images(images: Mapping[str, str]) -> str:
     if not images:
         return ""
     words = [
-        f"`{as_code(image)}`" + (f" (in its place: {as_text(stand_in)})" if stand_in else "")
+        f"`{escape_code(image)}`" + (f" (in its place: {escape_text(stand_in)})" if stand_in else "")
         for image, stand_in in images.items()
     ]
     return f"Container image{'s' if len(images) > 1 else ''}: {listed(words)}."
@@ -174,7 +173,7 @@ def _time(results: Results) -> str:
         return ""
     longest = max(rows, key=_seconds)
     sentence = f"Its tasks took {_span(sum(map(_seconds, rows)))} together, the longest {_span(_seconds(longest))}"
-    measured = joint(row.used for row in rows)
+    measured = sum_measurements(row.used for row in rows)
     if "cpu_seconds" in measured:
         sentence += f"; they used {_span(measured['cpu_seconds'])} of processor time"
     if "peak_memory" in measured:

@@ -13,16 +13,16 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.phases import COMPLETED, phase_or_pending
 from hera_utils.error_lines import is_exit_code
-from hera_utils.report.graph import graph
-from hera_utils.report.plots import axes_of, chosen
+from hera_utils.report.graph import build_graph
+from hera_utils.report.plots import axes_of, choose_plots
 from hera_utils.results.best_point import best_point
-from hera_utils.results.columns import Column, ResultTable, in_words
+from hera_utils.results.columns import Column, ResultTable, cell_text
 from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import failure_groups
-from hera_utils.runs.failure_summary import same_way
-from hera_utils.runs.measurements import joint
+from hera_utils.runs.failure_summary import describe_equal_failures
+from hera_utils.runs.measurements import sum_measurements
 from hera_utils.runs.outcome import outcome
 from hera_utils.runs.whole_run import WholeRun
 
@@ -62,7 +62,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "resources": resources(results.tasks),
         "plots": _plots(bounded),
         "failures": [_failure(row, others) for row, *others in failure_groups(results.failures)[:MOST_FAILURES]],
-        "left_out": _left_out(results),
+        "left_out": _describe_omissions(results),
     }
 
 
@@ -71,7 +71,7 @@ def _best(run: WholeRun, results: Results) -> Json | None:
     best = best_point((run.facts.get("inputs") or {}).get("search") or {}, results)
     if best is None:
         return None
-    return {"name": f"{best.goal} {best.output}", "value": best.value, "at": _cut(", ".join(best.place))}
+    return {"name": f"{best.goal} {best.output}", "value": best.value, "at": _shorten(", ".join(best.place))}
 
 
 def _counts_waiting(document: Json) -> bool:
@@ -109,7 +109,7 @@ def _used_by(before: Json | None, row: TaskResult) -> Json | None:
     """Add the measurements of one more task: sums, and maxima of peak memory and requests. seconds: of the measured tasks."""
     if not row.used:
         return before
-    sums, largest = before or {}, joint([row.used])
+    sums, largest = before or {}, sum_measurements([row.used])
     used = {name: sums.get(name, 0) + amount for name, amount in largest.items() if name != "peak_memory"}
     used["seconds"] = sums.get("seconds", 0.0) + (row.seconds or 0.0)
     for name in ("peak_memory", "start_delay", "requested_cpu", "requested_memory"):
@@ -129,12 +129,12 @@ def _constants(run: WholeRun, results: Results) -> list[list[str]]:
     """The experiment's constants, or else the inputs that have the same value in all tasks."""
     recorded = (run.facts.get("inputs") or {}).get("constants") or {}
     if recorded:
-        return [[name, _cut(in_words(value))] for name, value in recorded.items()]
+        return [[name, _shorten(cell_text(value))] for name, value in recorded.items()]
     constants = []
     for column in results.task_table.by_role("input"):
         cells = [cell for cell in column.cells if cell is not None]
         if len(cells) > 1 and len(set(cells)) == 1:
-            constants.append([column.name, _cut(in_words(cells[0]))])
+            constants.append([column.name, _shorten(cell_text(cells[0]))])
     return constants
 
 
@@ -191,7 +191,7 @@ def _column(column: Column) -> Json:
         # JSON has no NaN and no infinity, so they are sent as strings.
         values = [str(v) if isinstance(v, float) and not math.isfinite(v) else v for v in column.values]
         return {**head, "values": values}
-    return {**head, **_encoded([None if value is None else _cut(str(value)) for value in column.values])}
+    return {**head, **_encoded([None if value is None else _shorten(str(value)) for value in column.values])}
 
 
 def _encoded(cells: list[str | None]) -> Json:
@@ -203,7 +203,7 @@ def _encoded(cells: list[str | None]) -> Json:
     return {"words": words, "at": [numbers[cell] for cell in cells]}
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
@@ -236,7 +236,7 @@ def _timeline(tasks: Sequence[TaskResult], start_of_run: float | None) -> Json:
 
 
 def _graph(run: WholeRun, results: Results) -> Json:
-    drawn = graph(run.documents, results.tasks, last=run.last)
+    drawn = build_graph(run.documents, results.tasks, last=run.last)
     return {
         "boxes": [
             {"title": box.title, "template": box.template, "counts": box.counts, "seconds": round(box.seconds, 3)}
@@ -250,12 +250,12 @@ def _plots(results: Results) -> Json:
     """The plotted table and the initial pictures; for a run without points, the template with results and the most rows is plotted."""
     if results.points:
         table, template = results.point_table.for_readers(), ""
-        pictures_found = chosen(table)
+        pictures_found = choose_plots(table)
     else:
         template, table, pictures_found = "", results.task_table, ()
         for name in sorted({row.template for row in results.tasks}):
             candidate = results.of_template(name).task_table
-            pictures = chosen(candidate)
+            pictures = choose_plots(candidate)
             if pictures and (
                 not pictures_found
                 or (pictures[0].output != "seconds", len(candidate))
@@ -278,25 +278,25 @@ def _message(run: WholeRun, results: Results) -> str:
     message = next((end.message for end in map(outcome, run.own) if end.message), "")
     if not is_exit_code(message):
         return message
-    return _cut(next((row.message for row in results.failures if row.message.startswith(f"{message}: ")), message))
+    return _shorten(next((row.message for row in results.failures if row.message.startswith(f"{message}: ")), message))
 
 
 def _failure(row: TaskResult, others: Sequence[TaskResult]) -> Json:
     """One failure. others: the tasks that failed in the same way."""
     return {
-        "others": same_way([one.task for one in others]) if others else "",
+        "others": describe_equal_failures([one.task for one in others]) if others else "",
         "task": row.task,
         "workflow": row.workflow,
         "template": row.template,
         "status": row.status,
-        "message": _cut(row.message),
+        "message": _shorten(row.message),
         "attempts": row.attempts,
-        "inputs": [[name, _cut(value)] for name, value in row.inputs.items()],
-        "log": [_cut(line) for line in row.log],
+        "inputs": [[name, _shorten(value)] for name, value in row.inputs.items()],
+        "log": [_shorten(line) for line in row.log],
     }
 
 
-def _left_out(results: Results) -> list[str]:
+def _describe_omissions(results: Results) -> list[str]:
     sentences = []
     for what, count in (("points", len(results.points)), ("tasks", len(results.tasks))):
         if count > MOST_ROWS:

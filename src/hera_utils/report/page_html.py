@@ -55,7 +55,7 @@ def page_of(content: Json) -> str:
             "base-uri 'none'; form-action 'none'"
         ),
         "title": escape(f"{content['run']} · {content['phase']}"),
-        "plain": escape(_plain(content)),
+        "plain": escape(_summary_as_text(content)),
         "style": style,
         "script": script,
         "story": data.encode("utf-8", "replace").decode("utf-8"),
@@ -72,7 +72,7 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _plain(data: Json) -> str:
+def _summary_as_text(data: Json) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in data["counts"].items())
     took = "" if data["ended"] is None else f" in {span_in_words(data['ended'] - data['begun'])}"
     return f"{data['run']}: {data['phase']}{took}; tasks: {counts}."

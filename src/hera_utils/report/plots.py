@@ -39,7 +39,7 @@ class Plot:
     series: str = ""
 
 
-def chosen(table: ResultTable) -> tuple[Plot, ...]:
+def choose_plots(table: ResultTable) -> tuple[Plot, ...]:
     """A picture for every numeric output that varies, at most MOST_PLOTS; if there is none, one of the duration of tasks."""
     seeds = seeds_of(table)
     axes = [axis for axis in axes_of(table) if axis.name not in seeds]
@@ -55,12 +55,12 @@ def axes_of(table: ResultTable) -> list[Column]:
     axes: list[Column] = []
     for column in found:
         others = [one for one in found if one is not column and (one in axes or one.numeric)]
-        if column.numeric or not any(_decides(one, column) for one in others):
+        if column.numeric or not any(_determines(one, column) for one in others):
             axes.append(column)
     return axes
 
 
-def _decides(first: Column, second: Column) -> bool:
+def _determines(first: Column, second: Column) -> bool:
     """Whether each value of `first` comes with a single value of `second`; false if values hardly repeat, as that would be chance."""
     count = len(set(first.values))
     return count <= len(first.values) / 2 and len(set(zip(first.values, second.values, strict=True))) == count
@@ -75,13 +75,13 @@ def _plot(output: Column, axes: list[Column]) -> Plot:
     if not axes:
         return Plot("histogram", output.name)
     if len(axes) == 1:
-        return _over_one(output, axes[0])
+        return _plot_over_one(output, axes[0])
     if len(axes) == 2:
-        return _over_two(output, *axes)
-    return _over_many(output, axes)
+        return _plot_over_two(output, *axes)
+    return _plot_over_many(output, axes)
 
 
-def _over_one(output: Column, axis: Column) -> Plot:
+def _plot_over_one(output: Column, axis: Column) -> Plot:
     values = _count(axis)
     if not axis.numeric:
         return Plot("bars" if values <= _MOST_BARS else "scatter", output.name, axis.name)
@@ -89,7 +89,7 @@ def _over_one(output: Column, axis: Column) -> Plot:
     return Plot("line" if once or values <= _MOST_CELLS else "scatter", output.name, axis.name)
 
 
-def _over_two(output: Column, first: Column, second: Column) -> Plot:
+def _plot_over_two(output: Column, first: Column, second: Column) -> Plot:
     numbers = [axis for axis in (first, second) if axis.numeric]
     if _is_grid(first, second):
         few = [(x, axis) for axis in (second, first) if _count(axis) <= _FEW for x in numbers if x is not axis]
@@ -102,7 +102,7 @@ def _over_two(output: Column, first: Column, second: Column) -> Plot:
     return Plot("scatter", output.name, across.name, second.name if across is first else first.name)
 
 
-def _over_many(output: Column, axes: list[Column]) -> Plot:
+def _plot_over_many(output: Column, axes: list[Column]) -> Plot:
     numbers = [axis for axis in axes if axis.numeric]
     if not numbers or len(output.values) > _FEW_ROWS:
         return Plot("parallel", output.name, (numbers or axes)[0].name)

@@ -18,12 +18,12 @@ from hera_utils.provenance.manifest import KnownFile
 from hera_utils.provenance.modules import imports_of_script
 from hera_utils.provenance.python import installed_modules, python_environment
 from hera_utils.report.figures import figures_of_run
-from hera_utils.report.methods import Software, methods
+from hera_utils.report.methods import Software, methods_paragraph
 from hera_utils.report.page_data import page_data
 from hera_utils.report.page_html import page
-from hera_utils.results.last_lines import with_last_lines
+from hera_utils.results.last_lines import add_last_lines
 from hera_utils.results.results import Results
-from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, secrets_of, without_secrets
+from hera_utils.results.secrecy import mask_secrets, refuse_secret_literals, refuse_secrets, secrets_of
 from hera_utils.runs.file_digests import READ, FileUse, write_file_uses
 from hera_utils.runs.record_folders import known_pythons
 from hera_utils.runs.whole_run import WholeRun, load_run
@@ -56,27 +56,27 @@ def write_run_folder(
         run = load_run(client, folder.name, [folder.parent])
         if len(run.points) > MOST_POINTS:
             return f"the report of {counted(len(run.points), 'point')} is written with: hera-utils report {run.name} --crate"
-        results = with_last_lines(client, Results.of_run(run), run.documents)
+        results = add_last_lines(client, Results.of_run(run), run.documents)
         write_report(folder / "report.html", report_page(client, run, results, every_secret))
         write_report(folder / "methods.md", render_report(client, run, results, every_secret, methods_of(client)))
     except (HeraUtilsError, OSError) as error:
-        return f"the report of {folder.name} could not be written: {_with_fix(error)}"
+        return f"the report of {folder.name} could not be written: {_error_with_fix(error)}"
     try:
         uses = file_uses()
         write_file_uses(folder, uses)
         context = crate_context(client, every_secret, uses)
         write_crate(run, Results.of_run(run), folder, context)
     except (HeraUtilsError, OSError) as error:
-        return f"the manifest of {folder.name} could not be written: {_with_fix(error)}"
+        return f"the manifest of {folder.name} could not be written: {_error_with_fix(error)}"
     return ""
 
 
-def _each_once(uses: Iterable[FileUse]) -> tuple[KnownFile, ...]:
+def _known_files(uses: Iterable[FileUse]) -> tuple[KnownFile, ...]:
     files = {use.path: KnownFile(use.path, use.size, use.sha256, use.use != READ) for use in uses}
     return tuple(files.values())
 
 
-def _with_fix(error: Exception) -> str:
+def _error_with_fix(error: Exception) -> str:
     fix = getattr(error, "fix", None)
     return f"{error}; {fix}" if fix else str(error)
 
@@ -86,7 +86,7 @@ def crate_context(client: ArgoClient, secrets: Iterable[str | Secret | None], us
     connection = client.connection
     secret_texts = (connection.token, *secrets)
     return CrateContext(
-        client.version(), connection.local, secrets=secret_texts, outside=_each_once(uses), pythons=pythons_of(client)
+        client.version(), connection.local, secrets=secret_texts, outside=_known_files(uses), pythons=pythons_of(client)
     )
 
 
@@ -102,7 +102,7 @@ def methods_of(client: ArgoClient) -> Form:
     """The paragraph for a paper's methods."""
 
     def form(run: WholeRun, results: Results, facts: list[tuple[str, str]]) -> str:
-        return methods(run, results, software_of(client, run))
+        return methods_paragraph(run, results, software_of(client, run))
 
     return form
 
@@ -152,7 +152,7 @@ def render_report(
     """
     known = (client.connection.token, *secrets)
     refuse_secret_literals(run.documents)
-    masked, facts = without_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
+    masked, facts = mask_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
     # The check comes before rendering, because a form may escape characters of a secret.
     refuse_secrets(f"the report of {run.name}", json.dumps(page_data(run, masked, facts), ensure_ascii=False), known)
     return form(run, masked, facts)
@@ -186,7 +186,7 @@ def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
         "script": script.name if script is not None else "",
         "called with": " ".join(run.facts.get("arguments") or ()),
         "commit": commit.commit if commit is not None else "",
-        "changed": _changed(commit.changed) if commit is not None else "",
+        "changed": _describe_changes(commit.changed) if commit is not None else "",
         "repository": commit.remote if commit is not None else "",
         "Argo": client.version(),
         "Hera": version_of("hera"),
@@ -198,5 +198,5 @@ def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts.items() if text]
 
 
-def _changed(count: int) -> str:
+def _describe_changes(count: int) -> str:
     return f"{count} file{' differs' if count == 1 else 's differ'} from the commit" if count else ""

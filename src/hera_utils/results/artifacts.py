@@ -29,7 +29,7 @@ def artifacts_of_run(run: WholeRun) -> list[Artifact]:
     return list(by_name.values())
 
 
-def absent(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError:
+def missing_artifact(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError:
     """The error for a run that has no artifact `rest` (TASK or TASK/NAME), or none at all."""
     names = ", ".join(list(dict.fromkeys(f"{one.task}/{one.name}" for one in there))[:10])
     what = f"no output artifact `{rest}`" if rest else "no output artifacts"
@@ -41,5 +41,5 @@ def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str, 
     there = artifacts_of_run(run)
     found = artifact_downloads.choose_artifacts(there, task, artifact)
     if not found:
-        raise absent(run.name, there, "/".join(filter(None, (task, artifact))))
+        raise missing_artifact(run.name, there, "/".join(filter(None, (task, artifact))))
     return artifact_downloads.download(replace(client.connection, namespace=client.namespace), run.name, found, folder)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.results.columns import in_words
+from hera_utils.results.columns import cell_text
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import number
 from hera_utils.runs.record import DONE
@@ -26,7 +26,7 @@ class BestPoint:
     def place(self) -> list[str]:
         """`rate = 0.8, solver = lu`, part by part."""
         return [
-            f"{name} = {number(value) if isinstance(value, int | float) and not isinstance(value, bool) else in_words(value)}"
+            f"{name} = {number(value) if isinstance(value, int | float) and not isinstance(value, bool) else cell_text(value)}"
             for name, value in self.at.items()
         ]
 

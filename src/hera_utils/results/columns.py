@@ -41,7 +41,7 @@ class Column:
     @cached_property
     def values(self) -> tuple[Any, ...]:
         """The cells converted to the column's kind: int, float, bool or str; an empty cell is None."""
-        return tuple(typed(cell, self.kind) for cell in self.cells)
+        return tuple(convert_cell(cell, self.kind) for cell in self.cells)
 
     @property
     def numeric(self) -> bool:
@@ -52,7 +52,7 @@ class Column:
         if not self.nones:
             return self
         texts = ("None" if row in self.nones else cell for row, cell in enumerate(self.cells))
-        return Column(self.name, self.role, tuple(None if text is None else in_words(text) for text in texts))
+        return Column(self.name, self.role, tuple(None if text is None else cell_text(text) for text in texts))
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,18 @@ def kind_of(cells: Iterable[Any]) -> Kind:
     return kinds.pop() if len(kinds) == 1 else "number" if kinds else "text"
 
 
-def in_words(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
     """A cell that is not empty, as a text: 2.0 stays `2.0`, a list or a mapping is JSON as the task was given it."""
     if isinstance(cell, list | dict):
         return json.dumps(cell, ensure_ascii=False)
     return str(cell)
 
 
-def typed(cell: Any, kind: Kind) -> Any:
+def convert_cell(cell: Any, kind: Kind) -> Any:
     if cell is None or (cell == "" and kind != "text"):
         return None
     if not isinstance(cell, str):
-        return float(cell) if kind == "number" else in_words(cell) if kind == "text" else cell
+        return float(cell) if kind == "number" else cell_text(cell) if kind == "text" else cell
     if kind == "integer":
         return int(cell)
     if kind == "number":

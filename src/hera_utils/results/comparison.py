@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.experiment.values import text
-from hera_utils.results.columns import kind_of, typed
+from hera_utils.results.columns import convert_cell, kind_of
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
@@ -81,7 +81,7 @@ class Comparison:
             text.append(f"  {one.title}")
             for change in one.changes:
                 amount = "" if change.amount is None else f"  ({change.amount:+.6g}{_relative(change)})"
-                text.append(f"    {change.name}: {_abridged(change.before)} → {_abridged(change.after)}{amount}")
+                text.append(f"    {change.name}: {_shorten(change.before)} → {_shorten(change.after)}{amount}")
         text += [f"- {title}" for title in self.only_first] + [f"+ {title}" for title in self.only_second]
         what = self.what[:-1] if self.same == 1 else self.what
         text.append(
@@ -111,7 +111,7 @@ class Comparison:
         }
 
 
-def compare(first: Results, second: Results, tolerance: Tolerance | None = None) -> Comparison:
+def compare_results(first: Results, second: Results, tolerance: Tolerance | None = None) -> Comparison:
     """Points are matched by their values where both runs have points, else tasks by template and inputs.
 
     A task whose inputs changed (another task computed them) is matched by its path, and the inputs are reported as a change.
@@ -122,7 +122,7 @@ def compare(first: Results, second: Results, tolerance: Tolerance | None = None)
     ones, others = (_points(first), _points(second)) if points else (_tasks(first), _tasks(second))
     pairs = [(ones.pop(key), others.pop(key)) for key in list(ones) if key in others]
     if not points:
-        pairs += _by_path(ones, others)
+        pairs += _pair_by_path(ones, others)
     changed = [
         DifferingRow(_title(one), changes) for one, other in pairs if (changes := _changes(one, other, tolerance))
     ]
@@ -158,7 +158,7 @@ def _path(row: TaskResult) -> str:
     return "" if row.task == row.workflow else row.task
 
 
-def _by_path(ones: dict[Key, Any], others: dict[Key, Any]) -> list[tuple[Any, Any]]:
+def _pair_by_path(ones: dict[Key, Any], others: dict[Key, Any]) -> list[tuple[Any, Any]]:
     there = {(row.template, _path(row)): key for key, row in others.items()}
     pairs = []
     for key, row in list(ones.items()):
@@ -197,14 +197,14 @@ def _names(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterable[str]
 def _title(row: TaskResult | PointResult) -> str:
     if isinstance(row, PointResult):
         return ", ".join(f"{name}={text(value)}" for name, value in row.values.items()) or row.name or row.id
-    inputs = ", ".join(f"{name}={_abridged(value)}" for name, value in row.inputs.items())
+    inputs = ", ".join(f"{name}={_shorten(value)}" for name, value in row.inputs.items())
     return f"{row.task} ({inputs})" if inputs and "(" not in row.task else row.task
 
 
 def _numbers(first: str | None, second: str | None) -> tuple[float, float] | None:
     if first is None or second is None or kind_of((first, second)) not in ("integer", "number"):
         return None
-    return float(typed(first, "number")), float(typed(second, "number"))
+    return float(convert_cell(first, "number")), float(convert_cell(second, "number"))
 
 
 def _relative(change: Difference) -> str:
@@ -214,7 +214,7 @@ def _relative(change: Difference) -> str:
     return f", {100 * change.amount / abs(pair[0]):+.3g} %"
 
 
-def _abridged(value: str | None) -> str:
+def _shorten(value: str | None) -> str:
     if value is None:
         return "(none)"
     line = " ".join(value.split())

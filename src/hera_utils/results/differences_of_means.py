@@ -13,7 +13,7 @@ from typing import Any
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import canonical, for_json
-from hera_utils.results.columns import Column, ResultTable, in_words
+from hera_utils.results.columns import Column, ResultTable, cell_text
 from hera_utils.results.means import TINY, Mean, Means, digits_of, groups_of, means
 from hera_utils.results.student_distribution import half_width
 from hera_utils.results.terminal_table import Sheet, number
@@ -145,7 +145,9 @@ class MeanDifferences:
         return rows
 
 
-def differences(points: ResultTable, axis: str, over: Sequence[str], reference: str | None = None) -> MeanDifferences:
+def differences_of_means(
+    points: ResultTable, axis: str, over: Sequence[str], reference: str | None = None
+) -> MeanDifferences:
     """Compare each value of the axis with the reference (by default its first value), in each setting of the other axes.
 
     The intervals of one setting and output hold together (Bonferroni). Raises ResourceError if there is no such axis, or if the axis
@@ -161,7 +163,7 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
             else f"the {points.title} have no axis `{axis}`{did_you_mean(axis, names)}"
         )
         raise ResourceError(why, fix=f"compare the values of one of: {', '.join(names)}")
-    words = [_in_words(compared, row) for row in range(len(compared.cells))]
+    words = [_cell_text(compared, row) for row in range(len(compared.cells))]
     choices = list(dict.fromkeys(words))
     baseline = choices[0] if reference is None else reference
     if baseline not in choices:
@@ -195,9 +197,9 @@ def differences(points: ResultTable, axis: str, over: Sequence[str], reference: 
     return MeanDifferences(repeated, axis, baseline, comparisons, by_output)
 
 
-def _in_words(column: Column, row: int) -> str:
+def _cell_text(column: Column, row: int) -> str:
     cell = column.cells[row]
-    return "None" if cell is None else in_words(cell)
+    return "None" if cell is None else cell_text(cell)
 
 
 def _setting(inputs: Sequence[Column], axis: str, row: int) -> tuple[Hashable, ...]:

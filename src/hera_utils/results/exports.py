@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import for_json
-from hera_utils.results.columns import Column, Kind, ResultTable, in_words
+from hera_utils.results.columns import Column, Kind, ResultTable, cell_text
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.task_results import TaskResult
 from hera_utils.wording import system_reason
@@ -43,7 +43,7 @@ def csv_of(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(cell: Any) -> str:
-    return "" if cell is None else in_words(cell)
+    return "" if cell is None else cell_text(cell)
 
 
 Rows = Sequence[TaskResult | PointResult]
@@ -60,27 +60,30 @@ def json_of(document: Any) -> str:
 
 def json_rows(table: ResultTable, rows: Rows) -> list[Json]:
     """The rows of a table, inputs and outputs as nested objects. Numbers that JSON does not have (NaN, Infinity) become texts."""
-    inputs = {_plain(column, "input"): column for column in table.by_role("input")}
-    outputs = {_plain(column, "output"): column for column in table.by_role("output")}
-    return [_json_row(row, _at(inputs, number), _at(outputs, number)) for number, row in enumerate(rows)]
+    inputs = {_name_without_prefix(column, "input"): column for column in table.by_role("input")}
+    outputs = {_name_without_prefix(column, "output"): column for column in table.by_role("output")}
+    return [
+        _json_row(row, _values_of_row(inputs, number), _values_of_row(outputs, number))
+        for number, row in enumerate(rows)
+    ]
 
 
-def _at(columns: dict[str, Column], number: int) -> Json:
+def _values_of_row(columns: dict[str, Column], number: int) -> Json:
     """Values of the columns' kinds; in a column of several kinds each as what it is. None only where it is an axis' value."""
     return {
-        name: _in_json(column, number)
+        name: _json_value(column, number)
         for name, column in columns.items()
         if column.cells[number] is not None or number in column.nones
     }
 
 
-def _in_json(column: Column, number: int) -> Any:
+def _json_value(column: Column, number: int) -> Any:
     cell = column.cells[number]
     mixed = column.kind == "text" or isinstance(cell, list | dict)
     return for_json(cell if mixed else column.values[number])
 
 
-def _plain(column: Column, role: str) -> str:
+def _name_without_prefix(column: Column, role: str) -> str:
     prefix = f"{role}s."
     return column.name[len(prefix) :] if column.name.startswith(prefix) else column.name
 
@@ -117,7 +120,7 @@ def _json_row(result: TaskResult | PointResult, inputs: Json, outputs: Json) -> 
     return row
 
 
-def written(text: str, path: str | os.PathLike[str] | None) -> str:
+def write_and_return(text: str, path: str | os.PathLike[str] | None) -> str:
     """The text; also written into `path` when given. ResourceError when the file cannot be written."""
     if path is not None:
         try:
@@ -128,36 +131,36 @@ def written(text: str, path: str | os.PathLike[str] | None) -> str:
 
 
 def pandas_frame(table: ResultTable) -> Any:
-    pandas = _extra("pandas", "to_pandas()", "pandas")
+    pandas = _import_extra("pandas", "to_pandas()", "pandas")
     return pandas.DataFrame(
-        {column.name: pandas.array(_listed(column), dtype=_PANDAS[column.kind]) for column in table.columns}
+        {column.name: pandas.array(_values_of_column(column), dtype=_PANDAS[column.kind]) for column in table.columns}
     )
 
 
 def polars_frame(table: ResultTable) -> Any:
-    polars = _extra("polars", "to_polars()", "polars")
+    polars = _import_extra("polars", "to_polars()", "polars")
     kinds = {"integer": polars.Int64, "number": polars.Float64, "boolean": polars.Boolean, "text": polars.String}
     return polars.DataFrame(
-        [polars.Series(column.name, _listed(column), dtype=kinds[column.kind]) for column in table.columns]
+        [polars.Series(column.name, _values_of_column(column), dtype=kinds[column.kind]) for column in table.columns]
     )
 
 
 def parquet_file(table: ResultTable, path: str | os.PathLike[str]) -> None:
-    arrow = _extra("pyarrow", "a Parquet file", "parquet")
+    arrow = _import_extra("pyarrow", "a Parquet file", "parquet")
     parquet = import_module("pyarrow.parquet")
     kinds = {"integer": arrow.int64(), "number": arrow.float64(), "boolean": arrow.bool_(), "text": arrow.string()}
-    columns = {column.name: arrow.array(_listed(column), type=kinds[column.kind]) for column in table.columns}
+    columns = {column.name: arrow.array(_values_of_column(column), type=kinds[column.kind]) for column in table.columns}
     try:
         parquet.write_table(arrow.table(columns), os.fspath(path))
     except OSError as error:
         raise _unwritable(path, error) from None
 
 
-def _listed(column: Column) -> list[Any]:
+def _values_of_column(column: Column) -> list[Any]:
     return list(column.values)
 
 
-def _extra(module: str, what: str, extra: str) -> Any:
+def _import_extra(module: str, what: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError:

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 MOST_LOGS = 20
 
 
-def with_last_lines(client: ArgoClient, results: Results, documents: Iterable[Json]) -> Results:
+def add_last_lines(client: ArgoClient, results: Results, documents: Iterable[Json]) -> Results:
     """The results with the last lines of the first failed tasks. documents: the workflows of the run."""
     return results.with_logs(dict(_last_lines(client, results, ScriptPlaces(documents))))
 
@@ -27,4 +27,4 @@ def _last_lines(client: ArgoClient, results: Results, places: ScriptPlaces) -> I
     for row in failed[:MOST_LOGS]:
         lines = last_lines(client, row.workflow, row.pod)
         if lines is not None:  # a failure without a log is still reported
-            yield row.node_id, places.marked(lines, row.template, row.inputs)
+            yield row.node_id, places.add_places(lines, row.template, row.inputs)

@@ -37,8 +37,8 @@ class Mean:
         count = len(values)
         if not all(map(math.isfinite, values)):
             return cls(sum(values) / count, math.nan if count > 1 else None, count)
-        error = _within_floats(lambda: statistics.stdev(values) / math.sqrt(count)) if count > 1 else None
-        return cls(_within_floats(lambda: float(statistics.mean(values))), error, count)
+        error = _float_or_infinity(lambda: statistics.stdev(values) / math.sqrt(count)) if count > 1 else None
+        return cls(_float_or_infinity(lambda: float(statistics.mean(values))), error, count)
 
     def __str__(self) -> str:
         """`0.450 ± 0.011`: the error with two digits, the mean with as many decimals."""
@@ -121,10 +121,10 @@ def seeds_of(points: ResultTable) -> tuple[str, ...]:
 
 def means_of_run(results: Results, over: Sequence[str], *, by: str | None = None) -> Means:
     """The means of the points if there are any, else (or by "tasks") of the tasks of the only template with these inputs."""
-    return means(repeated_table(results, over, by=by), over)
+    return means(table_of_repetitions(results, over, by=by), over)
 
 
-def repeated_table(results: Results, names: Sequence[str], *, by: str | None = None) -> ResultTable:
+def table_of_repetitions(results: Results, names: Sequence[str], *, by: str | None = None) -> ResultTable:
     """The table whose means `means_of_run` computes. names: inputs that a table of tasks must have."""
     if results.points and by != "tasks":
         return results.point_table
@@ -204,7 +204,7 @@ def _cell(mean: Mean | None, count: int) -> str:
     return str(mean) if mean.count == count else f"{mean} (n={mean.count})"
 
 
-def _within_floats(compute: Any) -> float:
+def _float_or_infinity(compute: Any) -> float:
     try:
         return float(compute())
     except OverflowError:

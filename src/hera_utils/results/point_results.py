@@ -15,7 +15,7 @@ from hera_utils.experiment.point_matching import PointMatcher, axes_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskRef, task_ownership
 from hera_utils.results.task_results import TaskResult, pairs
-from hera_utils.runs.measurements import joint
+from hera_utils.runs.measurements import sum_measurements
 from hera_utils.runs.outcome import values
 from hera_utils.runs.point_status import entry_nodes
 from hera_utils.runs.record import PRUNED, SUBMITTED, PointRow
@@ -65,16 +65,20 @@ def points_of_nodes(document: Json, rows: Iterable[TaskResult], points: Sequence
     workflow = str(document["metadata"].get("name", ""))
     candidates = [point for point in points if point.workflow in ("", workflow)]
     recorded = [point for point in candidates if point.tasks and point.workflow]
-    tasks = {ref: point.id for point in recorded for ref in point.tasks} or _owned(document, points, candidates)
+    tasks = {ref: point.id for point in recorded for ref in point.tasks} or _points_by_ownership(
+        document, points, candidates
+    )
     if tasks:
         entries = _entries(document, tasks)
-        owners = {row.node_id: _of_ancestor(nodes.get(row.node_id, {}), nodes, entries, workflow) for row in rows}
+        owners = {row.node_id: _point_of_node(nodes.get(row.node_id, {}), nodes, entries, workflow) for row in rows}
     else:
-        owners = _matched(nodes, rows, PointMatcher([(point.id, point.values) for point in candidates]))
+        owners = _points_by_arguments(nodes, rows, PointMatcher([(point.id, point.values) for point in candidates]))
     return {node: point for node, point in owners.items() if point}
 
 
-def _owned(document: Json, points: Sequence[PointRow], candidates: Iterable[PointRow]) -> dict[TaskRef, str]:
+def _points_by_ownership(
+    document: Json, points: Sequence[PointRow], candidates: Iterable[PointRow]
+) -> dict[TaskRef, str]:
     """task → point, as the document says; {} where it does not say."""
     ids = {Point(point.values).id: point.id for point in candidates}
     axes = axes_of([(point.id, point.values) for point in points])
@@ -82,7 +86,9 @@ def _owned(document: Json, points: Sequence[PointRow], candidates: Iterable[Poin
     return {ref: ids[point] for point, refs in ownership.tasks.items() for ref in refs}
 
 
-def _matched(nodes: Mapping[str, Json], rows: Iterable[TaskResult], matcher: PointMatcher) -> dict[str, str]:
+def _points_by_arguments(
+    nodes: Mapping[str, Json], rows: Iterable[TaskResult], matcher: PointMatcher
+) -> dict[str, str]:
     """node id → point, by the arguments of each task and of the templates around it."""
     around: dict[str, dict[str, str]] = {}
 
@@ -116,7 +122,7 @@ def _entries(document: Json, tasks: Mapping[TaskRef, str]) -> dict[str, str]:
     }
 
 
-def _of_ancestor(node: Json, nodes: Mapping[str, Json], entries: Mapping[str, str], workflow: str) -> str:
+def _point_of_node(node: Json, nodes: Mapping[str, Json], entries: Mapping[str, str], workflow: str) -> str:
     """The point of a node, else of the task of the entry template that contains it. A retried node contains its attempts."""
     while node:
         if node.get("id") in entries:
@@ -157,7 +163,7 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
         status=status,
         seconds=round(sum(took), 3) if took else None,
         attempts=max(row.attempts for row in tasks),
-        outputs=_joined(tasks),
+        outputs=_join_outputs(tasks),
         artifacts=tuple(f"{row.task}/{name}" for row in tasks for name in row.artifacts),
         started=min((row.started for row in tasks if row.started), default=""),
         finished="" if status in ("Running", "Pending", "") else max(row.finished for row in tasks),
@@ -166,12 +172,12 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
         else next((row.message for row in tasks if row.status in ("Failed", "Error") and row.message), ""),
         workflow=tasks[0].workflow or point.workflow,
         run=point.run,
-        used=joint(row.used for row in tasks),
+        used=sum_measurements(row.used for row in tasks),
         tasks=tuple(tasks),
     )
 
 
-def _joined(tasks: list[TaskResult]) -> dict[str, str]:
+def _join_outputs(tasks: list[TaskResult]) -> dict[str, str]:
     """The outputs of a point's tasks. Where tasks of different templates have an output of the same name, its template is put before it."""
     answered: dict[str, list[TaskResult]] = {}
     for row in tasks:

@@ -141,11 +141,11 @@ class Results(Sequence[TaskResult]):
 
     def to_csv(self, path: str | os.PathLike[str] | None = None, *, by: str | None = None) -> str:
         """CSV text, values as the tasks wrote them; also written to `path` when one is given."""
-        return exports.written(exports.csv_text(self.table(by)), path)
+        return exports.write_and_return(exports.csv_text(self.table(by)), path)
 
     def to_json(self, path: str | os.PathLike[str] | None = None, *, by: str | None = None) -> str:
         """JSON text: a list with one object for each row, numbers as numbers; also written to `path` when one is given."""
-        return exports.written(exports.json_text(self.table(by), self._rows(by)), path)
+        return exports.write_and_return(exports.json_text(self.table(by), self._rows(by)), path)
 
     def to_pandas(self, *, by: str | None = None) -> Any:
         """A pandas DataFrame, columns typed. ResourceError without pandas."""

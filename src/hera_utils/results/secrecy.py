@@ -33,17 +33,22 @@ _FIX = "take it from a Kubernetes secret (Secret(…) in environment.py, SecretE
 
 def is_secret(name: str, value: Any) -> bool:
     """Whether a name is that of a secret, and the value may be one."""
-    return isinstance(value, str) and bool(_SECRET_NAME.search(_apart(name))) and looks_like_a_key(value)
+    return isinstance(value, str) and bool(_SECRET_NAME.search(_split_words(name))) and looks_like_a_key(value)
 
 
 def is_written_secret(name: str, value: Any) -> bool:
     """Whether this is a secret in plain text: the value of a password is one, unless it is a common word."""
     if is_secret(name, value):
         return True
-    return isinstance(value, str) and bool(value) and not value.isalpha() and bool(_PASSWORD_NAME.search(_apart(name)))
+    return (
+        isinstance(value, str)
+        and bool(value)
+        and not value.isalpha()
+        and bool(_PASSWORD_NAME.search(_split_words(name)))
+    )
 
 
-def _apart(name: str) -> str:
+def _split_words(name: str) -> str:
     """The words of `dbPassword` as `db_Password`."""
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
 
@@ -53,9 +58,9 @@ def secrets_of(environ: Mapping[str, str]) -> list[str]:
     return [value for name, value in environ.items() if is_secret(name, value)]
 
 
-def without_secrets(results: Results, secrets: Secrets) -> Results:
+def mask_secrets(results: Results, secrets: Secrets) -> Results:
     """The results with the secrets masked in the messages and the last lines of tasks, and nowhere else."""
-    known = _revealed(secrets)
+    known = _reveal(secrets)
 
     def masked(row: TaskResult) -> TaskResult:
         message, log = mask(row.message, known), tuple(mask(line, known) for line in row.log)
@@ -73,8 +78,8 @@ def without_secrets(results: Results, secrets: Secrets) -> Results:
 
 def refuse_secrets(where: str, text: str, secrets: Secrets) -> None:
     """ResourceError when a text for a file contains one of the secrets, those apart that are common words."""
-    for word in _words(secrets):
-        for form in _as_written(word):
+    for word in _secret_texts(secrets):
+        for form in _spellings(word):
             if form in text and re.search(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", text):
                 raise ResourceError(
                     f"{where} would contain a secret (a token or a password that this machine knows)", fix=_FIX
@@ -106,7 +111,7 @@ def holds_secret(document: Json, secrets: Secrets) -> bool:
 
 def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
     """SettingsError when a constant or a value of an axis is a secret: the record of a run contains its inputs."""
-    known = set(_words(secrets))
+    known = set(_secret_texts(secrets))
     swept = {name: values for name, values in inputs.get("parameters", {}).items() if len(values) <= _MOST_VALUES}
     for name, value in _nearest_names({**inputs.get("constants", {}), **swept}):
         if is_written_secret(name, value) or value in known:
@@ -115,18 +120,18 @@ def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
             )
 
 
-def _revealed(secrets: Secrets) -> list[str]:
+def _reveal(secrets: Secrets) -> list[str]:
     values = [secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets]
     return sorted({value for value in values if value}, key=len, reverse=True)
 
 
-def _words(secrets: Secrets) -> list[str]:
+def _secret_texts(secrets: Secrets) -> list[str]:
     """The words of the secrets (`Bearer x` is two) that are not common words."""
-    words = {word for secret in _revealed(secrets) for word in secret.split() if len(word) >= 8}
+    words = {word for secret in _reveal(secrets) for word in secret.split() if len(word) >= 8}
     return [word for word in words if any(map(str.isdecimal, word)) and any(map(str.isalpha, word))]
 
 
-def _as_written(word: str) -> set[str]:
+def _spellings(word: str) -> set[str]:
     """A text in the spellings of plain text, JSON, JSON within HTML, CSV and HTML."""
     as_json = json.dumps(word, ensure_ascii=False)[1:-1]
     return {word, as_json, as_json.replace("<", "\\u003c"), word.replace('"', '""'), escape(word)}

@@ -23,10 +23,10 @@ def half_width(confidence: float, degrees: float) -> float:
 def probability_within(t: float, degrees: float) -> float:
     """The probability that a variable of this distribution is between -t and t."""
     # It is the probability that a variable of the beta distribution (1/2, degrees/2) is below t²/(degrees + t²).
-    return _beta_share(t * t / (degrees + t * t), 0.5, degrees / 2)
+    return _incomplete_beta(t * t / (degrees + t * t), 0.5, degrees / 2)
 
 
-def _beta_share(x: float, a: float, b: float) -> float:
+def _incomplete_beta(x: float, a: float, b: float) -> float:
     """The regularized incomplete beta function, by the continued fraction 26.5.8 of Abramowitz and Stegun.
 
     The fraction converges fast only for small x; the symmetry of the function covers the others.
@@ -34,12 +34,12 @@ def _beta_share(x: float, a: float, b: float) -> float:
     if x <= 0 or x >= 1:
         return min(1.0, max(0.0, x))
     if x > (a + 1) / (a + b + 2):
-        return 1 - _beta_share(1 - x, b, a)
+        return 1 - _incomplete_beta(1 - x, b, a)
     scale = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
-    return scale / a / _fraction(x, a, b)
+    return scale / a / _continued_fraction(x, a, b)
 
 
-def _fraction(x: float, a: float, b: float) -> float:
+def _continued_fraction(x: float, a: float, b: float) -> float:
     """The continued fraction 1 + d1/(1 + d2/(1 + …)), computed by Lentz's method."""
     value = numerator = 1.0
     denominator = 0.0

@@ -10,7 +10,7 @@ from hera_utils.argo.annotations import RAN
 from hera_utils.argo.names import pod_name, pod_name_format
 from hera_utils.argo.node_tree import Branch, seconds, span, tree
 from hera_utils.argo.phases import COMPLETED, RUNNING
-from hera_utils.runs.measurements import measured
+from hera_utils.runs.measurements import measurements_of
 from hera_utils.runs.outcome import short_name, values
 
 Json = dict[str, Any]
@@ -108,7 +108,7 @@ def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
         pod=pod,
         usage=usage(leaf.attempts or (node,)),
         python=str((last.get(RAN) or {}).get("python") or ""),
-        used=measured(last),
+        used=measurements_of(last),
     )
 
 

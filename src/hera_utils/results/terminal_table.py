@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.error_lines import error_line, with_error_line
-from hera_utils.results.columns import Column, ResultTable, in_words
+from hera_utils.results.columns import Column, ResultTable, cell_text
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult
-from hera_utils.runs.failure_summary import FailureEntry, alike_failures, grouped_lines
+from hera_utils.runs.failure_summary import FailureEntry, group_equal_failures, grouped_lines
 from hera_utils.spans import size_in_words
 
 LONGEST_CELL = 48
 _DIGITS = 6  # significant digits of a number in a terminal
 _SHORT = 10
-_BRIEF = ("status", "seconds", "attempts")
-_BRIEF_OF_TASKS = (*_BRIEF, "cpu_seconds", "peak_memory")
+_COLUMNS_BY_DEFAULT = ("status", "seconds", "attempts")
+_COLUMNS_OF_TASKS_BY_DEFAULT = (*_COLUMNS_BY_DEFAULT, "cpu_seconds", "peak_memory")
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ def sheets(
     if by == "points" or (by is None and points):
         others = [row for row in tasks if not row.point] if by is None else []
         sheet = _sheet(point_table(points).for_readers(), "points", wide=wide, exact=exact)
-        return (sheet, *_by_template(others, wide=wide, exact=exact))
-    return _by_template(tasks, wide=wide, exact=exact, with_points=bool(points))
+        return (sheet, *_tables_by_template(others, wide=wide, exact=exact))
+    return _tables_by_template(tasks, wide=wide, exact=exact, with_points=bool(points))
 
 
-def _by_template(
+def _tables_by_template(
     tasks: Sequence[TaskResult], *, wide: bool, exact: bool, with_points: bool = False
 ) -> tuple[Sheet, ...]:
     members: dict[str, list[TaskResult]] = {}
@@ -65,8 +65,8 @@ def _by_template(
 
 
 def _sheet(table: ResultTable, title: str, *, wide: bool, exact: bool) -> Sheet:
-    columns = [column for column in table.columns if wide or _worth(column, table)]
-    if not wide and table.title == "tasks" and not _told_apart(columns):
+    columns = [column for column in table.columns if wide or _is_informative(column, table)]
+    if not wide and table.title == "tasks" and not _are_rows_distinct(columns):
         columns.insert(0, table.column("task"))
     if not wide and table.title == "points" and not any(column.role == "input" for column in columns):
         columns.insert(0, table.column("point"))
@@ -75,16 +75,18 @@ def _sheet(table: ResultTable, title: str, *, wide: bool, exact: bool) -> Sheet:
     return Sheet(title, tuple(column.name for column in columns), tuple(zip(*cells, strict=True)), numeric)
 
 
-def _worth(column: Column, table: ResultTable) -> bool:
+def _is_informative(column: Column, table: ResultTable) -> bool:
     """Whether a column tells the reader something: an input that differs, an output, an artifact, the status."""
     if column.role == "input":
         return table.title == "points" or len(set(column.cells)) > 1
     if column.role == "output":
         return any(cell not in (None, "") for cell in column.cells)
-    return column.role == "artifact" or column.name in (_BRIEF_OF_TASKS if table.title == "tasks" else _BRIEF)
+    return column.role == "artifact" or column.name in (
+        _COLUMNS_OF_TASKS_BY_DEFAULT if table.title == "tasks" else _COLUMNS_BY_DEFAULT
+    )
 
 
-def _told_apart(columns: Sequence[Column]) -> bool:
+def _are_rows_distinct(columns: Sequence[Column]) -> bool:
     inputs = [column.cells for column in columns if column.role == "input"]
     return bool(inputs) and len(set(zip(*inputs, strict=True))) == len(inputs[0])
 
@@ -93,7 +95,7 @@ def texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
     """The cells of a column as a reader sees them."""
     if column.kind == "number" and not exact and column.role != "measure":
         pairs = zip(column.cells, column.values, strict=True)
-        return tuple("" if value is None else _short(str(cell), value) for cell, value in pairs)
+        return tuple("" if value is None else _shorten_number(str(cell), value) for cell, value in pairs)
     return tuple(_text(cell, column.name, wide=wide) for cell in column.cells)
 
 
@@ -105,13 +107,13 @@ def _text(cell: Any, name: str, *, wide: bool) -> str:
     if name == "peak_memory" and not wide:
         return size_in_words(cell)
     words = (
-        ", ".join(f"{key}={in_words(one)}" for key, one in cell.items()) if isinstance(cell, dict) else in_words(cell)
+        ", ".join(f"{key}={cell_text(one)}" for key, one in cell.items()) if isinstance(cell, dict) else cell_text(cell)
     )
-    line = printable(" ".join(words.split()))
+    line = as_printable(" ".join(words.split()))
     return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
 
 
-def _short(written: str, value: float) -> str:
+def _shorten_number(written: str, value: float) -> str:
     """A number as it was written, where that is no more than its six digits and needs little room."""
     few = f"{value:.{_DIGITS}g}"
     return written if len(written) <= _SHORT and float(few) == value else few
@@ -124,18 +126,20 @@ def number(value: float) -> str:
     return f"{value:.{_DIGITS}g}"
 
 
-def failure_lines(
+def lines_of_failures(
     failed: Sequence[TaskResult], *, mark: str = "✘", is_beside: Callable[[str], bool] = lambda name: False
 ) -> list[str]:
     """The first failures with the last lines of their logs, as after a run. is_beside: as in runs.failure_summary.grouped_lines."""
     entries = list(map(_entry, failed))
-    return [printable(line) for line in grouped_lines(entries, mark=mark, more="more that failed", is_beside=is_beside)]
+    return [
+        as_printable(line) for line in grouped_lines(entries, mark=mark, more="more that failed", is_beside=is_beside)
+    ]
 
 
 def failure_groups(failed: Sequence[TaskResult]) -> list[list[TaskResult]]:
     """The failed tasks, equal failures together."""
     rows = {_entry(row).id: row for row in failed}
-    return [[rows[one.id] for one in group] for group in alike_failures(map(_entry, failed))]
+    return [[rows[one.id] for one in group] for group in group_equal_failures(map(_entry, failed))]
 
 
 def _entry(row: TaskResult) -> FailureEntry:
@@ -143,6 +147,6 @@ def _entry(row: TaskResult) -> FailureEntry:
     return FailureEntry(row.node_id or row.task, row.task, row.template, why, row.attempts, row.inputs, row.log)
 
 
-def printable(line: str) -> str:
+def as_printable(line: str) -> str:
     """A task's text with a mark for each character that is not printable: it must not control the reader's terminal."""
     return line if line.isprintable() else "".join(one if one.isprintable() or one == "\t" else "�" for one in line)

@@ -99,7 +99,7 @@ class CatalogueEntry:
         return dict.fromkeys(name for row in self.points for name in row)
 
 
-def catalogue(
+def read_catalogue(
     folders: Iterable[Path], workflows: Sequence[Json] = (), platform: tuple[str, ...] | None = None
 ) -> list[CatalogueEntry]:
     """Every run once, the newest first. folders: those with records. workflows: all workflows of a platform (with NEEDED_FIELDS), also of
@@ -113,11 +113,11 @@ def catalogue(
     by_workflow = {str(document["metadata"].get("name", "")): document for document in workflows}
     for name, entry in by_name.items():
         if entry.ended is None and entry.phase != NOT_SUBMITTED and platform == platform_of(entry.facts):
-            by_name[name] = _as_it_stands(entry, by_workflow)
+            by_name[name] = _with_present_phase(entry, by_workflow)
     for document in workflows:
         name = str(document["metadata"].get("name", ""))
         if recorded.isdisjoint((name, run_of(document["metadata"]))):
-            by_name.setdefault(name, _of_document(document))
+            by_name.setdefault(name, _entry_of_workflow(document))
     return sorted(by_name.values(), key=lambda entry: (entry.created, entry.name), reverse=True)
 
 
@@ -126,7 +126,7 @@ def platform_of(facts: Json) -> tuple[str, ...]:
     return tuple(str(facts.get(name) or "") for name in ("platform", "state", "namespace"))
 
 
-def _as_it_stands(entry: CatalogueEntry, by_workflow: Mapping[str, Json]) -> CatalogueEntry:
+def _with_present_phase(entry: CatalogueEntry, by_workflow: Mapping[str, Json]) -> CatalogueEntry:
     """An unfinished record with the phase that its workflows have on the platform."""
     names = [str(one.get("name")) for one in entry.facts.get("workflows") or ()]
     documents = tuple(by_workflow[name] for name in names if name in by_workflow)
@@ -144,10 +144,10 @@ def recorded_runs(runs: Path) -> Iterator[CatalogueEntry]:
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                yield _of_record(folder, read_json(folder / "run.json"))
+                yield _entry_of_record(folder, read_json(folder / "run.json"))
 
 
-def _of_record(folder: Path, facts: Json) -> CatalogueEntry:
+def _entry_of_record(folder: Path, facts: Json) -> CatalogueEntry:
     inputs = facts.get("inputs") or {}
     created, ended = moment(facts["created"]), facts.get("ended")
     if created is None:
@@ -166,7 +166,7 @@ def _of_record(folder: Path, facts: Json) -> CatalogueEntry:
     )
 
 
-def _of_document(document: Json) -> CatalogueEntry:
+def _entry_of_workflow(document: Json) -> CatalogueEntry:
     metadata, status = document["metadata"], document.get("status") or {}
     created = read(metadata.get("creationTimestamp")) or time.time()
     script = str((metadata.get("annotations") or {}).get(SCRIPT) or "")

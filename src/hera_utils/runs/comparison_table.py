@@ -55,7 +55,7 @@ class ComparisonTable:
         ]
 
 
-def side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
+def table_of_runs(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
     """A line for each run. columns: the results to show, by default every output.
 
     An output of several points is shown as its mean, or, if all runs are searches, as the minimum or maximum that they search for.
@@ -81,7 +81,7 @@ def side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ())
     return ComparisonTable(tuple(table), tuple(zip(*table.values(), strict=True)), _different_files(sources))
 
 
-def points_side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
+def table_of_points(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()) -> ComparisonTable:
     """A line for each point that one of the runs has, in the order of the first: its values, then each output in every run."""
     check_columns(columns, entries)
     axes, outputs = short_names(entries)
@@ -89,19 +89,23 @@ def points_side_by_side(entries: Sequence[CatalogueEntry], columns: Sequence[str
     rows: dict[tuple[str, ...], dict[int, Any]] = {}
     for index, entry in enumerate(entries):
         for row in entry.points:
-            rows.setdefault(tuple(_of_point(entry, row, axis) for axis in axes), {})[index] = row
+            rows.setdefault(tuple(_value_of_point(entry, row, axis) for axis in axes), {})[index] = row
     header = (*axes, *(f"{name} {entry.name}" for name in outputs for entry in entries))
     lines = [
         (
             *values,
-            *(_of_point(entry, runs.get(index, {}), name) for name in outputs for index, entry in enumerate(entries)),
+            *(
+                _value_of_point(entry, runs.get(index, {}), name)
+                for name in outputs
+                for index, entry in enumerate(entries)
+            ),
         )
         for values, runs in rows.items()
     ]
     return ComparisonTable(header, tuple(lines))
 
 
-def _of_point(entry: CatalogueEntry, row: Mapping[str, str], name: str) -> str:
+def _value_of_point(entry: CatalogueEntry, row: Mapping[str, str], name: str) -> str:
     return row.get(point_column(entry, name) or name, _ABSENT)
 
 

@@ -95,11 +95,11 @@ class Condition:
         return f"{self.name}{self.sign}{self.value}"
 
     def holds(self, values: Iterable[Any]) -> bool:
-        one = any(_compared(value, self) for value in values if value is not None)
+        one = any(_compare(value, self) for value in values if value is not None)
         return not one if self.sign == "!=" else one
 
 
-def _compared(value: Any, condition: Condition) -> bool:
+def _compare(value: Any, condition: Condition) -> bool:
     sign, typed = condition.sign, condition.value
     if sign == "~" or condition.name in _MOMENTS:
         return _OPERATORS[sign](text(value), typed)
@@ -130,7 +130,7 @@ class RunMatch:
     points: tuple[Mapping[str, str], ...]
 
 
-def search(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -> list[RunMatch]:
+def search_entries(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -> list[RunMatch]:
     """The runs that satisfy every condition. Raises SettingsError for a name that no run has, and for a value that cannot be compared with
     its numbers or dates.
     """
@@ -143,7 +143,7 @@ def search(entries: Sequence[CatalogueEntry], conditions: Sequence[Condition]) -
 
 def names_of(entry: CatalogueEntry) -> set[str]:
     """Every name that a condition on a run may have."""
-    inputs, outputs = {*entry.axes, *_flat(entry.constants)}, set(entry.output_names)
+    inputs, outputs = {*entry.axes, *_flatten(entry.constants)}, set(entry.output_names)
     prefixed = {INPUT + name for name in inputs} | {OUTPUT + name for name in outputs}
     return {*FACTS, *inputs, *outputs, *prefixed}
 
@@ -152,7 +152,7 @@ def short_names(entries: Sequence[CatalogueEntry]) -> tuple[list[str], list[str]
     """(axes, outputs) of some runs, each once, by the shortest names that are unique in all of the runs."""
     axes = dict.fromkeys(name for entry in entries for name in entry.axes)
     outputs = dict.fromkeys(name for entry in entries for name in entry.output_names)
-    inputs = {*axes, *(name for entry in entries for name in _flat(entry.constants))}
+    inputs = {*axes, *(name for entry in entries for name in _flatten(entry.constants))}
     return (
         [INPUT + name if name in FACTS else name for name in axes],
         [OUTPUT + name if name in FACTS or name in inputs else name for name in outputs],
@@ -225,7 +225,7 @@ def run_values(entry: CatalogueEntry, name: str) -> list[Any]:
         value = FACTS[name](entry)
         return list(value) if isinstance(value, tuple) else [] if value is None else [value]
     if prefix != OUTPUT:
-        constants = _flat(entry.constants)
+        constants = _flatten(entry.constants)
         if bare in constants:
             return [constants[bare]]
         if bare in entry.axes:
@@ -245,14 +245,14 @@ def cell(match: RunMatch, column: str) -> str:
     values = _values(match, summary[2] if summary else column)
     if summary:
         numbers = [one for value in values if (one := number(value)) is not None]
-        return short(_SUMMARIES[summary[1]](numbers)) if numbers else ""
-    distinct = list(dict.fromkeys(short(value) for value in values))
+        return short_text(_SUMMARIES[summary[1]](numbers)) if numbers else ""
+    distinct = list(dict.fromkeys(short_text(value) for value in values))
     if len(distinct) <= _MOST_SHOWN:
         return " ".join(distinct)
     ordered = [number(value) for value in values]
     if all(one is not None for one in ordered):
         numbers = [one for one in ordered if one is not None]
-        return f"{short(min(numbers))} … {short(max(numbers))}"
+        return f"{short_text(min(numbers))} … {short_text(max(numbers))}"
     return f"{' '.join(distinct[: _MOST_SHOWN - 1])} … ({len(distinct)})"
 
 
@@ -277,7 +277,7 @@ def check_columns(columns: Sequence[str], entries: Sequence[CatalogueEntry]) -> 
             raise SettingsError(f"{column}: {name} has no numbers", fix=f"name a column of numbers, or {name} alone")
 
 
-def short(value: Any) -> str:
+def short_text(value: Any) -> str:
     """A value for a cell: numbers with six digits, everything in one line."""
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -290,12 +290,12 @@ def _parts(name: str) -> tuple[str, str]:
     return prefix, name.removeprefix(prefix)
 
 
-def _flat(constants: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+def _flatten(constants: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """The constants, nested ones with names such as `solver.tol`."""
     flat: dict[str, Any] = {}
     for name, value in constants.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{path}{name}.")
+            flat |= _flatten(value, f"{path}{name}.")
         else:
             flat[f"{path}{name}"] = value
     return flat

@@ -20,7 +20,7 @@ _IN_THE_WORKFLOW = (
 _KILLED = frozenset({137, 143})  # exit codes after a signal: too little memory, a node that was shut down
 
 
-class Cause(enum.Enum):
+class FailureCause(enum.Enum):
     """IMAGE: an image cannot be had. CODE: a program of the workflow, or the workflow itself, is wrong. PASSING: anything else, which may
     be temporary.
     """
@@ -30,20 +30,20 @@ class Cause(enum.Enum):
     PASSING = "passing"
 
 
-def cause_of(outcome: Outcome) -> Cause:
+def cause_of(outcome: Outcome) -> FailureCause:
     """The cause of the first failure: later failures often follow from it."""
     if outcome.failures:
         return _cause(outcome.failures[0])
-    return Cause.CODE if _is_of_the_workflow(outcome.message) else Cause.PASSING
+    return FailureCause.CODE if _is_fault_of_workflow(outcome.message) else FailureCause.PASSING
 
 
-def _cause(failure: Failure) -> Cause:
+def _cause(failure: Failure) -> FailureCause:
     if any(word in failure.message for word in _NO_IMAGE):
-        return Cause.IMAGE
-    if _is_of_the_workflow(failure.message):
-        return Cause.CODE
-    return Cause.CODE if failure.exit_code not in (None, 0, *_KILLED) else Cause.PASSING
+        return FailureCause.IMAGE
+    if _is_fault_of_workflow(failure.message):
+        return FailureCause.CODE
+    return FailureCause.CODE if failure.exit_code not in (None, 0, *_KILLED) else FailureCause.PASSING
 
 
-def _is_of_the_workflow(message: str) -> bool:
+def _is_fault_of_workflow(message: str) -> bool:
     return any(word in message for word in _IN_THE_WORKFLOW)

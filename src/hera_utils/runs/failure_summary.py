@@ -46,7 +46,7 @@ class FailureEntry:
 def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
     """The first failure of each kind, which is described in full; later ones often follow from it."""
     by_id = {failure.node_id: failure for failure in outcome.failures}
-    return tuple(by_id[one.id] for one, *_ in alike_failures(map(_entry, outcome.failures))[:MOST_FAILURES])
+    return tuple(by_id[one.id] for one, *_ in group_equal_failures(map(_entry, outcome.failures))[:MOST_FAILURES])
 
 
 def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
@@ -55,10 +55,10 @@ def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
         lines = [line for _, line in client.logs(workflow, pod=pod, tail=LAST_LINES)]
     except HeraUtilsError:
         return None
-    return _of_the_task(lines)
+    return _lines_of_task(lines)
 
 
-def _of_the_task(lines: Sequence[str]) -> list[str]:
+def _lines_of_task(lines: Sequence[str]) -> list[str]:
     """The log without the lines of Argo's executor: on a cluster its last line only repeats that the task failed."""
     written = [line for line in lines if "argo=true" not in line]
     return written[:-1] if written and _executors_end.match(written[-1]) else written
@@ -73,7 +73,7 @@ def last_lines_of_failures(client: ArgoClient, outcome: Outcome, places: ScriptP
         workflow = failure.workflow or outcome.name
         written = last_lines(client, workflow, pod_name(workflow, failure.node_name, failure.template, failure.node_id))
         if written is not None:
-            by_node[failure.node_id] = places.marked(written, failure.template, failure.inputs)
+            by_node[failure.node_id] = places.add_places(written, failure.template, failure.inputs)
     return by_node
 
 
@@ -107,7 +107,7 @@ def grouped_lines(
     more: the words after the number of omitted failures. is_beside: whether a file with this name is in the folder of the run's script.
     """
     text: list[str] = []
-    alike = alike_failures(failures)
+    alike = group_equal_failures(failures)
     known = [group for group in alike if group[0].log or not is_exit_code(group[0].why)]
     groups = (known or alike)[:MOST_FAILURES]
     for one, *others in groups:
@@ -116,7 +116,7 @@ def grouped_lines(
         text += [f"{mark} {one.task}{_inputs_of(one)}: {first}{tries}", *(f"    {line}" for line in rest)]
         text += [f"    {line}" for line in one.log]
         text += _hints(one, is_beside)
-        text += [f"  and {same_way([other.task for other in others])}"] if others else []
+        text += [f"  and {describe_equal_failures([other.task for other in others])}"] if others else []
     left_out = len(failures) - sum(map(len, groups))
     return [*text, f"  and {left_out} {more}"] if left_out else text
 
@@ -128,7 +128,7 @@ def _entry(failure: Failure, log: Sequence[str] = ()) -> FailureEntry:
     )
 
 
-def alike_failures(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
+def group_equal_failures(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
     """Groups of failures with the same template and message, and the same log if the message is only an exit code. In the order of their
     first failures. Numbers in a message do not count (but its exit code does): in a sweep they are those of the point.
     """
@@ -156,7 +156,7 @@ def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
     if any(line.endswith(_RETURN) for line in written):
         return ['  only the body of an inline @script() runs: print the value, or write constructor="runner"']
     missing = next((found[1] for line in written if (found := _no_module.search(line))), "")
-    if missing and any(_INLINE in line for line in written):
+    if missing and any(_FILE_OF_INLINE_SCRIPT in line for line in written):
         return [
             f"  an inline @script() runs without the modules beside its file: for {missing} of your own write "
             f'constructor="runner"; a package must be in the image, or in the Python that runs the task'
@@ -176,7 +176,7 @@ def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
     return []
 
 
-def same_way(tasks: Sequence[str]) -> str:
+def describe_equal_failures(tasks: Sequence[str]) -> str:
     """`3 more in the same way: a, b, c`; only the first names of many."""
     first = ", ".join(tasks[:_MOST_NAMES])
     return f"{len(tasks)} more in the same way: {first}{', …' if len(tasks) > _MOST_NAMES else ''}"
@@ -184,9 +184,9 @@ def same_way(tasks: Sequence[str]) -> str:
 
 def _inputs_of(failure: FailureEntry) -> str:
     """The inputs, which distinguish the tasks of a fan-out; "" if the task's name has its item already."""
-    return "" if not failure.inputs or "(" in failure.task else f" ({inputs_in_brief(failure.inputs)})"
+    return "" if not failure.inputs or "(" in failure.task else f" ({shorten_inputs(failure.inputs)})"
 
 
-def inputs_in_brief(inputs: Mapping[str, str]) -> str:
+def shorten_inputs(inputs: Mapping[str, str]) -> str:
     """`a=1, b=svm`; long values are cut."""
     return ", ".join(f"{name}={value if len(value) <= 30 else value[:29] + '…'}" for name, value in inputs.items())

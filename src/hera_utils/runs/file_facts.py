@@ -31,7 +31,7 @@ class FileFacts(NamedTuple):
 
 def facts_of(path: Path, room: int = LARGEST_DIGESTED) -> FileFacts | None:
     """The facts of a file; None if it does not exist. room: the bytes that may be read; a larger file's digest is UNKNOWN."""
-    quick = _quick(path)
+    quick = _quick_facts(path)
     if quick is None:
         return None
     return quick if quick.size > min(room, LARGEST_DIGESTED) else quick._replace(digest=_content(path))
@@ -39,7 +39,7 @@ def facts_of(path: Path, room: int = LARGEST_DIGESTED) -> FileFacts | None:
 
 def difference(path: Path, before: FileFacts) -> tuple[str, FileFacts | None]:
     """(how the file differs from the earlier facts, "" if it does not; its present facts, None if it does not exist)."""
-    now = _quick(path)
+    now = _quick_facts(path)
     if now is None:
         return "missing", None
     if now[:2] == before[:2]:
@@ -52,7 +52,7 @@ def difference(path: Path, before: FileFacts) -> tuple[str, FileFacts | None]:
     return ("" if now.digest == before.digest else "changed (of the same size)"), now
 
 
-def _quick(path: Path) -> FileFacts | None:
+def _quick_facts(path: Path) -> FileFacts | None:
     """The facts that need no reading of the content; the digest is UNKNOWN."""
     try:
         state = path.stat()
@@ -63,7 +63,7 @@ def _quick(path: Path) -> FileFacts | None:
             return None
     if not stat.S_ISDIR(state.st_mode):
         return FileFacts(state.st_size, _stamp(state))
-    states = [(name, one) for name, one in _inside(path)]
+    states = [(name, one) for name, one in _files_inside(path)]
     listing = "\n".join(f"{name}\0{_stamp(one)}" for name, one in states)
     size = sum(one.st_size for _, one in states if stat.S_ISREG(one.st_mode))
     return FileFacts(size, short_digest(listing.encode("utf-8", "surrogateescape")))
@@ -74,7 +74,7 @@ def _stamp(state: os.stat_result) -> str:
     return f"{state.st_mtime_ns}:{state.st_ctime_ns}:{state.st_ino}"
 
 
-def _inside(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+def _files_inside(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """All files and folders in a folder, sorted by name; links are not followed."""
     for place, folders, names in os.walk(folder):
         folders.sort()
@@ -90,7 +90,7 @@ def _content(path: Path) -> str:
     """The digest of the content; UNKNOWN if it cannot be read, or is neither a file, a folder nor a link."""
     try:
         if path.is_dir():
-            pieces = [f"{name}\0{_content_inside(path / name, state)}" for name, state in _inside(path)]
+            pieces = [f"{name}\0{_content_inside(path / name, state)}" for name, state in _files_inside(path)]
             return short_digest("\n".join(pieces).encode("utf-8", "surrogateescape"))
         if path.is_symlink() and not path.exists():
             return short_digest(os.readlink(path).encode("utf-8", "surrogateescape"))

@@ -25,13 +25,13 @@ COLUMNS = tuple(_FIELDS)
 _SUMMED = ("cpu_seconds", "read_bytes", "written_bytes", "disk_read_bytes", "disk_written_bytes")
 
 
-def measured(node: Json) -> dict[str, float]:
+def measurements_of(node: Json) -> dict[str, float]:
     """The measurements of a pod's node, by column; {} if there are none."""
     ran = node.get(RAN) or {}
     return {column: ran[name] for column, name in _FIELDS.items() if isinstance(ran.get(name), int | float)}
 
 
-def joint(tasks: Iterable[Mapping[str, float]]) -> dict[str, float]:
+def sum_measurements(tasks: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The measurements of a point with these tasks: sums, and for memory the maximum."""
     found = [one for one in tasks if one]
     together = {name: round(sum(one.get(name, 0) for one in found), 4) for name in _SUMMED if found}

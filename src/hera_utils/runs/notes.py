@@ -28,7 +28,7 @@ class RunNotes:
     note: str = ""
     tags: tuple[str, ...] = ()
 
-    def tagged(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunNotes:
+    def with_tags(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunNotes:
         """The notes with some tags added and others removed. Raises SettingsError for what cannot be a tag."""
         added, removed = list(add), set(remove)
         for tag in added:
@@ -38,7 +38,7 @@ class RunNotes:
                 )
         return replace(self, tags=tuple(sorted({*self.tags, *added} - removed)))
 
-    def called(self, name: str) -> RunNotes:
+    def with_name(self, name: str) -> RunNotes:
         """The notes with another name. Raises SettingsError if the name is too long for a table, or not printable."""
         if len(name) > _LONGEST_NAME or not name.isprintable():
             raise SettingsError(

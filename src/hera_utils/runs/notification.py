@@ -147,7 +147,7 @@ def _send(addresses: list[str], ending: Ending) -> Iterator[str]:
     except ImportError:
         yield 'messages are sent by apprise, which is not installed (python -m pip install "hera_utils[notify]")'
         return
-    with _silent("apprise", "urllib3", "requests"):
+    with _silence_loggers("apprise", "urllib3", "requests"):
         for address in addresses:
             scheme = address.partition("://")[0] if "://" in address else "?"
             try:
@@ -162,7 +162,7 @@ def _send(addresses: list[str], ending: Ending) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _silent(*names: str) -> Iterator[None]:
+def _silence_loggers(*names: str) -> Iterator[None]:
     """Inside, these loggers are disabled, because they may log an address."""
     loggers = [logging.getLogger(name) for name in names]
     before = [logger.disabled for logger in loggers]

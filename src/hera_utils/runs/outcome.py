@@ -62,7 +62,7 @@ class Outcome:
         return with_error_line(self.message, next(lines, ""))
 
 
-def in_a_sentence(phase: str) -> str:
+def phase_as_verb(phase: str) -> str:
     """A phase as a verb: `failed`, `ended with an error`."""
     return "ended with an error" if phase == "Error" else phase.lower()
 
@@ -71,7 +71,7 @@ def outcome(document: Json) -> Outcome:
     metadata, status = document["metadata"], document.get("status") or {}
     start, end = timestamps.read(status.get("startedAt")), timestamps.read(status.get("finishedAt"))
     failed = [leaf for branch in tree(document) for leaf in branch.leaves() if leaf.phase in UNSUCCESSFUL]
-    failed.sort(key=lambda leaf: str(_last(leaf).get("finishedAt") or ""))
+    failed.sort(key=lambda leaf: str(_last_message(leaf).get("finishedAt") or ""))
     workflow = str(metadata.get("name", ""))
     return Outcome(
         name=workflow,
@@ -89,12 +89,12 @@ def short_name(node_name: str, workflow: str) -> str:
     return rest.lstrip(".") or node_name
 
 
-def _last(leaf: Branch) -> Json:
+def _last_message(leaf: Branch) -> Json:
     return leaf.attempts[-1] if leaf.attempts else leaf.node or {}
 
 
 def _failure(leaf: Branch, workflow: str) -> Failure:
-    last, node = _last(leaf), leaf.node or {}
+    last, node = _last_message(leaf), leaf.node or {}
     code = str((last.get("outputs") or {}).get("exitCode", ""))
     return Failure(
         task=short_name(str(node.get("name", "")), workflow),

@@ -15,11 +15,11 @@ _LEVEL = 3  # nodes resemble each other, and a higher level saves only a few per
 _LARGEST = 1 << 29  # bytes of JSON; 50,000 nodes take about 100 MB
 
 
-def packed(document: Json) -> bytes:
+def pack(document: Json) -> bytes:
     return zlib.compress(json.dumps(document, separators=(",", ":"), default=str).encode(), _LEVEL)
 
 
-def unpacked(content: Any, name: str) -> Json | None:
+def unpack(content: Any, name: str) -> Json | None:
     """The document that `packed` has packed; None if the content is damaged, or belongs to another workflow than `name`."""
     try:
         document = json.loads(zlib.decompressobj().decompress(content, _LARGEST))

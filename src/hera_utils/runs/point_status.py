@@ -20,8 +20,8 @@ def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
     counts as "Omitted", a task whose own condition was not met as "Skipped".
     """
     nodes = entry_nodes(document)
-    unneeded = _unneeded(document, nodes)
-    return {row.id: _worst(_phase(nodes, ref, unneeded) for ref in row.tasks) for row in rows}
+    unneeded = _tasks_without_need(document, nodes)
+    return {row.id: _worst_phase(_phase(nodes, ref, unneeded) for ref in row.tasks) for row in rows}
 
 
 def entry_nodes(document: Json) -> dict[TaskRef, Json]:
@@ -48,12 +48,12 @@ def _phase(nodes: Mapping[TaskRef, Json], ref: TaskRef, unneeded: frozenset[str]
     return SKIPPED if phase == OMITTED and ref[0] in unneeded else phase
 
 
-def _worst(phases: Iterable[str]) -> str:
+def _worst_phase(phases: Iterable[str]) -> str:
     present = set(phases)
     return next((phase for phase in _WORST_FIRST if phase in present), SKIPPED)
 
 
-def _unneeded(document: Json, nodes: Mapping[TaskRef, Json]) -> frozenset[str]:
+def _tasks_without_need(document: Json, nodes: Mapping[TaskRef, Json]) -> frozenset[str]:
     """The omitted tasks whose own `depends` alone kept them from running, such as a task that runs only after a failure."""
     phases: dict[str, set[str]] = {}
     for (task, _), node in nodes.items():

@@ -30,7 +30,7 @@ from typing import Any
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.runs.file_facts import FileFacts
-from hera_utils.runs.packed_documents import packed, unpacked
+from hera_utils.runs.packed_documents import pack, unpack
 from hera_utils.runs.record_database import ForeignDatabase, address_of, refuse_programs
 from hera_utils.runs.record_files import keep_from_readers, open_lock, read_json
 from hera_utils.whole_files import write_atomically
@@ -258,7 +258,7 @@ class RunRecord:
 
     def _write(self) -> None:
         """Replace run.json."""
-        facts = {**self.facts, "workflows": [_as_fact(row) for row in self.workflows()]}
+        facts = {**self.facts, "workflows": [_workflow_as_json(row) for row in self.workflows()]}
         target = self.folder / "run.json"
         try:
             write_atomically(target, json.dumps(facts, indent=1, default=str).encode(), durable=True)
@@ -331,7 +331,7 @@ class RunRecord:
         """
         with self._transaction() as base:
             if document is not None:
-                base.execute(_KEEP_DOCUMENT, (workflow, packed(document)))
+                base.execute(_KEEP_DOCUMENT, (workflow, pack(document)))
             base.execute("update workflows set phase = ? where name = ?", (phase, workflow))
             base.executemany(
                 "update points set status = ? where id = ? and workflow = ?",
@@ -342,7 +342,7 @@ class RunRecord:
     def keep_document(self, workflow: str, document: Json) -> None:
         """Store the document of an ended workflow before the workflow is deleted."""
         with self._transaction() as base:
-            base.execute(_KEEP_DOCUMENT, (workflow, packed(document)))
+            base.execute(_KEEP_DOCUMENT, (workflow, pack(document)))
 
     def keep_outputs(self, outputs: Mapping[str, Mapping[str, FileFacts]]) -> None:
         """Record the facts by which the outputs of points are recognized. outputs: point → path → facts."""
@@ -436,7 +436,7 @@ class RunRecord:
     def document(self, workflow: str) -> Json | None:
         """The document of an ended workflow; None if it was not kept."""
         row = self._base.execute("select packed from documents where workflow = ?", (workflow,)).fetchone()
-        return None if row is None else unpacked(row[0], workflow)
+        return None if row is None else unpack(row[0], workflow)
 
     def text(self, digest: str) -> str:
         """The text that a digest of a fingerprint stands for; "" if it is unknown."""
@@ -518,7 +518,7 @@ def is_driven(folder: Path) -> bool:
     return False
 
 
-def damaged(runs: Path) -> list[Path]:
+def damaged_records(runs: Path) -> list[Path]:
     """The folders of records that cannot be read."""
     folders = []
     with contextlib.suppress(OSError):
@@ -568,5 +568,5 @@ def encoded(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), default=str)
 
 
-def _as_fact(row: WorkflowRow) -> Json:
+def _workflow_as_json(row: WorkflowRow) -> Json:
     return {"name": row.name, "role": row.role, "points": row.points, "phase": row.phase}

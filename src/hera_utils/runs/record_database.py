@@ -27,7 +27,7 @@ def address_of(path: Path) -> str:
         file = path.with_name(path.name + end)
         if os.path.lexists(file) and not stat.S_ISREG(os.lstat(file).st_mode):
             raise ForeignDatabase(f"{file.name} is a link, or no file")
-    if _last_bytes(path.with_name(f"{path.name}-journal")) == _NAMES_ANOTHER_FILE:
+    if _encode_last_bytes(path.with_name(f"{path.name}-journal")) == _NAMES_ANOTHER_FILE:
         raise ForeignDatabase(f"{path.name}-journal names another file, which it would have removed")
     return f"{path.absolute().as_uri()}?mode={'ro' if path.is_symlink() else 'rwc'}"
 
@@ -48,7 +48,7 @@ def refuse_programs(execute: Callable[..., Iterable[Any]]) -> None:
             raise ForeignDatabase(f"a column of {name} is computed")
 
 
-def _last_bytes(file: Path) -> bytes:
+def _encode_last_bytes(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
             opened.seek(max(0, os.fstat(opened.fileno()).st_size - len(_NAMES_ANOTHER_FILE)))

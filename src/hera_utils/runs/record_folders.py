@@ -13,7 +13,7 @@ from hera_utils.private_folders import make_private
 FOLDERS, PYTHONS = "runs-folders", "pythons"
 
 
-def remember(state: Path, runs: Path, python: str) -> None:
+def remember_run(state: Path, runs: Path, python: str) -> None:
     """Add a folder and an interpreter. An error is ignored: the run works without, and a search can be given the folder."""
     _add(state / FOLDERS, str(runs.absolute()))
     _add(state / PYTHONS, os.path.abspath(python))

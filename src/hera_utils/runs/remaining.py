@@ -45,7 +45,7 @@ class Remaining:
 NOTHING = Remaining()
 
 
-def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Remaining:
+def find_remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Remaining:
     """What is missing of a run. workflows: its documents (without nodes), in the order in which they were submitted. folder: of its
     record, None without one. now: seconds since 1970.
     """
@@ -54,13 +54,13 @@ def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Rem
     if any(phase not in COMPLETED for phase in phases):
         return NOTHING
     if any((one["metadata"].get("annotations") or {}).get(SEARCH) for one in workflows):
-        return _of_search(workflows, folder)
+        return _remaining_of_search(workflows, folder)
     if folder is not None:
         try:
-            return _by_record(folder, workflows, failed=failed)
+            return _describe_by_record(folder, workflows, failed=failed)
         except HeraUtilsError:
             pass  # a record that cannot be read counts as none
-    what = _by_annotations(workflows, failed=failed)
+    what = _describe_by_annotations(workflows, failed=failed)
     ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
     last = max((end for end in ends if end is not None), default=0.0)
     return Remaining(what, bool(what) and now - last < PATIENCE)
@@ -72,7 +72,7 @@ def joint_phase(phases: Sequence[str], rest: Remaining) -> str:
     return next((phase for phase in order if phase in phases), rest.phase or "Succeeded")
 
 
-def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Remaining:
+def _describe_by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Remaining:
     driven = is_driven(folder)
     with RunRecord.open(folder) as record:
         if record.facts.get("ended") and record.facts.get("phase") == "Succeeded":
@@ -82,11 +82,11 @@ def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Rema
         gather = bool(record.facts.get("gather")) and not gathered
     if failed and not (driven and points):
         return NOTHING  # after a failure only the remaining points of a running script follow
-    what = _words(points, gather=gather and not failed)
+    what = _describe(points, gather=gather and not failed)
     return Remaining(what, bool(what) and driven)
 
 
-def _of_search(workflows: Sequence[Json], folder: Path | None) -> Remaining:
+def _remaining_of_search(workflows: Sequence[Json], folder: Path | None) -> Remaining:
     """The rest of a search, from its record; without one the search counts as ended, because the number of its points is unknown."""
     if folder is not None:
         try:
@@ -102,19 +102,19 @@ def _of_search(workflows: Sequence[Json], folder: Path | None) -> Remaining:
     return Remaining(ended="Succeeded" if succeeded else "Failed", search=True)
 
 
-def _by_annotations(workflows: Sequence[Json], *, failed: bool) -> str:
+def _describe_by_annotations(workflows: Sequence[Json], *, failed: bool) -> str:
     notes = [one["metadata"].get("annotations") or {} for one in workflows]
     total = max((_number(note.get(RUN_POINTS)) for note in notes), default=0)
     counts = [_number(note.get(POINTS)) for note in notes]
     gather = any(note.get(GATHER) for note in notes) and not failed and not _is_gather(workflows[-1])
-    return _words(0 if failed else max(0, total - sum(counts)), gather=gather)
+    return _describe(0 if failed else max(0, total - sum(counts)), gather=gather)
 
 
 def _is_gather(workflow: Json) -> bool:
     return (workflow["metadata"].get("annotations") or {}).get(POINTS) == "0"
 
 
-def _words(points: int, *, gather: bool) -> str:
+def _describe(points: int, *, gather: bool) -> str:
     what = [counted(points, "point")] if points else []
     return " and ".join(what + (["gather"] if gather else []))
 

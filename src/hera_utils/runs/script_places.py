@@ -28,7 +28,7 @@ _MOST_FILES, _LARGEST_FILE = 60, 1 << 20
 
 
 @dataclass(frozen=True)
-class _Written:
+class _WrittenFunction:
     """A function in a file. body: the text that Hera sends. lines: line of the body → line of the file."""
 
     file: Path
@@ -50,11 +50,11 @@ class ScriptPlaces:
                 self._sources[str(template.get("name"))] = str((template.get("script") or {}).get("source") or "")
             self.script = Path((document["metadata"].get("annotations") or {}).get(SCRIPT) or self.script)
 
-    def marked(self, lines: Iterable[str], template: str, inputs: Mapping[str, str]) -> list[str]:
+    def add_places(self, lines: Iterable[str], template: str, inputs: Mapping[str, str]) -> list[str]:
         """The lines of a log; each that names a line of the script is followed by its place (`sir.py:17`)."""
         return [f"{line}  ({place})" if (place := self._place(line, template, inputs)) else line for line in lines]
 
-    def beside(self, name: str) -> bool:
+    def is_beside_script(self, name: str) -> bool:
         """Whether a file with this relative path is in the script's folder."""
         return bool(self.script.name) and not os.path.isabs(name) and os.path.exists(self.script.parent / name)
 
@@ -71,7 +71,7 @@ class ScriptPlaces:
         number = written.lines.get(int(frame[1]) - above.count("\n"))
         return f"{from_here(written.file)}:{number}" if number else ""
 
-    def _origin(self, template: str, source: str) -> _Written | None:
+    def _origin(self, template: str, source: str) -> _WrittenFunction | None:
         """The only function that gives this source; of several, the one with the template's name."""
         same = [one for one in self._functions if source == one.body or source.endswith(f"\n{one.body}")]
         longest = max((len(one.body) for one in same), default=0)
@@ -81,7 +81,7 @@ class ScriptPlaces:
         return chosen[0] if len(chosen) == 1 else None
 
     @cached_property
-    def _functions(self) -> tuple[_Written, ...]:
+    def _functions(self) -> tuple[_WrittenFunction, ...]:
         if self.script.suffix != ".py":
             return ()
         try:
@@ -91,22 +91,22 @@ class ScriptPlaces:
         return tuple(one for path in [self.script, *beside][:_MOST_FILES] for one in _functions_in(path))
 
 
-def _functions_in(path: Path) -> Iterator[_Written]:
+def _functions_in(path: Path) -> Iterator[_WrittenFunction]:
     """The functions of a file; none if it is no regular file: the workflow may name a stranger's folder, with a pipe that never ends."""
     if not os.path.isfile(path):
         return
     try:
         with path.open("rb") as file:
             tree = ast.parse(file.read(_LARGEST_FILE))
-        functions = [(node, _sent(node)) for node in ast.walk(tree) if isinstance(node, _Function)]
+        functions = [(node, _body_as_sent(node)) for node in ast.walk(tree) if isinstance(node, _Function)]
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
     for function, body in functions:
         if body and "{{" not in body:  # a value that Argo substitutes may have several lines
-            yield _Written(path, function.name, body, _lines(function, body))
+            yield _WrittenFunction(path, function.name, body, _lines(function, body))
 
 
-def _sent(function: _Function) -> str:
+def _body_as_sent(function: _Function) -> str:
     """The body of a function as Hera's InlineScriptConstructor writes it."""
     lines = ast.unparse(function).splitlines()
     head = next(number for number, line in enumerate(lines) if line.startswith(("def", "async def")))

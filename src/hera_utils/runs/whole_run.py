@@ -13,7 +13,7 @@ from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.phases import COMPLETED, phase_or_pending
 from hera_utils.errors import HeraUtilsError, Refused, ResourceError, SettingsError
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, label_of
-from hera_utils.runs.remaining import joint_phase, remaining
+from hera_utils.runs.remaining import find_remaining, joint_phase
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -67,7 +67,7 @@ class WholeRun:
         ended = str(self.facts.get("phase") or "") if self.facts.get("ended") else ""
         if ended and (self.deleted or not phases) and COMPLETED.issuperset(phases):
             return ended
-        return joint_phase(phases, remaining(self.own, self.folder, time.time())) if phases else "Pending"
+        return joint_phase(phases, find_remaining(self.own, self.folder, time.time())) if phases else "Pending"
 
     @property
     def script(self) -> str:
@@ -87,7 +87,7 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
     """
     folder = record_folder(name, runs)
     if folder is None:
-        documents = _of_platform(client, name)
+        documents = _workflows_of_platform(client, name)
         return WholeRun(name, client.namespace, tuple(documents))
     with RunRecord.open(folder) as record:
         facts, points = dict(record.facts), tuple(record.points())
@@ -96,7 +96,7 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
     client.namespace = facts.get("namespace") or client.namespace
     by_name: dict[str, Json | None] = {one: workflow_of(client, one) for one in (*own, *computed)}
     deleted = frozenset(one for one, document in by_name.items() if document is None)
-    by_name |= {one: kept_document(folder.with_name(computed.get(one) or folder.name), one) for one in deleted}
+    by_name |= {one: read_kept_document(folder.with_name(computed.get(one) or folder.name), one) for one in deleted}
     there = tuple(document for document in by_name.values() if document is not None)
     if not there and not points:
         raise ResourceError(f"none of the workflows of {name} exists any more", fix="list the runs with: hera-utils ls")
@@ -104,7 +104,7 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
     return WholeRun(name, client.namespace, there, folder, facts, points, earlier, deleted, lost)
 
 
-def kept_document(folder: Path, workflow: str) -> Json | None:
+def read_kept_document(folder: Path, workflow: str) -> Json | None:
     """The workflow that the record in a folder has kept; None if it has not kept it."""
     try:
         with RunRecord.open(folder) as record:
@@ -118,8 +118,8 @@ def record_folder(name: str, runs: Iterable[Path]) -> Path | None:
     return next((one / name for one in runs if (one / name / "run.json").is_file()), None)
 
 
-def _of_platform(client: ArgoClient, name: str) -> list[Json]:
-    document, missing = _got_or_why(client, name)
+def _workflows_of_platform(client: ArgoClient, name: str) -> list[Json]:
+    document, missing = _get_or_refusal(client, name)
     try:
         labelled = client.list(selector=f"{RUN_LABEL}={label_of(name)}")
     except HeraUtilsError:
@@ -127,10 +127,10 @@ def _of_platform(client: ArgoClient, name: str) -> list[Json]:
     others = [one for one in labelled if one["metadata"]["name"] != name]
     if document is None and not others:
         raise missing or ResourceError(f"there is no run {name}")
-    return sorted([*([document] if document is not None else []), *others], key=by_turn)
+    return sorted([*([document] if document is not None else []), *others], key=submission_order)
 
 
-def _got_or_why(client: ArgoClient, name: str) -> tuple[Json | None, Refused | None]:
+def _get_or_refusal(client: ArgoClient, name: str) -> tuple[Json | None, Refused | None]:
     try:
         return client.get(name), None
     except Refused as refused:
@@ -139,7 +139,7 @@ def _got_or_why(client: ArgoClient, name: str) -> tuple[Json | None, Refused | N
         return None, refused
 
 
-def by_turn(workflow: Json) -> tuple[str, int, str]:
+def submission_order(workflow: Json) -> tuple[str, int, str]:
     """Sorts the workflows of one run as they were submitted: of one second, by the number that their names end in."""
     name = str(workflow["metadata"]["name"])
     number = name.rpartition("-")[2]
@@ -148,4 +148,4 @@ def by_turn(workflow: Json) -> tuple[str, int, str]:
 
 def workflow_of(client: ArgoClient, name: str) -> Json | None:
     """The workflow with this name; None if it was deleted: the record has the status of its points."""
-    return _got_or_why(client, name)[0]
+    return _get_or_refusal(client, name)[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.settings.fields import FIELDS, SECRET_FLAGS, spellings
-from hera_utils.settings.resolve import CLIContext, without_password
+from hera_utils.settings.resolve import CLIContext, remove_passwords
 
 PLACE = frozenset(
     {
@@ -45,9 +45,9 @@ class CommandLine:
     script: str
     arguments: tuple[str, ...] = ()
 
-    def again(self, *flags: str) -> str:
+    def with_flags(self, *flags: str) -> str:
         """The same command with these flags, to be pasted into a shell."""
-        kept = [word for word in without_secrets(self.arguments) if word not in ONCE]
+        kept = [word for word in remove_secrets(self.arguments) if word not in ONCE]
         return shlex.join([*self.before, *filter(None, [self.script]), *flags, *kept])
 
 
@@ -77,7 +77,7 @@ def words_of(values: Mapping[str, Any], only: Iterable[str] | None = None) -> li
             words += [field.flags[0]] if value else list(field.off[:1])
         else:
             for one in value if isinstance(value, list | tuple) else (value,):
-                words += [field.flags[0], without_password(str(one))]
+                words += [field.flags[0], remove_passwords(str(one))]
     return words
 
 
@@ -94,24 +94,24 @@ def place_words(context: CLIContext) -> tuple[str, ...]:
     return tuple(words_of(given))
 
 
-def without_secrets(arguments: Sequence[str]) -> list[str]:
+def remove_secrets(arguments: Sequence[str]) -> list[str]:
     """A command line without the flags that give a secret, without --notify_command (it may contain one), and without passwords in URLs."""
-    return [without_password(word) for word in _without(arguments, (*SECRET_FLAGS, *_NOTIFY_COMMAND), ())]
+    return [remove_passwords(word) for word in _remove_flags(arguments, (*SECRET_FLAGS, *_NOTIFY_COMMAND), ())]
 
 
-def without_settings(arguments: Sequence[str], names: Iterable[str]) -> list[str]:
+def remove_settings(arguments: Sequence[str], names: Iterable[str]) -> list[str]:
     """A command line without the flags of these settings."""
     chosen = [field for field in FIELDS if field.name in names]
     switches = [flag for field in chosen if field.kind == "boolean" for flag in (*field.flags, *field.off)]
     flags = [flag for field in chosen if field.kind != "boolean" for flag in field.flags]
-    return _without(arguments, _spelled(flags), _spelled(switches))
+    return _remove_flags(arguments, _all_spellings(flags), _all_spellings(switches))
 
 
-def _spelled(flags: Iterable[str]) -> list[str]:
+def _all_spellings(flags: Iterable[str]) -> list[str]:
     return [spelling for flag in flags for spelling in spellings(flag)]
 
 
-def _without(arguments: Sequence[str], flags: Sequence[str], switches: Sequence[str]) -> list[str]:
+def _remove_flags(arguments: Sequence[str], flags: Sequence[str], switches: Sequence[str]) -> list[str]:
     """The arguments without these. flags: each has a value, in the next word or after `=`. switches: flags without a value."""
     words_left, skip = [], False
     for word in arguments:

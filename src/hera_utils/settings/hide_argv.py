@@ -33,12 +33,12 @@ def hide_from_the_process_list(secret: str) -> bool:
             arguments = file.read()
         if not 0 < start < end or len(arguments) > end - start:
             return False
-        return _blot_out(secret.encode(), arguments, start)
+        return _overwrite(secret.encode(), arguments, start)
     except (OSError, ValueError, IndexError):
         return False
 
 
-def _blot_out(secret: bytes, arguments: bytes, start: int) -> bool:
+def _overwrite(secret: bytes, arguments: bytes, start: int) -> bool:
     import ctypes
 
     at = arguments.find(secret)

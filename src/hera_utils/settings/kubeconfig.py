@@ -25,7 +25,7 @@ _FIX = "correct it, or name another with --k8s_config_file, a context of it with
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenContext:
     """One context. origin: the files, for messages. context: its name. namespace: that of the context, or "".
 
     cluster, user: their entries as written. cluster_folder, user_folder: the folders to which the paths in them are relative.
@@ -54,7 +54,7 @@ def trusts_its_author(path: Path) -> bool:
     return any(set(user) & {"exec", "auth-provider", "tokenFile"} for user in users if isinstance(user, Mapping))
 
 
-def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
+def choose_context(paths: Sequence[Path], context: str | None = None) -> ChosenContext:
     """The context of that name, or the current one.
 
     Raises SettingsError, which names the file and the error in it, if there is no usable context.
@@ -76,7 +76,7 @@ def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
     user_of, user = _entry_called(documents, "users", "user", user_name, origin)
     if user_name and user is None:
         raise _unusable(origin, f"the context `{name}` names the user `{user_name}`, which it does not contain")
-    return Chosen(
+    return ChosenContext(
         origin=origin,
         context=name,
         namespace=str(entry.get("namespace") or ""),
@@ -87,7 +87,7 @@ def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
     )
 
 
-def of_this_pod(folder: Path = POD_ACCOUNT, environ: Mapping[str, str] | None = None) -> Chosen | None:
+def context_of_this_pod(folder: Path = POD_ACCOUNT, environ: Mapping[str, str] | None = None) -> ChosenContext | None:
     """A context from the service account of this pod; None outside of pods."""
     around = os.environ if environ is None else environ
     host, port = around.get("KUBERNETES_SERVICE_HOST", ""), around.get("KUBERNETES_SERVICE_PORT", "443")
@@ -100,7 +100,7 @@ def of_this_pod(folder: Path = POD_ACCOUNT, environ: Mapping[str, str] | None = 
         namespace = ""
     cluster: Json = {"server": f"https://{written}:{port}", "certificate-authority": str(folder / "ca.crt")}
     user: Json = {"tokenFile": str(folder / "token")}
-    return Chosen("this pod's service account", "in-cluster", namespace, cluster, folder, user, folder)
+    return ChosenContext("this pod's service account", "in-cluster", namespace, cluster, folder, user, folder)
 
 
 Documents = list[tuple[Path, Json]]

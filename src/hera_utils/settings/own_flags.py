@@ -38,7 +38,7 @@ class OwnFlags(argparse._ActionsContainer):
                     fix="name it with the variable ARGOCONFIG",
                 )
         setting = self._setting_of(names, options) if self._script_adds() else None
-        action = self._as_setting(setting, names, options) if setting else super().add_argument(*names, **options)
+        action = self._add_as_setting(setting, names, options) if setting else super().add_argument(*names, **options)
         if env_var:
             action.env_var = env_var  # type: ignore[attr-defined]
         return action
@@ -61,17 +61,17 @@ class OwnFlags(argparse._ActionsContainer):
                 fix=f"rename the script's flag, for example to --my_{dest}",
             )
         for name in flags:
-            self._give_up(name)
+            self._remove_flag(name)
         return None
 
-    def _give_up(self, name: str) -> None:
+    def _remove_flag(self, name: str) -> None:
         """Free a setting's spelling that the script wants for its own flag; variables and files still give the setting."""
         action = self._option_string_actions[name]
         if action.dest in BY_NAME:
             del self._option_string_actions[name]
             action.option_strings = [flag for flag in action.option_strings if flag != name]
 
-    def _as_setting(self, setting: str, names: tuple[Any, ...], options: Mapping[str, Any]) -> argparse.Action:
+    def _add_as_setting(self, setting: str, names: tuple[Any, ...], options: Mapping[str, Any]) -> argparse.Action:
         owner = getattr(self, "owner", self)
         action = self._option_string_actions[f"--{setting}"]
         for name in names:
@@ -123,7 +123,7 @@ def words_of(actions: Iterable[argparse.Action], foreign: Mapping[str, str], env
 def _words(action: argparse.Action, flag: str, raw: str) -> list[str]:
     if action.nargs == 0:
         return [flag] if raw.strip().lower() in _TRUE else []
-    values = _listed(raw)
+    values = _parse_list(raw)
     if values is None:
         return [f"{flag}={raw}"]
     if action.nargs is None:  # a flag that appends is repeated for each value
@@ -131,7 +131,7 @@ def _words(action: argparse.Action, flag: str, raw: str) -> list[str]:
     return [flag, *values]
 
 
-def _listed(raw: str) -> list[str] | None:
+def _parse_list(raw: str) -> list[str] | None:
     """`[a, "b"]` → the values; None if the text is no list."""
     text = raw.strip()
     if not (text.startswith("[") and text.endswith("]")):

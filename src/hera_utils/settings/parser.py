@@ -17,12 +17,12 @@ from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
 from hera_utils.settings.own_flags import FlagGroup, OwnFlags, words_of
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.script_host import script_host
-from hera_utils.settings.sources import Surroundings, foreign_keys, gather, read_settings
+from hera_utils.settings.sources import Surroundings, foreign_keys, gather_layers, read_settings
 
 _AS_GIVEN = "what the sources were"
 
 
-def _typed() -> list[str]:
+def _typed_words() -> list[str]:
     """The words of the command line; none in a notebook, as those of its kernel are not the user's."""
     in_kernel = "ipykernel" in sys.modules and sys.argv[0].endswith("ipykernel_launcher.py")
     return [] if in_kernel else sys.argv[1:]
@@ -69,7 +69,7 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """(CLIContext, the words that belong to no flag). Raises SettingsError for an invalid value in a source."""
         around = self.around or Surroundings()
-        typed = list(_typed() if args is None else args)
+        typed = list(_typed_words() if args is None else args)
         own_flags = [action for action in self._actions if action.dest not in BY_NAME]
         found, rest = super().parse_known_args(
             words_of(own_flags, foreign_keys(around), around.environ) + typed, namespace
@@ -160,5 +160,5 @@ def address_as_given(context: CLIContext) -> str | None:
     if _AS_GIVEN not in context.remembered():
         return context.argo_server
     words, given, around = context.remembered()[_AS_GIVEN]
-    named = (layer["argo_server"].value for layer in gather(words, given, around) if "argo_server" in layer)
+    named = (layer["argo_server"].value for layer in gather_layers(words, given, around) if "argo_server" in layer)
     return next(named, None)

@@ -18,12 +18,12 @@ from hera_utils.settings import toml_text
 from hera_utils.settings.fields import BY_NAME
 from hera_utils.settings.files import Document, text_of, toml_document, toml_of
 from hera_utils.settings.hera_config import parse_hera_config
-from hera_utils.settings.resolve import without_password
+from hera_utils.settings.resolve import remove_passwords
 from hera_utils.settings.secret import Secret
 from hera_utils.settings.sources import CREDENTIALS_FILE, PROJECT_FILE, USER_FILE, Surroundings, project_document
 from hera_utils.settings.table_values import table_of
 from hera_utils.settings.trust import is_trusted, trust
-from hera_utils.settings.values import typed
+from hera_utils.settings.values import convert
 from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
@@ -50,14 +50,14 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedSettings:
     """The content of a hera.config. settings: those of hera_utils. foreign: keys for flags of scripts, which no profile contains."""
 
     settings: Mapping[str, Any]
     foreign: tuple[str, ...]
 
 
-def profiles(around: Surroundings) -> list[Profile]:
+def list_profiles(around: Surroundings) -> list[Profile]:
     """All profiles, sorted by name."""
     documents = (project_document(around), _user(around))
     secrets = _credentials(around).profiles
@@ -75,34 +75,34 @@ def profiles(around: Surroundings) -> list[Profile]:
     return result
 
 
-def imported(path: Path, around: Surroundings) -> Imported:
+def import_settings(path: Path, around: Surroundings) -> ImportedSettings:
     """The settings of a `hera.config` file, with absolute paths. Raises SettingsError if it cannot be read."""
     origin = f"file {path}"
     place = around.place(origin, path.resolve().parent)
     imported_settings = parse_hera_config(text_of(path, origin), origin)
     found = {
-        key: typed(BY_NAME[key], raw, place)
+        key: convert(BY_NAME[key], raw, place)
         for key, raw in imported_settings.items()
         if key in BY_NAME and key not in _NEVER
     }
-    return Imported(
+    return ImportedSettings(
         {key: value for key, value in found.items() if value is not None},
         tuple(key for key in imported_settings if key not in BY_NAME),
     )
 
 
-def given_as_flags(flags: Mapping[str, Any], around: Surroundings) -> dict[str, Any]:
+def convert_flags(flags: Mapping[str, Any], around: Surroundings) -> dict[str, Any]:
     """Convert typed flags (field name → raw value) to the settings of a profile. Raises SettingsError for an invalid value."""
     typed_flags = {}
     for key, raw in flags.items():
         place = around.place(f"flag --{key}")
-        value = typed(BY_NAME[key], table_of(key, raw, place), place)
+        value = convert(BY_NAME[key], table_of(key, raw, place), place)
         if value is not None and key not in _NEVER:
             typed_flags[key] = value
     return typed_flags
 
 
-def add(
+def add_profile(
     name: str, settings: Mapping[str, Any], around: Surroundings, *, project: bool = False, replace: bool = False
 ) -> list[Path]:
     """Write a profile. settings: name → typed value; secrets go to the credentials file. Returns the written files.
@@ -116,7 +116,7 @@ def add(
     secret = {key: value for key, value in plain.items() if _is_secret(value)}
     public = {key: value for key, value in plain.items() if key not in secret}
     home = _home(around, project)
-    known = {one.name: one for one in profiles(around)}.get(name)
+    known = {one.name: one for one in list_profiles(around)}.get(name)
     if known is not None and not replace:
         there = ", ".join(known.files) or str(around.user_folder / CREDENTIALS_FILE)
         raise SettingsError(f"the profile `{name}` already exists ({there})", fix="add --replace, or give another name")
@@ -125,26 +125,26 @@ def add(
     if project and public.keys() & {"argo_token_file", "argo_token_keyring"}:
         raise SettingsError("a project's file cannot say where your token is", fix="leave --project out")
     trusted = not home.is_file() or is_trusted(str(home), around.user_folder)
-    written = [_change(home, lambda text, before: _with_profile(text, before, name, public))]
+    written = [_change(home, lambda text, before: _add_profile(text, before, name, public))]
     if project and trusted:
         trust([str(home)], around.user_folder)  # the file was trusted before, and the user gave what is new in it
     secrets = around.user_folder / CREDENTIALS_FILE
     held = {key: value.reveal() if isinstance(value, Secret) else value for key, value in secret.items()}
     if held:
-        written.append(_change(secrets, lambda text, before: _with_profile(text, before, name, held), private=True))
+        written.append(_change(secrets, lambda text, before: _add_profile(text, before, name, held), private=True))
     elif name in _credentials(around).profiles:
-        _change(secrets, lambda text, before: _without_profile(text, before, name), private=True)
+        _change(secrets, lambda text, before: _remove_profile(text, before, name), private=True)
     return written
 
 
-def remove(name: str, around: Surroundings) -> list[Path]:
+def remove_profile(name: str, around: Surroundings) -> list[Path]:
     """Remove a profile from the user's files. Returns the changed files. Raises SettingsError if these have no such profile."""
     changed = []
     for file, private in ((USER_FILE, False), (CREDENTIALS_FILE, True)):
         path = around.user_folder / file
         document = toml_document(path)
         if name in document.profiles:
-            changed.append(_change(path, lambda text, before: _without_profile(text, before, name), private=private))
+            changed.append(_change(path, lambda text, before: _remove_profile(text, before, name), private=private))
     if not changed:
         shared = project_document(around)
         if name in shared.profiles:
@@ -153,25 +153,25 @@ def remove(name: str, around: Surroundings) -> list[Path]:
             )
         raise SettingsError(f"there is no profile `{name}`", fix="see them with: hera-utils profile ls")
     if _user(around).table.get("profile") == name:
-        use(None, around)
+        use_profile(None, around)
     return changed
 
 
-def use(name: str | None, around: Surroundings) -> Path:
+def use_profile(name: str | None, around: Surroundings) -> Path:
     """Make the profile (None: no profile) the default. Returns the file that stores it. Raises SettingsError if it does not exist."""
-    if name is not None and name not in [one.name for one in profiles(around)]:
+    if name is not None and name not in [one.name for one in list_profiles(around)]:
         raise SettingsError(f"there is no profile `{name}`", fix="see them with: hera-utils profile ls")
 
     def change(text: str, before: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         rest = {key: value for key, value in before.items() if key != "profile"}
-        return toml_text.with_line(text, "profile", name), rest if name is None else {"profile": name, **rest}
+        return toml_text.set_line(text, "profile", name), rest if name is None else {"profile": name, **rest}
 
     return _change(around.user_folder / USER_FILE, change)
 
 
 def _is_secret(value: Any) -> bool:
     """Whether the value is a Secret or a URL with a password."""
-    return isinstance(value, Secret) or (isinstance(value, str) and without_password(value) != value)
+    return isinstance(value, Secret) or (isinstance(value, str) and remove_passwords(value) != value)
 
 
 # --- files ---------------------------------------------------------------------------------------------------------------
@@ -195,18 +195,18 @@ def _credentials(around: Surroundings) -> Document:
     return toml_document(around.user_folder / CREDENTIALS_FILE)
 
 
-def _with_profile(
+def _add_profile(
     text: str, before: Mapping[str, Any], name: str, table: Mapping[str, Any]
 ) -> tuple[str, Mapping[str, Any]]:
-    bare, rest = _without_profile(text, before, name)
+    bare, rest = _remove_profile(text, before, name)
     after = {**rest, "profiles": {**rest.get("profiles", {}), name: dict(table)}}
     return toml_text.appended(bare, toml_text.section(("profiles", name), table)), after
 
 
-def _without_profile(text: str, before: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:
+def _remove_profile(text: str, before: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:
     left = {key: table for key, table in before.get("profiles", {}).items() if key != name}
     after = {key: value for key, value in before.items() if key != "profiles"}
-    return toml_text.without_section(text, ("profiles", name)), {**after, **({"profiles": left} if left else {})}
+    return toml_text.remove_section(text, ("profiles", name)), {**after, **({"profiles": left} if left else {})}
 
 
 def _change(path: Path, change: Change, *, private: bool = False) -> Path:
@@ -216,13 +216,13 @@ def _change(path: Path, change: Change, *, private: bool = False) -> Path:
         says = toml_of(new)
     except ValueError:
         says = None
-    if says is None or _bare(says) != _bare(changed):
+    if says is None or _without_empty_profiles(says) != _without_empty_profiles(changed):
         raise SettingsError(f"{path} has a layout that cannot be changed safely", fix="change it by hand")
     _write(path, new, private)
     return path
 
 
-def _bare(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_empty_profiles(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The document without an empty table of profiles, which has no meaning."""
     return {key: value for key, value in document.items() if key != "profiles" or value}
 

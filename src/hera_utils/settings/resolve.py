@@ -127,7 +127,7 @@ class CLIContext:
         return name in self.__dict__
 
     def __repr__(self) -> str:
-        listed = ", ".join(f"{name}={without_password(repr(value))}" for name, value in self.__dict__.items())
+        listed = ", ".join(f"{name}={remove_passwords(repr(value))}" for name, value in self.__dict__.items())
         return f"CLIContext({listed})"
 
     def origin(self, name: str) -> str:
@@ -185,10 +185,10 @@ def resolve(
     origins: dict[str, str] = {}
     projects: dict[str, ProjectSource | None] = {}
     for field in FIELDS:
-        values[field.name], origins[field.name], projects[field.name] = _winner(field, layers)
+        values[field.name], origins[field.name], projects[field.name] = _strongest_value(field, layers)
         if field.kind == "table":
             projects.update(_entries_of_projects(field.name, layers))
-    _one_token(layers, values, origins)
+    _keep_one_token(layers, values, origins)
     if values["argo_server"] is not None:
         values["argo_server"] = server_url(
             values["argo_server"], secure=values["argo_secure"], base=values["argo_base_href"] or ""
@@ -199,7 +199,7 @@ def resolve(
     return CLIContext(values, origins, projects)
 
 
-def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, ProjectSource | None]:
+def _strongest_value(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, ProjectSource | None]:
     candidates = [layer[field.name] for layer in layers if field.name in layer]
     if field.kind == "table":
         merged: dict[str, Any] = {}
@@ -224,7 +224,7 @@ def _entries_of_projects(name: str, layers: Iterable[Layer]) -> dict[str, Projec
     return sources
 
 
-def _one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[str, str]) -> None:
+def _keep_one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[str, str]) -> None:
     """Keep only the token setting of the strongest source that gives one; unset the others and say so in their origins."""
     giver = next((layer for layer in layers if any(name in layer for name in TOKEN_FIELDS)), {})
     chosen = next((name for name in TOKEN_FIELDS if name in giver), None)
@@ -260,9 +260,9 @@ def _display(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_display(entry)}" for key, entry in value.items())
-    return f"{value:g}" if isinstance(value, float) else without_password(str(value))
+    return f"{value:g}" if isinstance(value, float) else remove_passwords(str(value))
 
 
-def without_password(text: str) -> str:
+def remove_passwords(text: str) -> str:
     """The text without user names and passwords in URLs: `http://me:secret@proxy` → `http://proxy`."""
     return _CREDENTIAL.sub("://", text)

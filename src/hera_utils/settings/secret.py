@@ -83,9 +83,9 @@ def mask(text: str, secrets: Iterable[str | Secret | None]) -> str:
             encoded = base64.b64encode(word.encode()).decode()
             for form in {word, quote(word, safe=""), encoded, encoded.rstrip("=")}:
                 if form in text:
-                    text = text.replace(form, MASK) if len(form) >= _ANYWHERE else _as_a_word(form).sub(MASK, text)
+                    text = text.replace(form, MASK) if len(form) >= _ANYWHERE else _word_pattern(form).sub(MASK, text)
     return text
 
 
-def _as_a_word(text: str) -> re.Pattern[str]:
+def _word_pattern(text: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")

@@ -18,7 +18,9 @@ from hera_utils.settings.resolve import GivenValue, Layer
 _CREDENTIALS = (*TOKEN_FIELDS, "client_certificate", "client_key")
 
 
-def for_their_own_servers(layers: Sequence[Layer], user_folder: str, profiles: Sequence[str]) -> list[Layer]:
+def drop_credentials_of_other_servers(
+    layers: Sequence[Layer], user_folder: str, profiles: Sequence[str]
+) -> list[Layer]:
     """The layers (strongest first) without the credentials for servers other than the winner.
 
     user_folder: the folder of the user's two files. profiles: the selected ones, weakest first. The last layer says why a token was
@@ -38,7 +40,7 @@ def for_their_own_servers(layers: Sequence[Layer], user_folder: str, profiles: S
         stronger = source in profiles and any(
             servers.get(name) is winner for name in profiles[profiles.index(source) :]
         )
-        if (server is None and not stronger) or (server is not None and _same(server, winner, layers)):
+        if (server is None and not stronger) or (server is not None and _is_same_server(server, winner, layers)):
             remaining.append(layer)
             continue
         remaining.append({name: given for name, given in layer.items() if name not in _CREDENTIALS})
@@ -65,7 +67,7 @@ def _server_of(source: str, servers: Mapping[str, GivenValue], profiles: Sequenc
     return next((servers[name] for name in weaker if name in servers), None)
 
 
-def _same(this: GivenValue, other: GivenValue, layers: Sequence[Layer]) -> bool:
+def _is_same_server(this: GivenValue, other: GivenValue, layers: Sequence[Layer]) -> bool:
     """Whether two addresses belong to the same server."""
     secure = next((layer["argo_secure"].value for layer in layers if "argo_secure" in layer), None)
     try:

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.files import NO_DOCUMENT, Document, text_and_digest_of, text_of, toml_document
-from hera_utils.settings.resolve import DEFAULT, CLIContext, GivenValue, Layer, ProjectSource, resolve, without_password
-from hera_utils.settings.server_credentials import for_their_own_servers
+from hera_utils.settings.resolve import DEFAULT, CLIContext, GivenValue, Layer, ProjectSource, remove_passwords, resolve
+from hera_utils.settings.server_credentials import drop_credentials_of_other_servers
 from hera_utils.settings.table_values import table_of
-from hera_utils.settings.trust import concerns, refuse_untrusted, refuse_what_others_write
-from hera_utils.settings.values import Place, typed
+from hera_utils.settings.trust import find_concerns, refuse_untrusted, refuse_writable_by_others
+from hera_utils.settings.values import Place, convert
 
 PROJECT_FILE = "hera-utils.toml"
 USER_FILE = "config.toml"
@@ -76,7 +76,7 @@ def read_settings(
     settings. Raises SettingsError for an invalid value, Untrusted if a project's file decides what it may not.
     """
     around = around or Surroundings()
-    layers = gather(flags or {}, program or {}, around)
+    layers = gather_layers(flags or {}, program or {}, around)
     for secret in _typed_secrets(flags or {}):
         from hera_utils.settings.hide_argv import hide_from_the_process_list
 
@@ -84,7 +84,7 @@ def read_settings(
     context = resolve(layers, own_server=own_server, extras=extras)
     _namespace_of_the_context(context, around)
     if check_trust:
-        refuse_untrusted(concerns(context, foreign_files(around)), around.user_folder)
+        refuse_untrusted(find_concerns(context, foreign_files(around)), around.user_folder)
     return context
 
 
@@ -127,7 +127,7 @@ def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None
 
     with contextlib.suppress(SettingsError):  # the code that needs the cluster reports the error
         paths = kubeconfig.files(configured, around.home)
-        found = kubeconfig.choose(paths, context.k8s_context) if paths else kubeconfig.of_this_pod()
+        found = kubeconfig.choose_context(paths, context.k8s_context) if paths else kubeconfig.context_of_this_pod()
         if found is not None and found.namespace:
             context.fill("argo_namespace", found.namespace, f"context {found.context} in {found.origin}")
 
@@ -147,7 +147,7 @@ def hera_config_files(around: Surroundings) -> list[Path]:
     return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
-def gather(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroundings) -> list[Layer]:
+def gather_layers(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroundings) -> list[Layer]:
     """The layer of each source, strongest first."""
     configs = list(_hera_configs(around, {}))
     project = project_document(around)
@@ -159,10 +159,13 @@ def gather(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroun
     names = _names_of(profile, [project, user, credentials]) if profile is not None else ()
     # If the project's file selected a profile of the user, the profile's values count as the project's.
     chooser = replace(profile.project, profile=names[0]) if profile and profile.project else None
-    return for_their_own_servers(
+    return drop_credentials_of_other_servers(
         [
             *near,
-            *(_checked(layer, Path(project.path).parent) for layer in _project_tables(project, names, around)),
+            *(
+                _check_project_layer(layer, Path(project.path).parent)
+                for layer in _project_tables(project, names, around)
+            ),
             *far,
             *(layer for one in (user, credentials) for layer in _tables(one, names, around, chooser)),
             _layer(program, "script", around.place("script")),
@@ -207,7 +210,7 @@ def _environment(around: Surroundings) -> Layer:
         for variable in setting.inverted:
             if around.environ.get(variable, "").strip() and setting.name not in layer:
                 place = around.place(f"variable {variable}")
-                layer[setting.name] = GivenValue(not typed(setting, around.environ[variable], place), place.origin)
+                layer[setting.name] = GivenValue(not convert(setting, around.environ[variable], place), place.origin)
     return layer
 
 
@@ -230,13 +233,13 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
         if path not in visited and path.is_file():
             visited.add(path)
             if path.parent == around.home:
-                refuse_what_others_write(path)
+                refuse_writable_by_others(path)
             text, digest = text_and_digest_of(path, origin)
             layer = _hera_config(path, text, origin, around, foreign)
             # Unlike in other files of the project, a token is allowed here.
             if rank == "near" and path.parent != around.home:
-                _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
-                layer = _of_the_project(layer, Document(str(path), {}, digest), around)
+                _check_project_layer({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
+                layer = _mark_as_project(layer, Document(str(path), {}, digest), around)
             yield rank, layer
 
 
@@ -260,7 +263,7 @@ def project_document(around: Surroundings) -> Document:
         own = toml_document(folder / PROJECT_FILE)
         if own.path:
             if folder == around.home:
-                refuse_what_others_write(Path(own.path))
+                refuse_writable_by_others(Path(own.path))
             return own
         shared = toml_document(folder / "pyproject.toml", ours_alone=False)
         table = (
@@ -298,10 +301,10 @@ def _names_of(profile: GivenValue, documents: list[Document]) -> tuple[str, ...]
 
 def _project_tables(document: Document, profiles: Sequence[str], around: Surroundings) -> list[Layer]:
     layers = _tables(document, profiles, around)
-    return [_of_the_project(layer, document, around) for layer in layers]
+    return [_mark_as_project(layer, document, around) for layer in layers]
 
 
-def _of_the_project(layer: Layer, document: Document, around: Surroundings) -> Layer:
+def _mark_as_project(layer: Layer, document: Document, around: Surroundings) -> Layer:
     """The layer with its values marked as the project's, unless the file is in the user's home folder."""
     if Path(document.path).parent == around.home:
         return layer
@@ -344,12 +347,12 @@ def _layer(table: Mapping[str, Any], origin: str, place: Place) -> Layer:
 
 
 def _add(layer: dict[str, GivenValue], name: str, raw: Any, place: Place) -> None:
-    value = typed(BY_NAME[name], raw, place)
+    value = convert(BY_NAME[name], raw, place)
     if value is not None:
         layer[name] = GivenValue(value, place.origin)
 
 
-def _checked(layer: Layer, folder: Path) -> Layer:
+def _check_project_layer(layer: Layer, folder: Path) -> Layer:
     """Raise SettingsError if a project's file has a token, names a command or place that gives one, or a risky kubeconfig in `folder`.
 
     The file is shared: so would be a token in it; a command would be somebody else's; and a file or keyring entry that it names would
@@ -390,7 +393,7 @@ def _private(document: Document, *, holds_secrets: bool) -> Document:
     """The user's own file. Raises SettingsError if others can write it, or can read it while it contains a secret."""
     if not document.path or not hasattr(os, "getuid"):
         return document
-    refuse_what_others_write(Path(document.path))
+    refuse_writable_by_others(Path(document.path))
     tables = [document.table, *document.profiles.values()]
     if not holds_secrets and not any(_holds_a_secret(table) for table in tables):
         return document
@@ -409,7 +412,7 @@ def _holds_a_secret(table: Mapping[str, Any]) -> bool:
         "argo_token" in table
         or "argo-token" in table
         or "://" in str(table.get("notify") or "")
-        or (isinstance(proxy, str) and without_password(proxy) != proxy)
+        or (isinstance(proxy, str) and remove_passwords(proxy) != proxy)
     )
 
 

@@ -11,7 +11,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.image_policies import POLICIES, policy_for_all
 from hera_utils.settings.fields import BY_NAME
 from hera_utils.settings.files import text_of
-from hera_utils.settings.values import Place, typed
+from hera_utils.settings.values import Place, convert
 
 
 def table_of(name: str, raw: Any, place: Place) -> Any:
@@ -78,5 +78,5 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
             f"{path}{at}: not valid YAML ({place.origin})", fix="correct it, or name another file"
         ) from None
     near = Place(f"{place.origin}, file {path}", str(path.parent), place.home)
-    value = typed(BY_NAME["images"], table or {}, near)
+    value = convert(BY_NAME["images"], table or {}, near)
     return value if isinstance(value, dict) else {}

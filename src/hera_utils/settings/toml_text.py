@@ -17,7 +17,7 @@ _HEADER = re.compile(r"\s*\[\[?(?P<path>[^\[\]]+)\]\]?\s*(#.*)?$")
 def section(path: tuple[str, ...], table: Mapping[str, Any]) -> str:
     """A table as `[a.b]` with its keys, followed by its subtables."""
     own = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
-    lines = [f"[{_dotted(path)}]", *(f"{_key(key)} = {value_text(value)}" for key, value in own.items())]
+    lines = [f"[{_format_path(path)}]", *(f"{_key(key)} = {value_text(value)}" for key, value in own.items())]
     text = "\n".join(lines) + "\n"
     for key, value in table.items():
         if isinstance(value, Mapping):
@@ -32,7 +32,7 @@ def value_text(value: Any) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(value_text, value)) + "]"
-    return _quoted(str(value))
+    return _quote(str(value))
 
 
 def appended(text: str, more: str) -> str:
@@ -40,7 +40,7 @@ def appended(text: str, more: str) -> str:
     return f"{text.rstrip()}\n\n{more}" if text.strip() else more
 
 
-def without_section(text: str, path: tuple[str, ...]) -> str:
+def remove_section(text: str, path: tuple[str, ...]) -> str:
     """The text without `[path]` and its subsections; comment lines directly above a removed section are removed, too."""
     lines_left: list[str] = []
     leaving = False
@@ -61,7 +61,7 @@ def without_section(text: str, path: tuple[str, ...]) -> str:
     return left.strip("\n") + "\n" if left.strip() else ""
 
 
-def with_line(text: str, key: str, value: Any) -> str:
+def set_line(text: str, key: str, value: Any) -> str:
     """The text with the line `key = value` above its first section, or without it if the value is None."""
     lines = text.splitlines(keepends=True)
     first = next((at for at, line in enumerate(lines) if _HEADER.match(line.rstrip("\n"))), len(lines))
@@ -74,15 +74,15 @@ def with_line(text: str, key: str, value: Any) -> str:
     return "".join([*kept[:at], f"{key} = {value_text(value)}\n{gap}", *kept[at:]])
 
 
-def _dotted(path: tuple[str, ...]) -> str:
+def _format_path(path: tuple[str, ...]) -> str:
     return ".".join(map(_key, path))
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _quoted(name)
+    return name if _BARE.fullmatch(name) else _quote(name)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """A TOML basic string; these equal JSON strings except for DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -37,8 +37,8 @@ _ACTING = {
 # Keys of an image's entry that bring in no program or file of somebody else.
 _HARMLESS = ("policy", "pull", "hide", "workdir", "python")
 _FILES = ("k8s_config_file", "client_certificate", "client_key", "runs")  # files read or written with the user's rights
-_WAY = ("proxy", "verify_tls", "ca_file")  # they affect the connection to any server
-_SERVER = ("argo_server", "argo_secure", "argo_base_href", *_WAY)
+_CONNECTION_SETTINGS = ("proxy", "verify_tls", "ca_file")  # they affect the connection to any server
+_SERVER = ("argo_server", "argo_secure", "argo_base_href", *_CONNECTION_SETTINGS)
 _CLUSTER = ("k8s_config_file", "k8s_context")  # without a named server, these decide which one is found
 
 
@@ -84,13 +84,13 @@ def files_within(file: str, paths: Iterable[str]) -> Iterator[str]:
             yield real
 
 
-def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
+def find_concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
     """The decisions of the project's files that require trust. foreign: the files that another user of the machine owns."""
     return [
         *(Concern(file, "belongs to another user of this machine") for file in foreign),
         *_programs(context),
         *_files_elsewhere(context),
-        *_leading(context),
+        *_settings_that_lead_credentials(context),
     ]
 
 
@@ -147,13 +147,13 @@ def _elsewhere(source: ProjectSource | None, name: str, path: str, flag: str) ->
         yield Concern(source.file, what, flag, digest=source.digest)
 
 
-def _leading(context: CLIContext) -> Iterator[Concern]:
+def _settings_that_lead_credentials(context: CLIContext) -> Iterator[Concern]:
     """The settings of the project's files that decide to which server the user's credentials are sent."""
     for credential, way in _credentials(context):
-        yield from _leading_one(context, credential, way)
+        yield from _settings_that_lead(context, credential, way)
 
 
-def _leading_one(context: CLIContext, credential: str, way: Iterable[str]) -> Iterator[Concern]:
+def _settings_that_lead(context: CLIContext, credential: str, way: Iterable[str]) -> Iterator[Concern]:
     own = context.project(credential) if credential else None
     leading: dict[ProjectSource, list[str]] = {}
     for name in way:
@@ -193,7 +193,7 @@ def _credentials(context: CLIContext) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "client_certificate", _SERVER
     cluster = "k8s_config_file" if context.k8s_config_file else ""
     if context.argo_server is None:
-        yield cluster, _WAY
+        yield cluster, _CONNECTION_SETTINGS
     elif token is None and context.argo_service_account and context.k8s_config_file:
         yield cluster, _SERVER
     else:
@@ -208,7 +208,7 @@ def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
         return
     instead = next((f", or give {one.instead} yourself" for one in left if one.instead), "")
     raise Untrusted(
-        "; ".join(f"{one.file} {one.what}{_changed(one, trusted)}" for one in left),
+        "; ".join(f"{one.file} {one.what}{_describe_changes(one, trusted)}" for one in left),
         {file: digest for one in left for file, digest in one.files.items()},
         fix=f"read it; if that is right: hera-utils trust{instead}",
     )
@@ -218,7 +218,7 @@ def _is_trusted(concern: Concern, trusted: Mapping[str, str]) -> bool:
     return all(digest and trusted.get(file) == digest for file, digest in concern.files.items())
 
 
-def _changed(concern: Concern, trusted: Mapping[str, str]) -> str:
+def _describe_changes(concern: Concern, trusted: Mapping[str, str]) -> str:
     """Say which files other than the settings file have changed since the user trusted them; "" if the settings file itself did."""
     wrong = [file for file, digest in concern.files.items() if trusted.get(file) != digest]
     if os.path.realpath(concern.file) in wrong:
@@ -226,7 +226,7 @@ def _changed(concern: Concern, trusted: Mapping[str, str]) -> str:
     return "".join(f"; {file.removeprefix(_LINK)} is not as you trusted it" for file in wrong)
 
 
-def refuse_what_others_write(file: Path) -> None:
+def refuse_writable_by_others(file: Path) -> None:
     """Raise SettingsError if a user other than this one, root and the owner of the home owns the file, or if all can write to it.
 
     They could send the token to their own server.

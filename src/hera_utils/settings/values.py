@@ -33,7 +33,7 @@ class Place:
         return os.path.normpath(os.path.join(self.folder, text))
 
 
-def typed(field: Field, raw: Any, place: Place) -> Any:
+def convert(field: Field, raw: Any, place: Place) -> Any:
     """Convert `raw` to a value of the field; None if it is empty. Raises SettingsError, which names the place, if it is invalid."""
     if raw is None or raw == "":
         return None
@@ -46,14 +46,14 @@ def typed(field: Field, raw: Any, place: Place) -> Any:
     if field.kind == "words" and isinstance(raw, list | tuple) and all(isinstance(one, str) for one in raw):
         raw = field.joint.join(raw)
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | os.PathLike):
-        raise _wrong(field, place, "a text is expected")
+        raise _invalid_value_error(field, place, "a text is expected")
     text = str(raw).strip()
     if not text:
         return None
     if "\x00" in text or "\n" in text:
-        raise _wrong(field, place, "it holds a line break or a zero byte")
+        raise _invalid_value_error(field, place, "it holds a line break or a zero byte")
     if field.choices and text.lower() not in field.choices:
-        raise _wrong(field, place, f"`{text}` is none of: {', '.join(field.choices)}")
+        raise _invalid_value_error(field, place, f"`{text}` is none of: {', '.join(field.choices)}")
     if field.kind == "duration":
         return _duration(field, text, place)
     if field.kind == "count":
@@ -97,7 +97,7 @@ def _command(field: Field, text: str, place: Place) -> str:
     except ValueError:
         words = []
     if not words:
-        raise _wrong(field, place, "it is not a command: PROGRAM ARGUMENT…")
+        raise _invalid_value_error(field, place, "it is not a command: PROGRAM ARGUMENT…")
     words = [path if os.path.isfile(path := place.path(word)) else word for word in words]
     if "/" in words[0]:
         words[0] = place.path(words[0])
@@ -113,7 +113,7 @@ def _proxy(field: Field, text: str, place: Place) -> str:
     except ValueError:
         fine = False
     if not fine or any(character.isspace() for character in text):
-        raise _wrong(field, place, "it is not an address of a proxy, such as http://proxy.example:3128")
+        raise _invalid_value_error(field, place, "it is not an address of a proxy, such as http://proxy.example:3128")
     return written
 
 
@@ -125,13 +125,13 @@ def _duration(field: Field, text: str, place: Place) -> float:
     except DurationError:
         found = 0.0
     if found <= 0:
-        raise _wrong(field, place, f"`{text}` is not a time such as 90m, 1h or 3600")
+        raise _invalid_value_error(field, place, f"`{text}` is not a time such as 90m, 1h or 3600")
     return found
 
 
 def _count(field: Field, text: str, place: Place) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise _wrong(field, place, f"`{text}` is not a whole number from 1 on")
+        raise _invalid_value_error(field, place, f"`{text}` is not a whole number from 1 on")
     return int(text)
 
 
@@ -143,24 +143,24 @@ def _boolean(field: Field, raw: Any, place: Place) -> bool:
         return True
     if word in _NO:
         return False
-    raise _wrong(field, place, f"`{raw}` is not a boolean")
+    raise _invalid_value_error(field, place, f"`{raw}` is not a boolean")
 
 
 def _table(field: Field, raw: Any, place: Place) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
-        raise _wrong(field, place, "a table is expected")
+        raise _invalid_value_error(field, place, "a table is expected")
     return {str(key): _entry(field, str(key), value, place) for key, value in raw.items()}
 
 
 def _entry(field: Field, key: str, value: Any, place: Place) -> Any:
     if field.name == "volumes":
         if not isinstance(value, str | os.PathLike) or not str(value):
-            raise _wrong(field, place, f"`{key}` must name a folder")
+            raise _invalid_value_error(field, place, f"`{key}` must name a folder")
         return place.path(str(value))
     if value in POLICIES:
         return {"policy": value}
     if not isinstance(value, Mapping):
-        raise _wrong(field, place, f'`{key}` must be a table such as {{python = "current"}}')
+        raise _invalid_value_error(field, place, f'`{key}` must be a table such as {{python = "current"}}')
     return _image(field, key, value, place)
 
 
@@ -170,11 +170,11 @@ def _image(field: Field, key: str, entry: Mapping[str, Any], place: Place) -> di
     if "path" in settings:
         folders = [settings["path"]] if isinstance(settings["path"], str) else settings["path"]
         if not isinstance(folders, list):
-            raise _wrong(field, place, f"`path` of `{key}` must be a list of folders")
+            raise _invalid_value_error(field, place, f"`path` of `{key}` must be a list of folders")
         settings["path"] = [place.path(str(folder)) for folder in folders]
     if "files" in settings:
         if not isinstance(settings["files"], Mapping):
-            raise _wrong(
+            raise _invalid_value_error(
                 field, place, f"`files` of `{key}` must be a table: path inside the task = path on this machine"
             )
         settings["files"] = {str(inside): place.path(str(here)) for inside, here in settings["files"].items()}
@@ -184,5 +184,5 @@ def _image(field: Field, key: str, entry: Mapping[str, Any], place: Place) -> di
     return settings
 
 
-def _wrong(field: Field, place: Place, why: str) -> SettingsError:
+def _invalid_value_error(field: Field, place: Place, why: str) -> SettingsError:
     return SettingsError(f"{field.name} ({place.origin}): {why}", fix=f"{field.name} is {field.help}")

@@ -78,7 +78,7 @@ class PrivatePlatform:
             if isinstance(what, Experiment):
                 if played is not None:
                     what = played.experiment(what)
-                    self._planned(what)
+                    self._plan_documents(what)
                     played.insist()
                 return self._explained(ExecutionEngine(self.context).run(what, check=False, timeout=timeout))
             document = self._document(what)
@@ -118,9 +118,9 @@ class PrivatePlatform:
 
         if not isinstance(what, Experiment):
             return text_of([self._document(what)], None)
-        return text_of(self._planned(what), what.inputs)
+        return text_of(self._plan_documents(what), what.inputs)
 
-    def _planned(self, experiment: Experiment) -> list[Json]:
+    def _plan_documents(self, experiment: Experiment) -> list[Json]:
         """The documents of an experiment: the workflow with all points, and the one that runs after all points, if any."""
         from hera_utils.execution.definition import document_of, environment_of
         from hera_utils.platforms.hera_binding import bind_hera

@@ -116,10 +116,10 @@ class Stage:
 
     def experiment(self, experiment: Experiment) -> Experiment:
         """The experiment with the templates of its workflows replaced."""
-        gather = None if experiment.gather is None else self._around(experiment.gather)
-        return replaced(experiment, workflow=self._around(experiment.workflow), gather=gather)
+        gather = None if experiment.gather is None else self._replace_in(experiment.gather)
+        return replaced(experiment, workflow=self._replace_in(experiment.workflow), gather=gather)
 
-    def _around(self, define: Define) -> Define:
+    def _replace_in(self, define: Define) -> Define:
         from hera_utils.execution.definition import document_of
 
         @functools.wraps(define)
@@ -178,15 +178,15 @@ class Stage:
         if not hmac.compare_digest(str(key), self._key):
             return {"error": "this is not a call of this test", "trace": ""}
         try:
-            arguments = _decoded(name, self._functions[name], inputs, files)
-            return self._packed(name, self._functions[name](**arguments))
+            arguments = _decode_arguments(name, self._functions[name], inputs, files)
+            return self._pack_outputs(name, self._functions[name](**arguments))
         except HeraUtilsError as error:
             return {"error": error.message, "trace": error.message}
         except BaseException as error:  # noqa: BLE001  whatever a test's function raises is how its task ends
             text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             return {"error": text[:_LONGEST_MESSAGE], "trace": traceback.format_exc()}
 
-    def _packed(self, name: str, returned: Any) -> Json:
+    def _pack_outputs(self, name: str, returned: Any) -> Json:
         declared = self._declared[name]
         outputs = [*declared["outputs"], *declared["files"], *declared["optional_files"]]
         values = returned if isinstance(returned, Mapping) else {}
@@ -270,7 +270,7 @@ def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
             )
 
 
-def _decoded(
+def _decode_arguments(
     name: str, function: Callable[..., Any], inputs: Mapping[str, str], files: Mapping[str, str]
 ) -> dict[str, Any]:
     signature = inspect.signature(function, eval_str=False)
@@ -286,7 +286,7 @@ def _decoded(
             decoded[word] = (
                 convert(value, wanted, f"{name}.{parameter_name}", written=True)
                 if wanted is not None
-                else _as_hera(value)
+                else _decode_as_hera(value)
             )
     for parameter_name, content in files.items():
         word = _word(parameter_name)
@@ -303,7 +303,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def _as_hera(value: str) -> Any:
+def _decode_as_hera(value: str) -> Any:
     """Hera's rule for the arguments of a `@script()`: decoded if it is JSON, else the text."""
     try:
         return json.loads(value)

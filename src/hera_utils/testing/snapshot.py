@@ -78,14 +78,14 @@ def _tasks(templates: Mapping[Any, Json], name: str, indent: str, above: tuple[s
             conditions = "".join(f"  {key} {call[key]}" for key in ("depends", "when") if call.get(key))
             if call.get("dependencies"):
                 conditions += f"  after {', '.join(call['dependencies'])}"
-            for title, arguments in _unrolled(call):
+            for title, arguments in _unroll_loop(call):
                 lines.append(f"{indent}{title}  → {called}{conditions}")
                 lines += [f"{indent}    {line}" for line in arguments]
                 lines += _tasks(templates, called, indent + "  ", (*above, name))
     return lines
 
 
-def _unrolled(call: Json) -> Iterator[tuple[str, list[str]]]:
+def _unroll_loop(call: Json) -> Iterator[tuple[str, list[str]]]:
     """(the name of the task's node, its arguments) for each item that is known before the run."""
     items = call.get("withItems")
     loop = call.get("withParam") or call.get("withSequence")
@@ -102,17 +102,17 @@ def _unrolled(call: Json) -> Iterator[tuple[str, list[str]]]:
 def _arguments(call: Json, item: Any) -> list[str]:
     arguments = call.get("arguments") or {}
     lines = [
-        f"{one.get('name')}: {_masked(_with_item(_flat(one.get('value', one.get('valueFrom'))), item))}"
+        f"{one.get('name')}: {_mask(_fill_in_item(_flat(one.get('value', one.get('valueFrom'))), item))}"
         for one in arguments.get("parameters") or ()
     ]
     lines += [
-        f"artifact {one.get('name')}: {_masked(_flat({key: one[key] for key in sorted(one) if key != 'name'}))}"
+        f"artifact {one.get('name')}: {_mask(_flat({key: one[key] for key in sorted(one) if key != 'name'}))}"
         for one in arguments.get("artifacts") or ()
     ]
     return lines
 
 
-def _with_item(value: str, item: Any) -> str:
+def _fill_in_item(value: str, item: Any) -> str:
     if item is None:
         return value
     if isinstance(item, Mapping):
@@ -123,7 +123,7 @@ def _with_item(value: str, item: Any) -> str:
 
 def _field(key: str, value: Any, indent: str) -> list[str]:
     if isinstance(value, str) and "\n" in value:
-        return [f"{indent}{key}: |", *textwrap.indent(_masked(value).rstrip("\n"), indent + "  ").split("\n")]
+        return [f"{indent}{key}: |", *textwrap.indent(_mask(value).rstrip("\n"), indent + "  ").split("\n")]
     if isinstance(value, Mapping):
         lines = [f"{indent}{key}:"]
         for inner in sorted(value):
@@ -134,13 +134,13 @@ def _field(key: str, value: Any, indent: str) -> list[str]:
         for one in value:
             lines += _field(str(one.get("name", "-")), {k: one[k] for k in one if k != "name"}, indent + "  ")
         return lines
-    return [f"{indent}{key}: {_masked(_flat(value))}"]
+    return [f"{indent}{key}: {_mask(_flat(value))}"]
 
 
 def _flat(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _masked(value: str) -> str:
+def _mask(value: str) -> str:
     """The text with machine-dependent parts masked: digests of images, and the Python version in the name of an image."""
     return _PYTHON.sub(f"python:{MASK}", _DIGEST.sub(f"@sha256:{MASK}", value))

@@ -30,19 +30,19 @@ class Deadline:
         return cls(seconds, time.monotonic() + seconds)
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """The remaining seconds, at least 0; None without a limit."""
         return None if self.moment is None else max(0.0, self.moment - time.monotonic())
 
     @property
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         return self.moment is not None and time.monotonic() >= self.moment
 
     def pause(self, seconds: float) -> float:
         """The length of a pause: `seconds`, or what is left if that is shorter."""
-        return seconds if self.left is None else min(seconds, self.left)
+        return seconds if self.seconds_left is None else min(seconds, self.seconds_left)
 
-    def reached(self, state: str) -> WaitTimeout:
+    def timeout_error(self, state: str) -> WaitTimeout:
         """The error for a reached limit. state: the state of the awaited run, and how to continue waiting."""
         from hera_utils.argo.durations import format_seconds
 
@@ -50,8 +50,8 @@ class Deadline:
 
     def check(self, name: str) -> None:
         """Raise WaitTimeout if the limit is reached. name: that of the run, which continues."""
-        if self.passed:
-            raise self.reached(f"the run {name} continues")
+        if self.has_passed:
+            raise self.timeout_error(f"the run {name} continues")
 
     def sleep(self, name: str, seconds: float) -> None:
         """Pause so many seconds, or until the deadline. Raises WaitTimeout as `check` does."""

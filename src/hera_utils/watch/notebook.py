@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from hera_utils.argo.phases import UNSUCCESSFUL
-from hera_utils.watch.progress import Progress, RunClock, ordered
+from hera_utils.watch.progress import Progress, RunClock, choose_rows
 from hera_utils.watch.progress_text import UNICODE, count_text, remarks, row_text, waiting_sentences
 
 MOST_ROWS = 24
@@ -31,7 +31,7 @@ class NotebookDisplay:
 
     def update(self, progress: Progress) -> None:
         self.last = progress
-        if progress.over or self.clock() - self._drawn_at >= SHORTEST:
+        if progress.is_over or self.clock() - self._drawn_at >= SHORTEST:
             self._show(progress)
 
     def close(self) -> None:
@@ -52,11 +52,11 @@ def html_of(progress: Progress, elapsed: float) -> str:
     """The run as HTML: a headline with a bar, its tasks (failed and running ones first), then what it waits for."""
     facts = [count_text(progress), *remarks(progress, elapsed, UNICODE)]
     bar = f'<progress value="{progress.done}" max="{max(1, progress.total)}" style="width: 16em"></progress>'
-    phase = _coloured(f"{UNICODE.of(progress.phase)} {progress.phase}", progress.phase)
+    phase = _colour(f"{UNICODE.of(progress.phase)} {progress.phase}", progress.phase)
     parts = [f"<div><b>{escape(progress.name)}</b> {phase} {bar} {escape(' · '.join(facts))}</div>"]
-    rows, left_out = ordered(progress.rows, MOST_ROWS)
+    rows, left_out = choose_rows(progress.rows, MOST_ROWS)
     cells = [
-        _coloured(row_text(row, UNICODE), row.phase)
+        _colour(row_text(row, UNICODE), row.phase)
         for row in rows
         if len(progress.rows) > 1 or row.label != progress.name or row.phase in UNSUCCESSFUL
     ]
@@ -68,6 +68,6 @@ def html_of(progress: Progress, elapsed: float) -> str:
     return "".join(parts)
 
 
-def _coloured(text: str, phase: str) -> str:
+def _colour(text: str, phase: str) -> str:
     colour = _COLOURS.get(phase)
     return f'<span style="color: {colour}">{escape(text)}</span>' if colour else f"<span>{escape(text)}</span>"

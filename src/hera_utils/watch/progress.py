@@ -11,7 +11,7 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.node_tree import Branch, tree
 from hera_utils.argo.phases import COMPLETED, ENDED, UNSUCCESSFUL, phase_or_pending
-from hera_utils.watch.waits import is_starting, waits
+from hera_utils.watch.waits import is_starting, waiting_sentences_of
 
 Json = dict[str, Any]
 LEAST_BASE = 3
@@ -53,7 +53,7 @@ class Progress:
     starting: bool = False
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         return self.phase in COMPLETED
 
     @property
@@ -91,7 +91,7 @@ class RunClock:
     def elapsed(self, progress: Progress) -> float:
         """Seconds since the run's start, up to its end; by the local clock if the process has seen both."""
         now = self.clock()
-        if progress.over and self.end is None:
+        if progress.is_over and self.end is None:
             self.end = now
         own, by_argo = (self.end or now) - self.start, progress.elapsed(now)
         if progress.started is None and not progress.over:
@@ -107,7 +107,7 @@ def progress(document: Json) -> Progress:
     metadata, status = document["metadata"], document.get("status") or {}
     branches = tree(document)
     phase = phase_or_pending(document)
-    waiting = waits(document) if phase not in COMPLETED else {}
+    waiting = waiting_sentences_of(document) if phase not in COMPLETED else {}
     running = sum(branch.running for branch in branches)
     return Progress(
         name=str(metadata.get("name", "")),
@@ -164,7 +164,7 @@ def _rows(branch: Branch) -> tuple[Branch, ...]:
     return branch.parts if branch.parts and not branch.fan_out else (branch,)
 
 
-def equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], Counter[str]]:
+def count_equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], Counter[str]]:
     """(the rows, with only the first of the tasks that failed for the same reason; the label of that first → number of the others)."""
     firsts: dict[str, Branch] = {}
     others: Counter[str] = Counter()
@@ -178,7 +178,7 @@ def equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], Counte
     return tuple(lines), others
 
 
-def ordered(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], int]:
+def choose_rows(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], int]:
     """At most `limit` rows and how many are left out.
 
     If there is no room for all, the most important rows stay, in their order: failed, running, not started, then done.

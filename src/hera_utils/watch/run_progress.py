@@ -53,11 +53,11 @@ def share_of(workflow: Json) -> Share:
         str(metadata["name"]),
         phase,
         int(points) if points.isdecimal() else 1,
-        1.0 if phase in COMPLETED else part_done(workflow),
+        1.0 if phase in COMPLETED else fraction_done(workflow),
     )
 
 
-def part_done(workflow: Json) -> float:
+def fraction_done(workflow: Json) -> float:
     """The fraction of its tasks that are done, from its progress (`3/5`): 0 to 1."""
     done, every = parse((workflow.get("status") or {}).get("progress")) or (0, 1)
     return done / every

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
 from hera_utils.terminal_text import visible
-from hera_utils.watch.progress import Progress, RunClock, equal_failures, ordered
+from hera_utils.watch.progress import Progress, RunClock, choose_rows, count_equal_failures
 from hera_utils.watch.progress_text import (
     ASCII,
     SUSPENDED,
@@ -71,7 +71,7 @@ class LiveDisplay:
         if self.progress is None:
             return Text("")
         elapsed = self.run_clock.elapsed(self.progress)
-        return picture(self.progress, elapsed, self.symbols, (self.console.width, self.console.height))
+        return draw_progress(self.progress, elapsed, self.symbols, (self.console.width, self.console.height))
 
 
 class Lines:
@@ -98,7 +98,7 @@ class LineDisplay:
         self.last: Progress | None = None
 
     def update(self, progress: Progress) -> None:
-        if self.last is None and not progress.over:
+        if self.last is None and not progress.is_over:
             self._line(f"{progress.name}  {progress.phase}")
         for key, sentence in waiting_sentences(progress, self.symbols).items():
             reason = _NUMBER.sub("", key)
@@ -113,7 +113,7 @@ class LineDisplay:
                 self._ended.add(row.label)
                 if row.phase in UNSUCCESSFUL or len(progress.rows) <= MOST_LINES:
                     self._line(f"{progress.name}  {row_text(row, self.symbols)}")
-        if progress.over:
+        if progress.is_over:
             if "" not in self._ended:
                 self._ended.add("")
                 self._line(headline(progress, self.run_clock.elapsed(progress), self.symbols))
@@ -128,7 +128,7 @@ class LineDisplay:
         self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
-def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[int, int]) -> Text:
+def draw_progress(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[int, int]) -> Text:
     """The run on a screen. size: (columns, lines). A headline with a bar, then its tasks side by side, then what it waits for.
 
     Messages of tasks are wrapped, never cut, because their end may say how to fix the failure.
@@ -138,7 +138,7 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
     width, height = size
     text = Text(no_wrap=True, overflow="ellipsis")
     _headline(text, progress, "  ".join(remarks(progress, elapsed, symbols)), symbols, width)
-    notes = [folded for note in waiting_sentences(progress, symbols).values() for folded in _folded(note, width)]
+    notes = [folded for note in waiting_sentences(progress, symbols).values() for folded in _wrap(note, width)]
     most = max(1, height - 4 - text.plain.count("\n"))
     notes = notes[:most]
     if not (len(progress.rows) == 1 and progress.rows[0].label == progress.name):
@@ -151,13 +151,13 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
 def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, int]) -> None:
     """Append the tasks: short texts side by side, long ones on lines of their own."""
     width, most = size
-    kinds, others = equal_failures(progress.rows)
-    rows, left_out = ordered(kinds, max(4, most * max(1, width // 24)))
+    kinds, others = count_equal_failures(progress.rows)
+    rows, left_out = choose_rows(kinds, max(4, most * max(1, width // 24)))
     lines: list[list[tuple[str, str]]] = []
     used = width
     for row in rows:
         style = style_of(row.phase)
-        for number, cell in enumerate(_folded(row_text(row, symbols, others[row.label]), width)):
+        for number, cell in enumerate(_wrap(row_text(row, symbols, others[row.label]), width)):
             if number or used + len(cell) + 2 > width:
                 lines.append([])
                 used = 2
@@ -169,7 +169,7 @@ def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, in
         text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
 
 
-def _folded(text: str, width: int) -> list[str]:
+def _wrap(text: str, width: int) -> list[str]:
     """Wrap the text to `width` less an indent of two; a word longer than a line stays whole."""
     room = max(16, width - 2)
     if len(text) <= room:

@@ -18,7 +18,7 @@ _PLACE = re.compile(r"[;,] \d+ before it")
 _ORDINARY = ("Insufficient cpu", "arallelism of ")
 
 
-def waits(document: Json) -> dict[str, list[str]]:
+def waiting_sentences_of(document: Json) -> dict[str, list[str]]:
     """Sentence → the names of the tasks that wait for this reason, empty if they have no node yet."""
     nodes = list(((document.get("status") or {}).get("nodes") or {}).values())
     sentences: dict[str, list[str]] = {}
