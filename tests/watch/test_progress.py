@@ -27,7 +27,7 @@ def document(done, total, phase="Running"):
 
 def test_before_the_controller_has_seen_it():
     seen = progress({"metadata": {"name": "wf", "namespace": "n"}, "spec": {}, "status": {"startedAt": None}})
-    assert (seen.phase, seen.done, seen.total, seen.rows, seen.over) == ("Pending", 0, 0, (), False)
+    assert (seen.phase, seen.done, seen.total, seen.rows, seen.is_over) == ("Pending", 0, 0, (), False)
     assert seen.elapsed(NOW) == 0
 
 

@@ -159,7 +159,7 @@ def _follow_workflows(run: FollowedRun, shown_names: set[str]) -> int:
         raise options.deadline().timeout_error(_commands_to_come_back(run.client, run.name)) from None
     for one in (row.label for row in state.rows if row.failed and row.label not in shown_names):
         print_outcome(run.client, run.client.get(one))
-    if not state.over:
+    if not state.is_over:
         for line in lines_about_unsubmitted_rest(run):
             print_note(line)
     return 0 if state.succeeded else 1

@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913  a command's flags are its signature
             from hera_utils.runs.come_back import describe_return
 
             again = client.connection.command("logs", run.name, "--follow")
-            raise limit.reached(describe_return([again])) from None
+            raise limit.timeout_error(describe_return([again])) from None
     return 0
 
 
@@ -65,7 +65,7 @@ def _print_lines(run: FollowedRun, task: str | None, options: Json, *, prefix: b
     colour, spoken, painted, limit = use_colour(), False, colours(), deadline()
     for workflow, pods, names in _choose_workflows(run, task, follow=options["follow"]):
         for pod in pods:
-            for source, line in run.client.logs(workflow, pod=pod, timeout=limit.left, **options):
+            for source, line in run.client.logs(workflow, pod=pod, timeout=limit.seconds_left, **options):
                 if "argo=true" in line:  # on a cluster: lines of Argo's emissary, not of the task
                     continue
                 spoken, begin = True, ""

@@ -98,7 +98,7 @@ def close(context: Context, phase: str, message: str) -> None:
     context.later.clear()
     killed.forget(context.run)
     context.variables["workflow.status"] = phase
-    metrics.fingerprint_workflow(context, ended=True)
+    metrics.of_workflow(context, ended=True)
     lock_requests.release_all(context)
     gc.run_ended(context)
     note_totals(context)

@@ -113,7 +113,7 @@ def started(walk: Walk) -> list[Command]:
         walk.document["metadata"].setdefault("annotations", {})[names.POD_NAME_FORMAT] = "v2"
     finish.duration_variable(walk)  # 0 before the workflow has begun
     finish.set_phase(walk, phases.RUNNING)
-    metrics.fingerprint_workflow(walk, ended=False)
+    metrics.of_workflow(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
     if deadline:
         walk.timer("deadline", deadline + limits.AFTER)

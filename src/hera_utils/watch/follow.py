@@ -57,7 +57,7 @@ def follow(
                 state = replace(state, waiting=unclaimed)
             if display is not None:
                 display.update(state)
-            if state.over:
+            if state.is_over:
                 return workflow
     finally:
         if display is not None:

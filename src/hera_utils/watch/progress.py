@@ -72,7 +72,7 @@ class Progress:
         If no task has ended for longer than this estimate, the running tasks are longer than the finished ones: the estimate is then
         the time since the last end.
         """
-        if self.over or self.done < LEAST_BASE or self.done >= self.total:
+        if self.is_over or self.done < LEAST_BASE or self.done >= self.total:
             return None
         left = elapsed * (self.total - self.done) / self.done
         if self.started is None or self.last_end is None:

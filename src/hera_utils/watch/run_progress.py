@@ -119,7 +119,7 @@ def follow_workflows(
             state = replace(state, waiting=reasons([*map(share_of, workflows)]))
             if display is not None:
                 display.update(state)
-            if state.over or state.phase == UNATTENDED:
+            if state.is_over or state.phase == UNATTENDED:
                 return state
             deadline.sleep(name, pause)
             pause = min(_LONGEST_PAUSE, pause * 1.3)
@@ -139,10 +139,10 @@ def progress_of_run(name: str, workflows: Sequence[Json], more: str = "") -> Pro
     started = min((moment for moment in times if moment is not None), default=None)
     state = joint_progress(name, namespace, map(share_of, workflows), started=started)
     finished = max((moment for moment in ends if moment is not None), default=None)
-    if more and state.over:
+    if more and state.is_over:
         state = replace(state, phase=more)
     notes = [str((one["metadata"].get("annotations") or {}).get(RUN_POINTS) or "") for one in workflows]
     total = max([state.total, *(int(note) for note in notes if note.isdecimal())])
-    state = replace(state, total=total if not state.over else state.total)
+    state = replace(state, total=total if not state.is_over else state.total)
     # All points but one of a failed workflow may be done; only its nodes would tell, so failures are counted in workflows.
     return replace(state, finished=None if state.phase == "Running" else finished, failed_unit="workflow")
