@@ -67,7 +67,9 @@ class _CompiledTexts:
     def replace_compiler(self) -> Iterator[None]:
         """Replace Python's functions in the modules that compile texts by those of this class."""
         with (
-            _replace_temporarily(forward_references, "compile", self._compile),  # a name in the module hides the builtin
+            _replace_temporarily(
+                forward_references, "compile", self._compile
+            ),  # a name in the module hides the builtin
             _replace_temporarily(dataclasses, "exec", self._execute),
             _replace_temporarily(expressions, "compile", self._expression),
         ):

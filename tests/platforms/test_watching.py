@@ -62,7 +62,7 @@ def test_who_may_only_read_a_run_polls_it(double, monkeypatch):
 
 @pytest.mark.parametrize(("status", "code"), [(401, 16), (403, 7)])
 def test_a_refused_token_that_nothing_renews_is_told_at_once(double, monkeypatch, tmp_path, status, code):
-    monkeypatch.setattr("hera_utils.platforms.reconnect.PATIENCE", 2.0)
+    monkeypatch.setattr("hera_utils.platforms.reconnect.MAX_SILENCE", 2.0)
     double.on("GET", EVENTS, one_state_and_no_more)
     (tmp_path / "token").write_text("t")
     renewed = replace(double.connection, fresh_token=FileToken(str(tmp_path / "token"), "x"))

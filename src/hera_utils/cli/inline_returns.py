@@ -44,13 +44,13 @@ def _find_return(function: Any) -> int:
     except (OSError, TypeError, SyntaxError):
         return 0
     body = next((node.body for node in tree.body if isinstance(node, ast.FunctionDef)), [])
-    found = [
+    returns = [
         node.lineno
         for statement in body
         for node in _nodes_outside_inner_functions(statement)
         if isinstance(node, ast.Return)
     ]
-    return start + min(found) - 1 if found else 0
+    return start + min(returns) - 1 if returns else 0
 
 
 def _nodes_outside_inner_functions(node: ast.AST) -> Iterator[ast.AST]:

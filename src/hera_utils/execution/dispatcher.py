@@ -29,7 +29,7 @@ from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
-from hera_utils.watch.run_progress import Share, joint_progress, fraction_done
+from hera_utils.watch.run_progress import Share, fraction_done, joint_progress
 from hera_utils.watch.stall import Stall
 
 Json = dict[str, Any]

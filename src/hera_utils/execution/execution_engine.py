@@ -50,7 +50,7 @@ from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.manifests import secret_values
 from hera_utils.platforms.namespace_creation import ensure_namespace
-from hera_utils.platforms.provision import Change, plan_changes, ensure, provision
+from hera_utils.platforms.provision import Change, ensure, plan_changes, provision
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import decide_images_of_documents
 from hera_utils.preflight.local_workflow import add_claims_of_settings

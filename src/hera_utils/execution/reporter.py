@@ -77,7 +77,7 @@ class ConsoleReporter:
         self.lines([describe_platform(context, connection, version)])
 
     def provisioned(self, objects: Sequence[Change]) -> None:
-        self.lines([f"claim {one.declared.name} is the folder {one.show_platform}" for one in objects if one.show_platform])
+        self.lines([f"claim {one.declared.name} is the folder {one.where}" for one in objects if one.where])
 
     def display(self) -> Display | None:
         from hera_utils.watch.display import display_for

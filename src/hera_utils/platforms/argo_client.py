@@ -311,8 +311,8 @@ class ArgoClient:
         workflow: Json = {}
         while deadline is None or time.monotonic() < deadline:
             try:
-                with self._http.by(deadline):
-                    workflow = self._checked(
+                with self._http.limit_requests_to(deadline):
+                    workflow = self._check_object(
                         self._http.try_once("WorkflowService_GetWorkflow", namespace=self.namespace, name=name)
                     )
             except Refused as refused:

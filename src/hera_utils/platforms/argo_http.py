@@ -20,10 +20,10 @@ from hera_utils.platforms.conflate import keep_newest
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import (
     NotReady,
-    forbidden,
-    lost_cluster,
     answer_of_other_server,
     error_of_reply,
+    forbidden_error,
+    lost_cluster,
     stream_fault,
     unreachable,
     unsendable_token,
@@ -224,7 +224,7 @@ class ArgoHttp:
             return StreamCut(message)
         message = mask(message, [self._sent])
         if code == faults.PERMISSION_DENIED:
-            return forbidden(message, final=not self.connection.forget_token())
+            return forbidden_error(message, final=not self.connection.forget_token())
         return Refused(code, message)
 
     def download(self, path: str) -> Iterator[bytes]:

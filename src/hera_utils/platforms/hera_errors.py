@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from hera_utils.argo.faults import INVALID_ARGUMENT, fix_of, platform_fault
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 from hera_utils.platforms.hera_upgrades import find_change
-from hera_utils.platforms.http_errors import SERVER_FAILED, has_no_content, parse_forbidden_message, reason_of
+from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden_error, has_no_content, reason_of
 
 _NO_UNICODE = re.compile(r"'\\udc([89a-f][0-9a-f])'.*surrogates not allowed")
 """What pydantic says of a byte of a file's name that Python could not decode."""
@@ -65,7 +65,7 @@ def _error_of_answer(error: BaseException) -> HeraUtilsError:
     if kind == "Unauthorized":
         return AccessError("the Argo server refuses the token", fix="check ARGO_TOKEN or --argo_token")
     if kind == "Forbidden":
-        return parse_forbidden_message(message)
+        return forbidden_error(message)
     if kind == "InternalServerError" and has_no_content(message):
         return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)
     if (fault := platform_fault(message)) is not None:

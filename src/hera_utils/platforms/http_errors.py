@@ -225,7 +225,7 @@ def error_of_reply(connection: Connection, reply: requests.Response, token: str)
     if code is None:
         return _of_gateway(connection, reply)
     if status == 403:
-        return parse_forbidden_message(message, final=not connection.forget_token())
+        return forbidden_error(message, final=not connection.forget_token())
     if (fault := faults.platform_fault(message)) is not None:
         return fault
     if code == faults.UNAVAILABLE and not connection.local:
@@ -294,7 +294,7 @@ _PLAIN_REFUSED = ("Client sent an HTTP request to an HTTPS server", "plain HTTP 
 _PROBE_SECONDS = 3.0
 
 
-def parse_forbidden_message(message: str, *, final: bool = True) -> HeraUtilsError:
+def forbidden_error(message: str, *, final: bool = True) -> HeraUtilsError:
     """The error for a valid token whose owner has no permission for the request, or whose quota is used up (also a 403).
 
     final: as in `Denied`.

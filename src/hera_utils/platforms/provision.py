@@ -79,13 +79,13 @@ def plan_changes(
     state: the local platform's folder. folders: claim → folder of this machine (the setting `volumes`).
     force: assume that fields which others have set may be overwritten.
     """
-    wanted = [
+    described = [
         _with_folder_annotation(cluster, one, folders or {})
         for one in objects_of_environment(environment, cluster.namespace, local=cluster.local)
     ]
     applier = Applier(cluster)
     planned: list[Change] = []
-    for one, live in zip(wanted, applier.get_all([(one.kind, one.name) for one in wanted]), strict=True):
+    for one, live in zip(described, applier.get_all([(one.kind, one.name) for one in described]), strict=True):
         if isinstance(live, AccessError):
             planned.append(Change(one, "refused", note=live.message, fix=live.fix or ""))
             continue

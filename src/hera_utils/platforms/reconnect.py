@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hera_utils.argo.faults import NOT_FOUND
 from hera_utils.errors import AccessError, Denied, HeraUtilsError, PlatformError, Refused
-from hera_utils.platforms.argo_http import StreamCut, NoDefiniteAnswer
+from hera_utils.platforms.argo_http import NoDefiniteAnswer, StreamCut
 
 Answer = TypeVar("Answer")
 

@@ -15,7 +15,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
 from hera_utils.preflight.connectivity import server_time
 from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown
-from hera_utils.preflight.inquiry import Asker, Target, closing
+from hera_utils.preflight.inquiry import Asker, Target, closing_asker
 from hera_utils.preflight.needs import INSTANCE_LABEL
 
 Json = dict[str, Any]
@@ -67,8 +67,10 @@ def not_taken_up(connection: Connection, workflow: Json) -> str:
     why: Finding | None = None
     with suppress(HeraUtilsError):  # without a kubeconfig, or an answer of the cluster, the general sentence has to do
         asker = Asker(KubernetesHttp(connection))
-        with closing(asker):
-            why = next((finding for finding in check_lease(asker, namespace, instance) if finding.verdict != "unknown"), None)
+        with closing_asker(asker):
+            why = next(
+                (finding for finding in check_lease(asker, namespace, instance) if finding.verdict != "unknown"), None
+            )
     seems = why.message if why else f"none seems to process the namespace {namespace}{of_instance}"
     seems += f", but does not seem to process the namespace {namespace}" if why and why.ok else ""
     fix = (why.fix if why else None) or _ask_for_controller(USUAL_NAMESPACE)

@@ -43,7 +43,9 @@ def check_workflow(target: Target) -> Iterator[Finding]:
     if target.trusted:
         served = yield from _dry_run(target)
     if target.asker is not None:
-        yield from controller.check_lease(target.asker, target.namespace, target.needs.instance if served is None else served)
+        yield from controller.check_lease(
+            target.asker, target.namespace, target.needs.instance if served is None else served
+        )
 
 
 def _dry_run(target: Target) -> Generator[Finding, None, str | None]:

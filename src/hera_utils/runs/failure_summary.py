@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_FAILURES = 5
 LAST_LINES = 10
 _MOST_NAMES = 5
-_INLINE = '"/argo/staging/script"'
+_FILE_OF_INLINE_SCRIPT = '"/argo/staging/script"'
 _number = re.compile(r"(?<!exit code )(?<![\w.])\d[\w.]*")
 _executors_end = re.compile(r"Error: (?:exit status \d+|signal: [\w ]+)$")
 _no_module = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")

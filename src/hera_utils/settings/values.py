@@ -86,7 +86,7 @@ def _namespace(field: Field, text: str, place: Place) -> str:
 
     if label_faults(text):
         rule = f"at most {LABEL_LENGTH} small letters, digits and `-`, with a letter or a digit at both ends"
-        raise _wrong(field, place, f"`{text}` cannot be the name of a namespace: {rule}")
+        raise _invalid_value_error(field, place, f"`{text}` cannot be the name of a namespace: {rule}")
     return text
 
 

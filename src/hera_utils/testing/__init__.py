@@ -106,7 +106,7 @@ class PrivatePlatform:
 
             places = ScriptPlaces([run.workflow])
             logs = last_lines_of_failures(self.client, run.outcome, places)
-            sys.stdout.write("\n".join([*lines(run.outcome, logs, is_beside=places.beside), ""]))
+            sys.stdout.write("\n".join([*lines(run.outcome, logs, is_beside=places.is_beside_script), ""]))
         return run
 
     def plan(self, what: Any) -> str:

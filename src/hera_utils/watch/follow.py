@@ -72,13 +72,13 @@ def _states(client: Watching, name: str, deadline: Deadline, *, brief: bool) -> 
     """As `Watching.watch`. brief: first for UNCLAIMED_SECONDS only, after which a workflow without a phase comes as _UNCLAIMED: a
     workflow to which nothing happens has no further states.
     """
-    if brief and (deadline.left is None or deadline.left > UNCLAIMED_SECONDS):
+    if brief and (deadline.seconds_left is None or deadline.seconds_left > UNCLAIMED_SECONDS):
         workflow: Json | None = None
         for kind, workflow in client.watch(name, timeout=UNCLAIMED_SECONDS, rest=pause):
             yield kind, workflow
         if workflow is not None and not phase_of(workflow):
             yield _UNCLAIMED, workflow
-    yield from client.watch(name, timeout=deadline.left, rest=pause)
+    yield from client.watch(name, timeout=deadline.seconds_left, rest=pause)
 
 
 def pause(workflow: Json) -> float:

@@ -94,7 +94,7 @@ class RunClock:
         if progress.is_over and self.end is None:
             self.end = now
         own, by_argo = (self.end or now) - self.start, progress.elapsed(now)
-        if progress.started is None and not progress.over:
+        if progress.started is None and not progress.is_over:
             return own  # what is Pending for long shows for how long
         if progress.started is None or self.start - progress.started >= 1.5 or own < 0.1:
             return by_argo

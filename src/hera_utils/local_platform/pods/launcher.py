@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hera_utils.argo.names import aggregate, invalid_value, label_faults
+from hera_utils.argo.names import invalid_value, join_messages, label_faults
 from hera_utils.errors import ResourceError
 from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
 from hera_utils.local_platform.clock import now, seed
@@ -183,7 +183,7 @@ def _complaint_about_names(pod: Json) -> str:
     not lead elsewhere.
     """
     faults = list(_faults_of_names(pod.get("spec") or {}))
-    return f'Pod "{pod["metadata"]["name"]}" is invalid: {aggregate(faults)}' if faults else ""
+    return f'Pod "{pod["metadata"]["name"]}" is invalid: {join_messages(faults)}' if faults else ""
 
 
 def _faults_of_names(spec: Json) -> Iterator[str]:
