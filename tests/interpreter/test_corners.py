@@ -530,3 +530,15 @@ def test_the_results_of_a_loop_that_ends_a_dag_are_one_list(result: str, message
     for item in ("a(0:1)", "a(1:2)"):
         play.end(item, outputs={"result": result})
     assert (play.phase, play.node("wf").get("message")) == ("Error" if message else "Succeeded", message)
+
+
+def test_an_expression_that_gives_no_artifact_is_told_with_the_artifact_as_go_prints_it(mode: str) -> None:
+    output = "{artifacts: [{name: o, fromExpression: \"'x'\"}]}"
+    spec = f"entrypoint: main\ntemplates: [{{name: main, steps: [[{{name: a, template: work}}]], outputs: {output}}}, {POD}]"
+    play = Play(workflow(spec), mode)
+    play.end("[0].a")
+    assert (
+        "Variable {{&Artifact{Name:o,Path:,Mode:nil,From:,ArtifactLocation:ArtifactLocation{ArchiveLogs:nil,"
+        in play.message
+    )
+    assert "FromExpression:'x',ArtifactGC:nil,Deleted:false,}}} is not an artifact" in play.message

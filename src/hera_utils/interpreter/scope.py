@@ -141,9 +141,7 @@ class Scope:
         else:
             _, value = self._variable(reference["from"])
         if not isinstance(value, dict):
-            raise Fault(
-                f"Variable {{{{{reference.get('from') or reference.get('fromExpression')}}}}} is not an artifact"
-            )
+            raise Fault(f"Variable {{{{{_as_go(reference)}}}}} is not an artifact")
         artifact: Json = dict(value)
         if reference.get("subPath"):
             extra = substitution.replace(reference["subPath"], self.parameters(), unresolved=True)
@@ -160,6 +158,20 @@ class Scope:
         if tag not in self.values:
             raise Fault(f'Unable to resolve: "{tag}"')
         return tag, self.values[tag]
+
+
+_PRINTED = (
+    "&Artifact{{Name:{name},Path:{path},Mode:nil,From:{from},ArtifactLocation:ArtifactLocation{{ArchiveLogs:nil,S3:nil,Git:nil,HTTP:nil,"
+    "Artifactory:nil,HDFS:nil,Raw:nil,OSS:nil,GCS:nil,Azure:nil,Plugin:nil,}},GlobalName:{globalName},Archive:nil,"
+    "Optional:{optional},SubPath:{subPath},RecurseMode:false,FromExpression:{fromExpression},ArtifactGC:nil,Deleted:false,}}"
+)
+"""An artifact as Go prints it; one that refers to another has no location of its own."""
+_TEXTS = ("name", "path", "from", "globalName", "subPath", "fromExpression")
+
+
+def _as_go(artifact: Mapping[str, Any]) -> str:
+    texts = {field: artifact.get(field) or "" for field in _TEXTS}
+    return _PRINTED.format(**texts, optional="true" if artifact.get("optional") else "false")
 
 
 _KEYED = ("s3", "gcs", "oss", "azure", "artifactory", "hdfs", "raw", "git", "http")
