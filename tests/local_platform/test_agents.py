@@ -129,6 +129,8 @@ def test_http_says_why_it_failed(platform, url):
         ("GET", "::here", 'parse "::here": missing protocol scheme'),
         ("POST", "ftp://a/b", 'Post "ftp://a/b": unsupported protocol scheme "ftp"'),
         ("GET", "here", 'Get "here": unsupported protocol scheme ""'),
+        ("GET", "not a url?a b", 'Get "not%20a%20url?a b": unsupported protocol scheme ""'),
+        ("GET", "ftp://me:mine@a/é(", 'Get "ftp://me:***@a/%C3%A9%28": unsupported protocol scheme "ftp"'),
         ("GET", "http://a:99999/b", 'Get "http://a:99999/b": dial tcp: address 99999: invalid port'),
     ],
 )
