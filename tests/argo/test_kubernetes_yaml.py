@@ -40,3 +40,11 @@ def test_what_is_not_plain_stays() -> None:
         "a": {"b": "12", "c": "yes", "d": [1]},
         "e": {"b": "12", "c": "yes", "d": [1], "f": 1},
     }
+
+
+def test_keys_are_texts() -> None:
+    """A resource template with the key `y` made the platform fail."""
+    read = yaml.load("{y: 1, off: 2, 5: 3, 1.50: 4, x: {on: 5}}", Loader)
+    assert read == {"true": 1, "false": 2, "5": 3, "1.5": 4, "x": {"true": 5}}
+    with pytest.raises(yaml.YAMLError):
+        yaml.load("{~: 1}", Loader)

@@ -22,7 +22,20 @@ _LARGEST_WITHOUT_EXPONENT = 1e21
 
 
 class Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """PyYAML's loader with Go's rules for plain scalars."""
+    """PyYAML's loader with Go's rules for plain scalars, and for keys, which are texts in JSON (`y: 1` is `"true": 1`)."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
+        return {_key(key, node): value for key, value in super().construct_mapping(node, deep).items()}
+
+
+def _key(key: Any, node: Any) -> str:
+    if isinstance(key, str):
+        return key
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if isinstance(key, (int, float)):
+        return f"{key:g}" if isinstance(key, float) else str(key)
+    raise yaml.constructor.ConstructorError(None, None, f"unsupported map key: {key}", node.start_mark)
 
 
 def _number(loader: Any, node: Any) -> Any:
