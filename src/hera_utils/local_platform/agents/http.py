@@ -9,12 +9,12 @@ import os
 import re
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from hera_utils.errors import HeraUtilsError, UnsupportedError
 from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.clock import now
-from hera_utils.local_platform.pods.pod.network_faults import in_gos_words
+from hera_utils.local_platform.pods.pod.network_faults import in_gos_words, tried
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.settings.address import is_loopback
 
@@ -27,9 +27,6 @@ _METHOD = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _SCHEME = re.compile(r"([a-zA-Z][-a-zA-Z0-9+.]*):")
 _PORT = re.compile(r"^[^/]*//[^/?#]*:([0-9]+)(?:[/?#]|$)")
 _LARGEST_PORT = 65535
-_PARTS = re.compile(r"((?:[a-zA-Z][-a-zA-Z0-9+.]*:)?(?://[^/?#]*)?)([^?#]*)(.*)", re.DOTALL)
-_PASSWORD = re.compile(r"^([^/]*//[^/:@]*:)[^/]*@")
-_SENT_AS_IS = re.compile(r"(?:[-A-Za-z0-9_.~!$&'()*+,;=:@/\[\]]|%[0-9A-Fa-f]{2})*")
 MOST_CONTENT = 20_000_000
 """Bytes of an answer; the output parameters of a pod have the same limit."""
 
@@ -93,19 +90,10 @@ def _check_request(method: str, url: str) -> None:
         raise Failed(f'parse "{url}": missing protocol scheme')
     scheme = _SCHEME.match(url)
     if scheme is None or scheme[1].lower() not in ("http", "https"):
-        raise Failed(f'{_tried(method, url)}: unsupported protocol scheme "{scheme[1].lower() if scheme else ""}"')
+        raise Failed(f'{tried(method, url)}: unsupported protocol scheme "{scheme[1].lower() if scheme else ""}"')
     port = _PORT.search(url)
     if port is not None and int(port[1][:6]) > _LARGEST_PORT:
-        raise Failed(f"{_tried(method, url)}: dial tcp: address {port[1]}: invalid port")
-
-
-def _tried(method: str, url: str) -> str:
-    """The beginning of a message of Go's HTTP client: it prints the URL as it sends it, and no password."""
-    before, path, query = _PARTS.fullmatch(url).groups()  # type: ignore[union-attr]
-    if not _SENT_AS_IS.fullmatch(path):
-        path = quote(unquote(path), safe="/$&+,:;=@~")
-    shown = _PASSWORD.sub(r"\1***@", before)
-    return f'{method.title()} "{shown}{path}{query}"'
+        raise Failed(f"{tried(method, url)}: dial tcp: address {port[1]}: invalid port")
 
 
 def _body(http: Json) -> bytes:
@@ -147,9 +135,9 @@ def _send(
             with session.send(request, timeout=timeout, allow_redirects=True, stream=True) as response:
                 return response, _content_of(response, method, url, (until, stop))
     except requests.Timeout as error:
-        raise Failed(f"{_tried(method, url)}: context deadline exceeded") from error
+        raise Failed(f"{tried(method, url)}: context deadline exceeded") from error
     except requests.RequestException as error:
-        raise Failed(f"{_tried(method, url)}: {in_gos_words(error, url)}") from error
+        raise Failed(f"{tried(method, url)}: {in_gos_words(error, url)}") from error
 
 
 def _content_of(response: requests.Response, method: str, url: str, end: tuple[float, Stop]) -> bytes:
@@ -159,9 +147,9 @@ def _content_of(response: requests.Response, method: str, url: str, end: tuple[f
     for chunk in response.iter_content(_CHUNK):
         body += chunk
         if len(body) > MOST_CONTENT:
-            raise Failed(f"{_tried(method, url)}: the answer has more than {MOST_CONTENT} bytes")
+            raise Failed(f"{tried(method, url)}: the answer has more than {MOST_CONTENT} bytes")
         if time.monotonic() > until:
-            raise Failed(f"{_tried(method, url)}: context deadline exceeded")
+            raise Failed(f"{tried(method, url)}: context deadline exceeded")
         if stop.is_set():
             break
     return bytes(body)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import socket
 import urllib.parse
 
 _PORTS = {"http": 80, "https": 443}
+_RESOLVER = "/etc/resolv.conf"
+_PARTS = re.compile(r"((?:[a-zA-Z][-a-zA-Z0-9+.]*:)?(?://[^/?#]*)?)([^?#]*)(.*)", re.DOTALL)
+_PASSWORD = re.compile(r"^([^/]*//[^/:@]*:)[^/]*@")
+_SENT_AS_IS = re.compile(r"(?:[-A-Za-z0-9_.~!$&'()*+,;=:@/\[\]]|%[0-9A-Fa-f]{2})*")
 
 
 def in_gos_words(failure: BaseException, url: str) -> str:
@@ -19,11 +24,33 @@ def in_gos_words(failure: BaseException, url: str) -> str:
         return "tls: first record does not look like a TLS handshake"
     for phrase in ("Name or service not known", "No address associated with hostname"):
         if phrase in text:
-            return f"dial tcp: lookup {urllib.parse.urlsplit(url).hostname}: no such host"
+            return f"dial tcp: lookup {urllib.parse.urlsplit(url).hostname}{_name_server()}: no such host"
     if "Temporary failure in name resolution" in text:
         return f"dial tcp: lookup {urllib.parse.urlsplit(url).hostname}: Temporary failure in name resolution"
+    if refused := re.search(r"Tunnel connection failed: \d+ ([\w ]*\w)", text):
+        return refused[1]  # a proxy's answer
     reason = getattr(failure, "reason", None) or failure
     return str(getattr(reason, "strerror", None) or reason)
+
+
+def tried(method: str, url: str) -> str:
+    """The beginning of a message of Go's HTTP client: it prints the URL as it sends it, and no password."""
+    before, path, query = _PARTS.fullmatch(url).groups()  # type: ignore[union-attr]
+    if not _SENT_AS_IS.fullmatch(path):
+        path = urllib.parse.quote(urllib.parse.unquote(path), safe="/$&+,:;=@~")
+    shown = _PASSWORD.sub(r"\1***@", before)
+    return f'{method.title()} "{shown}{path}{query}"'
+
+
+def _name_server() -> str:
+    """Where names are looked up, as Go says it."""
+    with contextlib.suppress(OSError), open(_RESOLVER, errors="replace") as file:
+        for line in file:
+            words = line.split()
+            if len(words) > 1 and words[0] == "nameserver":
+                address = f"[{words[1]}]" if ":" in words[1] else words[1]
+                return f" on {address}:53"
+    return ""
 
 
 def _whole_text(failure: BaseException) -> str:

@@ -20,7 +20,7 @@ from http.client import HTTPException
 from typing import IO, Any
 
 from .errors import PodFault
-from .network_faults import in_gos_words
+from .network_faults import in_gos_words, tried
 
 Json = dict[str, Any]
 _TIMEOUT = 60  # seconds without a byte
@@ -76,11 +76,11 @@ def _answer(place: Json, method: str, source: str | None) -> Any:
             last, url = url, urllib.parse.urljoin(url, following)
             if _host(last) != _host(url) or (last.startswith("https:") and not url.startswith("https:")):
                 headers = [(name, value) for name, value in headers if name.lower() not in _KEPT_PRIVATE]
-        raise PodFault(f'{method.title()} "{url}": stopped after 10 redirects')
+        raise PodFault(f"{tried(method, url)}: stopped after 10 redirects")
     except urllib.error.URLError as error:
-        raise PodFault(f'{method.title()} "{url}": {in_gos_words(error, url)}') from None
+        raise PodFault(f"{tried(method, url)}: {in_gos_words(error, url)}") from None
     except (OSError, HTTPException, ValueError) as error:
-        raise PodFault(f'{method.title()} "{url}": {error}') from None
+        raise PodFault(f"{tried(method, url)}: {error}") from None
 
 
 def _request(url: str, method: str, headers: list[tuple[str, str]], body: IO[bytes] | None) -> urllib.request.Request:
