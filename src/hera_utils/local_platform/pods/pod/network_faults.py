@@ -38,8 +38,8 @@ def tried(method: str, url: str) -> str:
     before, path, query = _PARTS.fullmatch(url).groups()  # type: ignore[union-attr]
     if not _SENT_AS_IS.fullmatch(path):
         path = urllib.parse.quote(urllib.parse.unquote(path), safe="/$&+,:;=@~")
-    shown = _PASSWORD.sub(r"\1***@", before)
-    return f'{method.title()} "{shown}{path}{query}"'
+    safe = _PASSWORD.sub(r"\1***@", before)
+    return f'{method.title()} "{safe}{path}{query}"'
 
 
 def _name_server() -> str:
