@@ -154,10 +154,10 @@ COMMANDS = [
 ]
 PROGRAM = f"""
 import sys
-from hera_utils.cli.main import enter
+from hera_utils.cli.main import run_command_line
 for words in {COMMANDS!r}:
     print("===", ascii(words), flush=True)
-    enter(words)
+    run_command_line(words)
     sys.stdout.flush()
 """
 OURS = re.compile(r"\x1b\[(?:[0-9]|[0-9]{2}|;)*m|\x1b\[\?25[hl]|\x1b\[2K|\x1b\[1A|\r\n|\r\x1b\[2K|\r(?=\x1b)|\r$")
