@@ -204,7 +204,7 @@ class Session:
         dispatcher = self._dispatcher(record)
         dispatcher.join()
         others = self._describe_other_inputs(record)
-        goes_on = self._goes_on(record, dispatcher)
+        goes_on = self._continues_run(record, dispatcher)
         if newest and not others and (dispatcher.in_flight if ended else goes_on):
             record.update(ended=None, phase="")
             self.record, self.dispatcher = record, dispatcher
@@ -221,7 +221,7 @@ class Session:
             close_record(record)
             record.close()
 
-    def _goes_on(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
+    def _continues_run(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
         """Whether some part of a run still runs or was not sent."""
         waiting = "" in record.statuses()
         gathered = any(row.role == "gather" for row in record.workflows())
