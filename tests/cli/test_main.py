@@ -92,7 +92,10 @@ def test_a_word_that_is_missing_is_told_with_an_example(capsys):
 
 
 def test_help_costs_no_heavy_import():
-    code = "import sys; from hera_utils.cli.main import run_command_line; run_command_line(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    code = (
+        "import sys; from hera_utils.cli.main import run_command_line; run_command_line(['--help'])\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
     for heavy in ("hera", "pydantic", "requests", "rich", "yaml", "starlette"):
         assert f"'{heavy}'" not in modules
