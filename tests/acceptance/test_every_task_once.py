@@ -177,9 +177,10 @@ class Campaign:
         except OSError:
             yield lambda: None
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
             signal.pidfd_send_signal(process, signal.SIGSTOP)
             until(lambda: self.machine.process_state(pid) in "TXZ")
+        try:
             yield lambda: signal.pidfd_send_signal(process, signal.SIGKILL)
         except ProcessLookupError:
             pass

@@ -13,7 +13,7 @@ THE_READERS = {
     *("hello.py", "nope.py", "plain.py", "squares.py", "test_hello.py", "study.py", "sir.py"),
     *("experiment.py", "EXPERIMENT.py", "script.py", "SCRIPT.py", "app.py", "workflow.yaml", "role.yaml"),
     *("config.yaml", ".hydra/config.yaml", "config.toml", "credentials.toml", "hera-utils.toml", "paris.toml"),
-    *("methods.md", "uv.toml"),  # of a run, of a project
+    *("methods.md", "uv.toml", "lyon.yaml", "fetch.yaml"),  # of a run, of a project, of a namespace, of a reader
 }
 NAMED = re.compile(r"(?<![\w/.~*-])((?:[\w.-]+/)*[\w-]+\.(?:py|pyi|js|sql|md|yaml|toml))\b(?![\w/*(])")
 
