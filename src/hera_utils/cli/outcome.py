@@ -27,14 +27,11 @@ def print_outcome(client: ArgoClient, document: Json, *, again: str = "") -> int
     print_warnings(client, document)
     if phase_of(document) == SUCCEEDED:
         return 0
-    from hera_utils.runs.failure_summary import last_lines_of_failures, lines
+    from hera_utils.runs.failure_summary import lines_with_logs
     from hera_utils.runs.outcome import outcome, phase_as_verb
-    from hera_utils.runs.script_places import ScriptPlaces
 
     run = outcome(document)
-    places = ScriptPlaces([document])
-    logs = last_lines_of_failures(client, run, places)
-    for line in lines(run, logs, mark=symbols().failed, is_beside=places.is_beside_script):
+    for line in lines_with_logs(client, document, run, mark=symbols().failed):
         print_note(line)
     print_note(f"hera-utils: {run.name} {phase_as_verb(run.phase)}")
     print_fix("\n".join(_suggest_fixes(client, document, run, again)))

@@ -86,17 +86,14 @@ class ConsoleReporter:
 
     def ended(self, client: ArgoClient, run: Run) -> None:
         from hera_utils.argo.conditions import spec_warning
-        from hera_utils.runs.failure_summary import last_lines_of_failures, lines
-        from hera_utils.runs.script_places import ScriptPlaces
+        from hera_utils.runs.failure_summary import lines_with_logs
 
         if text := spec_warning(run.workflow):
             self.lines([f"{run.name}: {text}"])
         if run.oversized:
             self.lines([f"{run.name}: {run.oversized}"])
         if not run.succeeded:
-            places = ScriptPlaces([run.workflow])
-            logs = last_lines_of_failures(client, run.outcome, places)
-            self.lines(lines(run.outcome, logs, is_beside=places.is_beside_script))
+            self.lines(lines_with_logs(client, run.workflow, run.outcome))
         report = None if run.record is None else run.record / "report.html"
         self.lines([run.link, *([f"report: {from_here(report)}"] if report is not None and report.exists() else [])])
 

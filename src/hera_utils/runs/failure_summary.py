@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.names import pod_name
 from hera_utils.error_lines import OOM_KILLED, error_line, is_exit_code, with_error_line
@@ -75,6 +75,15 @@ def last_lines_of_failures(client: ArgoClient, outcome: Outcome, places: ScriptP
         if written is not None:
             by_node[failure.node_id] = places.add_places(written, failure.template, failure.inputs)
     return by_node
+
+
+def lines_with_logs(client: ArgoClient, workflow: dict[str, Any], outcome: Outcome, *, mark: str = "✘") -> list[str]:
+    """As `lines`, with the last lines that the failed tasks wrote, which the client is asked for. workflow: the document of the run."""
+    if outcome.succeeded:
+        return []
+    places = ScriptPlaces([workflow])
+    logs = last_lines_of_failures(client, outcome, places)
+    return lines(outcome, logs, mark=mark, is_beside=places.is_beside_script)
 
 
 def lines(

@@ -101,12 +101,9 @@ class PrivatePlatform:
     def _explained(self, run: Run) -> Run:
         """Print why a run failed: pytest shows it if the test fails. When one reads that, the server is gone, and the logs with it."""
         if not run.succeeded:
-            from hera_utils.runs.failure_summary import last_lines_of_failures, lines
-            from hera_utils.runs.script_places import ScriptPlaces
+            from hera_utils.runs.failure_summary import lines_with_logs
 
-            places = ScriptPlaces([run.workflow])
-            logs = last_lines_of_failures(self.client, run.outcome, places)
-            sys.stdout.write("\n".join([*lines(run.outcome, logs, is_beside=places.is_beside_script), ""]))
+            sys.stdout.write("\n".join([*lines_with_logs(self.client, run.workflow, run.outcome), ""]))
         return run
 
     def plan(self, what: Any) -> str:
