@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -19,7 +20,6 @@ import pytest
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform import daemon
 from hera_utils.local_platform.server import Serving
-from hera_utils.settings.sources import own_server
 from waiting import until
 
 
@@ -176,10 +176,14 @@ def test_without_a_way_to_127_0_0_1_it_says_so(tmp_path, loopback):
     assert "fix: bring its loopback interface up" in done.stderr
 
 
-def test_what_is_nested_too_deep_in_server_json_is_no_server(tmp_path):
-    """It was a traceback, as whatever is not JSON there was not."""
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "[]", '{"pid": null, "argo_server": "http://127.0.0.1:1", "images": 1}']
+)
+def test_a_broken_server_json_names_no_server(tmp_path, content):
+    """Its reader raised RecursionError, and `status` TypeError for the pid."""
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
-    (state / "server.json").write_text("[" * 100_000)
-    assert daemon.status(state) is None
-    assert own_server(str(state)) is None
+    (state / "server.json").write_text(content)
+    with (state / "server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert daemon.status(state) is None

@@ -142,7 +142,7 @@ def no_policy_and_no_registry():
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HERA_UTILS_IMAGES", raising=False)
         # The session's server has an image policy.
-        patch.setattr("hera_utils.preflight.local_images._table_of_server", lambda context: {})
+        patch.setattr("hera_utils.preflight.local_images.read_server_json", lambda state: {})
         patch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
         yield
 
@@ -309,7 +309,9 @@ def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(sett
     with open(file, encoding="utf-8") as opened:
         known = json.load(opened)
     assert known["images"] == {"*": {"policy": "stand-in"}}, "what tests/conftest.py says"
-    monkeypatch.setattr("hera_utils.preflight.local_images._table_of_server", lambda context: {"lab/table:*": {}})
+    monkeypatch.setattr(
+        "hera_utils.preflight.local_images.read_server_json", lambda state: {"images": {"lab/table:*": {}}}
+    )
     assert warnings(assert_ready(settings, None, document)) == []
 
 

@@ -27,6 +27,7 @@ from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
 from hera_utils.local_platform.state_folder import OTHERS, check_state_folder, open_state_folder, unusable
+from hera_utils.server_json import is_server_alive, read_server_json
 from hera_utils.whole_files import open_privately, write_atomically
 from hera_utils.wording import system_reason
 
@@ -123,28 +124,16 @@ def _announce_start(state: Path) -> None:
 def status(state: Path) -> Json | None:
     """The content of server.json if its server runs and is ready, else None. Raises PlatformError for a folder that others can write."""
     check_state_folder(state)
-    try:
-        server = json.loads((state / "server.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError as error:
-        raise unusable(state, error) from error
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(server, dict) or not _is_locked(state):
+    server = read_server_json(state)
+    if not _is_locked(state):
         return None
     if server.get("host", socket.gethostname()) != socket.gethostname():
         raise PlatformError(
             f"a server on the machine {server['host']} has the state folder {state}",
             fix="work there, or choose another folder for this machine with HERA_UTILS_STATE",
         )
-    if "argo_server" not in server:
-        return None  # the server is starting and not ready yet
-    try:
-        os.kill(int(server["pid"]), 0)  # while a server starts, the file of a killed one may still exist
-    except (ProcessLookupError, PermissionError, KeyError, ValueError):
-        return None
-    return server
+    # While a server starts, its file has no address yet, or the file of a killed one still exists.
+    return server if "argo_server" in server and is_server_alive(server) else None
 
 
 def stop(state: Path) -> bool:

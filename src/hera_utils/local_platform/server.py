@@ -26,6 +26,7 @@ from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.local_platform import this_machine
 from hera_utils.local_platform.serving.certificate import Certificate, certificate
 from hera_utils.local_platform.state_folder import HeldFolder
+from hera_utils.server_json import read_server_json
 from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
@@ -81,17 +82,17 @@ def run(state: Path, serving: Serving, lock: IO[bytes], *, version: str, ready: 
         held = HeldFolder(state, lock)
         asyncio.run(_serve(platform, serving, sockets, server_json, ready, held))
     finally:
-        _remove_own_file(state / "server.json")
+        _remove_own_server_json(state)
         platform.close()
         for listener in sockets:
             listener.close()
 
 
-def _remove_own_file(path: Path) -> None:
+def _remove_own_server_json(state: Path) -> None:
     """Remove server.json if it is this process's: where the folder was removed, the file may be the next server's."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        if json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid():
-            path.unlink()
+    if read_server_json(state).get("pid") == os.getpid():
+        with contextlib.suppress(OSError):
+            (state / "server.json").unlink()
 
 
 def _listen(serving: Serving) -> list[socket.socket]:

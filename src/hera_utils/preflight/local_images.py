@@ -5,7 +5,6 @@ The decisions are stored with the settings (`decisions_of`); the workflow carrie
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -38,6 +37,7 @@ from hera_utils.preflight.finding import Finding, good, problem, warning
 from hera_utils.preflight.needs import Needs, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.preflight.script_requirements import are_installed, packages_of_script
+from hera_utils.server_json import read_server_json
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.wording import counted
 
@@ -57,16 +57,8 @@ def ignore_line(line: str) -> None:
 
 def table_of(context: CLIContext) -> ImageTable:
     """The image table of the settings, with the weaker entries of the table with which the running server was started."""
-    return ImageTable({**_table_of_server(context), **context.images})
-
-
-def _table_of_server(context: CLIContext) -> dict[str, Json]:
-    """The table with which the running server was started (its HERA_UTILS_IMAGES)."""
-    try:
-        known = json.loads((Path(context.state) / "server.json").read_text(encoding="utf-8"))
-        return dict(known.get("images") or {})
-    except (OSError, ValueError, RecursionError, AttributeError, TypeError):
-        return {}
+    of_server = read_server_json(context.state).get("images")  # its HERA_UTILS_IMAGES
+    return ImageTable({**(of_server if isinstance(of_server, dict) else {}), **context.images})
 
 
 def decide_images(

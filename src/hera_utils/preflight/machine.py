@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hera_utils.errors import PlatformError
 from hera_utils.preflight.finding import Finding, Subject, good, problem, warning
+from hera_utils.server_json import is_server_alive, read_server_json
 from hera_utils.wording import system_reason
 
 LEAST_FREE = 200 * 1024 * 1024  # bytes: with less, the logs and artifacts of a few runs fill the disk
@@ -157,18 +158,12 @@ def check_secret_values(subject: Subject) -> Iterator[Finding]:
 def check_local_server(subject: Subject) -> Iterator[Finding]:
     """Whether the local platform is running. It need not: a run starts it."""
     file = Path(subject.context.state) / "server.json"
-    try:
-        server = json.loads(file.read_text(encoding="utf-8"))
-        os.kill(int(server["pid"]), 0)
-        address = server["argo_server"]  # missing while the server starts
-    except FileNotFoundError:
-        yield good("local platform", "the local platform is not running; it starts when it is needed")
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        yield good(
-            "local platform", "the local platform is not running; it starts when it is needed (it was not stopped)"
-        )
-    else:
-        mode = file.stat().st_mode & 0o077
-        if mode:
-            yield problem("local platform", f"{file} holds a token and others can read it", f"chmod 600 {file}")
-        yield good("local platform", f"the local platform runs at {address}, version {server.get('version')}")
+    server = read_server_json(file.parent)
+    address = server.get("argo_server")  # missing while the server starts
+    if address is None or not is_server_alive(server):
+        stopped = " (it was not stopped)" if os.path.exists(file) else ""
+        yield good("local platform", f"the local platform is not running; it starts when it is needed{stopped}")
+        return
+    if file.stat().st_mode & 0o077:
+        yield problem("local platform", f"{file} holds a token and others can read it", f"chmod 600 {file}")
+    yield good("local platform", f"the local platform runs at {address}, version {server.get('version')}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hera_utils.errors import SettingsError
+from hera_utils.server_json import read_server_json
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.files import NO_DOCUMENT, Document, text_and_digest_of, text_of, toml_document
 from hera_utils.settings.resolve import DEFAULT, CLIContext, GivenValue, Layer, ProjectSource, remove_passwords, resolve
@@ -178,10 +178,7 @@ def gather_layers(flags: Mapping[str, Any], program: Mapping[str, Any], around: 
 
 def own_server(state: str) -> str | None:
     """The address of the local server of a state folder, or None if it has never been started."""
-    try:
-        address = json.loads((Path(state) / "server.json").read_text(encoding="utf-8")).get("argo_server")
-    except (OSError, ValueError, RecursionError, AttributeError):
-        return None
+    address = read_server_json(state).get("argo_server")
     return address if isinstance(address, str) else None
 
 
