@@ -18,6 +18,7 @@ from hera_utils.cli.script_flags import ScriptCommand
 from hera_utils.cli.terminal import print_line, print_note
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 from hera_utils.settings.command_line import CommandLine, words_of
+from hera_utils.settings.resolve import CLIContext, limit_parallelism
 from hera_utils.settings.script_host import ScriptHost
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.hera_binding import Stamp
-    from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 
@@ -110,7 +110,7 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
             print_note(describe_platform(settings, connection))
             documents = move_to_one_namespace(documents, client.namespace, str(script))
             if settings.parallelism is not None:
-                documents = [_bounded(document, settings.parallelism) for document in documents]
+                documents = [_limit_parallelism_of(document, settings.parallelism) for document in documents]
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
                 check_documents(documents, assignments, settings, connection)
@@ -218,17 +218,12 @@ def move_to_one_namespace(documents: Sequence[Json], namespace: str, file: str) 
     return moved
 
 
-def _bounded(document: Json, most: int) -> Json:
+def _limit_parallelism_of(document: Json, limit: int) -> Json:
     """A workflow's document with the setting `parallelism`; any other document as it is."""
     if document["kind"] != "Workflow":
         return document
     spec = document.get("spec") or {}
-    return {**document, "spec": {**spec, "parallelism": _at_once(spec.get("parallelism"), most)}}
-
-
-def _at_once(own: int | None, most: int) -> int:
-    """How many tasks of a workflow run at once. own: its own parallelism, which counts if it is smaller."""
-    return min(own or most, most)
+    return {**document, "spec": {**spec, "parallelism": limit_parallelism(spec.get("parallelism"), limit)}}
 
 
 def check_documents(
@@ -307,7 +302,7 @@ def run_script(
 
     def look(workflow: Any) -> None:
         if settings.parallelism is not None and not is_stored(workflow):
-            workflow.parallelism = _at_once(workflow.parallelism, settings.parallelism)
+            workflow.parallelism = limit_parallelism(workflow.parallelism, settings.parallelism)
         for hint in hints_on_returns(workflow):
             print_note(f"hera-utils: {hint}")
         if checked:

@@ -25,6 +25,7 @@ from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
 from hera_utils.runs.point_status import point_statuses
 from hera_utils.runs.record import DONE, PRUNED, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of
+from hera_utils.settings.resolve import limit_parallelism
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
@@ -182,7 +183,7 @@ class Dispatcher:
         metadata["annotations"] = {**annotations, **self.options.annotations, **self._annotations_of_run(batch)}
         spec = dict(document.get("spec") or {})
         if self.options.parallelism is not None:
-            spec["parallelism"] = min(self.options.parallelism, spec.get("parallelism") or self.options.parallelism)
+            spec["parallelism"] = limit_parallelism(spec.get("parallelism"), self.options.parallelism)
         return {**document, "metadata": metadata, "spec": spec}
 
     def _annotations_of_run(self, batch: Batch) -> dict[str, str]:

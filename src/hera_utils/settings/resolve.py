@@ -170,6 +170,11 @@ class CLIContext:
         return mask(text, self.secrets())
 
 
+def limit_parallelism(own: int | None, limit: int) -> int:
+    """How many tasks of a workflow may run at once: its own parallelism if that is smaller than the limit of the settings."""
+    return min(own or limit, limit)
+
+
 def resolve(
     layers: Sequence[Layer],
     *,
