@@ -50,7 +50,7 @@ def killed_and_resumed(copied, local_platform):
 def done(runs):
     for folder in records(runs):
         with RunRecord.open(folder) as record:
-            return record.statuses().get("Succeeded", 0)
+            return record.counts_by_status().get("Succeeded", 0)
     return 0
 
 

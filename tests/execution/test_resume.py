@@ -590,7 +590,7 @@ def test_submitted_and_followed_later(lab, small_parts, local_platform):
     one = experiment(n=range(10), gather=gather)
     name = lab.engine.submit(one)
     with RunRecord.open(lab.runs / name) as record:
-        assert record.statuses() == {"Submitted": 6, "": 4}
+        assert record.counts_by_status() == {"Submitted": 6, "": 4}
         assert record.facts["ended"] is None
     run = ExecutionEngine(local_platform.context).follow(one)
     assert (run.name, run.succeeded, run["count"].outputs["total"]) == (name, True, "10")

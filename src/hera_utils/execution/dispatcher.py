@@ -7,6 +7,7 @@ which workflows to look for.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
@@ -322,16 +323,16 @@ class Dispatcher:
 
     def progress(self, total: int) -> Progress:
         """How far the whole run is, in points."""
-        shares, held = [], self.record.points_held()
+        shares, counts = [], self.record.counts_by_workflow()
         for row in self.record.workflows():
             flight = self.in_flight.get(row.name)
             phase = row.phase or (flight.phase if flight is not None else "")
             phase = DONE if row.name in self._stopped else phase
-            points = held.get(row.name, 0) if row.role == "points" else row.points
+            points = counts.get(row.name, Counter()).total() if row.role == "points" else row.points
             shares.append(Share(row.name, phase, points, 1.0 if flight is None else flight.share))
         state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._started)
         state = replace(state, waiting=self._stall.reasons(shares))
-        statuses = self.record.statuses()
+        statuses = sum(counts.values(), Counter())
         failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
             state = replace(state, phase=DONE)  # a later workflow computed what had failed

@@ -132,7 +132,7 @@ def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict
     """The Run of a dispatcher whose workflows have all ended."""
     record = dispatcher.record
     rows = record.workflows()
-    states = record.statuses()
+    states = record.counts_by_status()
     count = sum(states.values())
     last = dispatcher.last or {"metadata": {"name": record.name}, "status": {"phase": phase}}
     own = outcome(last)
@@ -174,7 +174,7 @@ def notification_of_end(run: Run, seconds: float) -> Ending:
     statuses, experiment = dict[str, int](), ""
     if run.record is not None:
         with RunRecord.open(run.record) as record:
-            statuses, experiment = record.statuses(), str(record.facts.get("experiment") or "")
+            statuses, experiment = record.counts_by_status(), str(record.facts.get("experiment") or "")
     return Ending(
         run=run.name,
         namespace=run.namespace,

@@ -326,7 +326,7 @@ class SearchSession(Session):
         name, most = self.record.name, self.rounds.design.most
         self.dispatcher.send_until_full(self._batches())
         link = self.client.link(next(iter(self.dispatcher.in_flight), name))
-        count = self.plan.points - self.record.statuses().get("", 0)
+        count = self.plan.points - self.record.counts_by_status().get("", 0)
         return [
             f"{name}: {count} of at most {most} points are submitted; the rest follows with: {self.advice.resume()}",
             link,

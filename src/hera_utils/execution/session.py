@@ -223,7 +223,7 @@ class Session:
 
     def _continues_run(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
         """Whether some part of a run still runs or was not sent."""
-        waiting = "" in record.statuses()
+        waiting = "" in record.counts_by_status()
         gathered = any(row.role == "gather" for row in record.workflows())
         return bool(dispatcher.in_flight or waiting or (self.definition.gather is not None and not gathered))
 
@@ -526,7 +526,7 @@ class Session:
         if all_sent and gather and not self.dispatcher.in_flight and self._complete():
             self.dispatcher.send(self._gather_batch())
             gather = False
-        waiting = self.record.statuses().get("", 0)
+        waiting = self.record.counts_by_status().get("", 0)
         link = self.client.link(next(iter(self.dispatcher.in_flight), name))
         if all_sent and not gather:
             return [f"{name} is submitted; follow it with: {self.advice.command('watch', name)}", link]
@@ -558,7 +558,7 @@ class Session:
 
     def _how_to_come_back(self) -> str:
         assert self.record is not None
-        name, waiting = self.record.name, self.record.statuses().get("", 0)
+        name, waiting = self.record.name, self.record.counts_by_status().get("", 0)
         return self.advice.come_back(
             name, waiting=waiting, gathers=self.plan.gather is not None and not self._has_gather()
         )
@@ -577,7 +577,7 @@ def _has_failed_workflow(record: RunRecord) -> bool:
 
 def close_record(record: RunRecord) -> None:
     """Record that a run which no process follows any more has ended."""
-    states = record.statuses()
+    states = record.counts_by_status()
     phases = [row.phase for row in record.workflows()]
     gathered = not record.facts.get("gather") or any(row.role == "gather" for row in record.workflows())
     searched = bool((record.facts.get("inputs") or {}).get("search"))  # a search might have chosen more points

@@ -23,6 +23,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -410,13 +411,17 @@ class RunRecord:
             for point, trial in self._base.execute(f"select id, trial from trials{where}", values)
         }
 
-    def statuses(self) -> dict[str, int]:
-        """status → number of points."""
-        return dict(self._base.execute("select status, count(*) from points group by status"))
+    def counts_by_workflow(self) -> dict[str, Counter[str]]:
+        """Name of a workflow → status → number of points; a point counts for the newest of its workflows."""
+        counts: dict[str, Counter[str]] = {}
+        query = "select workflow, status, count(*) from points group by workflow, status"
+        for workflow, status, count in self._base.execute(query):
+            counts.setdefault(workflow, Counter())[status] = count
+        return counts
 
-    def points_held(self) -> dict[str, int]:
-        """Name of a workflow → number of points of which it is the newest; those that a later one computed again do not count."""
-        return dict(self._base.execute("select workflow, count(*) from points group by workflow"))
+    def counts_by_status(self) -> Counter[str]:
+        """status → number of points."""
+        return sum(self.counts_by_workflow().values(), Counter())
 
     def to_compute(self) -> int:
         """The number of points that no earlier run has computed."""

@@ -77,7 +77,7 @@ def _describe_by_record(folder: Path, workflows: Sequence[Json], *, failed: bool
     with RunRecord.open(folder) as record:
         if record.facts.get("ended") and record.facts.get("phase") == "Succeeded":
             return NOTHING
-        points, rows = record.statuses().get("", 0), record.workflows()
+        points, rows = record.counts_by_status().get("", 0), record.workflows()
         gathered = (rows and rows[-1].role == "gather") or _is_gather(workflows[-1])
         gather = bool(record.facts.get("gather")) and not gathered
     if failed and not (driven and points):
