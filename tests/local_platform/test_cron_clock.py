@@ -57,6 +57,10 @@ def test_histories_are_short_and_go_with_the_cron_workflow(platform):
     platform.create("CronWorkflow", "default", cron("brief", "true", successfulJobsHistoryLimit=1))
     until(lambda: status(platform, "brief").get("succeeded", 0) >= 3)
     until(lambda: len([run for run in runs(platform) if run["status"].get("phase") == "Succeeded"]) <= 1)
+    document = json.loads(platform.get("CronWorkflow", "default", "brief").text)
+    document["spec"] |= {"successfulJobsHistoryLimit": 0, "suspend": True}
+    platform.update("CronWorkflow", "default", document)
+    until(lambda: not runs(platform))
     platform.delete("CronWorkflow", "default", "brief")
     until(lambda: not runs(platform))
 
@@ -84,6 +88,30 @@ def test_suspended_it_starts_nothing(platform):
     time.sleep(1.5)
     assert not runs(platform)
     assert not platform.busy()
+
+
+def test_a_template_that_is_missing_is_a_condition_until_it_is_there_again(platform):
+    template = {"metadata": {"name": "t"}, "spec": toys.workflow("true")["spec"]}
+    platform.create("WorkflowTemplate", "default", template)
+    document = cron("refers", "true")
+    calls = [[{"name": "a", "templateRef": {"name": "t", "template": "main"}}]]
+    document["spec"]["workflowSpec"]["templates"].append({"name": "caller", "steps": calls})
+    platform.create("CronWorkflow", "default", document)
+    until(lambda: status(platform, "refers").get("succeeded"))
+    whole = cron("whole", suspend=True)
+    whole["spec"]["workflowSpec"] = {"workflowTemplateRef": {"name": "t"}}
+    platform.create("CronWorkflow", "default", whole)
+    platform.delete("WorkflowTemplate", "default", "t")
+    for name, words in (
+        ("refers", "templates.caller templates.caller.steps[0].a template reference t.main not found"),
+        ("whole", 'WorkflowTemplate Informer cannot find WorkflowTemplate of name "t" in namespace "default"'),
+    ):
+        (condition,) = until(lambda name=name: status(platform, name).get("conditions"))
+        assert (condition["type"], condition["message"]) == ("SpecError", f"cannot validate Workflow: {words}")
+    ended = status(platform, "refers")["succeeded"]
+    platform.create("WorkflowTemplate", "default", template)
+    until(lambda: status(platform, "refers")["succeeded"] > ended)
+    assert not status(platform, "refers")["conditions"]
 
 
 def test_what_cannot_be_submitted_is_a_condition(platform):

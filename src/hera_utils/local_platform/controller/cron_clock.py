@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import queue
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -34,6 +35,16 @@ Key = tuple[str, str]
 """(namespace, name) of a cron workflow."""
 LONGEST_WAIT = 10.0
 """Seconds within which it is noticed that the machine slept or that its clock was set."""
+
+
+_MISSING = re.compile(r'(cluster)?workflowtemplates\.argoproj\.io "([^"]*)" not found')
+
+
+def _missing(cluster: str | None, name: str, namespace: str) -> str:
+    """The words of Argo's controller about a template that does not exist; its server says it in Kubernetes' words."""
+    if cluster:
+        return f'ClusterWorkflowTemplate Informer cannot find ClusterWorkflowTemplate of name "{name}"'
+    return f'WorkflowTemplate Informer cannot find WorkflowTemplate of name "{name}" in namespace "{namespace}"'
 
 
 class Workflows(Protocol):
@@ -149,6 +160,7 @@ class CronClock:
             self._remove(key)
         if change.type != "DELETED":
             self._entries.setdefault(key, _Entry(stored.uid))
+            self._settle(key)
             self._schedule(key)
 
     def _remove(self, key: Key) -> None:
@@ -212,14 +224,17 @@ class CronClock:
 
     # --- its times ----------------------------------------------------------------------------------------------------
     def _schedule(self, key: Key) -> None:
-        """Handle a new or changed cron workflow: run a missed time now, and compute the next time."""
+        """Handle a new or changed cron workflow: run a missed time now, and compute the next time.
+
+        One that is not valid keeps its times: each of them says so in a condition, until what it refers to is there again.
+        """
         document = self._document(key)
         entry = self._entries[key]
         entry.next = None
-        if document is None or cron_workflow.completed(document) or self._fault(key, document):
+        if document is None or cron_workflow.completed(document):
             return
         missed = cron_workflow.missed(document, now())
-        if missed is not None:
+        if missed is not None and not self._fault(key, document):
             self._run(key, document, missed)
         entry.next = cron_workflow.next_time(document, now())
 
@@ -257,7 +272,7 @@ class CronClock:
         try:
             self._platform.lint(key[0], document, "CronWorkflow")
         except HeraUtilsError as error:
-            return error.message
+            return _MISSING.sub(lambda found: _missing(found[1], found[2], key[0]), error.message)
         return ""
 
     # --- its document -------------------------------------------------------------------------------------------------
