@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,6 +53,22 @@ def test_a_workflow_that_refers_to_a_template_and_begins_suspended_is_resumed(pl
     assert "nodes" not in argo("GET", f"{WORKFLOWS}/held").json()["status"]
     argo("PUT", f"{WORKFLOWS}/held/resume", {})
     assert toys.wait(platform, "default", "held")["status"]["phase"] == "Succeeded"
+
+
+def test_labels_say_that_a_workflow_has_ended_by_an_edit_of_its_spec(platform, argo):
+    """The edit used to put back the labels that it had read."""
+    document = toys.workflow("true")
+    document["metadata"] = {"name": "held", "labels": {"gone": "x", "stays": "y"}}
+    document["spec"]["templates"] = [{"name": "main", "suspend": {}}]
+    argo("POST", WORKFLOWS, {"workflow": document})
+    edited = json.loads(platform.get("Workflow", "default", "held").text)
+    edited["spec"]["shutdown"] = "Terminate"
+    edited["metadata"]["labels"] |= {"new": "z"}
+    del edited["metadata"]["labels"]["gone"]
+    platform.update("Workflow", "default", edited)
+    prefix = "workflows.argoproj.io"
+    wanted = {f"{prefix}/completed": "true", f"{prefix}/phase": "Failed", "new": "z", "stays": "y"}
+    assert toys.wait(platform, "default", "held")["metadata"]["labels"] == wanted
 
 
 @pytest.mark.parametrize(

@@ -288,7 +288,9 @@ class LocalPlatform:
             active = self._controller.active(stored.uid)
             if active is None or stored.uid in turn.deleted:
                 raise objects.not_found(kind, name)
-            active.run.document["metadata"] |= {"labels": labels, "annotations": annotations}
+            metadata, before = active.run.document["metadata"], old["metadata"]
+            for part, after in (("labels", labels), ("annotations", annotations)):
+                metadata[part] = edits.merged(metadata.get(part) or {}, before.get(part) or {}, after)
             turn.touched[stored.uid] = active
             return lambda: self._workflow(stored.uid)
 

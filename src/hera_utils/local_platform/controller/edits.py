@@ -48,3 +48,9 @@ def events_of(old: Json, new: Json, name: str) -> list[Event]:
     if new.get("shutdown") and new["shutdown"] != old.get("shutdown"):
         events.append(ShutdownRequested(0.0, strategy=str(new["shutdown"])))
     return events
+
+
+def merged(now: Json, before: Json, after: Json) -> Json:
+    """The labels or annotations of a run with what a user's edit changed. The run itself may have changed others meanwhile."""
+    kept = {key: value for key, value in now.items() if key in after or key not in before}
+    return kept | {key: value for key, value in after.items() if before.get(key) != value}
