@@ -130,3 +130,34 @@ def test_a_template_that_calls_itself_without_a_condition(condition: Json) -> No
 def test_a_recursion_after_other_steps_is_meant() -> None:
     first, again = {"name": "flip", "template": "coin"}, {"name": "again", "template": "main"}
     assert remarks({"spec": {"templates": [{"name": "main", "steps": [[first], [again]]}]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("hooked", "of_hook", "name", "told"),
+    [
+        (True, True, "running", True),
+        (True, True, "exit", False),
+        (False, True, "running", False),
+        (True, False, "running", False),
+    ],
+)
+def test_a_hook_that_a_cluster_takes_for_an_attempt(hooked: bool, of_hook: bool, name: str, told: bool) -> None:
+    again: Json = {"retryStrategy": {"limit": 1}}
+    document = _workflow(f"steps: [[{{name: a, template: t, hooks: {{{name}: {{template: h, expression: 'true'}}}}}}]]")
+    document["spec"]["templates"] += [
+        {"name": "t", **(again if hooked else {})},
+        {"name": "h", **(again if of_hook else {})},
+    ]
+    found = remarks(document)
+    assert len(found) == told
+    assert all(one.startswith("spec.templates[0].a.hooks.running and what it belongs to") for one in found)
+
+
+def test_a_hook_of_a_workflow_that_a_cluster_takes_for_an_attempt() -> None:
+    document = _workflow("container: {image: i}")
+    hooks = {"running": {"template": "main", "expression": "true"}}
+    document["spec"] |= {"entrypoint": "main", "templateDefaults": {}, "hooks": hooks}
+    assert not remarks(document)
+    document["spec"]["templateDefaults"]["retryStrategy"] = {}
+    (found,) = remarks(document)
+    assert found.startswith("spec.hooks.running and what it belongs to")

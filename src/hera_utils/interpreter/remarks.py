@@ -1,7 +1,7 @@
 """Warnings about parts of a valid workflow that probably do not do what their author wants: names with a dash in expressions, inline
-templates that Argo does not run as written, templates that call themselves without end.
+templates that Argo does not run as written, templates that call themselves without end, hooks that Argo takes for attempts.
 
-Nothing is refused, and a run ends as on a cluster, but its user is warned before it starts.
+Nothing is refused, and a run ends as on a cluster (except for such hooks), but its user is warned before it starts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ _LOOP = (
 _ENDLESS = (
     "calls the template it is in, whenever it runs, and never ends; in Hera this is a script with the name of its DAG or steps "
     "(the first template of a name is kept): give one of them another name"
+)
+_COUNTED = (
+    "and what it belongs to are tried again (retryStrategy): on a cluster the hook counts as an attempt, so that once it has succeeded "
+    "the work begins a second time and what follows does not wait for the first; give the hook's template no retryStrategy"
 )
 _KEPT = (
     "stays as it is when the template is called by templateRef: give the inline template inputs, and the step arguments"
@@ -49,8 +53,11 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
         for one in dashes.dashed(expression, names):
             yield f"{path}: {one.written} subtracts; write {one.better}"
     inline: dict[str, Json] = {}
+    retried = _retried(spec)
+    yield from _counted_hooks(f"{home}spec", spec, spec.get("entrypoint"), retried)
     for index, template in enumerate(spec.get("templates") or ()):
         for path, step in _calls(template, f"{home}spec.templates[{index}]"):
+            yield from _counted_hooks(path, step, step.get("template"), retried)
             if step.get("template") and step.get("template") == template.get("name") and _always(template, step):
                 yield f"{path} {_ENDLESS}"
             if not step.get("inline"):
@@ -59,6 +66,20 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
                 yield f"{path}: {_LOOP}"
             if referred:
                 yield from _not_as_written(path, step, inline)
+
+
+def _retried(spec: Json) -> set[str]:
+    """The names of the templates that have a retryStrategy."""
+    always = (spec.get("templateDefaults") or {}).get("retryStrategy") is not None
+    return {
+        one.get("name", "") for one in spec.get("templates") or () if always or one.get("retryStrategy") is not None
+    }
+
+
+def _counted_hooks(path: str, holder: Json, template: str | None, retried: set[str]) -> Iterator[str]:
+    for name, hook in (holder.get("hooks") or {}).items():
+        if name != "exit" and template in retried and (hook or {}).get("template") in retried:
+            yield f"{path}.hooks.{name} {_COUNTED}"
 
 
 def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[str]:
