@@ -747,3 +747,25 @@ def test_the_status_says_whether_artifacts_are_to_be_removed(whole, own, said):
     (pod,) = play.launched
     play.end(pod)
     assert (play.phase, play.run.document["status"]["artifactGCStatus"]) == ("Succeeded", said)
+
+
+def test_templates_from_outside_are_stored_when_a_workflow_begins(mode: str) -> None:
+    """Also those that may never run: Argo stores them while it validates the workflow."""
+    collected = OUTPUT % ", artifactGC: {strategy: OnWorkflowDeletion}"
+    called = (
+        f"{{name: a, steps: [[{{name: s, template: b}}]]}}, {{name: b, {POD}, {collected}}}, {{name: other, {POD}}}"
+    )
+    outside = {"kind": "WorkflowTemplate", **workflow(f"{{templates: [{called}]}}", "t")}
+    steps = "steps: [[{name: x, template: p}], [{name: y, templateRef: {name: t, template: a}}]]"
+    spec = f"{{entrypoint: main, templates: [{{name: main, {steps}}}, {{name: p, {POD}}}]}}"
+    play = Play(workflow(spec), mode, templates=(outside,))
+    status = play.run.document["status"]
+    assert sorted(status["storedTemplates"]) == ["namespaced/t/a", "namespaced/t/b"]
+    assert status["artifactGCStatus"] == {}
+
+
+def test_a_group_in_which_nothing_runs_has_no_progress(mode: str) -> None:
+    steps = "steps: [[{name: x, template: p, when: 'false'}]]"
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {steps}}}, {{name: p, {POD}}}]}}"), mode)
+    assert [node.get("progress") for node in play.run.nodes.values()] == [None, None, None]
+    assert play.run.document["status"]["progress"] == "0/0"

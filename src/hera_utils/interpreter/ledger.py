@@ -204,7 +204,9 @@ class Ledger:
             self._note(node["id"])
         if phases.has_ended(node) and node["type"] not in LEAVES and node["type"] != "Skipped":
             found = self.tally.below(node, self.children(node))
-            self.change(node, progress=found.text(), resourcesDuration=dict(found.usage) or None)
+            self.change(
+                node, progress=found.text() if found.whole else None, resourcesDuration=dict(found.usage) or None
+            )
         return node
 
     def _stamp(self) -> str:

@@ -92,6 +92,8 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
 
 def begin_run(walk: Walk) -> list[Command]:
     """Ask for the workflow's locks; if it has none, it runs at once."""
+    if walk.run.memory.get("templates"):
+        walk.templates.store_reached(walk.spec, walk.home)
     gc.run_begins(walk)
     if walk.spec.get("synchronization"):
         lock_requests.ask(walk, "", walk.spec["synchronization"])

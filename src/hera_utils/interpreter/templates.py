@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from hera_utils.argo.template_calls import calls_of
+from hera_utils.argo.template_calls import calls_of, calls_with_hooks, hooks_of
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 
@@ -71,6 +71,27 @@ class Templates:
         if not kind_of(template):
             raise Fault(f"template '{template.get('name', '')}' type is unknown")
         return home, template
+
+    def store_reached(self, spec: Json, home: TemplateHolder) -> None:
+        """Store all templates from outside that the workflow's templates and hooks can call, whether they will run or not.
+
+        Argo stores them while it validates a workflow, which it does before the workflow begins. What is not found is reported when it
+        is called.
+        """
+        calls = [(hook, home) for hook in hooks_of(spec)]
+        calls += [(call, home) for template in spec.get("templates") or () for call in calls_with_hooks(template)]
+        seen: set[str] = set()
+        while calls:
+            call, home = calls.pop()
+            key = self._stored_key(call, home)
+            if not key or key in seen:
+                continue
+            seen.add(key)
+            try:
+                inner, template = self.resolve(call, home)
+            except Fault:
+                continue
+            calls += [(each, inner) for each in calls_with_hooks(template)]
 
     def _store(self, key: str, home: TemplateHolder, template: Json) -> None:
         """Store a template from outside, and its inline templates, as written, without the values of a caller."""
