@@ -80,13 +80,13 @@ class Templates:
         """
         calls = [(hook, home) for hook in hooks_of(spec)]
         calls += [(call, home) for template in spec.get("templates") or () for call in calls_with_hooks(template)]
-        seen: set[str] = set()
+        visited: set[str] = set()
         while calls:
             call, home = calls.pop()
             key = self._stored_key(call, home)
-            if not key or key in seen:
+            if not key or key in visited:
                 continue
-            seen.add(key)
+            visited.add(key)
             try:
                 inner, template = self.resolve(call, home)
             except Fault:
