@@ -58,7 +58,7 @@ def config_of(*tars, **run):
 def add_image(store, folder, reference, *tars, packed=gzip.compress, **run):
     """Add an image to a store; its blobs are written as files in `folder` first."""
     data, config = config_of(*tars, **run)
-    with store.using():
+    with store.hold_content():
         store.add_blob(digest_of(data), data)
         for number, layer in enumerate(tars):
             file = folder / f"layer-{number}"

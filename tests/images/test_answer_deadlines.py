@@ -13,7 +13,7 @@ from hera_utils.images import answers, download, pull, tokens, transport
 from hera_utils.images.faults import RegistryUnreachable
 from hera_utils.images.login import Logins
 from hera_utils.images.reference import Reference
-from hera_utils.images.registry import Patience, RegistryClient
+from hera_utils.images.registry import RegistryClient, RetryPolicy
 from hera_utils.images.store import Store
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: " + MANIFEST.encode() + b"\r\n\r\n"
@@ -62,7 +62,7 @@ def slow(first: bytes, then: bytes, pause: float = 0.02) -> Iterator[Slow]:
 
 
 def client_of(host: str) -> RegistryClient:
-    patience = Patience(attempts=2, first_pause=0.01, longest_pause=0.1, connect=5.0)
+    patience = RetryPolicy(attempts=2, first_pause=0.01, longest_pause=0.1, connect=5.0)
     return RegistryClient(host, Logins(), environ={}, patience=patience)
 
 

@@ -16,9 +16,9 @@ from hera_utils.images.choice import (
     StandIn,
     ThisMachine,
     choose,
+    choose_without_registry,
     is_described,
-    python_with,
-    without_registry,
+    python_stand_in,
 )
 
 HERE = ThisMachine("3.12.4", lambda program: program != "xxd")
@@ -50,7 +50,7 @@ def test_another_minor_is_pulled_and_stood_in_for_where_no_registry_answers(imag
     pull = auto(image, PYTHON)
     assert isinstance(pull, Pull)
     assert pull.reference == image
-    stand_in = without_registry(pull, NONE_TO_ASK)
+    stand_in = choose_without_registry(pull, NONE_TO_ASK)
     assert isinstance(stand_in, StandIn)
     assert "3.12.4" in stand_in.reason
     assert stand_in.because == NONE_TO_ASK
@@ -66,7 +66,7 @@ def test_another_minor_is_pulled_and_stood_in_for_where_no_registry_answers(imag
 def test_every_other_image_is_pulled_or_refused(image: str) -> None:
     pull = auto(image, PYTHON)
     assert isinstance(pull, Pull)
-    refused = without_registry(pull, NONE_TO_ASK)
+    refused = choose_without_registry(pull, NONE_TO_ASK)
     assert isinstance(refused, RefusedImage)
     assert image in refused.reason
     assert NONE_TO_ASK in refused.reason
@@ -107,7 +107,7 @@ def test_a_small_image_is_pulled_where_it_would_mean_something_else(use: ImageUs
     pull = auto("alpine:3", shell("echo fine"), use)
     assert isinstance(pull, Pull)
     assert why in pull.why
-    refused = without_registry(pull, NONE_TO_ASK)
+    refused = choose_without_registry(pull, NONE_TO_ASK)
     assert isinstance(refused, RefusedImage)
     assert why in refused.reason
 
@@ -124,7 +124,7 @@ def test_the_other_policies() -> None:
     never = choose("python:3.11", "never", None, (PYTHON,), HERE)
     assert isinstance(never, Pull)
     assert not never.registry
-    assert isinstance(without_registry(never, NONE_TO_ASK), StandIn)
+    assert isinstance(choose_without_registry(never, NONE_TO_ASK), StandIn)
     assert isinstance(choose("lab/solver", "here", None, (PYTHON,), HERE), StandIn)
     assert isinstance(choose("lab/solver", "here", None, (PYTHON, ImageUse(("solver",))), HERE), Pull)
     assert isinstance(choose("lab/solver", "here", None, (), HERE), Pull)
@@ -136,14 +136,14 @@ def test_the_other_policies() -> None:
      ("docker.io/library/python:3.13.1", "3.13")],
 )  # fmt: skip
 def test_a_python_with_packages(image: str, python: str) -> None:
-    settings = python_with(image, ["numpy"], HERE)
+    settings = python_stand_in(image, ["numpy"], HERE)
     assert settings == {"python": python, "cmd": ["python3"], "requirements": ["numpy"]}
     assert is_described(settings)
     assert not is_described({"python": "current"})
     assert not is_described({"python": "/usr/bin/python3"})
     assert is_described({"python": "3.11"})
-    assert python_with("lab/python:3.12", ["numpy"], HERE) is None
-    assert python_with(f"python@sha256:{'0' * 64}", ["numpy"], HERE) is None
+    assert python_stand_in("lab/python:3.12", ["numpy"], HERE) is None
+    assert python_stand_in(f"python@sha256:{'0' * 64}", ["numpy"], HERE) is None
 
 
 def test_an_image_that_must_not_be_pulled_is_looked_for_in_the_store() -> None:
@@ -191,7 +191,7 @@ def test_stand_in_never_pulls_and_pull_never_stands_in(image: str, uses: list[Im
     assert not isinstance(choose(image, "stand-in", None, uses, HERE), Pull)
     pull = choose(image, "pull", None, uses, HERE)
     assert isinstance(pull, Pull)
-    assert isinstance(without_registry(pull, NONE_TO_ASK), RefusedImage)
+    assert isinstance(choose_without_registry(pull, NONE_TO_ASK), RefusedImage)
 
 
 @given(IMAGES, USES)
@@ -200,7 +200,7 @@ def test_never_is_auto_where_no_registry_can_be_asked(image: str, uses: list[Ima
     if isinstance(usual, Pull):
         assert isinstance(never, Pull)
         assert not never.registry
-        assert without_registry(never, NONE_TO_ASK) == without_registry(usual, NONE_TO_ASK)
+        assert choose_without_registry(never, NONE_TO_ASK) == choose_without_registry(usual, NONE_TO_ASK)
     else:
         assert never == usual
 
@@ -224,7 +224,7 @@ def test_the_prefixes_of_docker_hub_do_not_matter(image: str, policy: str, uses:
 def test_a_stand_in_or_a_refusal_says_why(image: str, policy: str, uses: list[ImageUse]) -> None:
     choice = choose(image, policy, None, uses, HERE)
     if isinstance(choice, Pull):
-        choice = without_registry(choice, NONE_TO_ASK)
+        choice = choose_without_registry(choice, NONE_TO_ASK)
     assert choice.reason
     assert not choice.reason.endswith(".")
     assert "\n" not in choice.reason

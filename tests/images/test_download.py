@@ -113,14 +113,14 @@ def test_a_registry_that_knows_no_ranges_is_asked_from_the_start(registry, refer
     "before", [b"not the beginning of it", LARGE[:1000] + b"x", LARGE + b"more", LARGE[:-1] + b"x"]
 )
 def test_a_wrong_beginning_is_found_out_and_replaced(registry, reference, store, before):
-    with store.alone(sha256(LARGE)):
+    with store.hold_lock(sha256(LARGE)):
         partial(store).write_bytes(before)
     assert pull(reference, store, logins=ANYBODY)
     assert starts(registry)[-1] == 0
 
 
 def test_a_download_that_was_complete_is_not_asked_for(registry, reference, store):
-    with store.alone(sha256(LARGE)):
+    with store.hold_lock(sha256(LARGE)):
         partial(store).write_bytes(LARGE)
     assert pull(reference, store, logins=ANYBODY)
     assert starts(registry) == []

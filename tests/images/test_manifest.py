@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hera_utils.images import manifest
 from hera_utils.images.config import UnreadableImage
-from hera_utils.images.manifest import ImageIndex, ImageManifest, NoSuchPlatform, choose, fits, parse, this_platform
+from hera_utils.images.manifest import ImageIndex, ImageManifest, NoSuchPlatform, choose, parse, runs_on, this_platform
 
 SHA = "sha256:" + "ab" * 32
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": SHA, "size": 7}
@@ -91,10 +91,10 @@ def test_this_machine_in_the_words_of_images(monkeypatch, system, expected):
 
 
 def test_whether_an_image_fits():
-    assert fits("linux/arm64/v8", "linux/arm64")
-    assert fits("linux", "linux/amd64")
-    assert not fits("linux/arm64", "linux/amd64")
-    assert not fits("windows/amd64", "linux/amd64")
+    assert runs_on("linux/arm64/v8", "linux/arm64")
+    assert runs_on("linux", "linux/amd64")
+    assert not runs_on("linux/arm64", "linux/amd64")
+    assert not runs_on("windows/amd64", "linux/amd64")
 
 
 def test_the_layers_of_a_manifest():

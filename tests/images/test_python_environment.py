@@ -72,11 +72,11 @@ def test_one_that_was_not_used_for_long_is_found_and_made_again_of_its_lock(tmp_
     folder = tmp_path / "python"
     made = prepare(folder, sys.executable, ["moo"])
     home = Path(made.python).parents[1]
-    assert python_environment.unused(folder, 60) == []
+    assert python_environment.unused_environments(folder, 60) == []
     os.utime(home / "complete", (0, 0))
-    assert python_environment.unused(folder, 60) == [home]
+    assert python_environment.unused_environments(folder, 60) == [home]
     prepare(folder, sys.executable, ["moo"])
-    assert python_environment.unused(folder, 60) == []
+    assert python_environment.unused_environments(folder, 60) == []
     python_environment.remove(home)
     assert not home.exists()
     assert prepare(folder, sys.executable, ["moo"]) == made

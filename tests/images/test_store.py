@@ -91,7 +91,7 @@ def test_what_a_pod_has_mounted_stays(store, tmp_path):
 
 def test_nothing_is_removed_while_an_image_is_added(store, tmp_path):
     add_image(store, tmp_path, "one", BASE)
-    with store.using():
+    with store.hold_content():
         with pytest.raises(InUse):
             store.remove("one", nobody)
         with pytest.raises(InUse):
@@ -146,7 +146,7 @@ def test_a_removal_waits_for_a_pod_that_starts(store, tmp_path):
     entered = threading.Event()
 
     def start_a_pod():
-        with store.using():
+        with store.hold_content():
             entered.set()
             time.sleep(0.3)
 

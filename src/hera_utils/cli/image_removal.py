@@ -102,5 +102,5 @@ def _unused_pythons(state: Path, unused: float, unfinished: str) -> dict[Path, i
     from hera_utils.images import python_environment
     from hera_utils.local_platform.storage.disk import bytes_of
 
-    homes = python_environment.unused(state / "python", unused)
+    homes = python_environment.unused_environments(state / "python", unused)
     return {home: bytes_of(home) for home in homes if home.name not in unfinished}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from hera_utils.errors import HeraUtilsError
-from hera_utils.images.deadlines import within
+from hera_utils.images.deadlines import raise_after
 from hera_utils.images.endpoints import MIRRORS, Endpoint
 from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreachable, TooManyPulls
 from hera_utils.images.login import Logins
@@ -51,19 +51,19 @@ class Exchange:
         self.endpoint, self.reference, self.authorization, self.depth = endpoint, reference, authorization, depth
         self._logins = logins
 
-    def may_ask_anew(self, reply: requests.Response, used: Secret, url: str) -> bool:
+    def may_resend(self, reply: requests.Response, used: Secret, url: str) -> bool:
         """Whether to send the request again with another token or login."""
-        if _redirected(reply, url):
+        if _is_redirected(reply, url):
             return False
         if reply.status_code == 401:
             return self.authorization.renew(used, reply.headers.get("WWW-Authenticate", ""))
         return reply.status_code == 403 and self.authorization.advance(used)
 
-    def is_elsewhere(self, reply: requests.Response, url: str) -> bool:
+    def is_redirected_to_registry(self, reply: requests.Response, url: str) -> bool:
         """Whether the request was redirected to another registry, which asks for a login of its own."""
-        return _redirected(reply, url) and reply.status_code == 401 and "WWW-Authenticate" in reply.headers
+        return _is_redirected(reply, url) and reply.status_code == 401 and "WWW-Authenticate" in reply.headers
 
-    def no_answer(self, error: Exception, url: str) -> Failure:
+    def failure_without_answer(self, error: Exception, url: str) -> Failure:
         host, name = self.endpoint.host, self.endpoint.name
         if fault := fault_of_certificate(error):
             fix = f"put the certificate of its authority at /etc/docker/certs.d/{host}/ca.crt, or name it in SSL_CERT_FILE"
@@ -83,18 +83,18 @@ class Exchange:
 
     def refusal(self, reply: requests.Response, url: str) -> Failure:
         """The failure that an answer with an unexpected status means."""
-        status, remark = reply.status_code, self._remark(reply)
+        status, remark = reply.status_code, self._registry_message(reply)
         name, image = self.endpoint.name, str(self.reference)
-        if _redirected(reply, url):
+        if _is_redirected(reply, url):
             store = urlsplit(reply.url).netloc
             return Failure(RegistryUnreachable(f"{store}, where {name} keeps its content, answers {status}"), True)
         if status in (401, 403):
-            return Failure(self._denied(remark))
+            return Failure(self._access_denied(remark))
         if status == 404:
             fix = "check the name and the tag; the page of the repository in the registry lists its tags"
             return Failure(ImageNotFound(f"{name} has no image {image}", fix=fix))
         if status == 429:
-            return self._too_many(reply, remark)
+            return self._too_many_requests(reply, remark)
         if status in _PASSING:
             error = RegistryUnreachable(f"{name} fails with status {status}{remark}", fix="try again later")
             return Failure(error, True, _retry_after(reply))
@@ -102,7 +102,7 @@ class Exchange:
             return Failure(NoAnswer(f"{name} answers 400 to plain HTTP{remark}"))
         return Failure(RegistryUnreachable(f"{name} answers {status} when it is asked for {image}{remark}"))
 
-    def _denied(self, remark: str) -> AccessDenied:
+    def _access_denied(self, remark: str) -> AccessDenied:
         sentence = f"pull access denied for {self.reference}: the repository does not exist or needs a login{remark}"
         if self.authorization.refused:
             sentence += f"; the registry refused the login of {', '.join(self.authorization.refused)}"
@@ -112,13 +112,13 @@ class Exchange:
         fix = f"check the name, and log in: docker login{host} (or podman login); for a workflow: imagePullSecrets"
         return AccessDenied(sentence, fix=fix)
 
-    def _too_many(self, reply: requests.Response, remark: str) -> Failure:
+    def _too_many_requests(self, reply: requests.Response, remark: str) -> Failure:
         wait = _retry_after(reply)
         if self.endpoint.registry != DOCKER_HUB or self.endpoint.mirror:
             sentence = f"{self.endpoint.name} asks for fewer requests (429){remark}"
             return Failure(TooManyPulls(sentence, fix="try again later", seconds=wait), True, wait)
         who = "this login" if self.authorization.has_login else "this address without a login"
-        limit = _limit(reply.headers.get("RateLimit-Limit", ""))
+        limit = _describe_limit(reply.headers.get("RateLimit-Limit", ""))
         error = TooManyPulls(
             f"Docker Hub allows {who} no more pulls for now{limit}",
             fix=f"log in with docker login, wait for some hours, or name a mirror in {MIRRORS}",
@@ -126,10 +126,10 @@ class Exchange:
         )
         return Failure(error, may_pass=wait > 0, wait=wait)
 
-    def _remark(self, reply: requests.Response) -> str:
+    def _registry_message(self, reply: requests.Response) -> str:
         """The registry's own message, as the end of a sentence; the secrets that were sent to it are masked."""
         try:
-            document = json.loads(read(reply, 1 << 16) or b"")
+            document = json.loads(read_body(reply, 1 << 16) or b"")
             first = document["errors"][0]
             text = str(first.get("message") or first.get("code") or "")
         except (BodyCut, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -139,11 +139,11 @@ class Exchange:
         return f': "{text}"' if text else ""
 
 
-def read(reply: requests.Response, most: int) -> bytes | None:
+def read_body(reply: requests.Response, most: int) -> bytes | None:
     """The body; None when it is larger. Raises BodyCut."""
     content = b""
     try:
-        with within(ANSWER_SECONDS):
+        with raise_after(ANSWER_SECONDS):
             while len(content) <= most:
                 chunk = reply.raw.read(1 << 16, decode_content=True)
                 if not chunk:
@@ -154,7 +154,7 @@ def read(reply: requests.Response, most: int) -> bytes | None:
     return None
 
 
-def _redirected(reply: requests.Response, url: str) -> bool:
+def _is_redirected(reply: requests.Response, url: str) -> bool:
     return origin(reply.url) != origin(url)
 
 
@@ -168,7 +168,7 @@ def _retry_after(reply: requests.Response) -> float:
     return 0.0
 
 
-def _limit(header: str) -> str:
+def _describe_limit(header: str) -> str:
     """`100;w=21600` → ` (its limit is 100 in 6 hours)`."""
     match = re.fullmatch(r"(\d{1,12});w=(\d{1,12})(;.*)?", header.strip())
     return f" (its limit is {match[1]} in {int(match[2]) / 3600:g} hours)" if match else ""

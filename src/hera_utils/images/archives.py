@@ -24,11 +24,11 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.images.config import ImageConfig, UnreadableImage, digest_of
 from hera_utils.images.decompress import GZIP, ZSTD, tar_entries, unpacked_chunks
-from hera_utils.images.faults import naming
+from hera_utils.images.faults import name_image_in_errors
 from hera_utils.images.manifest import ImageManifest, check_platform, choose, parse, this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
-from hera_utils.images.unpack import room_on
+from hera_utils.images.unpack import explain_full_disk
 from hera_utils.wording import counted, system_reason
 
 PROGRAMS = ("docker", "podman")
@@ -54,9 +54,10 @@ def import_archive(
 
     platform: system/architecture[/variant]; "" for this machine. Raises UnreadableImage, SettingsError, NoSuchPlatform, PlatformError.
     """
-    with _opened(path, store) as files, store.using():
+    with _open_archive(path, store) as files, store.hold_content():
         return [
-            _add(image, files, store, progress) for image in _images(path, files, name, platform or this_platform())
+            _add_image(image, files, store, progress)
+            for image in _images(path, files, name, platform or this_platform())
         ]
 
 
@@ -65,7 +66,7 @@ def import_from_program(
 ) -> list[StoredImage]:
     """Copy into the store an image that docker or podman has on this machine. Raises ResourceError."""
     command = [program, "save", *(["--format", "docker-archive"] if program == "podman" else []), "--", image]
-    with store.using(), tempfile.TemporaryFile(dir=store.scratch) as archive:
+    with store.hold_content(), tempfile.TemporaryFile(dir=store.scratch) as archive:
         try:
             done = subprocess.run(
                 command, stdout=archive, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
@@ -109,7 +110,7 @@ def _images(path: Path, files: _Files, name: str, platform: str) -> list[_Archiv
     )
 
 
-def _add(image: _ArchivedImage, files: _Files, store: Store, progress: Progress) -> StoredImage:
+def _add_image(image: _ArchivedImage, files: _Files, store: Store, progress: Progress) -> StoredImage:
     config = ImageConfig.parse(image.config)
     if len(config.diff_ids) != len(image.layers):
         raise UnreadableImage(
@@ -122,7 +123,10 @@ def _add(image: _ArchivedImage, files: _Files, store: Store, progress: Progress)
     missing = store.missing_layers(config)
     for done, number in enumerate(missing):
         progress(image.reference, done, len(missing))
-        with files.open(image.layers[number]) as packed, naming(Reference.parse(image.reference).familiar):
+        with (
+            files.open(image.layers[number]) as packed,
+            name_image_in_errors(Reference.parse(image.reference).familiar),
+        ):
             store.add_layer(config, number, packed)
     progress(image.reference, len(missing), len(missing))
     return store.add_image(image.reference, digest=image.digest, config_digest=config_digest)
@@ -148,12 +152,12 @@ def _docker_images(path: Path, files: _Files, name: str, platform: str) -> list[
             raise UnreadableImage(f"{path} is damaged: its manifest.json does not say what its images consist of")
         config = _document(files, entry["Config"])
         check_platform(ImageConfig.parse(config).platform, platform, name or ", ".join(tags or ()) or str(path))
-        for reference in _names(path, name, tags or [], len(entries)):
+        for reference in _image_names(path, name, tags or [], len(entries)):
             images.append(_ArchivedImage(reference, digest_of(config), config, tuple(layers), {}))
     return images
 
 
-def _names(path: Path, name: str, names: Sequence[str], images: int) -> list[str]:
+def _image_names(path: Path, name: str, names: Sequence[str], images: int) -> list[str]:
     if name and images > 1:
         raise SettingsError(
             f"{path} holds {counted(images, 'image')}, and --name gives one name", fix="leave --name out"
@@ -170,7 +174,7 @@ def _oci_images(path: Path, files: _Files, name: str, platform: str) -> list[_Ar
     top = parse(_document(files, "index.json"), str(path))
     if isinstance(top, ImageManifest):
         raise UnreadableImage(f"{path} is damaged: its index.json is no index")
-    named = [(entry, own) for entry in top.manifests if (own := _own_name(entry.annotations))]
+    named = [(entry, own) for entry in top.manifests if (own := _name_of_annotations(entry.annotations))]
     if name or not named:
         chosen = named[0][0] if len(named) == 1 else choose(top, platform, name or str(path))
         pairs = [(chosen, name)]
@@ -178,7 +182,7 @@ def _oci_images(path: Path, files: _Files, name: str, platform: str) -> list[_Ar
         pairs = named
     images = []
     for entry, own in pairs:
-        (reference,) = _names(path, own, [], 1)
+        (reference,) = _image_names(path, own, [], 1)
         documents: dict[str, bytes] = {}
         manifest = parse(_blob(files, entry.digest, documents), reference)
         while not isinstance(manifest, ImageManifest):
@@ -193,7 +197,7 @@ def _oci_images(path: Path, files: _Files, name: str, platform: str) -> list[_Ar
     return images
 
 
-def _own_name(annotations: dict[str, str]) -> str:
+def _name_of_annotations(annotations: dict[str, str]) -> str:
     """The full name of an image, "" when it has none; a tag alone is not a name."""
     return next((annotations[key] for key in _NAME_ANNOTATIONS if set(annotations.get(key, "")) & set("/:")), "")
 
@@ -214,7 +218,7 @@ def _blob(files: _Files, digest: str, documents: dict[str, bytes]) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, store: Store) -> Iterator[_Files]:
+def _open_archive(path: Path, store: Store) -> Iterator[_Files]:
     if path.is_dir():
         yield _FolderFiles(path)
         return
@@ -225,7 +229,7 @@ def _opened(path: Path, store: Store) -> Iterator[_Files]:
             f"{path} cannot be read ({system_reason(error)})",
             fix="name the archive of an image (docker save, podman save, OCI), or its folder",
         ) from None
-    with room_on(store.folder), packed, tempfile.TemporaryFile(dir=store.scratch) as plain:
+    with explain_full_disk(store.folder), packed, tempfile.TemporaryFile(dir=store.scratch) as plain:
         # A compressed tar cannot be read at any position, so it is unpacked into a file first.
         if _is_compressed(packed):
             for chunk in unpacked_chunks(packed):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError, PlatformError
-from hera_utils.images.choice import Pull, RefusedImage, ways_out, without_registry
+from hera_utils.images.choice import Pull, RefusedImage, choose_without_registry, fix_without_pull
 from hera_utils.images.decision_texts import ImageDecision
 from hera_utils.images.faults import RegistryUnreachable
 from hera_utils.images.pull import look_up, stored
@@ -27,8 +27,10 @@ from hera_utils.whole_files import write_atomically
 if TYPE_CHECKING:
     from hera_utils.images.login import Logins
 
-PATIENCE = 8.0  # seconds to wait for all registries together, where something stands in for each of their images
-LAST_PATIENCE = 30.0  # seconds to wait where the run is refused without an answer
+REGISTRIES_SECONDS = (
+    8.0  # seconds to wait for all registries together, where something stands in for each of their images
+)
+LAST_REGISTRIES_SECONDS = 30.0  # seconds to wait where the run is refused without an answer
 _REMEMBERED = 300.0  # seconds
 Outcome = ImageDecision | RefusedImage
 LoginsOf = Callable[[], "Logins"]
@@ -39,8 +41,8 @@ def decide_pulls(
     store: Store,
     logins_of: LoginsOf,
     *,
-    patience: float = PATIENCE,
-    last_patience: float = LAST_PATIENCE,
+    patience: float = REGISTRIES_SECONDS,
+    last_patience: float = LAST_REGISTRIES_SECONDS,
 ) -> dict[str, Outcome]:
     """image → its pull (with its digest), or what stands in for it where no registry answers, or why it is refused.
 
@@ -48,22 +50,22 @@ def decide_pulls(
     """
     outcomes: dict[str, Outcome] = {}
     questions: dict[str, tuple[Pull, Reference]] = {}
-    silent = _Silent(store.folder / "silent-registries.json")
+    silent = _UnreachableRegistries(store.folder / "silent-registries.json")
     for image, pull in pulls.items():
         try:
             reference = Reference.parse(image)
             here = stored(reference, store)
         except HeraUtilsError as error:
-            outcomes[image] = _refused(image, error)
+            outcomes[image] = _refuse_image(image, error)
             continue
         if here is not None:
             outcomes[image] = ImageDecision(pull, here.digest)
         elif not pull.registry:
-            outcomes[image] = _without_registry(
+            outcomes[image] = _decide_without_registry(
                 pull, "it must not be pulled for this run", f"hera-utils image pull {image}"
             )
         elif pull.otherwise is not None and silent.includes(reference.registry):
-            outcomes[image] = _without_registry(
+            outcomes[image] = _decide_without_registry(
                 pull, f"the registry {reference.registry} could not be reached a moment ago"
             )
         else:
@@ -82,25 +84,25 @@ def decide_pulls(
                 )
             if isinstance(answer, RegistryUnreachable):
                 silent.add(reference.registry)
-            outcomes[image] = _outcome(image, pull, answer)
+            outcomes[image] = _decide_by_answer(image, pull, answer)
     return outcomes
 
 
-def _outcome(image: str, pull: Pull, answer: str | HeraUtilsError) -> Outcome:
+def _decide_by_answer(image: str, pull: Pull, answer: str | HeraUtilsError) -> Outcome:
     if isinstance(answer, str):
         return ImageDecision(pull, answer)
     if isinstance(answer, RegistryUnreachable):
-        return _without_registry(pull, str(answer), answer.fix or "")
-    return _refused(image, answer)
+        return _decide_without_registry(pull, str(answer), answer.fix or "")
+    return _refuse_image(image, answer)
 
 
-def _without_registry(pull: Pull, why: str, fix: str = "") -> Outcome:
-    choice = without_registry(pull, why, fix)
+def _decide_without_registry(pull: Pull, why: str, fix: str = "") -> Outcome:
+    choice = choose_without_registry(pull, why, fix)
     return choice if isinstance(choice, RefusedImage) else ImageDecision(choice)
 
 
-def _refused(image: str, error: HeraUtilsError) -> RefusedImage:
-    return RefusedImage(str(error), error.fix or ways_out(image))
+def _refuse_image(image: str, error: HeraUtilsError) -> RefusedImage:
+    return RefusedImage(str(error), error.fix or fix_without_pull(image))
 
 
 def ask_registries(
@@ -137,7 +139,7 @@ def ask_registries(
     return dict(answers)
 
 
-class _Silent:
+class _UnreachableRegistries:
     """Registries that could not be reached, and when. If the file cannot be read or written, they are forgotten."""
 
     def __init__(self, path: Path) -> None:

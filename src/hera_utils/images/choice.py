@@ -67,7 +67,7 @@ class ThisMachine(NamedTuple):
     python: str
     has: Callable[[str], bool]
 
-    def is_of(self, major: str | None, minor: str | None) -> bool:
+    def has_python_version(self, major: str | None, minor: str | None) -> bool:
         """Whether its Python has this version. None for a part that the tag does not name."""
         own_major, own_minor = self.python.split(".")[:2]
         return major in (None, own_major) and minor in (None, own_minor)
@@ -136,7 +136,7 @@ def _choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse
     if entry is not None:
         return StandIn(entry, _table_words(entry, machine))
     if policy == "stand-in":
-        settings = built_in(image)
+        settings = built_in_stand_in(image)
         if settings is None:
             return RefusedImage(f'no substitute for the image "{image}" on this machine', table_line(image))
         return StandIn(settings, _words(settings, machine))
@@ -144,26 +144,26 @@ def _choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse
         return Pull(image)
     if policy == "here" and uses and all(use.is_python_script for use in uses):
         return StandIn({"python": "current", "cmd": ["python3"]}, f"Python {machine.python}, as the settings say")
-    choice = _auto(image, uses, machine)
+    choice = _choose_by_name(image, uses, machine)
     if policy == "never" and isinstance(choice, Pull):
         return Pull(image, choice.why, choice.otherwise, registry=False)
     return choice
 
 
-def without_registry(pull: Pull, why: str, fix: str = "") -> StandIn | RefusedImage:
+def choose_without_registry(pull: Pull, why: str, fix: str = "") -> StandIn | RefusedImage:
     """What happens to a pull that no registry answers. why: why none does, in a few words. fix: what would make one answer."""
     if pull.otherwise is not None:
         return StandIn(pull.otherwise.settings, pull.otherwise.reason, because=why)
     more = f" ({pull.why})" if pull.why else ""
-    ways = ways_out(pull.reference)
+    ways = fix_without_pull(pull.reference)
     return RefusedImage(
         f'the image "{pull.reference}" is not on this machine{more}, and {why}', f"{fix}; or {ways}" if fix else ways
     )
 
 
-def ways_out(image: str) -> str:
+def fix_without_pull(image: str) -> str:
     """What the user can do where an image cannot be pulled."""
-    stand_in = "run with --images stand-in" if built_in(image) is not None else f"{table_line(image)}"
+    stand_in = "run with --images stand-in" if built_in_stand_in(image) is not None else f"{table_line(image)}"
     return f"bring it here as a file: hera-utils image import FILE; or {stand_in}"
 
 
@@ -176,27 +176,27 @@ def table_line(image: str) -> str:
     return f"write {line} it is this machine's programs) into a file and run with --images FILE"
 
 
-def line_apart(fix: str) -> tuple[str, str]:
+def split_table_line(fix: str) -> tuple[str, str]:
     """A fix split into (its sentence with `these lines` instead of an image table's line, that line); (fix, "") without such a line."""
     head, tail = (re.escape(part) for part in _LINE.format("\n").split("\n"))
     found = re.search(f"{head}(.*?){tail}", fix)
     return (fix, "") if found is None else (fix.replace(found[0], "these lines (with {} alone"), found[1])
 
 
-def built_in(image: str) -> Json | None:
+def built_in_stand_in(image: str) -> Json | None:
     """The settings with which this machine's programs stand in for an image; None where they do not."""
-    name = of_docker_hub(image)
+    name = without_docker_hub(image)
     found = next((settings for pattern, settings in BUILT_IN.items() if fnmatch.fnmatchcase(name, pattern)), None)
     return None if found is None else dict(found)
 
 
-def python_with(image: str, requirements: Sequence[str], machine: ThisMachine) -> Json | None:
+def python_stand_in(image: str, requirements: Sequence[str], machine: ThisMachine) -> Json | None:
     """The settings that stand in for an image of Python with packages, of the version that its tag names; None for another image."""
-    name, _, tag = of_docker_hub(image).partition(":")
+    name, _, tag = without_docker_hub(image).partition(":")
     if name != "python" or "@" in tag:
         return None
     major, minor = _version_of_tag(tag)
-    python = "current" if machine.is_of(major, minor) else f"{major}.{minor}" if minor else major
+    python = "current" if machine.has_python_version(major, minor) else f"{major}.{minor}" if minor else major
     return {"python": python, "cmd": ["python3"], "requirements": list(requirements)}
 
 
@@ -205,34 +205,34 @@ def is_described(settings: Mapping[str, Any]) -> bool:
     return bool(settings.get("requirements")) or bool(PYTHON_VERSION.match(str(settings.get("python") or "")))
 
 
-def of_docker_hub(image: str) -> str:
+def without_docker_hub(image: str) -> str:
     """The image's name without a prefix that means Docker Hub."""
     prefix = next((prefix for prefix in _PREFIXES if image.startswith(prefix)), "")
     return image[len(prefix) :]
 
 
-def _auto(image: str, uses: Sequence[ImageUse], machine: ThisMachine) -> StandIn | Pull:
-    name, _, digest = of_docker_hub(image).partition("@")
+def _choose_by_name(image: str, uses: Sequence[ImageUse], machine: ThisMachine) -> StandIn | Pull:
+    name, _, digest = without_docker_hub(image).partition("@")
     name, _, tag = name.partition(":")
     if digest:
         return Pull(image, "it is named by its digest")
     if name == "python":
-        return _python(image, tag, machine)
+        return _choose_python(image, tag, machine)
     if name in _SMALL:
         why = next(filter(None, (_obstacle(name, use, machine) for use in uses)), "")
-        settings = built_in(image)
+        settings = built_in_stand_in(image)
         return StandIn(settings or {}, _words(settings or {}, machine)) if not why else Pull(image, why)
     return Pull(image)
 
 
-def _python(image: str, tag: str, machine: ThisMachine) -> StandIn | Pull:
+def _choose_python(image: str, tag: str, machine: ThisMachine) -> StandIn | Pull:
     """A tag names a minor (3.12, 3.12.4-slim), a major (3) or no version at all (latest, slim)."""
     stand_in = StandIn({"python": "current", "cmd": ["python3"]}, f"Python {machine.python}")
     major, minor = _version_of_tag(tag)
-    if machine.is_of(major, minor):
+    if machine.has_python_version(major, minor):
         return stand_in
     why = f"this machine's Python is {machine.python}"
-    return Pull(image, why, stand_in if machine.is_of(major, None) else None)
+    return Pull(image, why, stand_in if machine.has_python_version(major, None) else None)
 
 
 def _version_of_tag(tag: str) -> tuple[str | None, str | None]:
@@ -251,14 +251,14 @@ def _obstacle(name: str, use: ImageUse, machine: ThisMachine) -> str:
 
     program, *more = argv
     if _basename(program) not in _SHELLS:
-        return _lacking(name, [program], machine)
+        return _missing_program(name, [program], machine)
     scripts = [use.source] if use.source is not None else []
     option = next((index for index, word in enumerate(more) if re.fullmatch(r"-[a-z]*c[a-z]*", word)), None)
     scripts += more[option + 1 : option + 2] if option is not None else []
-    return _lacking(name, sorted({program for script in scripts for program in programs(script)}), machine)
+    return _missing_program(name, sorted({program for script in scripts for program in programs(script)}), machine)
 
 
-def _lacking(name: str, called: Sequence[str], machine: ThisMachine) -> str:
+def _missing_program(name: str, called: Sequence[str], machine: ThisMachine) -> str:
     """Which program the image or this machine lacks, as a sentence; "" for none.
 
     A program in another folder than the system's comes from a volume or an artifact and is not checked.

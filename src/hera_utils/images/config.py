@@ -96,7 +96,7 @@ def check_digest(digest: object) -> str:
     """The digest, if its algorithm is known and it is safe as a file name. Raises UnreadableImage."""
     if not isinstance(digest, str) or not _digest_match(digest):
         raise UnreadableImage(
-            f"the image names its content by {_abridged(digest)}, which is not a sha256 or sha512 digest"
+            f"the image names its content by {_shorten(digest)}, which is not a sha256 or sha512 digest"
         )
     return digest
 
@@ -105,7 +105,7 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UnreadableImage(f"{what} is {_abridged(value)} instead of a mapping")
+        raise UnreadableImage(f"{what} is {_shorten(value)} instead of a mapping")
     return value
 
 
@@ -114,7 +114,7 @@ def _text(mapping: Mapping[str, Any], key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or "\0" in value:
-        raise UnreadableImage(f'"{key}" of the image is {_abridged(value)} instead of a text')
+        raise UnreadableImage(f'"{key}" of the image is {_shorten(value)} instead of a text')
     return value
 
 
@@ -123,7 +123,7 @@ def _texts(mapping: Mapping[str, Any], key: str) -> list[str]:
     if values is None:
         return []
     if not isinstance(values, list) or not all(isinstance(value, str) and "\0" not in value for value in values):
-        raise UnreadableImage(f'"{key}" of the image is {_abridged(values)} instead of a list of texts')
+        raise UnreadableImage(f'"{key}" of the image is {_shorten(values)} instead of a list of texts')
     return values
 
 
@@ -145,10 +145,10 @@ def _labels(run: Mapping[str, Any]) -> dict[str, str]:
 
 def _diff_ids(rootfs: Mapping[str, Any]) -> tuple[str, ...]:
     if rootfs.get("type") not in (None, "layers"):
-        raise UnreadableImage(f"the root file system of the image is of the unknown type {_abridged(rootfs['type'])}")
+        raise UnreadableImage(f"the root file system of the image is of the unknown type {_shorten(rootfs['type'])}")
     return tuple(check_digest(digest) for digest in _texts(rootfs, "diff_ids"))
 
 
-def _abridged(value: object) -> str:
+def _shorten(value: object) -> str:
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= 60 else f"{text[:57]}..."

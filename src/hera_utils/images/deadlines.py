@@ -11,18 +11,18 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-_here = threading.local()  # `sockets`: the sockets of this thread's last request
+_of_thread = threading.local()  # `sockets`: the sockets of this thread's last request
 
 
-class Guard:
-    """Shuts this thread's sockets down when `moved` was not called for too long."""
+class ConnectionGuard:
+    """Shuts this thread's sockets down when `note_progress` was not called for too long."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._sockets = seconds, _sockets()
         self._over = threading.Event()
         self._has_moved = self.has_cut = False
 
-    def moved(self) -> None:
+    def note_progress(self) -> None:
         """Data arrived: the time starts again."""
         self._has_moved = True
 
@@ -41,9 +41,9 @@ class Guard:
 
 
 @contextlib.contextmanager
-def guarded(seconds: float) -> Iterator[Guard]:
-    """Cut the block's connection when `moved` was not called for so many seconds (at most nearly twice as many)."""
-    guard = Guard(seconds)
+def cut_if_stalled(seconds: float) -> Iterator[ConnectionGuard]:
+    """Cut the block's connection when `note_progress` was not called for so many seconds (at most nearly twice as many)."""
+    guard = ConnectionGuard(seconds)
     threading.Thread(target=guard.watch, name="answer-deadline", daemon=True).start()
     try:
         yield guard
@@ -52,9 +52,9 @@ def guarded(seconds: float) -> Iterator[Guard]:
 
 
 @contextlib.contextmanager
-def within(seconds: float) -> Iterator[None]:
+def raise_after(seconds: float) -> Iterator[None]:
     """Raise TimeoutError where the block has not ended after so many seconds."""
-    with guarded(seconds) as guard:
+    with cut_if_stalled(seconds) as guard:
         try:
             yield
         except Exception:
@@ -65,12 +65,12 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def watch_connections(manager: urllib3.PoolManager) -> None:
-    """Make the connections of a pool record their sockets, so that `guarded` and `within` can cut them."""
+    """Make the connections of a pool record their sockets, so that `cut_if_stalled` and `raise_after` can cut them."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
 def _sockets() -> list[socket.socket]:
-    return _here.__dict__.setdefault("sockets", [])  # type: ignore[no-any-return]
+    return _of_thread.__dict__.setdefault("sockets", [])  # type: ignore[no-any-return]
 
 
 class _RecordsSocket:

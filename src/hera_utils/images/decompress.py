@@ -215,7 +215,7 @@ def _program_chunks(packed: BinaryIO) -> Iterator[bytes]:
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
-    feeder = threading.Thread(target=_feed, args=(packed, process.stdin), daemon=True)
+    feeder = threading.Thread(target=_feed_program, args=(packed, process.stdin), daemon=True)
     feeder.start()
     try:
         while chunk := process.stdout.read(_PIECE):
@@ -233,6 +233,6 @@ def _program_chunks(packed: BinaryIO) -> Iterator[bytes]:
         process.stderr.close()
 
 
-def _feed(source: BinaryIO, target: IO[bytes]) -> None:
+def _feed_program(source: BinaryIO, target: IO[bytes]) -> None:
     with contextlib.suppress(OSError), target:  # the program may end before it has read everything
         shutil.copyfileobj(source, target, _PIECE)

@@ -10,11 +10,11 @@ from typing import IO, Any
 
 import requests
 
-from hera_utils.images.deadlines import guarded
+from hera_utils.images.deadlines import cut_if_stalled
 from hera_utils.images.faults import RegistryUnreachable
 from hera_utils.images.manifest import Descriptor
 from hera_utils.images.reference import Reference
-from hera_utils.images.registry import RegistryClient, damaged
+from hera_utils.images.registry import RegistryClient, damaged_content
 from hera_utils.images.transport import FAILURES, reason_of
 
 _CHUNK = 1 << 16
@@ -42,7 +42,7 @@ def download(
         path.unlink()
         damages += 1
         if damages == _MOST_DAMAGES:
-            raise damaged(f"the part {blob.digest} of {reference}", digest.text)
+            raise damaged_content(f"the part {blob.digest} of {reference}", digest.text)
 
 
 class _Digest:
@@ -91,12 +91,12 @@ def _fetch_rest(
     while file.tell() < blob.size:
         before = file.tell()
         with client.blob(reference, blob.digest, before) as reply:
-            if before and not _continues(reply, before):
+            if before and not _continues_at(reply, before):
                 file.seek(0)
                 file.truncate()
                 digest.restart()
             why, is_slow = "it does not send what was asked for", False
-            if reply.status_code == 200 or _continues(reply, file.tell()):
+            if reply.status_code == 200 or _continues_at(reply, file.tell()):
                 why, is_slow = _append(reply, file, blob.size, digest, advance)
         if file.tell() > before and not is_slow:
             cuts = 0
@@ -110,7 +110,7 @@ def _fetch_rest(
         client.wait(cuts - 1)
 
 
-def _continues(reply: requests.Response, position: int) -> bool:
+def _continues_at(reply: requests.Response, position: int) -> bool:
     """Whether the answer is the part of the blob that starts at that position."""
     match = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
     return reply.status_code == 206 and match is not None and int(match[1]) == position
@@ -121,7 +121,7 @@ def _append(
 ) -> tuple[str, bool]:
     """Append the body, one byte more than the blob's size at most. Gives why the body ended, and whether it was cut as too slow."""
     why = "the answer is too short"
-    with guarded(_CHUNK_SECONDS) as guard:
+    with cut_if_stalled(_CHUNK_SECONDS) as guard:
         while file.tell() <= size:
             try:
                 # The body is not decoded: a store that declares it encoded (gzip) means that the layer itself is compressed.
@@ -134,5 +134,5 @@ def _append(
             file.write(chunk)
             digest.update(chunk)
             advance(file.tell())
-            guard.moved()
+            guard.note_progress()
         return ("it sends too slowly", True) if guard.has_cut else (why, False)

@@ -60,35 +60,35 @@ class Endpoint:
 def endpoints_of(registry: str, environ: Mapping[str, str] | None = None) -> tuple[Endpoint, ...]:
     """The addresses of a registry in the order in which they are asked. Raises SettingsError for a mirror that is no address."""
     environ = os.environ if environ is None else environ
-    daemon = _daemon(DAEMON_JSON)
+    daemon = _read_daemon_config(DAEMON_JSON)
     insecure = [*_split(environ.get(INSECURE, "")), *_texts(daemon, "insecure-registries")]
     if registry != DOCKER_HUB:
-        return _direct(registry, insecure)
-    own = [_mirror(text, insecure, f"the variable {MIRRORS}") for text in _split(environ.get(MIRRORS, ""))]
-    dockers = [_mirror(text, insecure, str(DAEMON_JSON)) for text in _texts(daemon, "registry-mirrors")]
+        return _registry_endpoints(registry, insecure)
+    own = [_mirror_endpoint(text, insecure, f"the variable {MIRRORS}") for text in _split(environ.get(MIRRORS, ""))]
+    dockers = [_mirror_endpoint(text, insecure, str(DAEMON_JSON)) for text in _texts(daemon, "registry-mirrors")]
     return (*dict.fromkeys(own + dockers), Endpoint(_HUB_ADDRESS, DOCKER_HUB))
 
 
-def elsewhere(url: str) -> tuple[Endpoint, str]:
+def endpoint_of_url(url: str) -> tuple[Endpoint, str]:
     """The registry and the repository that the address of a manifest or a blob names."""
     parts = urlsplit(url)
     match = re.match(r"/v2/(.+)/(?:manifests|blobs)/", parts.path)
     return Endpoint(f"{parts.scheme}://{parts.netloc}", parts.netloc), match[1] if match else ""
 
 
-def _direct(registry: str, insecure: list[str]) -> tuple[Endpoint, ...]:
+def _registry_endpoints(registry: str, insecure: list[str]) -> tuple[Endpoint, ...]:
     """The registry itself. Plain HTTP is tried first on this machine, last elsewhere: a TLS server refuses plain HTTP at once, but a
     plain server may not answer TLS for long.
     """
     secure = Endpoint(f"https://{registry}", registry)
     if is_loopback(_hostname(registry)):
         return (Endpoint(f"http://{registry}", registry, True), Endpoint(secure.url, registry, True))
-    if any(_covers(entry, registry) for entry in insecure):
+    if any(_includes_registry(entry, registry) for entry in insecure):
         return (Endpoint(secure.url, registry, True), Endpoint(f"http://{registry}", registry, True))
     return (secure,)
 
 
-def _mirror(text: str, insecure: list[str], source: str) -> Endpoint:
+def _mirror_endpoint(text: str, insecure: list[str], source: str) -> Endpoint:
     address = text if "://" in text else f"https://{text}"
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -101,11 +101,11 @@ def _mirror(text: str, insecure: list[str], source: str) -> Endpoint:
             f"{source} has a user name or a password in the address of {parts.hostname}",
             fix=f"leave it out, and log in with docker login {parts.hostname}",
         )
-    unchecked = is_loopback(parts.hostname) or any(_covers(entry, parts.netloc) for entry in insecure)
+    unchecked = is_loopback(parts.hostname) or any(_includes_registry(entry, parts.netloc) for entry in insecure)
     return Endpoint(address.rstrip("/"), parts.netloc, unchecked, mirror=True)
 
 
-def _covers(entry: str, registry: str) -> bool:
+def _includes_registry(entry: str, registry: str) -> bool:
     """Whether an entry of the insecure registries (a host, a host with its port, a range of addresses) includes a registry."""
     if entry in (registry, _hostname(registry)):
         return True
@@ -119,7 +119,7 @@ def _hostname(registry: str) -> str:
     return urlsplit(f"//{registry}").hostname or registry
 
 
-def _daemon(path: Path) -> dict[str, Any]:
+def _read_daemon_config(path: Path) -> dict[str, Any]:
     """Docker's own configuration. Reporting its mistakes is Docker's task, so an unreadable file counts as empty."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

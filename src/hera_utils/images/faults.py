@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 
 @contextlib.contextmanager
-def naming(image: str) -> Iterator[None]:
+def name_image_in_errors(image: str) -> Iterator[None]:
     """Put the image's name in front of errors of the block: code that reads a part of an image does not know the name."""
     try:
         yield

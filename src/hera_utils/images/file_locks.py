@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def held(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+def hold_lock(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
     """Hold the lock of that file during the block. Gives whether it is held: without `wait` it may not be.
 
     shared: hold it together with other shared holders.

@@ -11,7 +11,7 @@ import sys
 
 from hera_utils.images.choice import PYTHON_VERSION
 
-_PATIENCE = 10.0  # seconds
+_SECONDS_TO_START = 10.0  # seconds
 
 
 def path_of(python: str) -> str:
@@ -39,7 +39,7 @@ def _version(python: str, changed: float) -> str:
     question = "import platform; print(platform.python_version())"
     try:
         answer = subprocess.run(
-            [python, "-I", "-S", "-c", question], capture_output=True, text=True, timeout=_PATIENCE, check=True
+            [python, "-I", "-S", "-c", question], capture_output=True, text=True, timeout=_SECONDS_TO_START, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return platform.python_version()

@@ -50,7 +50,7 @@ def names_of(path: str) -> Names:
     return tuple(names)
 
 
-class _Way:
+class _OpenPath:
     """The open folders on a way down from the top, each in the one before it."""
 
     def __init__(self, top: int) -> None:
@@ -81,7 +81,7 @@ class _Way:
         """The descriptor of this folder; the caller closes it."""
         return self._descriptors.pop()
 
-    def __enter__(self) -> _Way:
+    def __enter__(self) -> _OpenPath:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,7 +136,7 @@ class LayerFolder:
     def _walk(self, names: Names, *, make: bool) -> tuple[int, Names]:
         """A descriptor of the folder, and its path after following links."""
         todo, links = list(reversed(names)), 0
-        with _Way(self.top) as way:
+        with _OpenPath(self.top) as way:
             while todo:
                 name = todo.pop()
                 if name == "..":
@@ -147,7 +147,7 @@ class LayerFolder:
                 except FileNotFoundError:
                     raise NoSuchFolder(names_of("/".join((*way.names, name, *reversed(todo))))) from None
                 except NotADirectoryError:
-                    target = _link(way.here, name)
+                    target = _read_link(way.here, name)
                     links += 1
                     if target is None or links > _MOST_LINKS:
                         raise NotAFolder(f"a layer has {'/'.join(names)}, in which {name} is not a folder") from None
@@ -191,9 +191,9 @@ class LayerFolder:
             return False
         return True
 
-    def exactly(self, names: Names) -> int | None:
+    def open_without_links(self, names: Names) -> int | None:
         """A descriptor of the folder at this path, without following links; None when there is none. The caller closes it."""
-        return _straight(self.top, names)
+        return _open_below(self.top, names)
 
     def remove(self, parent: int, name: str) -> None:
         """Remove what an earlier entry of the layer put at this name, if anything."""
@@ -211,14 +211,14 @@ class LayerFolder:
         """Set the modification times of the folders."""
         self._forget()
         for names, at in self.times.items():
-            descriptor = self.exactly(names)
+            descriptor = self.open_without_links(names)
             if descriptor is not None:
                 with contextlib.suppress(OSError):
                     os.utime(f"/proc/self/fd/{descriptor}", ns=(at, at))
                 os.close(descriptor)
 
 
-def _straight(top: int, names: Names) -> int | None:
+def _open_below(top: int, names: Names) -> int | None:
     here = os.dup(top)
     for name in names:
         try:
@@ -231,7 +231,7 @@ def _straight(top: int, names: Names) -> int | None:
     return here
 
 
-def _link(folder: int, name: str) -> str | None:
+def _read_link(folder: int, name: str) -> str | None:
     try:
         return os.readlink(name, dir_fd=folder)
     except OSError:

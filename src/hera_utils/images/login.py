@@ -60,7 +60,7 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class _Helpers:
+class _CredentialHelpers:
     """Which program knows the login of a host."""
 
     by_host: Mapping[str, str]
@@ -76,7 +76,7 @@ class Logins:
     """The logins of one user, or of one pod. `obstacles` says, in sentences, what could not be read."""
 
     entries: list[_Entry] = field(default_factory=list, repr=False)
-    helpers: list[_Helpers] = field(default_factory=list, repr=False)
+    helpers: list[_CredentialHelpers] = field(default_factory=list, repr=False)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     obstacles: list[str] = field(default_factory=list)
 
@@ -135,13 +135,13 @@ class Logins:
         default = document.get("credsStore")
         default = default if isinstance(default, str) else ""
         if by_host or default:
-            self.helpers.append(_Helpers(by_host, default, str(path)))
+            self.helpers.append(_CredentialHelpers(by_host, default, str(path)))
 
     def _ask_helper(self, name: str, registry: str, source: str) -> Login | None:
         """The login that `docker-credential-NAME get` prints; it reads the server's address from its standard input."""
         program = f"docker-credential-{name}"
         if not _helper_match(name):
-            self._remember(f"{source} names the helper {name!r}, which is not the name of a program")
+            self._note_obstacle(f"{source} names the helper {name!r}, which is not the name of a program")
             return None
         server = _HUB_KEY if registry == DOCKER_HUB else registry
         try:
@@ -155,22 +155,22 @@ class Logins:
                 check=False,
             )
         except FileNotFoundError:
-            self._remember(f"{program}, which {source} names, is not installed")
+            self._note_obstacle(f"{program}, which {source} names, is not installed")
             return None
         except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
             why = "did not answer" if isinstance(error, subprocess.TimeoutExpired) else "cannot be run"
-            self._remember(f"{program}, which {source} names, {why}")
+            self._note_obstacle(f"{program}, which {source} names, {why}")
             return None
         if answer.returncode != 0:
             output = (answer.stdout + answer.stderr).lower()
             if not any(words in output for words in _NO_LOGIN):
-                self._remember(f"{program}, which {source} names, failed with status {answer.returncode}")
+                self._note_obstacle(f"{program}, which {source} names, failed with status {answer.returncode}")
             return None
         try:
             document = json.loads(answer.stdout)
             username, secret = str(document["Username"]), str(document["Secret"])
         except (ValueError, KeyError, TypeError):
-            self._remember(f"{program}, which {source} names, gave no login that can be read")
+            self._note_obstacle(f"{program}, which {source} names, gave no login that can be read")
             return None
         if not secret:
             return None
@@ -178,7 +178,7 @@ class Logins:
             return Login(identity_token=Secret(secret), source=program)
         return Login(username, Secret(secret), source=program)
 
-    def _remember(self, obstacle: str) -> None:
+    def _note_obstacle(self, obstacle: str) -> None:
         if obstacle not in self.obstacles:
             self.obstacles.append(obstacle)
 

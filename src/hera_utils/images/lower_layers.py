@@ -25,7 +25,7 @@ class LowerLayers:
         status = self._entry(names)
         return status if status is not None and stat.S_ISDIR(status.st_mode) else None
 
-    def show(self, names: Names) -> bool:
+    def has_entry(self, names: Names) -> bool:
         """Whether there is anything at that path."""
         return self._entry(names) is not None
 
@@ -45,7 +45,7 @@ class LowerLayers:
         present: set[str] = set()
         absent: set[str] = set()
         for folder, _ in self._folders(names):
-            for name in _names(folder):
+            for name in _list_names(folder):
                 if name not in present | absent:
                     status = os.stat(name, dir_fd=folder, follow_symlinks=False)
                     (absent if whiteouts.is_whiteout(folder, name, status) else present).add(name)
@@ -75,7 +75,7 @@ class LowerLayers:
                 return
 
 
-def _names(folder: int) -> list[str]:
+def _list_names(folder: int) -> list[str]:
     reading = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         return os.listdir(reading)

@@ -98,9 +98,9 @@ def parse(content: bytes, image: str) -> ImageIndex | ImageManifest:
     if ("manifests" in document) == ("layers" in document):
         raise UnreadableImage(f"the manifest of {image} is neither an index nor a list of layers")
     if "manifests" in document:
-        return ImageIndex(tuple(_descriptor(entry, image) for entry in _list(document, "manifests", image)))
+        return ImageIndex(tuple(_descriptor(entry, image) for entry in _list_of(document, "manifests", image)))
     config = _descriptor(document.get("config"), image)
-    layers = tuple(_descriptor(entry, image) for entry in _list(document, "layers", image))
+    layers = tuple(_descriptor(entry, image) for entry in _list_of(document, "layers", image))
     if len(layers) > MOST_LAYERS:
         raise UnreadableImage(f"the manifest of {image} names {len(layers)} layers, more than {MOST_LAYERS}")
     _check_types(config, layers, image)
@@ -110,9 +110,9 @@ def parse(content: bytes, image: str) -> ImageIndex | ImageManifest:
 def choose(index: ImageIndex, platform: str, image: str) -> Descriptor:
     """The manifest for a kind of machine. Raises NoSuchPlatform, which lists the existing platforms."""
     candidates = [entry for entry in index.manifests if not _is_attestation(entry)]
-    for kind in _runs(platform):
+    for kind in _runnable_platforms(platform):
         for entry in candidates:
-            if _normal(entry.platform) == kind:
+            if _normal_platform(entry.platform) == kind:
                 return entry
     unnamed = [entry for entry in candidates if not entry.platform]
     if len(unnamed) == 1:  # its config names the platform, which is checked later
@@ -120,14 +120,14 @@ def choose(index: ImageIndex, platform: str, image: str) -> Descriptor:
     raise _no_such_platform(image, platform, sorted({entry.platform for entry in candidates if entry.platform}))
 
 
-def fits(platform: str, machine_kind: str) -> bool:
+def runs_on(platform: str, machine_kind: str) -> bool:
     """Whether an image for a platform runs on the kind of machine. An image that names no architecture fits."""
-    return "/" not in platform or _normal(platform) in _runs(machine_kind)
+    return "/" not in platform or _normal_platform(platform) in _runnable_platforms(machine_kind)
 
 
 def check_platform(platform: str, machine_kind: str, image: str) -> None:
     """Raise NoSuchPlatform when an image for `platform` does not run on the kind of machine."""
-    if not fits(platform, machine_kind):
+    if not runs_on(platform, machine_kind):
         raise _no_such_platform(image, machine_kind, [platform])
 
 
@@ -139,13 +139,13 @@ def _no_such_platform(image: str, machine_kind: str, existing: list[str]) -> NoS
     )
 
 
-def _runs(platform: str) -> tuple[str, ...]:
+def _runnable_platforms(platform: str) -> tuple[str, ...]:
     """The platforms that a machine of that kind runs, the best first."""
-    system, _, kind = _normal(platform).partition("/")
+    system, _, kind = _normal_platform(platform).partition("/")
     return tuple(f"{system}/{each}" for each in (kind, *_ALSO.get(kind, ())))
 
 
-def _normal(platform: str) -> str:
+def _normal_platform(platform: str) -> str:
     system, _, kind = platform.lower().partition("/")
     return f"{system}/{_NORMAL.get(kind, kind)}"
 
@@ -172,7 +172,7 @@ def _descriptor(entry: Any, image: str) -> Descriptor:
     )
 
 
-def _list(document: dict[str, Any], key: str, image: str) -> list[Any]:
+def _list_of(document: dict[str, Any], key: str, image: str) -> list[Any]:
     entries = document[key]
     if not isinstance(entries, list):
         raise UnreadableImage(f'the manifest of {image} has a "{key}" that is not a list')

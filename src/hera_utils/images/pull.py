@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.images.config import ImageConfig, UnreadableImage, digest_of
-from hera_utils.images.faults import Stopped, TooManyPulls, naming
+from hera_utils.images.faults import Stopped, TooManyPulls, name_image_in_errors
 from hera_utils.images.login import Logins
 from hera_utils.images.manifest import (
     Descriptor,
@@ -26,8 +26,8 @@ from hera_utils.images.manifest import (
     NoSuchPlatform,
     check_platform,
     choose,
-    fits,
     parse,
+    runs_on,
     this_platform,
 )
 from hera_utils.images.reference import Reference
@@ -81,7 +81,7 @@ def pull(
     image = stored(reference, store, kind)
     if image is not None and not always:
         return image
-    with store.using(), store.alone(f"pull {reference}"):
+    with store.hold_content(), store.hold_lock(f"pull {reference}"):
         image = stored(reference, store, kind)  # another process may have pulled it while it held the lock
         if image is not None and not always:
             return image
@@ -101,7 +101,7 @@ def pull(
 def stored(reference: Reference, store: Store, platform: str | None = None) -> StoredImage | None:
     """The image of that name if the store has it for that platform (None: this machine's)."""
     image = store.find(reference)
-    return image if image is not None and fits(image.config.platform, platform or this_platform()) else None
+    return image if image is not None and runs_on(image.config.platform, platform or this_platform()) else None
 
 
 def look_up(reference: Reference, store: Store, logins: Logins, report: Callable[[str], None]) -> None:
@@ -151,7 +151,7 @@ def _document(client: RegistryClient, store: Store, reference: Reference) -> tup
         raise
     except HeraUtilsError:  # a HEAD answer has no body with the reason, so GET is tried and reports it
         digest = ""
-    if digest and (content := _whole_blob(store, digest)) is not None:
+    if digest and (content := _read_blob(store, digest)) is not None:
         return digest, content
     digest, content = client.manifest(reference)
     store.add_blob(digest, content)
@@ -159,18 +159,18 @@ def _document(client: RegistryClient, store: Store, reference: Reference) -> tup
 
 
 def _small_blob(client: RegistryClient, store: Store, reference: Reference, blob: Descriptor) -> bytes:
-    from hera_utils.images.deadlines import within  # both import requests
+    from hera_utils.images.deadlines import raise_after  # both import requests
     from hera_utils.images.transport import ANSWER_SECONDS
 
-    if (content := _whole_blob(store, blob.digest)) is not None:
+    if (content := _read_blob(store, blob.digest)) is not None:
         return content
-    with client.blob(reference, blob.digest) as reply, within(ANSWER_SECONDS):
+    with client.blob(reference, blob.digest) as reply, raise_after(ANSWER_SECONDS):
         content = reply.raw.read(blob.size, decode_content=False)
     store.add_blob(blob.digest, content)
     return bytes(content)
 
 
-def _whole_blob(store: Store, digest: str) -> bytes | None:
+def _read_blob(store: Store, digest: str) -> bytes | None:
     """A small blob of the store; None when the store lacks it or it is damaged."""
     path = store.blob(digest)
     content = path.read_bytes() if path is not None else b""
@@ -229,7 +229,7 @@ class _Pull:
             raise UnreadableImage(
                 f"the config of {self._reference} has {descriptor.size >> 20} MiB, which no image needs"
             )
-        with self._damage_is_not_kept(descriptor), naming(self._reference.familiar):
+        with self._remove_damaged_blob(descriptor), name_image_in_errors(self._reference.familiar):
             config = ImageConfig.parse(self._file(descriptor).read_bytes(), descriptor.digest)
         check_platform(config.platform, self._platform, str(self._reference))
         if len(config.diff_ids) != len(manifest.layers):
@@ -241,9 +241,9 @@ class _Pull:
     def _unpack(self, config: ImageConfig, manifest: ImageManifest, number: int) -> None:
         """Unpack a layer and remove its compressed form, which would take a third of the disk space of all images."""
         blob = manifest.layers[number]
-        with self._store.alone(_packed(blob)):
+        with self._store.hold_lock(_lock_of_packed_layer(blob)):
             if self._store.layer(config.chain_ids[number]) is None:
-                with self._damage_is_not_kept(blob), naming(self._reference.familiar):
+                with self._remove_damaged_blob(blob), name_image_in_errors(self._reference.familiar):
                     self._store.add_layer(config, number, self._file(blob))
             if all(later.digest != blob.digest for later in manifest.layers[number + 1 :]):
                 self._store.drop_blob(blob.digest)
@@ -255,7 +255,7 @@ class _Pull:
         chains: the chain IDs of the layers that the blob is unpacked to.
         """
         try:
-            with self._store.alone(_packed(blob)):
+            with self._store.hold_lock(_lock_of_packed_layer(blob)):
                 # Another pull may have unpacked it meanwhile.
                 if any(self._store.layer(chain) is None for chain in chains):
                     self._file(blob)
@@ -275,17 +275,17 @@ class _Pull:
                 raise Stopped
             self._meter.advance(blob.digest, position)
 
-        with self._store.alone(blob.digest):
+        with self._store.hold_lock(blob.digest):
             path = self._store.blob(blob.digest)
             if path is None or path.stat().st_size != blob.size:
                 partial = self._store.partial(blob.digest)
-                with self._full_disk_is_a_sentence(partial):
+                with self._explain_full_disk(partial):
                     download(self._client, self._reference, blob, partial, advance)
                     path = self._store.keep(blob.digest, is_checked=True)
         return path
 
     @contextlib.contextmanager
-    def _damage_is_not_kept(self, blob: Descriptor) -> Iterator[None]:
+    def _remove_damaged_blob(self, blob: Descriptor) -> Iterator[None]:
         """Remove a blob that cannot be read: the disk may have damaged it, and the next pull downloads it again."""
         try:
             yield
@@ -294,7 +294,7 @@ class _Pull:
             raise
 
     @contextlib.contextmanager
-    def _full_disk_is_a_sentence(self, partial: Path) -> Iterator[None]:
+    def _explain_full_disk(self, partial: Path) -> Iterator[None]:
         """Turn the error of a full disk into PlatformError, and remove the partial download to make room."""
         try:
             yield
@@ -302,14 +302,14 @@ class _Pull:
             if error.errno not in DISK_FULL:
                 raise
             partial.unlink(missing_ok=True)
-            raise self._no_room(0) from error
+            raise self._full_disk(0) from error
 
     def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(self._store.folder).free
         if size > free:
-            raise self._no_room(size)
+            raise self._full_disk(size)
 
-    def _no_room(self, size: int) -> PlatformError:
+    def _full_disk(self, size: int) -> PlatformError:
         needs = f" ({size >> 20} MiB to download)" if size else ""
         return PlatformError(
             f"the disk of {self._store.folder} has no room for the image {self._reference}{needs}",
@@ -324,7 +324,7 @@ def _chains(config: ImageConfig, manifest: ImageManifest, blob: Descriptor) -> l
     ]
 
 
-def _packed(blob: Descriptor) -> str:
+def _lock_of_packed_layer(blob: Descriptor) -> str:
     """The lock of a packed layer. Not its digest alone: an uncompressed tar has the digest of the layer, which is another lock."""
     return f"packed {blob.digest}"
 
@@ -343,24 +343,24 @@ class _Meter:
         with self._lock:
             self._done = {blob.digest: 0 for blob in blobs}
             self._total, self._layers = sum(blob.size for blob in blobs), layers
-            self._tell(now=True)
+            self._send_report(now=True)
 
     def advance(self, digest: str, position: int) -> None:
         with self._lock:
             if digest in self._done:
                 self._done[digest] = position
-                self._tell()
+                self._send_report()
 
     def unpack(self) -> None:
         with self._lock:
             self._unpacked += 1
-            self._tell(now=True)
+            self._send_report(now=True)
 
     def end(self) -> None:
         with self._lock:
-            self._tell(now=True)
+            self._send_report(now=True)
 
-    def _tell(self, now: bool = False) -> None:
+    def _send_report(self, now: bool = False) -> None:
         if self._report is None or not (now or time.monotonic() >= self._next):
             return
         self._next = time.monotonic() + _BETWEEN_REPORTS

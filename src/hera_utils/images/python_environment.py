@@ -24,13 +24,13 @@ from hera_utils.errors import PlatformError, ResourceError
 from hera_utils.images.choice import PYTHON_VERSION
 from hera_utils.images.config import digest_of
 from hera_utils.images.decision_texts import LOCK
-from hera_utils.images.file_locks import held
+from hera_utils.images.file_locks import hold_lock
 from hera_utils.images.interpreters import version_of
 from hera_utils.private_folders import make_private
 from hera_utils.whole_files import write_atomically
 from hera_utils.wording import system_reason
 
-_PATIENCE = 1800.0  # seconds for one call of uv: large packages may come over slow connections
+_UV_SECONDS = 1800.0  # seconds for one call of uv: large packages may come over slow connections
 _MOST_WORDS = 400
 _NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON", "CONDA_PREFIX")
 
@@ -59,13 +59,13 @@ def prepare(
     try:
         make_private(folder / "locks")
         key = _digest([python, sorted(requirements), platform.machine(), platform.libc_ver()])
-        with held(folder / "locks" / f"{key}.lock"):
+        with hold_lock(folder / "locks" / f"{key}.lock"):
             kept = folder / "locks" / f"{key}.txt"
             if not kept.is_file():
                 begin()
             lock = _lock(kept, python, requirements)
         home = folder / _digest([lock, python])
-        with held(folder / f"{home.name}.lock"):
+        with hold_lock(folder / f"{home.name}.lock"):
             return _environment(home, python, lock)
     except OSError as error:
         raise PlatformError(
@@ -74,21 +74,21 @@ def prepare(
         ) from None
 
 
-def unused(folder: Path, seconds: float) -> list[Path]:
+def unused_environments(folder: Path, seconds: float) -> list[Path]:
     """The environments that no run used for `seconds` seconds; for incomplete ones, since their creation. folder: as in prepare."""
     limit = time.time() - seconds
     homes = (lock.with_suffix("") for lock in folder.glob("*.lock"))
-    return sorted(home for home in homes if home.is_dir() and _used(home) <= limit)
+    return sorted(home for home in homes if home.is_dir() and _last_use(home) <= limit)
 
 
-def _used(home: Path) -> float:
+def _last_use(home: Path) -> float:
     complete = home / "complete"
     return (complete if complete.is_file() else home).stat().st_mtime
 
 
 def remove(home: Path) -> None:
     """Remove an environment. Its lock stays, so that the environment gets the same packages when it is built again."""
-    with held(home.with_suffix(".lock")):
+    with hold_lock(home.with_suffix(".lock")):
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -125,26 +125,28 @@ def _uv(words: Sequence[str], python: str, requirements: Sequence[str], *, stand
     environ = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_UV}
     try:
         answer = subprocess.run(
-            [_program(), *words],
+            [_uv_program(), *words],
             input=standard_input,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=_UV_SECONDS,
             env=environ,
             cwd="/",  # inside a project uv would use the project's settings
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ResourceError(f"{_what(python)} was not made within {_PATIENCE:g} s", fix="try again") from None
+        raise ResourceError(
+            f"{_environment_in_words(python)} was not made within {_UV_SECONDS:g} s", fix="try again"
+        ) from None
     if answer.returncode:
         raise ResourceError(
-            f"{_what(python)} cannot be made: {_first_words(answer.stderr)}",
+            f"{_environment_in_words(python)} cannot be made: {_first_words(answer.stderr)}",
             fix="correct its requirements, or make a package index reachable",
         )
     return answer.stdout
 
 
-def _program() -> str:
+def _uv_program() -> str:
     program = shutil.which("uv")
     if program is None:
         try:
@@ -159,7 +161,7 @@ def _program() -> str:
     return program
 
 
-def _what(python: str) -> str:
+def _environment_in_words(python: str) -> str:
     return f"the environment of Python {python}" if PYTHON_VERSION.match(python) else f"the environment of {python}"
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import requests
 
-from hera_utils.images.answers import BodyCut, Exchange, Failure, NoAnswer, read
+from hera_utils.images.answers import BodyCut, Exchange, Failure, NoAnswer, read_body
 from hera_utils.images.config import UnreadableImage, check_digest, digest_of
-from hera_utils.images.endpoints import Endpoint, elsewhere, endpoints_of
+from hera_utils.images.endpoints import Endpoint, endpoint_of_url, endpoints_of
 from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreachable, Stopped
 from hera_utils.images.login import Logins
 from hera_utils.images.manifest import LARGEST, MEDIA_TYPES
@@ -33,7 +33,7 @@ _MOST_READINGS = 3
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often a request is sent, and how long to wait between. Times are in seconds."""
 
     attempts: int
@@ -47,8 +47,8 @@ class Patience:
         return max(usual, least)
 
 
-PULLING = Patience(attempts=5, first_pause=0.5, longest_pause=30.0, connect=10.0)
-ASKING = Patience(attempts=2, first_pause=0.3, longest_pause=2.0, connect=5.0)  # a user waits for the start of a run
+PULLING = RetryPolicy(attempts=5, first_pause=0.5, longest_pause=30.0, connect=10.0)
+ASKING = RetryPolicy(attempts=2, first_pause=0.3, longest_pause=2.0, connect=5.0)  # a user waits for the start of a run
 
 
 def resolve(reference: Reference, logins: Logins, *, environ: Mapping[str, str] | None = None) -> str:
@@ -69,7 +69,7 @@ class RegistryClient:
         logins: Logins,
         *,
         environ: Mapping[str, str] | None = None,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self._logins, self._patience = logins, patience or PULLING
@@ -99,7 +99,7 @@ class RegistryClient:
         for reading in range(_MOST_READINGS):
             with self._ask("GET", reference, f"manifests/{_version(reference)}", _ACCEPT) as reply:
                 try:
-                    content = read(reply, LARGEST)
+                    content = read_body(reply, LARGEST)
                 except BodyCut:
                     continue
                 digest = reply.headers.get("Docker-Content-Digest", "")
@@ -110,7 +110,7 @@ class RegistryClient:
             if not wanted or actual == wanted:
                 return actual, content
             if reading == _MOST_READINGS - 1:
-                raise damaged(f"the manifest of {reference}", actual)
+                raise damaged_content(f"the manifest of {reference}", actual)
         raise RegistryUnreachable(
             f"the registry {reference.registry} breaks off while it sends the manifest of {reference}"
         )
@@ -135,16 +135,16 @@ class RegistryClient:
             except (RegistryUnreachable, ImageNotFound, AccessDenied) as error:
                 if endpoint.mirror:
                     mirrors.append(str(error))
-                    self._drop(endpoint)
+                    self._drop_endpoint(endpoint)
                 elif not last and isinstance(error, NoAnswer):
-                    self._drop(endpoint)
+                    self._drop_endpoint(endpoint)
                 else:
                     if mirrors:
                         error.message = f"{error.message} ({'; '.join(mirrors)})"
                     raise
         raise AssertionError("the last address answers or raises")  # pragma: no cover
 
-    def _drop(self, endpoint: Endpoint) -> None:
+    def _drop_endpoint(self, endpoint: Endpoint) -> None:
         """Do not ask this address again: if it fails for one layer, it fails for the next one."""
         with self._lock:
             if endpoint in self._endpoints and len(self._endpoints) > 1:
@@ -181,9 +181,9 @@ class RegistryClient:
                     return reply
                 with reply:
                     challenges += 1
-                    if challenges <= _MOST_CHALLENGES and exchange.may_ask_anew(reply, used, url):
+                    if challenges <= _MOST_CHALLENGES and exchange.may_resend(reply, used, url):
                         continue
-                    if exchange.depth < _MOST_REGISTRIES and exchange.is_elsewhere(reply, url):
+                    if exchange.depth < _MOST_REGISTRIES and exchange.is_redirected_to_registry(reply, url):
                         break
                     failure = exchange.refusal(reply, url)
             except UnsafeRedirect as error:
@@ -191,7 +191,7 @@ class RegistryClient:
             except NoToken as error:
                 failure = Failure(error, error.may_pass)
             except FAILURES as error:
-                failure = exchange.no_answer(error, url)
+                failure = exchange.failure_without_answer(error, url)
             attempt += 1
             self._pause(failure, attempt, most)
         return self._ask_elsewhere(exchange, method, reply.url, headers)
@@ -200,7 +200,7 @@ class RegistryClient:
         self, exchange: Exchange, method: str, url: str, headers: Mapping[str, str]
     ) -> requests.Response:
         """Send the request to the registry that `url` was redirected to, which needs a login or a token of its own."""
-        endpoint, repository = elsewhere(url)
+        endpoint, repository = endpoint_of_url(url)
         if not self._transport.is_protected(url):
             raise RegistryUnreachable(
                 f"{exchange.endpoint.name} leads to {endpoint.host} without TLS, which is given no login",
@@ -222,7 +222,7 @@ class RegistryClient:
             raise Stopped
 
 
-def damaged(what: str, digest: str) -> UnreadableImage:
+def damaged_content(what: str, digest: str) -> UnreadableImage:
     return UnreadableImage(
         f"{what} arrived damaged: its digest is {digest}",
         fix="try again; if it fails again, a proxy or a mirror on the way changes what it passes on",

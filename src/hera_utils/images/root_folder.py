@@ -41,10 +41,10 @@ def import_folder(folder: Path, store: Store, *, name: str, run: dict[str, Any])
     }
     data = json.dumps(document, sort_keys=True).encode()
     config, config_digest = ImageConfig.parse(data), digest_of(data)
-    with store.using():
+    with store.hold_content():
         store.add_blob(config_digest, data)
         if store.missing_layers(config):
-            with _tar(folder) as stream:
+            with _open_tar(folder) as stream:
                 try:
                     store.add_layer(config, 0, stream)
                 except UnreadableImage as error:
@@ -67,7 +67,7 @@ class _Digest:
 
 
 @contextlib.contextmanager
-def _tar(folder: Path) -> Iterator[BinaryIO]:
+def _open_tar(folder: Path) -> Iterator[BinaryIO]:
     """The tar of a folder, as a pipe that is read while a thread writes it."""
     reading, writing = os.pipe()
 
@@ -96,7 +96,7 @@ def _write_tar(folder: Path, target: Any) -> None:
                 entry.mtime = int(status.st_mtime)
                 if entry.isreg():
                     with open(folder / name, "rb") as content:
-                        archive.addfile(entry, _Padded(content))
+                        archive.addfile(entry, _PaddedFile(content))
                 else:
                     archive.addfile(entry)
     except (BrokenPipeError, ConnectionError):
@@ -108,7 +108,7 @@ def _write_tar(folder: Path, target: Any) -> None:
         ) from None
 
 
-class _Padded:
+class _PaddedFile:
     """A file that may have become shorter than its header says: zeros replace the rest, and the digest then shows the change."""
 
     def __init__(self, file: IO[bytes]) -> None:

@@ -138,7 +138,7 @@ def _pieces(script: str) -> Iterator[_Piece]:
             redirected = ""
 
 
-def _after(script: str, end: str, at: int) -> int:
+def _position_after(script: str, end: str, at: int) -> int:
     """The position after the next `end`; the script's end when there is none."""
     place = script.find(end, at)
     return len(script) if place < 0 else place + len(end)
@@ -146,7 +146,7 @@ def _after(script: str, end: str, at: int) -> int:
 
 def _after_here_document(script: str, at: int, end_line: str, indented: bool) -> int:
     while at < len(script):
-        after = _after(script, "\n", at)
+        after = _position_after(script, "\n", at)
         line = script[at:after].rstrip("\n")
         at = after
         if (line.lstrip("\t") if indented else line) == end_line:
@@ -167,14 +167,14 @@ def _word(script: str, at: int) -> tuple[int, str, list[str]]:
             text.append(script[at + 1 : at + 2])
             at += 2
         elif character == "'" and not in_quotes:
-            after = _after(script, "'", at + 1)
+            after = _position_after(script, "'", at + 1)
             text.append(script[at + 1 : after - 1])
             at = after
         elif character in "$`":
             expanded = True
             at = _expansion(script, at, inner)
         elif script.startswith("{{", at):
-            expanded, at = True, _after(script, "}}", at)
+            expanded, at = True, _position_after(script, "}}", at)
         elif not in_quotes and _END.match(character):
             break
         else:
@@ -186,7 +186,7 @@ def _word(script: str, at: int) -> tuple[int, str, list[str]]:
 def _expansion(script: str, at: int, inner: list[str]) -> int:
     """The position after an expansion that begins here; the script of a command substitution is added to `inner`."""
     if script[at] == "`":
-        after = _after(script, "`", at + 1)
+        after = _position_after(script, "`", at + 1)
         inner.append(script[at + 1 : after - 1])
         return after
     opening = script[at + 1 : at + 2]

@@ -30,7 +30,7 @@ from hera_utils.deep_folders import files_below, remove_tree
 from hera_utils.errors import PlatformError
 from hera_utils.images import file_locks
 from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
-from hera_utils.images.unpack import LayerLimits, room_on, unpack
+from hera_utils.images.unpack import LayerLimits, explain_full_disk, unpack
 from hera_utils.private_folders import make_private
 from hera_utils.whole_files import open_privately, write_atomically
 from hera_utils.wording import counted
@@ -38,7 +38,7 @@ from hera_utils.wording import counted
 _CHUNK = 1 << 20
 _REFERENCE_FIELDS: Mapping[str, Any] = {"reference": str, "digest": str, "config": str, "added": (int, float)}
 _LAYER_FIELDS: Mapping[str, Any] = {"folder": str, "diff_id": str, "size": int, "hides_all": bool, "remarks": list}
-_PATIENCE = 2.0  # seconds for which a removal waits for pods that start
+_SECONDS_FOR_PODS = 2.0  # seconds for which a removal waits for pods that start
 _FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "partial", "chains", "layers", "references", "removed", "locks")
 
 
@@ -77,7 +77,7 @@ class Layer(NamedTuple):
     remarks: tuple[str, ...]
 
 
-class Collected(NamedTuple):
+class RemovedImages(NamedTuple):
     """What `collect` removed."""
 
     blobs: int
@@ -85,7 +85,7 @@ class Collected(NamedTuple):
     size: int
 
 
-class _Swept(NamedTuple):
+class _SweptFiles(NamedTuple):
     """What a removal takes away: the number of blobs, their bytes, and the folders, which no name leads to any more."""
 
     blobs: int
@@ -141,7 +141,7 @@ class Store:
         return path if path.is_file() else None
 
     def partial(self, digest: str) -> Path:
-        """The file that a download is written to, perhaps begun by an interrupted one. The writer must hold `alone(digest)`."""
+        """The file that a download is written to, perhaps begun by an interrupted one. The writer must hold `hold_lock(digest)`."""
         self._prepare()
         return self.folder / "partial" / check_digest(digest).replace(":", "-")
 
@@ -166,16 +166,16 @@ class Store:
 
     def add_blob(self, digest: str, data: bytes) -> Path:
         """Store a content that is in memory. Raises UnreadableImage when it does not match the digest."""
-        with self.alone(digest):
+        with self.hold_lock(digest):
             # The contents are compared, because a crash of the machine may have left the file incomplete.
             if (path := self.blob(digest)) is not None and path.read_bytes() == data:
                 return path
-            with room_on(self.folder), open(self.partial(digest), "wb", opener=open_privately) as file:
+            with explain_full_disk(self.folder), open(self.partial(digest), "wb", opener=open_privately) as file:
                 file.write(data)
             return self.keep(digest)
 
     def drop_blob(self, digest: str) -> None:
-        """Remove a blob that is no longer needed. The caller must hold `alone(digest)`."""
+        """Remove a blob that is no longer needed. The caller must hold `hold_lock(digest)`."""
         self._blob_file(digest).unlink(missing_ok=True)
 
     # Layers
@@ -202,15 +202,15 @@ class Store:
         """
         self._prepare()
         chain = config.chain_ids[number]
-        with self.alone(chain):
+        with self.hold_lock(chain):
             if (layer := self.layer(chain)) is not None:
                 return layer
-            below = self._below(config.chain_ids[:number])
+            below = self._lower_folders(config.chain_ids[:number])
             prefix = chain.partition(":")[2][:12]
             for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # of a process that was killed
                 remove_tree(leftover)
             folder = self.folder / "layers" / f"{prefix}-{secrets.token_hex(3)}"
-            with room_on(self.folder):
+            with explain_full_disk(self.folder):
                 folder.mkdir()
                 folder.chmod(0o755)  # independent of the umask, because it becomes the root folder of containers
             try:
@@ -237,12 +237,12 @@ class Store:
                 raise
             return Layer(folder, unpacked.diff_id, unpacked.size, unpacked.hides_all, unpacked.remarks)
 
-    def _below(self, chain_ids: Collection[str]) -> tuple[Path, ...]:
+    def _lower_folders(self, chain_ids: Collection[str]) -> tuple[Path, ...]:
         """The folders of those layers that no other layer hides, the lowest first."""
         layers = [self.layer(chain) for chain in chain_ids]
         if None in layers:
             raise PlatformError("a layer of the image is missing", fix="pull the image again")
-        return _visible([layer for layer in layers if layer is not None])
+        return _visible_folders([layer for layer in layers if layer is not None])
 
     @property
     def scratch(self) -> Path:
@@ -253,27 +253,27 @@ class Store:
     # Locks
 
     @contextlib.contextmanager
-    def using(self) -> Iterator[None]:
+    def hold_content(self) -> Iterator[None]:
         """Keep others from removing anything during the block: while something is added, or looked up and not yet recorded as in use."""
         self._prepare()
-        with file_locks.held(self.folder / "locks" / "store", shared=True):
+        with file_locks.hold_lock(self.folder / "locks" / "store", shared=True):
             yield
 
     @contextlib.contextmanager
-    def alone(self, name: str, *, wait: bool = True) -> Iterator[bool]:
+    def hold_lock(self, name: str, *, wait: bool = True) -> Iterator[bool]:
         """Keep others from doing the work of that name (a digest, a reference) during the block. Gives whether the lock is held: without
         `wait` it may not be.
         """
         self._prepare()
         key = hashlib.sha256(name.encode()).hexdigest()[:32]
-        with file_locks.held(self.folder / "locks" / key, wait=wait) as is_held:
+        with file_locks.hold_lock(self.folder / "locks" / key, wait=wait) as is_held:
             yield is_held
 
     # Removal
 
-    def remove(self, reference: object, in_use: InUseBy) -> Collected:
+    def remove(self, reference: object, in_use: InUseBy) -> RemovedImages:
         """Remove a name, and what only it needed. Raises InUse where it is the last name of an image that a pod has mounted."""
-        with self._exclusive():
+        with self._hold_store():
             path = self._reference_file(str(reference))
             image = self._image(path)
             mounted = in_use()
@@ -300,30 +300,30 @@ class Store:
         """Remove the packed layers of a complete image. Does nothing while another process adds an image, which may need them; `collect`
         removes them later.
         """
-        with contextlib.suppress(InUse), self._exclusive(patience=0.0):
-            needed, _ = self._needed()
+        with contextlib.suppress(InUse), self._hold_store(patience=0.0):
+            needed, _ = self._needed_files()
             for digest in digests:
                 path = self._blob_file(digest)
                 if path not in needed:
                     path.unlink(missing_ok=True)
 
-    def collect(self, in_use: InUseBy, *, older_than: float = 86400.0, dry_run: bool = False) -> Collected:
+    def collect(self, in_use: InUseBy, *, older_than: float = 86400.0, dry_run: bool = False) -> RemovedImages:
         """Remove what no image needs and no pod has mounted. older_than: younger files (in seconds) stay, as a later pull may need them.
 
         dry_run: only report what would be removed. Raises InUse while another process adds an image.
         """
         limit = time.time() - older_than
-        with self._exclusive():
-            swept = self._sweep(in_use(), lambda path: _changed(path) <= limit, dry_run=dry_run)
+        with self._hold_store():
+            swept = self._sweep(in_use(), lambda path: _time_of_change(path) <= limit, dry_run=dry_run)
         return _discard(swept, dry_run=dry_run)
 
     @contextlib.contextmanager
-    def _exclusive(self, *, patience: float = _PATIENCE) -> Iterator[None]:
+    def _hold_store(self, *, patience: float = _SECONDS_FOR_PODS) -> Iterator[None]:
         """Lock the whole store. Waits a moment for pods that start, but not for pulls, which take long: these raise InUse."""
         self._prepare()
         end = time.monotonic() + patience
         while True:
-            with file_locks.held(self.folder / "locks" / "store", wait=False) as is_held:
+            with file_locks.hold_lock(self.folder / "locks" / "store", wait=False) as is_held:
                 if is_held:
                     yield
                     return
@@ -333,12 +333,12 @@ class Store:
 
     def _sweep(
         self, mounted: Mapping[str, Sequence[str]], is_old: Callable[[Path], bool], *, dry_run: bool = False
-    ) -> _Swept:
+    ) -> _SweptFiles:
         """Remove unneeded files and rename unneeded layers' folders. is_old: whether a blob or the record of a layer may be removed.
 
         A folder without a record is incomplete and always removed.
         """
-        needed_blobs, needed_chains = self._needed()
+        needed_blobs, needed_chains = self._needed_files()
         blobs = [
             path
             for name in ("blobs/sha256", "blobs/sha512", "partial")
@@ -354,10 +354,10 @@ class Store:
             else:
                 chains.append(path)
         layers = [folder for folder in _files(self.folder / "layers") if folder not in kept]
-        swept = _Swept(len(blobs), sum(map(_size, blobs)), [*layers, *_files(self.folder / "removed")])
+        swept = _SweptFiles(len(blobs), sum(map(_size, blobs)), [*layers, *_files(self.folder / "removed")])
         if dry_run:
             return swept
-        for path in [*chains, *blobs, *self._unfinished()]:
+        for path in [*chains, *blobs, *self._unfinished_files()]:
             path.unlink(missing_ok=True)
         for number, folder in enumerate(layers):  # renamed, so that a pod that starts now sees a whole layer or none
             try:
@@ -366,11 +366,11 @@ class Store:
                 remove_tree(folder)
         return swept
 
-    def _unfinished(self) -> list[Path]:
+    def _unfinished_files(self) -> list[Path]:
         """Files that a killed process had not renamed yet."""
         return [path for name in ("chains", "references") for path in (self.folder / name).glob(".*")]
 
-    def _needed(self) -> tuple[set[Path], set[Path]]:
+    def _needed_files(self) -> tuple[set[Path], set[Path]]:
         blobs, chains = set(), set()
         for path in _files(self.folder / "references", ".json"):
             record = _read(path)
@@ -417,7 +417,7 @@ class Store:
             digest=record["digest"],
             config_digest=record["config"],
             config=config,
-            layers=_visible(whole),
+            layers=_visible_folders(whole),
             size=sum(layer.size for layer in whole),
             added=record["added"],
             used=used,
@@ -436,28 +436,28 @@ class Store:
     def _prepare(self) -> None:
         if self._prepared and (self.folder / "locks").is_dir():  # the whole store may have been removed
             return
-        with room_on(self.folder):
+        with explain_full_disk(self.folder):
             for name in _FOLDERS:
                 make_private(self.folder / name)
         self._prepared = True
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
         """Write a record atomically, also if the machine loses its power."""
-        with room_on(self.folder):
+        with explain_full_disk(self.folder):
             write_atomically(path, json.dumps({"version": 1, **record}).encode(), durable=True, mode=0o600)
         _sync_folder(path.parent)
 
 
-def _discard(swept: _Swept, *, dry_run: bool = False) -> Collected:
+def _discard(swept: _SweptFiles, *, dry_run: bool = False) -> RemovedImages:
     """Delete the folders, without a lock, because it may take long."""
     size = swept.size + sum(map(_tree_size, swept.folders))
     if not dry_run:
         for folder in swept.folders:
             remove_tree(folder)
-    return Collected(swept.blobs, len(swept.folders), size)
+    return RemovedImages(swept.blobs, len(swept.folders), size)
 
 
-def _visible(layers: Sequence[Layer]) -> tuple[Path, ...]:
+def _visible_folders(layers: Sequence[Layer]) -> tuple[Path, ...]:
     """The folders of the layers, without the layers below the last one that hides all below it."""
     first = max((number for number, layer in enumerate(layers) if layer.hides_all), default=0)
     return tuple(layer.folder for layer in layers[first:])
@@ -507,7 +507,7 @@ def _tree_size(folder: Path) -> int:
     return sum(_size(Path(path)) for path in files_below(folder))
 
 
-def _changed(path: Path) -> float:
+def _time_of_change(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from hera_utils.errors import SettingsError
 from hera_utils.image_policies import ALL, POLICIES, policy_for_all
-from hera_utils.images.choice import of_docker_hub
+from hera_utils.images.choice import without_docker_hub
 from hera_utils.images.interpreters import path_of
 from hera_utils.wording import system_reason
 
@@ -48,7 +48,7 @@ class ImageTable:
 
     def __init__(self, entries: Mapping[str, Json] | None = None) -> None:
         """entries: image glob → settings. Raises SettingsError for settings that are not in the format."""
-        self._entries = _ordered(
+        self._entries = _order_of_lookup(
             {name: checked_entry(name, entry, Path.cwd(), "the image table") for name, entry in (entries or {}).items()}
         )
         self._annotated: dict[str, list[tuple[str, Json]]] = {}
@@ -102,7 +102,7 @@ class ImageTable:
         if text not in self._annotated:
             if len(self._annotated) > 100:  # each run may have a different table
                 self._annotated.clear()
-            self._annotated[text] = _ordered(_annotated(text))
+            self._annotated[text] = _order_of_lookup(_read_annotation(text))
         return self._annotated[text]
 
 
@@ -116,16 +116,16 @@ def _entry(settings: Json) -> TableEntry:
     return TableEntry(str(policy or "auto"), stand_in if stand_in or policy is None else None)
 
 
-def _ordered(entries: dict[str, Json]) -> list[tuple[str, Json]]:
+def _order_of_lookup(entries: dict[str, Json]) -> list[tuple[str, Json]]:
     return sorted(entries.items(), key=lambda item: -len(item[0].rstrip("*")))
 
 
 def _matches(image: str, pattern: str) -> bool:
     """Whether an image matches a glob, with or without the default prefix of its registry."""
-    return fnmatch.fnmatchcase(image, pattern) or fnmatch.fnmatchcase(of_docker_hub(image), pattern)
+    return fnmatch.fnmatchcase(image, pattern) or fnmatch.fnmatchcase(without_docker_hub(image), pattern)
 
 
-def _annotated(text: str) -> dict[str, Json]:
+def _read_annotation(text: str) -> dict[str, Json]:
     try:
         document = json.loads(text)
     except ValueError as error:

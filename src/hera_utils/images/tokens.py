@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.images.deadlines import within
+from hera_utils.images.deadlines import raise_after
 from hera_utils.images.faults import AccessDenied, RegistryUnreachable
 from hera_utils.images.login import Login
 from hera_utils.images.transport import ANSWER_SECONDS, FAILURES, Transport, UnsafeRedirect, reason_of
@@ -106,7 +106,7 @@ class Authorization:
         with self._lock:
             if used != self._header:  # another thread has renewed it already
                 return True
-            offer = _usable(challenges(header))
+            offer = _choose_challenge(challenges(header))
             if offer is None and self._challenge is None:
                 return False
             self._challenge = offer or self._challenge
@@ -192,7 +192,7 @@ class Authorization:
                 if reply.status_code != 200:
                     sentence = f"{_host(realm)}, which gives tokens for {self._url}, answers {reply.status_code}"
                     raise NoToken(sentence, may_pass=True, fix="try again later")
-                with within(ANSWER_SECONDS):
+                with raise_after(ANSWER_SECONDS):
                     content = reply.raw.read(_LARGEST_TOKEN, decode_content=True)
         except UnsafeRedirect as error:
             raise NoToken(f"{_host(realm)}, which gives tokens for {self._url}, cannot be used: {error}") from None
@@ -219,7 +219,7 @@ class Authorization:
             )
 
 
-def _usable(offered: list[Challenge]) -> Challenge | None:
+def _choose_challenge(offered: list[Challenge]) -> Challenge | None:
     for scheme in ("bearer", "basic"):
         for challenge in offered:
             if challenge.scheme == scheme:

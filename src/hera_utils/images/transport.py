@@ -17,7 +17,7 @@ import requests.adapters
 import urllib3.exceptions
 from urllib3.util.ssl_ import create_urllib3_context
 
-from hera_utils.images.deadlines import watch_connections, within
+from hera_utils.images.deadlines import raise_after, watch_connections
 from hera_utils.settings.address import is_loopback
 
 CERTIFICATE_FOLDERS = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
@@ -142,7 +142,7 @@ class Transport:
         host = urllib.parse.urlsplit(url).netloc
         session = self._session(url, host)
         options: dict[str, Any] = {"verify": False} if host in self._insecure else {}
-        with within(ANSWER_SECONDS):
+        with raise_after(ANSWER_SECONDS):
             return session.request(
                 method,
                 url,

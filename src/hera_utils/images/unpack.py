@@ -87,7 +87,7 @@ def unpack(
         layer.finish()
     except OSError as error:
         if error.errno in DISK_FULL:
-            raise disk_full(folder) from error
+            raise full_disk_error(folder) from error
         if isinstance(error, (BlockingIOError, InterruptedError)) or error.errno not in _BAD_NAME:
             raise
         raise UnreadableImage(f"{layer.entry} of a layer cannot be unpacked ({system_reason(error)})") from error
@@ -97,7 +97,7 @@ def unpack(
     return UnpackedLayer(stream.digest, layer.size, layer.entries, layer.hides_all, layer.remarks())
 
 
-def disk_full(folder: Path) -> PlatformError:
+def full_disk_error(folder: Path) -> PlatformError:
     return PlatformError(
         f"the disk of {folder} is full: the image cannot be unpacked",
         fix="free some disk space (hera-utils gc, hera-utils image rm), or set HERA_UTILS_STATE to a folder of a larger disk",
@@ -105,13 +105,13 @@ def disk_full(folder: Path) -> PlatformError:
 
 
 @contextlib.contextmanager
-def room_on(folder: Path) -> Iterator[None]:
+def explain_full_disk(folder: Path) -> Iterator[None]:
     """Turn the block's error of a full disk into a PlatformError."""
     try:
         yield
     except OSError as error:
         if error.errno in DISK_FULL:
-            raise disk_full(folder) from error
+            raise full_disk_error(folder) from error
         raise
 
 
@@ -301,13 +301,13 @@ class _Unpacking:
     def _hide(self) -> None:
         """Hide only names that the layers below have: any other whiteout would appear in listings of a folder that only one layer has."""
         opaque, absent = set[Names](), set[Names]()
-        for way in self._ways(self._opaque):
+        for way in self._followed_paths(self._opaque):
             if self._below.folder(way) is not None and not self._has(way, folder=False):
                 opaque.add(way)
-        for way in self._ways(self._absent):
+        for way in self._followed_paths(self._absent):
             if self._has(way, folder=True):
                 opaque |= {way} if self._below.folder(way) is not None else set()
-            elif self._below.show(way) and not self._has(way, folder=False):
+            elif self._below.has_entry(way) and not self._has(way, folder=False):
                 absent.add(way)
         hidden = opaque | absent
         for way in sorted(hidden):
@@ -317,10 +317,10 @@ class _Unpacking:
             if way in absent:
                 self._make_absent(way)
             elif not whiteouts.make_opaque(self.folder.folder(way)):
-                for inner in self._visible_in(way):
+                for inner in self._visible_below(way):
                     self._make_absent(inner)
 
-    def _ways(self, paths: set[Names]) -> Iterator[Names]:
+    def _followed_paths(self, paths: set[Names]) -> Iterator[Names]:
         for names in paths:
             with contextlib.suppress(NotAFolder):  # a file of this layer already hides the whole folder
                 yield (*self.folder.way(names[:-1]), names[-1])
@@ -338,12 +338,12 @@ class _Unpacking:
         with contextlib.suppress(FileExistsError):  # a file of this layer hides it already
             whiteouts.make_whiteout(parent, way[-1])
 
-    def _visible_in(self, way: Names) -> set[Names]:
+    def _visible_below(self, way: Names) -> set[Names]:
         """The paths of the layers below that are visible in a folder of this layer."""
         visible = set[Names]()
         for name in self._below.names(way):
             inner = (*way, name)
-            visible |= self._visible_in(inner) if self._has(inner, folder=True) else {inner}
+            visible |= self._visible_below(inner) if self._has(inner, folder=True) else {inner}
         return visible
 
     def remarks(self) -> tuple[str, ...]:

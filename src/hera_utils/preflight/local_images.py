@@ -25,7 +25,7 @@ from hera_utils.images.choice import (
     ThisMachine,
     choose,
     is_described,
-    python_with,
+    python_stand_in,
     uses_of_containers,
 )
 from hera_utils.images.decision_texts import ImageDecision
@@ -120,7 +120,7 @@ class _Chooser:
         """(the choice for an image, whether it holds for all its containers; with the policy `here` scripts have another one)."""
         policy, stand_in = self._table.entry(image)
         if stand_in is None and self._requirements and policy != "pull":
-            stand_in = python_with(image, self._requirements, self._machine)
+            stand_in = python_stand_in(image, self._requirements, self._machine)
             if stand_in is not None:
                 return StandIn(stand_in, self._machine.python), True
         scripts = [use for use in uses if use.is_python_script]

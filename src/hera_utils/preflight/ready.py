@@ -8,7 +8,7 @@ from typing import Any
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment
-from hera_utils.images.choice import line_apart
+from hera_utils.images.choice import split_table_line
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import STAND_INS, Say, ignore_line
@@ -61,7 +61,7 @@ def not_taken_up_on(connection: Connection) -> Callable[[Json], str] | None:
 
 def _lines_with_fixes(problems: Sequence[Finding]) -> list[str]:
     """A line for each problem, then its fix; a common fix of several problems appears once, and lines for an image table are joined."""
-    apart = {finding: line_apart(finding.fix or "") for finding in problems}
+    apart = {finding: split_table_line(finding.fix or "") for finding in problems}
     alike: dict[str, list[Finding]] = {}
     for finding, (fix, line) in apart.items():
         alike.setdefault(fix if line else finding.fix or finding.message, []).append(finding)
