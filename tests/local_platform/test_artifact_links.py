@@ -12,8 +12,8 @@ import pytest
 
 from hera_utils.argo.routes import match
 from hera_utils.errors import PlatformError
-from hera_utils.local_platform.argo_api.artifacts import _listing, inside
-from hera_utils.local_platform.argo_api.artifacts import packed as sent_as_tar
+from hera_utils.local_platform.argo_api.artifacts import _listing, path_within
+from hera_utils.local_platform.argo_api.artifacts import pack_tgz as sent_as_tar
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.pod import archives
 from hera_utils.local_platform.pods.pod.errors import PodFault
@@ -46,7 +46,7 @@ def test_no_key_goes_through_a_link_of_a_task(store: ArtifactStore) -> None:
 
 def test_nothing_outside_is_served(store: ArtifactStore) -> None:
     folder = store.path("run/pod/folder")
-    assert inside(folder, "plain") == folder / "plain"
+    assert path_within(folder, "plain") == folder / "plain"
     os.mkfifo(folder / "pipe")  # opening the pipe would block for ever
     for below in (
         "out/secret",
@@ -60,12 +60,12 @@ def test_nothing_outside_is_served(store: ArtifactStore) -> None:
         "a\0b",
         "x" * 5000,
     ):
-        assert inside(folder, below) is None
+        assert path_within(folder, below) is None
     (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe<b>"))).write_text("a name in no encoding")
     assert "%FF%FE%3Cb%3E" in _listing(folder).encode().decode()
     found = match("GET", "/artifact-files/ns/workflows/run/pod/outputs/folder/%FF%FE%3Cb%3E")
     assert found is not None
-    listed = inside(folder, found[1]["file"])
+    listed = path_within(folder, found[1]["file"])
     assert listed is not None
     assert listed.read_text() == "a name in no encoding"
 

@@ -19,7 +19,7 @@ REQUEST = TurnRequest(lambda turn: lambda: None)
 @pytest.fixture(autouse=True)
 def endless_patience(monkeypatch):
     """Makes an inbox that waits for more events, where it should not, wait for ever."""
-    monkeypatch.setattr(inbox, "PATIENCE", 3600.0)
+    monkeypatch.setattr(inbox, "GATHER_SECONDS", 3600.0)
 
 
 def taken(*items, pods=0, most=10, later=None):
@@ -80,7 +80,7 @@ def test_what_may_wait_wakes_nobody_but_the_end_of_the_last_pod_but_a_few_does()
 
 @pytest.mark.parametrize("pods", [0, 6, 100])
 def test_nothing_is_lost_between_threads_and_each_keeps_its_order(monkeypatch, pods):
-    monkeypatch.setattr(inbox, "PATIENCE", 0.0005)
+    monkeypatch.setattr(inbox, "GATHER_SECONDS", 0.0005)
     box = Inbox(7, enough=4)
     events = [
         [RunEvent(f"{number} {n}", (STARTED if n % 3 else FINISHED).event) for n in range(600)] for number in "ab"

@@ -99,7 +99,7 @@ def test_what_changes_something_is_done_once_and_an_answer_larger_than_the_room_
 
 def test_who_takes_nothing_makes_room(monkeypatch):
     monkeypatch.setattr(large_answers, "_TICK", 0.01)
-    monkeypatch.setattr(large_answers, "SHORT_PATIENCE", 0.05)
+    monkeypatch.setattr(large_answers, "SHORT_UNREAD_SECONDS", 0.05)
 
     async def go():
         place, silent, reader = Place(), [Client() for _ in range(9)], Client()
@@ -109,14 +109,14 @@ def test_who_takes_nothing_makes_room(monkeypatch):
         assert all(client.aborted for client in silent[:6])  # nobody waits for the room of the last ones
         assert reader.size == SIZE
 
-    monkeypatch.setattr(large_answers, "PATIENCE", 0.2)
+    monkeypatch.setattr(large_answers, "UNREAD_SECONDS", 0.2)
     asyncio.run(go())
 
 
 def test_a_connection_that_takes_nothing_is_ended_by_the_server(url, platform, monkeypatch):
     monkeypatch.setattr(large_answers, "_TICK", 0.05)
-    monkeypatch.setattr(large_answers, "PATIENCE", 0.2)
-    monkeypatch.setattr(large_answers, "SHORT_PATIENCE", 0.2)
+    monkeypatch.setattr(large_answers, "UNREAD_SECONDS", 0.2)
+    monkeypatch.setattr(large_answers, "SHORT_UNREAD_SECONDS", 0.2)
     spec = {"entrypoint": "m", "arguments": {"parameters": [{"name": "x", "value": "x" * 20_000_000}]}}
     platform.put(
         "Workflow", {"metadata": {"name": "large", "namespace": "argo", "uid": "u-large"}, "spec": spec, "status": {}}
@@ -155,7 +155,7 @@ def test_of_a_large_list_few_runs_are_read_before_its_client_takes_them(url, pla
     ]
     assert requests.get(f"{address}?fields=items.metadata.name", headers=HEADERS, timeout=10).json() == chosen
 
-    assert json.loads(answers.written({}, [], None).json) == {"items": None}
+    assert json.loads(answers.list_reply({}, [], None).json) == {"items": None}
 
 
 class Reader(Client):
@@ -185,7 +185,7 @@ class Listed:
 
     async def ask(self, place, client, receive) -> None:
         async def compute():
-            return answers.written({"metadata": {}}, self.items, self.threads)
+            return answers.list_reply({"metadata": {}}, self.items, self.threads)
 
         answer = await place.answers.answer(contextlib.nullcontext, compute, change=False)
         await answer(client.scope(), receive, client.send)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api import protobuf
-from hera_utils.local_platform.storage.patches import json_patch, patched
+from hera_utils.local_platform.storage.patches import apply_patch, json_patch
 
 # RFC 6902, appendix A
 OPERATIONS = [
@@ -77,13 +77,13 @@ def test_replacing_by_json_patch(target):
 
 def test_a_media_type_that_is_no_patch():
     with pytest.raises(Refused):
-        patched({}, {}, "text/plain", "ConfigMap")
+        apply_patch({}, {}, "text/plain", "ConfigMap")
 
 
 def test_a_strategic_merge_that_cannot_be_is_refused():
     patch = {"metadata": {"ownerReferences": [{"name": "b"}]}}
     with pytest.raises(Refused, match="does not contain declared merge key: uid"):
-        patched({"metadata": {"ownerReferences": []}}, patch, "application/strategic-merge-patch+json", "Secret")
+        apply_patch({"metadata": {"ownerReferences": []}}, patch, "application/strategic-merge-patch+json", "Secret")
 
 
 # --- protocol buffers

@@ -20,7 +20,7 @@ from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.serving import latest as latest_module
 from hera_utils.local_platform.serving import watch as watch_module
-from hera_utils.local_platform.serving.http import pieces
+from hera_utils.local_platform.serving.http import encode_in_pieces
 from waiting import until
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -333,10 +333,10 @@ def test_a_watch_may_leave_the_nodes_out(url, platform):
 
 def test_an_event_is_sent_in_pieces_and_small_ones_together():
     texts = ["a", "ü" * 100_000, "b", "c" * 65_000, "d" * 5000, "\ud800"]
-    sent = list(pieces(texts))
+    sent = list(encode_in_pieces(texts))
     assert b"".join(sent) == "".join(texts).encode("utf-8", "surrogatepass")
     assert max(map(len, sent)) <= 2 * 2**16
-    assert list(pieces(["a", "b"])) == [b"ab"]
+    assert list(encode_in_pieces(["a", "b"])) == [b"ab"]
 
 
 def test_all_who_are_given_a_text_share_its_event(platform):

@@ -128,8 +128,8 @@ ROUTES: tuple[Route, ...] = (
         "InfoService",
         ("GetInfo", "GET", "/api/v1/info", "info.info"),
         ("GetVersion", "GET", "/api/v1/version", "info.version"),
-        ("GetUserInfo", "GET", "/api/v1/userinfo", "info.nothing"),
-        ("CollectEvent", "POST", "/api/v1/tracking/event", "info.nothing"),
+        ("GetUserInfo", "GET", "/api/v1/userinfo", "info.empty_answer"),
+        ("CollectEvent", "POST", "/api/v1/tracking/event", "info.empty_answer"),
     ),
     *_table(
         "EventService",
@@ -170,12 +170,12 @@ ROUTES: tuple[Route, ...] = (
             "GetArtifactFile",
             "GET",
             "/artifact-files/{namespace}/{idDiscriminator}/{id}/{nodeId}/{artifactDiscriminator}/{artifactName}",
-            "artifacts.file",
+            "artifacts.send_file",
         ),
-        ("GetOutputArtifactByUID", "GET", "/artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.output"),
-        ("GetOutputArtifact", "GET", "/artifacts/{namespace}/{name}/{nodeId}/{artifactName}", "artifacts.output"),
-        ("GetInputArtifactByUID", "GET", "/input-artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.input_"),
-        ("GetInputArtifact", "GET", "/input-artifacts/{namespace}/{name}/{nodeId}/{artifactName}", "artifacts.input_"),
+        ("GetOutputArtifactByUID", "GET", "/artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.send_output"),
+        ("GetOutputArtifact", "GET", "/artifacts/{namespace}/{name}/{nodeId}/{artifactName}", "artifacts.send_output"),
+        ("GetInputArtifactByUID", "GET", "/input-artifacts-by-uid/{uid}/{nodeId}/{artifactName}", "artifacts.send_input"),
+        ("GetInputArtifact", "GET", "/input-artifacts/{namespace}/{name}/{nodeId}/{artifactName}", "artifacts.send_input"),
     ),
 )  # fmt: skip
 

@@ -97,7 +97,9 @@ class _Removal:
 
         usage = disk.usage(state, _uids_of_runs(client))  # of all namespaces: pods of their runs are no leftovers
         images = ImageRemoval.of(state, unused, "" if unused is None else _annotations_of_unfinished_runs(client))
-        return cls(state, usage, runs, disk.old(usage.leftovers, seconds), images, _old_records(client, limit))
+        return cls(
+            state, usage, runs, disk.old_leftovers(usage.leftovers, seconds), images, _old_records(client, limit)
+        )
 
     def __bool__(self) -> bool:
         return bool(self.runs or self.leftovers or self.records or self.images.lines())

@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
-from hera_utils.local_platform.state_folder import OTHERS, check_state_folder, open_state_folder, unusable
+from hera_utils.local_platform.state_folder import OTHERS, check_state_folder, folder_error, open_state_folder
 from hera_utils.server_json import is_server_alive, read_server_json
 from hera_utils.whole_files import open_privately, write_atomically
 from hera_utils.wording import system_reason
@@ -174,7 +174,7 @@ def _is_locked(state: Path) -> bool:
 def _no_lock(state: Path, error: OSError) -> PlatformError:
     """The error for a folder without locks, where two servers could run each task twice, or for another failure of flock."""
     if error.errno not in _WITHOUT_LOCKS:
-        return unusable(state, error)
+        return folder_error(state, error)
     return PlatformError(
         f"the file system of the state folder {state} has no file locks ({system_reason(error)})",
         fix="choose a folder on a disk of this machine with HERA_UTILS_STATE",
@@ -186,7 +186,7 @@ def _take_lock(state: Path) -> IO[bytes] | None:
     try:
         file = open(state / "server.lock", "a+b", opener=open_privately)  # noqa: SIM115  open as long as the server runs
     except OSError as error:
-        raise unusable(state, error) from error
+        raise folder_error(state, error) from error
     for _ in range(20):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -222,7 +222,7 @@ def _begin(state: Path, serving: Serving | None = None) -> _Starting:
             log_path.replace(state / "server.log.1")
         log = open(log_path, "ab", opener=open_privately)  # noqa: SIM115  closed below
     except OSError as error:
-        raise unusable(state, error) from error
+        raise folder_error(state, error) from error
     begin = log.tell()
     receiver, sender = os.pipe()
     code = "from hera_utils.local_platform.daemon import background; background()"

@@ -32,7 +32,7 @@ from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.pods.launcher import Launcher, Runtimes
 from hera_utils.local_platform.pods.pod.disk_room import shortage
 from hera_utils.local_platform.pods.runtime import Report, Runtime
-from hera_utils.local_platform.state_folder import unusable
+from hera_utils.local_platform.state_folder import folder_error
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.archive import Archive, forget
 from hera_utils.local_platform.storage.journal import Journal, JournalError, failure
@@ -238,7 +238,7 @@ class LocalPlatform:
             created = objects.new_object(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             if kind in objects.ARGO_KINDS:
                 check_stored(created, kind)
-            stored = objects.as_stored(kind, created, turn.version)
+            stored = objects.stored_object(kind, created, turn.version)
             if turn.look(kind, stored.namespace, stored.name) is not None:
                 raise objects.already_exists(kind, stored.name)
             if not dry_run:
@@ -261,8 +261,8 @@ class LocalPlatform:
             known = turn.look(kind, place, name)
             if known is None:
                 raise objects.not_found(kind, name)
-            stored = objects.as_stored(
-                kind, objects.replacement(kind, json.loads(known.text), document, turn.at), turn.version
+            stored = objects.stored_object(
+                kind, objects.updated_document(kind, json.loads(known.text), document, turn.at), turn.version
             )
             turn.put(stored)
             self._follow(turn, stored)
@@ -274,7 +274,7 @@ class LocalPlatform:
         """Change a workflow or a pod. A user may change its labels and annotations, and suspend or stop a workflow."""
         stored = self.get(kind, namespace, name)
         old = json.loads(stored.text)
-        new = objects.replacement(kind, old, document, 0.0)["metadata"]
+        new = objects.updated_document(kind, old, document, 0.0)["metadata"]
         labels, annotations = new.get("labels") or {}, new.get("annotations") or {}
         if kind == "Workflow":
             for event in edits.events_of(old.get("spec") or {}, document.get("spec") or {}, name):
@@ -301,7 +301,7 @@ class LocalPlatform:
         if stored.kind == "Namespace" and turn.look("ServiceAccount", stored.name, "default") is None:
             account = {"metadata": {"name": "default"}}
             created = objects.new_object("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
-            turn.put(objects.as_stored("ServiceAccount", created, turn.version))
+            turn.put(objects.stored_object("ServiceAccount", created, turn.version))
         elif stored.kind == "ConfigMap":
             self._controller.give(turn, self._controller.effects.limits_changed(turn))
 
@@ -356,7 +356,7 @@ class LocalPlatform:
             if taken:
                 raise objects.already_exists("Workflow", run.name)
             if dry_run:
-                answer = objects.as_stored("Workflow", created, turn.version)
+                answer = objects.stored_object("Workflow", created, turn.version)
                 return lambda: answer
             started = dataclasses.replace(first, at=turn.at, seed=seed())
             self._controller.enter(turn, run, started, warnings=admitted.warnings)
@@ -473,7 +473,7 @@ def _make_folder(state: Path) -> None:
         for folder in (state, state / "pods", state / "artifacts", state / "claims"):
             make_private(folder)
     except FileExistsError as error:
-        raise unusable(Path(error.filename), error) from error
+        raise folder_error(Path(error.filename), error) from error
     except OSError as error:
         raise failure(state / "journal.sqlite", error) from error
     if not os.access(state, os.W_OK | os.X_OK):

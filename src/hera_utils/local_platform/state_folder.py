@@ -33,7 +33,7 @@ def open_state_folder(state: Path) -> None:
         is_new = not state.is_dir()
         make_private(state)
     except OSError as error:
-        raise unusable(state, error) from error
+        raise folder_error(state, error) from error
     if is_new:
         _spread(state)
     check_state_folder(state)
@@ -101,7 +101,7 @@ def check_state_folder(state: Path) -> None:
         try:
             os.chmod(state, mode & 0o700)
         except OSError as error:
-            raise unusable(state, error) from error
+            raise folder_error(state, error) from error
         if os.stat(state).st_mode & OTHERS:
             raise PlatformError(
                 f"the file system of the state folder {state} does not keep modes: other users can read it",
@@ -117,7 +117,7 @@ def refuse_foreign_folder(state: Path) -> int:
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
-        raise unusable(state, error) from error
+        raise folder_error(state, error) from error
     if not stat.S_ISDIR(status.st_mode) or not hasattr(os, "geteuid"):
         return 0  # opening the folder later raises the error
     # lstat: a symbolic link to the folder must not be another user's either.
@@ -171,7 +171,7 @@ def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
                 yield from _entries(Path(entry.path), depth - 1)
 
 
-def unusable(state: Path, error: OSError) -> PlatformError:
+def folder_error(state: Path, error: OSError) -> PlatformError:
     if error.errno == errno.EROFS:
         return PlatformError(
             f"the file system with the state folder {state} is read-only",

@@ -16,7 +16,7 @@ from hera_utils.expressions.regexp import Pattern
 from hera_utils.local_platform.argo_api import logs as argo_logs
 from hera_utils.local_platform.argo_api.following import Follower
 from hera_utils.local_platform.kubernetes_api import logs as kubernetes_logs
-from hera_utils.local_platform.pods.log_lines import BATCH, HEARTBEAT, LogOptions, LogSizes, grep, read
+from hera_utils.local_platform.pods.log_lines import BATCH, HEARTBEAT, LogOptions, LogSizes, grep_lines, read
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder, write_outcome
 
 
@@ -132,7 +132,7 @@ def test_a_pattern_is_gos_whose_time_is_linear() -> None:
     assert isinstance(options.pattern, Pattern)
     lines = [(1.0, "a" * 100 + "b"), (2.0, "aaa")]
     # With Python's own `re` this pattern would practically never end.
-    assert list(grep(lines, options)) == [(2.0, "aaa")]
+    assert list(grep_lines(lines, options)) == [(2.0, "aaa")]
 
 
 def test_the_patterns_of_all_readers_are_searched_one_after_the_other():
@@ -149,7 +149,7 @@ def test_the_patterns_of_all_readers_are_searched_one_after_the_other():
 
     found, lines = [], [(1.0, f"line {n}") for n in range(50)]
     options = LogOptions(pattern=Slow())
-    readers = [threading.Thread(target=lambda: found.append(list(grep(lines, options)))) for _ in range(4)]
+    readers = [threading.Thread(target=lambda: found.append(list(grep_lines(lines, options)))) for _ in range(4)]
     for reader in readers:
         reader.start()
     for reader in readers:

@@ -138,7 +138,7 @@ def test_a_worker_that_stands_still_holds_nobody_up(
     own_stage: Stage, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(pod_deadlines, "LATE", 0.5)
-    monkeypatch.setattr(pod_deadlines, "HOPELESS", 0.5)
+    monkeypatch.setattr(pod_deadlines, "UNENDABLE_SECONDS", 0.5)
     monkeypatch.setattr(process, "_SWEEP", 0.2)
     spec = {"terminationGracePeriodSeconds": 0.2, **({"activeDeadlineSeconds": 0.3} if how == "deadline" else {})}
     pod = own_stage.shell("sleep 1000", spec=spec)

@@ -35,7 +35,7 @@ class Objects(Protocol):
     def delete(self, kind: str, namespace: str, name: str) -> StoredObject: ...
 
 
-class Failed(Exception):
+class TemplateFailed(Exception):
     """The template failed. outputs: the outputs that it has nevertheless."""
 
     def __init__(self, message: str, outputs: Json | None = None) -> None:
@@ -61,7 +61,7 @@ class _Deadline:
         seconds = None if "http" in launch.template else launch.pod["spec"].get("activeDeadlineSeconds")
         self.has_passed = False
         self._stop = stop
-        self._timer = None if seconds is None else threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._pass)
+        self._timer = None if seconds is None else threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire)
 
     def __enter__(self) -> None:
         if self._timer is not None:
@@ -72,7 +72,7 @@ class _Deadline:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _pass(self) -> None:
+    def _expire(self) -> None:
         self.has_passed = True
         self._stop.set()
 
@@ -107,7 +107,7 @@ class Agents:
             kind = next(kind for kind in self._performers if kind in launch.template)
             with late:
                 outputs = self._performers[kind](launch, stop)
-        except Failed as failed:
+        except TemplateFailed as failed:
             message, outputs = str(failed), failed.outputs
         except HeraUtilsError as wrong:
             message = wrong.message

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from hera_utils.errors import HeraUtilsError, PlatformError
-from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
+from hera_utils.local_platform.agents.agents import Objects, Stop, TemplateFailed
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import now
@@ -25,7 +25,7 @@ class DataAgent:
         data: Json = launch.template["data"]
         source = (data.get("source") or {}).get("artifactPaths")
         if source is None:
-            raise Failed(
+            raise TemplateFailed(
                 "unable to process data template: unable to process data source: no valid source is used for data template"
             )
         try:
@@ -34,7 +34,7 @@ class DataAgent:
             message = (
                 "unable to process data template: unable to process data source: unable to source artifact paths: "
             )
-            raise Failed(message + error.message) from error
+            raise TemplateFailed(message + error.message) from error
         for number, step in enumerate(data.get("transformation") or ()):
             if step.get("expression"):
                 paths = _transform(str(step["expression"]), paths, number)
@@ -67,7 +67,7 @@ def _transform(expression: str, data: Any, number: int) -> Any:
     try:
         return parse(expression).evaluate_in({"data": data}, entropy=Entropy(now()))
     except HeraUtilsError as error:
-        raise Failed(
+        raise TemplateFailed(
             "unable to process data template: unable to process data transformation: "
             f"error processing data step {number}: {error.message}"
         ) from error

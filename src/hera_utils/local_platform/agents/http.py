@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hera_utils.errors import HeraUtilsError, UnsupportedError
-from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
+from hera_utils.local_platform.agents.agents import Objects, Stop, TemplateFailed
 from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.pods.pod.network_faults import in_gos_words, tried
 from hera_utils.local_platform.pods.runtime import Launch
@@ -47,7 +47,7 @@ class HttpAgent:
         condition = str(http.get("successCondition") or "")
         if not condition:
             if not 200 <= response.status_code < 300:
-                raise Failed(f"received non-2xx response code: {response.status_code}", outputs)
+                raise TemplateFailed(f"received non-2xx response code: {response.status_code}", outputs)
             return outputs
         scope = {
             "request": {
@@ -55,16 +55,16 @@ class HttpAgent:
                 "url": url,
                 "body": http.get("body", ""),
                 "bodyBytes": list(body),
-                "headers": _grouped(headers),
+                "headers": _go_headers(headers),
             },
             "response": {
                 "statusCode": response.status_code,
                 "body": text,
-                "headers": _grouped(list(response.headers.items())),
+                "headers": _go_headers(list(response.headers.items())),
             },
         }
-        if not _holds(condition, scope):
-            raise Failed(f"successCondition '{condition}' evaluated false", outputs)
+        if not _is_true(condition, scope):
+            raise TemplateFailed(f"successCondition '{condition}' evaluated false", outputs)
         return outputs
 
     def _header(self, header: Json, launch: Launch) -> str:
@@ -75,25 +75,27 @@ class HttpAgent:
         try:
             secret = json.loads(self._platform.get("Secret", namespace, str(reference["name"])).text)
         except HeraUtilsError as error:
-            raise Failed(error.message) from error
+            raise TemplateFailed(error.message) from error
         value = (secret.get("data") or {}).get(reference.get("key"))
         if value is None:
-            raise Failed(f"secret '{reference['name']}' does not have the key '{reference.get('key')}'")
+            raise TemplateFailed(f"secret '{reference['name']}' does not have the key '{reference.get('key')}'")
         return base64.b64decode(value).decode("utf-8", "replace")
 
 
 def _check_request(method: str, url: str) -> None:
     """Raise Failed, with the message of Go's HTTP client, for a request that it would refuse to send."""
     if not _METHOD.fullmatch(method):
-        raise Failed(f'net/http: invalid method "{method}"')
+        raise TemplateFailed(f'net/http: invalid method "{method}"')
     if url.startswith(":"):
-        raise Failed(f'parse "{url}": missing protocol scheme')
+        raise TemplateFailed(f'parse "{url}": missing protocol scheme')
     scheme = _SCHEME.match(url)
     if scheme is None or scheme[1].lower() not in ("http", "https"):
-        raise Failed(f'{tried(method, url)}: unsupported protocol scheme "{scheme[1].lower() if scheme else ""}"')
+        raise TemplateFailed(
+            f'{tried(method, url)}: unsupported protocol scheme "{scheme[1].lower() if scheme else ""}"'
+        )
     port = _PORT.search(url)
     if port is not None and int(port[1][:6]) > _LARGEST_PORT:
-        raise Failed(f"{tried(method, url)}: dial tcp: address {port[1]}: invalid port")
+        raise TemplateFailed(f"{tried(method, url)}: dial tcp: address {port[1]}: invalid port")
 
 
 def _body(http: Json) -> bytes:
@@ -135,9 +137,9 @@ def _send(
             with session.send(request, timeout=timeout, allow_redirects=True, stream=True) as response:
                 return response, _content_of(response, method, url, (until, stop))
     except requests.Timeout as error:
-        raise Failed(f"{tried(method, url)}: context deadline exceeded") from error
+        raise TemplateFailed(f"{tried(method, url)}: context deadline exceeded") from error
     except requests.RequestException as error:
-        raise Failed(f"{tried(method, url)}: {in_gos_words(error, url)}") from error
+        raise TemplateFailed(f"{tried(method, url)}: {in_gos_words(error, url)}") from error
 
 
 def _content_of(response: requests.Response, method: str, url: str, end: tuple[float, Stop]) -> bytes:
@@ -147,9 +149,9 @@ def _content_of(response: requests.Response, method: str, url: str, end: tuple[f
     for chunk in response.iter_content(_CHUNK):
         body += chunk
         if len(body) > MOST_CONTENT:
-            raise Failed(f"{tried(method, url)}: the answer has more than {MOST_CONTENT} bytes")
+            raise TemplateFailed(f"{tried(method, url)}: the answer has more than {MOST_CONTENT} bytes")
         if time.monotonic() > until:
-            raise Failed(f"{tried(method, url)}: context deadline exceeded")
+            raise TemplateFailed(f"{tried(method, url)}: context deadline exceeded")
         if stop.is_set():
             break
     return bytes(body)
@@ -170,7 +172,7 @@ def _authorities() -> str | bool:
     return next(filter(None, map(os.environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), True)
 
 
-def _grouped(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
+def _go_headers(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
     """Headers in the form of Go's http.Header: canonical name → values."""
     groups: dict[str, list[str]] = {}
     for name, value in headers:
@@ -178,7 +180,7 @@ def _grouped(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
     return groups
 
 
-def _holds(condition: str, scope: Json) -> bool:
+def _is_true(condition: str, scope: Json) -> bool:
     from hera_utils.expressions.entropy import Entropy
     from hera_utils.expressions.expr.program import evaluate_boolean
 
@@ -187,4 +189,4 @@ def _holds(condition: str, scope: Json) -> bool:
     except UnsupportedError:
         raise
     except HeraUtilsError as error:
-        raise Failed(error.message) from error
+        raise TemplateFailed(error.message) from error

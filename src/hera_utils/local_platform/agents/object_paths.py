@@ -46,22 +46,22 @@ def json_path(document: Any, template: str) -> str:
         place = action.end()
     if "{" in template[place:] or any("{" in literal for literal in parts[::2]):
         raise InvalidWorkflow(f"error: error parsing jsonpath {template}, unclosed action")
-    writer = _Writer([*parts, template[place:]])
+    writer = _TemplateWriter([*parts, template[place:]])
     try:
         written, end = writer.write(0, document)
         if end <= len(parts):
-            raise _Unfit("not in range, nothing to end")
-    except _Unfit as unfit:
+            raise _PathError("not in range, nothing to end")
+    except _PathError as unfit:
         message = f'error: error executing jsonpath "{template}": Error executing template: {unfit}'
         raise InvalidWorkflow(message) from None
     return written
 
 
-class _Unfit(Exception):
+class _PathError(Exception):
     """A path that does not fit the document, or cannot be read."""
 
 
-class _Writer:
+class _TemplateWriter:
     """Writes a template. parts: literals and actions in turn, with a literal first and last."""
 
     def __init__(self, parts: list[str]) -> None:
@@ -99,7 +99,7 @@ class _Writer:
         """Count values and characters against the limit: ranges within ranges make a huge text from a small template."""
         self._left -= amount
         if self._left < 0:
-            raise _Unfit(f"it gives more than {_MOST} values and characters")
+            raise _PathError(f"it gives more than {_MOST} values and characters")
 
 
 def _as_json(value: Any) -> str:
@@ -107,12 +107,12 @@ def _as_json(value: Any) -> str:
 
 
 def values_of(current: Any, path: str) -> list[Any]:
-    """The values that a path finds. Raises _Unfit when the path does not fit the document."""
+    """The values that a path finds. Raises _PathError when the path does not fit the document."""
     values = [current]
     for step in _steps(path):
         values = step(values)
         if len(values) > _MOST_VALUES:
-            raise _Unfit(f"it finds more than {_MOST_VALUES} values")
+            raise _PathError(f"it finds more than {_MOST_VALUES} values")
     return values
 
 
@@ -121,38 +121,38 @@ def _steps(path: str) -> Iterator[Step]:
     while place < len(path):
         match = _STEP.match(path, place)
         if match is None:
-            raise _Unfit(f"unrecognized character in action: U+{ord(path[place]):04X} '{path[place]}'")
+            raise _PathError(f"unrecognized character in action: U+{ord(path[place]):04X} '{path[place]}'")
         place = match.end()
         kind, text = match.lastgroup, match[match.lastgroup] if match.lastgroup else ""
         if kind == "deep":
             yield lambda values: list(
-                islice((found for value in values for found in _everything(value)), _MOST_VALUES + 1)
+                islice((found for value in values for found in _descendants(value)), _MOST_VALUES + 1)
             )
             if text != "..":
-                yield _field(text[2:])
+                yield _field_step(text[2:])
         elif kind == "filter":
-            yield _filter(text)
+            yield _filter_step(text)
         elif kind == "bracket":
-            yield _bracket(text)
+            yield _bracket_step(text)
         elif kind == "field":
-            yield _all if text == "*" else _field(text)
+            yield _all_children if text == "*" else _field_step(text)
         elif kind == "word" and text not in ("true", "false"):
-            raise _Unfit(f"unrecognized identifier {text}")
+            raise _PathError(f"unrecognized identifier {text}")
         elif kind is not None:
-            yield _constant(_read(text))
+            yield _constant_step(_literal(text))
 
 
-def _read(text: str) -> Any:
+def _literal(text: str) -> Any:
     if text[0] in "'\"":
         return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), text[1:-1])
     return text == "true" if text in ("true", "false") else float(text) if "." in text else int(text)
 
 
-def _constant(value: Any) -> Step:
+def _constant_step(value: Any) -> Step:
     return lambda _: [value]
 
 
-def _all(values: list[Any]) -> list[Any]:
+def _all_children(values: list[Any]) -> list[Any]:
     return list(islice((child for value in values for child in _children(value)), _MOST_VALUES + 1))
 
 
@@ -160,21 +160,21 @@ def _children(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list) else []
 
 
-def _everything(value: Any) -> Iterator[Any]:
+def _descendants(value: Any) -> Iterator[Any]:
     yield value
     for child in _children(value):
-        yield from _everything(child)
+        yield from _descendants(child)
 
 
-def _field(text: str) -> Step:
+def _field_step(text: str) -> Step:
     name = re.sub(r"\\(.)", r"\1", text)
     return lambda values: [value[name] for value in values if isinstance(value, dict) and name in value]
 
 
-def _bracket(text: str) -> Step:
+def _bracket_step(text: str) -> Step:
     """[*], ['name'], [3], [1:2] and lists of them."""
     if text == "*":
-        return _all
+        return _all_children
     branches: list[list[Step]] = []
     for part in re.findall(r"(?:'[^']*'|[^,])+", text):
         quoted, numbers = _QUOTED.fullmatch(part), _SLICE.fullmatch(part)
@@ -182,9 +182,9 @@ def _bracket(text: str) -> Step:
             # kubectl treats a dot inside the quotes as one between fields.
             branches.append(list(_steps(f".{quoted[1]}")))
         elif numbers:
-            branches.append([_elements(numbers)])
+            branches.append([_element_step(numbers)])
         else:
-            raise _Unfit(f"invalid array index {text}")
+            raise _PathError(f"invalid array index {text}")
 
     def united(values: list[Any]) -> list[Any]:
         all_found: list[Any] = []
@@ -198,37 +198,37 @@ def _bracket(text: str) -> Step:
     return united
 
 
-def _elements(numbers: re.Match[str]) -> Step:
+def _element_step(numbers: re.Match[str]) -> Step:
     first, last, stride = (int(text) if text else None for text in numbers.groups())
 
     def of(value: Any) -> list[Any]:
         if value is None:
             return []
         if not isinstance(value, list):
-            raise _Unfit(f"{_GO_TYPES.get(type(value), '')} is not array or slice")
+            raise _PathError(f"{_GO_TYPES.get(type(value), '')} is not array or slice")
         if ":" in numbers[0]:
-            return _sliced(value, slice(first, last, stride))
+            return _slice(value, slice(first, last, stride))
         if first is None or not -len(value) <= first < len(value):
-            raise _Unfit(f"array index out of bounds: index {first}, length {len(value)}")
+            raise _PathError(f"array index out of bounds: index {first}, length {len(value)}")
         return [value[first]]
 
     return lambda values: [element for value in values for element in of(value)]
 
 
-def _sliced(value: list[Any], bounds: slice) -> list[Any]:
+def _slice(value: list[Any], bounds: slice) -> list[Any]:
     if bounds.step is not None and bounds.step <= 0:
-        raise _Unfit("step must be > 0")
+        raise _PathError("step must be > 0")
     start, stop, _ = bounds.indices(len(value))
     if start > stop:
-        raise _Unfit(f"starting index {start} is greater than ending index {stop}")
+        raise _PathError(f"starting index {start} is greater than ending index {stop}")
     return value[bounds]
 
 
-def _filter(text: str) -> Step:
+def _filter_step(text: str) -> Step:
     """[?(@.x == 'y')] and [?(@.x)]."""
     match = _COMPARISON.fullmatch(text)
     if match is not None and match[2] not in _OPERATORS:
-        raise _Unfit(f"unrecognized filter operator {match[2]}")
+        raise _PathError(f"unrecognized filter operator {match[2]}")
 
     def holds(value: Any) -> bool:
         if match is None:
@@ -236,13 +236,13 @@ def _filter(text: str) -> Step:
         left, right = values_of(value, match[1]), values_of(value, match[3])
         if not left or not right:
             return False
-        if not _alike(left[0], right[0]):
-            raise _Unfit("incompatible types for comparison")
+        if not _have_same_type(left[0], right[0]):
+            raise _PathError("incompatible types for comparison")
         return bool(_OPERATORS[match[2]](left[0], right[0]))
 
     return lambda values: [item for value in values if isinstance(value, list) for item in value if holds(item)]
 
 
-def _alike(left: Any, right: Any) -> bool:
+def _have_same_type(left: Any, right: Any) -> bool:
     """Whether both values have the same basic type: Go compares only those."""
     return type(left) is type(right) and isinstance(left, (str, bool, int, float))

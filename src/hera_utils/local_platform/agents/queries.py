@@ -51,7 +51,7 @@ class Fields(Mapping[str, str]):
         return 0
 
 
-def fulfilled(document: Any, success: LabelSelector, failure: LabelSelector) -> bool:
+def check_conditions(document: Any, success: LabelSelector, failure: LabelSelector) -> bool:
     """Whether all success conditions hold. Raises InvalidWorkflow with Argo's message when a failure condition holds."""
     fields = Fields(document)
     for requirement in failure.requirements:

@@ -20,14 +20,14 @@ from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.argo.unknown_fields import format_path, unknown_fields
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.local_platform.agents import queries
-from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
+from hera_utils.local_platform.agents.agents import Objects, Stop, TemplateFailed
 from hera_utils.local_platform.agents.jq import jq
 from hera_utils.local_platform.agents.object_paths import json_path
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import objects, services
-from hera_utils.local_platform.storage.patches import patched
+from hera_utils.local_platform.storage.patches import apply_patch
 from hera_utils.local_platform.storage.resources import RESOURCES, Resource
 
 Json = dict[str, Any]
@@ -88,7 +88,7 @@ class _Flags:
             word = rest.pop(0)
             name, equals, value = word.partition("=")
             if name.startswith("--") and name[2:] and name[2:] not in _KUBECTL_FLAGS:
-                raise Failed(f"unknown flag: {name}\nSee 'kubectl {action} --help' for usage.")
+                raise TemplateFailed(f"unknown flag: {name}\nSee 'kubectl {action} --help' for usage.")
             if name in ("--selector", "-l", "--namespace", "-n"):
                 text = value if equals else (rest.pop(0) if rest else "")
                 if name in ("--selector", "-l"):
@@ -114,10 +114,10 @@ class ResourceAgent:
             if place is not None:
                 self._wait(template, place, stop)
             return {"parameters": self._parameters(launch, place)}
-        except Failed as failed:
-            raise Failed(f"no more retries {failed}") from failed
+        except TemplateFailed as failed:
+            raise TemplateFailed(f"no more retries {failed}") from failed
         except HeraUtilsError as error:
-            raise Failed(error.message) from error
+            raise TemplateFailed(error.message) from error
 
     def _wait(self, template: Json, place: tuple[str, str, str], stop: Stop) -> None:
         """Wait until a success condition holds. Raises InvalidWorkflow when a failure condition holds, or none ever can."""
@@ -131,7 +131,7 @@ class ResourceAgent:
             except Refused as refused:
                 text = "The resource has been deleted while its status was still being checked. Will not be retried: "
                 raise InvalidWorkflow(text + refused.message) from refused
-            if queries.fulfilled(document, *conditions):
+            if queries.check_conditions(document, *conditions):
                 return
             if place[0] in services.KINDS and any(
                 requirement.key.startswith("status.")
@@ -178,10 +178,10 @@ def _perform(platform: Objects, launch: Launch, template: Json) -> tuple[str, st
     for manifest in manifests:
         try:
             places.append(_Action(platform, launch, (template, flags), manifest).perform())
-        except Failed as failed:
+        except TemplateFailed as failed:
             refused.append(failed)
     if refused:
-        raise refused[0] if len(refused) == 1 else Failed("\n".join(map(str, refused)))
+        raise refused[0] if len(refused) == 1 else TemplateFailed("\n".join(map(str, refused)))
     if len(places) == 1 or action == "delete":
         return places[0] if places else None
     if action in ("apply", "get"):  # kubectl answers with a list
@@ -223,12 +223,12 @@ class _Manifest:
         try:
             documents = yaml_limits.parse_all(text)
         except (yaml.YAMLError, ValueError) as error:
-            raise Failed(f"error: error parsing {FILE}: {' '.join(str(error).split())}") from error
+            raise TemplateFailed(f"error: error parsing {FILE}: {' '.join(str(error).split())}") from error
         if self._template.get("setOwnerReference") and documents and isinstance(documents[0], dict):
             documents = [self._with_owner(documents[0])]
         objects = [item for document in documents for item in _flat(document)]
         if not objects:
-            raise Failed(f"error: no objects passed to {self._template.get('action', '')}")
+            raise TemplateFailed(f"error: no objects passed to {self._template.get('action', '')}")
         return objects
 
     def _from_artifact(self, name: str) -> str:
@@ -243,7 +243,7 @@ class _Manifest:
                 return (Path(folder) / "manifest").read_text()
         path = ArtifactStore(self._platform.state, str(self._launch.pod["metadata"]["namespace"])).find(artifact)
         if path is None or path.is_dir():
-            raise Failed(f"the manifest artifact {name} is not in the artifact store")
+            raise TemplateFailed(f"the manifest artifact {name} is not in the artifact store")
         return path.read_text(encoding="utf-8", errors="replace")
 
     def _with_owner(self, manifest: Json) -> Json:
@@ -261,7 +261,7 @@ def _check_patch(text: str) -> None:
         try:
             gojson.check(text)
         except gojson.InvalidJson as error:
-            raise Failed(f"Error from server (BadRequest): error decoding patch: {error}") from error
+            raise TemplateFailed(f"Error from server (BadRequest): error decoding patch: {error}") from error
 
 
 def _flat(document: Any) -> list[Any]:
@@ -294,7 +294,7 @@ class _Action:
             "delete": self._delete,
         }
         if self.action not in actions:
-            raise Failed(f'error: unknown command "{self.action}" for "kubectl"')
+            raise TemplateFailed(f'error: unknown command "{self.action}" for "kubectl"')
         if self.action in ("get", "delete", "patch"):
             self._check_namespace()
         return actions[self.action]()
@@ -303,7 +303,7 @@ class _Action:
         try:
             self._platform.get("Namespace", "", self.namespace)
         except Refused as refused:
-            raise Failed(_refusal(refused)) from refused
+            raise TemplateFailed(_refusal(refused)) from refused
 
     # --- kind and name of the object ---------------------------------------------------------------------------------------------
     def _resource(self) -> Resource:
@@ -313,7 +313,7 @@ class _Action:
             and not isinstance(self.manifest, dict)
             and self.action in ("create", "apply", "replace")
         ):
-            raise Failed(_INVALID_DATA.format("invalid object to validate"))
+            raise TemplateFailed(_INVALID_DATA.format("invalid object to validate"))
         manifest: Json = self.manifest if isinstance(self.manifest, dict) else {}
         kind, version = str(manifest.get("kind") or ""), str(manifest.get("apiVersion") or "")
         if not kind and self.flags.words:
@@ -321,15 +321,15 @@ class _Action:
             for resource in RESOURCES:
                 if word in (resource.plural, resource.singular, *resource.short):
                     return resource
-            raise Failed(f'error: the server doesn\'t have a resource type "{word}"')
+            raise TemplateFailed(f'error: the server doesn\'t have a resource type "{word}"')
         if not kind or not version:
-            raise Failed(self._undecodable(manifest))
+            raise TemplateFailed(self._undecodable(manifest))
         for resource in RESOURCES:
             if (resource.kind, resource.group_version) == (kind, version):
                 return resource
         name = str((manifest.get("metadata") or {}).get("name") or "")
         namespace = str((manifest.get("metadata") or {}).get("namespace") or "")
-        raise Failed(
+        raise TemplateFailed(
             f'error: resource mapping not found for name: "{name}" namespace: "{namespace}" from "{FILE}": '
             f'no matches for kind "{kind}" in version "{version}"\nensure CRDs are installed first'
         )
@@ -362,14 +362,14 @@ class _Action:
             if resource.kind == "Workflow":
                 stored = self._platform.submit(self.namespace, self._document())
             elif "list" not in resource.verbs:
-                raise Failed(f"error: the local platform creates no {resource.plural} by itself")
+                raise TemplateFailed(f"error: the local platform creates no {resource.plural} by itself")
             else:
                 document = self._document()
                 if resource.kind == _CLAIM:
                     document = claim_folders.without_new_folder(document)
                 stored = self._platform.create(resource.kind, self.namespace, document)
         except HeraUtilsError as error:
-            raise Failed(_refusal(error, f'error when creating "{FILE}": ')) from error
+            raise TemplateFailed(_refusal(error, f'error when creating "{FILE}": ')) from error
         return resource.kind, stored.namespace, stored.name
 
     def _check_strictly(self, resource: Resource) -> None:
@@ -382,7 +382,7 @@ class _Action:
             unknown = sorted(field for field in checked if field not in own)
         if unknown:
             complaint = ", ".join(f'unknown field "{path}"' for path in unknown)
-            raise Failed(
+            raise TemplateFailed(
                 f'Error from server (BadRequest): error when creating "{FILE}": {resource.kind} in version '
                 f'"{resource.version}" cannot be handled as a {resource.kind}: strict decoding error: {complaint}'
             )
@@ -391,7 +391,7 @@ class _Action:
         resource, name = self._resource(), self._name()
         generated = (self._document().get("metadata") or {}).get("generateName")
         if generated and not name:
-            raise Failed(f"error: from {generated}: cannot use generate name with apply")
+            raise TemplateFailed(f"error: from {generated}: cannot use generate name with apply")
         try:
             old = json.loads(self._platform.get(resource.kind, self.namespace, name).text)
         except Refused as refused:
@@ -400,7 +400,7 @@ class _Action:
             return self._create()
         return self._store(
             resource,
-            patched(old, self._document(), _MEDIA["strategic"], resource.kind),
+            apply_patch(old, self._document(), _MEDIA["strategic"], resource.kind),
             f'error when applying "{FILE}": ',
         )
 
@@ -413,15 +413,15 @@ class _Action:
         try:
             old = json.loads(self._platform.get(resource.kind, self.namespace, name).text)
         except Refused as refused:
-            raise Failed(_refusal(refused)) from refused
+            raise TemplateFailed(_refusal(refused)) from refused
         patch: Json = {"patch": self.manifest} if strategy == "json" else self._document()
         patch = {key: value for key, value in patch.items() if key not in ("apiVersion", "kind")}
         try:
-            new = patched(old, patch, _MEDIA.get(strategy, strategy), resource.kind)
+            new = apply_patch(old, patch, _MEDIA.get(strategy, strategy), resource.kind)
         except Refused as refused:
             if strategy != "json":
                 raise
-            raise Failed(_INVALID_PATCH) from refused
+            raise TemplateFailed(_INVALID_PATCH) from refused
         (new.get("metadata") or {}).pop("resourceVersion", None)
         return self._store(resource, new, "")
 
@@ -432,7 +432,7 @@ class _Action:
                 document = claim_folders.without_new_folder(document, old)
             stored = self._platform.update(resource.kind, self.namespace, document)
         except HeraUtilsError as error:
-            raise Failed(_refusal(error, where)) from error
+            raise TemplateFailed(_refusal(error, where)) from error
         return resource.kind, stored.namespace, stored.name
 
     def _get(self) -> tuple[str, str, str] | None:
@@ -444,7 +444,7 @@ class _Action:
         except Refused as refused:
             if self.flags.ignore_not_found and refused.reason == "NotFound":
                 return None
-            raise Failed(_refusal(refused)) from refused
+            raise TemplateFailed(_refusal(refused)) from refused
         return resource.kind, stored.namespace, stored.name
 
     def _delete(self) -> None:
@@ -455,7 +455,7 @@ class _Action:
                 self._platform.delete(resource.kind, self.namespace, name)
             except Refused as refused:
                 if refused.reason != "NotFound":  # Argo runs kubectl delete --ignore-not-found
-                    raise Failed(_refusal(refused)) from refused
+                    raise TemplateFailed(_refusal(refused)) from refused
 
     def _selected(self, resource: Resource) -> list[Any]:
         selector = _condition("selector", self.flags.selector)

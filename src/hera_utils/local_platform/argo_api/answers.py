@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from hera_utils.argo.faults import http_status, stream_body, unary_body
 from hera_utils.errors import Refused
-from hera_utils.local_platform.serving.http import pieces
-from hera_utils.local_platform.serving.large_answers import Item, ItemByItem
+from hera_utils.local_platform.serving.http import encode_in_pieces
+from hera_utils.local_platform.serving.large_answers import Item, ItemizedAnswer
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ def json_headers() -> dict[str, str]:
     return {"grpc-metadata-argo-version": VERSION, **rate_headers()}
 
 
-def written(listed: Json, items: Sequence[Item], threads: Executor) -> Reply:
+def list_reply(listed: Json, items: Sequence[Item], threads: Executor) -> Reply:
     """The reply with a list: a small one as a whole, a large one item by item while it is sent, because all runs of a namespace may be a
     gigabyte. listed: the list without its items. items: functions that give the items' texts. threads: run these functions
     for a large list.
@@ -66,7 +66,7 @@ def written(listed: Json, items: Sequence[Item], threads: Executor) -> Reply:
             texts.append(text)
             size += len(text)
         if size > LARGEST:
-            return ItemByItem(f"{before}[", items, "]}", threads, json_headers())
+            return ItemizedAnswer(f"{before}[", items, "]}", threads, json_headers())
     return Text(before + (f"[{','.join(texts)}]" if texts else "null") + "}")
 
 
@@ -91,7 +91,7 @@ _FRAMES = {False: ("", "\n"), True: ("data: ", " \n\n\n")}
 def frames(results: Iterable[str], sse: bool) -> Iterator[bytes]:
     """Results of a stream on the wire. The text of a large result is not copied, because all watchers share it."""
     before, after = _FRAMES[sse]
-    return pieces(part for text in results for part in (before + '{"result":', text, "}" + after))
+    return encode_in_pieces(part for text in results for part in (before + '{"result":', text, "}" + after))
 
 
 KEEP_ALIVE = b":\n"

@@ -32,7 +32,7 @@ from hera_utils.local_platform.argo_api.answers import (
     json_response,
     stream_headers,
 )
-from hera_utils.local_platform.argo_api.request import ArgoRequest, checked, parse_body
+from hera_utils.local_platform.argo_api.request import ArgoRequest, check_query, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.api import Api
@@ -84,7 +84,7 @@ class ArgoApi(Api):
             return fault_response(Refused(UNIMPLEMENTED, "Not Implemented"))
         route, path = matched
         try:
-            query = checked(query_of(request))
+            query = check_query(query_of(request))
         except Refused as error:
             return fault_response(error)
         try:

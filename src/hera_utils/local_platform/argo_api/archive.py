@@ -8,7 +8,7 @@ from typing import Any
 from hera_utils.argo.faults import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.argo.selectors import label_selector
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, written
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, list_reply
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflow_filter import WorkflowFilter, offset_of
 from hera_utils.local_platform.storage.archive import Archive
@@ -37,7 +37,7 @@ def enumerate(request: ArgoRequest) -> Reply:
     if limit and filter_.count_remaining:
         head["remainingItemCount"] = remaining
     items = [partial(_listed, request.platform.archive, record.uid) for record in page]
-    return written({"metadata": head}, items, request.watches.threads)
+    return list_reply({"metadata": head}, items, request.watches.threads)
 
 
 def _selected(archive: Archive, filter_: WorkflowFilter, records: list[StoredRun], enough: int) -> list[StoredRun]:

@@ -42,15 +42,15 @@ _SAFETY = {
 }
 
 
-def output(request: ArgoRequest) -> Reply:
+def send_output(request: ArgoRequest) -> Reply:
     return _download(request, True)
 
 
-def input_(request: ArgoRequest) -> Reply:
+def send_input(request: ArgoRequest) -> Reply:
     return _download(request, False)
 
 
-def file(request: ArgoRequest) -> Reply:
+def send_file(request: ArgoRequest) -> Reply:
     """`…/workflows/{name}/{node}/outputs/{artifact}[/file]` (the uid instead of the name below `archived-workflows`)."""
     where, direction = request.path["idDiscriminator"], request.path["artifactDiscriminator"]
     if direction not in ("inputs", "outputs") or where not in ("workflows", "archived-workflows"):
@@ -61,7 +61,7 @@ def file(request: ArgoRequest) -> Reply:
     except Refused:
         return failure(404 if archived else 500)  # Argo answers 500 if it does not find the name
     try:
-        place = _place(request, run, direction == "outputs")
+        place = _find_artifact(request, run, direction == "outputs")
     except Refused as error:
         return failure(http_status(error.code))
     try:
@@ -70,9 +70,9 @@ def file(request: ArgoRequest) -> Reply:
         place.close()
 
 
-def _file(request: ArgoRequest, place: _Place) -> Reply:
+def _file(request: ArgoRequest, place: _ArtifactCopy) -> Reply:
     below = request.path.get("file", "")
-    target = inside(place.path, below)
+    target = path_within(place.path, below)
     if target is None:
         return failure(404)
     if target.is_dir():
@@ -100,7 +100,7 @@ def _run(request: ArgoRequest, run: str, *, by_uid: bool) -> Json:
     return document
 
 
-class _Place:
+class _ArtifactCopy:
     """path: the artifact on this machine. file_name: its name when it is sent. folder: temporary, for a copy made for this answer."""
 
     def __init__(self, path: Path, file_name: str, folder: str) -> None:
@@ -113,7 +113,7 @@ class _Place:
         remove_tree(self._folder)
 
 
-def _place(request: ArgoRequest, run: Json, output: bool) -> _Place:
+def _find_artifact(request: ArgoRequest, run: Json, output: bool) -> _ArtifactCopy:
     """The place of an artifact. Raises Refused with Argo's code: NOT_FOUND if its store lost it, INTERNAL if its node does not have it."""
     node_id, name = request.path["nodeId"], request.path["artifactName"]
     nodes = (run.get("status") or {}).get("nodes") or {}
@@ -135,7 +135,7 @@ def _place(request: ArgoRequest, run: Json, output: bool) -> _Place:
     except Refused:
         remove_tree(folder)
         raise
-    return _Place(path, posixpath.basename(_key(artifact).rstrip("/")) or path.name, folder)
+    return _ArtifactCopy(path, posixpath.basename(_key(artifact).rstrip("/")) or path.name, folder)
 
 
 def _key(artifact: Json) -> str:
@@ -146,13 +146,13 @@ def _key(artifact: Json) -> str:
 def _download(request: ArgoRequest, output: bool) -> Reply:
     uid = request.path.get("uid", "")
     try:
-        place = _place(request, _run(request, uid or request.name, by_uid=bool(uid)), output)
+        place = _find_artifact(request, _run(request, uid or request.name, by_uid=bool(uid)), output)
     except Refused as error:
         return failure(http_status(error.code))
     path, file_name = place.path, place.file_name
     if path.is_dir() or (file_name.endswith((".tgz", ".tar.gz")) and not _is_gzip(path)):
         stem = file_name.removesuffix(".tgz").removesuffix(".tar.gz")
-        answer = StreamingResponse(packed(path, stem or path.name), 200, _headers(f"{stem}.tgz"), "application/gzip")
+        answer = StreamingResponse(pack_tgz(path, stem or path.name), 200, _headers(f"{stem}.tgz"), "application/gzip")
         weakref.finalize(answer, place.close)  # the files are read while the answer is sent
         return answer
     try:
@@ -183,31 +183,31 @@ def _chunks(opened: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def packed(path: Path, name: str) -> Iterator[bytes]:
+def pack_tgz(path: Path, name: str) -> Iterator[bytes]:
     """A gzipped tar of a file or a folder, made while it is sent, so that it is never stored. Symbolic links stay links."""
     zipper = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)
     describe = tarfile.TarFile(fileobj=io.BytesIO(), mode="w").gettarinfo
-    for place, place_name in _below(path, name):
+    for place, place_name in _walk(path, name):
         if place.is_socket():  # a tar cannot contain sockets
             continue
         info = describe(place, place_name)
         yield zipper.compress(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
         if info.isreg():
-            for chunk in _content(place, info.size):
+            for chunk in _read_exactly(place, info.size):
                 yield zipper.compress(chunk)
             yield zipper.compress(bytes(-info.size % tarfile.BLOCKSIZE))
     yield zipper.compress(bytes(2 * tarfile.BLOCKSIZE)) + zipper.flush()
 
 
-def _below(path: Path, name: str) -> Iterator[tuple[Path, str]]:
+def _walk(path: Path, name: str) -> Iterator[tuple[Path, str]]:
     """The file or folder and everything in it, each with its name in the archive."""
     yield path, name
     if path.is_dir() and not path.is_symlink():
         for entry in sorted(os.listdir(path)):
-            yield from _below(path / entry, f"{name}/{entry}")
+            yield from _walk(path / entry, f"{name}/{entry}")
 
 
-def _content(path: Path, size: int) -> Iterator[bytes]:
+def _read_exactly(path: Path, size: int) -> Iterator[bytes]:
     """Exactly `size` bytes of a file, because the archive's header has been sent with that size."""
     with path.open("rb") as opened:
         while size:
@@ -223,7 +223,7 @@ def _is_gzip(path: Path) -> bool:
         return opened.read(2) == b"\x1f\x8b"
 
 
-def inside(root: Path, below: str) -> Path | None:
+def path_within(root: Path, below: str) -> Path | None:
     """The file or folder below an artifact; None when there is none or it is (or links to something) outside."""
     try:
         real_root = root.resolve(strict=True)

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.local_platform.argo_api.answers import encode
 from hera_utils.local_platform.argo_api.request import ArgoRequest
-from hera_utils.local_platform.pods.log_lines import BATCH, Line, LogOptions, PodLog, is_heartbeat, merged
+from hera_utils.local_platform.pods.log_lines import BATCH, Line, LogOptions, PodLog, is_heartbeat, merge_logs
 from hera_utils.local_platform.serving.watch import metadata_of, pause_after
 from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
-PAUSE = 0.25
+PAUSE_SECONDS = 0.25
 """Minimal seconds between batches."""
 _ENTRY = 50
 _COMPLETED = "workflows.argoproj.io/completed"
@@ -58,7 +58,7 @@ class Follower:
                     return
                 size = sum(map(len, batch))
                 if size < BATCH // 2:
-                    await asyncio.sleep(max(PAUSE, pause_after(cost, size, self._watches.latest.watchers)))
+                    await asyncio.sleep(max(PAUSE_SECONDS, pause_after(cost, size, self._watches.latest.watchers)))
         finally:
             stop()
             self._watches.latest.leave()
@@ -82,7 +82,7 @@ class Follower:
                 self._followed.add(log.uid)
                 ended.append(log)
         if ended:
-            self._ended = merged(ended, lambda pod: pod.lines(self._platform, self._options))
+            self._ended = merge_logs(ended, lambda pod: pod.lines(self._platform, self._options))
 
     def _next_batch(self) -> tuple[list[str], float, bool]:
         """(new lines as JSON, seconds of processor time that it took, whether the run and all pods have ended)."""

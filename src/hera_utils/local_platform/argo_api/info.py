@@ -29,6 +29,6 @@ def info(request: ArgoRequest) -> Reply:
     return {"modals": {"feedback": True, "firstTimeUser": True, "newVersion": True}}
 
 
-def nothing(request: ArgoRequest) -> Reply:
+def empty_answer(request: ArgoRequest) -> Reply:
     """The answer to questions about the user, and to reports of what the user does."""
     return {}

@@ -23,7 +23,7 @@ from hera_utils.local_platform.argo_api.following import Follower
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.pods.log_lines import BATCH, LogOptions, PodLog, merged
+from hera_utils.local_platform.pods.log_lines import BATCH, LogOptions, PodLog, merge_logs
 from hera_utils.local_platform.storage.records import StoredObject
 
 
@@ -101,7 +101,7 @@ async def _stored_lines(
 
     def entries() -> Iterator[str]:
         pods = filter(None, map(selector.log_of, platform.pods(selector.namespace, selector.run)))
-        for at, pod, text in merged(pods, lambda pod: pod.lines(platform, options)):
+        for at, pod, text in merge_logs(pods, lambda pod: pod.lines(platform, options)):
             yield encode({"content": options.text((at, text)), "podName": pod.pod})
 
     lines, loop = entries(), asyncio.get_running_loop()

@@ -89,7 +89,7 @@ class ArgoRequest:
     def flag(self, name: str) -> bool:
         """A boolean of the query, with the spellings that Go accepts (Hera writes `True`)."""
         text = self.query.get(name, "")
-        return bool(text) and truth(text)
+        return bool(text) and parse_boolean(text)
 
     def number(self, name: str, default: int = 0) -> int:
         text = self.query.get(name, "")
@@ -154,20 +154,20 @@ _FLAGS = frozenset(
 _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 
-def checked(query: Mapping[str, str]) -> Mapping[str, str]:
+def check_query(query: Mapping[str, str]) -> Mapping[str, str]:
     """The query. Raises Refused when a number or flag in it is invalid, whether this call needs it or not."""
     for name, text in query.items():
         if name in _NUMBERS:
             if whole_number(text) is None:
                 raise _unreadable(text, "ParseInt")
         elif name in _FLAGS:
-            truth(text)
+            parse_boolean(text)
         elif name == "logOptions.sinceTime":
             raise Refused(INVALID_ARGUMENT, "field type *v1.Time is not supported in query parameters")
     return query
 
 
-def truth(text: str, *, code: int = INVALID_ARGUMENT) -> bool:
+def parse_boolean(text: str, *, code: int = INVALID_ARGUMENT) -> bool:
     """A boolean as Go reads it. code: the code of the refusal if the text is not a boolean."""
     if text in _FALSE:
         return False

@@ -13,11 +13,11 @@ from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, written
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, list_reply
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import check_namespace
 from hera_utils.local_platform.serving.watch import ObjectSelector
-from hera_utils.local_platform.storage.records import StoredObject, untyped
+from hera_utils.local_platform.storage.records import StoredObject, without_type
 
 Json = dict[str, Any]
 
@@ -50,7 +50,7 @@ def enumerate_kind(request: ArgoRequest, kind: str, pattern: str = "") -> Reply:
     if offset + len(page) < len(selected):
         head |= {"continue": str(offset + len(page)), "remainingItemCount": len(selected) - offset - len(page)}
     items = [partial(_compact, stored.text) for stored in page]
-    return written({"metadata": head}, items, request.watches.threads)
+    return list_reply({"metadata": head}, items, request.watches.threads)
 
 
 def _compact(text: str) -> str:
@@ -121,4 +121,4 @@ def _document(request: ArgoRequest, missing: str) -> Json:
 
 def _checked(request: ArgoRequest, document: Json) -> Json:
     """Validate a document and give it in the form in which it is stored."""
-    return untyped(request.platform.lint(request.namespace, document, request.kind))
+    return without_type(request.platform.lint(request.namespace, document, request.kind))

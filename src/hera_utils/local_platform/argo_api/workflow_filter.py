@@ -10,7 +10,7 @@ from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
-from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions, truth
+from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions, parse_boolean
 from hera_utils.local_platform.serving.watch import metadata_of
 from hera_utils.local_platform.storage.records import StoredObject, StoredRun
 
@@ -57,7 +57,7 @@ class WorkflowFilter:
             bound = _instant(term[len("spec.startedAt>") :])
             self.started = (bound, self.started[1]) if ">" in term else (self.started[0], bound)
         elif term.startswith("ext.showRemainingItemCount"):
-            self.count_remaining = truth(term.removeprefix("ext.showRemainingItemCount="), code=INTERNAL)
+            self.count_remaining = parse_boolean(term.removeprefix("ext.showRemainingItemCount="), code=INTERNAL)
         else:
             raise Refused(INVALID_ARGUMENT, f"unsupported requirement {term}")
 

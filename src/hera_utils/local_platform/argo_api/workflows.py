@@ -11,13 +11,13 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
-from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, written
+from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, list_reply
 from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflow_filter import Listed, WorkflowFilter, offset_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.large_answers import Item
 from hera_utils.local_platform.serving.watch import metadata_of, status_of
-from hera_utils.local_platform.storage.records import StoredObject, StoredRun, untyped
+from hera_utils.local_platform.storage.records import StoredObject, StoredRun, without_type
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ def create(request: ArgoRequest) -> Reply:
     check_namespace(request.namespace, document)
     options = request.document("createOptions") or {}
     if options.get("dryRun"):
-        return untyped(request.platform.admission.admit(request.namespace, document).document)
+        return without_type(request.platform.admission.admit(request.namespace, document).document)
     return Text(request.platform.submit(request.namespace, document, dry_run=request.switch("serverDryRun")).text)
 
 
@@ -49,7 +49,7 @@ def lint(request: ArgoRequest) -> Reply:
         raise Refused(UNKNOWN, "unable to get a workflow")
     check_namespace(request.namespace, document)
     try:
-        return untyped(request.platform.lint(request.namespace, document))
+        return without_type(request.platform.lint(request.namespace, document))
     except (InvalidWorkflow, ExpressionError) as error:
         # Argo answers 500 for an invalid workflow, but 400 for any other kind.
         raise fault_of(error, default=UNKNOWN) from error
@@ -102,7 +102,7 @@ def enumerate(request: ArgoRequest) -> Reply:
         head["remainingItemCount"] = remaining
     listed = request.fields.filter_list({"metadata": head})
     listed.pop("items", None)
-    return written(listed, _items(request, sorted(page, key=_age, reverse=True)), request.watches.threads)
+    return list_reply(listed, _items(request, sorted(page, key=_age, reverse=True)), request.watches.threads)
 
 
 def _items(request: ArgoRequest, page: Sequence[Listed]) -> list[Item]:

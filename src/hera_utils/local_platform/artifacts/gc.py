@@ -17,25 +17,25 @@ CONDITION = "ArtifactGCError"
 COMPLETION, DELETION, NEVER = "OnWorkflowCompletion", "OnWorkflowDeletion", "Never"
 
 
-def keys_that_go(document: Json, name: str) -> list[str]:
+def keys_to_remove(document: Json, name: str) -> list[str]:
     """The keys of the platform's own store that are removed with a deleted run: its folder of default keys, because nothing refers to
     them any more. If an artifact is kept (Never), the other artifacts of that folder one by one.
     """
-    stored = list(_stored(document))
+    stored = list(_stored_artifacts(document))
     if _strategy(spec_of(document)) != NEVER and all(strategy != NEVER for *_, strategy in stored):
         return [name]
     keys = [str(key_of(artifact)) for _, artifact, strategy in stored if strategy != NEVER]
     return [key for key in keys if key.startswith(f"{name}/")]
 
 
-def collectable(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
+def artifacts_to_collect(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
     """(node id, artifact, archive location) of each stored output artifact that the strategy deletes and that is not deleted yet."""
-    for node, artifact, its_strategy in _stored(document):
+    for node, artifact, its_strategy in _stored_artifacts(document):
         if its_strategy == strategy and not artifact.get("deleted"):
             yield node["id"], artifact, archive_of(document, str(node.get("templateName") or ""))
 
 
-def _stored(document: Json) -> Iterator[tuple[Json, Json, str]]:
+def _stored_artifacts(document: Json) -> Iterator[tuple[Json, Json, str]]:
     """(node, artifact, strategy) of each output artifact of a pod that is in a store."""
     spec = spec_of(document)
     whole = _strategy(spec)
@@ -55,7 +55,7 @@ def _strategy(spec: Json) -> str:
     return str((spec.get("artifactGC") or {}).get("strategy") or "")
 
 
-def note(document: Json, outcome: dict[tuple[str, str], str], strategy: str) -> tuple[list[str], str]:
+def record_outcome(document: Json, outcome: dict[tuple[str, str], str], strategy: str) -> tuple[list[str], str]:
     """Record the outcome in the document. outcome: (node id, artifact) → the error, "" for a deleted artifact.
 
     Returns the ids of the changed nodes, and the message of the warning event ("" without errors).

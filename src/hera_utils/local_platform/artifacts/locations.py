@@ -49,7 +49,7 @@ class MissingSecret(PlatformError):
     """An artifact names a secret, or a key of a secret, that does not exist."""
 
 
-def relocated(artifact: Json, archive: Json | None) -> tuple[str, Json] | None:
+def whole_location(artifact: Json, archive: Json | None) -> tuple[str, Json] | None:
     """(kind, whole location) of an artifact; None when neither it nor the archive location names a place."""
     own = next((kind for kind in (*WEB, *KEYED) if artifact.get(kind) is not None), None)
     if own in _WHOLE and all(artifact[own].get(field) for field in _WHOLE[own]):
@@ -63,7 +63,7 @@ def relocated(artifact: Json, archive: Json | None) -> tuple[str, Json] | None:
     return above, with_key(above, (archive or {})[above], key)
 
 
-def selectors(location: Json, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+def secret_selectors(location: Json, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """(path in the location, secret, key) of each secret that a location names."""
     for field, value in location.items():
         if not isinstance(value, dict):
@@ -71,7 +71,7 @@ def selectors(location: Json, prefix: str = "") -> Iterator[tuple[str, str, str]
         if field.endswith("Secret") and value.get("name"):
             yield f"{prefix}{field}", str(value["name"]), str(value.get("key") or "")
         else:
-            yield from selectors(value, f"{prefix}{field}.")
+            yield from secret_selectors(value, f"{prefix}{field}.")
 
 
 def is_remote(kind: str, location: Json, secret: SecretValue) -> bool:
@@ -95,12 +95,12 @@ def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json 
 
     Raises MissingSecret.
     """
-    relocation = relocated(artifact, archive)
+    relocation = whole_location(artifact, archive)
     if relocation is None or not is_remote(*relocation, secret):
         return None
     kind, location = relocation
     values: dict[str, str] = {}
-    for path, name, key in selectors(location):
+    for path, name, key in secret_selectors(location):
         value = secret(name, key)
         if value is None:
             raise MissingSecret(f"couldn't find key {key} in Secret {name}")
@@ -127,11 +127,11 @@ def archive_of(document: Json, template_name: str) -> Json | None:
     return artifact_repository.repository_location(repository) or None
 
 
-def required(template: Json) -> Iterator[tuple[str, str]]:
+def secrets_of_web_artifacts(template: Json) -> Iterator[tuple[str, str]]:
     """(secret, key) of each secret that a template's artifacts at web addresses need."""
     for artifact in artifacts(template):
         for kind in WEB:
-            for _, name, key in selectors(artifact.get(kind) or {}):
+            for _, name, key in secret_selectors(artifact.get(kind) or {}):
                 yield name, key
 
 

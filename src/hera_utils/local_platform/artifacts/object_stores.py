@@ -62,19 +62,19 @@ def perform(request: Json) -> Json:
         store = _OPENERS[place["kind"]](place)
         return _ACTIONS[request["do"]](store, place, request.get("path", ""))
     except TransferError as error:
-        return {"error": _clean(str(error), place), "missing": error.missing}
+        return {"error": _mask_secrets(str(error), place), "missing": error.missing}
     except FileNotFoundError as error:
-        return {"error": _clean(_sentence(error), place), "missing": True}
+        return {"error": _mask_secrets(_message_of(error), place), "missing": True}
     except Exception as error:  # noqa: BLE001 - a store's library may raise anything; the task fails and says why
         full = error.errno if isinstance(error, OSError) and is_full(error) else None
-        return {"error": _clean(_sentence(error), place), "missing": False, **({"full": full} if full else {})}
+        return {"error": _mask_secrets(_message_of(error), place), "missing": False, **({"full": full} if full else {})}
 
 
-def _sentence(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     return str(error).strip() or type(error).__name__
 
 
-def _clean(text: str, place: Json) -> str:
+def _mask_secrets(text: str, place: Json) -> str:
     for secret in place.get("secrets", {}).values():
         for part in (secret, secret.strip()):
             if len(part) > 3:
@@ -99,7 +99,7 @@ class _Store:
 def _get(store: _Store, place: Json, target: str) -> Json:
     """Download an object as a file; without such an object, the objects below the key as a folder (as Argo's IsDirectory decides)."""
     path = store.path(place["key"])
-    objects = [] if store.files.isfile(path.rstrip("/")) and not path.endswith("/") else _below(store, path)
+    objects = [] if store.files.isfile(path.rstrip("/")) and not path.endswith("/") else _objects_below(store, path)
     if not objects and not store.files.isfile(path):
         raise TransferError("The specified key does not exist.", missing=True)
     if not objects:
@@ -141,7 +141,7 @@ def _put_file(store: _Store, place: Json, source: str, path: str) -> None:
 
 def _list(store: _Store, place: Json, _: str) -> Json:
     path = store.path(place["key"])
-    objects = _below(store, path)
+    objects = _objects_below(store, path)
     if not objects and place["kind"] == "s3":
         if not store.files.isfile(path):
             raise TransferError(f"no key found of name {place['key']}", missing=True)
@@ -155,7 +155,7 @@ def _remove(store: _Store, place: Json, _: str) -> Json:
     if not place["key"].strip("/"):
         raise TransferError("an artifact without a key is not removed: this would remove the whole bucket")
     path = store.path(place["key"])
-    objects = _below(store, path)
+    objects = _objects_below(store, path)
     if not path.endswith("/") and store.files.isfile(path):
         objects.append(path)
     for object_path in objects:
@@ -163,7 +163,7 @@ def _remove(store: _Store, place: Json, _: str) -> Json:
     return {}
 
 
-def _below(store: _Store, path: str) -> list[str]:
+def _objects_below(store: _Store, path: str) -> list[str]:
     """The objects whose keys begin with a path and a slash."""
     start = path.rstrip("/")
     try:

@@ -13,16 +13,16 @@ from hera_utils.local_platform.artifacts.locations import SecretValue
 Json = dict[str, Any]
 
 
-def remarks(document: Json, templates: Iterable[Json], repository: Json, secret: SecretValue) -> list[str]:
+def describe_substitutes(document: Json, templates: Iterable[Json], repository: Json, secret: SecretValue) -> list[str]:
     """One sentence for each replaced store. Raises UnsupportedError for a store whose secrets exist but that has no driver here."""
     paths_by_reason: dict[str, list[str]] = {}
     for path, kind, location in _whole_locations(document, templates, repository):
         if kind not in locations.STORES:
             continue
         if not locations.is_remote(kind, location, secret):
-            paths_by_reason.setdefault(f"{_why(kind, location)}; the platform's own store is used instead", []).append(
-                path
-            )
+            paths_by_reason.setdefault(
+                f"{_reason_for_substitute(kind, location)}; the platform's own store is used instead", []
+            ).append(path)
         elif kind == "oss":
             raise UnsupportedError(
                 f"{path}.oss cannot be executed on this machine: this machine has no driver for Alibaba's object store",
@@ -42,27 +42,27 @@ def _whole_locations(document: Json, templates: Iterable[Json], repository: Json
         yield f"config map {repository['configMap']}, key {repository['key']}", kind, location[kind]
     for home, spec in [
         ("", document.get("spec") or {}),
-        *((_home(other), other.get("spec") or {}) for other in templates),
+        *((_path_of_document(other), other.get("spec") or {}) for other in templates),
     ]:
         for index, template in enumerate(spec.get("templates") or ()):
             path = f"{home}spec.templates[{index}]"
-            yield from _places(template.get("archiveLocation") or {}, f"{path}.archiveLocation")
+            yield from _locations_of(template.get("archiveLocation") or {}, f"{path}.archiveLocation")
             for side in ("inputs", "outputs"):
                 for number, artifact in enumerate((template.get(side) or {}).get("artifacts") or ()):
-                    yield from _places(artifact, f"{path}.{side}.artifacts[{number}]")
+                    yield from _locations_of(artifact, f"{path}.{side}.artifacts[{number}]")
 
 
-def _home(document: Json) -> str:
+def _path_of_document(document: Json) -> str:
     return f"{document.get('kind')}/{(document.get('metadata') or {}).get('name')} "
 
 
-def _places(artifact: Json, path: str) -> Iterator[tuple[str, str, Json]]:
-    location = locations.relocated(artifact, None)
+def _locations_of(artifact: Json, path: str) -> Iterator[tuple[str, str, Json]]:
+    location = locations.whole_location(artifact, None)
     if location is not None:
         yield path, *location
 
 
-def _why(kind: str, location: Json) -> str:
+def _reason_for_substitute(kind: str, location: Json) -> str:
     if kind == "hdfs":
         return "the extra `hdfs` is not installed"
     for field in locations.CREDENTIALS[kind]:

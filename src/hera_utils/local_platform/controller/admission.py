@@ -30,7 +30,7 @@ DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
 @dataclass(frozen=True)
-class Admitted:
+class AdmittedWorkflow:
     """A workflow that may run: its document, and what it needs from its namespace.
 
     templates: the stored templates that it can reach. config_maps: those that may hold parameters. warnings: one sentence for each part
@@ -56,18 +56,18 @@ class Admission:
     def __init__(self, read_model: ReadModel) -> None:
         self._read_model = read_model
 
-    def admit(self, namespace: str, document: Json) -> Admitted:
+    def admit(self, namespace: str, document: Json) -> AdmittedWorkflow:
         """Check a workflow and collect what it needs. Raises InvalidWorkflow, Refused or UnsupportedError."""
-        decoded = self._checked("Workflow", namespace, document, lint=False)
+        decoded = self._check_document("Workflow", namespace, document, lint=False)
         templates = self._templates(namespace, decoded)
         found = support.findings_of_run(decoded, templates)
         support.refuse_unsupported(found)
         repository = self._repository(namespace)
         secret = self._read_model.secrets_of(namespace)
-        places = substitutes.remarks(decoded, templates, repository, secret)
+        places = substitutes.describe_substitutes(decoded, templates, repository, secret)
         warnings = (*support.warnings(found), *remarks(decoded, templates), *places)
         config_maps = self._config_maps(namespace) if _refers_to_config_maps([decoded, *templates]) else {}
-        return Admitted(decoded, templates, config_maps, warnings, repository)
+        return AdmittedWorkflow(decoded, templates, config_maps, warnings, repository)
 
     def _repository(self, namespace: str) -> Json:
         """The default artifact repository: as in Argo, in the config map `artifact-repositories`, at the key that its annotation names."""
@@ -121,12 +121,12 @@ class Admission:
 
     def lint(self, kind: str, namespace: str, document: Json) -> Json:
         """Validate a document and give it as Argo's server stores it. A workflow is also refused when this machine cannot run it."""
-        decoded = self._checked(kind, namespace, document, lint=True)
+        decoded = self._check_document(kind, namespace, document, lint=True)
         if kind == "Workflow":
             support.refuse_unsupported(support.findings_of_run(decoded, self._templates(namespace, decoded)))
         return decoded
 
-    def _checked(self, kind: str, namespace: str, document: Json, *, lint: bool) -> Json:
+    def _check_document(self, kind: str, namespace: str, document: Json, *, lint: bool) -> Json:
         decoded = decode(document, kind)
         metadata = decoded.setdefault("metadata", {})
         if kind != "ClusterWorkflowTemplate":

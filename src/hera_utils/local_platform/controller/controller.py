@@ -181,7 +181,7 @@ class Controller:
         def act(turn: Turn) -> Callable[[], None]:
             active = self.active(uid)
             if active is not None and uid not in turn.deleted:
-                changed, text = artifact_gc.note(active.run.document, outcome, artifact_gc.COMPLETION)
+                changed, text = artifact_gc.record_outcome(active.run.document, outcome, artifact_gc.COMPLETION)
                 active.run.changed.update(changed)
                 turn.touched[uid] = active
                 if text:
@@ -211,10 +211,10 @@ class Controller:
             try:
                 self._take_turn(items)
             except UnexpectedFailure as failed:
-                self._undo([item for item in items if item is not failed.item], None)
+                self._undo_turn([item for item in items if item is not failed.item], None)
                 failed.item.future.set_exception(failed.fault)
             except Exception as error:  # noqa: BLE001 - the only writer must not end; requests get the error
-                self._undo(
+                self._undo_turn(
                     items, PlatformError(f"the local platform failed: {type(error).__name__}: {error}"), lost=True
                 )
 
@@ -227,14 +227,14 @@ class Controller:
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
         # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
         timeout = min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None
-        if not self._is_time_again():
+        if not self._is_time_to_retry():
             yield from self._inbox.take(timeout, len(self.effects.outstanding))
-        if self._is_time_again():
+        if self._is_time_to_retry():
             self._postponed, self._again_at = deque(_requests_first([*self._postponed, *self._inbox.rest()])), None
             while self._postponed:
                 yield self._postponed.popleft()
 
-    def _is_time_again(self) -> bool:
+    def _is_time_to_retry(self) -> bool:
         return self._again_at is not None and self._again_at <= now()
 
     def _take_turn(self, items: list[Item]) -> None:
@@ -267,7 +267,7 @@ class Controller:
         try:
             self._write(turn)
         except JournalError as error:
-            self._undo(
+            self._undo_turn(
                 [item for item in items if isinstance(item, RunEvent) or not item.future.done()],
                 failure(self._journal.path, error),
             )
@@ -281,7 +281,7 @@ class Controller:
         for future, answer in answers:
             resolve(future, answer)
         for uid in {*turn.touched, *self._loaded}:
-            self._let_go(uid)
+            self._unload(uid)
         self._loaded.clear()
 
     def _postpone(self, turn: Turn, items: list[Item], item: Item) -> None:
@@ -306,7 +306,7 @@ class Controller:
         else:
             self._reserve.keep()
 
-    def _undo(self, items: list[Item], error: PlatformError | None, *, lost: bool = False) -> None:
+    def _undo_turn(self, items: list[Item], error: PlatformError | None, *, lost: bool = False) -> None:
         """Undo the turn: restore memory from the journal, refuse its requests, and repeat its events in a second.
 
         error: None when the request of another caller failed; then all unanswered items are repeated at once. lost: do not repeat items.
@@ -433,7 +433,7 @@ class Controller:
             self.effects.kill(turn, pod)
         return self.effects.release_all(turn, run.uid)
 
-    def _let_go(self, uid: str) -> None:
+    def _unload(self, uid: str) -> None:
         """Remove a run from memory once it has ended and has no pods; the journal keeps it."""
         active = self._runs.get(uid)
         if active is not None and active.run.finished and not self.effects.outstanding.has_pods(uid):

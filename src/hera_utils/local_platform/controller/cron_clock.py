@@ -300,8 +300,8 @@ class CronClock:
                 if value is not None:
                     document["metadata"][part] = {**(old["metadata"].get(part) or {}), name: value}
             if document != old:
-                replaced = objects.replacement("CronWorkflow", old, document, turn.at)
-                turn.put(objects.as_stored("CronWorkflow", replaced, turn.version))
+                replaced = objects.updated_document("CronWorkflow", old, document, turn.at)
+                turn.put(objects.stored_object("CronWorkflow", replaced, turn.version))
             return lambda: None
 
         self._controller.call(act)

@@ -317,7 +317,7 @@ class Effects:
         except HeraUtilsError as error:
             self.record_event(turn, about(run), "Warning", "WorkflowObjectRefused", error.message)
             return []
-        turn.put(objects.as_stored(kind, document, turn.version))
+        turn.put(objects.stored_object(kind, document, turn.version))
         return self.limits_changed(turn) if kind == "ConfigMap" else []
 
     def delete_object(self, turn: Turn, active: ActiveRun, command: c.DeleteObject) -> EventsOfRuns:
@@ -362,7 +362,7 @@ class Effects:
         }  # fmt: skip
         with contextlib.suppress(HeraUtilsError):
             created = objects.new_object("Event", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
-            turn.put(objects.as_stored("Event", created, turn.version))
+            turn.put(objects.stored_object("Event", created, turn.version))
 
     # --- the end ------------------------------------------------------------------------------------------------------
     def finish(self, turn: Turn, active: ActiveRun, command: c.Finish) -> EventsOfRuns:
@@ -375,10 +375,10 @@ class Effects:
 
     def _collect_artifacts(self, turn: Turn, active: ActiveRun) -> None:
         run = active.run
-        doomed = list(gc.collectable(run.document, gc.COMPLETION))
+        doomed = list(gc.artifacts_to_collect(run.document, gc.COMPLETION))
         on_removed = partial(self._on_artifacts_removed, run.uid)
         outcome = self.remove_artifacts(turn, run.namespace, doomed, on_removed)
-        active.run.changed.update(gc.note(run.document, outcome, gc.COMPLETION)[0])
+        active.run.changed.update(gc.record_outcome(run.document, outcome, gc.COMPLETION)[0])
 
     def remove_artifacts(
         self,

@@ -42,7 +42,7 @@ class RunEvent:
 
 Item = TurnRequest | RunEvent
 
-PATIENCE = 0.02
+GATHER_SECONDS = 0.02
 """Seconds that an event which delays nobody may wait for further events."""
 
 
@@ -70,10 +70,10 @@ class Inbox:
     def put(self, item: Item | None) -> None:
         """Add an item; None marks the end."""
         self._items.append(item)  # before the bell: a controller that stops waiting looks for items afterwards
-        if not self._is_patient(item):
+        if not self._may_gather(item):
             self._bell.put(None)
 
-    def _is_patient(self, item: Item | None) -> bool:
+    def _may_gather(self, item: Item | None) -> bool:
         """Whether the item may wait until another one wakes the controller or until the wait for further items ends."""
         if item is None or self._pods <= self._enough:
             return False
@@ -94,15 +94,15 @@ class Inbox:
                 self.is_closed = True
                 break
             if not number:
-                until = now() + PATIENCE
+                until = now() + GATHER_SECONDS
             pods -= _is_an_end(item)
             if until and not self._may_wait(item, pods):
                 until = 0.0
             self._together.append(item)
             if pods <= self._enough:
-                yield from self._give()
-            left = min(PATIENCE, until - now())
-        yield from self._give()
+                yield from self._hand_out()
+            left = min(GATHER_SECONDS, until - now())
+        yield from self._hand_out()
 
     def _wait(self, left: float | None, pods: int) -> bool:
         """Wait for an item for `left` seconds (None: without limit). Gives whether there is one. pods: see `_pods`."""
@@ -117,13 +117,13 @@ class Inbox:
         self._pods = 0
         return bool(self._items)
 
-    def _give(self) -> Iterator[Item]:
+    def _hand_out(self) -> Iterator[Item]:
         while self._together:
             yield self._together.popleft()
 
     def rest(self) -> list[Item]:
         """All items that are in the queue now, without a limit of their number."""
-        items = list(self._give())
+        items = list(self._hand_out())
         while self._items:
             item = self._items.popleft()
             if item is None:

@@ -47,7 +47,7 @@ def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run
     if "completions" not in spec and "parallelism" not in spec:
         created["spec"]["completions"] = 1
     created["status"] = {"startTime": timestamps.text(turn.at), "uncountedTerminatedPods": {}}
-    stored = objects.as_stored("Job", created, turn.version)
+    stored = objects.stored_object("Job", created, turn.version)
     if turn.look("Job", stored.namespace, stored.name) is not None:
         raise objects.already_exists("Job", stored.name)
     return stored if dry_run else _advance(pods, turn, created)
@@ -129,7 +129,7 @@ def _advance(pods: JobPods, turn: Turn, document: Json) -> StoredObject:
             status[word] = status["active"]
     for _ in range(new):  # before the Job is stored, so that a refused template leaves no Job behind
         pods.create_pod(turn, document["metadata"]["namespace"], _pod_of(document))
-    stored = objects.as_stored("Job", document, turn.version)
+    stored = objects.stored_object("Job", document, turn.version)
     turn.put(stored)
     return stored
 

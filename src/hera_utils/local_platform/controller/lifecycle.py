@@ -240,7 +240,7 @@ class Lifecycle:
         runs = [self._read_model.run_of_uid(other) for other in others]
         if any(run is not None and run.uid not in turn.deleted for run in runs):
             return True
-        named = [each for each in self._read_model.everything() if each.uid in others] if others else []
+        named = [each for each in self._read_model.all_objects() if each.uid in others] if others else []
         return any(turn.look(each.kind, each.namespace, each.name) is not None for each in named)
 
     def _delete_one_run(self, turn: Turn, record: StoredRun, bare: BarePods) -> None:
@@ -263,9 +263,9 @@ class Lifecycle:
 
     def _delete_artifacts(self, turn: Turn, record: StoredRun, last: StoredObject | None) -> None:
         document = json.loads(last.text) if last is not None and '"artifactGC"' in last.text else {}
-        doomed = list(gc.collectable(document, gc.DELETION))
+        doomed = list(gc.artifacts_to_collect(document, gc.DELETION))
         self._effects.remove_artifacts(turn, record.namespace, doomed, lambda outcome: _log_kept(record, outcome))
-        keys = gc.keys_that_go(document, record.name)
+        keys = gc.keys_to_remove(document, record.name)
         turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, keys))
 
     def delete_object(self, turn: Turn, stored: StoredObject) -> None:
@@ -284,7 +284,7 @@ class Lifecycle:
             if current.kind == "Namespace":
                 for record in self._read_model.runs(current.name):
                     self.delete_run(turn, record, bare)
-                doomed += [other for other in self._read_model.everything() if other.namespace == current.name]
+                doomed += [other for other in self._read_model.all_objects() if other.namespace == current.name]
                 gone = [pod for pod in bare.pods if pod.namespace == current.name]
             else:
                 doomed += self._read_model.owned_by(current.uid)

@@ -94,7 +94,7 @@ class KubernetesApi(Api):
             lines = await asyncio.to_thread(logs.log, self.platform, self.history, request)
             return EventResponse(lines, {"content-type": "text/plain; charset=utf-8"}, self.pace)
         if target.subresource == "token":
-            return _json(201, await asyncio.to_thread(reviews.token, self.platform, request, self.gate.token))
+            return _json(201, await asyncio.to_thread(reviews.create_token, self.platform, request, self.gate.token))
         if target.resource.kind in reviews.REVIEWS:
             return _json(201, reviews.REVIEWS[target.resource.kind](request))
         if target.subresource and request.verb != "get":
@@ -112,8 +112,8 @@ class KubernetesApi(Api):
     def _perform(self, request: KubernetesRequest) -> Response:
         resource = request.target.resource
         if request.table and request.verb == "list":
-            head, page = objects.listed(self.platform, request)
-            return _json(200, table_of(resource, (objects.typed(resource, stored) for stored in page), head))
+            head, page = objects.list_page(self.platform, request)
+            return _json(200, table_of(resource, (objects.object_with_type(resource, stored) for stored in page), head))
         status, answer = _VERBS[request.verb](self.platform, request)
         if request.table and request.verb == "get":
             document = json.loads(answer) if isinstance(answer, str | bytes) else answer

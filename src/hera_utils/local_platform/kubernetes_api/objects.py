@@ -16,8 +16,8 @@ from hera_utils.local_platform.kubernetes_api.ownership import apply, disown_cha
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import ObjectSelector
-from hera_utils.local_platform.storage.patches import APPLY, patched
-from hera_utils.local_platform.storage.records import StoredObject, untyped
+from hera_utils.local_platform.storage.patches import APPLY, apply_patch
+from hera_utils.local_platform.storage.records import StoredObject, without_type
 from hera_utils.local_platform.storage.resources import ARGO_GROUP, Resource
 
 Json = dict[str, Any]
@@ -27,22 +27,22 @@ Answer = tuple[int, "Json | str | bytes"]
 _SHOWN_WHEN_DELETED = frozenset({"Pod", "PersistentVolumeClaim", "Namespace", "ServiceAccount"})
 
 
-def typed(resource: Resource, stored: StoredObject) -> Json:
+def object_with_type(resource: Resource, stored: StoredObject) -> Json:
     """The object, beginning with its apiVersion and kind."""
     document = json.loads(stored.text)
-    return {"apiVersion": resource.group_version, "kind": resource.kind, **untyped(document)}
+    return {"apiVersion": resource.group_version, "kind": resource.kind, **without_type(document)}
 
 
-def typed_text(resource: Resource, stored: StoredObject) -> str:
-    """The JSON text of `typed`. A workflow is not parsed for it, because it may be megabytes."""
+def text_with_type(resource: Resource, stored: StoredObject) -> str:
+    """The JSON text of `object_with_type`. A workflow is not parsed for it, because it may be megabytes."""
     if resource.group == ARGO_GROUP and stored.text.startswith('{"metadata":'):
         return f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}",{stored.text[1:]}'
-    return json.dumps(typed(resource, stored), separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(object_with_type(resource, stored), separators=(",", ":"), ensure_ascii=False)
 
 
 def get(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     target = request.target
-    return 200, typed_text(target.resource, platform.get(target.resource.kind, target.namespace, target.name))
+    return 200, text_with_type(target.resource, platform.get(target.resource.kind, target.namespace, target.name))
 
 
 def selector_of(request: KubernetesRequest) -> ObjectSelector:
@@ -53,7 +53,7 @@ def selector_of(request: KubernetesRequest) -> ObjectSelector:
     return ObjectSelector(request.target.resource.kind, request.target.namespace, labels, fields)
 
 
-def listed(platform: LocalPlatform, request: KubernetesRequest) -> tuple[Json, list[StoredObject]]:
+def list_page(platform: LocalPlatform, request: KubernetesRequest) -> tuple[Json, list[StoredObject]]:
     """(the list's metadata, the objects of one page: `limit`, `continue`). The token names the last object, so pages need no memory."""
     resource, selector = request.target.resource, selector_of(request)
     all_objects, version = platform.list(resource.kind, request.target.namespace)
@@ -71,10 +71,10 @@ def listed(platform: LocalPlatform, request: KubernetesRequest) -> tuple[Json, l
 
 def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     resource = request.target.resource
-    head, page = listed(platform, request)
+    head, page = list_page(platform, request)
     begin = f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}List","metadata":{json.dumps(head)},"items":['
     # Encoded object by object: a list may have 100 MB, and one more copy of it would cost as much.
-    items = [typed_text(resource, stored).encode("utf-8", "surrogatepass") for stored in page]
+    items = [text_with_type(resource, stored).encode("utf-8", "surrogatepass") for stored in page]
     items[:1] = [begin.encode() + item for item in items[:1]] or [begin.encode()]
     items[-1] += b"]}"
     return 200, b",".join(items)
@@ -96,21 +96,21 @@ def _name_of_token(token: str) -> tuple[str, str] | None:
 
 def create(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     resource, namespace = request.target.resource, request.target.namespace
-    document = _unowned(_checked(resource, request))
+    document = _without_managed_fields(_check_type(resource, request))
     if request.target.name:
         document.setdefault("metadata", {}).setdefault("name", request.target.name)
-    return 201, typed_text(resource, _store(platform, resource, namespace, document, request.dry_run))
+    return 201, text_with_type(resource, _store(platform, resource, namespace, document, request.dry_run))
 
 
 def _store(platform: LocalPlatform, resource: Resource, namespace: str, document: Json, dry_run: bool) -> StoredObject:
     if resource.kind == "Workflow":
         return platform.submit(namespace, document, dry_run=dry_run)
     if resource.group == ARGO_GROUP:
-        document = untyped(platform.lint(namespace, document, resource.kind))
+        document = without_type(platform.lint(namespace, document, resource.kind))
     return platform.create(resource.kind, namespace, document, dry_run=dry_run)
 
 
-def _checked(resource: Resource, request: KubernetesRequest) -> Json:
+def _check_type(resource: Resource, request: KubernetesRequest) -> Json:
     """The document of a request. Raises Refused when it is of another type than the path says."""
     body = request.body
     for field, right in (("kind", resource.kind), ("apiVersion", resource.group_version)):
@@ -119,21 +119,21 @@ def _checked(resource: Resource, request: KubernetesRequest) -> Json:
             raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
     if not isinstance(body.get("metadata", {}), dict):
         raise Refused(INVALID_ARGUMENT, "metadata: Invalid value: it is not an object", reason="BadRequest")
-    return untyped(body)
+    return without_type(body)
 
 
-def _unowned(document: Json) -> Json:
+def _without_managed_fields(document: Json) -> Json:
     """The document without managedFields, which only the server records."""
     return {**document, "metadata": {k: v for k, v in (document.get("metadata") or {}).items() if k != "managedFields"}}
 
 
 def update(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
-    document = _unowned(_checked(request.target.resource, request))
+    document = _without_managed_fields(_check_type(request.target.resource, request))
     name = document.setdefault("metadata", {}).setdefault("name", request.target.name)
     if name != request.target.name:
         message = f"the name of the object ({name}) does not match the name on the URL ({request.target.name})"
         raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
-    return 200, typed_text(request.target.resource, _replace(platform, request, document))
+    return 200, text_with_type(request.target.resource, _replace(platform, request, document))
 
 
 def _replace(platform: LocalPlatform, request: KubernetesRequest, document: Json) -> StoredObject:
@@ -146,7 +146,7 @@ def _replace(platform: LocalPlatform, request: KubernetesRequest, document: Json
         return StoredObject(stored.kind, stored.namespace, stored.name, stored.uid, stored.resource_version,
                       json.dumps({"metadata": metadata, **{k: v for k, v in document.items() if k != "metadata"}}))  # fmt: skip
     if target.resource.group == ARGO_GROUP and target.resource.kind != "Workflow":
-        document = untyped(platform.lint(target.namespace, document, target.resource.kind))
+        document = without_type(platform.lint(target.namespace, document, target.resource.kind))
     return platform.update(target.resource.kind, target.namespace, document)
 
 
@@ -160,21 +160,21 @@ def patch(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
         if not applied or error.code != NOT_FOUND or resource.kind in ("Pod",):
             raise
         created = _apply_config(None, request)
-        return 201, typed_text(resource, _store(platform, resource, target.namespace, created, request.dry_run))
-    live = untyped(json.loads(stored.text))
+        return 201, text_with_type(resource, _store(platform, resource, target.namespace, created, request.dry_run))
+    live = without_type(json.loads(stored.text))
     document = (
         _apply_config(live, request)
         if applied
-        else untyped(patched(live, request.body, request.media_type, resource.kind))
+        else without_type(apply_patch(live, request.body, request.media_type, resource.kind))
     )
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") != target.name:
         raise Refused(INVALID_ARGUMENT, "metadata.name: Invalid value: field is immutable", reason="Invalid")
     if not applied:
-        document = _unowned(document)
-    if document == (live if applied else _unowned(live)):
-        return 200, typed_text(resource, stored)  # without a change there is no new version, as in Kubernetes
-    return 200, typed_text(resource, _replace(platform, request, document))
+        document = _without_managed_fields(document)
+    if document == (live if applied else _without_managed_fields(live)):
+        return 200, text_with_type(resource, stored)  # without a change there is no new version, as in Kubernetes
+    return 200, text_with_type(resource, _replace(platform, request, document))
 
 
 def _apply_config(live: Json | None, request: KubernetesRequest) -> Json:
@@ -183,7 +183,7 @@ def _apply_config(live: Json | None, request: KubernetesRequest) -> Json:
     if not manager:
         message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
         raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
-    config = _checked(request.target.resource, request)
+    config = _check_type(request.target.resource, request)
     config.setdefault("metadata", {}).setdefault("name", request.target.name)
     force, version = request.flag("force"), request.target.resource.group_version
     return apply(live, config, manager, force=force, at=timestamps.text(time.time()), version=version)
@@ -199,7 +199,7 @@ def delete(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     if not request.dry_run:
         platform.delete(target.resource.kind, target.namespace, target.name)
     if target.resource.kind in _SHOWN_WHEN_DELETED:
-        return 200, typed_text(target.resource, stored)
+        return 200, text_with_type(target.resource, stored)
     details: Json = {"name": stored.name, "kind": target.resource.plural, "uid": stored.uid}
     if target.resource.group:
         details["group"] = target.resource.group

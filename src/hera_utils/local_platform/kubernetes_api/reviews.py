@@ -21,7 +21,7 @@ SHORTEST_TOKEN = 600
 LONGEST_TOKEN = 1 << 32
 
 
-def access(request: KubernetesRequest) -> Json:
+def review_access(request: KubernetesRequest) -> Json:
     """A client with the token may do everything that is served. Anything else is denied, so that a client's check fails early."""
     spec = request.part("spec")
     attributes = spec.get("resourceAttributes")
@@ -47,7 +47,7 @@ def access(request: KubernetesRequest) -> Json:
             "spec": spec, "status": status}  # fmt: skip
 
 
-def rules(request: KubernetesRequest) -> Json:
+def review_rules(request: KubernetesRequest) -> Json:
     resource_rules = [
         {
             "verbs": list(resource.verbs if resource.verbs != ALL else ALL),
@@ -65,21 +65,21 @@ def rules(request: KubernetesRequest) -> Json:
             "spec": request.part("spec"), "status": status}  # fmt: skip
 
 
-def subject(request: KubernetesRequest) -> Json:
+def review_subject(request: KubernetesRequest) -> Json:
     status = {"userInfo": {"username": USER, "groups": ["system:authenticated"]}}
     return {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {"creationTimestamp": None},
             "status": status}  # fmt: skip
 
 
 REVIEWS = {
-    "SelfSubjectAccessReview": access,
-    "SubjectAccessReview": access,
-    "SelfSubjectRulesReview": rules,
-    "SelfSubjectReview": subject,
+    "SelfSubjectAccessReview": review_access,
+    "SubjectAccessReview": review_access,
+    "SelfSubjectRulesReview": review_rules,
+    "SelfSubjectReview": review_subject,
 }
 
 
-def token(platform: LocalPlatform, request: KubernetesRequest, key: str) -> Json:
+def create_token(platform: LocalPlatform, request: KubernetesRequest, key: str) -> Json:
     """Answer a TokenRequest: both APIs accept the token until it expires."""
     target = request.target
     account = platform.get("ServiceAccount", target.namespace, target.name)

@@ -20,7 +20,7 @@ def table(resource: Resource, documents: Iterable[Json], metadata: Json) -> Json
         for name, _ in columns
     ]
     rows = [
-        {"cells": [_cell(document, path) for _, path in columns], "object": _partial(document)}
+        {"cells": [_cell(document, path) for _, path in columns], "object": _metadata_object(document)}
         for document in documents
     ]
     return {
@@ -32,7 +32,7 @@ def table(resource: Resource, documents: Iterable[Json], metadata: Json) -> Json
     }
 
 
-def _partial(document: Json) -> Json:
+def _metadata_object(document: Json) -> Json:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": document["metadata"]}
 
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from hera_utils.argo.whole_numbers import whole_number
-from hera_utils.local_platform.kubernetes_api.objects import selector_of, typed_text
+from hera_utils.local_platform.kubernetes_api.objects import selector_of, text_with_type
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.http import pieces
+from hera_utils.local_platform.serving.http import encode_in_pieces
 from hera_utils.local_platform.serving.watch import ObjectWatch, WatchHistory
 from hera_utils.local_platform.storage.records import StoredObject
 from hera_utils.local_platform.storage.resources import Resource
@@ -31,7 +31,7 @@ def watch(platform: LocalPlatform, history: WatchHistory, request: KubernetesReq
     since = version if version > 0 and not initial else None
 
     def render(change: str, stored: StoredObject) -> str:
-        return f'{{"type":"{change}","object":{typed_text(resource, stored)}}}\n'
+        return f'{{"type":"{change}","object":{text_with_type(resource, stored)}}}\n'
 
     opened = ObjectWatch(platform, history, selector_of(request), render).open(since)
     seconds = min(float(request.number("timeoutSeconds") or LONGEST), LONGEST)
@@ -50,7 +50,7 @@ async def _events(
     try:
         if initial:
             while texts := await loop.run_in_executor(history.threads, opened.serve_now):
-                for piece in pieces(texts):
+                for piece in encode_in_pieces(texts):
                     yield piece
             yield _bookmark(resource, opened.version, initial=True)
         while True:
@@ -61,7 +61,7 @@ async def _events(
             done, _ = await asyncio.wait({following}, timeout=pause)
             if done:
                 texts, following = following.result(), None
-                for piece in pieces(texts):
+                for piece in encode_in_pieces(texts):
                     yield piece
             elif bookmarks and pause == BOOKMARK_SECONDS:
                 # After a pause, everything up to this version has been sent.

@@ -47,7 +47,7 @@ class ImageChooser:
         `stand_in` is a sentence about the stand-in where this server decided it. Raises ResourceError for an image that has no stand-in
         and may not be pulled.
         """
-        decision = self._decided(image, launch)
+        decision = self._decision_of_client(image, launch)
         choice = self._own_choice(image, launch) if decision is None else decision.choice
         if isinstance(choice, RefusedImage):
             raise ResourceError(choice.reason, fix=choice.fix)
@@ -66,7 +66,7 @@ class ImageChooser:
             settings["otherwise"] = choice.otherwise.settings
         return settings
 
-    def _decided(self, image: str, launch: Launch) -> ImageDecision | None:
+    def _decision_of_client(self, image: str, launch: Launch) -> ImageDecision | None:
         """The decision of the client that submitted the workflow; None where it made none for this image."""
         text = launch.annotations.get(IMAGE_DECISIONS, "")
         read = self._read
@@ -84,10 +84,10 @@ class ImageChooser:
         entry = self._table.entry(image, launch.annotations.get(IMAGES, ""))
         script = launch.template.get("script") or {}
         uses = uses_of_containers(containers_of(launch.pod), script.get("source")).get(image, [])
-        machine = ThisMachine(version_by_files(launch.annotations.get(PYTHON) or sys.executable), self._has)
+        machine = ThisMachine(version_by_files(launch.annotations.get(PYTHON) or sys.executable), self._has_program)
         return choose(image, entry.policy, entry.stand_in, uses, machine)
 
-    def _has(self, program: str) -> bool:
+    def _has_program(self, program: str) -> bool:
         if program not in self._programs:
             self._programs[program] = shutil.which(program, path=self._path) is not None
         return self._programs[program]

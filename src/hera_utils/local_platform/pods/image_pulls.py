@@ -148,7 +148,7 @@ class _Pull:
         )
 
 
-class _Ended(Exception):
+class _PullUnwanted(Exception):
     """No pod waits for the pull any longer."""
 
 
@@ -195,18 +195,18 @@ class ImagePulls:
         pulls = []
         for request in images:
             pull = self._pulls.setdefault(request.key, _Pull(request))
-            if pull.state == "ready" and not self._is_still_there(pull):
+            if pull.state == "ready" and not self._is_still_valid(pull):
                 pull = self._pulls[request.key] = _Pull(request)
             pull.pods.add(uid)
             pulls.append(pull)
             if pull.state == "waits" and not pull.failures and request.policy != "Always":
-                self._look(pull)
+                self._find_in_store(pull)
         self._by_pod[uid] = pulls
         if any(pull.state != "ready" for pull in pulls):
             self._waiting[uid] = None
             self.advance()
 
-    def _is_still_there(self, pull: _Pull) -> bool:
+    def _is_still_valid(self, pull: _Pull) -> bool:
         """Whether a finished pull is still valid for one more pod."""
         is_stand_in = "layers" not in pull.settings
         if (is_stand_in or pull.request.policy == "Always") and time.monotonic() - pull.ready_at > pull.holds:
@@ -216,7 +216,7 @@ class ImagePulls:
         # Whether its layers still exist is checked when the pod starts (pod/image_layers.py).
         return self.store.entry(Reference.parse(pull.request.reference)) == pull.entry
 
-    def _look(self, pull: _Pull) -> None:
+    def _find_in_store(self, pull: _Pull) -> None:
         """Mark the pull as ready if the store has the image."""
         try:
             reference = Reference.parse(pull.request.reference)
@@ -254,9 +254,9 @@ class ImagePulls:
     def _settings_of(self, pull: _Pull, reference: Reference, image: StoredImage) -> Json:
         """The settings of the image that the name means now: another process may have moved or removed the name since `image` was read."""
         pull.entry = self.store.entry(reference)  # read before the image, so that a later change is noticed
-        return settings_of(self._stored(reference) or image, self._nothing())
+        return settings_of(self._stored(reference) or image, self._empty_folder())
 
-    def _nothing(self) -> Path:
+    def _empty_folder(self) -> Path:
         folder = self._folder / "empty"
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
@@ -340,7 +340,7 @@ class ImagePulls:
         """Pull an image; runs in a thread of its own."""
         try:
             settings = self._pull(pull)
-        except _Ended:
+        except _PullUnwanted:
             settings = None
         except HeraUtilsError as error:
             settings = None
@@ -375,7 +375,7 @@ class ImagePulls:
         stored = self._stored(reference)
         if request.policy == "Never":
             if stored is None:
-                raise _NeverPulled(waiting.not_present(request.image))
+                raise _NeverPulled(waiting.for_absent_image(request.image))
             return self._settings_of(pull, reference, stored)
         logins = Logins.of_this_user().with_pull_secrets(request.secrets_now())
         pull.holds = _FRESH
@@ -395,13 +395,13 @@ class ImagePulls:
             if stored is not None:  # Kubernetes fails here; without a network this machine uses the stored image
                 return self._settings_of(pull, reference, stored)
             if request.otherwise is not None:
-                return {**request.otherwise, "stand_in": waiting.stand_in(request.image)}
+                return {**request.otherwise, "stand_in": waiting.for_stand_in(request.image)}
             raise
         return self._settings_of(pull, reference, image)
 
     def _advanced(self, pull: _Pull, progress: PullProgress) -> None:
         if pull.stop.is_set():
-            raise _Ended
+            raise _PullUnwanted
         if progress.total:
             pull.progress = f"{progress.done >> 20} of {-(-progress.total >> 20)} MiB"
         if progress.done == progress.total and progress.layers:

@@ -24,7 +24,7 @@ from hera_utils.local_platform.storage.records import StoredPod
 
 Json = dict[str, Any]
 _AGENTS = ("http", "resource", "data")
-PATIENCE = 20.0
+OBJECT_SECONDS = 20.0
 
 
 class Runtimes(NamedTuple):
@@ -44,7 +44,13 @@ class Launcher:
     """state: the state folder. report: called with the events of pods. The controller's thread calls the methods after writing a turn."""
 
     def __init__(
-        self, state: Path, read_model: ReadModel, report: Report, runtimes: Runtimes, *, patience: float = PATIENCE
+        self,
+        state: Path,
+        read_model: ReadModel,
+        report: Report,
+        runtimes: Runtimes,
+        *,
+        patience: float = OBJECT_SECONDS,
     ) -> None:
         self._state, self._read_model, self._report = state, read_model, report
         self._runtimes, self._patience = runtimes, patience
@@ -148,12 +154,12 @@ class Launcher:
 
     def _wait(self, pod: StoredPod, order: Json, message: str) -> None:
         self._report(pod.run, PodWaiting(now(), seed(), pod.node, message))
-        timer = threading.Timer(self._patience, self._give_up, (pod.uid, message))
+        timer = threading.Timer(self._patience, self._fail_waiting, (pod.uid, message))
         timer.daemon = True
         self._waiting[pod.uid] = _Waiting(pod, order, timer)
         timer.start()
 
-    def _give_up(self, uid: str, message: str) -> None:
+    def _fail_waiting(self, uid: str, message: str) -> None:
         waiting = self._waiting.pop(uid, None)
         if waiting is not None:
             self._fail(waiting.pod, message)

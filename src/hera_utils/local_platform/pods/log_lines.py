@@ -154,7 +154,7 @@ class LogOptions:
         return f"{timestamps.nano_time(line[0])} {line[1]}" if self.timestamps else line[1]
 
 
-def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
+def select_lines(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
     """The lines of one container that the options select. Heartbeats of a followed log pass through."""
     if options.since:
         lines = (line for line in lines if line[0] >= options.since or is_heartbeat(line))
@@ -176,7 +176,7 @@ _SEARCHES = threading.Lock()
 """Searches run one at a time: they release Python's interpreter lock, so two would take both cores from the event loop."""
 
 
-def grep(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
+def grep_lines(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
     """The lines in which the pattern is found. As in Argo, it is also searched in the timestamps if these are requested."""
     if options.pattern is None:
         yield from lines
@@ -205,10 +205,10 @@ class PodLog:
         lines = source.pod_log(
             self.namespace, self.pod, options.container, uid=self.uid, follow=follow, tail=options.tail
         )
-        return grep(chosen(lines, options), options)
+        return grep_lines(select_lines(lines, options), options)
 
 
-def merged(pods: Iterable[PodLog], read: Callable[[PodLog], Iterator[Line]]) -> Iterator[tuple[float, PodLog, str]]:
+def merge_logs(pods: Iterable[PodLog], read: Callable[[PodLog], Iterator[Line]]) -> Iterator[tuple[float, PodLog, str]]:
     """All lines of several pods, ordered by time. A log is opened only when its pod's start is reached, and closed at its end, so that
     of thousands of pods that ran one after the other few logs are open at once.
     """

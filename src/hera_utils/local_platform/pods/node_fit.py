@@ -17,7 +17,7 @@ Json = dict[str, Any]
 _GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
-def misfit(pod: Json) -> str:
+def reason_not_to_fit(pod: Json) -> str:
     """Why the pod can never run here, as the scheduler's message; "" when it can."""
     selector = (pod.get("spec") or {}).get("nodeSelector") or {}
     differing = {name: value for name, value in selector.items() if value != _LABELS.get(name, value)}

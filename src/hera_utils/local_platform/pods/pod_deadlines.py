@@ -12,7 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 LATE = 15.0
 """Seconds from the end of a pod's grace period until its worker is killed."""
-HOPELESS = 10.0
+UNENDABLE_SECONDS = 10.0
 """Seconds from then until the pod is given up."""
 END_WORKER, GIVE_UP = "end the worker", "give the pod up"
 
@@ -58,6 +58,6 @@ class PodDeadlines:
             if deadline.worker_killed:
                 steps.append((uid, GIVE_UP))
                 continue
-            deadline.worker_killed, deadline.at = True, now + HOPELESS
+            deadline.worker_killed, deadline.at = True, now + UNENDABLE_SECONDS
             steps.append((uid, END_WORKER))
         return steps

@@ -22,13 +22,13 @@ def since(pod: Json, now: float) -> float:
     return now if created is None or now - created < _SOON else created
 
 
-def started(launch: Launch, at: float, *, host: str, ip: str, image_ids: Mapping[str, str]) -> PodStarted:
+def event_of_start(launch: Launch, at: float, *, host: str, ip: str, image_ids: Mapping[str, str]) -> PodStarted:
     """The event for a started pod. image_ids: container → its image by digest; stand-ins have none."""
     states = tuple(ContainerState(name, started_at=at, image_id=image_id) for name, image_id in image_ids.items())
     return PodStarted(at=at, node_id=launch.node_id, host=host, ip=ip, containers=states)
 
 
-def finished(launch: Launch, record: Json) -> PodFinished:
+def event_of_end(launch: Launch, record: Json) -> PodFinished:
     """The event for an ended pod. record: its outcome."""
     used = {sys.intern(name): figure for name, figure in (record.get("used") or {}).items()}  # nodes share the names
     return PodFinished(

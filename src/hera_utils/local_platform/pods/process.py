@@ -33,7 +33,7 @@ from . import log_lines, pod_events, waiting
 from .disk_pressure import DiskPressure
 from .image_choice import ImageChooser
 from .image_pulls import ImagePulls, wanted_images
-from .node_fit import Ports, host_ports, misfit
+from .node_fit import Ports, host_ports, reason_not_to_fit
 from .pod import disk_room
 from .pod.errors import DEADLINE, UNENDABLE
 from .pod.pod_folder import PodFolder, containers_of, image_ids
@@ -254,7 +254,7 @@ class ProcessRuntime:
         pod = self._pods[uid] = self._pod_of(launch)
         pod.has_dead_claim = has_dead_claim
         pod.since = pod_events.since(launch.pod, time.time())
-        if never := misfit(launch.pod):
+        if never := reason_not_to_fit(launch.pod):
             self._held_back[uid] = None
             self._wait(pod, never)
             return
@@ -263,7 +263,7 @@ class ProcessRuntime:
             self._pulls.want(uid, wanted_images(launch, pod.images))
         except (HeraUtilsError, OSError) as error:
             self._held_back[uid] = None
-            self._finish(uid, pod_events.failed(launch, _sentence(error)))
+            self._finish(uid, pod_events.failed(launch, _message_of(error)))
             return
         self._admit_or_hold(uid, pod)
 
@@ -327,7 +327,7 @@ class ProcessRuntime:
         self._ports.give(pod.launch.run_uid, pod.ports)
         for uid in list(self._held_back):
             other = self._pods[uid]
-            if not other.ports & pod.ports or misfit(other.launch.pod) or self._pulls.message(uid):
+            if not other.ports & pod.ports or reason_not_to_fit(other.launch.pod) or self._pulls.message(uid):
                 continue
             if self._ports.free(other.launch.run_uid, other.ports):
                 del self._held_back[uid]
@@ -364,7 +364,7 @@ class ProcessRuntime:
                 self._queue.release(uid)
                 self._queue.add(uid, pod.need)
                 return
-            self._finish(uid, pod_events.failed(launch, _sentence(error)))
+            self._finish(uid, pod_events.failed(launch, _message_of(error)))
         except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
             _log.exception("a pod could not be started")
             self._finish(
@@ -407,7 +407,7 @@ class ProcessRuntime:
                 event = PodProgressed(at=message["at"], node_id=pod.launch.node_id, progress=message["progress"])
                 self._report(pod.launch.run_uid, event)
             elif message["is"] == "finished" and "outcome" in message:
-                self._finish(message["uid"], pod_events.finished(pod.launch, message["outcome"]))
+                self._finish(message["uid"], pod_events.event_of_end(pod.launch, message["outcome"]))
             elif message["is"] == "finished":
                 self._read_outcome(message["uid"])
 
@@ -417,7 +417,7 @@ class ProcessRuntime:
         pod.started = True
         if pod.launch.template.get("daemon"):
             self._queue.serves(uid)
-        event = pod_events.started(pod.launch, at, host=self._host, ip=ip, image_ids=pod.image_ids or {})
+        event = pod_events.event_of_start(pod.launch, at, host=self._host, ip=ip, image_ids=pod.image_ids or {})
         self._report(pod.launch.run_uid, event)
 
     def _on_pod_left(self, worker: Worker) -> None:
@@ -435,7 +435,7 @@ class ProcessRuntime:
             return
         outcome = self._folder(uid).outcome()
         if outcome is not None:
-            self._finish(uid, pod_events.finished(pod.launch, outcome))
+            self._finish(uid, pod_events.event_of_end(pod.launch, outcome))
         elif ended:
             self._on_lost_worker(uid, pod)
 
@@ -584,7 +584,7 @@ def _texts(tables: dict[str, dict[str, str]]) -> dict[str, str]:
     return {name: json.dumps(table) for name, table in tables.items()}
 
 
-def _sentence(error: HeraUtilsError | OSError) -> str:
+def _message_of(error: HeraUtilsError | OSError) -> str:
     return error.with_fix if isinstance(error, HeraUtilsError) else str(error)
 
 

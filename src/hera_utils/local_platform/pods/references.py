@@ -41,7 +41,7 @@ class MissingReference(Exception):
 
 def references(pod: Json, template: Json) -> References:
     """Every claim, config map and secret that a pod's spec refers to, and the secrets of artifacts at web addresses."""
-    optional_by_name: References = {("Secret", name): False for name, _ in locations.required(template)}
+    optional_by_name: References = {("Secret", name): False for name, _ in locations.secrets_of_web_artifacts(template)}
 
     def note(kind: str, name: object, optional: object = False) -> None:
         if name:

@@ -47,10 +47,10 @@ def for_secret_key(problem: str, namespace: str) -> str:
 def for_room(shortage: Shortage, need: Need, total: Need) -> str:
     """need: what the pod asks for; total: what the machine has."""
     place = f"; {shortage.before} before it" if shortage.before else ""
-    return f"{_lacking(shortage, place)}{_too_big(need, total)}"
+    return f"{_missing_resource(shortage, place)}{_resource_too_large(need, total)}"
 
 
-def _lacking(shortage: Shortage, place: str) -> str:
+def _missing_resource(shortage: Shortage, place: str) -> str:
     requested, used, total = shortage.requested, shortage.used, shortage.total
     if shortage.resource == "core":
         return f"{NO_NODE} Insufficient cpu: waits for a free core ({used:g} of {total:g} busy{place})"
@@ -69,7 +69,7 @@ def _lacking(shortage: Shortage, place: str) -> str:
     return f"Pending: waits for its turn: what is free is kept for a larger pod{place}"
 
 
-def _too_big(need: Need, total: Need) -> str:
+def _resource_too_large(need: Need, total: Need) -> str:
     """A remark on a request that is larger than the machine, which counts as the whole machine; "" when it is not."""
     if need.cpu > total.cpu:
         return f"; it requests {_number(need.cpu)} cores and runs with the {_number(total.cpu)} of this machine"
@@ -120,14 +120,14 @@ def for_next_pull(image: str, error: str) -> str:
     return f'ImagePullBackOff: Back-off pulling image "{image}": {error}' if word == "ErrImagePull" else error
 
 
-def not_present(image: str) -> str:
+def for_absent_image(image: str) -> str:
     return (
         f'Container image "{image}" is not present with pull policy of Never: bring it here (hera-utils image pull {image}, or '
         "hera-utils image import FILE)"
     )
 
 
-def stand_in(image: str) -> str:
+def for_stand_in(image: str) -> str:
     return f"no registry could be reached for the image {image}: this machine stood in for it"
 
 

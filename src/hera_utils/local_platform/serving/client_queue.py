@@ -22,7 +22,7 @@ _MOST_KNOWN = 1000
 Processes = Callable[[Collection[Connection]], dict[Connection, int]]
 
 
-def own_users(connections: Collection[Connection]) -> dict[Connection, int]:
+def processes_of_own_user(connections: Collection[Connection]) -> dict[Connection, int]:
     """The process ids of this user's clients."""
     return processes_of(connections, os.geteuid())
 
@@ -30,7 +30,7 @@ def own_users(connections: Collection[Connection]) -> dict[Connection, int]:
 class Clients:
     """Knows which connections are of the same client. Used within one event loop, by several queues."""
 
-    def __init__(self, processes: Processes = own_users) -> None:
+    def __init__(self, processes: Processes = processes_of_own_user) -> None:
         self._processes = processes
         self._process_of: dict[Connection, int] = {}
         self._queues: list[ClientQueue] = []

@@ -202,7 +202,7 @@ def query_of(request: Request) -> dict[str, str]:
     return dict(request.query_params)
 
 
-def pieces(texts: Iterable[str]) -> Iterator[bytes]:
+def encode_in_pieces(texts: Iterable[str]) -> Iterator[bytes]:
     """Texts encoded for sending: small ones are joined, and large ones are split, because their reader may not take them for hours."""
     small: list[str] = []
     size = 0

@@ -24,9 +24,9 @@ LARGE = 2**16
 """Answers with more bytes count."""
 MOST = 64 * 2**20
 """Bytes of all large answers that are not sent yet; a single one may have more."""
-PATIENCE = 60.0
+UNREAD_SECONDS = 60.0
 """Seconds after which a client that reads nothing of its answer is disconnected."""
-SHORT_PATIENCE = 5.0
+SHORT_UNREAD_SECONDS = 5.0
 """The same while other requests wait for room."""
 ABORT = "hera-utils.abort"
 """The ASGI scope's extension that closes the connection at once."""
@@ -76,7 +76,7 @@ class LargeAnswers:
             if self._fits(computed):
                 # There may be room for another answer as well. If that one does not fit, it waits until an answer has been sent.
                 self._wake()
-                if isinstance(computed, ItemByItem):
+                if isinstance(computed, ItemizedAnswer):
                     computed.answers = self
                 elif isinstance(computed, Response) and _size(computed) > LARGE:
                     return _LargeAnswer(computed, self)
@@ -127,7 +127,7 @@ class LargeAnswers:
 
     @property
     def patience(self) -> float:
-        return SHORT_PATIENCE if self._waiting else PATIENCE
+        return SHORT_UNREAD_SECONDS if self._waiting else UNREAD_SECONDS
 
 
 class _LargeAnswer(Response):
@@ -150,7 +150,7 @@ class _LargeAnswer(Response):
             self._answers.leave(size)
 
 
-class ItemByItem(Response):
+class ItemizedAnswer(Response):
     """A list that is made item by item, each when the client has received most of the earlier ones. Each item counts as an answer.
 
     answers: set by LargeAnswers.answer before the list is sent.

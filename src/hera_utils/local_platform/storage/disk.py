@@ -56,7 +56,7 @@ def bytes_of(folder: Path) -> int:
     return total
 
 
-def old(leftovers: dict[Path, tuple[int, float]], seconds: float) -> dict[Path, int]:
+def old_leftovers(leftovers: dict[Path, tuple[int, float]], seconds: float) -> dict[Path, int]:
     """{folder: bytes} of the leftovers that were not changed within the last `seconds`."""
     limit = time.time() - seconds
     return {path: size for path, (size, changed) in leftovers.items() if changed <= limit}

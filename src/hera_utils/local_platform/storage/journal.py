@@ -20,7 +20,7 @@ from typing import Any
 
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform.pods.pod.disk_room import FIX
-from hera_utils.local_platform.state_folder import unusable
+from hera_utils.local_platform.state_folder import folder_error
 from hera_utils.whole_files import open_privately
 
 Json = dict[str, Any]
@@ -181,7 +181,7 @@ def failure(path: Path, error: BaseException) -> PlatformError:
     if is_full(path, error):
         return PlatformError(f"the disk with {folder} is full", fix=FIX)
     if _is_read_only(folder, error):
-        return unusable(folder, OSError(errno.EROFS, os.strerror(errno.EROFS)))
+        return folder_error(folder, OSError(errno.EROFS, os.strerror(errno.EROFS)))
     if "readonly" in text or "read-only" in text.lower() or "Permission" in text or "unable to open" in text:
         return PlatformError(
             f"the state folder {folder} cannot be written to",

@@ -129,7 +129,7 @@ def complete_object(kind: str, document: Json, at: float) -> Json:
 
     Raises Refused.
     """
-    document = _completed(kind, document, at)
+    document = _complete_by_kind(kind, document, at)
     if kind in ("ConfigMap", "Secret") and _size_of_data(kind, document) > LARGEST_DATA:
         path = "data" if kind == "Secret" else "[]"
         complaint = f"{path}: Too long: may not be more than {LARGEST_DATA} bytes"
@@ -144,7 +144,7 @@ def _size_of_data(kind: str, document: Json) -> int:
     return size + sum(len(value) * 3 // 4 for value in (document.get(encoded) or {}).values())
 
 
-def _completed(kind: str, document: Json, at: float) -> Json:
+def _complete_by_kind(kind: str, document: Json, at: float) -> Json:
     name = document["metadata"]["name"]
     if kind in ARGO_KINDS:
         document.pop("apiVersion", None)
@@ -242,7 +242,7 @@ def check_pod_spec(kind: str, name: str, spec: object, path: str) -> Json:
     return spec
 
 
-def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
+def updated_document(kind: str, old: Json, document: Json, at: float) -> Json:
     """What an update stores: the new document with the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
     new = dict(document.get("metadata") or {})
     _check_metadata(kind, new)
@@ -279,7 +279,7 @@ def check_room(characters: int) -> None:
         raise Refused(faults.RESOURCE_EXHAUSTED, message, fix=fix)
 
 
-def as_stored(kind: str, document: Json, version: int) -> StoredObject:
+def stored_object(kind: str, document: Json, version: int) -> StoredObject:
     """The document with a resource version, as an object to store. Raises Refused when it is larger than LARGEST_OBJECT."""
     metadata = document["metadata"]
     metadata["resourceVersion"] = str(version)

@@ -22,7 +22,7 @@ _MOST_OPERATIONS, _MOST_COPIED = 10_000, 3 * 2**20
 APPLY = "application/apply-patch+yaml"
 
 
-def patched(document: Json, patch: Json, media_type: str, kind: str) -> Json:
+def apply_patch(document: Json, patch: Json, media_type: str, kind: str) -> Json:
     """A copy of a document of that kind with the patch applied. Raises Refused."""
     if media_type == "application/json-patch+json":
         return json_patch(document, patch.get("patch"))
@@ -33,7 +33,7 @@ def patched(document: Json, patch: Json, media_type: str, kind: str) -> Json:
         try:
             return strategic_merge(document, patch, f"{group}.{kind}")
         except PatchError as error:
-            raise _rejected(str(error)) from None
+            raise _refused_patch(str(error)) from None
     raise Refused(
         INVALID_ARGUMENT,
         f"the body of the request was in an unknown format ({media_type or 'no content type'})",
@@ -61,18 +61,18 @@ def json_patch(document: Json, operations: Any) -> Json:
                 source = jsonpatch.JsonPointer(str(operation.get("from"))).resolve(result, None)
                 copied += len(json.dumps(source))
                 if copied > _MOST_COPIED:
-                    raise _rejected(
+                    raise _refused_patch(
                         f"the accumulated size increase of copy is {copied}, exceeding the limit {_MOST_COPIED}"
                     )
             result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        raise _rejected(str(error)) from None
+        raise _refused_patch(str(error)) from None
     if not isinstance(result, dict):
-        raise _rejected("the patched document is not an object")
+        raise _refused_patch("the patched document is not an object")
     return result
 
 
-def _rejected(why: str) -> Refused:
+def _refused_patch(why: str) -> Refused:
     return Refused(
         INVALID_ARGUMENT,
         f"the server rejected our request due to an error in our request: the patch cannot be applied: {why}",

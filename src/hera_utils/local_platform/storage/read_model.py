@@ -88,7 +88,7 @@ class ReadModel:
             found = [s for k, s in self._objects.items() if k[0] == kind and (not namespace or k[1] == namespace)]
         return sorted(found, key=lambda stored: (stored.namespace, stored.name))
 
-    def everything(self) -> list[StoredObject]:
+    def all_objects(self) -> list[StoredObject]:
         with self._lock:
             return list(self._objects.values())
 

@@ -17,7 +17,7 @@ Key = tuple[str, str, str]
 """(kind, namespace, name) of an object."""
 
 
-def untyped(document: Json) -> Json:
+def without_type(document: Json) -> Json:
     """A document without apiVersion and kind. Argo's kinds are stored and sent so, because Argo's gateway gets them from its server as
     protocol buffers, which have neither field.
     """
@@ -124,7 +124,7 @@ _ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # a pod's status is writ
 
 # 64 is about the number of pods that run at once. Each has sixty objects, which keep the memory around them in use.
 @lru_cache(maxsize=64)
-def _parsed(text: str) -> Json:
+def _parse_object(text: str) -> Json:
     document: Json = json.loads(text)
     return document
 
@@ -155,7 +155,7 @@ class StoredPod(NamedTuple):
     @property
     def document(self) -> Json:
         """The body as JSON data, shared by all readers: do not modify it."""
-        return self.new_body if self.new_body is not None else _parsed(self.written)
+        return self.new_body if self.new_body is not None else _parse_object(self.written)
 
     def as_object(self) -> StoredObject:
         # The body begins with its metadata (pods.document ensures that), so the version is inserted at the front.
