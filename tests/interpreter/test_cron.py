@@ -78,7 +78,7 @@ def test_a_when_that_is_no_condition_counts_as_a_failure(when: str, fault: str) 
 def test_the_last_missed_time_counts(schedule: str, deadline: float | None, wanted: float | None) -> None:
     found = document({"lastScheduledTime": text(AT - 10_000)}, schedules=[schedule], startingDeadlineSeconds=deadline)
     found["metadata"]["annotations"] = {cron_workflow.SCHEDULE_ANNOTATION: schedule}
-    assert cron_workflow.missed(found, AT) == wanted
+    assert cron_workflow.missed_time(found, AT) == wanted
 
 
 def test_ends_are_counted_and_old_ones_go() -> None:
@@ -88,7 +88,7 @@ def test_ends_are_counted_and_old_ones_go() -> None:
     ]
     going = cron_workflow.Child("g", "g", "1", "Running", "")
     active = [{"uid": one.uid, "name": one.name} for one in (over[0], failed[0])] + [{"uid": "gone", "name": "gone"}]
-    new, doomed = cron_workflow.settled(document({"active": active}), [*over, *failed, going], AT)
+    new, doomed = cron_workflow.settle(document({"active": active}), [*over, *failed, going], AT)
     assert (new["status"]["succeeded"], new["status"]["failed"]) == (1, 1)
     assert [one["name"] for one in new["status"]["active"]] == ["g"]
     assert doomed == ("s1", "s0", "f0")

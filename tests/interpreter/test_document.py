@@ -11,9 +11,9 @@ from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.interpreter.document import (
     add_metadata,
     effective_spec,
-    join,
+    join_specs,
+    reachable_templates,
     template_documents,
-    templates_reached,
     with_template_defaults,
 )
 from hera_utils.interpreter.submission import cron_workflow, submitted_kind, with_options, workflow_from
@@ -88,7 +88,7 @@ def test_hooks_and_labels_from_are_taken_whole() -> None:
     below = {"hooks": {"exit": {"template": "a"}, "x": {"template": "b", "expression": "1"}},
              "workflowMetadata": {"labels": {"l": "1"}, "labelsFrom": {"f": {"expression": "a"}, "g": {"expression": "b"}}}}  # fmt: skip
     above = {"hooks": {"exit": {"template": "c"}}, "workflowMetadata": {"labelsFrom": {"f": {"expression": "c"}}}}
-    joined = join(above, below)
+    joined = join_specs(above, below)
     assert joined["hooks"] == {"exit": {"template": "c"}, "x": {"template": "b", "expression": "1"}}
     assert joined["workflowMetadata"] == {
         "labels": {"l": "1"},
@@ -103,7 +103,7 @@ def test_an_artifact_of_the_same_store_inherits_what_it_leaves_out() -> None:
         }
     }
     above = {"arguments": {"artifacts": [{"name": "a", "s3": {"key": "new"}}, {"name": "c", "s3": {"key": "z"}}]}}
-    artifacts = join(above, below)["arguments"]["artifacts"]
+    artifacts = join_specs(above, below)["arguments"]["artifacts"]
     assert artifacts == [{"name": "a", "s3": {"bucket": "b", "key": "new"}}, {"name": "c", "s3": {"key": "z"}}]
 
 
@@ -166,7 +166,7 @@ def calls(name: str, *, cluster: bool = False) -> Json:
 
 
 def reached(document: Json, stored: list[Json], **options: Any) -> list[tuple[str, str]]:
-    found = templates_reached(document, template_documents(stored), **options)
+    found = reachable_templates(document, template_documents(stored), **options)
     return [(one["kind"], one["metadata"]["name"]) for one in found]
 
 

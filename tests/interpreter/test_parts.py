@@ -13,7 +13,7 @@ from hera_utils.interpreter import depends, loops, outcomes, podspec, progress, 
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.items import Item
-from hera_utils.interpreter.nodes.retry import humane
+from hera_utils.interpreter.nodes.retry import readable_duration
 from hera_utils.interpreter.sprintf import sprintf
 from hera_utils.interpreter.substitution import Variables
 
@@ -219,7 +219,7 @@ def test_the_short_way_through_depends_is_the_long_one(logic: str, flags: list[b
     for name, result in results.items():
         for word, value in result.items():
             python = python.replace(f"{name.replace('-', '_')}.{word}", str(value))
-    assert depends.holds(logic, results) is _truth(python)
+    assert depends.is_true(logic, results) is _truth(python)
 
 
 def _truth(text: str) -> bool:
@@ -256,7 +256,7 @@ def test_any_string(value: object, text: str) -> None:
 
 
 def test_go_prints_lists_and_maps() -> None:
-    assert values.printed([1, "a", {"k": [True]}]) == "[1 a map[k:[true]]]"
+    assert values.go_print([1, "a", {"k": [True]}]) == "[1 a map[k:[true]]]"
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_progress(text: object, parsed: tuple[int, int] | None) -> None:
      (3600, "1 hour 0 minutes"), (90061, "1 day 1 hours")],
 )  # fmt: skip
 def test_durations_in_words(seconds: float, words: str) -> None:
-    assert humane(seconds) == words
+    assert readable_duration(seconds) == words
 
 
 def test_a_pod_spec_patch_adds_a_mount_of_a_volume_that_is_mounted_elsewhere() -> None:
@@ -307,7 +307,7 @@ def test_a_pod_spec_patch_adds_a_mount_of_a_volume_that_is_mounted_elsewhere() -
             "containers": [{"name": "main", "volumeMounts": [{"name": "data", "mountPath": path} for path in paths]}]
         }
 
-    assert podspec.patched(spec("/a", "/b"), [json.dumps(spec("/c"))]) == spec("/c", "/a", "/b")
+    assert podspec.apply_patches(spec("/a", "/b"), [json.dumps(spec("/c"))]) == spec("/c", "/a", "/b")
 
 
 @pytest.mark.parametrize(
@@ -327,14 +327,14 @@ def test_a_pod_spec_patch_adds_a_mount_of_a_volume_that_is_mounted_elsewhere() -
 )
 def test_a_pod_spec_patch_that_cannot_be_applied(patch: str) -> None:
     with pytest.raises(Fault) as fault:
-        podspec.patched({"containers": [{"name": "main"}]}, [patch])
+        podspec.apply_patches({"containers": [{"name": "main"}]}, [patch])
     assert fault.value.message == "Error applying PodSpecPatch"
 
 
 def test_pod_spec_patch() -> None:
     spec = {"containers": [{"name": "main", "image": "i", "resources": {"limits": {"cpu": "1"}}}]}
     patch = '{"containers":[{"name":"main","resources":{"limits":{"memory":"1Gi"}}},{"name":"wait","image":"x"}]}'
-    patched = podspec.patched(spec, [patch, "terminationGracePeriodSeconds: 3"])
+    patched = podspec.apply_patches(spec, [patch, "terminationGracePeriodSeconds: 3"])
     assert patched["containers"] == [
         {"name": "main", "image": "i", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}
     ]

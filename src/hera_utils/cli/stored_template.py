@@ -140,9 +140,9 @@ def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
 
 def state_of_cron_workflow(cron: Json) -> str:
     """The state: scheduled, suspended, or stopped (its stopStrategy has ended it)."""
-    from hera_utils.interpreter.cron.cron_workflow import completed
+    from hera_utils.interpreter.cron.cron_workflow import is_completed
 
-    if completed(cron):
+    if is_completed(cron):
         return "stopped"
     return "suspended" if (cron.get("spec") or {}).get("suspend") else "scheduled"
 
@@ -154,13 +154,13 @@ def _schedules(cron: Json) -> str:
 
 
 def _next_time(document: Json, now: float) -> float | None:
-    from hera_utils.interpreter.cron.cron_workflow import enabled, next_time
+    from hera_utils.interpreter.cron.cron_workflow import is_enabled, next_time
     from hera_utils.interpreter.cron.schedules import ScheduleError
 
     if document.get("kind", _CRON) != _CRON or not (document.get("spec") or {}).get("schedules"):
         return None
     try:
-        return next_time(document, now) if enabled(document) else None
+        return next_time(document, now) if is_enabled(document) else None
     except ScheduleError:
         return None
 

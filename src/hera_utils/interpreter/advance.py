@@ -42,13 +42,13 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     timers that are obsolete, change nothing.
     """
     if isinstance(event, events.Submitted):
-        return start.submitted(run, event)
+        return start.submit_run(run, event)
     if isinstance(event, events.RetryRequested):
-        return start.again(run, event, _pods_ended_since)
+        return start.retry_run(run, event, _pods_ended_since)
     if run.finished:
-        _keep(run, event)
+        _keep_late_pod(run, event)
         return []
-    walk = start.restored(run, event)
+    walk = start.restore_walk(run, event)
     apply = _HANDLERS[type(event)]
     apply(walk, event)
     if walk.ledger.touched and not isinstance(event, _PARTS_OF_A_LOOK):
@@ -57,7 +57,7 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     return walk.commands
 
 
-def _keep(run: Run, event: events.Event) -> None:
+def _keep_late_pod(run: Run, event: events.Event) -> None:
     """Store in `memory["late"]` the end of a pod that a failed template left running and that outlived the run.
 
     A retry in place needs it, because Argo's controller would check the pod then.
@@ -97,7 +97,7 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
         boundary = walk.ledger.get(node.get("boundaryID") or "")
         if boundary is not None and phases.has_ended(boundary):
             kill_daemons(walk, boundary["id"])  # the event came late, and nothing else would end the pod
-    walk.rise(event.node_id)
+    walk.visit_ancestors(event.node_id)
 
 
 def _template_of(walk: Walk, node: Json) -> Json:
@@ -117,7 +117,7 @@ def _template_of(walk: Walk, node: Json) -> Json:
         _, template = walk.templates.resolve(holder, TemplateHolder(scope, name))
         template = with_template_defaults(template, walk.spec.get("templateDefaults"))
         local = Variables({"node.name": node["name"]}, walk.entropy_of("template", node["name"], node))
-        return arguments.process(template, node.get("inputs") or {}, walk.variables, local, walk.config_maps)
+        return arguments.resolve_inputs(template, node.get("inputs") or {}, walk.variables, local, walk.config_maps)
     except Fault:
         return {}
 
@@ -168,12 +168,12 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
             walk.ledger.drop(container)
             walk.ledger.forget(node, container["id"])
         walk.ledger.mark(node, phases.ERROR, fault.message)
-        walk.rise(event.node_id, fault)
+        walk.visit_ancestors(event.node_id, fault)
         return
     outcome = outcomes.of_pod(event, template)
     collected = outcomes.outputs(event, template)
-    if not outcomes.progress_reported(event.containers):
-        walk.ledger.change(node, progress=progress.at_the_start(template.get("metadata")))
+    if not outcomes.is_progress_reported(event.containers):
+        walk.ledger.change(node, progress=progress.initial_progress(template.get("metadata")))
     failed = event.phase != "Succeeded"
     _containers(walk, node, event.containers, failed=failed)
     if event.message == events.POD_DELETED:
@@ -191,26 +191,26 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         **{RAN: outcomes.ran(event, template) or node.get(RAN)},
     )
     outputs.publish(walk, collected)
-    unkept = cache.refusal(node) if outcome.phase == phases.SUCCEEDED else ""
+    unkept = cache.key_fault(node) if outcome.phase == phases.SUCCEEDED else ""
     phase, message = (phases.ERROR, unkept) if unkept else (outcome.phase, message)
     walk.ledger.mark(node, phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
     gc.pod_ended(walk, node)
-    walk.rise(event.node_id)
+    walk.visit_ancestors(event.node_id)
 
 
 def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> None:
     """A pod that was killed has ended: its outputs count, and the workflow may be over now.
 
-    Phase and message of its node stay unless the pod's own end counts (`killed.tells`); the time of its end stays.
+    Phase and message of its node stay unless the pod's own end counts (`killed.determines_phase`); the time of its end stays.
     """
-    noted = killed.ended(walk.run, event.node_id)
+    noted = killed.take_ended(walk.run, event.node_id)
     if noted is None:
         return
     template = _template_of(walk, node)
     gathered = outcomes.outputs(event, template)
-    tells = killed.tells(walk, node, noted, event)
-    if not noted["exitCode"] or (not tells and killed.was_deaf(event)):
+    tells = killed.determines_phase(walk, node, noted, event)
+    if not noted["exitCode"] or (not tells and killed.ignored_sigterm(event)):
         gathered.pop("exitCode", None)
     ran = outcomes.ran(event, template) or node.get(RAN)
     walk.ledger.change(node, outputs=gathered or None, **{RAN: ran})
@@ -283,7 +283,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         if key == "suspend" and node is not None and phases.is_suspended(node):
             # Its template has failed fast, and the DAG that called the template waits for it.
             walk.ledger.mark(node, phases.SUCCEEDED)
-            walk.rise(node_id)
+            walk.visit_ancestors(node_id)
         return
     fault: Fault | None = None
     try:
@@ -297,7 +297,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         fault = raised
         if not phases.has_ended(node):
             walk.ledger.mark(node, phases.ERROR, fault.message)
-    walk.rise_from(frame, fault)
+    walk.visit_ancestors_of_frame(frame, fault)
 
 
 _PARTS_OF_A_LOOK = (events.LockAnswered, events.ObjectRead)

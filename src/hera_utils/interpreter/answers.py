@@ -9,7 +9,7 @@ from hera_utils.interpreter.walk import Walk
 
 def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
     """A lock was granted, or its holder has to wait."""
-    if not lock_requests.answered(walk, event):
+    if not lock_requests.take_answer(walk, event):
         return
     if event.status.get("bug"):
         finish.fail(walk, event.status["error"])

@@ -15,16 +15,16 @@ from hera_utils.interpreter.variables import ConfigMaps, from_config_map, parame
 LOCATIONS = ("artifactory", "s3", "git", "http", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
 
 
-def located(artifact: Mapping[str, Any]) -> bool:
+def has_location(artifact: Mapping[str, Any]) -> bool:
     """Whether the artifact has a location."""
     return any(isinstance(artifact.get(location), dict) for location in LOCATIONS)
 
 
-def item_named(items: list[Json] | None, name: str) -> Json | None:
+def find_item(items: list[Json] | None, name: str) -> Json | None:
     return next((item for item in items or () if item.get("name") == name), None)
 
 
-def process(
+def resolve_inputs(
     template: Json,
     arguments: Mapping[str, Any],
     above: substitution.Variables,
@@ -44,7 +44,7 @@ def process(
             filled["parameters"] = [_input(p, given.get(p["name"]), above, config_maps) for p in inputs["parameters"]]
         if inputs.get("artifacts"):
             filled["artifacts"] = [
-                _artifact(a, item_named(arguments.get("artifacts"), a["name"])) for a in inputs["artifacts"]
+                _artifact(a, find_item(arguments.get("artifacts"), a["name"])) for a in inputs["artifacts"]
             ]
         template = {**template, "inputs": filled}
     return substitute(template, above, local)
@@ -93,10 +93,10 @@ def _from_config_map(name: str, source: Json, above: substitution.Variables, con
 
 
 def _artifact(declared: Json, supplied: Json | None) -> Json:
-    if not declared.get("optional") and not located(declared):
+    if not declared.get("optional") and not has_location(declared):
         if supplied is None:
             raise Fault(f"inputs.artifacts.{declared['name']} was not supplied")
-        if not located(supplied):
+        if not has_location(supplied):
             raise Fault(f"inputs.artifacts.{declared['name']} missing location information")
     if supplied is None:
         return declared
@@ -110,7 +110,7 @@ def substitute(template: Json, above: Mapping[str, Any], local: substitution.Var
     In two passes, as in Argo: first the variables of the workflow and the node (inputs may contain them), then the inputs.
     """
     variables = substitution.Variables(above, local.entropy).plus(local)
-    first = _replaced(template, variables)
+    first = _replace_variables(template, variables)
     inputs = first.get("inputs") or {}
     parameters = inputs.get("parameters") or []
     for parameter in parameters:
@@ -129,10 +129,10 @@ def substitute(template: Json, above: Mapping[str, Any], local: substitution.Var
     for parameter in outputs.get("parameters") or ():
         if (parameter.get("valueFrom") or {}).get("path"):
             variables[f"outputs.parameters.{parameter['name']}.path"] = parameter["valueFrom"]["path"]
-    return _replaced(first, variables)
+    return _replace_variables(first, variables)
 
 
-def _replaced(template: Json, variables: substitution.Variables) -> Json:
+def _replace_variables(template: Json, variables: substitution.Variables) -> Json:
     """The template with its variables replaced. Expressions of time and chance in steps and tasks stay until these open."""
     parts = {key: template[key] for key in ("steps", "dag") if template.get(key) is not None}
     if not parts:

@@ -24,7 +24,7 @@ _HELP = "https://argo-workflows.readthedocs.io/en/latest/memoization/#faqs"
 _LABEL = "workflows.argoproj.io/configmap-type"
 
 
-def looked_up(context: Context, frame: Frame, node: Json | None) -> bool:
+def look_up(context: Context, frame: Frame, node: Json | None) -> bool:
     """Whether the cache has answered. After a hit the node exists, is over, and has the cached outputs.
 
     Raises Fault for an illegal key or a config map that is not a cache.
@@ -44,7 +44,7 @@ def looked_up(context: Context, frame: Frame, node: Json | None) -> bool:
     found = context.answers.pop(question)
     entry = _entry(found.document, key) if found.document is not None else None
     longest = _longest_age(memoize)
-    if entry is None or not entry.get("nodeID") or _age(context, entry) > longest:
+    if entry is None or not entry.get("nodeID") or _age_of(context, entry) > longest:
         return True
     if node is None:
         node = new_nodes.new_node(context, frame, new_nodes.node_type(context, frame.template), phases.PENDING)
@@ -85,11 +85,11 @@ def _longest_age(memoize: Json) -> float:
         raise Fault(f"invalid maxAge: {error}") from None
 
 
-def _age(context: Context, entry: Json) -> float:
+def _age_of(context: Context, entry: Json) -> float:
     return context.ledger.now - timestamps.seconds(entry.get("creationTimestamp"))
 
 
-def refusal(node: Json) -> str:
+def key_fault(node: Json) -> str:
     """The reason why Kubernetes would refuse to store a node's outputs: the key is not legal in a config map; "" if it is."""
     status = node.get("memoizationStatus") or {}
     key, name = status.get("key", ""), status.get("cacheName", "")
@@ -104,7 +104,7 @@ def save(context: Context, node: Json) -> None:
     status = node.get("memoizationStatus")
     if not status or status.get("hit") or node["type"] == "Retry" or node["phase"] != phases.SUCCEEDED:
         return
-    if refusal(node):
+    if key_fault(node):
         return  # in Argo steps and DAGs succeed even if their outputs cannot be stored
     now = timestamps.text(context.ledger.now)
     outputs = node.get("outputs")

@@ -15,7 +15,7 @@ def close(context: Context, frame: Frame) -> None:
     context.waiting.pop(frame.node_id, None)
     lock_requests.release(context, frame.node_id)
     if frame.call.attempt is None and frame.template.get("metrics"):
-        metrics.of_node(context, frame.template, context.ledger.nodes[frame.node_id])
+        metrics.emit_node_metrics(context, frame.template, context.ledger.nodes[frame.node_id])
     if frame.kind in ("Steps", "DAG"):
         kill_daemons(context, frame.node_id)
 

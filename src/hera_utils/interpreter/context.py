@@ -59,7 +59,7 @@ class Context:
         self.rebuilds = False
         self.opens = True
 
-    def goes_on_later(self) -> bool:
+    def is_out_of_time(self) -> bool:
         """Whether the rest is done in a later event. Not while frames are rebuilt, which must reach all open nodes at once."""
         return not self.rebuilds and self.has_no_time()
 
@@ -73,7 +73,7 @@ class Context:
                 above = above.parent
         return False
 
-    def is_still(self) -> bool:
+    def plans_nothing(self) -> bool:
         """Whether no node is planned, because the run is suspended or its nodes are being ended (stop.py)."""
         return bool(self.spec.get("suspend") or self.run.memory.get("ending"))
 

@@ -13,7 +13,7 @@ from hera_utils.interpreter.walk import Walk
 
 def workflow_deadline(walk: Walk) -> None:
     """The workflow's activeDeadlineSeconds are over: all nodes except exit handlers end."""
-    if not limits.deadline_passed(walk):
+    if not limits.is_deadline_passed(walk):
         walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
         return
     stop.begin(walk, stop.DEADLINE)

@@ -82,20 +82,20 @@ def results_of(node: Json, children: Callable[[Json], list[Json]]) -> dict[str, 
     }
 
 
-def holds(logic: str, results: Mapping[str, Results]) -> bool:
+def is_true(logic: str, results: Mapping[str, Results]) -> bool:
     """Whether a task with this logic runs. results: of every task that it names."""
     text = logic.replace("-", "_")
     named = {name.replace("-", "_"): result for name, result in results.items()}
-    simple = _Simple(text, named).value()
+    simple = _SimpleExpression(text, named).value()
     if simple is not None:
         return simple
     try:
-        return substitution.true_of(text, named)
+        return substitution.evaluate_depends(text, named)
     except Fault as fault:
         raise Fault(f"unable to evaluate expression '{text}': {fault.message}") from None
 
 
-class _Simple:
+class _SimpleExpression:
     """Evaluates the usual expressions (names, && || ! and parentheses) without the general evaluator; None for any other."""
 
     def __init__(self, text: str, results: Mapping[str, Results]) -> None:
@@ -124,7 +124,7 @@ class _Simple:
         if not self.tokens:
             return None
         try:
-            found = self._either()
+            found = self._or()
         except RecursionError:  # thousands of nested parentheses; the general evaluator reports its limit for them
             return None
         return found if self.at == len(self.tokens) else None
@@ -132,15 +132,15 @@ class _Simple:
     def _next(self) -> Any:
         return self.tokens[self.at] if self.at < len(self.tokens) else None
 
-    def _either(self) -> bool | None:
-        found = self._both()
+    def _or(self) -> bool | None:
+        found = self._and()
         while found is not None and self._next() == "||":
             self.at += 1
-            other = self._both()
+            other = self._and()
             found = None if other is None else found or other
         return found
 
-    def _both(self) -> bool | None:
+    def _and(self) -> bool | None:
         found = self._operand()
         while found is not None and self._next() == "&&":
             self.at += 1
@@ -157,7 +157,7 @@ class _Simple:
             value = self._operand()
             return None if value is None else not value
         if token == "(":
-            value = self._either()
+            value = self._or()
             if self._next() != ")":
                 return None
             self.at += 1

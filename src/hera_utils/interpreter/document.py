@@ -52,12 +52,12 @@ def effective_spec(document: Json, templates: Iterable[Json]) -> Json:
     found = template_documents(templates)(kind, name)
     if found is None:
         raise not_found(resource_of(kind), name)
-    return join(spec, found.get("spec") or {})
+    return join_specs(spec, found.get("spec") or {})
 
 
-def join(spec: Json, template_spec: Json) -> Json:
+def join_specs(spec: Json, template_spec: Json) -> Json:
     """A workflow's spec over its template's (Argo: JoinWorkflowSpec)."""
-    joined = _over(template_spec, spec)
+    joined = _merge_over(template_spec, spec)
     joined.pop("suspend", None)
     if "suspend" in spec:
         joined["suspend"] = spec["suspend"]
@@ -71,7 +71,7 @@ def join(spec: Json, template_spec: Json) -> Json:
     return joined
 
 
-def _over(below: Json, above: Json) -> Json:
+def _merge_over(below: Json, above: Json) -> Json:
     """A strategic merge; but a hook or a labelsFrom is taken from one side as a whole."""
     rest = {name: value for name, value in below.items() if name != "hooks"}
     metadata = rest.get("workflowMetadata")
@@ -188,7 +188,7 @@ def _label_from(name: str, expression: str, evaluate: Callable[[str], Any]) -> s
 # --- what a document refers to ------------------------------------------------------------------------------------
 
 
-def templates_reached(
+def reachable_templates(
     document: Json, lookup: Lookup, everything: Callable[[str], Iterable[Json]] | None = None
 ) -> tuple[Json, ...]:
     """The WorkflowTemplates and ClusterWorkflowTemplates that a document can reach, whole, with `kind` set.

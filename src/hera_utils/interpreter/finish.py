@@ -21,7 +21,7 @@ _PODS = "PodRunning"
 
 def conclude(context: Context, node: Json, handler: Json | None) -> None:
     """The entry node and the exit handler are over: close the run, unless killed pods have not ended yet."""
-    if killed.awaited(context.run) or _pods_run(context):
+    if killed.is_awaiting_pods(context.run) or _has_running_pods(context):
         return
     killed.end_retries(context)
     ready = phases.is_fulfilled(node) and not phases.has_ended(node)  # a daemon, which ends now
@@ -36,7 +36,7 @@ def conclude(context: Context, node: Json, handler: Json | None) -> None:
     close(context, phase, message)
 
 
-def _pods_run(context: Context) -> bool:
+def _has_running_pods(context: Context) -> bool:
     """Whether a pod still runs that a failed template left behind. Argo waits for its outputs (checkTaskResultsInProgress).
 
     Argo does not wait for a pod that has not started, nor for a daemon that is ready.
@@ -60,7 +60,7 @@ def set_phase(context: Context, phase: str, message: str = "") -> None:
         status["phase"] = phase
         labels[_PHASE_LABEL] = phase
         labels.setdefault(_COMPLETED_LABEL, "false")
-        _tell(context, phase, message)
+        _emit_event(context, phase, message)
     if not status.get("startedAt") and phase != phases.PENDING:
         status["startedAt"] = timestamps.text(context.ledger.now)
     if message:
@@ -69,7 +69,7 @@ def set_phase(context: Context, phase: str, message: str = "") -> None:
         status.pop("message", None)
 
 
-def _tell(context: Context, phase: str, message: str) -> None:
+def _emit_event(context: Context, phase: str, message: str) -> None:
     """Emit the Kubernetes event of a new phase."""
     if phase == phases.RUNNING:
         context.say(EmitEvent("WorkflowRunning", "Workflow Running", "Normal"))
@@ -98,7 +98,7 @@ def close(context: Context, phase: str, message: str) -> None:
     context.later.clear()
     killed.forget(context.run)
     context.variables["workflow.status"] = phase
-    metrics.of_workflow(context, ended=True)
+    metrics.emit_workflow_metrics(context, ended=True)
     lock_requests.release_all(context)
     gc.run_ended(context)
     note_totals(context)
@@ -113,7 +113,7 @@ def note_totals(context: Context) -> None:
     if any(isinstance(command, LaunchPod) for command in context.commands):
         note_pods(context)
     else:
-        _say_whether_pods_run(context)
+        _set_pods_condition(context)
 
 
 def note_pods(context: Context) -> None:
@@ -121,10 +121,10 @@ def note_pods(context: Context) -> None:
     conditions = context.document["status"].setdefault("conditions", [])
     if not any(one["type"] == _PODS for one in conditions):
         conditions.insert(0, {"type": _PODS, "status": "False"})
-    _say_whether_pods_run(context)
+    _set_pods_condition(context)
 
 
-def _say_whether_pods_run(context: Context) -> None:
+def _set_pods_condition(context: Context) -> None:
     for condition in context.document["status"].get("conditions") or ():
         if condition["type"] == _PODS:
             condition["status"] = "True" if context.ledger.running_pods else "False"

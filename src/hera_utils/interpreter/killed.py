@@ -4,8 +4,8 @@ Their nodes are over at once, and exit handlers begin at once. But the workflow 
 outputs count, also the global ones. Argo waits for its task results in the same way (markWorkflowPhase, checkTaskResultsInProgress).
 A daemon is not waited for, nor a pod that takes longer to end than Argo's timeout for a task result.
 
-The end of a stopped pod also counts while something waits for its node (`tells`): a program that ends with 0 after the signal has
-succeeded.
+The end of a stopped pod also counts while something waits for its node (`determines_phase`): a program that ends with 0 after the signal
+has succeeded.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ def end_retries(context: Context) -> None:
         if node["type"] != "Retry" or phases.has_ended(node):
             continue
         on_exit = outbound.in_exit_handler(context.ledger, node)
-        if not limits.may_run(context, on_exit) and _leaves_ended(context, node):
+        if not limits.may_run(context, on_exit) and _have_leaves_ended(context, node):
             context.ledger.mark(node, phases.FAILED, f"Stopped with strategy '{strategy}'")
 
 
-def _leaves_ended(context: Context, node: Json) -> bool:
+def _have_leaves_ended(context: Context, node: Json) -> bool:
     todo, visited = [node], {node["id"]}
     while todo:
         below = context.ledger.children(todo[-1])
@@ -82,7 +82,7 @@ def _leaves_ended(context: Context, node: Json) -> bool:
     return True
 
 
-def tells(context: Context, node: Json, noted: Json, event: PodFinished) -> bool:
+def determines_phase(context: Context, node: Json, noted: Json, event: PodFinished) -> bool:
     """Whether the end of a killed pod determines the phase of its node: something waits for it, or Argo checks it again.
 
     If the program ignores the signal until it is killed, nothing waits for it; Argo sees its end only while an exit handler runs.
@@ -92,10 +92,10 @@ def tells(context: Context, node: Json, noted: Json, event: PodFinished) -> bool
     handler = context.ledger.node_named(f"{context.run.name}.onExit")
     if handler is not None and not phases.has_ended(handler):
         return True
-    return _is_waited_for(context, node) and not was_deaf(event)
+    return _is_waited_for(context, node) and not ignored_sigterm(event)
 
 
-def was_deaf(event: PodFinished) -> bool:
+def ignored_sigterm(event: PodFinished) -> bool:
     """Whether the program ignored SIGTERM and had to be killed."""
     return outcomes.exit_code(event.containers) == _KILLED
 
@@ -111,12 +111,12 @@ def _is_waited_for(context: Context, node: Json) -> bool:
     return True
 
 
-def awaited(run: Run) -> bool:
+def is_awaiting_pods(run: Run) -> bool:
     """Whether a killed pod has not ended yet."""
     return bool(run.memory.get("killed"))
 
 
-def is_unsettled(context: Context, node: Json) -> bool:
+def awaits_outputs(context: Context, node: Json) -> bool:
     """Whether the template around the node must still wait for it, because a killed pod in it has not reported its outputs.
 
     A stopped DAG within it is over at once, regardless of its pods (Argo: taskResultSynced).
@@ -138,7 +138,7 @@ def _is_below(context: Context, pod: str, node: Json) -> bool:
     return False
 
 
-def ended(run: Run, node_id: str) -> Json | None:
+def take_ended(run: Run, node_id: str) -> Json | None:
     """Remove and return the entry of a pod that has ended; None if the run does not wait for it."""
     noted: Json | None = (run.memory.get("killed") or {}).pop(node_id, None)
     return noted

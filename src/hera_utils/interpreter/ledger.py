@@ -12,7 +12,7 @@ from typing import Any
 
 from hera_utils.argo import names, phases, timestamps
 from hera_utils.interpreter.faults import Oversize
-from hera_utils.interpreter.progress import LEAVES, Tally, of, text_of
+from hera_utils.interpreter.progress import LEAVES, Tally, progress_of, text_of
 from hera_utils.interpreter.state import Json, Run
 
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
@@ -42,7 +42,7 @@ def _characters(values: Json | None) -> int:
     return size + sum(len(str((one.get("raw") or {}).get("data") or "")) for one in values.get("artifacts") or ())
 
 
-def _beyond(text: str | None) -> int:
+def _excess_characters(text: str | None) -> int:
     return max(0, len(text or "") - _ORDINARY)
 
 
@@ -68,7 +68,7 @@ class Ledger:
         self.daemons: dict[str, set[str]] = defaultdict(set)
         self.touched: set[str] = set()
         self.characters = sum(
-            _characters(node.get("inputs")) + _beyond(node["name"]) + _beyond(node.get("message"))
+            _characters(node.get("inputs")) + _excess_characters(node["name"]) + _excess_characters(node.get("message"))
             for node in self.nodes.values()
         )
         self.output_characters = sum(_characters(node.get("outputs")) for node in self.nodes.values())
@@ -133,7 +133,9 @@ class Ledger:
         """Add a node. Its display name is its name without that of its boundary."""
         if len(self.nodes) >= self.run.most_nodes:
             raise Oversize(f"{self.run.most_nodes} nodes")
-        self._grow(_characters(fields.get("inputs")) + _beyond(name) + _beyond(fields.get("message")))
+        self._grow(
+            _characters(fields.get("inputs")) + _excess_characters(name) + _excess_characters(fields.get("message"))
+        )
         node_id = self.reserve(name)
         self._reserved.pop(node_id, None)
         boundary = self.nodes.get(fields.get("boundaryID") or "")
@@ -169,7 +171,7 @@ class Ledger:
         if "outputs" in changed:
             self._check_outputs(node.get("outputs"), changed["outputs"])
         if "message" in changed:
-            self._grow(_beyond(changed["message"]) - _beyond(node.get("message")))
+            self._grow(_excess_characters(changed["message"]) - _excess_characters(node.get("message")))
         if weighed:
             self._count(node, -1)
         for key, value in changed.items():
@@ -197,7 +199,7 @@ class Ledger:
         if message is not None:
             fields["message"] = message
         if phase in phases.ENDED and node["type"] in LEAVES:
-            fields["progress"] = text_of(*of(node, phase))
+            fields["progress"] = text_of(*progress_of(node, phase))
         self.change(node, **fields)
         if not node.get("finishedAt") and phases.is_fulfilled(node):
             node["finishedAt"] = self._stamp() if at is None else timestamps.text(at)

@@ -18,7 +18,7 @@ FAIL_FAST = "template has failed or errored children and failFast enabled"
 FULL = "Max parallelism reached"
 
 
-def whole(value: object) -> int | None:
+def read_intstr(value: object) -> int | None:
     """A number that may be written as text (intstr); None if there is none."""
     if value is None:
         return None
@@ -44,27 +44,27 @@ def timeout(text: str) -> float:
         raise Fault(f"invalid timeout format {fault.message}") from None
 
 
-def workflow_full(context: Context) -> bool:
+def is_workflow_full(context: Context) -> bool:
     """Whether the workflow's own parallelism is reached, so that no further node may open."""
-    limit = whole(context.spec.get("parallelism"))
+    limit = read_intstr(context.spec.get("parallelism"))
     return limit is not None and context.ledger.active_pods >= limit
 
 
 def check_open(context: Context, boundary: str) -> None:
     """Raise Full when no new node may open within this boundary now (Argo: checkParallelism)."""
-    if workflow_full(context):
+    if is_workflow_full(context):
         raise Full(FULL)
     frame = context.frames.get(boundary)
     if frame is None:
         return
-    if failing_fast(context, frame):
+    if is_failing_fast(context, frame):
         raise Full(FULL)
-    limit = whole(frame.template.get("parallelism"))
+    limit = read_intstr(frame.template.get("parallelism"))
     if limit is not None and context.ledger.active_children[boundary] >= limit:
         raise Full(FULL)
 
 
-def failing_fast(context: Context, frame: Frame) -> bool:
+def is_failing_fast(context: Context, frame: Frame) -> bool:
     """Whether failFast prevents a template from opening more nodes. If none of its nodes runs any longer, this marks it as failed."""
     if not frame.template.get("failFast") or context.ledger.unsuccessful_children[frame.node_id] <= 0:
         return False
@@ -97,21 +97,21 @@ AFTER = 0.01  # seconds after which a deadline counts as passed; a kubelet, whic
 
 def workflow_deadline(context: Context) -> float:
     """When the workflow must be over (seconds since the epoch); 0 without a deadline."""
-    limit = whole(context.spec.get("activeDeadlineSeconds"))
+    limit = read_intstr(context.spec.get("activeDeadlineSeconds"))
     started = timestamps.seconds(context.document["status"].get("startedAt"))
     return started + limit if limit is not None and started else 0.0
 
 
-def deadline_passed(context: Context) -> bool:
+def is_deadline_passed(context: Context) -> bool:
     deadline = workflow_deadline(context)
     return bool(deadline) and context.ledger.now > deadline
 
 
-def too_late(context: Context, on_exit: bool) -> str:
+def reason_to_end(context: Context, on_exit: bool) -> str:
     """The reason why a node without a pod, or one that waits for a lock, ends at once: the run is stopped or past its deadline; else ""."""
     if not may_run(context, on_exit):
         return f"Stopped with strategy '{shutdown(context)}'"
-    return "Step exceeded its deadline" if deadline_passed(context) and not on_exit else ""
+    return "Step exceeded its deadline" if is_deadline_passed(context) and not on_exit else ""
 
 
 def check_pending(context: Context, template: Json, node: Json) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ASKED, _HELD = "asked", "held"
 
 
-def ask(context: Context, holder: str, synchronization: Json) -> None:
+def ask_for_locks(context: Context, holder: str, synchronization: Json) -> None:
     """Ask for locks, unless they were asked for before."""
     states: dict[str, str] = context.run.memory.setdefault("locks", {})
     if holder not in states:
@@ -31,11 +31,11 @@ def ask(context: Context, holder: str, synchronization: Json) -> None:
         context.say(AskLock(holder, synchronization, int(context.spec.get("priority") or 0), created))
 
 
-def held(context: Context, holder: str) -> bool:
+def holds_locks(context: Context, holder: str) -> bool:
     return bool((context.run.memory.get("locks") or {}).get(holder) == _HELD)
 
 
-def waits(context: Context, holder: str) -> bool:
+def waits_for_locks(context: Context, holder: str) -> bool:
     return bool((context.run.memory.get("locks") or {}).get(holder) == _ASKED)
 
 
@@ -43,7 +43,7 @@ def awaits_answer(context: Context, node_id: str) -> bool:
     """Whether a call that had room asked for its locks or a cache and has no answer yet; it keeps the locks that it holds."""
     if f"memo:{node_id}" in (context.run.memory.get("asked") or {}):
         return True
-    return waits(context, node_id) and f"lock:{node_id}" not in context.answers
+    return waits_for_locks(context, node_id) and f"lock:{node_id}" not in context.answers
 
 
 def any_may_be_granted(context: Context) -> bool:
@@ -72,19 +72,19 @@ def _own_lock(context: Context, holder: str) -> str | None:
     return name if len(set(holders)) >= limit else None
 
 
-def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
+def acquire(context: Context, frame: Frame, node: Json | None) -> bool:
     """Whether the frame's node has its locks; asks for them the first time. Raises Fault if they can never be granted."""
     synchronization = frame.template.get("synchronization")
     if not synchronization:
         return True
     holder = frame.node_id
     answer = context.answers.pop(f"lock:{holder}", None)
-    if held(context, holder):
+    if holds_locks(context, holder):
         if node is not None and node.get("synchronizationStatus"):
             context.ledger.change(node, synchronizationStatus=None, message=None)
         return True
     if answer is None:
-        ask(context, holder, synchronization)
+        ask_for_locks(context, holder, synchronization)
     elif answer.status.get("error"):
         context.run.memory["locks"].pop(holder, None)
         raise Fault(str(answer.status["error"]))
@@ -93,14 +93,14 @@ def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
             node = new_nodes.new_node(context, frame, new_nodes.node_type(context, frame.template), phases.PENDING)
         waiting = {"waiting": answer.status.get("waiting", "")}
         context.ledger.change(node, synchronizationStatus=waiting, message=answer.message)
-        if reason := limits.too_late(context, frame.on_exit):
+        if reason := limits.reason_to_end(context, frame.on_exit):
             context.ledger.mark(node, phases.FAILED, reason)
         else:
             limits.check_pending(context, frame.template, node)
     return False
 
 
-def answered(context: Context, event: LockAnswered) -> bool:
+def take_answer(context: Context, event: LockAnswered) -> bool:
     """Process an answer; returns False if nothing waits for it any longer."""
     states: dict[str, str] = context.run.memory.get("locks") or {}
     if event.holder not in states:
@@ -168,14 +168,14 @@ def release(context: Context, holder: str) -> None:
 
 def release_unused(context: Context, holder: str) -> None:
     """Release locks that were granted when nothing needed them any longer, or when there was no room to use them."""
-    opened = holder in context.frames or holder in context.held or context.is_still()
-    if held(context, holder) and not opened:
+    opened = holder in context.frames or holder in context.held or context.plans_nothing()
+    if holds_locks(context, holder) and not opened:
         release(context, holder)
 
 
 def release_without_room(context: Context, holder: str) -> None:
     """Release the locks of a node without room to open, as others may wait for them. A mere request keeps its place in the queue."""
-    if held(context, holder):
+    if holds_locks(context, holder):
         release(context, holder)
 
 

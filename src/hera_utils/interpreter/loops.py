@@ -24,7 +24,7 @@ _MOST_DIGITS, _INT64 = 4000, 1 << 63
 _LOOPS = ("withItems", "withParam", "withSequence")
 
 
-def looped(step: Mapping[str, Any]) -> bool:
+def is_loop(step: Mapping[str, Any]) -> bool:
     """Whether the step is a loop."""
     return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence") is not None)
 
@@ -66,7 +66,7 @@ def _items(step: Json, most: int) -> list[Item]:
         return [Item.of(value) for value in step["withItems"]]
     try:
         if step.get("withParam"):
-            return parsed(text_of(step["withParam"]), most)
+            return parse_items(text_of(step["withParam"]), most)
         return [*_sequence(step["withSequence"], most)]
     except Fault:
         if _never_runs(step.get("when")):
@@ -79,7 +79,7 @@ def may_pause(context: Context, written: int) -> bool:
     if written % 100:
         return False
     context.opened += 1
-    return context.goes_on_later()
+    return context.is_out_of_time()
 
 
 def _check_count(field: str, count: int, most: int) -> None:
@@ -88,7 +88,7 @@ def _check_count(field: str, count: int, most: int) -> None:
         raise Fault(f"{field} has more than {most} items: workflow is longer than maximum allowed size.")
 
 
-def parsed(text: str, most: int) -> list[Item]:
+def parse_items(text: str, most: int) -> list[Item]:
     """The items of a withParam. Raises Fault."""
     wrong = f"withParam value could not be parsed as a JSON list: {text.strip()}: "
     try:
@@ -107,11 +107,11 @@ def parsed(text: str, most: int) -> list[Item]:
 
 
 def _sequence(sequence: Json, most: int) -> Iterator[Item]:
-    start = _whole(sequence.get("start"), 0)
+    start = _integer(sequence.get("start"), 0)
     if sequence.get("end") is not None:
-        end = _whole(sequence["end"], 0)
+        end = _integer(sequence["end"], 0)
     elif sequence.get("count") is not None:
-        count = _whole(sequence["count"], 0)
+        count = _integer(sequence["count"], 0)
         if count == 0:
             return
         end = start + count - 1
@@ -135,7 +135,7 @@ def _sequence(sequence: Json, most: int) -> Iterator[Item]:
         yield Item(raw)
 
 
-def _whole(value: Any, default: int) -> int:
+def _integer(value: Any, default: int) -> int:
     if value is None:
         return default
     text = text_of(value)

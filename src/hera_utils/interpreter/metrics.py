@@ -28,23 +28,23 @@ _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z|[+-]?(?:inf|infinity)\Z|nan\Z", re.IGNORECASE)
 
 
-def of_node(context: Context, template: Json, node: Json, *, only_realtime: bool = False) -> None:
+def emit_node_metrics(context: Context, template: Json, node: Json, *, only_realtime: bool = False) -> None:
     """Emit the metrics of a template for one of its nodes that began (only_realtime) or ended."""
     listed = (template.get("metrics") or {}).get("prometheus")
     if listed:
-        _tell(context, listed, _scope(context, node), _clocks(context, node), only_realtime)
+        _emit(context, listed, _scope(context, node), _clocks(context, node), only_realtime)
 
 
-def of_workflow(context: Context, *, ended: bool) -> None:
+def emit_workflow_metrics(context: Context, *, ended: bool) -> None:
     """Emit the metrics of the workflow, when it begins and when it is over."""
     listed = (context.spec.get("metrics") or {}).get("prometheus")
     if not listed:
         return
     entry = context.ledger.node_named(context.run.name) if ended else None
-    _tell(context, listed, _scope(context, entry), _clocks(context, entry), not ended)
+    _emit(context, listed, _scope(context, entry), _clocks(context, entry), not ended)
 
 
-def problem(document: Json, message: str) -> None:
+def record_problem(document: Json, message: str) -> None:
     """Record an error in a metric as Argo does: in one condition, with the last message."""
     status = document["status"]
     others = [one for one in status.get("conditions") or () if one.get("type") != CONDITION]
@@ -98,7 +98,7 @@ def _clock(context: Context, timed: Mapping[str, Any]) -> tuple[float, float | N
     return since, timestamps.seconds(timed["finishedAt"]) if timed.get("finishedAt") else None
 
 
-def _tell(
+def _emit(
     context: Context, listed: list[Json], scope: substitution.Variables, clocks: Mapping[str, Any], only_realtime: bool
 ) -> None:
     for metric in listed:
@@ -108,7 +108,7 @@ def _tell(
         try:
             command = _command(metric, scope, clocks if realtime else None)
         except Fault as fault:
-            problem(context.document, fault.message)
+            record_problem(context.document, fault.message)
             continue
         if command is not None:
             context.say(command)

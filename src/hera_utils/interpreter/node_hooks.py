@@ -34,7 +34,7 @@ def exit_hook(owner: Mapping[str, Any], arguments: Json) -> Json | None:
     return dict(hook) if own.get("parameters") or own.get("artifacts") else {**hook, "arguments": arguments}
 
 
-class Owner:
+class HookOwner:
     """The step or task whose hooks these are: a node of `frame`, called `prefix.name` within `scope`.
 
     blocked: whether a limit prevents a hook from opening; it is tried again when there is room.
@@ -48,7 +48,7 @@ class Owner:
         self.blocked = False
 
 
-def lifecycle(context: Context, owner: Owner, hooks: Json | None, node: Json) -> Opened:
+def open_hooks(context: Context, owner: HookOwner, hooks: Json | None, node: Json) -> Opened:
     """Open the hooks whose expression is true; returns whether all opened hooks are over."""
     done = True
     for hook_name, hook in (hooks or {}).items():
@@ -59,12 +59,12 @@ def lifecycle(context: Context, owner: Owner, hooks: Json | None, node: Json) ->
         if not hook.get("expression"):
             raise Fault(f"Expression required for hook {name}")
         known = owner.scope.parameters(context.variables)
-        if not unopened.is_begun(context, name) and not substitution.true(hook["expression"], known):
+        if not unopened.is_begun(context, name) and not substitution.evaluate_boolean(hook["expression"], known):
             continue
         arguments = hook.get("arguments") or {}
         outputs = outbound.last_attempt(context.ledger, node).get("outputs")
         if arguments and outputs:
-            arguments = fill(context, owner, arguments, outputs)
+            arguments = fill_arguments(context, owner, arguments, outputs)
         try:
             hook_node = yield _call(context, owner, name, hook, arguments, on_exit=False)
         except Full:
@@ -76,7 +76,7 @@ def lifecycle(context: Context, owner: Owner, hooks: Json | None, node: Json) ->
     return done
 
 
-def on_exit(context: Context, owner: Owner, step: Mapping[str, Any], node: Json) -> Opened:
+def open_exit_handler(context: Context, owner: HookOwner, step: Mapping[str, Any], node: Json) -> Opened:
     """Open the exit handler of a node that completed; returns whether there is none or it is over."""
     hook = exit_hook(step, context.spec.get("arguments") or {})
     if hook is None or not limits.may_run(context, on_exit=True):
@@ -84,12 +84,12 @@ def on_exit(context: Context, owner: Owner, step: Mapping[str, Any], node: Json)
     name = f"{node['name']}.onExit"
     owner.scope.at(context.entropy_of("arguments", name, context.ledger.node_named(name)))
     known = owner.scope.parameters(context.variables)
-    if hook.get("expression") and not substitution.true(hook["expression"], known):
+    if hook.get("expression") and not substitution.evaluate_boolean(hook["expression"], known):
         return True
     arguments = hook.get("arguments") or {}
     if arguments:
         outputs = outbound.last_attempt(context.ledger, node).get("outputs")
-        arguments = fill(context, owner, arguments, outputs)
+        arguments = fill_arguments(context, owner, arguments, outputs)
     try:
         hook_node = yield _call(context, owner, name, hook, arguments, on_exit=True)
     except Full:
@@ -103,7 +103,7 @@ def on_exit(context: Context, owner: Owner, step: Mapping[str, Any], node: Json)
     return hook_node is not None and phases.is_fulfilled(hook_node)
 
 
-def _call(context: Context, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
+def _call(context: Context, owner: HookOwner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
     frame = owner.frame
     return TemplateCall(name, callee(hook), frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True)
 
@@ -113,7 +113,7 @@ def callee(hook: Json) -> Json:
     return {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
 
 
-def fill(context: Context, owner: Owner, arguments: Json, outputs: Json | None) -> Json:
+def fill_arguments(context: Context, owner: HookOwner, arguments: Json, outputs: Json | None) -> Json:
     """A hook's arguments, with the outputs of its owner and the variables in scope filled in."""
     scope = owner.scope
     key = f"{owner.prefix}.{owner.name}.outputs."

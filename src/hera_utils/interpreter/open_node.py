@@ -40,8 +40,8 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
             raise TooDeep(_TOO_DEEP)
         home, template = context.templates.resolve(call.holder, call.home)
         template = with_template_defaults(template, context.spec.get("templateDefaults"))
-        processed = arguments.process(
-            template, call.arguments, context.variables, _local(context, call, template), context.config_maps
+        processed = arguments.resolve_inputs(
+            template, call.arguments, context.variables, _node_variables(context, call, template), context.config_maps
         )
     except Fault as fault:
         _error_node(context, call, node, fault.message)
@@ -51,7 +51,7 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
         _check_pending(context, frame, node)
         _check_pods(context, node)
     try:
-        if not lock_requests.acquired(context, frame, node) or not cache.looked_up(
+        if not lock_requests.acquire(context, frame, node) or not cache.look_up(
             context, frame, context.ledger.node_named(call.name)
         ):
             context.held[frame.node_id] = frame
@@ -83,7 +83,7 @@ def _check_pods(context: Context, node: Json) -> None:
     """Raise Full if the workflow's parallelism is reached and the node waits for a lock, as Argo then asks for none."""
     if not (node.get("synchronizationStatus") or {}).get("waiting"):
         return  # the node had room when it got its lock, and is counted
-    if limits.workflow_full(context) and not lock_requests.awaits_answer(context, node["id"]):
+    if limits.is_workflow_full(context) and not lock_requests.awaits_answer(context, node["id"]):
         lock_requests.release_without_room(context, node["id"])
         raise Full(limits.FULL)
 
@@ -92,7 +92,7 @@ def _frame(context: Context, call: TemplateCall, parent: Frame, template: Json, 
     return Frame(call, context.ledger.id_of(call.name), "", template, home, parent, parent.depth + 1)
 
 
-def _local(context: Context, call: TemplateCall, template: Json) -> Variables:
+def _node_variables(context: Context, call: TemplateCall, template: Json) -> Variables:
     """The variables of this node only: its names, with its time and randomness."""
     name = str(call.holder.get("name") or "")
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
@@ -131,8 +131,8 @@ def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None
     if frame.kind:
         if node is not None and node["phase"] == phases.PENDING:  # it waited for a lock
             context.ledger.mark(node, phases.RUNNING)
-        _show(context, frame)
-        _tell_metrics(context, frame, fresh)
+        _set_display_name(context, frame)
+        _emit_metrics(context, frame, fresh)
         return frame
     try:
         OPENERS[kind](context, frame, node)
@@ -141,21 +141,21 @@ def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None
         context.ledger.mark(opened, phases.ERROR, fault.message)
         close(context, frame)
         raise
-    _show(context, frame)
-    _tell_metrics(context, frame, fresh)
+    _set_display_name(context, frame)
+    _emit_metrics(context, frame, fresh)
     opened = context.ledger.nodes[frame.node_id]
     if phases.has_ended(opened):
         close(context, frame)
     return frame
 
 
-def _tell_metrics(context: Context, frame: Frame, fresh: bool) -> None:
+def _emit_metrics(context: Context, frame: Frame, fresh: bool) -> None:
     """Emit the real-time metrics, which begin with their node."""
     if fresh and frame.call.attempt is None and frame.template.get("metrics"):
-        metrics.of_node(context, frame.template, context.ledger.nodes[frame.node_id], only_realtime=True)
+        metrics.emit_node_metrics(context, frame.template, context.ledger.nodes[frame.node_id], only_realtime=True)
 
 
-def _show(context: Context, frame: Frame) -> None:
+def _set_display_name(context: Context, frame: Frame) -> None:
     """Set the display name from the template."""
     wanted = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
     if wanted and _DISPLAY_RULE.match(wanted):

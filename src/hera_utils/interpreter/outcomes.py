@@ -36,12 +36,12 @@ def _reason(event: PodFinished, template: Json) -> PodOutcome:
     """The outcome of a failed pod. Its message is that of one container: an init container, else a main one, the executor, a sidecar."""
     for container in event.containers:
         if container.init and container.exit_code:
-            return PodOutcome(phases.FAILED, described(container))
+            return PodOutcome(phases.FAILED, describe_container(container))
     main = main_names(template)
     ours = [container for container in event.containers if container.name in main]
     for container in ours:
         if container.exit_code:
-            return PodOutcome(phases.FAILED, described(container))
+            return PodOutcome(phases.FAILED, describe_container(container))
     if event.error:
         return PodOutcome(phases.ERROR, event.error)
     for container in event.containers:
@@ -51,7 +51,7 @@ def _reason(event: PodFinished, template: Json) -> PodOutcome:
             and container.exit_code
             and container.exit_code not in _KILLED
         ):
-            return PodOutcome(phases.FAILED, described(container))
+            return PodOutcome(phases.FAILED, describe_container(container))
     if ours and all(container.exit_code == 0 for container in ours):
         return PodOutcome(phases.SUCCEEDED, "")  # sidecars that had to be killed do not count
     return PodOutcome(
@@ -59,7 +59,7 @@ def _reason(event: PodFinished, template: Json) -> PodOutcome:
     )
 
 
-def described(container: ContainerState) -> str:
+def describe_container(container: ContainerState) -> str:
     """`main: Error (exit code 1)`, with the container's own message if it has one."""
     text = f"{container.name}: {container.reason or 'Error'} (exit code {container.exit_code})"
     return f"{text}: {container.message}" if container.message else text
@@ -119,7 +119,7 @@ def outputs(event: PodFinished, template: Json) -> Json:
 _PROGRESS_TICK = 60.0  # seconds between two reports of Argo's executor (ARGO_PROGRESS_PATCH_TICK_DURATION)
 
 
-def progress_reported(containers: Sequence[ContainerState]) -> bool:
+def is_progress_reported(containers: Sequence[ContainerState]) -> bool:
     """Whether Argo's executor would have reported the progress that the pod wrote: it reports each minute, not at the end."""
     times = [(one.started_at, one.finished_at) for one in containers if one.name == "main"]
     return any(start is not None and end is not None and end - start >= _PROGRESS_TICK for start, end in times)
@@ -148,17 +148,17 @@ def ran(event: PodFinished, template: Json) -> Json | None:
         **how,
         **({"errorLine": wrong} if wrong else {}),
         **event.used,
-        **(_requested(template) if event.used else {}),
+        **(_sum_of_requests(template) if event.used else {}),
     }
 
 
 _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}
 
 
-def _requested(template: Json) -> Json:
+def _sum_of_requests(template: Json) -> Json:
     """The sum of the requests of all its containers, as far as stated."""
     total: Json = {}
-    for container in _declared(template).values():
+    for container in _declared_containers(template).values():
         resources = container.get("resources") or {}
         wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
         for name, resource in (("requestedCpu", "cpu"), ("requestedMemory", "memory")):
@@ -167,7 +167,7 @@ def _requested(template: Json) -> Json:
     return total
 
 
-def _declared(template: Json) -> dict[str, Json]:
+def _declared_containers(template: Json) -> dict[str, Json]:
     """The containers of a template that run beside each other or one after the other, by name."""
     kind = kind_of(template)
     own = template[kind].get("containers") or [] if kind == "containerSet" else [template.get(kind) or {}]
@@ -177,7 +177,7 @@ def _declared(template: Json) -> dict[str, Json]:
 
 def usage(containers: Sequence[ContainerState], template: Json) -> Mapping[str, int]:
     """Resources times seconds, in Argo's units: cores, 100 MiB of memory, 10 GiB of storage (util/resource)."""
-    declared = {name: container.get("resources") or {} for name, container in _declared(template).items()}
+    declared = {name: container.get("resources") or {} for name, container in _declared_containers(template).items()}
     seconds: dict[str, int] = {}
     for container in containers:
         if container.started_at is None or container.finished_at is None:
@@ -187,10 +187,10 @@ def usage(containers: Sequence[ContainerState], template: Json) -> Mapping[str, 
         resources = {**_DEFAULTS, **(wanted.get("limits") or {}), **(wanted.get("requests") or {})}
         for resource, quantity in resources.items():
             seconds[resource] = seconds.get(resource, 0) + quantities.resource_seconds(resource, quantity, age)
-    return _shared(tuple(seconds.items()))
+    return _shared_usage(tuple(seconds.items()))
 
 
 @lru_cache(maxsize=64)
-def _shared(seconds: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+def _shared_usage(seconds: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
     """The usage as a mapping that thousands of equal tasks share."""
     return dict(seconds)

@@ -17,7 +17,7 @@ from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.items import Item
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
-from hera_utils.interpreter.values import go_json, printed, text_of
+from hera_utils.interpreter.values import go_json, go_print, text_of
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
@@ -39,7 +39,7 @@ def resolve_references(context: Context, step: Json, scope: Scope, strict: Seque
         try:
             runs = substitution.should_run(when)
         except Fault:
-            if not loops.looped(step):
+            if not loops.is_loop(step):
                 raise
         else:
             if not runs:
@@ -62,7 +62,7 @@ def resolve_references(context: Context, step: Json, scope: Scope, strict: Seque
     return resolved
 
 
-def declared(context: Context, step: Json, frame: Frame, node: Json) -> Json | None:
+def template_of_skipped(context: Context, step: Json, frame: Frame, node: Json) -> Json | None:
     """The template of a skipped step, for its declared outputs."""
     if node.get("outputs") or node["phase"] not in (phases.SKIPPED, phases.OMITTED):
         return None
@@ -80,7 +80,7 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
     results: list[Item] = []
     maps: list[dict[str, str]] = []
     lists: dict[str, list[str]] = {}
-    for item in sorted(_succeeded(items), key=_loop_index):
+    for item in sorted(_succeeded_items(items), key=_loop_index):
         outputs = item.get("outputs") or {}
         if outputs.get("parameters"):
             values = {parameter["name"]: text_of(parameter.get("value")) for parameter in outputs["parameters"]}
@@ -93,18 +93,18 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
     scope.set(base + "result", "[" + ",".join(result.json for result in results) + "]")
     scope.set(base + "parameters", go_json(maps))
     for key, values_of_key in lists.items():
-        scope.set(f"{base}parameters.{key}", _merged(values_of_key))
+        scope.set(f"{base}parameters.{key}", _merge_values(values_of_key))
 
 
 def check_results(items: list[Json]) -> None:
     """Raise Fault if the results of a loop cannot form one list."""
-    for item in _succeeded(items):
+    for item in _succeeded_items(items):
         result = (item.get("outputs") or {}).get("result")
         if result is not None:
             _item(result)
 
 
-def _succeeded(items: list[Json]) -> list[Json]:
+def _succeeded_items(items: list[Json]) -> list[Json]:
     """The items of a loop whose outputs count: those that succeeded, without hooks and attempts."""
     return [
         item
@@ -127,7 +127,7 @@ def _loop_index(node: Json) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def _merged(values: list[str]) -> str:
+def _merge_values(values: list[str]) -> str:
     """A list of values: JSON lists and objects if all are such, else texts. Numbers in them become Go's floats."""
     read = []
     for value in values:
@@ -195,7 +195,7 @@ def _output_parameter(parameter: Json, scope: Scope) -> Json:
     if value is None:
         raise Fault(f'output parameter "{parameter["name"]}": "{source.get("parameter", "")}" is an absent optional '
                     "(skipped/omitted node output with no default)")  # fmt: skip
-    return {**{key: field for key, field in parameter.items() if key != "valueFrom"}, "value": printed(value)}
+    return {**{key: field for key, field in parameter.items() if key != "valueFrom"}, "value": go_print(value)}
 
 
 def publish(context: Context, outputs: Json | None) -> None:

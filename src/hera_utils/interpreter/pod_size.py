@@ -23,7 +23,7 @@ _OFTEN_SMALLER = 8
 """The factor by which a pod in JSON may exceed its size in protocol buffers, which contain no names of fields."""
 
 
-def check_beside(pod: Json, template: str) -> None:
+def check_config_map(pod: Json, template: str) -> None:
     """Refuse a pod whose config map would be too large. template: its JSON. Raises Fault."""
     long_template = _bytes(template) if len(template) > LONGEST_VARIABLE // 4 else 0
     if long_template <= LONGEST_VARIABLE:
@@ -35,7 +35,7 @@ def check_beside(pod: Json, template: str) -> None:
 
 def check(pod: Json) -> None:
     """Refuse a pod that the API server or etcd would refuse. Raises Fault."""
-    whole = _stored(pod)
+    whole = _stored_size(pod)
     if whole * _OFTEN_SMALLER <= _MOST_SENT:  # true for most pods, whose exact size need not be computed
         return
     stored = whole - _long_arguments(pod)
@@ -62,12 +62,12 @@ def _long_arguments(pod: Json) -> int:
     return 0
 
 
-def _stored(value: Any) -> int:
+def _stored_size(value: Any) -> int:
     """Bytes in protocol buffers, at least: each value has a tag, and a length or a number."""
     if isinstance(value, str):
         return len(value) + 2
     if isinstance(value, dict):
-        return 2 + sum(map(_stored, value.values()))
+        return 2 + sum(map(_stored_size, value.values()))
     if isinstance(value, list):
-        return sum(map(_stored, value))
+        return sum(map(_stored_size, value))
     return 2

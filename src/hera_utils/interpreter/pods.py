@@ -47,14 +47,14 @@ def build(context: Context, frame: Frame) -> Json:
     pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(context, frame, name), "spec": spec}
     podspec.check_commands(pod)
     text = go_json(frame.template)
-    pod_size.check_beside(pod, text)
-    pod = _substituted(context, frame, pod, name, text)
+    pod_size.check_config_map(pod, text)
+    pod = _substitute_pod(context, frame, pod, name, text)
     podspec.check_metadata(pod)
     patches = [patch for patch in (context.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
     if patches:
         known = _pod_variables(context, frame, name)
         filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
-        pod["spec"] = podspec.patched(pod["spec"], filled)
+        pod["spec"] = podspec.apply_patches(pod["spec"], filled)
     podspec.check(pod)
     pod_size.check(pod)
     return pod
@@ -116,7 +116,7 @@ def _active_deadline(context: Context, frame: Frame, template: Json) -> int | No
         if left <= 1:
             raise Fault(f"{frame.call.name} exceeded its deadline")
         return left
-    own = limits.whole(template.get("activeDeadlineSeconds"))
+    own = limits.read_intstr(template.get("activeDeadlineSeconds"))
     deadline = limits.workflow_deadline(context)
     if not deadline or frame.on_exit:
         return own
@@ -124,7 +124,7 @@ def _active_deadline(context: Context, frame: Frame, template: Json) -> int | No
     return left if own is None or left < own else own
 
 
-def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
+def executor_template(context: Context, frame: Frame, pod_name: str) -> Json:
     """The frame's template as the executor reads it, with the location of its outputs and logs.
 
     A pod gets it as the value of a variable, in which Kubernetes replaces references, so a script's $$ arrives as $. The agent for http
@@ -142,7 +142,7 @@ def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
         "ARGO_CONTAINER_NAME": "init", "ARGO_POD_NAME": pod_name, "ARGO_WORKFLOW_NAME": context.run.name,
         "ARGO_WORKFLOW_UID": context.run.uid,
     }  # fmt: skip
-    expanded: Json = _expanded(template, variables)
+    expanded: Json = _expand_variables(template, variables)
     return expanded
 
 
@@ -173,7 +173,7 @@ def _pod_variables(context: Context, frame: Frame, pod_name: str) -> substitutio
     return context.variables.plus({**values, "pod.name": pod_name})
 
 
-def _substituted(context: Context, frame: Frame, pod: Json, name: str, template: str) -> Json:
+def _substitute_pod(context: Context, frame: Frame, pod: Json, name: str, template: str) -> Json:
     """Argo's last substitution, over the whole pod: volumes and metadata of the workflow were not filled in before.
 
     In Argo the pod also contains its template, as JSON within JSON: an expression that is still there has changed (a > has become an
@@ -208,7 +208,7 @@ def open_containers(context: Context, frame: Frame, node: Json) -> None:
             ledger.adopt(parent, child)
 
 
-def result_wanted(context: Context, frame: Frame) -> bool:
+def is_result_referenced(context: Context, frame: Frame) -> bool:
     """Whether a reference to the node's `outputs.result` exists, so that its printed output is stored (Argo: includeScriptOutput)."""
     if kind_of(frame.template) == "data":
         return True
@@ -218,13 +218,13 @@ def result_wanted(context: Context, frame: Frame) -> bool:
     key = ("results", boundary.node_id)
     wanted = context.cache.get(key)
     if wanted is None:
-        wanted = context.cache[key] = _results_named(
+        wanted = context.cache[key] = _referenced_results(
             plain_json(boundary.template), "tasks" if boundary.kind == "DAG" else "steps"
         )
     return _LAST_NAME.sub("", frame.call.name).rpartition(".")[2] in wanted
 
 
-def _results_named(text: str, prefix: str) -> frozenset[str]:
+def _referenced_results(text: str, prefix: str) -> frozenset[str]:
     """The steps or tasks whose `outputs.result` a template's JSON refers to, as a tag or in an expression.
 
     In JSON double quotes have a backslash, so Argo does not find `steps["a"].outputs.result`.
@@ -238,14 +238,14 @@ def _results_named(text: str, prefix: str) -> frozenset[str]:
 _REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 
 
-def _expanded(value: Any, variables: Mapping[str, str]) -> Any:
+def _expand_variables(value: Any, variables: Mapping[str, str]) -> Any:
     """The value with Kubernetes' `$(NAME)` in all its texts replaced: known names by their values, `$$` by a dollar."""
     if isinstance(value, str):
         return _REFERENCE.sub(lambda found: _value_of(found, variables), value) if "$" in value else value
     if isinstance(value, list):
-        return [_expanded(one, variables) for one in value]
+        return [_expand_variables(one, variables) for one in value]
     if isinstance(value, dict):
-        return {key: _expanded(one, variables) for key, one in value.items()}
+        return {key: _expand_variables(one, variables) for key, one in value.items()}
     return value
 
 

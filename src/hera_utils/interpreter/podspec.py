@@ -98,7 +98,7 @@ def _mounts(template: Json) -> Iterator[Json]:
         yield from beside.get("volumeMounts") or ()
 
 
-def patched(spec: Json, patches: list[str]) -> Json:
+def apply_patches(spec: Json, patches: list[str]) -> Json:
     """The spec with podSpecPatches (YAML or JSON) merged over it, in order. For an unsuitable patch Argo's message gives no details."""
     import yaml
 

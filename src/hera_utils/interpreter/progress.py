@@ -25,7 +25,7 @@ _PROGRESS = re.compile(r"[0-9]{1,18}/[0-9]{1,18}\Z")
 _ANNOTATION = "workflows.argoproj.io/progress"
 
 
-def at_the_start(metadata: Json | None) -> str:
+def initial_progress(metadata: Json | None) -> str:
     """The initial progress of a pod, from the metadata of its template or pod (Argo: createWorkflowPod)."""
     text = ((metadata or {}).get("annotations") or {}).get(_ANNOTATION)
     return str(text) if parse(text) else "0/1"
@@ -50,7 +50,7 @@ def text_of(done: int, whole: int) -> str:
     return f"{done}/{whole}"
 
 
-def of(node: Json, phase: str | None = None) -> tuple[int, int]:
+def progress_of(node: Json, phase: str | None = None) -> tuple[int, int]:
     """The progress of a leaf, in its own phase or `phase`; a leaf that succeeded counts in full."""
     done, whole = parse(node.get("progress")) or (0, 1)
     return (whole, whole) if (phase or node["phase"]) in _IN_FULL else (done, whole)
@@ -84,7 +84,7 @@ class Tally:
         """Add a leaf, or subtract it before it changes."""
         if node["type"] not in LEAVES:
             return
-        progress = of(node)
+        progress = progress_of(node)
         usage = node.get("resourcesDuration") or {}
         self.whole.add(progress, usage, sign)
         boundary = node.get("boundaryID")
@@ -100,6 +100,6 @@ class Tally:
         found = Sum()
         for child in children:
             if child["type"] != "StepGroup":
-                progress = of(child) if child["type"] in LEAVES else parse(child.get("progress")) or (0, 0)
+                progress = progress_of(child) if child["type"] in LEAVES else parse(child.get("progress")) or (0, 0)
                 found.add(progress, child.get("resourcesDuration") or {})
         return found

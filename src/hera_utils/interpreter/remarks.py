@@ -58,14 +58,14 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
     for index, template in enumerate(spec.get("templates") or ()):
         for path, step in _calls(template, f"{home}spec.templates[{index}]"):
             yield from _counted_hooks(path, step, step.get("template"), retried)
-            if step.get("template") and step.get("template") == template.get("name") and _always(template, step):
+            if step.get("template") and step.get("template") == template.get("name") and _always_runs(template, step):
                 yield f"{path} {_ENDLESS}"
             if not step.get("inline"):
                 continue
-            if loops.looped(step) and _followed(template, step):
+            if loops.is_loop(step) and _is_processed_again(template, step):
                 yield f"{path}: {_LOOP}"
             if referred:
-                yield from _not_as_written(path, step, inline)
+                yield from _warn_of_inline_templates(path, step, inline)
 
 
 def _retried(spec: Json) -> set[str]:
@@ -82,7 +82,7 @@ def _counted_hooks(path: str, holder: Json, template: str | None, retried: set[s
             yield f"{path}.hooks.{name} {_COUNTED}"
 
 
-def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[str]:
+def _warn_of_inline_templates(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[str]:
     """Warnings on inline templates of a stored object, which Argo stores under the step's name without the values of the caller."""
     inline = step["inline"]
     if by_key.setdefault(step.get("name", ""), inline) != inline:
@@ -99,7 +99,7 @@ def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[
             yield f"{path}.inline: {{{{{tag}}}}} {_KEPT}"
 
 
-def _always(template: Json, step: Json) -> bool:
+def _always_runs(template: Json, step: Json) -> bool:
     """Whether the step always runs; a condition, a loop or another task may end an intended recursion."""
     conditions = ("when", "depends", "dependencies", "withItems", "withParam", "withSequence")
     if any(step.get(name) for name in conditions):
@@ -107,7 +107,7 @@ def _always(template: Json, step: Json) -> bool:
     return "dag" in template or step in (template.get("steps") or [[]])[0]
 
 
-def _followed(template: Json, step: Json) -> bool:
+def _is_processed_again(template: Json, step: Json) -> bool:
     """Whether Argo processes the loop again: in steps always, in a DAG if another task depends on it."""
     tasks = {task["name"]: task for task in (template.get("dag") or {}).get("tasks") or () if task.get("name")}
     if not tasks:

@@ -78,7 +78,7 @@ def _ids_of(workflow: str, renamed: dict[str, str]) -> dict[str, str]:
 
 def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
     nodes: dict[str, Json] = status.get("nodes") or {}
-    renamed = {node_id: _renamed(node["name"], old_name, new_name) for node_id, node in nodes.items()}
+    renamed = {node_id: _rename(node["name"], old_name, new_name) for node_id, node in nodes.items()}
     ids = _ids_of(new_name, renamed)
     stamp = timestamps.text(at)
     memoized: dict[str, Json] = {}
@@ -115,5 +115,5 @@ def _memoized_node(node: Json, stamp: str) -> Json | None:
     return None
 
 
-def _renamed(name: str, old: str, new: str) -> str:
+def _rename(name: str, old: str, new: str) -> str:
     return new + name[len(old) :] if name.startswith(old) else name

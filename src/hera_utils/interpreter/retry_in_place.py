@@ -45,11 +45,11 @@ def check(run: Run, event: RetryRequested) -> None:
     _decide(run, event)
 
 
-def _decide(run: Run, event: RetryRequested) -> tuple[_Choice, Json | None]:
+def _decide(run: Run, event: RetryRequested) -> tuple[_RetryChoice, Json | None]:
     """(the nodes to run again, the new arguments if any were given)."""
     _check_phase(run, event)
     arguments = _arguments(run, event.parameters)
-    choice = _Choice(run.document, event)
+    choice = _RetryChoice(run.document, event)
     choice.make()
     return choice, arguments
 
@@ -79,7 +79,7 @@ def _arguments(run: Run, parameters: tuple[str, ...]) -> Json | None:
 # --- which nodes ----------------------------------------------------------------------------------------------------
 
 
-class _Choice:
+class _RetryChoice:
     """The decision. reset: ids of nodes that begin again. deleted: ids of nodes that are removed."""
 
     def __init__(self, document: Json, event: RetryRequested) -> None:
@@ -109,11 +109,11 @@ class _Choice:
         return bool(node["name"].startswith(self.workflow + ".onExit"))
 
     def make(self) -> None:
-        chosen = self._selected()
-        chosen |= self._failed(chosen)
-        for node_id in self._from_the_root():
+        chosen = self._selected_nodes()
+        chosen |= self._failed_nodes(chosen)
+        for node_id in self._nodes_by_level():
             if node_id in chosen and node_id not in self.deleted:
-                self._take_back(node_id)
+                self._delete_with_successors(node_id)
         if self.event.parameters:
             # With other parameters a loop may have other items: it will be expanded again.
             for node_id in self.reset - self.deleted:
@@ -121,14 +121,14 @@ class _Choice:
                     self.deleted |= self._below(node_id)
         self.reset -= self.deleted
 
-    def _selected(self) -> set[str]:
+    def _selected_nodes(self) -> set[str]:
         text = self.event.node_field_selector
         if not self.event.restart_successful or not text:
             return set()
         selector = selectors.node_field_selector(text)
         return {node_id for node_id, node in self.nodes.items() if selectors.node_matches(selector, node)}
 
-    def _failed(self, selected: set[str]) -> set[str]:
+    def _failed_nodes(self, selected: set[str]) -> set[str]:
         """Failed pods, agents' tasks and suspend nodes, except those with a successful node after them."""
         retry_of = {
             child: node
@@ -161,7 +161,7 @@ class _Choice:
                 stack.append(waiting[0])
         return memo[node["id"]]
 
-    def _from_the_root(self) -> list[str]:
+    def _nodes_by_level(self) -> list[str]:
         """Every node below the root, level by level. Exit handlers are not among them."""
         root = next((node_id for node_id, node in self.nodes.items() if node["name"] == self.workflow), None)
         if root is None:
@@ -182,7 +182,7 @@ class _Choice:
                     todo.append(child)
         return result
 
-    def _take_back(self, start: str) -> None:
+    def _delete_with_successors(self, start: str) -> None:
         """Delete a node and its successors; reset the groups above it."""
         self.deleted |= {start, *self._walk(start)}
         current: str | None = start
@@ -247,7 +247,7 @@ class _Choice:
 # --- the run --------------------------------------------------------------------------------------------------------
 
 
-def _apply_nodes(run: Run, choice: _Choice, at: float) -> None:
+def _apply_nodes(run: Run, choice: _RetryChoice, at: float) -> None:
     removed = choice.deleted | choice.exit_nodes()
     for node_id in choice.reset - removed:
         _begin_again(run.nodes[node_id], at)

@@ -111,12 +111,12 @@ class Scope:
     def mark_absent(self, arguments: Json) -> Json:
         """The arguments, with the parameters marked that only refer to an absent optional."""
         parameters = arguments.get("parameters") or []
-        if not self.skipped or not any(self._absent(parameter.get("value")) for parameter in parameters):
+        if not self.skipped or not any(self._is_absent(parameter.get("value")) for parameter in parameters):
             return arguments
-        marked = [{**p, "value": ABSENT} if self._absent(p.get("value")) else p for p in parameters]
+        marked = [{**p, "value": ABSENT} if self._is_absent(p.get("value")) else p for p in parameters]
         return {**arguments, "parameters": marked}
 
-    def _absent(self, value: Any) -> bool:
+    def _is_absent(self, value: Any) -> bool:
         if not isinstance(value, str) or not (value.startswith("{{") and value.endswith("}}")):
             return False
         key = value[2:-2].strip()
@@ -141,7 +141,7 @@ class Scope:
         else:
             _, value = self._variable(reference["from"])
         if not isinstance(value, dict):
-            raise Fault(f"Variable {{{{{_as_go(reference)}}}}} is not an artifact")
+            raise Fault(f"Variable {{{{{_print_artifact(reference)}}}}} is not an artifact")
         artifact: Json = dict(value)
         if reference.get("subPath"):
             extra = substitution.replace(reference["subPath"], self.parameters(), unresolved=True)
@@ -169,7 +169,7 @@ _PRINTED = (
 _TEXTS = ("name", "path", "from", "globalName", "subPath", "fromExpression")
 
 
-def _as_go(artifact: Mapping[str, Any]) -> str:
+def _print_artifact(artifact: Mapping[str, Any]) -> str:
     texts = {field: artifact.get(field) or "" for field in _TEXTS}
     return _PRINTED.format(**texts, optional="true" if artifact.get("optional") else "false")
 

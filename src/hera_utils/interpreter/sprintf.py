@@ -18,7 +18,7 @@ _PREFIXES = {"b": "0b", "o": "0", "x": "0x", "X": "0X"}
 def sprintf(form: str, number: int) -> str:
     """The format with the number in it. An invalid format gives Go's text about it."""
     argument = _Argument(form, number)
-    text = _VERB.sub(argument.formatted, form)
+    text = _VERB.sub(argument.format_match, form)
     return text if argument.used or argument.indexed else f"{text}%!(EXTRA int={number})"
 
 
@@ -31,19 +31,19 @@ class _Argument:
         self.used = False
         self.indexed = False
 
-    def formatted(self, match: re.Match[str]) -> str:
+    def format_match(self, match: re.Match[str]) -> str:
         flags, before, width, dot, within, precision, after, verb = match.groups()
-        good = self._seek(before) and not (before and (width[:1].isdecimal() or dot))
+        good = self._apply_index(before) and not (before and (width[:1].isdecimal() or dot))
         prefix, wide = self._size(width, "%!(BADWIDTH)")
         if wide is not None and wide < 0:
             flags, wide = flags.replace("0", "") + "-", -wide
         exact = None
         if dot:
-            good = self._seek(within) and good
+            good = self._apply_index(within) and good
             complaint, exact = self._size(precision, "%!(BADPREC)", negative=False)
             prefix += complaint
             exact = exact if precision else 0
-        good = self._seek(after) and good
+        good = self._apply_index(after) and good
         return prefix + self._value(flags, wide or 0, exact, verb, good)
 
     def _value(self, flags: str, width: int, precision: int | None, verb: str, good: bool) -> str:
@@ -58,7 +58,7 @@ class _Argument:
         self.used = True
         return _verb(verb, flags, width, precision, self.number)
 
-    def _seek(self, index: str | None) -> bool:
+    def _apply_index(self, index: str | None) -> bool:
         """Process an index: `[1]` selects the number again, as there is no other argument."""
         if index is None:
             return True
@@ -84,11 +84,11 @@ def _verb(verb: str, flags: str, width: int, precision: int | None, number: int)
         return _integer(verb, flags, width, precision, number)
     if verb in "cq":
         valid = 0 <= number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF
-        return _padded(_letter(verb, chr(number) if valid else "\ufffd"), flags, width)
+        return _pad(_letter(verb, chr(number) if valid else "\ufffd"), flags, width)
     if verb == "U":
-        return _padded(f"U+{number % (1 << 64):04X}", flags, width)
+        return _pad(f"U+{number % (1 << 64):04X}", flags, width)
     if verb == "T":
-        return _padded("int", flags, width)
+        return _pad("int", flags, width)
     return f"%!{verb}(int={_integer('d', flags, width, precision, number)})"
 
 
@@ -115,5 +115,5 @@ def _integer(verb: str, flags: str, width: int, precision: int | None, number: i
     return body.ljust(width) if "-" in flags else body.rjust(width)
 
 
-def _padded(text: str, flags: str, width: int) -> str:
+def _pad(text: str, flags: str, width: int) -> str:
     return text.ljust(width) if "-" in flags else text.rjust(width, "0" if "0" in flags else " ")

@@ -19,17 +19,17 @@ MESSAGE = "nothing of the workflow is running and nothing else can start, so it 
 _SHOWN = 3
 
 
-def end(context: Context) -> None:
+def end_stalled(context: Context) -> None:
     """End the run as Error when it can never continue."""
-    if stalled(context):
+    if is_stalled(context):
         finish.fail(context, f"{MESSAGE}: {reason(context)}")
 
 
-def stalled(context: Context) -> bool:
+def is_stalled(context: Context) -> bool:
     """Whether the run is not over and waits for no event."""
-    if context.run.finished or context.ledger.pending_ends or context.is_still():
+    if context.run.finished or context.ledger.pending_ends or context.plans_nothing():
         return False
-    if killed.awaited(context.run) or context.later:
+    if killed.is_awaiting_pods(context.run) or context.later:
         return False
     if (
         context.run.memory.get("asked")
@@ -37,10 +37,10 @@ def stalled(context: Context) -> bool:
         or limits.workflow_deadline(context)
     ):
         return False
-    return not any(_due(context, key) for key in context.timers) and not _room_may_come(context)
+    return not any(_has_effect(context, key) for key in context.timers) and not _room_may_come(context)
 
 
-def _due(context: Context, key: str) -> bool:
+def _has_effect(context: Context, key: str) -> bool:
     """Whether the timer will still have an effect."""
     node = context.ledger.get(key.partition(":")[2])
     return node is not None and not phases.has_ended(node)
@@ -61,7 +61,7 @@ def reason(context: Context) -> str:
     waiting = context.run.memory.get("unopened") or {}
     if waiting:
         return _listed([f"{name} waits for an answer that will never come" for name in waiting.values()])
-    if limits.workflow_full(context):
+    if limits.is_workflow_full(context):
         return f"parallelism {context.spec.get('parallelism')} leaves no room"
     open_nodes = [
         node

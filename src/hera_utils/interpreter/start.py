@@ -35,7 +35,7 @@ _NO_GLOBALS = "failed to set global parameters: "
 _DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
-def submitted(run: Run, event: Submitted) -> list[Command]:
+def submit_run(run: Run, event: Submitted) -> list[Command]:
     """The first step of a run: its spec and templates are fixed, and its entry template opens."""
     document = run.document
     document.setdefault("status", {}).setdefault("nodes", {})
@@ -46,11 +46,11 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
     try:
         spec = _spec(run)
     except HeraUtilsError as error:
-        return _stillborn(run, event, phases.ERROR, error.message)
+        return _end_unstarted(run, event, phases.ERROR, error.message)
     try:
         walk = _walk(run, spec)
     except Fault as fault:
-        return _stillborn(run, event, phases.FAILED, f"{_NO_GLOBALS}{fault.message}")
+        return _end_unstarted(run, event, phases.FAILED, f"{_NO_GLOBALS}{fault.message}")
     run.index = walk
     walk.begin(event.at, event.seed)
     try:
@@ -96,18 +96,18 @@ def begin_run(walk: Walk) -> list[Command]:
         walk.templates.store_reached(walk.spec, walk.home)
     gc.run_begins(walk)
     if walk.spec.get("synchronization"):
-        lock_requests.ask(walk, "", walk.spec["synchronization"])
+        lock_requests.ask_for_locks(walk, "", walk.spec["synchronization"])
         return walk.commands
-    return started(walk)
+    return start_workflow(walk)
 
 
 def go_on(walk: Walk) -> None:
     """Continue after the workflow's locks were granted."""
     if walk.run.phase in ("", phases.PENDING):
-        started(walk)
+        start_workflow(walk)
 
 
-def started(walk: Walk) -> list[Command]:
+def start_workflow(walk: Walk) -> list[Command]:
     """Start the workflow, which has its locks."""
     # Set before the phase is Running, because the entry template sees this status in Argo's first operation.
     walk.variables["workflow.status"] = walk.run.phase
@@ -115,7 +115,7 @@ def started(walk: Walk) -> list[Command]:
         walk.document["metadata"].setdefault("annotations", {})[names.POD_NAME_FORMAT] = "v2"
     finish.duration_variable(walk)  # 0 before the workflow has begun
     finish.set_phase(walk, phases.RUNNING)
-    metrics.of_workflow(walk, ended=False)
+    metrics.emit_workflow_metrics(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
     if deadline:
         walk.timer("deadline", deadline + limits.AFTER)
@@ -126,19 +126,19 @@ def started(walk: Walk) -> list[Command]:
         return walk.commands
     walk.visit(walk.root)
     settle(walk)
-    if _tells_what_changes(walk):
+    if _uses_changed_variables(walk):
         # Later visits fill templates in with another status, and with labels that are set only now.
         walk.run.index = None
     return walk.commands
 
 
-def _tells_what_changes(walk: Walk) -> bool:
+def _uses_changed_variables(walk: Walk) -> bool:
     """Whether a template uses a variable whose value differs in Argo's first operation."""
     everything = plain_json([walk.spec.get("templates"), walk.run.memory.get("templates")])
     return any(f"workflow.{name}" in everything for name in ("status", "labels", "annotations"))
 
 
-def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
+def retry_run(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
     """Retry a finished run in place: remove or reset failed nodes, then walk the whole run again.
 
     catch_up: processes, for the kept nodes, the ends of their pods since the run finished.
@@ -149,7 +149,7 @@ def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> 
     try:
         walk = run.index = _walk(run, _spec(run))
     except Fault as fault:
-        return commands + _stillborn(run, event, phases.FAILED, f"{_NO_GLOBALS}{fault.message}")
+        return commands + _end_unstarted(run, event, phases.FAILED, f"{_NO_GLOBALS}{fault.message}")
     walk.begin(event.at, event.seed)
     walk.commands += commands
     if event.invalid:
@@ -217,7 +217,7 @@ def _set_metadata(walk: Walk) -> None:
             walk.variables[f"workflow.{kind}.{key}"] = value
 
 
-def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:
+def _end_unstarted(run: Run, event: Event, phase: str, message: str) -> list[Command]:
     """End a workflow that cannot begin."""
     walk = Walk(run, run.document["spec"], Variables({}, Entropy(event.at, event.seed)))
     walk.begin(event.at, event.seed)
@@ -225,7 +225,7 @@ def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command
     return walk.commands
 
 
-def restored(run: Run, event: Event) -> Walk:
+def restore_walk(run: Run, event: Event) -> Walk:
     """The walk of a run. A run that was read back from its rows is walked once, so that every open node has its frame again."""
     walk = run.index
     if not isinstance(walk, Walk):
@@ -235,7 +235,7 @@ def restored(run: Run, event: Event) -> Walk:
         walk.begin(event.at, event.seed)
         # The time is that of the last event while the frames are rebuilt: no node may reach a deadline without an event.
         walk.ledger.now = 0.0
-        if not walk.is_still():
+        if not walk.plans_nothing():
             walk.rebuilds, walk.opens = True, not run.memory.get("later")
             walk.visit(walk.root)
         # The timers are set already; setting them again would repeat those that just fired.
@@ -260,7 +260,7 @@ def walk_again(walk: Walk) -> None:
     walk.variables.update(output_variables(run.document))
     walk.variables["workflow.status"] = run.phase
     finish.duration_variable(walk)
-    if not walk.is_still():
+    if not walk.plans_nothing():
         walk.visit(walk.root)
     walk.rebuilds = False
 
@@ -274,7 +274,7 @@ def settle(walk: Walk) -> None:
     else:
         walk.run.memory.pop("later", None)
     lock_requests.release_ended(walk)
-    stall.end(walk)
+    stall.end_stalled(walk)
     finish.note_totals(walk)
 
 

@@ -82,7 +82,7 @@ def evaluate(expression: str, variables: Variables) -> Any:
         raise Fault(error.message) from None
 
 
-def true(expression: str, variables: Variables) -> bool:
+def evaluate_boolean(expression: str, variables: Variables) -> bool:
     """The value of a boolean expression over dotted variables (Argo: argoexpr.EvalBool). Raises Fault."""
     from hera_utils.expressions.expr import program
 
@@ -92,7 +92,7 @@ def true(expression: str, variables: Variables) -> bool:
         raise Fault(error.message) from None
 
 
-def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
+def evaluate_depends(expression: str, environment: Mapping[str, Any]) -> bool:
     """The value of a boolean expression over the results of tasks, as in `depends`. Raises Fault."""
     from hera_utils.expressions.expr import program
 

@@ -23,7 +23,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
         return
     walk.document["spec"]["shutdown"] = event.strategy
     walk.spec["shutdown"] = event.strategy
-    if lock_requests.waits(walk, ""):  # the workflow has never started
+    if lock_requests.waits_for_locks(walk, ""):  # the workflow has never started
         if event.strategy == "Terminate":
             finish.close(walk, phases.FAILED, f"Stopped with strategy '{event.strategy}'")
         return
@@ -77,7 +77,7 @@ def set_node(walk: Walk, event: events.SetRequested) -> None:
             walk.ledger.change(node, message=event.message)
         if event.phase:
             walk.ledger.mark(node, event.phase)
-        walk.rise(node["id"])
+        walk.visit_ancestors(node["id"])
 
 
 def _with_values(declared: Json | None, values: dict[str, str]) -> Json:

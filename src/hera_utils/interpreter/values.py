@@ -35,7 +35,7 @@ def text_of(value: Any) -> str:
     return plain_json(value)
 
 
-def printed(value: Any) -> str:
+def go_print(value: Any) -> str:
     """A value as Go's %v prints it: lists as `[a b]`, maps as `map[k:v]`."""
     if isinstance(value, str):
         return value
@@ -48,7 +48,7 @@ def printed(value: Any) -> str:
             return str(int(value))
         return repr(value)
     if isinstance(value, (list, tuple)):
-        return "[" + " ".join(printed(part) for part in value) + "]"
+        return "[" + " ".join(go_print(part) for part in value) + "]"
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{printed(value[key])}" for key in sorted(value)) + "]"
+        return "map[" + " ".join(f"{key}:{go_print(value[key])}" for key in sorted(value)) + "]"
     return str(value)

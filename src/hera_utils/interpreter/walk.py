@@ -1,7 +1,7 @@
 """The walk over a run: the only place that recurses.
 
 A node that is not over has a frame. A planner (nodes/) reads one frame and its children and yields the calls to open; `execute`
-opens them and visits the opened nodes. When a node changes, `rise` visits its ancestors and passes each the changed child, so the
+opens them and visits the opened nodes. When a node changes, `visit_ancestors` passes each of its ancestors the changed child, so the
 cost of an event depends on the depth of the tree, not on its width.
 """
 
@@ -30,7 +30,7 @@ class Walk(Context):
         parent = frame.parent
         caller = self.ledger.id_of(outbound.hook_owner(frame.call.name)) if frame.call.hooked else node_id
         parent.dirty[caller] = None
-        self._visit_and_rise(parent)
+        self._visit_with_ancestors(parent)
 
     # --- opening and visiting -------------------------------------------------------------------------------------
     def execute(self, call: TemplateCall, parent: Frame) -> Json | None:
@@ -51,7 +51,7 @@ class Walk(Context):
 
     def visit(self, frame: Frame) -> None:
         """Let the frame's planner process the changes. A fault marks its node and is raised in the caller."""
-        if not self.alive(frame) or self.is_still():
+        if not self.alive(frame) or self.plans_nothing():
             return  # such a run is walked as a whole when it continues
         node = self.ledger.get(frame.node_id)
         if node is not None and phases.has_ended(node):
@@ -82,19 +82,19 @@ class Walk(Context):
             if node is not None and phases.has_ended(node):
                 close(self, frame)
 
-    def rise(self, node_id: str, fault: Fault | None = None) -> None:
+    def visit_ancestors(self, node_id: str, fault: Fault | None = None) -> None:
         """Visit the ancestors of a changed node, nearest first, up to the workflow. fault: raised when the node was opened."""
         frame = self.frames.get(node_id)
         if frame is None and phases.has_ended(self.ledger.nodes[node_id]):
             # A retry asks for the lock again, and the pod of the earlier attempt has ended meanwhile.
             frame = self.held.pop(node_id, None)
         if frame is None:
-            self._rise_from_orphan(node_id)
+            self._visit_above_orphan(node_id)
         else:
-            self.rise_from(frame, fault)
+            self.visit_ancestors_of_frame(frame, fault)
 
-    def rise_from(self, frame: Frame, fault: Fault | None) -> None:
-        """As `rise`, for a frame (which may just have been closed)."""
+    def visit_ancestors_of_frame(self, frame: Frame, fault: Fault | None) -> None:
+        """As `visit_ancestors`, for a frame (which may just have been closed)."""
         node = self.ledger.nodes[frame.node_id]
         if phases.has_ended(node):
             close(self, frame)
@@ -103,8 +103,8 @@ class Walk(Context):
             try:
                 self.visit(owner)
             except Fault as raised:
-                self._rise(owner, raised)
-        self._rise(frame, fault)
+                self._visit_parents(owner, raised)
+        self._visit_parents(frame, fault)
 
     def look_again(self, node_id: str) -> None:
         """After a killed pod has reported its outputs, visit the template around it, which waited for them.
@@ -123,9 +123,9 @@ class Walk(Context):
         retry = outbound.retry_of(self.ledger, node)
         if retry is not None:
             frame.dirty[retry["id"]] = None
-        self._visit_and_rise(frame)
+        self._visit_with_ancestors(frame)
 
-    def _rise_from_orphan(self, node_id: str) -> None:
+    def _visit_above_orphan(self, node_id: str) -> None:
         """For a pod below a template that is over, visit only the nodes above that template."""
         above = self.root
         node = self.ledger.get(node_id)
@@ -137,17 +137,17 @@ class Walk(Context):
                 above = self.root
             node = self.ledger.get(node["boundaryID"])
         self.visit(above)
-        self._rise(above, None)
+        self._visit_parents(above, None)
 
-    def _visit_and_rise(self, frame: Frame) -> None:
+    def _visit_with_ancestors(self, frame: Frame) -> None:
         fault = None
         try:
             self.visit(frame)
         except Fault as raised:
             fault = raised
-        self._rise(frame, fault)
+        self._visit_parents(frame, fault)
 
-    def _rise(self, frame: Frame, fault: Fault | None) -> None:
+    def _visit_parents(self, frame: Frame, fault: Fault | None) -> None:
         frame, fault = self._alive(frame, fault)
         child, parent = frame.node_id, frame.parent
         while parent is not None:
@@ -178,7 +178,7 @@ class Walk(Context):
         while self.later:
             node_id = next(iter(self.later))
             frame, rest = self.later.pop(node_id), dict(self.later)
-            self._visit_and_rise(frame)
+            self._visit_with_ancestors(frame)
             added = {node_id: frame for node_id, frame in self.later.items() if node_id not in rest}
             if added:
                 self.later = added | rest
@@ -193,13 +193,13 @@ class Walk(Context):
         if self.spec.get("parallelism") is None:
             return
         tried: list[tuple[str, str]] = []
-        while self.queue and not limits.workflow_full(self):
+        while self.queue and not limits.is_workflow_full(self):
             entry = heapq.heappop(self.queue)
             frame = self.waiting.get(entry[1])
             if frame is None:
                 continue
             tried.append(entry)
-            self._visit_and_rise(frame)
+            self._visit_with_ancestors(frame)
         for entry in tried:
             if entry[1] in self.waiting:
                 heapq.heappush(self.queue, entry)

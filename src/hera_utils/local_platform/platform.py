@@ -16,7 +16,7 @@ from typing import Any
 from hera_utils.argo import faults
 from hera_utils.errors import Refused
 from hera_utils.interpreter import retry_in_place
-from hera_utils.interpreter.cron.cron_workflow import enabled
+from hera_utils.interpreter.cron.cron_workflow import is_enabled
 from hera_utils.interpreter.events import Event, RetryRequested, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validation.stored import check_stored
@@ -124,7 +124,7 @@ class LocalPlatform:
         """Whether a run is in progress, or an enabled cron workflow may start one."""
         if self._controller.busy():
             return True
-        return any(enabled(json.loads(stored.text)) for stored in self._read_model.objects("CronWorkflow"))
+        return any(is_enabled(json.loads(stored.text)) for stored in self._read_model.objects("CronWorkflow"))
 
     def forget_archived(self, uid: str) -> None:
         """Delete the archive's record of a run; the run itself, if it exists, stays."""

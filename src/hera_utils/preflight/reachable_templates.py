@@ -34,9 +34,9 @@ def reach_of(document: Json, lookup: Lookup) -> Reach:
         stored = lookup(kind, name)
         if stored is None:
             return Reach(spec, {(kind, name): "spec.workflowTemplateRef"})
-        from hera_utils.interpreter.document import join
+        from hera_utils.interpreter.document import join_specs
 
-        spec = join(spec, stored.get("spec") or {})
+        spec = join_specs(spec, stored.get("spec") or {})
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
         return Reach(spec, unknown)  # a run of a stored template may choose any entrypoint
     reached = list(_walk_templates(spec, lookup, unknown))

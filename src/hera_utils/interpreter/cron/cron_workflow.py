@@ -59,12 +59,12 @@ class Decision:
     policy: str = ""
 
 
-def enabled(cron: Json) -> bool:
+def is_enabled(cron: Json) -> bool:
     """Whether it may start workflows: it is neither suspended nor stopped for good."""
-    return not (cron.get("spec") or {}).get("suspend") and not completed(cron)
+    return not (cron.get("spec") or {}).get("suspend") and not is_completed(cron)
 
 
-def completed(cron: Json) -> bool:
+def is_completed(cron: Json) -> bool:
     return (cron["metadata"].get("labels") or {}).get(COMPLETED_LABEL) == "true"
 
 
@@ -84,11 +84,11 @@ def next_time(cron: Json, after: float) -> float | None:
     return min((at for at in found if at is not None), default=None)
 
 
-def missed(cron: Json, now: float) -> float | None:
+def missed_time(cron: Json, now: float) -> float | None:
     """A missed time (no server ran) that startingDeadlineSeconds still allows to start. Raises ScheduleError."""
     last = (cron.get("status") or {}).get("lastScheduledTime")
     deadline = (cron.get("spec") or {}).get("startingDeadlineSeconds")
-    if _new_schedule(cron) or not last or deadline is None:
+    if _has_new_schedule(cron) or not last or deadline is None:
         return None
     for schedule in schedule_texts(cron):
         found = _latest(parse(schedule), seconds(last), now)
@@ -116,7 +116,7 @@ def _last(schedule: Calendar, after: float, before: float) -> float | None:
     return found
 
 
-def _new_schedule(cron: Json) -> bool:
+def _has_new_schedule(cron: Json) -> bool:
     return (cron["metadata"].get("annotations") or {}).get(SCHEDULE_ANNOTATION) != ",".join(schedule_texts(cron))
 
 
@@ -126,7 +126,7 @@ def _new_schedule(cron: Json) -> bool:
 def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
     """Decide at a scheduled time. fault: why the cron workflow is not valid ("" when it is)."""
     new = _copy(cron)
-    if _new_schedule(cron):
+    if _has_new_schedule(cron):
         new["metadata"].setdefault("annotations", {})[SCHEDULE_ANNOTATION] = ",".join(schedule_texts(cron))
     if fault:
         return Decision(_with_condition(new, "SpecError", fault))
@@ -140,10 +140,10 @@ def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
     if spec.get("suspend") or status["phase"] == "Stopped":
         return Decision(new)
     try:
-        if not _when(new, now):
+        if not _evaluate_when(new, now):
             return Decision(new)
     except ExpressionError as error:
-        return Decision(refused(new, f"run policy error: {error}"))
+        return Decision(with_refused(new, f"run policy error: {error}"))
     policy = spec.get("concurrencyPolicy") or "Allow"
     active = status["active"] or ()
     if active and policy == "Forbid":
@@ -157,7 +157,7 @@ def workflow(cron: Json, scheduled: float) -> Json:
     return cron_workflow(cron, at=scheduled, name=f"{cron['metadata']['name']}-{int(scheduled)}")
 
 
-def started(cron: Json, scheduled: float, child: Child) -> Json:
+def with_started(cron: Json, scheduled: float, child: Child) -> Json:
     """The cron workflow after the workflow of a scheduled time was submitted."""
     new = _copy(cron)
     status = new["status"]
@@ -166,7 +166,7 @@ def started(cron: Json, scheduled: float, child: Child) -> Json:
     return _without_condition(new, "SubmissionError")
 
 
-def refused(cron: Json, message: str) -> Json:
+def with_refused(cron: Json, message: str) -> Json:
     """The cron workflow after the workflow of a scheduled time could not be started, which counts as a failure."""
     new = _copy(cron)
     new["status"]["failed"] += 1
@@ -176,7 +176,7 @@ def refused(cron: Json, message: str) -> Json:
 # -- ended workflows ----------------------------------------------------------------------------------------------------
 
 
-def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tuple[str, ...]]:
+def settle(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tuple[str, ...]]:
     """The cron workflow with its ended workflows counted, and the names of those beyond the history limits."""
     by_uid = {child.uid: child for child in children}
     new = _copy(cron)
@@ -193,10 +193,10 @@ def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tu
                 _stop_if_done(new, now)
             except ExpressionError:
                 break  # the next scheduled time reports it in a condition
-    return new, _beyond_limits(cron, by_uid)
+    return new, _names_beyond_limits(cron, by_uid)
 
 
-def _beyond_limits(cron: Json, children: Mapping[str, Child]) -> tuple[str, ...]:
+def _names_beyond_limits(cron: Json, children: Mapping[str, Child]) -> tuple[str, ...]:
     names: list[str] = []
     for phase, field, default in _KEPT:
         limit = (cron.get("spec") or {}).get(field)
@@ -262,7 +262,7 @@ def _entropy(cron: Json, now: float) -> Entropy:
     return Entropy(now, f"{cron['metadata'].get('uid', '')}/{now}")
 
 
-def _when(cron: Json, now: float) -> bool:
+def _evaluate_when(cron: Json, now: float) -> bool:
     """The value of `when`. Argo evaluates it without variables, so a bare word is an unknown variable."""
     from hera_utils.expressions.govaluate.condition import condition
     from hera_utils.expressions.govaluate.tokens import check_syntax, tokens_of

@@ -41,11 +41,11 @@ _KEPT = ("Steps", "DAG", "Retry", "TaskGroup", "Suspend")
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Process the changed tasks, open those that became ready, and determine whether the DAG is over."""
-    if limits.failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
+    if limits.is_failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
         frame.state = dag_tasks.prepare(context, frame)
-    visit = _Visit(context, frame, frame.state)
+    visit = _DagVisit(context, frame, frame.state)
     yield from visit.changes(dirty)
     yield from visit.open_ready()
     yield from visit.end_broken_loops()
@@ -58,10 +58,10 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     if (yield from visit.settle_late()):
         yield from visit.open_ready()
     visit.conclude()
-    limits.failing_fast(context, frame)  # nodes opened in this visit may have failed, and Argo checks again at once
+    limits.is_failing_fast(context, frame)  # nodes opened in this visit may have failed, and Argo checks again at once
 
 
-class _Visit:
+class _DagVisit:
     """One visit of a DAG."""
 
     def __init__(self, context: Context, frame: Frame, state: DagState) -> None:
@@ -118,7 +118,7 @@ class _Visit:
         """
         later_names = []
         while self.state.ready:
-            if self.context.goes_on_later():
+            if self.context.is_out_of_time():
                 self.context.later[self.frame.node_id] = self.frame
                 break
             name = self.state.ready.popleft()
@@ -147,21 +147,21 @@ class _Visit:
             yield from self._settle_new(name)
             return True
         if self.state.inline_loops and dag_tasks.after_inline_loop(self.ledger, self.state, name):
-            yield from self._shut(name, phases.ERROR, NO_TEMPLATE)
+            yield from self._close_unopened(name, phases.ERROR, NO_TEMPLATE)
             raise Fault(NO_TEMPLATE)
         try:
             if not self._is_begun(task.node_id) and not self._is_target(task):
-                yield from self._shut(name, phases.OMITTED, "omitted: depends condition not met")
+                yield from self._close_unopened(name, phases.OMITTED, "omitted: depends condition not met")
                 return True
             if task.expansion is None:
                 task.expansion = self._expand(task)
             resolved, several = task.expansion
-            if several is not None and not self._written_out(task, several):
+            if several is not None and not self._expand_items(task, several):
                 return False
             state.open.add(name)
         except Fault as fault:
             state.open.add(name)
-            yield from self._shut(name, phases.ERROR, fault.message)
+            yield from self._close_unopened(name, phases.ERROR, fault.message)
             if name in self.state.targets:
                 self._check_scope(task)
             return True
@@ -172,12 +172,12 @@ class _Visit:
             yield from self._open_group(name, task.written)
             task.written = []
         else:
-            yield from self._shut(name, phases.SKIPPED, "Skipped, empty params")
+            yield from self._close_unopened(name, phases.SKIPPED, "Skipped, empty params")
             return True
         yield from self._settle_new(name)
         return True
 
-    def _written_out(self, task: DagTask, several: Iterator[Json]) -> bool:
+    def _expand_items(self, task: DagTask, several: Iterator[Json]) -> bool:
         """Expand the items of a loop as far as this event has time; returns whether all are expanded."""
         for item in several:
             task.written.append(item)
@@ -197,7 +197,7 @@ class _Visit:
         for dependency in task.needs.names:
             node = self.ledger.nodes[self.state.tasks[dependency].node_id]
             results[dependency] = depends.results_of(node, self.ledger.children)
-        return depends.holds(task.needs.logic, results)
+        return depends.is_true(task.needs.logic, results)
 
     def _expand(self, task: DagTask) -> tuple[Json, Iterator[Json] | None]:
         """(the task with its references filled in, its items if it is a loop)."""
@@ -205,14 +205,14 @@ class _Visit:
         name, node = f"{self.boundary['name']}.{task.spec['name']}", self.ledger.get(task.node_id)
         scope.at(self.context.entropy_of("arguments", name, node))
         resolved = outputs.resolve_references(self.context, task.spec, scope, _STRICT)
-        if not loops.looped(task.spec):
+        if not loops.is_loop(task.spec):
             return resolved, None
         scope.at(self.context.entropy_of("items", name, node))
         return resolved, loops.expand(
             resolved, scope.parameters(self.context.variables), self.context.run.most_nodes, task=True
         )
 
-    def _shut(self, name: str, phase: str, reason: str) -> Plan:
+    def _close_unopened(self, name: str, phase: str, reason: str) -> Plan:
         """Create a Skipped node for a task that never runs."""
         task = self.state.tasks[name]
         node = self.ledger.get(task.node_id)
@@ -370,11 +370,11 @@ class _Visit:
         handled = dag_hooks.has_exit_handler(task)
         for item_id in [changed] if changed and not handled else list(task.left):
             node = self.ledger.get(item_id)
-            if node is None or not phases.is_fulfilled(node) or killed.is_unsettled(self.context, node):
+            if node is None or not phases.is_fulfilled(node) or killed.awaits_outputs(self.context, node):
                 continue
             if handled and phases.has_completed(node):
                 owner = self.hooks.owner(task, node)
-                if not (yield from self.hooks.exited(owner, task, node)):
+                if not (yield from self.hooks.open_exit_handler(owner, task, node)):
                     self.hooks.look_again(owner, task, item_id)
                     return
             if not handled or phases.has_ended(
@@ -397,7 +397,7 @@ class _Visit:
             return
         if node["type"] == "TaskGroup" and not phases.has_ended(node):
             self._end_group(task, node)
-        self._over(name)
+        self._mark_over(name)
         task.daemon = True  # to be settled once more
         self.state.late.append(name)
 
@@ -422,7 +422,7 @@ class _Visit:
 
     def _end_group(self, task: DagTask, node: Json) -> None:
         """End a loop whose items are all over. For Argo it is over regardless of exit handlers; those not open by now never open."""
-        self.ledger.mark(node, dag_phase.of_loop(map(self.ledger.nodes.__getitem__, task.items)))
+        self.ledger.mark(node, dag_phase.phase_of_loop(map(self.ledger.nodes.__getitem__, task.items)))
         left = map(self.ledger.nodes.__getitem__, task.left)
         names = [item["name"] for item in left if phases.has_completed(item)]
         lost = sum(self.ledger.node_named(f"{name}.onExit") is None for name in names)
@@ -435,7 +435,7 @@ class _Visit:
         """Process a task: the changed item, the hooks, and whether its dependents may begin."""
         task, ledger = self.state.tasks[name], self.ledger
         node = ledger.get(task.node_id)
-        if node is None or killed.is_unsettled(self.context, node):
+        if node is None or killed.awaits_outputs(self.context, node):
             return
         if name in self.state.broken:
             self.state.open.add(name)  # Argo does not process its hooks before it knows whether the loop is over
@@ -460,7 +460,7 @@ class _Visit:
         if not (yield from self.hooks.over(task, node)):
             return
         if phases.is_fulfilled(node) and outbound.hooks_done(ledger, node):
-            self._over(name)
+            self._mark_over(name)
 
     def _has_items_left(self, task: DagTask) -> bool:
         """Whether an item of the loop runs, or has no node yet.
@@ -468,7 +468,7 @@ class _Visit:
         For Argo an item that is no pod is over when it is processed, so that its exit handler opens.
         """
         for node in map(self.ledger.get, task.left):
-            if node is None or not phases.is_fulfilled(node) or killed.is_unsettled(self.context, node):
+            if node is None or not phases.is_fulfilled(node) or killed.awaits_outputs(self.context, node):
                 return True
             if node["type"] in _PLANNED and self.ledger.node_named(f"{node['name']}.onExit") is None:
                 return True
@@ -490,7 +490,7 @@ class _Visit:
         state.waiting = [entry for entry in state.waiting if entry[1] in state.held]
         heapq.heapify(state.waiting)
 
-    def _over(self, name: str) -> None:
+    def _mark_over(self, name: str) -> None:
         task = self.state.tasks[name]
         task.over, task.daemon = True, not phases.has_ended(self.ledger.nodes[task.node_id])
         self.state.open.discard(name)
@@ -505,7 +505,9 @@ class _Visit:
         stopped = (
             bool(limits.shutdown(self.context))
             and not self.frame.on_exit
-            and dag_phase.exits_done(self.ledger, [self.state.tasks[name].node_id for name in self.state.targets])
+            and dag_phase.are_exit_handlers_over(
+                self.ledger, [self.state.tasks[name].node_id for name in self.state.targets]
+            )
         )
         if stopped and self.context.is_cut_short(self.frame):
             return  # Argo also opens nodes that a stop ends at once, and these do not exist yet

@@ -47,7 +47,7 @@ class TaskHooks:
             return True  # Argo processes the hooks of running tasks and of targets only
         owner = self.owner(task, node)
         try:
-            done = yield from node_hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
+            done = yield from node_hooks.open_hooks(self.context, owner, task.spec.get("hooks"), node)
         except Fault as fault:
             self._end_hooks(node, fault.message)
             if node["phase"] != phases.PENDING:
@@ -57,7 +57,7 @@ class TaskHooks:
             return True
         last = self.may_be_last(task, node) and dag_tasks.phase(self.context, self.frame, self.state) != phases.RUNNING
         if done and phases.has_completed(node) and not last:
-            done = yield from self.exited(owner, task, node)
+            done = yield from self.open_exit_handler(owner, task, node)
         if not done:
             self.look_again(owner, task, task.node_id)
         return done
@@ -71,10 +71,10 @@ class TaskHooks:
             return False
         return not any(phases.is_hook(child) for child in self.ledger.children(node))
 
-    def exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
+    def open_exit_handler(self, owner: node_hooks.HookOwner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
         try:
-            return (yield from node_hooks.on_exit(self.context, owner, task.spec, node))
+            return (yield from node_hooks.open_exit_handler(self.context, owner, task.spec, node))
         except Fault as fault:
             self._end_hooks(node, fault.message)
             self.context.say(EmitEvent("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
@@ -91,15 +91,15 @@ class TaskHooks:
                 state.owners.setdefault(item["id"], task.spec["name"])
                 state.order.setdefault(item["id"], (state.order[task.node_id][0], index))
                 owner = self.owner(task, item)
-                yield from self.exited(owner, task, item)
+                yield from self.open_exit_handler(owner, task, item)
                 self.look_again(owner, task, item["id"])
 
-    def owner(self, task: DagTask, node: Json) -> node_hooks.Owner:
+    def owner(self, task: DagTask, node: Json) -> node_hooks.HookOwner:
         scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
         scope.set(f"tasks.{task.spec['name']}.status", node["phase"])
-        return node_hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
+        return node_hooks.HookOwner(self.frame, scope, "tasks", task.spec["name"])
 
-    def look_again(self, owner: node_hooks.Owner, task: DagTask, node_id: str) -> None:
+    def look_again(self, owner: node_hooks.HookOwner, task: DagTask, node_id: str) -> None:
         """If a limit prevents a hook from opening, process the task again when there is room."""
         if owner.blocked:
             self.state.blocked[node_id] = task.spec["name"]

@@ -24,12 +24,12 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
         assessed = ledger.get(node_id)
         if assessed is None:
             return phases.RUNNING
-        if not _within(ledger, assessed, node["id"]):
+        if not _is_within(ledger, assessed, node["id"]):
             continue
         if (
             not phases.is_fulfilled(assessed)
             and not _complete_group(ledger, assessed)
-            and not _abandoned(ledger, assessed)
+            and not _is_abandoned(ledger, assessed)
         ):
             return phases.RUNNING
         if phases.has_completed(assessed):
@@ -43,11 +43,11 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
                 queue.append((child, branch))
     for name, target in targets.items():
         if not ended[target] and target in ledger.nodes:
-            ended[target] = _unreached(ledger, dag, node, name)
-    return _overall(dag, targets, ended)
+            ended[target] = _phase_of_unreached(ledger, dag, node, name)
+    return _phase_of_targets(dag, targets, ended)
 
 
-def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
+def _phase_of_unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
     """The phase of a target below a template that failed fast, which leaves no path to it. Argo would wait for ever."""
     target = ledger.nodes[ledger.id_of(f"{node['name']}.{name}")]
     if phases.has_completed(target) or not phases.is_fulfilled(target):
@@ -60,7 +60,7 @@ def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
     return phases.SUCCEEDED
 
 
-def _within(ledger: Ledger, node: Json, dag_id: str) -> bool:
+def _is_within(ledger: Ledger, node: Json, dag_id: str) -> bool:
     """Whether the node belongs to the DAG.
 
     A successor of the DAG may be its descendant and run again when a retry in place resets both. The successor waits for the DAG; in
@@ -82,7 +82,7 @@ def _complete_group(ledger: Ledger, node: Json) -> bool:
     return True
 
 
-def _abandoned(ledger: Ledger, node: Json) -> bool:
+def _is_abandoned(ledger: Ledger, node: Json) -> bool:
     """Whether the node never ends because the template or retry around it is over. Argo would wait for ever."""
     boundary = ledger.get(node.get("boundaryID") or "")
     while boundary is not None and not phases.has_ended(boundary):
@@ -109,7 +109,7 @@ def _below_retry(ledger: Ledger, node: Json) -> list[str]:
     return ids
 
 
-def _overall(dag: Json, targets: dict[str, str], ended: dict[str, str]) -> str:
+def _phase_of_targets(dag: Json, targets: dict[str, str], ended: dict[str, str]) -> str:
     fail_fast = dag.get("failFast") is not False
     goes_on = {task["name"]: task.get("continueOn") or {} for task in dag.get("tasks") or ()}
     result = phases.SUCCEEDED
@@ -137,13 +137,13 @@ def set_outbound(ledger: Ledger, node: Json, targets: list[str]) -> None:
     ledger.change(node, outboundNodes=found)
 
 
-def of_loop(items: Iterable[Json]) -> str:
+def phase_of_loop(items: Iterable[Json]) -> str:
     """The phase of a loop: that of the last item that did not succeed, else Succeeded."""
     ends = [item["phase"] for item in items]
     return next((phase for phase in reversed(ends) if phase in phases.UNSUCCESSFUL), phases.SUCCEEDED)
 
 
-def exits_done(ledger: Ledger, targets: list[str]) -> bool:
+def are_exit_handlers_over(ledger: Ledger, targets: list[str]) -> bool:
     """Whether no exit handler of a target task is still running."""
     for target in targets:
         node = ledger.get(target)

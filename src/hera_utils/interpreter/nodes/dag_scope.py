@@ -33,8 +33,8 @@ def of_task(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], spec
     """
     if len(tasks) > _FEW:
         named = _WORD.findall(plain_json({key: value for key, value in spec.items() if key not in _NOT_REFERRING}))
-        return _filled(context, frame, tasks, [name for name in dict.fromkeys(named) if name in tasks])
-    return _filled(context, frame, tasks, ancestors(tasks, spec["name"]))
+        return _scope_with(context, frame, tasks, [name for name in dict.fromkeys(named) if name in tasks])
+    return _scope_with(context, frame, tasks, ancestors(tasks, spec["name"]))
 
 
 def of_dag(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask]) -> Scope:
@@ -43,7 +43,7 @@ def of_dag(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask]) -> Sc
     Raises Fault also if nothing uses the results of a loop: Argo makes one list of them, which must be JSON.
     """
     wanted = bool(frame.template.get("outputs"))
-    scope = _filled(context, frame, tasks, list(tasks)) if wanted else _empty(context, frame)
+    scope = _scope_with(context, frame, tasks, list(tasks)) if wanted else _empty_scope(context, frame)
     for task in tasks.values():
         node = context.ledger.get(task.node_id)
         if node is not None:
@@ -64,12 +64,12 @@ def ancestors(tasks: Mapping[str, ScopeTask], name: str) -> list[str]:
     return list(names)
 
 
-def _empty(context: Context, frame: Frame) -> Scope:
+def _empty_scope(context: Context, frame: Frame) -> Scope:
     return Scope(frame.template, context.variables.entropy)
 
 
-def _filled(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], names: Iterable[str]) -> Scope:
-    scope = _empty(context, frame)
+def _scope_with(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], names: Iterable[str]) -> Scope:
+    scope = _empty_scope(context, frame)
     scope.add_workflow_outputs(context.document["status"].get("outputs"))
     for name in names:
         task = tasks[name]
@@ -79,5 +79,7 @@ def _filled(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], name
         if node["type"] == "TaskGroup":
             outputs.add_aggregate(scope, "tasks", name, context.ledger.children(node))
         scope.add_node("tasks", name, outbound.last_attempt(context.ledger, node))
-        scope.add_skipped("tasks", name, node, outputs.declared(context, task.spec, frame, node), artifacts=False)
+        scope.add_skipped(
+            "tasks", name, node, outputs.template_of_skipped(context, task.spec, frame, node), artifacts=False
+        )
     return scope

@@ -95,7 +95,7 @@ def prepare(context: Context, frame: Frame) -> DagState:
     owners = {task.node_id: name for name, task in tasks.items()}
     order = {task.node_id: (place, 0) for place, task in enumerate(tasks.values())}
     inline_loops = frozenset(
-        name for name, task in tasks.items() if task.spec.get("inline") and loops.looped(task.spec)
+        name for name, task in tasks.items() if task.spec.get("inline") and loops.is_loop(task.spec)
     )
     return DagState(tasks, targets, owners, order, ready=deque(tasks), inline_loops=inline_loops)
 

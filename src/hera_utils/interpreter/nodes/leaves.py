@@ -42,17 +42,17 @@ def _launch(context: Context, frame: Frame, node: Json) -> None:
         message = f"workflow shutdown with strategy: {limits.shutdown(context)}"
         context.ledger.mark(node, phases.FAILED, message)
         return
-    if limits.deadline_passed(context) and not frame.on_exit:
+    if limits.is_deadline_passed(context) and not frame.on_exit:
         context.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
         return
     if node["type"] == "Pod" and not frame.on_exit and 0 < limits.workflow_deadline(context) < context.ledger.now + 1:
         return  # Argo creates no pod for less than a second; the node ends at the workflow's deadline
     limits.check_pending(context, frame.template, node)
     pod = pods.build(context, frame)
-    context.ledger.change(node, progress=progress.at_the_start(pod["metadata"]))
+    context.ledger.change(node, progress=progress.initial_progress(pod["metadata"]))
     pods.open_containers(context, frame, node)
-    included = pods.result_wanted(context, frame)
-    template = pods.for_the_executor(context, frame, str(pod["metadata"]["name"]))
+    included = pods.is_result_referenced(context, frame)
+    template = pods.executor_template(context, frame, str(pod["metadata"]["name"]))
     context.say(LaunchPod(frame.node_id, pod, template, included))
 
 
@@ -62,14 +62,14 @@ def open_suspend(context: Context, frame: Frame, node: Json | None) -> None:
     if node is None:
         node = new_nodes.new_node(context, frame, "Suspend", phases.PENDING)
     if frame.fresh:
-        outputs = _supplied(frame.template)
+        outputs = _outputs_to_supply(frame.template)
         if outputs:
             ledger.change(node, outputs={"parameters": outputs})
         if node.get("inputs"):
             ledger.change(node, inputs=_with_choices(node["inputs"]))
     if frame.fresh or node["phase"] == phases.PENDING:  # a node of a memoized resubmission has its outputs already
         ledger.mark(node, phases.RUNNING)
-        if reason := limits.too_late(context, frame.on_exit):
+        if reason := limits.reason_to_end(context, frame.on_exit):
             ledger.mark(node, phases.FAILED, reason)
             return
     wait = (frame.template.get("suspend") or {}).get("duration")
@@ -109,7 +109,7 @@ def with_defaults(outputs: Json | None) -> Json | None:
     return {**outputs, "parameters": filled}
 
 
-def _supplied(template: Json) -> list[Json]:
+def _outputs_to_supply(template: Json) -> list[Json]:
     """The outputs that a user will supply; their default may be the input of the same name."""
     inputs = {p["name"]: p for p in (template.get("inputs") or {}).get("parameters") or ()}
     supplied = []

@@ -33,15 +33,15 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     strategy = new_nodes.retry_strategy(context, frame.template) or {}
     for fault in dirty.values():
         if fault is not None:
-            _check_again(strategy, fault)
+            _check_other_attempt(strategy, fault)
     while not phases.has_ended(node):
         tried = outbound.attempts(ledger, node)
         if tried and not phases.has_ended(tried[-1]):
-            yield from _follow(context, frame, node, tried)
+            yield from _continue_attempt(context, frame, node, tried)
             if not phases.has_ended(tried[-1]):
                 return
             continue
-        if tried and not _again(context, frame, node, strategy, tried):
+        if tried and not _starts_attempt(context, frame, node, strategy, tried):
             return
         context.wait(frame, False)
         try:
@@ -51,19 +51,19 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
             context.wait(frame)
             return
         except Fault as fault:
-            _check_again(strategy, fault)
+            _check_other_attempt(strategy, fault)
         if len(outbound.attempts(ledger, node)) == len(tried):
             return  # it waits for a lock
 
 
-def _check_again(strategy: Json, fault: Fault) -> None:
+def _check_other_attempt(strategy: Json, fault: Fault) -> None:
     """Raise the fault of an attempt that could not be opened, unless the policy allows another one."""
     if _policy(strategy) in ("Always", "OnError", "OnTransientError"):
         return
     raise fault if isinstance(fault, (TimedOut, TooDeep)) else AttemptFault(fault.message)
 
 
-def _follow(context: Context, frame: Frame, node: Json, tried: list[Json]) -> Plan:
+def _continue_attempt(context: Context, frame: Frame, node: Json, tried: list[Json]) -> Plan:
     """Continue the last attempt; if it became a daemon, its Retry node becomes one, too."""
     last = tried[-1]
     if last["id"] not in context.frames:  # the run was restored
@@ -103,7 +103,7 @@ def _attempt(context: Context, frame: Frame, node: Json, number: int, before: Js
 
 def _end_in_time(context: Context, strategy: Json, tried: list[Json], opened: Json | None) -> None:
     """Set the timer that ends an attempt's pod after `maxDuration` (Argo: executionDeadline); the first attempt has none."""
-    ends = _ends(strategy, tried) if tried else 0.0
+    ends = _end_of_duration(strategy, tried) if tried else 0.0
     if ends and opened is not None and opened["type"] == "Pod" and not phases.has_ended(opened):
         context.timer(f"attempt:{opened['id']}", ends)
 
@@ -119,14 +119,14 @@ def _policy(strategy: Json) -> str:
     return str(strategy.get("retryPolicy") or ("Always" if strategy.get("expression") else "OnFailure"))
 
 
-def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> bool:
+def _starts_attempt(context: Context, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> bool:
     """Whether another attempt starts now. If none ever will, this ends the node."""
     ledger, last = context.ledger, tried[-1]
     if not phases.is_unsuccessful(last):
         _take_outputs(context, node, last)
         ledger.mark(node, phases.SUCCEEDED)
         return False
-    why = _stopped(context, frame)
+    why = _reason_to_stop(context, frame)
     if why:  # the outputs of the last attempt are not copied
         ledger.mark(node, last["phase"], why)
         return False
@@ -134,10 +134,10 @@ def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: li
         pause = _backoff(context, strategy, tried)
         if pause.hopeless:
             return _give_up(context, node, last, pause.hopeless)
-        limit = limits.whole(strategy.get("limit"))
+        limit = limits.read_intstr(strategy.get("limit"))
         if ledger.now < pause.due and limit is not None and len(tried) <= limit:
             context.timer(f"retry:{frame.node_id}", pause.due)
-            ledger.mark(node, node["phase"], f"Backoff for {humane(pause.seconds)}")
+            ledger.mark(node, node["phase"], f"Backoff for {readable_duration(pause.seconds)}")
             return False
         ledger.change(node, message=None)
     return _may_retry(context, frame.template, node, strategy, tried)
@@ -154,12 +154,12 @@ def _may_retry(context: Context, template: Json, node: Json, strategy: Json, tri
     on_error = policy in ("Always", "OnError") or (policy == "OnTransientError" and transient)
     if not (on_failed if last["phase"] == phases.FAILED else on_error):
         return _give_up(context, node, last, last.get("message") or "")
-    limit = limits.whole(strategy.get("limit"))
+    limit = limits.read_intstr(strategy.get("limit"))
     if limit is not None and len(tried) > limit:
         return _give_up(context, node, last, "No more retries left")
-    if strategy.get("expression") and not substitution.true(strategy["expression"], _scope(context, tried)):
+    if strategy.get("expression") and not substitution.evaluate_boolean(strategy["expression"], _scope(context, tried)):
         return _give_up(context, node, last, "retryStrategy.expression evaluated to false")
-    metrics.of_node(context, template, last)
+    metrics.emit_node_metrics(context, template, last)
     return True
 
 
@@ -176,11 +176,11 @@ def _scope(context: Context, tried: list[Json]) -> substitution.Variables:
     return substitution.Variables(values, context.variables.entropy)
 
 
-def _stopped(context: Context, frame: Frame) -> str:
+def _reason_to_stop(context: Context, frame: Frame) -> str:
     strategy = limits.shutdown(context)
     if strategy:
         return f"Stopped with strategy '{strategy}'"
-    if limits.deadline_passed(context):
+    if limits.is_deadline_passed(context):
         stamp = timestamps.text(limits.workflow_deadline(context)).replace("T", " ").replace("Z", " +0000 UTC")
         return f"retry exceeded workflow deadline {stamp}"
     return ""
@@ -211,13 +211,13 @@ class Pause(NamedTuple):
 def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
     """The pause of `backoff` after the attempts so far."""
     backoff = strategy["backoff"]
-    ends = _ends(strategy, tried)
+    ends = _end_of_duration(strategy, tried)
     if ends and context.ledger.now > ends:
         return Pause(hopeless="Max duration limit exceeded")
     if not backoff.get("duration"):
         raise Fault("no base duration specified for retryStrategy")
     seconds = limits.duration(text_of(backoff["duration"]))
-    factor = limits.whole(backoff.get("factor"))
+    factor = limits.read_intstr(backoff.get("factor"))
     if factor is not None and factor > 0:
         seconds = min(seconds * _power(factor, len(tried) - 1), _FOREVER)
     if backoff.get("cap"):
@@ -233,13 +233,13 @@ def _power(factor: int, exponent: int) -> float:
     return min(float(factor) ** exponent if exponent * factor.bit_length() < 1024 else _FOREVER, _FOREVER)
 
 
-def _ends(strategy: Json, tried: list[Json]) -> float:
+def _end_of_duration(strategy: Json, tried: list[Json]) -> float:
     """The end of `maxDuration` (seconds since the epoch), 0 without one. It begins with the first attempt."""
     longest = (strategy.get("backoff") or {}).get("maxDuration")
     return timestamps.seconds(tried[0].get("startedAt")) + limits.duration(text_of(longest)) if longest else 0.0
 
 
-def humane(seconds: float) -> str:
+def readable_duration(seconds: float) -> str:
     """A duration in words, in its two largest units: `5 seconds`, `2 minutes 0 seconds` (Argo: util/humanize)."""
     whole = int(seconds)
     if whole < 60:

@@ -79,29 +79,29 @@ class StepsState:
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Process the present group and, when it is done, the next; after the last one the node has succeeded."""
-    if limits.failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
+    if limits.is_failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
         frame.state = StepsState(Scope(frame.template, context.variables.entropy))
-        yield from _Visit(context, frame, frame.state).take_up_later_groups()
-    visit = _Visit(context, frame, frame.state)
-    visit.look_back(dirty)
+        yield from _StepsVisit(context, frame, frame.state).take_up_later_groups()
+    visit = _StepsVisit(context, frame, frame.state)
+    visit.revisit_earlier_group(dirty)
     while visit.has_group():
         yield from visit.advance(dirty)
         if not visit.is_group_over():
             # Nodes opened in this visit may have failed, and Argo checks again at once.
-            limits.failing_fast(context, frame)
+            limits.is_failing_fast(context, frame)
             return
         visit.next_group()
         dirty = {}
         context.opened += 1
-        if visit.has_group() and context.goes_on_later():  # thousands of groups may be over at once
+        if visit.has_group() and context.is_out_of_time():  # thousands of groups may be over at once
             context.later[frame.node_id] = frame
             return
     visit.conclude()
 
 
-class _Visit:
+class _StepsVisit:
     """One visit of the steps."""
 
     def __init__(self, context: Context, frame: Frame, state: StepsState) -> None:
@@ -124,7 +124,7 @@ class _Visit:
     def has_group(self) -> bool:
         return self.state.index < len(self.frame.template["steps"])
 
-    def look_back(self, dirty: dict[str, Fault | None]) -> None:
+    def revisit_earlier_group(self, dirty: dict[str, Fault | None]) -> None:
         """If a daemon of an earlier group ended, process that group again, for its exit handlers and its phase.
 
         Later groups are not processed until it is over (Argo processes all groups at each visit of the steps).
@@ -139,7 +139,7 @@ class _Visit:
                 self.state.group = Group(self.ledger.nodes[self.ledger.id_of(f"{self.boundary['name']}[{found[1]}]")])
 
     def take_up_later_groups(self) -> Plan:
-        """After a restart with a reopened group (`look_back`), continue the running steps of later groups, which have begun, too."""
+        """After a restart with a reopened group (`revisit_earlier_group`), continue the steps of later groups that have begun."""
         names = (f"{self.boundary['name']}[{index}]" for index in range(len(self.frame.template["steps"])))
         begun_groups = [
             node for node in map(self.ledger.node_named, names) if node is not None and node["phase"] != phases.PENDING
@@ -152,14 +152,14 @@ class _Visit:
         for index in range(len(begun_groups)):
             self.state.index, self.state.group = index, None
             if index > again:
-                yield from self._take_up()
+                yield from self._resume_steps()
             for step in self.frame.template["steps"][index]:
-                self._remember(step)
+                self._add_outputs(step)
         # A group must not see its own outputs or later ones; these are added again when the groups are over.
         self.state.scope = Scope(self.frame.template, self.context.variables.entropy)
         self.state.index, self.state.group = 0, None
 
-    def _take_up(self) -> Plan:
+    def _resume_steps(self) -> Plan:
         """Call again the steps of a group that had begun, and no others."""
         try:
             for step in self._expand(self.frame.template["steps"][self.state.index]):
@@ -181,7 +181,7 @@ class _Visit:
         name = f"{boundary['name']}[{index}]"
         node = ledger.node_named(name)
         if node is not None and node["phase"] != phases.PENDING:
-            return Group(node, opened=phases.has_ended(node) and self._all_over(node))
+            return Group(node, opened=phases.has_ended(node) and self._are_children_over(node))
         if node is not None:  # a resubmitted workflow has the node already, but its parents may have changed
             ledger.mark(node, phases.RUNNING)
         else:
@@ -204,7 +204,7 @@ class _Visit:
                 ledger.adopt(ledger.nodes[last], node["id"])
         return Group(node)
 
-    def _all_over(self, group_node: Json) -> bool:
+    def _are_children_over(self, group_node: Json) -> bool:
         """Whether no child of an ended group can still change (a daemon can)."""
         return all(phases.has_ended(child) for child in self.ledger.children(group_node))
 
@@ -215,20 +215,20 @@ class _Visit:
             return
         try:
             if not group.opened:
-                if not self._expanded():
+                if not self._expand_loops():
                     self.context.later[self.frame.node_id] = self.frame
                     return
                 yield from self._open_all()
                 if not self.context.has_no_time():
                     yield from self._open_waiting()  # steps that ended in this visit may have made room
             else:
-                yield from self._changes(dirty)
+                yield from self._process_changes(dirty)
                 yield from self._open_waiting()
         except (TimedOut, Fault) as fault:
             if not phases.has_ended(group.node):
                 phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
                 self.ledger.mark(group.node, phase, fault.message)
-            if isinstance(fault, ExitHandlerFault) and self._is_all_there_is():
+            if isinstance(fault, ExitHandlerFault) and self._is_run_over():
                 finish.fail(self.context, fault.message)
             return
         if group.open or group.waiting:
@@ -237,10 +237,10 @@ class _Visit:
         elif not phases.is_unsuccessful(group.node):
             self._conclude_group()
 
-    def _is_all_there_is(self) -> bool:
+    def _is_run_over(self) -> bool:
         """Whether the run is over with this group; Argo then uses the group of the entry's steps as its entry node (executeSteps)."""
         spec = self.context.spec
-        after = spec.get("hooks") or spec.get("onExit") or killed.awaited(self.context.run)
+        after = spec.get("hooks") or spec.get("onExit") or killed.is_awaiting_pods(self.context.run)
         entry = self.boundary["name"] == self.context.run.name
         return entry and not after and all(map(phases.is_fulfilled, self.ledger.children(self.group.node)))
 
@@ -258,7 +258,7 @@ class _Visit:
     def next_group(self) -> None:
         """Add the outputs of the ended group to the scope and continue with the next group."""
         for step in self.frame.template["steps"][self.state.index]:
-            self._remember(step)
+            self._add_outputs(step)
         self.state.index += 1
         self.state.group = None
 
@@ -267,13 +267,13 @@ class _Visit:
         group = self.group
         for child in self.ledger.children(group.node):
             step = group.steps.get(child["id"]) or {}
-            if phases.is_unsuccessful(child) and not _goes_on(step, child["phase"]):
+            if phases.is_unsuccessful(child) and not _continues_on(step, child["phase"]):
                 self.ledger.mark(group.node, phases.FAILED, f"child '{child['id']}' failed")
                 return
         self.ledger.mark(group.node, phases.SUCCEEDED)
 
     # --- what changed ---------------------------------------------------------------------------------------------
-    def _changes(self, dirty: dict[str, Fault | None]) -> Plan:
+    def _process_changes(self, dirty: dict[str, Fault | None]) -> Plan:
         group = self.group
         for child, fault in dirty.items():
             if fault is not None:
@@ -337,7 +337,7 @@ class _Visit:
         if group.waiting:
             self.context.wait(self.frame)
 
-    def _expanded(self) -> bool:
+    def _expand_loops(self) -> bool:
         """Expand the loops of the group as far as this event has time; returns whether all are expanded."""
         group = self.group
         if group.expansion is None:
@@ -357,7 +357,7 @@ class _Visit:
         except Fault as fault:
             raise Fault(f"failed to resolve references: {fault.message}") from None
         for step in resolved:
-            if not loops.looped(step):
+            if not loops.is_loop(step):
                 yield step
                 continue
             self.scope.at(self.context.entropy_of("items", self._name(step), self.group.node))
@@ -454,22 +454,22 @@ class _Visit:
             if node is None:
                 return
             self.ledger.adopt(group.node, child_id)
-        if killed.is_unsettled(self.context, node):
+        if killed.awaits_outputs(self.context, node):
             group.open.add(child_id)
             return
-        if (step.get("hooks") or step.get("onExit")) and not (yield from self._hooks_over(step, node)):
+        if (step.get("hooks") or step.get("onExit")) and not (yield from self._open_hooks(step, node)):
             group.open.add(child_id)
         elif phases.is_fulfilled(node):
             group.open.discard(child_id)
 
-    def _hooks_over(self, step: Json, node: Json) -> Opened:
+    def _open_hooks(self, step: Json, node: Json) -> Opened:
         """Open the hooks whose expression is true for the step's node now; returns whether the opened hooks are over."""
         self.scope.set(f"steps.{node['displayName']}.status", node["phase"])
-        owner = node_hooks.Owner(self.frame, self.scope, "steps", step["name"])
-        done = yield from node_hooks.lifecycle(self.context, owner, step.get("hooks"), node)
+        owner = node_hooks.HookOwner(self.frame, self.scope, "steps", step["name"])
+        done = yield from node_hooks.open_hooks(self.context, owner, step.get("hooks"), node)
         if done and phases.has_completed(node):
             try:
-                done = yield from node_hooks.on_exit(self.context, owner, step, node)
+                done = yield from node_hooks.open_exit_handler(self.context, owner, step, node)
             except Fault as fault:
                 raise ExitHandlerFault(fault.message) from None
         if owner.blocked:
@@ -477,14 +477,14 @@ class _Visit:
             self.context.wait(self.frame)
         return done
 
-    def _remember(self, step: Json) -> None:
+    def _add_outputs(self, step: Json) -> None:
         """Add the outputs of a step to the scope."""
         scope, ledger, group_node = self.scope, self.ledger, self.group.node
         name = self._name(step)
         child = ledger.node_named(name)
         if child is not None:
             scope.add_node("steps", step["name"], outbound.last_attempt(ledger, child))
-            declared = outputs.declared(self.context, step, self.frame, child)
+            declared = outputs.template_of_skipped(self.context, step, self.frame, child)
             scope.add_skipped("steps", step["name"], child, declared, artifacts=True)
             return
         items = [
@@ -514,7 +514,7 @@ class _Visit:
             self.ledger.change(self.boundary, outboundNodes=last)
 
 
-def _goes_on(step: Json, phase: str) -> bool:
+def _continues_on(step: Json, phase: str) -> bool:
     """Whether the step's continueOn allows this phase."""
     allowed = step.get("continueOn") or {}
     return bool(

@@ -45,7 +45,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     if (
         not hooks_are_over
         or not phases.is_fulfilled(node)
-        or (node["type"] == "Pod" and killed.is_unsettled(context, node))
+        or (node["type"] == "Pod" and killed.awaits_outputs(context, node))
     ):
         return
     try:
@@ -77,7 +77,9 @@ def _hooks(context: Context, frame: Frame, node: Json, faults: Mapping[str, Faul
                 raise Fault(f"Expression required for hook {name}")
             if context.ledger.id_of(name) in faults:
                 raise faults[context.ledger.id_of(name)]
-            if not unopened.is_begun(context, name) and not substitution.true(hook["expression"], context.variables):
+            if not unopened.is_begun(context, name) and not substitution.evaluate_boolean(
+                hook["expression"], context.variables
+            ):
                 continue
             opened = yield TemplateCall(
                 name, node_hooks.callee(hook), frame.home, hook.get("arguments") or {}, hooked=True

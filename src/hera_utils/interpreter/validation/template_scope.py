@@ -45,7 +45,7 @@ class CheckedHolder:
         return {} if self.scope == "cluster" else self.spec.get("templateDefaults") or {}
 
 
-class Unknown(Exception):
+class UnknownTemplate(Exception):
     """A template cannot be checked because its name is known only in the run."""
 
 
@@ -70,7 +70,7 @@ class TemplateResolver:
         template = holder.get("inline") or local
         if template is None:
             raise InvalidWorkflow("failed to get a template")
-        return home, self._typed(template)
+        return home, self._check_type(template)
 
     def _resolve_reference(self, reference: Json, name: str, holder: Mapping[str, Any]) -> tuple[CheckedHolder, Json]:
         if name:
@@ -81,17 +81,17 @@ class TemplateResolver:
         if not template_name:
             raise InvalidWorkflow("template name is required")
         if _holds_tags(reference):
-            raise Unknown
+            raise UnknownTemplate
         if holder.get("inline"):
             raise InvalidWorkflow(f"template reference {resource}.{template_name} not found")
         home = self.outside(reference_kind(reference), resource)
         template = home.templates.get(template_name) if home else None
         if home is None or template is None:
             if tags.PLACEHOLDER in template_name:
-                raise Unknown
+                raise UnknownTemplate
             raise InvalidWorkflow(f"template reference {resource}.{template_name} not found")
         self._stored.setdefault(template_name, template)
-        return home, self._typed(template)
+        return home, self._check_type(template)
 
     def outside(self, kind: str, name: str) -> CheckedHolder | None:
         """A WorkflowTemplate or ClusterWorkflowTemplate as a home, None when it does not exist."""
@@ -103,7 +103,7 @@ class TemplateResolver:
             self._homes[scope, name] = CheckedHolder(scope, name, document.get("spec") or {})
         return self._homes[scope, name]
 
-    def _typed(self, template: Json) -> Json:
+    def _check_type(self, template: Json) -> Json:
         if not kind_of(template):
             raise InvalidWorkflow(f"template '{template.get('name', '')}' type is unknown")
         return template

@@ -34,7 +34,7 @@ from hera_utils.interpreter.validation.leaf import (
     check_metrics,
     check_outputs,
 )
-from hera_utils.interpreter.validation.template_scope import CheckedHolder, TemplateResolver, Unknown
+from hera_utils.interpreter.validation.template_scope import CheckedHolder, TemplateResolver, UnknownTemplate
 from hera_utils.interpreter.validation.variables import RETRIES, CheckedScope, item_names
 
 Json = dict[str, Any]
@@ -69,7 +69,7 @@ class TemplateChecks:
         """
         try:
             home, template = self.resolver.resolve(holder, home)
-        except Unknown:
+        except UnknownTemplate:
             return None
         policy = (template.get("retryStrategy") or {}).get("retryPolicy")
         if policy not in _RETRY_POLICIES:
@@ -92,7 +92,7 @@ class TemplateChecks:
         if any(not container.get("name") for container in template.get("initContainers") or ()):
             raise InvalidWorkflow("initContainers must all have container name")
         local = self._local_names(template, scope)
-        filled = self._filled(name, template, arguments, local)
+        filled = self._fill(name, template, arguments, local)
         _check_filled(name, template, filled)
         key = (home.scope, home.name, name)
         if key in self._checked:
@@ -183,7 +183,7 @@ class TemplateChecks:
         own: Json = {field: artifact[field] for field in ("path", "mode", "recurseMode") if field in artifact}
         return {**argument, **own}
 
-    def _filled(self, name: str, template: Json, arguments: Mapping[str, Any] | None, local: dict[str, str]) -> Json:
+    def _fill(self, name: str, template: Json, arguments: Mapping[str, Any] | None, local: dict[str, str]) -> Json:
         """The template with the values of its inputs and all known variables substituted (Argo: SubstituteParams)."""
         filled = {**template, "inputs": self._inputs(name, template.get("inputs") or {}, arguments)}
         variables: dict[str, Any] = {**self.global_names, **local}

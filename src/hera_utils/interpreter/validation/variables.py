@@ -44,10 +44,10 @@ class CheckedScope:
             if tag.expression or not tag.name.startswith(_CHECKED):
                 continue
             known = tag.name in self.names or tag.name in more or tag.name in self.global_names
-            if not known and not self._may_come(tag.name, more) and not (also is not None and also(tag.name)):
+            if not known and not self._may_exist_later(tag.name, more) and not (also is not None and also(tag.name)):
                 raise InvalidWorkflow(f"failed to resolve {{{{{tag.raw}}}}}")
 
-    def _may_come(self, name: str, more: Collection[str]) -> bool:
+    def _may_exist_later(self, name: str, more: Collection[str]) -> bool:
         if name.startswith("item.") and (ANY_ITEM in self.names or ANY_ITEM in more):
             return True
         for prefix, magic in _OUTPUTS.items():

@@ -11,7 +11,7 @@ from hera_utils.argo import support
 from hera_utils.argo.conditions import add_spec_warning
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow, Refused
-from hera_utils.interpreter.document import Lookup, resource_of, templates_reached
+from hera_utils.interpreter.document import Lookup, reachable_templates, resource_of
 from hera_utils.interpreter.remarks import remarks
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.submission import with_parameters
@@ -144,7 +144,7 @@ class Admission:
             templates = (lookup(kind, stored.name) for stored in self._read_model.objects(kind, place))
             return [template for template in templates if template is not None]
 
-        return templates_reached(document, lookup, everything)
+        return reachable_templates(document, lookup, everything)
 
     def _lookup(self, namespace: str) -> Lookup:
         """A function that finds stored templates for one workflow. It raises InvalidWorkflow when they become too large together."""

@@ -216,7 +216,7 @@ class CronClock:
         document = self._document(key)
         if document is None:
             return
-        new, doomed = cron_workflow.settled(document, self._entries[key].children.values(), now())
+        new, doomed = cron_workflow.settle(document, self._entries[key].children.values(), now())
         self._write(key, new)
         for name in doomed:
             with contextlib.suppress(Refused):
@@ -231,9 +231,9 @@ class CronClock:
         document = self._document(key)
         entry = self._entries[key]
         entry.next = None
-        if document is None or cron_workflow.completed(document):
+        if document is None or cron_workflow.is_completed(document):
             return
-        missed = cron_workflow.missed(document, now())
+        missed = cron_workflow.missed_time(document, now())
         if missed is not None and not self._fault(key, document):
             self._run(key, document, missed)
         entry.next = cron_workflow.next_time(document, now())
@@ -258,12 +258,12 @@ class CronClock:
             self.counts.triggered[key] += 1
             try:
                 stored = self._platform.submit(key[0], decision.start)
-                new = cron_workflow.started(new, scheduled, _child(stored))
+                new = cron_workflow.with_started(new, scheduled, _child(stored))
             except Refused as refused:
                 if refused.code != ALREADY_EXISTS:  # the workflow of this time exists already
-                    new = cron_workflow.refused(new, f"Failed to submit Workflow: {refused}")
+                    new = cron_workflow.with_refused(new, f"Failed to submit Workflow: {refused}")
             except HeraUtilsError as error:
-                new = cron_workflow.refused(new, f"Failed to submit Workflow: {error}")
+                new = cron_workflow.with_refused(new, f"Failed to submit Workflow: {error}")
         for kind in cron_workflow.new_faults(document, new):
             self.counts.errors[f"CronWorkflow{kind}"] += 1
         self._write(key, new)

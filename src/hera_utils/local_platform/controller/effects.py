@@ -347,7 +347,7 @@ class Effects:
     def emit_metric(self, turn: Turn, active: ActiveRun, command: c.EmitMetric) -> EventsOfRuns:
         problem = self.metrics.emit(active.run.uid, command)
         if problem:
-            metrics_of_runs.problem(active.run.document, problem)
+            metrics_of_runs.record_problem(active.run.document, problem)
         return []
 
     def record_event(self, turn: Turn, about: About, type_: str, reason: str, message: str) -> None:
